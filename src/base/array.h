@@ -1,0 +1,42 @@
+/// array.h: a growable array of any element type, as macros over one growth function.
+///
+///     ARRAY_OF(int64_t) times = {0};
+///     array_push(&times, 5);           times.at[0] == 5, times.n == 1
+///     array_free(&times);
+/// Growth doubles; elements move, so keep indices, not pointers.
+#ifndef COLOSSIM_BASE_ARRAY_H
+#define COLOSSIM_BASE_ARRAY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define ARRAY_OF(T)       \
+    struct {              \
+        T *at;            \
+        int64_t n;        \
+        int64_t capacity; \
+    }
+
+/// Make room for at least `wanted` elements of `element_bytes` in *block of *capacity elements.
+void array_grow(void **block, int64_t *capacity, int64_t wanted, size_t element_bytes);
+void array_release(void **block, int64_t *n, int64_t *capacity, size_t element_bytes);
+
+#define array_reserve(a, wanted)                                                       \
+    do {                                                                               \
+        if ((wanted) > (a)->capacity)                                                  \
+            array_grow((void **)&(a)->at, &(a)->capacity, (wanted), sizeof(*(a)->at)); \
+    } while (0)
+#define array_push(a, ...)                 \
+    do {                                   \
+        array_reserve((a), (a)->n + 1);    \
+        (a)->at[(a)->n++] = (__VA_ARGS__); \
+    } while (0)
+#define array_resize(a, wanted)       \
+    do {                              \
+        array_reserve((a), (wanted)); \
+        (a)->n = (wanted);            \
+    } while (0)
+#define array_clear(a) ((a)->n = 0)
+#define array_free(a) array_release((void **)&(a)->at, &(a)->n, &(a)->capacity, sizeof(*(a)->at))
+
+#endif

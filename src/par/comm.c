@@ -1,0 +1,164 @@
+#include "par/comm.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/memory.h"
+#include "par/comm_mpi.h"
+
+struct Comm {
+    MPI_Comm mpi;
+    int rank, nranks;
+};
+
+static const char *const comm_label = "comm";
+
+/// End all processes, and say who started it.
+static void abort_all(void) {
+    int running = 0, finished = 0, rank = 0;
+    MPI_Initialized(&running);
+    MPI_Finalized(&finished);
+    if (!running || finished) return; // check_fail aborts this process
+    MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+    fprintf(stderr, "colossim: rank %d stops the run\n", rank);
+    fflush(stderr);
+    MPI_Abort(MPI_COMM_WORLD, 1);
+}
+
+Comm *comm_create_world(void) {
+    Comm *comm = memory_alloc(comm_label, sizeof *comm);
+    MPI_Comm_dup(MPI_COMM_WORLD, &comm->mpi);
+    MPI_Comm_rank(comm->mpi, &comm->rank);
+    MPI_Comm_size(comm->mpi, &comm->nranks);
+    check_set_abort_hook(abort_all);
+    return comm;
+}
+
+Comm *comm_create_self(void) {
+    Comm *comm = memory_alloc(comm_label, sizeof *comm);
+    *comm = (Comm){.mpi = MPI_COMM_SELF, .rank = 0, .nranks = 1};
+    return comm;
+}
+
+void comm_destroy(Comm *comm) {
+    if (!comm) return;
+    if (comm->mpi != MPI_COMM_SELF) MPI_Comm_free(&comm->mpi);
+    memory_free(comm_label, comm, sizeof *comm);
+}
+
+int comm_rank(const Comm *comm) { return comm->rank; }
+
+int comm_nranks(const Comm *comm) { return comm->nranks; }
+
+MPI_Comm comm_mpi(const Comm *comm) { return comm->mpi; }
+
+void comm_check_same(const Comm *comm, int64_t value, const char *what) {
+    if (comm->nranks == 1) return;
+    // Greatest and, as the greatest complement, least value; a complement cannot overflow.
+    int64_t ends[2] = {value, ~value};
+    MPI_Allreduce(MPI_IN_PLACE, ends, 2, MPI_INT64_T, MPI_MAX, comm->mpi);
+    CHECK(ends[0] == ~ends[1], "%s differs between ranks: %lld to %lld, here %lld", what,
+          (long long)~ends[1], (long long)ends[0], (long long)value);
+}
+
+static void reduce(const Comm *comm, void *values, int n, MPI_Datatype type, MPI_Op op) {
+    if (comm->nranks == 1) return;
+#ifdef COLOSSIM_DEBUG
+    comm_check_same(comm, n, "number of values to reduce");
+#endif
+    MPI_Allreduce(MPI_IN_PLACE, values, n, type, op, comm->mpi);
+}
+
+void comm_min_i64(const Comm *comm, int64_t *values, int n) {
+    reduce(comm, values, n, MPI_INT64_T, MPI_MIN);
+}
+
+void comm_max_i64(const Comm *comm, int64_t *values, int n) {
+    reduce(comm, values, n, MPI_INT64_T, MPI_MAX);
+}
+
+void comm_sum_i64(const Comm *comm, int64_t *values, int n) {
+    reduce(comm, values, n, MPI_INT64_T, MPI_SUM);
+}
+
+void comm_sum_u64(const Comm *comm, uint64_t *values, int n) {
+    reduce(comm, values, n, MPI_UINT64_T, MPI_SUM);
+}
+
+static int mpi_count(int64_t n_bytes) {
+    CHECK(n_bytes >= 0 && n_bytes <= INT_MAX, "%lld bytes in one MPI call", (long long)n_bytes);
+    return (int)n_bytes;
+}
+
+void comm_broadcast(const Comm *comm, void *bytes, int64_t n, int root) {
+    if (comm->nranks == 1) return;
+    MPI_Bcast(bytes, mpi_count(n), MPI_BYTE, root, comm->mpi);
+}
+
+/// Storage for blocks of `sizes[nranks]` bytes; fills first[].
+static Gathered gathered_make(int nranks, const int *sizes) {
+    Gathered all = {.nranks = nranks};
+    all.first = memory_alloc(comm_label, ((size_t)nranks + 1) * sizeof *all.first);
+    for (int r = 0; r < nranks; r++) all.first[r + 1] = all.first[r] + sizes[r];
+    all.bytes = memory_alloc(comm_label, (size_t)mpi_count(all.first[nranks]));
+    return all;
+}
+
+void gathered_free(Gathered *gathered) {
+    if (gathered->nranks > 0) {
+        size_t n = (size_t)gathered->nranks;
+        memory_free(comm_label, gathered->bytes, (size_t)gathered->first[n]);
+        memory_free(comm_label, gathered->first, (n + 1) * sizeof *gathered->first);
+    }
+    *gathered = (Gathered){0};
+}
+
+static Gathered collect(const Comm *comm, const void *bytes, int64_t n, bool everywhere) {
+    int size = mpi_count(n), nranks = comm->nranks;
+    if (nranks == 1) {
+        Gathered own = gathered_make(1, &size);
+        if (n > 0) memcpy(own.bytes, bytes, (size_t)n);
+        return own;
+    }
+    Gathered all = {0};
+    size_t table_bytes = (size_t)nranks * sizeof(int);
+    int *sizes = memory_alloc(comm_label, table_bytes);
+    int *starts = memory_alloc(comm_label, table_bytes);
+    if (everywhere)
+        MPI_Allgather(&size, 1, MPI_INT, sizes, 1, MPI_INT, comm->mpi);
+    else
+        MPI_Gather(&size, 1, MPI_INT, sizes, 1, MPI_INT, 0, comm->mpi);
+    if (everywhere || comm->rank == 0) {
+        all = gathered_make(nranks, sizes);
+        for (int r = 0; r < nranks; r++) starts[r] = (int)all.first[r];
+    }
+    if (everywhere)
+        MPI_Allgatherv(bytes, size, MPI_BYTE, all.bytes, sizes, starts, MPI_BYTE, comm->mpi);
+    else
+        MPI_Gatherv(bytes, size, MPI_BYTE, all.bytes, sizes, starts, MPI_BYTE, 0, comm->mpi);
+    memory_free(comm_label, sizes, table_bytes);
+    memory_free(comm_label, starts, table_bytes);
+    return all;
+}
+
+Gathered comm_allgather(const Comm *comm, const void *bytes, int64_t n) {
+    return collect(comm, bytes, n, true);
+}
+
+Gathered comm_gather(const Comm *comm, const void *bytes, int64_t n) {
+    return collect(comm, bytes, n, false);
+}
+
+void comm_barrier(const Comm *comm) {
+    if (comm->nranks > 1) MPI_Barrier(comm->mpi);
+}
+
+Status comm_agree(const Comm *comm, Status status) {
+    if (comm->nranks == 1) return status;
+    int64_t failing = status_is_ok(&status) ? comm->nranks : comm->rank;
+    comm_min_i64(comm, &failing, 1);
+    if (failing < comm->nranks) comm_broadcast(comm, &status, sizeof status, (int)failing);
+    return status;
+}

@@ -1,0 +1,256 @@
+#include "par/exchange.h"
+
+#include <limits.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/memory.h"
+#include "par/comm_mpi.h"
+
+enum { TAG_FIRST, TAG_REST };
+
+/// What stands at the front of every bundle.
+typedef struct Wire {
+    int64_t header[EXCHANGE_HEADER_WORDS];
+    int64_t
+        payload_bytes; ///< of the whole bundle: records, each an int64_t length and padded bytes
+    int64_t round;     ///< both sides count; a difference is our own mistake
+} Wire;
+
+enum { FIRST_MESSAGE_BYTES = (int)sizeof(Wire) + EXCHANGE_EAGER_BYTES };
+
+/// One bundle under way: a Wire and its payload behind it.
+typedef struct Bundle {
+    char *bytes;
+    int64_t capacity;
+} Bundle;
+
+struct Exchange {
+    MPI_Comm mpi; ///< our own duplicate, so that two exchanges cannot take each other's messages
+    int rank, nranks;
+    Bundle *out;           ///< out[nranks]; out[rank] becomes in[half][rank] by exchange of the two
+    Bundle *in[2];         ///< in[half][nranks]
+    int half;              ///< which half holds the last round
+    MPI_Request *requests; ///< requests[2 * nranks]: receives by rank, then sends by rank
+    int64_t header[EXCHANGE_HEADER_WORDS];
+    int read_rank;   ///< cursor of exchange_next
+    int64_t read_at; ///< offset of the next record within the payload
+    ExchangeStats stats;
+};
+
+static const char *const exchange_label = "exchange";
+
+static Wire *wire_of(const Bundle *bundle) { return (Wire *)(void *)bundle->bytes; }
+
+static char *payload_of(const Bundle *bundle) { return bundle->bytes + sizeof(Wire); }
+
+/// Make room for a payload; contents are kept.
+static void bundle_reserve(Bundle *bundle, int64_t payload_bytes) {
+    int64_t wanted = (int64_t)sizeof(Wire) + payload_bytes;
+    if (wanted <= bundle->capacity) return;
+    int64_t grown = 2 * bundle->capacity > wanted ? 2 * bundle->capacity : wanted;
+    CHECK(wanted <= INT_MAX, "a bundle of %lld bytes", (long long)wanted);
+    bundle->bytes =
+        memory_resize(exchange_label, bundle->bytes, (size_t)bundle->capacity, (size_t)grown);
+    bundle->capacity = grown;
+}
+
+static Bundle *bundles_create(int nranks) {
+    Bundle *bundles = memory_alloc(exchange_label, (size_t)nranks * sizeof *bundles);
+    for (int r = 0; r < nranks; r++) bundle_reserve(&bundles[r], EXCHANGE_EAGER_BYTES);
+    return bundles;
+}
+
+static void bundles_destroy(Bundle *bundles, int nranks) {
+    for (int r = 0; r < nranks; r++)
+        memory_free(exchange_label, bundles[r].bytes, (size_t)bundles[r].capacity);
+    memory_free(exchange_label, bundles, (size_t)nranks * sizeof *bundles);
+}
+
+/// Post the receives of the next round into the half that is not being read.
+static void post_receives(Exchange *exchange) {
+    const Bundle *in = exchange->in[1 - exchange->half];
+    for (int r = 0; r < exchange->nranks; r++) {
+        if (r == exchange->rank) continue;
+        MPI_Irecv(in[r].bytes, FIRST_MESSAGE_BYTES, MPI_BYTE, r, TAG_FIRST, exchange->mpi,
+                  &exchange->requests[r]);
+    }
+}
+
+Exchange *exchange_create(const Comm *comm) {
+    Exchange *exchange = memory_alloc(exchange_label, sizeof *exchange);
+    int nranks = comm_nranks(comm);
+    exchange->rank = comm_rank(comm);
+    exchange->nranks = nranks;
+    exchange->read_rank = nranks;
+    exchange->out = bundles_create(nranks);
+    exchange->in[0] = bundles_create(nranks);
+    exchange->in[1] = bundles_create(nranks);
+    exchange->requests = memory_alloc(exchange_label, 2 * (size_t)nranks * sizeof(MPI_Request));
+    for (int i = 0; i < 2 * nranks; i++) exchange->requests[i] = MPI_REQUEST_NULL;
+    if (nranks > 1) {
+        MPI_Comm_dup(comm_mpi(comm), &exchange->mpi);
+        post_receives(exchange);
+    }
+    return exchange;
+}
+
+void exchange_destroy(Exchange *exchange) {
+    if (!exchange) return;
+    int nranks = exchange->nranks;
+    if (nranks > 1) {
+        // The receives posted ahead have no sender any more.
+        for (int r = 0; r < nranks; r++)
+            if (exchange->requests[r] != MPI_REQUEST_NULL) MPI_Cancel(&exchange->requests[r]);
+        MPI_Waitall(nranks, exchange->requests, MPI_STATUSES_IGNORE);
+        MPI_Comm_free(&exchange->mpi);
+    }
+    memory_free(exchange_label, exchange->requests, 2 * (size_t)nranks * sizeof(MPI_Request));
+    bundles_destroy(exchange->out, nranks);
+    bundles_destroy(exchange->in[0], nranks);
+    bundles_destroy(exchange->in[1], nranks);
+    memory_free(exchange_label, exchange, sizeof *exchange);
+}
+
+static size_t padded(size_t n) { return (n + 7) & ~(size_t)7; }
+
+void exchange_put(Exchange *exchange, int to_rank, const void *bytes, size_t n) {
+    CHECK(to_rank >= 0 && to_rank < exchange->nranks, "rank %d of %d", to_rank, exchange->nranks);
+    CHECK(n < INT_MAX, "a record of %zu bytes", n);
+    Bundle *bundle = &exchange->out[to_rank];
+    int64_t used = wire_of(bundle)->payload_bytes, length = (int64_t)n;
+    int64_t end = used + (int64_t)sizeof length + (int64_t)padded(n);
+    bundle_reserve(bundle, end);
+    char *record = payload_of(bundle) + used;
+    memcpy(record, &length, sizeof length);
+    if (n > 0) memcpy(record + sizeof length, bytes, n);
+    // Padding is sent too: leave no bytes of an earlier round in it.
+    memset(record + sizeof length + n, 0, padded(n) - n);
+    wire_of(bundle)->payload_bytes = end;
+}
+
+void exchange_put_all(Exchange *exchange, const void *bytes, size_t n) {
+    for (int r = 0; r < exchange->nranks; r++) exchange_put(exchange, r, bytes, n);
+}
+
+void exchange_set_header(Exchange *exchange, const int64_t header[EXCHANGE_HEADER_WORDS]) {
+    memcpy(exchange->header, header, sizeof exchange->header);
+}
+
+static int rest_bytes(const Bundle *bundle) {
+    int64_t payload = wire_of(bundle)->payload_bytes;
+    return payload > EXCHANGE_EAGER_BYTES ? (int)(payload - EXCHANGE_EAGER_BYTES) : 0;
+}
+
+static void seal(Exchange *exchange, Bundle *bundle) {
+    Wire *wire = wire_of(bundle);
+    memcpy(wire->header, exchange->header, sizeof wire->header);
+    wire->round = exchange->stats.rounds;
+}
+
+static void send_first(Exchange *exchange, int to_rank) {
+    Bundle *bundle = &exchange->out[to_rank];
+    int bytes = (int)sizeof(Wire) + (int)wire_of(bundle)->payload_bytes - rest_bytes(bundle);
+    MPI_Isend(bundle->bytes, bytes, MPI_BYTE, to_rank, TAG_FIRST, exchange->mpi,
+              &exchange->requests[exchange->nranks + to_rank]);
+    exchange->stats.messages++;
+    exchange->stats.bytes += bytes;
+}
+
+/// Send and receive what did not fit into the first messages, which have all arrived.
+static void pass_rest(Exchange *exchange) {
+    for (int r = 0; r < exchange->nranks; r++) {
+        if (r == exchange->rank) continue;
+        Bundle *in = &exchange->in[exchange->half][r];
+        const Bundle *out = &exchange->out[r];
+        int to_receive = rest_bytes(in), to_send = rest_bytes(out);
+        if (to_receive > 0) {
+            bundle_reserve(in, wire_of(in)->payload_bytes);
+            MPI_Irecv(in->bytes + FIRST_MESSAGE_BYTES, to_receive, MPI_BYTE, r, TAG_REST,
+                      exchange->mpi, &exchange->requests[r]);
+        }
+        if (to_send > 0) {
+            MPI_Isend(out->bytes + FIRST_MESSAGE_BYTES, to_send, MPI_BYTE, r, TAG_REST,
+                      exchange->mpi, &exchange->requests[exchange->nranks + r]);
+            exchange->stats.messages++;
+            exchange->stats.bytes += to_send;
+        }
+    }
+    MPI_Waitall(2 * exchange->nranks, exchange->requests, MPI_STATUSES_IGNORE);
+}
+
+static void deliver_to_others(Exchange *exchange) {
+    int nranks = exchange->nranks;
+    bool rest = false;
+    // Start after ourselves: otherwise all ranks would begin with rank 0.
+    for (int i = 1; i < nranks; i++) {
+        int to_rank = (exchange->rank + i) % nranks;
+        seal(exchange, &exchange->out[to_rank]);
+        send_first(exchange, to_rank);
+    }
+    MPI_Waitall(2 * nranks, exchange->requests, MPI_STATUSES_IGNORE);
+    for (int r = 0; r < nranks; r++) {
+        if (r == exchange->rank) continue;
+        const Bundle *in = &exchange->in[exchange->half][r];
+        CHECK(wire_of(in)->round == exchange->stats.rounds, "round %lld of rank %d meets our %lld",
+              (long long)wire_of(in)->round, r, (long long)exchange->stats.rounds);
+        rest = rest || rest_bytes(in) > 0 || rest_bytes(&exchange->out[r]) > 0;
+    }
+    if (rest) pass_rest(exchange);
+    for (int r = 0; r < nranks; r++) wire_of(&exchange->out[r])->payload_bytes = 0;
+    post_receives(exchange);
+}
+
+/// Our own bundle changes sides without a copy.
+static void deliver_to_self(Exchange *exchange) {
+    Bundle *out = &exchange->out[exchange->rank],
+           *in = &exchange->in[exchange->half][exchange->rank];
+    seal(exchange, out);
+    Bundle sealed = *out;
+    *out = *in;
+    *in = sealed;
+    wire_of(out)->payload_bytes = 0;
+}
+
+void exchange_run(Exchange *exchange) {
+    exchange->half = 1 - exchange->half;
+    deliver_to_self(exchange);
+    if (exchange->nranks > 1) deliver_to_others(exchange);
+    exchange->stats.rounds++;
+    exchange->read_rank = 0;
+    exchange->read_at = 0;
+}
+
+bool exchange_next(Exchange *exchange, int *from_rank, const void **bytes, size_t *n) {
+    const Bundle *in = exchange->in[exchange->half];
+    while (exchange->read_rank < exchange->nranks &&
+           exchange->read_at == wire_of(&in[exchange->read_rank])->payload_bytes) {
+        exchange->read_rank++;
+        exchange->read_at = 0;
+    }
+    if (exchange->read_rank == exchange->nranks) return false;
+    const char *record = payload_of(&in[exchange->read_rank]) + exchange->read_at;
+    int64_t length;
+    memcpy(&length, record, sizeof length);
+    *from_rank = exchange->read_rank;
+    *bytes = record + sizeof length;
+    *n = (size_t)length;
+    exchange->read_at += (int64_t)sizeof length + (int64_t)padded((size_t)length);
+    return true;
+}
+
+const int64_t *exchange_header(const Exchange *exchange, int rank) {
+    CHECK(rank >= 0 && rank < exchange->nranks, "rank %d of %d", rank, exchange->nranks);
+    return wire_of(&exchange->in[exchange->half][rank])->header;
+}
+
+int64_t exchange_header_min(const Exchange *exchange, int word) {
+    int64_t least = exchange_header(exchange, 0)[word];
+    for (int r = 1; r < exchange->nranks; r++) {
+        int64_t value = exchange_header(exchange, r)[word];
+        if (value < least) least = value;
+    }
+    return least;
+}
+
+ExchangeStats exchange_stats(const Exchange *exchange) { return exchange->stats; }
