@@ -1,0 +1,344 @@
+#include "cluster/cluster.h"
+
+#include <stdio.h>
+
+#include "base/check.h"
+#include "base/memory.h"
+#include "base/rng.h"
+#include "base/wide.h"
+#include "cluster/bundle.h"
+#include "cluster/cluster_parts.h"
+#include "cluster/clustercheck.h"
+#include "cluster/routing.h"
+
+static const char *const MEMORY_LABEL = "cluster";
+
+// building
+
+static void tree_from_spec(const ClusterSpec *spec, FatTree *tree) {
+    tree->ntiers = spec->ntiers;
+    for (int32_t t = 1; t <= spec->ntiers; t++) {
+        tree->children[t] = spec->tier[t - 1].children;
+        tree->parents[t] = spec->tier[t - 1].parents;
+        tree->lanes[t] = spec->tier[t - 1].lanes;
+    }
+}
+
+/// Payload bytes are what engines count, on every cable of the fabric.
+static int64_t link_goodput_Bps(const ClusterSpec *spec, int32_t tier) {
+    if (tier == 0) return spec->scale_up.goodput_Bps;
+    return (int64_t)((Wide)spec->tier[tier - 1].link_Bps * spec->nic.goodput_Bps /
+                     spec->nic.line_Bps);
+}
+
+static void set_latencies(Cluster *cluster) {
+    const ClusterSpec *spec = &cluster->spec;
+    int64_t climb_ps = spec->nic.latency_ps;
+    for (int32_t l = 1; l <= spec->ntiers; l++) {
+        climb_ps += 2 * spec->tier[l - 1].cable_ps;
+        cluster->latency_ps[l] = climb_ps + spec->tier[l - 1].switch_spec.latency_ps;
+        climb_ps += 2 * spec->tier[l - 1].switch_spec.latency_ps;
+    }
+}
+
+static void number_links(Cluster *cluster) {
+    LinkId next = 0;
+    for (int32_t t = 0; t <= cluster->spec.ntiers; t++)
+        for (int32_t d = LINK_UP; d <= LINK_DOWN; d++) {
+            cluster->first_link[t][d] = next;
+            next += cluster_tier_links(cluster, t);
+        }
+    cluster->nlinks = next;
+    for (int32_t t = 0; t <= cluster->spec.ntiers; t++)
+        for (int32_t d = LINK_UP; d <= LINK_DOWN; d++) {
+            cluster->first_bundle[t][d] = next;
+            if (cluster_tier_bundled(cluster, t))
+                next += cluster->tree.subtrees[t - 1] * cluster->faults.nclasses[t];
+        }
+    cluster->nresources = next;
+}
+
+/// A fault of tier 1 is given by GPU, the list wants the endpoint.
+static Status take_faults(Cluster *cluster) {
+    const ClusterSpec *spec = &cluster->spec;
+    LinkFaultSpec fault[CLUSTER_FAULTS_MAX];
+    REQUIRE(spec->nfaults >= 0 && spec->nfaults <= CLUSTER_FAULTS_MAX, STATUS_RANGE,
+            "%d link faults, at most %d are supported", spec->nfaults, CLUSTER_FAULTS_MAX);
+    for (int32_t k = 0; k < spec->nfaults; k++) {
+        fault[k] = spec->fault[k];
+        if (fault[k].tier != 1) continue;
+        REQUIRE(fault[k].lower >= 0 && fault[k].lower < cluster->ngpus, STATUS_RANGE,
+                "link fault at the NIC of GPU %lld, but the cluster has %lld GPUs",
+                (long long)fault[k].lower, (long long)cluster->ngpus);
+        fault[k].lower = cluster_endpoint_of(cluster, fault[k].lower);
+    }
+    return linkfault_init(&cluster->faults, &cluster->tree, spec->nfaults, fault);
+}
+
+/// A route must fit in ROUTE_USES_MAX uses.
+static Status check_classes(const Cluster *cluster) {
+    int64_t uses = 2;
+    for (int32_t t = 1; t <= cluster->tree.ntiers; t++)
+        uses += 2 * (cluster_tier_bundled(cluster, t) ? cluster->faults.nclasses[t] : 1);
+    REQUIRE(uses <= ROUTE_USES_MAX, STATUS_RANGE,
+            "%d link faults split the bundles of a message into %lld parts; at most %d are "
+            "supported with spray "
+            "and adaptive routing",
+            cluster->faults.nfaults, (long long)uses, ROUTE_USES_MAX);
+    return status_ok();
+}
+
+static Status build(Cluster *cluster) {
+    const ClusterSpec *spec = &cluster->spec;
+    TRY(clustercheck_spec(spec));
+    tree_from_spec(spec, &cluster->tree);
+    REQUIRE(fattree_init(&cluster->tree, spec->installed), STATUS_RANGE,
+            "the fabric has more than 2^48 endpoints, switches or links in a tier, or a switch "
+            "more than %d ports",
+            DIVIDER_MAX);
+    TRY(clustercheck_room(spec, &cluster->tree));
+    cluster->by_rails = divider_make(spec->gpus_per_node);
+    cluster->by_domain = divider_make(spec->scale_up.gpus);
+    cluster->by_leaf = divider_make(spec->tier[0].children);
+    cluster->ecmp_key = rng_mix(spec->ecmp_seed, RNG_ECMP);
+    cluster->ngpus = spec->nodes * spec->gpus_per_node;
+    cluster->bundled = spec->routing == ROUTING_SPRAY || spec->routing == ROUTING_ADAPTIVE;
+    for (int32_t t = 0; t <= spec->ntiers; t++) cluster->link_Bps[t] = link_goodput_Bps(spec, t);
+    set_latencies(cluster);
+    TRY(take_faults(cluster));
+    cluster->split =
+        cluster->bundled ? bundle_split(&cluster->tree, &cluster->faults, spec->routing) : 1;
+    if (cluster->bundled) TRY(check_classes(cluster));
+    number_links(cluster);
+    return status_ok();
+}
+
+Status cluster_create(const ClusterSpec *spec, Cluster **cluster) {
+    *cluster = memory_alloc(MEMORY_LABEL, sizeof **cluster);
+    (*cluster)->spec = *spec;
+    const Status status = build(*cluster);
+    if (!status_is_ok(&status)) {
+        cluster_destroy(*cluster);
+        *cluster = NULL;
+    }
+    return status;
+}
+
+void cluster_destroy(Cluster *cluster) { memory_free(MEMORY_LABEL, cluster, sizeof *cluster); }
+
+// GPUs and endpoints
+
+const ClusterSpec *cluster_spec(const Cluster *cluster) { return &cluster->spec; }
+
+int64_t cluster_ngpus(const Cluster *cluster) { return cluster->ngpus; }
+
+NodeId cluster_node_of(const Cluster *cluster, GpuId gpu) {
+    return divider_quotient(&cluster->by_rails, gpu);
+}
+
+int32_t cluster_slot_of(const Cluster *cluster, GpuId gpu) {
+    return (int32_t)divider_rest(&cluster->by_rails, gpu);
+}
+
+int64_t cluster_endpoint_of(const Cluster *cluster, GpuId gpu) {
+    return cluster_nic_endpoint(cluster, gpu);
+}
+
+GpuId cluster_gpu_at(const Cluster *cluster, int64_t endpoint) {
+    const int64_t rails = cluster->spec.gpus_per_node;
+    GpuId gpu = endpoint;
+    if (cluster->spec.wiring == WIRING_RAIL) {
+        const int64_t in_leaf = cluster->tree.children[1], leaf = endpoint / in_leaf;
+        const NodeId node = leaf / rails * in_leaf + endpoint % in_leaf;
+        gpu = node * rails + leaf % rails;
+    }
+    return gpu < cluster->ngpus ? gpu : -1;
+}
+
+// counts
+
+int64_t cluster_nswitches(const Cluster *cluster, int32_t level) {
+    return fattree_nnodes(&cluster->tree, level);
+}
+
+int64_t cluster_ncables(const Cluster *cluster, int32_t tier) {
+    return tier == 1 ? cluster->ngpus * cluster->tree.ports[1]
+                     : fattree_ncables(&cluster->tree, tier);
+}
+
+double cluster_bisection_Bps(const Cluster *cluster) {
+    const FatTree *tree = &cluster->tree;
+    const int64_t half = cluster->spec.installed / 2;
+    const double nics =
+        (double)(cluster->ngpus / 2) * tree->ports[1] * (double)cluster->link_Bps[1];
+    double least_Bps = nics;
+    for (int32_t t = 2; t <= tree->ntiers; t++) {
+        const double cables = (double)(fattree_ncables(tree, t) / cluster->spec.installed * half);
+        const double tier_Bps = cables * (double)cluster->link_Bps[t];
+        if (tier_Bps < least_Bps) least_Bps = tier_Bps;
+    }
+    return least_Bps;
+}
+
+// links and bundles
+
+int64_t cluster_nlinks(const Cluster *cluster) { return cluster->nlinks; }
+
+int64_t cluster_nresources(const Cluster *cluster) { return cluster->nresources; }
+
+LinkId cluster_first_link(const Cluster *cluster, int32_t tier, LinkDirection direction) {
+    return cluster->first_link[tier][direction];
+}
+
+int64_t cluster_tier_links(const Cluster *cluster, int32_t tier) {
+    return tier == 0 ? cluster->ngpus : fattree_ncables(&cluster->tree, tier);
+}
+
+static bool is_bundle(const Cluster *cluster, LinkId link) { return link >= cluster->nlinks; }
+
+/// Tier and direction as tier * 2 + direction: the last range that begins at or before the id.
+static int32_t range_of(const Cluster *cluster, LinkId link) {
+    DCHECK(link >= 0 && link < cluster->nresources, "link %lld of %lld", (long long)link,
+           (long long)cluster->nresources);
+    const LinkId(*first)[2] =
+        is_bundle(cluster, link) ? cluster->first_bundle : cluster->first_link;
+    int32_t range = 2 * cluster->spec.ntiers + 1;
+    while (first[range / 2][range % 2] > link) range--;
+    return range;
+}
+
+int32_t cluster_link_tier(const Cluster *cluster, LinkId link) {
+    return range_of(cluster, link) / 2;
+}
+
+LinkDirection cluster_link_direction(const Cluster *cluster, LinkId link) {
+    return (LinkDirection)(range_of(cluster, link) % 2);
+}
+
+/// A physical link of tier >= 1 taken apart.
+static FatTreeCable cable_of(const Cluster *cluster, LinkId link, int32_t range) {
+    return fattree_cable(&cluster->tree, range / 2,
+                         link - cluster->first_link[range / 2][range % 2]);
+}
+
+int64_t cluster_capacity_Bps(const Cluster *cluster, LinkId link) {
+    if (is_bundle(cluster, link)) {
+        const Bundle bundle = bundle_from_id(cluster, link);
+        return bundle_capacity_Bps(cluster, &bundle);
+    }
+    const int32_t range = range_of(cluster, link), tier = range / 2;
+    if (tier == 0 || cluster->faults.nfaults == 0) return cluster->link_Bps[tier];
+    const FatTreeCable end = cable_of(cluster, link, range);
+    const LinkFault *fault = linkfault_find(&cluster->faults, tier, end.lower, end.port);
+    return fault == NULL ? cluster->link_Bps[tier]
+                         : linkfault_left_Bps(fault, cluster->link_Bps[tier]);
+}
+
+int64_t cluster_healthy_Bps(const Cluster *cluster, int32_t tier) {
+    return cluster->link_Bps[tier];
+}
+
+int64_t cluster_resource_width(const Cluster *cluster, LinkId link) {
+    if (!is_bundle(cluster, link)) return 1;
+    const Bundle bundle = bundle_from_id(cluster, link);
+    return bundle_width(cluster, &bundle);
+}
+
+LinkId cluster_resource_link(const Cluster *cluster, LinkId resource, int64_t i) {
+    if (!is_bundle(cluster, resource)) return resource;
+    const Bundle bundle = bundle_from_id(cluster, resource);
+    return bundle_link(cluster, &bundle, i);
+}
+
+GpuId cluster_first_gpu_below(const Cluster *cluster, LinkId link) {
+    const int32_t range = range_of(cluster, link), tier = range / 2;
+    if (tier == 0) return link - cluster->first_link[0][range % 2];
+    const int64_t subtree = is_bundle(cluster, link) ? bundle_from_id(cluster, link).subtree
+                                                     : cable_of(cluster, link, range).subtree;
+    const GpuId gpu = cluster_gpu_at(cluster, subtree * cluster->tree.below[tier - 1]);
+    return gpu >= 0 ? gpu : cluster->ngpus - 1;
+}
+
+void cluster_link_ends(const Cluster *cluster, LinkId link, int64_t *lower, SwitchId *upper) {
+    CHECK(!is_bundle(cluster, link), "resource %lld is a bundle: it has no two ends",
+          (long long)link);
+    const int32_t range = range_of(cluster, link);
+    if (range / 2 == 0) {
+        *lower = link - cluster->first_link[0][range % 2];
+        *upper = *lower / cluster->spec.scale_up.gpus;
+        return;
+    }
+    const FatTreeCable end = cable_of(cluster, link, range);
+    *lower = end.lower;
+    *upper = end.upper;
+}
+
+// names
+
+/// Name of a level: of its tier in the spec, or "level 2" where the spec has none.
+static const char *level_name(const Cluster *cluster, int32_t level,
+                              char text[HARDWARE_NAME_BYTES]) {
+    const char *name = cluster->spec.tier[level - 1].name;
+    if (name[0] != '\0') return name;
+    snprintf(text, HARDWARE_NAME_BYTES, "level-%d", level);
+    return text;
+}
+
+/// "gpu 17 nic", "leaf 1203 port 17", or for a bundle "leaf 1203" and "spine group 3".
+static void name_lower(const Cluster *cluster, int32_t tier, int64_t lower, int32_t port,
+                       char text[CLUSTER_NAME_BYTES]) {
+    char level[HARDWARE_NAME_BYTES], suffix[24] = "";
+    if (port >= 0 && cluster->tree.ports[tier] > 1)
+        snprintf(suffix, sizeof suffix, " port %d", port);
+    if (tier > 1) {
+        const char *group = port < 0 && cluster->tree.indices[tier - 1] > 1 ? " group" : "";
+        snprintf(text, CLUSTER_NAME_BYTES, "%.24s%s %lld%s", level_name(cluster, tier - 1, level),
+                 group, (long long)lower, suffix);
+        return;
+    }
+    const GpuId gpu = cluster_gpu_at(cluster, lower);
+    if (gpu >= 0)
+        snprintf(text, CLUSTER_NAME_BYTES, "gpu %lld nic%s", (long long)gpu, suffix);
+    else
+        snprintf(text, CLUSTER_NAME_BYTES, "empty endpoint %lld%s", (long long)lower, suffix);
+}
+
+static void name_link(const Cluster *cluster, LinkId link, int32_t range,
+                      char text[CLUSTER_NAME_BYTES]) {
+    const int32_t tier = range / 2;
+    const FatTreeCable end = cable_of(cluster, link, range);
+    char level[HARDWARE_NAME_BYTES], lower[CLUSTER_NAME_BYTES];
+    name_lower(cluster, tier, end.lower, end.port, lower);
+    const char *upper = level_name(cluster, tier, level);
+    if (range % 2 == LINK_UP)
+        snprintf(text, CLUSTER_NAME_BYTES, "%.48s -> %.24s %lld", lower, upper,
+                 (long long)end.upper);
+    else
+        snprintf(text, CLUSTER_NAME_BYTES, "%.24s %lld -> %.48s", upper, (long long)end.upper,
+                 lower);
+}
+
+static void name_bundle(const Cluster *cluster, LinkId link, char text[CLUSTER_NAME_BYTES]) {
+    const Bundle bundle = bundle_from_id(cluster, link);
+    char level[HARDWARE_NAME_BYTES], lower[CLUSTER_NAME_BYTES], suffix[24] = "";
+    name_lower(cluster, bundle.tier, bundle.subtree, -1, lower);
+    if (bundle.path_class > 0) snprintf(suffix, sizeof suffix, ", class %d", bundle.path_class);
+    const char *upper = level_name(cluster, bundle.tier, level);
+    if (bundle.direction == LINK_UP)
+        snprintf(text, CLUSTER_NAME_BYTES, "%.40s -> %.24s *%s", lower, upper, suffix);
+    else
+        snprintf(text, CLUSTER_NAME_BYTES, "%.24s * -> %.40s%s", upper, lower, suffix);
+}
+
+const char *cluster_link_name(const Cluster *cluster, LinkId link, char text[CLUSTER_NAME_BYTES]) {
+    const int32_t range = range_of(cluster, link);
+    if (is_bundle(cluster, link))
+        name_bundle(cluster, link, text);
+    else if (range / 2 > 0)
+        name_link(cluster, link, range, text);
+    else
+        snprintf(text, CLUSTER_NAME_BYTES,
+                 range % 2 == LINK_UP ? "gpu %lld scale-up ->" : "gpu %lld scale-up <-",
+                 (long long)(link - cluster->first_link[0][range % 2]));
+    return text;
+}

@@ -1,0 +1,133 @@
+/// cluster.h: a machine as arithmetic: counts, ids and capacities of GPUs, switches and directed
+/// links.
+///
+/// Idea.    The fabric is a parallel-port generalised fat tree PGFT(h; m1..mh; w1..wh; p1..ph): a
+///          node of level l-1 has w_l parents and p_l parallel links to each, a node of level l has
+///          m_l children. Level 0 is the NIC port. Nothing is built out: ids, neighbours, paths and
+///          names are computed.
+///              switch id of level l = subtree * W_l + index
+///                  W_l = w_1..w_l, subtree = endpoint / M_l, M_l = m_1..m_l
+///              up link of tier t = (node of level t-1) * w_t p_t + port
+///                  port = parent + w_t * lane
+///          Wiring RAIL renumbers endpoints: NIC r of every node of a unit goes to leaf r of that
+///          unit (m_1 nodes a unit), endpoint = (unit * R + r) * m_1 + node_in_unit; PLAIN:
+///          endpoint = node * R + r.
+///          Tier 0 is the scale-up domain: one egress (up) and one ingress (down) link per GPU.
+/// Limits.  One NIC per GPU; one plane; identical nodes. A chassis of several line cards is a
+///          switch per card.
+/// Source.  Zahavi, "D-Mod-K routing providing non-blocking traffic for shift permutations on real
+///          life fat trees" (PGFT, d-mod-k); Ohring et al., "On generalized fat trees" (XGFT).
+#ifndef COLOSSIM_CLUSTER_CLUSTER_H
+#define COLOSSIM_CLUSTER_CLUSTER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/status.h"
+#include "hardware/hardware.h"
+
+typedef int64_t GpuId; ///< node * gpus_per_node + slot
+typedef int64_t NodeId;
+typedef int64_t SwitchId; ///< within its level
+typedef int64_t LinkId;   ///< directed link, or a bundle of links (ids after all links); -1 none
+
+enum { FABRIC_TIERS_MAX = 4, CLUSTER_NAME_BYTES = 96, CLUSTER_FAULTS_MAX = 256 };
+
+typedef enum Wiring { WIRING_PLAIN, WIRING_RAIL } Wiring;
+typedef enum Routing { ROUTING_ECMP, ROUTING_DMODK, ROUTING_SPRAY, ROUTING_ADAPTIVE } Routing;
+typedef enum LinkDirection { LINK_UP, LINK_DOWN } LinkDirection;
+
+/// One tier: the links from level t-1 up to level t, and the switches of level t.
+typedef struct TierSpec {
+    char name[HARDWARE_NAME_BYTES]; ///< "leaf", "spine", "core"
+    int32_t children;               ///< m_t: room for children below one switch of this level
+    int32_t parents;  ///< w_t: switches of this level above one node of the level below
+    int32_t lanes;    ///< p_t: parallel links to each parent
+    int64_t link_Bps; ///< line rate of one link
+    int64_t cable_ps; ///< propagation of one cable
+    SwitchSpec switch_spec;
+} TierSpec;
+
+/// A dead (fraction 0) or degraded link pair (both directions), given by its upward end.
+typedef struct LinkFaultSpec {
+    int32_t tier;    ///< 1 .. ntiers
+    int64_t lower;   ///< node of level tier-1 (tier 1: endpoint of the GPU's NIC, given as GpuId)
+    int32_t port;    ///< 0 .. w p - 1
+    double fraction; ///< remaining capacity, 0 <= fraction < 1
+} LinkFaultSpec;
+
+typedef struct ClusterSpec {
+    char name[HARDWARE_NAME_BYTES];
+    int64_t nodes;
+    int32_t gpus_per_node; ///< also NICs per node, and rails
+    GpuSpec gpu;
+    NicSpec nic;
+    ScaleUpSpec scale_up;
+    int32_t ntiers;
+    TierSpec tier[FABRIC_TIERS_MAX]; ///< [t-1]
+    int32_t installed; ///< children of the top level that exist, <= tier[ntiers-1].children
+    Wiring wiring;
+    bool pxn; ///< cross-rail messages hop over the scale-up domain to the right rail first
+    Routing routing;
+    bool shared_seed; ///< ecmp: all switches hash alike (polarisation)
+    uint64_t ecmp_seed;
+    int32_t nfaults;
+    LinkFaultSpec fault[CLUSTER_FAULTS_MAX];
+} ClusterSpec;
+
+typedef struct Cluster Cluster; // opaque
+
+/// Check the spec (ports against radix, room against nodes, faults in range) and build the
+/// arithmetic.
+///   MPI: local.  Fails: STATUS_RANGE with the two numbers that contradict each other.
+Status cluster_create(const ClusterSpec *spec, Cluster **cluster);
+void cluster_destroy(Cluster *cluster);
+const ClusterSpec *cluster_spec(const Cluster *cluster);
+
+int64_t cluster_ngpus(const Cluster *cluster);
+NodeId cluster_node_of(const Cluster *cluster, GpuId gpu);
+int32_t cluster_slot_of(const Cluster *cluster, GpuId gpu);
+/// Tree endpoint (level-0 index) of a GPU's NIC and back; -1 for an endpoint without a GPU.
+int64_t cluster_endpoint_of(const Cluster *cluster, GpuId gpu);
+GpuId cluster_gpu_at(const Cluster *cluster, int64_t endpoint);
+/// Switches installed at `level` (1..ntiers), and inter-switch or NIC cables of tier t (1..ntiers).
+int64_t cluster_nswitches(const Cluster *cluster, int32_t level);
+int64_t cluster_ncables(const Cluster *cluster, int32_t tier);
+/// Bytes per second that can cross from one half of the top-level children to the other, one way:
+/// the least over the tiers of what their links carry out of the smaller half. Faults are not
+/// counted.
+double cluster_bisection_Bps(const Cluster *cluster);
+
+/// Directed physical links of all tiers, tier 0 included: ids 0 .. nlinks-1.
+int64_t cluster_nlinks(const Cluster *cluster);
+/// Links and bundles: ids 0 .. nresources-1. A bundle is what `spray` and `adaptive` load as a
+/// whole: all up (down) links of a tier from (to) one subtree, split by path class where a fault
+/// makes links differ.
+int64_t cluster_nresources(const Cluster *cluster);
+/// First link id and count of (tier 0..ntiers, direction).
+LinkId cluster_first_link(const Cluster *cluster, int32_t tier, LinkDirection direction);
+int64_t cluster_tier_links(const Cluster *cluster, int32_t tier);
+/// Tier and direction of a link or bundle.
+int32_t cluster_link_tier(const Cluster *cluster, LinkId link);
+LinkDirection cluster_link_direction(const Cluster *cluster, LinkId link);
+/// Goodput in bytes per second (line rate times the NIC's goodput share, rounded down; 0 if dead).
+/// Tier 0: the scale-up goodput. For a bundle the sum over its live links (adaptive) or live links
+/// times the slowest of them (spray).
+int64_t cluster_capacity_Bps(const Cluster *cluster, LinkId link);
+/// Goodput of a healthy link of a tier, one way.
+int64_t cluster_healthy_Bps(const Cluster *cluster, int32_t tier);
+/// Number of physical links a resource stands for, dead ones included (1 for a link; 0 for a path
+/// class that others use up, which is never loaded).
+int64_t cluster_resource_width(const Cluster *cluster, LinkId link);
+/// i-th physical link of a resource, 0 <= i < width (for a link: itself).
+LinkId cluster_resource_link(const Cluster *cluster, LinkId resource, int64_t i);
+/// First GPU below a resource: it belongs to the MPI rank that owns this GPU. The last GPU of the
+/// cluster where partial fill leaves none below (such a resource is never loaded).
+GpuId cluster_first_gpu_below(const Cluster *cluster, LinkId link);
+/// Lower and upper end of a link: node ids of levels tier - 1 (tier 1: endpoint) and tier (switch).
+/// Tier 0: the GPU and its scale-up domain.
+void cluster_link_ends(const Cluster *cluster, LinkId link, int64_t *lower, SwitchId *upper);
+/// Human name, e.g. "leaf 1203 port 17 -> spine 64", "gpu 17 nic ->"; returns `text`.
+const char *cluster_link_name(const Cluster *cluster, LinkId link, char text[CLUSTER_NAME_BYTES]);
+
+#endif

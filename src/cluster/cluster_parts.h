@@ -1,0 +1,44 @@
+/// cluster_parts.h: the inside of Cluster, for the files of this folder alone.
+///
+/// Idea.    The spec, the tree, the faults, and the first id of each (tier, direction) of links and
+///          bundles. Everything else is computed from these on demand.
+#ifndef COLOSSIM_CLUSTER_CLUSTER_PARTS_H
+#define COLOSSIM_CLUSTER_CLUSTER_PARTS_H
+
+#include "cluster/cluster.h"
+#include "cluster/fattree.h"
+#include "cluster/linkfault.h"
+
+struct Cluster {
+    ClusterSpec spec;
+    FatTree tree;
+    LinkFaults faults;
+    Divider by_rails, by_domain,
+        by_leaf;       ///< GPUs of a node, of a scale-up domain, endpoints of a leaf
+    uint64_t ecmp_key; ///< of the seed
+    int64_t ngpus;
+    int64_t nlinks, nresources;
+    LinkId first_link[FATTREE_LEVELS][2]; ///< [tier][direction], tier 0 the scale-up domain
+    LinkId first_bundle[FATTREE_LEVELS]
+                       [2];             ///< after all links; empty ranges unless spray or adaptive
+    int64_t link_Bps[FATTREE_LEVELS];   ///< goodput of a healthy link
+    int64_t latency_ps[FATTREE_LEVELS]; ///< one way, by common level 1 .. ntiers
+    bool bundled;                       ///< spray or adaptive
+    int64_t split; ///< parts a unit of progress is cut into; 1 unless faults split bundles
+};
+
+/// True if messages load bundles rather than links on this tier.
+static inline bool cluster_tier_bundled(const Cluster *cluster, int32_t tier) {
+    return cluster->bundled && tier >= 1 && fattree_subtree_links(&cluster->tree, tier) > 1;
+}
+
+/// cluster_endpoint_of, for hot paths.
+static inline int64_t cluster_nic_endpoint(const Cluster *cluster, GpuId gpu) {
+    if (cluster->spec.wiring == WIRING_PLAIN) return gpu;
+    const int64_t rails = cluster->by_rails.divisor, in_leaf = cluster->by_leaf.divisor;
+    const int64_t node = divider_quotient(&cluster->by_rails, gpu), slot = gpu - node * rails;
+    const int64_t unit = divider_quotient(&cluster->by_leaf, node);
+    return (unit * rails + slot) * in_leaf + node - unit * in_leaf;
+}
+
+#endif

@@ -1,0 +1,128 @@
+#include "cluster/clustercheck.h"
+
+#include <string.h>
+
+static int64_t ports_for(const SwitchSpec *sw, int64_t links, int64_t link_Bps) {
+    const int64_t links_per_port = sw->port_Bps / link_Bps;
+    return (links + links_per_port - 1) / links_per_port;
+}
+
+int64_t clustercheck_ports_down(const ClusterSpec *spec, int32_t level) {
+    const TierSpec *tier = &spec->tier[level - 1];
+    return ports_for(&tier->switch_spec, (int64_t)tier->children * tier->lanes, tier->link_Bps);
+}
+
+int64_t clustercheck_ports_up(const ClusterSpec *spec, int32_t level) {
+    if (level == spec->ntiers) return 0;
+    const TierSpec *above = &spec->tier[level];
+    return ports_for(&spec->tier[level - 1].switch_spec, (int64_t)above->parents * above->lanes,
+                     above->link_Bps);
+}
+
+static Status check_domains(const ClusterSpec *spec) {
+    REQUIRE(spec->nodes >= 1, STATUS_RANGE, "the cluster has %lld nodes; wanted at least 1",
+            (long long)spec->nodes);
+    REQUIRE(spec->nodes <= INT64_C(1) << 32, STATUS_RANGE,
+            "the cluster has %lld nodes; at most 2^32 are supported", (long long)spec->nodes);
+    REQUIRE(spec->gpus_per_node >= 1, STATUS_RANGE, "a node has %d GPUs; wanted at least 1",
+            spec->gpus_per_node);
+    const ScaleUpSpec *domain = &spec->scale_up;
+    REQUIRE(spec->gpus_per_node <= DIVIDER_MAX && domain->gpus <= DIVIDER_MAX, STATUS_RANGE,
+            "a node of %d GPUs and a scale-up domain of %d GPUs; at most %d are supported",
+            spec->gpus_per_node, domain->gpus, DIVIDER_MAX);
+    REQUIRE(domain->gpus >= 1, STATUS_RANGE, "a scale-up domain has %d GPUs; wanted at least 1",
+            domain->gpus);
+    REQUIRE(
+        domain->gpus % spec->gpus_per_node == 0 || spec->gpus_per_node % domain->gpus == 0,
+        STATUS_RANGE,
+        "a scale-up domain of %d GPUs and a node of %d GPUs: one must be a multiple of the other",
+        domain->gpus, spec->gpus_per_node);
+    REQUIRE(domain->gpus == 1 || domain->goodput_Bps > 0, STATUS_RANGE,
+            "a scale-up domain of %d GPUs has goodput %lld B/s; wanted more than 0", domain->gpus,
+            (long long)domain->goodput_Bps);
+    REQUIRE(domain->goodput_Bps >= 0 && domain->latency_ps >= 0, STATUS_RANGE,
+            "the scale-up domain has a negative goodput (%lld B/s) or latency (%lld ps)",
+            (long long)domain->goodput_Bps, (long long)domain->latency_ps);
+    return status_ok();
+}
+
+static Status check_nic(const ClusterSpec *spec) {
+    const NicSpec *nic = &spec->nic;
+    REQUIRE(nic->line_Bps > 0 && nic->goodput_Bps > 0 && nic->goodput_Bps <= nic->line_Bps,
+            STATUS_RANGE,
+            "the NIC has goodput %lld B/s and line rate %lld B/s; wanted 0 < goodput <= line rate",
+            (long long)nic->goodput_Bps, (long long)nic->line_Bps);
+    REQUIRE(nic->latency_ps >= 0, STATUS_RANGE, "the NIC has latency %lld ps; wanted 0 or more",
+            (long long)nic->latency_ps);
+    REQUIRE(spec->tier[0].link_Bps <= nic->line_Bps, STATUS_RANGE,
+            "tier 1 has links of %lld B/s, but the NIC's line rate is %lld B/s",
+            (long long)spec->tier[0].link_Bps, (long long)nic->line_Bps);
+    return status_ok();
+}
+
+static Status check_tier(const ClusterSpec *spec, int32_t t) {
+    const TierSpec *tier = &spec->tier[t - 1];
+    REQUIRE(tier->children >= 1 && tier->parents >= 1 && tier->lanes >= 1, STATUS_RANGE,
+            "tier %d (%s) has children %d, parents %d, lanes %d; each must be at least 1", t,
+            tier->name, tier->children, tier->parents, tier->lanes);
+    REQUIRE(tier->link_Bps > 0, STATUS_RANGE,
+            "tier %d (%s) has links of %lld B/s; wanted more than 0", t, tier->name,
+            (long long)tier->link_Bps);
+    REQUIRE(tier->cable_ps >= 0 && tier->switch_spec.latency_ps >= 0, STATUS_RANGE,
+            "tier %d (%s) has cable delay %lld ps and switch latency %lld ps; wanted 0 or more", t,
+            tier->name, (long long)tier->cable_ps, (long long)tier->switch_spec.latency_ps);
+    for (int32_t below = 1; below < t; below++)
+        REQUIRE(tier->name[0] == '\0' || strcmp(spec->tier[below - 1].name, tier->name) != 0,
+                STATUS_RANGE, "tiers %d and %d are both named %s", below, t, tier->name);
+    return status_ok();
+}
+
+static Status check_radix(const ClusterSpec *spec, int32_t level) {
+    const TierSpec *tier = &spec->tier[level - 1];
+    const SwitchSpec *sw = &tier->switch_spec;
+    const bool top = level == spec->ntiers;
+    const int64_t fastest_Bps = top || tier->link_Bps > spec->tier[level].link_Bps
+                                    ? tier->link_Bps
+                                    : spec->tier[level].link_Bps;
+    REQUIRE(sw->port_Bps >= fastest_Bps, STATUS_RANGE,
+            "tier %d (%s): a switch port of %lld B/s cannot carry a link of %lld B/s", level,
+            tier->name, (long long)sw->port_Bps, (long long)fastest_Bps);
+    const int64_t down = clustercheck_ports_down(spec, level),
+                  up = clustercheck_ports_up(spec, level);
+    REQUIRE(down + up <= sw->ports, STATUS_RANGE,
+            "tier %d (%s): a switch needs %lld ports down and %lld up, but %s has %d", level,
+            tier->name, (long long)down, (long long)up, sw->name[0] ? sw->name : "the switch",
+            sw->ports);
+    return status_ok();
+}
+
+Status clustercheck_spec(const ClusterSpec *spec) {
+    REQUIRE(spec->ntiers >= 1 && spec->ntiers <= FABRIC_TIERS_MAX, STATUS_RANGE,
+            "the fabric has %d tiers; wanted 1 to %d", spec->ntiers, FABRIC_TIERS_MAX);
+    TRY(check_domains(spec));
+    TRY(check_nic(spec));
+    for (int32_t t = 1; t <= spec->ntiers; t++) TRY(check_tier(spec, t));
+    for (int32_t l = 1; l <= spec->ntiers; l++) TRY(check_radix(spec, l));
+    const TierSpec *top = &spec->tier[spec->ntiers - 1];
+    REQUIRE(spec->installed >= 1 && spec->installed <= top->children, STATUS_RANGE,
+            "%d children of the top tier (%s) are installed; wanted 1 to %d", spec->installed,
+            top->name, top->children);
+    return status_ok();
+}
+
+Status clustercheck_room(const ClusterSpec *spec, const FatTree *tree) {
+    const int32_t rails = spec->gpus_per_node;
+    int64_t room = tree->subtrees[0] / rails;
+    const char *wiring = "plain";
+    if (spec->wiring == WIRING_RAIL) {
+        room = tree->subtrees[1] / rails * tree->children[1];
+        if (spec->ntiers == 1) room = rails == 1 ? tree->subtrees[0] : 0;
+        wiring = "rail";
+    }
+    REQUIRE(spec->nodes <= room, STATUS_RANGE,
+            "%lld nodes of %d NICs, but the installed fabric (%lld leaves of %d, %s wiring) has "
+            "room for %lld",
+            (long long)spec->nodes, rails, (long long)tree->subtrees[1], tree->children[1], wiring,
+            (long long)room);
+    return status_ok();
+}

@@ -1,0 +1,22 @@
+/// clustercheck.h: does a ClusterSpec describe a machine that can be built?
+///
+/// Idea.    One check per fact, each naming the two numbers that contradict each other. A switch
+///          port of P B/s may be split into floor(P / link rate) links.
+/// Limits.  Says nothing about cost, power or cable length.
+#ifndef COLOSSIM_CLUSTER_CLUSTERCHECK_H
+#define COLOSSIM_CLUSTER_CLUSTERCHECK_H
+
+#include "cluster/cluster.h"
+#include "cluster/fattree.h"
+
+/// Check counts, rates and ports of a spec, before the tree is built.   Fails: STATUS_RANGE.
+Status clustercheck_spec(const ClusterSpec *spec);
+
+/// Check that the nodes find room in the tree.   Fails: STATUS_RANGE.
+Status clustercheck_room(const ClusterSpec *spec, const FatTree *tree);
+
+/// Ports of a switch of `level` that its links take, downwards and upwards (0 at the top).
+int64_t clustercheck_ports_down(const ClusterSpec *spec, int32_t level);
+int64_t clustercheck_ports_up(const ClusterSpec *spec, int32_t level);
+
+#endif

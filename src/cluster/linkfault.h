@@ -1,0 +1,85 @@
+/// linkfault.h: the short list of dead and degraded cables, and the path classes they make.
+///
+/// Idea.    Faults are kept sorted by (tier, lower node, port), so that those that concern one
+///          subtree are a range. A fault at tier t spoils, for the endpoints below its subtree, the
+///          paths whose index begins with the t digits of the faulty cable's upper switch. The
+///          digit strings of all faults form a trie; the *path class* of an index is the deepest
+///          trie node on its digits. Any message loads all links of one tier, one subtree and one
+///          class alike, so a bundle split by class stays exact. Digits of width 1 are left out:
+///          they choose nothing. A tier-t bundle has the classes of depth <= t: a prefix of the
+///          list.
+///              classes = { all } for a healthy cluster, one more per digit of a fault otherwise
+/// Limits.  A fault takes both directions of a cable. Fractions enter splits rounded to 1/1000,
+///          capacities exactly.
+#ifndef COLOSSIM_CLUSTER_LINKFAULT_H
+#define COLOSSIM_CLUSTER_LINKFAULT_H
+
+#include "base/status.h"
+#include "cluster/cluster.h"
+#include "cluster/fattree.h"
+
+enum { PATH_CLASSES_MAX = 1 + CLUSTER_FAULTS_MAX * FABRIC_TIERS_MAX, FAULT_SHARE_WHOLE = 1000 };
+
+typedef struct LinkFault {
+    int32_t tier;
+    int64_t lower;        ///< node of level tier - 1
+    int64_t index;        ///< computed: of the lower node in its subtree
+    int32_t port, parent; ///< up port of the lower node; computed: port mod w
+    int32_t path_class;   ///< computed: of the upper switch
+    bool dead;            ///< fraction is 0
+    double fraction;
+    int32_t share; ///< computed: fraction in 1/1000, at least 1 unless dead
+} LinkFault;
+
+/// All indices that end up congruent to `residue` modulo W_level and in no deeper class.
+typedef struct PathClass {
+    int32_t level;  ///< 0 for the root
+    int32_t parent; ///< class; -1 for the root
+    int64_t residue;
+    int32_t child_level; ///< computed: the next level whose digit chooses; FATTREE_LEVELS if none
+    int32_t nchildren;   ///< computed: classes cut out of this one, all of child_level
+} PathClass;
+
+typedef struct LinkFaults {
+    int32_t nfaults;
+    LinkFault fault[CLUSTER_FAULTS_MAX];
+    int32_t nclasses[FATTREE_LEVELS]; ///< [t] classes of a tier-t bundle; [0] is 1
+    PathClass path_class[PATH_CLASSES_MAX];
+} LinkFaults;
+
+/// Faults that concern one message: those below its source (side 0) and its destination (side 1).
+typedef struct ActiveFault {
+    const LinkFault *fault;
+    int32_t side;
+} ActiveFault;
+typedef struct ActiveFaults {
+    int32_t n;
+    ActiveFault item[2 * CLUSTER_FAULTS_MAX];
+} ActiveFaults;
+
+/// Take over a list whose `lower` are node ids of level tier - 1.
+///   Fails: STATUS_RANGE for a cable outside the tree, a fraction outside [0, 1), or the same cable
+///   twice.
+Status linkfault_init(LinkFaults *faults, const FatTree *tree, int32_t nfaults,
+                      const LinkFaultSpec spec[]);
+
+/// Goodput left on a faulty link, rounded down.
+static inline int64_t linkfault_left_Bps(const LinkFault *fault, int64_t whole_Bps) {
+    return (int64_t)(fault->fraction * (double)whole_Bps);
+}
+
+/// The fault of a cable, or NULL.   Cost: O(log nfaults).
+const LinkFault *linkfault_find(const LinkFaults *faults, int32_t tier, int64_t lower,
+                                int32_t port);
+
+/// First fault of a tier with lower node >= `lower`, as a position 0 .. nfaults.
+int32_t linkfault_first(const LinkFaults *faults, int32_t tier, int64_t lower);
+
+/// Collect the faults on tiers 1 .. level below endpoint a (side 0) and endpoint b (side 1).
+void linkfault_collect(const LinkFaults *faults, const FatTree *tree, int64_t a, int64_t b,
+                       int32_t level, ActiveFaults *active);
+
+/// True if the path class is `ancestor` or lies in it.
+bool linkfault_class_within(const LinkFaults *faults, int32_t path_class, int32_t ancestor);
+
+#endif

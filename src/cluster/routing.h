@@ -1,0 +1,56 @@
+/// routing.h: which links a message crosses, as arithmetic.
+///
+/// Idea.    A message of `queue_pairs` equal parts crosses each link with an integer weight: the
+///          bytes it puts on the link per unit of its progress. One unit of progress is
+///          routing_unit_bytes() bytes of the message.
+///          ecmp   one hashed path per queue pair; every switch hashes with its own seed (or a
+///                 shared one), dead links are left out of the choice; weight = queue pairs that
+///                 take the link
+///          dmodk  one path by destination: port = endpoint / (w_1..w_l) mod (w p), on the way down
+///                 the same lane; past a dead cable the next port; weight = queue pairs
+///          spray  even split over all live paths: bundles, the slowest path binds
+///          adaptive  split by live capacity: bundles (see bundle.h for both)
+///          A message between domains uses NIC links of tier 1; inside a domain the scale-up links
+///          of tier 0; with PXN (rail wiring) a cross-rail message first goes to the GPU of the
+///          destination's slot on its own node.
+///          A path is live if each of its cables is, on both sides: a switch offers a port only if
+///          a live path leads through it to the destination, as routing protocols withdraw what
+///          they cannot reach.
+/// Limits.  No change of path during a message. Detours longer than the shortest path are not
+///          taken.
+/// Source.  Zahavi (see fattree.h) for d-mod-k.
+#ifndef COLOSSIM_CLUSTER_ROUTING_H
+#define COLOSSIM_CLUSTER_ROUTING_H
+
+#include "cluster/cluster.h"
+
+/// Weight >= 1: bytes on `link` per unit of progress of the message.
+typedef struct LinkUse {
+    LinkId link;
+    int32_t weight;
+} LinkUse;
+
+enum { ROUTE_USES_MAX = 1024, QUEUE_PAIRS_MAX = 64 };
+
+/// Bytes of the message per unit of progress: `queue_pairs`, times a common denominator where
+/// faults split bundles.
+int64_t routing_unit_bytes(const Cluster *cluster, int32_t queue_pairs);
+
+/// Links of a message from src to dst (src != dst), each link once, sorted by id.
+///   flow_key     identifies the message for the hash; queue pair q hashes (flow_key, q)
+///   uses[ROUTE_USES_MAX]  out;  *nuses  out
+/// MPI: local.  Fails: STATUS_NO_PATH naming both GPUs and the dead tier.
+Status routing_route(const Cluster *cluster, GpuId src, GpuId dst, uint64_t flow_key,
+                     int32_t queue_pairs, LinkUse uses[], int32_t *nuses);
+
+/// One-way latency of a path: adapters, cables and switches (or the scale-up step).
+int64_t routing_latency_ps(const Cluster *cluster, GpuId src, GpuId dst);
+/// One-way latency over the fabric to the other side of a switch of `level` (1 .. ntiers).
+int64_t routing_level_latency_ps(const Cluster *cluster, int32_t level);
+/// Switches on the shortest path between two GPUs (0 inside a domain, 1 same leaf, 3, 5, 7).
+int32_t routing_nswitches(const Cluster *cluster, GpuId src, GpuId dst);
+/// Least one-way latency between any two GPUs of different nodes of this cluster; TIME_NEVER_PS for
+/// one node.
+int64_t routing_least_latency_ps(const Cluster *cluster);
+
+#endif

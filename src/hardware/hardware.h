@@ -1,0 +1,93 @@
+/// hardware.h: what a GPU, a NIC, a switch and a scale-up domain can do; filled from YAML.
+///
+/// Idea.    Data sheets and measured kernel tables as data (topologies/hardware/*.yaml, each figure
+///          with its source). All rates are one-way, dense, in SI units (FLOP/s, B/s); times are
+///          picoseconds.
+/// Limits.  No clocks, no thermal state: power caps and degradation enter as speed factors in
+///          effects/.
+#ifndef COLOSSIM_HARDWARE_HARDWARE_H
+#define COLOSSIM_HARDWARE_HARDWARE_H
+
+#include <stdint.h>
+
+enum { HARDWARE_NAME_BYTES = 64, GEMM_POINTS_MAX = 24 };
+
+typedef enum Precision {
+    PRECISION_FP32,
+    PRECISION_FP16,
+    PRECISION_BF16,
+    PRECISION_FP8,
+    PRECISION_N,
+} Precision;
+
+typedef enum AttentionKernel {
+    ATTENTION_UNFUSED, ///< scores written to memory: batched GEMM, softmax, GEMM
+    ATTENTION_FLASH2,
+    ATTENTION_FLASH3,
+    ATTENTION_CUDNN,
+    ATTENTION_N,
+} AttentionKernel;
+
+/// One measured GEMM: C[m,n] = A[m,k] B[k,n] reached `rate_flop_per_s`.
+typedef struct GemmPoint {
+    double m, n, k;
+    double rate_flop_per_s;
+} GemmPoint;
+
+/// Measured GEMM rates of one precision; npoints == 0 if the precision is not supported.
+typedef struct GemmTable {
+    double peak_flop_per_s; ///< data sheet, dense
+    double best_flop_per_s; ///< best measured large GEMM
+    int32_t npoints;
+    GemmPoint point[GEMM_POINTS_MAX];
+} GemmTable;
+
+typedef struct GpuSpec {
+    char name[HARDWARE_NAME_BYTES];
+    GemmTable gemm[PRECISION_N];
+    /// Achieved by causal attention, bf16, head_dim 128; 0: no such kernel (unfused: GEMM table).
+    double attention_forward_flop_per_s[ATTENTION_N];
+    double attention_backward_flop_per_s[ATTENTION_N];
+    int64_t memory_bytes;     ///< usable by a job, after driver and context
+    double memory_Bps;        ///< data sheet
+    double memory_stream_Bps; ///< achieved by a copy kernel
+    int64_t launch_ps;        ///< gap on the GPU between dependent kernels
+    double sustained_share;   ///< of isolated GEMM and attention rates, kept in long runs; 0: all
+    double collective_share;  ///< of the GPU, taken while a network collective runs, 0..1
+    double idle_W, typical_W, max_W;
+} GpuSpec;
+
+typedef struct NicSpec {
+    char name[HARDWARE_NAME_BYTES];
+    int64_t line_Bps;    ///< port rate
+    int64_t goodput_Bps; ///< what a large RDMA message sees, headers and pacing deducted
+    int64_t latency_ps;  ///< both adapters and PCIe of one message, without cables and switches
+} NicSpec;
+
+typedef struct SwitchSpec {
+    char name[HARDWARE_NAME_BYTES];
+    int32_t ports;      ///< at `port_Bps`
+    int64_t port_Bps;   ///< line rate of one port
+    int64_t latency_ps; ///< port to port, unloaded
+    double typical_W;
+} SwitchSpec;
+
+/// A scale-up domain: NVLink node of 8, NVL72 rack. One egress and one ingress port per GPU.
+typedef struct ScaleUpSpec {
+    char name[HARDWARE_NAME_BYTES];
+    int32_t gpus;        ///< GPUs per domain
+    int64_t line_Bps;    ///< data sheet, one way, per GPU
+    int64_t goodput_Bps; ///< bus bandwidth a ring collective reaches, one way, per GPU
+    int64_t reduce_Bps;  ///< all-reduce bus bandwidth with in-network reduction; 0: none
+    int64_t latency_ps;  ///< per step of a collective (base latency per hop, software included)
+    int64_t collective_base_ps; ///< launch and protocol cost of one collective
+    int64_t bulk_latency_ps;    ///< extra per step when large messages use the bulk protocol
+    double small_share;         ///< of the bandwidth, reached by the low-latency protocol, 0..1
+} ScaleUpSpec;
+
+/// Bytes of one number.
+static inline int32_t precision_bytes(Precision precision) {
+    return precision == PRECISION_FP32 ? 4 : precision == PRECISION_FP8 ? 1 : 2;
+}
+
+#endif

@@ -1,0 +1,103 @@
+#include "shapes.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/rng.h"
+#include "base/units.h"
+
+enum { SHAPE_SEED = 20 };
+
+static const int64_t LINE_BPS = INT64_C(50000000000), GOODPUT_BPS = INT64_C(48000000000);
+static const char *const TIER_NAMES[FABRIC_TIERS_MAX] = {"leaf", "spine", "core", "site"};
+
+ClusterSpec shape_spec(int64_t nodes, int32_t gpus_per_node, Wiring wiring, int32_t ntiers,
+                       const Tier tier[]) {
+    ClusterSpec spec = {
+        .name = "test",
+        .nodes = nodes,
+        .gpus_per_node = gpus_per_node,
+        .nic = {.name = "nic",
+                .line_Bps = LINE_BPS,
+                .goodput_Bps = GOODPUT_BPS,
+                .latency_ps = 900 * PS_PER_NS},
+        .scale_up = {.name = "nvlink",
+                     .gpus = gpus_per_node,
+                     .line_Bps = INT64_C(450000000000),
+                     .goodput_Bps = INT64_C(360000000000),
+                     .latency_ps = 600 * PS_PER_NS},
+        .ntiers = ntiers,
+        .installed = tier[ntiers - 1].children,
+        .wiring = wiring,
+        .routing = ROUTING_ECMP,
+        .ecmp_seed = 1,
+    };
+    for (int32_t t = 0; t < ntiers; t++) {
+        TierSpec *own = &spec.tier[t];
+        own->children = tier[t].children;
+        own->parents = tier[t].parents;
+        own->lanes = tier[t].lanes;
+        own->link_Bps = own->switch_spec.port_Bps = LINE_BPS;
+        own->cable_ps = 150 * PS_PER_NS;
+        own->switch_spec.latency_ps = 600 * PS_PER_NS;
+        own->switch_spec.ports = tier[t].children * tier[t].lanes;
+        if (t + 1 < ntiers) own->switch_spec.ports += tier[t + 1].parents * tier[t + 1].lanes;
+        snprintf(own->name, sizeof own->name, "%s", TIER_NAMES[t]);
+    }
+    return spec;
+}
+
+ClusterSpec shape_colossus(void) {
+    const Tier tier[] = {{64, 1, 1}, {64, 64, 1}, {32, 16, 4}};
+    ClusterSpec spec = shape_spec(12500, 8, WIRING_RAIL, 3, tier);
+    spec.installed = 25;
+    return spec;
+}
+
+/// Numbered draws of one random shape.
+typedef struct Draws {
+    uint64_t shape, next;
+} Draws;
+
+/// Uniform in 0 .. n - 1.
+static int32_t pick(Draws *draws, int32_t n) {
+    return (int32_t)rng_below(SHAPE_SEED, RNG_TEST, draws->shape, draws->next++, n);
+}
+
+static void pick_tiers(Draws *draws, int32_t ntiers, Tier tier[]) {
+    static const int32_t most[FABRIC_TIERS_MAX] = {24, 9, 5,
+                                                   3}; // keeps the brute-force oracles quick
+    for (int32_t t = 0; t < ntiers; t++) {
+        const int32_t least = t == ntiers - 1 ? 2 : 1;
+        tier[t].children = least + pick(draws, most[ntiers - 1]);
+        tier[t].parents = t == 0 ? 1 + (pick(draws, 4) == 0) : 1 + pick(draws, most[ntiers - 1]);
+        tier[t].lanes = t == 0 ? 1 + (pick(draws, 6) == 0) : 1 + pick(draws, 3);
+    }
+}
+
+ClusterSpec shape_random(uint64_t draw) {
+    Draws draws = {.shape = draw};
+    const int32_t ntiers = 1 + (int32_t)(draw % FABRIC_TIERS_MAX);
+    Tier tier[FABRIC_TIERS_MAX];
+    pick_tiers(&draws, ntiers, tier);
+    ClusterSpec spec = shape_spec(1, 1, pick(&draws, 2) ? WIRING_RAIL : WIRING_PLAIN, ntiers, tier);
+    if (spec.installed > 2) spec.installed -= pick(&draws, 2);
+    int64_t leaves = ntiers == 1 ? 1 : spec.installed;
+    for (int32_t t = 1; t + 1 < ntiers; t++) leaves *= tier[t].children;
+    const int64_t in_leaf = ntiers == 1 ? spec.installed : tier[0].children;
+    const int64_t most_rails = spec.wiring == WIRING_RAIL ? leaves : leaves * in_leaf;
+    spec.gpus_per_node = spec.scale_up.gpus =
+        1 + pick(&draws, most_rails < 4 ? (int32_t)most_rails : 4);
+    const int64_t room = spec.wiring == WIRING_RAIL ? leaves / spec.gpus_per_node * in_leaf
+                                                    : leaves * in_leaf / spec.gpus_per_node;
+    spec.nodes = room - (room > 3 ? pick(&draws, 3) : 0);
+    spec.pxn = pick(&draws, 2) == 1;
+    spec.ecmp_seed = draw;
+    return spec;
+}
+
+void shape_add_fault(ClusterSpec *spec, int32_t tier, int64_t lower, int32_t port,
+                     double fraction) {
+    spec->fault[spec->nfaults++] =
+        (LinkFaultSpec){.tier = tier, .lower = lower, .port = port, .fraction = fraction};
+}
