@@ -1,0 +1,93 @@
+#include "collective/collective.h"
+
+#include "base/check.h"
+#include "base/wide.h"
+#include "collective/algorithm.h"
+
+static const CollectiveMethod *const collective_table[ALGORITHM_N] = {
+    [ALGORITHM_RING] = &collective_ring,
+    [ALGORITHM_HALVING_DOUBLING] = &collective_halving_doubling,
+    [ALGORITHM_DIRECT] = &collective_direct,
+    [ALGORITHM_HIERARCHICAL] = &collective_hierarchical,
+};
+
+int64_t collective_share_bytes(int64_t bytes, int64_t numerator, int64_t denominator) {
+    Wide share = ((Wide)bytes * numerator + denominator - 1) / denominator;
+    CHECK(share <= INT64_MAX, "%lld bytes times %lld / %lld", (long long)bytes,
+          (long long)numerator, (long long)denominator);
+    return (int64_t)share;
+}
+
+int64_t collective_passes(CollectiveKind kind) { return kind == COLLECTIVE_ALL_REDUCE ? 2 : 1; }
+
+bool collective_in_one_domain(const CollectivePlan *plan) { return plan->n <= plan->per_domain; }
+
+int64_t collective_any_latency_ps(const CollectivePlan *plan) {
+    return collective_in_one_domain(plan) ? plan->spec.domain_latency_ps
+                                          : plan->spec.round_latency_ps;
+}
+
+Status collective_refuse_all_to_all(const CollectivePlan *plan) {
+    REQUIRE(plan->spec.kind != COLLECTIVE_ALL_TO_ALL, STATUS_RANGE, "%s does not do %s: use direct",
+            collective_algorithm_name(plan->spec.algorithm), collective_kind_name(plan->spec.kind));
+    return status_ok();
+}
+
+static Wide collective_total(const CollectivePlan *plan) {
+    const CollectiveMethod *method = collective_table[plan->spec.algorithm];
+    Wide total = 0;
+    for (int32_t phase = 0; phase < plan->nphases; phase++) {
+        total += (Wide)method->phase(plan, phase).bytes * method->phase_weight(plan, phase);
+    }
+    return total;
+}
+
+Status collective_plan(CollectivePlan *plan, const CollectiveSpec *spec, int64_t nmembers,
+                       int32_t members_per_domain) {
+    REQUIRE(nmembers >= 1 && members_per_domain >= 1, STATUS_RANGE,
+            "a collective needs at least 1 member and 1 per domain, not %lld and %d",
+            (long long)nmembers, (int)members_per_domain);
+    REQUIRE(spec->bytes >= 0 && spec->bytes <= INT64_MAX / 4, STATUS_RANGE,
+            "a collective of %lld bytes", (long long)spec->bytes);
+    *plan = (CollectivePlan){.spec = *spec, .n = nmembers, .per_domain = members_per_domain};
+    if (nmembers == 1) return status_ok(); // alone: nothing to do, no phases
+    TRY(collective_table[spec->algorithm]->plan(plan));
+    CHECK(plan->nphases <= COLLECTIVE_PHASES_MAX, "%d phases", (int)plan->nphases);
+    REQUIRE(collective_total(plan) <= INT64_MAX, STATUS_RANGE,
+            "%s of %lld bytes among %lld members moves more than 2^63 bytes",
+            collective_kind_name(spec->kind), (long long)spec->bytes, (long long)nmembers);
+    return status_ok();
+}
+
+Phase collective_phase(const CollectivePlan *plan, int32_t phase) {
+    DCHECK(phase >= 0 && phase < plan->nphases, "phase %d of %d", (int)phase, (int)plan->nphases);
+    return collective_table[plan->spec.algorithm]->phase(plan, phase);
+}
+
+PhaseEdge collective_edge(const CollectivePlan *plan, int32_t phase, int64_t i) {
+    return collective_table[plan->spec.algorithm]->edge(plan, phase, i);
+}
+
+int64_t collective_total_bytes(const CollectivePlan *plan) {
+    return (int64_t)collective_total(plan);
+}
+
+double collective_bus_factor(CollectiveKind kind, int64_t n) {
+    return (double)collective_passes(kind) * (double)(n - 1) / (double)n;
+}
+
+const char *collective_kind_name(CollectiveKind kind) {
+    static const char *const name[COLLECTIVE_KIND_N] = {
+        [COLLECTIVE_ALL_REDUCE] = "all_reduce",
+        [COLLECTIVE_REDUCE_SCATTER] = "reduce_scatter",
+        [COLLECTIVE_ALL_GATHER] = "all_gather",
+        [COLLECTIVE_ALL_TO_ALL] = "all_to_all",
+    };
+    CHECK(kind >= 0 && kind < COLLECTIVE_KIND_N, "collective kind %d", (int)kind);
+    return name[kind];
+}
+
+const char *collective_algorithm_name(CollectiveAlgorithm algorithm) {
+    CHECK(algorithm >= 0 && algorithm < ALGORITHM_N, "collective algorithm %d", (int)algorithm);
+    return collective_table[algorithm]->name;
+}

@@ -1,0 +1,99 @@
+/// collective.h: from "all-reduce n bytes among these GPUs" to transfers: rounds of edges.
+///
+/// Idea.    A plan is a list of phases that follow each other; a phase is one coupled Transfer
+///          shape (edges, bytes per unit weight, rounds, latency per round, fill). Ring and
+///          hierarchical are one phase (their rounds are pipelined); halving/doubling is log2 n
+///          phases; direct is one phase of n(n-1) edges (all-to-all is not coupled:
+///          one phase per pair is possible, see traffic).
+///          Members are GPUs given by a function, so that no list is ever written out.
+///          Whatever the algorithm, each member sends and receives passes * (n - 1) / n * bytes
+///          (all-reduce 2 passes, else 1); each file has the algebra. Bytes are rounded up per
+///          edge, never down: see algorithm.h.
+/// Limits.  In-network reduction is a rate of the scale-up domain, not a tree of switches.
+/// Source.  Thakur, Rabenseifner, Gropp, "Optimization of collective communication operations in
+///          MPICH", 2005; NCCL tuning model for the latency constants (topology files give them).
+#ifndef COLOSSIM_COLLECTIVE_COLLECTIVE_H
+#define COLOSSIM_COLLECTIVE_COLLECTIVE_H
+
+#include "base/status.h"
+#include "cluster/cluster.h"
+
+typedef enum CollectiveKind {
+    COLLECTIVE_ALL_REDUCE,
+    COLLECTIVE_REDUCE_SCATTER,
+    COLLECTIVE_ALL_GATHER,
+    COLLECTIVE_ALL_TO_ALL,
+    COLLECTIVE_KIND_N,
+} CollectiveKind;
+
+typedef enum CollectiveAlgorithm {
+    ALGORITHM_RING,
+    ALGORITHM_HALVING_DOUBLING,
+    ALGORITHM_DIRECT,
+    ALGORITHM_HIERARCHICAL,
+    ALGORITHM_N,
+} CollectiveAlgorithm;
+
+/// Members of a collective: member(context, i) for 0 <= i < n, all different. Borrowed.
+typedef struct Members {
+    int64_t n;
+    GpuId (*member)(const void *context, int64_t i);
+    const void *context;
+} Members;
+
+typedef struct CollectiveSpec {
+    CollectiveKind kind;
+    CollectiveAlgorithm algorithm;
+    /// all-reduce: vector; reduce-scatter: input; all-gather: output; all-to-all: sent per member
+    int64_t bytes;
+    int64_t round_latency_ps;  ///< per round over the network
+    int64_t domain_latency_ps; ///< per round inside a scale-up domain
+    int64_t base_ps;           ///< launch of the whole collective
+} CollectiveSpec;
+
+/// One edge of a phase, in members: from member `src` to member `dst`, `weight` bytes per unit of
+/// progress.
+typedef struct PhaseEdge {
+    int64_t src, dst;
+    int32_t weight;
+} PhaseEdge;
+
+typedef struct Phase {
+    int64_t nedges;
+    int64_t bytes; ///< progress: bytes of a weight-1 edge
+    int64_t rounds;
+    int64_t round_latency_ps;
+    /// serial time before the first byte (pipeline fill, base), not shortened by bandwidth
+    int64_t fill_ps;
+} Phase;
+
+enum { COLLECTIVE_PHASES_MAX = 128 };
+
+typedef struct CollectivePlan {
+    CollectiveSpec spec;
+    int64_t n; ///< members
+    /// members per scale-up domain (hierarchical), consecutive member indices
+    int32_t per_domain;
+    int32_t nphases;
+} CollectivePlan;
+
+/// Plan a collective. One member alone has nothing to do: no phases.
+///   members_per_domain  consecutive members that share a scale-up domain, >= 1 (more than
+///                       nmembers: all do)
+///   Fails: STATUS_RANGE (hierarchical with members that do not fill domains evenly,
+///   halving/doubling with n not a power of two, all-to-all by anything but direct, more than 2^63
+///   bytes in all).
+Status collective_plan(CollectivePlan *plan, const CollectiveSpec *spec, int64_t nmembers,
+                       int32_t members_per_domain);
+Phase collective_phase(const CollectivePlan *plan, int32_t phase);
+PhaseEdge collective_edge(const CollectivePlan *plan, int32_t phase, int64_t i);
+/// Bytes all members together send over all phases (the algebra of the collective), for
+/// conservation checks.
+int64_t collective_total_bytes(const CollectivePlan *plan);
+/// Bus bandwidth factor of nccl-tests: all-reduce 2(n-1)/n, others (n-1)/n.
+double collective_bus_factor(CollectiveKind kind, int64_t n);
+
+const char *collective_kind_name(CollectiveKind kind);
+const char *collective_algorithm_name(CollectiveAlgorithm algorithm);
+
+#endif

@@ -1,0 +1,33 @@
+/// noise.h: how much slower than nominal a GPU computes in a step.
+///
+/// Idea.    factor = static(gpu) * jitter(gpu, step) * straggler(gpu, step), each a pure function
+///          of the seed. Static: a truncated half-normal slowdown per GPU (chips of one node
+///          differ). Jitter: a truncated normal per GPU and step. Straggler: with a small
+///          probability per GPU and step, a large factor. Factors are integers in units of 2^-20.
+/// Limits.  One factor per GPU and step; faults over time come later.
+/// Source.  See jobs/README.md for the figures and where they come from.
+#ifndef COLOSSIM_EFFECTS_NOISE_H
+#define COLOSSIM_EFFECTS_NOISE_H
+
+#include <stdint.h>
+
+#define NOISE_ONE INT64_C(1048576) /* 2^20: nominal speed */
+
+typedef struct NoiseSpec {
+    uint64_t seed;
+    double gpu_sigma;             ///< static, relative
+    double step_sigma;            ///< per GPU and step, relative
+    double truncate;              ///< both cut at this many sigmas; 0: no static, no jitter
+    double straggler_probability; ///< per GPU and step
+    /// mean extra, relative (0.3: 30 % slower), exponential, cut at 10 times the mean
+    double straggler_slowdown;
+} NoiseSpec;
+
+/// Time multiplier of a GPU in a step, in 2^-20; >= 2^19. MPI: local.
+int64_t noise_factor(const NoiseSpec *spec, int64_t gpu, int64_t step);
+/// The least value noise_factor can take.
+int64_t noise_least_factor(const NoiseSpec *spec);
+/// nominal_ps * factor / 2^20, rounded to nearest, ties up; nominal_ps >= 0.
+int64_t noise_apply(int64_t nominal_ps, int64_t factor);
+
+#endif

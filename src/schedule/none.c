@@ -1,0 +1,28 @@
+/// none.c: no pipeline: each microbatch forward through all chunks, then backward (gradient
+/// accumulation).
+#include "schedule/order.h"
+
+static Status none_check(const ScheduleSpec *spec) {
+    REQUIRE(spec->pp == 1, STATUS_RANGE, "pp = %d needs a schedule: gpipe, 1f1b or interleaved",
+            (int)spec->pp);
+    return status_ok();
+}
+
+static void none_fill(const ScheduleSpec *spec, int32_t stage, Slot slots[]) {
+    (void)stage;
+    int64_t n = 0;
+    for (int32_t microbatch = 0; microbatch < spec->microbatches; microbatch++) {
+        for (int32_t chunk = 0; chunk < spec->chunks; chunk++) {
+            slots[n++] = (Slot){.chunk = chunk, .microbatch = microbatch};
+        }
+        for (int32_t chunk = spec->chunks - 1; chunk >= 0; chunk--) {
+            slots[n++] = (Slot){.backward = true, .chunk = chunk, .microbatch = microbatch};
+        }
+    }
+}
+
+const ScheduleOrder schedule_none = {
+    .name = "none",
+    .check = none_check,
+    .fill = none_fill,
+};

@@ -1,0 +1,28 @@
+/// one_f_one_b.c: 1F1B (PipeDream-Flush): a stage warms up just enough to keep the next one busy.
+///
+/// Idea.    Stage s starts with pp - 1 - s forwards, then runs one forward and one backward in
+///          turn, so that at most pp - s microbatches keep activations. Bubble as GPipe: (pp - 1) /
+///          m.
+/// Source.  Narayanan et al., SC'21, section 2.2.1.
+#include "schedule/order.h"
+
+static Status one_f_one_b_check(const ScheduleSpec *spec) {
+    REQUIRE(spec->chunks == 1, STATUS_RANGE,
+            "schedule 1f1b has one chunk per stage, not %d: use interleaved", (int)spec->chunks);
+    return status_ok();
+}
+
+static Slot one_f_one_b_nth(const ScheduleSpec *spec, bool backward, int64_t k) {
+    (void)spec;
+    return (Slot){.backward = backward, .microbatch = (int32_t)k};
+}
+
+static void one_f_one_b_fill(const ScheduleSpec *spec, int32_t stage, Slot slots[]) {
+    schedule_merge(spec, spec->pp - 1 - stage, one_f_one_b_nth, slots);
+}
+
+const ScheduleOrder schedule_1f1b = {
+    .name = "1f1b",
+    .check = one_f_one_b_check,
+    .fill = one_f_one_b_fill,
+};

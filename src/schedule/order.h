@@ -1,0 +1,32 @@
+/// order.h: the table of schedules: how each puts the slots of one pipeline rank in order; inside
+/// schedule/ only.
+///
+/// Idea.    A schedule is two functions, one file and one line of the table in schedule.c. Every
+///          stage must run the same sequence of forwards and the same sequence of backwards
+///          (interleaved as it likes): that is what makes the k-th send of a stage the k-th receive
+///          of its neighbour.
+#ifndef COLOSSIM_SCHEDULE_ORDER_H
+#define COLOSSIM_SCHEDULE_ORDER_H
+
+#include "schedule/schedule.h"
+
+typedef struct ScheduleOrder {
+    const char *name;
+    /// What the schedule asks of pp, chunks and microbatches (all >= 1).  Fails: STATUS_RANGE.
+    Status (*check)(const ScheduleSpec *spec);
+    /// Write all 2 * chunks * microbatches slots of `stage`.
+    void (*fill)(const ScheduleSpec *spec, int32_t stage, Slot slots[]);
+    /// First slot from which, if transfers block, a forward and the backward after it exchange
+    /// together; NULL: never.
+    int64_t (*pairs_from)(const ScheduleSpec *spec, int32_t stage);
+} ScheduleOrder;
+
+extern const ScheduleOrder schedule_none, schedule_gpipe, schedule_1f1b, schedule_interleaved;
+
+/// Merge a sequence of forwards with one of backwards: `warmup` forwards, then one of each in turn,
+/// then the backwards that are left. Shared by the schedules that differ in the two sequences only.
+///   nth(spec, backward, k)  the k-th forward (backward) of any stage
+void schedule_merge(const ScheduleSpec *spec, int64_t warmup,
+                    Slot (*nth)(const ScheduleSpec *spec, bool backward, int64_t k), Slot slots[]);
+
+#endif

@@ -1,0 +1,262 @@
+#include "schedule/schedule.h"
+
+#include "base/arena.h"
+#include "base/check.h"
+#include "schedule/order.h"
+
+static const ScheduleOrder *const schedule_table[] = {
+    [SCHEDULE_NONE] = &schedule_none,
+    [SCHEDULE_GPIPE] = &schedule_gpipe,
+    [SCHEDULE_1F1B] = &schedule_1f1b,
+    [SCHEDULE_INTERLEAVED] = &schedule_interleaved,
+};
+
+/// Above this a program no longer fits 32-bit indices with its transfers and buckets.
+enum { SCHEDULE_SLOTS_MAX = 1 << 28 };
+
+static int64_t schedule_nslots(const ScheduleSpec *spec) {
+    return 2 * (int64_t)spec->chunks * spec->microbatches;
+}
+
+void schedule_merge(const ScheduleSpec *spec, int64_t warmup,
+                    Slot (*nth)(const ScheduleSpec *spec, bool backward, int64_t k), Slot slots[]) {
+    int64_t nforwards = schedule_nslots(spec) / 2, forwards = 0, n = 0;
+    while (forwards < warmup && forwards < nforwards) slots[n++] = nth(spec, false, forwards++);
+    for (int64_t backwards = 0; backwards < nforwards; backwards++) {
+        if (forwards < nforwards) slots[n++] = nth(spec, false, forwards++);
+        slots[n++] = nth(spec, true, backwards);
+    }
+}
+
+static Status schedule_check(const ScheduleSpec *spec) {
+    REQUIRE(spec->pp >= 1 && spec->chunks >= 1 && spec->microbatches >= 1, STATUS_RANGE,
+            "a schedule needs pp, chunks and microbatches of at least 1, not %d, %d and %d",
+            (int)spec->pp, (int)spec->chunks, (int)spec->microbatches);
+    REQUIRE(schedule_nslots(spec) <= SCHEDULE_SLOTS_MAX, STATUS_RANGE,
+            "%d chunks times %d microbatches are too many operations for one step",
+            (int)spec->chunks, (int)spec->microbatches);
+    return schedule_table[spec->kind]->check(spec);
+}
+
+Status schedule_slots(const ScheduleSpec *spec, int32_t stage, Slot slots[]) {
+    TRY(schedule_check(spec));
+    CHECK(stage >= 0 && stage < spec->pp, "stage %d of %d", (int)stage, (int)spec->pp);
+    schedule_table[spec->kind]->fill(spec, stage, slots);
+    return status_ok();
+}
+
+/// Slots whose transfers go out together.
+enum { EXCHANGE_SLOTS = 2 };
+
+/// A program while its slots are played in order; operation indices are -1 where there is none.
+typedef struct Builder {
+    const ScheduleSpec *spec;
+    Program *program;
+    int32_t stage;
+    int64_t nslots;
+    const Slot *slots;
+    int64_t *last_backward; ///< [chunks] slot after which the gradients of a chunk are complete
+    /// [chunks] gather of bucket 0, the others follow it; set if last_gather >= 0
+    int32_t *gather;
+    int32_t last_gather;
+    int32_t ended[2]; ///< last compute operation of the slots i-1 and i-2
+    /// sends that the next compute operation waits for (without pp_overlap)
+    int32_t sent[EXCHANGE_SLOTS];
+    /// reduction that the next compute operation waits for (ZeRO-2 without overlap)
+    int32_t reduced;
+} Builder;
+
+static int32_t builder_buckets(const Builder *builder, int32_t chunk) {
+    int32_t buckets = builder->spec->buckets[chunk * builder->spec->pp + builder->stage];
+    CHECK(buckets >= 1, "chunk %d of stage %d has %d buckets", (int)chunk, (int)builder->stage,
+          (int)buckets);
+    return buckets;
+}
+
+/// ZeRO-2 keeps no full gradients, so it reduces a bucket when it is there even if nothing may
+/// overlap.
+static bool builder_reduces_early(const Builder *builder) {
+    return builder->spec->grad_overlap || builder->spec->zero >= 2;
+}
+
+static void builder_add_gathers(Builder *builder) {
+    const ScheduleSpec *spec = builder->spec;
+    if (!spec->gathers || !spec->data_parallel) return;
+    for (int32_t chunk = 0; chunk < spec->chunks; chunk++) {
+        int32_t buckets = builder_buckets(builder, chunk);
+        builder->gather[chunk] = builder->program->nops;
+        for (int32_t bucket = 0; bucket < buckets; bucket++) {
+            Op gather = program_op(OP_PARAM_GATHER, STREAM_DP, chunk, -1);
+            gather.part = bucket;
+            gather.parts = buckets;
+            builder->last_gather = program_add(builder->program, gather);
+        }
+    }
+}
+
+static void builder_add_reduction(Builder *builder, int32_t chunk, int32_t bucket, int32_t after) {
+    Op reduce = program_op(OP_GRAD_REDUCE, STREAM_DP, chunk, -1);
+    reduce.part = bucket;
+    reduce.parts = builder_buckets(builder, chunk);
+    op_add_wait(&reduce, after);
+    int32_t index = program_add(builder->program, reduce);
+    if (!builder->spec->grad_overlap) builder->reduced = index;
+}
+
+/// Whether a slot's input comes from another stage (input) or its output goes to one (!input). Only
+/// the two ends of the model have no neighbour; with one stage all chunks are at home.
+static bool builder_has_transfer(const Builder *builder, Slot slot, bool input) {
+    const ScheduleSpec *spec = builder->spec;
+    if (spec->pp == 1) return false;
+    int32_t virtual_stage = slot.chunk * spec->pp + builder->stage;
+    bool at_start = slot.backward != input; // a forward's input, a backward's output
+    return at_start ? virtual_stage > 0 : virtual_stage < spec->pp * spec->chunks - 1;
+}
+
+/// One receive ahead with overlap: posted while the slot before is still computing.
+static int32_t builder_add_receive(Builder *builder, Slot slot) {
+    if (!builder_has_transfer(builder, slot, true)) return -1;
+    Stream stream = slot.backward ? STREAM_RECV_NEXT : STREAM_RECV_PREV;
+    Op receive = program_op(OP_RECV, stream, slot.chunk, slot.microbatch);
+    op_add_wait(&receive, builder->ended[builder->spec->pp_overlap ? 1 : 0]);
+    return program_add(builder->program, receive);
+}
+
+static int32_t builder_add_send(Builder *builder, Slot slot) {
+    if (!builder_has_transfer(builder, slot, false)) return -1;
+    Stream stream = slot.backward ? STREAM_SEND_PREV : STREAM_SEND_NEXT;
+    Op send = program_op(OP_SEND, stream, slot.chunk, slot.microbatch);
+    op_add_wait(&send, builder->ended[0]);
+    return program_add(builder->program, send);
+}
+
+/// The gather a part of a forward waits for: its own bucket, or with no overlap all of them before
+/// the first.
+static int32_t builder_gather_of(const Builder *builder, int64_t i, int32_t part) {
+    const Slot *slot = &builder->slots[i];
+    if (builder->last_gather < 0) return -1;
+    if (!builder->spec->param_overlap) return i == 0 ? builder->last_gather : -1;
+    bool first_use = !slot->backward && slot->microbatch == 0;
+    return first_use ? builder->gather[slot->chunk] + part : -1;
+}
+
+static int32_t builder_parts(const Builder *builder, int64_t i, bool reduces) {
+    const Slot *slot = &builder->slots[i];
+    bool gathered = builder->spec->param_overlap && builder_gather_of(builder, i, 0) >= 0;
+    return reduces || gathered ? builder_buckets(builder, slot->chunk) : 1;
+}
+
+/// Compute slot i in its parts; buckets of gradients are ready from the last to the first.
+static void builder_add_compute(Builder *builder, int64_t i, int32_t received) {
+    const Slot *slot = &builder->slots[i];
+    bool reduces = builder->spec->data_parallel && builder_reduces_early(builder) &&
+                   i == builder->last_backward[slot->chunk];
+    int32_t parts = builder_parts(builder, i, reduces), index = -1;
+    for (int32_t part = 0; part < parts; part++) {
+        Op compute = program_op(slot->backward ? OP_BACKWARD : OP_FORWARD, STREAM_COMPUTE,
+                                slot->chunk, slot->microbatch);
+        compute.part = part;
+        compute.parts = parts;
+        if (part == 0) {
+            op_add_wait(&compute, received);
+            for (int32_t k = 0; k < EXCHANGE_SLOTS; k++) op_add_wait(&compute, builder->sent[k]);
+            for (int32_t k = 0; k < EXCHANGE_SLOTS; k++) builder->sent[k] = -1;
+        }
+        op_add_wait(&compute, builder_gather_of(builder, i, part));
+        op_add_wait(&compute, builder->reduced);
+        builder->reduced = -1;
+        index = program_add(builder->program, compute);
+        if (reduces) builder_add_reduction(builder, slot->chunk, parts - 1 - part, index);
+    }
+    builder->ended[1] = builder->ended[0];
+    builder->ended[0] = index;
+}
+
+/// Slots from i on that exchange together. Blocking transfers of an interleaved pipeline go out
+/// after a forward and a backward, all four at once: if each slot waited for its own send, two
+/// neighbours could wait for each other's receives for ever (tried: pp 2, 2 chunks, 4
+/// microbatches). Megatron-LM does the same (send_forward_backward_recv_forward_backward).
+static int32_t builder_exchange(const Builder *builder, int64_t i) {
+    const ScheduleOrder *order = schedule_table[builder->spec->kind];
+    if (builder->spec->pp_overlap || !order->pairs_from) return 1;
+    if (i < order->pairs_from(builder->spec, builder->stage)) return 1;
+    return builder->slots[i].backward ? 1 : 2;
+}
+
+static void builder_add_round(Builder *builder, int64_t i, int32_t nslots) {
+    int32_t received[EXCHANGE_SLOTS];
+    for (int32_t k = 0; k < nslots; k++) {
+        received[k] = builder_add_receive(builder, builder->slots[i + k]);
+    }
+    for (int32_t k = 0; k < nslots; k++) builder_add_compute(builder, i + k, received[k]);
+    for (int32_t k = 0; k < nslots; k++) {
+        int32_t sent = builder_add_send(builder, builder->slots[i + k]);
+        if (!builder->spec->pp_overlap) builder->sent[k] = sent;
+    }
+}
+
+static void builder_add_late_reductions(Builder *builder) {
+    if (!builder->spec->data_parallel || builder_reduces_early(builder)) return;
+    for (int64_t i = 0; i < builder->nslots; i++) {
+        int32_t chunk = builder->slots[i].chunk;
+        if (i != builder->last_backward[chunk]) continue;
+        for (int32_t bucket = builder_buckets(builder, chunk) - 1; bucket >= 0; bucket--) {
+            builder_add_reduction(builder, chunk, bucket, builder->ended[0]);
+        }
+    }
+}
+
+/// The tied embeddings are reduced after their data-parallel reduction, the norm needs all
+/// gradients, and the optimizer the norm (Megatron-LM: finalize_model_grads, then clip_grad_norm).
+static void builder_add_tail(Builder *builder) {
+    const ScheduleSpec *spec = builder->spec;
+    bool outer = builder->stage == 0 || builder->stage == spec->pp - 1;
+    if (spec->tied_embeddings && spec->pp > 1 && outer) {
+        Op embedding = program_op(OP_EMBEDDING_REDUCE, STREAM_DP, -1, -1);
+        op_add_wait(&embedding, builder->ended[0]);
+        program_add(builder->program, embedding);
+    }
+    Op norm = program_op(OP_GRAD_NORM, STREAM_DP, -1, -1);
+    op_add_wait(&norm, builder->ended[0]);
+    Op optimizer = program_op(OP_OPTIMIZER, STREAM_COMPUTE, -1, -1);
+    op_add_wait(&optimizer, program_add(builder->program, norm));
+    program_add(builder->program, optimizer);
+}
+
+static Status builder_build(Builder *builder) {
+    for (int64_t i = 0; i < builder->nslots; i++) {
+        if (builder->slots[i].backward) builder->last_backward[builder->slots[i].chunk] = i;
+    }
+    builder_add_gathers(builder);
+    for (int64_t i = 0; i < builder->nslots; i += builder_exchange(builder, i)) {
+        builder_add_round(builder, i, builder_exchange(builder, i));
+    }
+    builder_add_late_reductions(builder);
+    builder_add_tail(builder);
+    return program_finish(builder->program);
+}
+
+Status schedule_program(const ScheduleSpec *spec, int32_t stage, Program *program) {
+    program_init(program);
+    TRY(schedule_check(spec));
+    Arena *arena = arena_create("schedule", 1 << 16);
+    Slot *slots = arena_array(arena, Slot, schedule_nslots(spec));
+    Status status = schedule_slots(spec, stage, slots);
+    CHECK(status_is_ok(&status), "%s", status.text);
+    Builder builder = {
+        .spec = spec,
+        .program = program,
+        .stage = stage,
+        .nslots = schedule_nslots(spec),
+        .slots = slots,
+        .last_backward = arena_array(arena, int64_t, spec->chunks),
+        .gather = arena_array(arena, int32_t, spec->chunks),
+        .last_gather = -1,
+        .ended = {-1, -1},
+        .sent = {-1, -1},
+        .reduced = -1,
+    };
+    status = builder_build(&builder);
+    arena_destroy(arena);
+    return status;
+}

@@ -1,0 +1,54 @@
+/// schedule.h: from (stages, chunks, microbatches, overlap keys) to the Program of each pipeline
+/// rank.
+///
+/// Idea.    A schedule orders forwards and backwards of one rank; everything around them (receives,
+///          sends, gathers, reductions, norm, optimizer) is the same for all schedules and lives in
+///          schedule.c. One file a schedule; gpipe.c is the one to copy.
+/// Source.  GPipe: Huang et al., arXiv:1811.06965. 1F1B and interleaved: Narayanan et al., SC'21.
+#ifndef COLOSSIM_SCHEDULE_SCHEDULE_H
+#define COLOSSIM_SCHEDULE_SCHEDULE_H
+
+#include <stdbool.h>
+
+#include "program/program.h"
+#include "workload/model.h"
+
+typedef struct ScheduleSpec {
+    Schedule kind;
+    int32_t pp, chunks, microbatches;
+    bool grad_overlap, param_overlap, pp_overlap;
+    bool gathers; ///< ZeRO >= 1: parameters are gathered at the beginning of a step
+    /// stage; 2 shards gradients: reduction of a bucket cannot be put off to the end of the step
+    int32_t zero;
+    bool data_parallel;   ///< dp > 1: gradients are reduced
+    bool tied_embeddings; ///< with pp > 1: embedding reduce between first and last stage
+    /// [pp * chunks], by virtual stage: gradient buckets of a chunk, >= 1
+    const int32_t *buckets;
+} ScheduleSpec;
+
+/// One compute operation in the order of a rank.
+typedef struct Slot {
+    bool backward;
+    int32_t chunk, microbatch;
+} Slot;
+
+/// Order of the 2 * chunks * microbatches slots of pipeline rank `stage`.
+///   slots[2 * chunks * microbatches] out
+///   Fails: STATUS_RANGE (interleaved needs microbatches divisible by pp and chunks >= 2; gpipe and
+///   1f1b have one chunk; no schedule at all needs pp == 1).
+Status schedule_slots(const ScheduleSpec *spec, int32_t stage, Slot slots[]);
+
+/// Build the finished program of pipeline rank `stage`; program_fini releases it.
+///   Order on STREAM_DP: gathers in chunk order, reductions as the last backwards of the chunks
+///   come (last bucket first), embedding reduce, norm; the optimizer ends the step. A chunk whose
+///   buckets matter is computed in as many parts: its first forward with param_overlap, its last
+///   backward with grad_overlap or zero 2 (which, without overlap, makes the next part wait for
+///   each reduction). Gathers are there if gathers and data_parallel.
+///   With pp_overlap the receive of a slot is posted when the slot two before it has ended, and
+///   nothing waits for a send. Without it, when the slot before it has ended, and a slot also waits
+///   for the send of the one before; an interleaved pipeline then exchanges once for each pair of a
+///   forward and a backward.
+///   Fails: STATUS_RANGE as schedule_slots.
+Status schedule_program(const ScheduleSpec *spec, int32_t stage, Program *program);
+
+#endif

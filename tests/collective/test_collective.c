@@ -1,0 +1,341 @@
+// Laws, for n members and B bytes, all-reduce with P = 2 passes and everything else with P = 1:
+//   each member sends and receives P (n - 1) / n B, whatever the algorithm
+//   rounds: ring P (n - 1); halving/doubling P log2 n; direct P; hierarchical P (D - 1), after
+//   P (p - 1) inside the domains
+//   a member is never behind the algebra, and ahead by less than one weight per edge and phase
+#include <string.h>
+
+#include "claims.h"
+#include "collective/collective.h"
+
+enum { MEMBERS_MAX = 128 };
+
+static const CollectiveKind kinds[] = {COLLECTIVE_ALL_REDUCE, COLLECTIVE_REDUCE_SCATTER,
+                                       COLLECTIVE_ALL_GATHER, COLLECTIVE_ALL_TO_ALL};
+
+static int64_t passes_of(CollectiveKind kind) { return kind == COLLECTIVE_ALL_REDUCE ? 2 : 1; }
+
+static CollectivePlan plan_of(CollectiveKind kind, CollectiveAlgorithm algorithm, int64_t bytes,
+                              int64_t n, int32_t per_domain) {
+    CollectiveSpec spec = {.kind = kind,
+                           .algorithm = algorithm,
+                           .bytes = bytes,
+                           .round_latency_ps = 5000000,
+                           .domain_latency_ps = 700001,
+                           .base_ps = 31};
+    CollectivePlan plan;
+    Status status = collective_plan(&plan, &spec, n, per_domain);
+    if (status.code != STATUS_OK) fail_msg("%s", status.text);
+    return plan;
+}
+
+static bool is_possible(CollectiveKind kind, CollectiveAlgorithm algorithm, int64_t n,
+                        int32_t per_domain) {
+    if (kind == COLLECTIVE_ALL_TO_ALL && algorithm != ALGORITHM_DIRECT) return false;
+    if (algorithm == ALGORITHM_HALVING_DOUBLING && (n & (n - 1))) return false;
+    return algorithm != ALGORITHM_HIERARCHICAL || per_domain >= n || n % per_domain == 0;
+}
+
+/// Play all edges; returns what one member sends.
+///   slack  out: sum of the weights of a member's edges over all phases
+static int64_t play_edges(const CollectivePlan *plan, int64_t *slack) {
+    int64_t sent[MEMBERS_MAX] = {0}, received[MEMBERS_MAX] = {0}, weights[MEMBERS_MAX] = {0},
+            total = 0;
+    for (int32_t phase = 0; phase < plan->nphases; phase++) {
+        static bool seen[MEMBERS_MAX][MEMBERS_MAX];
+        memset(seen, 0, sizeof seen);
+        Phase shape = collective_phase(plan, phase);
+        assert_true(shape.rounds >= 1);
+        for (int64_t i = 0; i < shape.nedges; i++) {
+            PhaseEdge edge = collective_edge(plan, phase, i);
+            assert_true(edge.src >= 0 && edge.src < plan->n && edge.dst >= 0 && edge.dst < plan->n);
+            assert_true(edge.src != edge.dst && edge.weight >= 1);
+            // A pair may have an edge inside and one across only if the domain is no domain at all.
+            assert_false(seen[edge.src][edge.dst]);
+            seen[edge.src][edge.dst] = true;
+            sent[edge.src] += edge.weight * shape.bytes;
+            received[edge.dst] += edge.weight * shape.bytes;
+            weights[edge.src] += edge.weight;
+            total += edge.weight * shape.bytes;
+        }
+    }
+    for (int64_t m = 0; m < plan->n; m++) {
+        assert_int_equal(sent[m], sent[0]);
+        assert_int_equal(received[m], sent[0]);
+    }
+    assert_int_equal(total, collective_total_bytes(plan));
+    *slack = weights[0];
+    return sent[0];
+}
+
+static void check_algebra(CollectiveKind kind, CollectiveAlgorithm algorithm, int64_t bytes,
+                          int64_t n, int32_t per_domain) {
+    CollectivePlan plan = plan_of(kind, algorithm, bytes, n, per_domain);
+    int64_t slack, sent = play_edges(&plan, &slack);
+    int64_t algebra_times_n = passes_of(kind) * (n - 1) * bytes;
+    assert_true(sent * n >= algebra_times_n);
+    assert_true(sent * n < algebra_times_n + slack * n);
+    if (bytes % n == 0) assert_int_equal(sent, algebra_times_n / n);
+}
+
+static void each_member_sends_what_the_algebra_says(void **state) {
+    (void)state;
+    static const int32_t domains[] = {1, 2, 3, 4, 8, 72};
+    static const int64_t bytes[] = {0, 1, 17, 4096 * 3 * 5 * 7 * 11, INT64_C(1) << 33, 999999937};
+    for (int64_t n = 2; n <= 48; n++) {
+        for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++) {
+            for (CollectiveAlgorithm algorithm = 0; algorithm < ALGORITHM_N; algorithm++) {
+                for (size_t d = 0; d < sizeof domains / sizeof domains[0]; d++) {
+                    if (!is_possible(kinds[k], algorithm, n, domains[d])) continue;
+                    for (size_t b = 0; b < sizeof bytes / sizeof bytes[0]; b++) {
+                        check_algebra(kinds[k], algorithm, bytes[b], n, domains[d]);
+                    }
+                }
+            }
+        }
+    }
+    check_algebra(COLLECTIVE_ALL_REDUCE, ALGORITHM_HALVING_DOUBLING, INT64_C(1) << 30, 128, 8);
+    check_algebra(COLLECTIVE_ALL_REDUCE, ALGORITHM_HIERARCHICAL, INT64_C(1) << 30, 128, 8);
+}
+
+static void rounds_are_those_of_the_algorithm(void **state) {
+    (void)state;
+    for (int64_t passes = 1; passes <= 2; passes++) {
+        CollectiveKind kind = passes == 2 ? COLLECTIVE_ALL_REDUCE : COLLECTIVE_ALL_GATHER;
+        CollectivePlan plan = plan_of(kind, ALGORITHM_RING, 1 << 20, 780, 1);
+        assert_int_equal(plan.nphases, 1);
+        Phase phase = collective_phase(&plan, 0);
+        assert_int_equal(phase.rounds, passes * 779);
+        assert_int_equal(phase.round_latency_ps, 5000000);
+        assert_int_equal(phase.fill_ps, 31);
+
+        plan = plan_of(kind, ALGORITHM_HALVING_DOUBLING, 1 << 20, 64, 1);
+        assert_int_equal(plan.nphases, passes * 6);
+        for (int32_t k = 0; k < plan.nphases; k++) {
+            phase = collective_phase(&plan, k);
+            assert_int_equal(phase.rounds, 1);
+            assert_int_equal(phase.fill_ps, k == 0 ? 31 : 0);
+        }
+
+        plan = plan_of(kind, ALGORITHM_DIRECT, 1 << 20, 64, 8);
+        phase = collective_phase(&plan, 0);
+        assert_int_equal(phase.rounds, passes);
+        assert_int_equal(phase.nedges, 64 * 63);
+
+        plan = plan_of(kind, ALGORITHM_HIERARCHICAL, 1 << 20, 64, 8);
+        phase = collective_phase(&plan, 0);
+        assert_int_equal(phase.rounds, passes * 7);
+        assert_int_equal(phase.round_latency_ps, 5000000);
+        assert_int_equal(phase.fill_ps, 31 + passes * 7 * 700001);
+        assert_int_equal(phase.nedges, 2 * 64);
+    }
+}
+
+// A piece hops from member to member; the last one arrives after the slowest walk of R hops around
+// the ring.
+static int64_t slowest_walk_ps(const CollectivePlan *plan, int64_t hops) {
+    int64_t arrival[MEMBERS_MAX] = {0}, next[MEMBERS_MAX], slowest = 0;
+    for (int64_t hop = 0; hop < hops; hop++) {
+        for (int64_t m = 0; m < plan->n; m++) {
+            int64_t from = m == 0 ? plan->n - 1 : m - 1;
+            bool inside = from / plan->per_domain == m / plan->per_domain;
+            next[m] = arrival[from] +
+                      (inside ? plan->spec.domain_latency_ps : plan->spec.round_latency_ps);
+        }
+        memcpy(arrival, next, sizeof next);
+    }
+    for (int64_t m = 0; m < plan->n; m++) {
+        if (arrival[m] > slowest) slowest = arrival[m];
+    }
+    return slowest;
+}
+
+static void ring_waits_for_the_slowest_walk(void **state) {
+    (void)state;
+    for (int64_t n = 2; n <= 40; n++) {
+        for (int32_t per_domain = 1; per_domain <= 12; per_domain++) {
+            for (int k = 0; k < 2; k++) {
+                CollectivePlan plan = plan_of(kinds[k], ALGORITHM_RING, 1000, n, per_domain);
+                Phase phase = collective_phase(&plan, 0);
+                int64_t latency_ps = phase.rounds * phase.round_latency_ps + phase.fill_ps - 31;
+                assert_int_equal(latency_ps, slowest_walk_ps(&plan, phase.rounds));
+            }
+        }
+    }
+}
+
+// Doubling: each member starts with one shard and takes over all of its partner's; what it gets is
+// what the phase carries, and at the end everyone has everything.
+static void doubling_gathers_all_shards(void **state) {
+    (void)state;
+    for (int64_t n = 2; n <= 64; n *= 2) {
+        CollectivePlan plan =
+            plan_of(COLLECTIVE_ALL_GATHER, ALGORITHM_HALVING_DOUBLING, 100 * n, n, 1);
+        uint64_t has[64], partner[64];
+        for (int64_t m = 0; m < n; m++) has[m] = UINT64_C(1) << m;
+        for (int32_t phase = 0; phase < plan.nphases; phase++) {
+            memcpy(partner, has, sizeof has);
+            for (int64_t i = 0; i < n; i++) {
+                PhaseEdge edge = collective_edge(&plan, phase, i);
+                assert_int_equal(has[edge.dst] & partner[edge.src], 0);
+                assert_int_equal(__builtin_popcountll(partner[edge.src]) * 100,
+                                 collective_phase(&plan, phase).bytes);
+                has[edge.dst] |= partner[edge.src];
+            }
+        }
+        for (int64_t m = 0; m < n; m++) assert_int_equal(__builtin_popcountll(has[m]), n);
+    }
+}
+
+// Halving is doubling backwards: same partners and bytes in reverse, and all-reduce is one after
+// the other.
+static void halving_mirrors_doubling(void **state) {
+    (void)state;
+    CollectivePlan scatter =
+        plan_of(COLLECTIVE_REDUCE_SCATTER, ALGORITHM_HALVING_DOUBLING, 12345, 32, 4);
+    CollectivePlan gather =
+        plan_of(COLLECTIVE_ALL_GATHER, ALGORITHM_HALVING_DOUBLING, 12345, 32, 4);
+    CollectivePlan both = plan_of(COLLECTIVE_ALL_REDUCE, ALGORITHM_HALVING_DOUBLING, 12345, 32, 4);
+    for (int32_t phase = 0; phase < 5; phase++) {
+        Phase down = collective_phase(&scatter, phase), up = collective_phase(&gather, 4 - phase);
+        assert_int_equal(down.bytes, up.bytes);
+        assert_int_equal(down.round_latency_ps, up.round_latency_ps);
+        assert_int_equal(collective_phase(&both, phase).bytes, down.bytes);
+        assert_int_equal(collective_phase(&both, 9 - phase).bytes, down.bytes);
+        // Distances 16, 8, 4 leave a domain of 4; 2 and 1 do not.
+        assert_int_equal(down.round_latency_ps, phase < 3 ? 5000000 : 700001);
+        for (int64_t i = 0; i < 32; i++) {
+            PhaseEdge edge = collective_edge(&scatter, phase, i);
+            assert_int_equal(edge.dst, edge.src ^ (16 >> phase));
+            assert_int_equal(collective_edge(&scatter, phase, edge.dst).dst, i);
+        }
+    }
+}
+
+/// Bytes of the fullest edge between domains (within == false) or inside one.
+static int64_t fullest_edge_bytes(const CollectivePlan *plan, bool within) {
+    Phase phase = collective_phase(plan, 0);
+    int64_t most = 0;
+    for (int64_t i = 0; i < phase.nedges; i++) {
+        PhaseEdge edge = collective_edge(plan, 0, i);
+        bool inside = edge.src / plan->per_domain == edge.dst / plan->per_domain;
+        if (inside == within && edge.weight * phase.bytes > most) most = edge.weight * phase.bytes;
+    }
+    return most;
+}
+
+// Between domains a ring of n = 8 D puts P (n - 1) / n B on one port per domain, hierarchical
+// P (D - 1) / n B on each of eight: (D - 1) / (n - 1) of it, one eighth for large D. Inside it puts
+// P 7 / 8 B on every port.
+static void hierarchical_spreads_the_ring_over_the_rails(void **state) {
+    (void)state;
+    for (int64_t domains = 2; domains <= 16; domains++) {
+        int64_t n = 8 * domains, bytes = n * 1000;
+        for (int k = 0; k < 3; k++) {
+            CollectivePlan ring = plan_of(kinds[k], ALGORITHM_RING, bytes, n, 8);
+            CollectivePlan rails = plan_of(kinds[k], ALGORITHM_HIERARCHICAL, bytes, n, 8);
+            int64_t one_port = fullest_edge_bytes(&ring, false),
+                    each = fullest_edge_bytes(&rails, false);
+            assert_int_equal(each * (n - 1), one_port * (domains - 1));
+            assert_int_equal(fullest_edge_bytes(&rails, true), passes_of(kinds[k]) * bytes / 8 * 7);
+        }
+    }
+}
+
+// Edges across join equal slots of neighbouring domains, edges inside stay at home.
+static void hierarchical_edges_stay_on_their_rail(void **state) {
+    (void)state;
+    CollectivePlan plan = plan_of(COLLECTIVE_ALL_REDUCE, ALGORITHM_HIERARCHICAL, 1 << 20, 40, 8);
+    for (int64_t i = 0; i < 80; i++) {
+        PhaseEdge edge = collective_edge(&plan, 0, i);
+        if (i < 40) {
+            assert_int_equal(edge.src / 8, edge.dst / 8);
+            assert_int_equal(edge.weight, 7 * 5); // (p - 1) D : D - 1, gcd(7, 4) = 1
+        } else {
+            assert_int_equal(edge.src % 8, edge.dst % 8);
+            assert_int_equal((edge.src / 8 + 1) % 5, edge.dst / 8);
+            assert_int_equal(edge.weight, 4);
+        }
+    }
+}
+
+// Alone in a domain, or one domain: hierarchical is the ring, in edges, bytes and latency.
+static void hierarchical_of_one_level_is_the_ring(void **state) {
+    (void)state;
+    for (int whole = 0; whole < 2; whole++) {
+        for (int k = 0; k < 3; k++) {
+            int32_t per_domain = whole ? 16 : 1;
+            CollectivePlan ring = plan_of(kinds[k], ALGORITHM_RING, 54321, 12, per_domain);
+            CollectivePlan rails = plan_of(kinds[k], ALGORITHM_HIERARCHICAL, 54321, 12, per_domain);
+            Phase expected = collective_phase(&ring, 0), phase = collective_phase(&rails, 0);
+            assert_int_equal(phase.nedges, expected.nedges);
+            assert_int_equal(phase.bytes, expected.bytes);
+            assert_int_equal(phase.rounds, expected.rounds);
+            assert_int_equal(phase.round_latency_ps, expected.round_latency_ps);
+            assert_int_equal(phase.fill_ps, expected.fill_ps);
+            for (int64_t i = 0; i < 12; i++) {
+                PhaseEdge a = collective_edge(&ring, 0, i), b = collective_edge(&rails, 0, i);
+                assert_true(a.src == b.src && a.dst == b.dst && a.weight == b.weight);
+            }
+        }
+    }
+}
+
+static void one_member_has_nothing_to_do(void **state) {
+    (void)state;
+    for (CollectiveAlgorithm algorithm = 0; algorithm < ALGORITHM_N; algorithm++) {
+        CollectivePlan plan = plan_of(COLLECTIVE_ALL_REDUCE, algorithm, 1 << 20, 1, 8);
+        assert_int_equal(plan.nphases, 0);
+        assert_int_equal(collective_total_bytes(&plan), 0);
+    }
+}
+
+static void assert_refused(CollectiveSpec spec, int64_t n, int32_t per_domain,
+                           const char *expected) {
+    CollectivePlan plan;
+    Status status = collective_plan(&plan, &spec, n, per_domain);
+    assert_int_equal(status.code, STATUS_RANGE);
+    if (!strstr(status.text, expected)) fail_msg("'%s' does not say '%s'", status.text, expected);
+}
+
+static void impossible_collectives_are_refused(void **state) {
+    (void)state;
+    CollectiveSpec spec = {.algorithm = ALGORITHM_HALVING_DOUBLING, .bytes = 8};
+    assert_refused(spec, 12, 1, "a power of two of members, not 12");
+    spec.algorithm = ALGORITHM_HIERARCHICAL;
+    assert_refused(spec, 12, 8, "12 members are not a multiple of 8");
+    spec.algorithm = ALGORITHM_RING;
+    assert_refused(spec, 0, 1, "at least 1 member");
+    spec.bytes = INT64_MAX / 4;
+    assert_refused(spec, 100, 1, "more than 2^63 bytes");
+    spec.bytes = INT64_MAX;
+    assert_refused(spec, 2, 1, "a collective of");
+    spec = (CollectiveSpec){.kind = COLLECTIVE_ALL_TO_ALL, .algorithm = ALGORITHM_RING, .bytes = 8};
+    assert_refused(spec, 4, 1, "ring does not do all_to_all: use direct");
+}
+
+// nccl-tests, doc/PERFORMANCE.md.
+static void bus_factors_are_those_of_nccl_tests(void **state) {
+    (void)state;
+    assert_close(collective_bus_factor(COLLECTIVE_ALL_REDUCE, 8), 1.75, 0);
+    assert_close(collective_bus_factor(COLLECTIVE_ALL_GATHER, 8), 0.875, 0);
+    assert_close(collective_bus_factor(COLLECTIVE_REDUCE_SCATTER, 4), 0.75, 0);
+    assert_close(collective_bus_factor(COLLECTIVE_ALL_TO_ALL, 2), 0.5, 0);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_member_sends_what_the_algebra_says),
+        cmocka_unit_test(rounds_are_those_of_the_algorithm),
+        cmocka_unit_test(ring_waits_for_the_slowest_walk),
+        cmocka_unit_test(doubling_gathers_all_shards),
+        cmocka_unit_test(halving_mirrors_doubling),
+        cmocka_unit_test(hierarchical_spreads_the_ring_over_the_rails),
+        cmocka_unit_test(hierarchical_edges_stay_on_their_rail),
+        cmocka_unit_test(hierarchical_of_one_level_is_the_ring),
+        cmocka_unit_test(one_member_has_nothing_to_do),
+        cmocka_unit_test(impossible_collectives_are_refused),
+        cmocka_unit_test(bus_factors_are_those_of_nccl_tests),
+    };
+    return cmocka_run_group_tests_name("collective", tests, NULL, NULL);
+}

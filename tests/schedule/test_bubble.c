@@ -1,0 +1,181 @@
+// Laws, with free transfers, equal stages, forward 1 and backward 2 per chunk:
+//   gpipe, 1f1b   step = (m + pp - 1) * 3                   bubble (pp - 1) / m
+//   interleaved   step = (m * chunks + pp - 1) * 3          bubble (pp - 1) / (m * chunks)
+//   activations   gpipe m, 1f1b min(pp - s, m) microbatches; interleaved warm-up + 1 chunks
+// (Narayanan et al., SC'21, 2.2.1 and 2.2.2);
+// and no schedule, whatever its overlaps, ever stands still.
+#include "claims.h"
+#include "play.h"
+
+static const int32_t buckets[] = {2, 1, 3, 4, 2, 3, 1, 2, 3, 4, 1, 2, 3, 4, 2, 1, 3, 2,
+                                  4, 1, 2, 3, 4, 3, 2, 1, 3, 4, 2, 3, 1, 2, 3, 4, 1, 2,
+                                  3, 4, 2, 1, 3, 2, 4, 1, 2, 3, 4, 3, 2, 1, 3, 4, 2, 3,
+                                  1, 2, 3, 4, 1, 2, 3, 4, 2, 1, 3, 2, 4, 1, 2, 3, 4, 3};
+
+static const PlayCosts unit_costs = {.forward = PLAY_UNIT, .backward = 2 * PLAY_UNIT};
+
+static ScheduleSpec make_spec(Schedule kind, int32_t pp, int32_t chunks, int32_t microbatches,
+                              bool overlap) {
+    return (ScheduleSpec){
+        .kind = kind,
+        .pp = pp,
+        .chunks = chunks,
+        .microbatches = microbatches,
+        .grad_overlap = overlap,
+        .param_overlap = overlap,
+        .pp_overlap = overlap,
+        .gathers = true,
+        .zero = 1,
+        .data_parallel = true,
+        .tied_embeddings = true,
+        .buckets = buckets,
+    };
+}
+
+static void assert_step(const ScheduleSpec *spec) {
+    Play play = play_schedule(spec, unit_costs);
+    int64_t slots = (int64_t)spec->microbatches * spec->chunks;
+    int64_t expected = 3 * PLAY_UNIT * (slots + spec->pp - 1);
+    if (play.compute_end != expected) {
+        fail_msg("pp %d chunks %d microbatches %d overlap %d: %lld ticks, closed form %lld",
+                 (int)spec->pp, (int)spec->chunks, (int)spec->microbatches, spec->pp_overlap,
+                 (long long)play.compute_end, (long long)expected);
+    }
+}
+
+static void bubble_of_gpipe_and_1f1b_is_pp_minus_one_over_m(void **state) {
+    (void)state;
+    for (int32_t pp = 1; pp <= 12; pp++) {
+        for (int32_t m = 1; m <= 20; m++) {
+            for (int overlap = 0; overlap < 2; overlap++) {
+                ScheduleSpec spec = make_spec(SCHEDULE_GPIPE, pp, 1, m, overlap);
+                assert_step(&spec);
+                spec.kind = SCHEDULE_1F1B;
+                assert_step(&spec);
+            }
+        }
+    }
+}
+
+static void bubble_of_interleaved_is_divided_by_the_chunks(void **state) {
+    (void)state;
+    for (int32_t pp = 1; pp <= 8; pp++) {
+        for (int32_t chunks = 2; chunks <= 5; chunks++) {
+            for (int32_t m = pp; m <= 4 * pp; m += pp) {
+                for (int overlap = 0; overlap < 2; overlap++) {
+                    ScheduleSpec spec = make_spec(SCHEDULE_INTERLEAVED, pp, chunks, m, overlap);
+                    assert_step(&spec);
+                }
+            }
+        }
+    }
+}
+
+// Llama 3.1 405B, pp 16 with 8 chunks: 32 microbatches a replica as published, and 16.
+static void bubble_of_the_llama_shape_is_closed(void **state) {
+    (void)state;
+    for (int32_t m = 16; m <= 32; m += 16) {
+        for (int overlap = 0; overlap < 2; overlap++) {
+            ScheduleSpec spec = make_spec(SCHEDULE_INTERLEAVED, 16, 8, m, overlap);
+            spec.data_parallel = false;
+            assert_step(&spec);
+        }
+    }
+}
+
+static void bubble_is_zero_without_a_pipeline(void **state) {
+    (void)state;
+    for (int32_t chunks = 1; chunks <= 4; chunks++) {
+        ScheduleSpec spec = make_spec(SCHEDULE_NONE, 1, chunks, 5, false);
+        assert_step(&spec);
+    }
+}
+
+// Every combination of keys over small shapes, with transfers that cost something: it must end.
+static void schedules_never_stand_still(void **state) {
+    (void)state;
+    PlayCosts costs = {.forward = 12, .backward = 24, .transfer = 5, .gather = 7, .reduce = 11};
+    for (int32_t keys = 0; keys < 1 << 6; keys++) {
+        for (int32_t pp = 1; pp <= 6; pp++) {
+            for (int32_t chunks = 1; chunks <= 3; chunks++) {
+                for (int32_t m = pp; m <= 3 * pp; m += pp) {
+                    ScheduleSpec spec = make_spec(SCHEDULE_1F1B, pp, chunks, m, false);
+                    spec.pp_overlap = keys & 1;
+                    spec.param_overlap = keys & 2;
+                    spec.grad_overlap = keys & 4;
+                    spec.gathers = keys & 8;
+                    spec.data_parallel = keys & 16;
+                    spec.zero = keys & 32 ? 2 : 0;
+                    if (chunks > 1) spec.kind = SCHEDULE_INTERLEAVED;
+                    (void)play_schedule(&spec, costs);
+                    if (chunks > 1) continue;
+                    spec.kind = SCHEDULE_GPIPE;
+                    (void)play_schedule(&spec, costs);
+                }
+            }
+        }
+    }
+}
+
+static void activations_kept_are_what_the_schedule_promises(void **state) {
+    (void)state;
+    for (int32_t pp = 1; pp <= 8; pp++) {
+        int32_t m = 2 * pp, chunks = 3;
+        ScheduleSpec gpipe = make_spec(SCHEDULE_GPIPE, pp, 1, m, true);
+        ScheduleSpec onefoneb = make_spec(SCHEDULE_1F1B, pp, 1, m, true);
+        ScheduleSpec interleaved = make_spec(SCHEDULE_INTERLEAVED, pp, chunks, m, true);
+        Play play[3] = {play_schedule(&gpipe, unit_costs), play_schedule(&onefoneb, unit_costs),
+                        play_schedule(&interleaved, unit_costs)};
+        for (int32_t s = 0; s < pp; s++) {
+            int32_t warmup = 2 * (pp - 1 - s) + (chunks - 1) * pp;
+            assert_int_equal(play[0].activations_max[s], m);
+            assert_int_equal(play[1].activations_max[s], pp - s);
+            assert_int_equal(play[2].activations_max[s], warmup + 1);
+        }
+    }
+}
+
+// Reductions that overlap hide all but those of the last chunk to finish; put off to the end all of
+// them show.
+static void overlap_hides_reductions_and_gathers(void **state) {
+    (void)state;
+    PlayCosts costs = {.forward = 120, .backward = 240, .gather = 6, .reduce = 6};
+    static const int32_t two[8] = {2, 2, 2, 2, 2, 2, 2, 2};
+    ScheduleSpec spec = make_spec(SCHEDULE_INTERLEAVED, 2, 4, 4, true);
+    spec.buckets = two;
+    int64_t compute = 360 * (4 * 4 + 1);
+    // One gather before the first part; after the last part one reduction.
+    assert_int_equal(play_schedule(&spec, costs).end, compute + 6 + 6);
+    spec.grad_overlap = false;
+    assert_int_equal(play_schedule(&spec, costs).end, compute + 6 + 8 * 6);
+    spec.param_overlap = false;
+    assert_int_equal(play_schedule(&spec, costs).end, compute + 8 * 6 + 8 * 6);
+}
+
+// ZeRO-2 without overlap: on one stage, compute stands for each reduction, so the step is the plain
+// sum.
+static void zero2_without_overlap_reduces_early_and_waits(void **state) {
+    (void)state;
+    PlayCosts costs = {.forward = 12, .backward = 24, .reduce = 6};
+    static const int32_t three[1] = {3};
+    ScheduleSpec spec = make_spec(SCHEDULE_NONE, 1, 1, 2, false);
+    spec.buckets = three;
+    spec.zero = 2;
+    Play play = play_schedule(&spec, costs);
+    assert_int_equal(play.compute_end, 2 * 36 + 2 * 6);
+    assert_int_equal(play.end, 2 * 36 + 3 * 6);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(bubble_of_gpipe_and_1f1b_is_pp_minus_one_over_m),
+        cmocka_unit_test(bubble_of_interleaved_is_divided_by_the_chunks),
+        cmocka_unit_test(bubble_of_the_llama_shape_is_closed),
+        cmocka_unit_test(bubble_is_zero_without_a_pipeline),
+        cmocka_unit_test(schedules_never_stand_still),
+        cmocka_unit_test(activations_kept_are_what_the_schedule_promises),
+        cmocka_unit_test(overlap_hides_reductions_and_gathers),
+        cmocka_unit_test(zero2_without_overlap_reduces_early_and_waits),
+    };
+    return cmocka_run_group_tests_name("bubble", tests, NULL, NULL);
+}

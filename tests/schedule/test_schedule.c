@@ -1,0 +1,247 @@
+// Laws about what stands around the slots: transfers join neighbouring virtual stages and nothing
+// else; gathers and reductions cover each bucket once; every step ends with norm and optimizer;
+// waits are those of schedule.h.
+#include <string.h>
+
+#include "claims.h"
+#include "schedule/schedule.h"
+
+static const int32_t buckets[] = {1, 2, 3, 2, 1, 4, 3, 2, 2, 3, 1, 2};
+
+static const ScheduleSpec base = {
+    .kind = SCHEDULE_INTERLEAVED,
+    .pp = 4,
+    .chunks = 3,
+    .microbatches = 8,
+    .grad_overlap = true,
+    .param_overlap = true,
+    .pp_overlap = true,
+    .gathers = true,
+    .zero = 1,
+    .data_parallel = true,
+    .buckets = buckets,
+};
+
+static Program build(const ScheduleSpec *spec, int32_t stage) {
+    Program program;
+    Status status = schedule_program(spec, stage, &program);
+    if (status.code != STATUS_OK) fail_msg("%s", status.text);
+    return program;
+}
+
+static int32_t count(const Program *program, OpKind kind) {
+    int32_t n = 0;
+    for (int32_t i = 0; i < program->nops; i++) n += program->op[i].kind == kind;
+    return n;
+}
+
+static bool waits_for(const Op *op, int32_t index) {
+    for (int32_t w = 0; w < PROGRAM_WAITS; w++) {
+        if (op->wait[w] == index) return true;
+    }
+    return false;
+}
+
+/// Last part of a compute operation, or -1.
+static int32_t find(const Program *program, OpKind kind, int32_t chunk, int32_t microbatch) {
+    int32_t found = -1;
+    for (int32_t i = 0; i < program->nops; i++) {
+        const Op *op = &program->op[i];
+        if (op->kind == kind && op->chunk == chunk && op->microbatch == microbatch) found = i;
+    }
+    return found;
+}
+
+// There are pp * chunks - 1 borders between virtual stages; each microbatch crosses each once
+// forward, once backward.
+static void transfers_join_neighbouring_virtual_stages(void **state) {
+    (void)state;
+    int32_t sends = 0, receives = 0, m = base.microbatches;
+    for (int32_t stage = 0; stage < base.pp; stage++) {
+        Program program = build(&base, stage);
+        int32_t into_first = stage == 0, out_of_last = stage == base.pp - 1;
+        assert_int_equal(program.stream_nops[STREAM_RECV_PREV], m * (base.chunks - into_first));
+        assert_int_equal(program.stream_nops[STREAM_SEND_PREV], m * (base.chunks - into_first));
+        assert_int_equal(program.stream_nops[STREAM_SEND_NEXT], m * (base.chunks - out_of_last));
+        assert_int_equal(program.stream_nops[STREAM_RECV_NEXT], m * (base.chunks - out_of_last));
+        sends += count(&program, OP_SEND);
+        receives += count(&program, OP_RECV);
+        program_fini(&program);
+    }
+    assert_int_equal(sends, 2 * m * (base.pp * base.chunks - 1));
+    assert_int_equal(receives, sends);
+}
+
+static void one_stage_transfers_nothing(void **state) {
+    (void)state;
+    ScheduleSpec spec = base;
+    spec.pp = 1;
+    for (int kind = 0; kind < 2; kind++) {
+        spec.kind = kind ? SCHEDULE_INTERLEAVED : SCHEDULE_NONE;
+        Program program = build(&spec, 0);
+        assert_int_equal(count(&program, OP_SEND) + count(&program, OP_RECV), 0);
+        assert_true(programs_check_matching(&program, 1).code == STATUS_OK);
+        program_fini(&program);
+    }
+}
+
+// The first part waits for the receive, the send for the last part, one receive ahead of the
+// compute.
+static void waits_gate_the_first_part_and_follow_the_last(void **state) {
+    (void)state;
+    Program program = build(&base, 2); // chunk 0 of stage 2 has three buckets
+    int32_t last = find(&program, OP_FORWARD, 0, 0);
+    assert_int_equal(program.op[last].parts, 3);
+    assert_int_equal(program.op[last].part, 2);
+    assert_true(waits_for(&program.op[last - 2], program.stream_op[STREAM_RECV_PREV][0]));
+    assert_true(waits_for(&program.op[program.stream_op[STREAM_SEND_NEXT][0]], last));
+    // Slots 0, 1, 2 are microbatches 0, 1, 2 of chunk 0: receive 2 is posted when slot 0 has ended.
+    const Op *receive = &program.op[program.stream_op[STREAM_RECV_PREV][2]];
+    assert_true(waits_for(receive, last));
+    for (int32_t i = 0; i < program.nops; i++) {
+        if (program.op[i].kind == OP_SEND) assert_int_equal(program.op[i].nwaiters, 0);
+    }
+    program_fini(&program);
+
+    ScheduleSpec blocking = base;
+    blocking.pp_overlap = false;
+    program = build(&blocking, 2);
+    receive = &program.op[program.stream_op[STREAM_RECV_PREV][2]];
+    assert_true(waits_for(receive, find(&program, OP_FORWARD, 0, 1)));
+    assert_true(waits_for(&program.op[find(&program, OP_FORWARD, 0, 2)],
+                          program.stream_op[STREAM_SEND_NEXT][1]));
+    program_fini(&program);
+}
+
+// Part b of the first forward of a chunk waits for the gather of bucket b; without overlap the
+// first operation of the step waits for the last gather.
+static void gathers_come_first_and_in_chunk_order(void **state) {
+    (void)state;
+    for (int overlap = 0; overlap < 2; overlap++) {
+        ScheduleSpec spec = base;
+        spec.param_overlap = overlap;
+        Program program = build(&spec, 1);
+        const int32_t *dp = program.stream_op[STREAM_DP];
+        int32_t at = 0;
+        for (int32_t chunk = 0; chunk < spec.chunks; chunk++) {
+            int32_t parts = buckets[chunk * spec.pp + 1];
+            int32_t last = find(&program, OP_FORWARD, chunk, 0);
+            assert_int_equal(program.op[last].parts, overlap ? parts : 1);
+            for (int32_t bucket = 0; bucket < parts; bucket++, at++) {
+                const Op *gather = &program.op[dp[at]];
+                assert_int_equal(gather->kind, OP_PARAM_GATHER);
+                assert_int_equal(gather->chunk, chunk);
+                assert_int_equal(gather->part, bucket);
+                if (overlap) assert_true(waits_for(&program.op[last - parts + 1 + bucket], dp[at]));
+            }
+        }
+        if (!overlap) {
+            int32_t first = program.stream_op[STREAM_COMPUTE][0];
+            assert_true(waits_for(&program.op[first], dp[at - 1]));
+        }
+        program_fini(&program);
+    }
+}
+
+// Reductions of a chunk: each bucket once, from the last to the first, each after its part of the
+// last backward.
+static void reductions_follow_the_parts_of_the_last_backward(void **state) {
+    (void)state;
+    for (int32_t stage = 0; stage < base.pp; stage++) {
+        Program program = build(&base, stage);
+        const int32_t *dp = program.stream_op[STREAM_DP];
+        int32_t at = count(&program, OP_PARAM_GATHER);
+        for (int32_t chunk = base.chunks - 1; chunk >= 0;
+             chunk--) { // the order of the last backwards
+            int32_t parts = buckets[chunk * base.pp + stage];
+            int32_t last = find(&program, OP_BACKWARD, chunk, base.microbatches - 1);
+            assert_int_equal(program.op[last].parts, parts);
+            for (int32_t part = 0; part < parts; part++, at++) {
+                const Op *reduce = &program.op[dp[at]];
+                assert_int_equal(reduce->kind, OP_GRAD_REDUCE);
+                assert_int_equal(reduce->chunk, chunk);
+                assert_int_equal(reduce->part, parts - 1 - part);
+                int32_t yields = -1;
+                for (int32_t i = 0; i < program.nops; i++) {
+                    const Op *op = &program.op[i];
+                    if (op->kind == OP_BACKWARD && op->chunk == chunk && op->part == part &&
+                        op->microbatch == base.microbatches - 1)
+                        yields = i;
+                }
+                assert_true(waits_for(reduce, yields));
+            }
+        }
+        assert_int_equal(program.op[dp[at]].kind, OP_GRAD_NORM);
+        program_fini(&program);
+    }
+}
+
+static void put_off_reductions_wait_for_the_last_compute(void **state) {
+    (void)state;
+    ScheduleSpec spec = base;
+    spec.grad_overlap = false;
+    Program program = build(&spec, 1);
+    // The last operation of COMPUTE is the optimizer.
+    int32_t last = program.stream_op[STREAM_COMPUTE][program.stream_nops[STREAM_COMPUTE] - 2];
+    assert_int_equal(program.op[last].parts, 1);
+    for (int32_t i = 0; i < program.nops; i++) {
+        if (program.op[i].kind == OP_GRAD_REDUCE) assert_true(waits_for(&program.op[i], last));
+    }
+    program_fini(&program);
+}
+
+// A step always ends: norm after all of STREAM_DP, optimizer after the norm, even on one GPU.
+static void every_step_ends_with_norm_and_optimizer(void **state) {
+    (void)state;
+    ScheduleSpec alone = {
+        .kind = SCHEDULE_NONE, .pp = 1, .chunks = 1, .microbatches = 1, .buckets = buckets};
+    Program program = build(&alone, 0);
+    assert_int_equal(program.nops, 4); // forward, backward, norm, optimizer
+    assert_int_equal(program.op[2].kind, OP_GRAD_NORM);
+    assert_true(waits_for(&program.op[2], 1));
+    assert_int_equal(program.op[3].kind, OP_OPTIMIZER);
+    assert_true(waits_for(&program.op[3], 2));
+    program_fini(&program);
+
+    ScheduleSpec gathers_without_dp = base;
+    gathers_without_dp.data_parallel = false;
+    program = build(&gathers_without_dp, 0);
+    assert_int_equal(count(&program, OP_PARAM_GATHER) + count(&program, OP_GRAD_REDUCE), 0);
+    assert_int_equal(program.stream_nops[STREAM_DP], 1);
+    program_fini(&program);
+}
+
+static void tied_embeddings_meet_on_the_first_and_last_stage(void **state) {
+    (void)state;
+    ScheduleSpec spec = base;
+    spec.tied_embeddings = true;
+    for (int32_t stage = 0; stage < spec.pp; stage++) {
+        Program program = build(&spec, stage);
+        bool outer = stage == 0 || stage == spec.pp - 1;
+        assert_int_equal(count(&program, OP_EMBEDDING_REDUCE), outer);
+        const int32_t *dp = program.stream_op[STREAM_DP];
+        int32_t before_norm = dp[program.stream_nops[STREAM_DP] - 2];
+        assert_int_equal(program.op[before_norm].kind == OP_EMBEDDING_REDUCE, outer);
+        int32_t last = program.stream_op[STREAM_COMPUTE][program.stream_nops[STREAM_COMPUTE] - 2];
+        if (outer) assert_true(waits_for(&program.op[before_norm], last));
+        program_fini(&program);
+    }
+    spec.pp = 1;
+    Program program = build(&spec, 0);
+    assert_int_equal(count(&program, OP_EMBEDDING_REDUCE), 0);
+    program_fini(&program);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(transfers_join_neighbouring_virtual_stages),
+        cmocka_unit_test(one_stage_transfers_nothing),
+        cmocka_unit_test(waits_gate_the_first_part_and_follow_the_last),
+        cmocka_unit_test(gathers_come_first_and_in_chunk_order),
+        cmocka_unit_test(reductions_follow_the_parts_of_the_last_backward),
+        cmocka_unit_test(put_off_reductions_wait_for_the_last_compute),
+        cmocka_unit_test(every_step_ends_with_norm_and_optimizer),
+        cmocka_unit_test(tied_embeddings_meet_on_the_first_and_last_stage),
+    };
+    return cmocka_run_group_tests_name("schedule", tests, NULL, NULL);
+}

@@ -1,0 +1,156 @@
+// Laws: every stage runs each (chunk, microbatch) once forward and once backward, forward first;
+// all stages share one sequence of forwards and one of backwards; the order is that of the
+// published schedules.
+#include <stdio.h>
+#include <string.h>
+
+#include "claims.h"
+#include "schedule/schedule.h"
+
+enum { SLOTS_MAX = 4096 };
+
+static void slots_of(Schedule kind, int32_t pp, int32_t chunks, int32_t m, int32_t stage,
+                     Slot slots[]) {
+    ScheduleSpec spec = {.kind = kind, .pp = pp, .chunks = chunks, .microbatches = m};
+    assert_true(2 * chunks * m <= SLOTS_MAX);
+    Status status = schedule_slots(&spec, stage, slots);
+    if (status.code != STATUS_OK) fail_msg("%s", status.text);
+}
+
+/// As in the figures: forwards 1, 2, 3, backwards -1, -2, -3 (microbatches from 1), chunk as a
+/// letter.
+static void assert_order(Schedule kind, int32_t pp, int32_t chunks, int32_t m, int32_t stage,
+                         const char *expected) {
+    static Slot slots[SLOTS_MAX];
+    char text[1000] = "", one[16];
+    slots_of(kind, pp, chunks, m, stage, slots);
+    for (int32_t i = 0; i < 2 * chunks * m; i++) {
+        snprintf(one, sizeof one, "%s%s%d%c", i ? " " : "", slots[i].backward ? "-" : "",
+                 (int)slots[i].microbatch + 1, 'a' + slots[i].chunk);
+        strcat(text, one);
+    }
+    assert_string_equal(text, expected);
+}
+
+// arXiv:1811.06965, figure 2c.
+static void gpipe_runs_backwards_in_reverse(void **state) {
+    (void)state;
+    for (int32_t stage = 0; stage < 4; stage++) {
+        assert_order(SCHEDULE_GPIPE, 4, 1, 4, stage, "1a 2a 3a 4a -4a -3a -2a -1a");
+    }
+}
+
+// Narayanan et al., SC'21, figure 4, upper half: four devices, eight microbatches.
+static void one_f_one_b_is_the_published_figure(void **state) {
+    (void)state;
+    assert_order(SCHEDULE_1F1B, 4, 1, 8, 0,
+                 "1a 2a 3a 4a -1a 5a -2a 6a -3a 7a -4a 8a -5a -6a -7a -8a");
+    assert_order(SCHEDULE_1F1B, 4, 1, 8, 2,
+                 "1a 2a -1a 3a -2a 4a -3a 5a -4a 6a -5a 7a -6a 8a -7a -8a");
+    assert_order(SCHEDULE_1F1B, 4, 1, 8, 3,
+                 "1a -1a 2a -2a 3a -3a 4a -4a 5a -5a 6a -6a 7a -7a 8a -8a");
+    assert_order(SCHEDULE_1F1B, 4, 1, 2, 0, "1a 2a -1a -2a");
+}
+
+// Megatron-LM, core/pipeline_parallel/schedules.py: 2 (pp - s - 1) + (chunks - 1) pp forwards of
+// warm-up, here 10 on the first device and 4 on the last, in groups of pp microbatches per chunk.
+static void interleaved_is_the_order_of_megatron(void **state) {
+    (void)state;
+    assert_order(SCHEDULE_INTERLEAVED, 4, 2, 8, 0,
+                 "1a 2a 3a 4a 1b 2b 3b 4b 5a 6a 7a -1b 8a -2b 5b -3b 6b -4b 7b -1a 8b -2a "
+                 "-3a -4a -5b -6b -7b -8b -5a -6a -7a -8a");
+    assert_order(SCHEDULE_INTERLEAVED, 4, 2, 8, 3,
+                 "1a 2a 3a 4a 1b -1b 2b -2b 3b -3b 4b -4b 5a -1a 6a -2a 7a -3a 8a -4a "
+                 "5b -5b 6b -6b 7b -7b 8b -8b -5a -6a -7a -8a");
+}
+
+static void no_schedule_accumulates_gradients(void **state) {
+    (void)state;
+    assert_order(SCHEDULE_NONE, 1, 2, 2, 0, "1a 1b -1b -1a 2a 2b -2b -2a");
+}
+
+/// k-th forward (backward) of a stage as one number.
+static int32_t sequence_of(const Slot slots[], int32_t n, bool backward, int32_t chunks,
+                           int32_t out[]) {
+    int32_t count = 0;
+    for (int32_t i = 0; i < n; i++) {
+        if (slots[i].backward == backward)
+            out[count++] = slots[i].microbatch * chunks + slots[i].chunk;
+    }
+    return count;
+}
+
+static void check_stage(Schedule kind, int32_t pp, int32_t chunks, int32_t m, int32_t stage) {
+    static Slot slots[SLOTS_MAX], first[SLOTS_MAX];
+    static int32_t mine[SLOTS_MAX], theirs[SLOTS_MAX];
+    int32_t n = 2 * chunks * m;
+    slots_of(kind, pp, chunks, m, stage, slots);
+    slots_of(kind, pp, chunks, m, 0, first);
+    static bool seen[2][SLOTS_MAX];
+    memset(seen, 0, sizeof seen);
+    for (int32_t i = 0; i < n; i++) {
+        assert_in_range(slots[i].chunk, 0, chunks - 1);
+        assert_in_range(slots[i].microbatch, 0, m - 1);
+        int32_t key = slots[i].microbatch * chunks + slots[i].chunk;
+        assert_false(seen[slots[i].backward][key]);
+        seen[slots[i].backward][key] = true;
+        if (slots[i].backward) assert_true(seen[0][key]);
+    }
+    for (int backward = 0; backward < 2; backward++) {
+        assert_int_equal(sequence_of(slots, n, backward, chunks, mine), chunks * m);
+        assert_int_equal(sequence_of(first, n, backward, chunks, theirs), chunks * m);
+        assert_memory_equal(mine, theirs, (size_t)(chunks * m) * sizeof mine[0]);
+    }
+}
+
+static void slots_cover_each_microbatch_once_in_one_order(void **state) {
+    (void)state;
+    for (int32_t pp = 1; pp <= 9; pp++) {
+        for (int32_t m = 1; m <= 18; m++) {
+            for (int32_t stage = 0; stage < pp; stage++) {
+                check_stage(SCHEDULE_GPIPE, pp, 1, m, stage);
+                check_stage(SCHEDULE_1F1B, pp, 1, m, stage);
+                if (m % pp) continue;
+                for (int32_t chunks = 2; chunks <= 8; chunks += 3) {
+                    check_stage(SCHEDULE_INTERLEAVED, pp, chunks, m, stage);
+                }
+            }
+        }
+    }
+}
+
+static void assert_refused(Schedule kind, int32_t pp, int32_t chunks, int32_t m,
+                           const char *expected) {
+    ScheduleSpec spec = {.kind = kind, .pp = pp, .chunks = chunks, .microbatches = m};
+    Slot slots[64];
+    Status status = schedule_slots(&spec, 0, slots);
+    assert_int_equal(status.code, STATUS_RANGE);
+    if (!strstr(status.text, expected)) fail_msg("'%s' does not say '%s'", status.text, expected);
+    Program program;
+    status = schedule_program(&spec, 0, &program);
+    assert_int_equal(status.code, STATUS_RANGE);
+    program_fini(&program);
+}
+
+static void impossible_schedules_are_refused(void **state) {
+    (void)state;
+    assert_refused(SCHEDULE_INTERLEAVED, 4, 2, 6, "6 is not one of 4");
+    assert_refused(SCHEDULE_INTERLEAVED, 4, 1, 8, "at least 2 chunks");
+    assert_refused(SCHEDULE_GPIPE, 4, 2, 8, "one chunk per stage, not 2");
+    assert_refused(SCHEDULE_1F1B, 4, 2, 8, "one chunk per stage, not 2");
+    assert_refused(SCHEDULE_NONE, 4, 1, 8, "pp = 4 needs a schedule");
+    assert_refused(SCHEDULE_1F1B, 4, 1, 0, "at least 1");
+    assert_refused(SCHEDULE_INTERLEAVED, 1, 1 << 20, 1 << 20, "too many operations");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(gpipe_runs_backwards_in_reverse),
+        cmocka_unit_test(one_f_one_b_is_the_published_figure),
+        cmocka_unit_test(interleaved_is_the_order_of_megatron),
+        cmocka_unit_test(no_schedule_accumulates_gradients),
+        cmocka_unit_test(slots_cover_each_microbatch_once_in_one_order),
+        cmocka_unit_test(impossible_schedules_are_refused),
+    };
+    return cmocka_run_group_tests_name("slots", tests, NULL, NULL);
+}
