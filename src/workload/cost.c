@@ -1,0 +1,201 @@
+#include "workload/cost.h"
+
+#include <math.h>
+
+#include "base/memory.h"
+#include "base/units.h"
+#include "workload/memory_use.h"
+#include "workload/roofline.h"
+#include "workload/transformer.h"
+
+static const char LABEL[] = "workload.cost";
+
+// Bytes through memory per parameter of the local shard in an Adam step on fp32 state: gradient
+// read, weight and two moments read and written, 16-bit weight written; before it the gradient is
+// read for its norm, read and written when clipped. The whole gradient buffer is set to zero at the
+// end (Megatron-LM zero_grad_buffer).
+static double optimizer_bytes(double parameters, double shard, double gradient, double element) {
+    return shard * (gradient + 24 + element + 3 * gradient) + parameters * gradient;
+}
+
+typedef struct Pricing {
+    const ModelSpec *model;
+    const ParallelSpec *parallel;
+    const TrainingSpec *training;
+    const GpuSpec *gpu;
+    const ScaleUpSpec *scale_up;
+    TransformerShape shape;
+} Pricing;
+
+typedef struct PassCost {
+    double compute_s, exposed_s, flop;
+} PassCost;
+
+typedef void Pass(const TransformerShape *shape, WorkList *list);
+
+/// Add `times` runs of a pass to a sum.
+static void add_pass(const Pricing *p, Pass *pass, double times, PassCost *sum) {
+    WorkList list = {.n = 0};
+    pass(&p->shape, &list);
+    const WorkTime time =
+        roofline_list(&list, p->parallel->size[DIM_TP], p->gpu, p->scale_up, p->training);
+    sum->compute_s += times * time.compute_s;
+    sum->exposed_s += times * time.exposed_s;
+    sum->flop += times * transformer_flop(&list);
+}
+
+/// Layers recomputed whole do not recompute their modules once more.
+static void whole_backward(const TransformerShape *shape, WorkList *list) {
+    TransformerShape plain = *shape;
+    plain.recompute_core_attention = false;
+    plain.recompute_mlp_activation = false;
+    plain.recompute_layernorm = false;
+    transformer_layer_backward(&plain, list);
+}
+
+static int64_t chunk_parameters(const Pricing *p, const ChunkCost *chunk) {
+    const bool tied_here = p->model->tied_embeddings && chunk->embedding;
+    double n = chunk->layers * transformer_layer_parameters(&p->shape);
+    if (chunk->embedding) n += transformer_embedding_parameters(&p->shape);
+    if (chunk->head) n += transformer_head_parameters(&p->shape, tied_here);
+    return (int64_t)n;
+}
+
+static ChunkCost price_chunk(const Pricing *p, int32_t v) {
+    const int32_t nstages = p->parallel->size[DIM_PP] * p->parallel->chunks;
+    ChunkCost chunk = {.layers = parallel_layers(p->parallel, p->model, v),
+                       .embedding = v == 0,
+                       .head = v == nstages - 1};
+    const int32_t whole = memory_whole_layers(p->model, p->parallel, p->training, v);
+    PassCost forward = {0}, backward = {0};
+    if (chunk.embedding) {
+        add_pass(p, transformer_embedding_forward, 1, &forward);
+        add_pass(p, transformer_embedding_backward, 1, &backward);
+    } else {
+        add_pass(p, transformer_handover, 1, &forward);
+    }
+    add_pass(p, transformer_layer_forward, chunk.layers, &forward);
+    add_pass(p, transformer_layer_forward, whole, &backward);
+    add_pass(p, whole_backward, whole, &backward);
+    add_pass(p, transformer_layer_backward, chunk.layers - whole, &backward);
+    if (chunk.head) {
+        add_pass(p, transformer_head_forward, 1, &forward);
+        add_pass(p, transformer_head_backward, 1, &backward);
+    } else {
+        add_pass(p, transformer_handover, 1, &backward);
+    }
+    chunk.forward_ps = units_ps_from_seconds(forward.compute_s);
+    chunk.forward_tp_ps = units_ps_from_seconds(forward.exposed_s);
+    chunk.forward_flop = forward.flop;
+    chunk.backward_ps = units_ps_from_seconds(backward.compute_s);
+    chunk.backward_tp_ps = units_ps_from_seconds(backward.exposed_s);
+    chunk.backward_flop = backward.flop;
+    chunk.parameters = chunk_parameters(p, &chunk);
+    chunk.grad_bytes = chunk.parameters * precision_bytes(p->training->grad_precision);
+    chunk.gather_bytes = chunk.parameters * precision_bytes(p->training->param_precision);
+    return chunk;
+}
+
+static int64_t resolve_bucket(const ParallelSpec *parallel, const TrainingSpec *training) {
+    if (training->bucket_parameters > 0) return training->bucket_parameters;
+    // Megatron-LM core/distributed/distributed_data_parallel.py: max(40 M, 1 M * data-parallel
+    // size).
+    const int64_t by_dp = INT64_C(1000000) * parallel->size[DIM_DP];
+    return by_dp > INT64_C(40000000) ? by_dp : INT64_C(40000000);
+}
+
+static void price_stage(StepCost *cost, const Pricing *p, int32_t stage) {
+    int64_t parameters = 0;
+    for (int32_t c = 0; c < cost->chunks; ++c)
+        parameters += cost->chunk[c * cost->pp + stage].parameters;
+    cost->memory[stage] =
+        memory_use(p->model, p->parallel, p->training, stage, parameters, cost->bucket_parameters);
+    const double shard = p->parallel->zero >= 1
+                             ? ceil((double)parameters / p->parallel->size[DIM_DP])
+                             : (double)parameters;
+    cost->optimizer_ps[stage] = units_ps_from_seconds(
+        units_seconds_from_ps(p->gpu->launch_ps) +
+        optimizer_bytes((double)parameters, shard, p->shape.gradient, p->shape.element) /
+            p->gpu->memory_stream_Bps);
+}
+
+static void total_step(StepCost *cost, const Pricing *p) {
+    const double sequences =
+        (double)p->parallel->size[DIM_DP] * p->parallel->microbatch * p->parallel->microbatches;
+    cost->tokens = sequences * p->training->sequence;
+    cost->model_flop_full =
+        sequences * transformer_model_flop(p->model, p->training->sequence, false);
+    cost->model_flop_causal =
+        sequences * transformer_model_flop(p->model, p->training->sequence, true);
+    double flop = 0;
+    for (int32_t v = 0; v < cost->pp * cost->chunks; ++v)
+        flop += cost->chunk[v].forward_flop + cost->chunk[v].backward_flop;
+    cost->hardware_flop =
+        flop * p->parallel->microbatches * p->parallel->size[DIM_TP] * p->parallel->size[DIM_DP];
+}
+
+static Status validate(const ModelSpec *model, const ParallelSpec *parallel,
+                       const TrainingSpec *training, const GpuSpec *gpu,
+                       const ScaleUpSpec *scale_up) {
+    TRY(parallel_validate(parallel, model, training));
+    TRY(roofline_supports(gpu, training));
+    const int32_t tp = parallel->size[DIM_TP];
+    REQUIRE(tp <= scale_up->gpus, STATUS_RANGE,
+            "tp = %d, but a scale-up domain (%s) has %d GPUs: tensor parallelism stays inside one",
+            tp, scale_up->name, scale_up->gpus);
+    REQUIRE(tp == 1 || (scale_up->goodput_Bps > 0 && scale_up->small_share > 0), STATUS_RANGE,
+            "scale-up domain %s has no bandwidth for tp = %d", scale_up->name, tp);
+    REQUIRE(gpu->memory_stream_Bps > 0, STATUS_RANGE, "GPU %s has no memory bandwidth", gpu->name);
+    return status_ok();
+}
+
+Status step_cost_init(StepCost *cost, const ModelSpec *model, const ParallelSpec *parallel,
+                      const TrainingSpec *training, const GpuSpec *gpu,
+                      const ScaleUpSpec *scale_up) {
+    *cost = (StepCost){0};
+    TRY(validate(model, parallel, training, gpu, scale_up));
+    const Pricing p = {model, parallel, training,
+                       gpu,   scale_up, transformer_shape(model, parallel, training)};
+    const int32_t pp = parallel->size[DIM_PP], nstages = pp * parallel->chunks;
+    cost->pp = pp;
+    cost->chunks = parallel->chunks;
+    cost->chunk = memory_alloc(LABEL, (size_t)nstages * sizeof *cost->chunk);
+    cost->memory = memory_alloc(LABEL, (size_t)pp * sizeof *cost->memory);
+    cost->optimizer_ps = memory_alloc(LABEL, (size_t)pp * sizeof *cost->optimizer_ps);
+    cost->bucket_parameters = resolve_bucket(parallel, training);
+    // A hand-over sends each number once: GPU i of a tensor-parallel group its 1 / tp (SC'21,
+    // scatter/gather).
+    cost->boundary_bytes =
+        (int64_t)ceil(p.shape.tokens * p.shape.hidden * p.shape.element / p.shape.tp);
+    if (model->tied_embeddings && pp > 1)
+        cost->embedding_grad_bytes =
+            (int64_t)(transformer_embedding_parameters(&p.shape) * p.shape.gradient);
+    cost->peak_flop_per_s = gpu->gemm[training->precision].peak_flop_per_s;
+    for (int32_t v = 0; v < nstages; ++v) cost->chunk[v] = price_chunk(&p, v);
+    for (int32_t stage = 0; stage < pp; ++stage) price_stage(cost, &p, stage);
+    total_step(cost, &p);
+    return status_ok();
+}
+
+void step_cost_fini(StepCost *cost) {
+    const size_t pp = (size_t)cost->pp, nstages = pp * (size_t)cost->chunks;
+    memory_free(LABEL, cost->chunk, nstages * sizeof *cost->chunk);
+    memory_free(LABEL, cost->memory, pp * sizeof *cost->memory);
+    memory_free(LABEL, cost->optimizer_ps, pp * sizeof *cost->optimizer_ps);
+    *cost = (StepCost){0};
+}
+
+Status step_cost_check_memory(const StepCost *cost, const GpuSpec *gpu) {
+    int32_t worst = 0;
+    for (int32_t stage = 1; stage < cost->pp; ++stage)
+        if (cost->memory[stage].total > cost->memory[worst].total) worst = stage;
+    const MemoryUse *use = &cost->memory[worst];
+    REQUIRE(use->total <= gpu->memory_bytes, STATUS_RANGE,
+            "pipeline stage %d needs %.2f GB, but GPU %s has %.2f GB: weights %.2f + gradients "
+            "%.2f + optimizer %.2f + activations %.2f + logits %.2f + workspace %.2f",
+            worst, (double)use->total / 1e9, gpu->name, (double)gpu->memory_bytes / 1e9,
+            (double)use->weights / 1e9, (double)use->gradients / 1e9, (double)use->optimizer / 1e9,
+            (double)use->activations / 1e9, (double)use->logits / 1e9,
+            (double)use->workspace / 1e9);
+    return status_ok();
+}

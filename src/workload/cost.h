@@ -1,0 +1,58 @@
+/// cost.h: from model, parallelism, training and hardware to times, bytes and memory of a step.
+///
+/// Idea.    Every GPU of one (stage, chunk) does the same work at nominal speed. transformer.c
+///          lists its operations, roofline.c prices each on the GPU, and this module sums them per
+///          chunk, so that the driver needs one number per operation of a program. Compute and
+///          tensor-parallel communication stay apart: the parts of a step do.
+/// Limits.  Nominal speed: noise, stragglers and shared SMs are the driver's. Tensor parallelism
+///          inside one scale-up domain, priced in closed form on its idle ports (a port that serves
+///          one transfer has no contention).
+#ifndef COLOSSIM_WORKLOAD_COST_H
+#define COLOSSIM_WORKLOAD_COST_H
+
+#include "workload/model.h"
+
+/// One virtual stage, one microbatch, one GPU.
+typedef struct ChunkCost {
+    int32_t layers;
+    bool embedding, head;
+    int64_t forward_ps, backward_ps;       ///< compute (backward includes recompute)
+    int64_t forward_tp_ps, backward_tp_ps; ///< tensor-parallel communication no GEMM hides
+    double forward_flop, backward_flop;    ///< hardware FLOP, recompute included
+    int64_t parameters;                    ///< on this GPU
+    int64_t grad_bytes, gather_bytes;      ///< full size of DP reduction and parameter gather
+} ChunkCost;
+
+/// Terms of the memory of the fullest moment of a GPU of one stage, bytes.
+typedef struct MemoryUse {
+    int64_t weights, gradients, optimizer, activations, logits, workspace, total;
+} MemoryUse;
+
+typedef struct StepCost {
+    int32_t pp, chunks;
+    ChunkCost *chunk;      ///< [pp * chunks], index = virtual stage
+    MemoryUse *memory;     ///< [pp]
+    int64_t *optimizer_ps; ///< [pp]
+    /// Activations a GPU sends to the next stage per microbatch (and as many gradients back).
+    int64_t boundary_bytes;
+    /// Tied embeddings: all-reduce between first and last stage, this GPU; else 0.
+    int64_t embedding_grad_bytes;
+    int64_t bucket_parameters;                 ///< resolved
+    double model_flop_full, model_flop_causal; ///< whole job, one step, no recompute
+    double hardware_flop;                      ///< whole job, one step, with recompute
+    double tokens;                             ///< whole job, one step
+    double peak_flop_per_s;                    ///< of the GPU at the training precision
+} StepCost;
+
+/// Price one step.
+///   Fails: STATUS_RANGE (precision or kernel without a table, sizes that do not divide).
+///   MPI: local.  The result owns its arrays: step_cost_fini (legal after a failure, too).
+Status step_cost_init(StepCost *cost, const ModelSpec *model, const ParallelSpec *parallel,
+                      const TrainingSpec *training, const GpuSpec *gpu,
+                      const ScaleUpSpec *scale_up);
+void step_cost_fini(StepCost *cost);
+
+/// STATUS_RANGE with the terms of the sum if a stage needs more than the GPU has.
+Status step_cost_check_memory(const StepCost *cost, const GpuSpec *gpu);
+
+#endif

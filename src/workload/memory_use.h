@@ -1,0 +1,39 @@
+/// memory_use.h: what the fullest moment of a pipeline stage keeps in GPU memory, term by term.
+///
+/// Idea.    weights + gradients + optimizer are per parameter; activations are those of the
+///          microbatches in flight when they are most, found by playing the order of forwards and
+///          backwards of the stage; logits on the last stage; workspace: gathered tensors in use,
+///          one layer under recomputation, one gradient bucket under ZeRO-2.
+///          Per layer and token, in bytes (h: hidden, 16 bit):
+///              norm inputs 4h + norm outputs 4h + qkv + attention output + fc1 output +
+///              activation output (+ masks)
+///          = 34 h for GPT (Korthikanti's 34 s b h), all divided by tp with sequence parallelism.
+/// Limits.  Fragmentation and NCCL buffers are in GpuSpec.memory_bytes, not here.
+/// Source.  Korthikanti et al., arXiv:2205.05198, section 4; Rajbhandari et al., ZeRO, SC'20 (16
+///          bytes a parameter); Megatron-LM core/pipeline_parallel/schedules.py (warm-up of the
+///          interleaved schedule).
+#ifndef COLOSSIM_WORKLOAD_MEMORY_USE_H
+#define COLOSSIM_WORKLOAD_MEMORY_USE_H
+
+#include "workload/cost.h"
+#include "workload/transformer.h"
+
+/// Activation bytes that one layer keeps for the backward of one microbatch.
+///   whole  the layer is recomputed whole
+double memory_layer_activation(const TransformerShape *shape, bool whole);
+
+/// The largest sum over chunks of microbatches in flight times chunk_bytes on stage `stage`.
+///   chunk_bytes[chunks]  in
+double memory_in_flight(const ParallelSpec *parallel, int32_t stage, const double chunk_bytes[]);
+
+/// Terms of stage `stage`.
+///   parameters  on this GPU, all chunks of the stage
+MemoryUse memory_use(const ModelSpec *model, const ParallelSpec *parallel,
+                     const TrainingSpec *training, int32_t stage, int64_t parameters,
+                     int64_t bucket_parameters);
+
+/// Layers of a virtual stage that are recomputed whole: every n-th of the model, from the first.
+int32_t memory_whole_layers(const ModelSpec *model, const ParallelSpec *parallel,
+                            const TrainingSpec *training, int32_t virtual_stage);
+
+#endif

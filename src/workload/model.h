@@ -1,0 +1,96 @@
+/// model.h: the shape of a dense decoder transformer, how it is dealt over GPUs, and its groups.
+///
+/// Idea.    A job rank has coordinates (tp, cp, dp, pp, ...); `order` says which runs fastest.
+///          Groups are arithmetic: {first, n, stride}. Layers are dealt to pp * vp chunks: chunk c
+///          of stage s is virtual stage c * pp + s.
+/// Limits.  Dense models; expert and context parallelism have their place in ParallelSpec and are
+///          refused until built.
+/// Source.  Narayanan et al., "Efficient large-scale language model training on GPU clusters using
+///          Megatron-LM", SC'21 (interleaving, rank order); Korthikanti et al., arXiv:2205.05198
+///          (sequence parallelism).
+#ifndef COLOSSIM_WORKLOAD_MODEL_H
+#define COLOSSIM_WORKLOAD_MODEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/status.h"
+#include "hardware/hardware.h"
+
+/// Names the family as well: GELU is GPT (LayerNorm, biases), SwiGLU is Llama (RMSNorm, rotary
+/// embedding, no biases).
+typedef enum Activation { ACTIVATION_GELU, ACTIVATION_SWIGLU } Activation;
+
+typedef struct ModelSpec {
+    char name[HARDWARE_NAME_BYTES];
+    int32_t layers, hidden, heads, kv_heads, head_dim, ffn, vocab;
+    Activation activation;
+    bool tied_embeddings;
+} ModelSpec;
+
+typedef enum Dimension { DIM_TP, DIM_CP, DIM_EP, DIM_DP, DIM_PP, DIM_N } Dimension;
+
+typedef enum Schedule {
+    SCHEDULE_NONE,
+    SCHEDULE_GPIPE,
+    SCHEDULE_1F1B,
+    SCHEDULE_INTERLEAVED,
+} Schedule;
+
+enum { CHUNKS_MAX = 1024 };
+
+typedef struct ParallelSpec {
+    int32_t size[DIM_N];    ///< all >= 1; cp and ep must be 1 for now
+    Dimension order[DIM_N]; ///< fastest first; dimensions of size 1 may stand anywhere
+    bool dp_auto;           ///< dp is what fits on the cluster
+    int32_t chunks;         ///< vp: model chunks per stage
+    bool sequence_parallel;
+    int32_t zero; ///< 0 plain, 1 optimizer sharded, 2 also gradients
+    Schedule schedule;
+    int32_t microbatch;         ///< sequences per microbatch
+    int32_t microbatches;       ///< per replica and step
+    bool embedding_as_layer;    ///< embedding and head each take the place of one layer in the deal
+    int32_t layers[CHUNKS_MAX]; ///< layers of virtual stage v, if nlayers > 0; else dealt evenly
+    int32_t nlayers;            ///< 0 or pp * chunks
+} ParallelSpec;
+
+/// What is computed and kept: precision, kernels, recompute list, overlap keys.
+typedef struct TrainingSpec {
+    int32_t sequence;          ///< tokens
+    Precision precision;       ///< of GEMMs
+    Precision grad_precision;  ///< of the gradient reduction: fp32, bf16 or fp16
+    Precision param_precision; ///< of the parameter gather
+    AttentionKernel attention;
+    bool recompute_core_attention, recompute_mlp_activation, recompute_layernorm;
+    int32_t recompute_full_every; ///< 0 none; n: every n-th layer is recomputed whole
+    bool tp_overlap;              ///< TP collectives overlap the GEMMs they feed
+    bool grad_overlap;            ///< a bucket is reduced when its last gradient is there
+    bool param_overlap;           ///< parameter gather of a chunk overlaps earlier forwards
+    bool pp_overlap;              ///< sends and receives are asynchronous, receives posted early
+    int64_t bucket_parameters;    ///< 0: Megatron's rule max(40 M, 1 M * dp)
+    bool dropout;                 ///< hidden and attention: masks are written, kept and read
+} TrainingSpec;
+
+/// Ranks first, first + stride, ..., n of them.
+typedef struct Group {
+    int64_t first, n, stride;
+} Group;
+
+/// Ranks of the job: product of all sizes.
+int64_t parallel_nranks(const ParallelSpec *parallel);
+/// Coordinate of a job rank along a dimension.
+int32_t parallel_coordinate(const ParallelSpec *parallel, int64_t job_rank, Dimension dimension);
+/// The group of `job_rank` along a dimension (all members differ in that coordinate only).
+Group parallel_group(const ParallelSpec *parallel, int64_t job_rank, Dimension dimension);
+/// Number of groups along a dimension, and the index of a rank's group (dense, 0-based).
+int64_t parallel_ngroups(const ParallelSpec *parallel, Dimension dimension);
+int64_t parallel_group_index(const ParallelSpec *parallel, int64_t job_rank, Dimension dimension);
+/// Layers of a virtual stage (0 .. pp*chunks-1), even or given; embedding on 0, head on the last.
+int32_t parallel_layers(const ParallelSpec *parallel, const ModelSpec *model,
+                        int32_t virtual_stage);
+/// Check sizes against the model (heads, layers, hidden divisible ...) and each other.
+///   Fails: STATUS_RANGE with both numbers.
+Status parallel_validate(const ParallelSpec *parallel, const ModelSpec *model,
+                         const TrainingSpec *training);
+
+#endif

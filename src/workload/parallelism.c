@@ -1,0 +1,177 @@
+#include <string.h>
+
+#include "base/check.h"
+#include "workload/model.h"
+
+static const char *const DIMENSION_NAME[DIM_N] = {"tp", "cp", "ep", "dp", "pp"};
+
+int64_t parallel_nranks(const ParallelSpec *parallel) {
+    int64_t n = 1;
+    for (int d = 0; d < DIM_N; ++d) n *= parallel->size[d];
+    return n;
+}
+
+/// Distance in job rank between neighbours along a dimension.
+static int64_t dimension_stride(const ParallelSpec *parallel, Dimension dimension) {
+    int64_t stride = 1;
+    for (int i = 0; i < DIM_N && parallel->order[i] != dimension; ++i)
+        stride *= parallel->size[parallel->order[i]];
+    return stride;
+}
+
+int32_t parallel_coordinate(const ParallelSpec *parallel, int64_t job_rank, Dimension dimension) {
+    return (int32_t)(job_rank / dimension_stride(parallel, dimension) % parallel->size[dimension]);
+}
+
+Group parallel_group(const ParallelSpec *parallel, int64_t job_rank, Dimension dimension) {
+    const int64_t stride = dimension_stride(parallel, dimension);
+    const int64_t n = parallel->size[dimension];
+    return (Group){.first = job_rank - (job_rank / stride % n) * stride, .n = n, .stride = stride};
+}
+
+int64_t parallel_ngroups(const ParallelSpec *parallel, Dimension dimension) {
+    return parallel_nranks(parallel) / parallel->size[dimension];
+}
+
+int64_t parallel_group_index(const ParallelSpec *parallel, int64_t job_rank, Dimension dimension) {
+    const int64_t stride = dimension_stride(parallel, dimension);
+    return job_rank / (stride * parallel->size[dimension]) * stride + job_rank % stride;
+}
+
+int32_t parallel_layers(const ParallelSpec *parallel, const ModelSpec *model,
+                        int32_t virtual_stage) {
+    const int32_t nstages = parallel->size[DIM_PP] * parallel->chunks;
+    DCHECK(virtual_stage >= 0 && virtual_stage < nstages, "virtual stage %d of %d", virtual_stage,
+           nstages);
+    if (parallel->nlayers > 0) return parallel->layers[virtual_stage];
+    if (!parallel->embedding_as_layer) return model->layers / nstages;
+    const int32_t places = (model->layers + 2) / nstages;
+    return places - (virtual_stage == 0) - (virtual_stage == nstages - 1);
+}
+
+static Status validate_order(const ParallelSpec *parallel) {
+    bool seen[DIM_N] = {false};
+    for (int i = 0; i < DIM_N; ++i) {
+        const int d = (int)parallel->order[i];
+        REQUIRE(d >= 0 && d < DIM_N && !seen[d], STATUS_RANGE,
+                "order must name each of tp, cp, ep, dp, pp once; position %d does not", i + 1);
+        seen[d] = true;
+    }
+    return status_ok();
+}
+
+static Status validate_sizes(const ParallelSpec *parallel) {
+    for (int d = 0; d < DIM_N; ++d)
+        REQUIRE(parallel->size[d] >= 1, STATUS_RANGE, "%s = %d, but it must be at least 1",
+                DIMENSION_NAME[d], parallel->size[d]);
+    REQUIRE(parallel->size[DIM_CP] == 1, STATUS_RANGE,
+            "cp = %d, but context parallelism is not modelled yet", parallel->size[DIM_CP]);
+    REQUIRE(parallel->size[DIM_EP] == 1, STATUS_RANGE,
+            "ep = %d, but expert parallelism is not modelled yet", parallel->size[DIM_EP]);
+    REQUIRE(parallel->microbatch >= 1, STATUS_RANGE, "microbatch = %d sequences, at least 1 needed",
+            parallel->microbatch);
+    REQUIRE(parallel->microbatches >= 1, STATUS_RANGE, "microbatches = %d, at least 1 needed",
+            parallel->microbatches);
+    REQUIRE(parallel->zero >= 0 && parallel->zero <= 2, STATUS_RANGE,
+            "zero = %d, but only 0, 1 and 2 are modelled", parallel->zero);
+    REQUIRE(parallel->chunks >= 1, STATUS_RANGE, "vp = %d, but it must be at least 1",
+            parallel->chunks);
+    REQUIRE((int64_t)parallel->size[DIM_PP] * parallel->chunks <= CHUNKS_MAX, STATUS_RANGE,
+            "pp * vp = %lld, but at most %d virtual stages are supported",
+            (long long)parallel->size[DIM_PP] * parallel->chunks, CHUNKS_MAX);
+    return status_ok();
+}
+
+static Status validate_schedule(const ParallelSpec *parallel) {
+    const int32_t pp = parallel->size[DIM_PP];
+    switch (parallel->schedule) {
+        case SCHEDULE_NONE:
+            REQUIRE(pp == 1, STATUS_RANGE, "schedule none needs pp = 1, but pp = %d", pp);
+            break;
+        case SCHEDULE_INTERLEAVED:
+            REQUIRE(parallel->chunks >= 2, STATUS_RANGE,
+                    "schedule interleaved needs vp >= 2, but vp = %d", parallel->chunks);
+            REQUIRE(parallel->microbatches % pp == 0, STATUS_RANGE,
+                    "schedule interleaved needs microbatches divisible by pp, but %d %% %d = %d",
+                    parallel->microbatches, pp, parallel->microbatches % pp);
+            return status_ok();
+        case SCHEDULE_GPIPE:
+        case SCHEDULE_1F1B: break;
+    }
+    REQUIRE(parallel->chunks == 1, STATUS_RANGE,
+            "vp = %d needs schedule interleaved (model chunks exist there only)", parallel->chunks);
+    return status_ok();
+}
+
+static Status validate_given_layers(const ParallelSpec *parallel, const ModelSpec *model) {
+    const int32_t nstages = parallel->size[DIM_PP] * parallel->chunks;
+    REQUIRE(parallel->nlayers == nstages, STATUS_RANGE,
+            "layers lists %d virtual stages, but pp * vp = %d * %d = %d", parallel->nlayers,
+            parallel->size[DIM_PP], parallel->chunks, nstages);
+    int64_t sum = 0;
+    for (int32_t v = 0; v < nstages; ++v) {
+        const bool ends = v == 0 || v == nstages - 1; // embedding and head stand there
+        REQUIRE(parallel->layers[v] >= (ends ? 0 : 1), STATUS_RANGE,
+                "layers of virtual stage %d = %d, but it must hold something", v,
+                parallel->layers[v]);
+        sum += parallel->layers[v];
+    }
+    REQUIRE(sum == model->layers, STATUS_RANGE,
+            "the virtual stages hold %lld layers, but the model has %d", (long long)sum,
+            model->layers);
+    return status_ok();
+}
+
+static Status validate_layers(const ParallelSpec *parallel, const ModelSpec *model) {
+    const int32_t nstages = parallel->size[DIM_PP] * parallel->chunks;
+    if (parallel->nlayers > 0) return validate_given_layers(parallel, model);
+    const int32_t extra = parallel->embedding_as_layer ? 2 : 0;
+    REQUIRE((model->layers + extra) % nstages == 0, STATUS_RANGE,
+            "%d layers%s do not divide by pp * vp = %d * %d = %d; list the layers of each virtual "
+            "stage instead",
+            model->layers + extra, extra ? " (embedding and head counted)" : "",
+            parallel->size[DIM_PP], parallel->chunks, nstages);
+    return status_ok();
+}
+
+static Status validate_tensor(const ParallelSpec *parallel, const ModelSpec *model,
+                              const TrainingSpec *training) {
+    const int32_t tp = parallel->size[DIM_TP];
+    const struct {
+        const char *name;
+        int32_t value;
+    } divided[] = {{"heads", model->heads}, {"hidden", model->hidden}, {"ffn", model->ffn}};
+    for (size_t i = 0; i < sizeof divided / sizeof divided[0]; ++i)
+        REQUIRE(divided[i].value % tp == 0, STATUS_RANGE, "%s = %d does not divide by tp = %d",
+                divided[i].name, divided[i].value, tp);
+    REQUIRE(model->kv_heads % tp == 0 || tp % model->kv_heads == 0, STATUS_RANGE,
+            "kv_heads = %d and tp = %d: one must divide the other", model->kv_heads, tp);
+    const int64_t tokens = (int64_t)training->sequence * parallel->microbatch;
+    REQUIRE(!parallel->sequence_parallel || tokens % tp == 0, STATUS_RANGE,
+            "sequence parallelism: %lld tokens of a microbatch do not divide by tp = %d",
+            (long long)tokens, tp);
+    return status_ok();
+}
+
+static Status validate_model(const ModelSpec *model, const TrainingSpec *training) {
+    REQUIRE(model->layers >= 1 && model->hidden >= 1 && model->heads >= 1 && model->kv_heads >= 1 &&
+                model->head_dim >= 1 && model->ffn >= 1 && model->vocab >= 1,
+            STATUS_RANGE, "model %s: every size must be at least 1", model->name);
+    REQUIRE(model->heads % model->kv_heads == 0, STATUS_RANGE,
+            "model %s: heads = %d does not divide by kv_heads = %d", model->name, model->heads,
+            model->kv_heads);
+    REQUIRE(training->sequence >= 1, STATUS_RANGE, "sequence = %d tokens", training->sequence);
+    REQUIRE(training->recompute_full_every >= 0, STATUS_RANGE, "recompute full:%d",
+            training->recompute_full_every);
+    return status_ok();
+}
+
+Status parallel_validate(const ParallelSpec *parallel, const ModelSpec *model,
+                         const TrainingSpec *training) {
+    TRY(validate_order(parallel));
+    TRY(validate_sizes(parallel));
+    TRY(validate_model(model, training));
+    TRY(validate_schedule(parallel));
+    TRY(validate_layers(parallel, model));
+    return validate_tensor(parallel, model, training);
+}

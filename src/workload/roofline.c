@@ -1,0 +1,175 @@
+#include "workload/roofline.h"
+
+#include <math.h>
+
+#include "base/check.h"
+#include "base/units.h"
+
+static const char *const PRECISION_NAME[PRECISION_N] = {"fp32", "fp16", "bf16", "fp8"};
+static const char *const ATTENTION_NAME[ATTENTION_N] = {"unfused", "flash2", "flash3", "cudnn"};
+
+// Tensor-core tiles of cuBLAS kernels are 128 wide on at least one side; a narrower side wastes the
+// rest.
+static const double TILE = 128;
+// A measured point whose own memory time leaves less than this share of T^2 says nothing about the
+// compute rate.
+static const double LEAST_COMPUTE_SHARE = 0.05;
+
+Status roofline_supports(const GpuSpec *gpu, const TrainingSpec *training) {
+    REQUIRE(gpu->gemm[training->precision].npoints > 0, STATUS_RANGE,
+            "GPU %s has no measured GEMM table for %s", gpu->name,
+            PRECISION_NAME[training->precision]);
+    const AttentionKernel kernel = training->attention;
+    REQUIRE(kernel == ATTENTION_UNFUSED || (gpu->attention_forward_flop_per_s[kernel] > 0 &&
+                                            gpu->attention_backward_flop_per_s[kernel] > 0),
+            STATUS_RANGE, "GPU %s has no measured rate for attention kernel %s", gpu->name,
+            ATTENTION_NAME[kernel]);
+    REQUIRE(training->attention != ATTENTION_UNFUSED || training->precision != PRECISION_FP8 ||
+                gpu->gemm[PRECISION_BF16].npoints > 0,
+            STATUS_RANGE, "GPU %s has no bf16 table for unfused attention beside fp8", gpu->name);
+    return status_ok();
+}
+
+static double padded(double side) { return ceil(side / TILE) * TILE; }
+
+/// log of (m n k)^(1/3) and of the compute rate of a measured point, its memory time taken out.
+static void point_logs(const GemmPoint *point, double operand, double stream_Bps, double *log_size,
+                       double *log_rate) {
+    const double flop = 2 * point->m * point->n * point->k;
+    const double time_s = flop / point->rate_flop_per_s;
+    const double bytes =
+        operand * (point->m * point->k + point->k * point->n) + 2 * point->m * point->n;
+    const double memory_s = bytes / stream_Bps;
+    const double square = time_s * time_s - memory_s * memory_s;
+    const double compute_s = sqrt(fmax(square, LEAST_COMPUTE_SHARE * time_s * time_s));
+    *log_size = log(point->m * point->n * point->k) / 3;
+    *log_rate = log(flop / compute_s);
+}
+
+/// What long runs under the power cap keep of rates that were measured on a kernel alone.
+static double sustained(const GpuSpec *gpu) {
+    return gpu->sustained_share > 0 ? gpu->sustained_share : 1;
+}
+
+/// Compute rate for a size, in FLOP/s. Points are in order of size.
+static double gemm_rate(const GemmTable *table, double operand, double stream_Bps, double mnk) {
+    const double x = log(mnk) / 3;
+    double x0, y0, slope = 0;
+    point_logs(&table->point[0], operand, stream_Bps, &x0, &y0);
+    if (x <= x0) return exp(y0 + 3 * (x - x0)); // constant time
+    for (int32_t i = 1; i < table->npoints; ++i) {
+        double x1, y1;
+        point_logs(&table->point[i], operand, stream_Bps, &x1, &y1);
+        slope = (y1 - y0) / (x1 - x0);
+        if (x < x1) break;
+        x0 = x1;
+        y0 = y1;
+    }
+    return fmin(exp(y0 + slope * (x - x0)), table->best_flop_per_s);
+}
+
+static double gemm_s(const GpuSpec *gpu, Precision precision, double batch, double m, double n,
+                     double k, double bytes) {
+    const GemmTable *table = &gpu->gemm[precision];
+    const double stream_Bps = gpu->memory_stream_Bps;
+    // A batched GEMM fills the GPU with the tiles of the whole batch, but each problem is as deep
+    // as one.
+    const double mnk = batch * padded(m) * padded(n) * k;
+    const double rate =
+        sustained(gpu) * gemm_rate(table, precision_bytes(precision), stream_Bps, mnk);
+    const double compute_s = 2 * mnk / rate, memory_s = bytes / stream_Bps;
+    return sqrt(compute_s * compute_s + memory_s * memory_s);
+}
+
+/// Attention scores are never computed in fp8 here.
+static Precision work_precision(const Work *work, const TrainingSpec *training) {
+    const bool narrow = training->precision == PRECISION_FP8;
+    return work->attention && narrow ? PRECISION_BF16 : training->precision;
+}
+
+static double attention_s(const Work *work, const GpuSpec *gpu, double rate) {
+    return fmax(work->bytes / gpu->memory_stream_Bps, work->flop / (sustained(gpu) * rate));
+}
+
+double roofline_work_s(const Work *work, const GpuSpec *gpu, const TrainingSpec *training) {
+    const AttentionKernel kernel = training->attention;
+    const double launch_s = units_seconds_from_ps(gpu->launch_ps);
+    const double memory_s = work->bytes / gpu->memory_stream_Bps;
+    switch (work->kind) {
+        case WORK_GEMM:
+            return launch_s + gemm_s(gpu, work_precision(work, training), work->batch, work->m,
+                                     work->n, work->k, work->bytes);
+        case WORK_ATTENTION:
+            return launch_s + attention_s(work, gpu, gpu->attention_forward_flop_per_s[kernel]);
+        case WORK_ATTENTION_BACKWARD:
+            return launch_s + attention_s(work, gpu, gpu->attention_backward_flop_per_s[kernel]);
+        case WORK_MEMORY: return launch_s + memory_s;
+        case WORK_GATHER:
+        case WORK_SCATTER:
+        case WORK_REDUCE:
+        case WORK_KIND_N: break;
+    }
+    return 0;
+}
+
+double roofline_collective_s(WorkKind kind, double bytes, int32_t n, const ScaleUpSpec *scale_up) {
+    if (n == 1) return 0;
+    const bool reduce = kind == WORK_REDUCE;
+    const double steps = (n - 1) * (reduce ? 2 : 1);
+    const double wire_bytes = bytes * steps / n;
+    const double rate_Bps = reduce && scale_up->reduce_Bps > 0 ? (double)scale_up->reduce_Bps
+                                                               : (double)scale_up->goodput_Bps;
+    const double start_s = units_seconds_from_ps(scale_up->collective_base_ps) +
+                           steps * units_seconds_from_ps(scale_up->latency_ps);
+    const double bulk_s =
+        steps * units_seconds_from_ps(scale_up->bulk_latency_ps) + wire_bytes / rate_Bps;
+    const double small_s = wire_bytes / (rate_Bps * scale_up->small_share);
+    return start_s + fmin(bulk_s, small_s);
+}
+
+/// The partner GEMM cut into n pieces of m / n rows, together.
+static double pieces_s(const Work *gemm, int32_t n, const GpuSpec *gpu,
+                       const TrainingSpec *training) {
+    Work piece = *gemm;
+    piece.m = gemm->m / n;
+    piece.flop = gemm->flop / n;
+    piece.bytes = gemm->bytes / n; // the weights, read again by each piece, come from cache
+    return n * roofline_work_s(&piece, gpu, training);
+}
+
+/// Add a collective to the sums; its partner GEMM is in them already or will be.
+static void add_collective(const WorkList *list, const Work *work, int32_t tp, const GpuSpec *gpu,
+                           const ScaleUpSpec *scale_up, const TrainingSpec *training,
+                           WorkTime *time) {
+    const double alone_s = roofline_collective_s(work->kind, work->bytes, tp, scale_up);
+    const bool hidden =
+        work->hiding == HIDE_ALWAYS || (work->hiding == HIDE_WITH_GEMM && training->tp_overlap);
+    if (!hidden) {
+        time->exposed_s += alone_s;
+        return;
+    }
+    const Work *gemm = &list->work[work->partner];
+    CHECK(gemm->kind == WORK_GEMM, "%s hides behind %s, which is no GEMM", work->name, gemm->name);
+    const double gemm_alone_s = roofline_work_s(gemm, gpu, training);
+    double cover_s = gemm_alone_s;
+    if (work->hiding == HIDE_WITH_GEMM) {
+        const double cut_s = pieces_s(gemm, tp, gpu, training);
+        time->compute_s += fmax(0, cut_s - gemm_alone_s);
+        cover_s = cut_s * (tp - 1) / tp;
+    }
+    time->exposed_s += fmax(0, alone_s - cover_s);
+    time->compute_s += gpu->collective_share * fmin(alone_s, cover_s);
+}
+
+WorkTime roofline_list(const WorkList *list, int32_t tp, const GpuSpec *gpu,
+                       const ScaleUpSpec *scale_up, const TrainingSpec *training) {
+    WorkTime time = {0};
+    for (int32_t i = 0; i < list->n; ++i) {
+        const Work *work = &list->work[i];
+        if (work->kind >= WORK_GATHER)
+            add_collective(list, work, tp, gpu, scale_up, training, &time);
+        else
+            time.compute_s += roofline_work_s(work, gpu, training);
+    }
+    return time;
+}

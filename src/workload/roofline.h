@@ -1,0 +1,56 @@
+/// roofline.h: time of one Work on a GPU, and of a tensor-parallel collective in its domain.
+///
+/// Idea.    GEMM        T = sqrt(Tc^2 + Tm^2) + launch. Tm: traffic at stream bandwidth. Tc: FLOP
+/// at
+///                      a rate read from the measured table by problem size (m n k)^(1/3), straight
+///                      lines in log-log between points, above the last going on up to the best
+///                      rate ever measured, constant *time* below the first (a small kernel costs
+///                      its latency). Thin shapes pay whole 128-wide tiles. The root of squares
+///                      stands between "perfectly overlapped" (max) and "one after the other"
+///                      (sum); measured points come back, since each point's Tm is taken out when
+///                      its Tc is read off.
+///          attention   FLOP at the kernel's measured rate, or traffic, whichever is longer.
+///          memory      bytes at stream bandwidth + launch.
+///          collective  base + steps * latency + bytes on the wire / rate, in the better of two
+///                      protocols: low latency and a share of the bandwidth, or all of the
+///                      bandwidth and more latency per step.
+///          overlap     tp_overlap cuts a collective and its GEMM into n pieces; a piece of m / n
+///                      rows is computed while the next one is on the wire. Exposed is what n - 1
+///                      pieces do not cover: the first of a gather, or the last of a scatter, has
+///                      nothing to hide. A collective beside a GEMM takes `collective_share` of
+///                      the GPU from it.
+///          long runs   keep `sustained_share` of GEMM and attention rates: kernels are measured
+///                      alone and cool, training holds the GPU at its power cap. One figure a GPU,
+///                      read off published single-node runs that hardly communicate.
+/// Limits.  The software of the years the tables are from: later libraries run the same GPU faster.
+///          Attention rates are those of head_dim 128 and long sequences. No cache reuse between
+///          kernels.
+/// Source.  Size as the one measure of a shape: in OpenXLA's measured matmul table
+///          (xla/service/gpu/model/matmul_interpolator_data.h) shapes of equal m n k lie within a
+///          tenth of their mean unless a side is below 512. Pieces: Wang et al., "Overlap
+///          communication with dependent computation via decomposition", ASPLOS'23, and Transformer
+///          Engine's userbuffers (ring exchange). Protocols: NVIDIA/nccl src/graph/tuning.cc.
+///          Share: Isaev et al., Calculon, SC'23.
+#ifndef COLOSSIM_WORKLOAD_ROOFLINE_H
+#define COLOSSIM_WORKLOAD_ROOFLINE_H
+
+#include "workload/transformer.h"
+
+/// Time of one kernel in seconds; 0 for collectives.
+double roofline_work_s(const Work *work, const GpuSpec *gpu, const TrainingSpec *training);
+
+/// Time in seconds of a collective of `bytes` (full size) over n GPUs of an otherwise idle domain.
+double roofline_collective_s(WorkKind kind, double bytes, int32_t n, const ScaleUpSpec *scale_up);
+
+/// Sums over a list, seconds: compute with what overlap costs it, and communication that stays
+/// visible.
+typedef struct WorkTime {
+    double compute_s, exposed_s;
+} WorkTime;
+WorkTime roofline_list(const WorkList *list, int32_t tp, const GpuSpec *gpu,
+                       const ScaleUpSpec *scale_up, const TrainingSpec *training);
+
+/// STATUS_RANGE if the GPU has no table for the precision or no such attention kernel.
+Status roofline_supports(const GpuSpec *gpu, const TrainingSpec *training);
+
+#endif

@@ -1,0 +1,172 @@
+#include <string.h>
+
+#include "base/units.h"
+#include "claims.h"
+#include "published.h"
+
+static StepCost priced(const PublishedRun *run) {
+    StepCost cost;
+    const Status status = step_cost_init(&cost, &run->model, &run->parallel, &run->training,
+                                         &run->gpu, &run->scale_up);
+    if (status.code != STATUS_OK) fail_msg("%s", status.text);
+    return cost;
+}
+
+/// Time of one microbatch on stage s, forward and backward, all chunks.
+static double stage_s(const StepCost *cost, int32_t s) {
+    int64_t sum_ps = 0;
+    for (int32_t c = 0; c < cost->chunks; ++c) {
+        const ChunkCost *chunk = &cost->chunk[c * cost->pp + s];
+        sum_ps +=
+            chunk->forward_ps + chunk->forward_tp_ps + chunk->backward_ps + chunk->backward_tp_ps;
+    }
+    return units_seconds_from_ps(sum_ps);
+}
+
+/// A step without data-parallel traffic, hand-overs and noise: the slowest stage is busy all the
+/// time, the pipeline fills and drains once ((pp - 1) / vp mean microbatches), then the optimizer
+/// runs.
+static double closed_form_step_s(const StepCost *cost, const PublishedRun *run) {
+    double worst = 0, mean = 0, optimizer = 0;
+    for (int32_t s = 0; s < cost->pp; ++s) {
+        worst = fmax(worst, stage_s(cost, s));
+        mean += stage_s(cost, s) / cost->pp;
+        optimizer = fmax(optimizer, units_seconds_from_ps(cost->optimizer_ps[s]));
+    }
+    return run->parallel.microbatches * worst + (cost->pp - 1.0) / cost->chunks * mean + optimizer;
+}
+
+// With kernel and link tables alone; what is left out can only add (data parallelism, hand-overs,
+// noise), so the closed form lies below the published step, and not by more than 15 %.
+static void published_steps_are_met_from_below_within_15_percent(void **state) {
+    (void)state;
+    const PublishedRun runs[] = {published_q(), published_c07(), published_p1()};
+    for (int i = 0; i < 3; ++i) {
+        StepCost cost = priced(&runs[i]);
+        const double step_s = closed_form_step_s(&cost, &runs[i]);
+        print_message("%s: %.2f s, published %.2f to %.2f s\n", runs[i].name, step_s,
+                      runs[i].step_lo_s, runs[i].step_hi_s);
+        assert_true(step_s < runs[i].step_hi_s);
+        assert_true(step_s > 0.85 * runs[i].step_lo_s);
+        step_cost_fini(&cost);
+    }
+}
+
+// Parameters of the virtual stages, times tp, are those of the model; matrices are cut, norms are
+// on every GPU.
+static void chunks_hold_every_parameter(void **state) {
+    (void)state;
+    const PublishedRun run = published_p1();
+    StepCost cost = priced(&run);
+    double sum = 0, grad = 0;
+    for (int32_t v = 0; v < 128; ++v) {
+        sum += (double)cost.chunk[v].parameters;
+        grad += (double)cost.chunk[v].grad_bytes;
+        assert_int_equal(cost.chunk[v].gather_bytes, 2 * cost.chunk[v].parameters);
+    }
+    assert_close(8 * sum, 405.85e9 + 7 * 16384.0 * (2 * 126 + 1), 0.01e9);
+    assert_close(grad, 4 * sum, 0);
+    assert_true(cost.chunk[0].embedding && !cost.chunk[0].head && cost.chunk[127].head);
+    assert_close((double)cost.chunk[0].parameters, 128256.0 / 8 * 16384, 0);
+    step_cost_fini(&cost);
+}
+
+static void the_job_counts_its_tokens_and_hand_overs(void **state) {
+    (void)state;
+    const PublishedRun run = published_p1();
+    StepCost cost = priced(&run);
+    assert_close(cost.tokens, 2048.0 * 8192, 0);
+    assert_close(cost.model_flop_full / cost.tokens, 2.6254e12, 0.0001e12);
+    assert_int_equal(cost.boundary_bytes, 8192 * 16384 * 2 / 8);
+    assert_int_equal(cost.embedding_grad_bytes, 0);
+    assert_int_equal(cost.bucket_parameters, 64000000);
+    assert_close(cost.peak_flop_per_s, 989e12, 0);
+    step_cost_fini(&cost);
+    const PublishedRun tied = published_q();
+    cost = priced(&tied);
+    assert_int_equal(cost.embedding_grad_bytes, 51200 / 8 * 12288 * 2);
+    assert_int_equal(cost.bucket_parameters, 40000000);
+    step_cost_fini(&cost);
+}
+
+// The sum over the virtual stages does not depend on how the layers are dealt.
+static void dealing_layers_differently_moves_time_but_makes_none(void **state) {
+    (void)state;
+    PublishedRun run = published_q();
+    StepCost even = priced(&run);
+    run.parallel.nlayers = 24;
+    for (int v = 0; v < 24; ++v) run.parallel.layers[v] = v % 2 ? 6 : 2;
+    StepCost uneven = priced(&run);
+    int64_t before_ps = 0, after_ps = 0;
+    for (int v = 0; v < 24; ++v) {
+        before_ps += even.chunk[v].forward_ps + even.chunk[v].backward_ps;
+        after_ps += uneven.chunk[v].forward_ps + uneven.chunk[v].backward_ps;
+    }
+    assert_close((double)after_ps, (double)before_ps, 24);
+    assert_close(uneven.hardware_flop / even.hardware_flop, 1, 1e-12);
+    step_cost_fini(&even);
+    step_cost_fini(&uneven);
+}
+
+// Tensor-parallel time is apart: none on one GPU; overlap moves it into compute, sequence
+// parallelism keeps compute.
+static void tensor_parallel_time_stands_apart(void **state) {
+    (void)state;
+    PublishedRun run = published_c07();
+    run.training.tp_overlap = false;
+    StepCost off = priced(&run);
+    run.training.tp_overlap = true;
+    StepCost on = priced(&run);
+    assert_true(on.chunk[7].forward_tp_ps < off.chunk[7].forward_tp_ps);
+    assert_true(on.chunk[7].forward_ps > off.chunk[7].forward_ps);
+    step_cost_fini(&off);
+    step_cost_fini(&on);
+    run.parallel.size[DIM_TP] = 1;
+    StepCost alone = priced(&run);
+    assert_int_equal(alone.chunk[7].forward_tp_ps, 0);
+    assert_int_equal(alone.chunk[7].backward_tp_ps, 0);
+    step_cost_fini(&alone);
+}
+
+// Sharding the optimizer over dp divides its work; only zeroing the gradients stays.
+static void zero_divides_the_optimizer(void **state) {
+    (void)state;
+    PublishedRun run = published_c07();
+    StepCost sharded = priced(&run);
+    run.parallel.zero = 0;
+    StepCost whole = priced(&run);
+    assert_true(whole.optimizer_ps[0] > 8 * sharded.optimizer_ps[0]);
+    step_cost_fini(&sharded);
+    step_cost_fini(&whole);
+}
+
+static void what_has_no_table_or_domain_is_refused(void **state) {
+    (void)state;
+    StepCost cost;
+    PublishedRun run = published_q();
+    run.training.precision = PRECISION_FP8;
+    Status status =
+        step_cost_init(&cost, &run.model, &run.parallel, &run.training, &run.gpu, &run.scale_up);
+    assert_int_equal(status.code, STATUS_RANGE);
+    assert_non_null(strstr(status.text, "a100-80g-sxm has no measured GEMM table for fp8"));
+    run = published_q();
+    run.scale_up.gpus = 4;
+    status =
+        step_cost_init(&cost, &run.model, &run.parallel, &run.training, &run.gpu, &run.scale_up);
+    assert_int_equal(status.code, STATUS_RANGE);
+    assert_non_null(strstr(status.text, "tp = 8, but a scale-up domain (nvlink3-8) has 4 GPUs"));
+    step_cost_fini(&cost); // legal after a refusal
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(published_steps_are_met_from_below_within_15_percent),
+        cmocka_unit_test(chunks_hold_every_parameter),
+        cmocka_unit_test(the_job_counts_its_tokens_and_hand_overs),
+        cmocka_unit_test(dealing_layers_differently_moves_time_but_makes_none),
+        cmocka_unit_test(tensor_parallel_time_stands_apart),
+        cmocka_unit_test(zero_divides_the_optimizer),
+        cmocka_unit_test(what_has_no_table_or_domain_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,148 @@
+#include <string.h>
+
+#include "claims.h"
+#include "published.h"
+#include "workload/memory_use.h"
+
+static double layer_bytes(const PublishedRun *run) {
+    const TransformerShape s = transformer_shape(&run->model, &run->parallel, &run->training);
+    return memory_layer_activation(&s, false);
+}
+
+// Korthikanti et al., section 4: a GPT layer keeps s b h (34 + 5 a s / h) bytes; tensor and
+// sequence parallelism divide all of it by t; without sequence parallelism 10 s b h stay whole;
+// recomputing the attention core drops 5 a s / h; recomputing all keeps 2 s b h.
+static void gpt_activations_equal_the_published_formulas(void **state) {
+    (void)state;
+    PublishedRun run = published_q();
+    const double sbh = 2048.0 * 12288, scores = 5.0 * 96 * 2048 / 12288, t = 8;
+    assert_close(layer_bytes(&run) / (34 * sbh / t), 1, 1e-12);
+    run.training.recompute_core_attention = false;
+    assert_close(layer_bytes(&run) / ((34 + scores) * sbh / t), 1, 1e-12);
+    run.parallel.sequence_parallel = false;
+    assert_close(layer_bytes(&run) / ((10 + 24 / t + scores / t) * sbh), 1, 1e-12);
+    const TransformerShape s = transformer_shape(&run.model, &run.parallel, &run.training);
+    assert_close(memory_layer_activation(&s, true) / (2 * sbh), 1, 1e-12);
+}
+
+// In flight at most: one without a pipeline, all for GPipe, pp - r for 1F1B, and 2 (pp - r - 1) +
+// (vp - 1) pp + 1 chunks for the interleaved schedule (Narayanan et al.), never more than there
+// are.
+static void microbatches_in_flight_equal_the_closed_forms(void **state) {
+    (void)state;
+    const double ones[16] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+    for (int32_t pp = 2; pp <= 8; pp *= 2)
+        for (int32_t m = pp; m <= 4 * pp; m += pp)
+            for (int32_t r = 0; r < pp; ++r) {
+                ParallelSpec p = {.size = {1, 1, 1, 1, pp}, .chunks = 1, .microbatches = m};
+                p.schedule = SCHEDULE_GPIPE;
+                assert_close(memory_in_flight(&p, r, ones), m, 0);
+                p.schedule = SCHEDULE_1F1B;
+                assert_close(memory_in_flight(&p, r, ones), fmin(m, pp - r), 0);
+                p.schedule = SCHEDULE_INTERLEAVED;
+                for (p.chunks = 2; p.chunks <= 16; ++p.chunks) {
+                    const int32_t chunks = (pp - r - 1) * 2 + (p.chunks - 1) * pp + 1;
+                    assert_close(memory_in_flight(&p, r, ones), fmin(m * p.chunks, chunks), 0);
+                }
+            }
+}
+
+static MemoryUse fullest(const PublishedRun *run) {
+    StepCost cost;
+    const Status status = step_cost_init(&cost, &run->model, &run->parallel, &run->training,
+                                         &run->gpu, &run->scale_up);
+    if (status.code != STATUS_OK) fail_msg("%s", status.text);
+    MemoryUse worst = cost.memory[0];
+    for (int32_t s = 0; s < cost.pp; ++s) {
+        const MemoryUse *use = &cost.memory[s];
+        assert_int_equal(use->total, use->weights + use->gradients + use->optimizer +
+                                         use->activations + use->logits + use->workspace);
+        if (use->total > worst.total) worst = *use;
+    }
+    step_cost_fini(&cost);
+    return worst;
+}
+
+static void published_runs_fit_their_gpus(void **state) {
+    (void)state;
+    const PublishedRun runs[] = {published_q(), published_c07(), published_p1(),
+                                 published_colossus()};
+    for (int i = 0; i < 4; ++i) {
+        const MemoryUse use = fullest(&runs[i]);
+        if (use.total > runs[i].gpu.memory_bytes)
+            fail_msg("%s needs %.1f GB", runs[i].name, (double)use.total / 1e9);
+    }
+}
+
+// More of what must be kept never needs less memory; more sharing and more recomputation never
+// more.
+static void memory_is_monotone(void **state) {
+    (void)state;
+    const PublishedRun base = published_p1();
+    const int64_t total = fullest(&base).total;
+    PublishedRun run = base;
+    run.training.recompute_mlp_activation = true;
+    const MemoryUse some = fullest(&run);
+    assert_true(some.total < total);
+    run.training.recompute_layernorm = true;
+    assert_true(fullest(&run).activations < some.activations);
+    run.training.recompute_full_every = 1;
+    assert_true(fullest(&run).activations < some.activations / 4);
+    run = base;
+    run.parallel.zero = 1;
+    assert_true(fullest(&run).total > total);
+    run.parallel.zero = 0;
+    assert_int_equal(fullest(&run).optimizer / 64, fullest(&base).optimizer);
+    run = base;
+    run.parallel.sequence_parallel = false;
+    assert_true(fullest(&run).activations > fullest(&base).activations);
+    run = base;
+    run.parallel.microbatch = 2;
+    assert_close((double)fullest(&run).activations / (double)fullest(&base).activations, 2, 1e-9);
+    run = base;
+    run.training.sequence *= 2;
+    assert_true(fullest(&run).total > total);
+}
+
+static void what_does_not_fit_is_refused_with_its_terms(void **state) {
+    (void)state;
+    PublishedRun run = published_p1();
+    run.parallel.zero = 0;
+    StepCost cost;
+    Status status =
+        step_cost_init(&cost, &run.model, &run.parallel, &run.training, &run.gpu, &run.scale_up);
+    assert_int_equal(status.code, STATUS_OK);
+    status = step_cost_check_memory(&cost, &run.gpu);
+    step_cost_fini(&cost);
+    assert_int_equal(status.code, STATUS_RANGE);
+    static const char *const TERMS[] = {
+        "h100-sxm has 84.00 GB", "weights ", "gradients ", "optimizer ",
+        "activations ",          "logits ",  "workspace "};
+    for (int i = 0; i < 7; ++i)
+        if (!strstr(status.text, TERMS[i])) fail_msg("no '%s' in '%s'", TERMS[i], status.text);
+}
+
+// full:n recomputes layers 0, n, 2n, ... of the model, wherever they are dealt.
+static void every_nth_layer_is_recomputed_whole(void **state) {
+    (void)state;
+    PublishedRun run = published_q();
+    for (int32_t every = 1; every <= 7; ++every) {
+        run.training.recompute_full_every = every;
+        int32_t sum = 0;
+        for (int32_t v = 0; v < 24; ++v)
+            sum += memory_whole_layers(&run.model, &run.parallel, &run.training, v);
+        assert_int_equal(sum, (96 + every - 1) / every);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(gpt_activations_equal_the_published_formulas),
+        cmocka_unit_test(microbatches_in_flight_equal_the_closed_forms),
+        cmocka_unit_test(published_runs_fit_their_gpus),
+        cmocka_unit_test(memory_is_monotone),
+        cmocka_unit_test(what_does_not_fit_is_refused_with_its_terms),
+        cmocka_unit_test(every_nth_layer_is_recomputed_whole),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,170 @@
+#include <string.h>
+
+#include "claims.h"
+#include "published.h"
+
+static ParallelSpec shape(int32_t tp, int32_t pp, int32_t dp, const Dimension order[DIM_N]) {
+    ParallelSpec parallel = {
+        .size = {[DIM_TP] = tp, [DIM_CP] = 1, [DIM_EP] = 1, [DIM_DP] = dp, [DIM_PP] = pp},
+        .chunks = 1,
+        .schedule = pp > 1 ? SCHEDULE_1F1B : SCHEDULE_NONE,
+        .microbatch = 1,
+        .microbatches = pp};
+    memcpy(parallel.order, order, DIM_N * sizeof order[0]);
+    return parallel;
+}
+
+static const Dimension ORDERS[][DIM_N] = {{DIM_TP, DIM_CP, DIM_EP, DIM_DP, DIM_PP},
+                                          {DIM_TP, DIM_CP, DIM_PP, DIM_EP, DIM_DP},
+                                          {DIM_PP, DIM_DP, DIM_TP, DIM_CP, DIM_EP}};
+enum { NORDERS = sizeof ORDERS / sizeof ORDERS[0] };
+
+// The members of the group of a rank along d have its coordinates in all dimensions but d, and
+// there 0 .. n-1.
+static void group_members_differ_in_one_coordinate_only(void **state) {
+    (void)state;
+    for (int o = 0; o < NORDERS; ++o) {
+        const ParallelSpec p = shape(4, 3, 5, ORDERS[o]);
+        for (int64_t rank = 0; rank < parallel_nranks(&p); ++rank)
+            for (int d = 0; d < DIM_N; ++d) {
+                const Group g = parallel_group(&p, rank, (Dimension)d);
+                assert_int_equal(g.n, p.size[d]);
+                for (int64_t i = 0; i < g.n; ++i)
+                    for (int e = 0; e < DIM_N; ++e) {
+                        const int32_t expected =
+                            e == d ? (int32_t)i : parallel_coordinate(&p, rank, (Dimension)e);
+                        assert_int_equal(
+                            parallel_coordinate(&p, g.first + i * g.stride, (Dimension)e),
+                            expected);
+                    }
+            }
+    }
+}
+
+// Groups are a partition: index is 0 .. ngroups-1, equal inside a group, each index taken by n
+// ranks.
+static void groups_along_a_dimension_partition_the_ranks(void **state) {
+    (void)state;
+    for (int o = 0; o < NORDERS; ++o) {
+        const ParallelSpec p = shape(4, 3, 5, ORDERS[o]);
+        for (int d = 0; d < DIM_N; ++d) {
+            int64_t members[60] = {0};
+            const int64_t ngroups = parallel_ngroups(&p, (Dimension)d);
+            assert_int_equal(ngroups * p.size[d], 60);
+            for (int64_t rank = 0; rank < 60; ++rank) {
+                const int64_t index = parallel_group_index(&p, rank, (Dimension)d);
+                assert_in_range(index, 0, ngroups - 1);
+                const Group g = parallel_group(&p, rank, (Dimension)d);
+                assert_int_equal(parallel_group_index(&p, g.first, (Dimension)d), index);
+                ++members[index];
+            }
+            for (int64_t i = 0; i < ngroups; ++i) assert_int_equal(members[i], p.size[d]);
+        }
+    }
+}
+
+// tp-cp-pp-dp of Llama 3: neighbours in rank share a TP group of 8, replicas are 128 ranks apart.
+static void the_first_dimension_of_the_order_runs_fastest(void **state) {
+    (void)state;
+    const PublishedRun run = published_p1();
+    assert_int_equal(parallel_nranks(&run.parallel), 8192);
+    assert_int_equal(parallel_group(&run.parallel, 13, DIM_TP).first, 8);
+    assert_int_equal(parallel_group(&run.parallel, 13, DIM_TP).stride, 1);
+    assert_int_equal(parallel_group(&run.parallel, 13, DIM_PP).stride, 8);
+    assert_int_equal(parallel_group(&run.parallel, 13, DIM_DP).stride, 128);
+}
+
+static void virtual_stages_hold_every_layer_once(void **state) {
+    (void)state;
+    const PublishedRun runs[] = {published_q(), published_c07(), published_p1()};
+    for (int i = 0; i < 3; ++i) {
+        const int32_t n = runs[i].parallel.size[DIM_PP] * runs[i].parallel.chunks;
+        int32_t sum = 0;
+        for (int32_t v = 0; v < n; ++v)
+            sum += parallel_layers(&runs[i].parallel, &runs[i].model, v);
+        assert_int_equal(sum, runs[i].model.layers);
+    }
+    // Embedding and head stand for a layer each: the first and last of 128 virtual stages hold no
+    // other.
+    assert_int_equal(parallel_layers(&runs[2].parallel, &runs[2].model, 0), 0);
+    assert_int_equal(parallel_layers(&runs[2].parallel, &runs[2].model, 127), 0);
+    assert_int_equal(parallel_layers(&runs[2].parallel, &runs[2].model, 64), 1);
+}
+
+static void given_layers_are_taken_as_they_are(void **state) {
+    (void)state;
+    PublishedRun run = published_q();
+    run.parallel.nlayers = 24;
+    for (int v = 0; v < 24; ++v) run.parallel.layers[v] = 4;
+    run.parallel.layers[0] = 3;
+    run.parallel.layers[23] = 5;
+    assert_int_equal(parallel_validate(&run.parallel, &run.model, &run.training).code, STATUS_OK);
+    assert_int_equal(parallel_layers(&run.parallel, &run.model, 23), 5);
+}
+
+static void published_plans_are_valid(void **state) {
+    (void)state;
+    const PublishedRun runs[] = {published_q(), published_c07(), published_p1(),
+                                 published_colossus()};
+    for (int i = 0; i < 4; ++i)
+        assert_int_equal(
+            parallel_validate(&runs[i].parallel, &runs[i].model, &runs[i].training).code,
+            STATUS_OK);
+}
+
+static void expect_refusal(const PublishedRun *run, const char *part) {
+    const Status status = parallel_validate(&run->parallel, &run->model, &run->training);
+    assert_int_equal(status.code, STATUS_RANGE);
+    if (!strstr(status.text, part)) fail_msg("'%s' does not contain '%s'", status.text, part);
+}
+
+/// Every virtual stage of the 24 holds `each` layers, but number 7.
+static void give_layers(ParallelSpec *parallel, int32_t each, int32_t seventh) {
+    parallel->nlayers = 24;
+    for (int v = 0; v < 24; ++v) parallel->layers[v] = v == 7 ? seventh : each;
+}
+
+#define REFUSES(change, part)             \
+    do {                                  \
+        PublishedRun run = published_q(); \
+        change;                           \
+        expect_refusal(&run, part);       \
+    } while (0)
+
+static void impossible_plans_are_refused_with_both_numbers(void **state) {
+    (void)state;
+    REFUSES(run.parallel.size[DIM_TP] = 7, "heads = 96 does not divide by tp = 7");
+    REFUSES(run.model.ffn = 49151, "ffn = 49151 does not divide by tp = 8");
+    REFUSES(run.model.kv_heads = 12, "kv_heads = 12 and tp = 8");
+    REFUSES(run.model.kv_heads = 7, "does not divide by kv_heads = 7");
+    REFUSES(run.parallel.chunks = 5, "96 layers do not divide by pp * vp = 8 * 5");
+    REFUSES(run.parallel.embedding_as_layer = true, "98 layers (embedding and head counted)");
+    REFUSES(run.parallel.microbatches = 63, "63 % 8 = 7");
+    REFUSES(run.parallel.chunks = 1, "vp >= 2");
+    REFUSES(run.parallel.schedule = SCHEDULE_1F1B, "vp = 3 needs schedule interleaved");
+    REFUSES(run.parallel.schedule = SCHEDULE_NONE, "needs pp = 1, but pp = 8");
+    REFUSES(run.parallel.size[DIM_CP] = 2, "cp = 2");
+    REFUSES(run.parallel.size[DIM_EP] = 2, "ep = 2");
+    REFUSES(run.parallel.size[DIM_DP] = 0, "dp = 0");
+    REFUSES(run.parallel.zero = 3, "zero = 3");
+    REFUSES(run.parallel.order[0] = DIM_PP, "order must name each");
+    REFUSES(run.parallel.microbatch = 0, "microbatch = 0");
+    REFUSES(run.training.sequence = 2047, "2047 tokens of a microbatch do not divide by tp = 8");
+    REFUSES(give_layers(&run.parallel, 4, 5), "hold 97 layers, but the model has 96");
+    REFUSES(give_layers(&run.parallel, 4, 0), "virtual stage 7 = 0");
+    REFUSES(run.parallel.nlayers = 23, "lists 23 virtual stages");
+    REFUSES(run.parallel.chunks = 200, "at most 1024 virtual stages");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(group_members_differ_in_one_coordinate_only),
+        cmocka_unit_test(groups_along_a_dimension_partition_the_ranks),
+        cmocka_unit_test(the_first_dimension_of_the_order_runs_fastest),
+        cmocka_unit_test(virtual_stages_hold_every_layer_once),
+        cmocka_unit_test(given_layers_are_taken_as_they_are),
+        cmocka_unit_test(published_plans_are_valid),
+        cmocka_unit_test(impossible_plans_are_refused_with_both_numbers),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
