@@ -1,0 +1,69 @@
+#include "engine/engine_ops.h"
+
+#include "base/check.h"
+#include "engine/closed/closed.h"
+
+// Engines keep their typed interfaces; these adapters are the price of one table.
+
+static Engine *create_closed(const Cluster *cluster, const EngineSpec *spec) {
+    (void)spec;
+    return (Engine *)closed_create(cluster);
+}
+static void destroy_closed(Engine *engine) { closed_destroy((Closed *)engine); }
+static Status submit_closed(Engine *engine, const Transfer *transfer) { return closed_submit((Closed *)engine, transfer); }
+static int64_t next_closed(const Engine *engine) { return closed_next_ps((const Closed *)engine); }
+static int64_t now_closed(const Engine *engine) { return closed_now_ps((const Closed *)engine); }
+static void advance_closed(Engine *engine, int64_t to_ps) { closed_advance((Closed *)engine, to_ps); }
+static int64_t drain_closed(Engine *engine, Completion completions[], int64_t capacity) {
+    return closed_drain((Closed *)engine, completions, capacity);
+}
+static int64_t nunfinished_closed(const Engine *engine) { return closed_nunfinished((const Closed *)engine); }
+static Status alone_closed(Engine *engine, const Transfer *transfer, int64_t *duration_ps) {
+    return closed_alone_ps((Closed *)engine, transfer, duration_ps);
+}
+static int64_t step_links_closed(Engine *engine, int32_t step, const LinkSample **samples) {
+    return closed_step_links((Closed *)engine, step, samples);
+}
+static void step_clear_closed(Engine *engine, int32_t step) { closed_step_clear((Closed *)engine, step); }
+static int64_t no_intervals(Engine *engine, int64_t *index, const LinkSample **samples) {
+    (void)engine;
+    (void)index;
+    (void)samples;
+    return -1;
+}
+
+static Engine *create_flow(const Cluster *cluster, const EngineSpec *spec) {
+    return (Engine *)flow_create(cluster, spec);
+}
+static void destroy_flow(Engine *engine) { flow_destroy((Flow *)engine); }
+static Status submit_flow(Engine *engine, const Transfer *transfer) { return flow_submit((Flow *)engine, transfer); }
+static int64_t next_flow(const Engine *engine) { return flow_next_ps((const Flow *)engine); }
+static int64_t now_flow(const Engine *engine) { return flow_now_ps((const Flow *)engine); }
+static void advance_flow(Engine *engine, int64_t to_ps) { flow_advance((Flow *)engine, to_ps); }
+static int64_t drain_flow(Engine *engine, Completion completions[], int64_t capacity) {
+    return flow_drain((Flow *)engine, completions, capacity);
+}
+static int64_t nunfinished_flow(const Engine *engine) { return flow_nunfinished((const Flow *)engine); }
+static Status alone_flow(Engine *engine, const Transfer *transfer, int64_t *duration_ps) {
+    return flow_alone_ps((Flow *)engine, transfer, duration_ps);
+}
+static int64_t step_links_flow(Engine *engine, int32_t step, const LinkSample **samples) {
+    return flow_step_links((Flow *)engine, step, samples);
+}
+static void step_clear_flow(Engine *engine, int32_t step) { flow_step_clear((Flow *)engine, step); }
+static int64_t interval_links_flow(Engine *engine, int64_t *index, const LinkSample **samples) {
+    return flow_interval_links((Flow *)engine, index, samples);
+}
+
+static const EngineOps ENGINES[ENGINE_KIND_N] = {
+    [ENGINE_CLOSED] = {"closed", create_closed, destroy_closed, submit_closed, next_closed, now_closed, advance_closed,
+                       drain_closed, nunfinished_closed, alone_closed, step_links_closed, step_clear_closed,
+                       no_intervals},
+    [ENGINE_FLOW] = {"flow", create_flow, destroy_flow, submit_flow, next_flow, now_flow, advance_flow, drain_flow,
+                     nunfinished_flow, alone_flow, step_links_flow, step_clear_flow, interval_links_flow},
+};
+
+const EngineOps *engine_ops_of(EngineKind kind) {
+    CHECK(kind >= 0 && kind < ENGINE_KIND_N, "engine %d", (int)kind);
+    return &ENGINES[kind];
+}

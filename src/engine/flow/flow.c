@@ -1,0 +1,299 @@
+/// Events of the flow engine: transfers start, end, and are felt to have ended. All that happens in one picosecond is
+/// applied together and followed by one solution.
+#include "engine/flow/flow.h"
+
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "base/memory.h"
+#include "base/units.h"
+#include "engine/flow/flow_state.h"
+
+Flow *flow_create(const Cluster *cluster, const FlowSpec *spec) {
+    CHECK(spec->control_delay_ps >= 0 && spec->interval_ps >= 0, "control delay %lld ps, interval %lld ps",
+          (long long)spec->control_delay_ps, (long long)spec->interval_ps);
+    Flow *flow = memory_alloc("flow", sizeof *flow);
+    flow->cluster = cluster;
+    flow->spec = *spec;
+    routes_init(&flow->routes, cluster);
+    runs_init(&flow->nodes, FLOW_LABEL_NODES, sizeof(UseNode));
+    runs_init(&flow->user_runs, FLOW_LABEL_LINKS, sizeof(int32_t));
+    return flow;
+}
+
+void flow_destroy(Flow *flow) {
+    if (!flow) return;
+    stats_fini(flow);
+    routes_fini(&flow->routes);
+    runs_fini(&flow->nodes);
+    runs_fini(&flow->user_runs);
+    memory_free(FLOW_LABEL_TRANSFERS, flow->active, (size_t)flow->active_capacity * sizeof *flow->active);
+    memory_free(FLOW_LABEL_LINKS, flow->link, (size_t)flow->nlinks * sizeof *flow->link);
+    array_free(&flow->free_active);
+    heap_free(&flow->starts);
+    heap_free(&flow->ends);
+    array_free(&flow->together);
+    array_free(&flow->due);
+    array_free(&flow->ghosts);
+    array_free(&flow->done);
+    array_free(&flow->started);
+    array_free(&flow->dirty);
+    array_free(&flow->orphans);
+    array_free(&flow->region);
+    array_free(&flow->members);
+    array_free(&flow->water);
+    memory_free("flow", flow, sizeof *flow);
+}
+
+int32_t flow_rate_bits(const Flow *flow) { return flow->routes.rate_bits; }
+
+int64_t flow_nunfinished(const Flow *flow) { return flow->nunfinished; }
+
+int64_t flow_now_ps(const Flow *flow) { return flow->now_ps; }
+
+static int32_t take_active(Flow *flow) {
+    if (flow->free_active.n > 0) return flow->free_active.at[--flow->free_active.n];
+    if (flow->nactive == flow->active_capacity) {
+        size_t old = (size_t)flow->active_capacity, wanted = (size_t)runs_grown(flow->active_capacity);
+        CHECK(wanted < INT32_MAX, "more than 2^31 transfers");
+        flow->active = memory_resize(FLOW_LABEL_TRANSFERS, flow->active, old * sizeof(Active), wanted * sizeof(Active));
+        flow->active_capacity = (int64_t)wanted;
+    }
+    return (int32_t)flow->nactive++;
+}
+
+/// Drop routes that nobody will ask for again.
+static void drop_excess_routes(Flow *flow) {
+    for (int32_t r = routes_excess(&flow->routes); r >= 0; r = routes_excess(&flow->routes)) {
+        stats_flush_route(flow, r);
+        routes_drop(&flow->routes, r);
+    }
+}
+
+static void let_go_route(Flow *flow, int32_t route) {
+    routes_let_go(&flow->routes, route);
+    drop_excess_routes(flow);
+}
+
+Status flow_submit(Flow *flow, const Transfer *transfer) {
+    TRY(price_check(transfer));
+    CHECK(transfer->start_ps >= flow->now_ps, "transfer %lld starts at %lld ps, but it is %lld ps",
+          (long long)transfer->tag, (long long)transfer->start_ps, (long long)flow->now_ps);
+    int32_t route;
+    TRY(routes_hold(&flow->routes, transfer, &route));
+    Price price = price_alone(&flow->routes, &flow->routes.at[route], transfer);
+    if (price.alone_ps >= TIME_NEVER_PS - transfer->start_ps) {
+        let_go_route(flow, route);
+        return price_never_ends(transfer);
+    }
+    int32_t index = take_active(flow);
+    flow->active[index] = (Active){.remaining = price_work(flow->routes.rate_bits, transfer->bytes),
+                                   .tag = transfer->tag,
+                                   .bytes = transfer->bytes,
+                                   .start_ps = transfer->start_ps,
+                                   .end_ps = transfer->start_ps + price.alone_ps,
+                                   .queued_ps = TIME_NEVER_PS,
+                                   .settled_ps = transfer->start_ps,
+                                   .cap = price.level,
+                                   .level = LEVEL_UNKNOWN,
+                                   .route = route,
+                                   .step = transfer->step,
+                                   .first_node = -1,
+                                   .bottleneck = -1,
+                                   .state = ACTIVE_WAITING};
+    flow->nunfinished++;
+    if (transfer->start_ps == flow->now_ps) array_push(&flow->due, index);
+    else heap_push(&flow->starts, (HeapItem){.time_ps = transfer->start_ps, .item = index});
+    return status_ok();
+}
+
+Status flow_alone_ps(Flow *flow, const Transfer *transfer, int64_t *duration_ps) {
+    TRY(price_check(transfer));
+    int32_t route;
+    TRY(routes_hold(&flow->routes, transfer, &route));
+    *duration_ps = price_alone(&flow->routes, &flow->routes.at[route], transfer).alone_ps;
+    let_go_route(flow, route);
+    return status_ok();
+}
+
+/// Forget a transfer that no link feels any more.
+static void release(Flow *flow, int32_t index) {
+    Active *f = &flow->active[index];
+    if (f->first_node >= 0) {
+        links_detach(flow, index);
+        flow->nplaying--;
+    }
+    let_go_route(flow, f->route);
+    f->state = ACTIVE_FREE;
+    array_push(&flow->free_active, index);
+}
+
+static void complete(Flow *flow, int32_t index) {
+    Active *f = &flow->active[index];
+    const Route *route = &flow->routes.at[f->route];
+    stats_slow_close(flow, f);
+    stats_complete(flow, f);
+    int64_t alone_ps = f->end_ps - f->start_ps;
+    if (f->bytes > 0)
+        alone_ps = price_duration_ps(price_work(flow->routes.rate_bits, f->bytes), route->unit_bytes, f->cap);
+    array_push(&flow->done, (Completion){f->tag, f->start_ps, f->end_ps, alone_ps});
+    flow->nunfinished--;
+    f->state = ACTIVE_GHOST;
+    if (f->first_node < 0 || flow->spec.control_delay_ps == 0) release(flow, index);
+    else array_push(&flow->ghosts, (GhostItem){flow->now_ps + flow->spec.control_delay_ps, index});
+}
+
+static void push_heap(Flow *flow, int32_t index, int64_t end_ps) {
+    // Ties leave by tag, the order in which completions are handed out.
+    uint64_t order = (uint64_t)flow->active[index].tag ^ (UINT64_C(1) << 63);
+    heap_push(&flow->ends, (HeapItem){.time_ps = end_ps, .order = order, .item = index});
+}
+
+/// Ends of one time collect outside the heap as long as they come in a row; a single one makes way.
+void push_end(Flow *flow, int32_t index) {
+    Active *f = &flow->active[index];
+    f->queued_ps = f->end_ps;
+    if (flow->together.n == 1 && flow->together_ps != f->end_ps) {
+        push_heap(flow, flow->together.at[0], flow->together_ps);
+        flow->together.n = 0;
+    }
+    if (flow->together.n == 0) flow->together_ps = f->end_ps;
+    if (flow->together_ps == f->end_ps) array_push(&flow->together, index);
+    else push_heap(flow, index, f->end_ps);
+}
+
+/// Is an entry of the queue the end of that transfer, or has a change of rate made it stale?
+static bool entry_holds(const Flow *flow, int32_t index, int64_t time_ps) {
+    const Active *f = &flow->active[index];
+    return f->state == ACTIVE_RUNNING && f->queued_ps == time_ps && f->end_ps == time_ps;
+}
+
+static void requeue_stale(Flow *flow, int32_t index, int64_t time_ps) {
+    Active *f = &flow->active[index];
+    if (f->state != ACTIVE_RUNNING || f->queued_ps != time_ps) return; // another entry stands for it
+    f->queued_ps = f->end_ps;
+    if (f->end_ps < TIME_NEVER_PS) push_heap(flow, index, f->end_ps);
+}
+
+/// Time of the earliest end; entries that a change of rate has made stale are put where they belong.
+static int64_t next_end_ps(Flow *flow) {
+    while (flow->together.n > 0 && !entry_holds(flow, flow->together.at[flow->together.n - 1], flow->together_ps))
+        requeue_stale(flow, flow->together.at[--flow->together.n], flow->together_ps);
+    while (flow->ends.n > 0 && !entry_holds(flow, (int32_t)flow->ends.at[0].item, flow->ends.at[0].time_ps)) {
+        HeapItem stale = heap_pop(&flow->ends);
+        requeue_stale(flow, (int32_t)stale.item, stale.time_ps);
+    }
+    int64_t next = heap_next_ps(&flow->ends);
+    return flow->together.n > 0 && flow->together_ps < next ? flow->together_ps : next;
+}
+
+/// Complete all transfers that end now.
+static void play_ends(Flow *flow) {
+    while (next_end_ps(flow) == flow->now_ps) {
+        if (heap_next_ps(&flow->ends) == flow->now_ps) complete(flow, (int32_t)heap_pop(&flow->ends).item);
+        if (flow->together.n == 0 || flow->together_ps != flow->now_ps) continue;
+        for (int64_t i = 0; i < flow->together.n; i++)
+            if (entry_holds(flow, flow->together.at[i], flow->now_ps)) complete(flow, flow->together.at[i]);
+            else requeue_stale(flow, flow->together.at[i], flow->now_ps);
+        array_clear(&flow->together);
+    }
+}
+
+int64_t flow_next_ps(const Flow *flow) {
+    if (flow->due.n > 0) return flow->now_ps;
+    int64_t next = heap_next_ps(&flow->ends); // never stale here: see play_instant
+    if (flow->together.n > 0 && flow->together_ps < next) next = flow->together_ps;
+    int64_t start = heap_next_ps(&flow->starts);
+    if (start < next) next = start;
+    if (flow->nghosts_gone < flow->ghosts.n && flow->ghosts.at[flow->nghosts_gone].time_ps < next)
+        next = flow->ghosts.at[flow->nghosts_gone].time_ps;
+    return next;
+}
+
+static void start(Flow *flow, int32_t index) {
+    Active *f = &flow->active[index];
+    f->state = ACTIVE_RUNNING;
+    if (f->bytes > 0) {
+        flow->nplaying++;
+        links_attach(flow, index);
+        array_push(&flow->started, index);
+    } else if (f->end_ps == flow->now_ps) {
+        complete(flow, index);
+    } else {
+        push_end(flow, index);
+    }
+}
+
+/// What starts alone on all its links runs at its cap; the others stay in `started`.
+static void start_alone(Flow *flow) {
+    int64_t n = 0;
+    for (int64_t i = 0; i < flow->started.n; i++) {
+        Active *f = &flow->active[flow->started.at[i]];
+        if (f->nshared > 0) {
+            flow->started.at[n++] = flow->started.at[i];
+            continue;
+        }
+        f->level = f->cap;
+        requeue(flow, flow->started.at[i]);
+    }
+    flow->started.n = n;
+}
+
+static void end_ghosts(Flow *flow) {
+    while (flow->nghosts_gone < flow->ghosts.n && flow->ghosts.at[flow->nghosts_gone].time_ps == flow->now_ps)
+        release(flow, flow->ghosts.at[flow->nghosts_gone++].transfer);
+    if (flow->nghosts_gone < flow->ghosts.n / 2 + 16) return;
+    int64_t left = flow->ghosts.n - flow->nghosts_gone;
+    for (int64_t i = 0; i < left; i++) flow->ghosts.at[i] = flow->ghosts.at[flow->nghosts_gone + i];
+    flow->ghosts.n = left;
+    flow->nghosts_gone = 0;
+}
+
+static int completion_compare(const void *a, const void *b) {
+    const Completion *x = a, *y = b;
+    if (x->end_ps != y->end_ps) return x->end_ps < y->end_ps ? -1 : 1;
+    return (x->tag > y->tag) - (x->tag < y->tag);
+}
+
+/// Sort the completions of this instant; some may stand there from an earlier call for the same instant.
+static void sort_done(Flow *flow) {
+    int64_t first = flow->done.n;
+    bool sorted = true;
+    for (; first > flow->ndrained && flow->done.at[first - 1].end_ps == flow->now_ps; first--)
+        if (first < flow->done.n && flow->done.at[first - 1].tag > flow->done.at[first].tag) sorted = false;
+    if (!sorted)
+        qsort(&flow->done.at[first], (size_t)(flow->done.n - first), sizeof *flow->done.at, completion_compare);
+}
+
+static void play_instant(Flow *flow, int64_t now_ps) {
+    flow->now_ps = now_ps;
+    play_ends(flow);
+    end_ghosts(flow);
+    for (int64_t i = 0; i < flow->due.n; i++) start(flow, flow->due.at[i]);
+    array_clear(&flow->due);
+    while (heap_next_ps(&flow->starts) == now_ps) start(flow, (int32_t)heap_pop(&flow->starts).item);
+    start_alone(flow);
+    solve_changes(flow);
+    next_end_ps(flow); // leave no stale entry at the top
+    sort_done(flow);
+}
+
+void flow_advance(Flow *flow, int64_t to_ps) {
+    CHECK(to_ps >= flow->now_ps, "advance to %lld ps, but it is %lld ps", (long long)to_ps, (long long)flow->now_ps);
+    for (int64_t next = flow_next_ps(flow); next <= to_ps && next < TIME_NEVER_PS; next = flow_next_ps(flow)) {
+        stats_close_intervals(flow, next);
+        play_instant(flow, next);
+    }
+    if (to_ps == TIME_NEVER_PS) return;
+    stats_close_intervals(flow, to_ps);
+    flow->now_ps = to_ps;
+}
+
+int64_t flow_drain(Flow *flow, Completion completions[], int64_t capacity) {
+    int64_t n = flow->done.n - flow->ndrained;
+    if (n > capacity) n = capacity;
+    for (int64_t i = 0; i < n; i++) completions[i] = flow->done.at[flow->ndrained + i];
+    flow->ndrained += n;
+    if (flow->ndrained == flow->done.n) flow->done.n = flow->ndrained = 0;
+    return n;
+}

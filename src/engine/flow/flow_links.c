@@ -1,0 +1,116 @@
+/// Who uses which link, and which of these uses are shared. A link goes from one user to two and back many times a
+/// step; both directions cost O(1).
+#include "base/check.h"
+#include "base/memory.h"
+#include "engine/flow/flow_state.h"
+
+static void share(Flow *flow, int32_t node_index) {
+    UseNode *node = flow_node(flow, node_index);
+    Active *f = &flow->active[node->transfer];
+    flow_node(flow, f->first_node + f->nshared)->shared_item = node_index - f->first_node;
+    node->shared_place = f->nshared++;
+}
+
+static void unshare(Flow *flow, int32_t node_index) {
+    UseNode *node = flow_node(flow, node_index);
+    Active *f = &flow->active[node->transfer];
+    UseNode *run = flow_node(flow, f->first_node);
+    int32_t last = run[--f->nshared].shared_item;
+    run[node->shared_place].shared_item = last;
+    run[last].shared_place = node->shared_place;
+    node->shared_place = -1;
+}
+
+/// Append a node to the users of a link.
+static void add_user(Flow *flow, LinkState *link, int32_t node_index) {
+    int32_t n = link->nusers++;
+    if (n < NODES_IN_PLACE) {
+        link->users[n] = node_index;
+        return;
+    }
+    if (n == NODES_IN_PLACE || n == link->users[1]) {
+        int32_t run = runs_take(&flow->user_runs, 2 * (int64_t)n);
+        int32_t *to = (int32_t *)flow->user_runs.at + run;
+        const int32_t *from =
+            n == NODES_IN_PLACE ? link->users : (const int32_t *)flow->user_runs.at + link->users[0];
+        for (int32_t i = 0; i < n; i++) to[i] = from[i];
+        if (n > NODES_IN_PLACE) runs_give_back(&flow->user_runs, link->users[0], n);
+        link->users[0] = run;
+        link->users[1] = 2 * n;
+    }
+    ((int32_t *)flow->user_runs.at)[link->users[0] + n] = node_index;
+}
+
+/// Remove the user at `place`; the last one takes the place.
+static void remove_user(Flow *flow, LinkState *link, int32_t place) {
+    int32_t n = --link->nusers;
+    bool in_run = n >= NODES_IN_PLACE;
+    int32_t *users = in_run ? (int32_t *)flow->user_runs.at + link->users[0] : link->users;
+    if (place != n) {
+        users[place] = users[n];
+        flow_node(flow, users[place])->place = place;
+    }
+    if (n == NODES_IN_PLACE) {
+        int32_t run = link->users[0], capacity = link->users[1];
+        for (int32_t i = 0; i < n; i++) link->users[i] = users[i];
+        runs_give_back(&flow->user_runs, run, capacity);
+    }
+}
+
+static void grow_links(Flow *flow) {
+    int64_t wanted = flow->routes.slots_capacity;
+    flow->link = memory_resize(FLOW_LABEL_LINKS, flow->link, (size_t)flow->nlinks * sizeof *flow->link,
+                               (size_t)wanted * sizeof *flow->link);
+    for (int64_t s = flow->nlinks; s < wanted; s++) flow->link[s] = (LinkState){.level = LEVEL_NONE, .region = -1};
+    flow->nlinks = wanted;
+}
+
+void links_attach(Flow *flow, int32_t transfer) {
+    Active *f = &flow->active[transfer];
+    const Route *route = &flow->routes.at[f->route];
+    const RouteUse *uses = routes_uses(&flow->routes, route);
+    if (flow->nlinks < flow->routes.nslots) grow_links(flow);
+    f->first_node = runs_take(&flow->nodes, route->nuses);
+    f->nshared = 0;
+    for (int32_t u = 0; u < route->nuses; u++) {
+        LinkState *link = &flow->link[uses[u].slot];
+        int32_t index = f->first_node + u;
+        UseNode *node = flow_node(flow, index);
+        node->transfer = transfer;
+        node->slot = uses[u].slot;
+        node->weight = uses[u].weight;
+        node->place = link->nusers;
+        node->shared_place = -1;
+        add_user(flow, link, index);
+        if (link->nusers == 2) share(flow, link->users[0]);
+        if (link->nusers >= 2) share(flow, index);
+    }
+}
+
+/// A link that had `index` among its users has lost it; f is being detached.
+static void after_removal(Flow *flow, LinkState *link, int32_t slot) {
+    if (link->nusers >= 2) {
+        // A link that holds nobody back holds nobody back with one user less.
+        if (link->level != LEVEL_NONE) array_push(&flow->dirty, slot);
+        return;
+    }
+    link->level = LEVEL_NONE;
+    if (link->nusers == 0) return;
+    unshare(flow, link->users[0]);
+    int32_t last = flow_node(flow, link->users[0])->transfer;
+    if (flow->active[last].bottleneck == link->users[0]) array_push(&flow->orphans, last);
+}
+
+void links_detach(Flow *flow, int32_t transfer) {
+    Active *f = &flow->active[transfer];
+    int32_t nuses = flow->routes.at[f->route].nuses;
+    for (int32_t u = 0; u < nuses; u++) {
+        UseNode *node = flow_node(flow, f->first_node + u);
+        LinkState *link = &flow->link[node->slot];
+        remove_user(flow, link, node->place);
+        if (link->nusers >= 1) after_removal(flow, link, node->slot);
+    }
+    runs_give_back(&flow->nodes, f->first_node, nuses);
+    f->first_node = -1;
+    f->nshared = 0;
+}

@@ -1,0 +1,308 @@
+/// Levels after a change, by water filling in a region that grows as it must.
+///
+/// The region starts with the links of the transfers that start and the binding links that lost a user. Everybody
+/// else on these links is pinned at the old level. Water rises through the levels; at level s
+///   a link of the region binds:    its rising users freeze at s, and pinned users above s fall to s;
+///   a pinned user's level is s:    if neither a link of the region nor one outside holds it at s any more, it rises.
+/// Who falls or rises becomes a member, and its other shared links join the region: their levels, with everybody on
+/// them pinned, were above s, so joining at s is in time. What never joins keeps a level that no changed link bears
+/// on. Hence the result satisfies the definition on every link, and the definition has one solution.
+#include "base/check.h"
+#include "base/memory.h"
+#include "base/units.h"
+#include "engine/flow/flow_state.h"
+
+// Order of events at one level, below all link ids: caps and orphans, pinned users, links by id.
+enum { ORDER_TRANSFER = -2, ORDER_NODE = -1 };
+
+// From how many starts at once, and from which share of all transfers, solving everything is cheaper.
+enum { MASS_START_MIN = 64, MASS_START_SHARE = 4 };
+
+void settle(Flow *flow, Active *f) {
+    if (f->settled_ps == flow->now_ps) return;
+    int64_t rate = flow->routes.at[f->route].unit_bytes * f->level;
+    f->remaining -= (Wide)rate * (flow->now_ps - f->settled_ps);
+    f->settled_ps = flow->now_ps;
+}
+
+void requeue(Flow *flow, int32_t transfer) {
+    Active *f = &flow->active[transfer];
+    int64_t left_ps = price_duration_ps(f->remaining, flow->routes.at[f->route].unit_bytes, f->level);
+    f->end_ps = left_ps < TIME_NEVER_PS - flow->now_ps ? flow->now_ps + left_ps : TIME_NEVER_PS;
+    if (f->end_ps >= f->queued_ps) return; // the earlier entry will find the new end
+    push_end(flow, transfer);
+}
+
+static void push_water(Flow *flow, int64_t level, int32_t order, int32_t item) {
+    array_reserve(&flow->water, flow->water.n + 1);
+    level_heap_push(flow->water.at, &flow->water.n, (LevelItem){level, order, item});
+}
+
+/// Does the link hold its highest users at `level`, water having risen to that level?
+static bool link_binds(const Flow *flow, const LinkState *link, int64_t level) {
+    if (link->level != LEVEL_NONE) return link->level == level;
+    if (link->region < 0) return false;
+    const RegionLink *r = &flow->region.at[link->region];
+    return r->weight > 0 && r->residual - r->weight < level * r->weight;
+}
+
+/// Take a link into the region, water having risen to `level`.
+static void region_add_link(Flow *flow, int32_t slot, int64_t level) {
+    LinkState *link = &flow->link[slot];
+    if (link->region >= 0) return;
+    RegionLink r = {.residual = flow->routes.capacity[slot], .slot = slot};
+    const int32_t *users = link_users(flow, link);
+    for (int32_t i = 0; i < link->nusers; i++) {
+        const UseNode *node = flow_node(flow, users[i]);
+        const Active *f = &flow->active[node->transfer];
+        if (f->mark == MARK_PINNED && f->level < level) {
+            r.residual -= node->weight * f->level;
+            continue;
+        }
+        r.weight += node->weight;
+        if (f->mark == MARK_PINNED) push_water(flow, f->level, ORDER_NODE, users[i]);
+    }
+    link->level = LEVEL_NONE;
+    link->region = (int32_t)flow->region.n;
+    array_push(&flow->region, r);
+    if (r.weight > 0) push_water(flow, r.residual / r.weight, flow->routes.link[slot], link->region);
+}
+
+/// Let a transfer rise from `level`.
+static void region_join(Flow *flow, int32_t transfer, int64_t level, int64_t old_level) {
+    Active *f = &flow->active[transfer];
+    array_push(&flow->members, (Member){transfer, f->bottleneck, old_level});
+    f->mark = MARK_RISING;
+    for (int32_t i = 0; i < f->nshared; i++) region_add_link(flow, shared_node(flow, f, i)->slot, level);
+    push_water(flow, f->cap, ORDER_TRANSFER, transfer);
+}
+
+static void take_share(Flow *flow, const UseNode *node, int64_t level) {
+    const LinkState *link = &flow->link[node->slot];
+    if (link->level != LEVEL_NONE) return; // already bound
+    RegionLink *r = &flow->region.at[link->region];
+    if (r->residual - r->weight < level * r->weight) return; // binds at this level: its users stay counted
+    r->residual -= node->weight * level;
+    r->weight -= node->weight;
+}
+
+static void region_freeze(Flow *flow, int32_t transfer, int64_t level, int32_t binding_node) {
+    Active *f = &flow->active[transfer];
+    f->mark = MARK_FROZEN;
+    f->level = level;
+    f->bottleneck = level == f->cap ? -1 : binding_node;
+    for (int32_t i = 0; i < f->nshared; i++) take_share(flow, shared_node(flow, f, i), level);
+}
+
+static void rebind(Flow *flow, Active *f, int32_t node) {
+    stats_slow_close(flow, f);
+    f->bottleneck = node;
+    stats_slow_open(flow, f);
+}
+
+/// Node of a pinned transfer on the least link that holds it at its level, or -1.
+static int32_t find_bottleneck(const Flow *flow, const Active *f) {
+    int32_t best = -1, best_link = INT32_MAX;
+    for (int32_t i = 0; i < f->nshared; i++) {
+        const UseNode *node = shared_node(flow, f, i);
+        if (flow->routes.link[node->slot] >= best_link) continue;
+        if (!link_binds(flow, &flow->link[node->slot], f->level)) continue;
+        best = (int32_t)(node - flow_node(flow, 0));
+        best_link = flow->routes.link[node->slot];
+    }
+    return best;
+}
+
+/// Is a pinned transfer still held at its level? Otherwise it rises.
+static bool confirm(Flow *flow, int32_t transfer) {
+    Active *f = &flow->active[transfer];
+    if (f->bottleneck < 0) return true;
+    if (link_binds(flow, &flow->link[flow_node(flow, f->bottleneck)->slot], f->level)) return true;
+    int32_t other = find_bottleneck(flow, f);
+    if (other >= 0) {
+        rebind(flow, f, other);
+        return true;
+    }
+    region_join(flow, transfer, f->level, f->level);
+    return false;
+}
+
+static void on_node(Flow *flow, int32_t node) {
+    const UseNode *use = flow_node(flow, node);
+    if (flow->active[use->transfer].mark != MARK_PINNED) return;
+    if (confirm(flow, use->transfer)) take_share(flow, use, flow->active[use->transfer].level);
+}
+
+static void on_transfer(Flow *flow, int32_t transfer, int64_t level) {
+    const Active *f = &flow->active[transfer];
+    if (f->mark == MARK_PINNED) confirm(flow, transfer);
+    else if (f->mark == MARK_RISING && level == f->cap) region_freeze(flow, transfer, level, -1);
+}
+
+/// Remaining users of a link that binds at `level` freeze, fall, or learn of a bottleneck with a lesser id.
+static void bind_link(Flow *flow, int32_t region_index, int64_t level) {
+    int32_t slot = flow->region.at[region_index].slot;
+    LinkState *link = &flow->link[slot];
+    link->level = level;
+    for (int32_t i = 0; i < link->nusers; i++) {
+        int32_t node = link_users(flow, link)[i];
+        int32_t transfer = flow_node(flow, node)->transfer;
+        Active *f = &flow->active[transfer];
+        if (f->mark == MARK_PINNED && f->level > level) region_join(flow, transfer, level, f->level);
+        if (f->mark == MARK_RISING) {
+            region_freeze(flow, transfer, level, node);
+        } else if (f->mark == MARK_PINNED && f->level == level && f->bottleneck >= 0) {
+            int32_t known = flow_node(flow, f->bottleneck)->slot;
+            if (flow->routes.link[slot] < flow->routes.link[known]) rebind(flow, f, node);
+        }
+    }
+}
+
+static void on_link(Flow *flow, LevelItem item) {
+    const RegionLink *r = &flow->region.at[item.item];
+    if (r->weight == 0) {
+        level_heap_pop(flow->water.at, &flow->water.n);
+    } else if (r->residual / r->weight > item.level) {
+        level_heap_raise_top(flow->water.at, flow->water.n, r->residual / r->weight);
+    } else {
+        level_heap_pop(flow->water.at, &flow->water.n);
+        bind_link(flow, item.item, item.level);
+    }
+}
+
+static void fill_region(Flow *flow) {
+    while (flow->water.n > 0) {
+        LevelItem top = flow->water.at[0];
+        if (top.order >= 0) {
+            on_link(flow, top);
+            continue;
+        }
+        level_heap_pop(flow->water.at, &flow->water.n);
+        if (top.order == ORDER_NODE) on_node(flow, top.item);
+        else on_transfer(flow, top.item, top.level);
+    }
+}
+
+void solve_commit(Flow *flow, Member member) {
+    Active *f = &flow->active[member.transfer];
+    f->mark = MARK_PINNED;
+    if (f->state != ACTIVE_RUNNING) return;
+    if (member.old_level == f->level && member.old_bottleneck == f->bottleneck) return;
+    int64_t level = f->level;
+    int32_t bottleneck = f->bottleneck;
+    if (member.old_level != LEVEL_UNKNOWN) {
+        f->level = member.old_level;
+        f->bottleneck = member.old_bottleneck;
+        stats_slow_close(flow, f);
+        settle(flow, f);
+        f->level = level;
+        f->bottleneck = bottleneck;
+    }
+    if (member.old_level != level) requeue(flow, member.transfer);
+    stats_slow_open(flow, f);
+}
+
+/// Level of a link of two users by the definition, if both keep theirs; -1 if they cannot. No division: with two
+/// users that fit, the link can only hold the higher.
+static int64_t pair_binds(int64_t capacity, int64_t weight_a, int64_t level_a, int64_t weight_b, int64_t level_b) {
+    int64_t low = level_a < level_b ? level_a : level_b, high = level_a < level_b ? level_b : level_a;
+    int64_t used = weight_a * level_a + weight_b * level_b;
+    if (used > capacity) return -1;
+    if (low < high && capacity < (low + 1) * (weight_a + weight_b)) return -1;
+    int64_t at_high = (level_a == high ? weight_a : 0) + (level_b == high ? weight_b : 0);
+    return used + at_high > capacity ? high : LEVEL_NONE;
+}
+
+/// Level up to `most` at which a user of weight `own` fits beside one pinned at `level`; -1 if that one had to fall.
+static int64_t fit_beside(int64_t capacity, int64_t own, int64_t most, int64_t weight, int64_t level) {
+    if (capacity < (Wide)level * (own + weight)) return -1;
+    if (capacity < ((Wide)level + 1) * (own + weight)) return level < most ? level : most;
+    int64_t left = capacity - weight * level;
+    if (left >= own * most) return most;
+    int64_t share = left / own;
+    if (share <= level) share = level + 1;
+    return share < most ? share : most;
+}
+
+/// The other user of a link of two.
+static const UseNode *partner(const Flow *flow, const UseNode *node) {
+    return flow_node(flow, flow->link[node->slot].users[1 - node->place]);
+}
+
+/// Level at which f fits beside pinned partners on all its shared links, or -1 if somebody would have to move. Levels
+/// of the links are left in flow->region.
+static int64_t level_beside(Flow *flow, const Active *f) {
+    int64_t level = f->cap;
+    for (int32_t i = 0; i < f->nshared && level >= 0; i++) {
+        const UseNode *node = shared_node(flow, f, i);
+        if (flow->link[node->slot].nusers != 2) return -1;
+        const UseNode *other = partner(flow, node);
+        level = fit_beside(flow->routes.capacity[node->slot], node->weight, level, other->weight,
+                           flow->active[other->transfer].level);
+    }
+    // Where f is held by another link, this one may hold its partner, or nobody.
+    array_clear(&flow->region);
+    for (int32_t i = 0; i < f->nshared && level >= 0; i++) {
+        const UseNode *node = shared_node(flow, f, i), *other = partner(flow, node);
+        int64_t binds = pair_binds(flow->routes.capacity[node->slot], node->weight, level, other->weight,
+                                   flow->active[other->transfer].level);
+        if (binds < 0) return -1;
+        array_push(&flow->region, (RegionLink){.residual = binds, .slot = node->slot});
+    }
+    return level;
+}
+
+/// The commonest change: one transfer starts beside long-lived ones and moves none. False if it is not that.
+static bool solve_beside(Flow *flow) {
+    if (flow->started.n != 1 || flow->dirty.n > 0 || flow->orphans.n > 0) return false;
+    int32_t transfer = flow->started.at[0];
+    Active *f = &flow->active[transfer];
+    int64_t level = level_beside(flow, f);
+    if (level < 0) return false;
+    int32_t least_link = INT32_MAX;
+    for (int32_t i = 0; i < f->nshared; i++) {
+        const UseNode *node = shared_node(flow, f, i), *other = partner(flow, node);
+        int32_t link = flow->routes.link[node->slot];
+        int64_t binds = flow->region.at[i].residual;
+        flow->link[node->slot].level = binds;
+        if (binds == level && level < f->cap && link < least_link) {
+            f->bottleneck = (int32_t)(node - flow_node(flow, 0));
+            least_link = link;
+        }
+        Active *g = &flow->active[other->transfer];
+        if (binds == g->level && g->bottleneck >= 0 &&
+            link < flow->routes.link[flow_node(flow, g->bottleneck)->slot])
+            rebind(flow, g, (int32_t)(other - flow_node(flow, 0)));
+    }
+    f->level = level;
+    solve_commit(flow, (Member){transfer, -1, LEVEL_UNKNOWN});
+    return true;
+}
+
+static void solve_region(Flow *flow) {
+    array_clear(&flow->region);
+    for (int64_t i = 0; i < flow->started.n; i++) flow->active[flow->started.at[i]].mark = MARK_RISING;
+    for (int64_t i = 0; i < flow->started.n; i++) region_join(flow, flow->started.at[i], 0, LEVEL_UNKNOWN);
+    for (int64_t i = 0; i < flow->dirty.n; i++)
+        if (flow->link[flow->dirty.at[i]].nusers >= 2) region_add_link(flow, flow->dirty.at[i], 0);
+    for (int64_t i = 0; i < flow->orphans.n; i++) {
+        const Active *f = &flow->active[flow->orphans.at[i]];
+        if (f->first_node >= 0 && f->mark == MARK_PINNED)
+            push_water(flow, f->level, ORDER_TRANSFER, flow->orphans.at[i]);
+    }
+    fill_region(flow);
+    for (int64_t i = 0; i < flow->region.n; i++) flow->link[flow->region.at[i].slot].region = -1;
+    for (int64_t i = 0; i < flow->members.n; i++) solve_commit(flow, flow->members.at[i]);
+}
+
+void solve_changes(Flow *flow) {
+    if (flow->started.n + flow->dirty.n + flow->orphans.n == 0) return;
+    bool mass = flow->started.n > MASS_START_MIN && flow->started.n > flow->nplaying / MASS_START_SHARE;
+    if (mass || flow->spec.full_solve) solve_all(flow);
+    else if (!solve_beside(flow)) solve_region(flow);
+    array_clear(&flow->region);
+    array_clear(&flow->members);
+    array_clear(&flow->started);
+    array_clear(&flow->dirty);
+    array_clear(&flow->orphans);
+}

@@ -1,0 +1,185 @@
+/// flow_state.h: what the parts of the flow engine share: transfers, uses, links, the region being solved.
+///
+/// Idea.    A transfer that has started owns a run of use nodes, one per link of its route; a link keeps the indices
+///          of its users' nodes, two in place and more in a run. A node on a link with at least two users (ghosts count)
+///          is also in its transfer's list of shared uses: only these enter the solver, so a ring over thousands of
+///          links costs what it shares. Everything refers by index; arrays move when they grow.
+/// Limits.  Internal to engine/flow.
+#ifndef COLOSSIM_ENGINE_FLOW_FLOW_STATE_H
+#define COLOSSIM_ENGINE_FLOW_FLOW_STATE_H
+
+#include "base/array.h"
+#include "base/heap.h"
+#include "base/wide.h"
+#include "engine/flow/flow.h"
+#include "engine/flow/level_heap.h"
+#include "engine/flow/maxmin.h"
+#include "engine/price.h"
+#include "engine/routes.h"
+#include "engine/runs.h"
+#include "engine/tally.h"
+
+#define FLOW_LABEL_TRANSFERS "flow.transfers"
+#define FLOW_LABEL_LINKS "flow.links"
+#define FLOW_LABEL_NODES "flow.nodes"
+
+enum { NODES_IN_PLACE = 2 };
+
+typedef enum ActiveState { ACTIVE_FREE, ACTIVE_WAITING, ACTIVE_RUNNING, ACTIVE_GHOST } ActiveState;
+/// Part of a transfer in the region being solved.
+typedef enum ActiveMark { MARK_PINNED, MARK_RISING, MARK_FROZEN } ActiveMark;
+
+/// 128 bytes.
+typedef struct Active {
+    Wide remaining; ///< work at settled_ps
+    int64_t tag, bytes;
+    int64_t start_ps;
+    int64_t end_ps;        ///< running: at the present level
+    int64_t queued_ps;     ///< running: earliest entry in the heap of ends
+    int64_t settled_ps;
+    int64_t cap, level;
+    int64_t sampled_bytes; ///< progress already in finished sampling intervals
+    int64_t slow_since_ps; ///< running below its cap: since when with this level and bottleneck
+    int32_t route, step;
+    int32_t first_node, nshared;
+    int32_t bottleneck; ///< node on the least link whose level is the transfer's; -1: its cap
+    uint8_t state, mark, slow;
+} Active;
+
+/// 24 bytes. The use of one link by one transfer.
+typedef struct UseNode {
+    int32_t transfer, slot, weight;
+    int32_t place;        ///< index in the link's list of users
+    int32_t shared_place; ///< index in the transfer's list of shared uses, -1: alone on the link
+    int32_t shared_item;  ///< the list itself: entry i stands in node i of the run, as an offset in the run
+} UseNode;
+
+/// 24 bytes, beside 16 in Routes.
+typedef struct LinkState {
+    int64_t level;                 ///< LEVEL_NONE: holds nobody back, or not shared
+    int32_t nusers;
+    int32_t region;                ///< index in the region being solved, -1: outside
+    int32_t users[NODES_IN_PLACE]; ///< nodes; or {first of the run, capacity of the run}
+} LinkState;
+
+/// A link in the region: what the water has left of it.
+typedef struct RegionLink {
+    int64_t residual, weight;
+    int32_t slot;
+} RegionLink;
+
+/// A transfer that may leave the region with another level.
+typedef struct Member {
+    int32_t transfer;
+    int32_t old_bottleneck;
+    int64_t old_level; ///< LEVEL_UNKNOWN: it starts now
+} Member;
+
+enum { LEVEL_UNKNOWN = -1 };
+
+/// Until when an ended transfer keeps its share.
+typedef struct GhostItem {
+    int64_t time_ps;
+    int32_t transfer;
+} GhostItem;
+
+/// A finished interval that was not yet asked for.
+typedef struct Interval {
+    int64_t index;
+    LinkSamples samples;
+} Interval;
+
+struct Flow {
+    const Cluster *cluster;
+    FlowSpec spec;
+    int64_t now_ps;
+    int64_t nunfinished;
+    Routes routes;
+
+    Active *active;
+    int64_t nactive, active_capacity;
+    ARRAY_OF(int32_t) free_active;
+    int64_t nplaying; ///< running or ghost
+    Runs nodes;       ///< of UseNode
+    Runs user_runs;   ///< of int32_t
+    LinkState *link;  ///< [by slot]
+    int64_t nlinks;
+
+    Heap starts, ends;
+    ARRAY_OF(int32_t) together; ///< ends at together_ps, beside the heap: equal transfers end together
+    int64_t together_ps;
+    ARRAY_OF(int32_t) due; ///< start at now_ps
+    ARRAY_OF(GhostItem) ghosts; ///< in order of time, as ends are and control_delay is one
+    int64_t nghosts_gone;       ///< leading entries that are over
+
+    ARRAY_OF(Completion) done;
+    int64_t ndrained;
+
+    // What the events of one instant leave to the solver.
+    ARRAY_OF(int32_t) started; ///< transfers that share a link
+    ARRAY_OF(int32_t) dirty;   ///< binding links that lost a user
+    ARRAY_OF(int32_t) orphans; ///< transfers whose bottleneck is no longer shared
+
+    // The region being solved.
+    ARRAY_OF(RegionLink) region;
+    ARRAY_OF(Member) members;
+    ARRAY_OF(LevelItem) water;
+
+    StepTallies steps;
+    Tally period;
+    int64_t period_index; ///< of the interval that is open
+    bool period_used;     ///< it has traffic
+    ARRAY_OF(int32_t) period_routes; ///< with period_bytes != 0
+    ARRAY_OF(Interval) intervals;
+    int64_t ninterval_read;
+};
+
+static inline UseNode *flow_node(const Flow *flow, int32_t node) { return (UseNode *)flow->nodes.at + node; }
+
+static inline const int32_t *link_users(const Flow *flow, const LinkState *link) {
+    return link->nusers <= NODES_IN_PLACE ? link->users : (const int32_t *)flow->user_runs.at + link->users[0];
+}
+
+/// i-th shared use of a transfer.
+static inline UseNode *shared_node(const Flow *flow, const Active *f, int32_t i) {
+    UseNode *run = flow_node(flow, f->first_node);
+    return run + run[i].shared_item;
+}
+
+// flow.c
+/// Put end_ps on the queue of ends.
+void push_end(Flow *flow, int32_t transfer);
+
+// flow_links.c
+/// Put a starting transfer on its links; lists of shared uses follow.
+void links_attach(Flow *flow, int32_t transfer);
+/// Take it off; what may change is left in flow->dirty and flow->orphans.
+void links_detach(Flow *flow, int32_t transfer);
+
+// flow_solve.c
+/// Bring all levels to the definition after the changes in started, dirty and orphans; clears these.
+void solve_changes(Flow *flow);
+/// Move a member from its old level and bottleneck, at which it ran until now, to those it has now.
+void solve_commit(Flow *flow, Member member);
+/// Charge the work done since settled_ps.
+void settle(Flow *flow, Active *f);
+/// Put the end of a running transfer where its level puts it.
+void requeue(Flow *flow, int32_t transfer);
+
+// flow_full.c
+/// Solve the whole active set from scratch.
+void solve_all(Flow *flow);
+
+// flow_stats.c
+/// Open or close the stretch in which a running transfer is below its cap. Call close before, open after a change.
+void stats_slow_open(Flow *flow, Active *f);
+void stats_slow_close(Flow *flow, Active *f);
+/// Count the bytes of a transfer that ends now.
+void stats_complete(Flow *flow, const Active *f);
+/// Before a route is dropped.
+void stats_flush_route(Flow *flow, int32_t route);
+/// Close the sampling intervals that end at or before to_ps.
+void stats_close_intervals(Flow *flow, int64_t to_ps);
+void stats_fini(Flow *flow);
+
+#endif

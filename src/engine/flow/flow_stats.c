@@ -1,0 +1,127 @@
+/// What the flow engine tells tallies: bytes of transfers that end or pass the end of a sampling interval, and when
+/// transfers are held below their cap. Such a transfer charges the link it is bound by.
+#include "base/memory.h"
+#include "base/units.h"
+#include "engine/flow/flow_state.h"
+
+static int64_t period_start_ps(const Flow *flow) { return flow->period_index * flow->spec.interval_ps; }
+
+static void flush_period(Flow *flow, Route *route) {
+    if (route->period_bytes == 0) return;
+    tally_add_route(&flow->period, &flow->routes, route, route->period_bytes);
+    route->period_bytes = 0;
+    flow->period_used = true;
+}
+
+void stats_flush_route(Flow *flow, int32_t r) {
+    step_flush(&flow->steps, &flow->routes, &flow->routes.at[r]);
+    flush_period(flow, &flow->routes.at[r]);
+}
+
+static void add_period_bytes(Flow *flow, int32_t r, int64_t bytes) {
+    if (bytes == 0) return;
+    if (flow->routes.at[r].period_bytes == 0) array_push(&flow->period_routes, r);
+    flow->routes.at[r].period_bytes += bytes;
+}
+
+void stats_complete(Flow *flow, const Active *f) {
+    step_add(&flow->steps, &flow->routes, &flow->routes.at[f->route], f->step, f->bytes);
+    if (flow->spec.interval_ps > 0) add_period_bytes(flow, f->route, f->bytes - f->sampled_bytes);
+}
+
+void stats_slow_open(Flow *flow, Active *f) {
+    if (f->state != ACTIVE_RUNNING || f->bottleneck < 0) return;
+    int32_t slot = flow_node(flow, f->bottleneck)->slot;
+    f->slow = 1;
+    f->slow_since_ps = flow->now_ps;
+    tally_slow_open(step_tally(&flow->steps, f->step), &flow->routes, slot, flow->now_ps);
+    if (flow->spec.interval_ps > 0) tally_slow_open(&flow->period, &flow->routes, slot, flow->now_ps);
+}
+
+/// What f would have carried more over its bottleneck from `from_ps` to now.
+static Wide lost_since(const Flow *flow, const Active *f, int64_t from_ps) {
+    return (Wide)((f->cap - f->level) * flow_node(flow, f->bottleneck)->weight) * (flow->now_ps - from_ps);
+}
+
+/// The same since the interval began.
+static Wide lost_in_period(const Flow *flow, const Active *f) {
+    int64_t from_ps = period_start_ps(flow);
+    return lost_since(flow, f, f->slow_since_ps > from_ps ? f->slow_since_ps : from_ps);
+}
+
+void stats_slow_close(Flow *flow, Active *f) {
+    if (!f->slow) return;
+    f->slow = 0;
+    int32_t slot = flow_node(flow, f->bottleneck)->slot;
+    Tally *tally = step_tally(&flow->steps, f->step);
+    tally_slow_close(tally, slot, flow->now_ps, lost_since(flow, f, f->slow_since_ps));
+    if (flow->spec.interval_ps == 0) return;
+    tally_slow_close(&flow->period, slot, flow->now_ps, lost_in_period(flow, f));
+}
+
+int64_t flow_step_links(Flow *flow, int32_t step, const LinkSample **samples) {
+    int64_t n = step_list(&flow->steps, &flow->routes, step, flow->now_ps);
+    *samples = flow->steps.samples.at;
+    return n;
+}
+
+void flow_step_clear(Flow *flow, int32_t step) { step_clear(&flow->steps, &flow->routes, step); }
+
+/// Progress of a running transfer since the last interval, in whole bytes; what is cut is carried to the next.
+static void sample_running(Flow *flow, Active *f) {
+    settle(flow, f);
+    Wide byte = price_work(flow->routes.rate_bits, 1);
+    int64_t left = f->remaining > 0 ? (int64_t)((f->remaining + byte - 1) / byte) : 0;
+    add_period_bytes(flow, f->route, f->bytes - left - f->sampled_bytes);
+    f->sampled_bytes = f->bytes - left;
+    if (f->slow) flow->period.slow[flow_node(flow, f->bottleneck)->slot].lost += lost_in_period(flow, f);
+}
+
+static void close_interval(Flow *flow) {
+    for (int64_t t = 0; t < flow->nactive; t++)
+        if (flow->active[t].state == ACTIVE_RUNNING && flow->active[t].first_node >= 0)
+            sample_running(flow, &flow->active[t]);
+    for (int64_t i = 0; i < flow->period_routes.n; i++)
+        flush_period(flow, &flow->routes.at[flow->period_routes.at[i]]);
+    array_clear(&flow->period_routes);
+    const int32_t *slots = step_slots(&flow->steps, &flow->routes);
+    LinkSamples samples = {0};
+    tally_list(&flow->period, &flow->routes, slots, flow->routes.nslots, flow->now_ps, &samples);
+    tally_restart(&flow->period, flow->now_ps);
+    flow->period_used = false;
+    if (samples.n == 0) return; // only ghosts
+    array_push(&flow->intervals, (Interval){flow->period_index, samples});
+}
+
+void stats_close_intervals(Flow *flow, int64_t to_ps) {
+    if (flow->spec.interval_ps == 0) return;
+    while (to_ps - period_start_ps(flow) >= flow->spec.interval_ps) {
+        flow->now_ps = period_start_ps(flow) + flow->spec.interval_ps;
+        if (flow->nplaying > 0 || flow->period_routes.n > 0 || flow->period_used) {
+            close_interval(flow);
+            flow->period_index++;
+        } else {
+            flow->period_index = to_ps / flow->spec.interval_ps; // nothing moves before to_ps
+        }
+    }
+}
+
+int64_t flow_interval_links(Flow *flow, int64_t *index, const LinkSample **samples) {
+    if (flow->ninterval_read > 0) array_free(&flow->intervals.at[flow->ninterval_read - 1].samples);
+    if (flow->ninterval_read == flow->intervals.n) {
+        flow->intervals.n = flow->ninterval_read = 0;
+        return -1;
+    }
+    const Interval *interval = &flow->intervals.at[flow->ninterval_read++];
+    *index = interval->index;
+    *samples = interval->samples.at;
+    return interval->samples.n;
+}
+
+void stats_fini(Flow *flow) {
+    step_fini(&flow->steps);
+    tally_fini(&flow->period);
+    for (int64_t i = 0; i < flow->intervals.n; i++) array_free(&flow->intervals.at[i].samples);
+    array_free(&flow->intervals);
+    array_free(&flow->period_routes);
+}

@@ -1,0 +1,39 @@
+#include "engine/price.h"
+
+#include "base/units.h"
+
+Wide price_work(int32_t rate_bits, int64_t bytes) { return ((Wide)bytes << rate_bits) * PS_PER_S; }
+
+int64_t price_duration_ps(Wide work, int64_t unit_bytes, int64_t level) {
+    if (work <= 0) return 0;
+    if (level == 0) return TIME_NEVER_PS;
+    UWide rate = (UWide)unit_bytes * (UWide)level;
+    UWide duration = ((UWide)work + rate - 1) / rate;
+    return duration < (UWide)TIME_NEVER_PS ? (int64_t)duration : TIME_NEVER_PS;
+}
+
+Price price_alone(const Routes *routes, const Route *route, const Transfer *transfer) {
+    int64_t waits_ps = transfer->rounds * transfer->round_latency_ps;
+    if (transfer->bytes == 0) return (Price){route->alone_level, waits_ps};
+    Wide work = price_work(routes->rate_bits, transfer->bytes);
+    Price price = {route->alone_level, price_duration_ps(work, route->unit_bytes, route->alone_level)};
+    if (waits_ps == 0 || price.alone_ps == TIME_NEVER_PS) return price;
+    Wide level = work / ((Wide)route->unit_bytes * (price.alone_ps + waits_ps));
+    price.level = level > 0 ? (int64_t)level : 1;
+    price.alone_ps = price_duration_ps(work, route->unit_bytes, price.level);
+    return price;
+}
+
+Status price_never_ends(const Transfer *transfer) {
+    FAIL(STATUS_NO_PATH, "transfer %lld would never end: a link of its path carries nothing",
+         (long long)transfer->tag);
+}
+
+Status price_check(const Transfer *transfer) {
+    REQUIRE(transfer->bytes >= 0 && transfer->bytes < PRICE_BYTES_MAX, STATUS_RANGE,
+            "transfer %lld of %lld bytes: 0 to 2^55 are allowed", (long long)transfer->tag, (long long)transfer->bytes);
+    REQUIRE(transfer->rounds >= 0 && transfer->round_latency_ps >= 0, STATUS_RANGE,
+            "transfer %lld: %lld rounds of %lld ps", (long long)transfer->tag, (long long)transfer->rounds,
+            (long long)transfer->round_latency_ps);
+    return status_ok();
+}

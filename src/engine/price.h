@@ -1,0 +1,35 @@
+/// price.h: how long a transfer takes alone on its links, in the arithmetic of the engines.
+///
+/// Idea.    Work is counted in 2^-rate_bits B/s x ps, a 128-bit integer, so that bytes are worth
+///          bytes * 2^rate_bits * 10^12 and nothing is rounded before the end, which is the next whole picosecond. A
+///          transfer of level lambda moves unit_bytes * lambda rate units. R rounds wait R latencies: alone it takes
+///          R * round_latency + bytes / B, which caps its level at the one that takes that long.
+/// Limits.  bytes < 2^55.
+#ifndef COLOSSIM_ENGINE_PRICE_H
+#define COLOSSIM_ENGINE_PRICE_H
+
+#include <stdint.h>
+
+#include "base/wide.h"
+#include "engine/engine.h"
+#include "engine/routes.h"
+
+#define PRICE_BYTES_MAX (INT64_C(1) << 55)
+
+typedef struct Price {
+    int64_t level;    ///< cap on the level, at least 1 unless a link is dead
+    int64_t alone_ps; ///< TIME_NEVER_PS at level 0
+} Price;
+
+/// Work of `bytes`.
+Wide price_work(int32_t rate_bits, int64_t bytes);
+/// Time for `work` >= 0 at `level`, rounded up; TIME_NEVER_PS if it does not end.
+int64_t price_duration_ps(Wide work, int64_t unit_bytes, int64_t level);
+/// Price of a transfer whose route is known. Zero bytes: the rounds alone.
+Price price_alone(const Routes *routes, const Route *route, const Transfer *transfer);
+/// The error of a transfer whose price is TIME_NEVER_PS.
+Status price_never_ends(const Transfer *transfer);
+/// Fails: STATUS_RANGE for a transfer outside the arithmetic (bytes, rounds, times).
+Status price_check(const Transfer *transfer);
+
+#endif

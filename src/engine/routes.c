@@ -1,0 +1,224 @@
+#include "engine/routes.h"
+
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "base/memory.h"
+
+#define LABEL_LINKS "engine.links"
+#define LABEL_ROUTES "engine.routes"
+
+enum {
+    CAPACITY_BITS = 61, ///< capacities in rate units stay below 2^61: sums with one more weight fit 63 bits
+    RATE_BITS_MAX = 30,
+};
+
+static int64_t largest(int64_t a, int64_t b) { return a > b ? a : b; }
+
+/// Bits of a B/s that can be resolved without the largest capacity leaving CAPACITY_BITS.
+static int32_t choose_rate_bits(const Cluster *cluster) {
+    const ClusterSpec *spec = cluster_spec(cluster);
+    int64_t most_Bps = largest(spec->nic.line_Bps, spec->nic.goodput_Bps);
+    most_Bps = largest(most_Bps, largest(spec->scale_up.line_Bps, spec->scale_up.goodput_Bps));
+    for (int32_t t = 0; t < spec->ntiers; t++) most_Bps = largest(most_Bps, spec->tier[t].link_Bps);
+    for (LinkId bundle = cluster_nlinks(cluster); bundle < cluster_nresources(cluster); bundle++)
+        most_Bps = largest(most_Bps, cluster_capacity_Bps(cluster, bundle));
+    int32_t bits = RATE_BITS_MAX;
+    while (bits > 0 && most_Bps >= INT64_C(1) << (CAPACITY_BITS - bits)) bits--;
+    return bits;
+}
+
+void routes_init(Routes *routes, const Cluster *cluster) {
+    int64_t nresources = cluster_nresources(cluster);
+    CHECK(nresources < INT32_MAX, "%lld links: more than 2^31", (long long)nresources);
+    *routes = (Routes){.cluster = cluster,
+                       .rate_bits = choose_rate_bits(cluster),
+                       .npages = (nresources + LINK_PAGE - 1) / LINK_PAGE,
+                       .first_free = -1,
+                       .oldest = -1,
+                       .newest = -1};
+    routes->page = memory_alloc(LABEL_LINKS, (size_t)routes->npages * sizeof *routes->page);
+    runs_init(&routes->uses, LABEL_ROUTES, sizeof(RouteUse));
+}
+
+void routes_fini(Routes *routes) {
+    for (int64_t p = 0; p < routes->npages; p++)
+        memory_free(LABEL_LINKS, routes->page[p], LINK_PAGE * sizeof(int32_t));
+    memory_free(LABEL_LINKS, routes->page, (size_t)routes->npages * sizeof *routes->page);
+    memory_free(LABEL_LINKS, routes->link, (size_t)routes->slots_capacity * sizeof *routes->link);
+    memory_free(LABEL_LINKS, routes->capacity, (size_t)routes->slots_capacity * sizeof *routes->capacity);
+    memory_free(LABEL_ROUTES, routes->at, (size_t)routes->routes_capacity * sizeof *routes->at);
+    runs_fini(&routes->uses);
+    table_free(&routes->by_key);
+    array_free(&routes->merge);
+}
+
+static int32_t new_slot(Routes *routes, LinkId link) {
+    if (routes->nslots == routes->slots_capacity) {
+        size_t old = (size_t)routes->slots_capacity, wanted = (size_t)runs_grown(routes->slots_capacity);
+        routes->link =
+            memory_resize(LABEL_LINKS, routes->link, old * sizeof *routes->link, wanted * sizeof *routes->link);
+        routes->capacity = memory_resize(LABEL_LINKS, routes->capacity, old * sizeof *routes->capacity,
+                                         wanted * sizeof *routes->capacity);
+        routes->slots_capacity = (int64_t)wanted;
+    }
+    int64_t capacity_Bps = cluster_capacity_Bps(routes->cluster, link);
+    CHECK(capacity_Bps >= 0 && capacity_Bps < INT64_C(1) << (CAPACITY_BITS - routes->rate_bits),
+          "link %lld: capacity of %lld B/s", (long long)link, (long long)capacity_Bps);
+    routes->link[routes->nslots] = (int32_t)link;
+    routes->capacity[routes->nslots] = capacity_Bps << routes->rate_bits;
+    return (int32_t)routes->nslots++;
+}
+
+static int32_t slot_of(Routes *routes, LinkId link) {
+    int32_t **page = &routes->page[link >> LINK_PAGE_BITS];
+    if (!*page) *page = memory_alloc(LABEL_LINKS, LINK_PAGE * sizeof(int32_t));
+    int32_t *entry = &(*page)[link & (LINK_PAGE - 1)];
+    if (*entry == 0) *entry = new_slot(routes, link) + 1;
+    return *entry - 1;
+}
+
+static int link_weight_compare(const void *a, const void *b) {
+    const LinkWeight *x = a, *y = b;
+    return (x->link > y->link) - (x->link < y->link);
+}
+
+/// Uses of all edges, one entry a link, sorted by link, into routes->merge.
+static Status merge_edges(Routes *routes, const Transfer *transfer) {
+    LinkUse uses[ROUTE_USES_MAX];
+    int32_t nuses;
+    array_clear(&routes->merge);
+    for (int64_t e = 0; e < transfer->edges.nedges; e++) {
+        Edge edge = transfer->edges.edge(transfer->edges.context, e);
+        TRY(routing_route(routes->cluster, edge.src, edge.dst, transfer->connection, transfer->queue_pairs, uses,
+                          &nuses)); // the hash takes in the two ends
+        for (int32_t u = 0; u < nuses; u++)
+            array_push(&routes->merge, (LinkWeight){uses[u].link, (int64_t)uses[u].weight * edge.weight});
+    }
+    if (transfer->edges.nedges == 1) return status_ok(); // a single path comes sorted
+    if (routes->merge.n > 1)
+        qsort(routes->merge.at, (size_t)routes->merge.n, sizeof *routes->merge.at, link_weight_compare);
+    int64_t n = 0;
+    for (int64_t i = 0; i < routes->merge.n; i++)
+        if (n > 0 && routes->merge.at[n - 1].link == routes->merge.at[i].link)
+            routes->merge.at[n - 1].weight += routes->merge.at[i].weight;
+        else
+            routes->merge.at[n++] = routes->merge.at[i];
+    routes->merge.n = n;
+    return status_ok();
+}
+
+static int32_t take_route(Routes *routes) {
+    if (routes->first_free >= 0) {
+        int32_t r = routes->first_free;
+        routes->first_free = routes->at[r].newer;
+        return r;
+    }
+    if (routes->nroutes == routes->routes_capacity) {
+        size_t old = (size_t)routes->routes_capacity, wanted = (size_t)runs_grown(routes->routes_capacity);
+        CHECK(wanted < INT32_MAX, "more than 2^31 routes");
+        routes->at = memory_resize(LABEL_ROUTES, routes->at, old * sizeof(Route), wanted * sizeof(Route));
+        routes->routes_capacity = (int64_t)wanted;
+    }
+    return (int32_t)routes->nroutes++;
+}
+
+static Status make_route(Routes *routes, const Transfer *transfer, int32_t *out) {
+    TRY(merge_edges(routes, transfer));
+    int32_t nuses = (int32_t)routes->merge.n;
+    REQUIRE(nuses > 0, STATUS_RANGE, "transfer %lld has no edges", (long long)transfer->tag);
+    int32_t r = take_route(routes), first = runs_take(&routes->uses, nuses);
+    int64_t alone_level = INT64_MAX, most_weight = 0;
+    for (int32_t u = 0; u < nuses; u++) {
+        LinkWeight use = routes->merge.at[u];
+        CHECK(use.weight >= 1 && use.weight <= INT32_MAX, "link %lld: weight %lld", (long long)use.link,
+              (long long)use.weight);
+        int32_t slot = slot_of(routes, use.link);
+        ((RouteUse *)routes->uses.at)[first + u] = (RouteUse){slot, (int32_t)use.weight};
+        int64_t level = routes->capacity[slot] / use.weight;
+        if (level < alone_level) alone_level = level;
+        if (use.weight > most_weight) most_weight = use.weight;
+    }
+    routes->at[r] = (Route){.unit_bytes = routing_unit_bytes(routes->cluster, transfer->queue_pairs),
+                            .alone_level = alone_level,
+                            .queue_pairs = transfer->queue_pairs,
+                            .first_use = first,
+                            .nuses = nuses,
+                            .step = -1,
+                            .older = -1,
+                            .newer = -1};
+    // All bytes of an edge pass its first link, so unit * level, the rate in bytes, fits where the capacity fits.
+    CHECK(most_weight >= routes->at[r].unit_bytes, "no link carries all bytes of transfer %lld",
+          (long long)transfer->tag);
+    *out = r;
+    return status_ok();
+}
+
+static void idle_remove(Routes *routes, int32_t r) {
+    Route *route = &routes->at[r];
+    *(route->older >= 0 ? &routes->at[route->older].newer : &routes->oldest) = route->newer;
+    *(route->newer >= 0 ? &routes->at[route->newer].older : &routes->newest) = route->older;
+    routes->idle_uses -= route->nuses;
+}
+
+Status routes_hold(Routes *routes, const Transfer *transfer, int32_t *out) {
+    uint64_t key = transfer->edges.key;
+    int64_t *known = key != 0 && (int64_t)key != INT64_MIN ? table_find(&routes->by_key, (int64_t)key) : NULL;
+    if (known && routes->at[*known].queue_pairs == transfer->queue_pairs) {
+        int32_t r = (int32_t)*known;
+        if (routes->at[r].nholders++ == 0) idle_remove(routes, r);
+        *out = r;
+        return status_ok();
+    }
+    REQUIRE(transfer->queue_pairs >= 1 && transfer->queue_pairs <= QUEUE_PAIRS_MAX, STATUS_RANGE,
+            "transfer %lld: %d queue pairs, but 1 to %d are allowed", (long long)transfer->tag, transfer->queue_pairs,
+            QUEUE_PAIRS_MAX);
+    TRY(make_route(routes, transfer, out));
+    Route *route = &routes->at[*out];
+    route->nholders = 1;
+    if (!known && key != 0 && (int64_t)key != INT64_MIN) {
+        route->key = key;
+        table_insert(&routes->by_key, (int64_t)key, *out);
+    }
+    return status_ok();
+}
+
+void routes_let_go(Routes *routes, int32_t r) {
+    Route *route = &routes->at[r];
+    DCHECK(route->nholders > 0, "route %d is not held", r);
+    if (--route->nholders > 0) return;
+    routes->idle_uses += route->nuses;
+    // What cannot be found again goes to the old end, where routes_excess looks.
+    if (route->key == 0) {
+        route->older = -1;
+        route->newer = routes->oldest;
+        *(routes->oldest >= 0 ? &routes->at[routes->oldest].older : &routes->newest) = r;
+        routes->oldest = r;
+    } else {
+        route->newer = -1;
+        route->older = routes->newest;
+        *(routes->newest >= 0 ? &routes->at[routes->newest].newer : &routes->oldest) = r;
+        routes->newest = r;
+    }
+}
+
+int32_t routes_excess(const Routes *routes) {
+    if (routes->oldest < 0) return -1;
+    return routes->at[routes->oldest].key == 0 || routes->idle_uses > ROUTE_CACHE_USES ? routes->oldest : -1;
+}
+
+void routes_drop(Routes *routes, int32_t r) {
+    idle_remove(routes, r);
+    Route *route = &routes->at[r];
+    if (route->key != 0) table_remove(&routes->by_key, (int64_t)route->key);
+    runs_give_back(&routes->uses, route->first_use, route->nuses);
+    *route = (Route){.nholders = -1, .newer = routes->first_free};
+    routes->first_free = r;
+}
+
+void routes_slots_by_link(const Routes *routes, int32_t slots[]) {
+    int64_t n = 0;
+    for (int64_t p = 0; p < routes->npages; p++)
+        for (int64_t i = 0; routes->page[p] && i < LINK_PAGE; i++)
+            if (routes->page[p][i] != 0) slots[n++] = routes->page[p][i] - 1;
+}

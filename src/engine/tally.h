@@ -1,0 +1,70 @@
+/// tally.h: totals per link of a training step or of a sampling interval.
+///
+/// Idea.    Bytes are added up per route when a transfer ends (one addition) and spread over its links when totals are
+///          asked for. They are counted in parts of 1 / unit_bytes, kept apart by unit_bytes: integers, so sums are
+///          exact and do not depend on order. A link that holds transfers back is slow; its time is counted while at
+///          least one transfer is held.
+/// Limits.  A link's total is rounded down once per unit_bytes in use (not at all if unit_bytes divides the bytes);
+///          lost bytes are rounded down.
+#ifndef COLOSSIM_ENGINE_TALLY_H
+#define COLOSSIM_ENGINE_TALLY_H
+
+#include "base/array.h"
+#include "base/wide.h"
+#include "engine/routes.h"
+
+typedef ARRAY_OF(LinkSample) LinkSamples;
+
+/// Open while count > 0; then -(start of the open stretch) is included in congested_ps.
+typedef struct SlowLink {
+    Wide lost; ///< work, as in price.h: exact however the stretches are cut
+    int64_t congested_ps;
+    int32_t count;
+} SlowLink;
+
+typedef struct TallyBytes {
+    int64_t unit_bytes;
+    int64_t *parts; ///< [nslots] by slot
+    int64_t nslots;
+} TallyBytes;
+
+/// Zero-initialise to use.
+typedef struct Tally {
+    int32_t step;
+    ARRAY_OF(TallyBytes) bytes;
+    SlowLink *slow; ///< [nslow] by slot
+    int64_t nslow;
+} Tally;
+
+/// Add `bytes` of progress on every link of a route.
+void tally_add_route(Tally *tally, const Routes *routes, const Route *route, int64_t bytes);
+void tally_slow_open(Tally *tally, const Routes *routes, int32_t slot, int64_t now_ps);
+void tally_slow_close(Tally *tally, int32_t slot, int64_t now_ps, Wide lost);
+/// Totals of all links with any, in the order of `slots[nslots]`.
+void tally_list(const Tally *tally, const Routes *routes, const int32_t slots[], int64_t nslots, int64_t now_ps,
+                LinkSamples *samples);
+/// Zero all totals; what is slow at now_ps stays slow.
+void tally_restart(Tally *tally, int64_t now_ps);
+void tally_fini(Tally *tally);
+
+/// Tallies by step, and the slots in the order of their links.
+typedef struct StepTallies {
+    ARRAY_OF(Tally) at;
+    ARRAY_OF(int32_t) slots;
+    LinkSamples samples;
+} StepTallies;
+
+/// The tally of a step; moves when another step is added.
+Tally *step_tally(StepTallies *steps, int32_t step);
+/// Slots by link id.
+const int32_t *step_slots(StepTallies *steps, const Routes *routes);
+/// A transfer of `step` has moved `bytes` over its route.
+void step_add(StepTallies *steps, const Routes *routes, Route *route, int32_t step, int64_t bytes);
+/// Take what a route holds back into the tally of its step.
+void step_flush(StepTallies *steps, const Routes *routes, Route *route);
+/// Totals of a step into steps->samples; returns how many.
+int64_t step_list(StepTallies *steps, Routes *routes, int32_t step, int64_t now_ps);
+void step_clear(StepTallies *steps, Routes *routes, int32_t step);
+void step_fini(StepTallies *steps);
+
+#endif
