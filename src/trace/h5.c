@@ -1,0 +1,324 @@
+#include "trace/h5.h"
+
+#include <hdf5.h>
+#include <hdf5_hl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "par/comm_mpi.h"
+
+#ifndef H5_HAVE_PARALLEL
+#error "This HDF5 was built without MPI (Debian: libhdf5-openmpi-dev)."
+#endif
+
+struct H5File {
+    hid_t file;
+    hid_t transfer; // how data is written: collectively, if the file is open in parallel
+    char path[1024];
+};
+
+/// HDF5's own words for the cause: the first record of its error stack is the innermost.
+static herr_t innermost_error(unsigned n, const H5E_error2_t *error, void *text) {
+    if (n == 0 && error->desc) snprintf(text, 400, "%s", error->desc);
+    return 0;
+}
+
+static Status h5_error(const char *path, const char *doing, const char *what) {
+    char cause[400] = "no cause given";
+    H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, innermost_error, cause);
+    FAIL(STATUS_OUTPUT, "%s: cannot %s %s: %s", path, doing, what, cause);
+}
+
+#define H5_TRY(call, file, doing, what)                                       \
+    do {                                                                      \
+        if ((call) < 0) return h5_error((file)->path, (doing), (what));       \
+    } while (0)
+
+/// Bring an open dataset's name into the message; call it before the next HDF5 function.
+static Status set_error(const H5File *file, H5Set set, const char *doing) {
+    char cause[400] = "no cause given", name[256] = "a dataset";
+    H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, innermost_error, cause);
+    H5Iget_name(set, name, sizeof name);
+    FAIL(STATUS_OUTPUT, "%s: cannot %s %s: %s", file->path, doing, name, cause);
+}
+
+static hid_t type_of(TraceType type, bool in_file) {
+    switch (type) {
+        case TRACE_I8: return in_file ? H5T_STD_I8LE : H5T_NATIVE_INT8;
+        case TRACE_I32: return in_file ? H5T_STD_I32LE : H5T_NATIVE_INT32;
+        case TRACE_I64: return in_file ? H5T_STD_I64LE : H5T_NATIVE_INT64;
+        case TRACE_U64: return in_file ? H5T_STD_U64LE : H5T_NATIVE_UINT64;
+        case TRACE_F64: return in_file ? H5T_IEEE_F64LE : H5T_NATIVE_DOUBLE;
+        // One character an element is netCDF's char; longer fixed strings make netCDF-C 4.9.0 corrupt its heap.
+        case TRACE_CHAR: return H5T_C_S1;
+        case TRACE_TEXT: break;
+    }
+    return -1;
+}
+
+/// Variable-length (bytes = 0) or fixed UTF-8 text; to be closed.
+static hid_t text_type(size_t bytes) {
+    hid_t type = H5Tcopy(H5T_C_S1);
+    if (H5Tset_size(type, bytes ? bytes : H5T_VARIABLE) < 0 || H5Tset_cset(type, H5T_CSET_UTF8) < 0) {
+        H5Tclose(type);
+        return -1;
+    }
+    return type;
+}
+
+static H5File *new_file(const char *path) {
+    H5Eset_auto2(H5E_DEFAULT, NULL, NULL); // we say it ourselves, once
+    H5File *file = memory_alloc("trace.h5", sizeof *file);
+    snprintf(file->path, sizeof file->path, "%s", path);
+    file->file = -1;
+    file->transfer = -1;
+    return file;
+}
+
+static void free_file(H5File **file) {
+    if ((*file)->transfer >= 0) H5Pclose((*file)->transfer);
+    memory_free("trace.h5", *file, sizeof **file);
+    *file = NULL;
+}
+
+Status h5_create(const char *path, H5File **out) {
+    H5File *file = new_file(path);
+    file->transfer = H5Pcreate(H5P_DATASET_XFER);
+    hid_t creation = H5Pcreate(H5P_FILE_CREATE), access = H5Pcreate(H5P_FILE_ACCESS);
+    // Superblock 2 at most: no "open for write" flag that a kill would leave behind. netCDF-C wants
+    // groups that remember the order of their links.
+    H5Pset_libver_bounds(access, H5F_LIBVER_EARLIEST, H5F_LIBVER_V18);
+    H5Pset_link_creation_order(creation, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED);
+    file->file = H5Fcreate(path, H5F_ACC_TRUNC, creation, access);
+    H5Pclose(creation);
+    H5Pclose(access);
+    Status status = file->file < 0 ? h5_error(path, "create", "the file") : status_ok();
+    if (status_is_ok(&status)) *out = file;
+    else free_file(&file);
+    return status;
+}
+
+Status h5_open(const char *path, const Comm *comm, H5File **out) {
+    H5File *file = new_file(path);
+    file->transfer = H5Pcreate(H5P_DATASET_XFER);
+    hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+    H5Pset_libver_bounds(access, H5F_LIBVER_EARLIEST, H5F_LIBVER_V18);
+    H5Pset_fapl_mpio(access, comm_mpi(comm), MPI_INFO_NULL);
+    H5Pset_all_coll_metadata_ops(access, true);
+    H5Pset_coll_metadata_write(access, true);
+    H5Pset_dxpl_mpio(file->transfer, H5FD_MPIO_COLLECTIVE); // filters accept nothing else
+    file->file = H5Fopen(path, H5F_ACC_RDWR, access);
+    H5Pclose(access);
+    Status status = file->file < 0 ? h5_error(path, "open", "the file by all ranks") : status_ok();
+    if (status_is_ok(&status)) *out = file;
+    else free_file(&file);
+    return status;
+}
+
+Status h5_close(H5File **file) {
+    if (!*file) return status_ok();
+    // A failed H5Fclose leaves HDF5 1.10.8 with freed memory, on which its exit handler crashes. A failed
+    // flush leaves it whole: then the file is better left to that handler.
+    Status status = h5_flush(*file);
+    if (status_is_ok(&status) && H5Fclose((*file)->file) < 0) status = h5_error((*file)->path, "close", "the file");
+    free_file(file);
+    return status;
+}
+
+Status h5_flush(H5File *file) {
+    // Not H5Dflush: in parallel it trips an assertion at close (HDFGroup/hdf5 issue 1876).
+    H5_TRY(H5Fflush(file->file, H5F_SCOPE_GLOBAL), file, "flush", "the file");
+    return status_ok();
+}
+
+Status h5_make_group(H5File *file, const char *path) {
+    hid_t creation = H5Pcreate(H5P_GROUP_CREATE);
+    H5Pset_link_creation_order(creation, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED);
+    hid_t group = H5Gcreate2(file->file, path, H5P_DEFAULT, creation, H5P_DEFAULT);
+    H5Pclose(creation);
+    H5_TRY(group, file, "make group", path);
+    H5_TRY(H5Gclose(group), file, "close group", path);
+    return status_ok();
+}
+
+/// Creation properties of a dataset; -1 on failure.
+static hid_t creation_of(TraceType type, const H5Shape *shape, const void *fill) {
+    hid_t creation = H5Pcreate(H5P_DATASET_CREATE);
+    hsize_t chunk[TRACE_RANK_MAX];
+    for (int i = 0; i < shape->rank; i++) chunk[i] = (hsize_t)shape->chunk[i];
+    herr_t failed = 0;
+    // HDF5 1.10.8 writes to unallocated chunks when a dataset made with the serial driver is filled in
+    // parallel: an error without filters, a deadlock with them (fixed later, HDFGroup/hdf5 issue 3394).
+    failed |= H5Pset_alloc_time(creation, H5D_ALLOC_TIME_EARLY);
+    if (shape->rank > 0 && shape->chunk[0] > 0) failed |= H5Pset_chunk(creation, shape->rank, chunk);
+    if (shape->gzip > 0) {
+        failed |= H5Pset_shuffle(creation);
+        failed |= H5Pset_deflate(creation, (unsigned)shape->gzip);
+    }
+    if (fill) failed |= H5Pset_fill_value(creation, type_of(type, false), fill);
+    if (failed < 0) {
+        H5Pclose(creation);
+        return -1;
+    }
+    return creation;
+}
+
+static hid_t space_of(const H5Shape *shape) {
+    if (shape->rank == 0) return H5Screate(H5S_SCALAR);
+    hsize_t size[TRACE_RANK_MAX], most[TRACE_RANK_MAX];
+    for (int i = 0; i < shape->rank; i++) {
+        size[i] = (hsize_t)shape->size[i];
+        most[i] = i == 0 && shape->grows ? H5S_UNLIMITED : size[i];
+    }
+    return H5Screate_simple(shape->rank, size, most);
+}
+
+Status h5_make_dataset(H5File *file, const char *path, TraceType type, const H5Shape *shape, const void *fill) {
+    hid_t text = type == TRACE_TEXT ? text_type(0) : -1;
+    hid_t creation = creation_of(type, shape, type == TRACE_TEXT ? NULL : fill);
+    hid_t space = space_of(shape);
+    hid_t set = H5Dcreate2(file->file, path, type == TRACE_TEXT ? text : type_of(type, true), space, H5P_DEFAULT,
+                           creation, H5P_DEFAULT);
+    if (text >= 0) H5Tclose(text);
+    H5Sclose(space);
+    H5Pclose(creation);
+    H5_TRY(set, file, "make dataset", path);
+    H5_TRY(H5Dclose(set), file, "close dataset", path);
+    return status_ok();
+}
+
+Status h5_make_link(H5File *file, const char *path, const char *link) {
+    H5_TRY(H5Lcreate_hard(file->file, path, file->file, link, H5P_DEFAULT, H5P_DEFAULT), file, "link", link);
+    return status_ok();
+}
+
+Status h5_make_scale(H5File *file, const char *path, const char *name) {
+    hid_t set = H5Dopen2(file->file, path, H5P_DEFAULT);
+    H5_TRY(set, file, "open dataset", path);
+    herr_t failed = H5DSset_scale(set, name);
+    H5Dclose(set);
+    H5_TRY(failed, file, "make a dimension scale of", path);
+    return status_ok();
+}
+
+Status h5_attach_scale(H5File *file, const char *path, int i, const char *scale) {
+    hid_t set = H5Dopen2(file->file, path, H5P_DEFAULT), of = H5Dopen2(file->file, scale, H5P_DEFAULT);
+    herr_t failed = set < 0 || of < 0 ? -1 : H5DSattach_scale(set, of, (unsigned)i);
+    Status status = failed < 0 ? h5_error(file->path, "attach a dimension scale to", path) : status_ok();
+    if (set >= 0) H5Dclose(set);
+    if (of >= 0) H5Dclose(of);
+    return status;
+}
+
+Status h5_put_texts(H5File *file, const char *path, const char *const text[], int64_t n) {
+    (void)n; // the dataset has as many elements
+    hid_t set = H5Dopen2(file->file, path, H5P_DEFAULT);
+    H5_TRY(set, file, "open dataset", path);
+    hid_t type = text_type(0);
+    herr_t failed = H5Dwrite(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, text);
+    H5Tclose(type);
+    H5Dclose(set);
+    H5_TRY(failed, file, "write", path);
+    return status_ok();
+}
+
+/// Create an attribute (n = 0: scalar) and write it.
+static Status put_attribute(H5File *file, const char *path, const char *name, hid_t file_type, hid_t memory_type, int n,
+                            const void *values) {
+    hsize_t size = n > 0 ? (hsize_t)n : 1;
+    hid_t space = n > 0 ? H5Screate_simple(1, &size, NULL) : H5Screate(H5S_SCALAR);
+    hid_t attribute = H5Acreate_by_name(file->file, path, name, file_type, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+    H5Sclose(space);
+    H5_TRY(attribute, file, "make attribute", name);
+    herr_t failed = H5Awrite(attribute, memory_type, values);
+    H5Aclose(attribute);
+    H5_TRY(failed, file, "write attribute", name);
+    return status_ok();
+}
+
+Status h5_attribute_text(H5File *file, const char *path, const char *name, const char *text) {
+    hid_t type = text_type(0); // in the global heap: an attribute itself is limited to 64 KiB
+    Status status = put_attribute(file, path, name, type, type, 0, &text);
+    H5Tclose(type);
+    return status;
+}
+
+Status h5_attribute_texts(H5File *file, const char *path, const char *name, const char *const text[], int n) {
+    hid_t type = text_type(0);
+    Status status = put_attribute(file, path, name, type, type, n, text);
+    H5Tclose(type);
+    return status;
+}
+
+Status h5_attribute(H5File *file, const char *path, const char *name, TraceType type, int n, const void *values) {
+    return put_attribute(file, path, name, type_of(type, true), type_of(type, false), n, values);
+}
+
+Status h5_rewrite_text(H5File *file, const char *path, const char *name, const char *text) {
+    hid_t type = text_type(0);
+    hid_t attribute = H5Aopen_by_name(file->file, path, name, H5P_DEFAULT, H5P_DEFAULT);
+    herr_t failed = attribute < 0 || type < 0 ? -1 : H5Awrite(attribute, type, &text);
+    Status status = failed < 0 ? h5_error(file->path, "write attribute", name) : status_ok();
+    if (attribute >= 0) H5Aclose(attribute);
+    if (type >= 0) H5Tclose(type);
+    return status;
+}
+
+Status h5_open_set(H5File *file, const char *path, H5Set *set) {
+    *set = H5Dopen2(file->file, path, H5P_DEFAULT);
+    H5_TRY(*set, file, "open dataset", path);
+    return status_ok();
+}
+
+Status h5_close_set(H5File *file, H5Set set) {
+    return H5Dclose(set) < 0 ? set_error(file, set, "close") : status_ok();
+}
+
+Status h5_extend(H5File *file, H5Set set, const H5Shape *shape, int64_t rows) {
+    hsize_t size[TRACE_RANK_MAX];
+    for (int i = 0; i < shape->rank; i++) size[i] = (hsize_t)shape->size[i];
+    size[0] = (hsize_t)rows;
+    return H5Dset_extent(set, size) < 0 ? set_error(file, set, "extend") : status_ok();
+}
+
+/// Select n[] from first[] on in `in_file` and make the matching space of memory; -1 on failure.
+static hid_t select_slab(hid_t in_file, int rank, const int64_t first[], const int64_t n[]) {
+    hsize_t start[TRACE_RANK_MAX], count[TRACE_RANK_MAX], elements = rank == 0 ? (hsize_t)n[0] : 1;
+    for (int i = 0; i < rank; i++) {
+        start[i] = (hsize_t)first[i];
+        count[i] = (hsize_t)n[i];
+        elements *= count[i];
+    }
+    hid_t in_memory = H5Screate_simple(1, &elements, NULL);
+    herr_t failed;
+    if (elements == 0) failed = H5Sselect_none(in_file) | H5Sselect_none(in_memory);
+    else if (rank == 0) failed = H5Sselect_all(in_file);
+    else failed = H5Sselect_hyperslab(in_file, H5S_SELECT_SET, start, NULL, count, NULL);
+    if (failed < 0) {
+        H5Sclose(in_memory);
+        return -1;
+    }
+    return in_memory;
+}
+
+Status h5_write(H5File *file, H5Set set, TraceType type, int rank, const int64_t first[], const int64_t n[],
+                const void *data) {
+    static const char nothing[8] = {0}; // HDF5 wants a buffer, even where nothing is selected
+    hid_t in_file = H5Dget_space(set);
+    hid_t in_memory = in_file < 0 ? -1 : select_slab(in_file, rank, first, n);
+    herr_t failed = in_memory < 0 ? -1
+                                  : H5Dwrite(set, type_of(type, false), in_memory, in_file, file->transfer,
+                                             data ? data : nothing);
+    Status status = failed < 0 ? set_error(file, set, "write") : status_ok();
+    if (in_memory >= 0) H5Sclose(in_memory);
+    if (in_file >= 0) H5Sclose(in_file);
+    return status;
+}
+
+const char *h5_version(char text[32]) {
+    unsigned major = 0, minor = 0, release = 0;
+    H5get_libversion(&major, &minor, &release);
+    snprintf(text, 32, "%u.%u.%u", major, minor, release);
+    return text;
+}

@@ -1,0 +1,291 @@
+/// schema.h: every group, axis, part and dataset of the output file, declared once.
+///
+/// Idea.    X-macro tables. The writer creates the file from them, output/README.md is printed from them
+///          (and a test holds it to them), and the driver names datasets by the enums. To add a column:
+///          one line in TRACE_DATASET_TABLE, one member in the struct of trace.h that fills it, one line
+///          in its column list in trace.c. To add a part of the step: one line in TRACE_PART_TABLE.
+///          Columns, not compounds; times are int64 picoseconds with units "ps". "No value" is NaN for floats, -1
+///          for ids, and for amounts -1 or (signed times) INT64_MIN + 2 with a _FillValue.
+/// Source.  netCDF-4 data model over HDF5 (dimension scales) and CF-1.10 (units, long_name, flag_values,
+///          _FillValue, coordinates); NeXus NXdata attributes for viewers.
+#ifndef COLOSSIM_TRACE_SCHEMA_H
+#define COLOSSIM_TRACE_SCHEMA_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+    TRACE_SCHEMA_VERSION = 1,
+    TRACE_RANK_MAX = 4,       ///< axes of a dataset
+    TRACE_TIERS_MAX = 8,      ///< scale-up domain and fabric tiers
+    TRACE_DIRECTIONS = 2,     ///< 0 up, 1 down
+    TRACE_BINS = 21,          ///< of link utilisation: idle, then twenty of 5 %
+    TRACE_USERS = 4,          ///< named users of a hot link
+    TRACE_NAME_CHARS = 64,    ///< of a link's name, padded with NUL
+};
+
+/// When a group or dataset exists.
+typedef enum TraceWhen {
+    TRACE_ALWAYS,
+    TRACE_IF_TRAINING,  ///< a training job takes part
+    TRACE_IF_TRAFFIC,   ///< a traffic job takes part
+    TRACE_IF_FULL_LINKS ///< a full row of links per step was asked for
+} TraceWhen;
+
+/// Signed parts of a step: per GPU they sum to the step's duration exactly.  id, name, meaning
+#define TRACE_PART_TABLE(P, X)                                                                     \
+    P(X, COMPUTE, "compute", "Work of the GPU itself at nominal speed.")                           \
+    P(X, OWN_SLOW, "own_slow", "Work beyond nominal speed: noise, stragglers and faults of this GPU.") \
+    P(X, SHARING, "sharing", "Work slowed by communication that runs on the same GPU.")            \
+    P(X, BUBBLE, "bubble", "Idle even if communication were free and every GPU nominal: the pipeline's bubble.") \
+    P(X, TP_EXPOSED, "tp_exposed", "Tensor-parallel communication not hidden behind work, at its time alone.") \
+    P(X, CP_EXPOSED, "cp_exposed", "Context-parallel communication not hidden behind work, at its time alone.") \
+    P(X, EP_EXPOSED, "ep_exposed", "Expert-parallel communication not hidden behind work, at its time alone.") \
+    P(X, PP_EXPOSED, "pp_exposed", "Pipeline communication not hidden behind work, at its time alone.") \
+    P(X, DP_EXPOSED, "dp_exposed", "Data-parallel communication not hidden behind work, at its time alone.") \
+    P(X, CONTENTION, "contention", "Waiting because transfers shared links with others.")          \
+    P(X, STRAGGLER, "straggler", "Waiting for other GPUs that were late.")
+
+typedef enum TracePart {
+#define TRACE_PART_ENUM(X, id, name, meaning) TRACE_PART_##id,
+    TRACE_PART_TABLE(TRACE_PART_ENUM, _)
+#undef TRACE_PART_ENUM
+        TRACE_PART_N
+} TracePart;
+
+/// What a transfer is for.  id, name
+#define TRACE_TRAFFIC_TABLE(X) \
+    X(FLOW, "flow")            \
+    X(TP, "tp")                \
+    X(PP, "pp")                \
+    X(CP, "cp")                \
+    X(EP, "ep")                \
+    X(DP, "dp")
+
+typedef enum TraceTraffic {
+#define TRACE_TRAFFIC_ENUM(id, name) TRACE_TRAFFIC_##id,
+    TRACE_TRAFFIC_TABLE(TRACE_TRAFFIC_ENUM)
+#undef TRACE_TRAFFIC_ENUM
+        TRACE_TRAFFIC_N
+} TraceTraffic;
+
+/// What a collective does.  id, name
+#define TRACE_COLLECTIVE_TABLE(X)           \
+    X(ALL_REDUCE, "all_reduce")             \
+    X(REDUCE_SCATTER, "reduce_scatter")     \
+    X(ALL_GATHER, "all_gather")             \
+    X(ALL_TO_ALL, "all_to_all")             \
+    X(BROADCAST, "broadcast")
+
+typedef enum TraceCollectiveKind {
+#define TRACE_COLLECTIVE_ENUM(id, name) TRACE_COLLECTIVE_##id,
+    TRACE_COLLECTIVE_TABLE(TRACE_COLLECTIVE_ENUM)
+#undef TRACE_COLLECTIVE_ENUM
+        TRACE_COLLECTIVE_N
+} TraceCollectiveKind;
+
+/// Groups.  id, name, when, signal and axes of the plot a viewer draws unasked, meaning
+#define TRACE_GROUP_TABLE(X)                                                                       \
+    X(ROOT, "", TRACE_ALWAYS, "", "What produced the file, and how much of it is committed.")      \
+    X(STEPS, "steps", TRACE_ALWAYS, "duration_ps", "One row a step: how long, where it went, how efficient.") \
+    X(GPUS, "gpus", TRACE_ALWAYS, "duration_ps", "Where each GPU stands, and the parts of its steps.") \
+    X(COLLECTIVES, "collectives", TRACE_IF_TRAINING, "bus_Bps", "One row a collective, ordered by start, then group.") \
+    X(FLOWS, "flows", TRACE_IF_TRAFFIC, "slowdown", "One row a flow of a traffic job, in the order of the job.") \
+    X(LINKS, "links", TRACE_ALWAYS, "utilisation_max", "Load and congestion of the links, per step: tiers, and the hottest links by name.") \
+    X(INTERVALS, "intervals", TRACE_ALWAYS, "lost_bytes", "Load and congestion of the links in time, per sampling interval.")
+
+typedef enum TraceGroup {
+#define TRACE_GROUP_ENUM(id, name, when, signal, meaning) TRACE_GROUP_##id,
+    TRACE_GROUP_TABLE(TRACE_GROUP_ENUM)
+#undef TRACE_GROUP_ENUM
+        TRACE_GROUP_N
+} TraceGroup;
+
+/// Axes (dimension scales; the dataset of the same name holds the labels, and every group that uses the
+/// axis has a hard link to it).  id, name, home group, grows, meaning
+#define TRACE_AXIS_TABLE(X)                                                                        \
+    X(STEP, "step", STEPS, true, "Number of the step, from 0.")                                    \
+    X(GPU, "gpu", GPUS, false, "Physical GPU: node * GPUs per node + slot.")                       \
+    X(COLLECTIVE, "collective", COLLECTIVES, true, "Number of the collective, from 0.")            \
+    X(FLOW, "flow", FLOWS, true, "Number of the flow, from 0.")                                    \
+    X(INTERVAL, "interval", INTERVALS, true, "Number of the sampling interval, from 0.")           \
+    X(TIER, "tier", LINKS, false, "Tier of links: the scale-up domain, then the fabric from the GPUs upwards.") \
+    X(DIRECTION, "direction", LINKS, false, "Away from the GPUs (up) or towards them (down).")     \
+    X(BIN, "utilisation_bin", INTERVALS, false, "Upper edge of a bin of utilisation; the first bin holds idle links only.") \
+    X(HOT, "hot", LINKS, false, "Place among the hottest links, 0 the hottest (most lost bytes, then most bytes, then lowest id).") \
+    X(TRAFFIC, "traffic", LINKS, false, "What bytes are for: a flow of a traffic job, or a dimension of parallelism.") \
+    X(USER, "user", LINKS, false, "Place among the users of a hot link, 0 the one with most bytes.") \
+    X(LINK, "link", LINKS, false, "Directed link; first_link says which tier and direction.")      \
+    X(CHAR, "name_char", LINKS, false, "Character of a name; has no labels.")
+
+typedef enum TraceAxis {
+    TRACE_AXIS_NONE = -1,
+#define TRACE_AXIS_ENUM(id, name, home, grows, meaning) TRACE_AXIS_##id,
+    TRACE_AXIS_TABLE(TRACE_AXIS_ENUM)
+#undef TRACE_AXIS_ENUM
+        TRACE_AXIS_N
+} TraceAxis;
+
+typedef enum TraceType { TRACE_I8, TRACE_I32, TRACE_I64, TRACE_U64, TRACE_F64, TRACE_CHAR, TRACE_TEXT } TraceType;
+
+/// What the integers of a column mean.
+typedef enum TraceFlags {
+    TRACE_PLAIN,
+    TRACE_MISSING,     ///< amounts that may have "no value": carries _FillValue, so readers decode it to NaN
+    TRACE_SIGNED,      ///< as TRACE_MISSING, for times that may be negative
+    TRACE_KIND_FLAGS,  ///< TRACE_COLLECTIVE_TABLE
+    TRACE_TRAFFIC_FLAGS, ///< TRACE_TRAFFIC_TABLE
+    TRACE_DIRECTION_FLAGS, ///< 0 up, 1 down, -1 none
+} TraceFlags;
+
+#define TRACE_AXES1(a) TRACE_AXIS_##a, TRACE_AXIS_NONE, TRACE_AXIS_NONE, TRACE_AXIS_NONE
+#define TRACE_AXES2(a, b) TRACE_AXIS_##a, TRACE_AXIS_##b, TRACE_AXIS_NONE, TRACE_AXIS_NONE
+#define TRACE_AXES3(a, b, c) TRACE_AXIS_##a, TRACE_AXIS_##b, TRACE_AXIS_##c, TRACE_AXIS_NONE
+#define TRACE_AXES4(a, b, c, d) TRACE_AXIS_##a, TRACE_AXIS_##b, TRACE_AXIS_##c, TRACE_AXIS_##d
+#define TRACE_AXES0 TRACE_AXIS_NONE, TRACE_AXIS_NONE, TRACE_AXIS_NONE, TRACE_AXIS_NONE
+
+#define TRACE_STEPS_PART(X, id, name, meaning) \
+    X(STEPS_##id, STEPS, name "_ps", F64, "ps", PLAIN, IF_TRAINING, "Mean over the job's GPUs. " meaning, TRACE_AXES1(STEP))
+#define TRACE_GPUS_PART(X, id, name, meaning) \
+    X(GPUS_##id, GPUS, name "_ps", I64, "ps", SIGNED, IF_TRAINING, meaning, TRACE_AXES2(STEP, GPU))
+
+/// Datasets beside the labels of the axes.  id, group, name, type, unit, flags, when, meaning, axes
+/// (clang-format off: a table is read by column)
+// clang-format off
+#define TRACE_DATASET_TABLE(X) \
+    X(COMMITTED, ROOT, "committed_steps", I64, "1", PLAIN, ALWAYS, "Steps that are complete in this file: read [:committed_steps] of the step axis.", TRACE_AXES0) \
+    \
+    X(STEPS_START, STEPS, "start_ps", I64, "ps", PLAIN, ALWAYS, "Start of the step: end of the step before (0 for the first).", TRACE_AXES1(STEP)) \
+    X(STEPS_END, STEPS, "end_ps", I64, "ps", PLAIN, ALWAYS, "End of the step: when the last GPU has ended it.", TRACE_AXES1(STEP)) \
+    X(STEPS_DURATION, STEPS, "duration_ps", I64, "ps", PLAIN, ALWAYS, "end_ps - start_ps.", TRACE_AXES1(STEP)) \
+    X(STEPS_GPU_MEAN, STEPS, "gpu_duration_ps", F64, "ps", PLAIN, IF_TRAINING, "Mean over the job's GPUs of their own step (end of optimizer to end of optimizer); the parts below sum to it.", TRACE_AXES1(STEP)) \
+    TRACE_PART_TABLE(TRACE_STEPS_PART, X) \
+    X(STEPS_TOKENS, STEPS, "tokens", I64, "1", PLAIN, IF_TRAINING, "Tokens trained on.", TRACE_AXES1(STEP)) \
+    X(STEPS_GPUS, STEPS, "gpus_in_job", I64, "1", PLAIN, IF_TRAINING, "GPUs of the job, spares not counted.", TRACE_AXES1(STEP)) \
+    X(STEPS_MODEL_FLOP_FULL, STEPS, "model_flop_full", F64, "1", PLAIN, IF_TRAINING, "Model FLOP of the step, attention counted in full, recomputation not counted.", TRACE_AXES1(STEP)) \
+    X(STEPS_MODEL_FLOP_CAUSAL, STEPS, "model_flop_causal", F64, "1", PLAIN, IF_TRAINING, "Model FLOP of the step, attention counted below the diagonal only.", TRACE_AXES1(STEP)) \
+    X(STEPS_HARDWARE_FLOP, STEPS, "hardware_flop", F64, "1", PLAIN, IF_TRAINING, "FLOP the GPUs execute, recomputation included.", TRACE_AXES1(STEP)) \
+    X(STEPS_PEAK, STEPS, "peak_flop_per_s", F64, "s-1", PLAIN, IF_TRAINING, "Dense peak of one GPU that MFU is measured against; attribute mfu_precision of the root names its precision.", TRACE_AXES1(STEP)) \
+    X(STEPS_MFU_FULL, STEPS, "mfu_full", F64, "1", PLAIN, IF_TRAINING, "model_flop_full / (duration * gpus_in_job * peak_flop_per_s).", TRACE_AXES1(STEP)) \
+    X(STEPS_MFU_CAUSAL, STEPS, "mfu_causal", F64, "1", PLAIN, IF_TRAINING, "model_flop_causal / (duration * gpus_in_job * peak_flop_per_s).", TRACE_AXES1(STEP)) \
+    X(STEPS_TOKEN_RATE, STEPS, "tokens_per_s_gpu", F64, "s-1", PLAIN, IF_TRAINING, "Tokens per second and GPU.", TRACE_AXES1(STEP)) \
+    X(STEPS_FINGERPRINT, STEPS, "fingerprint", U64, "1", PLAIN, ALWAYS, "Checksum of all completions of the step; equal on any number of MPI ranks.", TRACE_AXES1(STEP)) \
+    X(STEPS_COLLECTIVES_END, STEPS, "collectives_end", I64, "1", PLAIN, IF_TRAINING, "Rows of /collectives up to the end of this step.", TRACE_AXES1(STEP)) \
+    X(STEPS_FLOWS_END, STEPS, "flows_end", I64, "1", PLAIN, IF_TRAFFIC, "Rows of /flows up to the end of this step.", TRACE_AXES1(STEP)) \
+    X(STEPS_INTERVALS_END, STEPS, "intervals_end", I64, "1", PLAIN, ALWAYS, "Rows of /intervals up to the end of this step.", TRACE_AXES1(STEP)) \
+    \
+    X(GPUS_NODE, GPUS, "node", I64, "1", PLAIN, ALWAYS, "Node the GPU is in.", TRACE_AXES1(GPU)) \
+    X(GPUS_SLOT, GPUS, "slot", I32, "1", PLAIN, ALWAYS, "Place of the GPU in its node; also its rail.", TRACE_AXES1(GPU)) \
+    X(GPUS_JOB, GPUS, "job", I32, "1", PLAIN, ALWAYS, "Number of the job it works for; -1: spare or unused.", TRACE_AXES1(GPU)) \
+    X(GPUS_JOB_RANK, GPUS, "job_rank", I64, "1", PLAIN, ALWAYS, "Rank within the job; -1: none.", TRACE_AXES1(GPU)) \
+    X(GPUS_TP, GPUS, "tp", I32, "1", PLAIN, IF_TRAINING, "Tensor-parallel coordinate; -1: none.", TRACE_AXES1(GPU)) \
+    X(GPUS_PP, GPUS, "pp", I32, "1", PLAIN, IF_TRAINING, "Pipeline stage; -1: none.", TRACE_AXES1(GPU)) \
+    X(GPUS_DP, GPUS, "dp", I32, "1", PLAIN, IF_TRAINING, "Data-parallel coordinate; -1: none.", TRACE_AXES1(GPU)) \
+    X(GPUS_DURATION, GPUS, "duration_ps", I64, "ps", SIGNED, IF_TRAINING, "The GPU's own step: end of optimizer to end of optimizer; the parts sum to it exactly.", TRACE_AXES2(STEP, GPU)) \
+    TRACE_PART_TABLE(TRACE_GPUS_PART, X) \
+    \
+    X(COLLECTIVES_STEP, COLLECTIVES, "step", I64, "1", PLAIN, IF_TRAINING, "Step it belongs to.", TRACE_AXES1(COLLECTIVE)) \
+    X(COLLECTIVES_KIND, COLLECTIVES, "kind", I8, "1", KIND_FLAGS, IF_TRAINING, "What it does.", TRACE_AXES1(COLLECTIVE)) \
+    X(COLLECTIVES_TRAFFIC, COLLECTIVES, "traffic", I8, "1", TRAFFIC_FLAGS, IF_TRAINING, "Dimension of parallelism it serves.", TRACE_AXES1(COLLECTIVE)) \
+    X(COLLECTIVES_FIRST, COLLECTIVES, "group_first", I64, "1", PLAIN, IF_TRAINING, "Job rank of its first member.", TRACE_AXES1(COLLECTIVE)) \
+    X(COLLECTIVES_STRIDE, COLLECTIVES, "group_stride", I64, "1", PLAIN, IF_TRAINING, "Job ranks from one member to the next.", TRACE_AXES1(COLLECTIVE)) \
+    X(COLLECTIVES_SIZE, COLLECTIVES, "group_size", I64, "1", PLAIN, IF_TRAINING, "Members.", TRACE_AXES1(COLLECTIVE)) \
+    X(COLLECTIVES_BYTES, COLLECTIVES, "bytes", I64, "B", PLAIN, IF_TRAINING, "Size as nccl-tests counts it: all-reduce the vector, reduce-scatter the input, all-gather the output.", TRACE_AXES1(COLLECTIVE)) \
+    X(COLLECTIVES_START, COLLECTIVES, "start_ps", I64, "ps", PLAIN, IF_TRAINING, "Last member has arrived.", TRACE_AXES1(COLLECTIVE)) \
+    X(COLLECTIVES_END, COLLECTIVES, "end_ps", I64, "ps", PLAIN, IF_TRAINING, "Last member has the result.", TRACE_AXES1(COLLECTIVE)) \
+    X(COLLECTIVES_BUS, COLLECTIVES, "bus_Bps", F64, "B s-1", PLAIN, IF_TRAINING, "Bus bandwidth as in nccl-tests: bytes / time, times 2(n-1)/n for all-reduce, (n-1)/n otherwise.", TRACE_AXES1(COLLECTIVE)) \
+    X(COLLECTIVES_SLOWDOWN, COLLECTIVES, "slowdown", F64, "1", PLAIN, IF_TRAINING, "Duration over its duration alone on the fabric.", TRACE_AXES1(COLLECTIVE)) \
+    \
+    X(FLOWS_STEP, FLOWS, "step", I64, "1", PLAIN, IF_TRAFFIC, "Step it belongs to.", TRACE_AXES1(FLOW)) \
+    X(FLOWS_SOURCE, FLOWS, "source", I64, "1", PLAIN, IF_TRAFFIC, "Job rank that sends.", TRACE_AXES1(FLOW)) \
+    X(FLOWS_DESTINATION, FLOWS, "destination", I64, "1", PLAIN, IF_TRAFFIC, "Job rank that receives.", TRACE_AXES1(FLOW)) \
+    X(FLOWS_BYTES, FLOWS, "bytes", I64, "B", PLAIN, IF_TRAFFIC, "Bytes moved.", TRACE_AXES1(FLOW)) \
+    X(FLOWS_START, FLOWS, "start_ps", I64, "ps", PLAIN, IF_TRAFFIC, "Submitted; latency counts.", TRACE_AXES1(FLOW)) \
+    X(FLOWS_END, FLOWS, "end_ps", I64, "ps", PLAIN, IF_TRAFFIC, "Last byte has arrived.", TRACE_AXES1(FLOW)) \
+    X(FLOWS_SLOWDOWN, FLOWS, "slowdown", F64, "1", PLAIN, IF_TRAFFIC, "Duration over its duration alone on the fabric.", TRACE_AXES1(FLOW)) \
+    \
+    X(LINKS_COUNT, LINKS, "links", I64, "1", PLAIN, ALWAYS, "Links of the tier, each direction.", TRACE_AXES1(TIER)) \
+    X(LINKS_CAPACITY, LINKS, "capacity_Bps", I64, "B s-1", PLAIN, ALWAYS, "Goodput of one healthy link, one direction.", TRACE_AXES1(TIER)) \
+    X(LINKS_FIRST, LINKS, "first_link", I64, "1", PLAIN, ALWAYS, "Id of the first link; ids of a tier and direction are consecutive.", TRACE_AXES2(TIER, DIRECTION)) \
+    X(LINKS_BYTES, LINKS, "bytes", I64, "B", PLAIN, ALWAYS, "Bytes carried by all links of the tier and direction.", TRACE_AXES3(STEP, TIER, DIRECTION)) \
+    X(LINKS_LOST, LINKS, "lost_bytes", I64, "B", PLAIN, ALWAYS, "What transfers would have carried more, had the link that bound them not been shared.", TRACE_AXES3(STEP, TIER, DIRECTION)) \
+    X(LINKS_CONGESTED, LINKS, "congested_ps", I64, "ps", PLAIN, ALWAYS, "Time a link was what bound a transfer below its rate alone, summed over links.", TRACE_AXES3(STEP, TIER, DIRECTION)) \
+    X(LINKS_MEAN, LINKS, "utilisation_mean", F64, "1", PLAIN, ALWAYS, "bytes / (links * capacity * duration).", TRACE_AXES3(STEP, TIER, DIRECTION)) \
+    X(LINKS_MAX, LINKS, "utilisation_max", F64, "1", PLAIN, ALWAYS, "Of the busiest link over the whole step.", TRACE_AXES3(STEP, TIER, DIRECTION)) \
+    X(LINKS_HISTOGRAM, LINKS, "histogram", I64, "1", PLAIN, ALWAYS, "Links per bin of utilisation over the whole step.", TRACE_AXES4(STEP, TIER, DIRECTION, BIN)) \
+    X(LINKS_HOT_LINK, LINKS, "hot_link", I64, "1", PLAIN, ALWAYS, "Hottest links of the step: id; -1: none.", TRACE_AXES2(STEP, HOT)) \
+    X(LINKS_HOT_TIER, LINKS, "hot_tier", I8, "1", PLAIN, ALWAYS, "Hottest links: index on the tier axis; -1: none.", TRACE_AXES2(STEP, HOT)) \
+    X(LINKS_HOT_DIRECTION, LINKS, "hot_direction", I8, "1", DIRECTION_FLAGS, ALWAYS, "Hottest links: direction.", TRACE_AXES2(STEP, HOT)) \
+    X(LINKS_HOT_BYTES, LINKS, "hot_bytes", I64, "B", MISSING, ALWAYS, "Hottest links: bytes carried.", TRACE_AXES2(STEP, HOT)) \
+    X(LINKS_HOT_LOST, LINKS, "hot_lost_bytes", I64, "B", MISSING, ALWAYS, "Hottest links: lost bytes.", TRACE_AXES2(STEP, HOT)) \
+    X(LINKS_HOT_CONGESTED, LINKS, "hot_congested_ps", I64, "ps", MISSING, ALWAYS, "Hottest links: congested time.", TRACE_AXES2(STEP, HOT)) \
+    X(LINKS_HOT_UTILISATION, LINKS, "hot_utilisation", F64, "1", PLAIN, ALWAYS, "Hottest links: bytes / (capacity * duration).", TRACE_AXES2(STEP, HOT)) \
+    X(LINKS_HOT_TRAFFIC, LINKS, "hot_traffic_bytes", I64, "B", MISSING, ALWAYS, "Hottest links: bytes by what they are for.", TRACE_AXES3(STEP, HOT, TRAFFIC)) \
+    X(LINKS_USER_TRAFFIC, LINKS, "user_traffic", I8, "1", TRAFFIC_FLAGS, ALWAYS, "Users of the hottest links: what for; -1: none.", TRACE_AXES3(STEP, HOT, USER)) \
+    X(LINKS_USER_SOURCE, LINKS, "user_source", I64, "1", PLAIN, ALWAYS, "Users of the hottest links: GPU that sends; -1: none.", TRACE_AXES3(STEP, HOT, USER)) \
+    X(LINKS_USER_DESTINATION, LINKS, "user_destination", I64, "1", PLAIN, ALWAYS, "Users of the hottest links: GPU that receives; -1: none.", TRACE_AXES3(STEP, HOT, USER)) \
+    X(LINKS_USER_BYTES, LINKS, "user_bytes", I64, "B", MISSING, ALWAYS, "Users of the hottest links: bytes from this source to this destination over the link.", TRACE_AXES3(STEP, HOT, USER)) \
+    X(LINKS_HOT_NAME, LINKS, "hot_name", CHAR, "1", PLAIN, ALWAYS, "Hottest links: name.", TRACE_AXES3(STEP, HOT, CHAR)) \
+    X(LINKS_FULL, LINKS, "link_bytes", I64, "B", PLAIN, IF_FULL_LINKS, "Bytes carried by every link.", TRACE_AXES2(STEP, LINK)) \
+    \
+    X(INTERVALS_START, INTERVALS, "start_ps", I64, "ps", PLAIN, ALWAYS, "Start of the interval.", TRACE_AXES1(INTERVAL)) \
+    X(INTERVALS_END, INTERVALS, "end_ps", I64, "ps", PLAIN, ALWAYS, "End of the interval.", TRACE_AXES1(INTERVAL)) \
+    X(INTERVALS_BYTES, INTERVALS, "bytes", I64, "B", PLAIN, ALWAYS, "Bytes carried by all links of the tier and direction.", TRACE_AXES3(INTERVAL, TIER, DIRECTION)) \
+    X(INTERVALS_LOST, INTERVALS, "lost_bytes", I64, "B", PLAIN, ALWAYS, "As in /links.", TRACE_AXES3(INTERVAL, TIER, DIRECTION)) \
+    X(INTERVALS_CONGESTED, INTERVALS, "congested_ps", I64, "ps", PLAIN, ALWAYS, "As in /links, summed over links.", TRACE_AXES3(INTERVAL, TIER, DIRECTION)) \
+    X(INTERVALS_HISTOGRAM, INTERVALS, "histogram", I64, "1", PLAIN, ALWAYS, "Links per bin of utilisation over the interval.", TRACE_AXES4(INTERVAL, TIER, DIRECTION, BIN)) \
+    X(INTERVALS_HOT_LINK, INTERVALS, "hot_link", I64, "1", PLAIN, ALWAYS, "Hottest links of the interval: id; -1: none.", TRACE_AXES2(INTERVAL, HOT)) \
+    X(INTERVALS_HOT_TIER, INTERVALS, "hot_tier", I8, "1", PLAIN, ALWAYS, "Hottest links: index on the tier axis; -1: none.", TRACE_AXES2(INTERVAL, HOT)) \
+    X(INTERVALS_HOT_DIRECTION, INTERVALS, "hot_direction", I8, "1", DIRECTION_FLAGS, ALWAYS, "Hottest links: direction.", TRACE_AXES2(INTERVAL, HOT)) \
+    X(INTERVALS_HOT_UTILISATION, INTERVALS, "hot_utilisation", F64, "1", PLAIN, ALWAYS, "Hottest links: bytes / (capacity * interval).", TRACE_AXES2(INTERVAL, HOT)) \
+    X(INTERVALS_HOT_LOST, INTERVALS, "hot_lost_bytes", I64, "B", MISSING, ALWAYS, "Hottest links: lost bytes.", TRACE_AXES2(INTERVAL, HOT))
+// clang-format on
+
+typedef enum TraceDataset {
+#define TRACE_DATASET_ENUM(id, ...) TRACE_##id,
+    TRACE_DATASET_TABLE(TRACE_DATASET_ENUM)
+#undef TRACE_DATASET_ENUM
+        TRACE_DATASET_N
+} TraceDataset;
+
+typedef struct TraceGroupRow {
+    const char *name;
+    TraceWhen when;
+    const char *signal;
+    const char *meaning;
+} TraceGroupRow;
+
+typedef struct TraceAxisRow {
+    const char *name;
+    TraceGroup home;
+    bool grows;
+    const char *meaning;
+} TraceAxisRow;
+
+typedef struct TraceDatasetRow {
+    TraceGroup group;
+    const char *name;
+    TraceType type;
+    const char *unit;
+    TraceFlags flags;
+    TraceWhen when;
+    const char *meaning;
+    TraceAxis axis[TRACE_RANK_MAX]; ///< slowest first; TRACE_AXIS_NONE ends the list
+} TraceDatasetRow;
+
+extern const TraceGroupRow TRACE_GROUPS[TRACE_GROUP_N];
+extern const TraceAxisRow TRACE_AXES[TRACE_AXIS_N];
+extern const TraceDatasetRow TRACE_DATASETS[TRACE_DATASET_N];
+
+/// Number of axes of a dataset, 0 for a scalar.
+int trace_dataset_rank(TraceDataset dataset);
+/// Bytes of one element of a type.
+int64_t trace_type_bytes(TraceType type);
+const char *trace_type_name(TraceType type);
+const char *trace_part_name(TracePart part);
+const char *trace_traffic_name(TraceTraffic traffic);
+const char *trace_collective_name(TraceCollectiveKind kind);
+/// "flag_values"-ordered names, separated by blanks, and their number; "" and 0 for columns without flags.
+const char *trace_flag_meanings(TraceFlags flags, int *n);
+
+#endif

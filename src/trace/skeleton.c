@@ -1,0 +1,369 @@
+#include "trace/skeleton.h"
+
+#include <math.h>
+#include <mpi.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/fingerprint.h"
+#include "base/memory.h"
+#include "build_info.h"
+
+/// Rows of a chunk of columns along steps and along tables; columns of a chunk of [step, gpu].
+enum { STEP_CHUNK = 256, ROW_CHUNK = 1024, SLAB_CHUNK = 16384, CHUNK_BYTES = 65536 };
+
+/// netCDF's own fill value of int64: a signed time never is that, but it may well be -1.
+static const int64_t SIGNED_FILL = INT64_MIN + 2;
+
+bool skeleton_has(const TraceInfo *info, TraceWhen when) {
+    switch (when) {
+        case TRACE_ALWAYS: return true;
+        case TRACE_IF_TRAINING: return info->training;
+        case TRACE_IF_TRAFFIC: return info->traffic;
+        case TRACE_IF_FULL_LINKS: return info->full_links;
+    }
+    return false;
+}
+
+static bool dataset_uses(TraceDataset dataset, TraceAxis axis) {
+    for (int i = 0; i < trace_dataset_rank(dataset); i++)
+        if (TRACE_DATASETS[dataset].axis[i] == axis) return true;
+    return false;
+}
+
+static bool group_uses(const TraceInfo *info, TraceGroup group, TraceAxis axis) {
+    for (int d = 0; d < TRACE_DATASET_N; d++)
+        if (TRACE_DATASETS[d].group == group && skeleton_has(info, TRACE_DATASETS[d].when) && dataset_uses(d, axis))
+            return true;
+    return false;
+}
+
+bool skeleton_has_axis(const TraceInfo *info, TraceAxis axis) {
+    for (int g = 0; g < TRACE_GROUP_N; g++)
+        if (group_uses(info, g, axis)) return true;
+    return false;
+}
+
+int64_t skeleton_axis_size(const TraceInfo *info, TraceAxis axis) {
+    switch (axis) {
+        case TRACE_AXIS_GPU: return info->ngpus;
+        case TRACE_AXIS_TIER: return info->ntiers;
+        case TRACE_AXIS_DIRECTION: return TRACE_DIRECTIONS;
+        case TRACE_AXIS_BIN: return TRACE_BINS;
+        case TRACE_AXIS_HOT: return info->hot_links > 0 ? info->hot_links : 1;
+        case TRACE_AXIS_TRAFFIC: return TRACE_TRAFFIC_N;
+        case TRACE_AXIS_USER: return TRACE_USERS;
+        case TRACE_AXIS_LINK: return info->nlinks;
+        case TRACE_AXIS_CHAR: return TRACE_NAME_CHARS;
+        default: return 0;
+    }
+}
+
+const char *skeleton_dataset_path(TraceDataset dataset, char path[SKELETON_PATH_BYTES]) {
+    const char *group = TRACE_GROUPS[TRACE_DATASETS[dataset].group].name;
+    snprintf(path, SKELETON_PATH_BYTES, "%s%s/%s", group[0] ? "/" : "", group, TRACE_DATASETS[dataset].name);
+    return path;
+}
+
+const char *skeleton_axis_path(TraceAxis axis, TraceGroup group, char path[SKELETON_PATH_BYTES]) {
+    snprintf(path, SKELETON_PATH_BYTES, "/%s/%s", TRACE_GROUPS[group].name, TRACE_AXES[axis].name);
+    return path;
+}
+
+/// Columns along steps and tables are filled in place, so they are not compressed; a row of GPUs or links is
+/// compressed on its own, and so never written again (tried: a chunk of 16 compressed steps lost committed
+/// data in 15 of 100 kills).
+H5Shape skeleton_shape(const TraceInfo *info, TraceDataset dataset) {
+    H5Shape shape = {.rank = trace_dataset_rank(dataset)};
+    const TraceAxis *axis = TRACE_DATASETS[dataset].axis;
+    int64_t row_bytes = trace_type_bytes(TRACE_DATASETS[dataset].type);
+    for (int i = 0; i < shape.rank; i++) {
+        shape.size[i] = skeleton_axis_size(info, axis[i]);
+        if (i > 0) row_bytes *= shape.size[i];
+    }
+    shape.grows = shape.rank > 0 && TRACE_AXES[axis[0]].grows;
+    if (!shape.grows) return shape;
+    for (int i = 1; i < shape.rank; i++) shape.chunk[i] = shape.size[i];
+    if (axis[1] == TRACE_AXIS_GPU || axis[1] == TRACE_AXIS_LINK) {
+        shape.chunk[0] = 1;
+        if (shape.chunk[1] > SLAB_CHUNK) shape.chunk[1] = SLAB_CHUNK;
+        shape.gzip = info->compress;
+        return shape;
+    }
+    int64_t rows = axis[0] == TRACE_AXIS_STEP ? STEP_CHUNK : ROW_CHUNK;
+    if (shape.rank > 1 && rows * row_bytes > CHUNK_BYTES) rows = CHUNK_BYTES / row_bytes;
+    shape.chunk[0] = rows > 0 ? rows : 1;
+    return shape;
+}
+
+H5Shape skeleton_axis_shape(const TraceInfo *info, TraceAxis axis) {
+    H5Shape shape = {.rank = 1, .size = {skeleton_axis_size(info, axis)}, .grows = TRACE_AXES[axis].grows};
+    if (shape.grows) shape.chunk[0] = axis == TRACE_AXIS_STEP ? STEP_CHUNK : ROW_CHUNK;
+    return shape;
+}
+
+TraceFill skeleton_fill(TraceDataset dataset) {
+    const TraceDatasetRow *row = &TRACE_DATASETS[dataset];
+    TraceFill fill = {.u64 = 0};
+    switch (row->type) {
+        case TRACE_I8: fill.i8 = -1; break;
+        case TRACE_I32: fill.i32 = -1; break;
+        case TRACE_I64: fill.i64 = row->flags == TRACE_SIGNED ? SIGNED_FILL : -1; break;
+        case TRACE_F64: fill.f64 = NAN; break;
+        case TRACE_U64:
+        case TRACE_CHAR:
+        case TRACE_TEXT: break;
+    }
+    return fill;
+}
+
+static TraceType axis_type(TraceAxis axis) {
+    switch (axis) {
+        case TRACE_AXIS_TIER:
+        case TRACE_AXIS_DIRECTION:
+        case TRACE_AXIS_TRAFFIC: return TRACE_TEXT;
+        case TRACE_AXIS_BIN: return TRACE_F64;
+        default: return TRACE_I64;
+    }
+}
+
+/// 0, 1, 2, ... in pieces, so that an axis of 100 million GPUs needs no room here.
+static Status put_numbers(H5File *file, const char *path, int64_t n) {
+    enum { PIECE = 65536 };
+    H5Set set;
+    TRY(h5_open_set(file, path, &set));
+    int64_t *number = memory_alloc("trace.skeleton", PIECE * sizeof *number);
+    Status status = status_ok();
+    for (int64_t first = 0; first < n && status_is_ok(&status); first += PIECE) {
+        int64_t count = n - first < PIECE ? n - first : PIECE;
+        for (int64_t i = 0; i < count; i++) number[i] = first + i;
+        status = h5_write(file, set, TRACE_I64, 1, &first, &count, number);
+    }
+    memory_free("trace.skeleton", number, PIECE * sizeof *number);
+    TRY(h5_close_set(file, set));
+    return status;
+}
+
+static Status put_labels(H5File *file, const TraceInfo *info, TraceAxis axis, const char *path) {
+    const char *text[TRACE_TIERS_MAX + TRACE_TRAFFIC_N] = {"up", "down"};
+    if (axis == TRACE_AXIS_TIER)
+        for (int i = 0; i < info->ntiers; i++) text[i] = info->tier[i].name;
+    if (axis == TRACE_AXIS_TRAFFIC)
+        for (int i = 0; i < TRACE_TRAFFIC_N; i++) text[i] = trace_traffic_name(i);
+    if (axis_type(axis) == TRACE_TEXT) return h5_put_texts(file, path, text, skeleton_axis_size(info, axis));
+    if (axis != TRACE_AXIS_BIN) return put_numbers(file, path, skeleton_axis_size(info, axis));
+    double edge[TRACE_BINS];
+    for (int i = 0; i < TRACE_BINS; i++) edge[i] = (double)i / (TRACE_BINS - 1);
+    H5Set set;
+    TRY(h5_open_set(file, path, &set));
+    Status status = h5_write(file, set, TRACE_F64, 1, (int64_t[]){0}, (int64_t[]){TRACE_BINS}, edge);
+    TRY(h5_close_set(file, set));
+    return status;
+}
+
+static Status make_axis(H5File *file, const TraceInfo *info, TraceAxis axis) {
+    char path[SKELETON_PATH_BYTES], link[SKELETON_PATH_BYTES];
+    const TraceGroup home = TRACE_AXES[axis].home; // exists whenever the axis is used
+    skeleton_axis_path(axis, home, path);
+    H5Shape shape = skeleton_axis_shape(info, axis);
+    TraceType type = axis_type(axis);
+    int64_t none = -1;
+    double nan = NAN;
+    TRY(h5_make_dataset(file, path, type, &shape, type == TRACE_F64 ? (void *)&nan : (void *)&none));
+    if (axis == TRACE_AXIS_CHAR) // netCDF's words for an axis without labels; readers then join the characters
+        return h5_make_scale(file, path, "This is a netCDF dimension but not a netCDF variable.        64");
+    TRY(h5_make_scale(file, path, TRACE_AXES[axis].name));
+    if (type != TRACE_TEXT) TRY(h5_attribute_text(file, path, "units", "1"));
+    TRY(h5_attribute_text(file, path, "long_name", TRACE_AXES[axis].meaning));
+    if (!shape.grows) TRY(put_labels(file, info, axis, path));
+    for (int g = 0; g < TRACE_GROUP_N; g++)
+        if (g != (int)home && group_uses(info, g, axis))
+            TRY(h5_make_link(file, path, skeleton_axis_path(axis, g, link)));
+    return status_ok();
+}
+
+/// What a column means: unit, long name, the words behind its numbers, what is no value.
+static Status describe(H5File *file, TraceDataset dataset, const char *path) {
+    const TraceDatasetRow *row = &TRACE_DATASETS[dataset];
+    TraceFill fill = skeleton_fill(dataset);
+    int nflags = 0;
+    const char *words = trace_flag_meanings(row->flags, &nflags);
+    if (row->type == TRACE_CHAR) TRY(h5_attribute_text(file, path, "_Encoding", "utf-8"));
+    else TRY(h5_attribute_text(file, path, "units", row->unit));
+    TRY(h5_attribute_text(file, path, "long_name", row->meaning));
+    if (row->flags == TRACE_MISSING || row->flags == TRACE_SIGNED || row->type == TRACE_F64)
+        TRY(h5_attribute(file, path, "_FillValue", row->type, 0, &fill));
+    if (nflags > 0) {
+        int8_t values[TRACE_TRAFFIC_N + TRACE_COLLECTIVE_N];
+        for (int i = 0; i < nflags; i++) values[i] = (int8_t)i;
+        TRY(h5_attribute(file, path, "flag_values", TRACE_I8, nflags, values));
+        TRY(h5_attribute_text(file, path, "flag_meanings", words));
+    }
+    // Readers then carry a GPU's place, or the time of an interval, along with the values.
+    if (row->axis[0] == TRACE_AXIS_STEP && row->axis[1] == TRACE_AXIS_GPU)
+        return h5_attribute_text(file, path, "coordinates", "job job_rank tp pp dp node slot");
+    if (row->axis[0] == TRACE_AXIS_INTERVAL && row->axis[1] != TRACE_AXIS_NONE)
+        return h5_attribute_text(file, path, "coordinates", "start_ps end_ps");
+    return status_ok();
+}
+
+static Status make_dataset(H5File *file, const TraceInfo *info, TraceDataset dataset) {
+    char path[SKELETON_PATH_BYTES], scale[SKELETON_PATH_BYTES];
+    const TraceDatasetRow *row = &TRACE_DATASETS[dataset];
+    skeleton_dataset_path(dataset, path);
+    H5Shape shape = skeleton_shape(info, dataset);
+    TraceFill fill = skeleton_fill(dataset);
+    TRY(h5_make_dataset(file, path, row->type, &shape, &fill));
+    TRY(describe(file, dataset, path));
+    for (int i = 0; i < shape.rank; i++)
+        TRY(h5_attach_scale(file, path, i, skeleton_axis_path(row->axis[i], TRACE_AXES[row->axis[i]].home, scale)));
+    return status_ok();
+}
+
+/// NXdata: viewers such as H5Web draw `signal` over `axes` unasked.
+static Status make_group(H5File *file, const TraceInfo *info, TraceGroup group) {
+    char path[SKELETON_PATH_BYTES];
+    snprintf(path, sizeof path, "/%s", TRACE_GROUPS[group].name);
+    if (group != TRACE_GROUP_ROOT) TRY(h5_make_group(file, path));
+    TRY(h5_attribute_text(file, path, "description", TRACE_GROUPS[group].meaning));
+    for (int d = 0; d < TRACE_DATASET_N; d++) {
+        const TraceDatasetRow *row = &TRACE_DATASETS[d];
+        if (row->group != group || strcmp(row->name, TRACE_GROUPS[group].signal) != 0) continue;
+        if (!skeleton_has(info, row->when)) continue;
+        const char *axis[TRACE_RANK_MAX];
+        int n = trace_dataset_rank(d);
+        for (int i = 0; i < n; i++) axis[i] = TRACE_AXES[row->axis[i]].name;
+        TRY(h5_attribute_text(file, path, "NX_class", "NXdata"));
+        TRY(h5_attribute_text(file, path, "signal", row->name));
+        TRY(h5_attribute_texts(file, path, "axes", axis, n));
+    }
+    return status_ok();
+}
+
+static Status put_text(H5File *file, const char *name, const char *text) {
+    return text && text[0] ? h5_attribute_text(file, "/", name, text) : status_ok();
+}
+
+static Status describe_sources(H5File *file, const TraceInfo *info) {
+    uint64_t hash = 0;
+    char name[32], text[32];
+    for (int i = 0; i < info->nsources; i++) {
+        snprintf(name, sizeof name, "config_path_%d", i);
+        TRY(put_text(file, name, info->source[i].path));
+        snprintf(name, sizeof name, "config_text_%d", i);
+        TRY(put_text(file, name, info->source[i].text));
+        hash += (uint64_t)(i + 1) * fingerprint_bytes(info->source[i].text, strlen(info->source[i].text));
+    }
+    snprintf(text, sizeof text, "%016llx", (unsigned long long)hash);
+    TRY(put_text(file, "config_hash", text));
+    return put_text(file, "config_resolved", info->resolved);
+}
+
+/// Attributes of the root: the same on any number of ranks, on any host, at any time.
+static Status describe_root(H5File *file, const TraceInfo *info) {
+    const int32_t schema = TRACE_SCHEMA_VERSION, sources = info->nsources;
+    TRY(put_text(file, "Conventions", "CF-1.10"));
+    TRY(put_text(file, "title", info->title));
+    TRY(put_text(file, "source", "colossim " BUILD_INFO_VERSION));
+    TRY(put_text(file, "git_commit", BUILD_INFO_COMMIT));
+    TRY(h5_attribute(file, "/", "schema_version", TRACE_I32, 0, &schema));
+    TRY(put_text(file, "job", info->job));
+    TRY(put_text(file, "cluster", info->cluster));
+    TRY(put_text(file, "engine", info->engine));
+    TRY(put_text(file, "routing", info->routing));
+    TRY(put_text(file, "placement", info->placement));
+    TRY(put_text(file, "mfu_precision", info->precision));
+    TRY(h5_attribute(file, "/", "seed", TRACE_U64, 0, &info->seed));
+    TRY(h5_attribute(file, "/", "control_delay_ps", TRACE_I64, 0, &info->control_delay_ps));
+    TRY(h5_attribute(file, "/", "interval_ps", TRACE_I64, 0, &info->interval_ps));
+    TRY(h5_attribute(file, "/", "gpus_per_node", TRACE_I64, 0, &info->gpus_per_node));
+    TRY(h5_attribute(file, "/", "config_files", TRACE_I32, 0, &sources));
+    TRY(put_text(file, "NX_class", "NXroot"));
+    TRY(put_text(file, "default", TRACE_GROUPS[TRACE_GROUP_STEPS].name));
+    TRY(put_text(file, "status", "running"));
+    return describe_sources(file, info);
+}
+
+static Status run_text(H5File *file, const char *name, const char *text) {
+    return h5_attribute_text(file, "/run", name, text ? text : "");
+}
+
+/// Attributes of /run: what may differ between runs that are otherwise equal.
+static Status describe_run(H5File *file, const TraceInfo *info, int nranks) {
+    char host[256] = "", date[32] = "", version[32], library[MPI_MAX_LIBRARY_VERSION_STRING] = "";
+    int length = 0;
+    struct tm utc;
+    const time_t now = time(NULL);
+    const int32_t ranks = nranks;
+    gethostname(host, sizeof host - 1);
+    strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &utc));
+    MPI_Get_library_version(library, &length);
+    library[strcspn(library, "\n,")] = '\0';
+    TRY(h5_make_group(file, "/run"));
+    TRY(run_text(file, "description", "What may differ between equal runs; not part of the results."));
+    TRY(h5_attribute(file, "/run", "mpi_ranks", TRACE_I32, 0, &ranks));
+    TRY(run_text(file, "mpi_library", library));
+    TRY(run_text(file, "hdf5_version", h5_version(version)));
+    TRY(run_text(file, "compiler", BUILD_INFO_COMPILER));
+    TRY(run_text(file, "build_type", BUILD_INFO_TYPE));
+    TRY(run_text(file, "hostname", host));
+    TRY(run_text(file, "date_created", date));
+    TRY(run_text(file, "slurm_job_id", getenv("SLURM_JOB_ID")));
+    return run_text(file, "command_line", info->command_line);
+}
+
+/// Columns that are known before the first step.
+static Status put_tiers(H5File *file, const TraceInfo *info) {
+    int64_t links[TRACE_TIERS_MAX], capacity_Bps[TRACE_TIERS_MAX], first[TRACE_TIERS_MAX * TRACE_DIRECTIONS];
+    for (int t = 0; t < info->ntiers; t++) {
+        links[t] = info->tier[t].links;
+        capacity_Bps[t] = info->tier[t].capacity_Bps;
+        for (int d = 0; d < TRACE_DIRECTIONS; d++) first[t * TRACE_DIRECTIONS + d] = info->tier[t].first_link[d];
+    }
+    const struct {
+        TraceDataset dataset;
+        const void *data;
+    } column[] = {{TRACE_LINKS_COUNT, links}, {TRACE_LINKS_CAPACITY, capacity_Bps}, {TRACE_LINKS_FIRST, first}};
+    for (size_t i = 0; i < sizeof column / sizeof column[0]; i++) {
+        char path[SKELETON_PATH_BYTES];
+        H5Shape shape = skeleton_shape(info, column[i].dataset);
+        H5Set set;
+        TRY(h5_open_set(file, skeleton_dataset_path(column[i].dataset, path), &set));
+        TRY(h5_write(file, set, TRACE_I64, shape.rank, (int64_t[TRACE_RANK_MAX]){0}, shape.size, column[i].data));
+        TRY(h5_close_set(file, set));
+    }
+    return status_ok();
+}
+
+static Status put_nothing_committed(H5File *file) {
+    const int64_t zero = 0;
+    char path[SKELETON_PATH_BYTES];
+    H5Set set;
+    TRY(h5_open_set(file, skeleton_dataset_path(TRACE_COMMITTED, path), &set));
+    TRY(h5_write(file, set, TRACE_I64, 0, (int64_t[]){0}, (int64_t[]){1}, &zero));
+    return h5_close_set(file, set);
+}
+
+static Status fill_file(H5File *file, const TraceInfo *info, int nranks) {
+    for (int g = 0; g < TRACE_GROUP_N; g++)
+        if (skeleton_has(info, TRACE_GROUPS[g].when)) TRY(make_group(file, info, g));
+    for (int a = 0; a < TRACE_AXIS_N; a++)
+        if (skeleton_has_axis(info, a)) TRY(make_axis(file, info, a));
+    for (int d = 0; d < TRACE_DATASET_N; d++)
+        if (skeleton_has(info, TRACE_DATASETS[d].when)) TRY(make_dataset(file, info, d));
+    TRY(put_tiers(file, info));
+    TRY(put_nothing_committed(file));
+    TRY(describe_root(file, info));
+    return describe_run(file, info, nranks);
+}
+
+Status skeleton_make(const TraceInfo *info, int nranks) {
+    H5File *file = NULL;
+    TRY(h5_create(info->path, &file));
+    Status status = fill_file(file, info, nranks);
+    Status closed = h5_close(&file);
+    return status_is_ok(&status) ? closed : status;
+}

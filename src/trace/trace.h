@@ -1,0 +1,210 @@
+/// trace.h: writes the HDF5 file of a run, so that what is committed survives a kill at any moment.
+///
+/// Idea.    Rank 0 makes the whole structure of schema.h with the serial driver, then all ranks reopen the
+///          file with MPI-IO and fill it. A step is:
+///
+///              trace_begin_step            every step axis grows by one row (of fill values)
+///              trace_append_intervals      any number of times, as the run goes
+///              trace_write_gpus            each rank its slab of GPUs
+///              trace_append_collectives / trace_append_flows
+///              trace_write_links, trace_write_full_links, trace_write_step
+///              trace_commit                flush, then committed_steps = rows written
+///
+///          Nothing committed is ever written again: compressed chunks hold one step each, and
+///          uncompressed ones are filled in place. Readers cut at committed_steps; how many rows of the
+///          tables belong to a step stands in /steps/{collectives,flows,intervals}_end. The MPI-IO driver
+///          takes no file lock, so the file opens while the run is going.
+/// Limits.  HDF5 promises nothing about power loss; the layout was tried with SIGKILL only.
+///          What may differ between equal runs (ranks, host, date, wall time) is an attribute of /run.
+/// Errors.  Everything that HDF5 refuses is STATUS_OUTPUT; all ranks get the same status.
+///          After one, only trace_close may be called.
+#ifndef COLOSSIM_TRACE_TRACE_H
+#define COLOSSIM_TRACE_TRACE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/status.h"
+#include "par/comm.h"
+#include "trace/schema.h"
+
+typedef struct Trace Trace; // opaque
+
+/// A file the run was configured from.
+typedef struct TraceSource {
+    const char *path;
+    const char *text;
+} TraceSource;
+
+/// One tier of links. Index 0 of the tier axis is the scale-up domain.
+typedef struct TraceTier {
+    const char *name;
+    int64_t links;                          ///< each direction
+    int64_t capacity_Bps;                   ///< of one healthy link, one direction
+    int64_t first_link[TRACE_DIRECTIONS];
+} TraceTier;
+
+/// What the file says about itself. Everything is borrowed for the call, and equal on all ranks.
+typedef struct TraceInfo {
+    const char *path;        ///< of the file; an existing one is replaced
+    const char *title;       ///< e.g. "llama3.1-405b on colossus-100k"
+    const char *job;         ///< name(s) of the jobs
+    const char *cluster;     ///< name of the topology
+    const char *engine;      ///< "closed", "flow"
+    const char *routing;     ///< "ecmp" ...
+    const char *placement;   ///< "contiguous", "random" ...
+    const char *precision;   ///< of peak_flop_per_s; "" without a training job
+    const char *resolved;    ///< normalised configuration, YAML
+    const TraceSource *source; ///< [nsources]
+    int32_t nsources;
+    uint64_t seed;
+    int64_t control_delay_ps;
+    int64_t interval_ps;     ///< sampling interval
+    bool training, traffic;  ///< kinds of job that take part
+    int64_t ngpus;           ///< GPUs of the cluster, spares included
+    int64_t gpus_per_node;
+    const TraceTier *tier;   ///< [ntiers]
+    int32_t ntiers;          ///< 1 .. TRACE_TIERS_MAX
+    int64_t nlinks;          ///< of all tiers and directions
+    int32_t hot_links;       ///< >= 0, per step and per interval
+    bool full_links;
+    int32_t compress;        ///< gzip level 0..9
+    bool commit_every;       ///< never thin out commits
+    const char *command_line; ///< goes to /run
+} TraceInfo;
+
+/// A GPU's place in the job; TRACE_NONE where it has none.
+enum { TRACE_NONE = -1 };
+typedef struct TraceGpu {
+    int32_t job;
+    int64_t job_rank;
+    int32_t tp, pp, dp;
+} TraceGpu;
+
+/// A GPU's step. `working` false: spare or of a traffic job, all columns hold "no value".
+typedef struct TraceGpuStep {
+    bool working;
+    int64_t duration_ps;
+    int64_t part_ps[TRACE_PART_N]; ///< signed; sum equals duration_ps (CHECKed)
+} TraceGpuStep;
+
+/// The whole job's step. Derived columns (duration, mfu, token rate) are computed here.
+typedef struct TraceStep {
+    int64_t start_ps, end_ps;
+    uint64_t fingerprint;
+    /// Training only:
+    int64_t working_gpus;
+    double mean_duration_ps;          ///< over working GPUs
+    double mean_part_ps[TRACE_PART_N];
+    int64_t tokens;
+    double model_flop_full, model_flop_causal, hardware_flop;
+    double peak_flop_per_s;           ///< of one GPU
+} TraceStep;
+
+typedef struct TraceCollective {
+    TraceCollectiveKind kind;
+    TraceTraffic traffic;
+    int64_t group_first, group_stride, group_size; ///< job ranks
+    int64_t bytes;
+    int64_t start_ps, end_ps;
+    double bus_Bps;
+    double slowdown;
+} TraceCollective;
+
+typedef struct TraceFlow {
+    int64_t source, destination; ///< job ranks
+    int64_t bytes;
+    int64_t start_ps, end_ps;
+    double slowdown;
+} TraceFlow;
+
+/// All links of one tier and direction, over a step or an interval.
+typedef struct TraceTierLoad {
+    int64_t bytes, lost_bytes, congested_ps;
+    double utilisation_mean, utilisation_max; ///< step only
+    int64_t histogram[TRACE_BINS];            ///< links per bin; trace_bin says which
+} TraceTierLoad;
+
+typedef struct TraceLinkUser {
+    TraceTraffic traffic;
+    int64_t source, destination; ///< GPUs
+    int64_t bytes;
+} TraceLinkUser;
+
+/// A hot link. Fields marked (step) are not looked at for an interval.
+typedef struct TraceHotLink {
+    int64_t link;
+    int32_t tier, direction;
+    double utilisation;
+    int64_t lost_bytes;
+    int64_t bytes, congested_ps;               ///< (step)
+    int64_t traffic_bytes[TRACE_TRAFFIC_N];    ///< (step)
+    int32_t nusers;                            ///< (step) 0 .. TRACE_USERS
+    TraceLinkUser user[TRACE_USERS];           ///< (step) most bytes first
+    char name[TRACE_NAME_CHARS];               ///< (step)
+} TraceHotLink;
+
+/// Load of one step or one interval; only rank 0's is looked at.
+typedef struct TraceLoad {
+    int64_t start_ps, end_ps;                                  ///< of an interval
+    TraceTierLoad tier[TRACE_TIERS_MAX][TRACE_DIRECTIONS];     ///< [ntiers]
+    const TraceHotLink *hot;                                   ///< [nhot], hottest first
+    int32_t nhot;                                              ///< <= hot_links
+} TraceLoad;
+
+/// Bin of a link that carried `bytes` where `capacity_bytes` would have fitted: 0 for 0 bytes, then
+/// ceil(20 * share), at most TRACE_BINS - 1.   capacity_bytes > 0.   MPI: local.
+int trace_bin(int64_t bytes, int64_t capacity_bytes);
+
+/// Create the file with everything that is known before the first step; attribute status = "running".
+///   MPI: collective over `comm`, which is borrowed until trace_close; MPI_Init must have been called.
+///   Fails: STATUS_OUTPUT, naming the file and what the system said.
+Status trace_create(const Comm *comm, const TraceInfo *info, Trace **trace);
+
+/// Each rank its GPUs [first, first + n): consecutive physical ids; ranks must not overlap. n = 0 is legal.
+///   Once, before the first step.   MPI: collective.
+Status trace_static_gpus(Trace *trace, int64_t first, int64_t n, const TraceGpu gpu[]);
+
+/// Open the next step (numbers from 0).   MPI: collective.
+Status trace_begin_step(Trace *trace);
+
+/// Of the open step: as trace_static_gpus. Training only.   MPI: collective.
+Status trace_write_gpus(Trace *trace, int64_t first, int64_t n, const TraceGpuStep gpu[]);
+
+/// Append n rows of this rank, behind those of the ranks before it: either all rows stand on rank 0, or the
+/// concatenation over ranks is in final order. They count for the open step. Training | traffic only.
+///   MPI: collective.
+Status trace_append_collectives(Trace *trace, int64_t n, const TraceCollective row[]);
+Status trace_append_flows(Trace *trace, int64_t n, const TraceFlow row[]);
+
+/// Append n intervals, in the order of time. Only rank 0's are looked at (the others pass n = 0 or the same).
+///   MPI: collective.
+Status trace_append_intervals(Trace *trace, int32_t n, const TraceLoad load[]);
+
+/// Of the open step; only rank 0's load is looked at (NULL elsewhere).   MPI: collective.
+Status trace_write_links(Trace *trace, const TraceLoad *load);
+
+/// Of the open step, if asked for in TraceInfo: each rank its consecutive link ids, as trace_static_gpus.
+///   MPI: collective; may be called several times a step by all ranks together (n = 0 is legal).
+Status trace_write_full_links(Trace *trace, int64_t first, int64_t n, const int64_t bytes[]);
+
+/// Close the open step; only rank 0's struct is looked at (NULL elsewhere).   MPI: collective.
+Status trace_write_step(Trace *trace, const TraceStep *step);
+
+/// Flush, then count the closed steps as committed, unless commits take more than 5 % of wall time and the
+/// last is less than 2 s ago (`force` or commit_every: always).
+///   *committed   out, may be NULL: steps that are in the file for good, equal on all ranks.
+///   MPI: collective.
+Status trace_commit(Trace *trace, bool force, int64_t *committed);
+
+/// An attribute of /run: what may vary between equal runs (wall times, memory).   MPI: collective.
+Status trace_run_double(Trace *trace, const char *name, double value);
+Status trace_run_int(Trace *trace, const char *name, int64_t value);
+Status trace_run_text(Trace *trace, const char *name, const char *text);
+
+/// Commit what is closed, set attribute status ("complete", "stopped", "failed"), close the
+/// file and free. After a failure of another trace function the commit is skipped. *trace becomes NULL;
+/// NULL is legal.   MPI: collective.
+Status trace_close(Trace **trace, const char *status);
+
+#endif
