@@ -1,0 +1,254 @@
+#include "config/cross_check.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "workload/cost.h"
+#include "workload/traffic.h"
+
+/// One job against the topology.
+typedef struct Pair {
+    Reader *reader;
+    const CrossCheck *files;
+    const JobEntry *entry;
+    JobSpec *job;
+    const ClusterSpec *cluster;
+    int64_t gpus;
+} Pair;
+
+typedef struct PlaceText {
+    char text[TEXT_PATH_BYTES + 32];
+} PlaceText;
+
+static const char *topology_place(const Pair *pair, const char *path, PlaceText *out) {
+    return place_name(node_place(pair->files->topology_root, path), out->text);
+}
+
+#define PAIR_ERROR(pair, path, ...) reader_error((pair)->reader, (pair)->entry->root, (path), __VA_ARGS__)
+
+/// The last of the sizes that were written down: where the product is reported.
+static const char *size_key(const Pair *pair) {
+    static const char *const KEYS[] = {"parallel.dp", "parallel.pp", "parallel.tp", "parallel.cp"};
+    for (int i = 0; i < 4; i++)
+        if (node_find(pair->entry->root, KEYS[i])) return KEYS[i];
+    return "parallel";
+}
+
+static bool check_ranks(const Pair *pair) {
+    ParallelSpec *parallel = &pair->job->parallel;
+    PlaceText place;
+    int64_t others = 1;
+    for (int d = 0; d < DIM_N; d++) {
+        if (d == DIM_DP) continue;
+        others *= parallel->size[d];
+        if (others > pair->gpus) break;
+    }
+    if (others > pair->gpus) {
+        PAIR_ERROR(pair, size_key(pair), "one replica needs tp*pp*cp*ep >= %lld GPUs, but %s has %lld GPUs",
+                   (long long)others, topology_place(pair, "nodes", &place), (long long)pair->gpus);
+        return false;
+    }
+    if (parallel->dp_auto) parallel->size[DIM_DP] = (int32_t)(pair->gpus / others);
+    int64_t ranks = others * parallel->size[DIM_DP];
+    if (ranks > pair->gpus) {
+        PAIR_ERROR(pair, size_key(pair), "tp*pp*dp = %lld GPUs, but %s has %lld GPUs", (long long)ranks,
+                   topology_place(pair, "nodes", &place), (long long)pair->gpus);
+        return false;
+    }
+    return true;
+}
+
+static bool check_domain(const Pair *pair) {
+    const ParallelSpec *parallel = &pair->job->parallel;
+    const ClusterSpec *cluster = pair->cluster;
+    int32_t tp = parallel->size[DIM_TP];
+    PlaceText place;
+    int32_t domain = cluster->scale_up.gpus < cluster->gpus_per_node ? cluster->scale_up.gpus : cluster->gpus_per_node;
+    bool fits = domain % tp == 0, fastest = tp == 1 || parallel->order[0] == DIM_TP;
+    if (!fits)
+        PAIR_ERROR(pair, "parallel.tp", "tp = %d does not divide the %d GPUs of a node's scale-up domain (%s)", (int)tp,
+                   (int)domain, topology_place(pair, "node.scale_up", &place));
+    if (!fastest)
+        PAIR_ERROR(pair, "parallel.order", "order must begin with tp: tensor-parallel ranks share a node");
+    return fits && fastest;
+}
+
+static bool check_gpu(const Pair *pair) {
+    static const char *const NAMES[PRECISION_N] = {"fp32", "fp16", "bf16", "fp8"};
+    const TrainingSpec *training = &pair->job->training;
+    const GpuSpec *gpu = &pair->cluster->gpu;
+    PlaceText place;
+    bool precision = gpu->gemm[training->precision].npoints > 0;
+    if (!precision)
+        PAIR_ERROR(pair, "training.precision", "GPU %s (%s) has no table for precision %s", gpu->name,
+                   topology_place(pair, "node.gpu", &place), NAMES[training->precision]);
+    bool kernel = training->attention == ATTENTION_UNFUSED || gpu->attention_forward_flop_per_s[training->attention] > 0;
+    if (!kernel)
+        PAIR_ERROR(pair, "training.attention", "GPU %s (%s) has no figure for this attention kernel", gpu->name,
+                   topology_place(pair, "node.gpu", &place));
+    return precision && kernel;
+}
+
+/// The key that a message of the workload is about: the first word of it that the job writes down.
+static void place_of_message(const Pair *pair, const char *message, char path[96]) {
+    static const char *const SECTIONS[] = {"parallel", "training"};
+    snprintf(path, 96, "parallel");
+    for (const char *at = message; *at;) {
+        size_t length = strspn(at, "abcdefghijklmnopqrstuvwxyz_");
+        for (int s = 0; s < 2 && length > 0 && length < 64; s++) {
+            char key[96];
+            snprintf(key, sizeof key, "%s.%.*s", SECTIONS[s], (int)length, at);
+            if (!node_find(pair->entry->root, key)) continue;
+            memcpy(path, key, sizeof key);
+            return;
+        }
+        at += length > 0 ? length : 1;
+    }
+}
+
+/// The terms of the sum stand in the message.
+static bool check_memory(const Pair *pair) {
+    const ClusterSpec *cluster = pair->cluster;
+    StepCost cost;
+    Status status = step_cost_init(&cost, &pair->job->model, &pair->job->parallel, &pair->job->training, &cluster->gpu,
+                                   &cluster->scale_up);
+    if (status_is_ok(&status)) {
+        status = step_cost_check_memory(&cost, &cluster->gpu);
+        step_cost_fini(&cost);
+    }
+    if (!status_is_ok(&status)) PAIR_ERROR(pair, "model", "%s", status.text);
+    return status_is_ok(&status);
+}
+
+static bool check_training(const Pair *pair) {
+    bool good = check_ranks(pair);
+    good = check_domain(pair) && good;
+    good = check_gpu(pair) && good;
+    if (!good) return false;
+    if (!job_file_resolve_batch(pair->reader, pair->entry->root, pair->entry->file)) return false;
+    Status status = parallel_validate(&pair->job->parallel, &pair->job->model, &pair->job->training);
+    if (status_is_ok(&status)) return check_memory(pair);
+    char path[96];
+    place_of_message(pair, status.text, path);
+    PAIR_ERROR(pair, path, "%s", status.text);
+    return false;
+}
+
+/// Errors of the table come as lines "path:line:column: message" (and may end in one without place).
+static void report_table(const Pair *pair, const Text *csv, const Status *status) {
+    size_t path_bytes = strlen(csv->path);
+    for (const char *line = status->text; *line;) {
+        size_t length = strcspn(line, "\n");
+        int at_line = 0, at_column = 0, used = 0;
+        bool placed = strncmp(line, csv->path, path_bytes) == 0 &&
+                      sscanf(line + path_bytes, ":%d:%d: %n", &at_line, &at_column, &used) == 2 && used > 0;
+        if (placed)
+            diagnostics_error(pair->reader->diagnostics, (Place){csv, at_line, at_column, 1}, "%.*s",
+                              (int)(length - path_bytes) - used, line + path_bytes + used);
+        else
+            PAIR_ERROR(pair, "traffic.file", "%.*s", (int)length, line);
+        line += length + (line[length] == '\n');
+    }
+}
+
+/// Read the CSV beside the job file, so that it travels with the run, and check its lines.
+static bool check_flows(const Pair *pair) {
+    TrafficSpec *traffic = &pair->job->traffic;
+    if (traffic->pattern != TRAFFIC_FLOWS) return true;
+    char path[2 * TEXT_PATH_BYTES];
+    const char *slash = strrchr(pair->entry->path, '/');
+    int folder = slash && traffic->file[0] != '/' ? (int)(slash - pair->entry->path) + 1 : 0;
+    int length = snprintf(path, sizeof path, "%.*s%s", folder, pair->entry->path, traffic->file);
+    Status reason = status_ok();
+    const Text *csv = NULL;
+    if (length < (int)sizeof traffic->file)
+        csv = texts_open(pair->reader->texts, pair->reader->source, path, TEXT_DATA_BYTES_MAX, &reason);
+    if (!csv) {
+        PAIR_ERROR(pair, "traffic.file", "%.300s cannot be read: %.200s", path, reason.text);
+        return false;
+    }
+    memcpy(traffic->file, path, (size_t)length + 1);
+    Traffic *flows = NULL;
+    Status status = traffic_create(traffic, traffic->ranks, csv->bytes, &flows);
+    if (status_is_ok(&status))
+        traffic_destroy(flows);
+    else
+        report_table(pair, csv, &status);
+    return status_is_ok(&status);
+}
+
+static bool check_traffic(const Pair *pair) {
+    TrafficSpec *traffic = &pair->job->traffic;
+    PlaceText place;
+    if (traffic->ranks == 0) traffic->ranks = pair->gpus;
+    if (traffic->ranks > pair->gpus) {
+        PAIR_ERROR(pair, "traffic.ranks", "ranks is %lld, but %s has %lld GPUs", (long long)traffic->ranks,
+                   topology_place(pair, "nodes", &place), (long long)pair->gpus);
+        return false;
+    }
+    if (traffic->pattern == TRAFFIC_SHIFT && traffic->shift == 0) traffic->shift = traffic->ranks / 2;
+    if (traffic->pattern == TRAFFIC_SHIFT && traffic->shift >= traffic->ranks) {
+        PAIR_ERROR(pair, "traffic.shift", "shift is %lld, but only %lld ranks take part", (long long)traffic->shift,
+                   (long long)traffic->ranks);
+        return false;
+    }
+    if (traffic->pattern == TRAFFIC_INCAST && traffic->fan_in > traffic->ranks) {
+        PAIR_ERROR(pair, "traffic.fan_in", "fan_in is %lld, but only %lld ranks take part", (long long)traffic->fan_in,
+                   (long long)traffic->ranks);
+        return false;
+    }
+    bool halving = pair->job->collective.algorithm == ALGORITHM_HALVING_DOUBLING;
+    bool power = (traffic->ranks & (traffic->ranks - 1)) == 0;
+    if (traffic->pattern == TRAFFIC_COLLECTIVE && halving && !power) {
+        PAIR_ERROR(pair, "traffic.algorithm", "halving_doubling wants a power of two, but %lld ranks take part",
+                   (long long)traffic->ranks);
+        return false;
+    }
+    return check_flows(pair);
+}
+
+static void check_placement(const Pair *pair) {
+    PlaceText place;
+    const PlacementSpec *placement = &pair->job->placement;
+    if (placement->kind == PLACEMENT_STRIDED && placement->stride > pair->cluster->nodes)
+        PAIR_ERROR(pair, "placement.stride", "stride is %lld nodes, but %s has %lld", (long long)placement->stride,
+                   topology_place(pair, "nodes", &place), (long long)pair->cluster->nodes);
+}
+
+/// Engine and seed belong to the run: jobs that write them must agree.
+static void check_agreement(Reader *reader, const CrossCheck *files, const JobEntry *job) {
+    const JobEntry *first = &files->job[0];
+    const JobFile *a = first->file, *b = job->file;
+    PlaceText place;
+    bool engine = a->engine.kind == b->engine.kind && a->engine.control_delay_ps == b->engine.control_delay_ps;
+    if (node_get(job->root, "engine") && !engine)
+        reader_error(reader, job->root, "engine", "another engine than %s: jobs of a run share one",
+                     place_name(node_place(first->root, "engine"), place.text));
+    if (node_get(job->root, "seed") && a->seed != b->seed)
+        reader_error(reader, job->root, "seed", "another seed than %s: jobs of a run share one",
+                     place_name(node_place(first->root, "seed"), place.text));
+}
+
+/// "auto": a file in output/ named after topology and job; "none": no file.
+static void resolve_trace_path(const CrossCheck *files) {
+    JobFile *first = files->job[0].file;
+    if (strcmp(first->trace.path, "none") == 0)
+        first->trace.path[0] = '\0';
+    else if (strcmp(first->trace.path, "auto") == 0)
+        snprintf(first->trace.path, sizeof first->trace.path, "output/%s-%s.h5", files->cluster->name, first->job.name);
+}
+
+void cross_check(Reader *reader, CrossCheck *files) {
+    for (int32_t i = 0; i < files->njobs; i++) {
+        const JobEntry *entry = &files->job[i];
+        Pair pair = {reader, files, entry, &entry->file->job, files->cluster,
+                     files->cluster->nodes * files->cluster->gpus_per_node};
+        if (pair.job->kind == JOB_TRAINING)
+            check_training(&pair);
+        else
+            check_traffic(&pair);
+        check_placement(&pair);
+        if (i > 0) check_agreement(reader, files, entry);
+    }
+    resolve_trace_path(files);
+}

@@ -1,0 +1,180 @@
+#include "config/hardware_file.h"
+
+#include "hardware/hardware.h"
+
+static const Field POINT_FIELDS[] = {
+    FIELD_NUMBER_AT("m", GemmPoint, m, NULL, 1, 1e9, "rows of the result"),
+    FIELD_NUMBER_AT("n", GemmPoint, n, NULL, 1, 1e9, "columns of the result"),
+    FIELD_NUMBER_AT("k", GemmPoint, k, NULL, 1, 1e9, "depth of the sum"),
+    FIELD_QUANTITY_AT("rate", GemmPoint, rate_flop_per_s, QUANTITY_FLOP_RATE, NULL, 1, 0,
+                      "measured rate"),
+};
+static const Schema point_schema = {.name = "point",
+                                    .field = POINT_FIELDS,
+                                    .nfields = FIELDS_N(POINT_FIELDS),
+                                    .bytes = sizeof(GemmPoint),
+                                    .tuple = true};
+static const Field POINT_ELEMENT = ELEMENT_STRUCT(GemmPoint, &point_schema);
+
+static const Field GEMM_FIELDS[] = {
+    FIELD_QUANTITY_AT("peak", GemmTable, peak_flop_per_s, QUANTITY_FLOP_RATE, "0 FLOP/s", 0, 0,
+                      "data sheet, dense"),
+    FIELD_QUANTITY_AT("best", GemmTable, best_flop_per_s, QUANTITY_FLOP_RATE, "0 FLOP/s", 0, 0,
+                      "best measured large GEMM"),
+    FIELD_LIST_AT("points", GemmTable, point, npoints, &POINT_ELEMENT, "",
+                  "measured GEMMs [m, n, k, rate], smallest first"),
+};
+
+static double point_size(const GemmPoint *point) { return point->m * point->n * point->k; }
+static double point_s(const GemmPoint *point) { return point_size(point) / point->rate_flop_per_s; }
+
+/// A table is whole or absent; its points ascend in m n k and in time, and stay below the peak.
+static void finish_gemm(Reader *reader, const Node *node, void *data) {
+    const GemmTable *table = data;
+    const bool given = table->npoints > 0;
+    if (given != (table->peak_flop_per_s > 0) || given != (table->best_flop_per_s > 0)) {
+        reader_error(reader, node, "", "a GEMM table wants peak, best and points together");
+        return;
+    }
+    if (table->best_flop_per_s > table->peak_flop_per_s)
+        reader_error(reader, node, "best", "best is above the peak");
+    for (int32_t i = 0; i < table->npoints; ++i) {
+        if (table->point[i].rate_flop_per_s > table->peak_flop_per_s)
+            reader_error(reader, node, "points", "point %d is above the peak", i + 1);
+        if (i > 0 && point_size(&table->point[i]) <= point_size(&table->point[i - 1]))
+            reader_error(reader, node, "points", "point %d is not larger than the one before it",
+                         i + 1);
+        else if (i > 0 && point_s(&table->point[i]) < point_s(&table->point[i - 1]))
+            reader_error(reader, node, "points",
+                         "point %d takes less time than the smaller one before it", i + 1);
+    }
+}
+
+static const Schema gemm_schema = {.name = "gemm table",
+                                   .field = GEMM_FIELDS,
+                                   .nfields = FIELDS_N(GEMM_FIELDS),
+                                   .bytes = sizeof(GemmTable),
+                                   .finish = finish_gemm};
+
+#define GEMM_AT(key, precision) \
+    FIELD_STRUCT_AT(key, GpuSpec, gemm[precision], &gemm_schema, "", "GEMM rates of this precision")
+#define ATTENTION_AT(key, member, text) \
+    FIELD_QUANTITY_AT(key, GpuSpec, member, QUANTITY_FLOP_RATE, "0 FLOP/s", 0, 0, text)
+#define FORWARD_TEXT "attention forward, causal, head_dim 128; 0: no such kernel"
+#define BACKWARD_TEXT "attention backward, causal, head_dim 128"
+
+static const Field GPU_FIELDS[] = {
+    GEMM_AT("gemm_fp32", PRECISION_FP32),
+    GEMM_AT("gemm_fp16", PRECISION_FP16),
+    GEMM_AT("gemm_bf16", PRECISION_BF16),
+    GEMM_AT("gemm_fp8", PRECISION_FP8),
+    ATTENTION_AT("flash2_forward", attention_forward_flop_per_s[ATTENTION_FLASH2], FORWARD_TEXT),
+    ATTENTION_AT("flash2_backward", attention_backward_flop_per_s[ATTENTION_FLASH2], BACKWARD_TEXT),
+    ATTENTION_AT("flash3_forward", attention_forward_flop_per_s[ATTENTION_FLASH3], FORWARD_TEXT),
+    ATTENTION_AT("flash3_backward", attention_backward_flop_per_s[ATTENTION_FLASH3], BACKWARD_TEXT),
+    ATTENTION_AT("cudnn_forward", attention_forward_flop_per_s[ATTENTION_CUDNN], FORWARD_TEXT),
+    ATTENTION_AT("cudnn_backward", attention_backward_flop_per_s[ATTENTION_CUDNN], BACKWARD_TEXT),
+    FIELD_QUANTITY_AT("memory", GpuSpec, memory_bytes, QUANTITY_SIZE, NULL, 1, 0,
+                      "usable by a job, after driver and context"),
+    FIELD_QUANTITY_AT("memory_rate", GpuSpec, memory_Bps, QUANTITY_RATE, NULL, 1, 0, "data sheet"),
+    FIELD_QUANTITY_AT("memory_stream_rate", GpuSpec, memory_stream_Bps, QUANTITY_RATE, NULL, 1, 0,
+                      "achieved by a copy kernel"),
+    FIELD_QUANTITY_AT("launch", GpuSpec, launch_ps, QUANTITY_TIME, NULL, 0, 0,
+                      "gap between dependent kernels"),
+    FIELD_QUANTITY_AT("sustained_share", GpuSpec, sustained_share, QUANTITY_FRACTION, "100 %", 0.01,
+                      1, "of isolated GEMM and attention rates, kept in long runs"),
+    FIELD_QUANTITY_AT("collective_share", GpuSpec, collective_share, QUANTITY_FRACTION, NULL, 0, 1,
+                      "of the GPU, taken while a network collective runs"),
+    FIELD_QUANTITY_AT("idle_power", GpuSpec, idle_W, QUANTITY_POWER, NULL, 0, 0, "doing nothing"),
+    FIELD_QUANTITY_AT("typical_power", GpuSpec, typical_W, QUANTITY_POWER, NULL, 0, 0, "training"),
+    FIELD_QUANTITY_AT("max_power", GpuSpec, max_W, QUANTITY_POWER, NULL, 0, 0, "limit"),
+};
+
+static void finish_gpu(Reader *reader, const Node *node, void *data) {
+    const GpuSpec *gpu = data;
+    if (gpu->memory_stream_Bps > gpu->memory_Bps)
+        reader_error(reader, node, "memory_stream_rate",
+                     "memory_stream_rate is above the data sheet's memory_rate");
+    for (int a = 0; a < ATTENTION_N; ++a)
+        if ((gpu->attention_forward_flop_per_s[a] > 0) !=
+            (gpu->attention_backward_flop_per_s[a] > 0))
+            reader_error(reader, node, "", "an attention kernel wants forward and backward rate");
+    if (gpu->idle_W > gpu->typical_W || gpu->typical_W > gpu->max_W)
+        reader_error(reader, node, "typical_power",
+                     "typical_power must lie between idle_power and max_power");
+}
+
+const Schema gpu_schema = {.name = "gpu",
+                           .field = GPU_FIELDS,
+                           .nfields = FIELDS_N(GPU_FIELDS),
+                           .bytes = sizeof(GpuSpec),
+                           .kind = "gpu",
+                           .finish = finish_gpu};
+
+static const Field NIC_FIELDS[] = {
+    FIELD_QUANTITY_AT("line_rate", NicSpec, line_Bps, QUANTITY_RATE, NULL, 1, 0, "port rate"),
+    FIELD_QUANTITY_AT("goodput", NicSpec, goodput_Bps, QUANTITY_RATE, NULL, 1, 0,
+                      "what a large RDMA message sees"),
+    FIELD_QUANTITY_AT("latency", NicSpec, latency_ps, QUANTITY_TIME, NULL, 0, 0,
+                      "both adapters and PCIe of one message"),
+};
+
+static void finish_nic(Reader *reader, const Node *node, void *data) {
+    const NicSpec *nic = data;
+    if (nic->goodput_Bps > nic->line_Bps)
+        reader_error(reader, node, "goodput", "goodput is above the line_rate");
+}
+
+const Schema nic_schema = {.name = "nic",
+                           .field = NIC_FIELDS,
+                           .nfields = FIELDS_N(NIC_FIELDS),
+                           .bytes = sizeof(NicSpec),
+                           .kind = "nic",
+                           .finish = finish_nic};
+
+static const Field SWITCH_FIELDS[] = {
+    FIELD_COUNT_AT("ports", SwitchSpec, ports, NULL, 2, 100000, "at port_rate"),
+    FIELD_QUANTITY_AT("port_rate", SwitchSpec, port_Bps, QUANTITY_RATE, NULL, 1, 0,
+                      "line rate of one port"),
+    FIELD_QUANTITY_AT("latency", SwitchSpec, latency_ps, QUANTITY_TIME, NULL, 0, 0,
+                      "port to port, unloaded"),
+    FIELD_QUANTITY_AT("typical_power", SwitchSpec, typical_W, QUANTITY_POWER, NULL, 0, 0,
+                      "typical draw"),
+};
+
+const Schema switch_schema = {.name = "switch",
+                              .field = SWITCH_FIELDS,
+                              .nfields = FIELDS_N(SWITCH_FIELDS),
+                              .bytes = sizeof(SwitchSpec),
+                              .kind = "switch"};
+
+static const Field SCALE_UP_FIELDS[] = {
+    FIELD_COUNT_AT("gpus", ScaleUpSpec, gpus, NULL, 1, 100000, "GPUs per domain"),
+    FIELD_QUANTITY_AT("line_rate", ScaleUpSpec, line_Bps, QUANTITY_RATE, NULL, 1, 0,
+                      "data sheet, one way, per GPU"),
+    FIELD_QUANTITY_AT("goodput", ScaleUpSpec, goodput_Bps, QUANTITY_RATE, NULL, 1, 0,
+                      "bus bandwidth of a ring collective, one way, per GPU"),
+    FIELD_QUANTITY_AT("reduce_rate", ScaleUpSpec, reduce_Bps, QUANTITY_RATE, "0 GB/s", 0, 0,
+                      "all-reduce bus bandwidth with in-network reduction; 0: none"),
+    FIELD_QUANTITY_AT("latency", ScaleUpSpec, latency_ps, QUANTITY_TIME, NULL, 0, 0,
+                      "per step of a collective"),
+    FIELD_QUANTITY_AT("collective_base", ScaleUpSpec, collective_base_ps, QUANTITY_TIME, NULL, 0, 0,
+                      "launch and protocol of one collective"),
+    FIELD_QUANTITY_AT("bulk_latency", ScaleUpSpec, bulk_latency_ps, QUANTITY_TIME, "0 us", 0, 0,
+                      "extra per step of the protocol for large messages"),
+    FIELD_QUANTITY_AT("small_share", ScaleUpSpec, small_share, QUANTITY_FRACTION, "100 %", 0.01, 1,
+                      "of the bandwidth, reached by the protocol for small messages"),
+};
+
+static void finish_scale_up(Reader *reader, const Node *node, void *data) {
+    const ScaleUpSpec *domain = data;
+    if (domain->goodput_Bps > domain->line_Bps)
+        reader_error(reader, node, "goodput", "goodput is above the line_rate");
+}
+
+const Schema scale_up_schema = {.name = "scale_up",
+                                .field = SCALE_UP_FIELDS,
+                                .nfields = FIELDS_N(SCALE_UP_FIELDS),
+                                .bytes = sizeof(ScaleUpSpec),
+                                .kind = "scale_up",
+                                .finish = finish_scale_up};

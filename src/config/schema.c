@@ -1,0 +1,380 @@
+#include "config/schema.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/check.h"
+
+enum { NAMES_MAX = 64 };
+
+void reader_error(Reader *reader, const Node *node, const char *path, const char *format, ...) {
+    char message[DIAGNOSTIC_BYTES];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(message, sizeof message, format, arguments);
+    va_end(arguments);
+    diagnostics_error(reader->diagnostics, node_place(node, path), "%s", message);
+}
+
+static const char *kind_word(const Node *node) {
+    return node->kind == NODE_LIST ? "a list" : node->kind == NODE_MAPPING ? "a mapping" : "a value";
+}
+
+static void store_int(const Field *field, char *at, int64_t value) {
+    switch (field->store) {
+        case STORE_INT32: memcpy(at, &(int32_t){(int32_t)value}, sizeof(int32_t)); break;
+        case STORE_INT64: memcpy(at, &value, sizeof value); break;
+        case STORE_UINT64: memcpy(at, &(uint64_t){(uint64_t)value}, sizeof(uint64_t)); break;
+        case STORE_DOUBLE: memcpy(at, &(double){(double)value}, sizeof(double)); break;
+        case STORE_ENUM: memcpy(at, &(unsigned){(unsigned)value}, sizeof(unsigned)); break;
+        case STORE_BOOL: memcpy(at, &(bool){value != 0}, sizeof(bool)); break;
+        default: CHECK(false, "field '%s': its member is no number", field->key);
+    }
+}
+
+/// Everything a value needs to be read and complained about.
+typedef struct Value {
+    Reader *reader;
+    const Field *field;
+    const char *label; ///< the key; for elements the key of the list
+    const Node *node;
+    char *at;          ///< the member
+} Value;
+
+__attribute__((format(printf, 2, 3))) static void complain(const Value *value, const char *format, ...) {
+    char message[DIAGNOSTIC_BYTES];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(message, sizeof message, format, arguments);
+    va_end(arguments);
+    diagnostics_error(value->reader->diagnostics, value->node->place, "%s %s", value->label, message);
+}
+
+static void check_bounds(const Value *value, double number, bool whole) {
+    const Field *field = value->field;
+    double most = field->most > field->least ? field->most : 0;
+    bool low = number < field->least, high = most > 0 && number > most;
+    if (!low && !high) return;
+    double bound = low ? field->least : most;
+    char text[QUANTITY_TEXT_BYTES];
+    const char *shown = whole ? quantity_write_int(field->quantity, (int64_t)bound, text)
+                              : quantity_write_real(field->quantity, bound, text);
+    complain(value, "must be at %s %s, got '%.60s'", low ? "least" : "most", shown, value->node->text);
+}
+
+static void read_whole(const Value *value) {
+    char reason[QUANTITY_REASON_BYTES];
+    int64_t number;
+    if (!quantity_parse_int(value->field->quantity, value->node->text, &number, reason)) {
+        complain(value, "%s", reason);
+        return;
+    }
+    if (value->field->store == STORE_INT32 && (number > INT32_MAX || number < INT32_MIN)) {
+        complain(value, "is too large: '%.60s' is more than 2147483647", value->node->text);
+        return;
+    }
+    check_bounds(value, (double)number, true);
+    store_int(value->field, value->at, number);
+}
+
+static void read_real(const Value *value) {
+    char reason[QUANTITY_REASON_BYTES];
+    double number;
+    if (!quantity_parse_real(value->field->quantity, value->node->text, &number, reason)) {
+        complain(value, "%s", reason);
+        return;
+    }
+    check_bounds(value, number, false);
+    memcpy(value->at, &number, sizeof number);
+}
+
+/// The word that may stand instead of a number; true if it did.
+static bool read_word(const Value *value) {
+    if (!value->field->word || strcmp(value->node->text, value->field->word) != 0) return false;
+    store_int(value->field, value->at, value->field->word_value);
+    return true;
+}
+
+static void read_number(const Value *value) {
+    const Field *field = value->field;
+    if (read_word(value)) return;
+    const char *text = value->node->text;
+    bool digit = text[0] == '-' || text[0] == '+' || text[0] == '.' || (text[0] >= '0' && text[0] <= '9');
+    if (field->word && !digit) {
+        complain(value, "wants %s or '%s', got '%.60s'", quantity_name(field->quantity), field->word, text);
+        return;
+    }
+    if (field->store == STORE_DOUBLE)
+        read_real(value);
+    else
+        read_whole(value);
+}
+
+static void read_bool(const Value *value) {
+    static const char *const WORDS[] = {"off", "on", "false", "true", "no", "yes"};
+    for (int i = 0; i < 6; i++) {
+        if (strcmp(value->node->text, WORDS[i]) != 0) continue;
+        store_int(value->field, value->at, i % 2);
+        return;
+    }
+    complain(value, "wants on or off, got '%.60s'", value->node->text);
+}
+
+static void read_string(const Value *value) {
+    size_t length = strlen(value->node->text);
+    if (length >= value->field->size) {
+        complain(value, "wants at most %zu bytes, got %zu", value->field->size - 1, length);
+        return;
+    }
+    memcpy(value->at, value->node->text, length + 1);
+}
+
+/// "a, b or c", or as many as fit.
+static void join_names(const char *const names[], int n, char *out, size_t size) {
+    size_t used = 0;
+    out[0] = '\0';
+    for (int i = 0; i < n && used < size; i++)
+        used += (size_t)snprintf(out + used, size - used, "%s%s", i == 0 ? "" : i == n - 1 ? " or " : ", ", names[i]);
+}
+
+static void read_enum(const Value *value) {
+    const char *const *names = value->field->names;
+    int n = 0;
+    for (; names[n]; n++) {
+        if (strcmp(names[n], value->node->text) != 0) continue;
+        store_int(value->field, value->at, n);
+        return;
+    }
+    char list[256];
+    join_names(names, n, list, sizeof list);
+    const char *close = diagnostics_closest(value->node->text, names, n);
+    complain(value, "wants %s, got '%.60s'%s%s%s", list, value->node->text, close ? "; did you mean '" : "",
+             close ? close : "", close ? "'?" : "");
+}
+
+static void read_mapping(Reader *reader, const Schema *schema, const Node *node, char *data,
+                         const char *const skipped[]);
+static void read_value(const Value *value);
+
+static void read_tuple(const Value *value) {
+    const Schema *schema = value->field->table;
+    if (value->node->n != schema->nfields) {
+        complain(value, "wants %d values in each %s, got %d", (int)schema->nfields, schema->name, (int)value->node->n);
+        return;
+    }
+    for (int32_t i = 0; i < schema->nfields; i++) {
+        const Field *field = &schema->field[i];
+        read_value(&(Value){value->reader, field, field->key, value->node->item[i], value->at + field->offset});
+    }
+}
+
+static void read_struct(const Value *value) {
+    const Schema *schema = value->field->table;
+    if (value->node->kind == NODE_LIST && schema->tuple) {
+        read_tuple(value);
+        return;
+    }
+    const Node *node = value->node;
+    if (node->kind == NODE_SCALAR && schema->shorthand) {
+        Node *whole = node_mapping(node->place, value->reader->arena);
+        Node *key = node_scalar(schema->field[0].key, node->place, value->reader->arena);
+        node_set(whole, key, (Node *)node, value->reader->arena);
+        node = whole;
+    }
+    read_mapping(value->reader, schema, node, value->at, NULL);
+}
+
+static void store_count(const Value *value, int32_t n) {
+    char *base = value->at - value->field->offset;
+    memcpy(base + value->field->count_offset, &n, sizeof n);
+}
+
+static void read_list(const Value *value) {
+    const Field *field = value->field, *element = field->element;
+    if (value->node->kind != NODE_LIST) {
+        complain(value, "wants a list, such as [a, b], got %s", kind_word(value->node));
+        return;
+    }
+    int32_t room = (int32_t)(field->size / element->size), n = value->node->n;
+    if (n > room || (field->count_offset == FIELD_FIXED && n != room)) {
+        complain(value, "wants %s %d elements, got %d", n > room && field->count_offset != FIELD_FIXED ? "at most" : "exactly",
+                 (int)room, (int)n);
+        return;
+    }
+    for (int32_t i = 0; i < n; i++)
+        read_value(&(Value){value->reader, element, value->label, value->node->item[i],
+                            value->at + (size_t)i * element->size});
+    if (field->count_offset != FIELD_FIXED) store_count(value, n);
+}
+
+static void read_text(const Value *value) {
+    const Node *node = value->node;
+    bool good = node->kind == NODE_SCALAR;
+    if (node->kind == NODE_LIST) {
+        good = true;
+        for (int32_t i = 0; i < node->n; i++) good = good && node->item[i]->kind == NODE_SCALAR;
+    }
+    if (!good) complain(value, "wants a text or a list of texts");
+}
+
+static void read_value(const Value *value) {
+    if (value->node->kind == NODE_REFUSED) {
+        // Known already; said again so that what holds it counts as bad.
+        diagnostics_error(value->reader->diagnostics, value->node->place, "%s", value->node->text);
+        return;
+    }
+    FieldKind kind = value->field->kind;
+    bool collection = kind == FIELD_STRUCT || kind == FIELD_LIST || kind == FIELD_TEXT;
+    if (!collection && value->node->kind != NODE_SCALAR) {
+        complain(value, "wants one value, got %s", kind_word(value->node));
+        return;
+    }
+    if (value->node->kind == NODE_SCALAR && value->node->text[0] == '\0' && !value->node->quoted) {
+        complain(value, "has no value");
+        return;
+    }
+    switch (kind) {
+        case FIELD_STRUCT: read_struct(value); break;
+        case FIELD_LIST: read_list(value); break;
+        case FIELD_TEXT: read_text(value); break;
+        case FIELD_COUNT:
+        case FIELD_NUMBER:
+        case FIELD_QUANTITY: read_number(value); break;
+        case FIELD_BOOL: read_bool(value); break;
+        case FIELD_STRING: read_string(value); break;
+        case FIELD_ENUM: read_enum(value); break;
+        case FIELD_REFERENCE:
+            reader_load_entry(value->reader, value->field->folder, value->node->text, value->node->place,
+                              value->field->table, value->at);
+            break;
+    }
+}
+
+static void refuse_unknown_keys(Reader *reader, const Schema *schema, const Node *node, const char *const skipped[]) {
+    const char *names[NAMES_MAX];
+    CHECK(schema->nfields <= NAMES_MAX - 4, "schema '%s' has %d fields", schema->name, (int)schema->nfields);
+    int32_t nnames = 0;
+    for (; nnames < schema->nfields; nnames++) names[nnames] = schema->field[nnames].key;
+    for (int i = 0; skipped && skipped[i]; i++) names[nnames++] = skipped[i];
+    for (int32_t i = 0; i < node->n; i++) {
+        const char *key = node->key[i]->text;
+        bool known = false;
+        for (int32_t j = 0; j < nnames && !known; j++) known = strcmp(names[j], key) == 0;
+        if (known) continue;
+        const char *close = diagnostics_closest(key, names, nnames);
+        char list[360];
+        join_names(names, nnames, list, sizeof list);
+        if (close)
+            diagnostics_error(reader->diagnostics, node->key[i]->place, "unknown key '%.60s' in %s; did you mean '%s'?",
+                              key, schema->name, close);
+        else
+            diagnostics_error(reader->diagnostics, node->key[i]->place, "unknown key '%.60s' in %s; known are %s", key,
+                              schema->name, list);
+    }
+}
+
+/// Read what the user would have written to get the default. An error in it can only be a required key of an absent
+/// sub-table, which stands at the place where the table is missing.
+static void read_default(Reader *reader, const Field *field, const Node *parent, char *data) {
+    if (field->kind == FIELD_TEXT || (field->kind == FIELD_LIST && field->fallback[0] == '\0')) return;
+    Node *node = field->kind == FIELD_STRUCT ? node_mapping(parent->place, reader->arena)
+                                             : node_scalar(field->fallback, parent->place, reader->arena);
+    node->quoted = true;
+    read_value(&(Value){reader, field, field->key, node, data + field->offset});
+}
+
+static void read_mapping(Reader *reader, const Schema *schema, const Node *node, char *data,
+                         const char *const skipped[]) {
+    if (node->kind != NODE_MAPPING) {
+        diagnostics_error(reader->diagnostics, node->place, "%s wants a mapping of keys to values, got %s", schema->name,
+                          kind_word(node));
+        return;
+    }
+    int64_t before = reader->diagnostics->reports;
+    refuse_unknown_keys(reader, schema, node, skipped);
+    for (int32_t i = 0; i < schema->nfields; i++) {
+        const Field *field = &schema->field[i];
+        const Node *value = node_get(node, field->key);
+        if (value)
+            read_value(&(Value){reader, field, field->key, value, data + field->offset});
+        else if (field->fallback)
+            read_default(reader, field, node, data);
+        else
+            diagnostics_error(reader->diagnostics, node->place, "missing key '%s' in %s: %s", field->key, schema->name,
+                              field->help);
+    }
+    if (schema->finish && reader->diagnostics->reports == before) schema->finish(reader, node, data);
+}
+
+bool schema_read(Reader *reader, const Schema *schema, const Node *node, void *data) {
+    int64_t before = reader->diagnostics->reports;
+    read_mapping(reader, schema, node, data, NULL);
+    return reader->diagnostics->reports == before;
+}
+
+void reader_check_version(Reader *reader, const Node *node) {
+    if (node->kind == NODE_SCALAR && strcmp(node->text, "1") == 0) return;
+    diagnostics_error(reader->diagnostics, node->place, "schema_version wants 1, the only version there is");
+}
+
+bool reader_load_root(Reader *reader, const Node *root, const Schema *schema, void *data) {
+    static const char *const ROOT_KEYS[] = {"schema_version", "kind", "description", "sources", NULL};
+    static const Field FREE_TEXT = {.kind = FIELD_TEXT};
+    int64_t before = reader->diagnostics->reports;
+    read_mapping(reader, schema, root, data, ROOT_KEYS);
+    if (root->kind != NODE_MAPPING) return false;
+    for (int i = 0; i < 2; i++)
+        if (!node_get(root, ROOT_KEYS[i]))
+            diagnostics_error(reader->diagnostics, root->place, "missing key '%s' in %s", ROOT_KEYS[i], schema->name);
+    const Node *node = node_get(root, "schema_version");
+    if (node) reader_check_version(reader, node);
+    for (int i = 2; i < 4; i++) {
+        node = node_get(root, ROOT_KEYS[i]);
+        if (node) read_value(&(Value){reader, &FREE_TEXT, ROOT_KEYS[i], node, NULL});
+    }
+    node = node_get(root, "kind");
+    if (node && (node->kind != NODE_SCALAR || strcmp(node->text, schema->kind) != 0))
+        diagnostics_error(reader->diagnostics, node->place, "kind wants '%s' here, got '%.60s'", schema->kind,
+                          node->kind == NODE_SCALAR ? node->text : kind_word(node));
+    return reader->diagnostics->reports == before;
+}
+
+static bool is_entry_name(const char *name) {
+    size_t length = strlen(name);
+    if (length == 0 || length >= 60 || name[0] == '.') return false;
+    return strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") == length;
+}
+
+/// Parse a catalogue text; the struct's name (its first member) is the entry's.
+static bool load_text(Reader *reader, const Text *text, const char *name, const Schema *schema, void *data) {
+    const Node *root = yaml_parse(text, reader->arena, reader->diagnostics);
+    if (!root) return false;
+    if (!reader_load_root(reader, root, schema, data)) return false;
+    memcpy(data, name, strlen(name) + 1);
+    return true;
+}
+
+bool reader_load_entry(Reader *reader, const char *folder, const char *name, Place place, const Schema *schema,
+                       void *data) {
+    if (!is_entry_name(name)) {
+        diagnostics_error(reader->diagnostics, place, "'%.60s' is no name of a catalogue entry", name);
+        return false;
+    }
+    char beside[2 * TEXT_PATH_BYTES], installed[2 * TEXT_PATH_BYTES] = "";
+    const char *slash = strrchr(reader->base, '/');
+    int folder_bytes = slash ? (int)(slash - reader->base) + 1 : 0;
+    snprintf(beside, sizeof beside, "%.*s%s/%s.yaml", folder_bytes, reader->base, folder, name);
+    const char *share = reader->source->share;
+    if (share && share[0])
+        snprintf(installed, sizeof installed, "%s/%s/%s/%s.yaml", share,
+                 strcmp(folder, "models") == 0 ? "jobs" : "topologies", folder, name);
+    Status reason, other = status_ok();
+    const Text *text = texts_open(reader->texts, reader->source, beside, TEXT_BYTES_MAX, &reason);
+    if (!text && installed[0])
+        text = texts_open(reader->texts, reader->source, installed, TEXT_BYTES_MAX, &other);
+    if (text) return load_text(reader, text, name, schema, data);
+    diagnostics_error(reader->diagnostics, place, "unknown %s '%s': %.150s: %s%s%.150s%s%s", schema->name, name, beside,
+                      reason.text, installed[0] ? "; " : "", installed, installed[0] ? ": " : "", other.text);
+    return false;
+}
