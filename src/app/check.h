@@ -1,0 +1,27 @@
+/// check.h: `colossim check FILE...`: all errors of all files, or what they mean with every default written out.
+///
+/// Idea.    A file says what it is by its `kind`. Each is read alone; jobs given with one topology are also held against
+///          it, GPU memory included. The output is YAML: the resolved configuration, derived numbers as comments.
+#ifndef COLOSSIM_APP_CHECK_H
+#define COLOSSIM_APP_CHECK_H
+
+#include <stdio.h>
+
+#include "driver/run_spec.h"
+
+/// What is printed of good files: the resolved configuration, or what it describes (show.h).
+typedef enum CheckView { CHECK_RESOLVED, CHECK_DESCRIBED } CheckView;
+
+/// Check files with settings laid over topologies and jobs; the configuration goes to `out`, errors to `err`.
+/// Returns the exit code: 0, or 2 if anything is wrong.
+///   MPI: local (rank 0 only).
+int check_files(int nfiles, const char *const files[], int nsettings, const char *const settings[], CheckView view,
+                FILE *out, FILE *err);
+
+/// Derived numbers as comment lines: switches, cables, bisection.
+void check_print_cluster(const ClusterSpec *spec, FILE *out);
+/// GPUs, spares, tokens, FLOP and memory of a job on a cluster.
+///   Fails: STATUS_RANGE if a stage does not fit in GPU memory, with the terms of the sum.
+Status check_print_job(const RunSpec *run, const JobSpec *job, FILE *out);
+
+#endif

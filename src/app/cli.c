@@ -1,0 +1,133 @@
+#include "app/cli.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "build_info.h"
+
+enum { OPTION_SET = 256, OPTION_STEPS, OPTION_OUTPUT, OPTION_SEED, OPTION_PROGRESS, OPTION_MEMORY, OPTION_HELP };
+
+static const struct option OPTIONS[] = {
+    {"set", required_argument, NULL, OPTION_SET},
+    {"steps", required_argument, NULL, OPTION_STEPS},
+    {"output", required_argument, NULL, OPTION_OUTPUT},
+    {"seed", required_argument, NULL, OPTION_SEED},
+    {"progress", required_argument, NULL, OPTION_PROGRESS},
+    {"memory", no_argument, NULL, OPTION_MEMORY},
+    {"help", no_argument, NULL, OPTION_HELP},
+    {0},
+};
+
+void cli_print_help(void) {
+    printf("colossim: emulates training runs on AI superclusters\n\n"
+           "  colossim run TOPOLOGY JOB     play a job; under mpirun on all its ranks\n"
+           "  colossim check FILE...        report every error of topology, job and catalogue files\n"
+           "  colossim show FILE...         counts, tiers, bisection, memory, FLOP: what the files describe\n"
+           "  colossim --version | --help\n\n"
+           "options\n"
+           "  --set KEY=VALUE      override a key of the files, e.g. --set fabric.routing=spray\n"
+           "  --steps N            training steps            (--set steps=N)\n"
+           "  --seed N             of noise and hashes       (--set seed=N)\n"
+           "  --output FILE.h5     trace                     (--set trace.path=FILE.h5)\n"
+           "  --progress lines|none\n"
+           "  --memory             bytes by purpose at the end of a run\n\n"
+           "exit codes: 0 done, 1 the run failed, 2 wrong usage or input, 3 output failed, 4 stopped on request\n");
+}
+
+void cli_print_version(void) {
+    printf("colossim %s (%s, %s, %s)\n", BUILD_INFO_VERSION, BUILD_INFO_COMMIT, BUILD_INFO_TYPE,
+           BUILD_INFO_COMPILER);
+}
+
+bool cli_is_first_process(void) {
+    static const char *const RANK_VARIABLES[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK",
+                                                 "SLURM_PROCID"};
+    for (size_t i = 0; i < sizeof RANK_VARIABLES / sizeof *RANK_VARIABLES; i++) {
+        const char *rank = getenv(RANK_VARIABLES[i]);
+        if (rank) return strcmp(rank, "0") == 0;
+    }
+    return true;
+}
+
+static int usage(const char *format, const char *what) {
+    if (cli_is_first_process()) {
+        fprintf(stderr, "colossim: ");
+        fprintf(stderr, format, what);
+        fprintf(stderr, "; try 'colossim --help'\n");
+    }
+    return 2;
+}
+
+static void add_set(CommandLine *line, const char *key, const char *value) {
+    char *text = line->shorthand[line->nshorthand++];
+    snprintf(text, sizeof line->shorthand[0], "%s=%s", key, value);
+    line->set[line->nsets++] = text;
+}
+
+static int take_option(CommandLine *line, int option, const char *word) {
+    if (line->nsets == CLI_SETS_MAX || line->nshorthand == 8) return usage("too many settings%s", "");
+    switch (option) {
+    case OPTION_SET: line->set[line->nsets++] = optarg; return 0;
+    case OPTION_STEPS: add_set(line, "steps", optarg); return 0;
+    case OPTION_OUTPUT: add_set(line, "trace.path", optarg); return 0;
+    case OPTION_SEED: add_set(line, "seed", optarg); return 0;
+    case OPTION_MEMORY: line->memory = true; return 0;
+    case OPTION_HELP: line->command = COMMAND_HELP; return 0;
+    case OPTION_PROGRESS:
+        if (strcmp(optarg, "none") == 0) line->progress = PROGRESS_NONE;
+        else if (strcmp(optarg, "lines") == 0) line->progress = PROGRESS_LINES;
+        else if (strcmp(optarg, "auto") == 0) line->progress = PROGRESS_AUTO;
+        else return usage("--progress is auto, lines or none, not '%s'", optarg);
+        return 0;
+    case ':': return usage("option '%s' wants a value", word);
+    default: return usage("unknown option '%s'", word);
+    }
+}
+
+static void join(CommandLine *line, int argc, char *argv[]) {
+    size_t used = 0;
+    for (int i = 0; i < argc && used < sizeof line->joined - 1; i++) {
+        int n = snprintf(line->joined + used, sizeof line->joined - used, "%s%s", i ? " " : "", argv[i]);
+        used += (size_t)n;
+    }
+}
+
+static int parse_options(int argc, char *argv[], CommandLine *line) {
+    optind = 1;
+    opterr = 0;
+    int option;
+    while ((option = getopt_long(argc, argv, ":", OPTIONS, NULL)) != -1) {
+        int code = take_option(line, option, argv[optind - 1]);
+        if (code) return code;
+    }
+    for (; optind < argc; optind++) {
+        if (line->nfiles == CLI_FILES_MAX) return usage("too many files%s", "");
+        line->file[line->nfiles++] = argv[optind];
+    }
+    return 0;
+}
+
+int cli_parse(int argc, char *argv[], CommandLine *line) {
+    static const struct {
+        const char *word;
+        Command command;
+    } COMMANDS[] = {{"run", COMMAND_RUN},       {"check", COMMAND_CHECK},         {"show", COMMAND_SHOW},
+                    {"--help", COMMAND_HELP},   {"help", COMMAND_HELP},           {"-h", COMMAND_HELP},
+                    {"--version", COMMAND_VERSION}, {"version", COMMAND_VERSION}};
+    memset(line, 0, sizeof *line);
+    join(line, argc, argv);
+    if (argc < 2) return usage("which command?%s", "");
+    size_t i = 0, n = sizeof COMMANDS / sizeof *COMMANDS;
+    while (i < n && strcmp(argv[1], COMMANDS[i].word) != 0) i++;
+    if (i == n) return usage("unknown command '%s'", argv[1]);
+    line->command = COMMANDS[i].command;
+    int code = parse_options(argc - 1, argv + 1, line);
+    if (code) return code;
+    if (line->command == COMMAND_RUN && line->nfiles < 2)
+        return usage("run wants a topology and a job%s", "");
+    if ((line->command == COMMAND_CHECK || line->command == COMMAND_SHOW) && line->nfiles < 1)
+        return usage("which file?%s", "");
+    return 0;
+}

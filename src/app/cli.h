@@ -1,0 +1,40 @@
+/// cli.h: the command line: subcommands, options, usage errors.
+///
+/// Idea.    getopt_long after the subcommand; nothing is read or initialised before the whole line is understood.
+/// Limits.  Usage errors go to stderr and give exit code 2.
+#ifndef COLOSSIM_APP_CLI_H
+#define COLOSSIM_APP_CLI_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef enum Command { COMMAND_HELP, COMMAND_VERSION, COMMAND_RUN, COMMAND_CHECK, COMMAND_SHOW } Command;
+
+enum { CLI_FILES_MAX = 64, CLI_SETS_MAX = 256 };
+
+typedef enum Progress { PROGRESS_AUTO, PROGRESS_LINES, PROGRESS_NONE } Progress;
+
+typedef struct CommandLine {
+    Command command;
+    const char *file[CLI_FILES_MAX]; ///< run: topology, jobs
+    int nfiles;
+    const char *set[CLI_SETS_MAX]; ///< key=value; --steps and --output are settings too
+    int nsets;
+    char shorthand[8][1100];       ///< storage of those settings
+    int nshorthand;
+    Progress progress;
+    bool memory;
+    char joined[2048];             ///< the whole line, for the trace
+} CommandLine;
+
+/// Understand argv; prints usage errors. Returns 0, or the exit code of the process.
+int cli_parse(int argc, char *argv[], CommandLine *line);
+
+/// --help and --version, to stdout.
+void cli_print_help(void);
+void cli_print_version(void);
+
+/// True on the process that prints when several run the same command without MPI (a launcher's rank 0, or no launcher).
+bool cli_is_first_process(void);
+
+#endif

@@ -1,0 +1,164 @@
+#include "app/show.h"
+
+#include <inttypes.h>
+
+#include "base/units.h"
+#include "cluster/clustercheck.h"
+#include "cluster/routing.h"
+
+enum { COUNT_BYTES = 32, FAULTS_SHOWN = 20 };
+
+static const char *const ROUTING_NAMES[] = {[ROUTING_ECMP] = "ecmp",
+                                            [ROUTING_DMODK] = "dmodk",
+                                            [ROUTING_SPRAY] = "spray",
+                                            [ROUTING_ADAPTIVE] = "adaptive"};
+
+/// A count >= 0 with a comma every three digits.
+static const char *count_text(int64_t count, char text[COUNT_BYTES]) {
+    char digits[COUNT_BYTES];
+    const int n = snprintf(digits, sizeof digits, "%" PRId64, count);
+    char *end = text;
+    for (int k = 0; k < n; k++) {
+        if (k > 0 && (n - k) % 3 == 0) *end++ = ',';
+        *end++ = digits[k];
+    }
+    *end = '\0';
+    return text;
+}
+
+static double gigabytes(int64_t rate_Bps) { return (double)rate_Bps / 1e9; }
+
+static double microseconds(int64_t time_ps) { return (double)time_ps / (double)PS_PER_US; }
+
+static const char *name_or(const char *name, const char *otherwise) {
+    return name[0] != '\0' ? name : otherwise;
+}
+
+static void show_machine(const Cluster *cluster, FILE *out) {
+    const ClusterSpec *spec = cluster_spec(cluster);
+    char gpus[COUNT_BYTES], nodes[COUNT_BYTES];
+    fprintf(out, "%s: %s GPUs (%s) in %s nodes of %d\n", name_or(spec->name, "cluster"),
+            count_text(cluster_ngpus(cluster), gpus), name_or(spec->gpu.name, "unnamed"),
+            count_text(spec->nodes, nodes), spec->gpus_per_node);
+    fprintf(
+        out,
+        "  scale-up   %s: domains of %d GPUs, %.1f GB/s goodput a GPU each way, %.2f us a step\n",
+        name_or(spec->scale_up.name, "unnamed"), spec->scale_up.gpus,
+        gigabytes(spec->scale_up.goodput_Bps), microseconds(spec->scale_up.latency_ps));
+    fprintf(out, "  NIC        %s: %.1f GB/s line, %.1f GB/s goodput, %.2f us both ends\n",
+            name_or(spec->nic.name, "unnamed"), gigabytes(spec->nic.line_Bps),
+            gigabytes(spec->nic.goodput_Bps), microseconds(spec->nic.latency_ps));
+    fprintf(out, "  wiring     %s%s\n", spec->wiring == WIRING_RAIL ? "rail" : "plain",
+            spec->wiring == WIRING_RAIL && spec->pxn
+                ? ", cross-rail messages over the scale-up domain (PXN)"
+                : "");
+    fprintf(out, "  routing    %s", ROUTING_NAMES[spec->routing]);
+    if (spec->routing == ROUTING_ECMP)
+        fprintf(out, ", %s", spec->shared_seed ? "one seed for all switches" : "a seed per switch");
+    if (routing_unit_bytes(cluster, 1) > 1)
+        fprintf(out, ", messages split into parts of 1/%" PRId64, routing_unit_bytes(cluster, 1));
+    fputc('\n', out);
+}
+
+/// Bytes from below over bytes upwards of one switch, all ports busy; 0 at the top.
+static double oversubscription(const ClusterSpec *spec, int32_t level) {
+    if (level == spec->ntiers) return 0.0;
+    const TierSpec *own = &spec->tier[level - 1], *above = &spec->tier[level];
+    return (double)own->children * own->lanes * (double)own->link_Bps /
+           ((double)above->parents * above->lanes * (double)above->link_Bps);
+}
+
+static void show_tiers(const Cluster *cluster, FILE *out) {
+    const ClusterSpec *spec = cluster_spec(cluster);
+    fprintf(out, "\n  %-10s %9s %12s %9s %9s %18s %8s %9s %9s\n", "tier", "switches",
+            "cables below", "GB/s line", "goodput", "ports down+up/of", "oversub", "cable us",
+            "switch us");
+    for (int32_t t = 1; t <= spec->ntiers; t++) {
+        const TierSpec *tier = &spec->tier[t - 1];
+        char switches[COUNT_BYTES], cables[COUNT_BYTES], ports[3 * COUNT_BYTES],
+            ratio[COUNT_BYTES] = "-";
+        snprintf(ports, sizeof ports, "%" PRId64 "+%" PRId64 "/%d",
+                 clustercheck_ports_down(spec, t), clustercheck_ports_up(spec, t),
+                 tier->switch_spec.ports);
+        if (t < spec->ntiers) snprintf(ratio, sizeof ratio, "%.3g:1", oversubscription(spec, t));
+        fprintf(out, "  %-10.10s %9s %12s %9.1f %9.1f %18s %8s %9.3f %9.3f\n",
+                name_or(tier->name, "unnamed"), count_text(cluster_nswitches(cluster, t), switches),
+                count_text(cluster_ncables(cluster, t), cables), gigabytes(tier->link_Bps),
+                gigabytes(cluster_healthy_Bps(cluster, t)), ports, ratio,
+                microseconds(tier->cable_ps), microseconds(tier->switch_spec.latency_ps));
+    }
+    const TierSpec *top = &spec->tier[spec->ntiers - 1];
+    fprintf(out, "  installed  %d of %d children of the top tier\n", spec->installed,
+            top->children);
+    fprintf(out, "  bisection  %.1f TB/s each way (%.1f GB/s a GPU)\n",
+            cluster_bisection_Bps(cluster) / 1e12,
+            cluster_ngpus(cluster) > 1
+                ? cluster_bisection_Bps(cluster) / (double)(cluster_ngpus(cluster) / 2) / 1e9
+                : 0.0);
+}
+
+static void show_paths(const Cluster *cluster, FILE *out) {
+    const ClusterSpec *spec = cluster_spec(cluster);
+    fprintf(out, "\n  %-28s %8s %8s %12s\n", "path", "switches", "cables", "one way us");
+    if (spec->scale_up.gpus > 1)
+        fprintf(out, "  %-28s %8d %8d %12.3f\n", "same scale-up domain", 0, 0,
+                microseconds(spec->scale_up.latency_ps));
+    for (int32_t l = 1; l <= spec->ntiers; l++) {
+        char label[HARDWARE_NAME_BYTES + 16];
+        snprintf(label, sizeof label, "through one %s", name_or(spec->tier[l - 1].name, "switch"));
+        fprintf(out, "  %-28.28s %8d %8d %12.3f\n", label, 2 * l - 1, 2 * l,
+                microseconds(routing_level_latency_ps(cluster, l)));
+    }
+    if (spec->nodes > 1)
+        fprintf(out, "  least latency between nodes: %.3f us\n",
+                microseconds(routing_least_latency_ps(cluster)));
+}
+
+static void show_link_ids(const Cluster *cluster, FILE *out) {
+    const ClusterSpec *spec = cluster_spec(cluster);
+    fprintf(out, "\n  %-10s %28s %28s\n", "link ids", "up", "down");
+    for (int32_t t = 0; t <= spec->ntiers; t++) {
+        char range[2][3 * COUNT_BYTES];
+        for (int32_t d = LINK_UP; d <= LINK_DOWN; d++) {
+            const LinkId first = cluster_first_link(cluster, t, (LinkDirection)d);
+            snprintf(range[d], sizeof range[d], "%" PRId64 " .. %" PRId64, first,
+                     first + cluster_tier_links(cluster, t) - 1);
+        }
+        fprintf(out, "  %-10.10s %28s %28s\n",
+                t == 0 ? "scale-up" : name_or(spec->tier[t - 1].name, "unnamed"), range[LINK_UP],
+                range[LINK_DOWN]);
+    }
+    const int64_t bundles = cluster_nresources(cluster) - cluster_nlinks(cluster);
+    if (bundles > 0)
+        fprintf(out, "  %-10s %" PRId64 " .. %" PRId64 "\n", "bundles", cluster_nlinks(cluster),
+                cluster_nresources(cluster) - 1);
+}
+
+static void show_faults(const Cluster *cluster, FILE *out) {
+    const ClusterSpec *spec = cluster_spec(cluster);
+    fprintf(out, "\n  faults     %d\n", spec->nfaults);
+    for (int32_t k = 0; k < spec->nfaults && k < FAULTS_SHOWN; k++) {
+        const LinkFaultSpec *fault = &spec->fault[k];
+        const TierSpec *tier = &spec->tier[fault->tier - 1];
+        const int64_t lower =
+            fault->tier == 1 ? cluster_endpoint_of(cluster, fault->lower) : fault->lower;
+        const LinkId link = cluster_first_link(cluster, fault->tier, LINK_UP) +
+                            lower * tier->parents * tier->lanes + fault->port;
+        char name[CLUSTER_NAME_BYTES];
+        cluster_link_name(cluster, link, name);
+        if (fault->fraction == 0.0)
+            fprintf(out, "    %s: dead\n", name);
+        else
+            fprintf(out, "    %s: %.3g of its capacity\n", name, fault->fraction);
+    }
+    if (spec->nfaults > FAULTS_SHOWN)
+        fprintf(out, "    and %d more\n", spec->nfaults - FAULTS_SHOWN);
+}
+
+void show_cluster(const Cluster *cluster, FILE *out) {
+    show_machine(cluster, out);
+    show_tiers(cluster, out);
+    show_paths(cluster, out);
+    show_link_ids(cluster, out);
+    show_faults(cluster, out);
+}

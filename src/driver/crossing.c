@@ -1,0 +1,111 @@
+#include "driver/crossing.h"
+
+#include "base/memory.h"
+#include "base/table.h"
+#include "base/wide.h"
+
+struct EdgeWalk {
+    const Cluster *cluster;
+    int32_t queue_pairs;
+    TraceHotLink *hot;
+    Table index; ///< of hot links by id
+};
+
+EdgeWalk *crossing_begin(const Cluster *cluster, int32_t queue_pairs, TraceHotLink hot[], int32_t n) {
+    EdgeWalk *walk = memory_alloc("crossing", sizeof *walk);
+    *walk = (EdgeWalk){.cluster = cluster, .queue_pairs = queue_pairs, .hot = hot};
+    for (int32_t i = 0; i < n; i++) table_insert(&walk->index, hot[i].link, i);
+    return walk;
+}
+
+void crossing_end(EdgeWalk *walk) {
+    table_free(&walk->index);
+    memory_free("crossing", walk, sizeof *walk);
+}
+
+/// Keep the largest users, most bytes first; of equals the first walked.
+static void add_user(TraceHotLink *hot, const TraceLinkUser *user) {
+    int32_t i = hot->nusers < TRACE_USERS ? hot->nusers++ : TRACE_USERS;
+    for (; i > 0 && hot->user[i - 1].bytes < user->bytes; i--)
+        if (i < TRACE_USERS) hot->user[i] = hot->user[i - 1];
+    if (i < TRACE_USERS) hot->user[i] = *user;
+}
+
+void crossing_walk(EdgeWalk *walk, uint64_t connection, TraceTraffic traffic, GpuId src, GpuId dst,
+                   int64_t bytes) {
+    int32_t nuses = 0;
+    LinkUse uses[ROUTE_USES_MAX];
+    Status status = routing_route(walk->cluster, src, dst, connection, walk->queue_pairs, uses, &nuses);
+    if (!status_is_ok(&status)) return;
+    int64_t unit = routing_unit_bytes(walk->cluster, walk->queue_pairs);
+    for (int32_t i = 0; i < nuses; i++) {
+        const int64_t *at = table_find(&walk->index, uses[i].link);
+        if (!at) continue;
+        TraceHotLink *hot = &walk->hot[*at];
+        int64_t share = (int64_t)((Wide)bytes * uses[i].weight / unit);
+        hot->traffic_bytes[traffic] += share;
+        add_user(hot, &(TraceLinkUser){.traffic = traffic, .source = src, .destination = dst, .bytes = share});
+    }
+}
+
+static void walk_messages(EdgeWalk *walk, const Machine *machine) {
+    const Layout *layout = &machine->layout;
+    for (int64_t id = 0; id < layout->nunits * CHANNEL_SIDES; id++) {
+        int64_t to = id / CHANNEL_SIDES;
+        Stream stream = id % CHANNEL_SIDES == CHANNEL_FROM_PREV ? STREAM_RECV_PREV : STREAM_RECV_NEXT;
+        int64_t messages = machine->program[layout_stage(layout, to)].stream_nops[stream];
+        if (messages == 0) continue;
+        int64_t from = network_sender(machine, id);
+        for (int32_t rail = 0; rail < layout->width; rail++)
+            crossing_walk(walk, CONNECTION_MESSAGES, TRACE_TRAFFIC_PP, layout_gpu(layout, from, rail), layout_gpu(layout, to, rail),
+                      messages * machine->cost.boundary_bytes);
+    }
+}
+
+/// Bytes per GPU of all collectives of one kind that a stage runs in a step and that load links.
+static int64_t stage_bytes(const Machine *machine, int32_t stage, OpKind kind) {
+    int64_t sum = 0;
+    const Program *program = &machine->program[stage];
+    for (int32_t i = 0; i < program->nops; i++) {
+        const Op *op = &program->op[i];
+        if (op->kind != kind) continue;
+        const ChunkCost *chunk = &machine->cost.chunk[op->chunk * machine->layout.stages + stage];
+        int64_t bytes = kind == OP_PARAM_GATHER ? chunk->gather_bytes : chunk->grad_bytes;
+        bytes = bytes * (op->part + 1) / op->parts - bytes * op->part / op->parts;
+        if (bytes > machine->job->network.eager_bytes) sum += bytes;
+    }
+    return sum;
+}
+
+static void walk_group(EdgeWalk *walk, const Machine *machine, int64_t group, OpKind kind) {
+    const Layout *layout = &machine->layout;
+    Group units = layout_group_units(layout, group);
+    int64_t bytes = stage_bytes(machine, layout_stage(layout, units.first), kind);
+    if (bytes == 0 || units.n == 1) return;
+    CollectivePlan plan;
+    Status status = network_plan(machine, group, kind, bytes, &plan);
+    for (int32_t p = 0; status_is_ok(&status) && p < plan.nphases; p++) {
+        Phase phase = collective_phase(&plan, p);
+        for (int64_t i = 0; i < phase.nedges; i++) {
+            PhaseEdge edge = collective_edge(&plan, p, i);
+            for (int32_t rail = 0; rail < layout->width; rail++)
+                crossing_walk(walk, network_connection(machine, group, rail), TRACE_TRAFFIC_DP,
+                          layout_gpu(layout, units.first + edge.src * units.stride, rail),
+                          layout_gpu(layout, units.first + edge.dst * units.stride, rail),
+                          phase.bytes * edge.weight);
+        }
+    }
+}
+
+void crossing_name_users(const void *context, int32_t step, TraceHotLink hot[], int32_t n) {
+    (void)step; // every step of a job sends the same
+    if (n == 0) return;
+    const Machine *machine = context;
+    EdgeWalk *walk = crossing_begin(machine->cluster, machine->job->network.queue_pairs, hot, n);
+    walk_messages(walk, machine);
+    for (int64_t group = 0; group < machine->layout.first_group[GROUP_DP + 1]; group++) {
+        walk_group(walk, machine, group, OP_PARAM_GATHER);
+        walk_group(walk, machine, group, OP_GRAD_REDUCE);
+    }
+    crossing_end(walk);
+}

@@ -1,0 +1,206 @@
+/// machine.h: the state of one MPI rank that plays a training job; shared by the files of the driver.
+///
+/// Idea.    unit.c moves the cursors of local units through their programs; match.c lets sends meet receives and
+///          members meet in collectives; network.c turns them into transfers and completions back into finished
+///          operations; step_dist.c is the loop over time windows and ranks. What leaves a rank is a Wire.
+///          All ranks hold the same engine state (every transfer is announced to all), so rates agree to the bit
+///          without further messages; each rank plays the programs of its own units only.
+/// Limits.  The announced transfers are replicated: programs scale with the ranks, the engine does not.
+#ifndef COLOSSIM_DRIVER_MACHINE_H
+#define COLOSSIM_DRIVER_MACHINE_H
+
+#include <stdbool.h>
+
+#include "base/array.h"
+#include "base/heap.h"
+#include "collective/collective.h"
+#include "driver/account.h"
+#include "driver/layout.h"
+#include "driver/run_spec.h"
+#include "engine/engine.h"
+#include "engine/engine_ops.h"
+#include "par/comm.h"
+#include "par/exchange.h"
+#include "program/program.h"
+#include "trace/trace.h"
+#include "workload/cost.h"
+
+/// A finished operation that operations of other streams of its unit still wait for.
+typedef struct Done {
+    Release release;
+    int32_t op, waiters; ///< waiters not yet served
+    int32_t next;        ///< in the unit's list or the free list; -1 ends
+} Done;
+
+typedef struct StreamState {
+    int32_t issued, done; ///< operations of this step; the stream is busy while issued > done
+    Clocks free;          ///< when its last operation ended
+} StreamState;
+
+typedef enum ChannelSide { CHANNEL_FROM_PREV, CHANNEL_FROM_NEXT, CHANNEL_SIDES } ChannelSide;
+
+/// Where the sends of a neighbour meet the receives of a unit: at most one of each waits, since streams are in order.
+typedef struct Channel {
+    bool posted, ready;
+    Clocks posted_at, ready_at;
+    Clocks begin; ///< of the transfer under way: start, and what its shadows were
+} Channel;
+
+typedef struct Unit {
+    int64_t id;
+    const Program *program;
+    int32_t stage, step;
+    StreamState stream[STREAM_N];
+    Channel channel[CHANNEL_SIDES];
+    Clocks send_begin[CHANNEL_SIDES]; ///< by the receiver's side, of the sends under way
+    int32_t first_done;
+    int32_t sharing;          ///< network collectives under way on its GPUs
+    bool computing;
+    int64_t compute_end_ps;
+    int64_t sharing_ps;       ///< slowdown of the current operation by sharing
+    int64_t factor;           ///< this step's time multiplier, the largest over its GPUs
+    int64_t step_start_ps;
+    int64_t part_ps[TRACE_PART_N];  ///< of this step so far
+} Unit;
+
+/// What a unit's last finished step was.
+typedef struct StepResult {
+    int64_t start_ps, end_ps;
+    int64_t part_ps[TRACE_PART_N];
+} StepResult;
+
+/// Local members of a group that have arrived, and, at the group's home rank, those of other ranks.
+typedef struct Arrival {
+    int64_t local_count, count;
+    Clocks local_at, at;
+    int32_t kind; ///< OpKind of the members that have arrived
+} Arrival;
+
+/// A collective of a group under way, on all ranks alike; one per group, since DP streams are in order.
+typedef struct Active {
+    CollectivePlan plan;
+    OpKind kind;
+    int32_t step, rails_left;
+    Clocks begin;      ///< last arrival
+    int64_t start_ps;  ///< first byte of the first phase
+    int64_t bytes;     ///< per member GPU
+    int64_t alone_ps;  ///< from the last arrival to the end, had it been alone; largest over rails
+} Active;
+
+/// One rail of a collective under way: its phase, and what its edges are computed from.
+typedef struct Rail {
+    const struct Machine *machine;
+    int64_t group;
+    int32_t rail, phase;
+    int64_t alone_ps; ///< of the finished phases, gaps included
+} Rail;
+
+/// The rails of a message between two stages.
+typedef struct HopEdges {
+    const struct Machine *machine;
+    int64_t from, to; ///< units
+} HopEdges;
+
+typedef enum WireType { WIRE_READY, WIRE_MESSAGE, WIRE_ARRIVAL, WIRE_COLLECTIVE } WireType;
+
+/// What ranks tell each other; 64 bytes.
+typedef struct Wire {
+    int32_t type, step;
+    int64_t id;       ///< READY, MESSAGE: receiving unit * CHANNEL_SIDES + side; else the group
+    int64_t count;    ///< ARRIVAL: members
+    Clocks at;        ///< READY: send posted; MESSAGE: begin; ARRIVAL, COLLECTIVE: latest arrival
+    int32_t op, kind;
+    int64_t bytes;
+} Wire;
+
+/// A finished collective, for the trace.
+typedef struct CollectiveRow {
+    int32_t step;
+    OpKind kind;
+    Group units;
+    int64_t group, bytes, start_ps, end_ps, alone_ps;
+} CollectiveRow;
+
+typedef struct Machine {
+    const RunSpec *run;
+    const JobSpec *job;
+    const Cluster *cluster;
+    Comm *comm;
+    int rank, nranks;
+    Exchange *exchange;
+    Layout layout;
+    StepCost cost;
+    Program *program;          ///< [stages]
+    const EngineOps *ops;
+    Engine *engine;
+    Heap heap;
+    Unit *unit;                ///< [layout.nslots]; id -1 for a spare
+    StepResult *result;        ///< [layout.nslots]
+    int64_t nlocal;            ///< units here
+    ARRAY_OF(Done) done;
+    int32_t free_done;
+    Arrival *arrival;          ///< [ngroups]; the part of other ranks only at the group's home rank
+    int64_t *group_latency_ps; ///< [ngroups] mean edge latency of the ring, -1: not yet computed
+    int64_t *member_first;     ///< [ngroups + 1] local members of each group ...
+    int64_t *member_slot;      ///< ... as slots
+    Active *active;            ///< [ngroups]
+    Rail *rail;                ///< [ngroups * width]
+    HopEdges *hop;             ///< [nunits * CHANNEL_SIDES] by channel id
+    ARRAY_OF(CollectiveRow) row;
+    int64_t sent;              ///< wires put since the last exchange
+    int32_t steps_done;        ///< steps all local units have finished
+    int64_t units_done;        ///< local units that have finished step steps_done
+    int32_t steps;             ///< wanted
+    uint64_t fingerprint[2];   ///< of the steps steps_done and steps_done + 1, by parity
+    Status failure;
+} Machine;
+
+/// machine.c. Build all of it for run->job[0].  MPI: collective over `comm`, which is borrowed.
+///   Fails: STATUS_RANGE (layout, cost, memory, schedule); *machine must then still be destroyed.
+Status machine_create(const RunSpec *run, const Cluster *cluster, Comm *comm, Machine **machine);
+/// The engine, once the sampling interval is known.  MPI: local.
+void machine_open_engine(Machine *machine, int64_t interval_ps);
+/// Rounds, messages and bytes of the exchanges as attributes of /run.  MPI: collective.
+void machine_note_run(const Machine *machine, Trace *trace);
+void machine_destroy(Machine *machine);
+
+/// unit.c: issue what can be issued.
+void unit_begin(Machine *machine, Unit *unit, int64_t now_ps);
+void unit_finish_op(Machine *machine, Unit *unit, int32_t op, Clocks end, int64_t slowed_ps, int64_t now_ps);
+void unit_compute_due(Machine *machine, Unit *unit, int64_t now_ps);
+void unit_share(Machine *machine, Unit *unit, int32_t change, int64_t now_ps);
+Unit *machine_unit(Machine *machine, int64_t unit); ///< NULL if not local
+/// Index of the operation a busy stream works on.
+int32_t unit_current_op(const Unit *unit, Stream stream);
+
+/// match.c: sends meet receives, members meet.
+void match_send(Machine *machine, Unit *unit, const Op *op, Clocks at);
+void match_receive(Machine *machine, Unit *unit, const Op *op, Clocks at);
+void match_arrive(Machine *machine, Unit *unit, int32_t op, Clocks at);
+/// Apply a wire from another rank (or our own).
+void match_apply(Machine *machine, const Wire *wire);
+
+/// network.c: transfers.
+void network_message(Machine *machine, const Wire *wire);
+void network_collective(Machine *machine, const Wire *wire);
+void network_complete(Machine *machine, const Completion *completion);
+/// Heap events of collectives: shares begin; small ones end.
+void network_share_due(Machine *machine, int64_t group, int64_t now_ps);
+void network_small_due(Machine *machine, int64_t group, int64_t now_ps);
+/// Plan of a data-parallel collective of `bytes` per GPU.  Fails as collective_plan.
+Status network_plan(const Machine *machine, int64_t group, OpKind kind, int64_t bytes, CollectivePlan *plan);
+/// Transfer.connection of messages between stages, and of a rail of a group.
+enum { CONNECTION_MESSAGES = 1 };
+uint64_t network_connection(const Machine *machine, int64_t group, int32_t rail);
+/// Least time between an event on one rank and anything it can cause on another.
+int64_t network_lookahead_ps(const Machine *machine);
+/// One-way time before the first byte of a message between two units.
+int64_t network_message_latency_ps(const Machine *machine, int64_t from, int64_t to);
+/// The unit that feeds a channel.
+int64_t network_sender(const Machine *machine, int64_t channel);
+
+/// Heap items: (index << 2) | event.
+typedef enum Event { EVENT_COMPUTE, EVENT_SHARE, EVENT_SMALL } Event;
+void machine_schedule(Machine *machine, int64_t time_ps, Event event, int64_t index, uint64_t order);
+
+#endif

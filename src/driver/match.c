@@ -1,0 +1,121 @@
+// Sends meet receives at the receiver's rank; members of a collective meet at the group's home rank.
+#include "base/check.h"
+#include "base/rng.h"
+#include "driver/machine.h"
+
+static void put(Machine *machine, int to_rank, const Wire *wire) {
+    if (to_rank == machine->rank) {
+        match_apply(machine, wire);
+        return;
+    }
+    exchange_put(machine->exchange, to_rank, wire, sizeof *wire);
+    machine->sent++;
+}
+
+/// Hand a transfer to the engines of all ranks.
+static void announce(Machine *machine, const Wire *wire) {
+    match_apply(machine, wire);
+    if (machine->nranks == 1) return;
+    exchange_put_all(machine->exchange, wire, sizeof *wire);
+    machine->sent++;
+}
+
+static void try_match(Machine *machine, int64_t id, Channel *channel, int64_t bytes, int32_t step) {
+    if (!channel->posted || !channel->ready) return;
+    channel->posted = channel->ready = false;
+    Clocks begin = clocks_max(channel->posted_at, channel->ready_at);
+    int64_t latency_ps = network_message_latency_ps(machine, network_sender(machine, id), id / CHANNEL_SIDES);
+    begin.actual_ps += latency_ps;
+    begin.alone_ps += latency_ps;
+    Wire wire = {.type = WIRE_MESSAGE, .step = step, .id = id, .at = begin, .bytes = bytes};
+    announce(machine, &wire);
+}
+
+void match_send(Machine *machine, Unit *unit, const Op *op, Clocks at) {
+    bool next = op->stream == STREAM_SEND_NEXT;
+    int64_t to = layout_stage_neighbour(&machine->layout, unit->id, next ? 1 : -1);
+    Wire wire = {.type = WIRE_READY,
+                 .step = unit->step,
+                 .id = to * CHANNEL_SIDES + (next ? CHANNEL_FROM_PREV : CHANNEL_FROM_NEXT),
+                 .at = at,
+                 .bytes = machine->cost.boundary_bytes};
+    put(machine, layout_owner(&machine->layout, to), &wire);
+}
+
+void match_receive(Machine *machine, Unit *unit, const Op *op, Clocks at) {
+    ChannelSide side = op->stream == STREAM_RECV_PREV ? CHANNEL_FROM_PREV : CHANNEL_FROM_NEXT;
+    Channel *channel = &unit->channel[side];
+    CHECK(!channel->posted, "unit %lld posted two receives", (long long)unit->id);
+    channel->posted = true;
+    channel->posted_at = at;
+    try_match(machine, unit->id * CHANNEL_SIDES + side, channel, machine->cost.boundary_bytes, unit->step);
+}
+
+static void apply_ready(Machine *machine, const Wire *wire) {
+    Unit *unit = machine_unit(machine, wire->id / CHANNEL_SIDES);
+    CHECK(unit, "a send for unit %lld reached the wrong rank", (long long)(wire->id / CHANNEL_SIDES));
+    Channel *channel = &unit->channel[wire->id % CHANNEL_SIDES];
+    CHECK(!channel->ready, "unit %lld has two sends waiting", (long long)unit->id);
+    channel->ready = true;
+    channel->ready_at = wire->at;
+    try_match(machine, wire->id, channel, wire->bytes, wire->step);
+}
+
+static int64_t group_of_op(const Machine *machine, const Unit *unit, OpKind kind) {
+    if (kind == OP_GRAD_NORM) return layout_group_of(&machine->layout, unit->id, GROUP_ALL);
+    if (kind == OP_EMBEDDING_REDUCE) return layout_group_of(&machine->layout, unit->id, GROUP_EMBEDDING);
+    return layout_group_of(&machine->layout, unit->id, GROUP_DP);
+}
+
+/// Any rank can keep the count; a hash spreads the groups.
+static int home_of(const Machine *machine, int64_t group) {
+    return (int)(rng_mix(0, (uint64_t)group) % (uint64_t)machine->nranks);
+}
+
+void match_arrive(Machine *machine, Unit *unit, int32_t index, Clocks at) {
+    const Op *op = &unit->program->op[index];
+    int64_t group = group_of_op(machine, unit, op->kind);
+    CHECK(group >= 0, "unit %lld has no group for %s", (long long)unit->id, op_kind_name(op->kind));
+    if (layout_group_units(&machine->layout, group).n == 1) {
+        unit_finish_op(machine, unit, index, at, 0, at.actual_ps);
+        return;
+    }
+    Arrival *arrival = &machine->arrival[group];
+    arrival->local_at = arrival->local_count == 0 ? at : clocks_max(arrival->local_at, at);
+    int64_t members = machine->member_first[group + 1] - machine->member_first[group];
+    if (++arrival->local_count < members) return;
+    arrival->local_count = 0;
+    Wire wire = {.type = WIRE_ARRIVAL,
+                 .step = unit->step,
+                 .id = group,
+                 .count = members,
+                 .at = arrival->local_at,
+                 .op = index,
+                 .kind = (int32_t)op->kind};
+    put(machine, home_of(machine, group), &wire);
+}
+
+static void apply_arrival(Machine *machine, const Wire *wire) {
+    Arrival *arrival = &machine->arrival[wire->id];
+    CHECK(arrival->count == 0 || arrival->kind == wire->kind,
+          "group %lld: members disagree on the collective", (long long)wire->id);
+    arrival->at = arrival->count == 0 ? wire->at : clocks_max(arrival->at, wire->at);
+    arrival->kind = wire->kind;
+    arrival->count += wire->count;
+    if (arrival->count < layout_group_units(&machine->layout, wire->id).n) return;
+    Wire start = *wire;
+    start.type = WIRE_COLLECTIVE;
+    start.count = arrival->count;
+    start.at = arrival->at;
+    arrival->count = 0;
+    announce(machine, &start);
+}
+
+void match_apply(Machine *machine, const Wire *wire) {
+    switch ((WireType)wire->type) {
+    case WIRE_READY: apply_ready(machine, wire); break;
+    case WIRE_ARRIVAL: apply_arrival(machine, wire); break;
+    case WIRE_MESSAGE: network_message(machine, wire); break;
+    case WIRE_COLLECTIVE: network_collective(machine, wire); break;
+    }
+}

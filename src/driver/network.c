@@ -1,0 +1,280 @@
+// Transfers of a training job: the rails of a stage hand-over, the rails of a collective, and their completions.
+#include "base/check.h"
+#include "base/fingerprint.h"
+#include "base/rng.h"
+#include "driver/machine.h"
+
+int64_t network_sender(const Machine *machine, int64_t channel) {
+    int64_t unit = channel / CHANNEL_SIDES;
+    return layout_stage_neighbour(&machine->layout, unit, channel % CHANNEL_SIDES == CHANNEL_FROM_PREV ? -1 : 1);
+}
+
+int64_t network_message_latency_ps(const Machine *machine, int64_t from, int64_t to) {
+    GpuId src = layout_gpu(&machine->layout, from, 0), dst = layout_gpu(&machine->layout, to, 0);
+    return machine->job->network.message_latency_ps + routing_latency_ps(machine->cluster, src, dst);
+}
+
+static void submit(Machine *machine, const Transfer *transfer) {
+    Status status = machine->ops->submit(machine->engine, transfer);
+    if (!status_is_ok(&status) && status_is_ok(&machine->failure)) machine->failure = status;
+}
+
+static Edge hop_edge(const void *context, int64_t i) {
+    const HopEdges *hop = context;
+    const Layout *layout = &hop->machine->layout;
+    return (Edge){.src = layout_gpu(layout, hop->from, (int32_t)i),
+                  .dst = layout_gpu(layout, hop->to, (int32_t)i),
+                  .weight = 1};
+}
+
+void network_message(Machine *machine, const Wire *wire) {
+    int64_t to = wire->id / CHANNEL_SIDES, side = wire->id % CHANNEL_SIDES;
+    HopEdges *hop = &machine->hop[wire->id];
+    if (!hop->machine)
+        *hop = (HopEdges){.machine = machine, .from = network_sender(machine, wire->id), .to = to};
+    Unit *receiver = machine_unit(machine, to), *sender = machine_unit(machine, hop->from);
+    if (receiver) receiver->channel[side].begin = wire->at;
+    if (sender) sender->send_begin[side] = wire->at;
+    Transfer transfer = {
+        .tag = wire->id,
+        .edges = {.nedges = machine->layout.width,
+                  .edge = hop_edge,
+                  .context = hop,
+                  .key = rng_mix(1, (uint64_t)wire->id)},
+        .kind = TRANSFER_PP,
+        .step = wire->step,
+        .queue_pairs = machine->job->network.queue_pairs,
+        .connection = CONNECTION_MESSAGES,
+        .bytes = wire->bytes,
+        .rounds = 1,
+        .start_ps = wire->at.actual_ps,
+    };
+    submit(machine, &transfer);
+}
+
+static void complete_message(Machine *machine, const Completion *done) {
+    int64_t side = done->tag % CHANNEL_SIDES;
+    Unit *receiver = machine_unit(machine, done->tag / CHANNEL_SIDES);
+    Unit *sender = machine_unit(machine, machine->hop[done->tag].from);
+    int64_t slowed_ps = done->end_ps - done->start_ps - done->alone_ps;
+    if (receiver) {
+        Clocks end = receiver->channel[side].begin;
+        end.actual_ps = done->end_ps;
+        end.alone_ps += done->alone_ps;
+        machine->fingerprint[receiver->step & 1] +=
+            fingerprint_of(done->tag, done->start_ps, done->end_ps);
+        Stream stream = side == CHANNEL_FROM_PREV ? STREAM_RECV_PREV : STREAM_RECV_NEXT;
+        unit_finish_op(machine, receiver, unit_current_op(receiver, stream), end, slowed_ps, done->end_ps);
+    }
+    if (sender) {
+        Clocks end = sender->send_begin[side];
+        end.actual_ps = done->end_ps;
+        end.alone_ps += done->alone_ps;
+        Stream stream = side == CHANNEL_FROM_PREV ? STREAM_SEND_NEXT : STREAM_SEND_PREV;
+        unit_finish_op(machine, sender, unit_current_op(sender, stream), end, slowed_ps, done->end_ps);
+    }
+}
+
+static GpuId rail_member(const Rail *rail, int64_t i) {
+    const Layout *layout = &rail->machine->layout;
+    Group units = layout_group_units(layout, rail->group);
+    return layout_gpu(layout, units.first + i * units.stride, rail->rail);
+}
+
+static Edge rail_edge(const void *context, int64_t i) {
+    const Rail *rail = context;
+    PhaseEdge edge = collective_edge(&rail->machine->active[rail->group].plan, rail->phase, i);
+    return (Edge){.src = rail_member(rail, edge.src), .dst = rail_member(rail, edge.dst), .weight = edge.weight};
+}
+
+/// Mean latency between neighbours of the group's ring: what a chunk that travels around it waits per round.
+static int64_t ring_latency_ps(const Machine *machine, int64_t group) {
+    int64_t *cached = &machine->group_latency_ps[group];
+    if (*cached >= 0) return *cached;
+    Group units = layout_group_units(&machine->layout, group);
+    int64_t sum_ps = 0;
+    for (int64_t i = 0; i < units.n; i++) {
+        int64_t a = units.first + i * units.stride, b = units.first + (i + 1) % units.n * units.stride;
+        sum_ps += routing_latency_ps(machine->cluster, layout_gpu(&machine->layout, a, 0),
+                                     layout_gpu(&machine->layout, b, 0));
+    }
+    *cached = sum_ps / units.n;
+    return *cached;
+}
+
+/// Consecutive members that share a node; where the group does not fill its nodes, the most that divide it evenly.
+static int32_t members_per_node(const Layout *layout, Group units) {
+    int64_t units_per_node = layout->gpus_per_node / layout->width;
+    int64_t together = units.stride < units_per_node ? units_per_node / units.stride : 1;
+    while (units.n % together != 0 || units_per_node / units.stride % together != 0) together--;
+    return (int32_t)together;
+}
+
+static CollectiveKind collective_of(const Machine *machine, OpKind kind) {
+    if (kind == OP_PARAM_GATHER) return COLLECTIVE_ALL_GATHER;
+    bool sharded = machine->job->parallel.zero > 0 && kind == OP_GRAD_REDUCE;
+    return sharded ? COLLECTIVE_REDUCE_SCATTER : COLLECTIVE_ALL_REDUCE;
+}
+
+static int64_t bytes_of(const Machine *machine, const Wire *wire) {
+    if (wire->kind == OP_GRAD_NORM) return (int64_t)sizeof(float);
+    if (wire->kind == OP_EMBEDDING_REDUCE) return machine->cost.embedding_grad_bytes;
+    int32_t stage = layout_stage(&machine->layout, layout_group_units(&machine->layout, wire->id).first);
+    const Op *op = &machine->program[stage].op[wire->op];
+    const ChunkCost *chunk = &machine->cost.chunk[op->chunk * machine->layout.stages + stage];
+    int64_t bytes = wire->kind == OP_PARAM_GATHER ? chunk->gather_bytes : chunk->grad_bytes;
+    return bytes * (op->part + 1) / op->parts - bytes * op->part / op->parts;
+}
+
+static uint64_t rail_key(const Machine *machine, const Rail *rail, const CollectivePlan *plan) {
+    uint64_t shape = (uint64_t)plan->spec.algorithm << 16 | (uint64_t)plan->spec.kind << 8 | (uint64_t)rail->phase;
+    return rng_mix(2 + shape, (uint64_t)(rail - machine->rail));
+}
+
+uint64_t network_connection(const Machine *machine, int64_t group, int32_t rail) {
+    return (uint64_t)(group * machine->layout.width + rail) + CONNECTION_MESSAGES + 1;
+}
+
+static void submit_phase(Machine *machine, Rail *rail, int64_t after_ps) {
+    const Active *active = &machine->active[rail->group];
+    Phase phase = collective_phase(&active->plan, rail->phase);
+    rail->alone_ps += phase.fill_ps;
+    int64_t index = rail - machine->rail;
+    Transfer transfer = {
+        .tag = machine->layout.nunits * CHANNEL_SIDES + index,
+        .edges = {.nedges = phase.nedges,
+                  .edge = rail_edge,
+                  .context = rail,
+                  .key = rail_key(machine, rail, &active->plan)},
+        .kind = TRANSFER_DP,
+        .step = active->step,
+        .queue_pairs = machine->job->network.queue_pairs,
+        .connection = network_connection(machine, rail->group, rail->rail),
+        .bytes = phase.bytes,
+        .rounds = phase.rounds,
+        .round_latency_ps = phase.round_latency_ps,
+        .start_ps = after_ps + phase.fill_ps,
+    };
+    submit(machine, &transfer);
+}
+
+static uint64_t group_order(int64_t group) { return UINT64_C(1) << 48 | (uint64_t)group; }
+
+/// Too small to load a link: a tree of latencies, 2 ceil(log2 n) rounds.
+static void start_small(Machine *machine, const Wire *wire) {
+    const NetworkSpec *network = &machine->job->network;
+    int64_t n = layout_group_units(&machine->layout, wire->id).n, rounds = 0;
+    while (INT64_C(1) << rounds < n) rounds++;
+    int64_t round_ps = network->round_latency_ps + ring_latency_ps(machine, wire->id);
+    Active *active = &machine->active[wire->id];
+    active->alone_ps = network->collective_base_ps + 2 * rounds * round_ps;
+    active->start_ps = wire->at.actual_ps;
+    machine_schedule(machine, wire->at.actual_ps + active->alone_ps, EVENT_SMALL, wire->id,
+                     group_order(wire->id));
+}
+
+static void start_rails(Machine *machine, int64_t group) {
+    Active *active = &machine->active[group];
+    active->start_ps = active->begin.actual_ps + collective_phase(&active->plan, 0).fill_ps;
+    active->rails_left = machine->layout.width;
+    for (int32_t r = 0; r < machine->layout.width; r++) {
+        Rail *rail = &machine->rail[group * machine->layout.width + r];
+        *rail = (Rail){.machine = machine, .group = group, .rail = r};
+        submit_phase(machine, rail, active->begin.actual_ps);
+    }
+    machine_schedule(machine, active->start_ps, EVENT_SHARE, group, group_order(group));
+}
+
+Status network_plan(const Machine *machine, int64_t group, OpKind kind, int64_t bytes, CollectivePlan *plan) {
+    const NetworkSpec *network = &machine->job->network;
+    Group units = layout_group_units(&machine->layout, group);
+    CollectiveSpec spec = {
+        .kind = collective_of(machine, kind),
+        .algorithm = network->dp_algorithm,
+        .bytes = bytes,
+        .round_latency_ps = network->round_latency_ps + ring_latency_ps(machine, group),
+        .domain_latency_ps = cluster_spec(machine->cluster)->scale_up.latency_ps,
+        .base_ps = network->collective_base_ps,
+    };
+    return collective_plan(plan, &spec, units.n, members_per_node(&machine->layout, units));
+}
+
+void network_collective(Machine *machine, const Wire *wire) {
+    int64_t bytes = bytes_of(machine, wire);
+    Active *active = &machine->active[wire->id];
+    *active = (Active){.kind = (OpKind)wire->kind, .step = wire->step, .begin = wire->at, .bytes = bytes};
+    if (bytes <= machine->job->network.eager_bytes) {
+        start_small(machine, wire);
+        return;
+    }
+    Status status = network_plan(machine, wire->id, (OpKind)wire->kind, bytes, &active->plan);
+    if (!status_is_ok(&status)) {
+        if (status_is_ok(&machine->failure)) machine->failure = status;
+        return;
+    }
+    start_rails(machine, wire->id);
+}
+
+void network_share_due(Machine *machine, int64_t group, int64_t now_ps) {
+    for (int64_t i = machine->member_first[group]; i < machine->member_first[group + 1]; i++)
+        unit_share(machine, &machine->unit[machine->member_slot[i]], 1, now_ps);
+}
+
+static void finish_collective(Machine *machine, int64_t group, int64_t now_ps) {
+    const Active done = machine->active[group];
+    Clocks end = {.actual_ps = now_ps,
+                  .alone_ps = done.begin.alone_ps + done.alone_ps,
+                  .ideal_ps = done.begin.ideal_ps};
+    int64_t slowed_ps = now_ps - done.begin.actual_ps - done.alone_ps;
+    if (machine->rank == 0) {
+        CollectiveRow row = {.step = done.step,
+                             .kind = done.kind,
+                             .units = layout_group_units(&machine->layout, group),
+                             .group = group,
+                             .bytes = done.bytes,
+                             .start_ps = done.begin.actual_ps,
+                             .end_ps = now_ps,
+                             .alone_ps = done.alone_ps};
+        array_push(&machine->row, row);
+        machine->fingerprint[done.step & 1] +=
+            fingerprint_of(-1 - group, done.begin.actual_ps, now_ps);
+    }
+    bool shared = done.rails_left == 0 && done.plan.nphases > 0;
+    for (int64_t i = machine->member_first[group]; i < machine->member_first[group + 1]; i++) {
+        Unit *unit = &machine->unit[machine->member_slot[i]];
+        if (shared) unit_share(machine, unit, -1, now_ps);
+        unit_finish_op(machine, unit, unit_current_op(unit, STREAM_DP), end, slowed_ps, now_ps);
+    }
+}
+
+void network_small_due(Machine *machine, int64_t group, int64_t now_ps) {
+    finish_collective(machine, group, now_ps);
+}
+
+static void complete_phase(Machine *machine, const Completion *done) {
+    Rail *rail = &machine->rail[done->tag - machine->layout.nunits * CHANNEL_SIDES];
+    Active *active = &machine->active[rail->group];
+    rail->alone_ps += done->alone_ps;
+    if (++rail->phase < active->plan.nphases) {
+        submit_phase(machine, rail, done->end_ps);
+        return;
+    }
+    if (rail->alone_ps > active->alone_ps) active->alone_ps = rail->alone_ps;
+    if (--active->rails_left == 0) finish_collective(machine, rail->group, done->end_ps);
+}
+
+void network_complete(Machine *machine, const Completion *completion) {
+    if (completion->tag < machine->layout.nunits * CHANNEL_SIDES) {
+        complete_message(machine, completion);
+    } else {
+        complete_phase(machine, completion);
+    }
+}
+
+int64_t network_lookahead_ps(const Machine *machine) {
+    const NetworkSpec *network = &machine->job->network;
+    int64_t path_ps = routing_least_latency_ps(machine->cluster);
+    int64_t inside_ps = cluster_spec(machine->cluster)->scale_up.latency_ps;
+    int64_t message_ps = network->message_latency_ps + (path_ps < inside_ps ? path_ps : inside_ps);
+    return message_ps < network->collective_base_ps ? message_ps : network->collective_base_ps;
+}

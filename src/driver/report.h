@@ -1,0 +1,13 @@
+/// report.h: the final table of a run, for a person.
+#ifndef COLOSSIM_DRIVER_REPORT_H
+#define COLOSSIM_DRIVER_REPORT_H
+
+#include <stdio.h>
+
+#include "driver/record.h"
+
+/// Steps, where they go, the tiers and the hottest link.  MPI: rank 0 only.
+void report_training(FILE *out, const Recorder *recorder);
+void report_traffic(FILE *out, const Recorder *recorder);
+
+#endif

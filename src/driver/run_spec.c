@@ -1,0 +1,19 @@
+#include "driver/run_spec.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+
+const char *run_spec_text(const RunSpec *spec, const char *path) {
+    for (int32_t i = 0; i < spec->nsources; i++)
+        if (strcmp(spec->source[i].path, path) == 0) return spec->source[i].text;
+    return NULL;
+}
+
+void run_spec_fini(RunSpec *spec) {
+    memory_free("run_spec.jobs", spec->job, (size_t)spec->njobs * sizeof(JobSpec));
+    for (int32_t i = 0; i < spec->nsources; i++)
+        memory_free("config.text", spec->source[i].text, (size_t)spec->source[i].bytes + 1);
+    if (spec->resolved) memory_free("config.text", spec->resolved, strlen(spec->resolved) + 1);
+    memset(spec, 0, sizeof *spec);
+}

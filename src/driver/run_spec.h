@@ -1,0 +1,80 @@
+/// run_spec.h: everything a run needs to know, resolved; free of YAML, MPI and HDF5.
+///
+/// Idea.    config/ fills it from a topology file, job files and --set; the driver consumes it. The texts it came from
+///          travel along, so that the trace holds them.
+#ifndef COLOSSIM_DRIVER_RUN_SPEC_H
+#define COLOSSIM_DRIVER_RUN_SPEC_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "cluster/cluster.h"
+#include "cluster/placement.h"
+#include "collective/collective.h"
+#include "effects/noise.h"
+#include "engine/engine_ops.h"
+#include "workload/model.h"
+#include "workload/traffic.h"
+
+typedef enum JobKind { JOB_TRAINING, JOB_TRAFFIC } JobKind;
+
+/// How messages of a job meet the network.
+typedef struct NetworkSpec {
+    int32_t queue_pairs;            ///< per connection between two nodes
+    int64_t message_latency_ps;     ///< launch and protocol of a point-to-point message, on top of the path's latency
+    int64_t round_latency_ps;       ///< per network round of a collective, on top of the path's latency
+    int64_t collective_base_ps;     ///< launch and protocol of a collective
+    int64_t eager_bytes;            ///< messages up to this size do not load the links (priced in closed form)
+    CollectiveAlgorithm dp_algorithm;
+} NetworkSpec;
+
+typedef struct JobSpec {
+    char name[HARDWARE_NAME_BYTES];
+    JobKind kind;
+    ModelSpec model;
+    ParallelSpec parallel;
+    TrainingSpec training;
+    TrafficSpec traffic;
+    CollectiveSpec collective;      ///< traffic jobs of pattern TRAFFIC_COLLECTIVE
+    PlacementSpec placement;
+    NoiseSpec noise;
+    NetworkSpec network;
+    int32_t steps;
+} JobSpec;
+
+typedef struct TraceSpec {
+    char path[1024];     ///< "": no file is written
+    int32_t hot_links;   ///< hottest links kept per sampling interval and per step
+    int32_t intervals;   ///< wanted per step; the interval is a 1-2-5 value near estimate / intervals
+    int32_t compress;    ///< gzip level 0..9
+    bool full_links;     ///< also a full row of every link per step
+} TraceSpec;
+
+/// A file the run was configured from, as it was read.
+typedef struct SourceText {
+    char path[1024];
+    char *text;          ///< owned by the RunSpec
+    int64_t bytes;
+} SourceText;
+
+enum { RUN_JOBS_MAX = 16, RUN_SOURCES_MAX = 64 };
+
+typedef struct RunSpec {
+    ClusterSpec cluster;
+    JobSpec *job;        ///< [njobs]
+    int32_t njobs;
+    EngineKind engine;
+    int64_t control_delay_ps;
+    uint64_t seed;
+    TraceSpec trace;
+    SourceText source[RUN_SOURCES_MAX];
+    int32_t nsources;
+    char *resolved;      ///< normalised configuration with all defaults written out (YAML text); owned
+} RunSpec;
+
+/// Text of a source by its path (the CSV of a traffic job), NUL-terminated, or NULL. Borrowed.
+const char *run_spec_text(const RunSpec *spec, const char *path);
+/// Release what config/run_file.h filled; the struct is zero afterwards.
+void run_spec_fini(RunSpec *spec);
+
+#endif

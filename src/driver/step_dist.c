@@ -1,0 +1,143 @@
+#include "driver/step_dist.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/units.h"
+
+enum { HEADER_NEXT, HEADER_SENT, HEADER_STEPS, HEADER_FLAGS };
+enum { FLAG_STOP = 1, FLAG_FAILED = 2 };
+enum { DRAIN_BATCH = 256 };
+
+static int64_t next_event_ps(const Machine *machine) {
+    int64_t heap_ps = heap_next_ps(&machine->heap);
+    int64_t engine_ps = machine->ops->next_ps(machine->engine);
+    return heap_ps < engine_ps ? heap_ps : engine_ps;
+}
+
+static void drain(Machine *machine) {
+    Completion done[DRAIN_BATCH];
+    int64_t n;
+    while ((n = machine->ops->drain(machine->engine, done, DRAIN_BATCH)) > 0)
+        for (int64_t i = 0; i < n; i++) network_complete(machine, &done[i]);
+}
+
+static void handle(Machine *machine, HeapItem item) {
+    int64_t index = item.item >> 2;
+    switch ((Event)(item.item & 3)) {
+    case EVENT_COMPUTE: unit_compute_due(machine, &machine->unit[index], item.time_ps); break;
+    case EVENT_SHARE: network_share_due(machine, index, item.time_ps); break;
+    case EVENT_SMALL: network_small_due(machine, index, item.time_ps); break;
+    }
+}
+
+/// Play all events up to horizon_ps, or until a step that nobody has recorded yet is over.
+static void play(Machine *machine, int64_t horizon_ps, int32_t recorded) {
+    int64_t now_ps;
+    while ((now_ps = next_event_ps(machine)) <= horizon_ps && now_ps != TIME_NEVER_PS) {
+        machine->ops->advance(machine->engine, now_ps);
+        drain(machine);
+        while (heap_next_ps(&machine->heap) == now_ps) handle(machine, heap_pop(&machine->heap));
+        if (machine->nranks == 1 && machine->steps_done > recorded) return;
+        if (!status_is_ok(&machine->failure)) return;
+    }
+}
+
+static void receive(Machine *machine) {
+    int from;
+    const void *bytes;
+    size_t n;
+    while (exchange_next(machine->exchange, &from, &bytes, &n)) {
+        if (from == machine->rank) continue; // applied when it was put
+        Wire wire;
+        memcpy(&wire, bytes, sizeof wire);
+        match_apply(machine, &wire);
+    }
+}
+
+/// What the ranks agree on at the end of a window.
+typedef struct Agreement {
+    int64_t next_ps;
+    int64_t steps_done;
+    int64_t flags;
+} Agreement;
+
+static Agreement agree(Machine *machine, int64_t flags) {
+    for (;;) {
+        int64_t steps = machine->nlocal > 0 ? machine->steps_done : INT32_MAX;
+        if (!status_is_ok(&machine->failure)) flags |= FLAG_FAILED;
+        int64_t header[EXCHANGE_HEADER_WORDS] = {next_event_ps(machine), machine->sent, steps, flags};
+        exchange_set_header(machine->exchange, header);
+        machine->sent = 0;
+        exchange_run(machine->exchange);
+        receive(machine);
+        int64_t sent = 0, all_flags = 0;
+        for (int rank = 0; rank < machine->nranks; rank++) {
+            sent += exchange_header(machine->exchange, rank)[HEADER_SENT];
+            all_flags |= exchange_header(machine->exchange, rank)[HEADER_FLAGS];
+        }
+        if (sent > 0) continue;
+        return (Agreement){.next_ps = exchange_header_min(machine->exchange, HEADER_NEXT),
+                           .steps_done = exchange_header_min(machine->exchange, HEADER_STEPS),
+                           .flags = all_flags};
+    }
+}
+
+/// Describe the first few units of this rank that cannot go on.
+static void describe_blocked(const Machine *machine, char *text, size_t capacity) {
+    static const char *const STREAM_NAMES[STREAM_N] = {"compute",   "receive-prev", "send-next",
+                                                       "receive-next", "send-prev",  "dp"};
+    size_t used = 0;
+    int shown = 0;
+    for (int64_t slot = 0; slot < machine->layout.nslots && shown < 4; slot++) {
+        const Unit *unit = &machine->unit[slot];
+        if (unit->id < 0 || unit->step >= machine->steps) continue;
+        for (int s = 0; s < STREAM_N && used < capacity; s++) {
+            const StreamState *stream = &unit->stream[s];
+            if (stream->done == unit->program->stream_nops[s]) continue;
+            char name[96];
+            const Op *op = &unit->program->op[unit->program->stream_op[s][stream->done]];
+            used += (size_t)snprintf(text + used, capacity - used, "\n  rank %d unit %lld step %d %s: %s %s",
+                                     machine->rank, (long long)unit->id, unit->step, STREAM_NAMES[s],
+                                     stream->issued > stream->done ? "under way:" : "waits to issue:",
+                                     program_op_name(op, name, sizeof name));
+        }
+        shown++;
+    }
+}
+
+static Status stuck(Machine *machine) {
+    char text[700] = "";
+    describe_blocked(machine, text, sizeof text);
+    Status mine = status_ok();
+    if (text[0])
+        mine = status_make(STATUS_STUCK, "the run cannot go on: nothing is under way, but:%s", text);
+    return comm_agree(machine->comm, mine);
+}
+
+static int64_t horizon_after(const Machine *machine, int64_t next_ps) {
+    if (machine->nranks == 1) return TIME_NEVER_PS;
+    int64_t lookahead_ps = network_lookahead_ps(machine);
+    return next_ps + (lookahead_ps > 1 ? lookahead_ps : 1) - 1;
+}
+
+Status step_play(Machine *machine, StepDone done, void *context, const volatile int *stop) {
+    for (int64_t slot = 0; slot < machine->layout.nslots; slot++)
+        if (machine->unit[slot].id >= 0) unit_begin(machine, &machine->unit[slot], 0);
+    int32_t recorded = 0;
+    while (recorded < machine->steps) {
+        Agreement agreement = agree(machine, stop && *stop ? FLAG_STOP : 0);
+        if (agreement.flags & FLAG_FAILED) return comm_agree(machine->comm, machine->failure);
+        if (agreement.steps_done > recorded) {
+            TRY(done(context, machine, recorded));
+            machine->fingerprint[recorded & 1] = 0;
+            recorded++;
+            REQUIRE(!(agreement.flags & FLAG_STOP) || recorded == machine->steps, STATUS_STOPPED,
+                    "stopped on request after step %d", recorded - 1);
+            continue;
+        }
+        if (agreement.next_ps == TIME_NEVER_PS) return stuck(machine);
+        play(machine, horizon_after(machine, agreement.next_ps), recorded);
+    }
+    return status_ok();
+}

@@ -1,0 +1,26 @@
+// colossim: an MPI-distributed emulator of AI training superclusters.
+#include <stdio.h>
+
+#include "app/check.h"
+#include "app/cli.h"
+#include "app/run.h"
+
+/// `check` and `show` use no MPI: started by a launcher, only its first process speaks.
+static int inspect(const CommandLine *line, CheckView view) {
+    if (!cli_is_first_process()) return 0;
+    return check_files(line->nfiles, line->file, line->nsets, line->set, view, stdout, stderr);
+}
+
+int main(int argc, char *argv[]) {
+    CommandLine line;
+    int code = cli_parse(argc, argv, &line);
+    if (code) return code;
+    switch (line.command) {
+    case COMMAND_RUN: return run_command(&line);
+    case COMMAND_CHECK: return inspect(&line, CHECK_RESOLVED);
+    case COMMAND_SHOW: return inspect(&line, CHECK_DESCRIBED);
+    case COMMAND_VERSION: cli_print_version(); return 0;
+    case COMMAND_HELP: cli_print_help(); return 0;
+    }
+    return 2;
+}

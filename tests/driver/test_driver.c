@@ -1,0 +1,123 @@
+#include "driver/small_run.h"
+
+#include "par_assert.h"
+
+#include "base/units.h"
+
+// Law: what a rank count can show is nothing. The same run on this communicator and on one rank gives the same times.
+static void ranks_do_not_show(void **state) {
+    Comm *comm = *state;
+    static const struct {
+        int32_t pp, dp, chunks, microbatches;
+        Schedule schedule;
+        PlacementKind placement;
+        Routing routing;
+    } CASES[] = {
+        {1, 8, 1, 2, SCHEDULE_NONE, PLACEMENT_CONTIGUOUS, ROUTING_ECMP},
+        {4, 3, 1, 8, SCHEDULE_1F1B, PLACEMENT_RANDOM, ROUTING_ECMP},
+        {4, 2, 2, 8, SCHEDULE_INTERLEAVED, PLACEMENT_CONTIGUOUS, ROUTING_DMODK},
+        {2, 5, 4, 4, SCHEDULE_INTERLEAVED, PLACEMENT_RANDOM, ROUTING_SPRAY},
+        {4, 4, 1, 4, SCHEDULE_GPIPE, PLACEMENT_STRIDED, ROUTING_ADAPTIVE},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        RunSpec run;
+        small_run_init(&run, 9, CASES[i].pp, CASES[i].dp, CASES[i].schedule, CASES[i].chunks,
+                       CASES[i].microbatches);
+        run.job[0].placement = (PlacementSpec){.kind = CASES[i].placement, .stride = 2, .seed = 3};
+        run.cluster.routing = CASES[i].routing;
+        Comm *self = comm_create_self();
+        Played together = small_run_play(&run, comm), alone = small_run_play(&run, self);
+        assert_all_ranks(comm, together.fingerprint == alone.fingerprint);
+        assert_all_ranks(comm, together.end_ps == alone.end_ps);
+        for (int64_t k = 0; k < alone.nunits * TRACE_PART_N; k++)
+            assert_all_ranks(comm, together.unit_part_ps[k] == alone.unit_part_ps[k]);
+        comm_destroy(self);
+        played_fini(&together);
+        played_fini(&alone);
+        small_run_fini(&run);
+    }
+}
+
+/// Every unit must idle exactly `bubble_ps` on the ideal clock.
+static void check_bubble(Comm *comm, Schedule schedule, int32_t pp, int32_t chunks, int32_t m,
+                         int64_t bubble_ps) {
+    RunSpec run;
+    small_run_init(&run, 9, pp, 1, schedule, chunks, m);
+    run.job[0].noise = (NoiseSpec){0};
+    run.job[0].steps = 1;
+    Played played = small_run_play_even(&run, comm, PS_PER_MS, 2 * PS_PER_MS);
+    for (int64_t unit = 0; unit < played.nunits; unit++) {
+        const int64_t *part_ps = &played.unit_part_ps[unit * TRACE_PART_N];
+        assert_all_ranks(comm, part_ps[TRACE_PART_BUBBLE] == bubble_ps);
+        assert_all_ranks(comm, part_ps[TRACE_PART_COMPUTE] == 3 * PS_PER_MS * chunks * m);
+    }
+    played_fini(&played);
+    small_run_fini(&run);
+}
+
+// Law (Narayanan et al., SC'21): with forward f and backward b of a chunk, a stage idles (pp - 1) (f + b) in GPipe, 1F1B
+// and interleaved alike; as a share of compute (pp - 1) / m and (pp - 1) / (chunks m).
+static void bubbles_equal_their_closed_forms(void **state) {
+    Comm *comm = *state;
+    static const int32_t STAGES[] = {2, 4, 8};
+    for (size_t i = 0; i < sizeof STAGES / sizeof *STAGES; i++) {
+        int32_t pp = STAGES[i];
+        int64_t bubble_ps = (pp - 1) * 3 * PS_PER_MS;
+        check_bubble(comm, SCHEDULE_GPIPE, pp, 1, 8, bubble_ps);
+        check_bubble(comm, SCHEDULE_1F1B, pp, 1, 9, bubble_ps);
+        check_bubble(comm, SCHEDULE_INTERLEAVED, pp, 2, 2 * pp, bubble_ps);
+        if (pp < 8) check_bubble(comm, SCHEDULE_INTERLEAVED, pp, 4, pp, bubble_ps);
+    }
+}
+
+// Law: communication is what it would be at nominal speed and alone, so one slow GPU adds nothing to anyone's
+// communication, bubble or compute: it is slow itself, and the others wait for a straggler.
+static void a_slow_gpu_adds_nothing_to_communication(void **state) {
+    Comm *comm = *state;
+    RunSpec run;
+    small_run_init(&run, 9, 4, 3, SCHEDULE_1F1B, 1, 8);
+    run.job[0].noise = (NoiseSpec){0};
+    Played even = small_run_play(&run, comm);
+    run.job[0].noise = (NoiseSpec){
+        .seed = 11, .truncate = 3, .straggler_probability = 0.03, .straggler_slowdown = 0.5};
+    Played slow = small_run_play(&run, comm);
+    assert_all_ranks(comm, slow.end_ps > even.end_ps);
+    static const TracePart UNTOUCHED[] = {TRACE_PART_COMPUTE, TRACE_PART_BUBBLE, TRACE_PART_TP_EXPOSED,
+                                          TRACE_PART_PP_EXPOSED, TRACE_PART_DP_EXPOSED};
+    for (int64_t unit = 0; unit < even.nunits; unit++)
+        for (size_t i = 0; i < sizeof UNTOUCHED / sizeof *UNTOUCHED; i++) {
+            int64_t k = unit * TRACE_PART_N + UNTOUCHED[i];
+            assert_all_ranks(comm, even.unit_part_ps[k] == slow.unit_part_ps[k]);
+        }
+    assert_all_ranks(comm, slow.part_ps[TRACE_PART_OWN_SLOW] > 0 && slow.part_ps[TRACE_PART_STRAGGLER] > 0);
+    played_fini(&even);
+    played_fini(&slow);
+    small_run_fini(&run);
+}
+
+// Law: the closed engine never loses to the flow engine: sharing can only take longer, and contention is then what differs.
+static void the_closed_engine_is_a_bound(void **state) {
+    Comm *comm = *state;
+    RunSpec run;
+    small_run_init(&run, 9, 4, 4, SCHEDULE_1F1B, 1, 8);
+    run.job[0].noise = (NoiseSpec){0};
+    Played flow = small_run_play(&run, comm);
+    run.engine = ENGINE_CLOSED;
+    Played closed = small_run_play(&run, comm);
+    assert_all_ranks(comm, closed.end_ps <= flow.end_ps);
+    assert_all_ranks(comm, closed.part_ps[TRACE_PART_CONTENTION] == 0);
+    played_fini(&flow);
+    played_fini(&closed);
+    small_run_fini(&run);
+}
+
+int main(int argc, char *argv[]) {
+    Comm *comm = par_begin(&argc, &argv);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_prestate(ranks_do_not_show, comm),
+        cmocka_unit_test_prestate(bubbles_equal_their_closed_forms, comm),
+        cmocka_unit_test_prestate(a_slow_gpu_adds_nothing_to_communication, comm),
+        cmocka_unit_test_prestate(the_closed_engine_is_a_bound, comm),
+    };
+    return par_end(comm, cmocka_run_group_tests_name("driver", tests, NULL, NULL));
+}
