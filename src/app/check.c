@@ -44,7 +44,8 @@ static void read_all(Check *check) {
         if (file->root) file->schema = run_file_schema(&check->reader, file->root);
         bool topology = file->schema == &topology_schema;
         if (topology || is_job(file))
-            target[ntargets++] = (SettingTarget){topology ? "topology" : "job", file->root, file->schema};
+            target[ntargets++] =
+                (SettingTarget){topology ? "topology" : "job", file->root, file->schema};
     }
     settings_apply(&check->reader, check->settings, check->nsettings, target, ntargets);
     for (int i = 0; i < check->nfiles; i++) {
@@ -89,7 +90,8 @@ static void describe_files(const Check *check, FILE *out) {
 }
 
 /// A job with the one topology; false if they contradict each other.
-static bool check_pair(const Check *check, const char *topology, const char *job, FILE *out, FILE *err) {
+static bool check_pair(const Check *check, const char *topology, const char *job, FILE *out,
+                       FILE *err) {
     RunRequest request = {topology, &job, 1, check->settings, check->nsettings, check->source};
     RunSpec run;
     char *errors = NULL;
@@ -118,20 +120,21 @@ static bool check_pairs(const Check *check, FILE *out, FILE *err) {
     if (ntopologies != 1) return true;
     bool good = true;
     for (int i = 0; i < check->nfiles; i++)
-        if (is_job(&check->file[i])) good = check_pair(check, topology->path, check->file[i].path, out, err) && good;
+        if (is_job(&check->file[i]))
+            good = check_pair(check, topology->path, check->file[i].path, out, err) && good;
     return good;
 }
 
-int check_files(int nfiles, const char *const files[], int nsettings, const char *const settings[], CheckView view,
-                FILE *out, FILE *err) {
+int check_files(int nfiles, const char *const files[], int nsettings, const char *const settings[],
+                CheckView view, FILE *out, FILE *err) {
     if (nfiles < 1 || nfiles > FILES_MAX) {
         fprintf(err, "error: %d files; wanted 1 to %d\n", nfiles, FILES_MAX);
         return status_exit_code(STATUS_USAGE);
     }
     Check *check = memory_alloc("check", sizeof *check);
     check->source = (TextSource){text_read_file, NULL, text_share_folder()};
-    check->reader = (Reader){files[0], &check->source, &check->texts, arena_create("config", ARENA_BYTES),
-                             &check->diagnostics};
+    check->reader = (Reader){files[0], &check->source, &check->texts,
+                             arena_create("config", ARENA_BYTES), &check->diagnostics};
     check->nfiles = nfiles;
     check->nsettings = nsettings;
     check->settings = settings;
@@ -145,7 +148,8 @@ int check_files(int nfiles, const char *const files[], int nsettings, const char
         print_errors(check, err);
     }
     for (int i = 0; i < nfiles; i++)
-        if (check->file[i].data) memory_free("check.file", check->file[i].data, check->file[i].schema->bytes);
+        if (check->file[i].data)
+            memory_free("check.file", check->file[i].data, check->file[i].schema->bytes);
     diagnostics_fini(&check->diagnostics);
     texts_fini(&check->texts);
     arena_destroy(check->reader.arena);

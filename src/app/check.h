@@ -1,7 +1,9 @@
-/// check.h: `colossim check FILE...`: all errors of all files, or what they mean with every default written out.
+/// check.h: `colossim check FILE...`: all errors of all files, or what they mean with every default
+/// written out.
 ///
-/// Idea.    A file says what it is by its `kind`. Each is read alone; jobs given with one topology are also held against
-///          it, GPU memory included. The output is YAML: the resolved configuration, derived numbers as comments.
+/// Idea.    A file says what it is by its `kind`. Each is read alone; jobs given with one topology
+///          are also held against it, GPU memory included. The output is YAML: the resolved
+///          configuration, derived numbers as comments.
 #ifndef COLOSSIM_APP_CHECK_H
 #define COLOSSIM_APP_CHECK_H
 
@@ -12,11 +14,11 @@
 /// What is printed of good files: the resolved configuration, or what it describes (show.h).
 typedef enum CheckView { CHECK_RESOLVED, CHECK_DESCRIBED } CheckView;
 
-/// Check files with settings laid over topologies and jobs; the configuration goes to `out`, errors to `err`.
-/// Returns the exit code: 0, or 2 if anything is wrong.
+/// Check files with settings laid over topologies and jobs; the configuration goes to `out`, errors
+/// to `err`. Returns the exit code: 0, or 2 if anything is wrong.
 ///   MPI: local (rank 0 only).
-int check_files(int nfiles, const char *const files[], int nsettings, const char *const settings[], CheckView view,
-                FILE *out, FILE *err);
+int check_files(int nfiles, const char *const files[], int nsettings, const char *const settings[],
+                CheckView view, FILE *out, FILE *err);
 
 /// Derived numbers as comment lines: switches, cables, bisection.
 void check_print_cluster(const ClusterSpec *spec, FILE *out);

@@ -10,15 +10,19 @@ void check_print_cluster(const ClusterSpec *spec, FILE *out) {
     Cluster *cluster = NULL;
     Status status = cluster_create(spec, &cluster);
     if (!status_is_ok(&status)) return; // reported when the file was read
-    fprintf(out, "# derived:\n#   %" PRId64 " GPUs in %" PRId64 " nodes\n", cluster_ngpus(cluster), spec->nodes);
+    fprintf(out, "# derived:\n#   %" PRId64 " GPUs in %" PRId64 " nodes\n", cluster_ngpus(cluster),
+            spec->nodes);
     for (int32_t t = 1; t <= spec->ntiers; t++)
-        fprintf(out, "#   tier %d: %" PRId64 " %s switches, %" PRId64 " cables below them\n", (int)t,
-                cluster_nswitches(cluster, t), spec->tier[t - 1].name, cluster_ncables(cluster, t));
+        fprintf(out, "#   tier %d: %" PRId64 " %s switches, %" PRId64 " cables below them\n",
+                (int)t, cluster_nswitches(cluster, t), spec->tier[t - 1].name,
+                cluster_ncables(cluster, t));
     double bisection_Bps = cluster_bisection_Bps(cluster);
     fprintf(out, "#   bisection %.4g TB/s one way, %.3g GB/s a GPU\n", bisection_Bps / 1e12,
             bisection_Bps / 1e9 / ((double)cluster_ngpus(cluster) / 2));
-    fprintf(out, "#   %" PRId64 " directed links, scale-up ports included\n", cluster_nlinks(cluster));
-    fprintf(out, "#   least latency between nodes %.3g us\n", units_seconds_from_ps(routing_least_latency_ps(cluster)) * 1e6);
+    fprintf(out, "#   %" PRId64 " directed links, scale-up ports included\n",
+            cluster_nlinks(cluster));
+    fprintf(out, "#   least latency between nodes %.3g us\n",
+            units_seconds_from_ps(routing_least_latency_ps(cluster)) * 1e6);
     cluster_destroy(cluster);
 }
 
@@ -27,22 +31,30 @@ static void print_memory(const StepCost *cost, const GpuSpec *gpu, FILE *out) {
     for (int32_t stage = 1; stage < cost->pp; stage++)
         if (cost->memory[stage].total > cost->memory[fullest].total) fullest = stage;
     const MemoryUse *use = &cost->memory[fullest];
-    fprintf(out, "#   memory of the fullest stage (%d of %d): %.4g of %.4g GB\n", (int)fullest, (int)cost->pp,
-            (double)use->total / 1e9, (double)gpu->memory_bytes / 1e9);
-    fprintf(out, "#     weights %.4g, gradients %.4g, optimizer %.4g, activations %.4g, logits %.4g, workspace %.4g GB\n",
+    fprintf(out, "#   memory of the fullest stage (%d of %d): %.4g of %.4g GB\n", (int)fullest,
+            (int)cost->pp, (double)use->total / 1e9, (double)gpu->memory_bytes / 1e9);
+    fprintf(out,
+            "#     weights %.4g, gradients %.4g, optimizer %.4g, activations %.4g, logits %.4g, "
+            "workspace %.4g GB\n",
             (double)use->weights / 1e9, (double)use->gradients / 1e9, (double)use->optimizer / 1e9,
-            (double)use->activations / 1e9, (double)use->logits / 1e9, (double)use->workspace / 1e9);
+            (double)use->activations / 1e9, (double)use->logits / 1e9,
+            (double)use->workspace / 1e9);
 }
 
 static Status print_training(const RunSpec *run, const JobSpec *job, FILE *out) {
     StepCost cost;
-    TRY(step_cost_init(&cost, &job->model, &job->parallel, &job->training, &run->cluster.gpu, &run->cluster.scale_up));
-    const int64_t gpus = run->cluster.nodes * run->cluster.gpus_per_node, used = parallel_nranks(&job->parallel);
+    TRY(step_cost_init(&cost, &job->model, &job->parallel, &job->training, &run->cluster.gpu,
+                       &run->cluster.scale_up));
+    const int64_t gpus = run->cluster.nodes * run->cluster.gpus_per_node,
+                  used = parallel_nranks(&job->parallel);
     const ParallelSpec *parallel = &job->parallel;
-    fprintf(out, "#   %" PRId64 " of %" PRId64 " GPUs (%" PRId64 " spare): tp %d, pp %d, dp %d\n", used, gpus, gpus - used,
-            (int)parallel->size[DIM_TP], (int)parallel->size[DIM_PP], (int)parallel->size[DIM_DP]);
-    fprintf(out, "#   a step: %.0f tokens, %.4g model FLOP, %.4g hardware FLOP (%.4g TFLOP a GPU)\n", cost.tokens,
-            cost.model_flop_full, cost.hardware_flop, cost.hardware_flop / (double)used / 1e12);
+    fprintf(out, "#   %" PRId64 " of %" PRId64 " GPUs (%" PRId64 " spare): tp %d, pp %d, dp %d\n",
+            used, gpus, gpus - used, (int)parallel->size[DIM_TP], (int)parallel->size[DIM_PP],
+            (int)parallel->size[DIM_DP]);
+    fprintf(out,
+            "#   a step: %.0f tokens, %.4g model FLOP, %.4g hardware FLOP (%.4g TFLOP a GPU)\n",
+            cost.tokens, cost.model_flop_full, cost.hardware_flop,
+            cost.hardware_flop / (double)used / 1e12);
     print_memory(&cost, &run->cluster.gpu, out);
     Status status = step_cost_check_memory(&cost, &run->cluster.gpu);
     step_cost_fini(&cost);
@@ -52,7 +64,8 @@ static Status print_training(const RunSpec *run, const JobSpec *job, FILE *out) 
 Status check_print_job(const RunSpec *run, const JobSpec *job, FILE *out) {
     if (job->kind == JOB_TRAINING) return print_training(run, job, out);
     char size[QUANTITY_TEXT_BYTES];
-    fprintf(out, "#   %" PRId64 " ranks, %s, %s each\n", job->traffic.ranks, traffic_pattern_name(job->traffic.pattern),
+    fprintf(out, "#   %" PRId64 " ranks, %s, %s each\n", job->traffic.ranks,
+            traffic_pattern_name(job->traffic.pattern),
             quantity_write_int(QUANTITY_SIZE, job->traffic.bytes, size));
     return status_ok();
 }

@@ -30,7 +30,7 @@ void cli_print_help(void) {
            "  --set KEY=VALUE      override a key of the files, e.g. --set fabric.routing=spray\n"
            "  --steps N            training steps            (--set steps=N)\n"
            "  --seed N             of noise and hashes       (--set seed=N)\n"
-           "  --output FILE.h5     trace                     (--set trace.path=FILE.h5)\n"
+           "  --output FILE.h5     trace\n"
            "  --progress lines|none\n"
            "  --memory             bytes by purpose at the end of a run\n\n"
            "exit codes: 0 done, 1 the run failed, 2 wrong usage or input, 3 output failed, 4 stopped on request\n");
@@ -71,7 +71,7 @@ static int take_option(CommandLine *line, int option, const char *word) {
     switch (option) {
     case OPTION_SET: line->set[line->nsets++] = optarg; return 0;
     case OPTION_STEPS: add_set(line, "steps", optarg); return 0;
-    case OPTION_OUTPUT: add_set(line, "trace.path", optarg); return 0;
+    case OPTION_OUTPUT: line->output = optarg; return 0;
     case OPTION_SEED: add_set(line, "seed", optarg); return 0;
     case OPTION_MEMORY: line->memory = true; return 0;
     case OPTION_HELP: line->command = COMMAND_HELP; return 0;

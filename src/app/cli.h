@@ -18,8 +18,9 @@ typedef struct CommandLine {
     Command command;
     const char *file[CLI_FILES_MAX]; ///< run: topology, jobs
     int nfiles;
-    const char *set[CLI_SETS_MAX]; ///< key=value; --steps and --output are settings too
+    const char *set[CLI_SETS_MAX]; ///< key=value; --steps and --seed are settings too
     int nsets;
+    const char *output;            ///< trace file; NULL: as configured
     char shorthand[8][1100];       ///< storage of those settings
     int nshorthand;
     Progress progress;

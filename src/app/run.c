@@ -4,7 +4,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/log.h"
 #include "base/memory.h"
@@ -40,13 +39,16 @@ static Status read_shared(void *context, const char *path, char **bytes, int64_t
 }
 
 static Status load(const CommandLine *line, Comm *comm, RunSpec *spec) {
+    char share[TEXT_PATH_BYTES] = ""; // rank 0's: hosts may differ in their environment
+    snprintf(share, sizeof share, "%s", text_share_folder());
+    comm_broadcast(comm, share, sizeof share, 0);
     RunRequest request = {
         .topology_path = line->file[0],
         .job_path = &line->file[1],
         .njobs = line->nfiles - 1,
         .setting = line->set,
         .nsettings = line->nsets,
-        .source = {.read = read_shared, .context = comm, .share = text_share_folder()},
+        .source = {.read = read_shared, .context = comm, .share = share},
     };
     char *errors = NULL;
     Status status = run_spec_load(&request, spec, &errors);
@@ -55,20 +57,15 @@ static Status load(const CommandLine *line, Comm *comm, RunSpec *spec) {
     return status;
 }
 
-static const char *csv_of(const RunSpec *spec) {
-    const char *file = spec->job[0].traffic.file;
-    for (int32_t i = 0; i < spec->nsources && file[0]; i++)
-        if (strcmp(spec->source[i].path, file) == 0) return spec->source[i].text;
-    return NULL;
-}
-
 static Status load_and_play(const CommandLine *line, Comm *comm) {
     RunSpec spec = {0};
     TRY(load(line, comm, &spec));
+    // Where a run is written is no part of what it is: two runs of one configuration have equal contents.
+    if (line->output) snprintf(spec.trace.path, sizeof spec.trace.path, "%s", line->output);
     bool root = comm_rank(comm) == 0;
     DriverOptions options = {
         .command_line = line->joined,
-        .csv_text = csv_of(&spec),
+        .csv_text = run_spec_text(&spec, spec.job[0].traffic.file),
         .stop = &stop_requested,
         .table = stdout,
         .progress = root && line->progress != PROGRESS_NONE ? stderr : NULL,
@@ -87,6 +84,10 @@ int run_command(const CommandLine *line) {
     Status status = load_and_play(line, comm);
     if (!status_is_ok(&status) && comm_rank(comm) == 0) log_error("%s", status.text);
     fflush(stdout);
+    if (status.code == STATUS_OUTPUT) { // HDF5 would crash in MPI_Finalize: see trace/trace.h
+        if (comm_rank(comm) == 0) MPI_Abort(MPI_COMM_WORLD, status_exit_code(status.code));
+        comm_barrier(comm); // until the abort arrives
+    }
     comm_destroy(comm);
     MPI_Finalize();
     return status_exit_code(status.code);

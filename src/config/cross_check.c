@@ -24,7 +24,8 @@ static const char *topology_place(const Pair *pair, const char *path, PlaceText 
     return place_name(node_place(pair->files->topology_root, path), out->text);
 }
 
-#define PAIR_ERROR(pair, path, ...) reader_error((pair)->reader, (pair)->entry->root, (path), __VA_ARGS__)
+#define PAIR_ERROR(pair, path, ...) \
+    reader_error((pair)->reader, (pair)->entry->root, (path), __VA_ARGS__)
 
 /// The last of the sizes that were written down: where the product is reported.
 static const char *size_key(const Pair *pair) {
@@ -44,15 +45,16 @@ static bool check_ranks(const Pair *pair) {
         if (others > pair->gpus) break;
     }
     if (others > pair->gpus) {
-        PAIR_ERROR(pair, size_key(pair), "one replica needs tp*pp*cp*ep >= %lld GPUs, but %s has %lld GPUs",
+        PAIR_ERROR(pair, size_key(pair),
+                   "one replica needs tp*pp*cp*ep >= %lld GPUs, but %s has %lld GPUs",
                    (long long)others, topology_place(pair, "nodes", &place), (long long)pair->gpus);
         return false;
     }
     if (parallel->dp_auto) parallel->size[DIM_DP] = (int32_t)(pair->gpus / others);
     int64_t ranks = others * parallel->size[DIM_DP];
     if (ranks > pair->gpus) {
-        PAIR_ERROR(pair, size_key(pair), "tp*pp*dp = %lld GPUs, but %s has %lld GPUs", (long long)ranks,
-                   topology_place(pair, "nodes", &place), (long long)pair->gpus);
+        PAIR_ERROR(pair, size_key(pair), "tp*pp*dp = %lld GPUs, but %s has %lld GPUs",
+                   (long long)ranks, topology_place(pair, "nodes", &place), (long long)pair->gpus);
         return false;
     }
     return true;
@@ -63,13 +65,16 @@ static bool check_domain(const Pair *pair) {
     const ClusterSpec *cluster = pair->cluster;
     int32_t tp = parallel->size[DIM_TP];
     PlaceText place;
-    int32_t domain = cluster->scale_up.gpus < cluster->gpus_per_node ? cluster->scale_up.gpus : cluster->gpus_per_node;
+    int32_t domain = cluster->scale_up.gpus < cluster->gpus_per_node ? cluster->scale_up.gpus
+                                                                     : cluster->gpus_per_node;
     bool fits = domain % tp == 0, fastest = tp == 1 || parallel->order[0] == DIM_TP;
     if (!fits)
-        PAIR_ERROR(pair, "parallel.tp", "tp = %d does not divide the %d GPUs of a node's scale-up domain (%s)", (int)tp,
+        PAIR_ERROR(pair, "parallel.tp",
+                   "tp = %d does not divide the %d GPUs of a node's scale-up domain (%s)", (int)tp,
                    (int)domain, topology_place(pair, "node.scale_up", &place));
     if (!fastest)
-        PAIR_ERROR(pair, "parallel.order", "order must begin with tp: tensor-parallel ranks share a node");
+        PAIR_ERROR(pair, "parallel.order",
+                   "order must begin with tp: tensor-parallel ranks share a node");
     return fits && fastest;
 }
 
@@ -80,11 +85,13 @@ static bool check_gpu(const Pair *pair) {
     PlaceText place;
     bool precision = gpu->gemm[training->precision].npoints > 0;
     if (!precision)
-        PAIR_ERROR(pair, "training.precision", "GPU %s (%s) has no table for precision %s", gpu->name,
-                   topology_place(pair, "node.gpu", &place), NAMES[training->precision]);
-    bool kernel = training->attention == ATTENTION_UNFUSED || gpu->attention_forward_flop_per_s[training->attention] > 0;
+        PAIR_ERROR(pair, "training.precision", "GPU %s (%s) has no table for precision %s",
+                   gpu->name, topology_place(pair, "node.gpu", &place), NAMES[training->precision]);
+    bool kernel = training->attention == ATTENTION_UNFUSED ||
+                  gpu->attention_forward_flop_per_s[training->attention] > 0;
     if (!kernel)
-        PAIR_ERROR(pair, "training.attention", "GPU %s (%s) has no figure for this attention kernel", gpu->name,
+        PAIR_ERROR(pair, "training.attention",
+                   "GPU %s (%s) has no figure for this attention kernel", gpu->name,
                    topology_place(pair, "node.gpu", &place));
     return precision && kernel;
 }
@@ -110,8 +117,8 @@ static void place_of_message(const Pair *pair, const char *message, char path[96
 static bool check_memory(const Pair *pair) {
     const ClusterSpec *cluster = pair->cluster;
     StepCost cost;
-    Status status = step_cost_init(&cost, &pair->job->model, &pair->job->parallel, &pair->job->training, &cluster->gpu,
-                                   &cluster->scale_up);
+    Status status = step_cost_init(&cost, &pair->job->model, &pair->job->parallel,
+                                   &pair->job->training, &cluster->gpu, &cluster->scale_up);
     if (status_is_ok(&status)) {
         status = step_cost_check_memory(&cost, &cluster->gpu);
         step_cost_fini(&cost);
@@ -126,7 +133,8 @@ static bool check_training(const Pair *pair) {
     good = check_gpu(pair) && good;
     if (!good) return false;
     if (!job_file_resolve_batch(pair->reader, pair->entry->root, pair->entry->file)) return false;
-    Status status = parallel_validate(&pair->job->parallel, &pair->job->model, &pair->job->training);
+    Status status =
+        parallel_validate(&pair->job->parallel, &pair->job->model, &pair->job->training);
     if (status_is_ok(&status)) return check_memory(pair);
     char path[96];
     place_of_message(pair, status.text, path);
@@ -134,17 +142,19 @@ static bool check_training(const Pair *pair) {
     return false;
 }
 
-/// Errors of the table come as lines "path:line:column: message" (and may end in one without place).
+/// Errors of the table come as lines "path:line:column: message" (and may end in one without
+/// place).
 static void report_table(const Pair *pair, const Text *csv, const Status *status) {
     size_t path_bytes = strlen(csv->path);
     for (const char *line = status->text; *line;) {
         size_t length = strcspn(line, "\n");
         int at_line = 0, at_column = 0, used = 0;
         bool placed = strncmp(line, csv->path, path_bytes) == 0 &&
-                      sscanf(line + path_bytes, ":%d:%d: %n", &at_line, &at_column, &used) == 2 && used > 0;
+                      sscanf(line + path_bytes, ":%d:%d: %n", &at_line, &at_column, &used) == 2 &&
+                      used > 0;
         if (placed)
-            diagnostics_error(pair->reader->diagnostics, (Place){csv, at_line, at_column, 1}, "%.*s",
-                              (int)(length - path_bytes) - used, line + path_bytes + used);
+            diagnostics_error(pair->reader->diagnostics, (Place){csv, at_line, at_column, 1},
+                              "%.*s", (int)(length - path_bytes) - used, line + path_bytes + used);
         else
             PAIR_ERROR(pair, "traffic.file", "%.*s", (int)length, line);
         line += length + (line[length] == '\n');
@@ -162,7 +172,8 @@ static bool check_flows(const Pair *pair) {
     Status reason = status_ok();
     const Text *csv = NULL;
     if (length < (int)sizeof traffic->file)
-        csv = texts_open(pair->reader->texts, pair->reader->source, path, TEXT_DATA_BYTES_MAX, &reason);
+        csv = texts_open(pair->reader->texts, pair->reader->source, path, TEXT_DATA_BYTES_MAX,
+                         &reason);
     if (!csv) {
         PAIR_ERROR(pair, "traffic.file", "%.300s cannot be read: %.200s", path, reason.text);
         return false;
@@ -182,25 +193,28 @@ static bool check_traffic(const Pair *pair) {
     PlaceText place;
     if (traffic->ranks == 0) traffic->ranks = pair->gpus;
     if (traffic->ranks > pair->gpus) {
-        PAIR_ERROR(pair, "traffic.ranks", "ranks is %lld, but %s has %lld GPUs", (long long)traffic->ranks,
-                   topology_place(pair, "nodes", &place), (long long)pair->gpus);
+        PAIR_ERROR(pair, "traffic.ranks", "ranks is %lld, but %s has %lld GPUs",
+                   (long long)traffic->ranks, topology_place(pair, "nodes", &place),
+                   (long long)pair->gpus);
         return false;
     }
-    if (traffic->pattern == TRAFFIC_SHIFT && traffic->shift == 0) traffic->shift = traffic->ranks / 2;
+    if (traffic->pattern == TRAFFIC_SHIFT && traffic->shift == 0)
+        traffic->shift = traffic->ranks / 2;
     if (traffic->pattern == TRAFFIC_SHIFT && traffic->shift >= traffic->ranks) {
-        PAIR_ERROR(pair, "traffic.shift", "shift is %lld, but only %lld ranks take part", (long long)traffic->shift,
-                   (long long)traffic->ranks);
+        PAIR_ERROR(pair, "traffic.shift", "shift is %lld, but only %lld ranks take part",
+                   (long long)traffic->shift, (long long)traffic->ranks);
         return false;
     }
     if (traffic->pattern == TRAFFIC_INCAST && traffic->fan_in > traffic->ranks) {
-        PAIR_ERROR(pair, "traffic.fan_in", "fan_in is %lld, but only %lld ranks take part", (long long)traffic->fan_in,
-                   (long long)traffic->ranks);
+        PAIR_ERROR(pair, "traffic.fan_in", "fan_in is %lld, but only %lld ranks take part",
+                   (long long)traffic->fan_in, (long long)traffic->ranks);
         return false;
     }
     bool halving = pair->job->collective.algorithm == ALGORITHM_HALVING_DOUBLING;
     bool power = (traffic->ranks & (traffic->ranks - 1)) == 0;
     if (traffic->pattern == TRAFFIC_COLLECTIVE && halving && !power) {
-        PAIR_ERROR(pair, "traffic.algorithm", "halving_doubling wants a power of two, but %lld ranks take part",
+        PAIR_ERROR(pair, "traffic.algorithm",
+                   "halving_doubling wants a power of two, but %lld ranks take part",
                    (long long)traffic->ranks);
         return false;
     }
@@ -211,8 +225,9 @@ static void check_placement(const Pair *pair) {
     PlaceText place;
     const PlacementSpec *placement = &pair->job->placement;
     if (placement->kind == PLACEMENT_STRIDED && placement->stride > pair->cluster->nodes)
-        PAIR_ERROR(pair, "placement.stride", "stride is %lld nodes, but %s has %lld", (long long)placement->stride,
-                   topology_place(pair, "nodes", &place), (long long)pair->cluster->nodes);
+        PAIR_ERROR(pair, "placement.stride", "stride is %lld nodes, but %s has %lld",
+                   (long long)placement->stride, topology_place(pair, "nodes", &place),
+                   (long long)pair->cluster->nodes);
 }
 
 /// Engine and seed belong to the run: jobs that write them must agree.
@@ -220,7 +235,8 @@ static void check_agreement(Reader *reader, const CrossCheck *files, const JobEn
     const JobEntry *first = &files->job[0];
     const JobFile *a = first->file, *b = job->file;
     PlaceText place;
-    bool engine = a->engine.kind == b->engine.kind && a->engine.control_delay_ps == b->engine.control_delay_ps;
+    bool engine = a->engine.kind == b->engine.kind &&
+                  a->engine.control_delay_ps == b->engine.control_delay_ps;
     if (node_get(job->root, "engine") && !engine)
         reader_error(reader, job->root, "engine", "another engine than %s: jobs of a run share one",
                      place_name(node_place(first->root, "engine"), place.text));
@@ -235,14 +251,16 @@ static void resolve_trace_path(const CrossCheck *files) {
     if (strcmp(first->trace.path, "none") == 0)
         first->trace.path[0] = '\0';
     else if (strcmp(first->trace.path, "auto") == 0)
-        snprintf(first->trace.path, sizeof first->trace.path, "output/%s-%s.h5", files->cluster->name, first->job.name);
+        snprintf(first->trace.path, sizeof first->trace.path, "output/%s-%s.h5",
+                 files->cluster->name, first->job.name);
 }
 
 void cross_check(Reader *reader, CrossCheck *files) {
     for (int32_t i = 0; i < files->njobs; i++) {
         const JobEntry *entry = &files->job[i];
-        Pair pair = {reader, files, entry, &entry->file->job, files->cluster,
-                     files->cluster->nodes * files->cluster->gpus_per_node};
+        Pair pair = {reader,         files,
+                     entry,          &entry->file->job,
+                     files->cluster, files->cluster->nodes * files->cluster->gpus_per_node};
         if (pair.job->kind == JOB_TRAINING)
             check_training(&pair);
         else

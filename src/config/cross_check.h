@@ -1,8 +1,9 @@
-/// cross_check.h: what a topology and jobs say about each other; resolves what only both together decide.
+/// cross_check.h: what a topology and jobs say about each other; resolves what only both together
+/// decide.
 ///
-/// Idea.    GPUs against ranks (dp: auto is what fits), tensor parallelism against the scale-up domain, precision and
-///          kernels against the GPU's tables, batches, flows, paths of traces. A contradiction is reported at the job's
-///          key and names the topology's place.
+/// Idea.    GPUs against ranks (dp: auto is what fits), tensor parallelism against the scale-up
+///          domain, precision and kernels against the GPU's tables, batches, flows, paths of
+///          traces. A contradiction is reported at the job's key and names the topology's place.
 #ifndef COLOSSIM_CONFIG_CROSS_CHECK_H
 #define COLOSSIM_CONFIG_CROSS_CHECK_H
 

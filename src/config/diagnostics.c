@@ -62,9 +62,10 @@ static const char *line_of(const Text *text, int32_t line, int64_t *length) {
     return begin;
 }
 
-/// Print characters [first, first + count) of a line, and count all of them; what a terminal would obey or could not
-/// show becomes a blank or '?'. `out` may be NULL.
-static int64_t print_characters(const char *line, int64_t length, int64_t first, int64_t count, TextBuffer *out) {
+/// Print characters [first, first + count) of a line, and count all of them; what a terminal would
+/// obey or could not show becomes a blank or '?'. `out` may be NULL.
+static int64_t print_characters(const char *line, int64_t length, int64_t first, int64_t count,
+                                TextBuffer *out) {
     const unsigned char *at = (const unsigned char *)line, *end = at + length;
     int64_t character = 0;
     for (; at < end; character++) {
@@ -115,13 +116,15 @@ void diagnostics_print(Diagnostics *diagnostics, TextBuffer *out) {
         const Text *text = one->place.text;
         bool last = i + 1 == diagnostics->n || diagnostics->at[i + 1].place.text != text;
         if (text && last && text->errors > DIAGNOSTICS_PER_TEXT)
-            text_printf(out, "%s: %d more errors\n", text->path, (int)text->errors - DIAGNOSTICS_PER_TEXT);
+            text_printf(out, "%s: %d more errors\n", text->path,
+                        (int)text->errors - DIAGNOSTICS_PER_TEXT);
     }
 }
 
 void diagnostics_fini(Diagnostics *diagnostics) { array_free(diagnostics); }
 
-/// Edit distance with transpositions of neighbours (optimal string alignment); words are cut at WORD_BYTES.
+/// Edit distance with transpositions of neighbours (optimal string alignment); words are cut at
+/// WORD_BYTES.
 static int edit_distance(const char *a, const char *b) {
     int rows[3][WORD_BYTES + 1];
     int *before = rows[0], *above = rows[1], *here = rows[2];

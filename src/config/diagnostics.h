@@ -1,4 +1,5 @@
-/// diagnostics.h: errors in input texts: collected, sorted by place, shown with line, caret and suggestion.
+/// diagnostics.h: errors in input texts: collected, sorted by place, shown with line, caret and
+/// suggestion.
 ///
 ///     jobs/a.yaml:4:3: error: unknown key 'bandwith' in tier; did you mean 'bandwidth'?
 ///          4 |   bandwith: 400 Gb/s
@@ -25,15 +26,17 @@ typedef struct Diagnostics {
     int64_t reports; ///< calls: what was read between two equal counts is good
 } Diagnostics;
 
-/// Report an error at a place. The message has no full stop and no line break; several sentences are joined by ';'.
-/// The same message at the same place is kept once (a catalogue entry may be read twice).
-__attribute__((format(printf, 3, 4))) void diagnostics_error(Diagnostics *diagnostics, Place place, const char *format,
-                                                             ...);
+/// Report an error at a place. The message has no full stop and no line break; several sentences
+/// are joined by ';'. The same message at the same place is kept once (a catalogue entry may be
+/// read twice).
+__attribute__((format(printf, 3, 4))) void diagnostics_error(Diagnostics *diagnostics, Place place,
+                                                             const char *format, ...);
 /// Print all errors in order of text, line and column.
 void diagnostics_print(Diagnostics *diagnostics, TextBuffer *out);
 void diagnostics_fini(Diagnostics *diagnostics);
 
-/// The name most like `word` among `names[n]`, or NULL if none is close (edit distance at most a third of its length).
+/// The name most like `word` among `names[n]`, or NULL if none is close (edit distance at most a
+/// third of its length).
 const char *diagnostics_closest(const char *word, const char *const names[], int n);
 
 #endif

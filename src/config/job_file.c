@@ -1,145 +1,233 @@
 #include "config/job_file.h"
 
-#include <stdlib.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "config/model_file.h"
 
-static const char *const PRECISIONS[] = {[PRECISION_FP32] = "fp32", [PRECISION_FP16] = "fp16",
-                                         [PRECISION_BF16] = "bf16", [PRECISION_FP8] = "fp8", NULL};
-static const char *const ATTENTIONS[] = {[ATTENTION_UNFUSED] = "unfused", [ATTENTION_FLASH2] = "flash2",
-                                         [ATTENTION_FLASH3] = "flash3", [ATTENTION_CUDNN] = "cudnn", NULL};
+static const char *const PRECISIONS[] = {[PRECISION_FP32] = "fp32",
+                                         [PRECISION_FP16] = "fp16",
+                                         [PRECISION_BF16] = "bf16",
+                                         [PRECISION_FP8] = "fp8",
+                                         NULL};
+static const char *const ATTENTIONS[] = {[ATTENTION_UNFUSED] = "unfused",
+                                         [ATTENTION_FLASH2] = "flash2",
+                                         [ATTENTION_FLASH3] = "flash3",
+                                         [ATTENTION_CUDNN] = "cudnn",
+                                         NULL};
 enum { SCHEDULE_AUTO = SCHEDULE_INTERLEAVED + 1 };
-static const char *const SCHEDULES[] = {[SCHEDULE_NONE] = "none", [SCHEDULE_GPIPE] = "gpipe", [SCHEDULE_1F1B] = "1f1b",
-                                        [SCHEDULE_INTERLEAVED] = "interleaved", [SCHEDULE_AUTO] = "auto", NULL};
-static const char *const PLACEMENTS[] = {[PLACEMENT_CONTIGUOUS] = "contiguous", [PLACEMENT_STRIDED] = "strided",
-                                         [PLACEMENT_RANDOM] = "random", NULL};
-static const char *const ALGORITHMS[] = {[ALGORITHM_RING] = "ring", [ALGORITHM_HALVING_DOUBLING] = "halving_doubling",
-                                         [ALGORITHM_DIRECT] = "direct", [ALGORITHM_HIERARCHICAL] = "hierarchical", NULL};
+static const char *const SCHEDULES[] = {
+    [SCHEDULE_NONE] = "none", [SCHEDULE_GPIPE] = "gpipe",
+    [SCHEDULE_1F1B] = "1f1b", [SCHEDULE_INTERLEAVED] = "interleaved",
+    [SCHEDULE_AUTO] = "auto", NULL};
+static const char *const PLACEMENTS[] = {[PLACEMENT_CONTIGUOUS] = "contiguous",
+                                         [PLACEMENT_STRIDED] = "strided",
+                                         [PLACEMENT_RANDOM] = "random",
+                                         NULL};
+static const char *const ALGORITHMS[] = {[ALGORITHM_RING] = "ring",
+                                         [ALGORITHM_HALVING_DOUBLING] = "halving_doubling",
+                                         [ALGORITHM_DIRECT] = "direct",
+                                         [ALGORITHM_HIERARCHICAL] = "hierarchical",
+                                         NULL};
 static const char *const COLLECTIVES[] = {[COLLECTIVE_ALL_REDUCE] = "all_reduce",
                                           [COLLECTIVE_REDUCE_SCATTER] = "reduce_scatter",
                                           [COLLECTIVE_ALL_GATHER] = "all_gather",
-                                          [COLLECTIVE_ALL_TO_ALL] = "all_to_all", NULL};
-static const char *const PATTERNS[] = {[TRAFFIC_PERMUTATION] = "permutation", [TRAFFIC_SHIFT] = "shift",
-                                       [TRAFFIC_RING] = "ring", [TRAFFIC_INCAST] = "incast",
-                                       [TRAFFIC_ALL_TO_ALL] = "all_to_all", [TRAFFIC_COLLECTIVE] = "collective",
-                                       [TRAFFIC_FLOWS] = "flows", NULL};
+                                          [COLLECTIVE_ALL_TO_ALL] = "all_to_all",
+                                          NULL};
+static const char *const PATTERNS[] = {[TRAFFIC_PERMUTATION] = "permutation",
+                                       [TRAFFIC_SHIFT] = "shift",
+                                       [TRAFFIC_RING] = "ring",
+                                       [TRAFFIC_INCAST] = "incast",
+                                       [TRAFFIC_ALL_TO_ALL] = "all_to_all",
+                                       [TRAFFIC_COLLECTIVE] = "collective",
+                                       [TRAFFIC_FLOWS] = "flows",
+                                       NULL};
 static const char *const ENGINES[] = {[ENGINE_CLOSED] = "closed", [ENGINE_FLOW] = "flow", NULL};
-static const char *const DIMENSIONS[DIM_N] = {[DIM_TP] = "tp", [DIM_CP] = "cp", [DIM_EP] = "ep", [DIM_DP] = "dp",
-                                              [DIM_PP] = "pp"};
+static const char *const DIMENSIONS[DIM_N] = {
+    [DIM_TP] = "tp", [DIM_CP] = "cp", [DIM_EP] = "ep", [DIM_DP] = "dp", [DIM_PP] = "pp"};
 enum { SIZE_MOST = 1 << 24, QUEUE_PAIRS_MOST = 64 };
 
 // Parallelism
 
 static const Field LAYERS_ELEMENT = ELEMENT_COUNT(int32_t, STORE_INT32, 0, 4096);
 static const Field PARALLEL_FIELDS[] = {
-    FIELD_COUNT_AT("tp", JobFile, job.parallel.size[DIM_TP], "1", 1, SIZE_MOST, "tensor parallel size"),
+    FIELD_COUNT_AT("tp", JobFile, job.parallel.size[DIM_TP], "1", 1, SIZE_MOST,
+                   "tensor parallel size"),
     FIELD_COUNT_AT("pp", JobFile, job.parallel.size[DIM_PP], "1", 1, SIZE_MOST, "pipeline stages"),
-    FIELD_COUNT_OR_WORD_AT("dp", JobFile, job.parallel.size[DIM_DP], "auto", 0, "auto", 1, SIZE_MOST, "replicas; auto: what fits on the cluster"),
-    FIELD_COUNT_AT("cp", JobFile, job.parallel.size[DIM_CP], "1", 1, SIZE_MOST, "context parallel size (1 for now)"),
-    FIELD_COUNT_AT("ep", JobFile, job.parallel.size[DIM_EP], "1", 1, SIZE_MOST, "expert parallel size (1 for now)"),
-    FIELD_COUNT_AT("chunks", JobFile, job.parallel.chunks, "1", 1, CHUNKS_MAX, "model chunks per stage (virtual pipeline)"),
-    FIELD_STRING_AT("order", JobFile, order, "tp-cp-ep-dp-pp", "which dimension runs fastest over the ranks"),
-    FIELD_COUNT_AT("zero", JobFile, job.parallel.zero, "0", 0, 2, "0 plain, 1 optimizer sharded over dp, 2 gradients too"),
-    FIELD_ENUM_AT("schedule", JobFile, job.parallel.schedule, SCHEDULES, "auto", "auto: none, 1f1b with stages, interleaved with chunks"),
-    FIELD_COUNT_AT("microbatch", JobFile, job.parallel.microbatch, "1", 1, SIZE_MOST, "sequences per microbatch"),
-    FIELD_COUNT_OR_WORD_AT("microbatches", JobFile, job.parallel.microbatches, "auto", 0, "auto", 1, SIZE_MOST, "per replica and step; auto: from global_batch"),
-    FIELD_COUNT_OR_WORD_AT("global_batch", JobFile, global_batch, "auto", 0, "auto", 1, SIZE_MOST, "sequences per step; auto: dp * microbatch * microbatches"),
-    FIELD_BOOL_AT("sequence_parallel", JobFile, job.parallel.sequence_parallel, "on", "norms and dropout split over tp"),
-    FIELD_BOOL_AT("embedding_as_layer", JobFile, job.parallel.embedding_as_layer, "off", "embedding and head each take the place of one layer"),
-    FIELD_LIST_AT("layers", JobFile, job.parallel.layers, job.parallel.nlayers, &LAYERS_ELEMENT, "", "layers of each virtual stage; default: dealt evenly"),
+    FIELD_COUNT_OR_WORD_AT("dp", JobFile, job.parallel.size[DIM_DP], "auto", 0, "auto", 1,
+                           SIZE_MOST, "replicas; auto: what fits on the cluster"),
+    FIELD_COUNT_AT("cp", JobFile, job.parallel.size[DIM_CP], "1", 1, SIZE_MOST,
+                   "context parallel size (1 for now)"),
+    FIELD_COUNT_AT("ep", JobFile, job.parallel.size[DIM_EP], "1", 1, SIZE_MOST,
+                   "expert parallel size (1 for now)"),
+    FIELD_COUNT_AT("chunks", JobFile, job.parallel.chunks, "1", 1, CHUNKS_MAX,
+                   "model chunks per stage (virtual pipeline)"),
+    FIELD_STRING_AT("order", JobFile, order, "tp-cp-ep-dp-pp",
+                    "which dimension runs fastest over the ranks"),
+    FIELD_COUNT_AT("zero", JobFile, job.parallel.zero, "0", 0, 2,
+                   "0 plain, 1 optimizer sharded over dp, 2 gradients too"),
+    FIELD_ENUM_AT("schedule", JobFile, job.parallel.schedule, SCHEDULES, "auto",
+                  "auto: none, 1f1b with stages, interleaved with chunks"),
+    FIELD_COUNT_AT("microbatch", JobFile, job.parallel.microbatch, "1", 1, SIZE_MOST,
+                   "sequences per microbatch"),
+    FIELD_COUNT_OR_WORD_AT("microbatches", JobFile, job.parallel.microbatches, "auto", 0, "auto", 1,
+                           SIZE_MOST, "per replica and step; auto: from global_batch"),
+    FIELD_COUNT_OR_WORD_AT("global_batch", JobFile, global_batch, "auto", 0, "auto", 1, SIZE_MOST,
+                           "sequences per step; auto: dp * microbatch * microbatches"),
+    FIELD_BOOL_AT("sequence_parallel", JobFile, job.parallel.sequence_parallel, "on",
+                  "norms and dropout split over tp"),
+    FIELD_BOOL_AT("embedding_as_layer", JobFile, job.parallel.embedding_as_layer, "off",
+                  "embedding and head each take the place of one layer"),
+    FIELD_LIST_AT("layers", JobFile, job.parallel.layers, job.parallel.nlayers, &LAYERS_ELEMENT, "",
+                  "layers of each virtual stage; default: dealt evenly"),
 };
-static const Schema PARALLEL_SCHEMA = {.name = "parallel", .field = PARALLEL_FIELDS, .nfields = FIELDS_N(PARALLEL_FIELDS),
+static const Schema PARALLEL_SCHEMA = {.name = "parallel",
+                                       .field = PARALLEL_FIELDS,
+                                       .nfields = FIELDS_N(PARALLEL_FIELDS),
                                        .bytes = sizeof(JobFile)};
 
 // Training
 
 static const Field RECOMPUTE_ELEMENT = ELEMENT_STRING(RECOMPUTE_BYTES);
 static const Field TRAINING_FIELDS[] = {
-    FIELD_COUNT_AT("sequence", JobFile, job.training.sequence, NULL, 1, SIZE_MOST, "tokens of a sequence"),
-    FIELD_ENUM_AT("precision", JobFile, job.training.precision, PRECISIONS, "bf16", "of the matrix products"),
-    FIELD_ENUM_AT("grad_precision", JobFile, job.training.grad_precision, PRECISIONS, "fp32", "of the gradient reduction"),
-    FIELD_ENUM_AT("param_precision", JobFile, job.training.param_precision, PRECISIONS, "bf16", "of the parameter gather"),
+    FIELD_COUNT_AT("sequence", JobFile, job.training.sequence, NULL, 1, SIZE_MOST,
+                   "tokens of a sequence"),
+    FIELD_ENUM_AT("precision", JobFile, job.training.precision, PRECISIONS, "bf16",
+                  "of the matrix products"),
+    FIELD_ENUM_AT("grad_precision", JobFile, job.training.grad_precision, PRECISIONS, "fp32",
+                  "of the gradient reduction"),
+    FIELD_ENUM_AT("param_precision", JobFile, job.training.param_precision, PRECISIONS, "bf16",
+                  "of the parameter gather"),
     FIELD_ENUM_AT("attention", JobFile, job.training.attention, ATTENTIONS, "flash2", "kernel"),
-    FIELD_LIST_AT("recompute", JobFile, recompute, nrecompute, &RECOMPUTE_ELEMENT, "", "core_attn, mlp_act, layernorm, full:n (every n-th layer)"),
-    FIELD_BOOL_AT("dropout", JobFile, job.training.dropout, "off", "hidden and attention dropout: masks are written, kept and read"),
-    FIELD_BOOL_AT("tp_overlap", JobFile, job.training.tp_overlap, "off", "tensor-parallel collectives overlap the products they feed"),
-    FIELD_BOOL_AT("grad_overlap", JobFile, job.training.grad_overlap, "on", "a bucket is reduced when its last gradient is there"),
-    FIELD_BOOL_AT("param_overlap", JobFile, job.training.param_overlap, "on", "parameters of a chunk are gathered behind earlier forwards"),
-    FIELD_BOOL_AT("pp_overlap", JobFile, job.training.pp_overlap, "on", "stage hand-overs are asynchronous"),
-    FIELD_COUNT_OR_WORD_AT("bucket_parameters", JobFile, job.training.bucket_parameters, "auto", 0, "auto", 1, 0, "auto: max(40 M, 1 M * dp)"),
+    FIELD_LIST_AT("recompute", JobFile, recompute, nrecompute, &RECOMPUTE_ELEMENT, "",
+                  "core_attn, mlp_act, layernorm, full:n (every n-th layer)"),
+    FIELD_BOOL_AT("dropout", JobFile, job.training.dropout, "off",
+                  "hidden and attention dropout: masks are written, kept and read"),
+    FIELD_BOOL_AT("tp_overlap", JobFile, job.training.tp_overlap, "off",
+                  "tensor-parallel collectives overlap the products they feed"),
+    FIELD_BOOL_AT("grad_overlap", JobFile, job.training.grad_overlap, "on",
+                  "a bucket is reduced when its last gradient is there"),
+    FIELD_BOOL_AT("param_overlap", JobFile, job.training.param_overlap, "on",
+                  "parameters of a chunk are gathered behind earlier forwards"),
+    FIELD_BOOL_AT("pp_overlap", JobFile, job.training.pp_overlap, "on",
+                  "stage hand-overs are asynchronous"),
+    FIELD_COUNT_OR_WORD_AT("bucket_parameters", JobFile, job.training.bucket_parameters, "auto", 0,
+                           "auto", 1, 0, "auto: max(40 M, 1 M * dp)"),
 };
-static const Schema TRAINING_SCHEMA = {.name = "training", .field = TRAINING_FIELDS, .nfields = FIELDS_N(TRAINING_FIELDS),
+static const Schema TRAINING_SCHEMA = {.name = "training",
+                                       .field = TRAINING_FIELDS,
+                                       .nfields = FIELDS_N(TRAINING_FIELDS),
                                        .bytes = sizeof(JobFile)};
 
 // What both kinds have. Seeds: the word "run" stands for the job's seed.
 
-#define SEED_AT(T, m) FIELD_COUNT_OR_WORD_AT("seed", T, m, "run", -1, "run", 0, 0, "run: the seed of the run")
+#define SEED_AT(T, m) \
+    FIELD_COUNT_OR_WORD_AT("seed", T, m, "run", -1, "run", 0, 0, "run: the seed of the run")
 static const Field PLACEMENT_FIELDS[] = {
-    FIELD_ENUM_AT("kind", PlacementSpec, kind, PLACEMENTS, "contiguous", "how job nodes are dealt over the cluster"),
+    FIELD_ENUM_AT("kind", PlacementSpec, kind, PLACEMENTS, "contiguous",
+                  "how job nodes are dealt over the cluster"),
     FIELD_COUNT_AT("stride", PlacementSpec, stride, "1", 1, 0, "nodes, for strided"),
     SEED_AT(PlacementSpec, seed),
 };
-static const Schema PLACEMENT_SCHEMA = {.name = "placement", .field = PLACEMENT_FIELDS, .nfields = FIELDS_N(PLACEMENT_FIELDS),
-                                        .bytes = sizeof(PlacementSpec), .shorthand = true};
+static const Schema PLACEMENT_SCHEMA = {.name = "placement",
+                                        .field = PLACEMENT_FIELDS,
+                                        .nfields = FIELDS_N(PLACEMENT_FIELDS),
+                                        .bytes = sizeof(PlacementSpec),
+                                        .shorthand = true};
 
 static const Field NETWORK_FIELDS[] = {
-    FIELD_COUNT_AT("queue_pairs", NetworkSpec, queue_pairs, "1", 1, QUEUE_PAIRS_MOST, "per connection; each takes its own path under ecmp"),
-    FIELD_QUANTITY_AT("message_latency", NetworkSpec, message_latency_ps, QUANTITY_TIME, "10 us", 0, 0, "launch and protocol of a message, on top of the path"),
-    FIELD_QUANTITY_AT("round_latency", NetworkSpec, round_latency_ps, QUANTITY_TIME, "10 us", 0, 0, "per round of a collective, on top of the path"),
-    FIELD_QUANTITY_AT("collective_base", NetworkSpec, collective_base_ps, QUANTITY_TIME, "8.4 us", 0, 0, "launch and protocol of a collective"),
-    FIELD_QUANTITY_AT("eager", NetworkSpec, eager_bytes, QUANTITY_SIZE, "8 KiB", 0, 0, "messages up to this size do not load links"),
-    FIELD_ENUM_AT("dp_algorithm", NetworkSpec, dp_algorithm, ALGORITHMS, "hierarchical", "of data-parallel collectives"),
+    FIELD_COUNT_AT("queue_pairs", NetworkSpec, queue_pairs, "1", 1, QUEUE_PAIRS_MOST,
+                   "per connection; each takes its own path under ecmp"),
+    FIELD_QUANTITY_AT("message_latency", NetworkSpec, message_latency_ps, QUANTITY_TIME, "10 us", 0,
+                      0, "launch and protocol of a message, on top of the path"),
+    FIELD_QUANTITY_AT("round_latency", NetworkSpec, round_latency_ps, QUANTITY_TIME, "10 us", 0, 0,
+                      "per round of a collective, on top of the path"),
+    FIELD_QUANTITY_AT("collective_base", NetworkSpec, collective_base_ps, QUANTITY_TIME, "8.4 us",
+                      0, 0, "launch and protocol of a collective"),
+    FIELD_QUANTITY_AT("eager", NetworkSpec, eager_bytes, QUANTITY_SIZE, "8 KiB", 0, 0,
+                      "messages up to this size do not load links"),
+    FIELD_ENUM_AT("dp_algorithm", NetworkSpec, dp_algorithm, ALGORITHMS, "hierarchical",
+                  "of data-parallel collectives"),
 };
-static const Schema NETWORK_SCHEMA = {.name = "network", .field = NETWORK_FIELDS, .nfields = FIELDS_N(NETWORK_FIELDS),
+static const Schema NETWORK_SCHEMA = {.name = "network",
+                                      .field = NETWORK_FIELDS,
+                                      .nfields = FIELDS_N(NETWORK_FIELDS),
                                       .bytes = sizeof(NetworkSpec)};
 
 static const Field NOISE_FIELDS[] = {
     FIELD_BOOL_AT("enabled", JobFile, noise_on, "on", "off: every GPU runs at nominal speed"),
     SEED_AT(JobFile, job.noise.seed),
-    FIELD_QUANTITY_AT("gpu_sigma", JobFile, job.noise.gpu_sigma, QUANTITY_FRACTION, "1 %", 0, 1, "lasting slowness of a GPU (half-normal)"),
-    FIELD_QUANTITY_AT("step_sigma", JobFile, job.noise.step_sigma, QUANTITY_FRACTION, "0.5 %", 0, 1, "per GPU and step (normal)"),
-    FIELD_NUMBER_AT("truncate", JobFile, job.noise.truncate, "3", 0, 10, "both are cut at this many sigmas"),
-    FIELD_QUANTITY_AT("straggler_probability", JobFile, job.noise.straggler_probability, QUANTITY_FRACTION, "0.001 %", 0, 1, "per GPU and step"),
-    FIELD_QUANTITY_AT("straggler_slowdown", JobFile, job.noise.straggler_slowdown, QUANTITY_FRACTION, "28 %", 0, 100, "mean extra time of a straggler"),
+    FIELD_QUANTITY_AT("gpu_sigma", JobFile, job.noise.gpu_sigma, QUANTITY_FRACTION, "1 %", 0, 1,
+                      "lasting slowness of a GPU (half-normal)"),
+    FIELD_QUANTITY_AT("step_sigma", JobFile, job.noise.step_sigma, QUANTITY_FRACTION, "0.5 %", 0, 1,
+                      "per GPU and step (normal)"),
+    FIELD_NUMBER_AT("truncate", JobFile, job.noise.truncate, "3", 0, 10,
+                    "both are cut at this many sigmas"),
+    FIELD_QUANTITY_AT("straggler_probability", JobFile, job.noise.straggler_probability,
+                      QUANTITY_FRACTION, "0.001 %", 0, 1, "per GPU and step"),
+    FIELD_QUANTITY_AT("straggler_slowdown", JobFile, job.noise.straggler_slowdown,
+                      QUANTITY_FRACTION, "28 %", 0, 100, "mean extra time of a straggler"),
 };
-static const Schema NOISE_SCHEMA = {.name = "noise", .field = NOISE_FIELDS, .nfields = FIELDS_N(NOISE_FIELDS),
-                                    .bytes = sizeof(JobFile), .shorthand = true};
+static const Schema NOISE_SCHEMA = {.name = "noise",
+                                    .field = NOISE_FIELDS,
+                                    .nfields = FIELDS_N(NOISE_FIELDS),
+                                    .bytes = sizeof(JobFile),
+                                    .shorthand = true};
 
 static const Field ENGINE_FIELDS[] = {
-    FIELD_ENUM_AT("kind", EngineFile, kind, ENGINES, "flow", "closed: every transfer as if alone; flow: max-min sharing"),
-    FIELD_QUANTITY_AT("control_delay", EngineFile, control_delay_ps, QUANTITY_TIME, "10 us", 0, 0, "until an end is felt by others"),
+    FIELD_ENUM_AT("kind", EngineFile, kind, ENGINES, "flow",
+                  "closed: every transfer as if alone; flow: max-min sharing"),
+    FIELD_QUANTITY_AT("control_delay", EngineFile, control_delay_ps, QUANTITY_TIME, "10 us", 0, 0,
+                      "until an end is felt by others"),
 };
-static const Schema ENGINE_SCHEMA = {.name = "engine", .field = ENGINE_FIELDS, .nfields = FIELDS_N(ENGINE_FIELDS),
-                                     .bytes = sizeof(EngineFile), .shorthand = true};
+static const Schema ENGINE_SCHEMA = {.name = "engine",
+                                     .field = ENGINE_FIELDS,
+                                     .nfields = FIELDS_N(ENGINE_FIELDS),
+                                     .bytes = sizeof(EngineFile),
+                                     .shorthand = true};
 
 static const Field TRACE_FIELDS[] = {
-    FIELD_STRING_AT("path", TraceSpec, path, "auto", "HDF5 file; auto: output/TOPOLOGY-JOB.h5; none: no file"),
-    FIELD_COUNT_AT("hot_links", TraceSpec, hot_links, "64", 0, 1024, "hottest links kept per step and per interval"),
+    FIELD_STRING_AT("path", TraceSpec, path, "auto",
+                    "HDF5 file; auto: output/TOPOLOGY-JOB.h5; none: no file"),
+    FIELD_COUNT_AT("hot_links", TraceSpec, hot_links, "64", 0, 1024,
+                   "hottest links kept per step and per interval"),
     FIELD_COUNT_AT("intervals", TraceSpec, intervals, "200", 1, 100000, "wanted per step"),
     FIELD_COUNT_AT("compress", TraceSpec, compress, "1", 0, 9, "gzip level"),
     FIELD_BOOL_AT("full_links", TraceSpec, full_links, "off", "also every link of every step"),
 };
-static const Schema TRACE_SCHEMA = {.name = "trace", .field = TRACE_FIELDS, .nfields = FIELDS_N(TRACE_FIELDS),
+static const Schema TRACE_SCHEMA = {.name = "trace",
+                                    .field = TRACE_FIELDS,
+                                    .nfields = FIELDS_N(TRACE_FIELDS),
                                     .bytes = sizeof(TraceSpec)};
 
 // Traffic
 
 static const Field TRAFFIC_FIELDS[] = {
     FIELD_ENUM_AT("pattern", JobFile, job.traffic.pattern, PATTERNS, NULL, "who sends to whom"),
-    FIELD_COUNT_OR_WORD_AT("ranks", JobFile, job.traffic.ranks, "all", 0, "all", 2, 0, "GPUs that take part"),
-    FIELD_QUANTITY_AT("bytes", JobFile, job.traffic.bytes, QUANTITY_SIZE, "1 GB", 1, 0, "of each flow, or of the collective"),
-    FIELD_COUNT_OR_WORD_AT("shift", JobFile, job.traffic.shift, "half", 0, "half", 1, 0, "rank i sends to i + shift"),
-    FIELD_COUNT_AT("fan_in", JobFile, job.traffic.fan_in, "16", 2, 0, "senders to one receiver, for incast"),
+    FIELD_COUNT_OR_WORD_AT("ranks", JobFile, job.traffic.ranks, "all", 0, "all", 2, 0,
+                           "GPUs that take part"),
+    FIELD_QUANTITY_AT("bytes", JobFile, job.traffic.bytes, QUANTITY_SIZE, "1 GB", 1, 0,
+                      "of each flow, or of the collective"),
+    FIELD_COUNT_OR_WORD_AT("shift", JobFile, job.traffic.shift, "half", 0, "half", 1, 0,
+                           "rank i sends to i + shift"),
+    FIELD_COUNT_AT("fan_in", JobFile, job.traffic.fan_in, "16", 2, 0,
+                   "senders to one receiver, for incast"),
     SEED_AT(JobFile, job.traffic.seed),
-    FIELD_COUNT_AT("queue_pairs", JobFile, job.traffic.queue_pairs, "1", 1, QUEUE_PAIRS_MOST, "per flow"),
-    FIELD_QUANTITY_OR_WORD_AT("latency", JobFile, job.traffic.latency_ps, QUANTITY_TIME, "none", -1, "0 us", 0, 0, "start-up of a flow on top of the path; none: not even the path's"),
+    FIELD_COUNT_AT("queue_pairs", JobFile, job.traffic.queue_pairs, "1", 1, QUEUE_PAIRS_MOST,
+                   "per flow"),
+    FIELD_QUANTITY_OR_WORD_AT("latency", JobFile, job.traffic.latency_ps, QUANTITY_TIME, "none", -1,
+                              "0 us", 0, 0,
+                              "start-up of a flow on top of the path; none: not even the path's"),
     FIELD_STRING_AT("file", JobFile, job.traffic.file, "", "CSV of flows, beside the job file"),
-    FIELD_ENUM_AT("collective", JobFile, job.collective.kind, COLLECTIVES, "all_reduce", "for pattern collective"),
-    FIELD_ENUM_AT("algorithm", JobFile, job.collective.algorithm, ALGORITHMS, "ring", "for pattern collective"),
+    FIELD_ENUM_AT("collective", JobFile, job.collective.kind, COLLECTIVES, "all_reduce",
+                  "for pattern collective"),
+    FIELD_ENUM_AT("algorithm", JobFile, job.collective.algorithm, ALGORITHMS, "ring",
+                  "for pattern collective"),
 };
-static const Schema TRAFFIC_SCHEMA = {.name = "traffic", .field = TRAFFIC_FIELDS, .nfields = FIELDS_N(TRAFFIC_FIELDS),
+static const Schema TRAFFIC_SCHEMA = {.name = "traffic",
+                                      .field = TRAFFIC_FIELDS,
+                                      .nfields = FIELDS_N(TRAFFIC_FIELDS),
                                       .bytes = sizeof(JobFile)};
 
 // Checks
@@ -151,10 +239,14 @@ static bool read_order(Reader *reader, const Node *node, JobFile *file) {
     for (const char *at = file->order; *at;) {
         size_t length = strcspn(at, "-");
         int d = 0;
-        while (d < DIM_N && (strlen(DIMENSIONS[d]) != length || strncmp(DIMENSIONS[d], at, length) != 0)) d++;
+        while (d < DIM_N &&
+               (strlen(DIMENSIONS[d]) != length || strncmp(DIMENSIONS[d], at, length) != 0))
+            d++;
         if (d == DIM_N || seen[d]) {
-            reader_error(reader, node, "parallel.order", "order wants tp, cp, ep, dp, pp joined by '-', each at most once, got '%s'",
-                         file->order);
+            reader_error(
+                reader, node, "parallel.order",
+                "order wants tp, cp, ep, dp, pp joined by '-', each at most once, got '%s'",
+                file->order);
             return false;
         }
         seen[d] = true;
@@ -167,7 +259,8 @@ static bool read_order(Reader *reader, const Node *node, JobFile *file) {
         if (seen[d]) continue;
         // Left out is fine for a dimension of size 1; auto may become anything.
         if (parallel->size[d] != 1) {
-            reader_error(reader, node, "parallel.order", "order '%s' leaves out %s", file->order, DIMENSIONS[d]);
+            reader_error(reader, node, "parallel.order", "order '%s' leaves out %s", file->order,
+                         DIMENSIONS[d]);
             good = false;
         }
         parallel->order[n++] = (Dimension)d;
@@ -186,7 +279,9 @@ static bool read_recompute(Reader *reader, const Node *node, JobFile *file) {
         int k = 0;
         while (k < 3 && strcmp(NAMES[k], text) != 0) k++;
         char *rest = NULL;
-        long every = strncmp(text, "full:", 5) == 0 && text[5] >= '0' && text[5] <= '9' ? strtol(text + 5, &rest, 10) : 0;
+        long every = strncmp(text, "full:", 5) == 0 && text[5] >= '0' && text[5] <= '9'
+                         ? strtol(text + 5, &rest, 10)
+                         : 0;
         if (k < 3) {
             *flags[k] = true;
         } else if (every >= 1 && every <= 4096 && *rest == '\0') {
@@ -195,8 +290,10 @@ static bool read_recompute(Reader *reader, const Node *node, JobFile *file) {
             char path[64];
             snprintf(path, sizeof path, "training.recompute.%d", (int)i);
             const char *close = diagnostics_closest(text, NAMES, 3);
-            reader_error(reader, node, path, "recompute wants core_attn, mlp_act, layernorm or full:n, got '%s'%s%s%s", text,
-                         close ? "; did you mean '" : "", close ? close : "", close ? "'?" : "");
+            reader_error(reader, node, path,
+                         "recompute wants core_attn, mlp_act, layernorm or full:n, got '%s'%s%s%s",
+                         text, close ? "; did you mean '" : "", close ? close : "",
+                         close ? "'?" : "");
             good = false;
         }
     }
@@ -205,7 +302,9 @@ static bool read_recompute(Reader *reader, const Node *node, JobFile *file) {
 
 static void resolve_schedule(ParallelSpec *parallel) {
     if ((int)parallel->schedule != SCHEDULE_AUTO) return;
-    parallel->schedule = parallel->size[DIM_PP] == 1 ? SCHEDULE_NONE : parallel->chunks > 1 ? SCHEDULE_INTERLEAVED : SCHEDULE_1F1B;
+    parallel->schedule = parallel->size[DIM_PP] == 1 ? SCHEDULE_NONE
+                         : parallel->chunks > 1      ? SCHEDULE_INTERLEAVED
+                                                     : SCHEDULE_1F1B;
 }
 
 static void finish_common(Reader *reader, const Node *node, JobFile *file) {
@@ -214,7 +313,8 @@ static void finish_common(Reader *reader, const Node *node, JobFile *file) {
     if (job->placement.seed == UINT64_MAX) job->placement.seed = file->seed;
     if (job->noise.seed == UINT64_MAX) job->noise.seed = file->seed;
     if (job->traffic.seed == UINT64_MAX) job->traffic.seed = file->seed;
-    // A job that does not mention noise has none; one that names a single figure gets the others' defaults.
+    // A job that does not mention noise has none; one that names a single figure gets the others'
+    // defaults.
     if (!node_get(node, "noise")) file->noise_on = false;
     if (!file->noise_on) {
         uint64_t seed = job->noise.seed;
@@ -245,9 +345,11 @@ static void finish_traffic(Reader *reader, const Node *node, void *data) {
     job->collective.bytes = job->traffic.bytes;
     bool flows = job->traffic.pattern == TRAFFIC_FLOWS;
     if (flows && !job->traffic.file[0])
-        reader_error(reader, node, "traffic.pattern", "pattern flows wants a file: the CSV of the flows");
+        reader_error(reader, node, "traffic.pattern",
+                     "pattern flows wants a file: the CSV of the flows");
     if (!flows && job->traffic.file[0])
-        reader_error(reader, node, "traffic.file", "file is given, but the pattern is %s, not flows",
+        reader_error(reader, node, "traffic.file",
+                     "file is given, but the pattern is %s, not flows",
                      PATTERNS[job->traffic.pattern]);
 }
 
@@ -256,7 +358,8 @@ bool job_file_resolve_batch(Reader *reader, const Node *node, JobFile *file) {
     int64_t one = (int64_t)parallel->size[DIM_DP] * parallel->microbatch;
     if (parallel->microbatches == 0) {
         if (file->global_batch % one != 0) {
-            reader_error(reader, node, "parallel.global_batch", "global_batch %d is no multiple of dp * microbatch = %lld",
+            reader_error(reader, node, "parallel.global_batch",
+                         "global_batch %d is no multiple of dp * microbatch = %lld",
                          (int)file->global_batch, (long long)one);
             return false;
         }
@@ -265,40 +368,49 @@ bool job_file_resolve_batch(Reader *reader, const Node *node, JobFile *file) {
     }
     int64_t batch = one * parallel->microbatches;
     if (batch > INT32_MAX) {
-        reader_error(reader, node, "parallel.microbatches", "dp * microbatch * microbatches = %lld sequences are too many",
+        reader_error(reader, node, "parallel.microbatches",
+                     "dp * microbatch * microbatches = %lld sequences are too many",
                      (long long)batch);
         return false;
     }
     if (file->global_batch != 0 && file->global_batch != batch) {
         char other[TEXT_PATH_BYTES + 32];
-        reader_error(reader, node, "parallel.global_batch",
-                     "global_batch is %d, but dp * microbatch * microbatches = %lld (microbatches at %s)",
-                     (int)file->global_batch, (long long)batch, place_name(node_place(node, "parallel.microbatches"), other));
+        reader_error(
+            reader, node, "parallel.global_batch",
+            "global_batch is %d, but dp * microbatch * microbatches = %lld (microbatches at %s)",
+            (int)file->global_batch, (long long)batch,
+            place_name(node_place(node, "parallel.microbatches"), other));
         return false;
     }
     file->global_batch = (int32_t)batch;
     return true;
 }
 
-#define COMMON_FIELDS                                                                                              \
-    FIELD_STRUCT_AT("placement", JobFile, job.placement, &PLACEMENT_SCHEMA, "", "which GPU carries which rank"),   \
-    FIELD_STRUCT_AT("network", JobFile, job.network, &NETWORK_SCHEMA, "", "how messages meet the network"),        \
-    FIELD_COUNT_AT("seed", JobFile, seed, "1", 0, 0, "of the run"),                                                \
-    FIELD_STRUCT_AT("engine", JobFile, engine, &ENGINE_SCHEMA, "", "how long transfers take"),                     \
-    FIELD_STRUCT_AT("trace", JobFile, trace, &TRACE_SCHEMA, "", "what is written")
+#define COMMON_FIELDS                                                                              \
+    FIELD_STRUCT_AT("placement", JobFile, job.placement, &PLACEMENT_SCHEMA, "",                    \
+                    "which GPU carries which rank"),                                               \
+        FIELD_STRUCT_AT("network", JobFile, job.network, &NETWORK_SCHEMA, "",                      \
+                        "how messages meet the network"),                                          \
+        FIELD_COUNT_AT("seed", JobFile, seed, "1", 0, 0, "of the run"),                            \
+        FIELD_STRUCT_AT("engine", JobFile, engine, &ENGINE_SCHEMA, "", "how long transfers take"), \
+        FIELD_STRUCT_AT("trace", JobFile, trace, &TRACE_SCHEMA, "", "what is written")
 
 static const Field TRAINING_JOB_FIELDS[] = {
     FIELD_STRING_AT("name", JobFile, job.name, "", "for people; default: the file's name"),
-    FIELD_REFERENCE_AT("model", JobFile, job.model, "models", &model_schema, "catalogue entry of the model"),
+    FIELD_REFERENCE_AT("model", JobFile, job.model, "models", &model_schema,
+                       "catalogue entry of the model"),
     FIELD_PART("parallel", JobFile, &PARALLEL_SCHEMA, NULL, "how the model is dealt over GPUs"),
     FIELD_PART("training", JobFile, &TRAINING_SCHEMA, NULL, "what is computed and kept"),
     FIELD_COUNT_AT("steps", JobFile, job.steps, "3", 1, 1000000, "training steps"),
     FIELD_PART("noise", JobFile, &NOISE_SCHEMA, "", "how much slower than nominal GPUs compute"),
     COMMON_FIELDS,
 };
-const Schema training_job_schema = {.name = "training job", .field = TRAINING_JOB_FIELDS,
-                                    .nfields = FIELDS_N(TRAINING_JOB_FIELDS), .bytes = sizeof(JobFile),
-                                    .kind = "training", .finish = finish_training};
+const Schema training_job_schema = {.name = "training job",
+                                    .field = TRAINING_JOB_FIELDS,
+                                    .nfields = FIELDS_N(TRAINING_JOB_FIELDS),
+                                    .bytes = sizeof(JobFile),
+                                    .kind = "training",
+                                    .finish = finish_training};
 
 static const Field TRAFFIC_JOB_FIELDS[] = {
     FIELD_STRING_AT("name", JobFile, job.name, "", "for people; default: the file's name"),
@@ -306,6 +418,9 @@ static const Field TRAFFIC_JOB_FIELDS[] = {
     FIELD_COUNT_AT("steps", JobFile, job.steps, "1", 1, 1000000, "repetitions"),
     COMMON_FIELDS,
 };
-const Schema traffic_job_schema = {.name = "traffic job", .field = TRAFFIC_JOB_FIELDS,
-                                   .nfields = FIELDS_N(TRAFFIC_JOB_FIELDS), .bytes = sizeof(JobFile), .kind = "traffic",
+const Schema traffic_job_schema = {.name = "traffic job",
+                                   .field = TRAFFIC_JOB_FIELDS,
+                                   .nfields = FIELDS_N(TRAFFIC_JOB_FIELDS),
+                                   .bytes = sizeof(JobFile),
+                                   .kind = "traffic",
                                    .finish = finish_traffic};

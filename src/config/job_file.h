@@ -1,7 +1,9 @@
-/// job_file.h: a job file (jobs/NAME.yaml) to a JobSpec and what a run takes from it (engine, trace, seed).
+/// job_file.h: a job file (jobs/NAME.yaml) to a JobSpec and what a run takes from it (engine,
+/// trace, seed).
 ///
-/// Idea.    Two schemas, by `kind`: training and traffic. What only the topology can decide (dp: auto, global_batch,
-///          the ranks of a traffic job) stays open here and is resolved by run_file.
+/// Idea.    Two schemas, by `kind`: training and traffic. What only the topology can decide (dp:
+///          auto, global_batch, the ranks of a traffic job) stays open here and is resolved by
+///          run_file.
 /// Source.  jobs/README.md describes every key, with where its default comes from.
 #ifndef COLOSSIM_CONFIG_JOB_FILE_H
 #define COLOSSIM_CONFIG_JOB_FILE_H
@@ -23,7 +25,7 @@ typedef struct JobFile {
     TraceSpec trace;
     uint64_t seed;
     bool noise_on;
-    int32_t global_batch;   ///< sequences per step, 0: not given
+    int32_t global_batch; ///< sequences per step, 0: not given
     char order[ORDER_BYTES];
     char recompute[RECOMPUTE_MAX][RECOMPUTE_BYTES];
     int32_t nrecompute;
@@ -32,7 +34,8 @@ typedef struct JobFile {
 /// Read with reader_load_root: `kind: training` and `kind: traffic`.
 extern const Schema training_job_schema, traffic_job_schema;
 
-/// Set microbatches and global_batch from each other, once dp is known; reports a contradiction naming both.
+/// Set microbatches and global_batch from each other, once dp is known; reports a contradiction
+/// naming both.
 ///   node  the job file
 bool job_file_resolve_batch(Reader *reader, const Node *node, JobFile *file);
 

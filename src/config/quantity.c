@@ -8,8 +8,8 @@
 
 #include "base/wide.h"
 
-/// One unit is numerator / denominator base units. The first spelling of a value is the one written; `written` marks
-/// units used for writing, largest first.
+/// One unit is numerator / denominator base units. The first spelling of a value is the one
+/// written; `written` marks units used for writing, largest first.
 typedef struct Unit {
     QuantityKind kind;
     bool written;
@@ -26,33 +26,57 @@ typedef struct Unit {
 #define KI INT64_C(1024)
 
 static const Unit UNITS[] = {
-    {QUANTITY_RATE, true, "Tb/s", E12, 8}, {QUANTITY_RATE, true, "Gb/s", E9, 8},
-    {QUANTITY_RATE, true, "Mb/s", E6, 8}, {QUANTITY_RATE, true, "kb/s", E3, 8},
-    {QUANTITY_RATE, true, "b/s", 1, 8}, {QUANTITY_RATE, false, "Tbps", E12, 8},
-    {QUANTITY_RATE, false, "Gbps", E9, 8}, {QUANTITY_RATE, false, "Mbps", E6, 8},
-    {QUANTITY_RATE, false, "kbps", E3, 8}, {QUANTITY_RATE, false, "TB/s", E12, 1},
-    {QUANTITY_RATE, false, "GB/s", E9, 1}, {QUANTITY_RATE, false, "MB/s", E6, 1},
-    {QUANTITY_RATE, false, "kB/s", E3, 1}, {QUANTITY_RATE, false, "B/s", 1, 1},
-    {QUANTITY_RATE, false, "TiB/s", KI *KI *KI *KI, 1}, {QUANTITY_RATE, false, "GiB/s", KI *KI *KI, 1},
-    {QUANTITY_RATE, false, "MiB/s", KI *KI, 1}, {QUANTITY_RATE, false, "KiB/s", KI, 1},
-    {QUANTITY_SIZE, true, "TB", E12, 1}, {QUANTITY_SIZE, true, "GB", E9, 1},
-    {QUANTITY_SIZE, true, "MB", E6, 1}, {QUANTITY_SIZE, true, "kB", E3, 1},
-    {QUANTITY_SIZE, true, "B", 1, 1}, {QUANTITY_SIZE, false, "TiB", KI *KI *KI *KI, 1},
-    {QUANTITY_SIZE, false, "GiB", KI *KI *KI, 1}, {QUANTITY_SIZE, false, "MiB", KI *KI, 1},
+    {QUANTITY_RATE, true, "Tb/s", E12, 8},
+    {QUANTITY_RATE, true, "Gb/s", E9, 8},
+    {QUANTITY_RATE, true, "Mb/s", E6, 8},
+    {QUANTITY_RATE, true, "kb/s", E3, 8},
+    {QUANTITY_RATE, true, "b/s", 1, 8},
+    {QUANTITY_RATE, false, "Tbps", E12, 8},
+    {QUANTITY_RATE, false, "Gbps", E9, 8},
+    {QUANTITY_RATE, false, "Mbps", E6, 8},
+    {QUANTITY_RATE, false, "kbps", E3, 8},
+    {QUANTITY_RATE, false, "TB/s", E12, 1},
+    {QUANTITY_RATE, false, "GB/s", E9, 1},
+    {QUANTITY_RATE, false, "MB/s", E6, 1},
+    {QUANTITY_RATE, false, "kB/s", E3, 1},
+    {QUANTITY_RATE, false, "B/s", 1, 1},
+    {QUANTITY_RATE, false, "TiB/s", KI *KI *KI *KI, 1},
+    {QUANTITY_RATE, false, "GiB/s", KI *KI *KI, 1},
+    {QUANTITY_RATE, false, "MiB/s", KI *KI, 1},
+    {QUANTITY_RATE, false, "KiB/s", KI, 1},
+    {QUANTITY_SIZE, true, "TB", E12, 1},
+    {QUANTITY_SIZE, true, "GB", E9, 1},
+    {QUANTITY_SIZE, true, "MB", E6, 1},
+    {QUANTITY_SIZE, true, "kB", E3, 1},
+    {QUANTITY_SIZE, true, "B", 1, 1},
+    {QUANTITY_SIZE, false, "TiB", KI *KI *KI *KI, 1},
+    {QUANTITY_SIZE, false, "GiB", KI *KI *KI, 1},
+    {QUANTITY_SIZE, false, "MiB", KI *KI, 1},
     {QUANTITY_SIZE, false, "KiB", KI, 1},
-    {QUANTITY_TIME, true, "s", E12, 1}, {QUANTITY_TIME, true, "ms", E9, 1},
-    {QUANTITY_TIME, true, "us", E6, 1}, {QUANTITY_TIME, true, "ns", E3, 1},
-    {QUANTITY_TIME, true, "ps", 1, 1}, {QUANTITY_TIME, false, "\xC2\xB5s", E6, 1},
+    {QUANTITY_TIME, true, "s", E12, 1},
+    {QUANTITY_TIME, true, "ms", E9, 1},
+    {QUANTITY_TIME, true, "us", E6, 1},
+    {QUANTITY_TIME, true, "ns", E3, 1},
+    {QUANTITY_TIME, true, "ps", 1, 1},
+    {QUANTITY_TIME, false, "\xC2\xB5s", E6, 1},
     {QUANTITY_TIME, false, "\xCE\xBCs", E6, 1},
-    {QUANTITY_CABLE, true, "ms", E9, 1}, {QUANTITY_CABLE, true, "us", E6, 1},
-    {QUANTITY_CABLE, true, "ns", E3, 1}, {QUANTITY_CABLE, true, "ps", 1, 1},
+    {QUANTITY_CABLE, true, "ms", E9, 1},
+    {QUANTITY_CABLE, true, "us", E6, 1},
+    {QUANTITY_CABLE, true, "ns", E3, 1},
+    {QUANTITY_CABLE, true, "ps", 1, 1},
     // Light in glass: refractive index 1.5, so 5 ns a metre.
-    {QUANTITY_CABLE, false, "m", 5 * E3, 1}, {QUANTITY_CABLE, false, "km", 5 * E6, 1},
-    {QUANTITY_CABLE, false, "\xC2\xB5s", E6, 1}, {QUANTITY_CABLE, false, "\xCE\xBCs", E6, 1},
-    {QUANTITY_FLOP_RATE, true, "PFLOP/s", E15, 1}, {QUANTITY_FLOP_RATE, true, "TFLOP/s", E12, 1},
-    {QUANTITY_FLOP_RATE, true, "GFLOP/s", E9, 1}, {QUANTITY_FLOP_RATE, true, "MFLOP/s", E6, 1},
-    {QUANTITY_FLOP_RATE, true, "FLOP/s", 1, 1}, {QUANTITY_FLOP_RATE, false, "kFLOP/s", E3, 1},
-    {QUANTITY_POWER, true, "MW", E6, 1}, {QUANTITY_POWER, true, "kW", E3, 1},
+    {QUANTITY_CABLE, false, "m", 5 * E3, 1},
+    {QUANTITY_CABLE, false, "km", 5 * E6, 1},
+    {QUANTITY_CABLE, false, "\xC2\xB5s", E6, 1},
+    {QUANTITY_CABLE, false, "\xCE\xBCs", E6, 1},
+    {QUANTITY_FLOP_RATE, true, "PFLOP/s", E15, 1},
+    {QUANTITY_FLOP_RATE, true, "TFLOP/s", E12, 1},
+    {QUANTITY_FLOP_RATE, true, "GFLOP/s", E9, 1},
+    {QUANTITY_FLOP_RATE, true, "MFLOP/s", E6, 1},
+    {QUANTITY_FLOP_RATE, true, "FLOP/s", 1, 1},
+    {QUANTITY_FLOP_RATE, false, "kFLOP/s", E3, 1},
+    {QUANTITY_POWER, true, "MW", E6, 1},
+    {QUANTITY_POWER, true, "kW", E3, 1},
     {QUANTITY_POWER, true, "W", 1, 1},
     {QUANTITY_FRACTION, true, "%", 1, 100},
 };
@@ -62,11 +86,13 @@ static const struct {
     const char *name, *examples, *units;
 } KINDS[QUANTITY_N] = {
     [QUANTITY_NONE] = {"a number", "'8'", ""},
-    [QUANTITY_RATE] = {"a data rate", "'400 Gb/s' or '50 GB/s'", "b/s kb/s Mb/s Gb/s Tb/s, B/s kB/s MB/s GB/s TB/s"},
+    [QUANTITY_RATE] = {"a data rate", "'400 Gb/s' or '50 GB/s'",
+                       "b/s kb/s Mb/s Gb/s Tb/s, B/s kB/s MB/s GB/s TB/s"},
     [QUANTITY_SIZE] = {"a size", "'64 KiB' or '80 GB'", "B kB MB GB TB, KiB MiB GiB TiB"},
     [QUANTITY_TIME] = {"a time", "'10 us' or '600 ns'", "ps ns us ms s"},
     [QUANTITY_CABLE] = {"a cable delay or length", "'50 m' or '250 ns'", "m km, ps ns us ms"},
-    [QUANTITY_FLOP_RATE] = {"a rate of floating-point operations", "'989 TFLOP/s' or '1.98 PFLOP/s'",
+    [QUANTITY_FLOP_RATE] = {"a rate of floating-point operations",
+                            "'989 TFLOP/s' or '1.98 PFLOP/s'",
                             "FLOP/s MFLOP/s GFLOP/s TFLOP/s PFLOP/s"},
     [QUANTITY_POWER] = {"a power", "'700 W' or '10.2 kW'", "W kW MW"},
     [QUANTITY_FRACTION] = {"a percentage", "'3 %' or '0.5 %'", "%"},
@@ -84,8 +110,8 @@ typedef struct Decimal {
 
 static bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
-/// Read a number at the beginning of `text`; returns what follows it, or NULL if there is none or it has more than
-/// DIGITS_MAX digits.
+/// Read a number at the beginning of `text`; returns what follows it, or NULL if there is none or
+/// it has more than DIGITS_MAX digits.
 static const char *parse_decimal(const char *text, Decimal *out) {
     Decimal decimal = {0};
     const char *at = text;
@@ -126,17 +152,19 @@ static QuantityKind kind_of_unit(const char *name) {
     return QUANTITY_NONE;
 }
 
-static bool explain_unit(QuantityKind kind, const char *text, const char *unit, char reason[QUANTITY_REASON_BYTES]) {
+static bool explain_unit(QuantityKind kind, const char *text, const char *unit,
+                         char reason[QUANTITY_REASON_BYTES]) {
     QuantityKind other = kind_of_unit(unit);
     if (*unit == '\0')
-        snprintf(reason, QUANTITY_REASON_BYTES, "wants %s with a unit, such as %s, got '%.60s'", KINDS[kind].name,
-                 KINDS[kind].examples, text);
+        snprintf(reason, QUANTITY_REASON_BYTES, "wants %s with a unit, such as %s, got '%.60s'",
+                 KINDS[kind].name, KINDS[kind].examples, text);
     else if (other != QUANTITY_NONE)
-        snprintf(reason, QUANTITY_REASON_BYTES, "wants %s, such as %s, got '%.60s', which is %s", KINDS[kind].name,
-                 KINDS[kind].examples, text, KINDS[other].name);
+        snprintf(reason, QUANTITY_REASON_BYTES, "wants %s, such as %s, got '%.60s', which is %s",
+                 KINDS[kind].name, KINDS[kind].examples, text, KINDS[other].name);
     else
-        snprintf(reason, QUANTITY_REASON_BYTES, "wants %s, such as %s; unknown unit '%.30s', known are %s",
-                 KINDS[kind].name, KINDS[kind].examples, unit, KINDS[kind].units);
+        snprintf(reason, QUANTITY_REASON_BYTES,
+                 "wants %s, such as %s; unknown unit '%.30s', known are %s", KINDS[kind].name,
+                 KINDS[kind].examples, unit, KINDS[kind].units);
     return false;
 }
 
@@ -146,12 +174,13 @@ static bool parse_parts(QuantityKind kind, const char *text, Decimal *decimal, c
     static const Unit ONE = {QUANTITY_NONE, false, "", 1, 1};
     const char *rest = parse_decimal(text, decimal);
     if (!rest && strspn(text, "+-.0123456789") > DIGITS_MAX) {
-        snprintf(reason, QUANTITY_REASON_BYTES, "has more than %d digits: '%.60s'", DIGITS_MAX, text);
+        snprintf(reason, QUANTITY_REASON_BYTES, "has more than %d digits: '%.60s'", DIGITS_MAX,
+                 text);
         return false;
     }
     if (!rest) {
-        snprintf(reason, QUANTITY_REASON_BYTES, "wants %s, such as %s, got '%.60s'", KINDS[kind].name,
-                 KINDS[kind].examples, text);
+        snprintf(reason, QUANTITY_REASON_BYTES, "wants %s, such as %s, got '%.60s'",
+                 KINDS[kind].name, KINDS[kind].examples, text);
         return false;
     }
     while (*rest == ' ') rest++;
@@ -171,34 +200,43 @@ static Wide power_of_ten(int exponent) {
     return power;
 }
 
-bool quantity_parse_int(QuantityKind kind, const char *text, int64_t *value, char reason[QUANTITY_REASON_BYTES]) {
+bool quantity_parse_int(QuantityKind kind, const char *text, int64_t *value,
+                        char reason[QUANTITY_REASON_BYTES]) {
     Decimal decimal;
     const Unit *unit;
     if (!parse_parts(kind, text, &decimal, &unit, reason)) return false;
     // digits < 10^18 and numerator <= 10^15 fit 128 bits; so does 10^18 * 8.
     Wide numerator = (Wide)decimal.digits * unit->numerator;
     Wide denominator = power_of_ten(decimal.decimals) * unit->denominator;
-    static const char *const WHOLE[QUANTITY_N] = {"whole number", "whole number of bytes per second",
-        "whole number of bytes", "whole number of picoseconds", "whole number of picoseconds",
-        "whole number of FLOP/s", "whole number of watts", "whole number"};
+    static const char *const WHOLE[QUANTITY_N] = {"whole number",
+                                                  "whole number of bytes per second",
+                                                  "whole number of bytes",
+                                                  "whole number of picoseconds",
+                                                  "whole number of picoseconds",
+                                                  "whole number of FLOP/s",
+                                                  "whole number of watts",
+                                                  "whole number"};
     if (numerator % denominator != 0) {
         snprintf(reason, QUANTITY_REASON_BYTES, "wants a %s, got '%.60s'", WHOLE[kind], text);
         return false;
     }
     Wide result = numerator / denominator;
     if (result > INT64_MAX) {
-        snprintf(reason, QUANTITY_REASON_BYTES, "is too large: '%.60s' is more than 2^63 in base units", text);
+        snprintf(reason, QUANTITY_REASON_BYTES,
+                 "is too large: '%.60s' is more than 2^63 in base units", text);
         return false;
     }
     *value = decimal.negative ? -(int64_t)result : (int64_t)result;
     return true;
 }
 
-bool quantity_parse_real(QuantityKind kind, const char *text, double *value, char reason[QUANTITY_REASON_BYTES]) {
+bool quantity_parse_real(QuantityKind kind, const char *text, double *value,
+                         char reason[QUANTITY_REASON_BYTES]) {
     Decimal decimal;
     const Unit *unit;
     if (!parse_parts(kind, text, &decimal, &unit, reason)) return false;
-    // Numerator and denominator are exact in double up to 2^53 = 9e15: one rounding for all sensible texts.
+    // Numerator and denominator are exact in double up to 2^53 = 9e15: one rounding for all
+    // sensible texts.
     double numerator = (double)((Wide)decimal.digits * unit->numerator);
     double denominator = (double)(power_of_ten(decimal.decimals) * unit->denominator);
     double magnitude = numerator / denominator;
@@ -230,7 +268,8 @@ const char *quantity_write_int(QuantityKind kind, int64_t value, char out[QUANTI
     }
     Wide magnitude = value < 0 ? -(Wide)value : (Wide)value;
     const Unit *unit = unit_for_writing(kind, (double)magnitude);
-    // Units are 2^a 5^b, so the decimals end: at most 12 after the point, for picoseconds in seconds.
+    // Units are 2^a 5^b, so the decimals end: at most 12 after the point, for picoseconds in
+    // seconds.
     Wide whole = magnitude * unit->denominator / unit->numerator;
     Wide rest = magnitude * unit->denominator % unit->numerator;
     char decimals[32];
@@ -241,8 +280,8 @@ const char *quantity_write_int(QuantityKind kind, int64_t value, char out[QUANTI
         rest %= unit->numerator;
     }
     decimals[n] = '\0';
-    snprintf(out, QUANTITY_TEXT_BYTES, "%s%" PRId64 "%s%s %s", value < 0 ? "-" : "", (int64_t)whole, n > 0 ? "." : "",
-             decimals, unit->name);
+    snprintf(out, QUANTITY_TEXT_BYTES, "%s%" PRId64 "%s%s %s", value < 0 ? "-" : "", (int64_t)whole,
+             n > 0 ? "." : "", decimals, unit->name);
     return out;
 }
 
@@ -251,14 +290,17 @@ const char *quantity_write_real(QuantityKind kind, double value, char out[QUANTI
     double scale = unit ? (double)unit->denominator / (double)unit->numerator : 1.0;
     char number[QUANTITY_TEXT_BYTES] = "0";
     char reason[QUANTITY_REASON_BYTES];
-    // Fewest decimals that read back to the same double; %f because exponents are no part of the format.
+    // Fewest decimals that read back to the same double; %f because exponents are no part of the
+    // format.
     for (int digits = 0; digits <= DIGITS_MAX; digits++) {
         int length = snprintf(number, sizeof number, "%.*f", digits, value * scale);
         if (length < 0 || length > 40) break;
-        snprintf(out, QUANTITY_TEXT_BYTES, "%.40s%s%s", number, unit ? " " : "", unit ? unit->name : "");
+        snprintf(out, QUANTITY_TEXT_BYTES, "%.40s%s%s", number, unit ? " " : "",
+                 unit ? unit->name : "");
         double back;
         if (quantity_parse_real(kind, out, &back, reason) && back == value) return out;
     }
-    snprintf(out, QUANTITY_TEXT_BYTES, "%.40s%s%s", number, unit ? " " : "", unit ? unit->name : "");
+    snprintf(out, QUANTITY_TEXT_BYTES, "%.40s%s%s", number, unit ? " " : "",
+             unit ? unit->name : "");
     return out;
 }

@@ -1,8 +1,11 @@
-/// quantity.h: numbers with units, as people write them: "400 Gb/s", "64 KiB", "10 us", "989 TFLOP/s", "3 %".
+/// quantity.h: numbers with units, as people write them: "400 Gb/s", "64 KiB", "10 us", "989
+/// TFLOP/s", "3 %".
 ///
-/// Idea.    A decimal number, a unit, one table of units. Integers are converted exactly in 128 bits or refused; b is
-///          a bit and B a byte, k M G T P E are powers of 1000, Ki Mi Gi Ti of 1024. A bare number is refused.
-/// Limits.  No exponents. Cables may be given as a length: 5 ns a metre (glass, refractive index 1.5).
+/// Idea.    A decimal number, a unit, one table of units. Integers are converted exactly in 128
+///          bits or refused; b is a bit and B a byte, k M G T P E are powers of 1000, Ki Mi Gi Ti
+///          of 1024. A bare number is refused.
+/// Limits.  No exponents. Cables may be given as a length: 5 ns a metre (glass, refractive index
+///          1.5).
 #ifndef COLOSSIM_CONFIG_QUANTITY_H
 #define COLOSSIM_CONFIG_QUANTITY_H
 
@@ -24,10 +27,13 @@ typedef enum QuantityKind {
 
 enum { QUANTITY_TEXT_BYTES = 64, QUANTITY_REASON_BYTES = 300 };
 
-/// Parse into an exact integer of the base unit, or into a double. False: `reason` says what was wanted and got,
-/// to be put behind the name of the key ("wants a data rate with a unit, such as '400 Gb/s', got '400'").
-bool quantity_parse_int(QuantityKind kind, const char *text, int64_t *value, char reason[QUANTITY_REASON_BYTES]);
-bool quantity_parse_real(QuantityKind kind, const char *text, double *value, char reason[QUANTITY_REASON_BYTES]);
+/// Parse into an exact integer of the base unit, or into a double. False: `reason` says what was
+/// wanted and got, to be put behind the name of the key ("wants a data rate with a unit, such as
+/// '400 Gb/s', got '400'").
+bool quantity_parse_int(QuantityKind kind, const char *text, int64_t *value,
+                        char reason[QUANTITY_REASON_BYTES]);
+bool quantity_parse_real(QuantityKind kind, const char *text, double *value,
+                         char reason[QUANTITY_REASON_BYTES]);
 
 /// Write so that parsing gives the same value back, in the unit people use; returns `out`.
 const char *quantity_write_int(QuantityKind kind, int64_t value, char out[QUANTITY_TEXT_BYTES]);

@@ -14,8 +14,9 @@
 
 enum { ARENA_BYTES = 1 << 16 };
 
-static const Schema *const SCHEMAS[] = {&topology_schema, &training_job_schema, &traffic_job_schema, &gpu_schema,
-                                        &nic_schema, &switch_schema, &scale_up_schema, &model_schema};
+static const Schema *const SCHEMAS[] = {&topology_schema, &training_job_schema, &traffic_job_schema,
+                                        &gpu_schema,      &nic_schema,          &switch_schema,
+                                        &scale_up_schema, &model_schema};
 enum { SCHEMAS_N = sizeof SCHEMAS / sizeof SCHEMAS[0] };
 
 Node *run_file_open(Reader *reader, const char *path) {
@@ -23,7 +24,8 @@ Node *run_file_open(Reader *reader, const char *path) {
     const Text *text = texts_open(reader->texts, reader->source, path, TEXT_BYTES_MAX, &reason);
     if (text) return yaml_parse(text, reader->arena, reader->diagnostics);
     text = texts_add(reader->texts, path, "", 0);
-    diagnostics_error(reader->diagnostics, (Place){.text = text}, "cannot be read: %.300s", reason.text);
+    diagnostics_error(reader->diagnostics, (Place){.text = text}, "cannot be read: %.300s",
+                      reason.text);
     return NULL;
 }
 
@@ -32,20 +34,27 @@ const Schema *run_file_schema(Reader *reader, const Node *root) {
     const Node *kind = node_get(root, "kind");
     for (int i = 0; i < SCHEMAS_N; i++) {
         kinds[i] = SCHEMAS[i]->kind;
-        if (kind && kind->kind == NODE_SCALAR && strcmp(kind->text, kinds[i]) == 0) return SCHEMAS[i];
+        if (kind && kind->kind == NODE_SCALAR && strcmp(kind->text, kinds[i]) == 0)
+            return SCHEMAS[i];
     }
-    const char *close = kind && kind->kind == NODE_SCALAR ? diagnostics_closest(kind->text, kinds, SCHEMAS_N) : NULL;
+    const char *close = kind && kind->kind == NODE_SCALAR
+                            ? diagnostics_closest(kind->text, kinds, SCHEMAS_N)
+                            : NULL;
     if (root->kind == NODE_MAPPING && kind)
         diagnostics_error(reader->diagnostics, kind->place,
-                          "kind wants topology, training, traffic, gpu, nic, switch, scale_up or model, got '%.60s'%s%s%s",
-                          kind->kind == NODE_SCALAR ? kind->text : "a collection", close ? "; did you mean '" : "", close ? close : "", close ? "'?" : "");
+                          "kind wants topology, training, traffic, gpu, nic, switch, scale_up or "
+                          "model, got '%.60s'%s%s%s",
+                          kind->kind == NODE_SCALAR ? kind->text : "a collection",
+                          close ? "; did you mean '" : "", close ? close : "", close ? "'?" : "");
     else
         diagnostics_error(reader->diagnostics, root->place,
-                          "the file wants a key 'kind': topology, training, traffic, gpu, nic, switch, scale_up or model");
+                          "the file wants a key 'kind': topology, training, traffic, gpu, nic, "
+                          "switch, scale_up or model");
     return NULL;
 }
 
-void run_file_write(const Schema *schema, const void *data, const Node *root, int indent, TextBuffer *out) {
+void run_file_write(const Schema *schema, const void *data, const Node *root, int indent,
+                    TextBuffer *out) {
     text_printf(out, "%*sschema_version: 1\n%*skind: %s\n", indent, "", indent, "", schema->kind);
     schema_write(schema, data, root, indent, out);
 }
@@ -69,9 +78,12 @@ static void open_files(Load *load) {
         job->root = run_file_open(reader, job->path);
         if (!job->root) continue;
         job->schema = run_file_schema(reader, job->root);
-        if (!job->schema || job->schema == &training_job_schema || job->schema == &traffic_job_schema) continue;
+        if (!job->schema || job->schema == &training_job_schema ||
+            job->schema == &traffic_job_schema)
+            continue;
         diagnostics_error(reader->diagnostics, node_place(job->root, "kind"),
-                          "a job is wanted here, of kind training or traffic, got '%s'", job->schema->kind);
+                          "a job is wanted here, of kind training or traffic, got '%s'",
+                          job->schema->kind);
         job->schema = NULL;
     }
 }
@@ -81,7 +93,8 @@ static void apply_settings(Load *load) {
     target[0] = (SettingTarget){"topology", load->files.topology_root, &topology_schema};
     for (int32_t i = 0; i < load->request->njobs; i++)
         target[i + 1] = (SettingTarget){"job", load->files.job[i].root, load->files.job[i].schema};
-    settings_apply(&load->reader, load->request->setting, load->request->nsettings, target, load->request->njobs + 1);
+    settings_apply(&load->reader, load->request->setting, load->request->nsettings, target,
+                   load->request->njobs + 1);
 }
 
 static void read_files(Load *load) {
@@ -110,7 +123,9 @@ static void write_resolved(const CrossCheck *files, TextBuffer *out) {
     const struct {
         const Schema *schema;
         const void *data;
-    } entry[] = {{&gpu_schema, &cluster->gpu}, {&nic_schema, &cluster->nic}, {&scale_up_schema, &cluster->scale_up}};
+    } entry[] = {{&gpu_schema, &cluster->gpu},
+                 {&nic_schema, &cluster->nic},
+                 {&scale_up_schema, &cluster->scale_up}};
     for (int i = 0; i < 3; i++) {
         // The name of an entry is its first member.
         text_printf(out, "  %s:\n", (const char *)entry[i].data);
@@ -119,7 +134,8 @@ static void write_resolved(const CrossCheck *files, TextBuffer *out) {
     for (int32_t t = 0; t < cluster->ntiers; t++) {
         bool known = false;
         for (int32_t below = 0; below < t; below++)
-            known = known || strcmp(cluster->tier[below].switch_spec.name, cluster->tier[t].switch_spec.name) == 0;
+            known = known || strcmp(cluster->tier[below].switch_spec.name,
+                                    cluster->tier[t].switch_spec.name) == 0;
         if (known) continue;
         text_printf(out, "  %s:\n", cluster->tier[t].switch_spec.name);
         run_file_write(&switch_schema, &cluster->tier[t].switch_spec, NULL, 4, out);
@@ -173,8 +189,8 @@ static void load_all(Load *load) {
 
 Status run_spec_load(const RunRequest *request, RunSpec *spec, char **errors) {
     *errors = NULL;
-    REQUIRE(request->njobs >= 1 && request->njobs <= RUN_JOBS_MAX, STATUS_USAGE, "%d job files; wanted 1 to %d",
-            (int)request->njobs, RUN_JOBS_MAX);
+    REQUIRE(request->njobs >= 1 && request->njobs <= RUN_JOBS_MAX, STATUS_USAGE,
+            "%d job files; wanted 1 to %d", (int)request->njobs, RUN_JOBS_MAX);
     memset(spec, 0, sizeof *spec);
     Load load = {.request = request};
     load.reader = (Reader){request->topology_path, &load.request->source, &load.texts,
@@ -192,7 +208,8 @@ Status run_spec_load(const RunRequest *request, RunSpec *spec, char **errors) {
         TextBuffer text = {0};
         diagnostics_print(&load.diagnostics, &text);
         *errors = text_take(&text);
-        status = status_make(STATUS_INPUT, "%lld error%s in the input", (long long)load.diagnostics.errors,
+        status = status_make(STATUS_INPUT, "%lld error%s in the input",
+                             (long long)load.diagnostics.errors,
                              load.diagnostics.errors == 1 ? "" : "s");
     }
     memory_free("config.jobs", job_files, (size_t)request->njobs * sizeof(JobFile));

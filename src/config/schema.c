@@ -18,7 +18,9 @@ void reader_error(Reader *reader, const Node *node, const char *path, const char
 }
 
 static const char *kind_word(const Node *node) {
-    return node->kind == NODE_LIST ? "a list" : node->kind == NODE_MAPPING ? "a mapping" : "a value";
+    return node->kind == NODE_LIST      ? "a list"
+           : node->kind == NODE_MAPPING ? "a mapping"
+                                        : "a value";
 }
 
 static void store_int(const Field *field, char *at, int64_t value) {
@@ -39,28 +41,31 @@ typedef struct Value {
     const Field *field;
     const char *label; ///< the key; for elements the key of the list
     const Node *node;
-    char *at;          ///< the member
+    char *at; ///< the member
 } Value;
 
-__attribute__((format(printf, 2, 3))) static void complain(const Value *value, const char *format, ...) {
+__attribute__((format(printf, 2, 3))) static void complain(const Value *value, const char *format,
+                                                           ...) {
     char message[DIAGNOSTIC_BYTES];
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(message, sizeof message, format, arguments);
     va_end(arguments);
-    diagnostics_error(value->reader->diagnostics, value->node->place, "%s %s", value->label, message);
+    diagnostics_error(value->reader->diagnostics, value->node->place, "%s %s", value->label,
+                      message);
 }
 
 static void check_bounds(const Value *value, double number, bool whole) {
     const Field *field = value->field;
     double most = field->most > field->least ? field->most : 0;
-    bool low = number < field->least, high = most > 0 && number > most;
+    bool low = number<field->least, high = most> 0 && number > most;
     if (!low && !high) return;
     double bound = low ? field->least : most;
     char text[QUANTITY_TEXT_BYTES];
     const char *shown = whole ? quantity_write_int(field->quantity, (int64_t)bound, text)
                               : quantity_write_real(field->quantity, bound, text);
-    complain(value, "must be at %s %s, got '%.60s'", low ? "least" : "most", shown, value->node->text);
+    complain(value, "must be at %s %s, got '%.60s'", low ? "least" : "most", shown,
+             value->node->text);
 }
 
 static void read_whole(const Value *value) {
@@ -100,9 +105,11 @@ static void read_number(const Value *value) {
     const Field *field = value->field;
     if (read_word(value)) return;
     const char *text = value->node->text;
-    bool digit = text[0] == '-' || text[0] == '+' || text[0] == '.' || (text[0] >= '0' && text[0] <= '9');
+    bool digit =
+        text[0] == '-' || text[0] == '+' || text[0] == '.' || (text[0] >= '0' && text[0] <= '9');
     if (field->word && !digit) {
-        complain(value, "wants %s or '%s', got '%.60s'", quantity_name(field->quantity), field->word, text);
+        complain(value, "wants %s or '%s', got '%.60s'", quantity_name(field->quantity),
+                 field->word, text);
         return;
     }
     if (field->store == STORE_DOUBLE)
@@ -135,7 +142,11 @@ static void join_names(const char *const names[], int n, char *out, size_t size)
     size_t used = 0;
     out[0] = '\0';
     for (int i = 0; i < n && used < size; i++)
-        used += (size_t)snprintf(out + used, size - used, "%s%s", i == 0 ? "" : i == n - 1 ? " or " : ", ", names[i]);
+        used += (size_t)snprintf(out + used, size - used, "%s%s",
+                                 i == 0       ? ""
+                                 : i == n - 1 ? " or "
+                                              : ", ",
+                                 names[i]);
 }
 
 static void read_enum(const Value *value) {
@@ -149,8 +160,8 @@ static void read_enum(const Value *value) {
     char list[256];
     join_names(names, n, list, sizeof list);
     const char *close = diagnostics_closest(value->node->text, names, n);
-    complain(value, "wants %s, got '%.60s'%s%s%s", list, value->node->text, close ? "; did you mean '" : "",
-             close ? close : "", close ? "'?" : "");
+    complain(value, "wants %s, got '%.60s'%s%s%s", list, value->node->text,
+             close ? "; did you mean '" : "", close ? close : "", close ? "'?" : "");
 }
 
 static void read_mapping(Reader *reader, const Schema *schema, const Node *node, char *data,
@@ -160,12 +171,14 @@ static void read_value(const Value *value);
 static void read_tuple(const Value *value) {
     const Schema *schema = value->field->table;
     if (value->node->n != schema->nfields) {
-        complain(value, "wants %d values in each %s, got %d", (int)schema->nfields, schema->name, (int)value->node->n);
+        complain(value, "wants %d values in each %s, got %d", (int)schema->nfields, schema->name,
+                 (int)value->node->n);
         return;
     }
     for (int32_t i = 0; i < schema->nfields; i++) {
         const Field *field = &schema->field[i];
-        read_value(&(Value){value->reader, field, field->key, value->node->item[i], value->at + field->offset});
+        read_value(&(Value){value->reader, field, field->key, value->node->item[i],
+                            value->at + field->offset});
     }
 }
 
@@ -198,8 +211,9 @@ static void read_list(const Value *value) {
     }
     int32_t room = (int32_t)(field->size / element->size), n = value->node->n;
     if (n > room || (field->count_offset == FIELD_FIXED && n != room)) {
-        complain(value, "wants %s %d elements, got %d", n > room && field->count_offset != FIELD_FIXED ? "at most" : "exactly",
-                 (int)room, (int)n);
+        complain(value, "wants %s %d elements, got %d",
+                 n > room && field->count_offset != FIELD_FIXED ? "at most" : "exactly", (int)room,
+                 (int)n);
         return;
     }
     for (int32_t i = 0; i < n; i++)
@@ -245,15 +259,17 @@ static void read_value(const Value *value) {
         case FIELD_STRING: read_string(value); break;
         case FIELD_ENUM: read_enum(value); break;
         case FIELD_REFERENCE:
-            reader_load_entry(value->reader, value->field->folder, value->node->text, value->node->place,
-                              value->field->table, value->at);
+            reader_load_entry(value->reader, value->field->folder, value->node->text,
+                              value->node->place, value->field->table, value->at);
             break;
     }
 }
 
-static void refuse_unknown_keys(Reader *reader, const Schema *schema, const Node *node, const char *const skipped[]) {
+static void refuse_unknown_keys(Reader *reader, const Schema *schema, const Node *node,
+                                const char *const skipped[]) {
     const char *names[NAMES_MAX];
-    CHECK(schema->nfields <= NAMES_MAX - 4, "schema '%s' has %d fields", schema->name, (int)schema->nfields);
+    CHECK(schema->nfields <= NAMES_MAX - 4, "schema '%s' has %d fields", schema->name,
+          (int)schema->nfields);
     int32_t nnames = 0;
     for (; nnames < schema->nfields; nnames++) names[nnames] = schema->field[nnames].key;
     for (int i = 0; skipped && skipped[i]; i++) names[nnames++] = skipped[i];
@@ -266,20 +282,23 @@ static void refuse_unknown_keys(Reader *reader, const Schema *schema, const Node
         char list[360];
         join_names(names, nnames, list, sizeof list);
         if (close)
-            diagnostics_error(reader->diagnostics, node->key[i]->place, "unknown key '%.60s' in %s; did you mean '%s'?",
-                              key, schema->name, close);
+            diagnostics_error(reader->diagnostics, node->key[i]->place,
+                              "unknown key '%.60s' in %s; did you mean '%s'?", key, schema->name,
+                              close);
         else
-            diagnostics_error(reader->diagnostics, node->key[i]->place, "unknown key '%.60s' in %s; known are %s", key,
-                              schema->name, list);
+            diagnostics_error(reader->diagnostics, node->key[i]->place,
+                              "unknown key '%.60s' in %s; known are %s", key, schema->name, list);
     }
 }
 
-/// Read what the user would have written to get the default. An error in it can only be a required key of an absent
-/// sub-table, which stands at the place where the table is missing.
+/// Read what the user would have written to get the default. An error in it can only be a required
+/// key of an absent sub-table, which stands at the place where the table is missing.
 static void read_default(Reader *reader, const Field *field, const Node *parent, char *data) {
-    if (field->kind == FIELD_TEXT || (field->kind == FIELD_LIST && field->fallback[0] == '\0')) return;
-    Node *node = field->kind == FIELD_STRUCT ? node_mapping(parent->place, reader->arena)
-                                             : node_scalar(field->fallback, parent->place, reader->arena);
+    if (field->kind == FIELD_TEXT || (field->kind == FIELD_LIST && field->fallback[0] == '\0'))
+        return;
+    Node *node = field->kind == FIELD_STRUCT
+                     ? node_mapping(parent->place, reader->arena)
+                     : node_scalar(field->fallback, parent->place, reader->arena);
     node->quoted = true;
     read_value(&(Value){reader, field, field->key, node, data + field->offset});
 }
@@ -287,7 +306,8 @@ static void read_default(Reader *reader, const Field *field, const Node *parent,
 static void read_mapping(Reader *reader, const Schema *schema, const Node *node, char *data,
                          const char *const skipped[]) {
     if (node->kind != NODE_MAPPING) {
-        diagnostics_error(reader->diagnostics, node->place, "%s wants a mapping of keys to values, got %s", schema->name,
+        diagnostics_error(reader->diagnostics, node->place,
+                          "%s wants a mapping of keys to values, got %s", schema->name,
                           kind_word(node));
         return;
     }
@@ -301,10 +321,11 @@ static void read_mapping(Reader *reader, const Schema *schema, const Node *node,
         else if (field->fallback)
             read_default(reader, field, node, data);
         else
-            diagnostics_error(reader->diagnostics, node->place, "missing key '%s' in %s: %s", field->key, schema->name,
-                              field->help);
+            diagnostics_error(reader->diagnostics, node->place, "missing key '%s' in %s: %s",
+                              field->key, schema->name, field->help);
     }
-    if (schema->finish && reader->diagnostics->reports == before) schema->finish(reader, node, data);
+    if (schema->finish && reader->diagnostics->reports == before)
+        schema->finish(reader, node, data);
 }
 
 bool schema_read(Reader *reader, const Schema *schema, const Node *node, void *data) {
@@ -315,18 +336,21 @@ bool schema_read(Reader *reader, const Schema *schema, const Node *node, void *d
 
 void reader_check_version(Reader *reader, const Node *node) {
     if (node->kind == NODE_SCALAR && strcmp(node->text, "1") == 0) return;
-    diagnostics_error(reader->diagnostics, node->place, "schema_version wants 1, the only version there is");
+    diagnostics_error(reader->diagnostics, node->place,
+                      "schema_version wants 1, the only version there is");
 }
 
 bool reader_load_root(Reader *reader, const Node *root, const Schema *schema, void *data) {
-    static const char *const ROOT_KEYS[] = {"schema_version", "kind", "description", "sources", NULL};
+    static const char *const ROOT_KEYS[] = {"schema_version", "kind", "description", "sources",
+                                            NULL};
     static const Field FREE_TEXT = {.kind = FIELD_TEXT};
     int64_t before = reader->diagnostics->reports;
     read_mapping(reader, schema, root, data, ROOT_KEYS);
     if (root->kind != NODE_MAPPING) return false;
     for (int i = 0; i < 2; i++)
         if (!node_get(root, ROOT_KEYS[i]))
-            diagnostics_error(reader->diagnostics, root->place, "missing key '%s' in %s", ROOT_KEYS[i], schema->name);
+            diagnostics_error(reader->diagnostics, root->place, "missing key '%s' in %s",
+                              ROOT_KEYS[i], schema->name);
     const Node *node = node_get(root, "schema_version");
     if (node) reader_check_version(reader, node);
     for (int i = 2; i < 4; i++) {
@@ -335,19 +359,21 @@ bool reader_load_root(Reader *reader, const Node *root, const Schema *schema, vo
     }
     node = node_get(root, "kind");
     if (node && (node->kind != NODE_SCALAR || strcmp(node->text, schema->kind) != 0))
-        diagnostics_error(reader->diagnostics, node->place, "kind wants '%s' here, got '%.60s'", schema->kind,
-                          node->kind == NODE_SCALAR ? node->text : kind_word(node));
+        diagnostics_error(reader->diagnostics, node->place, "kind wants '%s' here, got '%.60s'",
+                          schema->kind, node->kind == NODE_SCALAR ? node->text : kind_word(node));
     return reader->diagnostics->reports == before;
 }
 
 static bool is_entry_name(const char *name) {
     size_t length = strlen(name);
     if (length == 0 || length >= 60 || name[0] == '.') return false;
-    return strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") == length;
+    return strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") ==
+           length;
 }
 
 /// Parse a catalogue text; the struct's name (its first member) is the entry's.
-static bool load_text(Reader *reader, const Text *text, const char *name, const Schema *schema, void *data) {
+static bool load_text(Reader *reader, const Text *text, const char *name, const Schema *schema,
+                      void *data) {
     const Node *root = yaml_parse(text, reader->arena, reader->diagnostics);
     if (!root) return false;
     if (!reader_load_root(reader, root, schema, data)) return false;
@@ -355,26 +381,44 @@ static bool load_text(Reader *reader, const Text *text, const char *name, const 
     return true;
 }
 
-bool reader_load_entry(Reader *reader, const char *folder, const char *name, Place place, const Schema *schema,
-                       void *data) {
-    if (!is_entry_name(name)) {
-        diagnostics_error(reader->diagnostics, place, "'%.60s' is no name of a catalogue entry", name);
-        return false;
-    }
-    char beside[2 * TEXT_PATH_BYTES], installed[2 * TEXT_PATH_BYTES] = "";
+/// Where an entry may stand: beside the file that names it, one folder above, in the share folder.
+enum { ENTRY_PLACES = 3 };
+typedef char EntryPath[2 * TEXT_PATH_BYTES];
+
+static int entry_paths(const Reader *reader, const char *folder, const char *name,
+                       EntryPath path[ENTRY_PLACES]) {
     const char *slash = strrchr(reader->base, '/');
     int folder_bytes = slash ? (int)(slash - reader->base) + 1 : 0;
-    snprintf(beside, sizeof beside, "%.*s%s/%s.yaml", folder_bytes, reader->base, folder, name);
+    for (int up = 0; up < 2; up++)
+        snprintf(path[up], sizeof path[up], "%.*s%s%s/%s.yaml", folder_bytes, reader->base,
+                 up ? "../" : "", folder, name);
     const char *share = reader->source->share;
-    if (share && share[0])
-        snprintf(installed, sizeof installed, "%s/%s/%s/%s.yaml", share,
-                 strcmp(folder, "models") == 0 ? "jobs" : "topologies", folder, name);
-    Status reason, other = status_ok();
-    const Text *text = texts_open(reader->texts, reader->source, beside, TEXT_BYTES_MAX, &reason);
-    if (!text && installed[0])
-        text = texts_open(reader->texts, reader->source, installed, TEXT_BYTES_MAX, &other);
-    if (text) return load_text(reader, text, name, schema, data);
-    diagnostics_error(reader->diagnostics, place, "unknown %s '%s': %.150s: %s%s%.150s%s%s", schema->name, name, beside,
-                      reason.text, installed[0] ? "; " : "", installed, installed[0] ? ": " : "", other.text);
+    if (!share || !share[0]) return 2;
+    snprintf(path[2], sizeof path[2], "%s/%s/%s/%s.yaml", share,
+             strcmp(folder, "models") == 0 ? "jobs" : "topologies", folder, name);
+    return 3;
+}
+
+bool reader_load_entry(Reader *reader, const char *folder, const char *name, Place place,
+                       const Schema *schema, void *data) {
+    if (!is_entry_name(name)) {
+        diagnostics_error(reader->diagnostics, place, "'%.60s' is no name of a catalogue entry",
+                          name);
+        return false;
+    }
+    EntryPath path[ENTRY_PLACES];
+    char tried[DIAGNOSTIC_BYTES] = "";
+    size_t used = 0;
+    int npaths = entry_paths(reader, folder, name, path);
+    for (int i = 0; i < npaths; i++) {
+        Status reason;
+        const Text *text =
+            texts_open(reader->texts, reader->source, path[i], TEXT_BYTES_MAX, &reason);
+        if (text) return load_text(reader, text, name, schema, data);
+        if (used < sizeof tried)
+            used += (size_t)snprintf(tried + used, sizeof tried - used, "%s%.120s: %.60s",
+                                     i > 0 ? "; " : "", path[i], reason.text);
+    }
+    diagnostics_error(reader->diagnostics, place, "unknown %s '%s': %s", schema->name, name, tried);
     return false;
 }

@@ -19,8 +19,11 @@ static int64_t load_int(const Field *field, const char *at) {
 
 /// Plain where YAML and the reader take it as it is, else in double quotes.
 static void write_string(const char *text, TextBuffer *out) {
-    bool plain = text[0] != '\0' && strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                                                 "-_./") == strlen(text) && text[0] != '-';
+    bool plain = text[0] != '\0' &&
+                 strspn(text,
+                        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                        "-_./") == strlen(text) &&
+                 text[0] != '-';
     if (plain) {
         text_printf(out, "%s", text);
         return;
@@ -37,8 +40,9 @@ static void write_number(const Field *field, const char *at, TextBuffer *out) {
     char text[QUANTITY_TEXT_BYTES];
     double real = 0;
     if (field->store == STORE_DOUBLE) memcpy(&real, at, sizeof real);
-    bool word = field->word && (field->store == STORE_DOUBLE ? real == (double)field->word_value
-                                                             : load_int(field, at) == field->word_value);
+    bool word =
+        field->word && (field->store == STORE_DOUBLE ? real == (double)field->word_value
+                                                     : load_int(field, at) == field->word_value);
     if (word)
         text_printf(out, "%s", field->word);
     else if (field->store == STORE_DOUBLE)
@@ -102,13 +106,16 @@ typedef struct Layout {
     int indent;
 } Layout;
 
-static void write_fields(const Schema *schema, const char *data, const Layout *layout, TextBuffer *out);
+static void write_fields(const Schema *schema, const char *data, const Layout *layout,
+                         TextBuffer *out);
 
-static void write_block(const Field *field, const char *at, const char *base, const Layout *layout, TextBuffer *out) {
+static void write_block(const Field *field, const char *at, const char *base, const Layout *layout,
+                        TextBuffer *out) {
     const Node *node = layout->node;
     if (field->kind == FIELD_STRUCT) {
         text_printf(out, "\n");
-        write_fields(field->table, at, &(Layout){node, layout->mark, false, layout->indent + 2}, out);
+        write_fields(field->table, at, &(Layout){node, layout->mark, false, layout->indent + 2},
+                     out);
         return;
     }
     int32_t n = list_count(field, base);
@@ -121,7 +128,8 @@ static void write_block(const Field *field, const char *at, const char *base, co
             write_flow(field->element, element, base, out);
             text_put(out, '\n');
         } else {
-            write_fields(field->element->table, element, &(Layout){item, layout->mark, true, layout->indent + 4}, out);
+            write_fields(field->element->table, element,
+                         &(Layout){item, layout->mark, true, layout->indent + 4}, out);
         }
     }
 }
@@ -138,11 +146,13 @@ static void write_remark(const Field *field, const char *at, bool is_default, Te
         snprintf(bytes, sizeof bytes, "%.6g GB/s", rate / 1e9);
     }
     if (bytes[0] || is_default)
-        text_printf(out, "  # %s%s%s", bytes, bytes[0] && is_default ? ", " : "", is_default ? "default" : "");
+        text_printf(out, "  # %s%s%s", bytes, bytes[0] && is_default ? ", " : "",
+                    is_default ? "default" : "");
     text_put(out, '\n');
 }
 
-static void write_fields(const Schema *schema, const char *data, const Layout *layout, TextBuffer *out) {
+static void write_fields(const Schema *schema, const char *data, const Layout *layout,
+                         TextBuffer *out) {
     bool dash = layout->dash;
     for (int32_t i = 0; i < schema->nfields; i++) {
         const Field *field = &schema->field[i];
@@ -151,10 +161,12 @@ static void write_fields(const Schema *schema, const char *data, const Layout *l
         const Node *value = node_get(layout->node, field->key);
         // A mapping written as a single value gives its first field.
         bool given = value || (layout->node && layout->node->kind == NODE_SCALAR && i == 0);
-        text_printf(out, "%*s%s%s:", dash ? layout->indent - 2 : layout->indent, "", dash ? "- " : "", field->key);
+        text_printf(out, "%*s%s%s:", dash ? layout->indent - 2 : layout->indent, "",
+                    dash ? "- " : "", field->key);
         dash = false;
         if (is_block(field)) {
-            write_block(field, at, data, &(Layout){value, layout->mark, false, layout->indent}, out);
+            write_block(field, at, data, &(Layout){value, layout->mark, false, layout->indent},
+                        out);
             continue;
         }
         text_put(out, ' ');
@@ -163,6 +175,7 @@ static void write_fields(const Schema *schema, const char *data, const Layout *l
     }
 }
 
-void schema_write(const Schema *schema, const void *data, const Node *node, int indent, TextBuffer *out) {
+void schema_write(const Schema *schema, const void *data, const Node *node, int indent,
+                  TextBuffer *out) {
     write_fields(schema, data, &(Layout){node, node != NULL, false, indent}, out);
 }

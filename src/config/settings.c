@@ -12,9 +12,9 @@ typedef struct Setting {
     Reader *reader;
     const Text *text;
     int32_t line;
-    const char *bytes;  ///< its line
-    int32_t equals;     ///< position of '='
-    int32_t begin;      ///< where the path begins: behind "topology." or "job."
+    const char *bytes; ///< its line
+    int32_t equals;    ///< position of '='
+    int32_t begin;     ///< where the path begins: behind "topology." or "job."
     const Node *value;
 } Setting;
 
@@ -22,7 +22,7 @@ typedef struct Setting {
 typedef struct Word {
     char text[WORD_BYTES];
     Place place;
-    int32_t next;       ///< position of the next word; -1: this is the last
+    int32_t next; ///< position of the next word; -1: this is the last
 } Word;
 
 static Place place_at(const Setting *setting, int32_t begin, int32_t length) {
@@ -36,8 +36,9 @@ static bool word_at(const Setting *setting, int32_t begin, Word *word) {
     int32_t length = end - begin;
     word->place = place_at(setting, begin, length);
     if (length == 0 || length >= WORD_BYTES) {
-        diagnostics_error(setting->reader->diagnostics, word->place, length == 0 ? "a word of the key is empty"
-                                                                                 : "a word of the key is too long");
+        diagnostics_error(
+            setting->reader->diagnostics, word->place,
+            length == 0 ? "a word of the key is empty" : "a word of the key is too long");
         return false;
     }
     memcpy(word->text, setting->bytes + begin, (size_t)length);
@@ -58,20 +59,21 @@ static Node **find_item(Node *list, const char *word) {
     if (*rest == '\0' && i >= 0 && i < list->n) return &list->item[i];
     for (int32_t k = 0; k < list->n; k++) {
         const Node *name = node_get(list->item[k], "name");
-        if (name && name->kind == NODE_SCALAR && strcmp(name->text, word) == 0) return &list->item[k];
+        if (name && name->kind == NODE_SCALAR && strcmp(name->text, word) == 0)
+            return &list->item[k];
     }
     return NULL;
 }
 
-/// The mapping to descend into below `parent`: what stands there, what its shorthand means, or a new one.
-static Node *child_mapping(const Setting *setting, Node *parent, const Word *word, const Schema *schema) {
+/// What a setting descends into: the collection that stands there, what a shorthand means, or a new
+/// mapping.
+static Node *open_child(const Setting *setting, Node *child, const Word *word,
+                        const Schema *schema) {
     Arena *arena = setting->reader->arena;
-    Node *child = node_get(parent, word->text);
     if (child && child->kind != NODE_SCALAR) return child;
     Node *mapping = node_mapping(word->place, arena);
     if (child && schema && schema->shorthand)
         node_set(mapping, node_scalar(schema->field[0].key, child->place, arena), child, arena);
-    node_set(parent, node_scalar(word->text, word->place, arena), mapping, arena);
     return mapping;
 }
 
@@ -85,26 +87,28 @@ static void graft(const Setting *setting, const SettingTarget *target) {
         if (node->kind == NODE_LIST) {
             Node **item = find_item(node, word.text);
             if (!item) {
-                diagnostics_error(setting->reader->diagnostics, word.place, "no item '%.60s' in a list of %d", word.text,
-                                  (int)node->n);
+                diagnostics_error(setting->reader->diagnostics, word.place,
+                                  "no item '%.60s' in a list of %d", word.text, (int)node->n);
                 return;
             }
-            if (word.next < 0) *item = (Node *)setting->value;
+            *item =
+                word.next < 0 ? (Node *)setting->value : open_child(setting, *item, &word, schema);
             node = *item;
             continue;
         }
         if (node->kind != NODE_MAPPING) {
-            diagnostics_error(setting->reader->diagnostics, word.place, "nothing can be set below a single value");
+            diagnostics_error(setting->reader->diagnostics, word.place,
+                              "nothing can be set below a single value");
             return;
         }
         const Field *field = find_field(schema, word.text);
         const Field *inner = field && field->kind == FIELD_LIST ? field->element : field;
         schema = inner && inner->kind == FIELD_STRUCT ? inner->table : NULL;
-        if (word.next < 0)
-            node_set(node, node_scalar(word.text, word.place, setting->reader->arena), (Node *)setting->value,
-                     setting->reader->arena);
-        else
-            node = child_mapping(setting, node, &word, schema);
+        Node *child = word.next < 0 ? (Node *)setting->value
+                                    : open_child(setting, node_get(node, word.text), &word, schema);
+        node_set(node, node_scalar(word.text, word.place, setting->reader->arena), child,
+                 setting->reader->arena);
+        node = child;
     }
 }
 
@@ -115,14 +119,17 @@ static bool knows(const SettingTarget *target, const char *word) {
     return find_field(target->schema, word) != NULL;
 }
 
-static void report_unknown(const Setting *setting, const Word *first, const SettingTarget targets[], int32_t ntargets) {
+static void report_unknown(const Setting *setting, const Word *first, const SettingTarget targets[],
+                           int32_t ntargets) {
     const char *names[NAMES_MAX];
     int n = 0;
     for (int32_t t = 0; t < ntargets; t++)
-        for (int32_t i = 0; targets[t].schema && i < targets[t].schema->nfields && n < NAMES_MAX; i++)
+        for (int32_t i = 0; targets[t].schema && i < targets[t].schema->nfields && n < NAMES_MAX;
+             i++)
             names[n++] = targets[t].schema->field[i].key;
     const char *close = diagnostics_closest(first->text, names, n);
-    diagnostics_error(setting->reader->diagnostics, first->place, "unknown key '%.60s' in a setting%s%s%s", first->text,
+    diagnostics_error(setting->reader->diagnostics, first->place,
+                      "unknown key '%.60s' in a setting%s%s%s", first->text,
                       close ? "; did you mean '" : "", close ? close : "", close ? "'?" : "");
 }
 
@@ -131,7 +138,8 @@ static void apply(Setting *setting, const SettingTarget targets[], int32_t ntarg
     Word first;
     if (!word_at(setting, 0, &first)) return;
     const char *only = NULL;
-    if (first.next >= 0 && (strcmp(first.text, "topology") == 0 || strcmp(first.text, "job") == 0)) {
+    if (first.next >= 0 &&
+        (strcmp(first.text, "topology") == 0 || strcmp(first.text, "job") == 0)) {
         only = first.text[0] == 't' ? "topology" : "job";
         setting->begin = first.next;
         if (!word_at(setting, setting->begin, &first)) return;
@@ -139,7 +147,8 @@ static void apply(Setting *setting, const SettingTarget targets[], int32_t ntarg
     const SettingTarget *chosen = NULL;
     bool several = false;
     for (int32_t t = 0; t < ntargets; t++) {
-        if ((only && strcmp(targets[t].name, only) != 0) || !knows(&targets[t], first.text)) continue;
+        if ((only && strcmp(targets[t].name, only) != 0) || !knows(&targets[t], first.text))
+            continue;
         several = several || (chosen && strcmp(chosen->name, targets[t].name) != 0);
         chosen = &targets[t];
     }
@@ -147,12 +156,12 @@ static void apply(Setting *setting, const SettingTarget targets[], int32_t ntarg
         report_unknown(setting, &first, targets, ntargets);
     else if (several)
         diagnostics_error(setting->reader->diagnostics, first.place,
-                          "both topology and job have a key '%s'; write topology.%s or job.%s", first.text, first.text,
-                          first.text);
+                          "both topology and job have a key '%s'; write topology.%s or job.%s",
+                          first.text, first.text, first.text);
     if (!chosen || several) return;
     for (int32_t t = 0; t < ntargets; t++)
-        if (strcmp(targets[t].name, chosen->name) == 0 && knows(&targets[t], first.text) && targets[t].root &&
-            targets[t].root->kind == NODE_MAPPING)
+        if (strcmp(targets[t].name, chosen->name) == 0 && knows(&targets[t], first.text) &&
+            targets[t].root && targets[t].root->kind == NODE_MAPPING)
             graft(setting, &targets[t]);
 }
 
@@ -160,36 +169,41 @@ static void apply(Setting *setting, const SettingTarget targets[], int32_t ntarg
 static bool parse_setting(Setting *setting, int64_t offset, const char *source) {
     const char *equals = strchr(source, '=');
     if (!equals || equals == source) {
-        diagnostics_error(setting->reader->diagnostics, place_at(setting, 0, (int32_t)strlen(source)),
+        diagnostics_error(setting->reader->diagnostics,
+                          place_at(setting, 0, (int32_t)strlen(source)),
                           "a setting wants KEY=VALUE, such as 'parallel.dp=4'");
         return false;
     }
     setting->equals = (int32_t)(equals - source);
     for (int32_t i = 0; i < setting->equals; i++) {
         if (source[i] > 0x20 && source[i] < 0x7F) continue;
-        diagnostics_error(setting->reader->diagnostics, place_at(setting, i, 1), "a key is made of letters, digits, '_' and '.'");
+        diagnostics_error(setting->reader->diagnostics, place_at(setting, i, 1),
+                          "a key is made of letters, digits, '_' and '.'");
         return false;
     }
     int64_t size = (int64_t)strlen(equals + 1);
-    setting->value = yaml_parse_part(setting->text, offset + setting->equals + 1, size, setting->line,
-                                     setting->equals + 2, setting->reader->arena, setting->reader->diagnostics);
+    setting->value =
+        yaml_parse_part(setting->text, offset + setting->equals + 1, size, setting->line,
+                        setting->equals + 2, setting->reader->arena, setting->reader->diagnostics);
     return setting->value != NULL;
 }
 
-void settings_apply(Reader *reader, const char *const settings[], int32_t nsettings, const SettingTarget targets[],
-                    int32_t ntargets) {
+void settings_apply(Reader *reader, const char *const settings[], int32_t nsettings,
+                    const SettingTarget targets[], int32_t ntargets) {
     if (nsettings == 0) return;
     TextBuffer joined = {0};
     for (int32_t i = 0; i < nsettings; i++) {
         // One line each: a line break in a setting would shift the others.
-        for (const char *c = settings[i]; *c; c++) text_put(&joined, *c == '\n' || *c == '\r' ? ' ' : *c);
+        for (const char *c = settings[i]; *c; c++)
+            text_put(&joined, *c == '\n' || *c == '\r' ? ' ' : *c);
         text_put(&joined, '\n');
     }
     const Text *text = texts_add(reader->texts, "--set", joined.bytes, joined.n);
     text_free(text_take(&joined));
     int64_t offset = 0;
     for (int32_t i = 0; i < nsettings; i++) {
-        Setting setting = {.reader = reader, .text = text, .line = i + 1, .bytes = text->bytes + offset};
+        Setting setting = {
+            .reader = reader, .text = text, .line = i + 1, .bytes = text->bytes + offset};
         if (parse_setting(&setting, offset, settings[i])) apply(&setting, targets, ntargets);
         offset += (int64_t)strlen(settings[i]) + 1;
     }

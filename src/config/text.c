@@ -24,8 +24,9 @@ Status text_read_file(void *context, const char *path, char **bytes, int64_t *by
     if (stat(path, &about) != 0) FAIL(STATUS_INPUT, "%s", strerror(errno));
     REQUIRE(!S_ISDIR(about.st_mode), STATUS_INPUT, "it is a folder");
     REQUIRE(S_ISREG(about.st_mode), STATUS_INPUT, "it is not a regular file");
-    REQUIRE(about.st_size <= TEXT_DATA_BYTES_MAX, STATUS_INPUT, "it has %lld bytes, at most %d are read",
-            (long long)about.st_size, TEXT_DATA_BYTES_MAX);
+    REQUIRE(about.st_size <= TEXT_DATA_BYTES_MAX, STATUS_INPUT,
+            "it has %lld bytes, at most %d are read", (long long)about.st_size,
+            TEXT_DATA_BYTES_MAX);
     FILE *file = fopen(path, "rb");
     if (!file) FAIL(STATUS_INPUT, "%s", strerror(errno));
     size_t size = (size_t)about.st_size;
@@ -70,7 +71,8 @@ Text *texts_open(Texts *texts, const TextSource *source, const char *path, int64
     Text *known = find_text(texts, path);
     if (known) return known;
     if (strlen(path) >= TEXT_PATH_BYTES) {
-        *reason = status_make(STATUS_INPUT, "the path is longer than %d bytes", TEXT_PATH_BYTES - 1);
+        *reason =
+            status_make(STATUS_INPUT, "the path is longer than %d bytes", TEXT_PATH_BYTES - 1);
         return NULL;
     }
     if (texts->n >= TEXTS_MAX - TEXTS_RESERVED) {
@@ -135,7 +137,8 @@ void text_printf(TextBuffer *buffer, const char *format, ...) {
 }
 
 void text_put(TextBuffer *buffer, char character) {
-    if (buffer->n + 2 > buffer->capacity) array_grow((void **)&buffer->bytes, &buffer->capacity, buffer->n + 2, 1);
+    if (buffer->n + 2 > buffer->capacity)
+        array_grow((void **)&buffer->bytes, &buffer->capacity, buffer->n + 2, 1);
     buffer->bytes[buffer->n++] = character;
     buffer->bytes[buffer->n] = '\0';
 }
@@ -153,7 +156,11 @@ void text_free(char *bytes) {
 
 int text_decode(const unsigned char *at, const unsigned char *end, uint32_t *code) {
     static const uint32_t LEAST[5] = {0, 0, 0x80, 0x800, 0x10000};
-    int length = *at < 0x80 ? 1 : (*at & 0xE0) == 0xC0 ? 2 : (*at & 0xF0) == 0xE0 ? 3 : (*at & 0xF8) == 0xF0 ? 4 : 0;
+    int length = *at < 0x80             ? 1
+                 : (*at & 0xE0) == 0xC0 ? 2
+                 : (*at & 0xF0) == 0xE0 ? 3
+                 : (*at & 0xF8) == 0xF0 ? 4
+                                        : 0;
     if (length == 0 || end - at < length) return 0;
     uint32_t value = length == 1 ? *at : *at & (0x7Fu >> length);
     for (int i = 1; i < length; i++) {

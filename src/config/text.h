@@ -1,8 +1,9 @@
 /// text.h: the texts a run is configured from, and places in them.
 ///
-/// Idea.    Every file is read once, through a callback: under MPI rank 0 reads and broadcasts, and every rank parses
-///          the same bytes. Texts are kept whole, so that an error can show its line and the trace can hold its source.
-///          The settings of the command line (`--set key=value`) are a text too, one line each, called "--set".
+/// Idea.    Every file is read once, through a callback: under MPI rank 0 reads and broadcasts, and
+///          every rank parses the same bytes. Texts are kept whole, so that an error can show its
+///          line and the trace can hold its source. The settings of the command line (`--set
+///          key=value`) are a text too, one line each, called "--set".
 /// Limits.  A configuration has at most TEXT_BYTES_MAX bytes, a table of flows TEXT_DATA_BYTES_MAX.
 #ifndef COLOSSIM_CONFIG_TEXT_H
 #define COLOSSIM_CONFIG_TEXT_H
@@ -13,12 +14,19 @@
 
 #include "base/status.h"
 
-enum { TEXT_BYTES_MAX = 1 << 20, TEXT_DATA_BYTES_MAX = 1 << 28, TEXT_PATH_BYTES = 1024, TEXTS_MAX = 256, TEXTS_RESERVED = 80 };
+enum {
+    TEXT_BYTES_MAX = 1 << 20,
+    TEXT_DATA_BYTES_MAX = 1 << 28,
+    TEXT_PATH_BYTES = 1024,
+    TEXTS_MAX = 256,
+    TEXTS_RESERVED = 80
+};
 
 /// How to get the bytes of a file.
-///   read   gives *bytes_read bytes in *bytes, allocated with memory_alloc("config.text", *bytes_read + 1) and
-///          NUL-terminated; on failure a Status whose text is the reason alone ("No such file or directory").
-///          Called by all ranks with the same paths in the same order.
+///   read   gives *bytes_read bytes in *bytes, allocated with memory_alloc("config.text",
+///          *bytes_read + 1) and NUL-terminated; on failure a Status whose text is the reason alone
+///          ("No such file or directory"). Called by all ranks with the same paths in the same
+///          order.
 ///   share  the installed share folder, holding topologies/ and jobs/; NULL or "" if there is none
 typedef struct TextSource {
     Status (*read)(void *context, const char *path, char **bytes, int64_t *bytes_read);
@@ -56,27 +64,31 @@ typedef struct TextBuffer {
 
 __attribute__((format(printf, 2, 3))) void text_printf(TextBuffer *buffer, const char *format, ...);
 void text_put(TextBuffer *buffer, char character);
-/// Hand the bytes over: a block of strlen + 1 bytes labelled "config.text" ("" if nothing was written).
+/// Hand the bytes over: a block of strlen + 1 bytes labelled "config.text" ("" if nothing was
+/// written).
 char *text_take(TextBuffer *buffer);
 void text_free(char *bytes);
 
-/// Read a regular file of the local file system: the `read` of a process alone, and of rank 0. `context` is unused.
+/// Read a regular file of the local file system: the `read` of a process alone, and of rank 0.
+/// `context` is unused.
 Status text_read_file(void *context, const char *path, char **bytes, int64_t *bytes_read);
 /// The share folder: environment COLOSSIM_SHARE, else the folder fixed at build time, else "".
 const char *text_share_folder(void);
 
-/// Get a text, reading it if it is new. A text that cannot be read, or has more than `most_bytes`, is NULL and *reason
-/// says why.
-Text *texts_open(Texts *texts, const TextSource *source, const char *path, int64_t most_bytes, Status *reason);
-/// Add a text that is no file (settings, a file that cannot be read), for which TEXTS_RESERVED places are kept; `size`
-/// bytes are copied.
+/// Get a text, reading it if it is new. A text that cannot be read, or has more than `most_bytes`,
+/// is NULL and *reason says why.
+Text *texts_open(Texts *texts, const TextSource *source, const char *path, int64_t most_bytes,
+                 Status *reason);
+/// Add a text that is no file (settings, a file that cannot be read), for which TEXTS_RESERVED
+/// places are kept; `size` bytes are copied.
 Text *texts_add(Texts *texts, const char *path, const char *bytes, int64_t size);
 void texts_fini(Texts *texts);
 
 /// Bytes of the UTF-8 character at `at` (< end) and its code point; 0 if there is none.
 int text_decode(const unsigned char *at, const unsigned char *end, uint32_t *code);
 
-/// The file's name without folder and ".yaml", cut to `size` bytes: what a file without `name` is called.
+/// The file's name without folder and ".yaml", cut to `size` bytes: what a file without `name` is
+/// called.
 void text_stem(const char *path, char *out, size_t size);
 
 /// `path:line:column`, for messages that name a second place; returns `out`.

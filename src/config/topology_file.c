@@ -7,81 +7,120 @@
 #include "config/hardware_file.h"
 
 static const char *const WIRINGS[] = {[WIRING_PLAIN] = "plain", [WIRING_RAIL] = "rail", NULL};
-static const char *const ROUTINGS[] = {[ROUTING_ECMP] = "ecmp", [ROUTING_DMODK] = "dmodk", [ROUTING_SPRAY] = "spray",
-                                       [ROUTING_ADAPTIVE] = "adaptive", NULL};
+static const char *const ROUTINGS[] = {[ROUTING_ECMP] = "ecmp",
+                                       [ROUTING_DMODK] = "dmodk",
+                                       [ROUTING_SPRAY] = "spray",
+                                       [ROUTING_ADAPTIVE] = "adaptive",
+                                       NULL};
 
 enum { CHILDREN_MOST = 1 << 20 };
 
 static const Field TIER_FIELDS[] = {
-    FIELD_STRING_AT("name", TierSpec, name, NULL, "what switches of this level are called: leaf, spine, core"),
-    FIELD_REFERENCE_AT("switch", TierSpec, switch_spec, "hardware", &switch_schema, "catalogue entry of the switches"),
-    FIELD_COUNT_AT("children", TierSpec, children, NULL, 1, CHILDREN_MOST, "room for nodes of the level below under one switch"),
-    FIELD_COUNT_AT("parents", TierSpec, parents, "1", 1, CHILDREN_MOST, "switches of this level above one node of the level below"),
-    FIELD_COUNT_AT("lanes", TierSpec, lanes, "1", 1, CHILDREN_MOST, "parallel links to each of them"),
-    FIELD_QUANTITY_AT("rate", TierSpec, link_Bps, QUANTITY_RATE, NULL, 1, 0, "line rate of one link"),
-    FIELD_QUANTITY_AT("cable", TierSpec, cable_ps, QUANTITY_CABLE, NULL, 0, 0, "length or delay of one cable"),
+    FIELD_STRING_AT("name", TierSpec, name, NULL,
+                    "what switches of this level are called: leaf, spine, core"),
+    FIELD_REFERENCE_AT("switch", TierSpec, switch_spec, "hardware", &switch_schema,
+                       "catalogue entry of the switches"),
+    FIELD_COUNT_AT("children", TierSpec, children, NULL, 1, CHILDREN_MOST,
+                   "room for nodes of the level below under one switch"),
+    FIELD_COUNT_AT("parents", TierSpec, parents, "1", 1, CHILDREN_MOST,
+                   "switches of this level above one node of the level below"),
+    FIELD_COUNT_AT("lanes", TierSpec, lanes, "1", 1, CHILDREN_MOST,
+                   "parallel links to each of them"),
+    FIELD_QUANTITY_AT("rate", TierSpec, link_Bps, QUANTITY_RATE, NULL, 1, 0,
+                      "line rate of one link"),
+    FIELD_QUANTITY_AT("cable", TierSpec, cable_ps, QUANTITY_CABLE, NULL, 0, 0,
+                      "length or delay of one cable"),
 };
-static const Schema TIER_SCHEMA = {.name = "tier", .field = TIER_FIELDS, .nfields = FIELDS_N(TIER_FIELDS),
+static const Schema TIER_SCHEMA = {.name = "tier",
+                                   .field = TIER_FIELDS,
+                                   .nfields = FIELDS_N(TIER_FIELDS),
                                    .bytes = sizeof(TierSpec)};
 static const Field TIER_ELEMENT = ELEMENT_STRUCT(TierSpec, &TIER_SCHEMA);
 
 static const Field FAULT_FIELDS[] = {
-    FIELD_COUNT_AT("tier", LinkFaultSpec, tier, NULL, 1, FABRIC_TIERS_MAX, "tier of the link pair, 1 is the NIC's"),
-    FIELD_COUNT_AT("lower", LinkFaultSpec, lower, NULL, 0, 0, "node of the level below (tier 1: the GPU whose NIC it is)"),
-    FIELD_COUNT_AT("port", LinkFaultSpec, port, NULL, 0, 0, "its upward port: parent + parents * lane"),
-    FIELD_QUANTITY_AT("remaining", LinkFaultSpec, fraction, QUANTITY_FRACTION, "0 %", 0, 0.999999, "capacity left; 0 % is dead"),
+    FIELD_COUNT_AT("tier", LinkFaultSpec, tier, NULL, 1, FABRIC_TIERS_MAX,
+                   "tier of the link pair, 1 is the NIC's"),
+    FIELD_COUNT_AT("lower", LinkFaultSpec, lower, NULL, 0, 0,
+                   "node of the level below (tier 1: the GPU whose NIC it is)"),
+    FIELD_COUNT_AT("port", LinkFaultSpec, port, NULL, 0, 0,
+                   "its upward port: parent + parents * lane"),
+    FIELD_QUANTITY_AT("remaining", LinkFaultSpec, fraction, QUANTITY_FRACTION, "0 %", 0, 0.999999,
+                      "capacity left; 0 % is dead"),
 };
-static const Schema FAULT_SCHEMA = {.name = "fault", .field = FAULT_FIELDS, .nfields = FIELDS_N(FAULT_FIELDS),
+static const Schema FAULT_SCHEMA = {.name = "fault",
+                                    .field = FAULT_FIELDS,
+                                    .nfields = FIELDS_N(FAULT_FIELDS),
                                     .bytes = sizeof(LinkFaultSpec)};
 static const Field FAULT_ELEMENT = ELEMENT_STRUCT(LinkFaultSpec, &FAULT_SCHEMA);
 
 static const Field NODE_FIELDS[] = {
-    FIELD_REFERENCE_AT("gpu", ClusterSpec, gpu, "hardware", &gpu_schema, "catalogue entry of the GPUs"),
-    FIELD_COUNT_AT("gpus", ClusterSpec, gpus_per_node, NULL, 1, 4096, "GPUs, NICs and rails of a node"),
-    FIELD_REFERENCE_AT("nic", ClusterSpec, nic, "hardware", &nic_schema, "catalogue entry of the NICs, one per GPU"),
-    FIELD_REFERENCE_AT("scale_up", ClusterSpec, scale_up, "hardware", &scale_up_schema, "catalogue entry of the scale-up domain"),
+    FIELD_REFERENCE_AT("gpu", ClusterSpec, gpu, "hardware", &gpu_schema,
+                       "catalogue entry of the GPUs"),
+    FIELD_COUNT_AT("gpus", ClusterSpec, gpus_per_node, NULL, 1, 4096,
+                   "GPUs, NICs and rails of a node"),
+    FIELD_REFERENCE_AT("nic", ClusterSpec, nic, "hardware", &nic_schema,
+                       "catalogue entry of the NICs, one per GPU"),
+    FIELD_REFERENCE_AT("scale_up", ClusterSpec, scale_up, "hardware", &scale_up_schema,
+                       "catalogue entry of the scale-up domain"),
 };
-static const Schema NODE_SCHEMA = {.name = "node", .field = NODE_FIELDS, .nfields = FIELDS_N(NODE_FIELDS),
+static const Schema NODE_SCHEMA = {.name = "node",
+                                   .field = NODE_FIELDS,
+                                   .nfields = FIELDS_N(NODE_FIELDS),
                                    .bytes = sizeof(ClusterSpec)};
 
 static const Field FABRIC_FIELDS[] = {
-    FIELD_ENUM_AT("wiring", ClusterSpec, wiring, WIRINGS, "rail", "rail: NIC r of every node of a unit goes to leaf r of that unit"),
-    FIELD_BOOL_AT("pxn", ClusterSpec, pxn, "on", "cross-rail messages hop over the scale-up domain to the right rail first"),
+    FIELD_ENUM_AT("wiring", ClusterSpec, wiring, WIRINGS, "rail",
+                  "rail: NIC r of every node of a unit goes to leaf r of that unit"),
+    FIELD_BOOL_AT("pxn", ClusterSpec, pxn, "on",
+                  "cross-rail messages hop over the scale-up domain to the right rail first"),
     FIELD_ENUM_AT("routing", ClusterSpec, routing, ROUTINGS, "ecmp", "how paths are chosen"),
     FIELD_COUNT_AT("hash_seed", ClusterSpec, ecmp_seed, "1", 0, 0, "seed of the ecmp hashes"),
-    FIELD_BOOL_AT("shared_seed", ClusterSpec, shared_seed, "off", "all switches hash alike (polarisation)"),
-    FIELD_COUNT_OR_WORD_AT("installed", ClusterSpec, installed, "all", 0, "all", 1, CHILDREN_MOST, "children of the top level that exist"),
-    FIELD_LIST_AT("tiers", ClusterSpec, tier, ntiers, &TIER_ELEMENT, NULL, "1 to 4 tiers, leaf first"),
-    FIELD_LIST_AT("faults", ClusterSpec, fault, nfaults, &FAULT_ELEMENT, "", "dead and degraded link pairs"),
+    FIELD_BOOL_AT("shared_seed", ClusterSpec, shared_seed, "off",
+                  "all switches hash alike (polarisation)"),
+    FIELD_COUNT_OR_WORD_AT("installed", ClusterSpec, installed, "all", 0, "all", 1, CHILDREN_MOST,
+                           "children of the top level that exist"),
+    FIELD_LIST_AT("tiers", ClusterSpec, tier, ntiers, &TIER_ELEMENT, NULL,
+                  "1 to 4 tiers, leaf first"),
+    FIELD_LIST_AT("faults", ClusterSpec, fault, nfaults, &FAULT_ELEMENT, "",
+                  "dead and degraded link pairs"),
 };
-static const Schema FABRIC_SCHEMA = {.name = "fabric", .field = FABRIC_FIELDS, .nfields = FIELDS_N(FABRIC_FIELDS),
+static const Schema FABRIC_SCHEMA = {.name = "fabric",
+                                     .field = FABRIC_FIELDS,
+                                     .nfields = FIELDS_N(FABRIC_FIELDS),
                                      .bytes = sizeof(ClusterSpec)};
 
-static bool check_tier_ports(Reader *reader, const Node *node, const ClusterSpec *cluster, int32_t level) {
+static bool check_tier_ports(Reader *reader, const Node *node, const ClusterSpec *cluster,
+                             int32_t level) {
     const TierSpec *tier = &cluster->tier[level - 1];
     char path[64];
     int64_t fastest = tier->link_Bps;
-    if (level < cluster->ntiers && cluster->tier[level].link_Bps > fastest) fastest = cluster->tier[level].link_Bps;
+    if (level < cluster->ntiers && cluster->tier[level].link_Bps > fastest)
+        fastest = cluster->tier[level].link_Bps;
     if (tier->switch_spec.port_Bps < fastest) {
         char port[QUANTITY_TEXT_BYTES], link[QUANTITY_TEXT_BYTES];
         snprintf(path, sizeof path, "fabric.tiers.%d.switch", (int)level - 1);
-        reader_error(reader, node, path, "a port of switch %s carries %s, but tier %s has links of %s",
-                     tier->switch_spec.name, quantity_write_int(QUANTITY_RATE, tier->switch_spec.port_Bps, port),
+        reader_error(reader, node, path,
+                     "a port of switch %s carries %s, but tier %s has links of %s",
+                     tier->switch_spec.name,
+                     quantity_write_int(QUANTITY_RATE, tier->switch_spec.port_Bps, port),
                      fastest == tier->link_Bps ? tier->name : cluster->tier[level].name,
                      quantity_write_int(QUANTITY_RATE, fastest, link));
         return false;
     }
-    int64_t down = clustercheck_ports_down(cluster, level), up = clustercheck_ports_up(cluster, level);
+    int64_t down = clustercheck_ports_down(cluster, level),
+            up = clustercheck_ports_up(cluster, level);
     if (down + up <= tier->switch_spec.ports) return true;
     snprintf(path, sizeof path, "fabric.tiers.%d.children", (int)level - 1);
-    reader_error(reader, node, path, "%s needs %lld ports down and %lld up, but switch %s has %d", tier->name,
-                 (long long)down, (long long)up, tier->switch_spec.name, (int)tier->switch_spec.ports);
+    reader_error(reader, node, path, "%s needs %lld ports down and %lld up, but switch %s has %d",
+                 tier->name, (long long)down, (long long)up, tier->switch_spec.name,
+                 (int)tier->switch_spec.ports);
     return false;
 }
 
 static bool check_tiers(Reader *reader, const Node *node, const ClusterSpec *cluster) {
     if (cluster->ntiers == 0) {
-        reader_error(reader, node, "fabric.tiers", "tiers wants 1 to %d tiers, got none", FABRIC_TIERS_MAX);
+        reader_error(reader, node, "fabric.tiers", "tiers wants 1 to %d tiers, got none",
+                     FABRIC_TIERS_MAX);
         return false;
     }
     bool good = true;
@@ -91,20 +130,22 @@ static bool check_tiers(Reader *reader, const Node *node, const ClusterSpec *clu
         for (int32_t below = 1; below < level; below++) {
             if (strcmp(cluster->tier[below - 1].name, tier->name) != 0) continue;
             snprintf(path, sizeof path, "fabric.tiers.%d.name", (int)level - 1);
-            reader_error(reader, node, path, "tiers %d and %d are both named '%s'", (int)below, (int)level, tier->name);
+            reader_error(reader, node, path, "tiers %d and %d are both named '%s'", (int)below,
+                         (int)level, tier->name);
             good = false;
         }
         good = check_tier_ports(reader, node, cluster, level) && good;
     }
     const TierSpec *top = &cluster->tier[cluster->ntiers - 1];
     if (cluster->installed > top->children) {
-        reader_error(reader, node, "fabric.installed", "installed is %d, but %s has room for %d children",
-                     (int)cluster->installed, top->name, (int)top->children);
+        reader_error(reader, node, "fabric.installed",
+                     "installed is %d, but %s has room for %d children", (int)cluster->installed,
+                     top->name, (int)top->children);
         good = false;
     }
     if (cluster->tier[0].link_Bps > cluster->nic.line_Bps) {
-        reader_error(reader, node, "fabric.tiers.0.rate", "rate of the first tier is above the line rate of NIC %s",
-                     cluster->nic.name);
+        reader_error(reader, node, "fabric.tiers.0.rate",
+                     "rate of the first tier is above the line rate of NIC %s", cluster->nic.name);
         good = false;
     }
     return good;
@@ -113,26 +154,31 @@ static bool check_tiers(Reader *reader, const Node *node, const ClusterSpec *clu
 /// NIC ports of the installed tree; stops where it is enough for any cluster.
 static int64_t fabric_endpoints(const ClusterSpec *cluster) {
     int64_t endpoints = cluster->installed;
-    for (int32_t t = 0; t < cluster->ntiers - 1 && endpoints < INT64_C(1) << 40; t++) endpoints *= cluster->tier[t].children;
+    for (int32_t t = 0; t < cluster->ntiers - 1 && endpoints < INT64_C(1) << 40; t++)
+        endpoints *= cluster->tier[t].children;
     return endpoints;
 }
 
 static void finish_topology(Reader *reader, const Node *node, void *data) {
     ClusterSpec *cluster = data;
     if (!cluster->name[0]) text_stem(reader->base, cluster->name, sizeof cluster->name);
-    if (cluster->ntiers > 0 && cluster->installed == 0) cluster->installed = cluster->tier[cluster->ntiers - 1].children;
+    if (cluster->ntiers > 0 && cluster->installed == 0)
+        cluster->installed = cluster->tier[cluster->ntiers - 1].children;
     if (!check_tiers(reader, node, cluster)) return;
     int64_t endpoints = fabric_endpoints(cluster);
     if (cluster->nodes > endpoints / cluster->gpus_per_node) {
-        reader_error(reader, node, "nodes", "nodes is %lld with %d NICs each, but the installed fabric has room for %lld NICs",
-                     (long long)cluster->nodes, (int)cluster->gpus_per_node, (long long)endpoints);
+        reader_error(
+            reader, node, "nodes",
+            "nodes is %lld with %d NICs each, but the installed fabric has room for %lld NICs",
+            (long long)cluster->nodes, (int)cluster->gpus_per_node, (long long)endpoints);
         return;
     }
     // Whatever else the machine's own check finds; it knows no places.
     Cluster *built = NULL;
     Status status = cluster_create(cluster, &built);
     if (!status_is_ok(&status)) {
-        reader_error(reader, node, cluster->nfaults > 0 ? "fabric.faults" : "fabric", "%s", status.text);
+        reader_error(reader, node, cluster->nfaults > 0 ? "fabric.faults" : "fabric", "%s",
+                     status.text);
         return;
     }
     cluster_destroy(built);
@@ -144,5 +190,9 @@ static const Field TOPOLOGY_FIELDS[] = {
     FIELD_PART("node", ClusterSpec, &NODE_SCHEMA, NULL, "what is in a node"),
     FIELD_PART("fabric", ClusterSpec, &FABRIC_SCHEMA, NULL, "the network between nodes"),
 };
-const Schema topology_schema = {.name = "topology", .field = TOPOLOGY_FIELDS, .nfields = FIELDS_N(TOPOLOGY_FIELDS),
-                                .bytes = sizeof(ClusterSpec), .kind = "topology", .finish = finish_topology};
+const Schema topology_schema = {.name = "topology",
+                                .field = TOPOLOGY_FIELDS,
+                                .nfields = FIELDS_N(TOPOLOGY_FIELDS),
+                                .bytes = sizeof(ClusterSpec),
+                                .kind = "topology",
+                                .finish = finish_topology};

@@ -1,7 +1,8 @@
 /// topology_file.h: a topology file (topologies/NAME.yaml) to a ClusterSpec.
 ///
-/// Idea.    One schema; GPU, NIC, scale-up domain and switches are catalogue entries by name. What contradicts itself
-///          (ports against radix, nodes against room) is reported at the key that is wrong.
+/// Idea.    One schema; GPU, NIC, scale-up domain and switches are catalogue entries by name. What
+///          contradicts itself (ports against radix, nodes against room) is reported at the key
+///          that is wrong.
 /// Source.  topologies/README.md describes every key.
 #ifndef COLOSSIM_CONFIG_TOPOLOGY_FILE_H
 #define COLOSSIM_CONFIG_TOPOLOGY_FILE_H

@@ -13,7 +13,8 @@ typedef struct Frame {
     int32_t capacity;
 } Frame;
 
-/// One parse. Marks of libyaml count from 0 within the part; (line, column) is where the part stands in the text.
+/// One parse. Marks of libyaml count from 0 within the part; (line, column) is where the part
+/// stands in the text.
 typedef struct Parse {
     const Text *text;
     int32_t line, column; ///< of the first character, from 1
@@ -22,8 +23,8 @@ typedef struct Parse {
     Frame frame[YAML_DEPTH_MAX];
     int32_t depth;
     Node *root;
-    bool stop;            ///< the rest is unknown
-    bool crowded;         ///< too many keys were reported
+    bool stop;    ///< the rest is unknown
+    bool crowded; ///< too many keys were reported
 } Parse;
 
 static Place place_of_mark(const Parse *parse, const yaml_mark_t *mark) {
@@ -99,14 +100,16 @@ static void attach_value(Parse *parse, Frame *frame, Node *value) {
     frame->key = NULL;
     int32_t first = find_key(frame->node, key->text);
     if (first >= 0) {
-        diagnostics_error(parse->diagnostics, key->place, "duplicate key '%.60s', first given in line %d",
-                          key->text, (int)frame->node->key[first]->place.line);
+        diagnostics_error(parse->diagnostics, key->place,
+                          "duplicate key '%.60s', first given in line %d", key->text,
+                          (int)frame->node->key[first]->place.line);
         return;
     }
     // Looking for duplicates is quadratic: a bound keeps a hostile file from taking minutes.
     if (frame->node->n >= YAML_KEYS_MAX) {
         if (!parse->crowded)
-            diagnostics_error(parse->diagnostics, key->place, "more than %d keys in one mapping", YAML_KEYS_MAX);
+            diagnostics_error(parse->diagnostics, key->place, "more than %d keys in one mapping",
+                              YAML_KEYS_MAX);
         parse->crowded = true;
         return;
     }
@@ -164,8 +167,10 @@ static void take_scalar(Parse *parse, const yaml_event_t *event) {
 }
 
 static void open_collection(Parse *parse, const yaml_event_t *event, NodeKind kind) {
-    const yaml_char_t *anchor = kind == NODE_LIST ? event->data.sequence_start.anchor : event->data.mapping_start.anchor;
-    const yaml_char_t *tag = kind == NODE_LIST ? event->data.sequence_start.tag : event->data.mapping_start.tag;
+    const yaml_char_t *anchor =
+        kind == NODE_LIST ? event->data.sequence_start.anchor : event->data.mapping_start.anchor;
+    const yaml_char_t *tag =
+        kind == NODE_LIST ? event->data.sequence_start.tag : event->data.mapping_start.tag;
     Place place = place_of_event(parse, event);
     if (anchor || tag)
         diagnostics_error(parse->diagnostics, place, "%s", anchor ? NO_ANCHORS : NO_TAGS);
@@ -175,7 +180,8 @@ static void open_collection(Parse *parse, const yaml_event_t *event, NodeKind ki
         if (is_key)
             diagnostics_error(parse->diagnostics, place, "a key must be a word");
         else
-            diagnostics_error(parse->diagnostics, place, "nested more than %d deep", YAML_DEPTH_MAX);
+            diagnostics_error(parse->diagnostics, place, "nested more than %d deep",
+                              YAML_DEPTH_MAX);
         parse->stop = true;
         return;
     }
@@ -221,7 +227,8 @@ static bool tab_at(const char *bytes, int64_t size, const yaml_mark_t *mark) {
     return false;
 }
 
-static void report_syntax(Parse *parse, const yaml_parser_t *parser, const char *bytes, int64_t size) {
+static void report_syntax(Parse *parse, const yaml_parser_t *parser, const char *bytes,
+                          int64_t size) {
     CHECK(parser->error != YAML_MEMORY_ERROR, "out of memory in libyaml");
     Place place = place_of_mark(parse, &parser->problem_mark);
     const char *problem = parser->problem ? parser->problem : "it cannot be read";
@@ -231,8 +238,8 @@ static void report_syntax(Parse *parse, const yaml_parser_t *parser, const char 
     if (tab_at(bytes, size, &parser->problem_mark))
         diagnostics_error(parse->diagnostics, place, "a tab in the indentation; use spaces");
     else if (parser->context)
-        diagnostics_error(parse->diagnostics, place, "not YAML: %s %s in line %d", problem, parser->context,
-                          (int)place_of_mark(parse, &parser->context_mark).line);
+        diagnostics_error(parse->diagnostics, place, "not YAML: %s %s in line %d", problem,
+                          parser->context, (int)place_of_mark(parse, &parser->context_mark).line);
     else
         diagnostics_error(parse->diagnostics, place, "not YAML: %s", problem);
     parse->stop = true;
@@ -257,13 +264,15 @@ static void run_parser(Parse *parse, const char *bytes, int64_t size) {
     yaml_parser_delete(&parser);
 }
 
-/// Why a character may not stand in a text, or NULL. The line breaks of other systems would make libyaml and us
-/// count lines differently.
+/// Why a character may not stand in a text, or NULL. The line breaks of other systems would make
+/// libyaml and us count lines differently.
 static const char *refused_character(uint32_t code, uint32_t next) {
     if (code == '\r') return next == '\n' ? NULL : "a carriage return without a line feed";
     if (code == 0) return "a NUL byte: this is not a text";
-    if (code == 0x85 || code == 0x2028 || code == 0x2029) return "a line break that is no line feed";
-    if (code == 0xFEFF || code == 0xFFFE || code == 0xFFFF) return "a byte order mark inside the text";
+    if (code == 0x85 || code == 0x2028 || code == 0x2029)
+        return "a line break that is no line feed";
+    if (code == 0xFEFF || code == 0xFFFE || code == 0xFFFF)
+        return "a byte order mark inside the text";
     if ((code < 0x20 && code != '\n' && code != '\t') || (code >= 0x7F && code < 0xA0))
         return "a control character";
     return NULL;
@@ -291,9 +300,10 @@ static bool check_characters(Parse *parse, const char *bytes, int64_t size) {
     return true;
 }
 
-Node *yaml_parse_part(const Text *text, int64_t begin, int64_t size, int32_t line, int32_t column, Arena *arena,
-                      Diagnostics *diagnostics) {
-    Parse parse = {.text = text, .line = line, .column = column, .arena = arena, .diagnostics = diagnostics};
+Node *yaml_parse_part(const Text *text, int64_t begin, int64_t size, int32_t line, int32_t column,
+                      Arena *arena, Diagnostics *diagnostics) {
+    Parse parse = {
+        .text = text, .line = line, .column = column, .arena = arena, .diagnostics = diagnostics};
     if (!check_characters(&parse, text->bytes + begin, size)) return NULL;
     run_parser(&parse, text->bytes + begin, size);
     if (parse.stop) return NULL;

@@ -1,9 +1,12 @@
 /// yaml.h: a YAML text as a tree of nodes that know their place.
 ///
-/// Idea.    libyaml delivers events with marks; a small stack turns them into nodes. Scalars stay text: the schema
-///          decides types, so YAML's guesses (NO is false, 012 is 10) never happen.
-/// Limits.  One document, depth at most YAML_DEPTH_MAX, at most YAML_KEYS_MAX keys in a mapping. Refused with their place: anchors, aliases, tags, several
-///          documents, keys that are not plain words, duplicate keys, text that is not UTF-8, control characters.
+/// Idea.    libyaml delivers events with marks; a small stack turns them into nodes. Scalars stay
+///          text: the schema decides types, so YAML's guesses (NO is false, 012 is 10) never
+///          happen.
+/// Limits.  One document, depth at most YAML_DEPTH_MAX, at most YAML_KEYS_MAX keys in a mapping.
+///          Refused with their place: anchors, aliases, tags, several
+///          documents, keys that are not plain words, duplicate keys, text that is not UTF-8,
+///          control characters.
 /// Source.  YAML 1.1 as read by libyaml 0.2.
 #ifndef COLOSSIM_CONFIG_YAML_H
 #define COLOSSIM_CONFIG_YAML_H
@@ -24,21 +27,23 @@ typedef enum NodeKind {
 typedef struct Node Node;
 struct Node {
     NodeKind kind;
-    bool quoted;       ///< scalar in quotes or a block
-    Place place;       ///< scalar: its span; collection: where it begins
-    const char *text;  ///< scalar: its value, NUL-terminated, no NUL inside; refused: what was reported
-    int32_t n;         ///< items of a list, pairs of a mapping
-    Node **item;       ///< [n] items, or values
-    Node **key;        ///< [n] keys of a mapping, scalars
+    bool quoted; ///< scalar in quotes or a block
+    Place place; ///< scalar: its span; collection: where it begins
+    const char
+        *text;   ///< scalar: its value, NUL-terminated, no NUL inside; refused: what was reported
+    int32_t n;   ///< items of a list, pairs of a mapping
+    Node **item; ///< [n] items, or values
+    Node **key;  ///< [n] keys of a mapping, scalars
 };
 
-/// Parse a whole text. Nodes live in `arena`. Errors go to `diagnostics`; NULL after an error that leaves the rest
-/// unknown (syntax, depth, encoding); after a refused alias or a duplicate key the tree is still good for finding more
-/// errors. An empty text is an error.
+/// Parse a whole text. Nodes live in `arena`. Errors go to `diagnostics`; NULL after an error that
+/// leaves the rest unknown (syntax, depth, encoding); after a refused alias or a duplicate key the
+/// tree is still good for finding more errors. An empty text is an error.
 Node *yaml_parse(const Text *text, Arena *arena, Diagnostics *diagnostics);
-/// Parse `size` bytes of a text from byte `begin`, which stands at (line, column): the value of a --set.
-Node *yaml_parse_part(const Text *text, int64_t begin, int64_t size, int32_t line, int32_t column, Arena *arena,
-                      Diagnostics *diagnostics);
+/// Parse `size` bytes of a text from byte `begin`, which stands at (line, column): the value of a
+/// --set.
+Node *yaml_parse_part(const Text *text, int64_t begin, int64_t size, int32_t line, int32_t column,
+                      Arena *arena, Diagnostics *diagnostics);
 
 /// Value of a key of a mapping, or NULL; `node` may be NULL or no mapping (then NULL).
 Node *node_get(const Node *node, const char *key);

@@ -59,6 +59,8 @@ static int64_t estimate_ps(const Machine *machine) {
     return slowest_ps * m + slowest_ps * (cost->pp - 1) / cost->chunks;
 }
 
+static void collect_intervals(void *recorder) { recorder_collect(recorder); }
+
 static Status play_training(const RunSpec *run, const Cluster *cluster, Comm *comm,
                             const DriverOptions *options, Recorder *recorder) {
     Machine *machine = NULL;
@@ -69,6 +71,8 @@ static Status play_training(const RunSpec *run, const Cluster *cluster, Comm *co
         recorder->ops = machine->ops;
         recorder->engine = machine->engine;
         recorder_own(recorder, cluster, comm, &machine->layout.nodes);
+        machine->collect = collect_intervals;
+        machine->collector = recorder;
         status = recorder_open(recorder, run, cluster, comm, interval_ps, options->command_line);
         if (status_is_ok(&status))
             status = recorder_static_gpus(recorder, machine->layout.first_gpu,

@@ -122,10 +122,20 @@ Status machine_create(const RunSpec *run, const Cluster *cluster, Comm *comm, Ma
     return status_ok();
 }
 
+static bool owns_link(const void *owner, LinkId link) { return load_owns(owner, link); }
+
 void machine_open_engine(Machine *machine, int64_t interval_ps) {
     machine->ops = engine_ops_of(machine->run->engine);
+    machine->interval_ps = interval_ps;
+    machine->owner =
+        (LoadOwner){.cluster = machine->cluster, .nodes = machine->layout.nodes, .rank = machine->rank};
     EngineSpec spec = {.control_delay_ps = machine->run->control_delay_ps, .interval_ps = interval_ps};
+    if (machine->nranks > 1) {
+        spec.owns = owns_link;
+        spec.owner = &machine->owner;
+    }
     machine->engine = machine->ops->create(machine->cluster, &spec);
+    quiet_prepare(machine);
 }
 
 void machine_note_run(const Machine *machine, Trace *trace) {
@@ -156,6 +166,7 @@ void machine_destroy(Machine *machine) {
     if (machine->engine) machine->ops->destroy(machine->engine);
     exchange_destroy(machine->exchange);
     free_groups(machine);
+    quiet_release(machine);
     size_t nslots = (size_t)machine->layout.nslots;
     memory_free("driver.units", machine->unit, sizeof(Unit) * nslots);
     memory_free("driver.results", machine->result, sizeof(StepResult) * nslots);

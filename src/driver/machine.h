@@ -2,10 +2,11 @@
 ///
 /// Idea.    unit.c moves the cursors of local units through their programs; match.c lets sends meet receives and
 ///          members meet in collectives; network.c turns them into transfers and completions back into finished
-///          operations; step_dist.c is the loop over time windows and ranks. What leaves a rank is a Wire.
-///          All ranks hold the same engine state (every transfer is announced to all), so rates agree to the bit
-///          without further messages; each rank plays the programs of its own units only.
-/// Limits.  The announced transfers are replicated: programs scale with the ranks, the engine does not.
+///          operations; quiet.c says how long a rank concerns nobody else; step_dist.c is the loop over time windows
+///          and ranks. What leaves a rank is a Wire. Each rank plays the programs of its own units. Messages on links
+///          of one rank stay private to its engine; collectives, messages between ranks, and what comes to share
+///          links with them are announced to the engines of all ranks, so that rates agree to the bit.
+/// Limits.  Announced transfers are replicated: that part of the engine's work does not shrink with the ranks.
 #ifndef COLOSSIM_DRIVER_MACHINE_H
 #define COLOSSIM_DRIVER_MACHINE_H
 
@@ -16,6 +17,7 @@
 #include "collective/collective.h"
 #include "driver/account.h"
 #include "driver/layout.h"
+#include "driver/load.h"
 #include "driver/run_spec.h"
 #include "engine/engine.h"
 #include "engine/engine_ops.h"
@@ -101,12 +103,12 @@ typedef struct HopEdges {
     int64_t from, to; ///< units
 } HopEdges;
 
-typedef enum WireType { WIRE_READY, WIRE_MESSAGE, WIRE_ARRIVAL, WIRE_COLLECTIVE } WireType;
+typedef enum WireType { WIRE_READY, WIRE_MESSAGE, WIRE_ARRIVAL, WIRE_COLLECTIVE, WIRE_EXPOSED } WireType;
 
-/// What ranks tell each other; 64 bytes.
+/// What ranks tell each other; 64 bytes. An EXPOSED wire is followed by the TransferState of its message.
 typedef struct Wire {
     int32_t type, step;
-    int64_t id;       ///< READY, MESSAGE: receiving unit * CHANNEL_SIDES + side; else the group
+    int64_t id;       ///< READY, MESSAGE, EXPOSED: receiving unit * CHANNEL_SIDES + side; else the group
     int64_t count;    ///< ARRIVAL: members
     Clocks at;        ///< READY: send posted; MESSAGE: begin; ARRIVAL, COLLECTIVE: latest arrival
     int32_t op, kind;
@@ -148,10 +150,18 @@ typedef struct Machine {
     HopEdges *hop;             ///< [nunits * CHANNEL_SIDES] by channel id
     ARRAY_OF(CollectiveRow) row;
     int64_t sent;              ///< wires put since the last exchange
+    LoadOwner owner;           ///< which links are this rank's
+    bool far_messages;         ///< a unit here has a neighbour, or a path to one, that is not this rank's
+    int64_t **work_ps;         ///< [stages][compute operations + 1] least time of all compute before each operation
+    int64_t quiet_until_ps;    ///< no unit here can concern another rank before this time
+    int64_t scan_after_ps;     ///< when it is worth asking again
     int32_t steps_done;        ///< steps all local units have finished
     int64_t units_done;        ///< local units that have finished step steps_done
     int32_t steps;             ///< wanted
     uint64_t fingerprint[2];   ///< of the steps steps_done and steps_done + 1, by parity
+    void (*collect)(void *context); ///< called now and then, so that finished sampling intervals need not be kept
+    void *collector;
+    int64_t interval_ps, collect_after_ps;
     Status failure;
 } Machine;
 
@@ -170,6 +180,8 @@ void unit_finish_op(Machine *machine, Unit *unit, int32_t op, Clocks end, int64_
 void unit_compute_due(Machine *machine, Unit *unit, int64_t now_ps);
 void unit_share(Machine *machine, Unit *unit, int32_t change, int64_t now_ps);
 Unit *machine_unit(Machine *machine, int64_t unit); ///< NULL if not local
+/// Nominal compute and exposed tensor-parallel time of a compute operation of a stage.
+void unit_nominal(const Machine *machine, int32_t stage, const Op *op, int64_t *compute_ps, int64_t *tp_ps);
 /// Index of the operation a busy stream works on.
 int32_t unit_current_op(const Unit *unit, Stream stream);
 
@@ -179,9 +191,16 @@ void match_receive(Machine *machine, Unit *unit, const Op *op, Clocks at);
 void match_arrive(Machine *machine, Unit *unit, int32_t op, Clocks at);
 /// Apply a wire from another rank (or our own).
 void match_apply(Machine *machine, const Wire *wire);
+/// Tell all ranks of private messages that have come to share links with announced transfers.
+void match_expose(Machine *machine);
 
 /// network.c: transfers.
-void network_message(Machine *machine, const Wire *wire);
+/// `announced`: all ranks do the same; else this rank's engine alone has it.
+void network_message(Machine *machine, const Wire *wire, bool announced);
+/// May the message of this wire stay private to this rank?
+bool network_is_private(Machine *machine, const Wire *wire);
+/// Take in a message that another rank has exposed.
+void network_adopt(Machine *machine, const Wire *wire, const TransferState *state);
 void network_collective(Machine *machine, const Wire *wire);
 void network_complete(Machine *machine, const Completion *completion);
 /// Heap events of collectives: shares begin; small ones end.
@@ -192,6 +211,11 @@ Status network_plan(const Machine *machine, int64_t group, OpKind kind, int64_t 
 /// Transfer.connection of messages between stages, and of a rail of a group.
 enum { CONNECTION_MESSAGES = 1 };
 uint64_t network_connection(const Machine *machine, int64_t group, int32_t rail);
+/// quiet.c. Find out, after the engine is open, whether messages leave this rank.
+void quiet_prepare(Machine *machine);
+void quiet_release(Machine *machine);
+/// Nothing that this rank does before this time concerns another rank.
+int64_t quiet_next_ps(Machine *machine, int64_t next_event_ps);
 /// Least time between an event on one rank and anything it can cause on another.
 int64_t network_lookahead_ps(const Machine *machine);
 /// One-way time before the first byte of a message between two units.

@@ -12,12 +12,42 @@ static void put(Machine *machine, int to_rank, const Wire *wire) {
     machine->sent++;
 }
 
+static void put_others(Machine *machine, const void *bytes, size_t n) {
+    for (int rank = 0; rank < machine->nranks; rank++)
+        if (rank != machine->rank) exchange_put(machine->exchange, rank, bytes, n);
+    machine->sent += machine->nranks > 1;
+}
+
 /// Hand a transfer to the engines of all ranks.
 static void announce(Machine *machine, const Wire *wire) {
     match_apply(machine, wire);
-    if (machine->nranks == 1) return;
-    exchange_put_all(machine->exchange, wire, sizeof *wire);
-    machine->sent++;
+    put_others(machine, wire, sizeof *wire);
+}
+
+/// An EXPOSED wire and what follows it.
+typedef struct ExposedWire {
+    Wire wire;
+    TransferState state;
+} ExposedWire;
+
+void match_expose(Machine *machine) {
+    enum { BATCH = 64 };
+    TransferState state[BATCH];
+    int64_t n;
+    while ((n = machine->ops->take_exposed(machine->engine, state, BATCH)) > 0)
+        for (int64_t i = 0; i < n; i++) {
+            const Unit *receiver = machine_unit(machine, state[i].tag / CHANNEL_SIDES);
+            CHECK(receiver, "message %lld was exposed where it was not known", (long long)state[i].tag);
+            ExposedWire exposed = {
+                .wire = {.type = WIRE_EXPOSED,
+                         .step = receiver->step,
+                         .id = state[i].tag,
+                         .at = receiver->channel[state[i].tag % CHANNEL_SIDES].begin,
+                         .bytes = machine->cost.boundary_bytes},
+                .state = state[i],
+            };
+            put_others(machine, &exposed, sizeof exposed);
+        }
 }
 
 static void try_match(Machine *machine, int64_t id, Channel *channel, int64_t bytes, int32_t step) {
@@ -28,7 +58,11 @@ static void try_match(Machine *machine, int64_t id, Channel *channel, int64_t by
     begin.actual_ps += latency_ps;
     begin.alone_ps += latency_ps;
     Wire wire = {.type = WIRE_MESSAGE, .step = step, .id = id, .at = begin, .bytes = bytes};
-    announce(machine, &wire);
+    if (machine->nranks == 1 || network_is_private(machine, &wire)) {
+        network_message(machine, &wire, false);
+    } else {
+        announce(machine, &wire);
+    }
 }
 
 void match_send(Machine *machine, Unit *unit, const Op *op, Clocks at) {
@@ -115,7 +149,8 @@ void match_apply(Machine *machine, const Wire *wire) {
     switch ((WireType)wire->type) {
     case WIRE_READY: apply_ready(machine, wire); break;
     case WIRE_ARRIVAL: apply_arrival(machine, wire); break;
-    case WIRE_MESSAGE: network_message(machine, wire); break;
+    case WIRE_MESSAGE: network_message(machine, wire, true); break;
     case WIRE_COLLECTIVE: network_collective(machine, wire); break;
+    case WIRE_EXPOSED: network_adopt(machine, wire, &((const ExposedWire *)wire)->state); break;
     }
 }

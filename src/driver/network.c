@@ -14,9 +14,13 @@ int64_t network_message_latency_ps(const Machine *machine, int64_t from, int64_t
     return machine->job->network.message_latency_ps + routing_latency_ps(machine->cluster, src, dst);
 }
 
+static void keep_failure(Machine *machine, const Status *status) {
+    if (!status_is_ok(status) && status_is_ok(&machine->failure)) machine->failure = *status;
+}
+
 static void submit(Machine *machine, const Transfer *transfer) {
     Status status = machine->ops->submit(machine->engine, transfer);
-    if (!status_is_ok(&status) && status_is_ok(&machine->failure)) machine->failure = status;
+    keep_failure(machine, &status);
 }
 
 static Edge hop_edge(const void *context, int64_t i) {
@@ -27,15 +31,13 @@ static Edge hop_edge(const void *context, int64_t i) {
                   .weight = 1};
 }
 
-void network_message(Machine *machine, const Wire *wire) {
-    int64_t to = wire->id / CHANNEL_SIDES, side = wire->id % CHANNEL_SIDES;
+static Transfer message_of(Machine *machine, const Wire *wire) {
     HopEdges *hop = &machine->hop[wire->id];
     if (!hop->machine)
-        *hop = (HopEdges){.machine = machine, .from = network_sender(machine, wire->id), .to = to};
-    Unit *receiver = machine_unit(machine, to), *sender = machine_unit(machine, hop->from);
-    if (receiver) receiver->channel[side].begin = wire->at;
-    if (sender) sender->send_begin[side] = wire->at;
-    Transfer transfer = {
+        *hop = (HopEdges){.machine = machine,
+                          .from = network_sender(machine, wire->id),
+                          .to = wire->id / CHANNEL_SIDES};
+    return (Transfer){
         .tag = wire->id,
         .edges = {.nedges = machine->layout.width,
                   .edge = hop_edge,
@@ -49,7 +51,33 @@ void network_message(Machine *machine, const Wire *wire) {
         .rounds = 1,
         .start_ps = wire->at.actual_ps,
     };
+}
+
+void network_message(Machine *machine, const Wire *wire, bool announced) {
+    int64_t to = wire->id / CHANNEL_SIDES, side = wire->id % CHANNEL_SIDES;
+    Transfer transfer = message_of(machine, wire);
+    transfer.announced = announced;
+    Unit *receiver = machine_unit(machine, to), *sender = machine_unit(machine, machine->hop[wire->id].from);
+    if (receiver) receiver->channel[side].begin = wire->at;
+    if (sender) sender->send_begin[side] = wire->at;
     submit(machine, &transfer);
+}
+
+bool network_is_private(Machine *machine, const Wire *wire) {
+    int64_t from = network_sender(machine, wire->id);
+    if (!machine_unit(machine, wire->id / CHANNEL_SIDES) || !machine_unit(machine, from)) return false;
+    Transfer transfer = message_of(machine, wire);
+    bool is_private = false;
+    Status status = machine->ops->is_private(machine->engine, &transfer, &is_private);
+    keep_failure(machine, &status);
+    return is_private;
+}
+
+void network_adopt(Machine *machine, const Wire *wire, const TransferState *state) {
+    Transfer transfer = message_of(machine, wire);
+    transfer.announced = true;
+    Status status = machine->ops->adopt(machine->engine, &transfer, state);
+    keep_failure(machine, &status);
 }
 
 static void complete_message(Machine *machine, const Completion *done) {
@@ -148,6 +176,7 @@ static void submit_phase(Machine *machine, Rail *rail, int64_t after_ps) {
                   .key = rail_key(machine, rail, &active->plan)},
         .kind = TRANSFER_DP,
         .step = active->step,
+        .announced = true,
         .queue_pairs = machine->job->network.queue_pairs,
         .connection = network_connection(machine, rail->group, rail->rail),
         .bytes = phase.bytes,
@@ -209,7 +238,7 @@ void network_collective(Machine *machine, const Wire *wire) {
     }
     Status status = network_plan(machine, wire->id, (OpKind)wire->kind, bytes, &active->plan);
     if (!status_is_ok(&status)) {
-        if (status_is_ok(&machine->failure)) machine->failure = status;
+        keep_failure(machine, &status);
         return;
     }
     start_rails(machine, wire->id);

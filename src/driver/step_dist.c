@@ -1,7 +1,6 @@
 #include "driver/step_dist.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include "base/units.h"
 
@@ -22,6 +21,12 @@ static void drain(Machine *machine) {
         for (int64_t i = 0; i < n; i++) network_complete(machine, &done[i]);
 }
 
+static void collect_intervals(Machine *machine, int64_t now_ps) {
+    if (!machine->collect || now_ps < machine->collect_after_ps) return;
+    machine->collect(machine->collector);
+    machine->collect_after_ps = now_ps + machine->interval_ps;
+}
+
 static void handle(Machine *machine, HeapItem item) {
     int64_t index = item.item >> 2;
     switch ((Event)(item.item & 3)) {
@@ -36,23 +41,21 @@ static void play(Machine *machine, int64_t horizon_ps, int32_t recorded) {
     int64_t now_ps;
     while ((now_ps = next_event_ps(machine)) <= horizon_ps && now_ps != TIME_NEVER_PS) {
         machine->ops->advance(machine->engine, now_ps);
+        collect_intervals(machine, now_ps);
         drain(machine);
         while (heap_next_ps(&machine->heap) == now_ps) handle(machine, heap_pop(&machine->heap));
         if (machine->nranks == 1 && machine->steps_done > recorded) return;
         if (!status_is_ok(&machine->failure)) return;
     }
+    if (horizon_ps != TIME_NEVER_PS) machine->ops->advance(machine->engine, horizon_ps);
 }
 
 static void receive(Machine *machine) {
     int from;
     const void *bytes;
     size_t n;
-    while (exchange_next(machine->exchange, &from, &bytes, &n)) {
-        if (from == machine->rank) continue; // applied when it was put
-        Wire wire;
-        memcpy(&wire, bytes, sizeof wire);
-        match_apply(machine, &wire);
-    }
+    while (exchange_next(machine->exchange, &from, &bytes, &n)) match_apply(machine, bytes);
+    machine->ops->settle_adopted(machine->engine);
 }
 
 /// What the ranks agree on at the end of a window.
@@ -66,7 +69,9 @@ static Agreement agree(Machine *machine, int64_t flags) {
     for (;;) {
         int64_t steps = machine->nlocal > 0 ? machine->steps_done : INT32_MAX;
         if (!status_is_ok(&machine->failure)) flags |= FLAG_FAILED;
-        int64_t header[EXCHANGE_HEADER_WORDS] = {next_event_ps(machine), machine->sent, steps, flags};
+        if (machine->nranks > 1) match_expose(machine);
+        int64_t header[EXCHANGE_HEADER_WORDS] = {quiet_next_ps(machine, next_event_ps(machine)), machine->sent,
+                                                 steps, flags};
         exchange_set_header(machine->exchange, header);
         machine->sent = 0;
         exchange_run(machine->exchange);

@@ -64,15 +64,13 @@ static int64_t share(int64_t total, int32_t part, int32_t parts) {
     return total * (part + 1) / parts - total * part / parts;
 }
 
-/// Nominal compute and exposed tensor-parallel time of an operation.
-static void nominal(const Machine *machine, const Unit *unit, const Op *op, int64_t *compute_ps,
-                    int64_t *tp_ps) {
+void unit_nominal(const Machine *machine, int32_t stage, const Op *op, int64_t *compute_ps, int64_t *tp_ps) {
     *tp_ps = 0;
     if (op->kind == OP_OPTIMIZER) {
-        *compute_ps = machine->cost.optimizer_ps[unit->stage];
+        *compute_ps = machine->cost.optimizer_ps[stage];
         return;
     }
-    const ChunkCost *chunk = &machine->cost.chunk[op->chunk * machine->layout.stages + unit->stage];
+    const ChunkCost *chunk = &machine->cost.chunk[op->chunk * machine->layout.stages + stage];
     bool forward = op->kind == OP_FORWARD;
     *compute_ps = share(forward ? chunk->forward_ps : chunk->backward_ps, op->part, op->parts);
     *tp_ps = share(forward ? chunk->forward_tp_ps : chunk->backward_tp_ps, op->part, op->parts);
@@ -99,7 +97,7 @@ static int64_t slot_of(const Machine *machine, const Unit *unit) { return unit -
 
 static void issue_compute(Machine *machine, Unit *unit, const Op *op, Clocks begin) {
     int64_t compute_ps, tp_ps;
-    nominal(machine, unit, op, &compute_ps, &tp_ps);
+    unit_nominal(machine, unit->stage, op, &compute_ps, &tp_ps);
     int64_t own_ps = noise_apply(compute_ps, unit->factor);
     int64_t busy_ps = own_ps + tp_ps;
     unit->part_ps[TRACE_PART_COMPUTE] += compute_ps;

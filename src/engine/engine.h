@@ -1,13 +1,17 @@
-/// engine.h: the second waist: transfers in, completions out. How long does it take to move these bytes?
+/// engine.h: the second waist: transfers in, completions out. How long does it take to move these
+/// bytes?
 ///
-/// Idea.    A Transfer is a set of edges that progress together: one message, the rails of a node side by side, or
-///          all edges of a pipelined collective. While it has progressed by one byte, each edge has carried
-///          `weight` bytes from src to dst. It starts at a time that the caller has fixed (launch and protocol latency
-///          included) and the engine says when its last byte arrives. An engine knows bytes, endpoints and links;
-///          never transformers, groups or files.
-///          A collective of R rounds waits R latencies: alone it takes R * round_latency + bytes / B. That is a cap
-///          on its rate; what serial time remains (filling a pipeline) is part of start_ps.
-/// Limits.  Edges of one transfer share one rate (ideal pipelining). What is not pipelined is several transfers.
+/// Idea.    A Transfer is a set of edges that progress together: one message, the rails of a node
+///          side by side, or all edges of a pipelined collective. While it has progressed by one
+///          byte, each edge has carried `weight` bytes from src to dst. It starts at a time that
+///          the caller has fixed (launch and protocol latency included) and the engine says when
+///          its last byte arrives. An engine knows bytes, endpoints and links; never transformers,
+///          groups or files.
+///          A collective of R rounds waits R latencies: alone it takes R * round_latency +
+///          bytes / B. That is a cap on its rate; what serial time remains (filling a pipeline) is
+///          part of start_ps. A transfer of no bytes loads no link and takes R * round_latency.
+/// Limits.  Edges of one transfer share one rate (ideal pipelining). What is not pipelined is
+///          several transfers.
 #ifndef COLOSSIM_ENGINE_ENGINE_H
 #define COLOSSIM_ENGINE_ENGINE_H
 
@@ -23,12 +27,13 @@ typedef struct Edge {
     int32_t weight;
 } Edge;
 
-/// Edges by arithmetic: edge(context, i) for 0 <= i < nedges. Borrowed: `context` must outlive the transfer.
+/// Edges by arithmetic: edge(context, i) for 0 <= i < nedges. Borrowed: `context` must outlive the
+/// transfer.
 typedef struct EdgeSet {
     int64_t nedges;
     Edge (*edge)(const void *context, int64_t i);
     const void *context;
-    uint64_t key; ///< equal keys promise equal edges and connection (route expansion may be cached); 0: no promise
+    uint64_t key; ///< equal keys promise equal edges and connection (routes are cached); 0: none
 } EdgeSet;
 
 /// What the transfer is, for the statistics of the links only.
@@ -43,30 +48,39 @@ typedef enum TransferKind {
 } TransferKind;
 
 typedef struct Transfer {
-    int64_t tag;              ///< unique among unfinished transfers; the same on any number of ranks
+    int64_t tag; ///< unique among unfinished transfers; the same on any number of ranks
     EdgeSet edges;
     TransferKind kind;
-    int32_t step;             ///< training step (statistics are kept per step)
-    int32_t queue_pairs;      ///< per edge, 1..QUEUE_PAIRS_MAX
-    uint64_t connection;      ///< communicator id: an edge hashes (connection, src, dst), so its path is the same every time
-    int64_t bytes;            ///< progress to make, >= 0; an edge carries weight * bytes
-    int64_t rounds;           ///< >= 1
+    int32_t step;        ///< training step (statistics are kept per step)
+    int32_t queue_pairs; ///< per edge, 1..QUEUE_PAIRS_MAX
+    uint64_t connection; ///< communicator id: an edge hashes (connection, src, dst), always alike
+    int64_t bytes;       ///< progress to make, >= 0; an edge carries weight * bytes
+    int64_t rounds;      ///< >= 1
     int64_t round_latency_ps; ///< >= 0, see above; 0 for a plain message
     int64_t start_ps;         ///< first byte on the links
+    bool announced;           ///< handed to the engines of all ranks, not of this one alone
 } Transfer;
+
+/// A transfer of this rank alone as it stands at some time, to be handed to the other ranks.
+typedef struct TransferState {
+    int64_t tag;
+    int64_t remaining[2]; ///< work, high and low 64 bits
+    int64_t ghost_end_ps; ///< until when it keeps its share, if it has ended; else 0
+    bool started;
+} TransferState;
 
 typedef struct Completion {
     int64_t tag;
     int64_t start_ps, end_ps;
-    int64_t alone_ps; ///< duration had it been alone on all its links (same rounding: equal if never slowed)
+    int64_t alone_ps; ///< duration alone on all its links (rounded alike: equal if never slowed)
 } Completion;
 
 /// Bytes a link carried for one step, or within one sampling interval.
 typedef struct LinkSample {
     LinkId link;
     int64_t bytes;
-    int64_t lost_bytes;    ///< what transfers whose bottleneck it was would have carried more at their alone-rate
-    int64_t congested_ps;  ///< time it was the bottleneck of a transfer below its alone-rate
+    int64_t lost_bytes;   ///< what those it was the bottleneck of would carry more at alone-rate
+    int64_t congested_ps; ///< time it was the bottleneck of a transfer below its alone-rate
 } LinkSample;
 
 #endif

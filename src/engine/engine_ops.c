@@ -10,21 +10,29 @@ static Engine *create_closed(const Cluster *cluster, const EngineSpec *spec) {
     return (Engine *)closed_create(cluster);
 }
 static void destroy_closed(Engine *engine) { closed_destroy((Closed *)engine); }
-static Status submit_closed(Engine *engine, const Transfer *transfer) { return closed_submit((Closed *)engine, transfer); }
+static Status submit_closed(Engine *engine, const Transfer *transfer) {
+    return closed_submit((Closed *)engine, transfer);
+}
 static int64_t next_closed(const Engine *engine) { return closed_next_ps((const Closed *)engine); }
 static int64_t now_closed(const Engine *engine) { return closed_now_ps((const Closed *)engine); }
-static void advance_closed(Engine *engine, int64_t to_ps) { closed_advance((Closed *)engine, to_ps); }
+static void advance_closed(Engine *engine, int64_t to_ps) {
+    closed_advance((Closed *)engine, to_ps);
+}
 static int64_t drain_closed(Engine *engine, Completion completions[], int64_t capacity) {
     return closed_drain((Closed *)engine, completions, capacity);
 }
-static int64_t nunfinished_closed(const Engine *engine) { return closed_nunfinished((const Closed *)engine); }
+static int64_t nunfinished_closed(const Engine *engine) {
+    return closed_nunfinished((const Closed *)engine);
+}
 static Status alone_closed(Engine *engine, const Transfer *transfer, int64_t *duration_ps) {
     return closed_alone_ps((Closed *)engine, transfer, duration_ps);
 }
 static int64_t step_links_closed(Engine *engine, int32_t step, const LinkSample **samples) {
     return closed_step_links((Closed *)engine, step, samples);
 }
-static void step_clear_closed(Engine *engine, int32_t step) { closed_step_clear((Closed *)engine, step); }
+static void step_clear_closed(Engine *engine, int32_t step) {
+    closed_step_clear((Closed *)engine, step);
+}
 static int64_t no_intervals(Engine *engine, int64_t *index, const LinkSample **samples) {
     (void)engine;
     (void)index;
@@ -32,18 +40,48 @@ static int64_t no_intervals(Engine *engine, int64_t *index, const LinkSample **s
     return -1;
 }
 
+/// Without sharing nothing bears on anything.
+static Status always_private(Engine *engine, const Transfer *transfer, bool *is_private) {
+    (void)engine;
+    (void)transfer;
+    *is_private = true;
+    return status_ok();
+}
+static int64_t none_announced(const Engine *engine) {
+    (void)engine;
+    return 0;
+}
+static int64_t none_exposed(Engine *engine, TransferState states[], int64_t capacity) {
+    (void)engine;
+    (void)states;
+    (void)capacity;
+    return 0;
+}
+static Status adopt_nothing(Engine *engine, const Transfer *transfer, const TransferState *state) {
+    (void)engine;
+    (void)transfer;
+    CHECK(false, "transfer %lld was exposed, but this engine shares nothing",
+          (long long)state->tag);
+    return status_ok();
+}
+static void settle_nothing(Engine *engine) { (void)engine; }
+
 static Engine *create_flow(const Cluster *cluster, const EngineSpec *spec) {
     return (Engine *)flow_create(cluster, spec);
 }
 static void destroy_flow(Engine *engine) { flow_destroy((Flow *)engine); }
-static Status submit_flow(Engine *engine, const Transfer *transfer) { return flow_submit((Flow *)engine, transfer); }
+static Status submit_flow(Engine *engine, const Transfer *transfer) {
+    return flow_submit((Flow *)engine, transfer);
+}
 static int64_t next_flow(const Engine *engine) { return flow_next_ps((const Flow *)engine); }
 static int64_t now_flow(const Engine *engine) { return flow_now_ps((const Flow *)engine); }
 static void advance_flow(Engine *engine, int64_t to_ps) { flow_advance((Flow *)engine, to_ps); }
 static int64_t drain_flow(Engine *engine, Completion completions[], int64_t capacity) {
     return flow_drain((Flow *)engine, completions, capacity);
 }
-static int64_t nunfinished_flow(const Engine *engine) { return flow_nunfinished((const Flow *)engine); }
+static int64_t nunfinished_flow(const Engine *engine) {
+    return flow_nunfinished((const Flow *)engine);
+}
 static Status alone_flow(Engine *engine, const Transfer *transfer, int64_t *duration_ps) {
     return flow_alone_ps((Flow *)engine, transfer, duration_ps);
 }
@@ -55,12 +93,29 @@ static int64_t interval_links_flow(Engine *engine, int64_t *index, const LinkSam
     return flow_interval_links((Flow *)engine, index, samples);
 }
 
+static Status is_private_flow(Engine *engine, const Transfer *transfer, bool *is_private) {
+    return flow_is_private((Flow *)engine, transfer, is_private);
+}
+static int64_t nannounced_flow(const Engine *engine) {
+    return flow_nannounced((const Flow *)engine);
+}
+static int64_t take_exposed_flow(Engine *engine, TransferState states[], int64_t capacity) {
+    return flow_take_exposed((Flow *)engine, states, capacity);
+}
+static Status adopt_flow(Engine *engine, const Transfer *transfer, const TransferState *state) {
+    return flow_adopt((Flow *)engine, transfer, state);
+}
+static void settle_adopted_flow(Engine *engine) { flow_settle_adopted((Flow *)engine); }
+
 static const EngineOps ENGINES[ENGINE_KIND_N] = {
-    [ENGINE_CLOSED] = {"closed", create_closed, destroy_closed, submit_closed, next_closed, now_closed, advance_closed,
-                       drain_closed, nunfinished_closed, alone_closed, step_links_closed, step_clear_closed,
-                       no_intervals},
-    [ENGINE_FLOW] = {"flow", create_flow, destroy_flow, submit_flow, next_flow, now_flow, advance_flow, drain_flow,
-                     nunfinished_flow, alone_flow, step_links_flow, step_clear_flow, interval_links_flow},
+    [ENGINE_CLOSED] = {"closed", create_closed, destroy_closed, submit_closed, next_closed,
+                       now_closed, advance_closed, drain_closed, nunfinished_closed, alone_closed,
+                       step_links_closed, step_clear_closed, no_intervals, always_private,
+                       none_announced, none_exposed, adopt_nothing, settle_nothing},
+    [ENGINE_FLOW] = {"flow", create_flow, destroy_flow, submit_flow, next_flow, now_flow,
+                     advance_flow, drain_flow, nunfinished_flow, alone_flow, step_links_flow,
+                     step_clear_flow, interval_links_flow, is_private_flow, nannounced_flow,
+                     take_exposed_flow, adopt_flow, settle_adopted_flow},
 };
 
 const EngineOps *engine_ops_of(EngineKind kind) {

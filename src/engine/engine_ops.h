@@ -1,15 +1,21 @@
 /// engine_ops.h: the engines behind one table, so that a driver picks one by name.
 ///
-/// Idea.    create() gives the state that the other operations take first. Contract, for every engine:
-///            - submit() takes a transfer whose start_ps is not before now_ps(); its EdgeSet stays borrowed until the
-///              transfer has completed;
-///            - next_ps() is the time of the earliest pending event, TIME_NEVER_PS if there is none; advance(t) applies
-///              all events up to and including t, then now_ps() is t (TIME_NEVER_PS: until none is left);
-///            - drain() gives each completion once, ordered by (end_ps, tag); zero bytes complete after their rounds'
-///              latencies, at start_ps if there are none; nothing ends before its alone-time;
-///            - step totals are exact when all transfers of the step have completed, and kept until step_clear().
-///            - interval_links() gives -1 when no finished interval is left, and always if the engine has none.
-///          Results depend on the transfers alone, not on the order of submission or the instants advanced to.
+/// Idea.    create() gives the state that the other operations take first. Contract, for every
+///          engine:
+///            - submit() takes a transfer whose start_ps is not before now_ps(); its EdgeSet stays
+///              borrowed until the transfer has completed;
+///            - next_ps() is the time of the earliest pending event, TIME_NEVER_PS if there is
+///              none; advance(t) applies all events up to and including t, then now_ps() is t
+///              (TIME_NEVER_PS: until none is left);
+///            - drain() gives each completion once, ordered by (end_ps, tag); zero bytes complete
+///              after their rounds' latencies, at start_ps if there are none; nothing ends before
+///              its alone-time;
+///            - step totals are exact when all transfers of the step have completed, and kept until
+///              step_clear().
+///            - interval_links() gives -1 when no finished interval is left, and always if the
+///              engine has none.
+///          Results depend on the transfers alone, not on the order of submission or the instants
+///          advanced to.
 /// Limits.  No call-backs: whoever submits on completion advances to next_ps(), drains, submits.
 #ifndef COLOSSIM_ENGINE_ENGINE_OPS_H
 #define COLOSSIM_ENGINE_ENGINE_OPS_H
@@ -40,6 +46,11 @@ typedef struct EngineOps {
     int64_t (*step_links)(Engine *engine, int32_t step, const LinkSample **samples);
     void (*step_clear)(Engine *engine, int32_t step);
     int64_t (*interval_links)(Engine *engine, int64_t *index, const LinkSample **samples);
+    Status (*is_private)(Engine *engine, const Transfer *transfer, bool *is_private);
+    int64_t (*nannounced)(const Engine *engine);
+    int64_t (*take_exposed)(Engine *engine, TransferState states[], int64_t capacity);
+    Status (*adopt)(Engine *engine, const Transfer *transfer, const TransferState *state);
+    void (*settle_adopted)(Engine *engine);
 } EngineOps;
 
 /// The table of an engine.

@@ -16,7 +16,8 @@ Price price_alone(const Routes *routes, const Route *route, const Transfer *tran
     int64_t waits_ps = transfer->rounds * transfer->round_latency_ps;
     if (transfer->bytes == 0) return (Price){route->alone_level, waits_ps};
     Wide work = price_work(routes->rate_bits, transfer->bytes);
-    Price price = {route->alone_level, price_duration_ps(work, route->unit_bytes, route->alone_level)};
+    Price price = {route->alone_level,
+                   price_duration_ps(work, route->unit_bytes, route->alone_level)};
     if (waits_ps == 0 || price.alone_ps == TIME_NEVER_PS) return price;
     Wide level = work / ((Wide)route->unit_bytes * (price.alone_ps + waits_ps));
     price.level = level > 0 ? (int64_t)level : 1;
@@ -31,9 +32,10 @@ Status price_never_ends(const Transfer *transfer) {
 
 Status price_check(const Transfer *transfer) {
     REQUIRE(transfer->bytes >= 0 && transfer->bytes < PRICE_BYTES_MAX, STATUS_RANGE,
-            "transfer %lld of %lld bytes: 0 to 2^55 are allowed", (long long)transfer->tag, (long long)transfer->bytes);
+            "transfer %lld of %lld bytes: 0 to 2^55 are allowed", (long long)transfer->tag,
+            (long long)transfer->bytes);
     REQUIRE(transfer->rounds >= 0 && transfer->round_latency_ps >= 0, STATUS_RANGE,
-            "transfer %lld: %lld rounds of %lld ps", (long long)transfer->tag, (long long)transfer->rounds,
-            (long long)transfer->round_latency_ps);
+            "transfer %lld: %lld rounds of %lld ps", (long long)transfer->tag,
+            (long long)transfer->rounds, (long long)transfer->round_latency_ps);
     return status_ok();
 }

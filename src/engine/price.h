@@ -1,9 +1,10 @@
 /// price.h: how long a transfer takes alone on its links, in the arithmetic of the engines.
 ///
 /// Idea.    Work is counted in 2^-rate_bits B/s x ps, a 128-bit integer, so that bytes are worth
-///          bytes * 2^rate_bits * 10^12 and nothing is rounded before the end, which is the next whole picosecond. A
-///          transfer of level lambda moves unit_bytes * lambda rate units. R rounds wait R latencies: alone it takes
-///          R * round_latency + bytes / B, which caps its level at the one that takes that long.
+///          bytes * 2^rate_bits * 10^12 and nothing is rounded before the end, which is the next
+///          whole picosecond. A transfer of level lambda moves unit_bytes * lambda rate units. R
+///          rounds wait R latencies: alone it takes R * round_latency + bytes / B, which caps its
+///          level at the one that takes that long.
 /// Limits.  bytes < 2^55.
 #ifndef COLOSSIM_ENGINE_PRICE_H
 #define COLOSSIM_ENGINE_PRICE_H

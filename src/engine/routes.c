@@ -9,7 +9,8 @@
 #define LABEL_ROUTES "engine.routes"
 
 enum {
-    CAPACITY_BITS = 61, ///< capacities in rate units stay below 2^61: sums with one more weight fit 63 bits
+    CAPACITY_BITS =
+        61, ///< capacities in rate units stay below 2^61: sums with one more weight fit 63 bits
     RATE_BITS_MAX = 30,
 };
 
@@ -41,12 +42,21 @@ void routes_init(Routes *routes, const Cluster *cluster) {
     runs_init(&routes->uses, LABEL_ROUTES, sizeof(RouteUse));
 }
 
+void routes_set_owner(Routes *routes, bool (*owns)(const void *context, LinkId link),
+                      const void *context) {
+    CHECK(routes->nroutes == 0, "%lld routes were made before their owner was known",
+          (long long)routes->nroutes);
+    routes->owns = owns;
+    routes->owner = context;
+}
+
 void routes_fini(Routes *routes) {
     for (int64_t p = 0; p < routes->npages; p++)
         memory_free(LABEL_LINKS, routes->page[p], LINK_PAGE * sizeof(int32_t));
     memory_free(LABEL_LINKS, routes->page, (size_t)routes->npages * sizeof *routes->page);
     memory_free(LABEL_LINKS, routes->link, (size_t)routes->slots_capacity * sizeof *routes->link);
-    memory_free(LABEL_LINKS, routes->capacity, (size_t)routes->slots_capacity * sizeof *routes->capacity);
+    memory_free(LABEL_LINKS, routes->capacity,
+                (size_t)routes->slots_capacity * sizeof *routes->capacity);
     memory_free(LABEL_ROUTES, routes->at, (size_t)routes->routes_capacity * sizeof *routes->at);
     runs_fini(&routes->uses);
     table_free(&routes->by_key);
@@ -55,11 +65,13 @@ void routes_fini(Routes *routes) {
 
 static int32_t new_slot(Routes *routes, LinkId link) {
     if (routes->nslots == routes->slots_capacity) {
-        size_t old = (size_t)routes->slots_capacity, wanted = (size_t)runs_grown(routes->slots_capacity);
-        routes->link =
-            memory_resize(LABEL_LINKS, routes->link, old * sizeof *routes->link, wanted * sizeof *routes->link);
-        routes->capacity = memory_resize(LABEL_LINKS, routes->capacity, old * sizeof *routes->capacity,
-                                         wanted * sizeof *routes->capacity);
+        size_t old = (size_t)routes->slots_capacity,
+               wanted = (size_t)runs_grown(routes->slots_capacity);
+        routes->link = memory_resize(LABEL_LINKS, routes->link, old * sizeof *routes->link,
+                                     wanted * sizeof *routes->link);
+        routes->capacity =
+            memory_resize(LABEL_LINKS, routes->capacity, old * sizeof *routes->capacity,
+                          wanted * sizeof *routes->capacity);
         routes->slots_capacity = (int64_t)wanted;
     }
     int64_t capacity_Bps = cluster_capacity_Bps(routes->cluster, link);
@@ -90,14 +102,17 @@ static Status merge_edges(Routes *routes, const Transfer *transfer) {
     array_clear(&routes->merge);
     for (int64_t e = 0; e < transfer->edges.nedges; e++) {
         Edge edge = transfer->edges.edge(transfer->edges.context, e);
-        TRY(routing_route(routes->cluster, edge.src, edge.dst, transfer->connection, transfer->queue_pairs, uses,
+        TRY(routing_route(routes->cluster, edge.src, edge.dst, transfer->connection,
+                          transfer->queue_pairs, uses,
                           &nuses)); // the hash takes in the two ends
         for (int32_t u = 0; u < nuses; u++)
-            array_push(&routes->merge, (LinkWeight){uses[u].link, (int64_t)uses[u].weight * edge.weight});
+            array_push(&routes->merge,
+                       (LinkWeight){uses[u].link, (int64_t)uses[u].weight * edge.weight});
     }
     if (transfer->edges.nedges == 1) return status_ok(); // a single path comes sorted
     if (routes->merge.n > 1)
-        qsort(routes->merge.at, (size_t)routes->merge.n, sizeof *routes->merge.at, link_weight_compare);
+        qsort(routes->merge.at, (size_t)routes->merge.n, sizeof *routes->merge.at,
+              link_weight_compare);
     int64_t n = 0;
     for (int64_t i = 0; i < routes->merge.n; i++)
         if (n > 0 && routes->merge.at[n - 1].link == routes->merge.at[i].link)
@@ -115,9 +130,11 @@ static int32_t take_route(Routes *routes) {
         return r;
     }
     if (routes->nroutes == routes->routes_capacity) {
-        size_t old = (size_t)routes->routes_capacity, wanted = (size_t)runs_grown(routes->routes_capacity);
+        size_t old = (size_t)routes->routes_capacity,
+               wanted = (size_t)runs_grown(routes->routes_capacity);
         CHECK(wanted < INT32_MAX, "more than 2^31 routes");
-        routes->at = memory_resize(LABEL_ROUTES, routes->at, old * sizeof(Route), wanted * sizeof(Route));
+        routes->at =
+            memory_resize(LABEL_ROUTES, routes->at, old * sizeof(Route), wanted * sizeof(Route));
         routes->routes_capacity = (int64_t)wanted;
     }
     return (int32_t)routes->nroutes++;
@@ -129,25 +146,30 @@ static Status make_route(Routes *routes, const Transfer *transfer, int32_t *out)
     REQUIRE(nuses > 0, STATUS_RANGE, "transfer %lld has no edges", (long long)transfer->tag);
     int32_t r = take_route(routes), first = runs_take(&routes->uses, nuses);
     int64_t alone_level = INT64_MAX, most_weight = 0;
+    bool foreign = false;
     for (int32_t u = 0; u < nuses; u++) {
         LinkWeight use = routes->merge.at[u];
-        CHECK(use.weight >= 1 && use.weight <= INT32_MAX, "link %lld: weight %lld", (long long)use.link,
-              (long long)use.weight);
+        CHECK(use.weight >= 1 && use.weight <= INT32_MAX, "link %lld: weight %lld",
+              (long long)use.link, (long long)use.weight);
         int32_t slot = slot_of(routes, use.link);
         ((RouteUse *)routes->uses.at)[first + u] = (RouteUse){slot, (int32_t)use.weight};
         int64_t level = routes->capacity[slot] / use.weight;
         if (level < alone_level) alone_level = level;
         if (use.weight > most_weight) most_weight = use.weight;
+        foreign = foreign || (routes->owns && !routes->owns(routes->owner, use.link));
     }
-    routes->at[r] = (Route){.unit_bytes = routing_unit_bytes(routes->cluster, transfer->queue_pairs),
-                            .alone_level = alone_level,
-                            .queue_pairs = transfer->queue_pairs,
-                            .first_use = first,
-                            .nuses = nuses,
-                            .step = -1,
-                            .older = -1,
-                            .newer = -1};
-    // All bytes of an edge pass its first link, so unit * level, the rate in bytes, fits where the capacity fits.
+    routes->at[r] =
+        (Route){.unit_bytes = routing_unit_bytes(routes->cluster, transfer->queue_pairs),
+                .alone_level = alone_level,
+                .queue_pairs = transfer->queue_pairs,
+                .first_use = first,
+                .nuses = nuses,
+                .step = -1,
+                .foreign = foreign,
+                .older = -1,
+                .newer = -1};
+    // All bytes of an edge pass its first link, so unit * level, the rate in bytes, fits where the
+    // capacity fits.
     CHECK(most_weight >= routes->at[r].unit_bytes, "no link carries all bytes of transfer %lld",
           (long long)transfer->tag);
     *out = r;
@@ -163,7 +185,8 @@ static void idle_remove(Routes *routes, int32_t r) {
 
 Status routes_hold(Routes *routes, const Transfer *transfer, int32_t *out) {
     uint64_t key = transfer->edges.key;
-    int64_t *known = key != 0 && (int64_t)key != INT64_MIN ? table_find(&routes->by_key, (int64_t)key) : NULL;
+    int64_t *known =
+        key != 0 && (int64_t)key != INT64_MIN ? table_find(&routes->by_key, (int64_t)key) : NULL;
     if (known && routes->at[*known].queue_pairs == transfer->queue_pairs) {
         int32_t r = (int32_t)*known;
         if (routes->at[r].nholders++ == 0) idle_remove(routes, r);
@@ -171,8 +194,8 @@ Status routes_hold(Routes *routes, const Transfer *transfer, int32_t *out) {
         return status_ok();
     }
     REQUIRE(transfer->queue_pairs >= 1 && transfer->queue_pairs <= QUEUE_PAIRS_MAX, STATUS_RANGE,
-            "transfer %lld: %d queue pairs, but 1 to %d are allowed", (long long)transfer->tag, transfer->queue_pairs,
-            QUEUE_PAIRS_MAX);
+            "transfer %lld: %d queue pairs, but 1 to %d are allowed", (long long)transfer->tag,
+            transfer->queue_pairs, QUEUE_PAIRS_MAX);
     TRY(make_route(routes, transfer, out));
     Route *route = &routes->at[*out];
     route->nholders = 1;
@@ -204,7 +227,9 @@ void routes_let_go(Routes *routes, int32_t r) {
 
 int32_t routes_excess(const Routes *routes) {
     if (routes->oldest < 0) return -1;
-    return routes->at[routes->oldest].key == 0 || routes->idle_uses > ROUTE_CACHE_USES ? routes->oldest : -1;
+    return routes->at[routes->oldest].key == 0 || routes->idle_uses > ROUTE_CACHE_USES
+               ? routes->oldest
+               : -1;
 }
 
 void routes_drop(Routes *routes, int32_t r) {

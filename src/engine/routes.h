@@ -1,11 +1,14 @@
-/// routes.h: the links that a set of edges loads, merged per link and numbered densely; cached by key.
+/// routes.h: the links that a set of edges loads, merged per link and numbered densely; cached by
+/// key.
 ///
-/// Idea.    While a transfer progresses by one unit (routing_unit_bytes() bytes of each edge of weight 1), an edge of
-///          weight w puts w times its routing weight on each link of its path. The uses of all edges are merged, so a
-///          route is a list of (link, integer weight), sorted by link. Only links that some route uses get a slot, a
-///          dense number that the engines index by. Edge sets with a key are looked up instead of routed again; idle
-///          routes are kept until they hold more than ROUTE_CACHE_USES uses, then dropped oldest first.
-///          Rates are integers in units of 2^-rate_bits B/s; rate_bits is chosen from the largest capacity.
+/// Idea.    While a transfer progresses by one unit (routing_unit_bytes() bytes of each edge of
+///          weight 1), an edge of weight w puts w times its routing weight on each link of its
+///          path. The uses of all edges are merged, so a route is a list of (link, integer weight),
+///          sorted by link. Only links that some route uses get a slot, a dense number that the
+///          engines index by. Edge sets with a key are looked up instead of routed again; idle
+///          routes are kept until they hold more than ROUTE_CACHE_USES uses, then dropped oldest
+///          first. Rates are integers in units of 2^-rate_bits B/s; rate_bits is chosen from the
+///          largest capacity.
 /// Limits.  A key with other queue pairs than at its first use is routed again each time.
 #ifndef COLOSSIM_ENGINE_ROUTES_H
 #define COLOSSIM_ENGINE_ROUTES_H
@@ -24,16 +27,17 @@ typedef struct RouteUse {
 } RouteUse;
 
 typedef struct Route {
-    uint64_t key;         ///< 0: not cached
-    int64_t unit_bytes;   ///< bytes per unit of progress
-    int64_t alone_level;  ///< least capacity / weight over its links, rate units
-    int64_t step_bytes;   ///< for the owner's statistics: progress of finished transfers of step `step`
+    uint64_t key;        ///< 0: not cached
+    int64_t unit_bytes;  ///< bytes per unit of progress
+    int64_t alone_level; ///< least capacity / weight over its links, rate units
+    int64_t step_bytes;   ///< for the owner's statistics: progress of finished transfers of `step`
     int64_t period_bytes; ///< for the owner's statistics: progress within the sampling interval
     int32_t step;
     int32_t queue_pairs;
     int32_t first_use, nuses; ///< in Routes.uses
     int32_t nholders;         ///< transfers that hold it; 0: idle, -1: free
     int32_t older, newer;     ///< list of idle routes
+    bool foreign;             ///< some link belongs to another rank
 } Route;
 
 enum { LINK_PAGE_BITS = 12, LINK_PAGE = 1 << LINK_PAGE_BITS };
@@ -46,15 +50,17 @@ typedef struct LinkWeight {
 /// Read-only for users, but for the statistics of a Route.
 typedef struct Routes {
     const Cluster *cluster;
+    bool (*owns)(const void *context, LinkId link); ///< NULL: every link is this rank's
+    const void *owner;
     int32_t rate_bits;
-    int32_t **page;     ///< [npages] slot + 1 by link id, pages made on demand
+    int32_t **page; ///< [npages] slot + 1 by link id, pages made on demand
     int64_t npages;
     int64_t nslots, slots_capacity;
-    int32_t *link;      ///< [nslots] link id
-    int64_t *capacity;  ///< [nslots] rate units
-    Route *at;          ///< [nroutes]
+    int32_t *link;     ///< [nslots] link id
+    int64_t *capacity; ///< [nslots] rate units
+    Route *at;         ///< [nroutes]
     int64_t nroutes, routes_capacity;
-    Runs uses;          ///< of RouteUse
+    Runs uses; ///< of RouteUse
     Table by_key;
     int32_t first_free; ///< chained through `newer`
     int32_t oldest, newest;
@@ -63,14 +69,18 @@ typedef struct Routes {
 } Routes;
 
 void routes_init(Routes *routes, const Cluster *cluster);
+/// Say which links belong to this rank (before any route is made); without it all do.
+void routes_set_owner(Routes *routes, bool (*owns)(const void *context, LinkId link),
+                      const void *context);
 void routes_fini(Routes *routes);
 
-/// Find or make the route of a transfer and hold it.  Fails: STATUS_NO_PATH; STATUS_RANGE for weights or capacities
-/// out of the range of the arithmetic.
+/// Find or make the route of a transfer and hold it.  Fails: STATUS_NO_PATH; STATUS_RANGE for
+/// weights or capacities out of the range of the arithmetic.
 Status routes_hold(Routes *routes, const Transfer *transfer, int32_t *route);
 /// One holder less.
 void routes_let_go(Routes *routes, int32_t route);
-/// An idle route to be dropped now (uncached, or beyond the budget), or -1. The owner takes its statistics, then drops.
+/// An idle route to be dropped now (uncached, or beyond the budget), or -1. The owner takes its
+/// statistics, then drops.
 int32_t routes_excess(const Routes *routes);
 void routes_drop(Routes *routes, int32_t route);
 

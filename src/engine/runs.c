@@ -6,12 +6,13 @@
 static int class_of(int64_t n) {
     if (n <= RUN_EXACT_MAX) return (int)n - 1;
     int class = RUN_EXACT_MAX;
-    while ((int64_t)RUN_EXACT_MAX << (class - RUN_EXACT_MAX + 1) < n) class++;
+    while ((int64_t)RUN_EXACT_MAX << (class - RUN_EXACT_MAX + 1) < n) class ++;
     return class;
 }
 
 static int64_t class_length(int class) {
-    return class < RUN_EXACT_MAX ? class + 1 : (int64_t)RUN_EXACT_MAX << (class - RUN_EXACT_MAX + 1);
+    return class < RUN_EXACT_MAX ? class + 1
+                                 : (int64_t)RUN_EXACT_MAX << (class - RUN_EXACT_MAX + 1);
 }
 
 void runs_init(Runs *runs, const char *label, size_t object_bytes) {
@@ -20,7 +21,7 @@ void runs_init(Runs *runs, const char *label, size_t object_bytes) {
 
 void runs_fini(Runs *runs) {
     memory_free(runs->label, runs->at, (size_t)runs->capacity * runs->object_bytes);
-    for (int class = 0; class < RUN_CLASSES; class++) array_free(&runs->free_runs[class]);
+    for (int class = 0; class < RUN_CLASSES; class ++) array_free(&runs->free_runs[class]);
 }
 
 static void runs_grow(Runs *runs, int64_t wanted) {
@@ -41,4 +42,6 @@ int32_t runs_take(Runs *runs, int64_t n) {
     return (int32_t)(runs->n - length);
 }
 
-void runs_give_back(Runs *runs, int32_t first, int64_t n) { array_push(&runs->free_runs[class_of(n)], first); }
+void runs_give_back(Runs *runs, int32_t first, int64_t n) {
+    array_push(&runs->free_runs[class_of(n)], first);
+}

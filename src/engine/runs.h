@@ -1,9 +1,12 @@
-/// runs.h: runs of consecutive small objects in one growing block, by index, with free lists by length.
+/// runs.h: runs of consecutive small objects in one growing block, by index, with free lists by
+/// length.
 ///
-/// Idea.    A transfer needs as many use nodes as its route has links, a link as many places as it has users: runs of
-///          a handful up to many thousands. Up to 16 objects the length is kept exactly, above it is rounded up to a
-///          power of two, so that a run given back fits the next of its class.
-/// Limits.  At most 2^31 objects. Indices depend on history: no result may depend on them. Objects are not cleared.
+/// Idea.    A transfer needs as many use nodes as its route has links, a link as many places as it
+///          has users: runs of a handful up to many thousands. Up to 16 objects the length is kept
+///          exactly, above it is rounded up to a power of two, so that a run given back fits the
+///          next of its class.
+/// Limits.  At most 2^31 objects. Indices depend on history: no result may depend on them. Objects
+///          are not cleared.
 #ifndef COLOSSIM_ENGINE_RUNS_H
 #define COLOSSIM_ENGINE_RUNS_H
 
@@ -14,7 +17,8 @@
 
 enum { RUN_EXACT_MAX = 16, RUN_CLASSES = RUN_EXACT_MAX + 32 };
 
-/// Capacity to grow to: by half while small; by an eighth when large, for grown memory is cleared, and so touched.
+/// Capacity to grow to: by half while small; by an eighth when large, for grown memory is cleared,
+/// and so touched.
 static inline int64_t runs_grown(int64_t capacity) {
     return capacity + (capacity < 65536 ? capacity / 2 + 64 : capacity / 8);
 }

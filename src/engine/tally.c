@@ -17,7 +17,8 @@ void tally_add_route(Tally *tally, const Routes *routes, const Route *route, int
     if (total->nslots < routes->nslots) {
         size_t old = (size_t)total->nslots * sizeof *total->parts;
         total->nslots = routes->slots_capacity;
-        total->parts = memory_resize(LABEL, total->parts, old, (size_t)total->nslots * sizeof *total->parts);
+        total->parts =
+            memory_resize(LABEL, total->parts, old, (size_t)total->nslots * sizeof *total->parts);
     }
     const RouteUse *uses = routes_uses(routes, route);
     for (int32_t u = 0; u < route->nuses; u++) total->parts[uses[u].slot] += uses[u].weight * bytes;
@@ -27,7 +28,8 @@ void tally_slow_open(Tally *tally, const Routes *routes, int32_t slot, int64_t n
     if (slot >= tally->nslow) {
         size_t old = (size_t)tally->nslow * sizeof *tally->slow;
         tally->nslow = routes->slots_capacity;
-        tally->slow = memory_resize(LABEL, tally->slow, old, (size_t)tally->nslow * sizeof *tally->slow);
+        tally->slow =
+            memory_resize(LABEL, tally->slow, old, (size_t)tally->nslow * sizeof *tally->slow);
     }
     SlowLink *link = &tally->slow[slot];
     if (link->count++ == 0) link->congested_ps -= now_ps;
@@ -39,7 +41,8 @@ void tally_slow_close(Tally *tally, int32_t slot, int64_t now_ps, Wide lost) {
     link->lost += lost;
 }
 
-static LinkSample sample_slot(const Tally *tally, const Routes *routes, int32_t slot, int64_t now_ps) {
+static LinkSample sample_slot(const Tally *tally, const Routes *routes, int32_t slot,
+                              int64_t now_ps) {
     LinkSample sample = {.link = routes->link[slot]};
     for (int64_t i = 0; i < tally->bytes.n; i++)
         if (slot < tally->bytes.at[i].nslots)
@@ -52,12 +55,13 @@ static LinkSample sample_slot(const Tally *tally, const Routes *routes, int32_t 
     return sample;
 }
 
-void tally_list(const Tally *tally, const Routes *routes, const int32_t slots[], int64_t nslots, int64_t now_ps,
-                LinkSamples *samples) {
+void tally_list(const Tally *tally, const Routes *routes, const int32_t slots[], int64_t nslots,
+                int64_t now_ps, LinkSamples *samples) {
     array_clear(samples);
     for (int64_t i = 0; i < nslots; i++) {
         LinkSample sample = sample_slot(tally, routes, slots[i], now_ps);
-        if (sample.bytes != 0 || sample.lost_bytes != 0 || sample.congested_ps != 0) array_push(samples, sample);
+        if (sample.bytes != 0 || sample.lost_bytes != 0 || sample.congested_ps != 0)
+            array_push(samples, sample);
     }
 }
 
@@ -72,7 +76,8 @@ void tally_restart(Tally *tally, int64_t now_ps) {
 
 void tally_fini(Tally *tally) {
     for (int64_t i = 0; i < tally->bytes.n; i++)
-        memory_free(LABEL, tally->bytes.at[i].parts, (size_t)tally->bytes.at[i].nslots * sizeof(int64_t));
+        memory_free(LABEL, tally->bytes.at[i].parts,
+                    (size_t)tally->bytes.at[i].nslots * sizeof(int64_t));
     array_free(&tally->bytes);
     memory_free(LABEL, tally->slow, (size_t)tally->nslow * sizeof *tally->slow);
     *tally = (Tally){0};

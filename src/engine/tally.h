@@ -1,11 +1,12 @@
 /// tally.h: totals per link of a training step or of a sampling interval.
 ///
-/// Idea.    Bytes are added up per route when a transfer ends (one addition) and spread over its links when totals are
-///          asked for. They are counted in parts of 1 / unit_bytes, kept apart by unit_bytes: integers, so sums are
-///          exact and do not depend on order. A link that holds transfers back is slow; its time is counted while at
-///          least one transfer is held.
-/// Limits.  A link's total is rounded down once per unit_bytes in use (not at all if unit_bytes divides the bytes);
-///          lost bytes are rounded down.
+/// Idea.    Bytes are added up per route when a transfer ends (one addition) and spread over its
+///          links when totals are asked for. They are counted in parts of 1 / unit_bytes, kept
+///          apart by unit_bytes: integers, so sums are exact and do not depend on order. A link
+///          that holds transfers back is slow; its time is counted while at least one transfer is
+///          held.
+/// Limits.  A link's total is rounded down once per unit_bytes in use (not at all if unit_bytes
+///          divides the bytes); lost bytes are rounded down.
 #ifndef COLOSSIM_ENGINE_TALLY_H
 #define COLOSSIM_ENGINE_TALLY_H
 
@@ -41,8 +42,8 @@ void tally_add_route(Tally *tally, const Routes *routes, const Route *route, int
 void tally_slow_open(Tally *tally, const Routes *routes, int32_t slot, int64_t now_ps);
 void tally_slow_close(Tally *tally, int32_t slot, int64_t now_ps, Wide lost);
 /// Totals of all links with any, in the order of `slots[nslots]`.
-void tally_list(const Tally *tally, const Routes *routes, const int32_t slots[], int64_t nslots, int64_t now_ps,
-                LinkSamples *samples);
+void tally_list(const Tally *tally, const Routes *routes, const int32_t slots[], int64_t nslots,
+                int64_t now_ps, LinkSamples *samples);
 /// Zero all totals; what is slow at now_ps stays slow.
 void tally_restart(Tally *tally, int64_t now_ps);
 void tally_fini(Tally *tally);

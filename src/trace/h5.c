@@ -4,6 +4,9 @@
 #include <hdf5_hl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
 
 #include "base/memory.h"
 #include "par/comm_mpi.h"
@@ -24,10 +27,25 @@ static herr_t innermost_error(unsigned n, const H5E_error2_t *error, void *text)
     return 0;
 }
 
-static Status h5_error(const char *path, const char *doing, const char *what) {
-    char cause[400] = "no cause given";
+/// The same in fewer words: of "...: time = <date>, filename = ..., error message = 'No space left on device', ..."
+/// what the system said.
+static const char *cause_of_error(char cause[400]) {
+    snprintf(cause, 400, "no cause given");
     H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, innermost_error, cause);
-    FAIL(STATUS_OUTPUT, "%s: cannot %s %s: %s", path, doing, what, cause);
+    char *said = strstr(cause, "error message = '");
+    if (said) {
+        said += strlen("error message = '");
+        said[strcspn(said, "'")] = '\0';
+        return said;
+    }
+    cause[strcspn(cause, "\n")] = '\0';
+    // MPI-IO keeps the reason to itself.
+    return strcmp(cause, "file write failed") == 0 ? "file write failed (is the file system full?)" : cause;
+}
+
+static Status h5_error(const char *path, const char *doing, const char *what) {
+    char cause[400];
+    FAIL(STATUS_OUTPUT, "%s: cannot %s %s: %s", path, doing, what, cause_of_error(cause));
 }
 
 #define H5_TRY(call, file, doing, what)                                       \
@@ -37,10 +55,10 @@ static Status h5_error(const char *path, const char *doing, const char *what) {
 
 /// Bring an open dataset's name into the message; call it before the next HDF5 function.
 static Status set_error(const H5File *file, H5Set set, const char *doing) {
-    char cause[400] = "no cause given", name[256] = "a dataset";
-    H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, innermost_error, cause);
+    char cause[400], name[256] = "a dataset";
+    const char *said = cause_of_error(cause);
     H5Iget_name(set, name, sizeof name);
-    FAIL(STATUS_OUTPUT, "%s: cannot %s %s: %s", file->path, doing, name, cause);
+    FAIL(STATUS_OUTPUT, "%s: cannot %s %s: %s", file->path, doing, name, said);
 }
 
 static hid_t type_of(TraceType type, bool in_file) {
@@ -68,6 +86,7 @@ static hid_t text_type(size_t bytes) {
 }
 
 static H5File *new_file(const char *path) {
+    H5dont_atexit();                        // see h5_close
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL); // we say it ourselves, once
     H5File *file = memory_alloc("trace.h5", sizeof *file);
     snprintf(file->path, sizeof file->path, "%s", path);
@@ -108,6 +127,9 @@ Status h5_open(const char *path, const Comm *comm, H5File **out) {
     H5Pset_all_coll_metadata_ops(access, true);
     H5Pset_coll_metadata_write(access, true);
     H5Pset_dxpl_mpio(file->transfer, H5FD_MPIO_COLLECTIVE); // filters accept nothing else
+    // Below HDF5 every rank writes its own pieces, which are contiguous. Open MPI 4.1.4 (OMPIO, fcoll
+    // vulcan) and ROMIO lose the error of a collective write: a run on a full disk would go on (tried).
+    H5Pset_dxpl_mpio_collective_opt(file->transfer, H5FD_MPIO_INDIVIDUAL_IO);
     file->file = H5Fopen(path, H5F_ACC_RDWR, access);
     H5Pclose(access);
     Status status = file->file < 0 ? h5_error(path, "open", "the file by all ranks") : status_ok();
@@ -118,8 +140,8 @@ Status h5_open(const char *path, const Comm *comm, H5File **out) {
 
 Status h5_close(H5File **file) {
     if (!*file) return status_ok();
-    // A failed H5Fclose leaves HDF5 1.10.8 with freed memory, on which its exit handler crashes. A failed
-    // flush leaves it whole: then the file is better left to that handler.
+    // Where the flush fails, H5Fclose would fail halfway and HDF5 1.10.8 then crash in its clean-up at
+    // MPI_Finalize or exit, which tries once more (tried). So the file stays open, and trace.h says how to leave.
     Status status = h5_flush(*file);
     if (status_is_ok(&status) && H5Fclose((*file)->file) < 0) status = h5_error((*file)->path, "close", "the file");
     free_file(file);
@@ -314,6 +336,23 @@ Status h5_write(H5File *file, H5Set set, TraceType type, int rank, const int64_t
     if (in_memory >= 0) H5Sclose(in_memory);
     if (in_file >= 0) H5Sclose(in_file);
     return status;
+}
+
+Status h5_check_room(const H5File *file, int64_t bytes) {
+    struct statvfs space;
+    struct stat now;
+    struct rlimit limit;
+    if (statvfs(file->path, &space) == 0) {
+        const double free_bytes = (double)space.f_bavail * (double)space.f_frsize;
+        REQUIRE((double)bytes <= free_bytes, STATUS_OUTPUT,
+                "%s: the file system is full: %.3g MB are left, the next rows may need %.3g MB", file->path,
+                free_bytes / 1e6, (double)bytes / 1e6);
+    }
+    if (stat(file->path, &now) == 0 && getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
+        REQUIRE((double)now.st_size + (double)bytes <= (double)limit.rlim_cur, STATUS_OUTPUT,
+                "%s: it may not grow beyond %.3g MB (limit on the size of files; ulimit -f)", file->path,
+                (double)limit.rlim_cur / 1e6);
+    return status_ok();
 }
 
 const char *h5_version(char text[32]) {

@@ -64,6 +64,9 @@ Status h5_extend(H5File *file, H5Set set, const H5Shape *shape, int64_t rows);
 Status h5_write(H5File *file, H5Set set, TraceType type, int rank, const int64_t first[], const int64_t n[],
                 const void *data);
 
+/// Whether the file may grow by `bytes`: space of its file system, and this process's limit. MPI: local.
+Status h5_check_room(const H5File *file, int64_t bytes);
+
 /// "1.10.8". Returns `text`.
 const char *h5_version(char text[32]);
 

@@ -15,6 +15,8 @@
 static const char LABEL[] = "trace";
 /// Commits are thinned out above this share of wall time, unless the last is that long ago.
 static const double COMMIT_SHARE = 0.05, COMMIT_PATIENCE_S = 2.0;
+/// Room for what HDF5 writes beside the rows (indices of chunks, object headers): a few hundred KiB at most.
+enum { METADATA_BYTES = 1 << 20 };
 
 struct Trace {
     const Comm *comm;
@@ -92,10 +94,39 @@ static Status write_rows(Trace *trace, TraceDataset dataset, int64_t first, int6
     return h5_write(trace->file, trace->set[dataset], TRACE_DATASETS[dataset].type, shape->rank, from, count, data);
 }
 
-/// Every dataset along a growing axis gets n more rows of fill values, and its labels.
+/// Most bytes that n more rows of a dataset add to the file.
+static int64_t growth_bytes(const Trace *trace, TraceDataset dataset, int64_t old, int64_t n) {
+    const H5Shape *shape = &trace->shape[dataset];
+    int64_t chunk_bytes = trace_type_bytes(TRACE_DATASETS[dataset].type), chunks = 1;
+    for (int i = 0; i < shape->rank; i++) chunk_bytes *= shape->chunk[i];
+    for (int i = 1; i < shape->rank; i++)
+        chunks *= (shape->size[i] + shape->chunk[i] - 1) / shape->chunk[i];
+    const int64_t first = (old + shape->chunk[0] - 1) / shape->chunk[0];
+    const int64_t last = (old + n + shape->chunk[0] - 1) / shape->chunk[0];
+    // A compressed chunk is made of fill values first, and moves when it is filled.
+    return (last - first) * chunks * chunk_bytes * (shape->gzip > 0 ? 2 : 1);
+}
+
+/// HDF5 1.10.8 hangs when a rank cannot write the fill values of new rows (tried on a full disk). So the
+/// room is looked at before, by rank 0; all ranks get the answer.
+static Status check_room(Trace *trace, TraceAxis axis, int64_t n) {
+    Status status = status_ok();
+    if (on_root(trace)) {
+        int64_t bytes = METADATA_BYTES;
+        for (int d = 0; d < TRACE_DATASET_N; d++)
+            if (trace->set[d] >= 0 && TRACE_DATASETS[d].axis[0] == axis)
+                bytes += growth_bytes(trace, d, trace->rows[axis], n);
+        status = h5_check_room(trace->file, bytes);
+    }
+    return comm_agree(trace->comm, status);
+}
+
+/// Every dataset along a growing axis gets n more rows of fill values, and its labels. All ranks get the same
+/// status.
 static Status grow(Trace *trace, TraceAxis axis, int64_t n) {
     Status status = status_ok();
     if (n == 0) return status;
+    TRY(leave(trace, check_room(trace, axis, n)));
     const int64_t old = trace->rows[axis], now = old + n;
     const H5Shape label_shape = skeleton_axis_shape(&trace->info, axis);
     for (int d = 0; d < TRACE_DATASET_N; d++)
@@ -108,7 +139,7 @@ static Status grow(Trace *trace, TraceAxis axis, int64_t n) {
     keep(&status, h5_write(trace->file, trace->label[axis], TRACE_I64, 1, &old, &mine, number));
     memory_free(LABEL, number, (size_t)mine * sizeof *number);
     trace->rows[axis] = now;
-    return status;
+    return leave(trace, status);
 }
 
 // ---- life
@@ -192,7 +223,7 @@ Status trace_begin_step(Trace *trace) {
     CHECK(!trace->open, "step %lld is still open", (long long)(trace->step - 1));
     trace->open = true;
     trace->step++;
-    return leave(trace, grow(trace, TRACE_AXIS_STEP, 1));
+    return grow(trace, TRACE_AXIS_STEP, 1);
 }
 
 // ---- per GPU
@@ -232,8 +263,8 @@ Status trace_write_gpus(Trace *trace, int64_t first, int64_t n, const TraceGpuSt
 
 // ---- tables
 
-/// Grow a table by the rows of all ranks; returns where this rank's rows go.
-static int64_t place_rows(Trace *trace, TraceAxis axis, int64_t n, Status *status) {
+/// Grow a table by the rows of all ranks; *place is where this rank's rows go.
+static Status place_rows(Trace *trace, TraceAxis axis, int64_t n, int64_t *place) {
     Gathered all = comm_allgather(trace->comm, &n, sizeof n);
     int64_t first = trace->rows[axis], total = 0;
     for (int r = 0; r < all.nranks; r++) {
@@ -243,8 +274,8 @@ static int64_t place_rows(Trace *trace, TraceAxis axis, int64_t n, Status *statu
         total += of_rank;
     }
     gathered_free(&all);
-    keep(status, grow(trace, axis, total));
-    return first;
+    *place = first;
+    return grow(trace, axis, total);
 }
 
 /// The rows of a table belong to the open step.
@@ -268,8 +299,9 @@ Status trace_append_collectives(Trace *trace, int64_t n, const TraceCollective r
         COLUMN(TRACE_COLLECTIVES_SLOWDOWN, TraceCollective, slowdown),
     };
     CHECK(trace->open && trace->info.training, "no step of a training job is open");
+    int64_t first;
+    TRY(place_rows(trace, TRACE_AXIS_COLLECTIVE, n, &first));
     Status status = status_ok();
-    int64_t first = place_rows(trace, TRACE_AXIS_COLLECTIVE, n, &status);
     keep(&status, write_step_number(trace, TRACE_COLLECTIVES_STEP, first, n));
     keep(&status, write_columns(trace, column, COUNT_OF(column), row, sizeof *row, 0, first, n));
     return leave(trace, status);
@@ -282,8 +314,9 @@ Status trace_append_flows(Trace *trace, int64_t n, const TraceFlow row[]) {
         COLUMN(TRACE_FLOWS_END, TraceFlow, end_ps),     COLUMN(TRACE_FLOWS_SLOWDOWN, TraceFlow, slowdown),
     };
     CHECK(trace->open && trace->info.traffic, "no step of a traffic job is open");
+    int64_t first;
+    TRY(place_rows(trace, TRACE_AXIS_FLOW, n, &first));
     Status status = status_ok();
-    int64_t first = place_rows(trace, TRACE_AXIS_FLOW, n, &status);
     keep(&status, write_step_number(trace, TRACE_FLOWS_STEP, first, n));
     keep(&status, write_columns(trace, column, COUNT_OF(column), row, sizeof *row, 0, first, n));
     return leave(trace, status);
@@ -435,7 +468,8 @@ Status trace_append_intervals(Trace *trace, int32_t n, const TraceLoad load[]) {
     if (rows == 0) return status_ok();
     const int32_t mine = on_root(trace) ? rows : 0;
     const int64_t first = trace->rows[TRACE_AXIS_INTERVAL];
-    Status status = grow(trace, TRACE_AXIS_INTERVAL, rows);
+    TRY(grow(trace, TRACE_AXIS_INTERVAL, rows));
+    Status status = status_ok();
     for (int c = 0; c < COUNT_OF(time_column); c++)
         keep(&status, write_packed(trace, &time_column[c], load, sizeof *load, mine, first, rows));
     keep(&status, write_load(trace, INTERVAL_TIER_COLUMN, COUNT_OF(INTERVAL_TIER_COLUMN), INTERVAL_HOT_COLUMN,
@@ -551,11 +585,14 @@ Status trace_run_text(Trace *trace, const char *name, const char *text) {
 Status trace_close(Trace **trace, const char *word) {
     if (!*trace) return status_ok();
     Status status = status_ok();
-    if (!(*trace)->failed) keep(&status, commit(*trace));
-    keep(&status, h5_rewrite_text((*trace)->file, "/", "status", word));
-    keep(&status, close_sets(*trace));
-    keep(&status, h5_close(&(*trace)->file));
-    status = leave(*trace, status);
+    // What failed once may hang the next time (a rank alone in a collective write): the file stays as committed.
+    if (!(*trace)->failed) {
+        keep(&status, commit(*trace));
+        keep(&status, h5_rewrite_text((*trace)->file, "/", "status", word));
+        keep(&status, close_sets(*trace));
+        keep(&status, h5_close(&(*trace)->file));
+        status = leave(*trace, status);
+    }
     free_trace(trace);
     return status;
 }

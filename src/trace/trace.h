@@ -14,10 +14,12 @@
 ///          uncompressed ones are filled in place. Readers cut at committed_steps; how many rows of the
 ///          tables belong to a step stands in /steps/{collectives,flows,intervals}_end. The MPI-IO driver
 ///          takes no file lock, so the file opens while the run is going.
-/// Limits.  HDF5 promises nothing about power loss; the layout was tried with SIGKILL only.
+/// Limits.  HDF5 promises nothing about power loss; the layout was tried with SIGKILL only. Room on the file
+///          system is looked at before the file grows; a quota that runs out may still hang HDF5.
 ///          What may differ between equal runs (ranks, host, date, wall time) is an attribute of /run.
 /// Errors.  Everything that HDF5 refuses is STATUS_OUTPUT; all ranks get the same status.
-///          After one, only trace_close may be called.
+///          After one, only trace_close may be called; then the process must leave through MPI_Abort, not
+///          MPI_Finalize, where HDF5 1.10.8 would crash over a file that it cannot close.
 #ifndef COLOSSIM_TRACE_TRACE_H
 #define COLOSSIM_TRACE_TRACE_H
 
@@ -203,8 +205,8 @@ Status trace_run_int(Trace *trace, const char *name, int64_t value);
 Status trace_run_text(Trace *trace, const char *name, const char *text);
 
 /// Commit what is closed, set attribute status ("complete", "stopped", "failed"), close the
-/// file and free. After a failure of another trace function the commit is skipped. *trace becomes NULL;
-/// NULL is legal.   MPI: collective.
+/// file and free. After a failure of another trace function the file is left as it was committed (status
+/// "running"). *trace becomes NULL; NULL is legal.   MPI: collective.
 Status trace_close(Trace **trace, const char *status);
 
 #endif

@@ -8,7 +8,13 @@
 #include "app/check.h"
 #include "claims.h"
 
-enum { LINE_BYTES = 1024, WORDS_MAX = 8, ERRORS_BYTES = 1 << 16, CASES_LEAST = 100, SECONDS_MOST = 50 };
+enum {
+    LINE_BYTES = 1024,
+    WORDS_MAX = 8,
+    ERRORS_BYTES = 1 << 16,
+    CASES_LEAST = 100,
+    SECONDS_MOST = 50
+};
 
 typedef struct Case {
     char line[LINE_BYTES];
@@ -37,7 +43,8 @@ static int split(char *text, const char *separator, const char *words[], int mos
 /// "SHARE/x" is the x below the folder with topologies/ and jobs/.
 static void resolve_share(const char *place, char out[LINE_BYTES]) {
     bool share = strncmp(place, "SHARE/", 6) == 0;
-    snprintf(out, LINE_BYTES, "%s%s", share ? COLOSSIM_SOURCE_DIR "/" : "", share ? place + 6 : place);
+    snprintf(out, LINE_BYTES, "%s%s", share ? COLOSSIM_SOURCE_DIR "/" : "",
+             share ? place + 6 : place);
 }
 
 static bool next_case(FILE *table, Case *one) {
@@ -74,7 +81,8 @@ static bool reports(const char *errors, const Case *one) {
     char wanted[2][2 * LINE_BYTES];
     snprintf(wanted[0], sizeof wanted[0], "%s: error: %s", one->place, one->phrase);
     snprintf(wanted[1], sizeof wanted[1], "%s: %s", one->place, one->phrase);
-    for (const char *line = errors; line && *line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL)
+    for (const char *line = errors; line && *line;
+         line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL)
         for (int i = 0; i < 2; i++)
             if (strncmp(line, wanted[i], strlen(wanted[i])) == 0) return true;
     return false;
@@ -84,7 +92,8 @@ static int run_case(const Case *one, char errors[ERRORS_BYTES]) {
     FILE *out = tmpfile(), *err = tmpfile();
     assert_non_null(out);
     assert_non_null(err);
-    int code = check_files(one->nfiles, one->files, one->nsettings, one->settings, CHECK_RESOLVED, out, err);
+    int code = check_files(one->nfiles, one->files, one->nsettings, one->settings, CHECK_RESOLVED,
+                           out, err);
     rewind(err);
     size_t n = fread(errors, 1, ERRORS_BYTES - 1, err);
     errors[n] = '\0';
@@ -108,8 +117,8 @@ static void wrong_input_is_refused_at_its_place(void **state) {
         ncases++;
         if (code == 2 && reports(errors, &one)) continue;
         nfailed++;
-        print_error("%s: exit code %d, wanted 2 and\n  %s: error: %s\ngot\n%s\n", one.files[one.nfiles - 1], code,
-                    one.place, one.phrase, errors);
+        print_error("%s: exit code %d, wanted 2 and\n  %s: error: %s\ngot\n%s\n",
+                    one.files[one.nfiles - 1], code, one.place, one.phrase, errors);
     }
     fclose(table);
     assert_int_equal(nfailed, 0);
@@ -120,7 +129,8 @@ static void good_input_is_accepted(void **state) {
     (void)state;
     assert_int_equal(chdir(COLOSSIM_SOURCE_DIR "/tests/bad-input"), 0);
     static char errors[ERRORS_BYTES];
-    Case good = {.files = {"good-topology.yaml", "good-job.yaml", "good-traffic.yaml"}, .nfiles = 3};
+    Case good = {.files = {"good-topology.yaml", "good-job.yaml", "good-traffic.yaml"},
+                 .nfiles = 3};
     assert_int_equal(run_case(&good, errors), 0);
     assert_string_equal(errors, "");
 }

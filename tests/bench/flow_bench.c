@@ -1,11 +1,14 @@
-/// flow_bench.c: CPU seconds of the flow engine on the race scenarios (tests/engine/race.h) and on what training does.
+/// flow_bench.c: CPU seconds of the flow engine on the race scenarios (tests/engine/race.h) and on
+/// what training does.
 ///
-///     flow_bench [repeats [name]]   one line a scenario: median CPU time of `repeats` runs (default 3), routing included;
-///                                   `name` picks scenarios that begin with it
+///     flow_bench [repeats [name]]
 ///
-/// `start` is the mass start alone: submission, routes and one solution of 10^6 flows. `pipeline` is point-to-point
-/// messages of 8 rails, 16 links each, that start and end alone; `shared` the same among coupled rings over the same
-/// links, as in the last part of a training step.
+/// One line a scenario: median CPU time of `repeats` runs (default 3), routing included. `name`
+/// picks the scenarios that begin with it.
+///
+/// `start` is the mass start alone: submission, routes and one solution of 10^6 flows. `pipeline`
+/// is point-to-point messages of 8 rails, 16 links each, that start and end alone; `shared` the
+/// same among coupled rings over the same links, as in the last part of a training step.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -95,8 +98,11 @@ static double bench_pipeline(int64_t nrings, int64_t control_delay_ps) {
     int64_t rail[RAILS], node[NODES];
     for (int64_t r = 0; r < nrings; r++) {
         rail[r] = r;
-        submit(flow, (Transfer){.tag = -1 - r, .edges = {NODES, ring_edge, &rail[r], 0}, .queue_pairs = 1,
-                                .bytes = INT64_C(1) << 50, .rounds = 1});
+        submit(flow, (Transfer){.tag = -1 - r,
+                                .edges = {NODES, ring_edge, &rail[r], 0},
+                                .queue_pairs = 1,
+                                .bytes = INT64_C(1) << 50,
+                                .rounds = 1});
     }
     flow_advance(flow, 1);
     for (int64_t n = 0; n < NODES; n++) node[n] = n;
@@ -104,8 +110,12 @@ static double bench_pipeline(int64_t nrings, int64_t control_delay_ps) {
     Completion done[256];
     for (int64_t i = 0; i < MESSAGES; i++) {
         int64_t n = i * 37 % NODES, now_ps = 2000000 * (i + 1);
-        submit(flow, (Transfer){.tag = i, .edges = {RAILS, bundle_edge, &node[n], (uint64_t)n + 1}, .queue_pairs = 1,
-                                .bytes = 4 << 20, .rounds = 1, .start_ps = now_ps + 10000000});
+        submit(flow, (Transfer){.tag = i,
+                                .edges = {RAILS, bundle_edge, &node[n], (uint64_t)n + 1},
+                                .queue_pairs = 1,
+                                .bytes = 4 << 20,
+                                .rounds = 1,
+                                .start_ps = now_ps + 10000000});
         flow_advance(flow, now_ps);
         flow_drain(flow, done, 256);
     }
@@ -159,6 +169,7 @@ int main(int argc, char **argv) {
     }
     MemoryRow rows[64];
     int nrows = memory_report(rows, 64);
-    for (int i = 0; i < nrows && i < 64; i++) printf("  %-16s %8.1f MiB at most\n", rows[i].label, (double)rows[i].high_bytes / 1048576);
+    for (int i = 0; i < nrows && i < 64; i++)
+        printf("  %-16s %8.1f MiB at most\n", rows[i].label, (double)rows[i].high_bytes / 1048576);
     return 0;
 }

@@ -1,7 +1,9 @@
-// Thousands of damaged configurations: each ends with a verdict. Nothing crashes, hangs, or fails without a word.
+// Thousands of damaged configurations: each ends with a verdict. Nothing crashes, hangs, or fails
+// without a word.
 //
-// The files that ship are damaged in memory (bytes, lines, tokens that mean something to YAML or to the schemas) and
-// loaded whole. Under AddressSanitizer and UndefinedBehaviorSanitizer this is the proof that no text can hurt.
+// The files that ship are damaged in memory (bytes, lines, tokens that mean something to YAML or to
+// the schemas) and loaded whole. Under AddressSanitizer and UndefinedBehaviorSanitizer this is the
+// proof that no text can hurt.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +15,14 @@
 #include "claims.h"
 #include "config/run_file.h"
 
-enum { TRIALS = 4000, SEED = 20240907, DAMAGES_MOST = 4, CACHE_FILES = 64, SECONDS_MOST = 50, FILE_SECONDS_MOST = 5 };
+enum {
+    TRIALS = 4000,
+    SEED = 20240907,
+    DAMAGES_MOST = 4,
+    CACHE_FILES = 64,
+    SECONDS_MOST = 50,
+    FILE_SECONDS_MOST = 5
+};
 
 typedef struct CachedFile {
     char path[TEXT_PATH_BYTES];
@@ -64,7 +73,8 @@ static int64_t draw(int trial, int *n, int64_t below) {
 }
 
 /// Replace bytes [begin, end) of a text; the result is a new block of *size bytes.
-static char *splice(char *text, int64_t *size, int64_t begin, int64_t end, const char *insert, int64_t ninsert) {
+static char *splice(char *text, int64_t *size, int64_t begin, int64_t end, const char *insert,
+                    int64_t ninsert) {
     int64_t grown = *size - (end - begin) + ninsert;
     char *out = malloc((size_t)grown + 1);
     memcpy(out, text, (size_t)begin);
@@ -86,9 +96,30 @@ static void line_around(const char *text, int64_t size, int64_t at, int64_t *beg
 
 static char *damage(char *text, int64_t *size, int trial, int *n) {
     static const char *const TOKENS[] = {
-        "%% ", "\"", "'", "[", "]", "{", "}", "&a ", "*a", "!!int ", "---\n", "...\n", "? ", ": ", "- ", "|\n", ">\n", "#", "\t",
-        "\r", "\xFF", "\xEF\xBB\xBF", "<<: ", "-1", "0", "1", "2", "3", "7", "999999999999999999", "1e9", "0.0000001", "400 Gb/s", "5 m",
-        "%", " us", "auto", "none", "all", "off", "random", "null", "\n", "  ", "1048576", "2147483647", "16777216",
+        "%% ",      "\"",
+        "'",        "[",
+        "]",        "{",
+        "}",        "&a ",
+        "*a",       "!!int ",
+        "---\n",    "...\n",
+        "? ",       ": ",
+        "- ",       "|\n",
+        ">\n",      "#",
+        "\t",       "\r",
+        "\xFF",     "\xEF\xBB\xBF",
+        "<<: ",     "-1",
+        "0",        "1",
+        "2",        "3",
+        "7",        "999999999999999999",
+        "1e9",      "0.0000001",
+        "400 Gb/s", "5 m",
+        "%",        " us",
+        "auto",     "none",
+        "all",      "off",
+        "random",   "null",
+        "\n",       "  ",
+        "1048576",  "2147483647",
+        "16777216",
     };
     const int ntokens = sizeof TOKENS / sizeof TOKENS[0];
     int64_t at = *size > 0 ? draw(trial, n, *size) : 0, begin, end;
@@ -100,8 +131,10 @@ static char *damage(char *text, int64_t *size, int trial, int *n) {
         }
         case 1: return splice(text, size, at, at, token, (int64_t)strlen(token));
         case 2: // a word becomes a token
-            for (begin = at; begin > 0 && !strchr(" \n:[],", text[begin - 1]); begin--) {}
-            for (end = at; end < *size && !strchr(" \n:[],", text[end]); end++) {}
+            for (begin = at; begin > 0 && !strchr(" \n:[],", text[begin - 1]); begin--) {
+            }
+            for (end = at; end < *size && !strchr(" \n:[],", text[end]); end++) {
+            }
             return splice(text, size, begin, end, token, (int64_t)strlen(token));
         case 3: // a line is lost
             line_around(text, *size, at, &begin, &end);
@@ -114,7 +147,7 @@ static char *damage(char *text, int64_t *size, int trial, int *n) {
             return splice(text, size, end, end, line, length);
         }
         case 5: return splice(text, size, at, *size, "", 0); // cut short
-        default: // indentation
+        default:                                             // indentation
             line_around(text, *size, at, &begin, &end);
             return splice(text, size, begin, begin, "  ", 2);
     }
@@ -130,8 +163,11 @@ static const char *const PAIRS[][2] = {
 };
 enum { PAIRS_N = sizeof PAIRS / sizeof PAIRS[0] };
 static const char *const OTHERS[] = {
-    "topologies/hardware/h100-sxm.yaml", "topologies/hardware/nvlink4-8.yaml", "topologies/hardware/quantum-2-qm9700.yaml",
-    "jobs/models/llama3.1-405b.yaml", "jobs/models/gpt-1.7b.yaml",
+    "topologies/hardware/h100-sxm.yaml",
+    "topologies/hardware/nvlink4-8.yaml",
+    "topologies/hardware/quantum-2-qm9700.yaml",
+    "jobs/models/llama3.1-405b.yaml",
+    "jobs/models/gpt-1.7b.yaml",
 };
 enum { OTHERS_N = sizeof OTHERS / sizeof OTHERS[0] };
 

@@ -9,14 +9,16 @@
 static int64_t parse(QuantityKind kind, const char *text) {
     int64_t value = -1;
     char reason[QUANTITY_REASON_BYTES] = "";
-    if (!quantity_parse_int(kind, text, &value, reason)) fail_msg("'%s' was refused: %s", text, reason);
+    if (!quantity_parse_int(kind, text, &value, reason))
+        fail_msg("'%s' was refused: %s", text, reason);
     return value;
 }
 
 static void refuses(QuantityKind kind, const char *text, const char *phrase) {
     int64_t value;
     char reason[QUANTITY_REASON_BYTES] = "";
-    if (quantity_parse_int(kind, text, &value, reason)) fail_msg("'%s' was taken as %lld", text, (long long)value);
+    if (quantity_parse_int(kind, text, &value, reason))
+        fail_msg("'%s' was taken as %lld", text, (long long)value);
     if (!strstr(reason, phrase)) fail_msg("'%s': '%s' lacks '%s'", text, reason, phrase);
 }
 
@@ -88,14 +90,17 @@ static void what_is_written_reads_back(void **state) {
     for (int kind = QUANTITY_NONE; kind < QUANTITY_FRACTION; kind++)
         for (int i = 0; i < 2000; i++) {
             // 18 digits are read; values above have no short text.
-            int64_t value = rng_below(3, RNG_TEST, (uint64_t)i, (uint64_t)kind, INT64_C(1) << (i % 57)) ;
+            int64_t value =
+                rng_below(3, RNG_TEST, (uint64_t)i, (uint64_t)kind, INT64_C(1) << (i % 57));
             quantity_write_int((QuantityKind)kind, value, text);
             int64_t back = -1;
             if (!quantity_parse_int((QuantityKind)kind, text, &back, reason) || back != value)
-                fail_msg("%lld was written '%s' and read %lld: %s", (long long)value, text, (long long)back, reason);
+                fail_msg("%lld was written '%s' and read %lld: %s", (long long)value, text,
+                         (long long)back, reason);
         }
     for (int i = 0; i < 2000; i++) {
-        double value = rng_uniform(3, RNG_TEST, (uint64_t)i, 99) * (i % 3 == 0 ? 1 : 1e15), back = -1;
+        double value = rng_uniform(3, RNG_TEST, (uint64_t)i, 99) * (i % 3 == 0 ? 1 : 1e15),
+               back = -1;
         // As a person would write it: six digits.
         snprintf(text, sizeof text, "%.6g", value);
         if (strchr(text, 'e')) continue;

@@ -1,5 +1,5 @@
-// Laws of the flow engine, one by one. Links carry B = 50e9 bytes/s, 20 ps a byte; hosts of one GPU, 4 below a leaf,
-// so transfers between hosts of one leaf share nothing but ends.
+// Laws of the flow engine, one by one. Links carry B = 50e9 bytes/s, 20 ps a byte; hosts of one
+// GPU, 4 below a leaf, so transfers between hosts of one leaf share nothing but ends.
 #include "base/units.h"
 #include "claims.h"
 #include "engine/engine_ops.h"
@@ -74,7 +74,8 @@ static void equal_transfers_end_together_at_k_times_alone(void **state) {
     for (int64_t k = 1; k <= 100; k++) {
         Bench bench;
         open_bench(&bench, 16, 0);
-        for (int64_t i = 0; i < k; i++) submit(bench.flow, message(i, i % 2 ? &A_TO_B : &A_TO_C, 123457, 0));
+        for (int64_t i = 0; i < k; i++)
+            submit(bench.flow, message(i, i % 2 ? &A_TO_B : &A_TO_C, 123457, 0));
         run(&bench);
         for (int64_t i = 0; i < k; i++) {
             assert_int_equal(bench.done[i].end_ps, bench.done[0].end_ps);
@@ -87,7 +88,8 @@ static void equal_transfers_end_together_at_k_times_alone(void **state) {
     }
 }
 
-// Of two on a link the short one ends at 2 n; with instant reaction the long one then has the link to itself.
+// Of two on a link the short one ends at 2 n; with instant reaction the long one then has the link
+// to itself.
 static void a_survivor_takes_the_whole_link(void **state) {
     (void)state;
     Bench bench;
@@ -100,7 +102,8 @@ static void a_survivor_takes_the_whole_link(void **state) {
     close_bench(&bench);
 }
 
-// A ghost keeps its share for the control delay d: the survivor loses d / 2 of full rate, also against newcomers.
+// A ghost keeps its share for the control delay d: the survivor loses d / 2 of full rate, also
+// against newcomers.
 static void ghosts_keep_their_share(void **state) {
     (void)state;
     Bench bench;
@@ -141,7 +144,8 @@ static void zero_bytes_complete_at_their_start(void **state) {
     close_bench(&bench);
 }
 
-// R rounds of latency L: R L + bytes / B alone. The waits are a cap, so a second transfer finds room beside it.
+// R rounds of latency L: R L + bytes / B alone. The waits are a cap, so a second transfer finds
+// room beside it.
 static void rounds_wait_and_leave_room(void **state) {
     (void)state;
     Bench bench;
@@ -159,7 +163,8 @@ static void rounds_wait_and_leave_room(void **state) {
     close_bench(&bench);
 }
 
-// An edge of weight w puts w bytes on its links per byte of progress: it alone limits the transfer to B / w.
+// An edge of weight w puts w bytes on its links per byte of progress: it alone limits the transfer
+// to B / w.
 static void weights_multiply_the_load(void **state) {
     (void)state;
     Bench bench;
@@ -194,8 +199,8 @@ static void shares_are_in_proportion_to_queue_pairs(void **state) {
     close_bench(&bench);
 }
 
-// Coupled ring: all edges have one rate, so a message over one of its links for a time T delays it by T / 2, wherever
-// the link is, and by no more if several links are crossed at the same time.
+// Coupled ring: all edges have one rate, so a message over one of its links for a time T delays it
+// by T / 2, wherever the link is, and by no more if several links are crossed at the same time.
 static void a_coupled_ring_has_the_rate_of_its_slowest_link(void **state) {
     (void)state;
     enum { N = 64, BYTES = 1000000, SHORT = 1000 };
@@ -209,14 +214,16 @@ static void a_coupled_ring_has_the_rate_of_its_slowest_link(void **state) {
         submit(bench.flow, coupled);
         for (int64_t i = 0; i < ncross; i++) submit(bench.flow, message(i, &cross[i], SHORT, 5000));
         run(&bench);
-        for (int64_t i = 0; i < ncross; i++) assert_int_equal(end_of(&bench, i), 5000 + 2 * SHORT * PS_PER_BYTE);
+        for (int64_t i = 0; i < ncross; i++)
+            assert_int_equal(end_of(&bench, i), 5000 + 2 * SHORT * PS_PER_BYTE);
         int64_t delay_ps = ncross > 0 ? SHORT * PS_PER_BYTE : 0;
         assert_int_equal(end_of(&bench, 100), BYTES * PS_PER_BYTE + delay_ps);
         close_bench(&bench);
     }
 }
 
-// Two messages share the link out of 0 for 2000 byte-times: half their rate is lost there, in congested time.
+// Two messages share the link out of 0 for 2000 byte-times: half their rate is lost there, in
+// congested time.
 static void congestion_is_charged_to_the_bottleneck(void **state) {
     (void)state;
     Bench bench;
@@ -236,7 +243,8 @@ static void congestion_is_charged_to_the_bottleneck(void **state) {
     close_bench(&bench);
 }
 
-// Intervals of 1000 byte-times: a message of 2500 bytes moves 1000, 1000, 500; nothing is said of what is empty.
+// Intervals of 1000 byte-times: a message of 2500 bytes moves 1000, 1000, 500; nothing is said of
+// what is empty.
 static void intervals_hold_what_moved_in_them(void **state) {
     (void)state;
     Cluster *cluster = race_cluster(16);
@@ -245,9 +253,7 @@ static void intervals_hold_what_moved_in_them(void **state) {
     submit(flow, message(1, &A_TO_B, 2500, 3 * interval_ps));
     submit(flow, message(2, &A_TO_B, 10, 9 * interval_ps + 5));
     flow_advance(flow, 20 * interval_ps);
-    const struct {
-        int64_t index, bytes;
-    } wanted[] = {{3, 1000}, {4, 1000}, {5, 500}, {9, 10}};
+    const struct { int64_t index, bytes; } wanted[] = {{3, 1000}, {4, 1000}, {5, 500}, {9, 10}};
     const LinkSample *samples;
     int64_t index;
     for (int i = 0; i < 4; i++) {
@@ -269,10 +275,12 @@ static void a_step_shifted_in_time_repeats_exactly(void **state) {
     Bench bench;
     open_bench(&bench, 16, 1000);
     Edge edge[N];
-    for (int64_t i = 0; i < N; i++) edge[i] = (Edge){i, (i * i + 3) % N == i ? (i + 1) % N : (i * i + 3) % N, 1};
+    for (int64_t i = 0; i < N; i++)
+        edge[i] = (Edge){i, (i * i + 3) % N == i ? (i + 1) % N : (i * i + 3) % N, 1};
     for (int64_t step = 0; step < STEPS; step++)
         for (int64_t i = 0; i < N; i++) {
-            Transfer transfer = message(step * N + i, &edge[i], 5000 + 300 * i, step * shift_ps + 1000 * (i % 3));
+            Transfer transfer =
+                message(step * N + i, &edge[i], 5000 + 300 * i, step * shift_ps + 1000 * (i % 3));
             transfer.edges.key = (uint64_t)i + 1;
             submit(bench.flow, transfer);
         }
@@ -285,7 +293,8 @@ static void a_step_shifted_in_time_repeats_exactly(void **state) {
     close_bench(&bench);
 }
 
-// Disjoint transfers end at the same picosecond on every engine; with contention no engine is faster than closed.
+// Disjoint transfers end at the same picosecond on every engine; with contention no engine is
+// faster than closed.
 static void closed_is_equal_when_alone_and_a_bound_otherwise(void **state) {
     (void)state;
     enum { N = 16 };
@@ -322,8 +331,10 @@ static void closed_is_equal_when_alone_and_a_bound_otherwise(void **state) {
             assert_true(end_ps[ENGINE_FLOW][i] >= end_ps[ENGINE_CLOSED][i]);
             nslower += end_ps[ENGINE_FLOW][i] > end_ps[ENGINE_CLOSED][i];
         }
-        if (shared) assert_true(nslower > 0);
-        else assert_int_equal(nslower, 0);
+        if (shared)
+            assert_true(nslower > 0);
+        else
+            assert_int_equal(nslower, 0);
     }
     cluster_destroy(cluster);
 }

@@ -1,7 +1,8 @@
-// Law: what the flow engine says depends on the transfers alone. Random transfers (several edges, weights, queue pairs,
-// rounds, starts that coincide, keys that repeat) end at the same picosecond, with the same totals per link, whether the
-// engine solves regions or everything, whatever the order of submission, the instants advanced to, or the sampling; and
-// after every event all levels satisfy the definition.
+// Law: what the flow engine says depends on the transfers alone. Random transfers (several edges,
+// weights, queue pairs, rounds, starts that coincide, keys that repeat) end at the same picosecond,
+// with the same totals per link, whether the engine solves regions or everything, whatever the
+// order of submission, the instants advanced to, or the sampling; and after every event all levels
+// satisfy the definition.
 #include <stdlib.h>
 
 #include "base/memory.h"
@@ -14,7 +15,7 @@
 #define NSCENES 20 // more in the slow variant
 #endif
 
-enum { NTRANSFERS = 160, EDGES_MAX = 6,  NSTEPS = 3, LINKS_MAX = 2000 };
+enum { NTRANSFERS = 160, EDGES_MAX = 6, NSTEPS = 3, LINKS_MAX = 2000 };
 
 typedef struct Scene {
     Cluster *cluster;
@@ -24,16 +25,20 @@ typedef struct Scene {
     uint64_t entity, draw;
 } Scene;
 
-static int64_t pick(Scene *scene, int64_t n) { return rng_below(12, RNG_TEST, scene->entity, scene->draw++, n); }
+static int64_t pick(Scene *scene, int64_t n) {
+    return rng_below(12, RNG_TEST, scene->entity, scene->draw++, n);
+}
 
 static Edge edge_at(const void *context, int64_t i) { return ((const Edge *)context)[i]; }
 
 static void draw_edges(Scene *scene, int64_t t, int64_t ngpus) {
     Transfer *transfer = &scene->transfer[t];
-    transfer->edges = (EdgeSet){.nedges = 1 + pick(scene, EDGES_MAX), .edge = edge_at, .context = scene->edge[t]};
+    transfer->edges =
+        (EdgeSet){.nedges = 1 + pick(scene, EDGES_MAX), .edge = edge_at, .context = scene->edge[t]};
     for (int64_t e = 0; e < transfer->edges.nedges; e++) {
         GpuId src = pick(scene, ngpus);
-        scene->edge[t][e] = (Edge){src, (src + 1 + pick(scene, ngpus - 1)) % ngpus, 1 + (int32_t)pick(scene, 3)};
+        scene->edge[t][e] =
+            (Edge){src, (src + 1 + pick(scene, ngpus - 1)) % ngpus, 1 + (int32_t)pick(scene, 3)};
     }
     transfer->queue_pairs = 1 + (int32_t)pick(scene, 4);
     transfer->connection = (uint64_t)pick(scene, 4);
@@ -50,15 +55,18 @@ static void draw_scene(Scene *scene, uint64_t entity) {
     spec.wiring = entity % 8 < 4 ? WIRING_PLAIN : WIRING_RAIL;
     if (entity % 3 == 0) {
         spec.nfaults = 1;
-        spec.fault[0] = (LinkFaultSpec){.tier = 2, .lower = 1, .port = 2, .fraction = entity % 2 ? 0.5 : 0};
+        spec.fault[0] =
+            (LinkFaultSpec){.tier = 2, .lower = 1, .port = 2, .fraction = entity % 2 ? 0.5 : 0};
     }
     Status status = cluster_create(&spec, &scene->cluster);
     if (!status_is_ok(&status)) fail_msg("%s", status.text);
     for (int64_t t = 0; t < NTRANSFERS; t++) {
         Transfer *transfer = &scene->transfer[t];
         int64_t like = t > 0 && pick(scene, 3) == 0 ? pick(scene, t) : -1;
-        if (like >= 0) *transfer = scene->transfer[like]; // a route used again, later or at the same time
-        else draw_edges(scene, t, cluster_ngpus(scene->cluster));
+        if (like >= 0)
+            *transfer = scene->transfer[like]; // a route used again, later or at the same time
+        else
+            draw_edges(scene, t, cluster_ngpus(scene->cluster));
         transfer->tag = 1000 - 3 * t;
         transfer->step = (int32_t)pick(scene, NSTEPS);
         transfer->bytes = pick(scene, 8) == 0 ? 0 : 1 + pick(scene, 1 << (10 + 2 * pick(scene, 6)));
@@ -68,7 +76,8 @@ static void draw_scene(Scene *scene, uint64_t entity) {
     }
     for (int64_t i = 0; i < NTRANSFERS; i++) { // insertion sort by start, stable
         int64_t j = i;
-        for (; j > 0 && scene->transfer[scene->order[j - 1]].start_ps > scene->transfer[i].start_ps; j--)
+        for (; j > 0 && scene->transfer[scene->order[j - 1]].start_ps > scene->transfer[i].start_ps;
+             j--)
             scene->order[j] = scene->order[j - 1];
         scene->order[j] = i;
     }
@@ -98,7 +107,8 @@ static void advance_checked(Flow *flow, int64_t to_ps) {
 }
 
 static void collect(Flow *flow, Outcome *outcome) {
-    for (int64_t n; (n = flow_drain(flow, &outcome->done[outcome->ndone], 7)) > 0;) outcome->ndone += n;
+    for (int64_t n; (n = flow_drain(flow, &outcome->done[outcome->ndone], 7)) > 0;)
+        outcome->ndone += n;
 }
 
 static void totals(Flow *flow, Outcome *outcome) {
@@ -137,12 +147,15 @@ static void play(const Scene *scene, const FlowSpec *spec, Manner manner, Outcom
         }
     }
     assert_true(flow_nunfinished(flow) > 0);
-    if (manner == BACKWARDS) flow_advance(flow, TIME_NEVER_PS);
-    else advance_checked(flow, TIME_NEVER_PS);
+    if (manner == BACKWARDS)
+        flow_advance(flow, TIME_NEVER_PS);
+    else
+        advance_checked(flow, TIME_NEVER_PS);
     assert_int_equal(flow_nunfinished(flow), 0);
     collect(flow, outcome);
     // What was drained before the rest of its instant was submitted stands before it.
-    if (manner == JUST_IN_TIME) qsort(outcome->done, (size_t)outcome->ndone, sizeof *outcome->done, by_end_and_tag);
+    if (manner == JUST_IN_TIME)
+        qsort(outcome->done, (size_t)outcome->ndone, sizeof *outcome->done, by_end_and_tag);
     if (spec->interval_ps > 0) flow_advance(flow, flow_now_ps(flow) + spec->interval_ps);
     totals(flow, outcome);
     flow_destroy(flow);
@@ -179,7 +192,8 @@ static void assert_sound(const Outcome *outcome) {
 static void outcome_depends_on_the_transfers_alone(void **state) {
     (void)state;
     Scene *scene = memory_alloc("test", sizeof *scene);
-    Outcome *first = memory_alloc("test", sizeof *first), *other = memory_alloc("test", sizeof *other);
+    Outcome *first = memory_alloc("test", sizeof *first),
+            *other = memory_alloc("test", sizeof *other);
     for (uint64_t i = 0; i < NSCENES; i++) {
         draw_scene(scene, i);
         FlowSpec spec = {.control_delay_ps = i % 3 == 1 ? 0 : (int64_t)(i % 3) * 1700000};
@@ -203,7 +217,8 @@ static void outcome_depends_on_the_transfers_alone(void **state) {
     memory_free("test", other, sizeof *other);
 }
 
-// Bytes of all edges over all their links, from routing alone; parts of 1/(12 * 16) byte cover 1 to 4 queue pairs.
+// Bytes of all edges over all their links, from routing alone; parts of 1/(12 * 16) byte cover 1 to
+// 4 queue pairs.
 static void bytes_are_conserved_on_every_link(void **state) {
     (void)state;
     enum { PARTS = 12 };
@@ -212,7 +227,8 @@ static void bytes_are_conserved_on_every_link(void **state) {
     int64_t *parts = memory_alloc("test", LINKS_MAX * sizeof *parts);
     for (uint64_t i = 0; i < NSCENES; i++) {
         draw_scene(scene, i);
-        play(scene, &(FlowSpec){.control_delay_ps = 900000, .interval_ps = 333333}, JUST_IN_TIME, outcome);
+        play(scene, &(FlowSpec){.control_delay_ps = 900000, .interval_ps = 333333}, JUST_IN_TIME,
+             outcome);
         int64_t scale = PARTS * routing_unit_bytes(scene->cluster, 1);
         for (int64_t l = 0; l < LINKS_MAX; l++) parts[l] = 0;
         for (int64_t t = 0; t < NTRANSFERS; t++) {
@@ -221,12 +237,14 @@ static void bytes_are_conserved_on_every_link(void **state) {
                 Edge edge = transfer->edges.edge(transfer->edges.context, e);
                 LinkUse uses[ROUTE_USES_MAX];
                 int32_t nuses;
-                Status status = routing_route(scene->cluster, edge.src, edge.dst, transfer->connection,
-                                              transfer->queue_pairs, uses, &nuses);
+                Status status =
+                    routing_route(scene->cluster, edge.src, edge.dst, transfer->connection,
+                                  transfer->queue_pairs, uses, &nuses);
                 assert_true(status_is_ok(&status));
                 int64_t unit = routing_unit_bytes(scene->cluster, transfer->queue_pairs);
                 for (int32_t u = 0; u < nuses; u++)
-                    parts[uses[u].link] += transfer->bytes * edge.weight * uses[u].weight * (scale / unit);
+                    parts[uses[u].link] +=
+                        transfer->bytes * edge.weight * uses[u].weight * (scale / unit);
             }
         }
         for (int32_t step = 0; step < NSTEPS; step++)

@@ -1,5 +1,5 @@
-// Law: levels are the only ones that satisfy the definition of maxmin.h, whatever the order of transfers and links;
-// in large units they are the max-min fair rates of the rationals.
+// Law: levels are the only ones that satisfy the definition of maxmin.h, whatever the order of
+// transfers and links; in large units they are the max-min fair rates of the rationals.
 #include "engine/flow/maxmin.h"
 
 #include <stdbool.h>
@@ -20,7 +20,9 @@ typedef struct Random {
     uint64_t entity, draw;
 } Random;
 
-static int64_t pick(Random *r, int64_t n) { return rng_below(11, RNG_TEST, r->entity, r->draw++, n); }
+static int64_t pick(Random *r, int64_t n) {
+    return rng_below(11, RNG_TEST, r->entity, r->draw++, n);
+}
 
 static void compress(Random *r) {
     int64_t n = 0;
@@ -44,8 +46,8 @@ static void point(Random *r) {
     r->system.cap = r->cap;
 }
 
-static void draw_system(Random *r, uint64_t entity, int64_t capacity_max, int32_t links_max, int32_t a_max,
-                        bool caps) {
+static void draw_system(Random *r, uint64_t entity, int64_t capacity_max, int32_t links_max,
+                        int32_t a_max, bool caps) {
     memset(r, 0, sizeof *r);
     r->entity = entity;
     r->system.nlinks = 1 + pick(r, links_max);
@@ -62,8 +64,9 @@ static void draw_system(Random *r, uint64_t entity, int64_t capacity_max, int32_
     point(r);
 }
 
-/// Play the definition level by level: at level s a link binds if what users below s leave is less than s + 1 for each
-/// unit of weight at or above s, and its users that are still free then have level s.
+/// Play the definition level by level: at level s a link binds if what users below s leave is less
+/// than s + 1 for each unit of weight at or above s, and its users that are still free then have
+/// level s.
 static void solve_by_definition(const Random *r, int64_t level[]) {
     const int64_t n = r->system.ntransfers;
     int64_t nfree = 0, most = 0;
@@ -71,15 +74,18 @@ static void solve_by_definition(const Random *r, int64_t level[]) {
         level[f] = r->use_first[f] == r->use_first[f + 1] ? r->cap[f] : -1;
         nfree += level[f] < 0;
     }
-    for (int64_t l = 0; l < r->system.nlinks; l++) most = r->capacity[l] > most ? r->capacity[l] : most;
+    for (int64_t l = 0; l < r->system.nlinks; l++)
+        most = r->capacity[l] > most ? r->capacity[l] : most;
     for (int64_t s = 0; nfree > 0 && s <= most; s++) {
         bool freeze[TRANSFERS_MAX] = {false};
         for (int64_t l = 0; l < r->system.nlinks; l++) {
             Wide left = r->capacity[l], from = 0;
             for (int64_t f = 0; f < n; f++) {
                 Wide weight = (Wide)r->a[f][l] * r->phi[f];
-                if (level[f] >= 0 && level[f] < s) left -= weight * level[f];
-                else from += weight;
+                if (level[f] >= 0 && level[f] < s)
+                    left -= weight * level[f];
+                else
+                    from += weight;
             }
             for (int64_t f = 0; f < n && left < (s + 1) * from; f++) freeze[f] |= r->a[f][l] > 0;
         }
@@ -104,7 +110,8 @@ static void levels_are_those_of_the_definition(void **state) {
     }
 }
 
-// Water filling in fractions: rate of every transfer num / den, exact in 128 bits for the sizes drawn here.
+// Water filling in fractions: rate of every transfer num / den, exact in 128 bits for the sizes
+// drawn here.
 typedef struct Fraction {
     Wide num, den;
 } Fraction;
@@ -133,8 +140,11 @@ static void solve_in_fractions(const Random *r, Fraction rate[]) {
             Wide weight = 0;
             for (int64_t f = 0; f < r->system.ntransfers; f++) {
                 Wide w = (Wide)r->a[f][l] * r->phi[f];
-                if (frozen[f]) left = reduced(left.num * rate[f].den - w * rate[f].num * left.den, left.den * rate[f].den);
-                else weight += w;
+                if (frozen[f])
+                    left = reduced(left.num * rate[f].den - w * rate[f].num * left.den,
+                                   left.den * rate[f].den);
+                else
+                    weight += w;
             }
             if (weight == 0) continue;
             Fraction share = reduced(left.num, left.den * weight);
@@ -162,7 +172,8 @@ static void levels_are_the_fair_rates_of_the_rationals(void **state) {
         solve_in_fractions(&r, rate);
         for (int64_t f = 0; f < r.system.ntransfers; f++) {
             if (rate[f].den == 0) continue; // no links
-            // A link's remainder is below its weight (at most 144) and is passed on at most 3 times.
+            // A link's remainder is below its weight (at most 144) and is passed on at most 3
+            // times.
             Wide error = level[f] * rate[f].den - rate[f].num;
             assert_true((error < 0 ? -error : error) < 2000 * rate[f].den);
         }
@@ -183,7 +194,8 @@ static void levels_do_not_depend_on_order(void **state) {
     Random r, other;
     for (uint64_t i = 0; i < NSYSTEMS / 4; i++) {
         draw_system(&r, 3 * NSYSTEMS + i, INT64_C(1) << 40, LINKS_MAX, 5, true);
-        int64_t level[TRANSFERS_MAX], shuffled[TRANSFERS_MAX], transfer_to[TRANSFERS_MAX], link_to[LINKS_MAX];
+        int64_t level[TRANSFERS_MAX], shuffled[TRANSFERS_MAX], transfer_to[TRANSFERS_MAX],
+            link_to[LINKS_MAX];
         shuffle(&r, r.system.ntransfers, transfer_to);
         shuffle(&r, r.system.nlinks, link_to);
         other = r;
@@ -192,12 +204,14 @@ static void levels_do_not_depend_on_order(void **state) {
         for (int64_t f = 0; f < r.system.ntransfers; f++) {
             other.phi[transfer_to[f]] = r.phi[f];
             other.cap[transfer_to[f]] = r.cap[f];
-            for (int64_t l = 0; l < r.system.nlinks; l++) other.a[transfer_to[f]][link_to[l]] = r.a[f][l];
+            for (int64_t l = 0; l < r.system.nlinks; l++)
+                other.a[transfer_to[f]][link_to[l]] = r.a[f][l];
         }
         compress(&other);
         maxmin_solve(&r.system, level);
         maxmin_solve(&other.system, shuffled);
-        for (int64_t f = 0; f < r.system.ntransfers; f++) assert_int_equal(level[f], shuffled[transfer_to[f]]);
+        for (int64_t f = 0; f < r.system.ntransfers; f++)
+            assert_int_equal(level[f], shuffled[transfer_to[f]]);
     }
 }
 
@@ -224,7 +238,8 @@ static void bottleneck_is_the_least_link_at_the_level(void **state) {
         maxmin_solve_links(&r.system, level, link_level, bottleneck);
         for (int64_t f = 0; f < r.system.ntransfers; f++) {
             int64_t wanted = -1;
-            for (int64_t u = r.use_first[f]; u < r.use_first[f + 1] && wanted < 0 && level[f] < r.cap[f]; u++)
+            for (int64_t u = r.use_first[f];
+                 u < r.use_first[f + 1] && wanted < 0 && level[f] < r.cap[f]; u++)
                 if (link_level[r.use_link[u]] == level[f]) wanted = u;
             assert_int_equal(bottleneck[f], wanted);
             assert_true(bottleneck[f] >= 0 || level[f] == r.cap[f]);

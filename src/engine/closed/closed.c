@@ -65,8 +65,9 @@ Status closed_alone_ps(Closed *closed, const Transfer *transfer, int64_t *durati
 
 Status closed_submit(Closed *closed, const Transfer *transfer) {
     TRY(price_check(transfer));
-    CHECK(transfer->start_ps >= closed->now_ps, "transfer %lld starts at %lld ps, but it is %lld ps",
-          (long long)transfer->tag, (long long)transfer->start_ps, (long long)closed->now_ps);
+    CHECK(transfer->start_ps >= closed->now_ps,
+          "transfer %lld starts at %lld ps, but it is %lld ps", (long long)transfer->tag,
+          (long long)transfer->start_ps, (long long)closed->now_ps);
     int32_t route;
     TRY(routes_hold(&closed->routes, transfer, &route));
     int64_t alone_ps = price_alone(&closed->routes, &closed->routes.at[route], transfer).alone_ps;
@@ -75,11 +76,16 @@ Status closed_submit(Closed *closed, const Transfer *transfer) {
         return price_never_ends(transfer);
     }
     int64_t end_ps = transfer->start_ps + alone_ps, index = closed->pending.n;
-    if (closed->free_pending.n > 0) index = closed->free_pending.at[--closed->free_pending.n];
-    else array_resize(&closed->pending, index + 1);
-    closed->pending.at[index] =
-        (Pending){{transfer->tag, transfer->start_ps, end_ps, alone_ps}, transfer->bytes, route, transfer->step};
-    heap_push(&closed->ends, (HeapItem){end_ps, (uint64_t)transfer->tag ^ (UINT64_C(1) << 63), index});
+    if (closed->free_pending.n > 0)
+        index = closed->free_pending.at[--closed->free_pending.n];
+    else
+        array_resize(&closed->pending, index + 1);
+    closed->pending.at[index] = (Pending){{transfer->tag, transfer->start_ps, end_ps, alone_ps},
+                                          transfer->bytes,
+                                          route,
+                                          transfer->step};
+    heap_push(&closed->ends,
+              (HeapItem){end_ps, (uint64_t)transfer->tag ^ (UINT64_C(1) << 63), index});
     return status_ok();
 }
 
@@ -94,7 +100,8 @@ void closed_advance(Closed *closed, int64_t to_ps) {
         int64_t index = heap_pop(&closed->ends).item;
         const Pending *pending = &closed->pending.at[index];
         closed->now_ps = pending->completion.end_ps;
-        step_add(&closed->steps, &closed->routes, &closed->routes.at[pending->route], pending->step, pending->bytes);
+        step_add(&closed->steps, &closed->routes, &closed->routes.at[pending->route], pending->step,
+                 pending->bytes);
         array_push(&closed->done, pending->completion);
         let_go_route(closed, pending->route);
         array_push(&closed->free_pending, index);
@@ -119,4 +126,6 @@ int64_t closed_step_links(Closed *closed, int32_t step, const LinkSample **sampl
     return n;
 }
 
-void closed_step_clear(Closed *closed, int32_t step) { step_clear(&closed->steps, &closed->routes, step); }
+void closed_step_clear(Closed *closed, int32_t step) {
+    step_clear(&closed->steps, &closed->routes, step);
+}

@@ -1,5 +1,5 @@
-/// Events of the flow engine: transfers start, end, and are felt to have ended. All that happens in one picosecond is
-/// applied together and followed by one solution.
+/// Events of the flow engine: transfers start, end, and are felt to have ended. All that happens in
+/// one picosecond is applied together and followed by one solution.
 #include "engine/flow/flow.h"
 
 #include <stdlib.h>
@@ -10,12 +10,14 @@
 #include "engine/flow/flow_state.h"
 
 Flow *flow_create(const Cluster *cluster, const FlowSpec *spec) {
-    CHECK(spec->control_delay_ps >= 0 && spec->interval_ps >= 0, "control delay %lld ps, interval %lld ps",
-          (long long)spec->control_delay_ps, (long long)spec->interval_ps);
+    CHECK(spec->control_delay_ps >= 0 && spec->interval_ps >= 0,
+          "control delay %lld ps, interval %lld ps", (long long)spec->control_delay_ps,
+          (long long)spec->interval_ps);
     Flow *flow = memory_alloc("flow", sizeof *flow);
     flow->cluster = cluster;
     flow->spec = *spec;
     routes_init(&flow->routes, cluster);
+    if (spec->owns) routes_set_owner(&flow->routes, spec->owns, spec->owner);
     runs_init(&flow->nodes, FLOW_LABEL_NODES, sizeof(UseNode));
     runs_init(&flow->user_runs, FLOW_LABEL_LINKS, sizeof(int32_t));
     return flow;
@@ -27,7 +29,8 @@ void flow_destroy(Flow *flow) {
     routes_fini(&flow->routes);
     runs_fini(&flow->nodes);
     runs_fini(&flow->user_runs);
-    memory_free(FLOW_LABEL_TRANSFERS, flow->active, (size_t)flow->active_capacity * sizeof *flow->active);
+    memory_free(FLOW_LABEL_TRANSFERS, flow->active,
+                (size_t)flow->active_capacity * sizeof *flow->active);
     memory_free(FLOW_LABEL_LINKS, flow->link, (size_t)flow->nlinks * sizeof *flow->link);
     array_free(&flow->free_active);
     heap_free(&flow->starts);
@@ -42,6 +45,10 @@ void flow_destroy(Flow *flow) {
     array_free(&flow->region);
     array_free(&flow->members);
     array_free(&flow->water);
+    array_free(&flow->private_waiting);
+    array_free(&flow->exposed);
+    memory_free(FLOW_LABEL_LINKS, flow->nannounced_on,
+                (size_t)flow->announce_capacity * sizeof(int32_t));
     memory_free("flow", flow, sizeof *flow);
 }
 
@@ -54,9 +61,11 @@ int64_t flow_now_ps(const Flow *flow) { return flow->now_ps; }
 static int32_t take_active(Flow *flow) {
     if (flow->free_active.n > 0) return flow->free_active.at[--flow->free_active.n];
     if (flow->nactive == flow->active_capacity) {
-        size_t old = (size_t)flow->active_capacity, wanted = (size_t)runs_grown(flow->active_capacity);
+        size_t old = (size_t)flow->active_capacity,
+               wanted = (size_t)runs_grown(flow->active_capacity);
         CHECK(wanted < INT32_MAX, "more than 2^31 transfers");
-        flow->active = memory_resize(FLOW_LABEL_TRANSFERS, flow->active, old * sizeof(Active), wanted * sizeof(Active));
+        flow->active = memory_resize(FLOW_LABEL_TRANSFERS, flow->active, old * sizeof(Active),
+                                     wanted * sizeof(Active));
         flow->active_capacity = (int64_t)wanted;
     }
     return (int32_t)flow->nactive++;
@@ -75,7 +84,7 @@ static void let_go_route(Flow *flow, int32_t route) {
     drop_excess_routes(flow);
 }
 
-Status flow_submit(Flow *flow, const Transfer *transfer) {
+Status flow_enter(Flow *flow, const Transfer *transfer, int32_t *out) {
     TRY(price_check(transfer));
     CHECK(transfer->start_ps >= flow->now_ps, "transfer %lld starts at %lld ps, but it is %lld ps",
           (long long)transfer->tag, (long long)transfer->start_ps, (long long)flow->now_ps);
@@ -102,8 +111,19 @@ Status flow_submit(Flow *flow, const Transfer *transfer) {
                                    .bottleneck = -1,
                                    .state = ACTIVE_WAITING};
     flow->nunfinished++;
-    if (transfer->start_ps == flow->now_ps) array_push(&flow->due, index);
-    else heap_push(&flow->starts, (HeapItem){.time_ps = transfer->start_ps, .item = index});
+    if (transfer->announced) announce_enter(flow, index);
+    *out = index;
+    return status_ok();
+}
+
+Status flow_submit(Flow *flow, const Transfer *transfer) {
+    int32_t index = -1;
+    TRY(flow_enter(flow, transfer, &index));
+    if (!transfer->announced && flow->routes.owns) array_push(&flow->private_waiting, index);
+    if (transfer->start_ps == flow->now_ps)
+        array_push(&flow->due, index);
+    else
+        heap_push(&flow->starts, (HeapItem){.time_ps = transfer->start_ps, .item = index});
     return status_ok();
 }
 
@@ -119,6 +139,7 @@ Status flow_alone_ps(Flow *flow, const Transfer *transfer, int64_t *duration_ps)
 /// Forget a transfer that no link feels any more.
 static void release(Flow *flow, int32_t index) {
     Active *f = &flow->active[index];
+    announce_leave(flow, index);
     if (f->first_node >= 0) {
         links_detach(flow, index);
         flow->nplaying--;
@@ -135,12 +156,15 @@ static void complete(Flow *flow, int32_t index) {
     stats_complete(flow, f);
     int64_t alone_ps = f->end_ps - f->start_ps;
     if (f->bytes > 0)
-        alone_ps = price_duration_ps(price_work(flow->routes.rate_bits, f->bytes), route->unit_bytes, f->cap);
+        alone_ps = price_duration_ps(price_work(flow->routes.rate_bits, f->bytes),
+                                     route->unit_bytes, f->cap);
     array_push(&flow->done, (Completion){f->tag, f->start_ps, f->end_ps, alone_ps});
     flow->nunfinished--;
     f->state = ACTIVE_GHOST;
-    if (f->first_node < 0 || flow->spec.control_delay_ps == 0) release(flow, index);
-    else array_push(&flow->ghosts, (GhostItem){flow->now_ps + flow->spec.control_delay_ps, index});
+    if (f->first_node < 0 || flow->spec.control_delay_ps == 0)
+        release(flow, index);
+    else
+        array_push(&flow->ghosts, (GhostItem){flow->now_ps + flow->spec.control_delay_ps, index});
 }
 
 static void push_heap(Flow *flow, int32_t index, int64_t end_ps) {
@@ -158,8 +182,10 @@ void push_end(Flow *flow, int32_t index) {
         flow->together.n = 0;
     }
     if (flow->together.n == 0) flow->together_ps = f->end_ps;
-    if (flow->together_ps == f->end_ps) array_push(&flow->together, index);
-    else push_heap(flow, index, f->end_ps);
+    if (flow->together_ps == f->end_ps)
+        array_push(&flow->together, index);
+    else
+        push_heap(flow, index, f->end_ps);
 }
 
 /// Is an entry of the queue the end of that transfer, or has a change of rate made it stale?
@@ -170,16 +196,20 @@ static bool entry_holds(const Flow *flow, int32_t index, int64_t time_ps) {
 
 static void requeue_stale(Flow *flow, int32_t index, int64_t time_ps) {
     Active *f = &flow->active[index];
-    if (f->state != ACTIVE_RUNNING || f->queued_ps != time_ps) return; // another entry stands for it
+    if (f->state != ACTIVE_RUNNING || f->queued_ps != time_ps)
+        return; // another entry stands for it
     f->queued_ps = f->end_ps;
     if (f->end_ps < TIME_NEVER_PS) push_heap(flow, index, f->end_ps);
 }
 
-/// Time of the earliest end; entries that a change of rate has made stale are put where they belong.
+/// Time of the earliest end; entries that a change of rate has made stale are put where they
+/// belong.
 static int64_t next_end_ps(Flow *flow) {
-    while (flow->together.n > 0 && !entry_holds(flow, flow->together.at[flow->together.n - 1], flow->together_ps))
+    while (flow->together.n > 0 &&
+           !entry_holds(flow, flow->together.at[flow->together.n - 1], flow->together_ps))
         requeue_stale(flow, flow->together.at[--flow->together.n], flow->together_ps);
-    while (flow->ends.n > 0 && !entry_holds(flow, (int32_t)flow->ends.at[0].item, flow->ends.at[0].time_ps)) {
+    while (flow->ends.n > 0 &&
+           !entry_holds(flow, (int32_t)flow->ends.at[0].item, flow->ends.at[0].time_ps)) {
         HeapItem stale = heap_pop(&flow->ends);
         requeue_stale(flow, (int32_t)stale.item, stale.time_ps);
     }
@@ -190,11 +220,14 @@ static int64_t next_end_ps(Flow *flow) {
 /// Complete all transfers that end now.
 static void play_ends(Flow *flow) {
     while (next_end_ps(flow) == flow->now_ps) {
-        if (heap_next_ps(&flow->ends) == flow->now_ps) complete(flow, (int32_t)heap_pop(&flow->ends).item);
+        if (heap_next_ps(&flow->ends) == flow->now_ps)
+            complete(flow, (int32_t)heap_pop(&flow->ends).item);
         if (flow->together.n == 0 || flow->together_ps != flow->now_ps) continue;
         for (int64_t i = 0; i < flow->together.n; i++)
-            if (entry_holds(flow, flow->together.at[i], flow->now_ps)) complete(flow, flow->together.at[i]);
-            else requeue_stale(flow, flow->together.at[i], flow->now_ps);
+            if (entry_holds(flow, flow->together.at[i], flow->now_ps))
+                complete(flow, flow->together.at[i]);
+            else
+                requeue_stale(flow, flow->together.at[i], flow->now_ps);
         array_clear(&flow->together);
     }
 }
@@ -234,13 +267,14 @@ static void start_alone(Flow *flow) {
             continue;
         }
         f->level = f->cap;
-        requeue(flow, flow->started.at[i]);
+        if (f->state == ACTIVE_RUNNING) requeue(flow, flow->started.at[i]);
     }
     flow->started.n = n;
 }
 
 static void end_ghosts(Flow *flow) {
-    while (flow->nghosts_gone < flow->ghosts.n && flow->ghosts.at[flow->nghosts_gone].time_ps == flow->now_ps)
+    while (flow->nghosts_gone < flow->ghosts.n &&
+           flow->ghosts.at[flow->nghosts_gone].time_ps == flow->now_ps)
         release(flow, flow->ghosts.at[flow->nghosts_gone++].transfer);
     if (flow->nghosts_gone < flow->ghosts.n / 2 + 16) return;
     int64_t left = flow->ghosts.n - flow->nghosts_gone;
@@ -255,14 +289,17 @@ static int completion_compare(const void *a, const void *b) {
     return (x->tag > y->tag) - (x->tag < y->tag);
 }
 
-/// Sort the completions of this instant; some may stand there from an earlier call for the same instant.
+/// Sort the completions of this instant; some may stand there from an earlier call for the same
+/// instant.
 static void sort_done(Flow *flow) {
     int64_t first = flow->done.n;
     bool sorted = true;
     for (; first > flow->ndrained && flow->done.at[first - 1].end_ps == flow->now_ps; first--)
-        if (first < flow->done.n && flow->done.at[first - 1].tag > flow->done.at[first].tag) sorted = false;
+        if (first < flow->done.n && flow->done.at[first - 1].tag > flow->done.at[first].tag)
+            sorted = false;
     if (!sorted)
-        qsort(&flow->done.at[first], (size_t)(flow->done.n - first), sizeof *flow->done.at, completion_compare);
+        qsort(&flow->done.at[first], (size_t)(flow->done.n - first), sizeof *flow->done.at,
+              completion_compare);
 }
 
 static void play_instant(Flow *flow, int64_t now_ps) {
@@ -271,16 +308,24 @@ static void play_instant(Flow *flow, int64_t now_ps) {
     end_ghosts(flow);
     for (int64_t i = 0; i < flow->due.n; i++) start(flow, flow->due.at[i]);
     array_clear(&flow->due);
-    while (heap_next_ps(&flow->starts) == now_ps) start(flow, (int32_t)heap_pop(&flow->starts).item);
+    while (heap_next_ps(&flow->starts) == now_ps)
+        start(flow, (int32_t)heap_pop(&flow->starts).item);
     start_alone(flow);
     solve_changes(flow);
     next_end_ps(flow); // leave no stale entry at the top
     sort_done(flow);
 }
 
+void flow_settle_adopted(Flow *flow) {
+    start_alone(flow);
+    solve_changes(flow);
+}
+
 void flow_advance(Flow *flow, int64_t to_ps) {
-    CHECK(to_ps >= flow->now_ps, "advance to %lld ps, but it is %lld ps", (long long)to_ps, (long long)flow->now_ps);
-    for (int64_t next = flow_next_ps(flow); next <= to_ps && next < TIME_NEVER_PS; next = flow_next_ps(flow)) {
+    CHECK(to_ps >= flow->now_ps, "advance to %lld ps, but it is %lld ps", (long long)to_ps,
+          (long long)flow->now_ps);
+    for (int64_t next = flow_next_ps(flow); next <= to_ps && next < TIME_NEVER_PS;
+         next = flow_next_ps(flow)) {
         stats_close_intervals(flow, next);
         play_instant(flow, next);
     }

@@ -1,13 +1,19 @@
-/// flow.h: the flow engine of one rank: transfers share links max-min fairly; events only when a rate changes.
+/// flow.h: the flow engine of one rank: transfers share links max-min fairly; events only when a
+/// rate changes.
 ///
-/// Idea.    Active transfers hold a level (maxmin.h). A start, or an end felt `control_delay` later (until then the
-///          ended transfer keeps its share as a ghost), changes the active set; the affected set is grown from the
-///          links touched until every touched link passes the check of the definition, and solved alone: the result
-///          equals the full solution to the bit. Only links with two or more users enter; a transfer alone on all its
-///          links runs at its precomputed cap. All changes of one picosecond are applied together, so their order
-///          cannot matter. Remaining work is a 128-bit integer in rate unit x ps, settled when a rate changes.
-/// Limits.  Shares change at once at a start; the reaction time of congestion control is `control_delay` for ends.
-/// Source.  docs in maxmin.h.
+/// Idea.    Active transfers hold a level (maxmin.h). A start, or an end felt `control_delay` later
+///          (until then the ended transfer keeps its share as a ghost), changes the active set; the
+///          affected set is grown from the links touched until every touched link passes the check
+///          of the definition, and solved alone: the result equals the full solution to the bit.
+///          Only links with two or more users enter; a transfer alone on all its links runs at its
+///          precomputed cap. All changes of one picosecond are applied together, so their order
+///          cannot matter. Remaining work is a 128-bit integer in rate unit x ps, settled when a
+///          rate changes. One unit of progress is routing_unit_bytes(queue_pairs) bytes of each
+///          edge of weight 1, and every phi is 1: weights then hold a transfer's queue pairs, so
+///          shares of a link are in proportion to them.
+/// Limits.  Shares change at once at a start; the reaction time of congestion control is
+///          `control_delay` for ends.
+/// Source.  Definition and water filling: maxmin.h; prices: price.h.
 #ifndef COLOSSIM_ENGINE_FLOW_FLOW_H
 #define COLOSSIM_ENGINE_FLOW_FLOW_H
 
@@ -19,6 +25,8 @@ typedef struct FlowSpec {
     int64_t control_delay_ps; ///< >= 0
     bool full_solve;          ///< oracle: solve the whole active set at every change
     int64_t interval_ps;      ///< sampling interval of link statistics; 0: none
+    bool (*owns)(const void *owner, LinkId link); ///< links of this rank; NULL: all
+    const void *owner;
 } FlowSpec;
 
 typedef struct Flow Flow; // opaque
@@ -28,16 +36,19 @@ void flow_destroy(Flow *flow);
 /// log2 of the number of rate units per B/s, chosen from the largest capacity.
 int32_t flow_rate_bits(const Flow *flow);
 
-/// Hand in a transfer (its routes are looked up now); it starts at start_ps >= the time advanced to.
+/// Hand in a transfer (its routes are looked up now); it starts at start_ps >= the time advanced
+/// to.
 ///   MPI: local.  Fails: STATUS_NO_PATH.
 Status flow_submit(Flow *flow, const Transfer *transfer);
 /// Time of the earliest pending event (start, end or ghost), or TIME_NEVER_PS.
 int64_t flow_next_ps(const Flow *flow);
 /// Time advanced to.
 int64_t flow_now_ps(const Flow *flow);
-/// Apply all events with time <= to_ps, in order; TIME_NEVER_PS: until none is left, and stay at the last.
+/// Apply all events with time <= to_ps, in order; TIME_NEVER_PS: until none is left, and stay at
+/// the last.
 void flow_advance(Flow *flow, int64_t to_ps);
-/// Copy out up to `capacity` completions not yet drained, ordered by (end_ps, tag); returns how many.
+/// Copy out up to `capacity` completions not yet drained, ordered by (end_ps, tag); returns how
+/// many.
 int64_t flow_drain(Flow *flow, Completion completions[], int64_t capacity);
 /// Transfers submitted and not completed.
 int64_t flow_nunfinished(const Flow *flow);
@@ -45,16 +56,36 @@ int64_t flow_nunfinished(const Flow *flow);
 /// Duration of a transfer alone on its links (closed form; the same rounding as the engine's).
 Status flow_alone_ps(Flow *flow, const Transfer *transfer, int64_t *duration_ps);
 
-/// Per-link totals of a training step, sorted by link; borrowed until flow_step_clear. Call when the step is over.
+/// Per-link totals of a training step, sorted by link; borrowed until flow_step_clear. Call when
+/// the step is over.
 int64_t flow_step_links(Flow *flow, int32_t step, const LinkSample **samples);
 void flow_step_clear(Flow *flow, int32_t step);
-/// Per-link totals of sampling intervals that are over at the time advanced to, oldest first: returns the number of
-/// links with traffic in interval *index, sorted by link, borrowed until the next call; -1 if none is over.
-/// Intervals without traffic are left out. Bytes are counted as they move, in whole bytes of progress.
+/// Per-link totals of sampling intervals that are over at the time advanced to, oldest first:
+/// returns the number of links with traffic in interval *index, sorted by link, borrowed until the
+/// next call; -1 if none is over. Intervals without traffic are left out. Bytes are counted as they
+/// move, in whole bytes of progress.
 int64_t flow_interval_links(Flow *flow, int64_t *index, const LinkSample **samples);
 
-/// Hold the present levels against the definition on every link: tag of a transfer that violates it, or -1.
-/// For tests: O(active uses).
+/// Hold the present levels against the definition on every link: tag of a transfer that violates
+/// it, or -1. For tests: O(active uses).
 int64_t flow_violation(Flow *flow);
+
+/// Over ranks: a transfer that no other rank needs to know is handed to this rank's engine alone
+/// (Transfer.announced false); all ranks get the announced ones. Rates then agree to the bit,
+/// because no link has users of both kinds.
+///
+/// May the transfer stay private? It may if all its links are this rank's and no announced transfer
+/// uses one of them.
+Status flow_is_private(Flow *flow, const Transfer *transfer, bool *is_private);
+/// Announced transfers not yet gone, ghosts included.
+int64_t flow_nannounced(const Flow *flow);
+/// Take out up to `capacity` private transfers that have come to share links with announced ones,
+/// as they stand at the time advanced to; they count as announced from now on. To be called until
+/// it returns 0, when ranks meet.
+int64_t flow_take_exposed(Flow *flow, TransferState states[], int64_t capacity);
+/// Take in a transfer that another rank has exposed, at the same time advanced to; then, after all
+/// of them, flow_settle_adopted.
+Status flow_adopt(Flow *flow, const Transfer *transfer, const TransferState *state);
+void flow_settle_adopted(Flow *flow);
 
 #endif

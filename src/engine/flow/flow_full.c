@@ -1,4 +1,5 @@
-/// The whole active set as one system: for mass starts, as the oracle of the regional solution, and to be checked.
+/// The whole active set as one system: for mass starts, as the oracle of the regional solution, and
+/// to be checked.
 #include "base/memory.h"
 #include "engine/flow/flow_state.h"
 
@@ -14,11 +15,17 @@ typedef struct FullSystem {
     MaxminSystem system;
 } FullSystem;
 
-static bool enters(const Active *f) { return f->first_node >= 0 && (f->nshared > 0 || f->level != f->cap); }
+static bool enters(const Active *f) {
+    return f->first_node >= 0 && (f->nshared > 0 || f->level != f->cap);
+}
 
-static void *full_array(int64_t n, size_t bytes) { return memory_alloc(FULL_LABEL, (size_t)n * bytes); }
+static void *full_array(int64_t n, size_t bytes) {
+    return memory_alloc(FULL_LABEL, (size_t)n * bytes);
+}
 
-static void full_free(void *block, int64_t n, size_t bytes) { memory_free(FULL_LABEL, block, (size_t)n * bytes); }
+static void full_free(void *block, int64_t n, size_t bytes) {
+    memory_free(FULL_LABEL, block, (size_t)n * bytes);
+}
 
 static void full_list_links(Flow *flow, FullSystem *full) {
     const int32_t *order = step_slots(&flow->steps, &flow->routes);
@@ -73,7 +80,8 @@ static void full_commit(Flow *flow, const FullSystem *full) {
         f->level = full->level[i];
         f->bottleneck = -1;
         if (full->bottleneck[i] >= 0) {
-            const UseNode *node = shared_node(flow, f, (int32_t)(full->bottleneck[i] - full->use_first[i]));
+            const UseNode *node =
+                shared_node(flow, f, (int32_t)(full->bottleneck[i] - full->use_first[i]));
             f->bottleneck = (int32_t)(node - flow_node(flow, 0));
         }
         solve_commit(flow, member);
@@ -116,7 +124,8 @@ void solve_all(Flow *flow) {
 int64_t flow_violation(Flow *flow) {
     FullSystem full = {0};
     full_make(flow, &full);
-    for (int64_t i = 0; i < full.ntransfers; i++) full.level[i] = flow->active[full.transfer[i]].level;
+    for (int64_t i = 0; i < full.ntransfers; i++)
+        full.level[i] = flow->active[full.transfer[i]].level;
     int64_t violated = maxmin_violation(&full.system, full.level);
     if (violated >= 0) violated = flow->active[full.transfer[violated]].tag;
     for (int64_t l = 0; l < full.nlinks; l++) flow->link[full.slot[l]].region = -1;

@@ -1,5 +1,5 @@
-/// Who uses which link, and which of these uses are shared. A link goes from one user to two and back many times a
-/// step; both directions cost O(1).
+/// Who uses which link, and which of these uses are shared. A link goes from one user to two and
+/// back many times a step; both directions cost O(1).
 #include "base/check.h"
 #include "base/memory.h"
 #include "engine/flow/flow_state.h"
@@ -31,8 +31,9 @@ static void add_user(Flow *flow, LinkState *link, int32_t node_index) {
     if (n == NODES_IN_PLACE || n == link->users[1]) {
         int32_t run = runs_take(&flow->user_runs, 2 * (int64_t)n);
         int32_t *to = (int32_t *)flow->user_runs.at + run;
-        const int32_t *from =
-            n == NODES_IN_PLACE ? link->users : (const int32_t *)flow->user_runs.at + link->users[0];
+        const int32_t *from = n == NODES_IN_PLACE
+                                  ? link->users
+                                  : (const int32_t *)flow->user_runs.at + link->users[0];
         for (int32_t i = 0; i < n; i++) to[i] = from[i];
         if (n > NODES_IN_PLACE) runs_give_back(&flow->user_runs, link->users[0], n);
         link->users[0] = run;
@@ -59,9 +60,11 @@ static void remove_user(Flow *flow, LinkState *link, int32_t place) {
 
 static void grow_links(Flow *flow) {
     int64_t wanted = flow->routes.slots_capacity;
-    flow->link = memory_resize(FLOW_LABEL_LINKS, flow->link, (size_t)flow->nlinks * sizeof *flow->link,
-                               (size_t)wanted * sizeof *flow->link);
-    for (int64_t s = flow->nlinks; s < wanted; s++) flow->link[s] = (LinkState){.level = LEVEL_NONE, .region = -1};
+    flow->link =
+        memory_resize(FLOW_LABEL_LINKS, flow->link, (size_t)flow->nlinks * sizeof *flow->link,
+                      (size_t)wanted * sizeof *flow->link);
+    for (int64_t s = flow->nlinks; s < wanted; s++)
+        flow->link[s] = (LinkState){.level = LEVEL_NONE, .region = -1};
     flow->nlinks = wanted;
 }
 

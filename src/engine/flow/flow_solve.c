@@ -1,12 +1,15 @@
 /// Levels after a change, by water filling in a region that grows as it must.
 ///
-/// The region starts with the links of the transfers that start and the binding links that lost a user. Everybody
-/// else on these links is pinned at the old level. Water rises through the levels; at level s
-///   a link of the region binds:    its rising users freeze at s, and pinned users above s fall to s;
-///   a pinned user's level is s:    if neither a link of the region nor one outside holds it at s any more, it rises.
-/// Who falls or rises becomes a member, and its other shared links join the region: their levels, with everybody on
-/// them pinned, were above s, so joining at s is in time. What never joins keeps a level that no changed link bears
-/// on. Hence the result satisfies the definition on every link, and the definition has one solution.
+/// The region starts with the links of the transfers that start and the binding links that lost a
+/// user. Everybody else on these links is pinned at the old level. Water rises through the levels;
+/// at level s
+///   - a link of the region binds: its rising users freeze at s, pinned users above s fall to s;
+///   - a pinned user's level is s: if no link, in the region or outside, holds it at s any more, it
+///     rises.
+/// Who falls or rises becomes a member, and its other shared links join the region: their levels,
+/// with everybody on them pinned, were above s, so joining at s is in time. What never joins keeps
+/// a level that no changed link bears on. Hence the result satisfies the definition on every link,
+/// and the definition has one solution.
 #include "base/check.h"
 #include "base/memory.h"
 #include "base/units.h"
@@ -15,8 +18,10 @@
 // Order of events at one level, below all link ids: caps and orphans, pinned users, links by id.
 enum { ORDER_TRANSFER = -2, ORDER_NODE = -1 };
 
-// From how many starts at once, and from which share of all transfers, solving everything is cheaper.
-enum { MASS_START_MIN = 64, MASS_START_SHARE = 4 };
+enum {
+    MASS_START_SHARE = 4, ///< of all transfers: from a quarter on, hardly anybody stays pinned
+    MASS_START_WALK = 16, ///< of links and transfers: listing the whole system walks them all
+};
 
 void settle(Flow *flow, Active *f) {
     if (f->settled_ps == flow->now_ps) return;
@@ -27,7 +32,8 @@ void settle(Flow *flow, Active *f) {
 
 void requeue(Flow *flow, int32_t transfer) {
     Active *f = &flow->active[transfer];
-    int64_t left_ps = price_duration_ps(f->remaining, flow->routes.at[f->route].unit_bytes, f->level);
+    int64_t left_ps =
+        price_duration_ps(f->remaining, flow->routes.at[f->route].unit_bytes, f->level);
     f->end_ps = left_ps < TIME_NEVER_PS - flow->now_ps ? flow->now_ps + left_ps : TIME_NEVER_PS;
     if (f->end_ps >= f->queued_ps) return; // the earlier entry will find the new end
     push_end(flow, transfer);
@@ -65,7 +71,8 @@ static void region_add_link(Flow *flow, int32_t slot, int64_t level) {
     link->level = LEVEL_NONE;
     link->region = (int32_t)flow->region.n;
     array_push(&flow->region, r);
-    if (r.weight > 0) push_water(flow, r.residual / r.weight, flow->routes.link[slot], link->region);
+    if (r.weight > 0)
+        push_water(flow, r.residual / r.weight, flow->routes.link[slot], link->region);
 }
 
 /// Let a transfer rise from `level`.
@@ -73,7 +80,8 @@ static void region_join(Flow *flow, int32_t transfer, int64_t level, int64_t old
     Active *f = &flow->active[transfer];
     array_push(&flow->members, (Member){transfer, f->bottleneck, old_level});
     f->mark = MARK_RISING;
-    for (int32_t i = 0; i < f->nshared; i++) region_add_link(flow, shared_node(flow, f, i)->slot, level);
+    for (int32_t i = 0; i < f->nshared; i++)
+        region_add_link(flow, shared_node(flow, f, i)->slot, level);
     push_water(flow, f->cap, ORDER_TRANSFER, transfer);
 }
 
@@ -81,7 +89,8 @@ static void take_share(Flow *flow, const UseNode *node, int64_t level) {
     const LinkState *link = &flow->link[node->slot];
     if (link->level != LEVEL_NONE) return; // already bound
     RegionLink *r = &flow->region.at[link->region];
-    if (r->residual - r->weight < level * r->weight) return; // binds at this level: its users stay counted
+    if (r->residual - r->weight < level * r->weight)
+        return; // binds at this level: its users stay counted
     r->residual -= node->weight * level;
     r->weight -= node->weight;
 }
@@ -135,11 +144,14 @@ static void on_node(Flow *flow, int32_t node) {
 
 static void on_transfer(Flow *flow, int32_t transfer, int64_t level) {
     const Active *f = &flow->active[transfer];
-    if (f->mark == MARK_PINNED) confirm(flow, transfer);
-    else if (f->mark == MARK_RISING && level == f->cap) region_freeze(flow, transfer, level, -1);
+    if (f->mark == MARK_PINNED)
+        confirm(flow, transfer);
+    else if (f->mark == MARK_RISING && level == f->cap)
+        region_freeze(flow, transfer, level, -1);
 }
 
-/// Remaining users of a link that binds at `level` freeze, fall, or learn of a bottleneck with a lesser id.
+/// Remaining users of a link that binds at `level` freeze, fall, or learn of a bottleneck with a
+/// lesser id.
 static void bind_link(Flow *flow, int32_t region_index, int64_t level) {
     int32_t slot = flow->region.at[region_index].slot;
     LinkState *link = &flow->link[slot];
@@ -148,7 +160,8 @@ static void bind_link(Flow *flow, int32_t region_index, int64_t level) {
         int32_t node = link_users(flow, link)[i];
         int32_t transfer = flow_node(flow, node)->transfer;
         Active *f = &flow->active[transfer];
-        if (f->mark == MARK_PINNED && f->level > level) region_join(flow, transfer, level, f->level);
+        if (f->mark == MARK_PINNED && f->level > level)
+            region_join(flow, transfer, level, f->level);
         if (f->mark == MARK_RISING) {
             region_freeze(flow, transfer, level, node);
         } else if (f->mark == MARK_PINNED && f->level == level && f->bottleneck >= 0) {
@@ -178,8 +191,10 @@ static void fill_region(Flow *flow) {
             continue;
         }
         level_heap_pop(flow->water.at, &flow->water.n);
-        if (top.order == ORDER_NODE) on_node(flow, top.item);
-        else on_transfer(flow, top.item, top.level);
+        if (top.order == ORDER_NODE)
+            on_node(flow, top.item);
+        else
+            on_transfer(flow, top.item, top.level);
     }
 }
 
@@ -202,10 +217,12 @@ void solve_commit(Flow *flow, Member member) {
     stats_slow_open(flow, f);
 }
 
-/// Level of a link of two users by the definition, if both keep theirs; -1 if they cannot. No division: with two
-/// users that fit, the link can only hold the higher.
-static int64_t pair_binds(int64_t capacity, int64_t weight_a, int64_t level_a, int64_t weight_b, int64_t level_b) {
-    int64_t low = level_a < level_b ? level_a : level_b, high = level_a < level_b ? level_b : level_a;
+/// Level of a link of two users by the definition, if both keep theirs; -1 if they cannot. No
+/// division: with two users that fit, the link can only hold the higher.
+static int64_t pair_binds(int64_t capacity, int64_t weight_a, int64_t level_a, int64_t weight_b,
+                          int64_t level_b) {
+    int64_t low = level_a < level_b ? level_a : level_b,
+            high = level_a < level_b ? level_b : level_a;
     int64_t used = weight_a * level_a + weight_b * level_b;
     if (used > capacity) return -1;
     if (low < high && capacity < (low + 1) * (weight_a + weight_b)) return -1;
@@ -213,8 +230,10 @@ static int64_t pair_binds(int64_t capacity, int64_t weight_a, int64_t level_a, i
     return used + at_high > capacity ? high : LEVEL_NONE;
 }
 
-/// Level up to `most` at which a user of weight `own` fits beside one pinned at `level`; -1 if that one had to fall.
-static int64_t fit_beside(int64_t capacity, int64_t own, int64_t most, int64_t weight, int64_t level) {
+/// Level up to `most` at which a user of weight `own` fits beside one pinned at `level`; -1 if that
+/// one had to fall.
+static int64_t fit_beside(int64_t capacity, int64_t own, int64_t most, int64_t weight,
+                          int64_t level) {
     if (capacity < (Wide)level * (own + weight)) return -1;
     if (capacity < ((Wide)level + 1) * (own + weight)) return level < most ? level : most;
     int64_t left = capacity - weight * level;
@@ -229,8 +248,8 @@ static const UseNode *partner(const Flow *flow, const UseNode *node) {
     return flow_node(flow, flow->link[node->slot].users[1 - node->place]);
 }
 
-/// Level at which f fits beside pinned partners on all its shared links, or -1 if somebody would have to move. Levels
-/// of the links are left in flow->region.
+/// Level at which f fits beside pinned partners on all its shared links, or -1 if somebody would
+/// have to move. Levels of the links are left in flow->region.
 static int64_t level_beside(Flow *flow, const Active *f) {
     int64_t level = f->cap;
     for (int32_t i = 0; i < f->nshared && level >= 0; i++) {
@@ -244,15 +263,16 @@ static int64_t level_beside(Flow *flow, const Active *f) {
     array_clear(&flow->region);
     for (int32_t i = 0; i < f->nshared && level >= 0; i++) {
         const UseNode *node = shared_node(flow, f, i), *other = partner(flow, node);
-        int64_t binds = pair_binds(flow->routes.capacity[node->slot], node->weight, level, other->weight,
-                                   flow->active[other->transfer].level);
+        int64_t binds = pair_binds(flow->routes.capacity[node->slot], node->weight, level,
+                                   other->weight, flow->active[other->transfer].level);
         if (binds < 0) return -1;
         array_push(&flow->region, (RegionLink){.residual = binds, .slot = node->slot});
     }
     return level;
 }
 
-/// The commonest change: one transfer starts beside long-lived ones and moves none. False if it is not that.
+/// The commonest change: one transfer starts beside long-lived ones and moves none. False if it is
+/// not that.
 static bool solve_beside(Flow *flow) {
     if (flow->started.n != 1 || flow->dirty.n > 0 || flow->orphans.n > 0) return false;
     int32_t transfer = flow->started.at[0];
@@ -281,8 +301,11 @@ static bool solve_beside(Flow *flow) {
 
 static void solve_region(Flow *flow) {
     array_clear(&flow->region);
-    for (int64_t i = 0; i < flow->started.n; i++) flow->active[flow->started.at[i]].mark = MARK_RISING;
-    for (int64_t i = 0; i < flow->started.n; i++) region_join(flow, flow->started.at[i], 0, LEVEL_UNKNOWN);
+    array_clear(&flow->members);
+    for (int64_t i = 0; i < flow->started.n; i++)
+        flow->active[flow->started.at[i]].mark = MARK_RISING;
+    for (int64_t i = 0; i < flow->started.n; i++)
+        region_join(flow, flow->started.at[i], 0, LEVEL_UNKNOWN);
     for (int64_t i = 0; i < flow->dirty.n; i++)
         if (flow->link[flow->dirty.at[i]].nusers >= 2) region_add_link(flow, flow->dirty.at[i], 0);
     for (int64_t i = 0; i < flow->orphans.n; i++) {
@@ -295,13 +318,21 @@ static void solve_region(Flow *flow) {
     for (int64_t i = 0; i < flow->members.n; i++) solve_commit(flow, flow->members.at[i]);
 }
 
+/// Is everything so new that solving all is cheaper than growing a region?
+static bool starts_in_mass(const Flow *flow) {
+    int64_t n = flow->started.n;
+    return n * MASS_START_SHARE > flow->nplaying &&
+           n * MASS_START_WALK > flow->routes.nslots + flow->nactive;
+}
+
 void solve_changes(Flow *flow) {
     if (flow->started.n + flow->dirty.n + flow->orphans.n == 0) return;
-    bool mass = flow->started.n > MASS_START_MIN && flow->started.n > flow->nplaying / MASS_START_SHARE;
-    if (mass || flow->spec.full_solve) solve_all(flow);
-    else if (!solve_beside(flow)) solve_region(flow);
-    array_clear(&flow->region);
-    array_clear(&flow->members);
+    if (flow->spec.full_solve)
+        solve_all(flow);
+    else if (starts_in_mass(flow))
+        solve_all(flow);
+    else if (!solve_beside(flow))
+        solve_region(flow);
     array_clear(&flow->started);
     array_clear(&flow->dirty);
     array_clear(&flow->orphans);

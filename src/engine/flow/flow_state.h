@@ -1,9 +1,11 @@
-/// flow_state.h: what the parts of the flow engine share: transfers, uses, links, the region being solved.
+/// flow_state.h: what the parts of the flow engine share: transfers, uses, links, the region being
+/// solved.
 ///
-/// Idea.    A transfer that has started owns a run of use nodes, one per link of its route; a link keeps the indices
-///          of its users' nodes, two in place and more in a run. A node on a link with at least two users (ghosts count)
-///          is also in its transfer's list of shared uses: only these enter the solver, so a ring over thousands of
-///          links costs what it shares. Everything refers by index; arrays move when they grow.
+/// Idea.    A transfer that has started owns a run of use nodes, one per link of its route; a link
+///          keeps the indices of its users' nodes, two in place and more in a run. A node on a link
+///          with at least two users (ghosts count) is also in its transfer's list of shared uses:
+///          only these enter the solver, so a ring over thousands of links costs what it shares.
+///          Everything refers by index; arrays move when they grow.
 /// Limits.  Internal to engine/flow.
 #ifndef COLOSSIM_ENGINE_FLOW_FLOW_STATE_H
 #define COLOSSIM_ENGINE_FLOW_FLOW_STATE_H
@@ -29,13 +31,12 @@ typedef enum ActiveState { ACTIVE_FREE, ACTIVE_WAITING, ACTIVE_RUNNING, ACTIVE_G
 /// Part of a transfer in the region being solved.
 typedef enum ActiveMark { MARK_PINNED, MARK_RISING, MARK_FROZEN } ActiveMark;
 
-/// 128 bytes.
 typedef struct Active {
     Wide remaining; ///< work at settled_ps
     int64_t tag, bytes;
     int64_t start_ps;
-    int64_t end_ps;        ///< running: at the present level
-    int64_t queued_ps;     ///< running: earliest entry in the heap of ends
+    int64_t end_ps;    ///< running: at the present level
+    int64_t queued_ps; ///< running: earliest entry in the heap of ends
     int64_t settled_ps;
     int64_t cap, level;
     int64_t sampled_bytes; ///< progress already in finished sampling intervals
@@ -44,19 +45,20 @@ typedef struct Active {
     int32_t first_node, nshared;
     int32_t bottleneck; ///< node on the least link whose level is the transfer's; -1: its cap
     uint8_t state, mark, slow;
+    uint8_t announced, exposed; ///< see flow_announce.c
 } Active;
 
-/// 24 bytes. The use of one link by one transfer.
+/// The use of one link by one transfer: 24 bytes.
 typedef struct UseNode {
     int32_t transfer, slot, weight;
     int32_t place;        ///< index in the link's list of users
     int32_t shared_place; ///< index in the transfer's list of shared uses, -1: alone on the link
-    int32_t shared_item;  ///< the list itself: entry i stands in node i of the run, as an offset in the run
+    int32_t shared_item;  ///< the list itself: entry i stands in node i of the run, as an offset
 } UseNode;
 
-/// 24 bytes, beside 16 in Routes.
+/// 24 bytes a link, beside 12 in Routes and 4 in its page.
 typedef struct LinkState {
-    int64_t level;                 ///< LEVEL_NONE: holds nobody back, or not shared
+    int64_t level; ///< LEVEL_NONE: holds nobody back, or not shared
     int32_t nusers;
     int32_t region;                ///< index in the region being solved, -1: outside
     int32_t users[NODES_IN_PLACE]; ///< nodes; or {first of the run, capacity of the run}
@@ -99,16 +101,21 @@ struct Flow {
     Active *active;
     int64_t nactive, active_capacity;
     ARRAY_OF(int32_t) free_active;
-    int64_t nplaying; ///< running or ghost
-    Runs nodes;       ///< of UseNode
-    Runs user_runs;   ///< of int32_t
-    LinkState *link;  ///< [by slot]
+    int64_t nplaying;       ///< running or ghost
+    int32_t *nannounced_on; ///< [announce_capacity] by slot: announced transfers on the link
+    int64_t announce_capacity, nannounced;
+    ARRAY_OF(int32_t) private_waiting; ///< private transfers that have not started; may hold others
+    ARRAY_OF(int32_t) exposed;         ///< private transfers found on the link of an announced one
+    Runs nodes;                        ///< of UseNode
+    Runs user_runs;                    ///< of int32_t
+    LinkState *link;                   ///< [by slot]
     int64_t nlinks;
 
     Heap starts, ends;
-    ARRAY_OF(int32_t) together; ///< ends at together_ps, beside the heap: equal transfers end together
+    ARRAY_OF(int32_t)
+    together; ///< ends at together_ps, beside the heap: equal transfers end together
     int64_t together_ps;
-    ARRAY_OF(int32_t) due; ///< start at now_ps
+    ARRAY_OF(int32_t) due;      ///< start at now_ps
     ARRAY_OF(GhostItem) ghosts; ///< in order of time, as ends are and control_delay is one
     int64_t nghosts_gone;       ///< leading entries that are over
 
@@ -127,17 +134,20 @@ struct Flow {
 
     StepTallies steps;
     Tally period;
-    int64_t period_index; ///< of the interval that is open
-    bool period_used;     ///< it has traffic
+    int64_t period_index;            ///< of the interval that is open
+    bool period_used;                ///< it has traffic
     ARRAY_OF(int32_t) period_routes; ///< with period_bytes != 0
     ARRAY_OF(Interval) intervals;
     int64_t ninterval_read;
 };
 
-static inline UseNode *flow_node(const Flow *flow, int32_t node) { return (UseNode *)flow->nodes.at + node; }
+static inline UseNode *flow_node(const Flow *flow, int32_t node) {
+    return (UseNode *)flow->nodes.at + node;
+}
 
 static inline const int32_t *link_users(const Flow *flow, const LinkState *link) {
-    return link->nusers <= NODES_IN_PLACE ? link->users : (const int32_t *)flow->user_runs.at + link->users[0];
+    return link->nusers <= NODES_IN_PLACE ? link->users
+                                          : (const int32_t *)flow->user_runs.at + link->users[0];
 }
 
 /// i-th shared use of a transfer.
@@ -157,7 +167,8 @@ void links_attach(Flow *flow, int32_t transfer);
 void links_detach(Flow *flow, int32_t transfer);
 
 // flow_solve.c
-/// Bring all levels to the definition after the changes in started, dirty and orphans; clears these.
+/// Bring all levels to the definition after the changes in started, dirty and orphans; clears
+/// these.
 void solve_changes(Flow *flow);
 /// Move a member from its old level and bottleneck, at which it ran until now, to those it has now.
 void solve_commit(Flow *flow, Member member);
@@ -171,7 +182,8 @@ void requeue(Flow *flow, int32_t transfer);
 void solve_all(Flow *flow);
 
 // flow_stats.c
-/// Open or close the stretch in which a running transfer is below its cap. Call close before, open after a change.
+/// Open or close the stretch in which a running transfer is below its cap. Call close before, open
+/// after a change.
 void stats_slow_open(Flow *flow, Active *f);
 void stats_slow_close(Flow *flow, Active *f);
 /// Count the bytes of a transfer that ends now.
@@ -181,5 +193,11 @@ void stats_flush_route(Flow *flow, int32_t route);
 /// Close the sampling intervals that end at or before to_ps.
 void stats_close_intervals(Flow *flow, int64_t to_ps);
 void stats_fini(Flow *flow);
+
+/// flow.c: take in a transfer without an event for its start.
+Status flow_enter(Flow *flow, const Transfer *transfer, int32_t *index);
+/// flow_announce.c: an announced transfer comes to, or leaves, its links.
+void announce_enter(Flow *flow, int32_t transfer);
+void announce_leave(Flow *flow, int32_t transfer);
 
 #endif

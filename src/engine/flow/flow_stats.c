@@ -1,10 +1,13 @@
-/// What the flow engine tells tallies: bytes of transfers that end or pass the end of a sampling interval, and when
-/// transfers are held below their cap. Such a transfer charges the link it is bound by.
+/// What the flow engine tells tallies: bytes of transfers that end or pass the end of a sampling
+/// interval, and when transfers are held below their cap. Such a transfer charges the link it is
+/// bound by.
 #include "base/memory.h"
 #include "base/units.h"
 #include "engine/flow/flow_state.h"
 
-static int64_t period_start_ps(const Flow *flow) { return flow->period_index * flow->spec.interval_ps; }
+static int64_t period_start_ps(const Flow *flow) {
+    return flow->period_index * flow->spec.interval_ps;
+}
 
 static void flush_period(Flow *flow, Route *route) {
     if (route->period_bytes == 0) return;
@@ -35,12 +38,14 @@ void stats_slow_open(Flow *flow, Active *f) {
     f->slow = 1;
     f->slow_since_ps = flow->now_ps;
     tally_slow_open(step_tally(&flow->steps, f->step), &flow->routes, slot, flow->now_ps);
-    if (flow->spec.interval_ps > 0) tally_slow_open(&flow->period, &flow->routes, slot, flow->now_ps);
+    if (flow->spec.interval_ps > 0)
+        tally_slow_open(&flow->period, &flow->routes, slot, flow->now_ps);
 }
 
 /// What f would have carried more over its bottleneck from `from_ps` to now.
 static Wide lost_since(const Flow *flow, const Active *f, int64_t from_ps) {
-    return (Wide)((f->cap - f->level) * flow_node(flow, f->bottleneck)->weight) * (flow->now_ps - from_ps);
+    return (Wide)((f->cap - f->level) * flow_node(flow, f->bottleneck)->weight) *
+           (flow->now_ps - from_ps);
 }
 
 /// The same since the interval began.
@@ -67,14 +72,16 @@ int64_t flow_step_links(Flow *flow, int32_t step, const LinkSample **samples) {
 
 void flow_step_clear(Flow *flow, int32_t step) { step_clear(&flow->steps, &flow->routes, step); }
 
-/// Progress of a running transfer since the last interval, in whole bytes; what is cut is carried to the next.
+/// Progress of a running transfer since the last interval, in whole bytes; what is cut is carried
+/// to the next.
 static void sample_running(Flow *flow, Active *f) {
     settle(flow, f);
     Wide byte = price_work(flow->routes.rate_bits, 1);
     int64_t left = f->remaining > 0 ? (int64_t)((f->remaining + byte - 1) / byte) : 0;
     add_period_bytes(flow, f->route, f->bytes - left - f->sampled_bytes);
     f->sampled_bytes = f->bytes - left;
-    if (f->slow) flow->period.slow[flow_node(flow, f->bottleneck)->slot].lost += lost_in_period(flow, f);
+    if (f->slow)
+        flow->period.slow[flow_node(flow, f->bottleneck)->slot].lost += lost_in_period(flow, f);
 }
 
 static void close_interval(Flow *flow) {

@@ -1,9 +1,11 @@
 /// level_heap.h: a 4-ary min-heap of (level, order) for water filling, with lazy keys.
 ///
-/// Idea.    Shares of links only rise while water is filled, so a stale key is never too high: the top is looked at
-///          again when its turn comes and sinks if its share has risen (level_heap_raise_top), instead of being moved at
-///          every change. Equal levels leave in the order of `order`.
-/// Limits.  The caller owns the storage; push does not grow it. Inline: the two solvers spend their time here.
+/// Idea.    Shares of links only rise while water is filled, so a stale key is never too high: the
+///          top is looked at again when its turn comes and sinks if its share has risen
+///          (level_heap_raise_top), instead of being moved at every change. Equal levels leave in
+///          the order of `order`.
+/// Limits.  The caller owns the storage; push does not grow it. Inline: the two solvers spend their
+///          time here.
 #ifndef COLOSSIM_ENGINE_FLOW_LEVEL_HEAP_H
 #define COLOSSIM_ENGINE_FLOW_LEVEL_HEAP_H
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/check.h"
 #include "base/memory.h"
 #include "base/wide.h"
 #include "engine/flow/level_heap.h"
@@ -29,7 +30,8 @@ typedef struct Filling {
     int64_t *link_level; // out
     int64_t *bottleneck; // out
     LinkState *link;     // [nlinks]
-    int64_t *user_first; // [nlinks + 1]
+    int32_t *user_first; // [nlinks + 1]
+    bool *frozen;        // [ntransfers] small, as most users met are frozen already
     int32_t *user;       // [nuses] transfers by link
     LevelItem *heap;     // [nlinks]
     int64_t nheap;
@@ -37,9 +39,9 @@ typedef struct Filling {
     int64_t ncaps;
 } Filling;
 
-enum { LEVEL_UNKNOWN = -1 };
-
-static int64_t phi_of(const MaxminSystem *system, int64_t f) { return system->phi ? system->phi[f] : 1; }
+static int64_t phi_of(const MaxminSystem *system, int64_t f) {
+    return system->phi ? system->phi[f] : 1;
+}
 
 static void filling_list_users(Filling *fill) {
     const MaxminSystem *system = fill->system;
@@ -53,13 +55,13 @@ static void filling_list_users(Filling *fill) {
         fill->user_first[l + 1] += fill->user_first[l];
         fill->link[l].residual = system->capacity[l];
     }
-    // Filling a list moves its start to its end; walking transfers backwards and decrementing the ends leaves the
-    // starts in place and the users in ascending order.
+    // Filling a list moves its start to its end; walking transfers backwards and decrementing the
+    // ends leaves the starts in place and the users in ascending order.
     for (int64_t f = system->ntransfers - 1; f >= 0; f--)
         for (int64_t i = system->use_first[f]; i < system->use_first[f + 1]; i++)
             fill->user[--fill->user_first[system->use_link[i] + 1]] = (int32_t)f;
-    memmove(fill->user_first, fill->user_first + 1, (size_t)system->nlinks * sizeof(int64_t));
-    fill->user_first[system->nlinks] = system->use_first[system->ntransfers];
+    memmove(fill->user_first, fill->user_first + 1, (size_t)system->nlinks * sizeof(int32_t));
+    fill->user_first[system->nlinks] = (int32_t)system->use_first[system->ntransfers];
 }
 
 /// A cap that some link does not exceed even for this transfer alone need not be watched.
@@ -67,7 +69,8 @@ static bool cap_can_bind(const MaxminSystem *system, int64_t f) {
     if (system->cap[f] == INT64_MAX) return false;
     for (int64_t i = system->use_first[f]; i < system->use_first[f + 1]; i++) {
         int64_t weight = (int64_t)system->use_a[i] * phi_of(system, f);
-        if (system->capacity[system->use_link[i]] < ((Wide)system->cap[f] + 1) * weight) return false;
+        if (system->capacity[system->use_link[i]] < ((Wide)system->cap[f] + 1) * weight)
+            return false;
     }
     return true;
 }
@@ -82,7 +85,8 @@ static void filling_list_caps(Filling *fill) {
     bool sorted = true;
     for (int64_t f = 0; f < fill->system->ntransfers; f++) {
         if (!cap_can_bind(fill->system, f)) continue;
-        if (fill->ncaps > 0 && fill->caps[fill->ncaps - 1].cap > fill->system->cap[f]) sorted = false;
+        if (fill->ncaps > 0 && fill->caps[fill->ncaps - 1].cap > fill->system->cap[f])
+            sorted = false;
         fill->caps[fill->ncaps++] = (CapItem){fill->system->cap[f], (int32_t)f};
     }
     if (!sorted) qsort(fill->caps, (size_t)fill->ncaps, sizeof *fill->caps, cap_compare);
@@ -98,15 +102,18 @@ static void filling_list_links(Filling *fill) {
     level_heap_build(fill->heap, fill->nheap);
 }
 
-/// Fix a transfer at `level`, which no unfrozen link has passed: take its share from links that stand higher.
+/// Fix a transfer at `level`, which no unfrozen link has passed: take its share from links that
+/// stand higher.
 static void filling_freeze(Filling *fill, int32_t f, int64_t level, int64_t binding_link) {
     const MaxminSystem *system = fill->system;
     fill->level[f] = level;
+    fill->frozen[f] = true;
     for (int64_t i = system->use_first[f]; i < system->use_first[f + 1]; i++) {
         LinkState *link = &fill->link[system->use_link[i]];
         if (system->use_link[i] == binding_link) fill->bottleneck[f] = i;
         if (link->weight == LINK_FROZEN) continue;
-        if (link->residual - link->weight < level * link->weight) continue; // freezes at this level too
+        if (link->residual - link->weight < level * link->weight)
+            continue; // freezes at this level too
         int64_t weight = (int64_t)system->use_a[i] * phi_of(system, f);
         link->residual -= weight * level;
         link->weight -= weight;
@@ -117,15 +124,16 @@ static void filling_freeze_link(Filling *fill, int64_t l, int64_t level) {
     fill->link_level[l] = level;
     fill->link[l].weight = LINK_FROZEN;
     for (int64_t i = fill->user_first[l]; i < fill->user_first[l + 1]; i++)
-        if (fill->level[fill->user[i]] == LEVEL_UNKNOWN) filling_freeze(fill, fill->user[i], level, l);
+        if (!fill->frozen[fill->user[i]]) filling_freeze(fill, fill->user[i], level, l);
 }
 
 static void filling_run(Filling *fill) {
     int64_t ncap = 0;
     while (fill->nheap > 0 || ncap < fill->ncaps) {
-        if (ncap < fill->ncaps && (fill->nheap == 0 || fill->caps[ncap].cap <= fill->heap[0].level)) {
+        if (ncap < fill->ncaps &&
+            (fill->nheap == 0 || fill->caps[ncap].cap <= fill->heap[0].level)) {
             CapItem item = fill->caps[ncap++];
-            if (fill->level[item.transfer] == LEVEL_UNKNOWN) filling_freeze(fill, item.transfer, item.cap, -1);
+            if (!fill->frozen[item.transfer]) filling_freeze(fill, item.transfer, item.cap, -1);
             continue;
         }
         LevelItem top = fill->heap[0];
@@ -141,7 +149,8 @@ static void filling_run(Filling *fill) {
     }
 }
 
-void maxmin_solve_links(const MaxminSystem *system, int64_t level[], int64_t link_level[], int64_t bottleneck[]) {
+void maxmin_solve_links(const MaxminSystem *system, int64_t level[], int64_t link_level[],
+                        int64_t bottleneck[]) {
     size_t nlinks = (size_t)system->nlinks, ntransfers = (size_t)system->ntransfers;
     size_t nuses = ntransfers > 0 ? (size_t)system->use_first[ntransfers] : 0;
     Filling fill = {
@@ -150,25 +159,26 @@ void maxmin_solve_links(const MaxminSystem *system, int64_t level[], int64_t lin
         .link_level = link_level,
         .bottleneck = bottleneck,
         .link = memory_alloc(LABEL, nlinks * sizeof(LinkState)),
-        .user_first = memory_alloc(LABEL, (nlinks + 1) * sizeof(int64_t)),
+        .user_first = memory_alloc(LABEL, (nlinks + 1) * sizeof(int32_t)),
+        .frozen = memory_alloc(LABEL, ntransfers * sizeof(bool)),
         .user = memory_alloc(LABEL, nuses * sizeof(int32_t)),
         .heap = memory_alloc(LABEL, nlinks * sizeof(LevelItem)),
         .caps = memory_alloc(LABEL, ntransfers * sizeof(CapItem)),
     };
     for (size_t f = 0; f < ntransfers; f++) {
-        level[f] = LEVEL_UNKNOWN;
+        level[f] = system->cap[f];
         bottleneck[f] = -1;
     }
+    CHECK(nuses < INT32_MAX, "%zu uses: more than 2^31", nuses);
     filling_list_users(&fill);
     filling_list_caps(&fill);
     filling_list_links(&fill);
     filling_run(&fill);
-    for (size_t f = 0; f < ntransfers; f++) {
-        if (level[f] == LEVEL_UNKNOWN) level[f] = system->cap[f]; // no links and no cap
+    for (size_t f = 0; f < ntransfers; f++)
         if (level[f] == system->cap[f]) bottleneck[f] = -1;
-    }
     memory_free(LABEL, fill.link, nlinks * sizeof(LinkState));
-    memory_free(LABEL, fill.user_first, (nlinks + 1) * sizeof(int64_t));
+    memory_free(LABEL, fill.user_first, (nlinks + 1) * sizeof(int32_t));
+    memory_free(LABEL, fill.frozen, ntransfers * sizeof(bool));
     memory_free(LABEL, fill.user, nuses * sizeof(int32_t));
     memory_free(LABEL, fill.heap, nlinks * sizeof(LevelItem));
     memory_free(LABEL, fill.caps, ntransfers * sizeof(CapItem));
@@ -198,7 +208,8 @@ static int user_level_compare(const void *a, const void *b) {
     return (x->level > y->level) - (x->level < y->level);
 }
 
-/// Least s >= 0 with capacity - below(s) < (s + 1) * weight_from(s), users sorted by level; LEVEL_NONE if none.
+/// Least s >= 0 with capacity - below(s) < (s + 1) * weight_from(s), users sorted by level;
+/// LEVEL_NONE if none.
 static int64_t level_by_definition(int64_t capacity, const UserLevel users[], int64_t nusers) {
     Wide below = 0, from = 0;
     for (int64_t i = 0; i < nusers; i++) from += users[i].weight;
@@ -225,11 +236,13 @@ int64_t maxmin_violation(const MaxminSystem *system, const int64_t level[]) {
     for (int64_t l = 0; l < system->nlinks; l++) link_level[l] = LEVEL_NONE;
     for (int64_t f = 0; f < system->ntransfers; f++)
         for (int64_t i = system->use_first[f]; i < system->use_first[f + 1]; i++)
-            users[i] = (UserLevel){level[f], (int64_t)system->use_a[i] * phi_of(system, f), system->use_link[i]};
+            users[i] = (UserLevel){level[f], (int64_t)system->use_a[i] * phi_of(system, f),
+                                   system->use_link[i]};
     if (nuses > 0) qsort(users, nuses, sizeof *users, user_level_compare);
     for (size_t i = 0, end; i < nuses; i = end) {
         for (end = i; end < nuses && users[end].link == users[i].link;) end++;
-        link_level[users[i].link] = level_by_definition(system->capacity[users[i].link], &users[i], (int64_t)(end - i));
+        link_level[users[i].link] =
+            level_by_definition(system->capacity[users[i].link], &users[i], (int64_t)(end - i));
     }
     int64_t violated = -1;
     for (int64_t f = 0; f < system->ntransfers && violated < 0; f++) {

@@ -1,0 +1,185 @@
+"""trace_file.py: what scripts/plot and scripts/compare share: reading a trace, colours, one look.
+
+Only committed steps are read, so that a file of a killed or running run is as good as any. See output/README.md.
+"""
+
+import sys
+
+import h5py
+import matplotlib
+
+matplotlib.use("Agg")  # pictures go to files; there may be no display
+import matplotlib.pyplot as plt  # noqa: E402
+import numpy as np  # noqa: E402
+
+PS = 1e-12  # seconds
+ENDS = {"collective": "collectives_end", "flow": "flows_end", "interval": "intervals_end"}
+
+# Okabe and Ito's colours, which stay apart for colour-blind readers; two of Tol's beyond the eighth.
+PART_COLOUR = {
+    "compute": "#0072B2", "own_slow": "#56B4E9", "sharing": "#8C8C8C", "bubble": "#D9D9D9", "tp_exposed": "#009E73",
+    "cp_exposed": "#117733", "ep_exposed": "#882255", "pp_exposed": "#F0E442", "dp_exposed": "#E69F00",
+    "contention": "#D55E00", "straggler": "#CC79A7",
+}
+PART_LABEL = {
+    "compute": "compute", "own_slow": "own slowness", "sharing": "sharing the GPU", "bubble": "pipeline bubble",
+    "tp_exposed": "TP exposed", "cp_exposed": "CP exposed", "ep_exposed": "EP exposed", "pp_exposed": "PP exposed",
+    "dp_exposed": "DP exposed", "contention": "contention", "straggler": "waiting for stragglers",
+}
+WORK = ("compute", "own_slow", "sharing")  # parts in which the GPU works; the others are waiting
+TRAFFIC_COLOUR = {"flow": "#0072B2", "tp": "#009E73", "pp": "#F0E442", "cp": "#117733", "ep": "#882255", "dp": "#E69F00"}
+TIER_COLOUR = ("#8C8C8C", "#0072B2", "#E69F00", "#D55E00", "#CC79A7", "#009E73", "#56B4E9", "#000000")
+DIRECTIONS = ("up", "down")
+
+
+class TraceError(Exception):
+    """The file cannot be drawn; the text says why."""
+
+
+class TraceFile:
+    """A trace, cut at its committed steps."""
+
+    def __init__(self, path):
+        try:
+            self.file = h5py.File(path, "r")
+        except OSError as error:
+            raise TraceError(f"{path}: cannot be opened: {error}") from error
+        if "committed_steps" not in self.file:
+            raise TraceError(f"{path}: not a Colossim trace (there is no /committed_steps)")
+        self.path = str(path)
+        self.nsteps = int(self.file["committed_steps"][()])
+        if self.nsteps == 0:
+            raise TraceError(f"{path}: no step is committed yet")
+        self.attributes = dict(self.file.attrs)
+        self.tiers = [name.decode() for name in self.file["links/tier"][:]]
+        self.training = "duration_ps" in self.file["gpus"]
+        self.traffic = "flows" in self.file
+
+    def axes(self, name):
+        """Names of a dataset's axes."""
+        data = self.file[name]
+        if data.attrs.get("CLASS") == b"DIMENSION_SCALE":
+            return [name.rpartition("/")[2]]
+        return [axis[0].name.rpartition("/")[2] for axis in data.dims]
+
+    def __contains__(self, name):
+        return name in self.file
+
+    def __getitem__(self, name):
+        """All committed values of a dataset."""
+        data, first = self.file[name], self.axes(name)[0]
+        if first == "step":
+            return data[:self.nsteps]
+        if first in ENDS:
+            return data[:int(self.file["steps"][ENDS[first]][self.nsteps - 1])]
+        return data[()]
+
+    def amounts(self, name):
+        """The same as floats, with NaN where there is no value."""
+        values, fill = self[name], self.file[name].attrs.get("_FillValue")
+        floats = values.astype(float)
+        if fill is not None and values.dtype.kind == "i":
+            floats[values == fill] = np.nan
+        return floats
+
+    def parts(self):
+        """Names of the parts of a step, in the order of the file; only those that occur."""
+        names, group = [], self.file["gpus"]
+        group.id.links.iterate(lambda name, *_: names.append(name.decode()), idx_type=h5py.h5.INDEX_CRT_ORDER)
+        columns = [name for name in names if name != "duration_ps" and self.axes(f"gpus/{name}") == ["step", "gpu"]]
+        parts = [name[:-len("_ps")] for name in columns]
+        return [part for part in parts if np.any(self[f"steps/{part}_ps"] != 0)]
+
+    def words(self, name):
+        """Meanings of a column of flags."""
+        return self.file[name].attrs["flag_meanings"].split()
+
+    def texts(self, name):
+        """A column of characters as strings."""
+        rows = self[name]
+        joined = np.ascontiguousarray(rows).view(f"S{rows.shape[-1]}")[..., 0]
+        return np.char.decode(joined, "utf-8")
+
+    def working(self):
+        """Which GPUs have a job."""
+        return self["gpus/job"] >= 0
+
+    def caption(self):
+        """One line that says what was run."""
+        said = self.attributes
+        text = f"{said.get('job', '?')} on {said.get('cluster', '?')}, {said.get('routing', '?')} routing, " \
+               f"{said.get('placement', '?')} placement"
+        if said.get("status") != "complete":
+            text += f" ({said.get('status')}: {self.nsteps} steps committed)"
+        return text
+
+
+def use_style():
+    """One look for all pictures: small, sober, readable in print."""
+    plt.rcParams.update({
+        "figure.dpi": 100, "savefig.dpi": 200, "figure.constrained_layout.use": True,
+        "font.family": "DejaVu Sans", "font.size": 9, "axes.titlesize": 9.5, "axes.labelsize": 9, "legend.fontsize": 8,
+        "xtick.labelsize": 8, "ytick.labelsize": 8, "figure.titlesize": 10.5, "axes.linewidth": 0.7,
+        "axes.spines.top": False, "axes.spines.right": False, "axes.axisbelow": True, "grid.color": "#E3E3E3",
+        "grid.linewidth": 0.6, "legend.frameon": False, "hatch.linewidth": 0.5, "lines.linewidth": 1.4,
+        "image.interpolation": "nearest", "pdf.fonttype": 42, "svg.fonttype": "none",
+    })
+
+
+def part_colour(part):
+    return PART_COLOUR.get(part, "#000000")
+
+
+def part_label(part):
+    return PART_LABEL.get(part, part.replace("_", " "))
+
+
+def stack_bars(axes, positions, columns, width=0.7):
+    """Stacked bars of signed parts: {part: heights}; what is negative hangs below zero."""
+    above, below = np.zeros(len(positions)), np.zeros(len(positions))
+    for part, heights in columns.items():
+        heights = np.asarray(heights, dtype=float)
+        up, down = np.clip(heights, 0, None), np.clip(heights, None, 0)
+        look = {"color": part_colour(part), "edgecolor": "white", "linewidth": 0.3 if len(positions) < 60 else 0}
+        axes.bar(positions, up, width, bottom=above, label=part_label(part), **look)
+        axes.bar(positions, down, width, bottom=below, **look)
+        above += up
+        below += down
+    if (below < 0).any():
+        axes.axhline(0, color="black", linewidth=0.7)
+    axes.grid(axis="y")
+    return above
+
+
+def reversed_legend(axes, **where):
+    """A legend in the order of the stack: the top part first."""
+    handles, labels = axes.get_legend_handles_labels()
+    axes.legend(handles[::-1], labels[::-1], **where)
+
+
+def human_bytes(value):
+    """1.2 TB, for labels."""
+    for unit in ("B", "kB", "MB", "GB", "TB", "PB"):
+        if abs(value) < 1000 or unit == "PB":
+            return f"{value:.3g} {unit}"
+        value /= 1000
+    return ""
+
+
+def human_rate(rate_Bps):
+    """A link's rate in bits, as people name it."""
+    gigabits = rate_Bps * 8e-9
+    return f"{gigabits / 1000:.3g} Tb/s" if gigabits >= 1000 else f"{gigabits:.3g} Gb/s"
+
+
+def human_count(value):
+    return f"{value:,.0f}".replace(",", "\N{THIN SPACE}")
+
+
+def run(main):
+    """Run a script's main; a file that cannot be drawn is one line and exit code 2."""
+    try:
+        main()
+    except TraceError as error:
+        print(f"{sys.argv[0].rpartition('/')[2]}: {error}", file=sys.stderr)
+        sys.exit(2)

@@ -1,0 +1,147 @@
+/// Which transfers the other ranks must know. A transfer on links of this rank alone, all of whose
+/// neighbours (transfers that share a link with it, and so on) are as private as itself, bears on
+/// nobody else: it stays unknown to the other ranks. When an announced transfer comes to one of its
+/// links, it is exposed: handed over as it stands.
+///
+/// At every moment at which ranks meet: no link has both an announced and a private user, waiting
+/// and ghosts included. So each rank can solve its private transfers alone, and all ranks solve the
+/// announced ones alike.
+#include "base/check.h"
+#include "base/memory.h"
+#include "engine/flow/flow_state.h"
+
+static void grow_counts(Flow *flow) {
+    int64_t wanted = flow->routes.slots_capacity;
+    flow->nannounced_on = memory_resize(FLOW_LABEL_LINKS, flow->nannounced_on,
+                                        (size_t)flow->announce_capacity * sizeof(int32_t),
+                                        (size_t)wanted * sizeof(int32_t));
+    flow->announce_capacity = wanted;
+}
+
+static void expose(Flow *flow, int32_t transfer) {
+    Active *f = &flow->active[transfer];
+    if (f->announced || f->exposed) return;
+    f->exposed = 1;
+    array_push(&flow->exposed, transfer);
+}
+
+static void expose_users(Flow *flow, int32_t slot) {
+    if (slot >= flow->nlinks) return;
+    LinkState *link = &flow->link[slot];
+    for (int32_t i = 0; i < link->nusers; i++)
+        expose(flow, flow_node(flow, link_users(flow, link)[i])->transfer);
+}
+
+void announce_enter(Flow *flow, int32_t transfer) {
+    Active *f = &flow->active[transfer];
+    f->announced = 1;
+    flow->nannounced++;
+    if (flow->announce_capacity < flow->routes.slots_capacity) grow_counts(flow);
+    const Route *route = &flow->routes.at[f->route];
+    const RouteUse *uses = routes_uses(&flow->routes, route);
+    for (int32_t u = 0; u < route->nuses; u++)
+        if (flow->nannounced_on[uses[u].slot]++ == 0) expose_users(flow, uses[u].slot);
+}
+
+void announce_leave(Flow *flow, int32_t transfer) {
+    const Active *f = &flow->active[transfer];
+    if (!f->announced) return;
+    flow->nannounced--;
+    const Route *route = &flow->routes.at[f->route];
+    const RouteUse *uses = routes_uses(&flow->routes, route);
+    for (int32_t u = 0; u < route->nuses; u++) flow->nannounced_on[uses[u].slot]--;
+}
+
+static bool touches_announced(const Flow *flow, const Route *route) {
+    if (flow->nannounced == 0) return false;
+    const RouteUse *uses = routes_uses(&flow->routes, route);
+    for (int32_t u = 0; u < route->nuses; u++)
+        if (uses[u].slot < flow->announce_capacity && flow->nannounced_on[uses[u].slot] > 0)
+            return true;
+    return false;
+}
+
+Status flow_is_private(Flow *flow, const Transfer *transfer, bool *is_private) {
+    int32_t r;
+    TRY(routes_hold(&flow->routes, transfer, &r));
+    const Route *route = &flow->routes.at[r];
+    *is_private = !route->foreign && !touches_announced(flow, route);
+    routes_let_go(&flow->routes, r);
+    return status_ok();
+}
+
+int64_t flow_nannounced(const Flow *flow) { return flow->nannounced; }
+
+/// Private transfers that have not started are in no list of users; keep those that still wait,
+/// expose those that must.
+static void check_waiting(Flow *flow) {
+    int64_t n = 0;
+    for (int64_t i = 0; i < flow->private_waiting.n; i++) {
+        int32_t transfer = flow->private_waiting.at[i];
+        const Active *f = &flow->active[transfer];
+        if (f->state != ACTIVE_WAITING || f->announced || f->exposed) continue;
+        if (touches_announced(flow, &flow->routes.at[f->route]))
+            expose(flow, transfer);
+        else
+            flow->private_waiting.at[n++] = transfer;
+    }
+    flow->private_waiting.n = n;
+}
+
+static TransferState state_of(Flow *flow, int32_t transfer) {
+    Active *f = &flow->active[transfer];
+    TransferState state = {.tag = f->tag, .started = f->state != ACTIVE_WAITING};
+    if (f->state == ACTIVE_RUNNING) settle(flow, f);
+    state.remaining[0] = (int64_t)(f->remaining >> 64);
+    state.remaining[1] = (int64_t)f->remaining;
+    for (int64_t i = flow->nghosts_gone; f->state == ACTIVE_GHOST && i < flow->ghosts.n; i++)
+        if (flow->ghosts.at[i].transfer == transfer)
+            state.ghost_end_ps = flow->ghosts.at[i].time_ps;
+    return state;
+}
+
+int64_t flow_take_exposed(Flow *flow, TransferState states[], int64_t capacity) {
+    int64_t n = 0;
+    check_waiting(flow);
+    while (flow->exposed.n > 0 && n < capacity) {
+        int32_t transfer = flow->exposed.at[--flow->exposed.n];
+        flow->active[transfer].exposed = 0;
+        if (flow->active[transfer].state == ACTIVE_FREE) continue; // its ghost is gone since
+        announce_enter(flow, transfer);
+        states[n++] = state_of(flow, transfer);
+        if (flow->exposed.n == 0) check_waiting(flow);
+    }
+    return n;
+}
+
+static void insert_ghost(Flow *flow, GhostItem ghost) {
+    array_push(&flow->ghosts, ghost);
+    int64_t i = flow->ghosts.n - 1;
+    for (; i > flow->nghosts_gone && flow->ghosts.at[i - 1].time_ps > ghost.time_ps; i--)
+        flow->ghosts.at[i] = flow->ghosts.at[i - 1];
+    flow->ghosts.at[i] = ghost;
+}
+
+Status flow_adopt(Flow *flow, const Transfer *transfer, const TransferState *state) {
+    if (!state->started) return flow_submit(flow, transfer);
+    Transfer late = *transfer;
+    late.start_ps = flow->now_ps;
+    int32_t index = -1;
+    TRY(flow_enter(flow, &late, &index));
+    Active *f = &flow->active[index];
+    f->start_ps = transfer->start_ps;
+    f->remaining = ((Wide)state->remaining[0] << 64) | (Wide)(uint64_t)state->remaining[1];
+    f->settled_ps = flow->now_ps;
+    Wide byte = price_work(flow->routes.rate_bits, 1);
+    f->sampled_bytes =
+        f->bytes - (f->remaining > 0 ? (int64_t)((f->remaining + byte - 1) / byte) : 0);
+    f->state = state->ghost_end_ps > 0 ? ACTIVE_GHOST : ACTIVE_RUNNING;
+    if (state->ghost_end_ps > 0) {
+        insert_ghost(flow, (GhostItem){state->ghost_end_ps, index});
+        flow->nunfinished--;
+    }
+    flow->nplaying++;
+    links_attach(flow, index);
+    array_push(&flow->started, index);
+    return status_ok();
+}

@@ -1,0 +1,344 @@
+// From files to a RunSpec: what ships loads, resolves to the published numbers, and contradictions
+// name both places.
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+#include "claims.h"
+#include "config/job_file.h"
+#include "config/run_file.h"
+#include "config/topology_file.h"
+
+enum { ARENA_BYTES = 4096 };
+
+typedef struct Loaded {
+    RunSpec run;
+    char *errors;
+    Status status;
+} Loaded;
+
+static void load(Loaded *loaded, const char *topology, const char *job, const char *setting) {
+    memset(loaded, 0, sizeof *loaded);
+    RunRequest request = {topology, &job, 1, &setting, setting ? 1 : 0, {text_read_file, NULL, ""}};
+    loaded->status = run_spec_load(&request, &loaded->run, &loaded->errors);
+}
+
+static void load_good(Loaded *loaded, const char *topology, const char *job, const char *setting) {
+    load(loaded, topology, job, setting);
+    if (!status_is_ok(&loaded->status)) fail_msg("%s with %s:\n%s", topology, job, loaded->errors);
+}
+
+static void done(Loaded *loaded) {
+    text_free(loaded->errors);
+    if (status_is_ok(&loaded->status)) run_spec_fini(&loaded->run);
+}
+
+static void refuses(const char *topology, const char *job, const char *setting,
+                    const char *phrase) {
+    static Loaded loaded;
+    load(&loaded, topology, job, setting);
+    assert_int_equal(loaded.status.code, STATUS_INPUT);
+    if (!strstr(loaded.errors, phrase)) fail_msg("no '%s' in\n%s", phrase, loaded.errors);
+    done(&loaded);
+}
+
+// Llama 3's published plan (arXiv:2407.21783, table 4): 8 * 16 * 64 = 8,192 GPUs, 2,048 sequences a
+// step. The main job: the same plan with 780 replicas, 99,840 GPUs, 12,480 sequences.
+static void llama_plans_have_the_published_sizes(void **state) {
+    (void)state;
+    static Loaded l;
+    load_good(&l, "topologies/meta-24k-roce.yaml", "jobs/llama3.1-405b-8k.yaml", NULL);
+    const ParallelSpec *p = &l.run.job[0].parallel;
+    assert_int_equal(parallel_nranks(p), 8192);
+    assert_int_equal(p->size[DIM_DP] * p->microbatch * p->microbatches, 2048);
+    assert_int_equal(p->order[0], DIM_TP);
+    assert_int_equal(p->order[1], DIM_CP);
+    assert_int_equal(p->order[2], DIM_PP);
+    assert_int_equal(p->order[3], DIM_DP);
+    assert_int_equal(p->schedule, SCHEDULE_INTERLEAVED);
+    assert_int_equal(p->zero, 2);
+    // 126 layers, embedding and head over 128 places: one each.
+    int32_t layers = 0;
+    for (int32_t v = 0; v < 128; v++) layers += parallel_layers(p, &l.run.job[0].model, v);
+    assert_int_equal(layers, 126);
+    assert_int_equal(l.run.cluster.nodes * l.run.cluster.gpus_per_node, 24576);
+    done(&l);
+    load_good(&l, "topologies/colossus-100k.yaml", "jobs/llama3.1-405b-colossus.yaml", NULL);
+    p = &l.run.job[0].parallel;
+    assert_int_equal(parallel_nranks(p), 99840);
+    assert_int_equal(p->size[DIM_DP] * p->microbatch * p->microbatches, 12480);
+    assert_int_equal(l.run.cluster.nodes * l.run.cluster.gpus_per_node - parallel_nranks(p), 160);
+    assert_true(l.run.job[0].training.recompute_mlp_activation);
+    assert_false(l.run.job[0].training.recompute_core_attention);
+    assert_false(l.run.job[0].training.tp_overlap);
+    assert_true(l.run.job[0].noise.straggler_probability > 0);
+    assert_int_equal(l.run.job[0].placement.kind, PLACEMENT_CONTIGUOUS);
+    assert_int_equal(l.run.control_delay_ps, 10000000);
+    done(&l);
+}
+
+// Counts of the SuperPOD tables (docs.nvidia.com, DGX SuperPOD reference architectures) and of
+// Colossus' tree.
+static void fabrics_have_the_published_counts(void **state) {
+    (void)state;
+    static const struct {
+        const char *path;
+        int32_t ntiers;
+        int64_t gpus, switches[3];
+    } WANTED[] = {
+        {"topologies/laptop-16.yaml", 2, 16, {8, 2}},
+        {"topologies/superpod-h100-1su.yaml", 2, 256, {8, 4}},
+        {"topologies/superpod-h100-4su.yaml", 2, 1024, {32, 16}},
+        {"topologies/meta-24k-roce.yaml", 3, 24576, {1536, 128, 112}},
+        {"topologies/colossus-100k.yaml", 3, 100000, {1600, 1600, 1024}},
+    };
+    for (size_t i = 0; i < sizeof WANTED / sizeof WANTED[0]; i++) {
+        static Loaded l;
+        load_good(&l, WANTED[i].path, "jobs/ddp-small.yaml", NULL);
+        Cluster *cluster = NULL;
+        Status status = cluster_create(&l.run.cluster, &cluster);
+        assert_true(status_is_ok(&status));
+        assert_int_equal(cluster_ngpus(cluster), WANTED[i].gpus);
+        assert_int_equal(l.run.cluster.ntiers, WANTED[i].ntiers);
+        for (int32_t t = 1; t <= WANTED[i].ntiers; t++)
+            assert_int_equal(cluster_nswitches(cluster, t), WANTED[i].switches[t - 1]);
+        // dp: auto is what fits.
+        assert_int_equal(l.run.job[0].parallel.size[DIM_DP], WANTED[i].gpus);
+        cluster_destroy(cluster);
+        done(&l);
+    }
+}
+
+static void traffic_jobs_load_on_the_laptop(void **state) {
+    (void)state;
+    static const struct {
+        const char *path;
+        TrafficPattern pattern;
+    } JOBS[] = {
+        {"jobs/traffic-permutation.yaml", TRAFFIC_PERMUTATION},
+        {"jobs/traffic-shift.yaml", TRAFFIC_SHIFT},
+        {"jobs/traffic-ring.yaml", TRAFFIC_RING},
+        {"jobs/traffic-incast.yaml", TRAFFIC_INCAST},
+        {"jobs/traffic-all-to-all.yaml", TRAFFIC_ALL_TO_ALL},
+        {"jobs/traffic-all-reduce.yaml", TRAFFIC_COLLECTIVE},
+        {"jobs/traffic-flows.yaml", TRAFFIC_FLOWS},
+    };
+    for (size_t i = 0; i < sizeof JOBS / sizeof JOBS[0]; i++) {
+        static Loaded l;
+        load_good(&l, "topologies/laptop-16.yaml", JOBS[i].path, NULL);
+        const JobSpec *job = &l.run.job[0];
+        assert_int_equal(job->kind, JOB_TRAFFIC);
+        assert_int_equal(job->traffic.pattern, JOBS[i].pattern);
+        assert_int_equal(job->traffic.ranks, 16);
+        if (JOBS[i].pattern == TRAFFIC_SHIFT) assert_int_equal(job->traffic.shift, 8);
+        // The table of flows travels with the run.
+        const char *csv = run_spec_text(&l.run, job->traffic.file);
+        assert_int_equal(csv != NULL, JOBS[i].pattern == TRAFFIC_FLOWS);
+        if (csv) assert_memory_equal(csv, "source,", 7);
+        done(&l);
+    }
+}
+
+/// A file, or a text in its place, by its schema.
+typedef struct Copy {
+    void *data;
+    size_t bytes;
+    char *written;
+} Copy;
+
+static Copy read_copy(const char *path, const char *text) {
+    Texts texts = {0};
+    Diagnostics diagnostics = {0};
+    const TextSource source = {text_read_file, NULL, ""};
+    Reader reader = {path, &source, &texts, arena_create("test", ARENA_BYTES), &diagnostics};
+    Node *root = text ? yaml_parse(texts_add(&texts, "written", text, (int64_t)strlen(text)),
+                                   reader.arena, &diagnostics)
+                      : run_file_open(&reader, path);
+    assert_non_null(root);
+    const Schema *schema = run_file_schema(&reader, root);
+    assert_non_null(schema);
+    Copy copy = {.data = memory_alloc("test.copy", schema->bytes), .bytes = schema->bytes};
+    if (!reader_load_root(&reader, root, schema, copy.data))
+        fail_msg("%s: %s", path, diagnostics.at[0].message);
+    TextBuffer out = {0};
+    run_file_write(schema, copy.data, root, 0, &out);
+    copy.written = text_take(&out);
+    texts_fini(&texts);
+    arena_destroy(reader.arena);
+    return copy;
+}
+
+// The resolved configuration is a configuration: reading it gives the same struct, byte for byte.
+static void resolved_files_read_back(void **state) {
+    (void)state;
+    static const char *const PATHS[] = {
+        "topologies/laptop-16.yaml",
+        "topologies/meta-24k-roce.yaml",
+        "topologies/colossus-100k.yaml",
+        "jobs/ddp-small.yaml",
+        "jobs/llama3.1-405b-8k.yaml",
+        "jobs/llama3.1-405b-colossus.yaml",
+        "jobs/traffic-flows.yaml",
+        "jobs/traffic-all-reduce.yaml",
+        "jobs/models/llama3.1-405b.yaml",
+        "topologies/hardware/h100-sxm.yaml",
+        "topologies/hardware/nvlink4-8.yaml",
+    };
+    for (size_t i = 0; i < sizeof PATHS / sizeof PATHS[0]; i++) {
+        Copy first = read_copy(PATHS[i], NULL), second = read_copy(PATHS[i], first.written);
+        assert_int_equal(first.bytes, second.bytes);
+        assert_memory_equal(first.data, second.data, first.bytes);
+        assert_null(strstr(second.written, "default"));
+        memory_free("test.copy", first.data, first.bytes);
+        memory_free("test.copy", second.data, second.bytes);
+        text_free(first.written);
+        text_free(second.written);
+    }
+}
+
+static void settings_change_the_run(void **state) {
+    (void)state;
+    static Loaded l;
+    load_good(&l, "topologies/colossus-100k.yaml", "jobs/llama3.1-405b-colossus.yaml",
+              "placement=random");
+    assert_int_equal(l.run.job[0].placement.kind, PLACEMENT_RANDOM);
+    assert_non_null(strstr(l.run.resolved, "kind: random\n"));
+    assert_non_null(run_spec_text(&l.run, "--set"));
+    done(&l);
+    load_good(&l, "topologies/laptop-16.yaml", "jobs/ddp-small.yaml",
+              "fabric.tiers.spine.rate=100 Gb/s");
+    assert_int_equal(l.run.cluster.tier[1].link_Bps, 12500000000);
+    assert_int_equal(l.run.cluster.tier[0].link_Bps, 50000000000);
+    done(&l);
+    load_good(&l, "topologies/laptop-16.yaml", "jobs/ddp-small.yaml", "trace.path=none");
+    assert_string_equal(l.run.trace.path, "");
+    done(&l);
+    load_good(&l, "topologies/laptop-16.yaml", "jobs/ddp-small.yaml", "seed=77");
+    assert_int_equal(l.run.job[0].placement.seed, 77);
+    assert_int_equal(l.run.job[0].noise.seed, 77);
+    assert_string_equal(l.run.trace.path, "output/laptop-16-ddp-small.h5");
+    done(&l);
+}
+
+static void contradictions_name_both_places(void **state) {
+    (void)state;
+    refuses("topologies/laptop-16.yaml", "jobs/llama3.1-405b-8k.yaml", NULL,
+            "but topologies/laptop-16.yaml:7:8 has 16 GPUs");
+    refuses("topologies/laptop-16.yaml", "jobs/ddp-small.yaml", "parallel.tp=16",
+            "scale-up domain (topologies/laptop-16.yaml:12:13)");
+    refuses("topologies/laptop-16.yaml", "jobs/ddp-small.yaml", "parallel.global_batch=100",
+            "jobs/ddp-small.yaml:");
+}
+
+static void roles_of_files_are_checked(void **state) {
+    (void)state;
+    refuses("jobs/ddp-small.yaml", "topologies/laptop-16.yaml", NULL, "a job is wanted here");
+    refuses("topologies/laptop-16.yaml", "topologies/hardware/h100-sxm.yaml", NULL,
+            "a job is wanted here");
+    refuses("topologies/nowhere.yaml", "jobs/nowhere.yaml", NULL,
+            "jobs/nowhere.yaml: error: cannot be read");
+}
+
+/// The shift job, and it alone, writes a seed.
+static Status read_with_seed(void *context, const char *path, char **bytes, int64_t *size) {
+    TRY(text_read_file(context, path, bytes, size));
+    if (!strstr(path, "shift")) return status_ok();
+    static const char SEED[] = "seed: 9\n";
+    *bytes = memory_resize("config.text", *bytes, (size_t)*size + 1, (size_t)*size + sizeof SEED);
+    memcpy(*bytes + *size, SEED, sizeof SEED);
+    *size += (int64_t)sizeof SEED - 1;
+    return status_ok();
+}
+
+// Jobs of a run share engine and seed; a second one that writes another is refused.
+static void jobs_of_a_run_agree(void **state) {
+    (void)state;
+    static const char *const JOBS[] = {"jobs/traffic-ring.yaml", "jobs/traffic-shift.yaml"};
+    const RunRequest request = {"topologies/laptop-16.yaml", JOBS, 2, NULL, 0,
+                                {text_read_file, NULL, ""}};
+    static RunSpec run;
+    char *errors = NULL;
+    Status status = run_spec_load(&request, &run, &errors);
+    assert_true(status_is_ok(&status));
+    assert_int_equal(run.njobs, 2);
+    run_spec_fini(&run);
+    const RunRequest other = {"topologies/laptop-16.yaml", JOBS, 2, NULL, 0,
+                              {read_with_seed, NULL, ""}};
+    status = run_spec_load(&other, &run, &errors);
+    assert_int_equal(status.code, STATUS_INPUT);
+    assert_non_null(strstr(errors, "jobs/traffic-shift.yaml:"));
+    assert_non_null(strstr(errors, "another seed than jobs/traffic-ring.yaml:"));
+    text_free(errors);
+}
+
+/// The row of a table that begins with `key` (others may stand before it in the first column), or
+/// NULL.
+static const char *find_row(const char *readme, const char *key) {
+    char quoted[256];
+    snprintf(quoted, sizeof quoted, "`%s`", key);
+    for (const char *line = readme; *line; line += strcspn(line, "\n") + 1) {
+        const char *found = strstr(line, quoted),
+                   *column = line[0] == '|' ? strchr(line + 1, '|') : NULL;
+        if (found && column && found < column) return line;
+    }
+    return NULL;
+}
+
+/// Every key below `schema` has a row with its default.
+static void check_rows(const Schema *schema, const char *prefix, const char *readme) {
+    for (int32_t i = 0; i < schema->nfields; i++) {
+        const Field *field = &schema->field[i];
+        const Schema *table = field->kind == FIELD_LIST ? field->element->table : field->table;
+        char path[128];
+        snprintf(path, sizeof path, "%s%s", prefix, field->key);
+        if (field->kind == FIELD_STRUCT) {
+            char below[132];
+            snprintf(below, sizeof below, "%s.", path);
+            check_rows(table, below, readme);
+            continue;
+        }
+        const char *row = find_row(readme, path);
+        if (!row) fail_msg("no row for '%s'", path);
+        const char *found = field->fallback ? strstr(row, field->fallback) : row;
+        if (!found || found > row + strcspn(row, "\n"))
+            fail_msg("the row of '%s' lacks its default '%s'", path, field->fallback);
+    }
+}
+
+// The documentation names every key and its default.
+static void readmes_name_every_key(void **state) {
+    (void)state;
+    const struct {
+        const char *path;
+        const Schema *schema[2];
+    } README[] = {
+        {"topologies/README.md", {&topology_schema, NULL}},
+        {"jobs/README.md", {&training_job_schema, &traffic_job_schema}},
+    };
+    for (int i = 0; i < 2; i++) {
+        char *text = NULL;
+        int64_t size = 0;
+        Status status = text_read_file(NULL, README[i].path, &text, &size);
+        assert_true(status_is_ok(&status));
+        for (int k = 0; k < 2 && README[i].schema[k]; k++)
+            check_rows(README[i].schema[k], "", text);
+        memory_free("config.text", text, (size_t)size + 1);
+    }
+}
+
+int main(void) {
+    if (chdir(COLOSSIM_SOURCE_DIR) != 0) return 1;
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(llama_plans_have_the_published_sizes),
+        cmocka_unit_test(fabrics_have_the_published_counts),
+        cmocka_unit_test(traffic_jobs_load_on_the_laptop),
+        cmocka_unit_test(resolved_files_read_back),
+        cmocka_unit_test(settings_change_the_run),
+        cmocka_unit_test(contradictions_name_both_places),
+        cmocka_unit_test(roles_of_files_are_checked),
+        cmocka_unit_test(jobs_of_a_run_agree),
+        cmocka_unit_test(readmes_name_every_key),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

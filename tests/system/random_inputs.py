@@ -1,0 +1,134 @@
+"""Random small topologies and jobs as YAML, from a seed; not all are legal, as not all of a user's are.
+
+The catalogue entries `wide`, `port`, `domain-G` and `tiny` are written beside them: parts without limits that would
+refuse most draws. Everything else comes from the share folder.
+"""
+
+import pathlib
+
+PORT_RATES = ("100 Gb/s", "200 Gb/s", "400 Gb/s")
+PARTS = {
+    "hardware/wide.yaml": "schema_version: 1\nkind: switch\nports: 4096\nport_rate: 400 Gb/s\nlatency: 300 ns\n"
+                          "typical_power: 500 W\n",
+    "models/tiny.yaml": "schema_version: 1\nkind: model\nlayers: 16\nhidden: 1024\nheads: 16\nkv_heads: 8\n"
+                        "head_dim: 64\nffn: 4096\nvocab: 8192\nactivation: swiglu\ntied_embeddings: off\n",
+}
+
+
+def write_parts(folder):
+    for name, text in PARTS.items():
+        path = pathlib.Path(folder) / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+
+
+def scale_up(gpus):
+    return (f"schema_version: 1\nkind: scale_up\ngpus: {gpus}\nline_rate: 450 GB/s\ngoodput: 360 GB/s\n"
+            "latency: 2 us\ncollective_base: 10 us\n")
+
+
+def tree(draw, endpoints):
+    """Tiers whose installed endpoints are at least `endpoints`."""
+    tiers = []
+    for level in range(draw.randint(1, 3)):
+        tiers.append({"children": draw.choice((2, 3, 4, 8)), "parents": draw.choice((1, 1, 2, 3)) if level else 1,
+                      "lanes": draw.choice((1, 1, 2)) if level else 1,
+                      "rate": draw.choice(PORT_RATES), "cable": draw.choice(("0 m", "3 m", "50 m", "1.5 us"))})
+    room = 1
+    for tier in tiers[:-1]:
+        room *= tier["children"]
+    tiers[-1]["children"] = max(-(-endpoints // room) + draw.choice((0, 0, 1)), 2)
+    return tiers
+
+
+def topology(draw, folder, name):
+    """Write NAME.yaml; returns its path and the number of GPUs."""
+    slots, nodes = draw.choice((1, 2, 4, 4, 8)), draw.randint(2, 12)
+    domain = draw.choice((slots, slots, max(slots // 2, 1)))
+    (pathlib.Path(folder) / "hardware" / f"domain-{domain}.yaml").write_text(scale_up(domain))
+    rail = draw.random() < 0.5
+    tiers = tree(draw, nodes * slots)
+    if rail and len(tiers) > 1:
+        # A unit is children[0] nodes under `slots` leaves: whole units must fit.
+        units = -(-nodes // tiers[0]["children"])
+        below = 1
+        for tier in tiers[1:-1]:
+            below *= tier["children"]
+        tiers[-1]["children"] = max(-(-units * slots // below), 2)
+    lines = ["schema_version: 1", "kind: topology", f"nodes: {nodes}", "node:", "  gpu: h100-sxm", f"  gpus: {slots}",
+             "  nic: connectx-7-ndr400", f"  scale_up: domain-{domain}", "fabric:",
+             f"  wiring: {'rail' if rail else 'plain'}", f"  pxn: {draw.choice(('on', 'off'))}",
+             f"  routing: {draw.choice(('ecmp', 'dmodk', 'spray', 'adaptive'))}", f"  hash_seed: {draw.randint(0, 9)}",
+             f"  shared_seed: {draw.choice(('on', 'off'))}", "  tiers:"]
+    for level, tier in enumerate(tiers):
+        lines += [f"    - name: tier{level + 1}", "      switch: wide"]
+        lines += [f"      {key}: {value}" for key, value in tier.items()]
+    if len(tiers) > 1 and draw.random() < 0.4:
+        lines.append("  faults:")
+        for _ in range(draw.randint(1, 3)):
+            tier = draw.randint(2, len(tiers))
+            port = draw.randrange(tiers[tier - 1]["parents"] * tiers[tier - 1]["lanes"])
+            lines += [f"    - tier: {tier}", f"      lower: {draw.randint(0, 3)}", f"      port: {port}",
+                      f"      remaining: {draw.choice(('0 %', '25 %', '50 %'))}"]
+    path = pathlib.Path(folder) / f"{name}.yaml"
+    path.write_text("\n".join(lines) + "\n")
+    return path, nodes * slots, domain
+
+
+def common(draw):
+    """What both kinds of job have."""
+    kind = draw.choice(("contiguous", "strided", "random"))
+    stride = [f"  stride: {draw.randint(1, 5)}"] if kind == "strided" else []
+    return ["placement:", f"  kind: {kind}", *stride, f"seed: {draw.randint(1, 1000)}", "engine:",
+            f"  kind: {draw.choice(('flow', 'flow', 'flow', 'closed'))}",
+            f"  control_delay: {draw.choice(('0 us', '1 us', '10 us', '50 us'))}",
+            "trace:", "  intervals: 40", "  hot_links: 16", "  full_links: on"]
+
+
+def training(draw, folder, name, gpus, domain):
+    tp = draw.choice([n for n in (1, 2, 4, 8) if domain % n == 0])
+    pp = draw.choice([n for n in (1, 1, 2, 4) if tp * n <= gpus])
+    schedule = draw.choice(("none",) if pp == 1 else ("gpipe", "1f1b", "interleaved"))
+    chunks = draw.choice((2, 4)) if schedule == "interleaved" else 1
+    microbatches = draw.choice((1, 2, 3, 4, 8)) if schedule != "interleaved" else pp * draw.randint(1, 3)
+    replicas = gpus // (tp * pp)
+    flag = lambda: draw.choice(("on", "off"))
+    lines = ["schema_version: 1", "kind: training", "model: tiny", "parallel:", f"  tp: {tp}", f"  pp: {pp}",
+             f"  dp: {draw.choice(('auto', replicas, draw.randint(1, replicas)))}", f"  chunks: {chunks}",
+             f"  schedule: {schedule}", f"  order: {draw.choice(('tp-cp-ep-dp-pp', 'tp-cp-pp-dp'))}",
+             f"  zero: {draw.randint(0, 2)}", f"  microbatches: {microbatches}",
+             f"  sequence_parallel: {'off' if tp == 1 else flag()}", "training:", "  sequence: 1024",
+             f"  grad_overlap: {flag()}", f"  param_overlap: {flag()}", f"  pp_overlap: {flag()}",
+             f"  tp_overlap: {flag()}", f"  bucket_parameters: {draw.choice(('auto', 5000000, 40000000))}", "network:",
+             f"  queue_pairs: {draw.choice((1, 2, 4, 16))}", f"  eager: {draw.choice(('1 B', '8 KiB', '1 MB'))}",
+             f"  message_latency: {draw.choice(('5 us', '10 us', '60 us'))}",
+             f"  dp_algorithm: {draw.choice(('ring', 'hierarchical', 'direct', 'halving_doubling'))}", "steps: 3"]
+    if draw.random() < 0.6:
+        lines += ["noise:", "  gpu_sigma: 3 %", "  step_sigma: 2 %", "  straggler_probability: 10 %"]
+    path = pathlib.Path(folder) / f"{name}.yaml"
+    path.write_text("\n".join(lines + common(draw)) + "\n")
+    return path
+
+
+def traffic(draw, folder, name, gpus):
+    pattern = draw.choice(("permutation", "shift", "ring", "incast", "all_to_all", "collective", "flows"))
+    lines = ["schema_version: 1", "kind: traffic", "traffic:", f"  pattern: {pattern}",
+             f"  queue_pairs: {draw.choice((1, 2, 4))}", f"  latency: {draw.choice(('none', '0 us', '7 us'))}"]
+    if pattern != "flows":
+        lines += [f"  ranks: {draw.choice(('all', gpus, max(gpus // 2, 2)))}",
+                  f"  bytes: {draw.choice(('1 B', '64 KiB', '3 MB', '100 MB'))}"]
+    if pattern == "shift":
+        lines.append(f"  shift: {draw.choice(('half', 1, 3))}")
+    if pattern == "incast":
+        lines.append(f"  fan_in: {draw.choice((2, 3, 4))}")
+    if pattern == "collective":
+        lines += [f"  collective: {draw.choice(('all_reduce', 'reduce_scatter', 'all_gather', 'all_to_all'))}",
+                  f"  algorithm: {draw.choice(('ring', 'halving_doubling', 'direct', 'hierarchical'))}"]
+    if pattern == "flows":
+        lines.append(f"  file: {name}.csv")
+        rows = [f"{a},{b},{draw.randint(1, 10**8)} B,{draw.randint(0, 2000)} us"
+                for a, b in ((draw.randrange(gpus), draw.randrange(gpus)) for _ in range(40)) if a != b]
+        (pathlib.Path(folder) / f"{name}.csv").write_text("\n".join(["source,destination,bytes,start", *rows]) + "\n")
+    path = pathlib.Path(folder) / f"{name}.yaml"
+    path.write_text("\n".join(lines + common(draw)) + "\n")
+    return path

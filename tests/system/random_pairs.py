@@ -1,0 +1,51 @@
+#!/usr/bin/python3
+"""random_pairs.py MPIEXEC COLOSSIM KIND SEED CASES: random small machines and jobs on 1, 2, 3, 4 and 7 ranks.
+
+Law: whatever is drawn, all rank counts give one outcome: equal traces (`h5diff --exclude-path /run` is empty), tables
+and fingerprints, or one message and exit code; a pair that `check` refuses, with the place, `run` refuses too. The
+clusters have 2 to 12 nodes, so that some ranks have none.
+KIND is training or traffic; CASES counts the legal ones.
+"""
+
+import random
+import sys
+import tempfile
+
+import random_inputs
+from emulator import RANKS, Emulator, claim, same_on_any_ranks
+
+
+def draw_pair(draw, kind, folder, name):
+    topology, gpus, domain = random_inputs.topology(draw, folder, f"{name}-topology")
+    if kind == "training":
+        return topology, random_inputs.training(draw, folder, f"{name}-job", gpus, domain)
+    return topology, random_inputs.traffic(draw, folder, f"{name}-job", gpus)
+
+
+def main():
+    mpiexec, colossim, kind, seed, cases = sys.argv[1:]
+    draw = random.Random(f"{kind} {seed}")
+    legal, refused, cut = 0, 0, 0
+    with tempfile.TemporaryDirectory() as folder:
+        random_inputs.write_parts(folder)
+        emulator = Emulator(mpiexec, colossim, folder)
+        while legal < int(cases):
+            pair = draw_pair(draw, kind, folder, f"{kind}{seed}-{legal + refused}")
+            checked = emulator.call("check", *pair)
+            if checked.returncode == 2:
+                claim(": error: " in checked.stderr, f"a refusal has its place: {checked.stderr}")
+                refused += 1
+                claim(refused < 20 + 10 * int(cases), "most draws should be legal")
+                continue
+            claim(checked.returncode == 0, f"check accepts or refuses: {checked.returncode} {checked.stderr}")
+            try:
+                cut += same_on_any_ranks(emulator, *pair, RANKS) != 0
+            except SystemExit:
+                print("\n\n".join(path.read_text() for path in pair))
+                raise
+            legal += 1
+    claim(cut <= legal // 2, f"{cut} of {legal} fabrics were cut: too many to mean anything")
+    print(f"{legal} pairs alike on {RANKS} ranks ({cut} of them could not run), {refused} refused")
+
+
+main()
