@@ -127,6 +127,7 @@ static bool owns_link(const void *owner, LinkId link) { return load_owns(owner, 
 void machine_open_engine(Machine *machine, int64_t interval_ps) {
     machine->ops = engine_ops_of(machine->run->engine);
     machine->interval_ps = interval_ps;
+    machine->lookahead_ps = network_lookahead_ps(machine);
     machine->owner =
         (LoadOwner){.cluster = machine->cluster, .nodes = machine->layout.nodes, .rank = machine->rank};
     EngineSpec spec = {.control_delay_ps = machine->run->control_delay_ps, .interval_ps = interval_ps};

@@ -150,6 +150,7 @@ typedef struct Machine {
     HopEdges *hop;             ///< [nunits * CHANNEL_SIDES] by channel id
     ARRAY_OF(CollectiveRow) row;
     int64_t sent;              ///< wires put since the last exchange
+    int64_t lookahead_ps;      ///< network_lookahead_ps
     LoadOwner owner;           ///< which links are this rank's
     bool far_messages;         ///< a unit here has a neighbour, or a path to one, that is not this rank's
     int64_t **work_ps;         ///< [stages][compute operations + 1] least time of all compute before each operation

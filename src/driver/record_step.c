@@ -141,7 +141,8 @@ static Status write_step(Recorder *recorder, Machine *machine, int32_t step, con
     int64_t over_ps = summary->end_ps;
     if (last && recorder->interval_ps > 0)
         over_ps = (over_ps + recorder->interval_ps - 1) / recorder->interval_ps * recorder->interval_ps;
-    machine->ops->advance(machine->engine, over_ps);
+    // A window may have taken the engine past the end of the step already.
+    if (over_ps > machine->ops->now_ps(machine->engine)) machine->ops->advance(machine->engine, over_ps);
     recorder_collect(recorder);
     double mean[SUM_N];
     mean_parts(machine, row, mean);

@@ -88,31 +88,31 @@ static Agreement agree(Machine *machine, int64_t flags) {
     }
 }
 
-/// Describe the first few units of this rank that cannot go on.
+/// Say what is under way at the first few units of this rank that cannot go on.
 static void describe_blocked(const Machine *machine, char *text, size_t capacity) {
     static const char *const STREAM_NAMES[STREAM_N] = {"compute",   "receive-prev", "send-next",
                                                        "receive-next", "send-prev",  "dp"};
+    enum { LINES = 8 };
     size_t used = 0;
-    int shown = 0;
-    for (int64_t slot = 0; slot < machine->layout.nslots && shown < 4; slot++) {
+    int lines = 0;
+    for (int64_t slot = 0; slot < machine->layout.nslots; slot++) {
         const Unit *unit = &machine->unit[slot];
         if (unit->id < 0 || unit->step >= machine->steps) continue;
-        for (int s = 0; s < STREAM_N && used < capacity; s++) {
+        for (int s = 0; s < STREAM_N && lines < LINES && used < capacity; s++) {
             const StreamState *stream = &unit->stream[s];
-            if (stream->done == unit->program->stream_nops[s]) continue;
+            if (stream->issued == stream->done) continue;
             char name[96];
             const Op *op = &unit->program->op[unit->program->stream_op[s][stream->done]];
-            used += (size_t)snprintf(text + used, capacity - used, "\n  rank %d unit %lld step %d %s: %s %s",
-                                     machine->rank, (long long)unit->id, unit->step, STREAM_NAMES[s],
-                                     stream->issued > stream->done ? "under way:" : "waits to issue:",
+            used += (size_t)snprintf(text + used, capacity - used, "\n  rank %d unit %lld stage %d step %d waits in %s: %s",
+                                     machine->rank, (long long)unit->id, unit->stage, unit->step, STREAM_NAMES[s],
                                      program_op_name(op, name, sizeof name));
+            lines++;
         }
-        shown++;
     }
 }
 
 static Status stuck(Machine *machine) {
-    char text[700] = "";
+    char text[900] = "";
     describe_blocked(machine, text, sizeof text);
     Status mine = status_ok();
     if (text[0])
@@ -122,8 +122,7 @@ static Status stuck(Machine *machine) {
 
 static int64_t horizon_after(const Machine *machine, int64_t next_ps) {
     if (machine->nranks == 1) return TIME_NEVER_PS;
-    int64_t lookahead_ps = network_lookahead_ps(machine);
-    return next_ps + (lookahead_ps > 1 ? lookahead_ps : 1) - 1;
+    return next_ps + (machine->lookahead_ps > 1 ? machine->lookahead_ps : 1) - 1;
 }
 
 Status step_play(Machine *machine, StepDone done, void *context, const volatile int *stop) {

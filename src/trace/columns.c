@@ -25,7 +25,8 @@ void column_pack(const Column *column, const void *rows, size_t stride, int64_t 
     for (int64_t i = 0; i < n; i++) {
         const char *from = (const char *)rows + (size_t)i * stride + column->offset;
         if (narrow) {
-            for (int w = 0; w < column->width; w++) pack_narrow(from + (size_t)w * column->bytes, (int8_t *)to + w);
+            for (int w = 0; w < column->width; w++)
+                pack_narrow(from + (size_t)w * column->bytes, (int8_t *)to + w);
         } else {
             memcpy(to, from, bytes * (size_t)column->width);
         }

@@ -40,7 +40,8 @@ static const char *cause_of_error(char cause[400]) {
     }
     cause[strcspn(cause, "\n")] = '\0';
     // MPI-IO keeps the reason to itself.
-    return strcmp(cause, "file write failed") == 0 ? "file write failed (is the file system full?)" : cause;
+    return strcmp(cause, "file write failed") == 0 ? "file write failed (is the file system full?)"
+                                                   : cause;
 }
 
 static Status h5_error(const char *path, const char *doing, const char *what) {
@@ -48,9 +49,9 @@ static Status h5_error(const char *path, const char *doing, const char *what) {
     FAIL(STATUS_OUTPUT, "%s: cannot %s %s: %s", path, doing, what, cause_of_error(cause));
 }
 
-#define H5_TRY(call, file, doing, what)                                       \
-    do {                                                                      \
-        if ((call) < 0) return h5_error((file)->path, (doing), (what));       \
+#define H5_TRY(call, file, doing, what)                                 \
+    do {                                                                \
+        if ((call) < 0) return h5_error((file)->path, (doing), (what)); \
     } while (0)
 
 /// Bring an open dataset's name into the message; call it before the next HDF5 function.
@@ -78,7 +79,8 @@ static hid_t type_of(TraceType type, bool in_file) {
 /// Variable-length (bytes = 0) or fixed UTF-8 text; to be closed.
 static hid_t text_type(size_t bytes) {
     hid_t type = H5Tcopy(H5T_C_S1);
-    if (H5Tset_size(type, bytes ? bytes : H5T_VARIABLE) < 0 || H5Tset_cset(type, H5T_CSET_UTF8) < 0) {
+    if (H5Tset_size(type, bytes ? bytes : H5T_VARIABLE) < 0 ||
+        H5Tset_cset(type, H5T_CSET_UTF8) < 0) {
         H5Tclose(type);
         return -1;
     }
@@ -86,7 +88,7 @@ static hid_t text_type(size_t bytes) {
 }
 
 static H5File *new_file(const char *path) {
-    H5dont_atexit();                        // see h5_close
+    H5dont_atexit();                       // see h5_close
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL); // we say it ourselves, once
     H5File *file = memory_alloc("trace.h5", sizeof *file);
     snprintf(file->path, sizeof file->path, "%s", path);
@@ -113,8 +115,10 @@ Status h5_create(const char *path, H5File **out) {
     H5Pclose(creation);
     H5Pclose(access);
     Status status = file->file < 0 ? h5_error(path, "create", "the file") : status_ok();
-    if (status_is_ok(&status)) *out = file;
-    else free_file(&file);
+    if (status_is_ok(&status))
+        *out = file;
+    else
+        free_file(&file);
     return status;
 }
 
@@ -133,8 +137,10 @@ Status h5_open(const char *path, const Comm *comm, H5File **out) {
     file->file = H5Fopen(path, H5F_ACC_RDWR, access);
     H5Pclose(access);
     Status status = file->file < 0 ? h5_error(path, "open", "the file by all ranks") : status_ok();
-    if (status_is_ok(&status)) *out = file;
-    else free_file(&file);
+    if (status_is_ok(&status))
+        *out = file;
+    else
+        free_file(&file);
     return status;
 }
 
@@ -143,7 +149,8 @@ Status h5_close(H5File **file) {
     // Where the flush fails, H5Fclose would fail halfway and HDF5 1.10.8 then crash in its clean-up at
     // MPI_Finalize or exit, which tries once more (tried). So the file stays open, and trace.h says how to leave.
     Status status = h5_flush(*file);
-    if (status_is_ok(&status) && H5Fclose((*file)->file) < 0) status = h5_error((*file)->path, "close", "the file");
+    if (status_is_ok(&status) && H5Fclose((*file)->file) < 0)
+        status = h5_error((*file)->path, "close", "the file");
     free_file(file);
     return status;
 }
@@ -173,7 +180,8 @@ static hid_t creation_of(TraceType type, const H5Shape *shape, const void *fill)
     // HDF5 1.10.8 writes to unallocated chunks when a dataset made with the serial driver is filled in
     // parallel: an error without filters, a deadlock with them (fixed later, HDFGroup/hdf5 issue 3394).
     failed |= H5Pset_alloc_time(creation, H5D_ALLOC_TIME_EARLY);
-    if (shape->rank > 0 && shape->chunk[0] > 0) failed |= H5Pset_chunk(creation, shape->rank, chunk);
+    if (shape->rank > 0 && shape->chunk[0] > 0)
+        failed |= H5Pset_chunk(creation, shape->rank, chunk);
     if (shape->gzip > 0) {
         failed |= H5Pset_shuffle(creation);
         failed |= H5Pset_deflate(creation, (unsigned)shape->gzip);
@@ -196,12 +204,13 @@ static hid_t space_of(const H5Shape *shape) {
     return H5Screate_simple(shape->rank, size, most);
 }
 
-Status h5_make_dataset(H5File *file, const char *path, TraceType type, const H5Shape *shape, const void *fill) {
+Status h5_make_dataset(H5File *file, const char *path, TraceType type, const H5Shape *shape,
+                       const void *fill) {
     hid_t text = type == TRACE_TEXT ? text_type(0) : -1;
     hid_t creation = creation_of(type, shape, type == TRACE_TEXT ? NULL : fill);
     hid_t space = space_of(shape);
-    hid_t set = H5Dcreate2(file->file, path, type == TRACE_TEXT ? text : type_of(type, true), space, H5P_DEFAULT,
-                           creation, H5P_DEFAULT);
+    hid_t set = H5Dcreate2(file->file, path, type == TRACE_TEXT ? text : type_of(type, true), space,
+                           H5P_DEFAULT, creation, H5P_DEFAULT);
     if (text >= 0) H5Tclose(text);
     H5Sclose(space);
     H5Pclose(creation);
@@ -211,7 +220,8 @@ Status h5_make_dataset(H5File *file, const char *path, TraceType type, const H5S
 }
 
 Status h5_make_link(H5File *file, const char *path, const char *link) {
-    H5_TRY(H5Lcreate_hard(file->file, path, file->file, link, H5P_DEFAULT, H5P_DEFAULT), file, "link", link);
+    H5_TRY(H5Lcreate_hard(file->file, path, file->file, link, H5P_DEFAULT, H5P_DEFAULT), file,
+           "link", link);
     return status_ok();
 }
 
@@ -225,9 +235,11 @@ Status h5_make_scale(H5File *file, const char *path, const char *name) {
 }
 
 Status h5_attach_scale(H5File *file, const char *path, int i, const char *scale) {
-    hid_t set = H5Dopen2(file->file, path, H5P_DEFAULT), of = H5Dopen2(file->file, scale, H5P_DEFAULT);
+    hid_t set = H5Dopen2(file->file, path, H5P_DEFAULT),
+          of = H5Dopen2(file->file, scale, H5P_DEFAULT);
     herr_t failed = set < 0 || of < 0 ? -1 : H5DSattach_scale(set, of, (unsigned)i);
-    Status status = failed < 0 ? h5_error(file->path, "attach a dimension scale to", path) : status_ok();
+    Status status =
+        failed < 0 ? h5_error(file->path, "attach a dimension scale to", path) : status_ok();
     if (set >= 0) H5Dclose(set);
     if (of >= 0) H5Dclose(of);
     return status;
@@ -246,11 +258,12 @@ Status h5_put_texts(H5File *file, const char *path, const char *const text[], in
 }
 
 /// Create an attribute (n = 0: scalar) and write it.
-static Status put_attribute(H5File *file, const char *path, const char *name, hid_t file_type, hid_t memory_type, int n,
-                            const void *values) {
+static Status put_attribute(H5File *file, const char *path, const char *name, hid_t file_type,
+                            hid_t memory_type, int n, const void *values) {
     hsize_t size = n > 0 ? (hsize_t)n : 1;
     hid_t space = n > 0 ? H5Screate_simple(1, &size, NULL) : H5Screate(H5S_SCALAR);
-    hid_t attribute = H5Acreate_by_name(file->file, path, name, file_type, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+    hid_t attribute = H5Acreate_by_name(file->file, path, name, file_type, space, H5P_DEFAULT,
+                                        H5P_DEFAULT, H5P_DEFAULT);
     H5Sclose(space);
     H5_TRY(attribute, file, "make attribute", name);
     herr_t failed = H5Awrite(attribute, memory_type, values);
@@ -266,14 +279,16 @@ Status h5_attribute_text(H5File *file, const char *path, const char *name, const
     return status;
 }
 
-Status h5_attribute_texts(H5File *file, const char *path, const char *name, const char *const text[], int n) {
+Status h5_attribute_texts(H5File *file, const char *path, const char *name,
+                          const char *const text[], int n) {
     hid_t type = text_type(0);
     Status status = put_attribute(file, path, name, type, type, n, text);
     H5Tclose(type);
     return status;
 }
 
-Status h5_attribute(H5File *file, const char *path, const char *name, TraceType type, int n, const void *values) {
+Status h5_attribute(H5File *file, const char *path, const char *name, TraceType type, int n,
+                    const void *values) {
     return put_attribute(file, path, name, type_of(type, true), type_of(type, false), n, values);
 }
 
@@ -314,9 +329,12 @@ static hid_t select_slab(hid_t in_file, int rank, const int64_t first[], const i
     }
     hid_t in_memory = H5Screate_simple(1, &elements, NULL);
     herr_t failed;
-    if (elements == 0) failed = H5Sselect_none(in_file) | H5Sselect_none(in_memory);
-    else if (rank == 0) failed = H5Sselect_all(in_file);
-    else failed = H5Sselect_hyperslab(in_file, H5S_SELECT_SET, start, NULL, count, NULL);
+    if (elements == 0)
+        failed = H5Sselect_none(in_file) | H5Sselect_none(in_memory);
+    else if (rank == 0)
+        failed = H5Sselect_all(in_file);
+    else
+        failed = H5Sselect_hyperslab(in_file, H5S_SELECT_SET, start, NULL, count, NULL);
     if (failed < 0) {
         H5Sclose(in_memory);
         return -1;
@@ -324,14 +342,14 @@ static hid_t select_slab(hid_t in_file, int rank, const int64_t first[], const i
     return in_memory;
 }
 
-Status h5_write(H5File *file, H5Set set, TraceType type, int rank, const int64_t first[], const int64_t n[],
-                const void *data) {
+Status h5_write(H5File *file, H5Set set, TraceType type, int rank, const int64_t first[],
+                const int64_t n[], const void *data) {
     static const char nothing[8] = {0}; // HDF5 wants a buffer, even where nothing is selected
     hid_t in_file = H5Dget_space(set);
     hid_t in_memory = in_file < 0 ? -1 : select_slab(in_file, rank, first, n);
     herr_t failed = in_memory < 0 ? -1
-                                  : H5Dwrite(set, type_of(type, false), in_memory, in_file, file->transfer,
-                                             data ? data : nothing);
+                                  : H5Dwrite(set, type_of(type, false), in_memory, in_file,
+                                             file->transfer, data ? data : nothing);
     Status status = failed < 0 ? set_error(file, set, "write") : status_ok();
     if (in_memory >= 0) H5Sclose(in_memory);
     if (in_file >= 0) H5Sclose(in_file);
@@ -345,13 +363,14 @@ Status h5_check_room(const H5File *file, int64_t bytes) {
     if (statvfs(file->path, &space) == 0) {
         const double free_bytes = (double)space.f_bavail * (double)space.f_frsize;
         REQUIRE((double)bytes <= free_bytes, STATUS_OUTPUT,
-                "%s: the file system is full: %.3g MB are left, the next rows may need %.3g MB", file->path,
-                free_bytes / 1e6, (double)bytes / 1e6);
+                "%s: the file system is full: %.3g MB are left, the next rows may need %.3g MB",
+                file->path, free_bytes / 1e6, (double)bytes / 1e6);
     }
-    if (stat(file->path, &now) == 0 && getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
+    if (stat(file->path, &now) == 0 && getrlimit(RLIMIT_FSIZE, &limit) == 0 &&
+        limit.rlim_cur != RLIM_INFINITY)
         REQUIRE((double)now.st_size + (double)bytes <= (double)limit.rlim_cur, STATUS_OUTPUT,
-                "%s: it may not grow beyond %.3g MB (limit on the size of files; ulimit -f)", file->path,
-                (double)limit.rlim_cur / 1e6);
+                "%s: it may not grow beyond %.3g MB (limit on the size of files; ulimit -f)",
+                file->path, (double)limit.rlim_cur / 1e6);
     return status_ok();
 }
 

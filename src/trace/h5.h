@@ -19,11 +19,11 @@ typedef int64_t H5Set; ///< an open dataset (hid_t)
 
 /// Layout of a dataset.
 typedef struct H5Shape {
-    int rank;                       ///< 0 .. TRACE_RANK_MAX; 0 is a scalar
+    int rank; ///< 0 .. TRACE_RANK_MAX; 0 is a scalar
     int64_t size[TRACE_RANK_MAX];
-    bool grows;                     ///< first axis is unlimited
-    int64_t chunk[TRACE_RANK_MAX];  ///< all 0: contiguous
-    int gzip;                       ///< 0: no filter
+    bool grows;                    ///< first axis is unlimited
+    int64_t chunk[TRACE_RANK_MAX]; ///< all 0: contiguous
+    int gzip;                      ///< 0: no filter
 } H5Shape;
 
 /// Create a file, serial driver; the directory must exist. MPI: local.
@@ -38,7 +38,8 @@ Status h5_flush(H5File *file);
 /// Structure; serial driver only.
 Status h5_make_group(H5File *file, const char *path);
 /// `fill` points at one element of `type`; not used for TRACE_TEXT.
-Status h5_make_dataset(H5File *file, const char *path, TraceType type, const H5Shape *shape, const void *fill);
+Status h5_make_dataset(H5File *file, const char *path, TraceType type, const H5Shape *shape,
+                       const void *fill);
 /// One more name, `link`, of what is at `path`.
 Status h5_make_link(H5File *file, const char *path, const char *link);
 /// Make a dataset a dimension scale, and attach a scale to axis `i` of a dataset.
@@ -50,9 +51,11 @@ Status h5_put_texts(H5File *file, const char *path, const char *const text[], in
 /// Attributes; text may have any length. (Parallel HDF5 writes no variable-length *data*; attributes are metadata,
 /// which all ranks write alike.)
 Status h5_attribute_text(H5File *file, const char *path, const char *name, const char *text);
-Status h5_attribute_texts(H5File *file, const char *path, const char *name, const char *const text[], int n);
+Status h5_attribute_texts(H5File *file, const char *path, const char *name,
+                          const char *const text[], int n);
 /// n = 0: scalar.
-Status h5_attribute(H5File *file, const char *path, const char *name, TraceType type, int n, const void *values);
+Status h5_attribute(H5File *file, const char *path, const char *name, TraceType type, int n,
+                    const void *values);
 /// Change a text that exists.
 Status h5_rewrite_text(H5File *file, const char *path, const char *name, const char *text);
 
@@ -61,8 +64,8 @@ Status h5_rewrite_text(H5File *file, const char *path, const char *name, const c
 Status h5_open_set(H5File *file, const char *path, H5Set *set);
 Status h5_close_set(H5File *file, H5Set set);
 Status h5_extend(H5File *file, H5Set set, const H5Shape *shape, int64_t rows);
-Status h5_write(H5File *file, H5Set set, TraceType type, int rank, const int64_t first[], const int64_t n[],
-                const void *data);
+Status h5_write(H5File *file, H5Set set, TraceType type, int rank, const int64_t first[],
+                const int64_t n[], const void *data);
 
 /// Whether the file may grow by `bytes`: space of its file system, and this process's limit. MPI: local.
 Status h5_check_room(const H5File *file, int64_t bytes);

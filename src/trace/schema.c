@@ -14,7 +14,8 @@ const TraceAxisRow TRACE_AXES[TRACE_AXIS_N] = {
 
 const TraceDatasetRow TRACE_DATASETS[TRACE_DATASET_N] = {
 #define DATASET_ROW(id, group, name, type, unit, flags, when, meaning, ...) \
-    {TRACE_GROUP_##group, name, TRACE_##type, unit, TRACE_##flags, TRACE_##when, meaning, {__VA_ARGS__}},
+    {TRACE_GROUP_##group, name,         TRACE_##type, unit,                 \
+     TRACE_##flags,       TRACE_##when, meaning,      {__VA_ARGS__}},
     TRACE_DATASET_TABLE(DATASET_ROW)
 #undef DATASET_ROW
 };
@@ -39,9 +40,10 @@ int64_t trace_type_bytes(TraceType type) {
 }
 
 const char *trace_type_name(TraceType type) {
-    static const char *const name[] = {[TRACE_I8] = "int8",     [TRACE_I32] = "int32",     [TRACE_I64] = "int64",
-                                       [TRACE_U64] = "uint64",  [TRACE_F64] = "float64",   [TRACE_CHAR] = "char",
-                                       [TRACE_TEXT] = "string"};
+    static const char *const name[] = {
+        [TRACE_I8] = "int8",    [TRACE_I32] = "int32",   [TRACE_I64] = "int64",
+        [TRACE_U64] = "uint64", [TRACE_F64] = "float64", [TRACE_CHAR] = "char",
+        [TRACE_TEXT] = "string"};
     return name[type];
 }
 
@@ -59,7 +61,9 @@ const char *trace_collective_name(TraceCollectiveKind kind) { return COLLECTIVE_
 const char *trace_flag_meanings(TraceFlags flags, int *n) {
     // Each list starts with a blank, which is skipped.
     switch (flags) {
-        case TRACE_KIND_FLAGS: *n = TRACE_COLLECTIVE_N; return (TRACE_COLLECTIVE_TABLE(FLAG_WORD)) + 1;
+        case TRACE_KIND_FLAGS:
+            *n = TRACE_COLLECTIVE_N;
+            return (TRACE_COLLECTIVE_TABLE(FLAG_WORD)) + 1;
         case TRACE_TRAFFIC_FLAGS: *n = TRACE_TRAFFIC_N; return (TRACE_TRAFFIC_TABLE(FLAG_WORD)) + 1;
         case TRACE_DIRECTION_FLAGS: *n = TRACE_DIRECTIONS; return "up down";
         case TRACE_PLAIN:

@@ -16,12 +16,12 @@
 
 enum {
     TRACE_SCHEMA_VERSION = 1,
-    TRACE_RANK_MAX = 4,       ///< axes of a dataset
-    TRACE_TIERS_MAX = 8,      ///< scale-up domain and fabric tiers
-    TRACE_DIRECTIONS = 2,     ///< 0 up, 1 down
-    TRACE_BINS = 21,          ///< of link utilisation: idle, then twenty of 5 %
-    TRACE_USERS = 4,          ///< named users of a hot link
-    TRACE_NAME_CHARS = 64,    ///< of a link's name, padded with NUL
+    TRACE_RANK_MAX = 4,    ///< axes of a dataset
+    TRACE_TIERS_MAX = 8,   ///< scale-up domain and fabric tiers
+    TRACE_DIRECTIONS = 2,  ///< 0 up, 1 down
+    TRACE_BINS = 21,       ///< of link utilisation: idle, then twenty of 5 %
+    TRACE_USERS = 4,       ///< named users of a hot link
+    TRACE_NAME_CHARS = 64, ///< of a link's name, padded with NUL
 };
 
 /// When a group or dataset exists.
@@ -33,17 +33,24 @@ typedef enum TraceWhen {
 } TraceWhen;
 
 /// Signed parts of a step: per GPU they sum to the step's duration exactly.  id, name, meaning
-#define TRACE_PART_TABLE(P, X)                                                                     \
-    P(X, COMPUTE, "compute", "Work of the GPU itself at nominal speed.")                           \
-    P(X, OWN_SLOW, "own_slow", "Work beyond nominal speed: noise, stragglers and faults of this GPU.") \
-    P(X, SHARING, "sharing", "Work slowed by communication that runs on the same GPU.")            \
-    P(X, BUBBLE, "bubble", "Idle even if communication were free and every GPU nominal: the pipeline's bubble.") \
-    P(X, TP_EXPOSED, "tp_exposed", "Tensor-parallel communication not hidden behind work, at its time alone.") \
-    P(X, CP_EXPOSED, "cp_exposed", "Context-parallel communication not hidden behind work, at its time alone.") \
-    P(X, EP_EXPOSED, "ep_exposed", "Expert-parallel communication not hidden behind work, at its time alone.") \
-    P(X, PP_EXPOSED, "pp_exposed", "Pipeline communication not hidden behind work, at its time alone.") \
-    P(X, DP_EXPOSED, "dp_exposed", "Data-parallel communication not hidden behind work, at its time alone.") \
-    P(X, CONTENTION, "contention", "Waiting because transfers shared links with others.")          \
+#define TRACE_PART_TABLE(P, X)                                                              \
+    P(X, COMPUTE, "compute", "Work of the GPU itself at nominal speed.")                    \
+    P(X, OWN_SLOW, "own_slow",                                                              \
+      "Work beyond nominal speed: noise, stragglers and faults of this GPU.")               \
+    P(X, SHARING, "sharing", "Work slowed by communication that runs on the same GPU.")     \
+    P(X, BUBBLE, "bubble",                                                                  \
+      "Idle even if communication were free and every GPU nominal: the pipeline's bubble.") \
+    P(X, TP_EXPOSED, "tp_exposed",                                                          \
+      "Tensor-parallel communication not hidden behind work, at its time alone.")           \
+    P(X, CP_EXPOSED, "cp_exposed",                                                          \
+      "Context-parallel communication not hidden behind work, at its time alone.")          \
+    P(X, EP_EXPOSED, "ep_exposed",                                                          \
+      "Expert-parallel communication not hidden behind work, at its time alone.")           \
+    P(X, PP_EXPOSED, "pp_exposed",                                                          \
+      "Pipeline communication not hidden behind work, at its time alone.")                  \
+    P(X, DP_EXPOSED, "dp_exposed",                                                          \
+      "Data-parallel communication not hidden behind work, at its time alone.")             \
+    P(X, CONTENTION, "contention", "Waiting because transfers shared links with others.")   \
     P(X, STRAGGLER, "straggler", "Waiting for other GPUs that were late.")
 
 typedef enum TracePart {
@@ -70,11 +77,11 @@ typedef enum TraceTraffic {
 } TraceTraffic;
 
 /// What a collective does.  id, name
-#define TRACE_COLLECTIVE_TABLE(X)           \
-    X(ALL_REDUCE, "all_reduce")             \
-    X(REDUCE_SCATTER, "reduce_scatter")     \
-    X(ALL_GATHER, "all_gather")             \
-    X(ALL_TO_ALL, "all_to_all")             \
+#define TRACE_COLLECTIVE_TABLE(X)       \
+    X(ALL_REDUCE, "all_reduce")         \
+    X(REDUCE_SCATTER, "reduce_scatter") \
+    X(ALL_GATHER, "all_gather")         \
+    X(ALL_TO_ALL, "all_to_all")         \
     X(BROADCAST, "broadcast")
 
 typedef enum TraceCollectiveKind {
@@ -85,14 +92,20 @@ typedef enum TraceCollectiveKind {
 } TraceCollectiveKind;
 
 /// Groups.  id, name, when, signal and axes of the plot a viewer draws unasked, meaning
-#define TRACE_GROUP_TABLE(X)                                                                       \
-    X(ROOT, "", TRACE_ALWAYS, "", "What produced the file, and how much of it is committed.")      \
-    X(STEPS, "steps", TRACE_ALWAYS, "duration_ps", "One row a step: how long, where it went, how efficient.") \
-    X(GPUS, "gpus", TRACE_ALWAYS, "duration_ps", "Where each GPU stands, and the parts of its steps.") \
-    X(COLLECTIVES, "collectives", TRACE_IF_TRAINING, "bus_Bps", "One row a collective, ordered by start, then group.") \
-    X(FLOWS, "flows", TRACE_IF_TRAFFIC, "slowdown", "One row a flow of a traffic job, in the order of the job.") \
-    X(LINKS, "links", TRACE_ALWAYS, "utilisation_max", "Load and congestion of the links, per step: tiers, and the hottest links by name.") \
-    X(INTERVALS, "intervals", TRACE_ALWAYS, "lost_bytes", "Load and congestion of the links in time, per sampling interval.")
+#define TRACE_GROUP_TABLE(X)                                                                  \
+    X(ROOT, "", TRACE_ALWAYS, "", "What produced the file, and how much of it is committed.") \
+    X(STEPS, "steps", TRACE_ALWAYS, "duration_ps",                                            \
+      "One row a step: how long, where it went, how efficient.")                              \
+    X(GPUS, "gpus", TRACE_ALWAYS, "duration_ps",                                              \
+      "Where each GPU stands, and the parts of its steps.")                                   \
+    X(COLLECTIVES, "collectives", TRACE_IF_TRAINING, "bus_Bps",                               \
+      "One row a collective, ordered by start, then group.")                                  \
+    X(FLOWS, "flows", TRACE_IF_TRAFFIC, "slowdown",                                           \
+      "One row a flow of a traffic job, in the order of the job.")                            \
+    X(LINKS, "links", TRACE_ALWAYS, "utilisation_max",                                        \
+      "Load and congestion of the links, per step: tiers, and the hottest links by name.")    \
+    X(INTERVALS, "intervals", TRACE_ALWAYS, "lost_bytes",                                     \
+      "Load and congestion of the links in time, per sampling interval.")
 
 typedef enum TraceGroup {
 #define TRACE_GROUP_ENUM(id, name, when, signal, meaning) TRACE_GROUP_##id,
@@ -103,19 +116,25 @@ typedef enum TraceGroup {
 
 /// Axes (dimension scales; the dataset of the same name holds the labels, and every group that uses the
 /// axis has a hard link to it).  id, name, home group, grows, meaning
-#define TRACE_AXIS_TABLE(X)                                                                        \
-    X(STEP, "step", STEPS, true, "Number of the step, from 0.")                                    \
-    X(GPU, "gpu", GPUS, false, "Physical GPU: node * GPUs per node + slot.")                       \
-    X(COLLECTIVE, "collective", COLLECTIVES, true, "Number of the collective, from 0.")            \
-    X(FLOW, "flow", FLOWS, true, "Number of the flow, from 0.")                                    \
-    X(INTERVAL, "interval", INTERVALS, true, "Number of the sampling interval, from 0.")           \
-    X(TIER, "tier", LINKS, false, "Tier of links: the scale-up domain, then the fabric from the GPUs upwards.") \
-    X(DIRECTION, "direction", LINKS, false, "Away from the GPUs (up) or towards them (down).")     \
-    X(BIN, "utilisation_bin", INTERVALS, false, "Upper edge of a bin of utilisation; the first bin holds idle links only.") \
-    X(HOT, "hot", LINKS, false, "Place among the hottest links, 0 the hottest (most lost bytes, then most bytes, then lowest id).") \
-    X(TRAFFIC, "traffic", LINKS, false, "What bytes are for: a flow of a traffic job, or a dimension of parallelism.") \
-    X(USER, "user", LINKS, false, "Place among the users of a hot link, 0 the one with most bytes.") \
-    X(LINK, "link", LINKS, false, "Directed link; first_link says which tier and direction.")      \
+#define TRACE_AXIS_TABLE(X)                                                                    \
+    X(STEP, "step", STEPS, true, "Number of the step, from 0.")                                \
+    X(GPU, "gpu", GPUS, false, "Physical GPU: node * GPUs per node + slot.")                   \
+    X(COLLECTIVE, "collective", COLLECTIVES, true, "Number of the collective, from 0.")        \
+    X(FLOW, "flow", FLOWS, true, "Number of the flow, from 0.")                                \
+    X(INTERVAL, "interval", INTERVALS, true, "Number of the sampling interval, from 0.")       \
+    X(TIER, "tier", LINKS, false,                                                              \
+      "Tier of links: the scale-up domain, then the fabric from the GPUs upwards.")            \
+    X(DIRECTION, "direction", LINKS, false, "Away from the GPUs (up) or towards them (down).") \
+    X(BIN, "utilisation_bin", INTERVALS, false,                                                \
+      "Upper edge of a bin of utilisation; the first bin holds idle links only.")              \
+    X(HOT, "hot", LINKS, false,                                                                \
+      "Place among the hottest links, 0 the hottest (most lost bytes, then most bytes, then "  \
+      "lowest id).")                                                                           \
+    X(TRAFFIC, "traffic", LINKS, false,                                                        \
+      "What bytes are for: a flow of a traffic job, or a dimension of parallelism.")           \
+    X(USER, "user", LINKS, false,                                                              \
+      "Place among the users of a hot link, 0 the one with most bytes.")                       \
+    X(LINK, "link", LINKS, false, "Directed link; first_link says which tier and direction.")  \
     X(CHAR, "name_char", LINKS, false, "Character of a name; has no labels.")
 
 typedef enum TraceAxis {
@@ -126,15 +145,23 @@ typedef enum TraceAxis {
         TRACE_AXIS_N
 } TraceAxis;
 
-typedef enum TraceType { TRACE_I8, TRACE_I32, TRACE_I64, TRACE_U64, TRACE_F64, TRACE_CHAR, TRACE_TEXT } TraceType;
+typedef enum TraceType {
+    TRACE_I8,
+    TRACE_I32,
+    TRACE_I64,
+    TRACE_U64,
+    TRACE_F64,
+    TRACE_CHAR,
+    TRACE_TEXT
+} TraceType;
 
 /// What the integers of a column mean.
 typedef enum TraceFlags {
     TRACE_PLAIN,
-    TRACE_MISSING,     ///< amounts that may have "no value": carries _FillValue, so readers decode it to NaN
-    TRACE_SIGNED,      ///< as TRACE_MISSING, for times that may be negative
-    TRACE_KIND_FLAGS,  ///< TRACE_COLLECTIVE_TABLE
-    TRACE_TRAFFIC_FLAGS, ///< TRACE_TRAFFIC_TABLE
+    TRACE_MISSING, ///< amounts that may have "no value": carries _FillValue, so readers decode it to NaN
+    TRACE_SIGNED,          ///< as TRACE_MISSING, for times that may be negative
+    TRACE_KIND_FLAGS,      ///< TRACE_COLLECTIVE_TABLE
+    TRACE_TRAFFIC_FLAGS,   ///< TRACE_TRAFFIC_TABLE
     TRACE_DIRECTION_FLAGS, ///< 0 up, 1 down, -1 none
 } TraceFlags;
 
@@ -144,8 +171,9 @@ typedef enum TraceFlags {
 #define TRACE_AXES4(a, b, c, d) TRACE_AXIS_##a, TRACE_AXIS_##b, TRACE_AXIS_##c, TRACE_AXIS_##d
 #define TRACE_AXES0 TRACE_AXIS_NONE, TRACE_AXIS_NONE, TRACE_AXIS_NONE, TRACE_AXIS_NONE
 
-#define TRACE_STEPS_PART(X, id, name, meaning) \
-    X(STEPS_##id, STEPS, name "_ps", F64, "ps", PLAIN, IF_TRAINING, "Mean over the job's GPUs. " meaning, TRACE_AXES1(STEP))
+#define TRACE_STEPS_PART(X, id, name, meaning)                      \
+    X(STEPS_##id, STEPS, name "_ps", F64, "ps", PLAIN, IF_TRAINING, \
+      "Mean over the job's GPUs. " meaning, TRACE_AXES1(STEP))
 #define TRACE_GPUS_PART(X, id, name, meaning) \
     X(GPUS_##id, GPUS, name "_ps", I64, "ps", SIGNED, IF_TRAINING, meaning, TRACE_AXES2(STEP, GPU))
 

@@ -36,7 +36,8 @@ static bool dataset_uses(TraceDataset dataset, TraceAxis axis) {
 
 static bool group_uses(const TraceInfo *info, TraceGroup group, TraceAxis axis) {
     for (int d = 0; d < TRACE_DATASET_N; d++)
-        if (TRACE_DATASETS[d].group == group && skeleton_has(info, TRACE_DATASETS[d].when) && dataset_uses(d, axis))
+        if (TRACE_DATASETS[d].group == group && skeleton_has(info, TRACE_DATASETS[d].when) &&
+            dataset_uses(d, axis))
             return true;
     return false;
 }
@@ -64,7 +65,8 @@ int64_t skeleton_axis_size(const TraceInfo *info, TraceAxis axis) {
 
 const char *skeleton_dataset_path(TraceDataset dataset, char path[SKELETON_PATH_BYTES]) {
     const char *group = TRACE_GROUPS[TRACE_DATASETS[dataset].group].name;
-    snprintf(path, SKELETON_PATH_BYTES, "%s%s/%s", group[0] ? "/" : "", group, TRACE_DATASETS[dataset].name);
+    snprintf(path, SKELETON_PATH_BYTES, "%s%s/%s", group[0] ? "/" : "", group,
+             TRACE_DATASETS[dataset].name);
     return path;
 }
 
@@ -100,7 +102,8 @@ H5Shape skeleton_shape(const TraceInfo *info, TraceDataset dataset) {
 }
 
 H5Shape skeleton_axis_shape(const TraceInfo *info, TraceAxis axis) {
-    H5Shape shape = {.rank = 1, .size = {skeleton_axis_size(info, axis)}, .grows = TRACE_AXES[axis].grows};
+    H5Shape shape = {
+        .rank = 1, .size = {skeleton_axis_size(info, axis)}, .grows = TRACE_AXES[axis].grows};
     if (shape.grows) shape.chunk[0] = axis == TRACE_AXIS_STEP ? STEP_CHUNK : ROW_CHUNK;
     return shape;
 }
@@ -153,13 +156,15 @@ static Status put_labels(H5File *file, const TraceInfo *info, TraceAxis axis, co
         for (int i = 0; i < info->ntiers; i++) text[i] = info->tier[i].name;
     if (axis == TRACE_AXIS_TRAFFIC)
         for (int i = 0; i < TRACE_TRAFFIC_N; i++) text[i] = trace_traffic_name(i);
-    if (axis_type(axis) == TRACE_TEXT) return h5_put_texts(file, path, text, skeleton_axis_size(info, axis));
+    if (axis_type(axis) == TRACE_TEXT)
+        return h5_put_texts(file, path, text, skeleton_axis_size(info, axis));
     if (axis != TRACE_AXIS_BIN) return put_numbers(file, path, skeleton_axis_size(info, axis));
     double edge[TRACE_BINS];
     for (int i = 0; i < TRACE_BINS; i++) edge[i] = (double)i / (TRACE_BINS - 1);
     H5Set set;
     TRY(h5_open_set(file, path, &set));
-    Status status = h5_write(file, set, TRACE_F64, 1, (int64_t[]){0}, (int64_t[]){TRACE_BINS}, edge);
+    Status status =
+        h5_write(file, set, TRACE_F64, 1, (int64_t[]){0}, (int64_t[]){TRACE_BINS}, edge);
     TRY(h5_close_set(file, set));
     return status;
 }
@@ -172,9 +177,12 @@ static Status make_axis(H5File *file, const TraceInfo *info, TraceAxis axis) {
     TraceType type = axis_type(axis);
     int64_t none = -1;
     double nan = NAN;
-    TRY(h5_make_dataset(file, path, type, &shape, type == TRACE_F64 ? (void *)&nan : (void *)&none));
-    if (axis == TRACE_AXIS_CHAR) // netCDF's words for an axis without labels; readers then join the characters
-        return h5_make_scale(file, path, "This is a netCDF dimension but not a netCDF variable.        64");
+    TRY(h5_make_dataset(file, path, type, &shape,
+                        type == TRACE_F64 ? (void *)&nan : (void *)&none));
+    if (axis ==
+        TRACE_AXIS_CHAR) // netCDF's words for an axis without labels; readers then join the characters
+        return h5_make_scale(file, path,
+                             "This is a netCDF dimension but not a netCDF variable.        64");
     TRY(h5_make_scale(file, path, TRACE_AXES[axis].name));
     if (type != TRACE_TEXT) TRY(h5_attribute_text(file, path, "units", "1"));
     TRY(h5_attribute_text(file, path, "long_name", TRACE_AXES[axis].meaning));
@@ -191,8 +199,10 @@ static Status describe(H5File *file, TraceDataset dataset, const char *path) {
     TraceFill fill = skeleton_fill(dataset);
     int nflags = 0;
     const char *words = trace_flag_meanings(row->flags, &nflags);
-    if (row->type == TRACE_CHAR) TRY(h5_attribute_text(file, path, "_Encoding", "utf-8"));
-    else TRY(h5_attribute_text(file, path, "units", row->unit));
+    if (row->type == TRACE_CHAR)
+        TRY(h5_attribute_text(file, path, "_Encoding", "utf-8"));
+    else
+        TRY(h5_attribute_text(file, path, "units", row->unit));
     TRY(h5_attribute_text(file, path, "long_name", row->meaning));
     if (row->flags == TRACE_MISSING || row->flags == TRACE_SIGNED || row->type == TRACE_F64)
         TRY(h5_attribute(file, path, "_FillValue", row->type, 0, &fill));
@@ -219,7 +229,8 @@ static Status make_dataset(H5File *file, const TraceInfo *info, TraceDataset dat
     TRY(h5_make_dataset(file, path, row->type, &shape, &fill));
     TRY(describe(file, dataset, path));
     for (int i = 0; i < shape.rank; i++)
-        TRY(h5_attach_scale(file, path, i, skeleton_axis_path(row->axis[i], TRACE_AXES[row->axis[i]].home, scale)));
+        TRY(h5_attach_scale(
+            file, path, i, skeleton_axis_path(row->axis[i], TRACE_AXES[row->axis[i]].home, scale)));
     return status_ok();
 }
 
@@ -255,7 +266,8 @@ static Status describe_sources(H5File *file, const TraceInfo *info) {
         TRY(put_text(file, name, info->source[i].path));
         snprintf(name, sizeof name, "config_text_%d", i);
         TRY(put_text(file, name, info->source[i].text));
-        hash += (uint64_t)(i + 1) * fingerprint_bytes(info->source[i].text, strlen(info->source[i].text));
+        hash += (uint64_t)(i + 1) *
+                fingerprint_bytes(info->source[i].text, strlen(info->source[i].text));
     }
     snprintf(text, sizeof text, "%016llx", (unsigned long long)hash);
     TRY(put_text(file, "config_hash", text));
@@ -303,7 +315,8 @@ static Status describe_run(H5File *file, const TraceInfo *info, int nranks) {
     MPI_Get_library_version(library, &length);
     library[strcspn(library, "\n,")] = '\0';
     TRY(h5_make_group(file, "/run"));
-    TRY(run_text(file, "description", "What may differ between equal runs; not part of the results."));
+    TRY(run_text(file, "description",
+                 "What may differ between equal runs; not part of the results."));
     TRY(h5_attribute(file, "/run", "mpi_ranks", TRACE_I32, 0, &ranks));
     TRY(run_text(file, "mpi_library", library));
     TRY(run_text(file, "hdf5_version", h5_version(version)));
@@ -317,22 +330,27 @@ static Status describe_run(H5File *file, const TraceInfo *info, int nranks) {
 
 /// Columns that are known before the first step.
 static Status put_tiers(H5File *file, const TraceInfo *info) {
-    int64_t links[TRACE_TIERS_MAX], capacity_Bps[TRACE_TIERS_MAX], first[TRACE_TIERS_MAX * TRACE_DIRECTIONS];
+    int64_t links[TRACE_TIERS_MAX], capacity_Bps[TRACE_TIERS_MAX],
+        first[TRACE_TIERS_MAX * TRACE_DIRECTIONS];
     for (int t = 0; t < info->ntiers; t++) {
         links[t] = info->tier[t].links;
         capacity_Bps[t] = info->tier[t].capacity_Bps;
-        for (int d = 0; d < TRACE_DIRECTIONS; d++) first[t * TRACE_DIRECTIONS + d] = info->tier[t].first_link[d];
+        for (int d = 0; d < TRACE_DIRECTIONS; d++)
+            first[t * TRACE_DIRECTIONS + d] = info->tier[t].first_link[d];
     }
     const struct {
         TraceDataset dataset;
         const void *data;
-    } column[] = {{TRACE_LINKS_COUNT, links}, {TRACE_LINKS_CAPACITY, capacity_Bps}, {TRACE_LINKS_FIRST, first}};
+    } column[] = {{TRACE_LINKS_COUNT, links},
+                  {TRACE_LINKS_CAPACITY, capacity_Bps},
+                  {TRACE_LINKS_FIRST, first}};
     for (size_t i = 0; i < sizeof column / sizeof column[0]; i++) {
         char path[SKELETON_PATH_BYTES];
         H5Shape shape = skeleton_shape(info, column[i].dataset);
         H5Set set;
         TRY(h5_open_set(file, skeleton_dataset_path(column[i].dataset, path), &set));
-        TRY(h5_write(file, set, TRACE_I64, shape.rank, (int64_t[TRACE_RANK_MAX]){0}, shape.size, column[i].data));
+        TRY(h5_write(file, set, TRACE_I64, shape.rank, (int64_t[TRACE_RANK_MAX]){0}, shape.size,
+                     column[i].data));
         TRY(h5_close_set(file, set));
     }
     return status_ok();

@@ -20,7 +20,7 @@ enum { METADATA_BYTES = 1 << 20 };
 
 struct Trace {
     const Comm *comm;
-    TraceInfo info;  // its pointers are not used after trace_create
+    TraceInfo info; // its pointers are not used after trace_create
     H5File *file;
     H5Set set[TRACE_DATASET_N], label[TRACE_AXIS_N]; // -1: not in this file
     H5Shape shape[TRACE_DATASET_N];
@@ -55,8 +55,8 @@ static bool on_root(const Trace *trace) { return comm_rank(trace->comm) == 0; }
 
 /// Write rows[n] at [first, first + n) of axis number `axis_index` of a column: 0 (a table, or static), or 1 of
 /// the open step; every other axis in full.
-static Status write_column(Trace *trace, const Column *column, const void *rows, size_t stride, int axis_index,
-                           int64_t first, int64_t n) {
+static Status write_column(Trace *trace, const Column *column, const void *rows, size_t stride,
+                           int axis_index, int64_t first, int64_t n) {
     const H5Shape *shape = &trace->shape[column->dataset];
     int64_t from[TRACE_RANK_MAX] = {0}, count[TRACE_RANK_MAX] = {0};
     for (int i = 0; i < shape->rank; i++) count[i] = shape->size[i];
@@ -69,14 +69,15 @@ static Status write_column(Trace *trace, const Column *column, const void *rows,
     int64_t bytes = column_bytes(column, n);
     void *packed = memory_alloc(LABEL, (size_t)bytes);
     column_pack(column, rows, stride, n, packed);
-    Status status = h5_write(trace->file, trace->set[column->dataset], TRACE_DATASETS[column->dataset].type, shape->rank,
-                             from, count, packed);
+    Status status =
+        h5_write(trace->file, trace->set[column->dataset], TRACE_DATASETS[column->dataset].type,
+                 shape->rank, from, count, packed);
     memory_free(LABEL, packed, (size_t)bytes);
     return status;
 }
 
-static Status write_columns(Trace *trace, const Column column[], int ncolumns, const void *rows, size_t stride,
-                            int axis_index, int64_t first, int64_t n) {
+static Status write_columns(Trace *trace, const Column column[], int ncolumns, const void *rows,
+                            size_t stride, int axis_index, int64_t first, int64_t n) {
     Status status = status_ok();
     for (int c = 0; c < ncolumns; c++)
         if (trace->set[column[c].dataset] >= 0)
@@ -85,13 +86,15 @@ static Status write_columns(Trace *trace, const Column column[], int ncolumns, c
 }
 
 /// Write bytes that are packed already into the row(s) of a growing dataset; from rank 0 alone.
-static Status write_rows(Trace *trace, TraceDataset dataset, int64_t first, int64_t n, const void *data) {
+static Status write_rows(Trace *trace, TraceDataset dataset, int64_t first, int64_t n,
+                         const void *data) {
     if (trace->set[dataset] < 0) return status_ok();
     const H5Shape *shape = &trace->shape[dataset];
     int64_t from[TRACE_RANK_MAX] = {first}, count[TRACE_RANK_MAX];
     memcpy(count, shape->size, sizeof count);
     count[0] = on_root(trace) ? n : 0;
-    return h5_write(trace->file, trace->set[dataset], TRACE_DATASETS[dataset].type, shape->rank, from, count, data);
+    return h5_write(trace->file, trace->set[dataset], TRACE_DATASETS[dataset].type, shape->rank,
+                    from, count, data);
 }
 
 /// Most bytes that n more rows of a dataset add to the file.
@@ -156,7 +159,8 @@ static Status open_sets(Trace *trace) {
     for (int a = 0; a < TRACE_AXIS_N; a++) {
         trace->label[a] = -1;
         if (TRACE_AXES[a].grows && skeleton_has_axis(&trace->info, a))
-            keep(&status, h5_open_set(trace->file, skeleton_axis_path(a, TRACE_AXES[a].home, path), &trace->label[a]));
+            keep(&status, h5_open_set(trace->file, skeleton_axis_path(a, TRACE_AXES[a].home, path),
+                                      &trace->label[a]));
     }
     return status;
 }
@@ -202,7 +206,8 @@ Status trace_static_gpus(Trace *trace, int64_t first, int64_t n, const TraceGpu 
         int64_t node;
         int32_t slot;
     } Place;
-    static const Column place_column[] = {COLUMN(TRACE_GPUS_NODE, Place, node), COLUMN(TRACE_GPUS_SLOT, Place, slot)};
+    static const Column place_column[] = {COLUMN(TRACE_GPUS_NODE, Place, node),
+                                          COLUMN(TRACE_GPUS_SLOT, Place, slot)};
     static const Column column[] = {
         COLUMN(TRACE_GPUS_JOB, TraceGpu, job), COLUMN(TRACE_GPUS_JOB_RANK, TraceGpu, job_rank),
         COLUMN(TRACE_GPUS_TP, TraceGpu, tp),   COLUMN(TRACE_GPUS_PP, TraceGpu, pp),
@@ -213,7 +218,8 @@ Status trace_static_gpus(Trace *trace, int64_t first, int64_t n, const TraceGpu 
         place[i].node = (first + i) / trace->info.gpus_per_node;
         place[i].slot = (int32_t)((first + i) % trace->info.gpus_per_node);
     }
-    Status status = write_columns(trace, place_column, COUNT_OF(place_column), place, sizeof *place, 0, first, n);
+    Status status = write_columns(trace, place_column, COUNT_OF(place_column), place, sizeof *place,
+                                  0, first, n);
     keep(&status, write_columns(trace, column, COUNT_OF(column), gpu, sizeof *gpu, 0, first, n));
     memory_free(LABEL, place, (size_t)n * sizeof *place);
     return leave(trace, status);
@@ -230,13 +236,15 @@ Status trace_begin_step(Trace *trace) {
 
 /// Part p of a struct's array of parts; the datasets of the parts follow each other in the schema.
 static Column part_column(TraceDataset compute, size_t offset, int p) {
-    return (Column){compute + (TraceDataset)p, offset + (size_t)p * sizeof(int64_t), sizeof(int64_t), 1};
+    return (Column){compute + (TraceDataset)p, offset + (size_t)p * sizeof(int64_t),
+                    sizeof(int64_t), 1};
 }
 
 static void check_parts(const TraceGpuStep *gpu, int64_t id) {
     int64_t sum_ps = 0;
     for (int p = 0; p < TRACE_PART_N; p++) sum_ps += gpu->part_ps[p];
-    CHECK(sum_ps == gpu->duration_ps, "GPU %lld: the parts of its step sum to %lld ps, it took %lld ps", (long long)id,
+    CHECK(sum_ps == gpu->duration_ps,
+          "GPU %lld: the parts of its step sum to %lld ps, it took %lld ps", (long long)id,
           (long long)sum_ps, (long long)gpu->duration_ps);
 }
 
@@ -282,7 +290,8 @@ static Status place_rows(Trace *trace, TraceAxis axis, int64_t n, int64_t *place
 static Status write_step_number(Trace *trace, TraceDataset dataset, int64_t first, int64_t n) {
     const Column column = {dataset, 0, sizeof(int64_t), 1};
     int64_t step = trace->step - 1;
-    return write_column(trace, &column, &step, 0, 0, first, n); // stride 0: the same number in all rows
+    return write_column(trace, &column, &step, 0, 0, first,
+                        n); // stride 0: the same number in all rows
 }
 
 Status trace_append_collectives(Trace *trace, int64_t n, const TraceCollective row[]) {
@@ -309,9 +318,12 @@ Status trace_append_collectives(Trace *trace, int64_t n, const TraceCollective r
 
 Status trace_append_flows(Trace *trace, int64_t n, const TraceFlow row[]) {
     static const Column column[] = {
-        COLUMN(TRACE_FLOWS_SOURCE, TraceFlow, source),  COLUMN(TRACE_FLOWS_DESTINATION, TraceFlow, destination),
-        COLUMN(TRACE_FLOWS_BYTES, TraceFlow, bytes),    COLUMN(TRACE_FLOWS_START, TraceFlow, start_ps),
-        COLUMN(TRACE_FLOWS_END, TraceFlow, end_ps),     COLUMN(TRACE_FLOWS_SLOWDOWN, TraceFlow, slowdown),
+        COLUMN(TRACE_FLOWS_SOURCE, TraceFlow, source),
+        COLUMN(TRACE_FLOWS_DESTINATION, TraceFlow, destination),
+        COLUMN(TRACE_FLOWS_BYTES, TraceFlow, bytes),
+        COLUMN(TRACE_FLOWS_START, TraceFlow, start_ps),
+        COLUMN(TRACE_FLOWS_END, TraceFlow, end_ps),
+        COLUMN(TRACE_FLOWS_SLOWDOWN, TraceFlow, slowdown),
     };
     CHECK(trace->open && trace->info.traffic, "no step of a traffic job is open");
     int64_t first;
@@ -372,8 +384,13 @@ static const Column INTERVAL_HOT_COLUMN[] = {
 
 /// What fills a place that no hot link takes.
 static TraceHotLink no_link(void) {
-    TraceHotLink none = {.link = TRACE_NONE, .tier = TRACE_NONE, .direction = TRACE_NONE, .utilisation = NAN,
-                         .lost_bytes = TRACE_NONE, .bytes = TRACE_NONE, .congested_ps = TRACE_NONE};
+    TraceHotLink none = {.link = TRACE_NONE,
+                         .tier = TRACE_NONE,
+                         .direction = TRACE_NONE,
+                         .utilisation = NAN,
+                         .lost_bytes = TRACE_NONE,
+                         .bytes = TRACE_NONE,
+                         .congested_ps = TRACE_NONE};
     for (int t = 0; t < TRACE_TRAFFIC_N; t++) none.traffic_bytes[t] = TRACE_NONE;
     return none;
 }
@@ -384,7 +401,8 @@ static TraceHotLink *pad_hot(const Trace *trace, int32_t n, const TraceLoad load
     TraceHotLink *row = memory_alloc(LABEL, (size_t)(n * hot) * sizeof *row);
     for (int32_t i = 0; i < n; i++) {
         CHECK(load[i].nhot <= hot, "%d hot links, room for %lld", load[i].nhot, (long long)hot);
-        for (int64_t k = 0; k < hot; k++) row[i * hot + k] = k < load[i].nhot ? load[i].hot[k] : no_link();
+        for (int64_t k = 0; k < hot; k++)
+            row[i * hot + k] = k < load[i].nhot ? load[i].hot[k] : no_link();
     }
     return row;
 }
@@ -392,15 +410,17 @@ static TraceHotLink *pad_hot(const Trace *trace, int32_t n, const TraceLoad load
 static void pad_users(const TraceHotLink hot[], int64_t n, TraceLinkUser *user) {
     for (int64_t k = 0; k < n; k++)
         for (int u = 0; u < TRACE_USERS; u++) {
-            TraceLinkUser none = {.traffic = (TraceTraffic)TRACE_NONE, .source = TRACE_NONE,
-                                  .destination = TRACE_NONE, .bytes = TRACE_NONE};
+            TraceLinkUser none = {.traffic = (TraceTraffic)TRACE_NONE,
+                                  .source = TRACE_NONE,
+                                  .destination = TRACE_NONE,
+                                  .bytes = TRACE_NONE};
             user[k * TRACE_USERS + u] = u < hot[k].nusers ? hot[k].user[u] : none;
         }
 }
 
 /// Pack `n` rows of a column and write them as `nrows` rows of its growing axis from `first` on.
-static Status write_packed(Trace *trace, const Column *column, const void *rows, size_t stride, int64_t n,
-                           int64_t first, int64_t nrows) {
+static Status write_packed(Trace *trace, const Column *column, const void *rows, size_t stride,
+                           int64_t n, int64_t first, int64_t nrows) {
     int64_t bytes = column_bytes(column, n);
     void *packed = memory_alloc(LABEL, (size_t)bytes);
     column_pack(column, rows, stride, n, packed);
@@ -413,20 +433,23 @@ static Status write_packed(Trace *trace, const Column *column, const void *rows,
 static TraceTierLoad *gather_tiers(const Trace *trace, int32_t n, const TraceLoad load[]) {
     const size_t per_load = (size_t)trace->info.ntiers * TRACE_DIRECTIONS;
     TraceTierLoad *row = memory_alloc(LABEL, (size_t)n * per_load * sizeof *row);
-    for (int32_t i = 0; i < n; i++) memcpy(row + (size_t)i * per_load, load[i].tier, per_load * sizeof *row);
+    for (int32_t i = 0; i < n; i++)
+        memcpy(row + (size_t)i * per_load, load[i].tier, per_load * sizeof *row);
     return row;
 }
 
 /// Columns by tier and of hot links, for `nrows` rows of which this rank has `n` (all or none).
-static Status write_load(Trace *trace, const Column tier_column[], int ntier, const Column hot_column[], int nhot,
-                         int64_t first, int32_t nrows, int32_t n, const TraceLoad load[]) {
+static Status write_load(Trace *trace, const Column tier_column[], int ntier,
+                         const Column hot_column[], int nhot, int64_t first, int32_t nrows,
+                         int32_t n, const TraceLoad load[]) {
     const int64_t tiers = n * (int64_t)trace->info.ntiers * TRACE_DIRECTIONS;
     const int64_t hots = n * skeleton_axis_size(&trace->info, TRACE_AXIS_HOT);
     TraceTierLoad *tier = gather_tiers(trace, n, load);
     TraceHotLink *hot = pad_hot(trace, n, load);
     Status status = status_ok();
     for (int c = 0; c < ntier; c++)
-        keep(&status, write_packed(trace, &tier_column[c], tier, sizeof *tier, tiers, first, nrows));
+        keep(&status,
+             write_packed(trace, &tier_column[c], tier, sizeof *tier, tiers, first, nrows));
     for (int c = 0; c < nhot; c++)
         keep(&status, write_packed(trace, &hot_column[c], hot, sizeof *hot, hots, first, nrows));
     memory_free(LABEL, tier, (size_t)tiers * sizeof *tier);
@@ -435,13 +458,15 @@ static Status write_load(Trace *trace, const Column tier_column[], int ntier, co
 }
 
 static Status write_users(Trace *trace, int64_t first, int32_t n, const TraceLoad *load) {
-    const int64_t hots = n * skeleton_axis_size(&trace->info, TRACE_AXIS_HOT), users = hots * TRACE_USERS;
+    const int64_t hots = n * skeleton_axis_size(&trace->info, TRACE_AXIS_HOT),
+                  users = hots * TRACE_USERS;
     TraceHotLink *hot = pad_hot(trace, n, load);
     TraceLinkUser *user = memory_alloc(LABEL, (size_t)users * sizeof *user);
     pad_users(hot, hots, user);
     Status status = status_ok();
     for (int c = 0; c < COUNT_OF(STEP_USER_COLUMN); c++)
-        keep(&status, write_packed(trace, &STEP_USER_COLUMN[c], user, sizeof *user, users, first, 1));
+        keep(&status,
+             write_packed(trace, &STEP_USER_COLUMN[c], user, sizeof *user, users, first, 1));
     memory_free(LABEL, user, (size_t)users * sizeof *user);
     memory_free(LABEL, hot, (size_t)hots * sizeof *hot);
     return status;
@@ -472,13 +497,15 @@ Status trace_append_intervals(Trace *trace, int32_t n, const TraceLoad load[]) {
     Status status = status_ok();
     for (int c = 0; c < COUNT_OF(time_column); c++)
         keep(&status, write_packed(trace, &time_column[c], load, sizeof *load, mine, first, rows));
-    keep(&status, write_load(trace, INTERVAL_TIER_COLUMN, COUNT_OF(INTERVAL_TIER_COLUMN), INTERVAL_HOT_COLUMN,
-                             COUNT_OF(INTERVAL_HOT_COLUMN), first, rows, mine, load));
+    keep(&status,
+         write_load(trace, INTERVAL_TIER_COLUMN, COUNT_OF(INTERVAL_TIER_COLUMN),
+                    INTERVAL_HOT_COLUMN, COUNT_OF(INTERVAL_HOT_COLUMN), first, rows, mine, load));
     return leave(trace, status);
 }
 
 Status trace_write_full_links(Trace *trace, int64_t first, int64_t n, const int64_t bytes[]) {
-    CHECK(trace->open && trace->info.full_links, "no step is open, or full rows of links were not asked for");
+    CHECK(trace->open && trace->info.full_links,
+          "no step is open, or full rows of links were not asked for");
     const Column column = {TRACE_LINKS_FULL, 0, sizeof(int64_t), 1};
     return leave(trace, write_column(trace, &column, bytes, sizeof *bytes, 1, first, n));
 }
@@ -494,7 +521,10 @@ typedef struct StepRow {
 } StepRow;
 
 static StepRow derive(const Trace *trace, const TraceStep *step) {
-    StepRow row = {.step = *step, .duration_ps = step->end_ps - step->start_ps, .mfu_full = NAN, .mfu_causal = NAN,
+    StepRow row = {.step = *step,
+                   .duration_ps = step->end_ps - step->start_ps,
+                   .mfu_full = NAN,
+                   .mfu_causal = NAN,
                    .tokens_per_s_gpu = NAN};
     const double gpu_s = (double)row.duration_ps / 1e12 * (double)step->working_gpus;
     if (gpu_s > 0) {
@@ -534,7 +564,8 @@ Status trace_write_step(Trace *trace, const TraceStep *step) {
     if (n) row = derive(trace, step);
     Status status = write_columns(trace, column, COUNT_OF(column), &row, sizeof row, 0, first, n);
     for (int p = 0; p < TRACE_PART_N; p++) {
-        const Column part = part_column(TRACE_STEPS_COMPUTE, offsetof(StepRow, step.mean_part_ps), p);
+        const Column part =
+            part_column(TRACE_STEPS_COMPUTE, offsetof(StepRow, step.mean_part_ps), p);
         keep(&status, write_columns(trace, &part, 1, &row, sizeof row, 0, first, n));
     }
     trace->open = false;
@@ -544,7 +575,8 @@ Status trace_write_step(Trace *trace, const TraceStep *step) {
 /// Committing costs an fsync a rank: about 10 ms on a local disk, more on a parallel file system.
 static bool commit_now(Trace *trace) {
     const double now = wall_s();
-    int8_t yes = trace->info.commit_every || trace->commit_s <= COMMIT_SHARE * (now - trace->start_s) ||
+    int8_t yes = trace->info.commit_every ||
+                 trace->commit_s <= COMMIT_SHARE * (now - trace->start_s) ||
                  now - trace->last_commit_s >= COMMIT_PATIENCE_S;
     comm_broadcast(trace->comm, &yes, sizeof yes, 0);
     return yes;
@@ -556,7 +588,8 @@ static Status commit(Trace *trace) {
     // Only what is flushed may be counted.
     TRY(leave(trace, h5_flush(trace->file)));
     const int64_t n = on_root(trace) ? 1 : 0;
-    TRY(leave(trace, h5_write(trace->file, trace->set[TRACE_COMMITTED], TRACE_I64, 0, &(int64_t){0}, &n, &closed)));
+    TRY(leave(trace, h5_write(trace->file, trace->set[TRACE_COMMITTED], TRACE_I64, 0, &(int64_t){0},
+                              &n, &closed)));
     trace->committed = closed;
     trace->last_commit_s = wall_s();
     trace->commit_s += trace->last_commit_s - begin;

@@ -41,37 +41,37 @@ typedef struct TraceSource {
 /// One tier of links. Index 0 of the tier axis is the scale-up domain.
 typedef struct TraceTier {
     const char *name;
-    int64_t links;                          ///< each direction
-    int64_t capacity_Bps;                   ///< of one healthy link, one direction
+    int64_t links;        ///< each direction
+    int64_t capacity_Bps; ///< of one healthy link, one direction
     int64_t first_link[TRACE_DIRECTIONS];
 } TraceTier;
 
 /// What the file says about itself. Everything is borrowed for the call, and equal on all ranks.
 typedef struct TraceInfo {
-    const char *path;        ///< of the file; an existing one is replaced
-    const char *title;       ///< e.g. "llama3.1-405b on colossus-100k"
-    const char *job;         ///< name(s) of the jobs
-    const char *cluster;     ///< name of the topology
-    const char *engine;      ///< "closed", "flow"
-    const char *routing;     ///< "ecmp" ...
-    const char *placement;   ///< "contiguous", "random" ...
-    const char *precision;   ///< of peak_flop_per_s; "" without a training job
-    const char *resolved;    ///< normalised configuration, YAML
+    const char *path;          ///< of the file; an existing one is replaced
+    const char *title;         ///< e.g. "llama3.1-405b on colossus-100k"
+    const char *job;           ///< name(s) of the jobs
+    const char *cluster;       ///< name of the topology
+    const char *engine;        ///< "closed", "flow"
+    const char *routing;       ///< "ecmp" ...
+    const char *placement;     ///< "contiguous", "random" ...
+    const char *precision;     ///< of peak_flop_per_s; "" without a training job
+    const char *resolved;      ///< normalised configuration, YAML
     const TraceSource *source; ///< [nsources]
     int32_t nsources;
     uint64_t seed;
     int64_t control_delay_ps;
-    int64_t interval_ps;     ///< sampling interval
-    bool training, traffic;  ///< kinds of job that take part
-    int64_t ngpus;           ///< GPUs of the cluster, spares included
+    int64_t interval_ps;    ///< sampling interval
+    bool training, traffic; ///< kinds of job that take part
+    int64_t ngpus;          ///< GPUs of the cluster, spares included
     int64_t gpus_per_node;
-    const TraceTier *tier;   ///< [ntiers]
-    int32_t ntiers;          ///< 1 .. TRACE_TIERS_MAX
-    int64_t nlinks;          ///< of all tiers and directions
-    int32_t hot_links;       ///< >= 0, per step and per interval
+    const TraceTier *tier; ///< [ntiers]
+    int32_t ntiers;        ///< 1 .. TRACE_TIERS_MAX
+    int64_t nlinks;        ///< of all tiers and directions
+    int32_t hot_links;     ///< >= 0, per step and per interval
     bool full_links;
-    int32_t compress;        ///< gzip level 0..9
-    bool commit_every;       ///< never thin out commits
+    int32_t compress;         ///< gzip level 0..9
+    bool commit_every;        ///< never thin out commits
     const char *command_line; ///< goes to /run
 } TraceInfo;
 
@@ -96,11 +96,11 @@ typedef struct TraceStep {
     uint64_t fingerprint;
     /// Training only:
     int64_t working_gpus;
-    double mean_duration_ps;          ///< over working GPUs
+    double mean_duration_ps; ///< over working GPUs
     double mean_part_ps[TRACE_PART_N];
     int64_t tokens;
     double model_flop_full, model_flop_causal, hardware_flop;
-    double peak_flop_per_s;           ///< of one GPU
+    double peak_flop_per_s; ///< of one GPU
 } TraceStep;
 
 typedef struct TraceCollective {
@@ -139,19 +139,19 @@ typedef struct TraceHotLink {
     int32_t tier, direction;
     double utilisation;
     int64_t lost_bytes;
-    int64_t bytes, congested_ps;               ///< (step)
-    int64_t traffic_bytes[TRACE_TRAFFIC_N];    ///< (step)
-    int32_t nusers;                            ///< (step) 0 .. TRACE_USERS
-    TraceLinkUser user[TRACE_USERS];           ///< (step) most bytes first
-    char name[TRACE_NAME_CHARS];               ///< (step)
+    int64_t bytes, congested_ps;            ///< (step)
+    int64_t traffic_bytes[TRACE_TRAFFIC_N]; ///< (step)
+    int32_t nusers;                         ///< (step) 0 .. TRACE_USERS
+    TraceLinkUser user[TRACE_USERS];        ///< (step) most bytes first
+    char name[TRACE_NAME_CHARS];            ///< (step)
 } TraceHotLink;
 
 /// Load of one step or one interval; only rank 0's is looked at.
 typedef struct TraceLoad {
-    int64_t start_ps, end_ps;                                  ///< of an interval
-    TraceTierLoad tier[TRACE_TIERS_MAX][TRACE_DIRECTIONS];     ///< [ntiers]
-    const TraceHotLink *hot;                                   ///< [nhot], hottest first
-    int32_t nhot;                                              ///< <= hot_links
+    int64_t start_ps, end_ps;                              ///< of an interval
+    TraceTierLoad tier[TRACE_TIERS_MAX][TRACE_DIRECTIONS]; ///< [ntiers]
+    const TraceHotLink *hot;                               ///< [nhot], hottest first
+    int32_t nhot;                                          ///< <= hot_links
 } TraceLoad;
 
 /// Bin of a link that carried `bytes` where `capacity_bytes` would have fitted: 0 for 0 bytes, then

@@ -126,19 +126,24 @@ static void make_even(StepCost *cost, int64_t forward_ps, int64_t backward_ps) {
     for (int32_t stage = 0; stage < cost->pp; stage++) cost->optimizer_ps[stage] = 0;
 }
 
-static Played play(const RunSpec *run, Comm *comm, int64_t forward_ps, int64_t backward_ps) {
-    Cluster *cluster = NULL;
-    Status status = cluster_create(&run->cluster, &cluster);
+static Machine *create(const RunSpec *run, Comm *comm, Cluster **cluster) {
+    Status status = cluster_create(&run->cluster, cluster);
     CHECK(status_is_ok(&status), "%s", status.text);
     Machine *machine = NULL;
-    status = machine_create(run, cluster, comm, &machine);
+    status = machine_create(run, *cluster, comm, &machine);
     CHECK(status_is_ok(&status), "%s", status.text);
+    return machine;
+}
+
+static Played play(const RunSpec *run, Comm *comm, int64_t forward_ps, int64_t backward_ps) {
+    Cluster *cluster = NULL;
+    Machine *machine = create(run, comm, &cluster);
     if (forward_ps > 0) make_even(&machine->cost, forward_ps, backward_ps);
     machine_open_engine(machine, PS_PER_MS);
     Played played = {.nunits = machine->layout.nunits};
     size_t bytes = sizeof(int64_t) * (size_t)(played.nunits * TRACE_PART_N);
     played.unit_part_ps = memory_alloc("test.parts", bytes);
-    status = step_play(machine, keep_step, &played, NULL);
+    Status status = step_play(machine, keep_step, &played, NULL);
     CHECK(status_is_ok(&status), "%s", status.text);
     comm_max_i64(comm, &played.end_ps, 1);
     comm_sum_u64(comm, &played.fingerprint, 1);
@@ -148,6 +153,25 @@ static Played play(const RunSpec *run, Comm *comm, int64_t forward_ps, int64_t b
     machine_destroy(machine);
     cluster_destroy(cluster);
     return played;
+}
+
+static Status ignore_step(void *context, Machine *machine, int32_t step) {
+    (void)context;
+    (void)machine;
+    (void)step;
+    return status_ok();
+}
+
+Status small_run_play_broken(const RunSpec *run, Comm *comm) {
+    Cluster *cluster = NULL;
+    Machine *machine = create(run, comm, &cluster);
+    machine->program[0].stream_nops[STREAM_SEND_NEXT]--;
+    machine_open_engine(machine, PS_PER_MS);
+    Status status = step_play(machine, ignore_step, NULL, NULL);
+    machine->program[0].stream_nops[STREAM_SEND_NEXT]++;
+    machine_destroy(machine);
+    cluster_destroy(cluster);
+    return status;
 }
 
 Played small_run_play(const RunSpec *run, Comm *comm) { return play(run, comm, 0, 0); }

@@ -1,5 +1,7 @@
 #include "driver/small_run.h"
 
+#include <string.h>
+
 #include "par_assert.h"
 
 #include "base/units.h"
@@ -111,6 +113,19 @@ static void the_closed_engine_is_a_bound(void **state) {
     small_run_fini(&run);
 }
 
+// Law: a run that cannot go on says who waits for what, on every rank, and is a failure.
+static void a_run_that_cannot_go_on_says_who_waits(void **state) {
+    Comm *comm = *state;
+    RunSpec run;
+    small_run_init(&run, 9, 2, 3, SCHEDULE_1F1B, 1, 4);
+    Status status = small_run_play_broken(&run, comm);
+    assert_all_ranks(comm, status.code == STATUS_STUCK);
+    assert_all_ranks(comm, strstr(status.text, "stage 1 step 0 waits in receive-prev: receive") != NULL);
+    assert_all_ranks(comm, strstr(status.text, "microbatch 3") != NULL);
+    assert_all_ranks(comm, status_exit_code(status.code) == 1);
+    small_run_fini(&run);
+}
+
 int main(int argc, char *argv[]) {
     Comm *comm = par_begin(&argc, &argv);
     const struct CMUnitTest tests[] = {
@@ -118,6 +133,7 @@ int main(int argc, char *argv[]) {
         cmocka_unit_test_prestate(bubbles_equal_their_closed_forms, comm),
         cmocka_unit_test_prestate(a_slow_gpu_adds_nothing_to_communication, comm),
         cmocka_unit_test_prestate(the_closed_engine_is_a_bound, comm),
+        cmocka_unit_test_prestate(a_run_that_cannot_go_on_says_who_waits, comm),
     };
     return par_end(comm, cmocka_run_group_tests_name("driver", tests, NULL, NULL));
 }

@@ -9,10 +9,20 @@
 
 static const double LINK_BPS[FAKE_TIERS] = {450e9, 50e9, 50e9, 100e9};
 /// What a random number is for.
-enum { FOR_SLOW = 1, FOR_STRAGGLER, FOR_CONTENTION, FOR_DP, FOR_LOAD, FOR_HOT, FOR_LINK, FOR_BYTES };
+enum {
+    FOR_SLOW = 1,
+    FOR_STRAGGLER,
+    FOR_CONTENTION,
+    FOR_DP,
+    FOR_LOAD,
+    FOR_HOT,
+    FOR_LINK,
+    FOR_BYTES
+};
 
 static double uniform(const Fake *fake, int what, int64_t entity, int64_t draw) {
-    return rng_uniform(fake->seed, RNG_TEST, (uint64_t)entity * 64 + (uint64_t)what, (uint64_t)draw);
+    return rng_uniform(fake->seed, RNG_TEST, (uint64_t)entity * 64 + (uint64_t)what,
+                       (uint64_t)draw);
 }
 
 int64_t fake_ngpus(const Fake *fake) { return fake->nodes * FAKE_TP; }
@@ -23,7 +33,8 @@ int64_t fake_working(const Fake *fake) { return replicas(fake) * fake->stages * 
 
 TraceTier fake_tier(const Fake *fake, int t) {
     static const char *const name[FAKE_TIERS] = {"scale-up", "leaf", "spine", "core"};
-    const int64_t ngpus = fake_ngpus(fake), count[FAKE_TIERS] = {ngpus, ngpus, ngpus, (ngpus + 3) / 4};
+    const int64_t ngpus = fake_ngpus(fake),
+                  count[FAKE_TIERS] = {ngpus, ngpus, ngpus, (ngpus + 3) / 4};
     TraceTier tier = {.name = name[t], .links = count[t], .capacity_Bps = (int64_t)LINK_BPS[t]};
     for (int u = 0; u < t; u++) tier.first_link[0] += 2 * count[u];
     tier.first_link[1] = tier.first_link[0] + count[t];
@@ -37,7 +48,8 @@ int64_t fake_nlinks(const Fake *fake) {
 
 /// The whole job's step: a little different each time.
 static int64_t step_length_ps(const Fake *fake, int64_t step) {
-    return units_ps_from_seconds(6.5 + 0.012 * fake->trouble + 0.15 * uniform(fake, FOR_STRAGGLER, -1, step));
+    return units_ps_from_seconds(6.5 + 0.012 * fake->trouble +
+                                 0.15 * uniform(fake, FOR_STRAGGLER, -1, step));
 }
 
 int64_t fake_step_start_ps(const Fake *fake, int64_t step) {
@@ -63,7 +75,8 @@ TraceGpuStep fake_gpu_step(const Fake *fake, int64_t step, int64_t gpu) {
     const TraceGpu place = fake_gpu(fake, gpu);
     const double stage = (double)place.pp / fake->stages;
     const bool last = place.pp == fake->stages - 1;
-    const double slow = uniform(fake, FOR_SLOW, gpu, step), share = uniform(fake, FOR_CONTENTION, place.dp, step);
+    const double slow = uniform(fake, FOR_SLOW, gpu, step),
+                 share = uniform(fake, FOR_CONTENTION, place.dp, step);
     double part_s[TRACE_PART_N] = {0};
     part_s[TRACE_PART_COMPUTE] = last ? 4.62 : 4.35;
     part_s[TRACE_PART_OWN_SLOW] = 0.03 - 0.03 * log(1.0 - 0.99 * slow);
@@ -87,21 +100,23 @@ int64_t fake_ncollectives(const Fake *fake) { return 2 * fake->stages * FAKE_TP;
 
 TraceCollective fake_collective(const Fake *fake, int64_t step, int64_t i) {
     const bool reduce = i >= fake_ncollectives(fake) / 2;
-    const int64_t group = i % (fake->stages * FAKE_TP), n = replicas(fake), bytes = INT64_C(6442450944);
+    const int64_t group = i % (fake->stages * FAKE_TP), n = replicas(fake),
+                  bytes = INT64_C(6442450944);
     const double slowdown = 1.0 + 0.01 * fake->trouble * uniform(fake, FOR_DP, i, step);
     const double bus_Bps = 46e9 / slowdown, factor = (double)(n - 1) / (double)n;
     const int64_t start_ps = fake_step_start_ps(fake, step) +
                              (reduce ? step_length_ps(fake, step) * 4 / 5 : 0) + i * PS_PER_US;
-    return (TraceCollective){.kind = reduce ? TRACE_COLLECTIVE_REDUCE_SCATTER : TRACE_COLLECTIVE_ALL_GATHER,
-                             .traffic = TRACE_TRAFFIC_DP,
-                             .group_first = group,
-                             .group_stride = fake->stages * FAKE_TP,
-                             .group_size = n,
-                             .bytes = bytes,
-                             .start_ps = start_ps,
-                             .end_ps = start_ps + units_ps_from_seconds((double)bytes * factor / bus_Bps),
-                             .bus_Bps = bus_Bps,
-                             .slowdown = slowdown};
+    return (TraceCollective){
+        .kind = reduce ? TRACE_COLLECTIVE_REDUCE_SCATTER : TRACE_COLLECTIVE_ALL_GATHER,
+        .traffic = TRACE_TRAFFIC_DP,
+        .group_first = group,
+        .group_stride = fake->stages * FAKE_TP,
+        .group_size = n,
+        .bytes = bytes,
+        .start_ps = start_ps,
+        .end_ps = start_ps + units_ps_from_seconds((double)bytes * factor / bus_Bps),
+        .bus_Bps = bus_Bps,
+        .slowdown = slowdown};
 }
 
 int64_t fake_nflows(const Fake *fake) { return fake_ngpus(fake); }
@@ -124,7 +139,9 @@ static double wave(const Fake *fake, int t, int d, double x) {
     switch (t) {
         case 0: return 0.28 + 0.06 * pipeline;
         case 1: return 0.03 + 0.05 * pipeline + 0.62 * gather + 0.55 * reduce;
-        case 2: return (0.02 + 0.010 * fake->trouble * (0.1 * pipeline + 0.75 * gather + 0.65 * reduce));
+        case 2:
+            return (0.02 +
+                    0.010 * fake->trouble * (0.1 * pipeline + 0.75 * gather + 0.65 * reduce));
         default: return 0.007 * fake->trouble * (0.1 * pipeline + 0.9 * gather + 0.8 * reduce);
     }
 }
@@ -136,7 +153,8 @@ static double link_utilisation(const Fake *fake, int t, double mean, int64_t lin
     return utilisation > 1.0 ? 1.0 : utilisation < 0.004 ? 0.0 : utilisation;
 }
 
-static TraceTierLoad tier_load(const Fake *fake, int t, int d, double mean, int64_t draw, double seconds) {
+static TraceTierLoad tier_load(const Fake *fake, int t, int d, double mean, int64_t draw,
+                               double seconds) {
     const TraceTier tier = fake_tier(fake, t);
     const double room = (double)tier.capacity_Bps * seconds;
     TraceTierLoad load = {0};
@@ -160,7 +178,8 @@ static TraceHotLink hot_link(const Fake *fake, int k, int64_t draw, double secon
     const TraceTier tier = fake_tier(fake, t);
     const double u = 0.98 - 0.02 * k, room = (double)tier.capacity_Bps * seconds;
     const int64_t i = (int64_t)(uniform(fake, FOR_HOT, k, draw) * (double)tier.links);
-    TraceHotLink hot = {.link = tier.first_link[d] + i, .tier = t, .direction = d, .utilisation = u};
+    TraceHotLink hot = {
+        .link = tier.first_link[d] + i, .tier = t, .direction = d, .utilisation = u};
     hot.bytes = (int64_t)(u * room);
     hot.lost_bytes = (int64_t)(0.01 * fake->trouble * (0.4 - 0.02 * k) * room);
     hot.congested_ps = units_ps_from_seconds(0.005 * fake->trouble * seconds);
@@ -173,11 +192,11 @@ static TraceHotLink hot_link(const Fake *fake, int k, int64_t draw, double secon
                                       (source + 17) % fake_working(fake), hot.bytes / (2 + n)};
     }
     if (t == 2)
-        snprintf(hot.name, sizeof hot.name, "leaf %d port %d %s spine %d", (int)(i / 32), (int)(i % 32),
-                 d ? "<-" : "->", (int)(i % 16));
+        snprintf(hot.name, sizeof hot.name, "leaf %d port %d %s spine %d", (int)(i / 32),
+                 (int)(i % 32), d ? "<-" : "->", (int)(i % 16));
     else
-        snprintf(hot.name, sizeof hot.name, "spine %d port %d %s core %d", (int)(i / 8), (int)(i % 8),
-                 d ? "<-" : "->", (int)(i % 4));
+        snprintf(hot.name, sizeof hot.name, "spine %d port %d %s core %d", (int)(i / 8),
+                 (int)(i % 8), d ? "<-" : "->", (int)(i % 4));
     return hot;
 }
 
@@ -193,10 +212,12 @@ TraceLoad fake_load(const Fake *fake, int64_t step, int64_t interval, TraceHotLi
     for (int t = 0; t < FAKE_TIERS; t++)
         for (int d = 0; d < TRACE_DIRECTIONS; d++) {
             double mean = 0;
-            for (int64_t i = first; i < last; i++) mean += wave(fake, t, d, ((double)i + 0.5) / fake->intervals);
+            for (int64_t i = first; i < last; i++)
+                mean += wave(fake, t, d, ((double)i + 0.5) / fake->intervals);
             load.tier[t][d] = tier_load(fake, t, d, mean / (double)(last - first), draw, seconds);
             // Means hide the bursts: what a whole step loses is made up from what it carries.
-            if (whole && t >= 2) load.tier[t][d].lost_bytes = load.tier[t][d].bytes / 500 * fake->trouble;
+            if (whole && t >= 2)
+                load.tier[t][d].lost_bytes = load.tier[t][d].bytes / 500 * fake->trouble;
         }
     load.nhot = FAKE_HOT - (int32_t)(draw % 3);
     for (int k = 0; k < load.nhot; k++) hot[k] = hot_link(fake, k, draw, seconds);

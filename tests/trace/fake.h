@@ -12,10 +12,10 @@
 enum { FAKE_TIERS = 4, FAKE_HOT = 12, FAKE_TP = 8 };
 
 typedef struct Fake {
-    int64_t nodes;      ///< of 8 GPUs, at least 2
-    int32_t stages;     ///< pipeline
-    int32_t intervals;  ///< per step
-    int32_t trouble;    ///< 0 .. 100: how congested the upper tiers are
+    int64_t nodes;     ///< of 8 GPUs, at least 2
+    int32_t stages;    ///< pipeline
+    int32_t intervals; ///< per step
+    int32_t trouble;   ///< 0 .. 100: how congested the upper tiers are
     uint64_t seed;
 } Fake;
 

@@ -16,9 +16,9 @@ import trial
 def main():
     mpiexec, writer = sys.argv[1:]
     with tempfile.TemporaryDirectory() as folder:
-        for number, size in enumerate((20_000, 2_500_000)):
+        for number, size in enumerate((20_000, 6_000_000)):
             path = f"{folder}/{number}.h5"
-            command = [mpiexec, "-n", "2", writer, path, "--nodes", "129", "--steps", "100", "--intervals", "4",
+            command = [mpiexec, "-n", "2", writer, path, "--nodes", "129", "--steps", "200", "--intervals", "4",
                        "--limit", str(size)]
             done = subprocess.run(command, capture_output=True, text=True, timeout=100)
             said = [line for line in done.stderr.splitlines() if line.startswith("writer:")]

@@ -17,7 +17,8 @@ static const char *when_text(TraceWhen when) {
 static void print_axes(void) {
     puts("| axis | grows | labels |\n|---|---|---|");
     for (int a = 0; a < TRACE_AXIS_N; a++)
-        printf("| `%s` | %s | %s |\n", TRACE_AXES[a].name, TRACE_AXES[a].grows ? "yes" : "no", TRACE_AXES[a].meaning);
+        printf("| `%s` | %s | %s |\n", TRACE_AXES[a].name, TRACE_AXES[a].grows ? "yes" : "no",
+               TRACE_AXES[a].meaning);
 }
 
 static void print_dataset(const TraceDatasetRow *row, const TraceGroupRow *group) {
@@ -26,7 +27,8 @@ static void print_dataset(const TraceDatasetRow *row, const TraceGroupRow *group
     printf("| `%s` | ", row->name);
     for (int i = 0; i < TRACE_RANK_MAX && row->axis[i] != TRACE_AXIS_NONE; i++)
         printf("%s%s", i ? ", " : "", TRACE_AXES[row->axis[i]].name);
-    printf(" | %s | %s | %s%s", trace_type_name(row->type), row->type == TRACE_CHAR ? "" : row->unit,
+    printf(" | %s | %s | %s%s", trace_type_name(row->type),
+           row->type == TRACE_CHAR ? "" : row->unit,
            row->when == group->when ? "" : when_text(row->when), row->meaning);
     if (nwords > 0) printf(" Flags from 0: %s.", words);
     puts(" |");
@@ -36,10 +38,12 @@ int main(void) {
     puts("### Axes\n");
     print_axes();
     for (int g = 0; g < TRACE_GROUP_N; g++) {
-        printf("\n### `/%s`\n\n%s%s\n\n", TRACE_GROUPS[g].name, when_text(TRACE_GROUPS[g].when), TRACE_GROUPS[g].meaning);
+        printf("\n### `/%s`\n\n%s%s\n\n", TRACE_GROUPS[g].name, when_text(TRACE_GROUPS[g].when),
+               TRACE_GROUPS[g].meaning);
         puts("| dataset | axes | type | unit | meaning |\n|---|---|---|---|---|");
         for (int d = 0; d < TRACE_DATASET_N; d++)
-            if ((int)TRACE_DATASETS[d].group == g) print_dataset(&TRACE_DATASETS[d], &TRACE_GROUPS[g]);
+            if ((int)TRACE_DATASETS[d].group == g)
+                print_dataset(&TRACE_DATASETS[d], &TRACE_GROUPS[g]);
     }
     return 0;
 }

@@ -8,8 +8,14 @@
 #include "trace/trace.h"
 
 static Status create(const Comm *comm, const char *path, Trace **trace) {
-    static const TraceTier tier = {.name = "leaf", .links = 2, .capacity_Bps = 1, .first_link = {0, 2}};
-    const TraceInfo info = {.path = path, .ngpus = 2, .gpus_per_node = 2, .tier = &tier, .ntiers = 1, .nlinks = 4,
+    static const TraceTier tier = {
+        .name = "leaf", .links = 2, .capacity_Bps = 1, .first_link = {0, 2}};
+    const TraceInfo info = {.path = path,
+                            .ngpus = 2,
+                            .gpus_per_node = 2,
+                            .tier = &tier,
+                            .ntiers = 1,
+                            .nlinks = 4,
                             .hot_links = 1};
     return trace_create(comm, &info, trace);
 }
@@ -26,7 +32,8 @@ static void a_missing_folder_fails_on_all_ranks(void **state) {
     const Comm *comm = *state;
     Trace *trace = NULL;
     Status status = create(comm, "/nonexistent-folder/x.h5", &trace);
-    assert_true(everywhere(comm, status.code == STATUS_OUTPUT && status_exit_code(status.code) == 3 && !trace));
+    assert_true(everywhere(
+        comm, status.code == STATUS_OUTPUT && status_exit_code(status.code) == 3 && !trace));
     assert_true(everywhere(comm, strstr(status.text, "/nonexistent-folder/x.h5") != NULL));
 }
 

@@ -22,7 +22,8 @@ static void every_path_is_used_once(void **state) {
 static void only_the_first_axis_grows(void **state) {
     (void)state;
     for (int d = 0; d < TRACE_DATASET_N; d++)
-        for (int i = 1; i < trace_dataset_rank(d); i++) assert_false(TRACE_AXES[TRACE_DATASETS[d].axis[i]].grows);
+        for (int i = 1; i < trace_dataset_rank(d); i++)
+            assert_false(TRACE_AXES[TRACE_DATASETS[d].axis[i]].grows);
 }
 
 // Law: a dataset exists only where its group does.
@@ -84,7 +85,8 @@ static void columns_keep_order_and_value(void **state) {
                            {.link = -1, .tier = 0, .traffic_bytes = {7, 8, 9}}};
     const Column link = COLUMN(TRACE_LINKS_HOT_LINK, TraceHotLink, link);
     const Column tier = COLUMN(TRACE_LINKS_HOT_TIER, TraceHotLink, tier);
-    const Column bytes = COLUMN_OF(TRACE_LINKS_HOT_TRAFFIC, TraceHotLink, traffic_bytes, TRACE_TRAFFIC_N);
+    const Column bytes =
+        COLUMN_OF(TRACE_LINKS_HOT_TRAFFIC, TraceHotLink, traffic_bytes, TRACE_TRAFFIC_N);
     int64_t links[3], traffic[3 * TRACE_TRAFFIC_N];
     int8_t tiers[3];
     assert_int_equal(column_bytes(&link, 3), sizeof links);
@@ -103,9 +105,12 @@ static void columns_keep_order_and_value(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_path_is_used_once),        cmocka_unit_test(only_the_first_axis_grows),
-        cmocka_unit_test(a_dataset_needs_its_group),      cmocka_unit_test(parts_are_consecutive_columns),
-        cmocka_unit_test(flags_have_as_many_words_as_values), cmocka_unit_test(bins_are_half_open_to_the_left),
+        cmocka_unit_test(every_path_is_used_once),
+        cmocka_unit_test(only_the_first_axis_grows),
+        cmocka_unit_test(a_dataset_needs_its_group),
+        cmocka_unit_test(parts_are_consecutive_columns),
+        cmocka_unit_test(flags_have_as_many_words_as_values),
+        cmocka_unit_test(bins_are_half_open_to_the_left),
         cmocka_unit_test(columns_keep_order_and_value),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

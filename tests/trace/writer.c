@@ -90,13 +90,31 @@ static Trace *open_trace(const Comm *comm, const Options *o) {
                                          {"topologies/fake.yaml", "schema_version: 1\n"}};
     TraceTier tier[FAKE_TIERS];
     for (int t = 0; t < FAKE_TIERS; t++) tier[t] = fake_tier(&o->fake, t);
-    const TraceInfo info = {.path = o->path, .title = "a made-up run", .job = "fake-gpt", .cluster = "fake-cluster",
-                            .engine = "none", .routing = "ecmp", .placement = "contiguous", .precision = "bf16",
-                            .resolved = "job: fake\n", .source = source, .nsources = 2, .seed = o->fake.seed,
-                            .control_delay_ps = 10000000, .interval_ps = 50000000000, .training = o->training,
-                            .traffic = o->traffic, .ngpus = fake_ngpus(&o->fake), .gpus_per_node = FAKE_TP,
-                            .tier = tier, .ntiers = FAKE_TIERS, .nlinks = fake_nlinks(&o->fake), .hot_links = FAKE_HOT,
-                            .full_links = o->full_links, .compress = o->compress, .commit_every = true,
+    const TraceInfo info = {.path = o->path,
+                            .title = "a made-up run",
+                            .job = "fake-gpt",
+                            .cluster = "fake-cluster",
+                            .engine = "none",
+                            .routing = "ecmp",
+                            .placement = "contiguous",
+                            .precision = "bf16",
+                            .resolved = "job: fake\n",
+                            .source = source,
+                            .nsources = 2,
+                            .seed = o->fake.seed,
+                            .control_delay_ps = 10000000,
+                            .interval_ps = 50000000000,
+                            .training = o->training,
+                            .traffic = o->traffic,
+                            .ngpus = fake_ngpus(&o->fake),
+                            .gpus_per_node = FAKE_TP,
+                            .tier = tier,
+                            .ntiers = FAKE_TIERS,
+                            .nlinks = fake_nlinks(&o->fake),
+                            .hot_links = FAKE_HOT,
+                            .full_links = o->full_links,
+                            .compress = o->compress,
+                            .commit_every = true,
                             .command_line = "writer"};
     Trace *trace = NULL;
     expect(trace_create(comm, &info, &trace));
@@ -112,7 +130,8 @@ static void put_intervals(Trace *trace, const Options *o, int64_t step) {
     const int32_t n = o->fake.intervals;
     TraceLoad *load = memory_alloc("test", (size_t)n * sizeof *load);
     TraceHotLink *hot = memory_alloc("test", (size_t)n * FAKE_HOT * sizeof *hot);
-    for (int32_t i = 0; i < n; i++) load[i] = fake_load(&o->fake, step, i, hot + (size_t)i * FAKE_HOT);
+    for (int32_t i = 0; i < n; i++)
+        load[i] = fake_load(&o->fake, step, i, hot + (size_t)i * FAKE_HOT);
     // In two pieces, as a run would.
     expect(trace_append_intervals(trace, n / 2, load));
     expect(trace_append_intervals(trace, n - n / 2, load + n / 2));
@@ -121,7 +140,8 @@ static void put_intervals(Trace *trace, const Options *o, int64_t step) {
 }
 
 /// Means over GPUs from integer sums, so that ranks cannot show.
-static void put_gpus(Trace *trace, const Comm *comm, const Options *o, int64_t step, TraceStep *whole) {
+static void put_gpus(Trace *trace, const Comm *comm, const Options *o, int64_t step,
+                     TraceStep *whole) {
     const Share share = share_of(comm, o, fake_ngpus(&o->fake));
     TraceGpuStep *gpu = memory_alloc("test", (size_t)share.n * sizeof *gpu);
     int64_t sum[1 + TRACE_PART_N] = {0};
@@ -161,7 +181,8 @@ static void put_links(Trace *trace, const Comm *comm, const Options *o, int64_t 
     if (!o->full_links) return;
     const Share share = share_of(comm, o, fake_nlinks(&o->fake));
     int64_t *bytes = memory_alloc("test", (size_t)share.n * sizeof *bytes);
-    for (int64_t i = 0; i < share.n; i++) bytes[i] = fake_link_bytes(&o->fake, step, share.first + i);
+    for (int64_t i = 0; i < share.n; i++)
+        bytes[i] = fake_link_bytes(&o->fake, step, share.first + i);
     expect(trace_write_full_links(trace, share.first, share.n, bytes));
     memory_free("test", bytes, (size_t)share.n * sizeof *bytes);
 }
@@ -207,7 +228,8 @@ int main(int argc, char **argv) {
     Trace *trace = open_trace(comm, &options);
     for (int64_t step = 0; step < options.steps; step++) {
         write_step(trace, comm, &options, step);
-        const struct timespec pause = {.tv_sec = options.pause_ms / 1000, .tv_nsec = options.pause_ms % 1000 * 1000000};
+        const struct timespec pause = {.tv_sec = options.pause_ms / 1000,
+                                       .tv_nsec = options.pause_ms % 1000 * 1000000};
         nanosleep(&pause, NULL);
     }
     expect(trace_run_double(trace, "wall_s", MPI_Wtime()));
