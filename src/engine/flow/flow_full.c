@@ -33,7 +33,7 @@ static void full_list_links(Flow *flow, FullSystem *full) {
     full->capacity = full_array(flow->routes.nslots, sizeof(int64_t));
     full->link_level = full_array(flow->routes.nslots, sizeof(int64_t));
     for (int64_t i = 0; i < flow->routes.nslots; i++) {
-        if (order[i] >= flow->nlinks || flow->link[order[i]].nusers < 2) continue;
+        if (order[i] >= flow->nlinks || !link_contended(flow, order[i])) continue;
         LinkState *link = &flow->link[order[i]];
         link->region = (int32_t)full->nlinks;
         full->slot[full->nlinks] = order[i];

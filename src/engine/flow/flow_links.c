@@ -68,6 +68,14 @@ static void grow_links(Flow *flow) {
     flow->nlinks = wanted;
 }
 
+static void share_all(Flow *flow, const LinkState *link) {
+    for (int32_t i = 0; i < link->nusers; i++) share(flow, link_users(flow, link)[i]);
+}
+
+static int64_t demand_of(const Active *f, const UseNode *node) {
+    return (node->weight * f->cap + (1 << DEMAND_BITS) - 1) >> DEMAND_BITS;
+}
+
 void links_attach(Flow *flow, int32_t transfer) {
     Active *f = &flow->active[transfer];
     const Route *route = &flow->routes.at[f->route];
@@ -84,24 +92,27 @@ void links_attach(Flow *flow, int32_t transfer) {
         node->weight = uses[u].weight;
         node->place = link->nusers;
         node->shared_place = -1;
+        bool contended = link_contended(flow, uses[u].slot);
         add_user(flow, link, index);
-        if (link->nusers == 2) share(flow, link->users[0]);
-        if (link->nusers >= 2) share(flow, index);
+        link->demand += demand_of(f, node);
+        if (contended) share(flow, index);
+        else if (link_contended(flow, uses[u].slot)) share_all(flow, link);
     }
 }
 
-/// A link that had `index` among its users has lost it; f is being detached.
+/// A contended link has lost a user.
 static void after_removal(Flow *flow, LinkState *link, int32_t slot) {
-    if (link->nusers >= 2) {
+    if (link_contended(flow, slot)) {
         // A link that holds nobody back holds nobody back with one user less.
         if (link->level != LEVEL_NONE) array_push(&flow->dirty, slot);
         return;
     }
     link->level = LEVEL_NONE;
-    if (link->nusers == 0) return;
-    unshare(flow, link->users[0]);
-    int32_t last = flow_node(flow, link->users[0])->transfer;
-    if (flow->active[last].bottleneck == link->users[0]) array_push(&flow->orphans, last);
+    for (int32_t i = 0; i < link->nusers; i++) {
+        int32_t node = link_users(flow, link)[i], left = flow_node(flow, node)->transfer;
+        unshare(flow, node);
+        if (flow->active[left].bottleneck == node) array_push(&flow->orphans, left);
+    }
 }
 
 void links_detach(Flow *flow, int32_t transfer) {
@@ -110,8 +121,10 @@ void links_detach(Flow *flow, int32_t transfer) {
     for (int32_t u = 0; u < nuses; u++) {
         UseNode *node = flow_node(flow, f->first_node + u);
         LinkState *link = &flow->link[node->slot];
+        bool contended = link_contended(flow, node->slot);
         remove_user(flow, link, node->place);
-        if (link->nusers >= 1) after_removal(flow, link, node->slot);
+        link->demand -= demand_of(f, node);
+        if (contended) after_removal(flow, link, node->slot);
     }
     runs_give_back(&flow->nodes, f->first_node, nuses);
     f->first_node = -1;

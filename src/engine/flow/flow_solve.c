@@ -307,7 +307,7 @@ static void solve_region(Flow *flow) {
     for (int64_t i = 0; i < flow->started.n; i++)
         region_join(flow, flow->started.at[i], 0, LEVEL_UNKNOWN);
     for (int64_t i = 0; i < flow->dirty.n; i++)
-        if (flow->link[flow->dirty.at[i]].nusers >= 2) region_add_link(flow, flow->dirty.at[i], 0);
+        if (link_contended(flow, flow->dirty.at[i])) region_add_link(flow, flow->dirty.at[i], 0);
     for (int64_t i = 0; i < flow->orphans.n; i++) {
         const Active *f = &flow->active[flow->orphans.at[i]];
         if (f->first_node >= 0 && f->mark == MARK_PINNED)

@@ -2,9 +2,12 @@
 /// solved.
 ///
 /// Idea.    A transfer that has started owns a run of use nodes, one per link of its route; a link
-///          keeps the indices of its users' nodes, two in place and more in a run. A node on a link
-///          with at least two users (ghosts count) is also in its transfer's list of shared uses:
-///          only these enter the solver, so a ring over thousands of links costs what it shares.
+///          keeps the indices of its users' nodes, two in place and more in a run. A link is
+///          contended if its users (ghosts count) could together load it beyond its capacity, each
+///          at its cap; by the definition in maxmin.h any other link has no level and holds nobody.
+///          A node on a contended link is also in its transfer's list of shared uses: only these
+///          enter the solver, so a ring over thousands of links costs what it shares, and a bundle
+///          of a full-bisection tier with thousands of users costs nothing.
 ///          Everything refers by index; arrays move when they grow.
 /// Limits.  Internal to engine/flow.
 #ifndef COLOSSIM_ENGINE_FLOW_FLOW_STATE_H
@@ -25,7 +28,7 @@
 #define FLOW_LABEL_LINKS "flow.links"
 #define FLOW_LABEL_NODES "flow.nodes"
 
-enum { NODES_IN_PLACE = 2 };
+enum { NODES_IN_PLACE = 2, DEMAND_BITS = 12 };
 
 typedef enum ActiveState { ACTIVE_FREE, ACTIVE_WAITING, ACTIVE_RUNNING, ACTIVE_GHOST } ActiveState;
 /// Part of a transfer in the region being solved.
@@ -56,8 +59,9 @@ typedef struct UseNode {
     int32_t shared_item;  ///< the list itself: entry i stands in node i of the run, as an offset
 } UseNode;
 
-/// 24 bytes a link, beside 12 in Routes and 4 in its page.
+/// 32 bytes a link, beside 12 in Routes and 4 in its page.
 typedef struct LinkState {
+    int64_t demand; ///< sum of weight * cap of its users, each rounded up to 2^DEMAND_BITS rate units
     int64_t level; ///< LEVEL_NONE: holds nobody back, or not shared
     int32_t nusers;
     int32_t region;                ///< index in the region being solved, -1: outside
@@ -148,6 +152,12 @@ static inline UseNode *flow_node(const Flow *flow, int32_t node) {
 static inline const int32_t *link_users(const Flow *flow, const LinkState *link) {
     return link->nusers <= NODES_IN_PLACE ? link->users
                                           : (const int32_t *)flow->user_runs.at + link->users[0];
+}
+
+/// Can the users of a link exceed its capacity? One alone cannot: its cap takes the link into account.
+static inline bool link_contended(const Flow *flow, int32_t slot) {
+    const LinkState *link = &flow->link[slot];
+    return link->nusers >= 2 && link->demand > flow->routes.capacity[slot] >> DEMAND_BITS;
 }
 
 /// i-th shared use of a transfer.

@@ -1,0 +1,186 @@
+#include <math.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/memory.h"
+#include "trace/skeleton.h"
+#include "trace/slab.h"
+
+#define COUNT_OF(array) ((int)(sizeof(array) / sizeof(array)[0]))
+static const char LABEL[] = "trace";
+
+int trace_bin(int64_t bytes, int64_t capacity_bytes) {
+    if (bytes <= 0) return 0;
+    if (bytes >= capacity_bytes) return TRACE_BINS - 1;
+    int bin = (int)ceil((double)(TRACE_BINS - 1) * ((double)bytes / (double)capacity_bytes));
+    return bin < 1 ? 1 : bin > TRACE_BINS - 1 ? TRACE_BINS - 1 : bin;
+}
+
+static const Column STEP_TIER_COLUMN[] = {
+    COLUMN(TRACE_LINKS_BYTES, TraceTierLoad, bytes),
+    COLUMN(TRACE_LINKS_LOST, TraceTierLoad, lost_bytes),
+    COLUMN(TRACE_LINKS_CONGESTED, TraceTierLoad, congested_ps),
+    COLUMN(TRACE_LINKS_MEAN, TraceTierLoad, utilisation_mean),
+    COLUMN(TRACE_LINKS_MAX, TraceTierLoad, utilisation_max),
+    COLUMN_OF(TRACE_LINKS_HISTOGRAM, TraceTierLoad, histogram, TRACE_BINS),
+};
+static const Column STEP_HOT_COLUMN[] = {
+    COLUMN(TRACE_LINKS_HOT_LINK, TraceHotLink, link),
+    COLUMN(TRACE_LINKS_HOT_TIER, TraceHotLink, tier),
+    COLUMN(TRACE_LINKS_HOT_DIRECTION, TraceHotLink, direction),
+    COLUMN(TRACE_LINKS_HOT_BYTES, TraceHotLink, bytes),
+    COLUMN(TRACE_LINKS_HOT_LOST, TraceHotLink, lost_bytes),
+    COLUMN(TRACE_LINKS_HOT_CONGESTED, TraceHotLink, congested_ps),
+    COLUMN(TRACE_LINKS_HOT_UTILISATION, TraceHotLink, utilisation),
+    COLUMN_OF(TRACE_LINKS_HOT_TRAFFIC, TraceHotLink, traffic_bytes, TRACE_TRAFFIC_N),
+    COLUMN_OF(TRACE_LINKS_HOT_NAME, TraceHotLink, name, TRACE_NAME_CHARS),
+};
+static const Column STEP_USER_COLUMN[] = {
+    COLUMN(TRACE_LINKS_USER_TRAFFIC, TraceLinkUser, traffic),
+    COLUMN(TRACE_LINKS_USER_SOURCE, TraceLinkUser, source),
+    COLUMN(TRACE_LINKS_USER_DESTINATION, TraceLinkUser, destination),
+    COLUMN(TRACE_LINKS_USER_BYTES, TraceLinkUser, bytes),
+};
+static const Column INTERVAL_TIER_COLUMN[] = {
+    COLUMN(TRACE_INTERVALS_BYTES, TraceTierLoad, bytes),
+    COLUMN(TRACE_INTERVALS_LOST, TraceTierLoad, lost_bytes),
+    COLUMN(TRACE_INTERVALS_CONGESTED, TraceTierLoad, congested_ps),
+    COLUMN_OF(TRACE_INTERVALS_HISTOGRAM, TraceTierLoad, histogram, TRACE_BINS),
+};
+static const Column INTERVAL_HOT_COLUMN[] = {
+    COLUMN(TRACE_INTERVALS_HOT_LINK, TraceHotLink, link),
+    COLUMN(TRACE_INTERVALS_HOT_TIER, TraceHotLink, tier),
+    COLUMN(TRACE_INTERVALS_HOT_DIRECTION, TraceHotLink, direction),
+    COLUMN(TRACE_INTERVALS_HOT_UTILISATION, TraceHotLink, utilisation),
+    COLUMN(TRACE_INTERVALS_HOT_LOST, TraceHotLink, lost_bytes),
+};
+
+/// What fills a place that no hot link takes.
+static TraceHotLink no_link(void) {
+    TraceHotLink none = {.link = TRACE_NONE,
+                         .tier = TRACE_NONE,
+                         .direction = TRACE_NONE,
+                         .utilisation = NAN,
+                         .lost_bytes = TRACE_NONE,
+                         .bytes = TRACE_NONE,
+                         .congested_ps = TRACE_NONE};
+    for (int t = 0; t < TRACE_TRAFFIC_N; t++) none.traffic_bytes[t] = TRACE_NONE;
+    return none;
+}
+
+/// The hottest links of n loads, padded to the length of the axis; [n * hot].
+static TraceHotLink *pad_hot(const Trace *trace, int32_t n, const TraceLoad load[]) {
+    const int64_t hot = skeleton_axis_size(&trace->info, TRACE_AXIS_HOT);
+    TraceHotLink *row = memory_alloc(LABEL, (size_t)(n * hot) * sizeof *row);
+    for (int32_t i = 0; i < n; i++) {
+        CHECK(load[i].nhot <= hot, "%d hot links, room for %lld", load[i].nhot, (long long)hot);
+        for (int64_t k = 0; k < hot; k++)
+            row[i * hot + k] = k < load[i].nhot ? load[i].hot[k] : no_link();
+    }
+    return row;
+}
+
+static void pad_users(const TraceHotLink hot[], int64_t n, TraceLinkUser *user) {
+    for (int64_t k = 0; k < n; k++)
+        for (int u = 0; u < TRACE_USERS; u++) {
+            TraceLinkUser none = {.traffic = (TraceTraffic)TRACE_NONE,
+                                  .source = TRACE_NONE,
+                                  .destination = TRACE_NONE,
+                                  .bytes = TRACE_NONE};
+            user[k * TRACE_USERS + u] = u < hot[k].nusers ? hot[k].user[u] : none;
+        }
+}
+
+/// Pack `n` rows of a column and write them as `nrows` rows of its growing axis from `first` on.
+static Status write_packed(Trace *trace, const Column *column, const void *rows, size_t stride,
+                           int64_t n, int64_t first, int64_t nrows) {
+    int64_t bytes = column_bytes(column, n);
+    void *packed = memory_alloc(LABEL, (size_t)bytes);
+    column_pack(column, rows, stride, n, packed);
+    Status status = slab_write_rows(trace, column->dataset, first, nrows, packed);
+    memory_free(LABEL, packed, (size_t)bytes);
+    return status;
+}
+
+/// The tiers of n loads behind each other, [n * ntiers * directions].
+static TraceTierLoad *gather_tiers(const Trace *trace, int32_t n, const TraceLoad load[]) {
+    const size_t per_load = (size_t)trace->info.ntiers * TRACE_DIRECTIONS;
+    TraceTierLoad *row = memory_alloc(LABEL, (size_t)n * per_load * sizeof *row);
+    for (int32_t i = 0; i < n; i++)
+        memcpy(row + (size_t)i * per_load, load[i].tier, per_load * sizeof *row);
+    return row;
+}
+
+/// Columns by tier and of hot links, for `nrows` rows of which this rank has `n` (all or none).
+static Status write_load(Trace *trace, const Column tier_column[], int ntier,
+                         const Column hot_column[], int nhot, int64_t first, int32_t nrows,
+                         int32_t n, const TraceLoad load[]) {
+    const int64_t tiers = n * (int64_t)trace->info.ntiers * TRACE_DIRECTIONS;
+    const int64_t hots = n * skeleton_axis_size(&trace->info, TRACE_AXIS_HOT);
+    TraceTierLoad *tier = gather_tiers(trace, n, load);
+    TraceHotLink *hot = pad_hot(trace, n, load);
+    Status status = status_ok();
+    for (int c = 0; c < ntier; c++)
+        slab_keep(&status,
+                  write_packed(trace, &tier_column[c], tier, sizeof *tier, tiers, first, nrows));
+    for (int c = 0; c < nhot; c++)
+        slab_keep(&status,
+                  write_packed(trace, &hot_column[c], hot, sizeof *hot, hots, first, nrows));
+    memory_free(LABEL, tier, (size_t)tiers * sizeof *tier);
+    memory_free(LABEL, hot, (size_t)hots * sizeof *hot);
+    return status;
+}
+
+static Status write_users(Trace *trace, int64_t first, int32_t n, const TraceLoad *load) {
+    const int64_t hots = n * skeleton_axis_size(&trace->info, TRACE_AXIS_HOT),
+                  users = hots * TRACE_USERS;
+    TraceHotLink *hot = pad_hot(trace, n, load);
+    TraceLinkUser *user = memory_alloc(LABEL, (size_t)users * sizeof *user);
+    pad_users(hot, hots, user);
+    Status status = status_ok();
+    for (int c = 0; c < COUNT_OF(STEP_USER_COLUMN); c++)
+        slab_keep(&status,
+                  write_packed(trace, &STEP_USER_COLUMN[c], user, sizeof *user, users, first, 1));
+    memory_free(LABEL, user, (size_t)users * sizeof *user);
+    memory_free(LABEL, hot, (size_t)hots * sizeof *hot);
+    return status;
+}
+
+Status trace_write_links(Trace *trace, const TraceLoad *load) {
+    CHECK(trace->open, "no step is open");
+    const int32_t n = slab_on_root(trace) ? 1 : 0;
+    const int64_t row = trace->step - 1;
+    Status status = write_load(trace, STEP_TIER_COLUMN, COUNT_OF(STEP_TIER_COLUMN), STEP_HOT_COLUMN,
+                               COUNT_OF(STEP_HOT_COLUMN), row, 1, n, load);
+    slab_keep(&status, write_users(trace, row, n, load));
+    return slab_leave(trace, status);
+}
+
+Status trace_append_intervals(Trace *trace, int32_t n, const TraceLoad load[]) {
+    static const Column time_column[] = {
+        COLUMN(TRACE_INTERVALS_START, TraceLoad, start_ps),
+        COLUMN(TRACE_INTERVALS_END, TraceLoad, end_ps),
+    };
+    CHECK(trace->open, "no step is open");
+    int32_t rows = n;
+    comm_broadcast(trace->comm, &rows, sizeof rows, 0);
+    if (rows == 0) return status_ok();
+    const int32_t mine = slab_on_root(trace) ? rows : 0;
+    const int64_t first = trace->rows[TRACE_AXIS_INTERVAL];
+    TRY(slab_grow(trace, TRACE_AXIS_INTERVAL, rows));
+    Status status = status_ok();
+    for (int c = 0; c < COUNT_OF(time_column); c++)
+        slab_keep(&status,
+                  write_packed(trace, &time_column[c], load, sizeof *load, mine, first, rows));
+    slab_keep(&status, write_load(trace, INTERVAL_TIER_COLUMN, COUNT_OF(INTERVAL_TIER_COLUMN),
+                                  INTERVAL_HOT_COLUMN, COUNT_OF(INTERVAL_HOT_COLUMN), first, rows,
+                                  mine, load));
+    return slab_leave(trace, status);
+}
+
+Status trace_write_full_links(Trace *trace, int64_t first, int64_t n, const int64_t bytes[]) {
+    CHECK(trace->open && trace->info.full_links,
+          "no step is open, or full rows of links were not asked for");
+    const Column column = {TRACE_LINKS_FULL, 0, sizeof(int64_t), 1};
+    return slab_leave(trace, slab_write_column(trace, &column, bytes, sizeof *bytes, 1, first, n));
+}
