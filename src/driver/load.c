@@ -33,17 +33,37 @@ static void add_tier(TraceTierLoad *tier, const TraceTierLoad *more) {
     for (int bin = 0; bin < TRACE_BINS; bin++) tier->histogram[bin] += more->histogram[bin];
 }
 
-static void add_sample(const Cluster *cluster, const LinkSample *sample, LoadSum *sum) {
-    TraceTierLoad *tier = &sum->tier[cluster_link_tier(cluster, sample->link)]
-                                    [cluster_link_direction(cluster, sample->link)];
-    double room = room_bytes(cluster, sample->link, sum->end_ps - sum->start_ps);
-    double share = room > 0 ? (double)sample->bytes / room : 0;
+/// Resources that are looked up once: the healthy links of one tier and direction, or a single resource.
+typedef struct Range {
+    LinkId first, end;
+    TraceTierLoad *tier;
+    double room;    ///< bytes that fit through one of them in the span
+    int64_t width;
+} Range;
+
+static Range range_of(const Cluster *cluster, LinkId link, LoadSum *sum) {
+    int32_t tier = cluster_link_tier(cluster, link);
+    LinkDirection direction = cluster_link_direction(cluster, link);
+    Range range = {.first = link,
+                   .end = link + 1,
+                   .tier = &sum->tier[tier][direction],
+                   .room = room_bytes(cluster, link, sum->end_ps - sum->start_ps),
+                   .width = cluster_resource_width(cluster, link)};
+    if (cluster_spec(cluster)->nfaults > 0 || link >= cluster_nlinks(cluster)) return range;
+    range.first = cluster_first_link(cluster, tier, direction);
+    range.end = range.first + cluster_tier_links(cluster, tier);
+    return range;
+}
+
+static void add_sample(const LinkSample *sample, const Range *range) {
+    TraceTierLoad *tier = range->tier;
+    double share = range->room > 0 ? (double)sample->bytes / range->room : 0;
     tier->bytes += sample->bytes;
     tier->lost_bytes += sample->lost_bytes;
     tier->congested_ps += sample->congested_ps;
     if (share > tier->utilisation_max) tier->utilisation_max = share;
-    int bin = trace_bin(sample->bytes, room >= 1 ? (int64_t)room : 1);
-    if (bin > 0) tier->histogram[bin] += cluster_resource_width(cluster, sample->link);
+    int bin = trace_bin(sample->bytes, range->room >= 1 ? (int64_t)range->room : 1);
+    if (bin > 0) tier->histogram[bin] += range->width;
 }
 
 bool load_owns(const LoadOwner *owner, LinkId link) {
@@ -53,9 +73,12 @@ bool load_owns(const LoadOwner *owner, LinkId link) {
 }
 
 void load_add(const LoadOwner *owner, const LinkSample sample[], int64_t n, int32_t hot_links, LoadSum *sum) {
+    Range range = {0};
     for (int64_t i = 0; i < n; i++) {
         if (!load_owns(owner, sample[i].link)) continue;
-        add_sample(owner->cluster, &sample[i], sum);
+        if (sample[i].link < range.first || sample[i].link >= range.end)
+            range = range_of(owner->cluster, sample[i].link, sum);
+        add_sample(&sample[i], &range);
         insert_hot(sum, hot_links, &sample[i]);
     }
 }

@@ -122,7 +122,7 @@ static LoadSum *pending_at(const Recorder *recorder, int64_t i) {
     return (LoadSum *)((char *)recorder->pending + (size_t)i * sum_bytes(recorder));
 }
 
-static LoadSum *add_pending(Recorder *recorder) {
+static void add_pending(Recorder *recorder) {
     size_t each = sum_bytes(recorder);
     if (recorder->npending == recorder->pending_capacity) {
         int64_t capacity = 2 * recorder->pending_capacity + 64;
@@ -131,9 +131,15 @@ static LoadSum *add_pending(Recorder *recorder) {
                           (size_t)recorder->pending_capacity * each, (size_t)capacity * each);
         recorder->pending_capacity = capacity;
     }
-    LoadSum *sum = pending_at(recorder, recorder->npending++);
+    LoadSum *sum = pending_at(recorder, recorder->npending);
     memset(sum, 0, each);
-    return sum;
+    sum->start_ps = (recorder->first_interval + recorder->npending++) * recorder->interval_ps;
+    sum->end_ps = sum->start_ps + recorder->interval_ps;
+}
+
+/// Intervals without traffic are skipped by the engine, but not in the file: what has none here may have some elsewhere.
+static void fill_pending(Recorder *recorder, int64_t intervals) {
+    while (recorder->first_interval + recorder->npending < intervals) add_pending(recorder);
 }
 
 void recorder_collect(Recorder *recorder) {
@@ -141,22 +147,17 @@ void recorder_collect(Recorder *recorder) {
     const LinkSample *sample;
     while ((n = recorder->ops->interval_links(recorder->engine, &index, &sample)) >= 0) {
         if (!recorder->trace) continue;
-        LoadSum *sum = add_pending(recorder);
-        sum->start_ps = index * recorder->interval_ps;
-        sum->end_ps = sum->start_ps + recorder->interval_ps;
-        load_add(&recorder->owner, sample, n, recorder->run->trace.hot_links, sum);
+        fill_pending(recorder, index + 1);
+        load_add(&recorder->owner, sample, n, recorder->run->trace.hot_links,
+                 pending_at(recorder, index - recorder->first_interval));
     }
 }
 
 /// Intervals that belong to a step: those that end by end_ps, or, for the last, begin before it.
-static int64_t count_due(const Recorder *recorder, int64_t end_ps, bool last) {
-    int64_t n = 0;
-    while (n < recorder->npending) {
-        const LoadSum *sum = pending_at(recorder, n);
-        if (last ? sum->start_ps >= end_ps : sum->end_ps > end_ps) break;
-        n++;
-    }
-    return n;
+static int64_t count_due(Recorder *recorder, int64_t end_ps, bool last) {
+    int64_t over = (last ? end_ps + recorder->interval_ps - 1 : end_ps) / recorder->interval_ps;
+    fill_pending(recorder, over);
+    return over - recorder->first_interval;
 }
 
 /// Merge the sums of all ranks into sums[n] of rank 0.
@@ -185,6 +186,7 @@ static Status write_intervals(Recorder *recorder, int64_t end_ps, bool last) {
     Status status = trace_append_intervals(recorder->trace, (int32_t)n, load);
     memory_free("record.intervals", load, sizeof(TraceLoad) * (size_t)n);
     memory_free("record.intervals", hot, hot_bytes(recorder, n));
+    recorder->first_interval += n;
     recorder->npending -= n;
     memmove(recorder->pending, pending_at(recorder, n), (size_t)recorder->npending * sum_bytes(recorder));
     return status;

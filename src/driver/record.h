@@ -35,7 +35,7 @@ typedef struct Recorder {
     LoadOwner owner;
     int64_t interval_ps, last_end_ps;
     LoadSum *pending;      ///< sums of this rank for intervals that wait for their step, one behind the other
-    int64_t npending, pending_capacity;
+    int64_t npending, pending_capacity, first_interval;
     ARRAY_OF(StepSummary) step;
 } Recorder;
 

@@ -38,6 +38,7 @@ typedef struct GemmPoint {
 typedef struct GemmTable {
     double peak_flop_per_s; ///< data sheet, dense
     double best_flop_per_s; ///< best measured large GEMM
+    double sustained_share; ///< of these rates, kept in long runs; 0: the GPU's share
     int32_t npoints;
     GemmPoint point[GEMM_POINTS_MAX];
 } GemmTable;

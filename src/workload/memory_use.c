@@ -78,6 +78,13 @@ static double workspace_bytes(const TransformerShape *s, const TrainingSpec *tra
     return bytes + memory_layer_activation(&kept, false) - memory_layer_activation(s, false);
 }
 
+/// Of one parameter. fp8 holds two casts, one per operand layout, beside the 16-bit weight; where the
+/// gather brings fp8, the casts are all there is (Transformer Engine, fp8_model_init).
+static double weight_bytes(const TransformerShape *s, const TrainingSpec *training) {
+    if (training->precision != PRECISION_FP8) return s->element;
+    return training->param_precision == PRECISION_FP8 ? 2 : s->element + 2;
+}
+
 MemoryUse memory_use(const ModelSpec *model, const ParallelSpec *parallel,
                      const TrainingSpec *training, int32_t stage, int64_t parameters,
                      int64_t bucket_parameters) {
@@ -94,8 +101,7 @@ MemoryUse memory_use(const ModelSpec *model, const ParallelSpec *parallel,
     }
     const double p = (double)parameters, bucket = fmin(p, (double)bucket_parameters);
     const double share = parallel->zero >= 1 ? p / dp : p;
-    // fp8 keeps its 2-byte weights and two casts, one per operand layout.
-    const double weight = s.element + (training->precision == PRECISION_FP8 ? 2 : 0);
+    const double weight = weight_bytes(&s, training);
     MemoryUse use = {
         .weights = (int64_t)(weight * p),
         .gradients = (int64_t)(s.gradient * (parallel->zero >= 2 ? p / dp : p)),

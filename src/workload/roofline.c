@@ -75,8 +75,8 @@ static double gemm_s(const GpuSpec *gpu, Precision precision, double batch, doub
     // A batched GEMM fills the GPU with the tiles of the whole batch, but each problem is as deep
     // as one.
     const double mnk = batch * padded(m) * padded(n) * k;
-    const double rate =
-        sustained(gpu) * gemm_rate(table, precision_bytes(precision), stream_Bps, mnk);
+    const double share = table->sustained_share > 0 ? table->sustained_share : sustained(gpu);
+    const double rate = share * gemm_rate(table, precision_bytes(precision), stream_Bps, mnk);
     const double compute_s = 2 * mnk / rate, memory_s = bytes / stream_Bps;
     return sqrt(compute_s * compute_s + memory_s * memory_s);
 }
