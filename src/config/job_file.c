@@ -165,7 +165,7 @@ static const Field NOISE_FIELDS[] = {
     FIELD_NUMBER_AT("truncate", JobFile, job.noise.truncate, "3", 0, 10,
                     "both are cut at this many sigmas"),
     FIELD_QUANTITY_AT("straggler_probability", JobFile, job.noise.straggler_probability,
-                      QUANTITY_FRACTION, "0.001 %", 0, 1, "per GPU and step"),
+                      QUANTITY_FRACTION, "0.0001 %", 0, 1, "per GPU and step"),
     FIELD_QUANTITY_AT("straggler_slowdown", JobFile, job.noise.straggler_slowdown,
                       QUANTITY_FRACTION, "28 %", 0, 100, "mean extra time of a straggler"),
 };
