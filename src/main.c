@@ -16,11 +16,11 @@ int main(int argc, char *argv[]) {
     int code = cli_parse(argc, argv, &line);
     if (code) return code;
     switch (line.command) {
-    case COMMAND_RUN: return run_command(&line);
-    case COMMAND_CHECK: return inspect(&line, CHECK_RESOLVED);
-    case COMMAND_SHOW: return inspect(&line, CHECK_DESCRIBED);
-    case COMMAND_VERSION: cli_print_version(); return 0;
-    case COMMAND_HELP: cli_print_help(); return 0;
+        case COMMAND_RUN: return run_command(&line);
+        case COMMAND_CHECK: return inspect(&line, CHECK_RESOLVED);
+        case COMMAND_SHOW: return inspect(&line, CHECK_DESCRIBED);
+        case COMMAND_VERSION: cli_print_version(); return 0;
+        case COMMAND_HELP: cli_print_help(); return 0;
     }
     return 2;
 }

@@ -7,7 +7,15 @@
 
 #include "build_info.h"
 
-enum { OPTION_SET = 256, OPTION_STEPS, OPTION_OUTPUT, OPTION_SEED, OPTION_PROGRESS, OPTION_MEMORY, OPTION_HELP };
+enum {
+    OPTION_SET = 256,
+    OPTION_STEPS,
+    OPTION_OUTPUT,
+    OPTION_SEED,
+    OPTION_PROGRESS,
+    OPTION_MEMORY,
+    OPTION_HELP
+};
 
 static const struct option OPTIONS[] = {
     {"set", required_argument, NULL, OPTION_SET},
@@ -21,19 +29,22 @@ static const struct option OPTIONS[] = {
 };
 
 void cli_print_help(void) {
-    printf("colossim: emulates training runs on AI superclusters\n\n"
-           "  colossim run TOPOLOGY JOB     play a job; under mpirun on all its ranks\n"
-           "  colossim check FILE...        report every error of topology, job and catalogue files\n"
-           "  colossim show FILE...         counts, tiers, bisection, memory, FLOP: what the files describe\n"
-           "  colossim --version | --help\n\n"
-           "options\n"
-           "  --set KEY=VALUE      override a key of the files, e.g. --set fabric.routing=spray\n"
-           "  --steps N            training steps            (--set steps=N)\n"
-           "  --seed N             of noise and hashes       (--set seed=N)\n"
-           "  --output FILE.h5     trace\n"
-           "  --progress lines|none\n"
-           "  --memory             bytes by purpose at the end of a run\n\n"
-           "exit codes: 0 done, 1 the run failed, 2 wrong usage or input, 3 output failed, 4 stopped on request\n");
+    printf(
+        "colossim: emulates training runs on AI superclusters\n\n"
+        "  colossim run TOPOLOGY JOB     play a job; under mpirun on all its ranks\n"
+        "  colossim check FILE...        report every error of topology, job and catalogue files\n"
+        "  colossim show FILE...         counts, tiers, bisection, memory, FLOP: what the files "
+        "describe\n"
+        "  colossim --version | --help\n\n"
+        "options\n"
+        "  --set KEY=VALUE      override a key of the files, e.g. --set fabric.routing=spray\n"
+        "  --steps N            training steps            (--set steps=N)\n"
+        "  --seed N             of noise and hashes       (--set seed=N)\n"
+        "  --output FILE.h5     trace\n"
+        "  --progress lines|none\n"
+        "  --memory             bytes by purpose at the end of a run\n\n"
+        "exit codes: 0 done, 1 the run failed, 2 wrong usage or input, 3 output failed, 4 stopped "
+        "on request\n");
 }
 
 void cli_print_version(void) {
@@ -67,29 +78,35 @@ static void add_set(CommandLine *line, const char *key, const char *value) {
 }
 
 static int take_option(CommandLine *line, int option, const char *word) {
-    if (line->nsets == CLI_SETS_MAX || line->nshorthand == 8) return usage("too many settings%s", "");
+    if (line->nsets == CLI_SETS_MAX || line->nshorthand == 8)
+        return usage("too many settings%s", "");
     switch (option) {
-    case OPTION_SET: line->set[line->nsets++] = optarg; return 0;
-    case OPTION_STEPS: add_set(line, "steps", optarg); return 0;
-    case OPTION_OUTPUT: line->output = optarg; return 0;
-    case OPTION_SEED: add_set(line, "seed", optarg); return 0;
-    case OPTION_MEMORY: line->memory = true; return 0;
-    case OPTION_HELP: line->command = COMMAND_HELP; return 0;
-    case OPTION_PROGRESS:
-        if (strcmp(optarg, "none") == 0) line->progress = PROGRESS_NONE;
-        else if (strcmp(optarg, "lines") == 0) line->progress = PROGRESS_LINES;
-        else if (strcmp(optarg, "auto") == 0) line->progress = PROGRESS_AUTO;
-        else return usage("--progress is auto, lines or none, not '%s'", optarg);
-        return 0;
-    case ':': return usage("option '%s' wants a value", word);
-    default: return usage("unknown option '%s'", word);
+        case OPTION_SET: line->set[line->nsets++] = optarg; return 0;
+        case OPTION_STEPS: add_set(line, "steps", optarg); return 0;
+        case OPTION_OUTPUT: line->output = optarg; return 0;
+        case OPTION_SEED: add_set(line, "seed", optarg); return 0;
+        case OPTION_MEMORY: line->memory = true; return 0;
+        case OPTION_HELP: line->command = COMMAND_HELP; return 0;
+        case OPTION_PROGRESS:
+            if (strcmp(optarg, "none") == 0)
+                line->progress = PROGRESS_NONE;
+            else if (strcmp(optarg, "lines") == 0)
+                line->progress = PROGRESS_LINES;
+            else if (strcmp(optarg, "auto") == 0)
+                line->progress = PROGRESS_AUTO;
+            else
+                return usage("--progress is auto, lines or none, not '%s'", optarg);
+            return 0;
+        case ':': return usage("option '%s' wants a value", word);
+        default: return usage("unknown option '%s'", word);
     }
 }
 
 static void join(CommandLine *line, int argc, char *argv[]) {
     size_t used = 0;
     for (int i = 0; i < argc && used < sizeof line->joined - 1; i++) {
-        int n = snprintf(line->joined + used, sizeof line->joined - used, "%s%s", i ? " " : "", argv[i]);
+        int n = snprintf(line->joined + used, sizeof line->joined - used, "%s%s", i ? " " : "",
+                         argv[i]);
         used += (size_t)n;
     }
 }
@@ -113,8 +130,9 @@ int cli_parse(int argc, char *argv[], CommandLine *line) {
     static const struct {
         const char *word;
         Command command;
-    } COMMANDS[] = {{"run", COMMAND_RUN},       {"check", COMMAND_CHECK},         {"show", COMMAND_SHOW},
-                    {"--help", COMMAND_HELP},   {"help", COMMAND_HELP},           {"-h", COMMAND_HELP},
+    } COMMANDS[] = {{"run", COMMAND_RUN},           {"check", COMMAND_CHECK},
+                    {"show", COMMAND_SHOW},         {"--help", COMMAND_HELP},
+                    {"help", COMMAND_HELP},         {"-h", COMMAND_HELP},
                     {"--version", COMMAND_VERSION}, {"version", COMMAND_VERSION}};
     memset(line, 0, sizeof *line);
     join(line, argc, argv);

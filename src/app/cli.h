@@ -8,7 +8,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-typedef enum Command { COMMAND_HELP, COMMAND_VERSION, COMMAND_RUN, COMMAND_CHECK, COMMAND_SHOW } Command;
+typedef enum Command {
+    COMMAND_HELP,
+    COMMAND_VERSION,
+    COMMAND_RUN,
+    COMMAND_CHECK,
+    COMMAND_SHOW
+} Command;
 
 enum { CLI_FILES_MAX = 64, CLI_SETS_MAX = 256 };
 
@@ -20,12 +26,12 @@ typedef struct CommandLine {
     int nfiles;
     const char *set[CLI_SETS_MAX]; ///< key=value; --steps and --seed are settings too
     int nsets;
-    const char *output;            ///< trace file; NULL: as configured
-    char shorthand[8][1100];       ///< storage of those settings
+    const char *output;      ///< trace file; NULL: as configured
+    char shorthand[8][1100]; ///< storage of those settings
     int nshorthand;
     Progress progress;
     bool memory;
-    char joined[2048];             ///< the whole line, for the trace
+    char joined[2048]; ///< the whole line, for the trace
 } CommandLine;
 
 /// Understand argv; prints usage errors. Returns 0, or the exit code of the process.

@@ -72,7 +72,8 @@ static Status load_and_play(const CommandLine *line, Comm *comm) {
         .memory = line->memory,
     };
     Status status = driver_run(&spec, comm, &options);
-    if (status_is_ok(&status) && root && spec.trace.path[0]) printf("\n  trace: %s\n", spec.trace.path);
+    if (status_is_ok(&status) && root && spec.trace.path[0])
+        printf("\n  trace: %s\n", spec.trace.path);
     run_spec_fini(&spec);
     return status;
 }

@@ -30,12 +30,14 @@ Clocks clocks_max(Clocks a, Clocks b);
 /// What released a wait: when, of which kind, and how much longer than alone its transfer took.
 typedef struct Release {
     Clocks at;
-    TracePart kind;    ///< the exposed part it is charged to; TRACE_PART_COMPUTE if no communication was waited for
+    TracePart
+        kind; ///< the exposed part it is charged to; TRACE_PART_COMPUTE if no communication was waited for
     int64_t slowed_ps; ///< actual minus alone duration of the releasing transfer, >= 0
 } Release;
 
 /// Add the wait between `before` (stream free) and the releases to the parts; returns the moment it can go on.
 ///   release[n], n >= 0;  now_ps: actual time of going on
-Clocks account_wait(int64_t parts[TRACE_PART_N], Clocks before, const Release release[], int32_t n, int64_t now_ps);
+Clocks account_wait(int64_t parts[TRACE_PART_N], Clocks before, const Release release[], int32_t n,
+                    int64_t now_ps);
 
 #endif

@@ -11,7 +11,8 @@ struct EdgeWalk {
     Table index; ///< of hot links by id
 };
 
-EdgeWalk *crossing_begin(const Cluster *cluster, int32_t queue_pairs, TraceHotLink hot[], int32_t n) {
+EdgeWalk *crossing_begin(const Cluster *cluster, int32_t queue_pairs, TraceHotLink hot[],
+                         int32_t n) {
     EdgeWalk *walk = memory_alloc("crossing", sizeof *walk);
     *walk = (EdgeWalk){.cluster = cluster, .queue_pairs = queue_pairs, .hot = hot};
     for (int32_t i = 0; i < n; i++) table_insert(&walk->index, hot[i].link, i);
@@ -35,7 +36,8 @@ void crossing_walk(EdgeWalk *walk, uint64_t connection, TraceTraffic traffic, Gp
                    int64_t bytes) {
     int32_t nuses = 0;
     LinkUse uses[ROUTE_USES_MAX];
-    Status status = routing_route(walk->cluster, src, dst, connection, walk->queue_pairs, uses, &nuses);
+    Status status =
+        routing_route(walk->cluster, src, dst, connection, walk->queue_pairs, uses, &nuses);
     if (!status_is_ok(&status)) return;
     int64_t unit = routing_unit_bytes(walk->cluster, walk->queue_pairs);
     for (int32_t i = 0; i < nuses; i++) {
@@ -44,7 +46,8 @@ void crossing_walk(EdgeWalk *walk, uint64_t connection, TraceTraffic traffic, Gp
         TraceHotLink *hot = &walk->hot[*at];
         int64_t share = (int64_t)((Wide)bytes * uses[i].weight / unit);
         hot->traffic_bytes[traffic] += share;
-        add_user(hot, &(TraceLinkUser){.traffic = traffic, .source = src, .destination = dst, .bytes = share});
+        add_user(hot, &(TraceLinkUser){
+                          .traffic = traffic, .source = src, .destination = dst, .bytes = share});
     }
 }
 
@@ -52,13 +55,15 @@ static void walk_messages(EdgeWalk *walk, const Machine *machine) {
     const Layout *layout = &machine->layout;
     for (int64_t id = 0; id < layout->nunits * CHANNEL_SIDES; id++) {
         int64_t to = id / CHANNEL_SIDES;
-        Stream stream = id % CHANNEL_SIDES == CHANNEL_FROM_PREV ? STREAM_RECV_PREV : STREAM_RECV_NEXT;
+        Stream stream =
+            id % CHANNEL_SIDES == CHANNEL_FROM_PREV ? STREAM_RECV_PREV : STREAM_RECV_NEXT;
         int64_t messages = machine->program[layout_stage(layout, to)].stream_nops[stream];
         if (messages == 0) continue;
         int64_t from = network_sender(machine, id);
         for (int32_t rail = 0; rail < layout->width; rail++)
-            crossing_walk(walk, CONNECTION_MESSAGES, TRACE_TRAFFIC_PP, layout_gpu(layout, from, rail), layout_gpu(layout, to, rail),
-                      messages * machine->cost.boundary_bytes);
+            crossing_walk(walk, CONNECTION_MESSAGES, TRACE_TRAFFIC_PP,
+                          layout_gpu(layout, from, rail), layout_gpu(layout, to, rail),
+                          messages * machine->cost.boundary_bytes);
     }
 }
 
@@ -90,9 +95,9 @@ static void walk_group(EdgeWalk *walk, const Machine *machine, int64_t group, Op
             PhaseEdge edge = collective_edge(&plan, p, i);
             for (int32_t rail = 0; rail < layout->width; rail++)
                 crossing_walk(walk, network_connection(machine, group, rail), TRACE_TRAFFIC_DP,
-                          layout_gpu(layout, units.first + edge.src * units.stride, rail),
-                          layout_gpu(layout, units.first + edge.dst * units.stride, rail),
-                          phase.bytes * edge.weight);
+                              layout_gpu(layout, units.first + edge.src * units.stride, rail),
+                              layout_gpu(layout, units.first + edge.dst * units.stride, rail),
+                              phase.bytes * edge.weight);
         }
     }
 }

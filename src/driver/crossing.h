@@ -16,9 +16,11 @@ void crossing_name_users(const void *context, int32_t step, TraceHotLink hot[], 
 typedef struct EdgeWalk EdgeWalk; // opaque
 
 /// hot[n] is borrowed until crossing_end.
-EdgeWalk *crossing_begin(const Cluster *cluster, int32_t queue_pairs, TraceHotLink hot[], int32_t n);
+EdgeWalk *crossing_begin(const Cluster *cluster, int32_t queue_pairs, TraceHotLink hot[],
+                         int32_t n);
 /// An edge that carries `bytes` in all from src to dst.
-void crossing_walk(EdgeWalk *walk, uint64_t connection, TraceTraffic traffic, GpuId src, GpuId dst, int64_t bytes);
+void crossing_walk(EdgeWalk *walk, uint64_t connection, TraceTraffic traffic, GpuId src, GpuId dst,
+                   int64_t bytes);
 void crossing_end(EdgeWalk *walk);
 
 #endif

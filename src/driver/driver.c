@@ -35,8 +35,8 @@ static Status training_step_done(void *context, Machine *machine, int32_t step) 
         double took_s = wall_s() - training->begin_s;
         const StepSummary *summary = &training->recorder->step.at[step];
         fprintf(training->options->progress,
-                "step %d/%d  sim %.3f s  wall %.1f s  eta %.0f s  (step %.3f ms)\n", step + 1, machine->steps,
-                units_seconds_from_ps(summary->end_ps), took_s,
+                "step %d/%d  sim %.3f s  wall %.1f s  eta %.0f s  (step %.3f ms)\n", step + 1,
+                machine->steps, units_seconds_from_ps(summary->end_ps), took_s,
                 took_s / (step + 1) * (machine->steps - step - 1),
                 (double)(summary->end_ps - summary->start_ps) / 1e9);
         fflush(training->options->progress);
@@ -101,13 +101,14 @@ static const char *closing_word(const Status *status) {
     return status->code == STATUS_STOPPED ? "stopped" : "failed";
 }
 
-static Status play(const RunSpec *run, const Cluster *cluster, Comm *comm, const DriverOptions *options) {
+static Status play(const RunSpec *run, const Cluster *cluster, Comm *comm,
+                   const DriverOptions *options) {
     Recorder recorder = {0};
     double wall_begin_s = wall_s();
     bool training = run->job[0].kind == JOB_TRAINING;
     Status status = training ? play_training(run, cluster, comm, options, &recorder)
-                             : traffic_play(run, cluster, comm, options->csv_text, options->command_line,
-                                            &recorder, options->stop);
+                             : traffic_play(run, cluster, comm, options->csv_text,
+                                            options->command_line, &recorder, options->stop);
     status = comm_agree(comm, status);
     if (recorder.trace && status.code != STATUS_OUTPUT) {
         double seconds[2] = {wall_s() - wall_begin_s, cpu_s()};
@@ -117,7 +118,8 @@ static Status play(const RunSpec *run, const Cluster *cluster, Comm *comm, const
     Status closed = recorder_close(&recorder, closing_word(&status));
     if (status_is_ok(&status)) status = closed;
     bool root = comm_rank(comm) == 0;
-    if (root && options->table) (training ? report_training : report_traffic)(options->table, &recorder);
+    if (root && options->table)
+        (training ? report_training : report_traffic)(options->table, &recorder);
     if (root && options->memory) print_memory(options->table ? options->table : stdout);
     array_free(&recorder.step);
     return status;

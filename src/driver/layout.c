@@ -18,7 +18,8 @@ static Status check_shape(const Layout *layout, const ParallelSpec *parallel) {
     return status_ok();
 }
 
-Status layout_init(Layout *layout, const Cluster *cluster, const JobSpec *job, int rank, int nranks) {
+Status layout_init(Layout *layout, const Cluster *cluster, const JobSpec *job, int rank,
+                   int nranks) {
     const ClusterSpec *spec = cluster_spec(cluster);
     const ParallelSpec *parallel = &job->parallel;
     *layout = (Layout){.cluster = cluster,

@@ -19,19 +19,20 @@ typedef struct Layout {
     const Cluster *cluster;
     const ParallelSpec *parallel;
     Placement placement;
-    Partition nodes;          ///< over MPI ranks
+    Partition nodes; ///< over MPI ranks
     int rank;
-    int32_t width;            ///< GPUs per unit
+    int32_t width; ///< GPUs per unit
     int32_t gpus_per_node;
     int32_t stages;
     int64_t nunits;
-    GpuId first_gpu;          ///< of this MPI rank
-    int64_t nslots;           ///< unit places on this MPI rank, spares included
+    GpuId first_gpu; ///< of this MPI rank
+    int64_t nslots;  ///< unit places on this MPI rank, spares included
     int64_t first_group[GROUP_KIND_N + 1];
 } Layout;
 
 /// MPI: local.  Fails: STATUS_RANGE (order does not begin with tp, width does not divide a node, job too large).
-Status layout_init(Layout *layout, const Cluster *cluster, const JobSpec *job, int rank, int nranks);
+Status layout_init(Layout *layout, const Cluster *cluster, const JobSpec *job, int rank,
+                   int nranks);
 
 /// GPU of a unit's member `rail`, 0 <= rail < width.
 GpuId layout_gpu(const Layout *layout, int64_t unit, int32_t rail);

@@ -19,7 +19,8 @@ static double room_bytes(const Cluster *cluster, LinkId link, int64_t span_ps) {
 }
 
 static void insert_hot(LoadSum *sum, int32_t hot_links, const LinkSample *sample) {
-    if (sum->nhot == hot_links && (hot_links == 0 || !hotter(sample, &sum->hot[sum->nhot - 1]))) return;
+    if (sum->nhot == hot_links && (hot_links == 0 || !hotter(sample, &sum->hot[sum->nhot - 1])))
+        return;
     int64_t i = sum->nhot < hot_links ? sum->nhot++ : sum->nhot - 1;
     for (; i > 0 && hotter(sample, &sum->hot[i - 1]); i--) sum->hot[i] = sum->hot[i - 1];
     sum->hot[i] = *sample;
@@ -29,7 +30,8 @@ static void add_tier(TraceTierLoad *tier, const TraceTierLoad *more) {
     tier->bytes += more->bytes;
     tier->lost_bytes += more->lost_bytes;
     tier->congested_ps += more->congested_ps;
-    if (more->utilisation_max > tier->utilisation_max) tier->utilisation_max = more->utilisation_max;
+    if (more->utilisation_max > tier->utilisation_max)
+        tier->utilisation_max = more->utilisation_max;
     for (int bin = 0; bin < TRACE_BINS; bin++) tier->histogram[bin] += more->histogram[bin];
 }
 
@@ -37,7 +39,7 @@ static void add_tier(TraceTierLoad *tier, const TraceTierLoad *more) {
 typedef struct Range {
     LinkId first, end;
     TraceTierLoad *tier;
-    double room;    ///< bytes that fit through one of them in the span
+    double room; ///< bytes that fit through one of them in the span
     int64_t width;
 } Range;
 
@@ -72,7 +74,8 @@ bool load_owns(const LoadOwner *owner, LinkId link) {
     return partition_owner(&owner->nodes, cluster_node_of(owner->cluster, first)) == owner->rank;
 }
 
-void load_add(const LoadOwner *owner, const LinkSample sample[], int64_t n, int32_t hot_links, LoadSum *sum) {
+void load_add(const LoadOwner *owner, const LinkSample sample[], int64_t n, int32_t hot_links,
+              LoadSum *sum) {
     Range range = {0};
     for (int64_t i = 0; i < n; i++) {
         if (!load_owns(owner, sample[i].link)) continue;
@@ -85,11 +88,13 @@ void load_add(const LoadOwner *owner, const LinkSample sample[], int64_t n, int3
 
 void load_merge(const LoadSum *other, int32_t hot_links, LoadSum *sum) {
     for (int tier = 0; tier < TRACE_TIERS_MAX; tier++)
-        for (int d = 0; d < TRACE_DIRECTIONS; d++) add_tier(&sum->tier[tier][d], &other->tier[tier][d]);
+        for (int d = 0; d < TRACE_DIRECTIONS; d++)
+            add_tier(&sum->tier[tier][d], &other->tier[tier][d]);
     for (int64_t i = 0; i < other->nhot; i++) insert_hot(sum, hot_links, &other->hot[i]);
 }
 
-static void describe(const Cluster *cluster, const LinkSample *sample, int64_t span_ps, TraceHotLink *hot) {
+static void describe(const Cluster *cluster, const LinkSample *sample, int64_t span_ps,
+                     TraceHotLink *hot) {
     double room = room_bytes(cluster, sample->link, span_ps);
     *hot = (TraceHotLink){
         .link = sample->link,
@@ -107,7 +112,8 @@ static void describe(const Cluster *cluster, const LinkSample *sample, int64_t s
 
 static void finish_tier(const Cluster *cluster, int32_t t, int64_t span_ps, TraceTierLoad *tier) {
     int64_t links = cluster_tier_links(cluster, t);
-    double room = (double)links * (double)cluster_healthy_Bps(cluster, t) * ((double)span_ps / 1e12);
+    double room =
+        (double)links * (double)cluster_healthy_Bps(cluster, t) * ((double)span_ps / 1e12);
     if (room > 0) tier->utilisation_mean = (double)tier->bytes / room;
     tier->histogram[0] = links;
     for (int bin = 1; bin < TRACE_BINS; bin++) tier->histogram[0] -= tier->histogram[bin];
@@ -120,7 +126,8 @@ void load_finish(const Cluster *cluster, const LoadSum *sum, TraceHotLink hot[],
     load->end_ps = sum->end_ps;
     memcpy(load->tier, sum->tier, sizeof load->tier);
     for (int32_t t = 0; t <= cluster_spec(cluster)->ntiers; t++)
-        for (int d = 0; d < TRACE_DIRECTIONS; d++) finish_tier(cluster, t, span_ps, &load->tier[t][d]);
+        for (int d = 0; d < TRACE_DIRECTIONS; d++)
+            finish_tier(cluster, t, span_ps, &load->tier[t][d]);
     for (int64_t i = 0; i < sum->nhot; i++) describe(cluster, &sum->hot[i], span_ps, &hot[i]);
     load->hot = hot;
     load->nhot = (int32_t)sum->nhot;

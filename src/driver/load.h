@@ -14,7 +14,8 @@
 /// Part of a span's load; plain bytes, so that ranks can hand it over.
 typedef struct LoadSum {
     int64_t start_ps, end_ps;
-    TraceTierLoad tier[TRACE_TIERS_MAX][TRACE_DIRECTIONS]; ///< idle links not counted in histogram[0]
+    TraceTierLoad tier[TRACE_TIERS_MAX]
+                      [TRACE_DIRECTIONS]; ///< idle links not counted in histogram[0]
     int64_t nhot;
     LinkSample hot[]; ///< [hot_links], hottest first
 } LoadSum;
@@ -30,7 +31,8 @@ typedef struct LoadOwner {
 bool load_owns(const LoadOwner *owner, LinkId link);
 size_t load_sum_bytes(int32_t hot_links);
 /// Add those of sample[n] that this rank owns to a zeroed sum whose span is set.
-void load_add(const LoadOwner *owner, const LinkSample sample[], int64_t n, int32_t hot_links, LoadSum *sum);
+void load_add(const LoadOwner *owner, const LinkSample sample[], int64_t n, int32_t hot_links,
+              LoadSum *sum);
 /// Merge the sum of another rank of the same span.
 void load_merge(const LoadSum *other, int32_t hot_links, LoadSum *sum);
 /// What the trace wants.

@@ -9,7 +9,8 @@
 static void count_buckets(const Machine *machine, int32_t buckets[]) {
     const StepCost *cost = &machine->cost;
     for (int32_t v = 0; v < cost->pp * cost->chunks; v++) {
-        int64_t n = (cost->chunk[v].parameters + cost->bucket_parameters - 1) / cost->bucket_parameters;
+        int64_t n =
+            (cost->chunk[v].parameters + cost->bucket_parameters - 1) / cost->bucket_parameters;
         buckets[v] = (int32_t)(n < 1 ? 1 : n);
     }
 }
@@ -90,7 +91,8 @@ static void make_groups(Machine *machine) {
     size_t channels = (size_t)(machine->layout.nunits * CHANNEL_SIDES);
     machine->arrival = memory_alloc("driver.groups", sizeof(Arrival) * ngroups);
     machine->active = memory_alloc("driver.groups", sizeof(Active) * ngroups);
-    machine->rail = memory_alloc("driver.groups", sizeof(Rail) * ngroups * (size_t)machine->layout.width);
+    machine->rail =
+        memory_alloc("driver.groups", sizeof(Rail) * ngroups * (size_t)machine->layout.width);
     machine->group_latency_ps = memory_alloc("driver.groups", sizeof(int64_t) * ngroups);
     for (size_t group = 0; group < ngroups; group++) machine->group_latency_ps[group] = -1;
     machine->hop = memory_alloc("driver.hops", sizeof(HopEdges) * channels);
@@ -128,9 +130,10 @@ void machine_open_engine(Machine *machine, int64_t interval_ps) {
     machine->ops = engine_ops_of(machine->run->engine);
     machine->interval_ps = interval_ps;
     machine->lookahead_ps = network_lookahead_ps(machine);
-    machine->owner =
-        (LoadOwner){.cluster = machine->cluster, .nodes = machine->layout.nodes, .rank = machine->rank};
-    EngineSpec spec = {.control_delay_ps = machine->run->control_delay_ps, .interval_ps = interval_ps};
+    machine->owner = (LoadOwner){
+        .cluster = machine->cluster, .nodes = machine->layout.nodes, .rank = machine->rank};
+    EngineSpec spec = {.control_delay_ps = machine->run->control_delay_ps,
+                       .interval_ps = interval_ps};
     if (machine->nranks > 1) {
         spec.owns = owns_link;
         spec.owner = &machine->owner;
@@ -153,7 +156,8 @@ static void free_groups(Machine *machine) {
     size_t ngroups = (size_t)layout_ngroups(&machine->layout);
     memory_free("driver.groups", machine->arrival, sizeof(Arrival) * ngroups);
     memory_free("driver.groups", machine->active, sizeof(Active) * ngroups);
-    memory_free("driver.groups", machine->rail, sizeof(Rail) * ngroups * (size_t)machine->layout.width);
+    memory_free("driver.groups", machine->rail,
+                sizeof(Rail) * ngroups * (size_t)machine->layout.width);
     memory_free("driver.groups", machine->group_latency_ps, sizeof(int64_t) * ngroups);
     memory_free("driver.hops", machine->hop,
                 sizeof(HopEdges) * (size_t)(machine->layout.nunits * CHANNEL_SIDES));
@@ -172,8 +176,10 @@ void machine_destroy(Machine *machine) {
     memory_free("driver.units", machine->unit, sizeof(Unit) * nslots);
     memory_free("driver.results", machine->result, sizeof(StepResult) * nslots);
     if (machine->program) {
-        for (int32_t stage = 0; stage < machine->cost.pp; stage++) program_fini(&machine->program[stage]);
-        memory_free("driver.programs", machine->program, sizeof(Program) * (size_t)machine->cost.pp);
+        for (int32_t stage = 0; stage < machine->cost.pp; stage++)
+            program_fini(&machine->program[stage]);
+        memory_free("driver.programs", machine->program,
+                    sizeof(Program) * (size_t)machine->cost.pp);
     }
     step_cost_fini(&machine->cost);
     heap_free(&machine->heap);

@@ -56,13 +56,13 @@ typedef struct Unit {
     Channel channel[CHANNEL_SIDES];
     Clocks send_begin[CHANNEL_SIDES]; ///< by the receiver's side, of the sends under way
     int32_t first_done;
-    int32_t sharing;          ///< network collectives under way on its GPUs
+    int32_t sharing; ///< network collectives under way on its GPUs
     bool computing;
     int64_t compute_end_ps;
-    int64_t sharing_ps;       ///< slowdown of the current operation by sharing
-    int64_t factor;           ///< this step's time multiplier, the largest over its GPUs
+    int64_t sharing_ps; ///< slowdown of the current operation by sharing
+    int64_t factor;     ///< this step's time multiplier, the largest over its GPUs
     int64_t step_start_ps;
-    int64_t part_ps[TRACE_PART_N];  ///< of this step so far
+    int64_t part_ps[TRACE_PART_N]; ///< of this step so far
 } Unit;
 
 /// What a unit's last finished step was.
@@ -83,10 +83,10 @@ typedef struct Active {
     CollectivePlan plan;
     OpKind kind;
     int32_t step, rails_left;
-    Clocks begin;      ///< last arrival
-    int64_t start_ps;  ///< first byte of the first phase
-    int64_t bytes;     ///< per member GPU
-    int64_t alone_ps;  ///< from the last arrival to the end, had it been alone; largest over rails
+    Clocks begin;     ///< last arrival
+    int64_t start_ps; ///< first byte of the first phase
+    int64_t bytes;    ///< per member GPU
+    int64_t alone_ps; ///< from the last arrival to the end, had it been alone; largest over rails
 } Active;
 
 /// One rail of a collective under way: its phase, and what its edges are computed from.
@@ -103,14 +103,20 @@ typedef struct HopEdges {
     int64_t from, to; ///< units
 } HopEdges;
 
-typedef enum WireType { WIRE_READY, WIRE_MESSAGE, WIRE_ARRIVAL, WIRE_COLLECTIVE, WIRE_EXPOSED } WireType;
+typedef enum WireType {
+    WIRE_READY,
+    WIRE_MESSAGE,
+    WIRE_ARRIVAL,
+    WIRE_COLLECTIVE,
+    WIRE_EXPOSED
+} WireType;
 
 /// What ranks tell each other; 64 bytes. An EXPOSED wire is followed by the TransferState of its message.
 typedef struct Wire {
     int32_t type, step;
-    int64_t id;       ///< READY, MESSAGE, EXPOSED: receiving unit * CHANNEL_SIDES + side; else the group
-    int64_t count;    ///< ARRIVAL: members
-    Clocks at;        ///< READY: send posted; MESSAGE: begin; ARRIVAL, COLLECTIVE: latest arrival
+    int64_t id; ///< READY, MESSAGE, EXPOSED: receiving unit * CHANNEL_SIDES + side; else the group
+    int64_t count; ///< ARRIVAL: members
+    Clocks at;     ///< READY: send posted; MESSAGE: begin; ARRIVAL, COLLECTIVE: latest arrival
     int32_t op, kind;
     int64_t bytes;
 } Wire;
@@ -132,13 +138,13 @@ typedef struct Machine {
     Exchange *exchange;
     Layout layout;
     StepCost cost;
-    Program *program;          ///< [stages]
+    Program *program; ///< [stages]
     const EngineOps *ops;
     Engine *engine;
     Heap heap;
-    Unit *unit;                ///< [layout.nslots]; id -1 for a spare
-    StepResult *result;        ///< [layout.nslots]
-    int64_t nlocal;            ///< units here
+    Unit *unit;         ///< [layout.nslots]; id -1 for a spare
+    StepResult *result; ///< [layout.nslots]
+    int64_t nlocal;     ///< units here
     ARRAY_OF(Done) done;
     int32_t free_done;
     Arrival *arrival;          ///< [ngroups]; the part of other ranks only at the group's home rank
@@ -149,18 +155,21 @@ typedef struct Machine {
     Rail *rail;                ///< [ngroups * width]
     HopEdges *hop;             ///< [nunits * CHANNEL_SIDES] by channel id
     ARRAY_OF(CollectiveRow) row;
-    int64_t sent;              ///< wires put since the last exchange
-    int64_t lookahead_ps;      ///< network_lookahead_ps
-    LoadOwner owner;           ///< which links are this rank's
-    bool far_messages;         ///< a unit here has a neighbour, or a path to one, that is not this rank's
-    int64_t **work_ps;         ///< [stages][compute operations + 1] least time of all compute before each operation
-    int64_t quiet_until_ps;    ///< no unit here can concern another rank before this time
-    int64_t scan_after_ps;     ///< when it is worth asking again
-    int32_t steps_done;        ///< steps all local units have finished
-    int64_t units_done;        ///< local units that have finished step steps_done
-    int32_t steps;             ///< wanted
-    uint64_t fingerprint[2];   ///< of the steps steps_done and steps_done + 1, by parity
-    void (*collect)(void *context); ///< called now and then, so that finished sampling intervals need not be kept
+    int64_t sent;         ///< wires put since the last exchange
+    int64_t lookahead_ps; ///< network_lookahead_ps
+    LoadOwner owner;      ///< which links are this rank's
+    bool far_messages; ///< a unit here has a neighbour, or a path to one, that is not this rank's
+    int64_t **
+        work_ps; ///< [stages][compute operations + 1] least time of all compute before each operation
+    int64_t quiet_until_ps;  ///< no unit here can concern another rank before this time
+    int64_t scan_after_ps;   ///< when it is worth asking again
+    int32_t steps_done;      ///< steps all local units have finished
+    int64_t units_done;      ///< local units that have finished step steps_done
+    int32_t steps;           ///< wanted
+    uint64_t fingerprint[2]; ///< of the steps steps_done and steps_done + 1, by parity
+    void (*collect)(
+        void *
+            context); ///< called now and then, so that finished sampling intervals need not be kept
     void *collector;
     int64_t interval_ps, collect_after_ps;
     Status failure;
@@ -177,12 +186,14 @@ void machine_destroy(Machine *machine);
 
 /// unit.c: issue what can be issued.
 void unit_begin(Machine *machine, Unit *unit, int64_t now_ps);
-void unit_finish_op(Machine *machine, Unit *unit, int32_t op, Clocks end, int64_t slowed_ps, int64_t now_ps);
+void unit_finish_op(Machine *machine, Unit *unit, int32_t op, Clocks end, int64_t slowed_ps,
+                    int64_t now_ps);
 void unit_compute_due(Machine *machine, Unit *unit, int64_t now_ps);
 void unit_share(Machine *machine, Unit *unit, int32_t change, int64_t now_ps);
 Unit *machine_unit(Machine *machine, int64_t unit); ///< NULL if not local
 /// Nominal compute and exposed tensor-parallel time of a compute operation of a stage.
-void unit_nominal(const Machine *machine, int32_t stage, const Op *op, int64_t *compute_ps, int64_t *tp_ps);
+void unit_nominal(const Machine *machine, int32_t stage, const Op *op, int64_t *compute_ps,
+                  int64_t *tp_ps);
 /// Index of the operation a busy stream works on.
 int32_t unit_current_op(const Unit *unit, Stream stream);
 
@@ -208,7 +219,8 @@ void network_complete(Machine *machine, const Completion *completion);
 void network_share_due(Machine *machine, int64_t group, int64_t now_ps);
 void network_small_due(Machine *machine, int64_t group, int64_t now_ps);
 /// Plan of a data-parallel collective of `bytes` per GPU.  Fails as collective_plan.
-Status network_plan(const Machine *machine, int64_t group, OpKind kind, int64_t bytes, CollectivePlan *plan);
+Status network_plan(const Machine *machine, int64_t group, OpKind kind, int64_t bytes,
+                    CollectivePlan *plan);
 /// Transfer.connection of messages between stages, and of a rail of a group.
 enum { CONNECTION_MESSAGES = 1 };
 uint64_t network_connection(const Machine *machine, int64_t group, int32_t rail);
@@ -226,6 +238,7 @@ int64_t network_sender(const Machine *machine, int64_t channel);
 
 /// Heap items: (index << 2) | event.
 typedef enum Event { EVENT_COMPUTE, EVENT_SHARE, EVENT_SMALL } Event;
-void machine_schedule(Machine *machine, int64_t time_ps, Event event, int64_t index, uint64_t order);
+void machine_schedule(Machine *machine, int64_t time_ps, Event event, int64_t index,
+                      uint64_t order);
 
 #endif

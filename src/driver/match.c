@@ -37,7 +37,8 @@ void match_expose(Machine *machine) {
     while ((n = machine->ops->take_exposed(machine->engine, state, BATCH)) > 0)
         for (int64_t i = 0; i < n; i++) {
             const Unit *receiver = machine_unit(machine, state[i].tag / CHANNEL_SIDES);
-            CHECK(receiver, "message %lld was exposed where it was not known", (long long)state[i].tag);
+            CHECK(receiver, "message %lld was exposed where it was not known",
+                  (long long)state[i].tag);
             ExposedWire exposed = {
                 .wire = {.type = WIRE_EXPOSED,
                          .step = receiver->step,
@@ -54,7 +55,8 @@ static void try_match(Machine *machine, int64_t id, Channel *channel, int64_t by
     if (!channel->posted || !channel->ready) return;
     channel->posted = channel->ready = false;
     Clocks begin = clocks_max(channel->posted_at, channel->ready_at);
-    int64_t latency_ps = network_message_latency_ps(machine, network_sender(machine, id), id / CHANNEL_SIDES);
+    int64_t latency_ps =
+        network_message_latency_ps(machine, network_sender(machine, id), id / CHANNEL_SIDES);
     begin.actual_ps += latency_ps;
     begin.alone_ps += latency_ps;
     Wire wire = {.type = WIRE_MESSAGE, .step = step, .id = id, .at = begin, .bytes = bytes};
@@ -82,12 +84,14 @@ void match_receive(Machine *machine, Unit *unit, const Op *op, Clocks at) {
     CHECK(!channel->posted, "unit %lld posted two receives", (long long)unit->id);
     channel->posted = true;
     channel->posted_at = at;
-    try_match(machine, unit->id * CHANNEL_SIDES + side, channel, machine->cost.boundary_bytes, unit->step);
+    try_match(machine, unit->id * CHANNEL_SIDES + side, channel, machine->cost.boundary_bytes,
+              unit->step);
 }
 
 static void apply_ready(Machine *machine, const Wire *wire) {
     Unit *unit = machine_unit(machine, wire->id / CHANNEL_SIDES);
-    CHECK(unit, "a send for unit %lld reached the wrong rank", (long long)(wire->id / CHANNEL_SIDES));
+    CHECK(unit, "a send for unit %lld reached the wrong rank",
+          (long long)(wire->id / CHANNEL_SIDES));
     Channel *channel = &unit->channel[wire->id % CHANNEL_SIDES];
     CHECK(!channel->ready, "unit %lld has two sends waiting", (long long)unit->id);
     channel->ready = true;
@@ -97,7 +101,8 @@ static void apply_ready(Machine *machine, const Wire *wire) {
 
 static int64_t group_of_op(const Machine *machine, const Unit *unit, OpKind kind) {
     if (kind == OP_GRAD_NORM) return layout_group_of(&machine->layout, unit->id, GROUP_ALL);
-    if (kind == OP_EMBEDDING_REDUCE) return layout_group_of(&machine->layout, unit->id, GROUP_EMBEDDING);
+    if (kind == OP_EMBEDDING_REDUCE)
+        return layout_group_of(&machine->layout, unit->id, GROUP_EMBEDDING);
     return layout_group_of(&machine->layout, unit->id, GROUP_DP);
 }
 
@@ -147,10 +152,10 @@ static void apply_arrival(Machine *machine, const Wire *wire) {
 
 void match_apply(Machine *machine, const Wire *wire) {
     switch ((WireType)wire->type) {
-    case WIRE_READY: apply_ready(machine, wire); break;
-    case WIRE_ARRIVAL: apply_arrival(machine, wire); break;
-    case WIRE_MESSAGE: network_message(machine, wire, true); break;
-    case WIRE_COLLECTIVE: network_collective(machine, wire); break;
-    case WIRE_EXPOSED: network_adopt(machine, wire, &((const ExposedWire *)wire)->state); break;
+        case WIRE_READY: apply_ready(machine, wire); break;
+        case WIRE_ARRIVAL: apply_arrival(machine, wire); break;
+        case WIRE_MESSAGE: network_message(machine, wire, true); break;
+        case WIRE_COLLECTIVE: network_collective(machine, wire); break;
+        case WIRE_EXPOSED: network_adopt(machine, wire, &((const ExposedWire *)wire)->state); break;
     }
 }

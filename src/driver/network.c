@@ -6,12 +6,14 @@
 
 int64_t network_sender(const Machine *machine, int64_t channel) {
     int64_t unit = channel / CHANNEL_SIDES;
-    return layout_stage_neighbour(&machine->layout, unit, channel % CHANNEL_SIDES == CHANNEL_FROM_PREV ? -1 : 1);
+    return layout_stage_neighbour(&machine->layout, unit,
+                                  channel % CHANNEL_SIDES == CHANNEL_FROM_PREV ? -1 : 1);
 }
 
 int64_t network_message_latency_ps(const Machine *machine, int64_t from, int64_t to) {
     GpuId src = layout_gpu(&machine->layout, from, 0), dst = layout_gpu(&machine->layout, to, 0);
-    return machine->job->network.message_latency_ps + routing_latency_ps(machine->cluster, src, dst);
+    return machine->job->network.message_latency_ps +
+           routing_latency_ps(machine->cluster, src, dst);
 }
 
 static void keep_failure(Machine *machine, const Status *status) {
@@ -57,7 +59,8 @@ void network_message(Machine *machine, const Wire *wire, bool announced) {
     int64_t to = wire->id / CHANNEL_SIDES, side = wire->id % CHANNEL_SIDES;
     Transfer transfer = message_of(machine, wire);
     transfer.announced = announced;
-    Unit *receiver = machine_unit(machine, to), *sender = machine_unit(machine, machine->hop[wire->id].from);
+    Unit *receiver = machine_unit(machine, to),
+         *sender = machine_unit(machine, machine->hop[wire->id].from);
     if (receiver) receiver->channel[side].begin = wire->at;
     if (sender) sender->send_begin[side] = wire->at;
     submit(machine, &transfer);
@@ -65,7 +68,8 @@ void network_message(Machine *machine, const Wire *wire, bool announced) {
 
 bool network_is_private(Machine *machine, const Wire *wire) {
     int64_t from = network_sender(machine, wire->id);
-    if (!machine_unit(machine, wire->id / CHANNEL_SIDES) || !machine_unit(machine, from)) return false;
+    if (!machine_unit(machine, wire->id / CHANNEL_SIDES) || !machine_unit(machine, from))
+        return false;
     Transfer transfer = message_of(machine, wire);
     bool is_private = false;
     Status status = machine->ops->is_private(machine->engine, &transfer, &is_private);
@@ -92,14 +96,16 @@ static void complete_message(Machine *machine, const Completion *done) {
         machine->fingerprint[receiver->step & 1] +=
             fingerprint_of(done->tag, done->start_ps, done->end_ps);
         Stream stream = side == CHANNEL_FROM_PREV ? STREAM_RECV_PREV : STREAM_RECV_NEXT;
-        unit_finish_op(machine, receiver, unit_current_op(receiver, stream), end, slowed_ps, done->end_ps);
+        unit_finish_op(machine, receiver, unit_current_op(receiver, stream), end, slowed_ps,
+                       done->end_ps);
     }
     if (sender) {
         Clocks end = sender->send_begin[side];
         end.actual_ps = done->end_ps;
         end.alone_ps += done->alone_ps;
         Stream stream = side == CHANNEL_FROM_PREV ? STREAM_SEND_NEXT : STREAM_SEND_PREV;
-        unit_finish_op(machine, sender, unit_current_op(sender, stream), end, slowed_ps, done->end_ps);
+        unit_finish_op(machine, sender, unit_current_op(sender, stream), end, slowed_ps,
+                       done->end_ps);
     }
 }
 
@@ -112,7 +118,9 @@ static GpuId rail_member(const Rail *rail, int64_t i) {
 static Edge rail_edge(const void *context, int64_t i) {
     const Rail *rail = context;
     PhaseEdge edge = collective_edge(&rail->machine->active[rail->group].plan, rail->phase, i);
-    return (Edge){.src = rail_member(rail, edge.src), .dst = rail_member(rail, edge.dst), .weight = edge.weight};
+    return (Edge){.src = rail_member(rail, edge.src),
+                  .dst = rail_member(rail, edge.dst),
+                  .weight = edge.weight};
 }
 
 /// Mean latency between neighbours of the group's ring: what a chunk that travels around it waits per round.
@@ -122,7 +130,8 @@ static int64_t ring_latency_ps(const Machine *machine, int64_t group) {
     Group units = layout_group_units(&machine->layout, group);
     int64_t sum_ps = 0;
     for (int64_t i = 0; i < units.n; i++) {
-        int64_t a = units.first + i * units.stride, b = units.first + (i + 1) % units.n * units.stride;
+        int64_t a = units.first + i * units.stride,
+                b = units.first + (i + 1) % units.n * units.stride;
         sum_ps += routing_latency_ps(machine->cluster, layout_gpu(&machine->layout, a, 0),
                                      layout_gpu(&machine->layout, b, 0));
     }
@@ -147,7 +156,8 @@ static CollectiveKind collective_of(const Machine *machine, OpKind kind) {
 static int64_t bytes_of(const Machine *machine, const Wire *wire) {
     if (wire->kind == OP_GRAD_NORM) return (int64_t)sizeof(float);
     if (wire->kind == OP_EMBEDDING_REDUCE) return machine->cost.embedding_grad_bytes;
-    int32_t stage = layout_stage(&machine->layout, layout_group_units(&machine->layout, wire->id).first);
+    int32_t stage =
+        layout_stage(&machine->layout, layout_group_units(&machine->layout, wire->id).first);
     const Op *op = &machine->program[stage].op[wire->op];
     const ChunkCost *chunk = &machine->cost.chunk[op->chunk * machine->layout.stages + stage];
     int64_t bytes = wire->kind == OP_PARAM_GATHER ? chunk->gather_bytes : chunk->grad_bytes;
@@ -155,7 +165,8 @@ static int64_t bytes_of(const Machine *machine, const Wire *wire) {
 }
 
 static uint64_t rail_key(const Machine *machine, const Rail *rail, const CollectivePlan *plan) {
-    uint64_t shape = (uint64_t)plan->spec.algorithm << 16 | (uint64_t)plan->spec.kind << 8 | (uint64_t)rail->phase;
+    uint64_t shape = (uint64_t)plan->spec.algorithm << 16 | (uint64_t)plan->spec.kind << 8 |
+                     (uint64_t)rail->phase;
     return rng_mix(2 + shape, (uint64_t)(rail - machine->rail));
 }
 
@@ -214,7 +225,8 @@ static void start_rails(Machine *machine, int64_t group) {
     machine_schedule(machine, active->start_ps, EVENT_SHARE, group, group_order(group));
 }
 
-Status network_plan(const Machine *machine, int64_t group, OpKind kind, int64_t bytes, CollectivePlan *plan) {
+Status network_plan(const Machine *machine, int64_t group, OpKind kind, int64_t bytes,
+                    CollectivePlan *plan) {
     const NetworkSpec *network = &machine->job->network;
     Group units = layout_group_units(&machine->layout, group);
     CollectiveSpec spec = {
@@ -231,7 +243,8 @@ Status network_plan(const Machine *machine, int64_t group, OpKind kind, int64_t 
 void network_collective(Machine *machine, const Wire *wire) {
     int64_t bytes = bytes_of(machine, wire);
     Active *active = &machine->active[wire->id];
-    *active = (Active){.kind = (OpKind)wire->kind, .step = wire->step, .begin = wire->at, .bytes = bytes};
+    *active =
+        (Active){.kind = (OpKind)wire->kind, .step = wire->step, .begin = wire->at, .bytes = bytes};
     if (bytes <= machine->job->network.eager_bytes) {
         start_small(machine, wire);
         return;

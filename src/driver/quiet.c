@@ -23,23 +23,27 @@ static void sum_work(Machine *machine, int32_t stage) {
     int32_t n = program->stream_nops[STREAM_COMPUTE];
     int64_t *sum_ps = memory_alloc("driver.quiet", sizeof(int64_t) * (size_t)(n + 1));
     for (int32_t i = 0; i < n; i++)
-        sum_ps[i + 1] = sum_ps[i] + least_ps(machine, stage, &program->op[program->stream_op[STREAM_COMPUTE][i]]);
+        sum_ps[i + 1] = sum_ps[i] + least_ps(machine, stage,
+                                             &program->op[program->stream_op[STREAM_COMPUTE][i]]);
     machine->work_ps[stage] = sum_ps;
 }
 
 void quiet_prepare(Machine *machine) {
     if (machine->nranks == 1) return;
-    machine->work_ps = memory_alloc("driver.quiet", sizeof(int64_t *) * (size_t)machine->layout.stages);
+    machine->work_ps =
+        memory_alloc("driver.quiet", sizeof(int64_t *) * (size_t)machine->layout.stages);
     for (int32_t stage = 0; stage < machine->layout.stages; stage++) sum_work(machine, stage);
     for (int64_t slot = 0; slot < machine->layout.nslots && !machine->far_messages; slot++) {
         const Unit *unit = &machine->unit[slot];
         for (int side = 0; unit->id >= 0 && side < CHANNEL_SIDES; side++) {
             Stream receive = side == CHANNEL_FROM_PREV ? STREAM_RECV_PREV : STREAM_RECV_NEXT;
             Stream send = side == CHANNEL_FROM_PREV ? STREAM_SEND_PREV : STREAM_SEND_NEXT;
-            if (unit->program->stream_nops[receive] > 0 && message_is_far(machine, unit->id * CHANNEL_SIDES + side))
+            if (unit->program->stream_nops[receive] > 0 &&
+                message_is_far(machine, unit->id * CHANNEL_SIDES + side))
                 machine->far_messages = true;
             // What this unit sends to a unit elsewhere is far by the same test there; here the neighbour tells.
-            int64_t neighbour = layout_stage_neighbour(&machine->layout, unit->id, side == CHANNEL_FROM_PREV ? -1 : 1);
+            int64_t neighbour = layout_stage_neighbour(&machine->layout, unit->id,
+                                                       side == CHANNEL_FROM_PREV ? -1 : 1);
             if (unit->program->stream_nops[send] > 0 && !machine_unit(machine, neighbour))
                 machine->far_messages = true;
         }
@@ -48,9 +52,11 @@ void quiet_prepare(Machine *machine) {
 
 void quiet_release(Machine *machine) {
     for (int32_t stage = 0; machine->work_ps && stage < machine->layout.stages; stage++)
-        memory_free("driver.quiet", machine->work_ps[stage],
-                    sizeof(int64_t) * (size_t)(machine->program[stage].stream_nops[STREAM_COMPUTE] + 1));
-    memory_free("driver.quiet", machine->work_ps, sizeof(int64_t *) * (size_t)machine->layout.stages);
+        memory_free(
+            "driver.quiet", machine->work_ps[stage],
+            sizeof(int64_t) * (size_t)(machine->program[stage].stream_nops[STREAM_COMPUTE] + 1));
+    memory_free("driver.quiet", machine->work_ps,
+                sizeof(int64_t *) * (size_t)machine->layout.stages);
 }
 
 /// Compute operations that must end before the unit's next collective can be reached: up to which one; -1: none.
@@ -59,7 +65,8 @@ static int32_t last_before_collective(const Unit *unit) {
     const StreamState *dp = &unit->stream[STREAM_DP];
     if (dp->issued > dp->done) return -1;
     // No collective left: the next step begins with one.
-    if (dp->issued == program->stream_nops[STREAM_DP]) return program->stream_nops[STREAM_COMPUTE] - 1;
+    if (dp->issued == program->stream_nops[STREAM_DP])
+        return program->stream_nops[STREAM_COMPUTE] - 1;
     const Op *next = &program->op[program->stream_op[STREAM_DP][dp->issued]];
     int32_t last = -1;
     for (int i = 0; i < PROGRAM_WAITS; i++) {
@@ -95,7 +102,8 @@ static int64_t scan_units(const Machine *machine, int64_t now_ps) {
 
 int64_t quiet_next_ps(Machine *machine, int64_t next_event_ps) {
     if (machine->nranks == 1 || machine->far_messages) return next_event_ps;
-    if (machine->ops->nannounced(machine->engine) > 0 || next_event_ps == TIME_NEVER_PS) return next_event_ps;
+    if (machine->ops->nannounced(machine->engine) > 0 || next_event_ps == TIME_NEVER_PS)
+        return next_event_ps;
     if (next_event_ps >= machine->quiet_until_ps && next_event_ps >= machine->scan_after_ps) {
         machine->quiet_until_ps = scan_units(machine, next_event_ps);
         if (machine->quiet_until_ps - next_event_ps < SCAN_PAUSE_PS)

@@ -90,7 +90,8 @@ Status recorder_open(Recorder *recorder, const RunSpec *run, const Cluster *clus
     return trace_create(comm, &info, &recorder->trace);
 }
 
-Status recorder_static_gpus(Recorder *recorder, int64_t first, int64_t n, const Placement *placement) {
+Status recorder_static_gpus(Recorder *recorder, int64_t first, int64_t n,
+                            const Placement *placement) {
     if (!recorder->trace) return status_ok();
     const JobSpec *job = &recorder->run->job[0];
     TraceGpu *gpu = memory_alloc("record.gpus", sizeof(TraceGpu) * (size_t)n);
@@ -168,7 +169,8 @@ static void merge_ranks(const Recorder *recorder, LoadSum *sums, int64_t n) {
     for (int rank = 1; rank < all.nranks; rank++)
         for (int64_t i = 0; i < n; i++)
             load_merge((const LoadSum *)(all.bytes + all.first[rank] + (size_t)i * each),
-                       recorder->run->trace.hot_links, (LoadSum *)((char *)sums + (size_t)i * each));
+                       recorder->run->trace.hot_links,
+                       (LoadSum *)((char *)sums + (size_t)i * each));
     gathered_free(&all);
 }
 
@@ -182,13 +184,15 @@ static Status write_intervals(Recorder *recorder, int64_t end_ps, bool last) {
     TraceLoad *load = memory_alloc("record.intervals", sizeof(TraceLoad) * (size_t)n);
     TraceHotLink *hot = memory_alloc("record.intervals", hot_bytes(recorder, n));
     for (int64_t i = 0; i < n; i++)
-        load_finish(recorder->cluster, pending_at(recorder, i), hot + i * recorder->run->trace.hot_links, &load[i]);
+        load_finish(recorder->cluster, pending_at(recorder, i),
+                    hot + i * recorder->run->trace.hot_links, &load[i]);
     Status status = trace_append_intervals(recorder->trace, (int32_t)n, load);
     memory_free("record.intervals", load, sizeof(TraceLoad) * (size_t)n);
     memory_free("record.intervals", hot, hot_bytes(recorder, n));
     recorder->first_interval += n;
     recorder->npending -= n;
-    memmove(recorder->pending, pending_at(recorder, n), (size_t)recorder->npending * sum_bytes(recorder));
+    memmove(recorder->pending, pending_at(recorder, n),
+            (size_t)recorder->npending * sum_bytes(recorder));
     return status;
 }
 
@@ -222,15 +226,17 @@ static Status write_full(Recorder *recorder, int32_t step) {
     }
     enum { SUM_AT_ONCE = 1 << 20 };
     for (int64_t i = 0; i < nlinks; i += SUM_AT_ONCE)
-        comm_sum_i64(recorder->comm, bytes + i, (int)(nlinks - i < SUM_AT_ONCE ? nlinks - i : SUM_AT_ONCE));
-    Status status = trace_write_full_links(recorder->trace, 0, comm_rank(recorder->comm) == 0 ? nlinks : 0, bytes);
+        comm_sum_i64(recorder->comm, bytes + i,
+                     (int)(nlinks - i < SUM_AT_ONCE ? nlinks - i : SUM_AT_ONCE));
+    Status status = trace_write_full_links(recorder->trace, 0,
+                                           comm_rank(recorder->comm) == 0 ? nlinks : 0, bytes);
     memory_free("record.full", bytes, sizeof(int64_t) * (size_t)nlinks);
     return status;
 }
 
 /// The load of a step over the links of all ranks; complete on rank 0.
-static void step_load(Recorder *recorder, int32_t step, int64_t start_ps, int64_t end_ps, TraceHotLink hot[],
-                      TraceLoad *load) {
+static void step_load(Recorder *recorder, int32_t step, int64_t start_ps, int64_t end_ps,
+                      TraceHotLink hot[], TraceLoad *load) {
     const LinkSample *sample;
     int64_t n = recorder->ops->step_links(recorder->engine, step, &sample);
     LoadSum *sum = memory_alloc("record.step", sum_bytes(recorder));
@@ -242,8 +248,9 @@ static void step_load(Recorder *recorder, int32_t step, int64_t start_ps, int64_
     memory_free("record.step", sum, sum_bytes(recorder));
 }
 
-Status recorder_write_links(Recorder *recorder, int32_t step, int64_t start_ps, int64_t end_ps, bool last,
-                            Crossing crossing, const void *context, StepSummary *summary) {
+Status recorder_write_links(Recorder *recorder, int32_t step, int64_t start_ps, int64_t end_ps,
+                            bool last, Crossing crossing, const void *context,
+                            StepSummary *summary) {
     TraceHotLink *hot = memory_alloc("record.hot", hot_bytes(recorder, 1));
     TraceLoad load;
     step_load(recorder, step, start_ps, end_ps, hot, &load);
@@ -254,7 +261,8 @@ Status recorder_write_links(Recorder *recorder, int32_t step, int64_t start_ps, 
     if (recorder->trace) {
         status = write_intervals(recorder, end_ps, last);
         if (status_is_ok(&status)) status = trace_write_links(recorder->trace, root ? &load : NULL);
-        if (status_is_ok(&status) && recorder->run->trace.full_links) status = write_full(recorder, step);
+        if (status_is_ok(&status) && recorder->run->trace.full_links)
+            status = write_full(recorder, step);
     }
     recorder->ops->step_clear(recorder->engine, step);
     memory_free("record.hot", hot, hot_bytes(recorder, 1));

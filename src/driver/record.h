@@ -34,7 +34,8 @@ typedef struct Recorder {
     Comm *comm;
     LoadOwner owner;
     int64_t interval_ps, last_end_ps;
-    LoadSum *pending;      ///< sums of this rank for intervals that wait for their step, one behind the other
+    LoadSum *
+        pending; ///< sums of this rank for intervals that wait for their step, one behind the other
     int64_t npending, pending_capacity, first_interval;
     ARRAY_OF(StepSummary) step;
 } Recorder;
@@ -49,15 +50,17 @@ void recorder_own(Recorder *recorder, const Cluster *cluster, Comm *comm, const 
 Status recorder_open(Recorder *recorder, const RunSpec *run, const Cluster *cluster, Comm *comm,
                      int64_t interval_ps, const char *command_line);
 /// Each rank's GPUs [first, first + n).  MPI: collective.
-Status recorder_static_gpus(Recorder *recorder, int64_t first, int64_t n, const Placement *placement);
+Status recorder_static_gpus(Recorder *recorder, int64_t first, int64_t n,
+                            const Placement *placement);
 /// Collect intervals that are over; cheap; call it often.  MPI: local.
 void recorder_collect(Recorder *recorder);
 /// Write the intervals that end by end_ps (`last`: that begin before it), and the links of `step`.
 ///   crossing  may be NULL; called on rank 0 to name the users of the hot links
 ///   MPI: collective.
 typedef void (*Crossing)(const void *context, int32_t step, TraceHotLink hot[], int32_t n);
-Status recorder_write_links(Recorder *recorder, int32_t step, int64_t start_ps, int64_t end_ps, bool last,
-                            Crossing crossing, const void *context, StepSummary *summary);
+Status recorder_write_links(Recorder *recorder, int32_t step, int64_t start_ps, int64_t end_ps,
+                            bool last, Crossing crossing, const void *context,
+                            StepSummary *summary);
 /// MPI: collective.
 Status recorder_close(Recorder *recorder, const char *status);
 

@@ -7,15 +7,16 @@
 #include "driver/record.h"
 
 /// One GPU of a unit: the unit's step, with the slowness that is its own told from that of its tensor-parallel peers.
-static TraceGpuStep gpu_step(const Machine *machine, const Unit *unit, const StepResult *result, GpuId gpu,
-                             int32_t step) {
+static TraceGpuStep gpu_step(const Machine *machine, const Unit *unit, const StepResult *result,
+                             GpuId gpu, int32_t step) {
     TraceGpuStep row = {.working = true, .duration_ps = result->end_ps - result->start_ps};
     for (int part = 0; part < TRACE_PART_N; part++) row.part_ps[part] = result->part_ps[part];
     int64_t factor = noise_factor(&machine->job->noise, gpu, step);
     int64_t compute_ps = row.part_ps[TRACE_PART_COMPUTE];
     int64_t own_ps = noise_apply(compute_ps, factor) - compute_ps;
     if (own_ps > result->part_ps[TRACE_PART_OWN_SLOW] || machine->layout.width == 1)
-        own_ps = result->part_ps[TRACE_PART_OWN_SLOW]; // the slowest: rounding of many operations against one
+        own_ps = result->part_ps
+                     [TRACE_PART_OWN_SLOW]; // the slowest: rounding of many operations against one
     row.part_ps[TRACE_PART_OWN_SLOW] = own_ps;
     row.part_ps[TRACE_PART_STRAGGLER] += result->part_ps[TRACE_PART_OWN_SLOW] - own_ps;
     (void)unit;
@@ -30,7 +31,8 @@ static void fill_gpus(const Machine *machine, int32_t step, TraceGpuStep row[]) 
             int64_t i = slot * width + rail;
             row[i].working = unit->id >= 0;
             if (unit->id < 0) continue;
-            row[i] = gpu_step(machine, unit, &machine->result[slot], machine->layout.first_gpu + i, step);
+            row[i] = gpu_step(machine, unit, &machine->result[slot], machine->layout.first_gpu + i,
+                              step);
         }
     }
 }
@@ -135,14 +137,16 @@ static TraceStep summarise(const Machine *machine, const double mean[SUM_N], Ste
     return row;
 }
 
-static Status write_step(Recorder *recorder, Machine *machine, int32_t step, const TraceGpuStep row[],
-                         StepSummary *summary) {
+static Status write_step(Recorder *recorder, Machine *machine, int32_t step,
+                         const TraceGpuStep row[], StepSummary *summary) {
     bool last = step + 1 == machine->steps;
     int64_t over_ps = summary->end_ps;
     if (last && recorder->interval_ps > 0)
-        over_ps = (over_ps + recorder->interval_ps - 1) / recorder->interval_ps * recorder->interval_ps;
+        over_ps =
+            (over_ps + recorder->interval_ps - 1) / recorder->interval_ps * recorder->interval_ps;
     // A window may have taken the engine past the end of the step already.
-    if (over_ps > machine->ops->now_ps(machine->engine)) machine->ops->advance(machine->engine, over_ps);
+    if (over_ps > machine->ops->now_ps(machine->engine))
+        machine->ops->advance(machine->engine, over_ps);
     recorder_collect(recorder);
     double mean[SUM_N];
     mean_parts(machine, row, mean);
@@ -153,8 +157,8 @@ static Status write_step(Recorder *recorder, Machine *machine, int32_t step, con
                              machine->layout.nslots * machine->layout.width, row));
     }
     TRY(write_collectives(recorder, machine, step));
-    TRY(recorder_write_links(recorder, step, summary->start_ps, summary->end_ps, last, crossing_name_users,
-                             machine, summary));
+    TRY(recorder_write_links(recorder, step, summary->start_ps, summary->end_ps, last,
+                             crossing_name_users, machine, summary));
     if (!recorder->trace) return status_ok();
     TRY(trace_write_step(recorder->trace, machine->rank == 0 ? &trace_step : NULL));
     return trace_commit(recorder->trace, last, NULL);
@@ -167,8 +171,9 @@ Status record_training_step(void *context, Machine *machine, int32_t step) {
     fill_gpus(machine, step, row);
     uint64_t fingerprint = machine->fingerprint[step & 1];
     comm_sum_u64(machine->comm, &fingerprint, 1);
-    StepSummary summary = {
-        .start_ps = recorder->last_end_ps, .end_ps = latest_end(machine), .fingerprint = fingerprint};
+    StepSummary summary = {.start_ps = recorder->last_end_ps,
+                           .end_ps = latest_end(machine),
+                           .fingerprint = fingerprint};
     Status status = write_step(recorder, machine, step, row, &summary);
     recorder->last_end_ps = summary.end_ps;
     array_push(&recorder->step, summary);

@@ -5,12 +5,14 @@
 static double ms(double time_ps) { return time_ps / 1e9; }
 
 static void print_step_rows(FILE *out, const Recorder *recorder) {
-    fprintf(out, "  %-5s %10s %9s %9s %9s   %s\n", "step", "ms", "tok/s/GPU", "MFU", "MFU caus.", "fingerprint");
+    fprintf(out, "  %-5s %10s %9s %9s %9s   %s\n", "step", "ms", "tok/s/GPU", "MFU", "MFU caus.",
+            "fingerprint");
     for (int64_t i = 0; i < recorder->step.n; i++) {
         const StepSummary *step = &recorder->step.at[i];
         fprintf(out, "  %-5lld %10.3f %9.1f %8.1f%% %8.1f%%   %016llx\n", (long long)i,
-                ms((double)(step->end_ps - step->start_ps)), step->tokens_per_s_gpu, 100 * step->mfu_full,
-                100 * step->mfu_causal, (unsigned long long)step->fingerprint);
+                ms((double)(step->end_ps - step->start_ps)), step->tokens_per_s_gpu,
+                100 * step->mfu_full, 100 * step->mfu_causal,
+                (unsigned long long)step->fingerprint);
     }
 }
 
@@ -31,7 +33,8 @@ static void print_tiers(FILE *out, const Recorder *recorder, const StepSummary *
     const ClusterSpec *spec = cluster_spec(recorder->cluster);
     fprintf(out, "\n  %-10s %18s %22s\n", "tier", "busiest link", "bytes lost to sharing");
     for (int32_t tier = 0; tier <= spec->ntiers; tier++)
-        fprintf(out, "  %-10s %17.1f%% %18.3f GB\n", tier == 0 ? "scale-up" : spec->tier[tier - 1].name,
+        fprintf(out, "  %-10s %17.1f%% %18.3f GB\n",
+                tier == 0 ? "scale-up" : spec->tier[tier - 1].name,
                 100 * step->utilisation_max[tier], (double)step->lost_bytes[tier] / 1e9);
     if (step->hottest[0])
         fprintf(out, "  hottest: %s, %.1f%% of the step, %.3f GB lost\n", step->hottest,

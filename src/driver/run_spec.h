@@ -20,11 +20,12 @@ typedef enum JobKind { JOB_TRAINING, JOB_TRAFFIC } JobKind;
 
 /// How messages of a job meet the network.
 typedef struct NetworkSpec {
-    int32_t queue_pairs;            ///< per connection between two nodes
-    int64_t message_latency_ps;     ///< launch and protocol of a point-to-point message, on top of the path's latency
-    int64_t round_latency_ps;       ///< per network round of a collective, on top of the path's latency
-    int64_t collective_base_ps;     ///< launch and protocol of a collective
-    int64_t eager_bytes;            ///< messages up to this size do not load the links (priced in closed form)
+    int32_t queue_pairs; ///< per connection between two nodes
+    int64_t
+        message_latency_ps; ///< launch and protocol of a point-to-point message, on top of the path's latency
+    int64_t round_latency_ps;   ///< per network round of a collective, on top of the path's latency
+    int64_t collective_base_ps; ///< launch and protocol of a collective
+    int64_t eager_bytes; ///< messages up to this size do not load the links (priced in closed form)
     CollectiveAlgorithm dp_algorithm;
 } NetworkSpec;
 
@@ -35,7 +36,7 @@ typedef struct JobSpec {
     ParallelSpec parallel;
     TrainingSpec training;
     TrafficSpec traffic;
-    CollectiveSpec collective;      ///< traffic jobs of pattern TRAFFIC_COLLECTIVE
+    CollectiveSpec collective; ///< traffic jobs of pattern TRAFFIC_COLLECTIVE
     PlacementSpec placement;
     NoiseSpec noise;
     NetworkSpec network;
@@ -43,17 +44,17 @@ typedef struct JobSpec {
 } JobSpec;
 
 typedef struct TraceSpec {
-    char path[1024];     ///< "": no file is written
-    int32_t hot_links;   ///< hottest links kept per sampling interval and per step
-    int32_t intervals;   ///< wanted per step; the interval is a 1-2-5 value near estimate / intervals
-    int32_t compress;    ///< gzip level 0..9
-    bool full_links;     ///< also a full row of every link per step
+    char path[1024];   ///< "": no file is written
+    int32_t hot_links; ///< hottest links kept per sampling interval and per step
+    int32_t intervals; ///< wanted per step; the interval is a 1-2-5 value near estimate / intervals
+    int32_t compress;  ///< gzip level 0..9
+    bool full_links;   ///< also a full row of every link per step
 } TraceSpec;
 
 /// A file the run was configured from, as it was read.
 typedef struct SourceText {
     char path[1024];
-    char *text;          ///< owned by the RunSpec
+    char *text; ///< owned by the RunSpec
     int64_t bytes;
 } SourceText;
 
@@ -61,7 +62,7 @@ enum { RUN_JOBS_MAX = 16, RUN_SOURCES_MAX = 64 };
 
 typedef struct RunSpec {
     ClusterSpec cluster;
-    JobSpec *job;        ///< [njobs]
+    JobSpec *job; ///< [njobs]
     int32_t njobs;
     EngineKind engine;
     int64_t control_delay_ps;
@@ -69,7 +70,7 @@ typedef struct RunSpec {
     TraceSpec trace;
     SourceText source[RUN_SOURCES_MAX];
     int32_t nsources;
-    char *resolved;      ///< normalised configuration with all defaults written out (YAML text); owned
+    char *resolved; ///< normalised configuration with all defaults written out (YAML text); owned
 } RunSpec;
 
 /// Text of a source by its path (the CSV of a traffic job), NUL-terminated, or NULL. Borrowed.

@@ -30,9 +30,9 @@ static void collect_intervals(Machine *machine, int64_t now_ps) {
 static void handle(Machine *machine, HeapItem item) {
     int64_t index = item.item >> 2;
     switch ((Event)(item.item & 3)) {
-    case EVENT_COMPUTE: unit_compute_due(machine, &machine->unit[index], item.time_ps); break;
-    case EVENT_SHARE: network_share_due(machine, index, item.time_ps); break;
-    case EVENT_SMALL: network_small_due(machine, index, item.time_ps); break;
+        case EVENT_COMPUTE: unit_compute_due(machine, &machine->unit[index], item.time_ps); break;
+        case EVENT_SHARE: network_share_due(machine, index, item.time_ps); break;
+        case EVENT_SMALL: network_small_due(machine, index, item.time_ps); break;
     }
 }
 
@@ -70,8 +70,8 @@ static Agreement agree(Machine *machine, int64_t flags) {
         int64_t steps = machine->nlocal > 0 ? machine->steps_done : INT32_MAX;
         if (!status_is_ok(&machine->failure)) flags |= FLAG_FAILED;
         if (machine->nranks > 1) match_expose(machine);
-        int64_t header[EXCHANGE_HEADER_WORDS] = {quiet_next_ps(machine, next_event_ps(machine)), machine->sent,
-                                                 steps, flags};
+        int64_t header[EXCHANGE_HEADER_WORDS] = {quiet_next_ps(machine, next_event_ps(machine)),
+                                                 machine->sent, steps, flags};
         exchange_set_header(machine->exchange, header);
         machine->sent = 0;
         exchange_run(machine->exchange);
@@ -90,8 +90,8 @@ static Agreement agree(Machine *machine, int64_t flags) {
 
 /// Say what is under way at the first few units of this rank that cannot go on.
 static void describe_blocked(const Machine *machine, char *text, size_t capacity) {
-    static const char *const STREAM_NAMES[STREAM_N] = {"compute",   "receive-prev", "send-next",
-                                                       "receive-next", "send-prev",  "dp"};
+    static const char *const STREAM_NAMES[STREAM_N] = {"compute",      "receive-prev", "send-next",
+                                                       "receive-next", "send-prev",    "dp"};
     enum { LINES = 8 };
     size_t used = 0;
     int lines = 0;
@@ -103,9 +103,10 @@ static void describe_blocked(const Machine *machine, char *text, size_t capacity
             if (stream->issued == stream->done) continue;
             char name[96];
             const Op *op = &unit->program->op[unit->program->stream_op[s][stream->done]];
-            used += (size_t)snprintf(text + used, capacity - used, "\n  rank %d unit %lld stage %d step %d waits in %s: %s",
-                                     machine->rank, (long long)unit->id, unit->stage, unit->step, STREAM_NAMES[s],
-                                     program_op_name(op, name, sizeof name));
+            used += (size_t)snprintf(text + used, capacity - used,
+                                     "\n  rank %d unit %lld stage %d step %d waits in %s: %s",
+                                     machine->rank, (long long)unit->id, unit->stage, unit->step,
+                                     STREAM_NAMES[s], program_op_name(op, name, sizeof name));
             lines++;
         }
     }
@@ -116,7 +117,8 @@ static Status stuck(Machine *machine) {
     describe_blocked(machine, text, sizeof text);
     Status mine = status_ok();
     if (text[0])
-        mine = status_make(STATUS_STUCK, "the run cannot go on: nothing is under way, but:%s", text);
+        mine =
+            status_make(STATUS_STUCK, "the run cannot go on: nothing is under way, but:%s", text);
     return comm_agree(machine->comm, mine);
 }
 

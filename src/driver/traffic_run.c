@@ -112,12 +112,13 @@ static Status play(TrafficRun *traffic, Recorder *recorder, const volatile int *
     }
     int64_t unfinished = traffic->ops->nunfinished(traffic->engine);
     for (int64_t i = 0; unfinished > 0 && i < traffic->nrows; i++)
-        REQUIRE(traffic->row[i].end_ps >= 0, STATUS_STUCK,
-                "the run cannot go on: %lld flows cannot end, the first from rank %lld to rank %lld",
-                (long long)unfinished, (long long)traffic->row[i].flow.src,
-                (long long)traffic->row[i].flow.dst);
-    REQUIRE(unfinished == 0, STATUS_STUCK, "the run cannot go on: phase %d of the collective cannot end",
-            traffic->phase);
+        REQUIRE(
+            traffic->row[i].end_ps >= 0, STATUS_STUCK,
+            "the run cannot go on: %lld flows cannot end, the first from rank %lld to rank %lld",
+            (long long)unfinished, (long long)traffic->row[i].flow.src,
+            (long long)traffic->row[i].flow.dst);
+    REQUIRE(unfinished == 0, STATUS_STUCK,
+            "the run cannot go on: phase %d of the collective cannot end", traffic->phase);
     return status_ok();
 }
 
@@ -155,7 +156,8 @@ static int64_t estimate_ps(const TrafficRun *traffic) {
     int64_t *load = memory_alloc("traffic.load", bytes_of_ranks), busiest = 0, latest_ps = 0;
     for (int64_t i = 0; i < traffic->nrows; i++) {
         const TrafficFlow *flow = &traffic->row[i].flow;
-        int64_t out = load[2 * flow->src] += flow->bytes, in = load[2 * flow->dst + 1] += flow->bytes;
+        int64_t out = load[2 * flow->src] += flow->bytes,
+                in = load[2 * flow->dst + 1] += flow->bytes;
         if (out > busiest) busiest = out;
         if (in > busiest) busiest = in;
         if (flow->start_ps > latest_ps) latest_ps = flow->start_ps;
@@ -185,18 +187,22 @@ static void name_users(const void *context, int32_t step, TraceHotLink hot[], in
 
 /// Rows of /flows; one for a collective, from its first member to its last.
 static Status write_flows(const TrafficRun *traffic, Recorder *recorder) {
-    bool root = comm_rank(recorder->comm) == 0, one = traffic->job->traffic.pattern == TRAFFIC_COLLECTIVE;
+    bool root = comm_rank(recorder->comm) == 0,
+         one = traffic->job->traffic.pattern == TRAFFIC_COLLECTIVE;
     int64_t n = !root ? 0 : one ? 1 : traffic->nrows;
     TraceFlow *rows = memory_alloc("record.flows", sizeof(TraceFlow) * (size_t)n);
     for (int64_t i = 0; i < n && !one; i++) {
         const FlowRow *row = &traffic->row[i];
         double took = (double)(row->end_ps - row->flow.start_ps);
-        rows[i] = (TraceFlow){row->flow.src,      row->flow.dst, row->flow.bytes,
-                              row->flow.start_ps, row->end_ps,   row->alone_ps > 0 ? took / (double)row->alone_ps : 1};
+        rows[i] =
+            (TraceFlow){row->flow.src,   row->flow.dst,
+                        row->flow.bytes, row->flow.start_ps,
+                        row->end_ps,     row->alone_ps > 0 ? took / (double)row->alone_ps : 1};
     }
     if (n > 0 && one)
-        rows[0] = (TraceFlow){0, traffic->ranks - 1, traffic->job->collective.bytes, 0, traffic->end_ps,
-                              (double)traffic->end_ps / (double)traffic->alone_ps};
+        rows[0] =
+            (TraceFlow){0, traffic->ranks - 1, traffic->job->collective.bytes,
+                        0, traffic->end_ps,    (double)traffic->end_ps / (double)traffic->alone_ps};
     Status status = trace_append_flows(recorder->trace, n, rows);
     memory_free("record.flows", rows, sizeof(TraceFlow) * (size_t)n);
     return status;
@@ -220,12 +226,13 @@ static Status record(TrafficRun *traffic, Recorder *recorder) {
     return trace_commit(recorder->trace, true, NULL);
 }
 
-static Status run_job(TrafficRun *traffic, Comm *comm, const char *csv_text, const char *command_line,
-                      Recorder *recorder, const volatile int *stop) {
+static Status run_job(TrafficRun *traffic, Comm *comm, const char *csv_text,
+                      const char *command_line, Recorder *recorder, const volatile int *stop) {
     const RunSpec *run = traffic->run;
     int64_t asked = traffic->job->traffic.ranks;
     traffic->ranks = asked > 0 ? asked : cluster_ngpus(traffic->cluster);
-    TRY(placement_init(&traffic->placement, &traffic->job->placement, traffic->cluster, traffic->ranks));
+    TRY(placement_init(&traffic->placement, &traffic->job->placement, traffic->cluster,
+                       traffic->ranks));
     bool collective = traffic->job->traffic.pattern == TRAFFIC_COLLECTIVE;
     TRY(collective ? plan_collective(traffic) : load_flows(traffic, csv_text));
     int64_t interval_ps = record_interval_ps(estimate_ps(traffic), run->trace.intervals);
@@ -239,7 +246,8 @@ static Status run_job(TrafficRun *traffic, Comm *comm, const char *csv_text, con
     TRY(recorder_open(recorder, run, traffic->cluster, comm, interval_ps, command_line));
     int64_t per_node = cluster_spec(traffic->cluster)->gpus_per_node;
     TRY(recorder_static_gpus(recorder, partition_first(&nodes, comm_rank(comm)) * per_node,
-                             partition_count(&nodes, comm_rank(comm)) * per_node, &traffic->placement));
+                             partition_count(&nodes, comm_rank(comm)) * per_node,
+                             &traffic->placement));
     TRY(collective ? submit_phase(traffic) : submit_flows(traffic));
     TRY(play(traffic, recorder, stop));
     return record(traffic, recorder);

@@ -4,7 +4,8 @@
 #include "base/wide.h"
 #include "driver/machine.h"
 
-void machine_schedule(Machine *machine, int64_t time_ps, Event event, int64_t index, uint64_t order) {
+void machine_schedule(Machine *machine, int64_t time_ps, Event event, int64_t index,
+                      uint64_t order) {
     HeapItem item = {.time_ps = time_ps, .order = order << 2 | event, .item = index << 2 | event};
     heap_push(&machine->heap, item);
 }
@@ -64,7 +65,8 @@ static int64_t share(int64_t total, int32_t part, int32_t parts) {
     return total * (part + 1) / parts - total * part / parts;
 }
 
-void unit_nominal(const Machine *machine, int32_t stage, const Op *op, int64_t *compute_ps, int64_t *tp_ps) {
+void unit_nominal(const Machine *machine, int32_t stage, const Op *op, int64_t *compute_ps,
+                  int64_t *tp_ps) {
     *tp_ps = 0;
     if (op->kind == OP_OPTIMIZER) {
         *compute_ps = machine->cost.optimizer_ps[stage];
@@ -119,7 +121,8 @@ static void issue_compute(Machine *machine, Unit *unit, const Op *op, Clocks beg
 }
 
 /// Collect what the waits of an operation left. Returns how many.
-static int32_t take_waits(Machine *machine, Unit *unit, const Op *op, Release release[PROGRAM_WAITS]) {
+static int32_t take_waits(Machine *machine, Unit *unit, const Op *op,
+                          Release release[PROGRAM_WAITS]) {
     int32_t n = 0;
     for (int i = 0; i < PROGRAM_WAITS; i++)
         if (op->wait[i] >= 0) release[n++] = take_done(machine, unit, op->wait[i]);
@@ -172,8 +175,7 @@ void unit_begin(Machine *machine, Unit *unit, int64_t now_ps) {
     unit->factor = largest_factor(machine, unit);
     unit->step_start_ps = now_ps;
     Clocks begin = unit->stream[STREAM_COMPUTE].free;
-    for (int s = 0; s < STREAM_N; s++)
-        unit->stream[s] = (StreamState){.free = begin};
+    for (int s = 0; s < STREAM_N; s++) unit->stream[s] = (StreamState){.free = begin};
     for (int part = 0; part < TRACE_PART_N; part++) unit->part_ps[part] = 0;
     for (int s = 0; s < STREAM_N; s++) try_stream(machine, unit, (Stream)s, now_ps);
 }
@@ -186,7 +188,8 @@ static void finish_step(Machine *machine, Unit *unit, int64_t now_ps) {
           (long long)unit->id, (long long)sum_ps, (long long)(now_ps - unit->step_start_ps));
     for (int s = 0; s < STREAM_N; s++)
         CHECK(unit->stream[s].done == unit->program->stream_nops[s],
-              "unit %lld ended a step with stream %d at %d", (long long)unit->id, s, unit->stream[s].done);
+              "unit %lld ended a step with stream %d at %d", (long long)unit->id, s,
+              unit->stream[s].done);
     StepResult *result = &machine->result[slot_of(machine, unit)];
     *result = (StepResult){.start_ps = unit->step_start_ps, .end_ps = now_ps};
     for (int part = 0; part < TRACE_PART_N; part++) result->part_ps[part] = unit->part_ps[part];
@@ -201,7 +204,8 @@ static void finish_step(Machine *machine, Unit *unit, int64_t now_ps) {
 
 static TracePart kind_of_release(OpKind kind) {
     if (kind == OP_SEND || kind == OP_RECV) return TRACE_PART_PP_EXPOSED;
-    if (kind == OP_FORWARD || kind == OP_BACKWARD || kind == OP_OPTIMIZER) return TRACE_PART_COMPUTE;
+    if (kind == OP_FORWARD || kind == OP_BACKWARD || kind == OP_OPTIMIZER)
+        return TRACE_PART_COMPUTE;
     return TRACE_PART_DP_EXPOSED;
 }
 
@@ -226,7 +230,8 @@ void unit_finish_op(Machine *machine, Unit *unit, int32_t index, Clocks end, int
 }
 
 void unit_compute_due(Machine *machine, Unit *unit, int64_t now_ps) {
-    if (!unit->computing || unit->compute_end_ps != now_ps) return; // re-timed since this was scheduled
+    if (!unit->computing || unit->compute_end_ps != now_ps)
+        return; // re-timed since this was scheduled
     unit->computing = false;
     unit->part_ps[TRACE_PART_SHARING] += unit->sharing_ps;
     Clocks end = unit->stream[STREAM_COMPUTE].free;

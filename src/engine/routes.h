@@ -27,9 +27,9 @@ typedef struct RouteUse {
 } RouteUse;
 
 typedef struct Route {
-    uint64_t key;        ///< 0: not cached
-    int64_t unit_bytes;  ///< bytes per unit of progress
-    int64_t alone_level; ///< least capacity / weight over its links, rate units
+    uint64_t key;         ///< 0: not cached
+    int64_t unit_bytes;   ///< bytes per unit of progress
+    int64_t alone_level;  ///< least capacity / weight over its links, rate units
     int64_t step_bytes;   ///< for the owner's statistics: progress of finished transfers of `step`
     int64_t period_bytes; ///< for the owner's statistics: progress within the sampling interval
     int32_t step;

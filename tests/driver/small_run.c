@@ -31,13 +31,17 @@ static GpuSpec small_gpu(void) {
 
 static ClusterSpec small_cluster(int64_t nodes) {
     int64_t rate_Bps = INT64_C(25000000000);
-    SwitchSpec box = {.name = "switch", .ports = 64, .port_Bps = rate_Bps, .latency_ps = 600 * PS_PER_NS};
+    SwitchSpec box = {
+        .name = "switch", .ports = 64, .port_Bps = rate_Bps, .latency_ps = 600 * PS_PER_NS};
     ClusterSpec spec = {
         .name = "small",
         .nodes = nodes,
         .gpus_per_node = GPUS_PER_NODE,
         .gpu = small_gpu(),
-        .nic = {.name = "nic", .line_Bps = rate_Bps, .goodput_Bps = rate_Bps, .latency_ps = PS_PER_US},
+        .nic = {.name = "nic",
+                .line_Bps = rate_Bps,
+                .goodput_Bps = rate_Bps,
+                .latency_ps = PS_PER_US},
         .scale_up = {.name = "domain",
                      .gpus = GPUS_PER_NODE,
                      .line_Bps = INT64_C(300000000000),
@@ -50,33 +54,60 @@ static ClusterSpec small_cluster(int64_t nodes) {
         .routing = ROUTING_ECMP,
         .ecmp_seed = 1,
     };
-    spec.tier[0] = (TierSpec){.name = "leaf", .children = NODES_PER_LEAF, .parents = 1, .lanes = 1,
-                              .link_Bps = rate_Bps, .cable_ps = 25 * PS_PER_NS, .switch_spec = box};
-    spec.tier[1] = (TierSpec){.name = "spine", .children = 64, .parents = 4, .lanes = 1,
-                              .link_Bps = rate_Bps, .cable_ps = 250 * PS_PER_NS, .switch_spec = box};
+    spec.tier[0] = (TierSpec){.name = "leaf",
+                              .children = NODES_PER_LEAF,
+                              .parents = 1,
+                              .lanes = 1,
+                              .link_Bps = rate_Bps,
+                              .cable_ps = 25 * PS_PER_NS,
+                              .switch_spec = box};
+    spec.tier[1] = (TierSpec){.name = "spine",
+                              .children = 64,
+                              .parents = 4,
+                              .lanes = 1,
+                              .link_Bps = rate_Bps,
+                              .cable_ps = 250 * PS_PER_NS,
+                              .switch_spec = box};
     spec.installed = (int32_t)((nodes + NODES_PER_LEAF - 1) / NODES_PER_LEAF * GPUS_PER_NODE);
     return spec;
 }
 
-static JobSpec small_job(int32_t pp, int32_t dp, Schedule schedule, int32_t chunks, int32_t microbatches) {
+static JobSpec small_job(int32_t pp, int32_t dp, Schedule schedule, int32_t chunks,
+                         int32_t microbatches) {
     JobSpec job = {
         .name = "gpt-small",
         .kind = JOB_TRAINING,
-        .model = {.name = "gpt", .layers = 16, .hidden = 512, .heads = 8, .kv_heads = 8, .head_dim = 64,
-                  .ffn = 2048, .vocab = 8192, .activation = ACTIVATION_GELU},
+        .model = {.name = "gpt",
+                  .layers = 16,
+                  .hidden = 512,
+                  .heads = 8,
+                  .kv_heads = 8,
+                  .head_dim = 64,
+                  .ffn = 2048,
+                  .vocab = 8192,
+                  .activation = ACTIVATION_GELU},
         .network = {.queue_pairs = 2,
                     .message_latency_ps = 5 * PS_PER_US,
                     .round_latency_ps = 3 * PS_PER_US,
                     .collective_base_ps = 8 * PS_PER_US,
                     .eager_bytes = 4096,
                     .dp_algorithm = ALGORITHM_HIERARCHICAL},
-        .training = {.sequence = 1024, .precision = PRECISION_BF16, .grad_precision = PRECISION_FP32,
-                     .param_precision = PRECISION_BF16, .attention = ATTENTION_FLASH2, .grad_overlap = true,
-                     .param_overlap = true, .pp_overlap = true},
+        .training = {.sequence = 1024,
+                     .precision = PRECISION_BF16,
+                     .grad_precision = PRECISION_FP32,
+                     .param_precision = PRECISION_BF16,
+                     .attention = ATTENTION_FLASH2,
+                     .grad_overlap = true,
+                     .param_overlap = true,
+                     .pp_overlap = true},
         .steps = 2,
     };
-    job.noise = (NoiseSpec){.seed = 7, .gpu_sigma = 0.01, .step_sigma = 0.005, .truncate = 3,
-                            .straggler_probability = 0.01, .straggler_slowdown = 0.3};
+    job.noise = (NoiseSpec){.seed = 7,
+                            .gpu_sigma = 0.01,
+                            .step_sigma = 0.005,
+                            .truncate = 3,
+                            .straggler_probability = 0.01,
+                            .straggler_slowdown = 0.3};
     job.parallel = (ParallelSpec){
         .size = {[DIM_TP] = TP, [DIM_CP] = 1, [DIM_EP] = 1, [DIM_DP] = dp, [DIM_PP] = pp},
         .order = {DIM_TP, DIM_CP, DIM_EP, DIM_DP, DIM_PP},
@@ -90,8 +121,8 @@ static JobSpec small_job(int32_t pp, int32_t dp, Schedule schedule, int32_t chun
     return job;
 }
 
-void small_run_init(RunSpec *run, int64_t nodes, int32_t pp, int32_t dp, Schedule schedule, int32_t chunks,
-                    int32_t microbatches) {
+void small_run_init(RunSpec *run, int64_t nodes, int32_t pp, int32_t dp, Schedule schedule,
+                    int32_t chunks, int32_t microbatches) {
     memset(run, 0, sizeof *run);
     run->cluster = small_cluster(nodes);
     run->job = memory_alloc("test.job", sizeof(JobSpec));
@@ -176,7 +207,8 @@ Status small_run_play_broken(const RunSpec *run, Comm *comm) {
 
 Played small_run_play(const RunSpec *run, Comm *comm) { return play(run, comm, 0, 0); }
 
-Played small_run_play_even(const RunSpec *run, Comm *comm, int64_t forward_ps, int64_t backward_ps) {
+Played small_run_play_even(const RunSpec *run, Comm *comm, int64_t forward_ps,
+                           int64_t backward_ps) {
     return play(run, comm, forward_ps, backward_ps);
 }
 

@@ -7,16 +7,16 @@
 
 /// `nodes` nodes of 4 GPUs behind leaves of 4 nodes and full bisection; a GPT of 8 layers, width 512, tp 2.
 ///   Free with small_run_fini.
-void small_run_init(RunSpec *run, int64_t nodes, int32_t pp, int32_t dp, Schedule schedule, int32_t chunks,
-                    int32_t microbatches);
+void small_run_init(RunSpec *run, int64_t nodes, int32_t pp, int32_t dp, Schedule schedule,
+                    int32_t chunks, int32_t microbatches);
 void small_run_fini(RunSpec *run);
 
 /// What a played run leaves, summed or gathered over all ranks.
 typedef struct Played {
-    int64_t end_ps;                    ///< of the last step
-    uint64_t fingerprint;              ///< of all steps
-    int64_t part_ps[TRACE_PART_N];     ///< sums over units and steps
-    int64_t *unit_part_ps;             ///< [nunits][TRACE_PART_N], summed over steps; equal on all ranks
+    int64_t end_ps;                ///< of the last step
+    uint64_t fingerprint;          ///< of all steps
+    int64_t part_ps[TRACE_PART_N]; ///< sums over units and steps
+    int64_t *unit_part_ps; ///< [nunits][TRACE_PART_N], summed over steps; equal on all ranks
     int64_t nunits;
 } Played;
 

@@ -84,14 +84,16 @@ static void a_slow_gpu_adds_nothing_to_communication(void **state) {
         .seed = 11, .truncate = 3, .straggler_probability = 0.03, .straggler_slowdown = 0.5};
     Played slow = small_run_play(&run, comm);
     assert_all_ranks(comm, slow.end_ps > even.end_ps);
-    static const TracePart UNTOUCHED[] = {TRACE_PART_COMPUTE, TRACE_PART_BUBBLE, TRACE_PART_TP_EXPOSED,
-                                          TRACE_PART_PP_EXPOSED, TRACE_PART_DP_EXPOSED};
+    static const TracePart UNTOUCHED[] = {TRACE_PART_COMPUTE, TRACE_PART_BUBBLE,
+                                          TRACE_PART_TP_EXPOSED, TRACE_PART_PP_EXPOSED,
+                                          TRACE_PART_DP_EXPOSED};
     for (int64_t unit = 0; unit < even.nunits; unit++)
         for (size_t i = 0; i < sizeof UNTOUCHED / sizeof *UNTOUCHED; i++) {
             int64_t k = unit * TRACE_PART_N + UNTOUCHED[i];
             assert_all_ranks(comm, even.unit_part_ps[k] == slow.unit_part_ps[k]);
         }
-    assert_all_ranks(comm, slow.part_ps[TRACE_PART_OWN_SLOW] > 0 && slow.part_ps[TRACE_PART_STRAGGLER] > 0);
+    assert_all_ranks(
+        comm, slow.part_ps[TRACE_PART_OWN_SLOW] > 0 && slow.part_ps[TRACE_PART_STRAGGLER] > 0);
     played_fini(&even);
     played_fini(&slow);
     small_run_fini(&run);
@@ -120,7 +122,8 @@ static void a_run_that_cannot_go_on_says_who_waits(void **state) {
     small_run_init(&run, 9, 2, 3, SCHEDULE_1F1B, 1, 4);
     Status status = small_run_play_broken(&run, comm);
     assert_all_ranks(comm, status.code == STATUS_STUCK);
-    assert_all_ranks(comm, strstr(status.text, "stage 1 step 0 waits in receive-prev: receive") != NULL);
+    assert_all_ranks(comm,
+                     strstr(status.text, "stage 1 step 0 waits in receive-prev: receive") != NULL);
     assert_all_ranks(comm, strstr(status.text, "microbatch 3") != NULL);
     assert_all_ranks(comm, status_exit_code(status.code) == 1);
     small_run_fini(&run);

@@ -9,7 +9,14 @@
 #include "engine/flow/flow.h"
 #include "race.h"
 
-enum { HOSTS = 128, HALF = 64, SIDES = 2, WINDOWS = 60, PER_WINDOW = 12, TRANSFERS = WINDOWS * PER_WINDOW };
+enum {
+    HOSTS = 128,
+    HALF = 64,
+    SIDES = 2,
+    WINDOWS = 60,
+    PER_WINDOW = 12,
+    TRANSFERS = WINDOWS * PER_WINDOW
+};
 
 static const int64_t WINDOW_PS = 20 * PS_PER_MS;
 
@@ -28,7 +35,9 @@ static bool owns_first_half(const void *owner, LinkId link) {
     (void)owner;
     return cluster_first_gpu_below(owned_cluster, link) < HALF;
 }
-static bool owns_second_half(const void *owner, LinkId link) { return !owns_first_half(owner, link); }
+static bool owns_second_half(const void *owner, LinkId link) {
+    return !owns_first_half(owner, link);
+}
 
 static Edge edge_of(const void *context, int64_t i) {
     (void)i;
@@ -113,7 +122,8 @@ static void advance(Flow *flow, int64_t to_ps, Completion done[TRANSFERS]) {
 }
 
 static Flow *create(const Cluster *cluster, bool (*owns)(const void *, LinkId)) {
-    FlowSpec spec = {.control_delay_ps = 5 * PS_PER_MS, .interval_ps = 50 * PS_PER_MS, .owns = owns};
+    FlowSpec spec = {
+        .control_delay_ps = 5 * PS_PER_MS, .interval_ps = 50 * PS_PER_MS, .owns = owns};
     return flow_create(cluster, &spec);
 }
 
@@ -128,12 +138,14 @@ static Scene play_scene(const Cluster *cluster, uint64_t seed) {
         int64_t now_ps = window * WINDOW_PS;
         for (int k = 0; k < PER_WINDOW; k++) {
             Transfer transfer = random_transfer(&scene, seed, scene.submitted, now_ps);
-            scene.by_all[transfer.tag] = (Completion){.start_ps = transfer.start_ps, .alone_ps = transfer.bytes};
+            scene.by_all[transfer.tag] =
+                (Completion){.start_ps = transfer.start_ps, .alone_ps = transfer.bytes};
             submit(&scene, transfer);
             scene.submitted++;
         }
         meet(&scene);
-        for (int s = 0; s < SIDES; s++) advance(scene.side[s], now_ps + WINDOW_PS, scene.by_side[s]);
+        for (int s = 0; s < SIDES; s++)
+            advance(scene.side[s], now_ps + WINDOW_PS, scene.by_side[s]);
         advance(scene.all, now_ps + WINDOW_PS, scene.by_all);
     }
     for (int s = 0; s < SIDES; s++) advance(scene.side[s], 1000 * PS_PER_S, scene.by_side[s]);
@@ -157,7 +169,8 @@ static void private_transfers_need_not_be_known(void **state) {
             const Completion *other = &scene.by_side[1 - home][i];
             if (!scene.announced[i]) assert_int_equal(other->end_ps, 0);
             // What was exposed as a ghost had completed before the other side heard of it.
-            if (other->end_ps != 0) assert_memory_equal(other, &scene.by_all[i], sizeof(Completion));
+            if (other->end_ps != 0)
+                assert_memory_equal(other, &scene.by_all[i], sizeof(Completion));
             stayed_private += !scene.announced[i];
         }
         exposed += scene.exposed;

@@ -95,8 +95,10 @@ void links_attach(Flow *flow, int32_t transfer) {
         bool contended = link_contended(flow, uses[u].slot);
         add_user(flow, link, index);
         link->demand += demand_of(f, node);
-        if (contended) share(flow, index);
-        else if (link_contended(flow, uses[u].slot)) share_all(flow, link);
+        if (contended)
+            share(flow, index);
+        else if (link_contended(flow, uses[u].slot))
+            share_all(flow, link);
     }
 }
 

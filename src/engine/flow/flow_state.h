@@ -61,7 +61,8 @@ typedef struct UseNode {
 
 /// 32 bytes a link, beside 12 in Routes and 4 in its page.
 typedef struct LinkState {
-    int64_t demand; ///< sum of weight * cap of its users, each rounded up to 2^DEMAND_BITS rate units
+    int64_t
+        demand; ///< sum of weight * cap of its users, each rounded up to 2^DEMAND_BITS rate units
     int64_t level; ///< LEVEL_NONE: holds nobody back, or not shared
     int32_t nusers;
     int32_t region;                ///< index in the region being solved, -1: outside
