@@ -99,6 +99,7 @@ static void every_catalogue_entry_is_read_without_error(void **state) {
 static void expect_same_table(const GemmTable *a, const GemmTable *b) {
     assert_close(a->peak_flop_per_s, b->peak_flop_per_s, 0);
     assert_close(a->best_flop_per_s, b->best_flop_per_s, 0);
+    assert_close(a->sustained_share, b->sustained_share, 1e-12);
     assert_int_equal(a->npoints, b->npoints);
     for (int32_t i = 0; i < a->npoints; ++i) {
         assert_close(a->point[i].m, b->point[i].m, 0);

@@ -135,6 +135,17 @@ static void every_nth_layer_is_recomputed_whole(void **state) {
     }
 }
 
+// Bytes of weights per parameter: 2; in fp8 two casts on top; gathered in fp8 the two casts alone.
+static void weights_follow_the_precision_they_are_held_in(void **state) {
+    (void)state;
+    PublishedRun run = published_c07();
+    const int64_t wide = fullest(&run).weights;
+    run.training.precision = PRECISION_FP8;
+    assert_int_equal(fullest(&run).weights, 2 * wide);
+    run.training.param_precision = PRECISION_FP8;
+    assert_int_equal(fullest(&run).weights, wide);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gpt_activations_equal_the_published_formulas),
@@ -143,6 +154,7 @@ int main(void) {
         cmocka_unit_test(memory_is_monotone),
         cmocka_unit_test(what_does_not_fit_is_refused_with_its_terms),
         cmocka_unit_test(every_nth_layer_is_recomputed_whole),
+        cmocka_unit_test(weights_follow_the_precision_they_are_held_in),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,6 +18,7 @@ static Work gemm(double m, double n, double k, double operand) {
 static GpuSpec isolated(GpuSpec gpu) {
     gpu.launch_ps = 0;
     gpu.sustained_share = 1;
+    for (int p = 0; p < PRECISION_N; ++p) gpu.gemm[p].sustained_share = 0;
     return gpu;
 }
 
@@ -65,6 +66,24 @@ static void a_thin_gemm_is_predicted_within_15_percent(void **state) {
     const Work wide = gemm(802816, 192, 768, 2), narrow = gemm(802816, 192, 768, 1);
     assert_close(wide.flop / roofline_work_s(&wide, &a100, &fp16) / 157.8e12, 1, 0.15);
     assert_close(narrow.flop / roofline_work_s(&narrow, &h100, &fp8) / 663.8e12, 1, 0.15);
+}
+
+// A large GEMM in a long run takes 1 / share of its time alone: the table's share where it has one,
+// else the GPU's.
+static void long_runs_keep_the_share_of_their_table(void **state) {
+    (void)state;
+    GpuSpec gpu = isolated(published_h100());
+    gpu.memory_stream_Bps = 1e18; // no memory time beside the compute time
+    const TrainingSpec bf16 = {.precision = PRECISION_BF16}, fp8 = {.precision = PRECISION_FP8};
+    const Work wide = gemm(8192, 8192, 8192, 2), narrow = gemm(8192, 8192, 8192, 1);
+    const double wide_s = roofline_work_s(&wide, &gpu, &bf16);
+    const double narrow_s = roofline_work_s(&narrow, &gpu, &fp8);
+    gpu.sustained_share = 0.5;
+    gpu.gemm[PRECISION_FP8].sustained_share = 0.8;
+    assert_close(roofline_work_s(&wide, &gpu, &bf16) / wide_s, 2, 1e-6);
+    assert_close(roofline_work_s(&narrow, &gpu, &fp8) / narrow_s, 1.25, 1e-6);
+    gpu.gemm[PRECISION_FP8].sustained_share = 0;
+    assert_close(roofline_work_s(&narrow, &gpu, &fp8) / narrow_s, 2, 1e-6);
 }
 
 static void larger_gemms_take_longer(void **state) {
@@ -174,6 +193,7 @@ int main(void) {
         cmocka_unit_test(no_gemm_beats_peak_or_memory),
         cmocka_unit_test(measured_points_are_reproduced),
         cmocka_unit_test(a_thin_gemm_is_predicted_within_15_percent),
+        cmocka_unit_test(long_runs_keep_the_share_of_their_table),
         cmocka_unit_test(larger_gemms_take_longer),
         cmocka_unit_test(memory_bound_work_runs_at_stream_rate),
         cmocka_unit_test(measured_all_reduce_times_are_reproduced),
