@@ -121,7 +121,8 @@ def draw_goodput(axes, variants, bound):
     for level, what in PUBLISHED:
         axes.axhline(level, color="black", linewidth=0.8, linestyle=(0, (4, 3)), zorder=0.5)
         axes.annotate(f"{level} %\n{what}", (5.55, level), va="center", fontsize=7.5, annotation_clip=False)
-    axes.set_xticks(at, [v.label.replace(", ", "\n").replace("packet ", "packet\n").replace("queue pair", "QP") for v in variants])
+    labels = (v.label.replace(", ", "\n").replace("packet ", "packet\n") for v in variants)
+    axes.set_xticks(at, [label.replace("queue pair", "QP") for label in labels])
     axes.set(ylabel="goodput, share of bound (%)", ylim=(0, 110), xlim=(-0.5, 5.5),
              title="(a) mean over NICs (light) and slowest NIC (dark)")
 
@@ -139,8 +140,8 @@ def draw_distribution(axes, variants, bound):
         x = np.concatenate([[0], np.sort(v.goodput), [bound * 1.02]])
         y = np.concatenate([[0], (np.arange(len(v.goodput)) + 1) / len(v.goodput) * 100, [100]])
         axes.step(x, y, where="post", color=colour, label=label)
-    axes.set(xlabel="goodput of a NIC (GB/s)", ylabel="NICs with at most that (%)", xlim=(0, bound * 1.04), ylim=(0, 102),
-             title="(b) distribution over the 4,096 NICs")
+    axes.set(xlabel="goodput of a NIC (GB/s)", ylabel="NICs with at most that (%)", xlim=(0, bound * 1.04),
+             ylim=(0, 102), title="(b) distribution over the 4,096 NICs")
     axes.grid()
     axes.legend(loc="upper left")
 
@@ -157,8 +158,8 @@ def draw_demand(axes, variants):
                       linewidth=0.9, alpha=0.8)
     axes.axvspan(1.0, 7, color="#F4F4F4", zorder=0)
     axes.annotate("more than the cable carries", (6.25, 120), ha="right", va="center", fontsize=8, color="#606060")
-    axes.set(xlabel="demand on an uplink of a leaf (flows)", ylabel="share of uplinks (%)", yscale="log", ylim=(0.02, 200),
-             xlim=(-0.2, 6.4), title="(c) collisions; lines: 64 flows thrown at 64 uplinks at random")
+    axes.set(xlabel="demand on an uplink of a leaf (flows)", ylabel="share of uplinks (%)", yscale="log",
+             ylim=(0.02, 200), xlim=(-0.2, 6.4), title="(c) collisions; lines: 64 flows thrown at 64 uplinks at random")
     axes.yaxis.set_major_formatter(matplotlib.ticker.FuncFormatter(lambda value, _: f"{value:g}"))
     axes.grid()
 
@@ -174,7 +175,8 @@ def draw_worst(axes, variants):
     axes.axvline(1, color="black", linewidth=0.8, linestyle=(0, (4, 3)))
     axes.set_yticks(range(len(rows)), [name.replace("->", "\N{RIGHTWARDS ARROW}") for _, name, _, _ in rows])
     axes.invert_yaxis()
-    axes.set(xlabel="demand (flows; the cable carries one)", xlim=(0, 7.4), title="(d) cables that lost most bytes; colours as in (a)")
+    axes.set(xlabel="demand (flows; the cable carries one)", xlim=(0, 7.4),
+             title="(d) cables that lost most bytes; colours as in (a)")
     axes.grid(axis="x")
 
 

@@ -100,6 +100,22 @@ class TraceFile:
         joined = np.ascontiguousarray(rows).view(f"S{rows.shape[-1]}")[..., 0]
         return np.char.decode(joined, "utf-8")
 
+    def timeline(self):
+        """Borders (seconds) of a row of cells without gaps, and which sampling interval each is; -1 where none is kept,
+        because no link carried anything."""
+        start, end = self["intervals/start_ps"], self["intervals/end_ps"]
+        last = max(self["steps/end_ps"][-1], end.max(initial=0))  # the last interval may outlast the last step
+        borders = np.unique(np.concatenate([start, end, [0, last]]))
+        cell = np.full(len(borders) - 1, -1)
+        cell[np.searchsorted(borders, start)] = np.arange(len(start))
+        return borders * PS, cell
+
+    def over_time(self, name):
+        """Rows of /intervals on the cells of timeline(): zero where there is none."""
+        values, cell = self[f"intervals/{name}"], self.timeline()[1]
+        filled = np.concatenate([values, np.zeros_like(values[:1])])
+        return filled[cell]
+
     def working(self):
         """Which GPUs have a job."""
         return self["gpus/job"] >= 0
