@@ -82,24 +82,41 @@ static int64_t stage_bytes(const Machine *machine, int32_t stage, OpKind kind) {
     return sum;
 }
 
-static void walk_group(EdgeWalk *walk, const Machine *machine, int64_t group, OpKind kind) {
+/// One plan for gathers and reductions of a group: in all algorithms but halving/doubling both use the same edges with
+/// the same weights.
+static void walk_plan(EdgeWalk *walk, const Machine *machine, int64_t group,
+                      const CollectivePlan *plan, const CollectivePlan *same_edges) {
     const Layout *layout = &machine->layout;
     Group units = layout_group_units(layout, group);
-    int64_t bytes = stage_bytes(machine, layout_stage(layout, units.first), kind);
-    if (bytes == 0 || units.n == 1) return;
-    CollectivePlan plan;
-    Status status = network_plan(machine, group, kind, bytes, &plan);
-    for (int32_t p = 0; status_is_ok(&status) && p < plan.nphases; p++) {
-        Phase phase = collective_phase(&plan, p);
+    for (int32_t p = 0; p < plan->nphases; p++) {
+        Phase phase = collective_phase(plan, p);
+        int64_t bytes = phase.bytes + (same_edges ? collective_phase(same_edges, p).bytes : 0);
         for (int64_t i = 0; i < phase.nedges; i++) {
-            PhaseEdge edge = collective_edge(&plan, p, i);
+            PhaseEdge edge = collective_edge(plan, p, i);
             for (int32_t rail = 0; rail < layout->width; rail++)
                 crossing_walk(walk, network_connection(machine, group, rail), TRACE_TRAFFIC_DP,
                               layout_gpu(layout, units.first + edge.src * units.stride, rail),
                               layout_gpu(layout, units.first + edge.dst * units.stride, rail),
-                              phase.bytes * edge.weight);
+                              bytes * edge.weight);
         }
     }
+}
+
+static void walk_group(EdgeWalk *walk, const Machine *machine, int64_t group) {
+    static const OpKind KINDS[2] = {OP_GRAD_REDUCE, OP_PARAM_GATHER};
+    Group units = layout_group_units(&machine->layout, group);
+    if (units.n == 1) return;
+    int32_t stage = layout_stage(&machine->layout, units.first), n = 0;
+    CollectivePlan plan[2];
+    for (int k = 0; k < 2; k++) {
+        int64_t bytes = stage_bytes(machine, stage, KINDS[k]);
+        if (bytes == 0) continue;
+        Status status = network_plan(machine, group, KINDS[k], bytes, &plan[n]);
+        n += status_is_ok(&status);
+    }
+    bool merge = n == 2 && plan[0].spec.algorithm != ALGORITHM_HALVING_DOUBLING;
+    for (int k = 0; k < (merge ? 1 : n); k++)
+        walk_plan(walk, machine, group, &plan[k], merge ? &plan[1] : NULL);
 }
 
 void crossing_name_users(const void *context, int32_t step, TraceHotLink hot[], int32_t n) {
@@ -108,9 +125,7 @@ void crossing_name_users(const void *context, int32_t step, TraceHotLink hot[], 
     const Machine *machine = context;
     EdgeWalk *walk = crossing_begin(machine->cluster, machine->job->network.queue_pairs, hot, n);
     walk_messages(walk, machine);
-    for (int64_t group = 0; group < machine->layout.first_group[GROUP_DP + 1]; group++) {
-        walk_group(walk, machine, group, OP_PARAM_GATHER);
-        walk_group(walk, machine, group, OP_GRAD_REDUCE);
-    }
+    for (int64_t group = 0; group < machine->layout.first_group[GROUP_DP + 1]; group++)
+        walk_group(walk, machine, group);
     crossing_end(walk);
 }

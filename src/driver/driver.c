@@ -25,14 +25,32 @@ static double cpu_s(void) {
 typedef struct Training {
     Recorder *recorder;
     const DriverOptions *options;
-    double begin_s;
+    double begin_s, spoke_s; ///< wall clock
 } Training;
+
+enum { SILENCE_S = 10 };
+
+/// Take finished intervals; say where the run is if nothing was said for a while.
+static void collect_intervals(void *context) {
+    Training *training = context;
+    Recorder *recorder = training->recorder;
+    recorder_collect(recorder);
+    FILE *out = comm_rank(recorder->comm) == 0 ? training->options->progress : NULL;
+    double now_s = wall_s();
+    if (!out || now_s - training->spoke_s < SILENCE_S) return;
+    training->spoke_s = now_s;
+    fprintf(out, "  ...  sim %.3f s  wall %.1f s\n",
+            units_seconds_from_ps(recorder->ops->now_ps(recorder->engine)),
+            now_s - training->begin_s);
+    fflush(out);
+}
 
 static Status training_step_done(void *context, Machine *machine, int32_t step) {
     Training *training = context;
     TRY(record_training_step(training->recorder, machine, step));
     if (machine->rank == 0 && training->options->progress) {
-        double took_s = wall_s() - training->begin_s;
+        training->spoke_s = wall_s();
+        double took_s = training->spoke_s - training->begin_s;
         const StepSummary *summary = &training->recorder->step.at[step];
         fprintf(training->options->progress,
                 "step %d/%d  sim %.3f s  wall %.1f s  eta %.0f s  (step %.3f ms)\n", step + 1,
@@ -59,11 +77,11 @@ static int64_t estimate_ps(const Machine *machine) {
     return slowest_ps * m + slowest_ps * (cost->pp - 1) / cost->chunks;
 }
 
-static void collect_intervals(void *recorder) { recorder_collect(recorder); }
-
 static Status play_training(const RunSpec *run, const Cluster *cluster, Comm *comm,
                             const DriverOptions *options, Recorder *recorder) {
     Machine *machine = NULL;
+    Training training = {
+        .recorder = recorder, .options = options, .begin_s = wall_s(), .spoke_s = wall_s()};
     Status status = machine_create(run, cluster, comm, &machine);
     if (status_is_ok(&status)) {
         int64_t interval_ps = record_interval_ps(estimate_ps(machine), run->trace.intervals);
@@ -72,13 +90,12 @@ static Status play_training(const RunSpec *run, const Cluster *cluster, Comm *co
         recorder->engine = machine->engine;
         recorder_own(recorder, cluster, comm, &machine->layout.nodes);
         machine->collect = collect_intervals;
-        machine->collector = recorder;
+        machine->collector = &training;
         status = recorder_open(recorder, run, cluster, comm, interval_ps, options->command_line);
         if (status_is_ok(&status))
             status = recorder_static_gpus(recorder, machine->layout.first_gpu,
                                           machine->layout.nslots * machine->layout.width,
                                           &machine->layout.placement);
-        Training training = {.recorder = recorder, .options = options, .begin_s = wall_s()};
         if (status_is_ok(&status))
             status = step_play(machine, training_step_done, &training, options->stop);
         machine_note_run(machine, recorder->trace);
