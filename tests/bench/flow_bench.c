@@ -141,14 +141,14 @@ typedef struct Bench {
 } Bench;
 
 static const Bench BENCHES[] = {
-    {"permvar  65536 hosts", bench_permvar_65536, "s"},
-    {"permvar   8192 hosts", bench_permvar_8192, "s"},
-    {"permrnd  65536 hosts", bench_permrnd_65536, "s"},
-    {"a2a8      8192 hosts", bench_a2a8_8192, "s"},
-    {"ring      1024 hosts", bench_ring_1024, "s"},
-    {"start 10^6, 65536 h.", bench_start_65536, "s"},
-    {"pipeline, a message ", bench_solo, "ns"},
-    {"shared, a message   ", bench_shared, "ns"},
+    {"permvar_65536", bench_permvar_65536, "s"},
+    {"permvar_8192", bench_permvar_8192, "s"},
+    {"permrnd_65536", bench_permrnd_65536, "s"},
+    {"a2a8_8192", bench_a2a8_8192, "s"},
+    {"ring_1024", bench_ring_1024, "s"},
+    {"start_million_65536", bench_start_65536, "s"},
+    {"message_alone", bench_solo, "ns"},
+    {"message_beside_rings", bench_shared, "ns"},
 };
 
 static int ascending(const void *a, const void *b) {
@@ -159,17 +159,15 @@ static int ascending(const void *a, const void *b) {
 int main(int argc, char **argv) {
     int repeats = argc > 1 ? atoi(argv[1]) : 3;
     if (repeats < 1 || repeats > REPEATS_MAX) return 2;
+    printf("case,cpu_least,cpu_median,cpu_most,unit\n");
     for (size_t b = 0; b < sizeof BENCHES / sizeof *BENCHES; b++) {
         if (argc > 2 && strncmp(BENCHES[b].name, argv[2], strlen(argv[2])) != 0) continue;
         double taken[REPEATS_MAX];
         for (int i = 0; i < repeats; i++) taken[i] = BENCHES[b].run();
         qsort(taken, (size_t)repeats, sizeof *taken, ascending);
-        printf("%s  %8.3f %s\n", BENCHES[b].name, taken[repeats / 2], BENCHES[b].unit);
+        printf("%s,%.3f,%.3f,%.3f,%s\n", BENCHES[b].name, taken[0], taken[repeats / 2], taken[repeats - 1],
+               BENCHES[b].unit);
         fflush(stdout);
     }
-    MemoryRow rows[64];
-    int nrows = memory_report(rows, 64);
-    for (int i = 0; i < nrows && i < 64; i++)
-        printf("  %-16s %8.1f MiB at most\n", rows[i].label, (double)rows[i].high_bytes / 1048576);
     return 0;
 }
