@@ -161,6 +161,7 @@ typedef struct Machine {
     bool far_messages; ///< a unit here has a neighbour, or a path to one, that is not this rank's
     int64_t **
         work_ps; ///< [stages][compute operations + 1] least time of all compute before each operation
+    int64_t promised_ps;    ///< what the others were told: nothing here concerns them before
     int64_t quiet_until_ps;  ///< no unit here can concern another rank before this time
     int64_t scan_after_ps;   ///< when it is worth asking again
     int32_t steps_done;      ///< steps all local units have finished

@@ -100,7 +100,7 @@ static int64_t scan_units(const Machine *machine, int64_t now_ps) {
     return least;
 }
 
-int64_t quiet_next_ps(Machine *machine, int64_t next_event_ps) {
+static int64_t next_concern_ps(Machine *machine, int64_t next_event_ps) {
     if (machine->nranks == 1 || machine->far_messages) return next_event_ps;
     if (machine->ops->nannounced(machine->engine) > 0 || next_event_ps == TIME_NEVER_PS)
         return next_event_ps;
@@ -110,4 +110,9 @@ int64_t quiet_next_ps(Machine *machine, int64_t next_event_ps) {
             machine->scan_after_ps = next_event_ps + SCAN_PAUSE_PS;
     }
     return machine->quiet_until_ps > next_event_ps ? machine->quiet_until_ps : next_event_ps;
+}
+
+int64_t quiet_next_ps(Machine *machine, int64_t next_event_ps) {
+    machine->promised_ps = next_concern_ps(machine, next_event_ps);
+    return machine->promised_ps;
 }

@@ -54,7 +54,10 @@ static void receive(Machine *machine) {
     int from;
     const void *bytes;
     size_t n;
-    while (exchange_next(machine->exchange, &from, &bytes, &n)) match_apply(machine, bytes);
+    while (exchange_next(machine->exchange, &from, &bytes, &n)) {
+        match_apply(machine, bytes);
+        machine->quiet_until_ps = 0; // news may move units earlier than was to be expected
+    }
     machine->ops->settle_adopted(machine->engine);
 }
 
