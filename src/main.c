@@ -19,8 +19,12 @@ int main(int argc, char *argv[]) {
         case COMMAND_RUN: return run_command(&line);
         case COMMAND_CHECK: return inspect(&line, CHECK_RESOLVED);
         case COMMAND_SHOW: return inspect(&line, CHECK_DESCRIBED);
-        case COMMAND_VERSION: cli_print_version(); return 0;
-        case COMMAND_HELP: cli_print_help(); return 0;
+        case COMMAND_VERSION:
+            if (cli_is_first_process()) cli_print_version();
+            return 0;
+        case COMMAND_HELP:
+            if (cli_is_first_process()) cli_print_help();
+            return 0;
     }
     return 2;
 }

@@ -65,24 +65,35 @@ static void print_errors(Check *check, FILE *err) {
     text_free(bytes);
 }
 
+static void print_file(const CheckFile *file, FILE *out) {
+    TextBuffer text = {0};
+    run_file_write(file->schema, file->data, file->root, 0, &text);
+    char *bytes = text_take(&text);
+    fprintf(out, "# %s\n%s", file->path, bytes);
+    text_free(bytes);
+    if (file->schema == &topology_schema) check_print_cluster(file->data, out);
+}
+
 static void print_files(const Check *check, FILE *out) {
     for (int i = 0; i < check->nfiles; i++) {
-        const CheckFile *file = &check->file[i];
-        TextBuffer text = {0};
-        run_file_write(file->schema, file->data, file->root, 0, &text);
-        char *bytes = text_take(&text);
-        fprintf(out, "%s# %s\n%s", i > 0 ? "---\n" : "", file->path, bytes);
-        text_free(bytes);
-        if (file->schema == &topology_schema) check_print_cluster(file->data, out);
+        if (i > 0) fputs("---\n", out);
+        print_file(&check->file[i], out);
     }
 }
 
-/// The machines of the topology files, in words.
+/// Machines in words; what has no words of its own as it was read. A job beside a topology is described with it later.
 static void describe_files(const Check *check, FILE *out) {
+    int ntopologies = 0;
+    for (int i = 0; i < check->nfiles; i++)
+        ntopologies += check->file[i].schema == &topology_schema;
     for (int i = 0; i < check->nfiles; i++) {
-        if (check->file[i].schema != &topology_schema) continue;
+        const CheckFile *file = &check->file[i];
+        if (file->schema != &topology_schema) {
+            if (!is_job(file) || ntopologies != 1) print_file(file, out);
+            continue;
+        }
         Cluster *cluster = NULL;
-        Status status = cluster_create(check->file[i].data, &cluster);
+        Status status = cluster_create(file->data, &cluster);
         if (!status_is_ok(&status)) continue; // reported when the file was read
         show_cluster(cluster, out);
         cluster_destroy(cluster);

@@ -53,8 +53,9 @@ static Status training_step_done(void *context, Machine *machine, int32_t step) 
         double took_s = training->spoke_s - training->begin_s;
         const StepSummary *summary = &training->recorder->step.at[step];
         fprintf(training->options->progress,
-                "step %d/%d  sim %.3f s  wall %.1f s  eta %.0f s  (step %.3f ms)\n", step + 1,
-                machine->steps, units_seconds_from_ps(summary->end_ps), took_s,
+                "step %d/%d  committed %lld  sim %.3f s  wall %.1f s  eta %.0f s  (step %.3f ms)\n",
+                step + 1, machine->steps, (long long)training->recorder->committed,
+                units_seconds_from_ps(summary->end_ps), took_s,
                 took_s / (step + 1) * (machine->steps - step - 1),
                 (double)(summary->end_ps - summary->start_ps) / 1e9);
         fflush(training->options->progress);

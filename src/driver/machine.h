@@ -161,7 +161,7 @@ typedef struct Machine {
     bool far_messages; ///< a unit here has a neighbour, or a path to one, that is not this rank's
     int64_t **
         work_ps; ///< [stages][compute operations + 1] least time of all compute before each operation
-    int64_t promised_ps;    ///< what the others were told: nothing here concerns them before
+    int64_t promised_ps;     ///< what the others were told: nothing here concerns them before
     int64_t quiet_until_ps;  ///< no unit here can concern another rank before this time
     int64_t scan_after_ps;   ///< when it is worth asking again
     int32_t steps_done;      ///< steps all local units have finished
@@ -219,6 +219,9 @@ void network_complete(Machine *machine, const Completion *completion);
 /// Heap events of collectives: shares begin; small ones end.
 void network_share_due(Machine *machine, int64_t group, int64_t now_ps);
 void network_small_due(Machine *machine, int64_t group, int64_t now_ps);
+/// Mean latency between a member and the next that is not on its node (`together` consecutive members share one): what a
+/// chunk that travels around the ring waits for paths, per round.
+int64_t network_ring_latency_ps(const Cluster *cluster, const Members *members, int32_t together);
 /// Plan of a data-parallel collective of `bytes` per GPU.  Fails as collective_plan.
 Status network_plan(const Machine *machine, int64_t group, OpKind kind, int64_t bytes,
                     CollectivePlan *plan);

@@ -120,8 +120,9 @@ void match_arrive(Machine *machine, Unit *unit, int32_t index, Clocks at) {
         return;
     }
     CHECK(machine->nranks == 1 || at.actual_ps >= machine->promised_ps,
-          "unit %lld reaches %s at %lld ps, but the others were told not before %lld ps", (long long)unit->id,
-          op_kind_name(op->kind), (long long)at.actual_ps, (long long)machine->promised_ps);
+          "unit %lld reaches %s at %lld ps, but the others were told not before %lld ps",
+          (long long)unit->id, op_kind_name(op->kind), (long long)at.actual_ps,
+          (long long)machine->promised_ps);
     Arrival *arrival = &machine->arrival[group];
     arrival->local_at = arrival->local_count == 0 ? at : clocks_max(arrival->local_at, at);
     int64_t members = machine->member_first[group + 1] - machine->member_first[group];

@@ -123,20 +123,14 @@ static Edge rail_edge(const void *context, int64_t i) {
                   .weight = edge.weight};
 }
 
-/// Mean latency between neighbours of the group's ring: what a chunk that travels around it waits per round.
-static int64_t ring_latency_ps(const Machine *machine, int64_t group) {
-    int64_t *cached = &machine->group_latency_ps[group];
-    if (*cached >= 0) return *cached;
-    Group units = layout_group_units(&machine->layout, group);
+int64_t network_ring_latency_ps(const Cluster *cluster, const Members *members, int32_t together) {
     int64_t sum_ps = 0;
-    for (int64_t i = 0; i < units.n; i++) {
-        int64_t a = units.first + i * units.stride,
-                b = units.first + (i + 1) % units.n * units.stride;
-        sum_ps += routing_latency_ps(machine->cluster, layout_gpu(&machine->layout, a, 0),
-                                     layout_gpu(&machine->layout, b, 0));
+    for (int64_t i = 0; i < members->n; i++) {
+        GpuId from = members->member(members->context, i);
+        GpuId to = members->member(members->context, (i + together) % members->n);
+        if (from != to) sum_ps += routing_latency_ps(cluster, from, to);
     }
-    *cached = sum_ps / units.n;
-    return *cached;
+    return sum_ps / members->n;
 }
 
 /// Consecutive members that share a node; where the group does not fill its nodes, the most that divide it evenly.
@@ -145,6 +139,23 @@ static int32_t members_per_node(const Layout *layout, Group units) {
     int64_t together = units.stride < units_per_node ? units_per_node / units.stride : 1;
     while (units.n % together != 0 || units_per_node / units.stride % together != 0) together--;
     return (int32_t)together;
+}
+
+/// A group, as members by their first rail.
+static GpuId first_rail_member(const void *context, int64_t i) {
+    const Rail *rail = context;
+    return rail_member(rail, i);
+}
+
+static int64_t ring_latency_ps(const Machine *machine, int64_t group) {
+    int64_t *cached = &machine->group_latency_ps[group];
+    if (*cached >= 0) return *cached;
+    Group units = layout_group_units(&machine->layout, group);
+    Rail rail = {.machine = machine, .group = group};
+    Members members = {.n = units.n, .member = first_rail_member, .context = &rail};
+    *cached = network_ring_latency_ps(machine->cluster, &members,
+                                      members_per_node(&machine->layout, units));
+    return *cached;
 }
 
 static CollectiveKind collective_of(const Machine *machine, OpKind kind) {

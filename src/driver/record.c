@@ -178,6 +178,15 @@ static size_t hot_bytes(const Recorder *recorder, int64_t n) {
     return sizeof(TraceHotLink) * (size_t)(n * recorder->run->trace.hot_links + 1);
 }
 
+void recorder_finish_intervals(Recorder *recorder, int64_t end_ps, bool last) {
+    int64_t over_ps = end_ps, interval_ps = recorder->interval_ps;
+    if (last && interval_ps > 0) over_ps = (over_ps + interval_ps - 1) / interval_ps * interval_ps;
+    // A window, or an end that is felt later, may have taken the engine past it.
+    if (over_ps > recorder->ops->now_ps(recorder->engine))
+        recorder->ops->advance(recorder->engine, over_ps);
+    recorder_collect(recorder);
+}
+
 static Status write_intervals(Recorder *recorder, int64_t end_ps, bool last) {
     int64_t n = count_due(recorder, end_ps, last);
     merge_ranks(recorder, recorder->pending, n);

@@ -34,6 +34,7 @@ typedef struct Recorder {
     Comm *comm;
     LoadOwner owner;
     int64_t interval_ps, last_end_ps;
+    int64_t committed; ///< steps that are in the file for good
     LoadSum *
         pending; ///< sums of this rank for intervals that wait for their step, one behind the other
     int64_t npending, pending_capacity, first_interval;
@@ -52,6 +53,9 @@ Status recorder_open(Recorder *recorder, const RunSpec *run, const Cluster *clus
 /// Each rank's GPUs [first, first + n).  MPI: collective.
 Status recorder_static_gpus(Recorder *recorder, int64_t first, int64_t n,
                             const Placement *placement);
+/// Move the engine to end_ps (`last`: to the end of the interval it is in), unless it is there, and collect.
+/// MPI: local.
+void recorder_finish_intervals(Recorder *recorder, int64_t end_ps, bool last);
 /// Collect intervals that are over; cheap; call it often.  MPI: local.
 void recorder_collect(Recorder *recorder);
 /// Write the intervals that end by end_ps (`last`: that begin before it), and the links of `step`.

@@ -140,14 +140,7 @@ static TraceStep summarise(const Machine *machine, const double mean[SUM_N], Ste
 static Status write_step(Recorder *recorder, Machine *machine, int32_t step,
                          const TraceGpuStep row[], StepSummary *summary) {
     bool last = step + 1 == machine->steps;
-    int64_t over_ps = summary->end_ps;
-    if (last && recorder->interval_ps > 0)
-        over_ps =
-            (over_ps + recorder->interval_ps - 1) / recorder->interval_ps * recorder->interval_ps;
-    // A window may have taken the engine past the end of the step already.
-    if (over_ps > machine->ops->now_ps(machine->engine))
-        machine->ops->advance(machine->engine, over_ps);
-    recorder_collect(recorder);
+    recorder_finish_intervals(recorder, summary->end_ps, last);
     double mean[SUM_N];
     mean_parts(machine, row, mean);
     TraceStep trace_step = summarise(machine, mean, summary);
@@ -161,7 +154,7 @@ static Status write_step(Recorder *recorder, Machine *machine, int32_t step,
                              crossing_name_users, machine, summary));
     if (!recorder->trace) return status_ok();
     TRY(trace_write_step(recorder->trace, machine->rank == 0 ? &trace_step : NULL));
-    return trace_commit(recorder->trace, last, NULL);
+    return trace_commit(recorder->trace, last, &recorder->committed);
 }
 
 Status record_training_step(void *context, Machine *machine, int32_t step) {

@@ -26,8 +26,9 @@ typedef struct TrafficRun {
     CollectivePlan plan;
     int32_t phase;
     int64_t phase_begin_ps, alone_ps;
-    uint64_t fingerprint;
-    int64_t end_ps;
+    int32_t step;
+    int64_t begin_ps, end_ps; ///< of the step
+    uint64_t fingerprint;     ///< of the step
 } TrafficRun;
 
 static Edge flow_edge(const void *context, int64_t i) {
@@ -43,6 +44,16 @@ static Edge plan_edge(const void *context, int64_t i) {
                   .weight = edge.weight};
 }
 
+static bool is_collective(const TrafficRun *traffic) {
+    return traffic->job->traffic.pattern == TRAFFIC_COLLECTIVE;
+}
+
+/// Flows say it themselves; a collective uses the connections of its job.
+static int32_t queue_pairs(const TrafficRun *traffic) {
+    return is_collective(traffic) ? traffic->job->network.queue_pairs
+                                  : traffic->job->traffic.queue_pairs;
+}
+
 /// Launch and path of a message; nothing at all for the race scenarios.
 static int64_t start_latency_ps(const TrafficRun *traffic, const Edge *edge) {
     int64_t extra_ps = traffic->job->traffic.latency_ps;
@@ -56,11 +67,13 @@ static Status submit_flows(TrafficRun *traffic) {
             .tag = i,
             .edges = {.nedges = 1, .edge = flow_edge, .context = &row->edge},
             .kind = TRANSFER_FLOW,
-            .queue_pairs = traffic->job->traffic.queue_pairs,
+            .step = traffic->step,
+            .queue_pairs = queue_pairs(traffic),
             .connection = CONNECTION_FLOW,
             .bytes = row->flow.bytes,
             .rounds = 1,
-            .start_ps = row->flow.start_ps + start_latency_ps(traffic, &row->edge),
+            .start_ps =
+                traffic->begin_ps + row->flow.start_ps + start_latency_ps(traffic, &row->edge),
         };
         TRY(traffic->ops->submit(traffic->engine, &transfer));
     }
@@ -74,7 +87,8 @@ static Status submit_phase(TrafficRun *traffic) {
         .tag = traffic->phase,
         .edges = {.nedges = phase.nedges, .edge = plan_edge, .context = traffic},
         .kind = TRANSFER_FLOW,
-        .queue_pairs = traffic->job->traffic.queue_pairs,
+        .step = traffic->step,
+        .queue_pairs = queue_pairs(traffic),
         .connection = CONNECTION_FLOW,
         .bytes = phase.bytes,
         .rounds = phase.rounds,
@@ -87,10 +101,10 @@ static Status submit_phase(TrafficRun *traffic) {
 static Status complete(TrafficRun *traffic, const Completion *done) {
     traffic->fingerprint += fingerprint_of(done->tag, done->start_ps, done->end_ps);
     if (done->end_ps > traffic->end_ps) traffic->end_ps = done->end_ps;
-    if (traffic->job->traffic.pattern != TRAFFIC_COLLECTIVE) {
+    if (!is_collective(traffic)) {
         FlowRow *row = &traffic->row[done->tag];
         row->end_ps = done->end_ps;
-        row->alone_ps = done->alone_ps + done->start_ps - row->flow.start_ps;
+        row->alone_ps = done->alone_ps + done->start_ps - traffic->begin_ps - row->flow.start_ps;
         return status_ok();
     }
     traffic->alone_ps += done->alone_ps;
@@ -99,17 +113,7 @@ static Status complete(TrafficRun *traffic, const Completion *done) {
     return submit_phase(traffic);
 }
 
-static Status play(TrafficRun *traffic, Recorder *recorder, const volatile int *stop) {
-    Completion done[DRAIN_BATCH];
-    int64_t next_ps;
-    while ((next_ps = traffic->ops->next_ps(traffic->engine)) != TIME_NEVER_PS) {
-        traffic->ops->advance(traffic->engine, next_ps);
-        int64_t n;
-        while ((n = traffic->ops->drain(traffic->engine, done, DRAIN_BATCH)) > 0)
-            for (int64_t i = 0; i < n; i++) TRY(complete(traffic, &done[i]));
-        recorder_collect(recorder);
-        REQUIRE(!stop || !*stop, STATUS_STOPPED, "stopped on request");
-    }
+static Status check_finished(const TrafficRun *traffic) {
     int64_t unfinished = traffic->ops->nunfinished(traffic->engine);
     for (int64_t i = 0; unfinished > 0 && i < traffic->nrows; i++)
         REQUIRE(
@@ -120,6 +124,26 @@ static Status play(TrafficRun *traffic, Recorder *recorder, const volatile int *
     REQUIRE(unfinished == 0, STATUS_STUCK,
             "the run cannot go on: phase %d of the collective cannot end", traffic->phase);
     return status_ok();
+}
+
+/// One repetition: from the end of the one before to the last byte.
+static Status play_step(TrafficRun *traffic, Recorder *recorder) {
+    Completion done[DRAIN_BATCH];
+    traffic->begin_ps = traffic->phase_begin_ps = traffic->end_ps;
+    traffic->phase = 0;
+    traffic->alone_ps = 0;
+    traffic->fingerprint = 0;
+    for (int64_t i = 0; i < traffic->nrows; i++) traffic->row[i].end_ps = -1;
+    TRY(is_collective(traffic) ? submit_phase(traffic) : submit_flows(traffic));
+    while (traffic->ops->nunfinished(traffic->engine) > 0) {
+        int64_t n, next_ps = traffic->ops->next_ps(traffic->engine);
+        if (next_ps == TIME_NEVER_PS) break;
+        traffic->ops->advance(traffic->engine, next_ps);
+        while ((n = traffic->ops->drain(traffic->engine, done, DRAIN_BATCH)) > 0)
+            for (int64_t i = 0; i < n; i++) TRY(complete(traffic, &done[i]));
+        recorder_collect(recorder);
+    }
+    return check_finished(traffic);
 }
 
 static Status load_flows(TrafficRun *traffic, const char *csv_text) {
@@ -139,16 +163,30 @@ static Status load_flows(TrafficRun *traffic, const char *csv_text) {
     return status_ok();
 }
 
+static GpuId placed(const void *context, int64_t member) {
+    const TrafficRun *traffic = context;
+    return placement_gpu(&traffic->placement, member);
+}
+
 static Status plan_collective(TrafficRun *traffic) {
+    const NetworkSpec *network = &traffic->job->network;
     int32_t per_node = cluster_spec(traffic->cluster)->gpus_per_node;
     int32_t together = traffic->ranks < per_node ? (int32_t)traffic->ranks : per_node;
-    return collective_plan(&traffic->plan, &traffic->job->collective, traffic->ranks, together);
+    CollectiveSpec spec = traffic->job->collective;
+    if (traffic->job->traffic.latency_ps >= 0) { // else none at all, as for flows
+        Members members = {.n = traffic->ranks, .member = placed, .context = traffic};
+        spec.round_latency_ps = network->round_latency_ps + traffic->job->traffic.latency_ps +
+                                network_ring_latency_ps(traffic->cluster, &members, together);
+        spec.domain_latency_ps = cluster_spec(traffic->cluster)->scale_up.latency_ps;
+        spec.base_ps = network->collective_base_ps;
+    }
+    return collective_plan(&traffic->plan, &spec, traffic->ranks, together);
 }
 
 /// Time the busiest GPU needs for what it sends or receives, alone: what sampling intervals are cut from.
 static int64_t estimate_ps(const TrafficRun *traffic) {
     const ClusterSpec *spec = cluster_spec(traffic->cluster);
-    if (traffic->job->traffic.pattern == TRAFFIC_COLLECTIVE) {
+    if (is_collective(traffic)) {
         int64_t bytes = collective_total_bytes(&traffic->plan) / traffic->ranks;
         return units_ps_for_bytes(bytes, spec->nic.goodput_Bps) + PS_PER_US;
     }
@@ -169,7 +207,7 @@ static int64_t estimate_ps(const TrafficRun *traffic) {
 static void name_users(const void *context, int32_t step, TraceHotLink hot[], int32_t n) {
     const TrafficRun *traffic = context;
     (void)step;
-    EdgeWalk *walk = crossing_begin(traffic->cluster, traffic->job->traffic.queue_pairs, hot, n);
+    EdgeWalk *walk = crossing_begin(traffic->cluster, queue_pairs(traffic), hot, n);
     for (int64_t i = 0; n > 0 && i < traffic->nrows; i++)
         crossing_walk(walk, CONNECTION_FLOW, TRACE_TRAFFIC_FLOW, traffic->row[i].edge.src,
                       traffic->row[i].edge.dst, traffic->row[i].flow.bytes);
@@ -187,54 +225,63 @@ static void name_users(const void *context, int32_t step, TraceHotLink hot[], in
 
 /// Rows of /flows; one for a collective, from its first member to its last.
 static Status write_flows(const TrafficRun *traffic, Recorder *recorder) {
-    bool root = comm_rank(recorder->comm) == 0,
-         one = traffic->job->traffic.pattern == TRAFFIC_COLLECTIVE;
+    bool root = comm_rank(recorder->comm) == 0, one = is_collective(traffic);
     int64_t n = !root ? 0 : one ? 1 : traffic->nrows;
     TraceFlow *rows = memory_alloc("record.flows", sizeof(TraceFlow) * (size_t)n);
     for (int64_t i = 0; i < n && !one; i++) {
         const FlowRow *row = &traffic->row[i];
-        double took = (double)(row->end_ps - row->flow.start_ps);
-        rows[i] =
-            (TraceFlow){row->flow.src,   row->flow.dst,
-                        row->flow.bytes, row->flow.start_ps,
-                        row->end_ps,     row->alone_ps > 0 ? took / (double)row->alone_ps : 1};
+        int64_t start_ps = traffic->begin_ps + row->flow.start_ps;
+        double took = (double)(row->end_ps - start_ps);
+        rows[i] = (TraceFlow){.source = row->flow.src,
+                              .destination = row->flow.dst,
+                              .bytes = row->flow.bytes,
+                              .start_ps = start_ps,
+                              .end_ps = row->end_ps,
+                              .slowdown = row->alone_ps > 0 ? took / (double)row->alone_ps : 1};
     }
     if (n > 0 && one)
-        rows[0] =
-            (TraceFlow){0, traffic->ranks - 1, traffic->job->collective.bytes,
-                        0, traffic->end_ps,    (double)traffic->end_ps / (double)traffic->alone_ps};
+        rows[0] = (TraceFlow){
+            .source = 0,
+            .destination = traffic->ranks - 1,
+            .bytes = traffic->job->collective.bytes,
+            .start_ps = traffic->begin_ps,
+            .end_ps = traffic->end_ps,
+            .slowdown = (double)(traffic->end_ps - traffic->begin_ps) / (double)traffic->alone_ps};
     Status status = trace_append_flows(recorder->trace, n, rows);
     memory_free("record.flows", rows, sizeof(TraceFlow) * (size_t)n);
     return status;
 }
 
-static Status record(TrafficRun *traffic, Recorder *recorder) {
-    int64_t interval_ps = recorder->interval_ps;
-    traffic->ops->advance(traffic->engine, (traffic->end_ps / interval_ps + 1) * interval_ps);
-    recorder_collect(recorder);
-    StepSummary summary = {.end_ps = traffic->end_ps, .fingerprint = traffic->fingerprint};
-    int64_t span_ps = traffic->end_ps > 0 ? traffic->end_ps : 1;
+static Status record(TrafficRun *traffic, Recorder *recorder, bool last) {
+    recorder_finish_intervals(recorder, traffic->end_ps, last);
+    StepSummary summary = {.start_ps = traffic->begin_ps,
+                           .end_ps = traffic->end_ps,
+                           .fingerprint = traffic->fingerprint};
+    int64_t span_end_ps =
+        traffic->end_ps > traffic->begin_ps ? traffic->end_ps : traffic->begin_ps + 1;
     if (recorder->trace) {
         TRY(trace_begin_step(recorder->trace));
         TRY(write_flows(traffic, recorder));
     }
-    TRY(recorder_write_links(recorder, 0, 0, span_ps, true, name_users, traffic, &summary));
+    TRY(recorder_write_links(recorder, traffic->step, traffic->begin_ps, span_end_ps, last,
+                             name_users, traffic, &summary));
     array_push(&recorder->step, summary);
     if (!recorder->trace) return status_ok();
-    TraceStep step = {.end_ps = traffic->end_ps, .fingerprint = traffic->fingerprint};
+    TraceStep step = {.start_ps = traffic->begin_ps,
+                      .end_ps = traffic->end_ps,
+                      .fingerprint = traffic->fingerprint};
     TRY(trace_write_step(recorder->trace, comm_rank(recorder->comm) == 0 ? &step : NULL));
-    return trace_commit(recorder->trace, true, NULL);
+    return trace_commit(recorder->trace, last, NULL);
 }
 
-static Status run_job(TrafficRun *traffic, Comm *comm, const char *csv_text,
-                      const char *command_line, Recorder *recorder, const volatile int *stop) {
+static Status open_run(TrafficRun *traffic, Comm *comm, const char *csv_text,
+                       const char *command_line, Recorder *recorder) {
     const RunSpec *run = traffic->run;
     int64_t asked = traffic->job->traffic.ranks;
     traffic->ranks = asked > 0 ? asked : cluster_ngpus(traffic->cluster);
     TRY(placement_init(&traffic->placement, &traffic->job->placement, traffic->cluster,
                        traffic->ranks));
-    bool collective = traffic->job->traffic.pattern == TRAFFIC_COLLECTIVE;
-    TRY(collective ? plan_collective(traffic) : load_flows(traffic, csv_text));
+    TRY(is_collective(traffic) ? plan_collective(traffic) : load_flows(traffic, csv_text));
     int64_t interval_ps = record_interval_ps(estimate_ps(traffic), run->trace.intervals);
     traffic->ops = engine_ops_of(run->engine);
     EngineSpec spec = {.control_delay_ps = run->control_delay_ps, .interval_ps = interval_ps};
@@ -245,18 +292,30 @@ static Status run_job(TrafficRun *traffic, Comm *comm, const char *csv_text,
     recorder_own(recorder, traffic->cluster, comm, &nodes);
     TRY(recorder_open(recorder, run, traffic->cluster, comm, interval_ps, command_line));
     int64_t per_node = cluster_spec(traffic->cluster)->gpus_per_node;
-    TRY(recorder_static_gpus(recorder, partition_first(&nodes, comm_rank(comm)) * per_node,
-                             partition_count(&nodes, comm_rank(comm)) * per_node,
-                             &traffic->placement));
-    TRY(collective ? submit_phase(traffic) : submit_flows(traffic));
-    TRY(play(traffic, recorder, stop));
-    return record(traffic, recorder);
+    return recorder_static_gpus(recorder, partition_first(&nodes, comm_rank(comm)) * per_node,
+                                partition_count(&nodes, comm_rank(comm)) * per_node,
+                                &traffic->placement);
+}
+
+static Status play_steps(TrafficRun *traffic, Comm *comm, Recorder *recorder,
+                         const volatile int *stop) {
+    for (int32_t steps = traffic->job->steps; traffic->step < steps; traffic->step++) {
+        // Ranks see a signal at different moments: they stop after the step in which any has seen it.
+        int64_t stopping = stop && *stop;
+        comm_max_i64(comm, &stopping, 1);
+        REQUIRE(!stopping || traffic->step == 0, STATUS_STOPPED, "stopped on request after step %d",
+                traffic->step - 1);
+        TRY(play_step(traffic, recorder));
+        TRY(record(traffic, recorder, traffic->step + 1 == steps));
+    }
+    return status_ok();
 }
 
 Status traffic_play(const RunSpec *run, const Cluster *cluster, Comm *comm, const char *csv_text,
                     const char *command_line, Recorder *recorder, const volatile int *stop) {
     TrafficRun traffic = {.run = run, .job = &run->job[0], .cluster = cluster};
-    Status status = run_job(&traffic, comm, csv_text, command_line, recorder, stop);
+    Status status = open_run(&traffic, comm, csv_text, command_line, recorder);
+    if (status_is_ok(&status)) status = play_steps(&traffic, comm, recorder, stop);
     if (traffic.engine) traffic.ops->destroy(traffic.engine);
     recorder->engine = NULL;
     memory_free("traffic.flows", traffic.row, sizeof(FlowRow) * (size_t)traffic.nrows);
