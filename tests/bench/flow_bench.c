@@ -3,12 +3,13 @@
 ///
 ///     flow_bench [repeats [name]]
 ///
-/// One line a scenario: median CPU time of `repeats` runs (default 3), routing included. `name`
-/// picks the scenarios that begin with it.
+/// CSV, one row a scenario: least, median and most CPU time of `repeats` runs (default 3), routing
+/// included. `name` picks the scenarios that begin with it.
 ///
-/// `start` is the mass start alone: submission, routes and one solution of 10^6 flows. `pipeline`
-/// is point-to-point messages of 8 rails, 16 links each, that start and end alone; `shared` the
-/// same among coupled rings over the same links, as in the last part of a training step.
+/// `start_million` is the mass start alone: submission, routes and one solution of 10^6 flows.
+/// `message_alone` is point-to-point messages of 8 rails, 16 links each, that start and end alone;
+/// `message_beside_rings` the same among coupled rings over the same links, as in the last part of
+/// a training step.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
