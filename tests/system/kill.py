@@ -85,10 +85,9 @@ def claim_labels(path, steps):
 
 
 def reported(output):
-    """What the last progress line promises: the steps it calls committed, or else all that are done."""
+    """What the last progress line promises: the steps it calls committed."""
     lines = [line for line in output.splitlines() if line.startswith("step ")]
-    found = re.search(r"committed (\d+)|step (\d+)/", lines[-1]) if lines else None
-    return int(found[1] or found[2]) if found else 0
+    return int(re.search(r"committed (\d+)", lines[-1])[1]) if lines else 0
 
 
 def read_beside(emulator, whole):
