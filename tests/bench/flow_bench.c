@@ -142,14 +142,10 @@ typedef struct Bench {
 } Bench;
 
 static const Bench BENCHES[] = {
-    {"permvar_65536", bench_permvar_65536, "s"},
-    {"permvar_8192", bench_permvar_8192, "s"},
-    {"permrnd_65536", bench_permrnd_65536, "s"},
-    {"a2a8_8192", bench_a2a8_8192, "s"},
-    {"ring_1024", bench_ring_1024, "s"},
-    {"start_million_65536", bench_start_65536, "s"},
-    {"message_alone", bench_solo, "ns"},
-    {"message_beside_rings", bench_shared, "ns"},
+    {"permvar_65536", bench_permvar_65536, "s"}, {"permvar_8192", bench_permvar_8192, "s"},
+    {"permrnd_65536", bench_permrnd_65536, "s"}, {"a2a8_8192", bench_a2a8_8192, "s"},
+    {"ring_1024", bench_ring_1024, "s"},         {"start_million_65536", bench_start_65536, "s"},
+    {"message_alone", bench_solo, "ns"},         {"message_beside_rings", bench_shared, "ns"},
 };
 
 static int ascending(const void *a, const void *b) {
@@ -166,8 +162,8 @@ int main(int argc, char **argv) {
         double taken[REPEATS_MAX];
         for (int i = 0; i < repeats; i++) taken[i] = BENCHES[b].run();
         qsort(taken, (size_t)repeats, sizeof *taken, ascending);
-        printf("%s,%.3f,%.3f,%.3f,%s\n", BENCHES[b].name, taken[0], taken[repeats / 2], taken[repeats - 1],
-               BENCHES[b].unit);
+        printf("%s,%.3f,%.3f,%.3f,%s\n", BENCHES[b].name, taken[0], taken[repeats / 2],
+               taken[repeats - 1], BENCHES[b].unit);
         fflush(stdout);
     }
     return 0;
