@@ -32,7 +32,7 @@ class Emulator:
         # Inputs in temporary folders find the shipped catalogues.
         self.environment = {**os.environ, "COLOSSIM_SHARE": str(ROOT)}
 
-    def call(self, *arguments, ranks=0, timeout=120, folder=None, launch=()):
+    def call(self, *arguments, ranks=0, timeout=900, folder=None, launch=()):
         """Any command line; ranks 0: without mpiexec, as on first contact. A run that hangs is a failure."""
         process = self.start(*arguments, ranks=ranks, folder=folder, launch=launch)
         try:
