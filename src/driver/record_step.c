@@ -7,8 +7,8 @@
 #include "driver/record.h"
 
 /// One GPU of a unit: the unit's step, with the slowness that is its own told from that of its tensor-parallel peers.
-static TraceGpuStep gpu_step(const Machine *machine, const Unit *unit, const StepResult *result,
-                             GpuId gpu, int32_t step) {
+static TraceGpuStep gpu_step(const Machine *machine, const StepResult *result, GpuId gpu,
+                             int32_t step) {
     TraceGpuStep row = {.working = true, .duration_ps = result->end_ps - result->start_ps};
     for (int part = 0; part < TRACE_PART_N; part++) row.part_ps[part] = result->part_ps[part];
     int64_t factor = noise_factor(&machine->job->noise, gpu, step);
@@ -19,7 +19,6 @@ static TraceGpuStep gpu_step(const Machine *machine, const Unit *unit, const Ste
                      [TRACE_PART_OWN_SLOW]; // the slowest: rounding of many operations against one
     row.part_ps[TRACE_PART_OWN_SLOW] = own_ps;
     row.part_ps[TRACE_PART_STRAGGLER] += result->part_ps[TRACE_PART_OWN_SLOW] - own_ps;
-    (void)unit;
     return row;
 }
 
@@ -31,8 +30,7 @@ static void fill_gpus(const Machine *machine, int32_t step, TraceGpuStep row[]) 
             int64_t i = slot * width + rail;
             row[i].working = unit->id >= 0;
             if (unit->id < 0) continue;
-            row[i] = gpu_step(machine, unit, &machine->result[slot], machine->layout.first_gpu + i,
-                              step);
+            row[i] = gpu_step(machine, &machine->result[slot], machine->layout.first_gpu + i, step);
         }
     }
 }
