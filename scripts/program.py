@@ -1,0 +1,39 @@
+"""program.py: what scripts/validate and scripts/sweep share: the program, and what Open MPI needs to start it."""
+
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+def environment():
+    """What Open MPI needs; a variable that is set wins."""
+    values = {}
+    for line in (ROOT / "scripts/openmpi.env").read_text().splitlines():
+        match = re.match(r"([A-Z][A-Za-z_]*)=(.*)$", line)
+        if match:
+            values[match[1]] = match[2]
+    return {**values, **os.environ}
+
+
+def with_env_sh(commands):
+    """What bash prints after scripts/env.sh; its own words say why it fails."""
+    source = f'source "$0/scripts/env.sh"; {commands}'
+    done = subprocess.run(["bash", "-euc", source, str(ROOT)], stdout=subprocess.PIPE, text=True)
+    if done.returncode != 0:
+        sys.exit(1)
+    return done.stdout
+
+
+def install_packages():
+    """The Debian packages of the project, where they are missing."""
+    with_env_sh('install_packages "${packages[@]}" >&2')
+
+
+def build():
+    """The release build's program, brought up to date."""
+    return pathlib.Path(with_env_sh('install_packages "${packages[@]}" >&2; '
+                                    'build_preset release "$build" colossim >&2; printf "%s" "$build"')) / "colossim"
