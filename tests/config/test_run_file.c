@@ -92,6 +92,7 @@ static void fabrics_have_the_published_counts(void **state) {
         {"topologies/superpod-h100-4su.yaml", 2, 1024, {32, 16}},
         {"topologies/meta-24k-roce.yaml", 3, 24576, {1536, 128, 112}},
         {"topologies/colossus-100k.yaml", 3, 100000, {1600, 1600, 1024}},
+        {"topologies/colossus-1m.yaml", 3, 1048576, {16384, 16384, 4096}},
     };
     for (size_t i = 0; i < sizeof WANTED / sizeof WANTED[0]; i++) {
         static Loaded l;
@@ -178,7 +179,9 @@ static void resolved_files_read_back(void **state) {
         "topologies/colossus-100k.yaml",
         "jobs/ddp-small.yaml",
         "jobs/llama3.1-405b-8k.yaml",
+        "topologies/colossus-1m.yaml",
         "jobs/llama3.1-405b-colossus.yaml",
+        "jobs/llama3.1-405b-1m.yaml",
         "jobs/traffic-flows.yaml",
         "jobs/traffic-all-reduce.yaml",
         "jobs/models/llama3.1-405b.yaml",

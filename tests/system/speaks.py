@@ -15,7 +15,8 @@ SHIPPED = sorted([*TOPOLOGIES.glob("*.yaml"), *JOBS.glob("*.yaml"), *TOPOLOGIES.
                   *JOBS.glob("models/*.yaml")])
 # DGX SuperPOD reference architecture (RA-11333-001): switches by tier; Colossus: 100,000 GPUs.
 COUNTS = {"superpod-h100-1su": (256, {"leaf": 8, "spine": 4}), "superpod-h100-4su": (1024, {"leaf": 32, "spine": 16}),
-          "colossus-100k": (100000, {"leaf": 1600}), "meta-24k-roce": (24576, {"rack": 1536}),
+          "colossus-100k": (100000, {"leaf": 1600}),
+          "colossus-1m": (1048576, {"leaf": 16384, "spine": 16384, "core": 4096}), "meta-24k-roce": (24576, {"rack": 1536}),
           "laptop-16": (16, {"leaf": 8, "spine": 2})}
 
 
