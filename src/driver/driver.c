@@ -30,11 +30,10 @@ typedef struct Training {
 
 enum { SILENCE_S = 10 };
 
-/// Take finished intervals; say where the run is if nothing was said for a while.
-static void collect_intervals(void *context) {
+/// Say where the run is if nothing was said for a while.
+static void say_progress(void *context) {
     Training *training = context;
-    Recorder *recorder = training->recorder;
-    recorder_collect(recorder);
+    const Recorder *recorder = training->recorder;
     FILE *out = comm_rank(recorder->comm) == 0 ? training->options->progress : NULL;
     double now_s = wall_s();
     if (!out || now_s - training->spoke_s < SILENCE_S) return;
@@ -90,7 +89,7 @@ static Status play_training(const RunSpec *run, const Cluster *cluster, Comm *co
         recorder->ops = machine->ops;
         recorder->engine = machine->engine;
         recorder_own(recorder, cluster, comm, &machine->layout.nodes);
-        machine->collect = collect_intervals;
+        machine->collect = say_progress;
         machine->collector = &training;
         status = recorder_open(recorder, run, cluster, comm, interval_ps, options->command_line);
         if (status_is_ok(&status))

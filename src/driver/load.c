@@ -3,6 +3,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/check.h"
+#include "base/memory.h"
+
+static const char LABEL[] = "load.links";
+
 size_t load_sum_bytes(int32_t hot_links) {
     return sizeof(LoadSum) + sizeof(LinkSample) * (size_t)hot_links;
 }
@@ -18,9 +23,13 @@ static double room_bytes(const Cluster *cluster, LinkId link, int64_t span_ps) {
     return (double)cluster_capacity_Bps(cluster, link) * ((double)span_ps / 1e12);
 }
 
+/// Whether a link belongs to the hottest so far.
+static inline bool is_hot(const LoadSum *sum, int32_t hot_links, const LinkSample *sample) {
+    if (sum->nhot < hot_links) return true;
+    return hot_links > 0 && hotter(sample, &sum->hot[hot_links - 1]);
+}
+
 static void insert_hot(LoadSum *sum, int32_t hot_links, const LinkSample *sample) {
-    if (sum->nhot == hot_links && (hot_links == 0 || !hotter(sample, &sum->hot[sum->nhot - 1])))
-        return;
     int64_t i = sum->nhot < hot_links ? sum->nhot++ : sum->nhot - 1;
     for (; i > 0 && hotter(sample, &sum->hot[i - 1]); i--) sum->hot[i] = sum->hot[i - 1];
     sum->hot[i] = *sample;
@@ -35,37 +44,143 @@ static void add_tier(TraceTierLoad *tier, const TraceTierLoad *more) {
     for (int bin = 0; bin < TRACE_BINS; bin++) tier->histogram[bin] += more->histogram[bin];
 }
 
-/// Resources that are looked up once: the healthy links of one tier and direction, or a single resource.
-typedef struct Range {
-    LinkId first, end;
-    TraceTierLoad *tier;
-    double room; ///< bytes that fit through one of them in the span
-    int64_t width;
-} Range;
+enum {
+    PAGE_BITS = 12,
+    PAGE = 1 << PAGE_BITS,
+    PLACE_UNKNOWN = 0, ///< of a link on its page; else PLACE_ABROAD or PLACE_CLASS + its class
+    PLACE_ABROAD = 1,
+    PLACE_CLASS = 2,
+};
 
-static Range range_of(const Cluster *cluster, LinkId link, LoadSum *sum) {
-    int32_t tier = cluster_link_tier(cluster, link);
-    LinkDirection direction = cluster_link_direction(cluster, link);
-    Range range = {.first = link,
-                   .end = link + 1,
-                   .tier = &sum->tier[tier][direction],
-                   .room = room_bytes(cluster, link, sum->end_ps - sum->start_ps),
-                   .width = cluster_resource_width(cluster, link)};
-    if (cluster_spec(cluster)->nfaults > 0 || link >= cluster_nlinks(cluster)) return range;
-    range.first = cluster_first_link(cluster, tier, direction);
-    range.end = range.first + cluster_tier_links(cluster, tier);
-    return range;
+void load_adder_init(LoadAdder *adder, const LoadOwner *owner, int32_t hot_links) {
+    int64_t npages = (cluster_nresources(owner->cluster) + PAGE - 1) >> PAGE_BITS;
+    *adder = (LoadAdder){.owner = owner, .span_ps = -1, .hot_links = hot_links, .npages = npages};
+    adder->page = memory_alloc(LABEL, (size_t)npages * sizeof *adder->page);
 }
 
-static void add_sample(const LinkSample *sample, const Range *range) {
-    TraceTierLoad *tier = range->tier;
-    double share = range->room > 0 ? (double)sample->bytes / range->room : 0;
+void load_adder_fini(LoadAdder *adder) {
+    for (int64_t p = 0; p < adder->npages; p++)
+        memory_free(LABEL, adder->page[p], PAGE * sizeof **adder->page);
+    memory_free(LABEL, adder->page, (size_t)adder->npages * sizeof *adder->page);
+    array_free(&adder->classes);
+    *adder = (LoadAdder){0};
+}
+
+/// Most bytes with trace_bin(bytes, capacity_bytes) <= bin. The quotient in trace_bin is rounded by a few parts in
+/// 2^53: the answer is as near to where exact arithmetic puts it.
+static int64_t most_in_bin(int bin, int64_t capacity_bytes) {
+    int64_t middle = (int64_t)((double)capacity_bytes * bin / (TRACE_BINS - 1));
+    int64_t slack = (middle >> 50) + 2;
+    int64_t in = middle > slack ? middle - slack : 0, above = middle + slack;
+    while (above - in > 1) {
+        int64_t bytes = in + (above - in) / 2;
+        *(trace_bin(bytes, capacity_bytes) <= bin ? &in : &above) = bytes;
+    }
+    return in;
+}
+
+static void set_bins(LoadClass *class, int64_t span_ps) {
+    class->room_bytes = (double)class->capacity_Bps * ((double)span_ps / 1e12);
+    int64_t capacity_bytes = class->room_bytes >= 1 ? (int64_t) class->room_bytes : 1;
+    class->bins_per_byte = (double)(TRACE_BINS - 1) / (double)capacity_bytes;
+    for (int bin = 0; bin < TRACE_BINS - 1; bin++)
+        class->bin_most_bytes[bin] = most_in_bin(bin, capacity_bytes);
+    class->bin_most_bytes[TRACE_BINS - 1] = INT64_MAX;
+}
+
+void load_adder_into(LoadAdder *adder, LoadSum *sum) {
+    int64_t span_ps = sum->end_ps - sum->start_ps;
+    for (int64_t i = 0; i < adder->classes.n; i++) {
+        LoadClass *class = &adder->classes.at[i];
+        class->most_bytes = 0;
+        class->in = &sum->tier[class->tier][class->direction];
+        if (span_ps != adder->span_ps) set_bins(class, span_ps);
+    }
+    adder->sum = sum;
+    adder->span_ps = span_ps;
+}
+
+static int64_t class_of(LoadAdder *adder, LinkId link) {
+    const Cluster *cluster = adder->owner->cluster;
+    LoadClass new = {.tier = cluster_link_tier(cluster, link),
+                     .direction = (int32_t)cluster_link_direction(cluster, link),
+                     .capacity_Bps = cluster_capacity_Bps(cluster, link),
+                     .width = cluster_resource_width(cluster, link)};
+    for (int64_t i = 0; i < adder->classes.n; i++) {
+        const LoadClass *old = &adder->classes.at[i];
+        if (old->tier == new.tier && old->direction == new.direction && old->width == new.width &&
+            old->capacity_Bps == new.capacity_Bps)
+            return i;
+    }
+    CHECK(adder->classes.n < UINT16_MAX - PLACE_CLASS, "links of more than %lld kinds",
+          (long long)adder->classes.n);
+    set_bins(&new, adder->span_ps);
+    new.in = &adder->sum->tier[new.tier][new.direction];
+    array_push(&adder->classes, new);
+    return adder->classes.n - 1;
+}
+
+/// Fill in the place of a link that is met for the first time.
+static uint16_t find_place(LoadAdder *adder, LinkId link) {
+    uint16_t **page = &adder->page[link >> PAGE_BITS];
+    if (!*page) *page = memory_alloc(LABEL, PAGE * sizeof **page);
+    uint16_t place = PLACE_ABROAD;
+    if (load_owns(adder->owner, link)) place = (uint16_t)(class_of(adder, link) + PLACE_CLASS);
+    return (*page)[link & (PAGE - 1)] = place;
+}
+
+static inline uint16_t place_of(const LoadAdder *adder, LinkId link) {
+    const uint16_t *page = adder->page[link >> PAGE_BITS];
+    return page ? page[link & (PAGE - 1)] : PLACE_UNKNOWN;
+}
+
+/// As trace_bin: the product may be off by one bin where it is nearly whole.
+static int bin_of(const LoadClass *class, int64_t bytes) {
+    if (bytes > class->bin_most_bytes[TRACE_BINS - 2]) return TRACE_BINS - 1;
+    int bin = (int)((double)bytes * class->bins_per_byte);
+    bin += bytes > class->bin_most_bytes[bin];
+    return bin + (bytes > class->bin_most_bytes[bin]);
+}
+
+static void raise_most(LoadClass *class, int64_t bytes) {
+    class->most_bytes = bytes;
+    double share = class->room_bytes > 0 ? (double)bytes / class->room_bytes : 0;
+    if (share > class->in->utilisation_max) class->in->utilisation_max = share;
+}
+
+static inline void add_sample(LoadAdder *adder, uint16_t place, const LinkSample *sample) {
+    if (place == PLACE_ABROAD) return;
+    LoadSum *sum = adder->sum;
+    LoadClass *class = &adder->classes.at[place - PLACE_CLASS];
+    TraceTierLoad *tier = class->in;
     tier->bytes += sample->bytes;
     tier->lost_bytes += sample->lost_bytes;
     tier->congested_ps += sample->congested_ps;
-    if (share > tier->utilisation_max) tier->utilisation_max = share;
-    int bin = trace_bin(sample->bytes, range->room >= 1 ? (int64_t)range->room : 1);
-    if (bin > 0) tier->histogram[bin] += range->width;
+    if (sample->bytes > class->most_bytes) raise_most(class, sample->bytes);
+    int bin = bin_of(class, sample->bytes);
+    if (bin > 0) tier->histogram[bin] += class->width;
+    if (is_hot(sum, adder->hot_links, sample)) insert_hot(sum, adder->hot_links, sample);
+}
+
+void load_add_link(LoadAdder *adder, LinkId link, int64_t bytes, int64_t lost_bytes,
+                   int64_t congested_ps) {
+    if (bytes == 0 && lost_bytes == 0 && congested_ps == 0) return;
+    load_add(adder, &(LinkSample){link, bytes, lost_bytes, congested_ps}, 1);
+}
+
+/// Places of all, then sums of all: what the places wait for memory they wait for together.
+static void add_some(LoadAdder *adder, const LinkSample sample[], int64_t n, uint16_t place[]) {
+    for (int64_t i = 0; i < n; i++) place[i] = place_of(adder, sample[i].link);
+    for (int64_t i = 0; i < n; i++)
+        if (place[i] == PLACE_UNKNOWN) place[i] = find_place(adder, sample[i].link);
+    for (int64_t i = 0; i < n; i++) add_sample(adder, place[i], &sample[i]);
+}
+
+void load_add(LoadAdder *adder, const LinkSample sample[], int64_t n) {
+    enum { TOGETHER = 64 };
+    uint16_t place[TOGETHER];
+    for (int64_t i = 0; i < n; i += TOGETHER)
+        add_some(adder, sample + i, n - i < TOGETHER ? n - i : TOGETHER, place);
 }
 
 bool load_owns(const LoadOwner *owner, LinkId link) {
@@ -74,23 +189,12 @@ bool load_owns(const LoadOwner *owner, LinkId link) {
     return partition_owner(&owner->nodes, cluster_node_of(owner->cluster, first)) == owner->rank;
 }
 
-void load_add(const LoadOwner *owner, const LinkSample sample[], int64_t n, int32_t hot_links,
-              LoadSum *sum) {
-    Range range = {0};
-    for (int64_t i = 0; i < n; i++) {
-        if (!load_owns(owner, sample[i].link)) continue;
-        if (sample[i].link < range.first || sample[i].link >= range.end)
-            range = range_of(owner->cluster, sample[i].link, sum);
-        add_sample(&sample[i], &range);
-        insert_hot(sum, hot_links, &sample[i]);
-    }
-}
-
 void load_merge(const LoadSum *other, int32_t hot_links, LoadSum *sum) {
     for (int tier = 0; tier < TRACE_TIERS_MAX; tier++)
         for (int d = 0; d < TRACE_DIRECTIONS; d++)
             add_tier(&sum->tier[tier][d], &other->tier[tier][d]);
-    for (int64_t i = 0; i < other->nhot; i++) insert_hot(sum, hot_links, &other->hot[i]);
+    for (int64_t i = 0; i < other->nhot; i++)
+        if (is_hot(sum, hot_links, &other->hot[i])) insert_hot(sum, hot_links, &other->hot[i]);
 }
 
 static void describe(const Cluster *cluster, const LinkSample *sample, int64_t span_ps,

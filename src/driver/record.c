@@ -44,12 +44,55 @@ static int32_t describe_tiers(const Cluster *cluster, TraceTier tier[TRACE_TIERS
     return spec->ntiers + 1;
 }
 
+static size_t sum_bytes(const Recorder *recorder) {
+    return load_sum_bytes(recorder->run->trace.hot_links);
+}
+
+static LoadSum *pending_at(const Recorder *recorder, int64_t i) {
+    return (LoadSum *)((char *)recorder->pending + (size_t)i * sum_bytes(recorder));
+}
+
+static void add_pending(Recorder *recorder) {
+    size_t each = sum_bytes(recorder);
+    if (recorder->npending == recorder->pending_capacity) {
+        int64_t capacity = 2 * recorder->pending_capacity + 64;
+        recorder->pending =
+            memory_resize("record.intervals", recorder->pending,
+                          (size_t)recorder->pending_capacity * each, (size_t)capacity * each);
+        recorder->pending_capacity = capacity;
+    }
+    LoadSum *sum = pending_at(recorder, recorder->npending);
+    memset(sum, 0, each);
+    sum->start_ps = (recorder->first_interval + recorder->npending++) * recorder->interval_ps;
+    sum->end_ps = sum->start_ps + recorder->interval_ps;
+}
+
+/// Intervals without traffic are skipped by the engine, but not in the file: what has none here may have some elsewhere.
+static void fill_pending(Recorder *recorder, int64_t intervals) {
+    while (recorder->first_interval + recorder->npending < intervals) add_pending(recorder);
+}
+
+LoadSum *recorder_interval_sum(Recorder *recorder, int64_t index) {
+    if (!recorder->trace) return NULL;
+    CHECK(index >= recorder->first_interval, "interval %lld has been written", (long long)index);
+    fill_pending(recorder, index + 1);
+    return pending_at(recorder, index - recorder->first_interval);
+}
+
+/// A LinkSink of the engine's intervals.
+static void add_interval(void *context, int64_t index, const LinkSample sample[], int64_t n) {
+    Recorder *recorder = context;
+    load_adder_into(&recorder->adder, recorder_interval_sum(recorder, index));
+    load_add(&recorder->adder, sample, n);
+}
+
 Status recorder_open(Recorder *recorder, const RunSpec *run, const Cluster *cluster, Comm *comm,
                      int64_t interval_ps, const char *command_line) {
     recorder->run = run;
     recorder->cluster = cluster;
     recorder->comm = comm;
     recorder->interval_ps = interval_ps;
+    load_adder_init(&recorder->adder, &recorder->owner, run->trace.hot_links);
     if (!run->trace.path[0]) return status_ok();
     const ClusterSpec *spec = cluster_spec(cluster);
     const JobSpec *job = &run->job[0];
@@ -87,71 +130,41 @@ Status recorder_open(Recorder *recorder, const RunSpec *run, const Cluster *clus
         .compress = run->trace.compress,
         .command_line = command_line,
     };
-    return trace_create(comm, &info, &recorder->trace);
+    TRY(trace_create(comm, &info, &recorder->trace));
+    recorder->ops->sample_into(recorder->engine, (LinkSink){add_interval, recorder});
+    return status_ok();
+}
+
+/// What places are told from.
+typedef struct Places {
+    const JobSpec *job;
+    const Placement *placement;
+} Places;
+
+static TraceGpu place_gpu(const void *context, int64_t gpu) {
+    const Places *places = context;
+    const JobSpec *job = places->job;
+    TraceGpu place = {TRACE_NONE, TRACE_NONE, TRACE_NONE, TRACE_NONE, TRACE_NONE};
+    int64_t rank = placement_job_rank(places->placement, gpu);
+    if (rank < 0) return place;
+    place.job = 0;
+    place.job_rank = rank;
+    if (job->kind != JOB_TRAINING) return place;
+    place.tp = parallel_coordinate(&job->parallel, rank, DIM_TP);
+    place.pp = parallel_coordinate(&job->parallel, rank, DIM_PP);
+    place.dp = parallel_coordinate(&job->parallel, rank, DIM_DP);
+    return place;
 }
 
 Status recorder_static_gpus(Recorder *recorder, int64_t first, int64_t n,
                             const Placement *placement) {
     if (!recorder->trace) return status_ok();
-    const JobSpec *job = &recorder->run->job[0];
-    TraceGpu *gpu = memory_alloc("record.gpus", sizeof(TraceGpu) * (size_t)n);
-    for (int64_t i = 0; i < n; i++) {
-        int64_t rank = placement_job_rank(placement, first + i);
-        gpu[i] = (TraceGpu){TRACE_NONE, TRACE_NONE, TRACE_NONE, TRACE_NONE, TRACE_NONE};
-        if (rank < 0) continue;
-        gpu[i].job = 0;
-        gpu[i].job_rank = rank;
-        if (job->kind != JOB_TRAINING) continue;
-        gpu[i].tp = parallel_coordinate(&job->parallel, rank, DIM_TP);
-        gpu[i].pp = parallel_coordinate(&job->parallel, rank, DIM_PP);
-        gpu[i].dp = parallel_coordinate(&job->parallel, rank, DIM_DP);
-    }
-    Status status = trace_static_gpus(recorder->trace, first, n, gpu);
-    memory_free("record.gpus", gpu, sizeof(TraceGpu) * (size_t)n);
-    return status;
+    const Places places = {&recorder->run->job[0], placement};
+    return trace_static_gpus(recorder->trace, first, n, place_gpu, &places);
 }
 
 void recorder_own(Recorder *recorder, const Cluster *cluster, Comm *comm, const Partition *nodes) {
     recorder->owner = (LoadOwner){.cluster = cluster, .nodes = *nodes, .rank = comm_rank(comm)};
-}
-
-static size_t sum_bytes(const Recorder *recorder) {
-    return load_sum_bytes(recorder->run->trace.hot_links);
-}
-
-static LoadSum *pending_at(const Recorder *recorder, int64_t i) {
-    return (LoadSum *)((char *)recorder->pending + (size_t)i * sum_bytes(recorder));
-}
-
-static void add_pending(Recorder *recorder) {
-    size_t each = sum_bytes(recorder);
-    if (recorder->npending == recorder->pending_capacity) {
-        int64_t capacity = 2 * recorder->pending_capacity + 64;
-        recorder->pending =
-            memory_resize("record.intervals", recorder->pending,
-                          (size_t)recorder->pending_capacity * each, (size_t)capacity * each);
-        recorder->pending_capacity = capacity;
-    }
-    LoadSum *sum = pending_at(recorder, recorder->npending);
-    memset(sum, 0, each);
-    sum->start_ps = (recorder->first_interval + recorder->npending++) * recorder->interval_ps;
-    sum->end_ps = sum->start_ps + recorder->interval_ps;
-}
-
-/// Intervals without traffic are skipped by the engine, but not in the file: what has none here may have some elsewhere.
-static void fill_pending(Recorder *recorder, int64_t intervals) {
-    while (recorder->first_interval + recorder->npending < intervals) add_pending(recorder);
-}
-
-void recorder_collect(Recorder *recorder) {
-    int64_t index, n;
-    const LinkSample *sample;
-    while ((n = recorder->ops->interval_links(recorder->engine, &index, &sample)) >= 0) {
-        if (!recorder->trace) continue;
-        fill_pending(recorder, index + 1);
-        load_add(&recorder->owner, sample, n, recorder->run->trace.hot_links,
-                 pending_at(recorder, index - recorder->first_interval));
-    }
 }
 
 /// Intervals that belong to a step: those that end by end_ps, or, for the last, begin before it.
@@ -184,7 +197,6 @@ void recorder_finish_intervals(Recorder *recorder, int64_t end_ps, bool last) {
     // A window, or an end that is felt later, may have taken the engine past it.
     if (over_ps > recorder->ops->now_ps(recorder->engine))
         recorder->ops->advance(recorder->engine, over_ps);
-    recorder_collect(recorder);
 }
 
 static Status write_intervals(Recorder *recorder, int64_t end_ps, bool last) {
@@ -220,38 +232,63 @@ static void summarise_links(const TraceLoad *load, int32_t ntiers, StepSummary *
     summary->hottest_lost_bytes = load->hot[0].lost_bytes;
 }
 
-/// Every physical link, bytes of bundles spread evenly; each rank adds what it owns, rank 0 writes.
-static Status write_full(Recorder *recorder, int32_t step) {
-    const LinkSample *sample;
-    int64_t n = recorder->ops->step_links(recorder->engine, step, &sample);
-    int64_t nlinks = cluster_nlinks(recorder->cluster);
-    int64_t *bytes = memory_alloc("record.full", sizeof(int64_t) * (size_t)nlinks);
+/// Bytes of the physical links [first, first + n).
+typedef struct FullBlock {
+    const LoadOwner *owner;
+    int64_t first, n;
+    int64_t *bytes; ///< [n]
+} FullBlock;
+
+/// A LinkSink: bytes of bundles spread evenly over their links.
+static void add_full(void *context, int64_t step, const LinkSample sample[], int64_t n) {
+    (void)step;
+    FullBlock *block = context;
+    const Cluster *cluster = block->owner->cluster;
     for (int64_t i = 0; i < n; i++) {
-        if (!load_owns(&recorder->owner, sample[i].link)) continue;
-        int64_t width = cluster_resource_width(recorder->cluster, sample[i].link);
-        for (int64_t k = 0; k < width; k++)
-            bytes[cluster_resource_link(recorder->cluster, sample[i].link, k)] +=
-                sample[i].bytes * (k + 1) / width - sample[i].bytes * k / width;
+        if (!load_owns(block->owner, sample[i].link)) continue;
+        int64_t width = cluster_resource_width(cluster, sample[i].link);
+        for (int64_t k = 0; k < width; k++) {
+            int64_t at = cluster_resource_link(cluster, sample[i].link, k) - block->first;
+            if (at >= 0 && at < block->n)
+                block->bytes[at] += sample[i].bytes * (k + 1) / width - sample[i].bytes * k / width;
+        }
     }
-    enum { SUM_AT_ONCE = 1 << 20 };
-    for (int64_t i = 0; i < nlinks; i += SUM_AT_ONCE)
-        comm_sum_i64(recorder->comm, bytes + i,
-                     (int)(nlinks - i < SUM_AT_ONCE ? nlinks - i : SUM_AT_ONCE));
-    Status status = trace_write_full_links(recorder->trace, 0,
-                                           comm_rank(recorder->comm) == 0 ? nlinks : 0, bytes);
-    memory_free("record.full", bytes, sizeof(int64_t) * (size_t)nlinks);
+}
+
+/// Each rank adds the links it owns, a block of them at a time, rank 0 writes.
+static Status write_full(Recorder *recorder, int32_t step) {
+    enum { BLOCK_LINKS = 1 << 20 };
+    bool root = comm_rank(recorder->comm) == 0;
+    int64_t nlinks = cluster_nlinks(recorder->cluster);
+    size_t bytes = sizeof(int64_t) * BLOCK_LINKS;
+    FullBlock block = {.owner = &recorder->owner, .bytes = memory_alloc("record.full", bytes)};
+    Status status = status_ok();
+    for (; block.first < nlinks && status_is_ok(&status); block.first += block.n) {
+        block.n = nlinks - block.first < BLOCK_LINKS ? nlinks - block.first : BLOCK_LINKS;
+        memset(block.bytes, 0, bytes);
+        recorder->ops->step_links(recorder->engine, step, (LinkSink){add_full, &block});
+        comm_sum_i64(recorder->comm, block.bytes, (int)block.n);
+        status =
+            trace_write_full_links(recorder->trace, block.first, root ? block.n : 0, block.bytes);
+    }
+    memory_free("record.full", block.bytes, bytes);
     return status;
+}
+
+/// A LinkSink of a step: to the sum that the adder has been given.
+static void add_step(void *context, int64_t step, const LinkSample sample[], int64_t n) {
+    (void)step;
+    load_add(&((Recorder *)context)->adder, sample, n);
 }
 
 /// The load of a step over the links of all ranks; complete on rank 0.
 static void step_load(Recorder *recorder, int32_t step, int64_t start_ps, int64_t end_ps,
                       TraceHotLink hot[], TraceLoad *load) {
-    const LinkSample *sample;
-    int64_t n = recorder->ops->step_links(recorder->engine, step, &sample);
     LoadSum *sum = memory_alloc("record.step", sum_bytes(recorder));
     sum->start_ps = start_ps;
     sum->end_ps = end_ps;
-    load_add(&recorder->owner, sample, n, recorder->run->trace.hot_links, sum);
+    load_adder_into(&recorder->adder, sum);
+    recorder->ops->step_links(recorder->engine, step, (LinkSink){add_step, recorder});
     merge_ranks(recorder, sum, 1);
     load_finish(recorder->cluster, sum, hot, load);
     memory_free("record.step", sum, sum_bytes(recorder));
@@ -279,8 +316,11 @@ Status recorder_write_links(Recorder *recorder, int32_t step, int64_t start_ps, 
 }
 
 Status recorder_close(Recorder *recorder, const char *status) {
-    memory_free("record.intervals", recorder->pending,
-                (size_t)recorder->pending_capacity * sum_bytes(recorder));
+    // A run that is refused before recorder_open has nothing to size it by.
+    if (recorder->pending)
+        memory_free("record.intervals", recorder->pending,
+                    (size_t)recorder->pending_capacity * sum_bytes(recorder));
     recorder->pending = NULL;
+    load_adder_fini(&recorder->adder);
     return trace_close(&recorder->trace, status);
 }

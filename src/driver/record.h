@@ -33,6 +33,7 @@ typedef struct Recorder {
     Trace *trace;
     Comm *comm;
     LoadOwner owner;
+    LoadAdder adder;
     int64_t interval_ps, last_end_ps;
     int64_t committed; ///< steps that are in the file for good
     LoadSum *
@@ -46,18 +47,19 @@ int64_t record_interval_ps(int64_t estimate_ps, int32_t intervals);
 
 /// What links a rank sums; before anything is collected.  MPI: local.
 void recorder_own(Recorder *recorder, const Cluster *cluster, Comm *comm, const Partition *nodes);
-/// Open the trace (none if the path is empty) and write what is known before the first step.
+/// Open the trace (none if the path is empty), let the engine put its intervals here, and write what is known before the first step.
 ///   MPI: collective.  Fails: STATUS_OUTPUT.
 Status recorder_open(Recorder *recorder, const RunSpec *run, const Cluster *cluster, Comm *comm,
                      int64_t interval_ps, const char *command_line);
 /// Each rank's GPUs [first, first + n).  MPI: collective.
 Status recorder_static_gpus(Recorder *recorder, int64_t first, int64_t n,
                             const Placement *placement);
-/// Move the engine to end_ps (`last`: to the end of the interval it is in), unless it is there, and collect.
+/// Move the engine to end_ps (`last`: to the end of the interval it is in), unless it is there.
 /// MPI: local.
 void recorder_finish_intervals(Recorder *recorder, int64_t end_ps, bool last);
-/// Collect intervals that are over; cheap; call it often.  MPI: local.
-void recorder_collect(Recorder *recorder);
+/// This rank's sum of a sampling interval that has not been written, for load_adder_into; NULL without a trace. Moves
+/// when that of a later interval is asked for.  MPI: local.
+LoadSum *recorder_interval_sum(Recorder *recorder, int64_t index);
 /// Write the intervals that end by end_ps (`last`: that begin before it), and the links of `step`.
 ///   crossing  may be NULL; called on rank 0 to name the users of the hot links
 ///   MPI: collective.

@@ -6,52 +6,73 @@
 #include "driver/crossing.h"
 #include "driver/record.h"
 
-/// One GPU of a unit: the unit's step, with the slowness that is its own told from that of its tensor-parallel peers.
-static TraceGpuStep gpu_step(const Machine *machine, const StepResult *result, GpuId gpu,
-                             int32_t step) {
-    TraceGpuStep row = {.working = true, .duration_ps = result->end_ps - result->start_ps};
-    for (int part = 0; part < TRACE_PART_N; part++) row.part_ps[part] = result->part_ps[part];
+/// A step's columns per GPU, and their exact sums: high and low halves apart.
+typedef struct GpuColumns {
+    const Machine *machine;
+    int32_t step;
+    int64_t half[2 * TRACE_GPU_COLUMNS];
+} GpuColumns;
+
+/// The slowness of a unit that is one GPU's own, told from that of its tensor-parallel peers.
+static int64_t own_slow_ps(const Machine *machine, const StepResult *result, GpuId gpu,
+                           int32_t step) {
+    int64_t unit_ps = result->part_ps[TRACE_PART_OWN_SLOW];
+    if (machine->layout.width == 1) return unit_ps;
+    int64_t compute_ps = result->part_ps[TRACE_PART_COMPUTE];
     int64_t factor = noise_factor(&machine->job->noise, gpu, step);
-    int64_t compute_ps = row.part_ps[TRACE_PART_COMPUTE];
     int64_t own_ps = noise_apply(compute_ps, factor) - compute_ps;
-    if (own_ps > result->part_ps[TRACE_PART_OWN_SLOW] || machine->layout.width == 1)
-        own_ps = result->part_ps
-                     [TRACE_PART_OWN_SLOW]; // the slowest: rounding of many operations against one
-    row.part_ps[TRACE_PART_OWN_SLOW] = own_ps;
-    row.part_ps[TRACE_PART_STRAGGLER] += result->part_ps[TRACE_PART_OWN_SLOW] - own_ps;
-    return row;
+    // The slowest: rounding of many operations against one.
+    return own_ps < unit_ps ? own_ps : unit_ps;
 }
 
-static void fill_gpus(const Machine *machine, int32_t step, TraceGpuStep row[]) {
-    int32_t width = machine->layout.width;
-    for (int64_t slot = 0; slot < machine->layout.nslots; slot++) {
-        const Unit *unit = &machine->unit[slot];
-        for (int32_t rail = 0; rail < width; rail++) {
-            int64_t i = slot * width + rail;
-            row[i].working = unit->id >= 0;
-            if (unit->id < 0) continue;
-            row[i] = gpu_step(machine, &machine->result[slot], machine->layout.first_gpu + i, step);
-        }
+/// One GPU of a unit: the unit's step, but for what it waited for its peers.
+static int64_t gpu_value_ps(const GpuColumns *columns, const StepResult *result, GpuId gpu,
+                            int column) {
+    if (column == TRACE_GPU_DURATION) return result->end_ps - result->start_ps;
+    if (column != TRACE_PART_OWN_SLOW && column != TRACE_PART_STRAGGLER)
+        return result->part_ps[column];
+    int64_t own_ps = own_slow_ps(columns->machine, result, gpu, columns->step);
+    if (column == TRACE_PART_OWN_SLOW) return own_ps;
+    return result->part_ps[column] + result->part_ps[TRACE_PART_OWN_SLOW] - own_ps;
+}
+
+/// A TraceGpuFill.
+static void fill_column(void *context, int column, int64_t first, int64_t n, int64_t value_ps[]) {
+    GpuColumns *columns = context;
+    const Machine *machine = columns->machine;
+    int64_t *half = &columns->half[2 * column];
+    for (int64_t i = 0; i < n; i++) {
+        int64_t slot = (first + i - machine->layout.first_gpu) / machine->layout.width;
+        value_ps[i] = TRACE_NO_TIME_PS;
+        if (machine->unit[slot].id < 0) continue;
+        value_ps[i] = gpu_value_ps(columns, &machine->result[slot], first + i, column);
+        half[0] += value_ps[i] >> 32;
+        half[1] += value_ps[i] & INT64_C(0xffffffff);
     }
 }
 
-enum { SUM_DURATION = TRACE_PART_N, SUM_N };
+/// To the trace, or only into the sums.
+static Status write_gpus(const Recorder *recorder, GpuColumns *columns) {
+    enum { TOGETHER = 1024 };
+    const Layout *layout = &columns->machine->layout;
+    int64_t first = layout->first_gpu, ngpus = layout->nslots * layout->width;
+    if (recorder->trace)
+        return trace_write_gpus(recorder->trace, first, ngpus, fill_column, columns);
+    int64_t value_ps[TOGETHER];
+    for (int column = 0; column < TRACE_GPU_COLUMNS; column++)
+        for (int64_t i = 0; i < ngpus; i += TOGETHER)
+            fill_column(columns, column, first + i, ngpus - i < TOGETHER ? ngpus - i : TOGETHER,
+                        value_ps);
+    return status_ok();
+}
 
-/// Exact sums over all GPUs of all ranks, as means: high and low halves are summed apart.
-static void mean_parts(const Machine *machine, const TraceGpuStep row[], double mean[SUM_N]) {
-    int64_t half[2 * SUM_N] = {0};
-    for (int64_t i = 0; i < machine->layout.nslots * machine->layout.width; i++) {
-        if (!row[i].working) continue;
-        for (int k = 0; k < SUM_N; k++) {
-            int64_t value = k == SUM_DURATION ? row[i].duration_ps : row[i].part_ps[k];
-            half[2 * k] += value >> 32;
-            half[2 * k + 1] += value & INT64_C(0xffffffff);
-        }
-    }
-    comm_sum_i64(machine->comm, half, 2 * SUM_N);
+/// Means over the GPUs of all ranks.
+static void mean_columns(GpuColumns *columns, double mean[TRACE_GPU_COLUMNS]) {
+    const Machine *machine = columns->machine;
+    comm_sum_i64(machine->comm, columns->half, 2 * TRACE_GPU_COLUMNS);
     double gpus = (double)(machine->layout.nunits * machine->layout.width);
-    for (int k = 0; k < SUM_N; k++) {
-        Wide sum = (Wide)half[2 * k] * ((Wide)1 << 32) + half[2 * k + 1];
+    for (int k = 0; k < TRACE_GPU_COLUMNS; k++) {
+        Wide sum = (Wide)columns->half[2 * k] * ((Wide)1 << 32) + columns->half[2 * k + 1];
         mean[k] = (double)sum / gpus;
     }
 }
@@ -112,7 +133,8 @@ static Status write_collectives(Recorder *recorder, Machine *machine, int32_t st
     return status;
 }
 
-static TraceStep summarise(const Machine *machine, const double mean[SUM_N], StepSummary *summary) {
+static TraceStep summarise(const Machine *machine, const double mean[TRACE_GPU_COLUMNS],
+                           StepSummary *summary) {
     const StepCost *cost = &machine->cost;
     double gpus = (double)(machine->layout.nunits * machine->layout.width);
     TraceStep row = {
@@ -120,7 +142,7 @@ static TraceStep summarise(const Machine *machine, const double mean[SUM_N], Ste
         .end_ps = summary->end_ps,
         .fingerprint = summary->fingerprint,
         .working_gpus = (int64_t)gpus,
-        .mean_duration_ps = mean[SUM_DURATION],
+        .mean_duration_ps = mean[TRACE_GPU_DURATION],
         .tokens = (int64_t)cost->tokens,
         .model_flop_full = cost->model_flop_full,
         .model_flop_causal = cost->model_flop_causal,
@@ -135,18 +157,15 @@ static TraceStep summarise(const Machine *machine, const double mean[SUM_N], Ste
     return row;
 }
 
-static Status write_step(Recorder *recorder, Machine *machine, int32_t step,
-                         const TraceGpuStep row[], StepSummary *summary) {
+static Status write_step(Recorder *recorder, Machine *machine, int32_t step, StepSummary *summary) {
     bool last = step + 1 == machine->steps;
     recorder_finish_intervals(recorder, summary->end_ps, last);
-    double mean[SUM_N];
-    mean_parts(machine, row, mean);
+    if (recorder->trace) TRY(trace_begin_step(recorder->trace));
+    GpuColumns columns = {.machine = machine, .step = step};
+    TRY(write_gpus(recorder, &columns));
+    double mean[TRACE_GPU_COLUMNS];
+    mean_columns(&columns, mean);
     TraceStep trace_step = summarise(machine, mean, summary);
-    if (recorder->trace) {
-        TRY(trace_begin_step(recorder->trace));
-        TRY(trace_write_gpus(recorder->trace, machine->layout.first_gpu,
-                             machine->layout.nslots * machine->layout.width, row));
-    }
     TRY(write_collectives(recorder, machine, step));
     TRY(recorder_write_links(recorder, step, summary->start_ps, summary->end_ps, last,
                              crossing_name_users, machine, summary));
@@ -157,17 +176,13 @@ static Status write_step(Recorder *recorder, Machine *machine, int32_t step,
 
 Status record_training_step(void *context, Machine *machine, int32_t step) {
     Recorder *recorder = context;
-    int64_t n = machine->layout.nslots * machine->layout.width;
-    TraceGpuStep *row = memory_alloc("record.gpus", sizeof(TraceGpuStep) * (size_t)n);
-    fill_gpus(machine, step, row);
-    uint64_t fingerprint = machine->fingerprint[step & 1];
+    uint64_t fingerprint = machine->count.fingerprint[step & 1];
     comm_sum_u64(machine->comm, &fingerprint, 1);
     StepSummary summary = {.start_ps = recorder->last_end_ps,
                            .end_ps = latest_end(machine),
                            .fingerprint = fingerprint};
-    Status status = write_step(recorder, machine, step, row, &summary);
+    Status status = write_step(recorder, machine, step, &summary);
     recorder->last_end_ps = summary.end_ps;
     array_push(&recorder->step, summary);
-    memory_free("record.gpus", row, sizeof(TraceGpuStep) * (size_t)n);
     return status;
 }

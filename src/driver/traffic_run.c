@@ -127,7 +127,7 @@ static Status check_finished(const TrafficRun *traffic) {
 }
 
 /// One repetition: from the end of the one before to the last byte.
-static Status play_step(TrafficRun *traffic, Recorder *recorder) {
+static Status play_step(TrafficRun *traffic) {
     Completion done[DRAIN_BATCH];
     traffic->begin_ps = traffic->phase_begin_ps = traffic->end_ps;
     traffic->phase = 0;
@@ -141,7 +141,6 @@ static Status play_step(TrafficRun *traffic, Recorder *recorder) {
         traffic->ops->advance(traffic->engine, next_ps);
         while ((n = traffic->ops->drain(traffic->engine, done, DRAIN_BATCH)) > 0)
             for (int64_t i = 0; i < n; i++) TRY(complete(traffic, &done[i]));
-        recorder_collect(recorder);
     }
     return check_finished(traffic);
 }
@@ -305,7 +304,7 @@ static Status play_steps(TrafficRun *traffic, Comm *comm, Recorder *recorder,
         comm_max_i64(comm, &stopping, 1);
         REQUIRE(!stopping || traffic->step == 0, STATUS_STOPPED, "stopped on request after step %d",
                 traffic->step - 1);
-        TRY(play_step(traffic, recorder));
+        TRY(play_step(traffic));
         TRY(record(traffic, recorder, traffic->step + 1 == steps));
     }
     return status_ok();

@@ -83,4 +83,12 @@ typedef struct LinkSample {
     int64_t congested_ps; ///< time it was the bottleneck of a transfer below its alone-rate
 } LinkSample;
 
+/// Where an engine puts totals of links: batches of links that have any, each link in one batch, in no order.
+///   index   of the sampling interval, or the training step
+///   put     may be NULL: nobody wants them; must not call the engine; sample[n] is borrowed for the call
+typedef struct LinkSink {
+    void (*put)(void *context, int64_t index, const LinkSample sample[], int64_t n);
+    void *context;
+} LinkSink;
+
 #endif

@@ -6,8 +6,7 @@
 // Engines keep their typed interfaces; these adapters are the price of one table.
 
 static Engine *create_closed(const Cluster *cluster, const EngineSpec *spec) {
-    (void)spec;
-    return (Engine *)closed_create(cluster);
+    return (Engine *)closed_create(cluster, spec->owns, spec->owner);
 }
 static void destroy_closed(Engine *engine) { closed_destroy((Closed *)engine); }
 static Status submit_closed(Engine *engine, const Transfer *transfer) {
@@ -27,26 +26,21 @@ static int64_t nunfinished_closed(const Engine *engine) {
 static Status alone_closed(Engine *engine, const Transfer *transfer, int64_t *duration_ps) {
     return closed_alone_ps((Closed *)engine, transfer, duration_ps);
 }
-static int64_t step_links_closed(Engine *engine, int32_t step, const LinkSample **samples) {
-    return closed_step_links((Closed *)engine, step, samples);
+static void step_links_closed(Engine *engine, int32_t step, LinkSink sink) {
+    closed_step_links((Closed *)engine, step, sink);
 }
 static void step_clear_closed(Engine *engine, int32_t step) {
     closed_step_clear((Closed *)engine, step);
 }
-static int64_t no_intervals(Engine *engine, int64_t *index, const LinkSample **samples) {
+static void no_intervals(Engine *engine, LinkSink sink) {
     (void)engine;
-    (void)index;
-    (void)samples;
-    return -1;
+    (void)sink;
 }
 
-/// Without sharing nothing bears on anything.
-static Status always_private(Engine *engine, const Transfer *transfer, bool *is_private) {
-    (void)engine;
-    (void)transfer;
-    *is_private = true;
-    return status_ok();
+static Status is_private_closed(Engine *engine, const Transfer *transfer, bool *is_private) {
+    return closed_is_private((Closed *)engine, transfer, is_private);
 }
+/// Without sharing no announced transfer makes a private one known.
 static int64_t none_announced(const Engine *engine) {
     (void)engine;
     return 0;
@@ -85,12 +79,12 @@ static int64_t nunfinished_flow(const Engine *engine) {
 static Status alone_flow(Engine *engine, const Transfer *transfer, int64_t *duration_ps) {
     return flow_alone_ps((Flow *)engine, transfer, duration_ps);
 }
-static int64_t step_links_flow(Engine *engine, int32_t step, const LinkSample **samples) {
-    return flow_step_links((Flow *)engine, step, samples);
+static void step_links_flow(Engine *engine, int32_t step, LinkSink sink) {
+    flow_step_links((Flow *)engine, step, sink);
 }
 static void step_clear_flow(Engine *engine, int32_t step) { flow_step_clear((Flow *)engine, step); }
-static int64_t interval_links_flow(Engine *engine, int64_t *index, const LinkSample **samples) {
-    return flow_interval_links((Flow *)engine, index, samples);
+static void sample_into_flow(Engine *engine, LinkSink sink) {
+    flow_sample_into((Flow *)engine, sink);
 }
 
 static Status is_private_flow(Engine *engine, const Transfer *transfer, bool *is_private) {
@@ -110,11 +104,11 @@ static void settle_adopted_flow(Engine *engine) { flow_settle_adopted((Flow *)en
 static const EngineOps ENGINES[ENGINE_KIND_N] = {
     [ENGINE_CLOSED] = {"closed", create_closed, destroy_closed, submit_closed, next_closed,
                        now_closed, advance_closed, drain_closed, nunfinished_closed, alone_closed,
-                       step_links_closed, step_clear_closed, no_intervals, always_private,
+                       step_links_closed, step_clear_closed, no_intervals, is_private_closed,
                        none_announced, none_exposed, adopt_nothing, settle_nothing},
     [ENGINE_FLOW] = {"flow", create_flow, destroy_flow, submit_flow, next_flow, now_flow,
                      advance_flow, drain_flow, nunfinished_flow, alone_flow, step_links_flow,
-                     step_clear_flow, interval_links_flow, is_private_flow, nannounced_flow,
+                     step_clear_flow, sample_into_flow, is_private_flow, nannounced_flow,
                      take_exposed_flow, adopt_flow, settle_adopted_flow},
 };
 

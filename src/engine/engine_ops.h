@@ -12,11 +12,13 @@
 ///              its alone-time;
 ///            - step totals are exact when all transfers of the step have completed, and kept until
 ///              step_clear().
-///            - interval_links() gives -1 when no finished interval is left, and always if the
-///              engine has none.
+///            - sample_into() says who gets the links of sampling intervals, from inside advance()
+///              and in the order of time, none for an interval without traffic, and nothing at all
+///              if the engine has no intervals.
 ///          Results depend on the transfers alone, not on the order of submission or the instants
 ///          advanced to.
-/// Limits.  No call-backs: whoever submits on completion advances to next_ps(), drains, submits.
+/// Limits.  No call-backs but for samples, which would fill memory until they are asked for: whoever
+///          submits on completion advances to next_ps(), drains, submits.
 #ifndef COLOSSIM_ENGINE_ENGINE_OPS_H
 #define COLOSSIM_ENGINE_ENGINE_OPS_H
 
@@ -25,7 +27,7 @@
 
 typedef enum EngineKind { ENGINE_CLOSED, ENGINE_FLOW, ENGINE_KIND_N } EngineKind;
 
-/// What any engine may be told; the closed engine needs nothing of it.
+/// What any engine may be told; the closed engine needs only the owner of links.
 typedef FlowSpec EngineSpec;
 
 /// State of one engine, whichever; only its own operations know it.
@@ -43,9 +45,9 @@ typedef struct EngineOps {
     int64_t (*drain)(Engine *engine, Completion completions[], int64_t capacity);
     int64_t (*nunfinished)(const Engine *engine);
     Status (*alone_ps)(Engine *engine, const Transfer *transfer, int64_t *duration_ps);
-    int64_t (*step_links)(Engine *engine, int32_t step, const LinkSample **samples);
+    void (*step_links)(Engine *engine, int32_t step, LinkSink sink);
     void (*step_clear)(Engine *engine, int32_t step);
-    int64_t (*interval_links)(Engine *engine, int64_t *index, const LinkSample **samples);
+    void (*sample_into)(Engine *engine, LinkSink sink);
     Status (*is_private)(Engine *engine, const Transfer *transfer, bool *is_private);
     int64_t (*nannounced)(const Engine *engine);
     int64_t (*take_exposed)(Engine *engine, TransferState states[], int64_t capacity);

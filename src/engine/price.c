@@ -4,6 +4,14 @@
 
 Wide price_work(int32_t rate_bits, int64_t bytes) { return ((Wide)bytes << rate_bits) * PS_PER_S; }
 
+int64_t price_whole_bytes(int32_t rate_bits, Wide work) {
+    enum { TWOS = 12 }; // 10^12 is 5^12 * 2^12, and rounding down twice rounds down once
+    _Static_assert(PS_PER_S >> TWOS << TWOS == PS_PER_S, "2^12 divides a second");
+    UWide scaled = (UWide)work >> (rate_bits + TWOS);
+    if (scaled >> 64 == 0) return (int64_t)((uint64_t)scaled / (uint64_t)(PS_PER_S >> TWOS));
+    return (int64_t)(scaled / (UWide)(PS_PER_S >> TWOS));
+}
+
 int64_t price_duration_ps(Wide work, int64_t unit_bytes, int64_t level) {
     if (work <= 0) return 0;
     if (level == 0) return TIME_NEVER_PS;

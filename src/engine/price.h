@@ -24,6 +24,8 @@ typedef struct Price {
 
 /// Work of `bytes`.
 Wide price_work(int32_t rate_bits, int64_t bytes);
+/// Whole bytes that `work` >= 0 is worth, rounded down.
+int64_t price_whole_bytes(int32_t rate_bits, Wide work);
 /// Time for `work` >= 0 at `level`, rounded up; TIME_NEVER_PS if it does not end.
 int64_t price_duration_ps(Wide work, int64_t unit_bytes, int64_t level);
 /// Price of a transfer whose route is known. Zero bytes: the rounds alone.

@@ -5,73 +5,154 @@
 
 #define LABEL "engine.tally"
 
+enum { WORD = 64 };
+
+/// Log2 of a power of two, or -1.
+static int32_t shift_of(int64_t unit_bytes) {
+    if ((unit_bytes & (unit_bytes - 1)) != 0) return -1;
+    int32_t shift = 0;
+    while (unit_bytes >> shift > 1) shift++;
+    return shift;
+}
+
 static TallyBytes *bytes_of_unit(Tally *tally, int64_t unit_bytes) {
     for (int64_t i = 0; i < tally->bytes.n; i++)
         if (tally->bytes.at[i].unit_bytes == unit_bytes) return &tally->bytes.at[i];
-    array_push(&tally->bytes, (TallyBytes){.unit_bytes = unit_bytes});
+    array_push(&tally->bytes,
+               (TallyBytes){.unit_bytes = unit_bytes, .shift = shift_of(unit_bytes)});
     return &tally->bytes.at[tally->bytes.n - 1];
 }
 
+static void grow_parts(TallyBytes *total, const Routes *routes) {
+    if (total->nslots >= routes->nslots) return;
+    size_t old = (size_t)total->nslots * sizeof *total->parts;
+    total->nslots = routes->slots_capacity;
+    total->parts =
+        memory_resize(LABEL, total->parts, old, (size_t)total->nslots * sizeof *total->parts);
+}
+
+static void grow_used(Tally *tally, const Routes *routes) {
+    if (tally->nwords * WORD >= routes->nslots) return;
+    size_t old = (size_t)tally->nwords * sizeof *tally->used;
+    tally->nwords = (routes->slots_capacity + WORD - 1) / WORD;
+    tally->used =
+        memory_resize(LABEL, tally->used, old, (size_t)tally->nwords * sizeof *tally->used);
+}
+
+static void mark(uint64_t used[], int32_t slot) { used[slot / WORD] |= UINT64_C(1) << slot % WORD; }
+
 void tally_add_route(Tally *tally, const Routes *routes, const Route *route, int64_t bytes) {
     TallyBytes *total = bytes_of_unit(tally, route->unit_bytes);
-    if (total->nslots < routes->nslots) {
-        size_t old = (size_t)total->nslots * sizeof *total->parts;
-        total->nslots = routes->slots_capacity;
-        total->parts =
-            memory_resize(LABEL, total->parts, old, (size_t)total->nslots * sizeof *total->parts);
-    }
+    grow_parts(total, routes);
+    grow_used(tally, routes);
     const RouteUse *uses = routes_uses(routes, route);
-    for (int32_t u = 0; u < route->nuses; u++) total->parts[uses[u].slot] += uses[u].weight * bytes;
+    int64_t *parts = total->parts;
+    uint64_t *used = tally->used;
+    for (int32_t u = 0, n = route->nuses; u < n; u++) {
+        parts[uses[u].slot] += uses[u].weight * bytes;
+        mark(used, uses[u].slot);
+    }
+}
+
+/// The record of a slow link, made if there is none.
+static SlowLink *slow_link(Tally *tally, const Routes *routes, int32_t slot) {
+    if (slot >= tally->nslots) {
+        size_t old = (size_t)tally->nslots * sizeof *tally->slow_at;
+        tally->nslots = routes->slots_capacity;
+        tally->slow_at = memory_resize(LABEL, tally->slow_at, old,
+                                       (size_t)tally->nslots * sizeof *tally->slow_at);
+    }
+    if (tally->slow_at[slot] == 0) {
+        array_push(&tally->slow, (SlowLink){.slot = slot});
+        tally->slow_at[slot] = (int32_t)tally->slow.n;
+    }
+    return &tally->slow.at[tally->slow_at[slot] - 1];
 }
 
 void tally_slow_open(Tally *tally, const Routes *routes, int32_t slot, int64_t now_ps) {
-    if (slot >= tally->nslow) {
-        size_t old = (size_t)tally->nslow * sizeof *tally->slow;
-        tally->nslow = routes->slots_capacity;
-        tally->slow =
-            memory_resize(LABEL, tally->slow, old, (size_t)tally->nslow * sizeof *tally->slow);
-    }
-    SlowLink *link = &tally->slow[slot];
+    SlowLink *link = slow_link(tally, routes, slot);
+    grow_used(tally, routes);
+    mark(tally->used, slot);
     if (link->count++ == 0) link->congested_ps -= now_ps;
 }
 
 void tally_slow_close(Tally *tally, int32_t slot, int64_t now_ps, Wide lost) {
-    SlowLink *link = &tally->slow[slot];
+    SlowLink *link = &tally->slow.at[tally->slow_at[slot] - 1];
     if (--link->count == 0) link->congested_ps += now_ps;
     link->lost += lost;
 }
 
-static LinkSample sample_slot(const Tally *tally, const Routes *routes, int32_t slot,
+void tally_slow_add(Tally *tally, int32_t slot, Wide lost) {
+    tally->slow.at[tally->slow_at[slot] - 1].lost += lost;
+}
+
+static LinkSample sample_slot(const Tally *tally, const Routes *routes, int64_t slot,
                               int64_t now_ps) {
     LinkSample sample = {.link = routes->link[slot]};
-    for (int64_t i = 0; i < tally->bytes.n; i++)
-        if (slot < tally->bytes.at[i].nslots)
-            sample.bytes += tally->bytes.at[i].parts[slot] / tally->bytes.at[i].unit_bytes;
-    if (slot < tally->nslow) {
-        const SlowLink *slow = &tally->slow[slot];
-        sample.lost_bytes = (int64_t)(slow->lost / price_work(routes->rate_bits, 1));
+    for (int64_t u = 0; u < tally->bytes.n; u++) {
+        const TallyBytes *total = &tally->bytes.at[u];
+        if (slot >= total->nslots) continue;
+        int64_t parts = total->parts[slot];
+        sample.bytes += total->shift >= 0 ? parts >> total->shift : parts / total->unit_bytes;
+    }
+    if (slot < tally->nslots && tally->slow_at[slot] > 0) {
+        const SlowLink *slow = &tally->slow.at[tally->slow_at[slot] - 1];
+        sample.lost_bytes = price_whole_bytes(routes->rate_bits, slow->lost);
         sample.congested_ps = slow->congested_ps + (slow->count > 0 ? now_ps : 0);
     }
     return sample;
 }
 
-void tally_list(const Tally *tally, const Routes *routes, const int32_t slots[], int64_t nslots,
-                int64_t now_ps, LinkSamples *samples) {
-    array_clear(samples);
-    for (int64_t i = 0; i < nslots; i++) {
-        LinkSample sample = sample_slot(tally, routes, slots[i], now_ps);
-        if (sample.bytes != 0 || sample.lost_bytes != 0 || sample.congested_ps != 0)
-            array_push(samples, sample);
+/// The slot of the lowest bit of `bits` in a word, and take the bit away.
+static int64_t next_slot(int64_t word, uint64_t *bits) {
+    int64_t slot = word * WORD + __builtin_ctzll(*bits);
+    *bits &= *bits - 1;
+    return slot;
+}
+
+void tally_put(const Tally *tally, const Routes *routes, int64_t index, int64_t now_ps,
+               LinkSink sink) {
+    enum { BATCH = 8 * WORD };
+    if (!sink.put) return;
+    LinkSample sample[BATCH];
+    int64_t n = 0;
+    for (int64_t word = 0; word < tally->nwords; word++) {
+        for (uint64_t bits = tally->used[word]; bits != 0;) {
+            LinkSample next = sample_slot(tally, routes, next_slot(word, &bits), now_ps);
+            if (next.bytes != 0 || next.lost_bytes != 0 || next.congested_ps != 0)
+                sample[n++] = next;
+        }
+        if (n <= BATCH - WORD) continue;
+        sink.put(sink.context, index, sample, n);
+        n = 0;
+    }
+    if (n > 0) sink.put(sink.context, index, sample, n);
+}
+
+static void clear_bytes(Tally *tally) {
+    for (int64_t word = 0; word < tally->nwords; word++) {
+        for (uint64_t bits = tally->used[word]; bits != 0;) {
+            int64_t slot = next_slot(word, &bits);
+            for (int64_t u = 0; u < tally->bytes.n; u++)
+                if (slot < tally->bytes.at[u].nslots) tally->bytes.at[u].parts[slot] = 0;
+        }
+        tally->used[word] = 0;
     }
 }
 
 void tally_restart(Tally *tally, int64_t now_ps) {
-    for (int64_t i = 0; i < tally->bytes.n; i++)
-        for (int64_t s = 0; s < tally->bytes.at[i].nslots; s++) tally->bytes.at[i].parts[s] = 0;
-    for (int64_t s = 0; s < tally->nslow; s++) {
-        tally->slow[s].lost = 0;
-        tally->slow[s].congested_ps = tally->slow[s].count > 0 ? -now_ps : 0;
+    clear_bytes(tally);
+    int64_t kept = 0;
+    for (int64_t i = 0; i < tally->slow.n; i++) {
+        SlowLink link = tally->slow.at[i];
+        tally->slow_at[link.slot] = link.count > 0 ? (int32_t)kept + 1 : 0;
+        if (link.count == 0) continue;
+        link.lost = 0;
+        link.congested_ps = -now_ps;
+        tally->slow.at[kept++] = link;
+        mark(tally->used, link.slot);
     }
+    tally->slow.n = kept;
 }
 
 void tally_fini(Tally *tally) {
@@ -79,7 +160,9 @@ void tally_fini(Tally *tally) {
         memory_free(LABEL, tally->bytes.at[i].parts,
                     (size_t)tally->bytes.at[i].nslots * sizeof(int64_t));
     array_free(&tally->bytes);
-    memory_free(LABEL, tally->slow, (size_t)tally->nslow * sizeof *tally->slow);
+    array_free(&tally->slow);
+    memory_free(LABEL, tally->slow_at, (size_t)tally->nslots * sizeof *tally->slow_at);
+    memory_free(LABEL, tally->used, (size_t)tally->nwords * sizeof *tally->used);
     *tally = (Tally){0};
 }
 
@@ -112,12 +195,10 @@ void step_add(StepTallies *steps, const Routes *routes, Route *route, int32_t st
     route->step_bytes += bytes;
 }
 
-int64_t step_list(StepTallies *steps, Routes *routes, int32_t step, int64_t now_ps) {
+void step_put(StepTallies *steps, Routes *routes, int32_t step, int64_t now_ps, LinkSink sink) {
     for (int64_t r = 0; r < routes->nroutes; r++)
         if (routes->at[r].step == step) step_flush(steps, routes, &routes->at[r]);
-    const int32_t *slots = step_slots(steps, routes);
-    tally_list(step_tally(steps, step), routes, slots, routes->nslots, now_ps, &steps->samples);
-    return steps->samples.n;
+    tally_put(step_tally(steps, step), routes, step, now_ps, sink);
 }
 
 void step_clear(StepTallies *steps, Routes *routes, int32_t step) {
@@ -135,5 +216,4 @@ void step_fini(StepTallies *steps) {
     for (int64_t i = 0; i < steps->at.n; i++) tally_fini(&steps->at.at[i]);
     array_free(&steps->at);
     array_free(&steps->slots);
-    array_free(&steps->samples);
 }

@@ -4,7 +4,15 @@
 ///          links when totals are asked for. They are counted in parts of 1 / unit_bytes, kept
 ///          apart by unit_bytes: integers, so sums are exact and do not depend on order. A link
 ///          that holds transfers back is slow; its time is counted while at least one transfer is
-///          held.
+///          held. Few links ever are: what is slow has a list of its own.
+///          A bit says whether a link has any; totals are handed out by walking the bits that are
+///          set, in order of memory: most links are idle in most intervals.
+///
+///              bytes a link:    8   for each unit_bytes in use (one, unless queue pairs differ)
+///                             1/8   the bit
+///                               4   once any link was slow
+///                              32   for a link that was slow in the step, or is in the interval
+///          A step and an interval together: 16 to 24 bytes, and at most 64 for each slow link.
 /// Limits.  A link's total is rounded down once per unit_bytes in use (not at all if unit_bytes
 ///          divides the bytes); lost bytes are rounded down.
 #ifndef COLOSSIM_ENGINE_TALLY_H
@@ -14,17 +22,17 @@
 #include "base/wide.h"
 #include "engine/routes.h"
 
-typedef ARRAY_OF(LinkSample) LinkSamples;
-
 /// Open while count > 0; then -(start of the open stretch) is included in congested_ps.
 typedef struct SlowLink {
     Wide lost; ///< work, as in price.h: exact however the stretches are cut
     int64_t congested_ps;
     int32_t count;
+    int32_t slot;
 } SlowLink;
 
 typedef struct TallyBytes {
     int64_t unit_bytes;
+    int32_t shift;  ///< log2 of unit_bytes, -1: not a power of two
     int64_t *parts; ///< [nslots] by slot
     int64_t nslots;
 } TallyBytes;
@@ -33,17 +41,23 @@ typedef struct TallyBytes {
 typedef struct Tally {
     int32_t step;
     ARRAY_OF(TallyBytes) bytes;
-    SlowLink *slow; ///< [nslow] by slot
-    int64_t nslow;
+    ARRAY_OF(SlowLink) slow;
+    int32_t *slow_at; ///< [nslots] by slot: index in slow + 1; 0: never slow
+    int64_t nslots;
+    uint64_t *used; ///< [nwords] bit by slot: the link has totals
+    int64_t nwords;
 } Tally;
 
 /// Add `bytes` of progress on every link of a route.
 void tally_add_route(Tally *tally, const Routes *routes, const Route *route, int64_t bytes);
 void tally_slow_open(Tally *tally, const Routes *routes, int32_t slot, int64_t now_ps);
 void tally_slow_close(Tally *tally, int32_t slot, int64_t now_ps, Wide lost);
-/// Totals of all links with any, in the order of `slots[nslots]`.
-void tally_list(const Tally *tally, const Routes *routes, const int32_t slots[], int64_t nslots,
-                int64_t now_ps, LinkSamples *samples);
+/// More lost on a link that is slow now.
+void tally_slow_add(Tally *tally, int32_t slot, Wide lost);
+/// Totals of all links with any, to `sink` under `index`.
+///   Cost: a few ns for each link with totals, and what the sink does.
+void tally_put(const Tally *tally, const Routes *routes, int64_t index, int64_t now_ps,
+               LinkSink sink);
 /// Zero all totals; what is slow at now_ps stays slow.
 void tally_restart(Tally *tally, int64_t now_ps);
 void tally_fini(Tally *tally);
@@ -52,7 +66,6 @@ void tally_fini(Tally *tally);
 typedef struct StepTallies {
     ARRAY_OF(Tally) at;
     ARRAY_OF(int32_t) slots;
-    LinkSamples samples;
 } StepTallies;
 
 /// The tally of a step; moves when another step is added.
@@ -63,8 +76,8 @@ const int32_t *step_slots(StepTallies *steps, const Routes *routes);
 void step_add(StepTallies *steps, const Routes *routes, Route *route, int32_t step, int64_t bytes);
 /// Take what a route holds back into the tally of its step.
 void step_flush(StepTallies *steps, const Routes *routes, Route *route);
-/// Totals of a step into steps->samples; returns how many.
-int64_t step_list(StepTallies *steps, Routes *routes, int32_t step, int64_t now_ps);
+/// Totals of a step to `sink`.
+void step_put(StepTallies *steps, Routes *routes, int32_t step, int64_t now_ps, LinkSink sink);
 void step_clear(StepTallies *steps, Routes *routes, int32_t step);
 void step_fini(StepTallies *steps);
 

@@ -15,9 +15,6 @@
 /// Rows of a chunk of columns along steps and along tables; columns of a chunk of [step, gpu].
 enum { STEP_CHUNK = 256, ROW_CHUNK = 1024, SLAB_CHUNK = 16384, CHUNK_BYTES = 65536 };
 
-/// netCDF's own fill value of int64: a signed time never is that, but it may well be -1.
-static const int64_t SIGNED_FILL = INT64_MIN + 2;
-
 bool skeleton_has(const TraceInfo *info, TraceWhen when) {
     switch (when) {
         case TRACE_ALWAYS: return true;
@@ -114,7 +111,7 @@ TraceFill skeleton_fill(TraceDataset dataset) {
     switch (row->type) {
         case TRACE_I8: fill.i8 = -1; break;
         case TRACE_I32: fill.i32 = -1; break;
-        case TRACE_I64: fill.i64 = row->flags == TRACE_SIGNED ? SIGNED_FILL : -1; break;
+        case TRACE_I64: fill.i64 = row->flags == TRACE_SIGNED ? TRACE_NO_TIME_PS : -1; break;
         case TRACE_F64: fill.f64 = NAN; break;
         case TRACE_U64:
         case TRACE_CHAR:

@@ -21,9 +21,9 @@ Status slab_leave(Trace *trace, Status status) {
 
 bool slab_on_root(const Trace *trace) { return comm_rank(trace->comm) == 0; }
 
-Status slab_write_column(Trace *trace, const Column *column, const void *rows, size_t stride,
-                         int axis_index, int64_t first, int64_t n) {
-    const H5Shape *shape = &trace->shape[column->dataset];
+Status slab_write_packed(Trace *trace, TraceDataset dataset, int axis_index, int64_t first,
+                         int64_t n, const void *packed) {
+    const H5Shape *shape = &trace->shape[dataset];
     int64_t from[TRACE_RANK_MAX] = {0}, count[TRACE_RANK_MAX] = {0};
     for (int i = 0; i < shape->rank; i++) count[i] = shape->size[i];
     if (axis_index > 0) {
@@ -32,12 +32,16 @@ Status slab_write_column(Trace *trace, const Column *column, const void *rows, s
     }
     from[axis_index] = first;
     count[axis_index] = n;
+    return h5_write(trace->file, trace->set[dataset], TRACE_DATASETS[dataset].type, shape->rank,
+                    from, count, packed);
+}
+
+Status slab_write_column(Trace *trace, const Column *column, const void *rows, size_t stride,
+                         int axis_index, int64_t first, int64_t n) {
     int64_t bytes = column_bytes(column, n);
     void *packed = memory_alloc(LABEL, (size_t)bytes);
     column_pack(column, rows, stride, n, packed);
-    Status status =
-        h5_write(trace->file, trace->set[column->dataset], TRACE_DATASETS[column->dataset].type,
-                 shape->rank, from, count, packed);
+    Status status = slab_write_packed(trace, column->dataset, axis_index, first, n, packed);
     memory_free(LABEL, packed, (size_t)bytes);
     return status;
 }

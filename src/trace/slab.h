@@ -32,7 +32,10 @@ bool slab_on_root(const Trace *trace);
 /// table, or static), or 1 of the open step; every other axis in full.   MPI: collective.
 Status slab_write_column(Trace *trace, const Column *column, const void *rows, size_t stride,
                          int axis_index, int64_t first, int64_t n);
-/// The same for several columns of one struct; those that this file lacks are skipped.
+/// Write what is packed already, in the type of the dataset; axes as slab_write_column.   MPI: collective.
+Status slab_write_packed(Trace *trace, TraceDataset dataset, int axis_index, int64_t first,
+                         int64_t n, const void *packed);
+/// As slab_write_column for several columns of one struct; those that this file lacks are skipped.
 Status slab_write_columns(Trace *trace, const Column column[], int ncolumns, const void *rows,
                           size_t stride, int axis_index, int64_t first, int64_t n);
 /// Write what is packed already into rows [first, first + n) of a growing dataset, from rank 0 alone.

@@ -76,28 +76,58 @@ Status trace_create(const Comm *comm, const TraceInfo *info, Trace **out) {
     return status;
 }
 
-Status trace_static_gpus(Trace *trace, int64_t first, int64_t n, const TraceGpu gpu[]) {
-    typedef struct Place {
-        int64_t node;
-        int32_t slot;
-    } Place;
-    static const Column place_column[] = {COLUMN(TRACE_GPUS_NODE, Place, node),
-                                          COLUMN(TRACE_GPUS_SLOT, Place, slot)};
-    static const Column column[] = {
-        COLUMN(TRACE_GPUS_JOB, TraceGpu, job), COLUMN(TRACE_GPUS_JOB_RANK, TraceGpu, job_rank),
-        COLUMN(TRACE_GPUS_TP, TraceGpu, tp),   COLUMN(TRACE_GPUS_PP, TraceGpu, pp),
-        COLUMN(TRACE_GPUS_DP, TraceGpu, dp),
-    };
-    Place *place = memory_alloc(LABEL, (size_t)n * sizeof *place);
-    for (int64_t i = 0; i < n; i++) {
-        place[i].node = (first + i) / trace->info.gpus_per_node;
-        place[i].slot = (int32_t)((first + i) % trace->info.gpus_per_node);
+/// A row of the static columns.
+typedef struct PlacedGpu {
+    TraceGpu gpu;
+    int64_t node;
+    int32_t slot;
+} PlacedGpu;
+
+/// What the rows are made from.
+typedef struct Placing {
+    int64_t gpus_per_node;
+    TraceGpu (*place)(const void *context, int64_t gpu);
+    const void *context;
+} Placing;
+
+/// Pack a static column of the GPUs [first, first + n), from rows that are made a few at a time.
+static void pack_static(const Placing *placing, const Column *column, int64_t first, int64_t n,
+                        char *packed) {
+    enum { ROWS = 256 };
+    PlacedGpu row[ROWS];
+    for (int64_t done = 0; done < n; done += ROWS) {
+        int64_t rows = n - done < ROWS ? n - done : ROWS;
+        for (int64_t i = 0; i < rows; i++) {
+            int64_t gpu = first + done + i;
+            row[i] = (PlacedGpu){.gpu = placing->place(placing->context, gpu),
+                                 .node = gpu / placing->gpus_per_node,
+                                 .slot = (int32_t)(gpu % placing->gpus_per_node)};
+        }
+        column_pack(column, row, sizeof *row, rows, packed + column_bytes(column, done));
     }
-    Status status = slab_write_columns(trace, place_column, COUNT_OF(place_column), place,
-                                       sizeof *place, 0, first, n);
-    slab_keep(&status,
-              slab_write_columns(trace, column, COUNT_OF(column), gpu, sizeof *gpu, 0, first, n));
-    memory_free(LABEL, place, (size_t)n * sizeof *place);
+}
+
+Status trace_static_gpus(Trace *trace, int64_t first, int64_t n,
+                         TraceGpu (*place)(const void *context, int64_t gpu), const void *context) {
+    static const Column column[] = {
+        COLUMN(TRACE_GPUS_NODE, PlacedGpu, node),
+        COLUMN(TRACE_GPUS_SLOT, PlacedGpu, slot),
+        COLUMN(TRACE_GPUS_JOB, PlacedGpu, gpu.job),
+        COLUMN(TRACE_GPUS_JOB_RANK, PlacedGpu, gpu.job_rank),
+        COLUMN(TRACE_GPUS_TP, PlacedGpu, gpu.tp),
+        COLUMN(TRACE_GPUS_PP, PlacedGpu, gpu.pp),
+        COLUMN(TRACE_GPUS_DP, PlacedGpu, gpu.dp),
+    };
+    const Placing placing = {trace->info.gpus_per_node, place, context};
+    Status status = status_ok();
+    for (int c = 0; c < COUNT_OF(column); c++) {
+        if (trace->set[column[c].dataset] < 0) continue;
+        size_t bytes = (size_t)column_bytes(&column[c], n);
+        char *packed = memory_alloc(LABEL, bytes);
+        pack_static(&placing, &column[c], first, n, packed);
+        slab_keep(&status, slab_write_packed(trace, column[c].dataset, 0, first, n, packed));
+        memory_free(LABEL, packed, bytes);
+    }
     return slab_leave(trace, status);
 }
 
@@ -108,39 +138,35 @@ Status trace_begin_step(Trace *trace) {
     return slab_grow(trace, TRACE_AXIS_STEP, 1);
 }
 
-/// Part p of a struct's array of parts; the datasets of the parts follow each other in the schema.
-static Column part_column(TraceDataset compute, size_t offset, int p) {
-    return (Column){compute + (TraceDataset)p, offset + (size_t)p * sizeof(int64_t),
-                    sizeof(int64_t), 1};
+/// Sum of a column in which each GPU counts with an odd factor of its own: parts and durations that differ for one GPU
+/// differ in this sum, without a second column to compare with.
+static uint64_t column_sum(int64_t first, int64_t n, const int64_t value_ps[]) {
+    uint64_t sum = 0;
+    for (int64_t i = 0; i < n; i++)
+        if (value_ps[i] != TRACE_NO_TIME_PS)
+            sum += (uint64_t)value_ps[i] * (2 * (uint64_t)(first + i) + 1);
+    return sum;
 }
 
-static void check_parts(const TraceGpuStep *gpu, int64_t id) {
-    int64_t sum_ps = 0;
-    for (int p = 0; p < TRACE_PART_N; p++) sum_ps += gpu->part_ps[p];
-    CHECK(sum_ps == gpu->duration_ps,
-          "GPU %lld: the parts of its step sum to %lld ps, it took %lld ps", (long long)id,
-          (long long)sum_ps, (long long)gpu->duration_ps);
+/// The datasets of the parts follow each other in the schema.
+static TraceDataset gpu_dataset(int column) {
+    return column == TRACE_GPU_DURATION ? TRACE_GPUS_DURATION
+                                        : TRACE_GPUS_COMPUTE + (TraceDataset)column;
 }
 
-Status trace_write_gpus(Trace *trace, int64_t first, int64_t n, const TraceGpuStep gpu[]) {
-    CHECK(trace->open, "no step is open");
-    const int64_t none_ps = skeleton_fill(TRACE_GPUS_DURATION).i64;
-    TraceGpuStep *row = memory_alloc(LABEL, (size_t)n * sizeof *row);
-    for (int64_t i = 0; i < n; i++) {
-        row[i] = gpu[i];
-        if (gpu[i].working) {
-            check_parts(&gpu[i], first + i);
-            continue;
-        }
-        row[i].duration_ps = none_ps;
-        for (int p = 0; p < TRACE_PART_N; p++) row[i].part_ps[p] = none_ps;
+Status trace_write_gpus(Trace *trace, int64_t first, int64_t n, TraceGpuFill fill, void *context) {
+    CHECK(trace->open && trace->info.training, "no step of a training job is open");
+    int64_t *value_ps = memory_alloc(LABEL, (size_t)n * sizeof *value_ps);
+    uint64_t parts = 0, durations = 0;
+    Status status = status_ok();
+    for (int column = 0; column < TRACE_GPU_COLUMNS; column++) {
+        fill(context, column, first, n, value_ps);
+        *(column == TRACE_GPU_DURATION ? &durations : &parts) += column_sum(first, n, value_ps);
+        slab_keep(&status, slab_write_packed(trace, gpu_dataset(column), 1, first, n, value_ps));
     }
-    Column column[1 + TRACE_PART_N] = {COLUMN(TRACE_GPUS_DURATION, TraceGpuStep, duration_ps)};
-    for (int p = 0; p < TRACE_PART_N; p++)
-        column[1 + p] = part_column(TRACE_GPUS_COMPUTE, offsetof(TraceGpuStep, part_ps), p);
-    Status status =
-        slab_write_columns(trace, column, COUNT_OF(column), row, sizeof *row, 1, first, n);
-    memory_free(LABEL, row, (size_t)n * sizeof *row);
+    CHECK(parts == durations, "GPUs %lld to %lld: parts of a step do not sum to its duration",
+          (long long)first, (long long)(first + n - 1));
+    memory_free(LABEL, value_ps, (size_t)n * sizeof *value_ps);
     return slab_leave(trace, status);
 }
 
@@ -262,8 +288,9 @@ Status trace_write_step(Trace *trace, const TraceStep *step) {
     Status status =
         slab_write_columns(trace, column, COUNT_OF(column), &row, sizeof row, 0, first, n);
     for (int p = 0; p < TRACE_PART_N; p++) {
-        const Column part =
-            part_column(TRACE_STEPS_COMPUTE, offsetof(StepRow, step.mean_part_ps), p);
+        const Column part = {TRACE_STEPS_COMPUTE + (TraceDataset)p,
+                             offsetof(StepRow, step.mean_part_ps) + (size_t)p * sizeof(double),
+                             sizeof(double), 1};
         slab_keep(&status, slab_write_columns(trace, &part, 1, &row, sizeof row, 0, first, n));
     }
     trace->open = false;

@@ -83,12 +83,16 @@ typedef struct TraceGpu {
     int32_t tp, pp, dp;
 } TraceGpu;
 
-/// A GPU's step. `working` false: spare or of a traffic job, all columns hold "no value".
-typedef struct TraceGpuStep {
-    bool working;
-    int64_t duration_ps;
-    int64_t part_ps[TRACE_PART_N]; ///< signed; sum equals duration_ps (CHECKed)
-} TraceGpuStep;
+/// Columns of a GPU's step, in ps: its parts, signed, in the order of TracePart, and what they sum to (CHECKed).
+enum { TRACE_GPU_DURATION = TRACE_PART_N, TRACE_GPU_COLUMNS };
+
+/// "No value" in all columns: a spare, or of a traffic job. netCDF's own fill value of int64: a signed time never is
+/// that, but it may well be -1.
+#define TRACE_NO_TIME_PS (INT64_MIN + 2)
+
+/// One column of the GPUs [first, first + n) into value_ps[n].
+typedef void (*TraceGpuFill)(void *context, int column, int64_t first, int64_t n,
+                             int64_t value_ps[]);
 
 /// The whole job's step. Derived columns (duration, mfu, token rate) are computed here.
 typedef struct TraceStep {
@@ -164,14 +168,17 @@ int trace_bin(int64_t bytes, int64_t capacity_bytes);
 Status trace_create(const Comm *comm, const TraceInfo *info, Trace **trace);
 
 /// Each rank its GPUs [first, first + n): consecutive physical ids; ranks must not overlap. n = 0 is legal.
+///   place   called several times for each of them, so that no more than 8 bytes a GPU are held at a time
 ///   Once, before the first step.   MPI: collective.
-Status trace_static_gpus(Trace *trace, int64_t first, int64_t n, const TraceGpu gpu[]);
+Status trace_static_gpus(Trace *trace, int64_t first, int64_t n,
+                         TraceGpu (*place)(const void *context, int64_t gpu), const void *context);
 
 /// Open the next step (numbers from 0).   MPI: collective.
 Status trace_begin_step(Trace *trace);
 
-/// Of the open step: as trace_static_gpus. Training only.   MPI: collective.
-Status trace_write_gpus(Trace *trace, int64_t first, int64_t n, const TraceGpuStep gpu[]);
+/// Of the open step: GPUs as trace_static_gpus. Training only.   MPI: collective.
+///   fill   called once for each column, with the same `first` and `n`: 8 bytes a GPU are held at a time
+Status trace_write_gpus(Trace *trace, int64_t first, int64_t n, TraceGpuFill fill, void *context);
 
 /// Append n rows of this rank, behind those of the ranks before it: either all rows stand on rank 0, or the
 /// concatenation over ranks is in final order. They count for the open step. Training | traffic only.

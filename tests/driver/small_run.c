@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/fingerprint.h"
 #include "base/memory.h"
 #include "base/units.h"
 
@@ -135,6 +136,27 @@ void small_run_init(RunSpec *run, int64_t nodes, int32_t pp, int32_t dp, Schedul
 
 void small_run_fini(RunSpec *run) { memory_free("test.job", run->job, sizeof(JobSpec)); }
 
+typedef struct LinkSum {
+    const LoadOwner *owner;
+    uint64_t sum;
+} LinkSum;
+
+/// A LinkSink.
+static void add_links(void *context, int64_t step, const LinkSample sample[], int64_t n) {
+    LinkSum *links = context;
+    for (int64_t i = 0; i < n; i++)
+        if (load_owns(links->owner, sample[i].link))
+            links->sum += fingerprint_of(sample[i].link, sample[i].bytes, step);
+}
+
+/// Sum over the links of this rank, so that ranks can be added up.
+static uint64_t fingerprint_of_links(Machine *machine, int32_t step) {
+    LinkSum links = {.owner = &machine->owner};
+    machine->ops->step_links(machine->engine, step, (LinkSink){add_links, &links});
+    machine->ops->step_clear(machine->engine, step);
+    return links.sum;
+}
+
 static Status keep_step(void *context, Machine *machine, int32_t step) {
     Played *played = context;
     for (int64_t slot = 0; slot < machine->layout.nslots; slot++) {
@@ -145,7 +167,8 @@ static Status keep_step(void *context, Machine *machine, int32_t step) {
         for (int part = 0; part < TRACE_PART_N; part++)
             played->unit_part_ps[unit->id * TRACE_PART_N + part] += result->part_ps[part];
     }
-    played->fingerprint += machine->fingerprint[step & 1];
+    played->fingerprint += machine->count.fingerprint[step & 1];
+    played->links += fingerprint_of_links(machine, step);
     return status_ok();
 }
 
@@ -178,6 +201,7 @@ static Played play(const RunSpec *run, Comm *comm, int64_t forward_ps, int64_t b
     CHECK(status_is_ok(&status), "%s", status.text);
     comm_max_i64(comm, &played.end_ps, 1);
     comm_sum_u64(comm, &played.fingerprint, 1);
+    comm_sum_u64(comm, &played.links, 1);
     comm_sum_i64(comm, played.unit_part_ps, (int)(played.nunits * TRACE_PART_N));
     for (int64_t i = 0; i < played.nunits * TRACE_PART_N; i++)
         played.part_ps[i % TRACE_PART_N] += played.unit_part_ps[i];

@@ -5,8 +5,10 @@
 #include "par_assert.h"
 
 #include "base/units.h"
+#include "driver/driver.h"
 
-// Law: what a rank count can show is nothing. The same run on this communicator and on one rank gives the same times.
+// Law: what a rank count can show is nothing. The same run on this communicator and on one rank gives the same times
+// and the same bytes on every link.
 static void ranks_do_not_show(void **state) {
     Comm *comm = *state;
     static const struct {
@@ -14,12 +16,18 @@ static void ranks_do_not_show(void **state) {
         Schedule schedule;
         PlacementKind placement;
         Routing routing;
+        EngineKind engine;
     } CASES[] = {
-        {1, 8, 1, 2, SCHEDULE_NONE, PLACEMENT_CONTIGUOUS, ROUTING_ECMP},
-        {4, 3, 1, 8, SCHEDULE_1F1B, PLACEMENT_RANDOM, ROUTING_ECMP},
-        {4, 2, 2, 8, SCHEDULE_INTERLEAVED, PLACEMENT_CONTIGUOUS, ROUTING_DMODK},
-        {2, 5, 4, 4, SCHEDULE_INTERLEAVED, PLACEMENT_RANDOM, ROUTING_SPRAY},
-        {4, 4, 1, 4, SCHEDULE_GPIPE, PLACEMENT_STRIDED, ROUTING_ADAPTIVE},
+        {1, 8, 1, 2, SCHEDULE_NONE, PLACEMENT_CONTIGUOUS, ROUTING_ECMP, ENGINE_FLOW},
+        {4, 3, 1, 8, SCHEDULE_1F1B, PLACEMENT_RANDOM, ROUTING_ECMP, ENGINE_FLOW},
+        {4, 2, 2, 8, SCHEDULE_INTERLEAVED, PLACEMENT_CONTIGUOUS, ROUTING_DMODK, ENGINE_FLOW},
+        {2, 5, 4, 4, SCHEDULE_INTERLEAVED, PLACEMENT_RANDOM, ROUTING_SPRAY, ENGINE_FLOW},
+        {4, 4, 1, 4, SCHEDULE_GPIPE, PLACEMENT_STRIDED, ROUTING_ADAPTIVE, ENGINE_FLOW},
+        // On 4 ranks the second has the nodes 3 and 4 on two leaves; what they tell each other climbs over cables that
+        // belong to the first and third.
+        {8, 2, 1, 8, SCHEDULE_1F1B, PLACEMENT_CONTIGUOUS, ROUTING_ECMP, ENGINE_FLOW},
+        {8, 2, 1, 8, SCHEDULE_1F1B, PLACEMENT_CONTIGUOUS, ROUTING_ECMP, ENGINE_CLOSED},
+        {4, 3, 2, 8, SCHEDULE_INTERLEAVED, PLACEMENT_RANDOM, ROUTING_ADAPTIVE, ENGINE_CLOSED},
     };
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
         RunSpec run;
@@ -27,10 +35,12 @@ static void ranks_do_not_show(void **state) {
                        CASES[i].microbatches);
         run.job[0].placement = (PlacementSpec){.kind = CASES[i].placement, .stride = 2, .seed = 3};
         run.cluster.routing = CASES[i].routing;
+        run.engine = CASES[i].engine;
         Comm *self = comm_create_self();
         Played together = small_run_play(&run, comm), alone = small_run_play(&run, self);
         assert_all_ranks(comm, together.fingerprint == alone.fingerprint);
         assert_all_ranks(comm, together.end_ps == alone.end_ps);
+        assert_all_ranks(comm, together.links == alone.links);
         for (int64_t k = 0; k < alone.nunits * TRACE_PART_N; k++)
             assert_all_ranks(comm, together.unit_part_ps[k] == alone.unit_part_ps[k]);
         comm_destroy(self);
@@ -38,6 +48,57 @@ static void ranks_do_not_show(void **state) {
         played_fini(&alone);
         small_run_fini(&run);
     }
+}
+
+// Two scale-up domains in a node, each with a leaf port at hand: their messages take 6.65 us (5 to launch, 1.65 over the
+// leaf), less than those inside a domain (7) and those to other nodes (8.35). They stay on a rank until a collective comes
+// to their links; then all ranks must learn of them before they start. Law: as above.
+static void ranks_hear_in_time_of_messages_inside_a_node(void **state) {
+    Comm *comm = *state;
+    RunSpec run;
+    small_run_init(&run, 9, 2, 9, SCHEDULE_GPIPE, 1, 8);
+    run.cluster.wiring = WIRING_PLAIN;
+    run.cluster.installed = 9;
+    run.cluster.scale_up.gpus = 2;
+    run.job[0].training.pp_overlap = false;
+    memcpy(run.job[0].parallel.order, (Dimension[]){DIM_TP, DIM_CP, DIM_PP, DIM_DP, DIM_EP},
+           sizeof run.job[0].parallel.order);
+    Comm *self = comm_create_self();
+    Played together = small_run_play(&run, comm), alone = small_run_play(&run, self);
+    assert_all_ranks(comm, together.fingerprint == alone.fingerprint);
+    assert_all_ranks(comm, together.links == alone.links);
+    comm_destroy(self);
+    played_fini(&together);
+    played_fini(&alone);
+    small_run_fini(&run);
+}
+
+// A phase inside the nodes leaves the NICs to messages that stay on a rank; the next phase, over those NICs, starts the
+// moment it ends. Everything is slow here, so that messages are on their way at that moment. Law: as above.
+static void ranks_hear_in_time_of_messages_before_the_next_phase(void **state) {
+    Comm *comm = *state;
+    static const int64_t SLOW_Bps = INT64_C(2000000000);
+    RunSpec run;
+    small_run_init(&run, 9, 4, 4, SCHEDULE_1F1B, 1, 8);
+    run.cluster.wiring = WIRING_PLAIN;
+    run.cluster.installed = 9;
+    run.cluster.nic.line_Bps = run.cluster.nic.goodput_Bps = SLOW_Bps;
+    run.cluster.scale_up.line_Bps = run.cluster.scale_up.goodput_Bps = SLOW_Bps;
+    for (int t = 0; t < run.cluster.ntiers; t++)
+        run.cluster.tier[t].link_Bps = run.cluster.tier[t].switch_spec.port_Bps = SLOW_Bps;
+    run.job[0].placement = (PlacementSpec){.kind = PLACEMENT_RANDOM, .seed = 9};
+    run.job[0].network.dp_algorithm = ALGORITHM_HALVING_DOUBLING;
+    run.job[0].training.sequence = 4096;
+    run.job[0].training.bucket_parameters = 1000000;
+    run.job[0].parallel.zero = 0;
+    Comm *self = comm_create_self();
+    Played together = small_run_play(&run, comm), alone = small_run_play(&run, self);
+    assert_all_ranks(comm, together.fingerprint == alone.fingerprint);
+    assert_all_ranks(comm, together.links == alone.links);
+    comm_destroy(self);
+    played_fini(&together);
+    played_fini(&alone);
+    small_run_fini(&run);
 }
 
 /// Every unit must idle exactly `bubble_ps` on the ideal clock.
@@ -129,14 +190,37 @@ static void a_run_that_cannot_go_on_says_who_waits(void **state) {
     small_run_fini(&run);
 }
 
+// Law: a run that is refused before it has begun says why, on every rank, and leaves nothing behind.
+static void a_run_that_is_refused_says_why(void **state) {
+    Comm *comm = *state;
+    RunSpec run;
+    small_run_init(&run, 9, 2, 3, SCHEDULE_1F1B, 1, 4);
+    run.trace.intervals = 40;
+    run.job[0].parallel.size[DIM_TP] = 8;
+    Status training = driver_run(&run, comm, &(DriverOptions){0});
+    assert_all_ranks(comm, training.code == STATUS_RANGE);
+    assert_all_ranks(comm, strstr(training.text, "tp = 8 does not divide the 4 GPUs") != NULL);
+    run.job[0].kind = JOB_TRAFFIC;
+    run.job[0].traffic = (TrafficSpec){.pattern = TRAFFIC_COLLECTIVE, .ranks = 8, .queue_pairs = 1};
+    run.job[0].collective = (CollectiveSpec){
+        .kind = COLLECTIVE_ALL_TO_ALL, .algorithm = ALGORITHM_HIERARCHICAL, .bytes = 1000000};
+    Status traffic = driver_run(&run, comm, &(DriverOptions){0});
+    assert_all_ranks(comm, traffic.code == STATUS_RANGE);
+    assert_all_ranks(comm, strstr(traffic.text, "hierarchical does not do all_to_all") != NULL);
+    small_run_fini(&run);
+}
+
 int main(int argc, char *argv[]) {
     Comm *comm = par_begin(&argc, &argv);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_prestate(ranks_do_not_show, comm),
+        cmocka_unit_test_prestate(ranks_hear_in_time_of_messages_inside_a_node, comm),
+        cmocka_unit_test_prestate(ranks_hear_in_time_of_messages_before_the_next_phase, comm),
         cmocka_unit_test_prestate(bubbles_equal_their_closed_forms, comm),
         cmocka_unit_test_prestate(a_slow_gpu_adds_nothing_to_communication, comm),
         cmocka_unit_test_prestate(the_closed_engine_is_a_bound, comm),
         cmocka_unit_test_prestate(a_run_that_cannot_go_on_says_who_waits, comm),
+        cmocka_unit_test_prestate(a_run_that_is_refused_says_why, comm),
     };
     return par_end(comm, cmocka_run_group_tests_name("driver", tests, NULL, NULL));
 }

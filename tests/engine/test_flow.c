@@ -3,6 +3,7 @@
 #include "base/units.h"
 #include "claims.h"
 #include "engine/engine_ops.h"
+#include "link_list.h"
 #include "race.h"
 
 enum { PS_PER_BYTE = 20, DONE_MAX = 512 };
@@ -176,11 +177,13 @@ static void weights_multiply_the_load(void **state) {
     submit(bench.flow, transfer);
     run(&bench);
     assert_int_equal(end_of(&bench, 1), 5000 * PS_PER_BYTE);
-    const LinkSample *samples;
-    int64_t n = flow_step_links(bench.flow, 0, &samples), sum = 0;
-    for (int64_t i = 0; i < n; i++) sum += samples[i].bytes;
-    assert_int_equal(n, 4);
+    LinkList links = {0};
+    flow_step_links(bench.flow, 0, link_list_sink(&links));
+    int64_t sum = 0;
+    for (int64_t i = 0; i < links.n; i++) sum += links.at[i].sample.bytes;
+    assert_int_equal(links.n, 4);
     assert_int_equal(sum, 2 * 1000 + 2 * 5000);
+    array_free(&links);
     close_bench(&bench);
 }
 
@@ -231,15 +234,18 @@ static void congestion_is_charged_to_the_bottleneck(void **state) {
     submit(bench.flow, message(1, &A_TO_B, 1000, 0));
     submit(bench.flow, message(2, &A_TO_C, 1000, 0));
     run(&bench);
-    const LinkSample *samples;
-    int64_t n = flow_step_links(bench.flow, 0, &samples), nslow = 0;
-    for (int64_t i = 0; i < n; i++) {
-        bool out = samples[i].bytes == 2000;
-        assert_int_equal(samples[i].congested_ps, out ? 2000 * PS_PER_BYTE : 0);
-        assert_int_equal(samples[i].lost_bytes, out ? 2000 : 0);
+    LinkList links = {0};
+    flow_step_links(bench.flow, 0, link_list_sink(&links));
+    int64_t nslow = 0;
+    for (int64_t i = 0; i < links.n; i++) {
+        const LinkSample *sample = &links.at[i].sample;
+        bool out = sample->bytes == 2000;
+        assert_int_equal(sample->congested_ps, out ? 2000 * PS_PER_BYTE : 0);
+        assert_int_equal(sample->lost_bytes, out ? 2000 : 0);
         nslow += out;
     }
     assert_int_equal(nslow, 1);
+    array_free(&links);
     close_bench(&bench);
 }
 
@@ -250,19 +256,49 @@ static void intervals_hold_what_moved_in_them(void **state) {
     Cluster *cluster = race_cluster(16);
     int64_t interval_ps = 1000 * PS_PER_BYTE;
     Flow *flow = flow_create(cluster, &(FlowSpec){.interval_ps = interval_ps});
+    LinkList links = {0};
+    flow_sample_into(flow, link_list_sink(&links));
     submit(flow, message(1, &A_TO_B, 2500, 3 * interval_ps));
     submit(flow, message(2, &A_TO_B, 10, 9 * interval_ps + 5));
     flow_advance(flow, 20 * interval_ps);
     const struct { int64_t index, bytes; } wanted[] = {{3, 1000}, {4, 1000}, {5, 500}, {9, 10}};
-    const LinkSample *samples;
-    int64_t index;
-    for (int i = 0; i < 4; i++) {
-        assert_int_equal(flow_interval_links(flow, &index, &samples), 2);
-        assert_int_equal(index, wanted[i].index);
-        assert_int_equal(samples[0].bytes, wanted[i].bytes);
-        assert_true(samples[0].link < samples[1].link);
+    assert_int_equal(links.n, 2 * 4);
+    for (int i = 0; i < 4; i++)
+        for (int k = 2 * i; k < 2 * i + 2; k++) {
+            assert_int_equal(links.at[k].index, wanted[i].index);
+            assert_int_equal(links.at[k].sample.bytes, wanted[i].bytes);
+        }
+    for (int i = 0; i < 4; i++)
+        assert_true(links.at[2 * i].sample.link != links.at[2 * i + 1].sample.link);
+    array_free(&links);
+    flow_destroy(flow);
+    cluster_destroy(cluster);
+}
+
+// Held back at half their rate for 2000 byte-times, with intervals of 800: each interval is charged
+// what fell into it, and a link that is slow at its end stays slow in the next.
+static void intervals_are_charged_their_part_of_congestion(void **state) {
+    (void)state;
+    Cluster *cluster = race_cluster(16);
+    int64_t interval_ps = 800 * PS_PER_BYTE;
+    Flow *flow = flow_create(cluster, &(FlowSpec){.interval_ps = interval_ps});
+    LinkList links = {0};
+    flow_sample_into(flow, link_list_sink(&links));
+    submit(flow, message(1, &A_TO_B, 1000, 0));
+    submit(flow, message(2, &A_TO_C, 1000, 0));
+    flow_advance(flow, 10 * interval_ps);
+    const int64_t wanted[] = {800, 800, 400};
+    int64_t nslow = 0;
+    for (int64_t i = 0; i < links.n; i++) {
+        const LinkEntry *entry = &links.at[i];
+        assert_true(entry->index < 3);
+        bool out = entry->sample.bytes == wanted[entry->index]; // others carry half of it
+        assert_int_equal(entry->sample.lost_bytes, out ? wanted[entry->index] : 0);
+        assert_int_equal(entry->sample.congested_ps, out ? wanted[entry->index] * PS_PER_BYTE : 0);
+        nslow += out;
     }
-    assert_int_equal(flow_interval_links(flow, &index, &samples), -1);
+    assert_int_equal(nslow, 3);
+    array_free(&links);
     flow_destroy(flow);
     cluster_destroy(cluster);
 }
@@ -318,10 +354,13 @@ static void closed_is_equal_when_alone_and_a_bound_otherwise(void **state) {
             Completion done[8 * N];
             assert_int_equal(ops->drain(engine, done, 8 * N), nflows);
             for (int64_t i = 0; i < nflows; i++) end_ps[kind][done[i].tag] = done[i].end_ps;
-            const LinkSample *samples;
-            int64_t n = ops->step_links(engine, 0, &samples), bytes = 0, wanted = 0;
-            for (int64_t i = 0; i < n; i++)
-                if (cluster_link_tier(cluster, samples[i].link) == 1) bytes += samples[i].bytes;
+            LinkList links = {0};
+            ops->step_links(engine, 0, link_list_sink(&links));
+            int64_t bytes = 0, wanted = 0;
+            for (int64_t i = 0; i < links.n; i++)
+                if (cluster_link_tier(cluster, links.at[i].sample.link) == 1)
+                    bytes += links.at[i].sample.bytes;
+            array_free(&links);
             for (int64_t i = 0; i < nflows; i++) wanted += 2 * flows[i].bytes;
             assert_int_equal(bytes, wanted);
             ops->destroy(engine);
@@ -375,6 +414,7 @@ int main(void) {
         cmocka_unit_test(a_coupled_ring_has_the_rate_of_its_slowest_link),
         cmocka_unit_test(congestion_is_charged_to_the_bottleneck),
         cmocka_unit_test(intervals_hold_what_moved_in_them),
+        cmocka_unit_test(intervals_are_charged_their_part_of_congestion),
         cmocka_unit_test(a_step_shifted_in_time_repeats_exactly),
         cmocka_unit_test(closed_is_equal_when_alone_and_a_bound_otherwise),
         cmocka_unit_test(a_dead_link_is_refused),

@@ -9,6 +9,7 @@
 #include "base/rng.h"
 #include "base/units.h"
 #include "claims.h"
+#include "link_list.h"
 #include "race.h"
 
 #ifndef NSCENES
@@ -89,6 +90,7 @@ typedef struct Outcome {
     LinkSample link[NSTEPS][LINKS_MAX];
     int64_t nlinks[NSTEPS];
     int64_t sampled_bytes[LINKS_MAX]; ///< over all intervals, by link
+    int64_t nsampled[LINKS_MAX];      ///< intervals in which a link had totals
 } Outcome;
 
 typedef enum Manner { ALL_AT_ONCE, BACKWARDS, JUST_IN_TIME } Manner;
@@ -112,18 +114,30 @@ static void collect(Flow *flow, Outcome *outcome) {
 }
 
 static void totals(Flow *flow, Outcome *outcome) {
-    const LinkSample *samples;
+    LinkList links = {0};
     for (int32_t step = 0; step < NSTEPS; step++) {
-        outcome->nlinks[step] = flow_step_links(flow, step, &samples);
-        for (int64_t i = 0; i < outcome->nlinks[step]; i++) outcome->link[step][i] = samples[i];
+        flow_step_links(flow, step, link_list_sink(&links));
+        link_list_sort(&links);
+        outcome->nlinks[step] = links.n;
+        for (int64_t i = 0; i < links.n; i++) outcome->link[step][i] = links.at[i].sample;
+        array_clear(&links);
         flow_step_clear(flow, step);
-        assert_int_equal(flow_step_links(flow, step, &samples), 0);
+        flow_step_links(flow, step, link_list_sink(&links));
+        assert_int_equal(links.n, 0);
     }
-    int64_t index, before = -1;
-    for (int64_t n; (n = flow_interval_links(flow, &index, &samples)) >= 0; before = index) {
-        assert_true(index > before && n > 0);
-        for (int64_t i = 0; i < n; i++) outcome->sampled_bytes[samples[i].link] += samples[i].bytes;
+    array_free(&links);
+}
+
+/// Intervals come in the order of time, each link once.
+static void take_intervals(LinkList *links, Outcome *outcome) {
+    for (int64_t i = 0; i < links->n; i++) {
+        if (i > 0) assert_true(links->at[i].index >= links->at[i - 1].index);
+        outcome->sampled_bytes[links->at[i].sample.link] += links->at[i].sample.bytes;
+        outcome->nsampled[links->at[i].sample.link]++;
     }
+    link_list_sort(links);
+    for (int64_t i = 1; i < links->n; i++)
+        assert_true(link_entry_compare(&links->at[i - 1], &links->at[i]) < 0);
 }
 
 static int by_end_and_tag(const void *a, const void *b) {
@@ -134,6 +148,8 @@ static int by_end_and_tag(const void *a, const void *b) {
 
 static void play(const Scene *scene, const FlowSpec *spec, Manner manner, Outcome *outcome) {
     Flow *flow = flow_create(scene->cluster, spec);
+    LinkList intervals = {0};
+    flow_sample_into(flow, link_list_sink(&intervals));
     *outcome = (Outcome){.ndone = 0};
     assert_true(cluster_nresources(scene->cluster) <= LINKS_MAX);
     for (int64_t i = 0; i < NTRANSFERS; i++) {
@@ -158,6 +174,8 @@ static void play(const Scene *scene, const FlowSpec *spec, Manner manner, Outcom
         qsort(outcome->done, (size_t)outcome->ndone, sizeof *outcome->done, by_end_and_tag);
     if (spec->interval_ps > 0) flow_advance(flow, flow_now_ps(flow) + spec->interval_ps);
     totals(flow, outcome);
+    take_intervals(&intervals, outcome);
+    array_free(&intervals);
     flow_destroy(flow);
 }
 
@@ -247,6 +265,10 @@ static void bytes_are_conserved_on_every_link(void **state) {
                         transfer->bytes * edge.weight * uses[u].weight * (scale / unit);
             }
         }
+        // Each interval rounds a link down once per kind of queue pairs, 4 of them.
+        for (int64_t l = 0; l < LINKS_MAX; l++)
+            assert_in_range(parts[l] - outcome->sampled_bytes[l] * scale, 0,
+                            outcome->nsampled[l] * 4 * scale);
         for (int32_t step = 0; step < NSTEPS; step++)
             for (int64_t k = 0; k < outcome->nlinks[step]; k++)
                 parts[outcome->link[step][k].link] -= outcome->link[step][k].bytes * scale;

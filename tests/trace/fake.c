@@ -69,8 +69,8 @@ TraceGpu fake_gpu(const Fake *fake, int64_t gpu) {
                       .dp = (int32_t)(unit / fake->stages)};
 }
 
-TraceGpuStep fake_gpu_step(const Fake *fake, int64_t step, int64_t gpu) {
-    TraceGpuStep row = {.working = gpu < fake_working(fake)};
+FakeGpuStep fake_gpu_step(const Fake *fake, int64_t step, int64_t gpu) {
+    FakeGpuStep row = {.working = gpu < fake_working(fake)};
     if (!row.working) return row;
     const TraceGpu place = fake_gpu(fake, gpu);
     const double stage = (double)place.pp / fake->stages;

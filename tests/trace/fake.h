@@ -25,7 +25,13 @@ TraceTier fake_tier(const Fake *fake, int t);
 int64_t fake_nlinks(const Fake *fake);
 int64_t fake_step_start_ps(const Fake *fake, int64_t step);
 TraceGpu fake_gpu(const Fake *fake, int64_t gpu);
-TraceGpuStep fake_gpu_step(const Fake *fake, int64_t step, int64_t gpu);
+/// A GPU's step; not working: a spare.
+typedef struct FakeGpuStep {
+    bool working;
+    int64_t duration_ps;
+    int64_t part_ps[TRACE_PART_N];
+} FakeGpuStep;
+FakeGpuStep fake_gpu_step(const Fake *fake, int64_t step, int64_t gpu);
 int64_t fake_ncollectives(const Fake *fake);
 TraceCollective fake_collective(const Fake *fake, int64_t step, int64_t i);
 int64_t fake_nflows(const Fake *fake);

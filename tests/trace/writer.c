@@ -85,6 +85,8 @@ static void expect(Status status) {
     MPI_Barrier(MPI_COMM_WORLD); // until the abort arrives
 }
 
+static TraceGpu place_gpu(const void *fake, int64_t gpu) { return fake_gpu(fake, gpu); }
+
 static Trace *open_trace(const Comm *comm, const Options *o) {
     static const TraceSource source[] = {{"jobs/fake.yaml", "schema_version: 1\nname: fake # µs\n"},
                                          {"topologies/fake.yaml", "schema_version: 1\n"}};
@@ -119,10 +121,7 @@ static Trace *open_trace(const Comm *comm, const Options *o) {
     Trace *trace = NULL;
     expect(trace_create(comm, &info, &trace));
     const Share share = share_of(comm, o, info.ngpus);
-    TraceGpu *gpu = memory_alloc("test", (size_t)share.n * sizeof *gpu);
-    for (int64_t i = 0; i < share.n; i++) gpu[i] = fake_gpu(&o->fake, share.first + i);
-    expect(trace_static_gpus(trace, share.first, share.n, gpu));
-    memory_free("test", gpu, (size_t)share.n * sizeof *gpu);
+    expect(trace_static_gpus(trace, share.first, share.n, place_gpu, &o->fake));
     return trace;
 }
 
@@ -139,23 +138,33 @@ static void put_intervals(Trace *trace, const Options *o, int64_t step) {
     memory_free("test", load, (size_t)n * sizeof *load);
 }
 
+typedef struct GpuColumns {
+    const Fake *fake;
+    int64_t step;
+    int64_t sum[TRACE_GPU_COLUMNS];
+} GpuColumns;
+
+static void fill_column(void *context, int column, int64_t first, int64_t n, int64_t value_ps[]) {
+    GpuColumns *columns = context;
+    for (int64_t i = 0; i < n; i++) {
+        const FakeGpuStep gpu = fake_gpu_step(columns->fake, columns->step, first + i);
+        value_ps[i] = TRACE_NO_TIME_PS;
+        if (!gpu.working) continue;
+        value_ps[i] = column == TRACE_GPU_DURATION ? gpu.duration_ps : gpu.part_ps[column];
+        columns->sum[column] += value_ps[i];
+    }
+}
+
 /// Means over GPUs from integer sums, so that ranks cannot show.
 static void put_gpus(Trace *trace, const Comm *comm, const Options *o, int64_t step,
                      TraceStep *whole) {
     const Share share = share_of(comm, o, fake_ngpus(&o->fake));
-    TraceGpuStep *gpu = memory_alloc("test", (size_t)share.n * sizeof *gpu);
-    int64_t sum[1 + TRACE_PART_N] = {0};
-    for (int64_t i = 0; i < share.n; i++) {
-        gpu[i] = fake_gpu_step(&o->fake, step, share.first + i);
-        sum[0] += gpu[i].duration_ps;
-        for (int p = 0; p < TRACE_PART_N; p++) sum[1 + p] += gpu[i].part_ps[p];
-    }
-    comm_sum_i64(comm, sum, 1 + TRACE_PART_N);
+    GpuColumns columns = {.fake = &o->fake, .step = step};
+    expect(trace_write_gpus(trace, share.first, share.n, fill_column, &columns));
+    comm_sum_i64(comm, columns.sum, TRACE_GPU_COLUMNS);
     const double n = (double)fake_working(&o->fake);
-    whole->mean_duration_ps = (double)sum[0] / n;
-    for (int p = 0; p < TRACE_PART_N; p++) whole->mean_part_ps[p] = (double)sum[1 + p] / n;
-    expect(trace_write_gpus(trace, share.first, share.n, gpu));
-    memory_free("test", gpu, (size_t)share.n * sizeof *gpu);
+    whole->mean_duration_ps = (double)columns.sum[TRACE_GPU_DURATION] / n;
+    for (int p = 0; p < TRACE_PART_N; p++) whole->mean_part_ps[p] = (double)columns.sum[p] / n;
 }
 
 static void put_collectives(Trace *trace, const Comm *comm, const Options *o, int64_t step) {

@@ -29,9 +29,11 @@ struct Closed {
     int64_t now_ps;
 };
 
-Closed *closed_create(const Cluster *cluster) {
+Closed *closed_create(const Cluster *cluster, bool (*owns)(const void *owner, LinkId link),
+                      const void *owner) {
     Closed *closed = memory_alloc(LABEL, sizeof *closed);
     routes_init(&closed->routes, cluster);
+    routes_set_owner(&closed->routes, owns, owner);
     return closed;
 }
 
@@ -59,6 +61,14 @@ Status closed_alone_ps(Closed *closed, const Transfer *transfer, int64_t *durati
     int32_t route;
     TRY(routes_hold(&closed->routes, transfer, &route));
     *duration_ps = price_alone(&closed->routes, &closed->routes.at[route], transfer).alone_ps;
+    let_go_route(closed, route);
+    return status_ok();
+}
+
+Status closed_is_private(Closed *closed, const Transfer *transfer, bool *is_private) {
+    int32_t route;
+    TRY(routes_hold(&closed->routes, transfer, &route));
+    *is_private = !closed->routes.at[route].foreign;
     let_go_route(closed, route);
     return status_ok();
 }
@@ -120,10 +130,8 @@ int64_t closed_drain(Closed *closed, Completion completions[], int64_t capacity)
 
 int64_t closed_nunfinished(const Closed *closed) { return closed->ends.n; }
 
-int64_t closed_step_links(Closed *closed, int32_t step, const LinkSample **samples) {
-    int64_t n = step_list(&closed->steps, &closed->routes, step, closed->now_ps);
-    *samples = closed->steps.samples.at;
-    return n;
+void closed_step_links(Closed *closed, int32_t step, LinkSink sink) {
+    step_put(&closed->steps, &closed->routes, step, closed->now_ps, sink);
 }
 
 void closed_step_clear(Closed *closed, int32_t step) {

@@ -7,12 +7,19 @@
 #ifndef COLOSSIM_ENGINE_CLOSED_CLOSED_H
 #define COLOSSIM_ENGINE_CLOSED_CLOSED_H
 
+#include <stdbool.h>
+
 #include "engine/engine.h"
 
 typedef struct Closed Closed; // opaque
 
-Closed *closed_create(const Cluster *cluster);
+/// `owns(owner, link)` tells the links of this rank (NULL: all are); borrowed.
+Closed *closed_create(const Cluster *cluster, bool (*owns)(const void *owner, LinkId link),
+                      const void *owner);
 void closed_destroy(Closed *closed);
+/// Nothing bears on anything, but the bytes of a link are counted by the rank that owns it: a transfer may stay private
+/// if all its links are this rank's.
+Status closed_is_private(Closed *closed, const Transfer *transfer, bool *is_private);
 /// Functions as in flow.h.  MPI: local.
 Status closed_submit(Closed *closed, const Transfer *transfer);
 int64_t closed_next_ps(const Closed *closed);
@@ -21,7 +28,7 @@ void closed_advance(Closed *closed, int64_t to_ps);
 int64_t closed_drain(Closed *closed, Completion completions[], int64_t capacity);
 int64_t closed_nunfinished(const Closed *closed);
 Status closed_alone_ps(Closed *closed, const Transfer *transfer, int64_t *duration_ps);
-int64_t closed_step_links(Closed *closed, int32_t step, const LinkSample **samples);
+void closed_step_links(Closed *closed, int32_t step, LinkSink sink);
 void closed_step_clear(Closed *closed, int32_t step);
 
 #endif

@@ -56,15 +56,14 @@ int64_t flow_nunfinished(const Flow *flow);
 /// Duration of a transfer alone on its links (closed form; the same rounding as the engine's).
 Status flow_alone_ps(Flow *flow, const Transfer *transfer, int64_t *duration_ps);
 
-/// Per-link totals of a training step, sorted by link; borrowed until flow_step_clear. Call when
-/// the step is over.
-int64_t flow_step_links(Flow *flow, int32_t step, const LinkSample **samples);
+/// Per-link totals of a training step. Call when the step is over, as often as wanted before
+/// flow_step_clear.
+void flow_step_links(Flow *flow, int32_t step, LinkSink sink);
 void flow_step_clear(Flow *flow, int32_t step);
-/// Per-link totals of sampling intervals that are over at the time advanced to, oldest first:
-/// returns the number of links with traffic in interval *index, sorted by link, borrowed until the
-/// next call; -1 if none is over. Intervals without traffic are left out. Bytes are counted as they
+/// Who gets the per-link totals of sampling intervals, from the one on that ends next: each when
+/// flow_advance passes its end. Intervals without traffic are left out. Bytes are counted as they
 /// move, in whole bytes of progress.
-int64_t flow_interval_links(Flow *flow, int64_t *index, const LinkSample **samples);
+void flow_sample_into(Flow *flow, LinkSink sink);
 
 /// Hold the present levels against the definition on every link: tag of a transfer that violates
 /// it, or -1. For tests: O(active uses).

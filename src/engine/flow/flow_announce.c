@@ -72,17 +72,18 @@ Status flow_is_private(Flow *flow, const Transfer *transfer, bool *is_private) {
 
 int64_t flow_nannounced(const Flow *flow) { return flow->nannounced; }
 
-/// Private transfers that have not started are in no list of users; keep those that still wait,
-/// expose those that must.
+/// Private transfers that had not started were in no list of users when an announced one came to
+/// their links, even if they have started since; expose those that must, keep those that still
+/// wait.
 static void check_waiting(Flow *flow) {
     int64_t n = 0;
     for (int64_t i = 0; i < flow->private_waiting.n; i++) {
         int32_t transfer = flow->private_waiting.at[i];
         const Active *f = &flow->active[transfer];
-        if (f->state != ACTIVE_WAITING || f->announced || f->exposed) continue;
+        if (f->state == ACTIVE_FREE || f->announced || f->exposed) continue;
         if (touches_announced(flow, &flow->routes.at[f->route]))
             expose(flow, transfer);
-        else
+        else if (f->state == ACTIVE_WAITING)
             flow->private_waiting.at[n++] = transfer;
     }
     flow->private_waiting.n = n;
@@ -105,8 +106,11 @@ int64_t flow_take_exposed(Flow *flow, TransferState states[], int64_t capacity) 
     check_waiting(flow);
     while (flow->exposed.n > 0 && n < capacity) {
         int32_t transfer = flow->exposed.at[--flow->exposed.n];
-        flow->active[transfer].exposed = 0;
-        if (flow->active[transfer].state == ACTIVE_FREE) continue; // its ghost is gone since
+        Active *f = &flow->active[transfer];
+        // Its ghost may be gone since, and another may have its place.
+        bool gone = f->state == ACTIVE_FREE || !f->exposed;
+        f->exposed = 0;
+        if (gone) continue;
         announce_enter(flow, transfer);
         states[n++] = state_of(flow, transfer);
         if (flow->exposed.n == 0) check_waiting(flow);

@@ -90,12 +90,6 @@ typedef struct GhostItem {
     int32_t transfer;
 } GhostItem;
 
-/// A finished interval that was not yet asked for.
-typedef struct Interval {
-    int64_t index;
-    LinkSamples samples;
-} Interval;
-
 struct Flow {
     const Cluster *cluster;
     FlowSpec spec;
@@ -142,8 +136,7 @@ struct Flow {
     int64_t period_index;            ///< of the interval that is open
     bool period_used;                ///< it has traffic
     ARRAY_OF(int32_t) period_routes; ///< with period_bytes != 0
-    ARRAY_OF(Interval) intervals;
-    int64_t ninterval_read;
+    LinkSink samples;
 };
 
 static inline UseNode *flow_node(const Flow *flow, int32_t node) {

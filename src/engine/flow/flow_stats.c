@@ -64,10 +64,8 @@ void stats_slow_close(Flow *flow, Active *f) {
     tally_slow_close(&flow->period, slot, flow->now_ps, lost_in_period(flow, f));
 }
 
-int64_t flow_step_links(Flow *flow, int32_t step, const LinkSample **samples) {
-    int64_t n = step_list(&flow->steps, &flow->routes, step, flow->now_ps);
-    *samples = flow->steps.samples.at;
-    return n;
+void flow_step_links(Flow *flow, int32_t step, LinkSink sink) {
+    step_put(&flow->steps, &flow->routes, step, flow->now_ps, sink);
 }
 
 void flow_step_clear(Flow *flow, int32_t step) { step_clear(&flow->steps, &flow->routes, step); }
@@ -77,11 +75,13 @@ void flow_step_clear(Flow *flow, int32_t step) { step_clear(&flow->steps, &flow-
 static void sample_running(Flow *flow, Active *f) {
     settle(flow, f);
     Wide byte = price_work(flow->routes.rate_bits, 1);
-    int64_t left = f->remaining > 0 ? (int64_t)((f->remaining + byte - 1) / byte) : 0;
+    int64_t left =
+        f->remaining > 0 ? price_whole_bytes(flow->routes.rate_bits, f->remaining + byte - 1) : 0;
     add_period_bytes(flow, f->route, f->bytes - left - f->sampled_bytes);
     f->sampled_bytes = f->bytes - left;
     if (f->slow)
-        flow->period.slow[flow_node(flow, f->bottleneck)->slot].lost += lost_in_period(flow, f);
+        tally_slow_add(&flow->period, flow_node(flow, f->bottleneck)->slot,
+                       lost_in_period(flow, f));
 }
 
 static void close_interval(Flow *flow) {
@@ -91,14 +91,12 @@ static void close_interval(Flow *flow) {
     for (int64_t i = 0; i < flow->period_routes.n; i++)
         flush_period(flow, &flow->routes.at[flow->period_routes.at[i]]);
     array_clear(&flow->period_routes);
-    const int32_t *slots = step_slots(&flow->steps, &flow->routes);
-    LinkSamples samples = {0};
-    tally_list(&flow->period, &flow->routes, slots, flow->routes.nslots, flow->now_ps, &samples);
+    tally_put(&flow->period, &flow->routes, flow->period_index, flow->now_ps, flow->samples);
     tally_restart(&flow->period, flow->now_ps);
     flow->period_used = false;
-    if (samples.n == 0) return; // only ghosts
-    array_push(&flow->intervals, (Interval){flow->period_index, samples});
 }
+
+void flow_sample_into(Flow *flow, LinkSink sink) { flow->samples = sink; }
 
 void stats_close_intervals(Flow *flow, int64_t to_ps) {
     if (flow->spec.interval_ps == 0) return;
@@ -113,22 +111,8 @@ void stats_close_intervals(Flow *flow, int64_t to_ps) {
     }
 }
 
-int64_t flow_interval_links(Flow *flow, int64_t *index, const LinkSample **samples) {
-    if (flow->ninterval_read > 0) array_free(&flow->intervals.at[flow->ninterval_read - 1].samples);
-    if (flow->ninterval_read == flow->intervals.n) {
-        flow->intervals.n = flow->ninterval_read = 0;
-        return -1;
-    }
-    const Interval *interval = &flow->intervals.at[flow->ninterval_read++];
-    *index = interval->index;
-    *samples = interval->samples.at;
-    return interval->samples.n;
-}
-
 void stats_fini(Flow *flow) {
     step_fini(&flow->steps);
     tally_fini(&flow->period);
-    for (int64_t i = 0; i < flow->intervals.n; i++) array_free(&flow->intervals.at[i].samples);
-    array_free(&flow->intervals);
     array_free(&flow->period_routes);
 }

@@ -1,0 +1,45 @@
+#include "engine/flow/flow_ledger.h"
+
+#include "base/units.h"
+#include "engine/flow/flow_state.h"
+
+Status ledger_open(Flow *flow, const Transfer *transfer, int32_t *route, Price *price) {
+    TRY(price_check(transfer));
+    TRY(routes_hold(&flow->routes, transfer, route));
+    *price = price_alone(&flow->routes, &flow->routes.at[*route], transfer);
+    if (price->alone_ps < TIME_NEVER_PS - transfer->start_ps) return status_ok();
+    ledger_close(flow, *route);
+    return price_never_ends(transfer);
+}
+
+void ledger_close(Flow *flow, int32_t route) {
+    routes_let_go(&flow->routes, route);
+    for (int32_t r = routes_excess(&flow->routes); r >= 0; r = routes_excess(&flow->routes)) {
+        stats_flush_route(flow, r);
+        routes_drop(&flow->routes, r);
+    }
+}
+
+const Routes *ledger_routes(const Flow *flow) { return &flow->routes; }
+
+void ledger_add_bytes(Flow *flow, int32_t r, int32_t step, int64_t step_bytes,
+                      int64_t period_bytes) {
+    Route *route = &flow->routes.at[r];
+    if (step_bytes != 0) step_add(&flow->steps, &flow->routes, route, step, step_bytes);
+    if (period_bytes == 0 || flow->spec.interval_ps == 0) return;
+    if (route->period_bytes == 0) array_push(&flow->period_routes, r);
+    route->period_bytes += period_bytes;
+}
+
+void ledger_add_slow(Flow *flow, int32_t step, int32_t slot, int64_t from_ps, int64_t to_ps,
+                     Wide lost) {
+    tally_slow_open(step_tally(&flow->steps, step), &flow->routes, slot, from_ps);
+    tally_slow_close(step_tally(&flow->steps, step), slot, to_ps, lost);
+}
+
+void ledger_add_period_slow(Flow *flow, int32_t slot, int64_t from_ps, int64_t to_ps, Wide lost) {
+    if (flow->spec.interval_ps == 0) return;
+    tally_slow_open(&flow->period, &flow->routes, slot, from_ps);
+    tally_slow_close(&flow->period, slot, to_ps, lost);
+    flow->period_used = true;
+}

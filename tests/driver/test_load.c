@@ -1,0 +1,224 @@
+// The sums of links are held to the plain definition: a division a link, and a sort.
+#include <string.h>
+#include "../engine/race.h"
+
+#include "base/memory.h"
+#include "base/rng.h"
+#include "claims.h"
+#include "driver/load.h"
+
+enum { HOSTS = 128, HOT = 5, LINKS_MAX = 4096, SCENES = 60 };
+
+/// Random loads of random links of a cluster, each link at most once.
+typedef struct Scene {
+    uint64_t seed, draws;
+    Cluster *cluster;
+    int64_t start_ps, end_ps;
+    int64_t n;
+    LinkSample sample[LINKS_MAX];
+} Scene;
+
+static int64_t pick(Scene *scene, int64_t below) {
+    return rng_below(14, RNG_TEST, scene->seed, scene->draws++, below);
+}
+
+/// What fits through a link in a span, as the file is to be understood.
+static double room_bytes(const Cluster *cluster, LinkId link, int64_t span_ps) {
+    return (double)cluster_capacity_Bps(cluster, link) * ((double)span_ps / 1e12);
+}
+
+/// Bytes near the edge of a bin, where a quotient that is rounded otherwise would show.
+static int64_t draw_bytes(Scene *scene, LinkId link) {
+    double room = room_bytes(scene->cluster, link, scene->end_ps - scene->start_ps);
+    int64_t bytes = (int64_t)(room * (double)pick(scene, 23) / 20) + pick(scene, 5) - 2;
+    return bytes > 0 ? bytes : 0;
+}
+
+static void draw_scene(Scene *scene, uint64_t seed) {
+    static const Routing ROUTINGS[] = {ROUTING_DMODK, ROUTING_ECMP, ROUTING_ADAPTIVE};
+    *scene = (Scene){.seed = seed};
+    ClusterSpec spec = race_spec(HOSTS);
+    spec.routing = ROUTINGS[seed % 3];
+    if (pick(scene, 2) == 1) {
+        spec.nfaults = 1;
+        spec.fault[0] = (LinkFaultSpec){.tier = 2, .lower = 3, .port = 1, .fraction = 0.3};
+    }
+    Status status = cluster_create(&spec, &scene->cluster);
+    if (!status_is_ok(&status)) fail_msg("%s", status.text);
+    assert_true(cluster_nresources(scene->cluster) <= LINKS_MAX);
+    scene->start_ps = pick(scene, 1000000);
+    scene->end_ps = scene->start_ps + 1 + pick(scene, INT64_C(1) << (4 * pick(scene, 12)));
+    for (LinkId link = 0; link < cluster_nresources(scene->cluster); link++) {
+        if (pick(scene, 3) == 0 || cluster_resource_width(scene->cluster, link) == 0) continue;
+        bool slow = pick(scene, 4) == 0;
+        scene->sample[scene->n++] = (LinkSample){.link = link,
+                                                 .bytes = draw_bytes(scene, link),
+                                                 .lost_bytes = slow ? pick(scene, 4) : 0,
+                                                 .congested_ps = slow ? pick(scene, 100) : 0};
+    }
+}
+
+static void shuffle(Scene *scene) {
+    for (int64_t i = scene->n - 1; i > 0; i--) {
+        int64_t j = pick(scene, i + 1);
+        LinkSample swap = scene->sample[i];
+        scene->sample[i] = scene->sample[j];
+        scene->sample[j] = swap;
+    }
+}
+
+static LoadSum *new_sum(const Scene *scene) {
+    LoadSum *sum = memory_alloc("test", load_sum_bytes(HOT));
+    sum->start_ps = scene->start_ps;
+    sum->end_ps = scene->end_ps;
+    return sum;
+}
+
+static void free_sum(LoadSum *sum) { memory_free("test", sum, load_sum_bytes(HOT)); }
+
+static bool hotter(const LinkSample *a, const LinkSample *b) {
+    if (a->lost_bytes != b->lost_bytes) return a->lost_bytes > b->lost_bytes;
+    return a->bytes != b->bytes ? a->bytes > b->bytes : a->link < b->link;
+}
+
+/// The definition.
+static LoadSum *plain_sum(const Scene *scene) {
+    LoadSum *sum = new_sum(scene);
+    for (int64_t i = 0; i < scene->n; i++) {
+        const LinkSample *sample = &scene->sample[i];
+        double room = room_bytes(scene->cluster, sample->link, scene->end_ps - scene->start_ps);
+        TraceTierLoad *tier = &sum->tier[cluster_link_tier(scene->cluster, sample->link)]
+                                        [cluster_link_direction(scene->cluster, sample->link)];
+        tier->bytes += sample->bytes;
+        tier->lost_bytes += sample->lost_bytes;
+        tier->congested_ps += sample->congested_ps;
+        double share = room > 0 ? (double)sample->bytes / room : 0;
+        if (share > tier->utilisation_max) tier->utilisation_max = share;
+        int bin = trace_bin(sample->bytes, room >= 1 ? (int64_t)room : 1);
+        if (bin > 0) tier->histogram[bin] += cluster_resource_width(scene->cluster, sample->link);
+        int64_t rank = 0;
+        for (int64_t k = 0; k < scene->n; k++) rank += hotter(&scene->sample[k], sample);
+        bool any = sample->bytes + sample->lost_bytes + sample->congested_ps > 0;
+        if (!any || rank >= HOT) continue;
+        sum->hot[rank] = *sample;
+        sum->nhot++;
+    }
+    return sum;
+}
+
+static void assert_same(const LoadSum *a, const LoadSum *b) {
+    assert_memory_equal(a->tier, b->tier, sizeof a->tier);
+    assert_int_equal(a->nhot, b->nhot);
+    assert_memory_equal(a->hot, b->hot, (size_t)a->nhot * sizeof a->hot[0]);
+}
+
+// Law: a sum is its definition, to the bit, in whatever order links come, and also for the second of two sums with
+// spans of their own that an adder fills in turns.
+static void a_sum_is_its_definition(void **state) {
+    (void)state;
+    Scene *scene = memory_alloc("test", sizeof *scene);
+    for (uint64_t seed = 0; seed < SCENES; seed++) {
+        draw_scene(scene, seed);
+        LoadOwner owner = {.cluster = scene->cluster, .nodes = partition_make(HOSTS, 1, 1)};
+        LoadAdder adder;
+        load_adder_init(&adder, &owner, HOT);
+        LoadSum *wanted = plain_sum(scene), *sum = new_sum(scene), *other = new_sum(scene);
+        other->end_ps += 12345;
+        shuffle(scene);
+        for (int64_t i = 0; i < scene->n; i++) {
+            const LinkSample *s = &scene->sample[i];
+            load_adder_into(&adder, other);
+            load_add_link(&adder, s->link, 2 * s->bytes, s->lost_bytes, s->congested_ps);
+            load_adder_into(&adder, sum);
+            load_add_link(&adder, s->link, s->bytes, s->lost_bytes, s->congested_ps);
+        }
+        assert_same(wanted, sum);
+        free_sum(wanted);
+        free_sum(sum);
+        free_sum(other);
+        load_adder_fini(&adder);
+        cluster_destroy(scene->cluster);
+    }
+    memory_free("test", scene, sizeof *scene);
+}
+
+/// One link in a sum of its own.
+static void assert_bin(LoadAdder *adder, LoadSum *sum, int64_t bytes, int64_t capacity_bytes) {
+    LinkId link = cluster_first_link(adder->owner->cluster, 1, LINK_UP);
+    memset(sum->tier, 0, sizeof sum->tier);
+    sum->nhot = 0;
+    load_adder_into(adder, sum);
+    load_add_link(adder, link, bytes, 0, 0);
+    assert_int_equal(sum->tier[1][LINK_UP].histogram[trace_bin(bytes, capacity_bytes)], 1);
+}
+
+// Law: a link is in the bin that trace_bin says, also where its load is a whole number of bins and the last digit of a
+// quotient decides: loads of a few bytes, and loads that have more digits than a double.
+static void bins_are_those_of_trace_bin(void **state) {
+    (void)state;
+    enum {
+        SPANS = 300,
+        WHOLE_PS = 400,
+        NEAR = 40
+    }; // in 400 ps a link of 50e9 B/s carries 20 bytes
+    Cluster *cluster = race_cluster(HOSTS);
+    LoadOwner owner = {.cluster = cluster, .nodes = partition_make(HOSTS, 1, 1)};
+    LoadAdder adder;
+    load_adder_init(&adder, &owner, HOT);
+    LoadSum *sum = memory_alloc("test", load_sum_bytes(HOT));
+    LinkId link = cluster_first_link(cluster, 1, LINK_UP);
+    for (int64_t span = 1; span <= SPANS; span++) {
+        sum->end_ps = span * WHOLE_PS;
+        int64_t capacity_bytes = (int64_t)room_bytes(cluster, link, sum->end_ps);
+        for (int64_t bytes = 1; bytes < 22 * span; bytes++)
+            assert_bin(&adder, sum, bytes, capacity_bytes);
+        sum->end_ps = INT64_MAX / span;
+        capacity_bytes = (int64_t)room_bytes(cluster, link, sum->end_ps);
+        for (int bin = 1; bin < TRACE_BINS; bin++)
+            for (int64_t beside = -NEAR; beside <= NEAR; beside++)
+                assert_bin(&adder, sum, capacity_bytes / 20 * bin + beside, capacity_bytes);
+    }
+    free_sum(sum);
+    load_adder_fini(&adder);
+    cluster_destroy(cluster);
+}
+
+// Law: every rank is told of all links and adds its own; merged, that is the sum of one rank.
+static void ranks_merge_to_the_sum_of_one(void **state) {
+    (void)state;
+    enum { NRANKS = 3 };
+    Scene *scene = memory_alloc("test", sizeof *scene);
+    for (uint64_t seed = 0; seed < SCENES; seed++) {
+        draw_scene(scene, seed);
+        LoadSum *wanted = plain_sum(scene), *merged = new_sum(scene);
+        for (int rank = 0; rank < NRANKS; rank++) {
+            LoadOwner owner = {
+                .cluster = scene->cluster, .nodes = partition_make(HOSTS, 1, NRANKS), .rank = rank};
+            LoadAdder adder;
+            load_adder_init(&adder, &owner, HOT);
+            LoadSum *sum = new_sum(scene);
+            load_adder_into(&adder, sum);
+            for (int64_t i = 0; i < scene->n; i++) {
+                const LinkSample *s = &scene->sample[i];
+                load_add_link(&adder, s->link, s->bytes, s->lost_bytes, s->congested_ps);
+            }
+            load_merge(sum, HOT, merged);
+            free_sum(sum);
+            load_adder_fini(&adder);
+        }
+        assert_same(wanted, merged);
+        free_sum(wanted);
+        free_sum(merged);
+        cluster_destroy(scene->cluster);
+    }
+    memory_free("test", scene, sizeof *scene);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_sum_is_its_definition),
+        cmocka_unit_test(bins_are_those_of_trace_bin),
+        cmocka_unit_test(ranks_merge_to_the_sum_of_one),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
