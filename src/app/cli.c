@@ -14,6 +14,7 @@ enum {
     OPTION_SEED,
     OPTION_PROGRESS,
     OPTION_MEMORY,
+    OPTION_EVENT_BY_EVENT,
     OPTION_HELP
 };
 
@@ -24,6 +25,7 @@ static const struct option OPTIONS[] = {
     {"seed", required_argument, NULL, OPTION_SEED},
     {"progress", required_argument, NULL, OPTION_PROGRESS},
     {"memory", no_argument, NULL, OPTION_MEMORY},
+    {"event-by-event", no_argument, NULL, OPTION_EVENT_BY_EVENT},
     {"help", no_argument, NULL, OPTION_HELP},
     {0},
 };
@@ -42,7 +44,8 @@ void cli_print_help(void) {
         "  --seed N             of noise and hashes       (--set seed=N)\n"
         "  --output FILE.h5     trace\n"
         "  --progress lines|none\n"
-        "  --memory             bytes by purpose at the end of a run\n\n"
+        "  --memory             bytes by purpose at the end of a run\n"
+        "  --event-by-event     do not play replicas apart (same results, slower)\n\n"
         "exit codes: 0 done, 1 the run failed, 2 wrong usage or input, 3 output failed, 4 stopped "
         "on request\n");
 }
@@ -86,6 +89,7 @@ static int take_option(CommandLine *line, int option, const char *word) {
         case OPTION_OUTPUT: line->output = optarg; return 0;
         case OPTION_SEED: add_set(line, "seed", optarg); return 0;
         case OPTION_MEMORY: line->memory = true; return 0;
+        case OPTION_EVENT_BY_EVENT: line->event_by_event = true; return 0;
         case OPTION_HELP: line->command = COMMAND_HELP; return 0;
         case OPTION_PROGRESS:
             if (strcmp(optarg, "none") == 0)

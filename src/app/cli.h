@@ -31,6 +31,7 @@ typedef struct CommandLine {
     int nshorthand;
     Progress progress;
     bool memory;
+    bool event_by_event; ///< no islands (driver/island.h)
     char joined[2048]; ///< the whole line, for the trace
 } CommandLine;
 

@@ -402,15 +402,27 @@ int32_t routing_nswitches(const Cluster *cluster, GpuId src, GpuId dst) {
     return 2 * pair.level - 1;
 }
 
-int64_t routing_least_latency_ps(const Cluster *cluster) {
-    // Both wirings put nodes 0 and 1 as near to each other as any two nodes are.
-    const int64_t gpus = cluster->spec.gpus_per_node;
+/// Least latency from node 0 to GPUs first .. end - 1.
+static int64_t least_latency_to(const Cluster *cluster, GpuId first, GpuId end) {
     int64_t least_ps = TIME_NEVER_PS;
-    if (cluster->spec.nodes < 2) return least_ps;
-    for (GpuId src = 0; src < gpus; src++)
-        for (GpuId dst = gpus; dst < 2 * gpus; dst++) {
+    for (GpuId src = 0; src < cluster->spec.gpus_per_node; src++)
+        for (GpuId dst = first; dst < end; dst++) {
+            if (src == dst) continue;
             const int64_t latency_ps = routing_latency_ps(cluster, src, dst);
             if (latency_ps < least_ps) least_ps = latency_ps;
         }
     return least_ps;
+}
+
+int64_t routing_least_latency_ps(const Cluster *cluster) {
+    // Both wirings put nodes 0 and 1 as near to each other as any two nodes are.
+    const int64_t gpus = cluster->spec.gpus_per_node;
+    return cluster->spec.nodes < 2 ? TIME_NEVER_PS : least_latency_to(cluster, gpus, 2 * gpus);
+}
+
+int64_t routing_least_latency_anywhere_ps(const Cluster *cluster) {
+    // And node 0 has two domains as near to each other as any node has.
+    const int64_t least_ps = routing_least_latency_ps(cluster),
+                  inside_ps = least_latency_to(cluster, 0, cluster->spec.gpus_per_node);
+    return inside_ps < least_ps ? inside_ps : least_ps;
 }

@@ -127,10 +127,33 @@ static bool check_memory(const Pair *pair) {
     return status_is_ok(&status);
 }
 
+/// Can the algorithm of the job's collectives serve `members`?
+static bool check_group(const Pair *pair, int64_t members, const char *whose) {
+    CollectiveSpec spec = {.kind = COLLECTIVE_ALL_REDUCE,
+                           .algorithm = pair->job->network.dp_algorithm,
+                           .bytes = GRAD_NORM_BYTES};
+    CollectivePlan plan;
+    Status status = collective_plan(&plan, &spec, members, 1);
+    if (!status_is_ok(&status))
+        PAIR_ERROR(pair, "network.dp_algorithm", "%s (%s)", status.text, whose);
+    return status_is_ok(&status);
+}
+
+/// Of the groups, two can have a size that is too odd for an algorithm; the pair of the embeddings never has.
+static bool check_groups(const Pair *pair) {
+    const ParallelSpec *parallel = &pair->job->parallel;
+    int64_t replicas = parallel->size[DIM_DP];
+    if (!check_group(pair, replicas, "the replicas of a stage")) return false;
+    if (pair->job->network.eager_bytes >= GRAD_NORM_BYTES) return true;
+    return check_group(pair, parallel_nranks(parallel) / parallel->size[DIM_TP],
+                       "for the gradient norm all units, as network.eager is below its size");
+}
+
 static bool check_training(const Pair *pair) {
     bool good = check_ranks(pair);
     good = check_domain(pair) && good;
     good = check_gpu(pair) && good;
+    good = good && check_groups(pair);
     if (!good) return false;
     if (!job_file_resolve_batch(pair->reader, pair->entry->root, pair->entry->file)) return false;
     Status status =
@@ -164,7 +187,6 @@ static void report_table(const Pair *pair, const Text *csv, const Status *status
 /// Read the CSV beside the job file, so that it travels with the run, and check its lines.
 static bool check_flows(const Pair *pair) {
     TrafficSpec *traffic = &pair->job->traffic;
-    if (traffic->pattern != TRAFFIC_FLOWS) return true;
     char path[2 * TEXT_PATH_BYTES];
     const char *slash = strrchr(pair->entry->path, '/');
     int folder = slash && traffic->file[0] != '/' ? (int)(slash - pair->entry->path) + 1 : 0;
@@ -188,10 +210,35 @@ static bool check_flows(const Pair *pair) {
     return status_is_ok(&status);
 }
 
+/// Plan it as the run will: what cannot be planned is said here, with its place.
+static bool check_collective(const Pair *pair) {
+    CollectivePlan plan;
+    Status status = collective_plan(&plan, &pair->job->collective, pair->job->traffic.ranks,
+                                    pair->cluster->gpus_per_node);
+    if (status_is_ok(&status)) return true;
+    bool named = node_find(pair->entry->root, "traffic.algorithm") != NULL;
+    PAIR_ERROR(pair, named ? "traffic.algorithm" : "traffic.collective", "%s", status.text);
+    return false;
+}
+
+/// Patterns that leave nobody to send to.
+static bool check_pattern(const Pair *pair) {
+    Traffic *flows = NULL;
+    Status status = traffic_create(&pair->job->traffic, pair->job->traffic.ranks, NULL, &flows);
+    if (!status_is_ok(&status)) PAIR_ERROR(pair, "traffic.pattern", "%s", status.text);
+    traffic_destroy(flows);
+    return status_is_ok(&status);
+}
+
 static bool check_traffic(const Pair *pair) {
     TrafficSpec *traffic = &pair->job->traffic;
     PlaceText place;
     if (traffic->ranks == 0) traffic->ranks = pair->gpus;
+    if (traffic->ranks < 2) {
+        PAIR_ERROR(pair, "traffic.ranks", "traffic wants two ranks, but %s has %lld GPUs",
+                   topology_place(pair, "nodes", &place), (long long)pair->gpus);
+        return false;
+    }
     if (traffic->ranks > pair->gpus) {
         PAIR_ERROR(pair, "traffic.ranks", "ranks is %lld, but %s has %lld GPUs",
                    (long long)traffic->ranks, topology_place(pair, "nodes", &place),
@@ -210,15 +257,9 @@ static bool check_traffic(const Pair *pair) {
                    (long long)traffic->fan_in, (long long)traffic->ranks);
         return false;
     }
-    bool halving = pair->job->collective.algorithm == ALGORITHM_HALVING_DOUBLING;
-    bool power = (traffic->ranks & (traffic->ranks - 1)) == 0;
-    if (traffic->pattern == TRAFFIC_COLLECTIVE && halving && !power) {
-        PAIR_ERROR(pair, "traffic.algorithm",
-                   "halving_doubling wants a power of two, but %lld ranks take part",
-                   (long long)traffic->ranks);
-        return false;
-    }
-    return check_flows(pair);
+    if (traffic->pattern == TRAFFIC_COLLECTIVE) return check_collective(pair);
+    if (traffic->pattern == TRAFFIC_FLOWS) return check_flows(pair);
+    return check_pattern(pair);
 }
 
 static void check_placement(const Pair *pair) {

@@ -1,5 +1,5 @@
 // Building and taking down what one rank needs to play a job.
-#include "driver/machine.h"
+#include "driver/island.h"
 
 #include "base/check.h"
 #include "base/memory.h"
@@ -108,7 +108,7 @@ Status machine_create(const RunSpec *run, const Cluster *cluster, Comm *comm, Ma
     machine->rank = comm_rank(comm);
     machine->nranks = comm_nranks(comm);
     machine->steps = machine->job->steps;
-    machine->free_done = -1;
+    machine->done.free = -1;
     machine->failure = status_ok();
     const JobSpec *job = machine->job;
     TRY(layout_init(&machine->layout, cluster, job, machine->rank, machine->nranks));
@@ -139,6 +139,7 @@ void machine_open_engine(Machine *machine, int64_t interval_ps) {
         spec.owner = &machine->owner;
     }
     machine->engine = machine->ops->create(machine->cluster, &spec);
+    islands_create(machine);
     quiet_prepare(machine);
 }
 
@@ -168,6 +169,7 @@ static void free_groups(Machine *machine) {
 
 void machine_destroy(Machine *machine) {
     if (!machine) return;
+    islands_destroy(machine->islands);
     if (machine->engine) machine->ops->destroy(machine->engine);
     exchange_destroy(machine->exchange);
     free_groups(machine);
@@ -183,7 +185,7 @@ void machine_destroy(Machine *machine) {
     }
     step_cost_fini(&machine->cost);
     heap_free(&machine->heap);
-    array_free(&machine->done);
+    array_free(&machine->done.at);
     array_free(&machine->row);
     memory_free("driver.machine", machine, sizeof *machine);
 }

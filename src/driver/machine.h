@@ -34,6 +34,19 @@ typedef struct Done {
     int32_t next;        ///< in the unit's list or the free list; -1 ends
 } Done;
 
+/// Records of finished operations of some units.
+typedef struct DonePool {
+    ARRAY_OF(Done) at;
+    int32_t free; ///< chained through `next`; -1: none
+} DonePool;
+
+/// How far some units have come.
+typedef struct StepCount {
+    int32_t steps;           ///< that all of them have finished
+    int64_t units;           ///< that have finished the step after
+    uint64_t fingerprint[2]; ///< of the steps `steps` and `steps` + 1, by parity
+} StepCount;
+
 typedef struct StreamState {
     int32_t issued, done; ///< operations of this step; the stream is busy while issued > done
     Clocks free;          ///< when its last operation ended
@@ -145,8 +158,8 @@ typedef struct Machine {
     Unit *unit;         ///< [layout.nslots]; id -1 for a spare
     StepResult *result; ///< [layout.nslots]
     int64_t nlocal;     ///< units here
-    ARRAY_OF(Done) done;
-    int32_t free_done;
+    DonePool done;
+    struct Islands *islands;   ///< island.h; NULL: units are played event by event
     Arrival *arrival;          ///< [ngroups]; the part of other ranks only at the group's home rank
     int64_t *group_latency_ps; ///< [ngroups] mean edge latency of the ring, -1: not yet computed
     int64_t *member_first;     ///< [ngroups + 1] local members of each group ...
@@ -161,13 +174,11 @@ typedef struct Machine {
     bool far_messages; ///< a unit here has a neighbour, or a path to one, that is not this rank's
     int64_t **
         work_ps; ///< [stages][compute operations + 1] least time of all compute before each operation
-    int64_t promised_ps;     ///< what the others were told: nothing here concerns them before
-    int64_t quiet_until_ps;  ///< no unit here can concern another rank before this time
-    int64_t scan_after_ps;   ///< when it is worth asking again
-    int32_t steps_done;      ///< steps all local units have finished
-    int64_t units_done;      ///< local units that have finished step steps_done
-    int32_t steps;           ///< wanted
-    uint64_t fingerprint[2]; ///< of the steps steps_done and steps_done + 1, by parity
+    int64_t promised_ps;    ///< what the others were told: nothing here concerns them before
+    int64_t quiet_until_ps; ///< no unit here can concern another rank before this time
+    int64_t scan_after_ps;  ///< when it is worth asking again
+    StepCount count; ///< of local units (of islands: what their own counts were gathered into)
+    int32_t steps;   ///< wanted
     void (*collect)(
         void *
             context); ///< called now and then, so that finished sampling intervals need not be kept
@@ -216,6 +227,11 @@ bool network_is_private(Machine *machine, const Wire *wire);
 void network_adopt(Machine *machine, const Wire *wire, const TransferState *state);
 void network_collective(Machine *machine, const Wire *wire);
 void network_complete(Machine *machine, const Completion *completion);
+/// The message of a wire as the engine takes it.
+Transfer network_transfer(Machine *machine, const Wire *wire);
+/// Its end, for those of its units that are here (else NULL).
+void network_end_message(Machine *machine, const Completion *done, Unit *receiver, Unit *sender,
+                         StepCount *count);
 /// Heap events of collectives: shares begin; small ones end.
 void network_share_due(Machine *machine, int64_t group, int64_t now_ps);
 void network_small_due(Machine *machine, int64_t group, int64_t now_ps);

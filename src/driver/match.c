@@ -1,7 +1,7 @@
 // Sends meet receives at the receiver's rank; members of a collective meet at the group's home rank.
 #include "base/check.h"
 #include "base/rng.h"
-#include "driver/machine.h"
+#include "driver/island.h"
 
 static void put(Machine *machine, int to_rank, const Wire *wire) {
     if (to_rank == machine->rank) {
@@ -69,6 +69,10 @@ static void try_match(Machine *machine, int64_t id, Channel *channel, int64_t by
 
 void match_send(Machine *machine, Unit *unit, const Op *op, Clocks at) {
     bool next = op->stream == STREAM_SEND_NEXT;
+    if (machine->islands) {
+        island_send(machine->islands, unit, next, at);
+        return;
+    }
     int64_t to = layout_stage_neighbour(&machine->layout, unit->id, next ? 1 : -1);
     Wire wire = {.type = WIRE_READY,
                  .step = unit->step,
@@ -80,6 +84,10 @@ void match_send(Machine *machine, Unit *unit, const Op *op, Clocks at) {
 
 void match_receive(Machine *machine, Unit *unit, const Op *op, Clocks at) {
     ChannelSide side = op->stream == STREAM_RECV_PREV ? CHANNEL_FROM_PREV : CHANNEL_FROM_NEXT;
+    if (machine->islands) {
+        island_receive(machine->islands, unit, side, at);
+        return;
+    }
     Channel *channel = &unit->channel[side];
     CHECK(!channel->posted, "unit %lld posted two receives", (long long)unit->id);
     channel->posted = true;
@@ -117,6 +125,10 @@ void match_arrive(Machine *machine, Unit *unit, int32_t index, Clocks at) {
     CHECK(group >= 0, "unit %lld has no group for %s", (long long)unit->id, op_kind_name(op->kind));
     if (layout_group_units(&machine->layout, group).n == 1) {
         unit_finish_op(machine, unit, index, at, 0, at.actual_ps);
+        return;
+    }
+    if (machine->islands) {
+        island_arrive(machine->islands, unit, group, index, op->kind, at);
         return;
     }
     CHECK(machine->nranks == 1 || at.actual_ps >= machine->promised_ps,

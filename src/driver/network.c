@@ -2,7 +2,7 @@
 #include "base/check.h"
 #include "base/fingerprint.h"
 #include "base/rng.h"
-#include "driver/machine.h"
+#include "driver/rings.h"
 
 int64_t network_sender(const Machine *machine, int64_t channel) {
     int64_t unit = channel / CHANNEL_SIDES;
@@ -21,7 +21,8 @@ static void keep_failure(Machine *machine, const Status *status) {
 }
 
 static void submit(Machine *machine, const Transfer *transfer) {
-    Status status = machine->ops->submit(machine->engine, transfer);
+    Status status = machine->islands ? rings_submit(machine->islands->rings, transfer)
+                                     : machine->ops->submit(machine->engine, transfer);
     keep_failure(machine, &status);
 }
 
@@ -33,7 +34,7 @@ static Edge hop_edge(const void *context, int64_t i) {
                   .weight = 1};
 }
 
-static Transfer message_of(Machine *machine, const Wire *wire) {
+Transfer network_transfer(Machine *machine, const Wire *wire) {
     HopEdges *hop = &machine->hop[wire->id];
     if (!hop->machine)
         *hop = (HopEdges){.machine = machine,
@@ -57,7 +58,7 @@ static Transfer message_of(Machine *machine, const Wire *wire) {
 
 void network_message(Machine *machine, const Wire *wire, bool announced) {
     int64_t to = wire->id / CHANNEL_SIDES, side = wire->id % CHANNEL_SIDES;
-    Transfer transfer = message_of(machine, wire);
+    Transfer transfer = network_transfer(machine, wire);
     transfer.announced = announced;
     Unit *receiver = machine_unit(machine, to),
          *sender = machine_unit(machine, machine->hop[wire->id].from);
@@ -67,10 +68,12 @@ void network_message(Machine *machine, const Wire *wire, bool announced) {
 }
 
 bool network_is_private(Machine *machine, const Wire *wire) {
+    // A later phase starts the moment the one before ends: too soon to tell other ranks what is on its links.
+    if (machine->job->network.dp_algorithm == ALGORITHM_HALVING_DOUBLING) return false;
     int64_t from = network_sender(machine, wire->id);
     if (!machine_unit(machine, wire->id / CHANNEL_SIDES) || !machine_unit(machine, from))
         return false;
-    Transfer transfer = message_of(machine, wire);
+    Transfer transfer = network_transfer(machine, wire);
     bool is_private = false;
     Status status = machine->ops->is_private(machine->engine, &transfer, &is_private);
     keep_failure(machine, &status);
@@ -78,22 +81,21 @@ bool network_is_private(Machine *machine, const Wire *wire) {
 }
 
 void network_adopt(Machine *machine, const Wire *wire, const TransferState *state) {
-    Transfer transfer = message_of(machine, wire);
+    Transfer transfer = network_transfer(machine, wire);
     transfer.announced = true;
     Status status = machine->ops->adopt(machine->engine, &transfer, state);
     keep_failure(machine, &status);
 }
 
-static void complete_message(Machine *machine, const Completion *done) {
+void network_end_message(Machine *machine, const Completion *done, Unit *receiver, Unit *sender,
+                         StepCount *count) {
     int64_t side = done->tag % CHANNEL_SIDES;
-    Unit *receiver = machine_unit(machine, done->tag / CHANNEL_SIDES);
-    Unit *sender = machine_unit(machine, machine->hop[done->tag].from);
     int64_t slowed_ps = done->end_ps - done->start_ps - done->alone_ps;
     if (receiver) {
         Clocks end = receiver->channel[side].begin;
         end.actual_ps = done->end_ps;
         end.alone_ps += done->alone_ps;
-        machine->fingerprint[receiver->step & 1] +=
+        count->fingerprint[receiver->step & 1] +=
             fingerprint_of(done->tag, done->start_ps, done->end_ps);
         Stream stream = side == CHANNEL_FROM_PREV ? STREAM_RECV_PREV : STREAM_RECV_NEXT;
         unit_finish_op(machine, receiver, unit_current_op(receiver, stream), end, slowed_ps,
@@ -107,6 +109,11 @@ static void complete_message(Machine *machine, const Completion *done) {
         unit_finish_op(machine, sender, unit_current_op(sender, stream), end, slowed_ps,
                        done->end_ps);
     }
+}
+
+static void complete_message(Machine *machine, const Completion *done) {
+    network_end_message(machine, done, machine_unit(machine, done->tag / CHANNEL_SIDES),
+                        machine_unit(machine, machine->hop[done->tag].from), &machine->count);
 }
 
 static GpuId rail_member(const Rail *rail, int64_t i) {
@@ -165,7 +172,7 @@ static CollectiveKind collective_of(const Machine *machine, OpKind kind) {
 }
 
 static int64_t bytes_of(const Machine *machine, const Wire *wire) {
-    if (wire->kind == OP_GRAD_NORM) return (int64_t)sizeof(float);
+    if (wire->kind == OP_GRAD_NORM) return GRAD_NORM_BYTES;
     if (wire->kind == OP_EMBEDDING_REDUCE) return machine->cost.embedding_grad_bytes;
     int32_t stage =
         layout_stage(&machine->layout, layout_group_units(&machine->layout, wire->id).first);
@@ -268,9 +275,19 @@ void network_collective(Machine *machine, const Wire *wire) {
     start_rails(machine, wire->id);
 }
 
+/// A member of a group, its island entered.
+static Unit *enter_unit(Machine *machine, int64_t slot, int64_t now_ps) {
+    Islands *islands = machine->islands;
+    if (islands) {
+        islands->current = &islands->at[slot / islands->stages];
+        islands->current->last_ps = now_ps;
+    }
+    return &machine->unit[slot];
+}
+
 void network_share_due(Machine *machine, int64_t group, int64_t now_ps) {
     for (int64_t i = machine->member_first[group]; i < machine->member_first[group + 1]; i++)
-        unit_share(machine, &machine->unit[machine->member_slot[i]], 1, now_ps);
+        unit_share(machine, enter_unit(machine, machine->member_slot[i], now_ps), 1, now_ps);
 }
 
 static void finish_collective(Machine *machine, int64_t group, int64_t now_ps) {
@@ -289,12 +306,12 @@ static void finish_collective(Machine *machine, int64_t group, int64_t now_ps) {
                              .end_ps = now_ps,
                              .alone_ps = done.alone_ps};
         array_push(&machine->row, row);
-        machine->fingerprint[done.step & 1] +=
+        machine->count.fingerprint[done.step & 1] +=
             fingerprint_of(-1 - group, done.begin.actual_ps, now_ps);
     }
     bool shared = done.rails_left == 0 && done.plan.nphases > 0;
     for (int64_t i = machine->member_first[group]; i < machine->member_first[group + 1]; i++) {
-        Unit *unit = &machine->unit[machine->member_slot[i]];
+        Unit *unit = enter_unit(machine, machine->member_slot[i], now_ps);
         if (shared) unit_share(machine, unit, -1, now_ps);
         unit_finish_op(machine, unit, unit_current_op(unit, STREAM_DP), end, slowed_ps, now_ps);
     }
@@ -326,8 +343,9 @@ void network_complete(Machine *machine, const Completion *completion) {
 
 int64_t network_lookahead_ps(const Machine *machine) {
     const NetworkSpec *network = &machine->job->network;
-    int64_t path_ps = routing_least_latency_ps(machine->cluster);
-    int64_t inside_ps = cluster_spec(machine->cluster)->scale_up.latency_ps;
-    int64_t message_ps = network->message_latency_ps + (path_ps < inside_ps ? path_ps : inside_ps);
-    return message_ps < network->collective_base_ps ? message_ps : network->collective_base_ps;
+    // Ranks also hear of messages inside a node, once these share links with what all know.
+    int64_t path_ps = routing_least_latency_anywhere_ps(machine->cluster);
+    int64_t base_ps = network->collective_base_ps;
+    bool message_first = path_ps < base_ps - network->message_latency_ps;
+    return message_first ? network->message_latency_ps + path_ps : base_ps;
 }

@@ -18,6 +18,8 @@
 
 typedef enum JobKind { JOB_TRAINING, JOB_TRAFFIC } JobKind;
 
+enum { GRAD_NORM_BYTES = 4 }; ///< what all units of a training job reduce each step: one fp32
+
 /// How messages of a job meet the network.
 typedef struct NetworkSpec {
     int32_t queue_pairs; ///< per connection between two nodes
@@ -66,6 +68,7 @@ typedef struct RunSpec {
     int32_t njobs;
     EngineKind engine;
     int64_t control_delay_ps;
+    bool dataflow; ///< play replicas as islands where that is possible (driver/island.h); changes no result
     uint64_t seed;
     TraceSpec trace;
     SourceText source[RUN_SOURCES_MAX];

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/units.h"
+#include "driver/dataflow.h"
 
 enum { HEADER_NEXT, HEADER_SENT, HEADER_STEPS, HEADER_FLAGS };
 enum { FLAG_STOP = 1, FLAG_FAILED = 2 };
@@ -44,7 +45,7 @@ static void play(Machine *machine, int64_t horizon_ps, int32_t recorded) {
         collect_intervals(machine, now_ps);
         drain(machine);
         while (heap_next_ps(&machine->heap) == now_ps) handle(machine, heap_pop(&machine->heap));
-        if (machine->nranks == 1 && machine->steps_done > recorded) return;
+        if (machine->nranks == 1 && machine->count.steps > recorded) return;
         if (!status_is_ok(&machine->failure)) return;
     }
     if (horizon_ps != TIME_NEVER_PS) machine->ops->advance(machine->engine, horizon_ps);
@@ -70,7 +71,7 @@ typedef struct Agreement {
 
 static Agreement agree(Machine *machine, int64_t flags) {
     for (;;) {
-        int64_t steps = machine->nlocal > 0 ? machine->steps_done : INT32_MAX;
+        int64_t steps = machine->nlocal > 0 ? machine->count.steps : INT32_MAX;
         if (!status_is_ok(&machine->failure)) flags |= FLAG_FAILED;
         if (machine->nranks > 1) match_expose(machine);
         int64_t header[EXCHANGE_HEADER_WORDS] = {quiet_next_ps(machine, next_event_ps(machine)),
@@ -115,7 +116,7 @@ static void describe_blocked(const Machine *machine, char *text, size_t capacity
     }
 }
 
-static Status stuck(Machine *machine) {
+Status step_stuck(Machine *machine) {
     char text[900] = "";
     describe_blocked(machine, text, sizeof text);
     Status mine = status_ok();
@@ -131,6 +132,7 @@ static int64_t horizon_after(const Machine *machine, int64_t next_ps) {
 }
 
 Status step_play(Machine *machine, StepDone done, void *context, const volatile int *stop) {
+    if (machine->islands) return dataflow_play(machine, done, context, stop);
     for (int64_t slot = 0; slot < machine->layout.nslots; slot++)
         if (machine->unit[slot].id >= 0) unit_begin(machine, &machine->unit[slot], 0);
     int32_t recorded = 0;
@@ -139,13 +141,13 @@ Status step_play(Machine *machine, StepDone done, void *context, const volatile 
         if (agreement.flags & FLAG_FAILED) return comm_agree(machine->comm, machine->failure);
         if (agreement.steps_done > recorded) {
             TRY(done(context, machine, recorded));
-            machine->fingerprint[recorded & 1] = 0;
+            machine->count.fingerprint[recorded & 1] = 0;
             recorded++;
             REQUIRE(!(agreement.flags & FLAG_STOP) || recorded == machine->steps, STATUS_STOPPED,
                     "stopped on request after step %d", recorded - 1);
             continue;
         }
-        if (agreement.next_ps == TIME_NEVER_PS) return stuck(machine);
+        if (agreement.next_ps == TIME_NEVER_PS) return step_stuck(machine);
         play(machine, horizon_after(machine, agreement.next_ps), recorded);
     }
     return status_ok();

@@ -21,5 +21,7 @@ typedef Status (*StepDone)(void *context, Machine *machine, int32_t step);
 ///   MPI: collective over machine->comm.
 ///   Fails: STATUS_STUCK saying who waits for what; STATUS_NO_PATH; what `done` returns; STATUS_STOPPED.
 Status step_play(Machine *machine, StepDone done, void *context, const volatile int *stop);
+/// Say who waits for what, when nothing is under way any more.  MPI: collective.
+Status step_stuck(Machine *machine);
 
 #endif

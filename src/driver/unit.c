@@ -2,7 +2,7 @@
 #include "base/check.h"
 #include "base/fingerprint.h"
 #include "base/wide.h"
-#include "driver/machine.h"
+#include "driver/island.h"
 
 void machine_schedule(Machine *machine, int64_t time_ps, Event event, int64_t index,
                       uint64_t order) {
@@ -30,33 +30,53 @@ static bool waits_served(const Unit *unit, const Op *op) {
     return true;
 }
 
+static DonePool *done_pool(Machine *machine) {
+    return machine->islands ? &machine->islands->current->done : &machine->done;
+}
+
+static StepCount *step_count(Machine *machine) {
+    return machine->islands ? &machine->islands->current->state->count : &machine->count;
+}
+
+/// A record is about to change: it may have to return.
+static void touch_done(Machine *machine, int32_t index) {
+    if (machine->islands) island_touch_done(machine->islands, index);
+}
+
 static void keep_done(Machine *machine, Unit *unit, int32_t op, const Release *release) {
-    int32_t index = machine->free_done;
+    DonePool *pool = done_pool(machine);
+    int32_t index = pool->free;
     if (index < 0) {
-        index = (int32_t)machine->done.n;
-        array_push(&machine->done, (Done){.next = -1});
+        index = (int32_t)pool->at.n;
+        array_push(&pool->at, (Done){.next = -1});
     } else {
-        machine->free_done = machine->done.at[index].next;
+        touch_done(machine, index);
+        pool->free = pool->at.at[index].next;
     }
-    machine->done.at[index] = (Done){.release = *release,
-                                     .op = op,
-                                     .waiters = unit->program->op[op].nwaiters,
-                                     .next = unit->first_done};
+    pool->at.at[index] = (Done){.release = *release,
+                                .op = op,
+                                .waiters = unit->program->op[op].nwaiters,
+                                .next = unit->first_done};
     unit->first_done = index;
 }
 
 /// Find what an operation left for its waiters; the last waiter frees the record.
 static Release take_done(Machine *machine, Unit *unit, int32_t op) {
-    int32_t *link = &unit->first_done;
-    while (*link >= 0 && machine->done.at[*link].op != op) link = &machine->done.at[*link].next;
-    CHECK(*link >= 0, "unit %lld: operation %d left no record", (long long)unit->id, op);
-    int32_t index = *link;
-    Done *done = &machine->done.at[index];
+    DonePool *pool = done_pool(machine);
+    int32_t index = unit->first_done, before = -1;
+    while (index >= 0 && pool->at.at[index].op != op) {
+        before = index;
+        index = pool->at.at[index].next;
+    }
+    CHECK(index >= 0, "unit %lld: operation %d left no record", (long long)unit->id, op);
+    touch_done(machine, index);
+    Done *done = &pool->at.at[index];
     Release release = done->release;
     if (--done->waiters == 0) {
-        *link = done->next;
-        done->next = machine->free_done;
-        machine->free_done = index;
+        if (before >= 0) touch_done(machine, before);
+        *(before < 0 ? &unit->first_done : &pool->at.at[before].next) = done->next;
+        done->next = pool->free;
+        pool->free = index;
     }
     return release;
 }
@@ -97,6 +117,16 @@ static uint64_t compute_order(const Unit *unit) { return (uint64_t)unit->id + 1;
 
 static int64_t slot_of(const Machine *machine, const Unit *unit) { return unit - machine->unit; }
 
+/// See to it that unit_compute_due is called when the operation under way ends.
+static void schedule_compute(Machine *machine, const Unit *unit) {
+    if (machine->islands) {
+        island_set_compute(machine->islands, unit, unit->compute_end_ps);
+    } else {
+        machine_schedule(machine, unit->compute_end_ps, EVENT_COMPUTE, slot_of(machine, unit),
+                         compute_order(unit));
+    }
+}
+
 static void issue_compute(Machine *machine, Unit *unit, const Op *op, Clocks begin) {
     int64_t compute_ps, tp_ps;
     unit_nominal(machine, unit->stage, op, &compute_ps, &tp_ps);
@@ -116,8 +146,7 @@ static void issue_compute(Machine *machine, Unit *unit, const Op *op, Clocks beg
         unit->sharing_ps = longer_ps - busy_ps;
         unit->compute_end_ps = begin.actual_ps + longer_ps;
     }
-    machine_schedule(machine, unit->compute_end_ps, EVENT_COMPUTE, slot_of(machine, unit),
-                     compute_order(unit));
+    schedule_compute(machine, unit);
 }
 
 /// Collect what the waits of an operation left. Returns how many.
@@ -193,11 +222,12 @@ static void finish_step(Machine *machine, Unit *unit, int64_t now_ps) {
     StepResult *result = &machine->result[slot_of(machine, unit)];
     *result = (StepResult){.start_ps = unit->step_start_ps, .end_ps = now_ps};
     for (int part = 0; part < TRACE_PART_N; part++) result->part_ps[part] = unit->part_ps[part];
-    machine->fingerprint[unit->step & 1] += fingerprint_of(unit->id, unit->step_start_ps, now_ps);
+    StepCount *count = step_count(machine);
+    count->fingerprint[unit->step & 1] += fingerprint_of(unit->id, unit->step_start_ps, now_ps);
     unit->step++;
-    if (++machine->units_done == machine->nlocal) {
-        machine->units_done = 0;
-        machine->steps_done++;
+    if (++count->units == (machine->islands ? machine->layout.stages : machine->nlocal)) {
+        count->units = 0;
+        count->steps++;
     }
     if (unit->step < machine->steps) unit_begin(machine, unit, now_ps);
 }
@@ -248,6 +278,5 @@ void unit_share(Machine *machine, Unit *unit, int32_t change, int64_t now_ps) {
     int64_t new_ps = after ? shared_time(machine, left_ps) : unshared_time(machine, left_ps);
     unit->sharing_ps += new_ps - left_ps;
     unit->compute_end_ps = now_ps + new_ps;
-    machine_schedule(machine, unit->compute_end_ps, EVENT_COMPUTE, slot_of(machine, unit),
-                     compute_order(unit));
+    schedule_compute(machine, unit);
 }

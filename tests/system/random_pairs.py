@@ -2,8 +2,8 @@
 """random_pairs.py MPIEXEC COLOSSIM KIND SEED CASES: random small machines and jobs on 1, 2, 3, 4 and 7 ranks.
 
 Law: whatever is drawn, all rank counts give one outcome: equal traces (`h5diff --exclude-path /run` is empty), tables
-and fingerprints, or one message and exit code; a pair that `check` refuses, with the place, `run` refuses too. The
-clusters have 2 to 12 nodes, so that some ranks have none.
+and fingerprints, or one message and exit code; what `check` refuses, it refuses with the place, and what it accepts, `run` does not
+refuse. The clusters have 2 to 12 nodes, so that some ranks have none.
 KIND is training or traffic; CASES counts the legal ones.
 """
 
@@ -39,7 +39,9 @@ def main():
                 continue
             claim(checked.returncode == 0, f"check accepts or refuses: {checked.returncode} {checked.stderr}")
             try:
-                cut += same_on_any_ranks(emulator, *pair, RANKS) != 0
+                outcome = same_on_any_ranks(emulator, *pair, RANKS)
+                claim(outcome != 2, "what check accepts, run does not refuse")
+                cut += outcome != 0
             except SystemExit:
                 print("\n\n".join(path.read_text() for path in pair))
                 raise

@@ -1,0 +1,559 @@
+#include "driver/rings.h"
+
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "base/memory.h"
+#include "base/units.h"
+#include "engine/flow/maxmin.h"
+
+#define LABEL "driver.rings"
+
+enum { LEVEL_UNKNOWN = -1 };
+
+Rings *rings_create(Islands *islands) {
+    Rings *rings = memory_alloc(LABEL, sizeof *rings);
+    rings->islands = islands;
+    rings->ledger = islands->ledger;
+    rings->free_use = -1;
+    return rings;
+}
+
+void rings_destroy(Rings *rings) {
+    if (!rings) return;
+    for (int64_t r = 0; r < rings->ring.n; r++)
+        if (rings->ring.at[r].state != RING_FREE)
+            ledger_close(rings->ledger, rings->ring.at[r].route);
+    array_free(&rings->ring);
+    array_free(&rings->slot_first);
+    array_free(&rings->use);
+    array_free(&rings->shared);
+    array_free(&rings->contended);
+    array_free(&rings->done);
+    array_free(&rings->span);
+    memory_free(LABEL, rings, sizeof *rings);
+}
+
+Status rings_submit(Rings *rings, const Transfer *transfer) {
+    int32_t route;
+    Price price;
+    TRY(ledger_open(rings->ledger, transfer, &route, &price));
+    int64_t r = 0;
+    while (r < rings->ring.n && rings->ring.at[r].state != RING_FREE) r++;
+    if (r == rings->ring.n) array_resize(&rings->ring, r + 1);
+    rings->ring.at[r] =
+        (Ring){.remaining = price_work(ledger_routes(rings->ledger)->rate_bits, transfer->bytes),
+               .tag = transfer->tag,
+               .bytes = transfer->bytes,
+               .start_ps = transfer->start_ps,
+               .end_ps = transfer->start_ps + price.alone_ps,
+               .settled_ps = transfer->start_ps,
+               .alone_ps = price.alone_ps,
+               .cap = price.level,
+               .level = LEVEL_UNKNOWN,
+               .static_link = INT64_MAX,
+               .route = route,
+               .step = transfer->step,
+               .state = RING_WAITING};
+    return status_ok();
+}
+
+int64_t rings_next_ps(const Rings *rings) {
+    int64_t next_ps = TIME_NEVER_PS;
+    for (int64_t r = 0; r < rings->ring.n; r++) {
+        const Ring *ring = &rings->ring.at[r];
+        if (ring->state == RING_FREE) continue;
+        int64_t time_ps = ring->state == RING_WAITING ? ring->start_ps : ring->end_ps;
+        if (time_ps < next_ps) next_ps = time_ps;
+    }
+    return next_ps;
+}
+
+static bool on_links(const Ring *ring) {
+    return ring->bytes > 0 && (ring->state == RING_RUNNING || ring->state == RING_GHOST);
+}
+
+bool rings_any(const Rings *rings) {
+    for (int64_t r = 0; r < rings->ring.n; r++)
+        if (on_links(&rings->ring.at[r])) return true;
+    return false;
+}
+
+static SlotLane slot_lane(const Islands *islands, int32_t slot) {
+    return slot < islands->slot_lane.n ? islands->slot_lane.at[slot] : (SlotLane){.island = -1};
+}
+
+/// The channels of a lane meet one collective more, or less, and are to be solved anew.
+static void count_on_lane(Islands *islands, int32_t slot, int change) {
+    SlotLane where = slot_lane(islands, slot);
+    if (where.island < 0) return;
+    Island *island = &islands->at[where.island];
+    uint64_t channels = island->shape->lane[where.lane].channels;
+    island->changed |= channels;
+    for (; channels; channels &= channels - 1) {
+        int32_t c = __builtin_ctzll(channels);
+        island->ring_uses[c] = (uint16_t)(island->ring_uses[c] + change);
+        if (island->ring_uses[c] > 0)
+            island->ring_channels |= UINT64_C(1) << c;
+        else
+            island->ring_channels &= ~(UINT64_C(1) << c);
+    }
+}
+
+static int32_t take_use(Rings *rings) {
+    int32_t u = rings->free_use;
+    if (u >= 0) {
+        rings->free_use = rings->use.at[u].next;
+        return u;
+    }
+    array_push(&rings->use, (RingUse){0});
+    return (int32_t)rings->use.n - 1;
+}
+
+static void attach(Rings *rings, int32_t r) {
+    const Routes *routes = ledger_routes(rings->ledger);
+    const Route *route = &routes->at[rings->ring.at[r].route];
+    const RouteUse *uses = routes_uses(routes, route);
+    while (rings->slot_first.n < routes->nslots) array_push(&rings->slot_first, 0);
+    for (int32_t u = 0; u < route->nuses; u++) {
+        int32_t slot = uses[u].slot, use = take_use(rings), first = rings_first_use(rings, slot);
+        rings->use.at[use] = (RingUse){.ring = r, .weight = uses[u].weight, .next = first};
+        rings->slot_first.at[slot] = use + 1;
+        if (first >= 0 && rings->use.at[first].next < 0) array_push(&rings->shared, slot);
+        count_on_lane(rings->islands, slot, 1);
+    }
+    rings->changed = true;
+}
+
+static void detach(Rings *rings, int32_t r) {
+    const Routes *routes = ledger_routes(rings->ledger);
+    const Route *route = &routes->at[rings->ring.at[r].route];
+    const RouteUse *uses = routes_uses(routes, route);
+    for (int32_t u = 0; u < route->nuses; u++) {
+        int32_t slot = uses[u].slot, use = rings_first_use(rings, slot), before = -1;
+        while (rings->use.at[use].ring != r) {
+            before = use;
+            use = rings->use.at[use].next;
+        }
+        int32_t next = rings->use.at[use].next;
+        if (before < 0)
+            rings->slot_first.at[slot] = next + 1;
+        else
+            rings->use.at[before].next = next;
+        rings->use.at[use].next = rings->free_use;
+        rings->free_use = use;
+        count_on_lane(rings->islands, slot, -1);
+    }
+    rings->changed = true;
+}
+
+static void release(Rings *rings, int32_t r) {
+    if (rings->ring.at[r].bytes > 0) detach(rings, r);
+    rings->ring.at[r].state = RING_FREE;
+    ledger_close(rings->ledger, rings->ring.at[r].route);
+}
+
+static void end_ring(Rings *rings, int32_t r, int64_t now_ps) {
+    Ring *ring = &rings->ring.at[r];
+    int64_t delay_ps = rings->islands->machine->run->control_delay_ps;
+    array_push(&rings->done, (Completion){ring->tag, ring->start_ps, now_ps, ring->alone_ps});
+    ledger_add_bytes(rings->ledger, ring->route, ring->step, ring->bytes,
+                     ring->bytes - ring->sampled_bytes);
+    ring->state = RING_GHOST;
+    ring->end_ps = now_ps + delay_ps;
+    if (ring->bytes == 0 || delay_ps == 0) release(rings, r);
+}
+
+void rings_due(Rings *rings, int64_t now_ps) {
+    for (int32_t r = 0; r < rings->ring.n; r++) {
+        Ring *ring = &rings->ring.at[r];
+        if (ring->state == RING_RUNNING && ring->end_ps == now_ps)
+            end_ring(rings, r, now_ps);
+        else if (ring->state == RING_GHOST && ring->end_ps == now_ps)
+            release(rings, r);
+    }
+    for (int32_t r = 0; r < rings->ring.n; r++) {
+        Ring *ring = &rings->ring.at[r];
+        if (ring->state != RING_WAITING || ring->start_ps != now_ps) continue;
+        ring->state = RING_RUNNING;
+        if (ring->bytes > 0)
+            attach(rings, r);
+        else if (ring->end_ps == now_ps)
+            end_ring(rings, r, now_ps);
+    }
+}
+
+static int by_tag(const void *a, const void *b) {
+    const Completion *x = a, *y = b;
+    return (x->tag > y->tag) - (x->tag < y->tag);
+}
+
+int64_t rings_drain(Rings *rings, Completion done[], int64_t capacity) {
+    int64_t n = rings->done.n;
+    CHECK(n <= capacity, "%lld collectives end together", (long long)n);
+    qsort(rings->done.at, (size_t)n, sizeof(Completion), by_tag);
+    for (int64_t i = 0; i < n; i++) done[i] = rings->done.at[i];
+    array_clear(&rings->done);
+    return n;
+}
+
+static void settle(Rings *rings, Ring *ring, int64_t now_ps) {
+    int64_t unit_bytes = ledger_routes(rings->ledger)->at[ring->route].unit_bytes;
+    if (ring->level >= 0)
+        ring->remaining -= (Wide)(unit_bytes * ring->level) * (now_ps - ring->settled_ps);
+    ring->settled_ps = now_ps;
+}
+
+static void set_level(Rings *rings, Ring *ring, int64_t level, int64_t now_ps) {
+    if (ring->level == level) return;
+    if (ring->state != RING_RUNNING) {
+        ring->level = level;
+        return;
+    }
+    settle(rings, ring, now_ps);
+    ring->level = level;
+    int64_t unit_bytes = ledger_routes(rings->ledger)->at[ring->route].unit_bytes;
+    int64_t left_ps = price_duration_ps(ring->remaining, unit_bytes, level);
+    ring->end_ps = left_ps < TIME_NEVER_PS - now_ps ? now_ps + left_ps : TIME_NEVER_PS;
+}
+
+void rings_sample(Rings *rings, int64_t now_ps) {
+    Wide byte = price_work(ledger_routes(rings->ledger)->rate_bits, 1);
+    for (int64_t r = 0; r < rings->ring.n; r++) {
+        Ring *ring = &rings->ring.at[r];
+        if (ring->state != RING_RUNNING || ring->bytes == 0) continue;
+        settle(rings, ring, now_ps);
+        int64_t left = ring->remaining > 0 ? (int64_t)((ring->remaining + byte - 1) / byte) : 0;
+        ledger_add_bytes(rings->ledger, ring->route, ring->step, 0,
+                         ring->bytes - left - ring->sampled_bytes);
+        ring->sampled_bytes = ring->bytes - left;
+    }
+}
+
+// Levels.
+
+/// One use of one link by one transfer of the system.
+typedef struct SystemUse {
+    int32_t transfer, link, weight;
+} SystemUse;
+
+/// Collectives, and the messages of this rank that bear on them, as one system.
+typedef struct RingSystem {
+    ARRAY_OF(int64_t) cap;      ///< by transfer; collectives first, in order
+    ARRAY_OF(int32_t) ring;     ///< of those
+    ARRAY_OF(int64_t) capacity; ///< by link
+    ARRAY_OF(SystemUse) use;
+    int32_t *transfer_of_ring; ///< [rings]
+} RingSystem;
+
+static void add_rings_of_slot(const Rings *rings, RingSystem *system, int32_t slot) {
+    int32_t link = (int32_t)system->capacity.n;
+    array_push(&system->capacity, ledger_routes(rings->ledger)->capacity[slot]);
+    for (int32_t u = rings_first_use(rings, slot); u >= 0; u = rings->use.at[u].next)
+        array_push(&system->use, (SystemUse){system->transfer_of_ring[rings->use.at[u].ring], link,
+                                             rings->use.at[u].weight});
+}
+
+/// Messages of an island that share a lane with a collective, and what these share lanes with.
+static uint64_t met_channels(const Island *island) {
+    uint64_t all = island->ring_channels & island->state->present, seen = 0;
+    for (uint64_t left; (left = all & ~seen) != 0;) {
+        int32_t c = __builtin_ctzll(left);
+        seen |= UINT64_C(1) << c;
+        all |= island->shape->channel[c].neighbours & island->state->present;
+    }
+    return all;
+}
+
+static void add_island(const Rings *rings, RingSystem *system, const Island *island) {
+    uint64_t channels = met_channels(island);
+    int32_t transfer[ISLAND_CHANNELS_MAX];
+    for (uint64_t left = channels; left; left &= left - 1) {
+        int32_t c = __builtin_ctzll(left);
+        transfer[c] = (int32_t)system->cap.n;
+        array_push(&system->cap, island->shape->channel[c].cap);
+    }
+    for (int32_t l = 0; l < island->shape->nlanes && channels; l++) {
+        const LaneShape *lane = &island->shape->lane[l];
+        if (!(lane->channels & channels)) continue;
+        int32_t link = (int32_t)system->capacity.n;
+        add_rings_of_slot(rings, system, island->slot[l]);
+        for (int32_t u = lane->first_use; u < lane->first_use + lane->nuses; u++) {
+            ChannelUse use = island->shape->by_lane[u];
+            if (channels >> use.lane & 1)
+                array_push(&system->use, (SystemUse){transfer[use.lane], link, use.weight});
+        }
+    }
+}
+
+/// Is a slot a lane that add_island has taken in?
+static bool is_taken(const Islands *islands, int32_t slot) {
+    SlotLane where = slot_lane(islands, slot);
+    if (where.island < 0) return false;
+    const Island *island = &islands->at[where.island];
+    return (island->shape->lane[where.lane].channels & met_channels(island)) != 0;
+}
+
+/// Could the collectives on a slot load it beyond its capacity, each at its cap?
+static bool could_bind(const Rings *rings, int32_t slot) {
+    Wide demand = 0;
+    for (int32_t u = rings_first_use(rings, slot); u >= 0; u = rings->use.at[u].next)
+        demand += (Wide)rings->use.at[u].weight * (rings->ring.at[rings->use.at[u].ring].cap + 1);
+    return demand > ledger_routes(rings->ledger)->capacity[slot];
+}
+
+/// Forget slots that are no longer shared by collectives; list those that can hold some.
+static void list_contended(Rings *rings) {
+    if (!rings->changed) return;
+    int64_t n = 0;
+    array_clear(&rings->contended);
+    for (int64_t i = 0; i < rings->shared.n; i++) {
+        int32_t slot = rings->shared.at[i], first = rings_first_use(rings, slot);
+        if (first < 0 || rings->use.at[first].next < 0) continue;
+        rings->shared.at[n++] = slot;
+        if (could_bind(rings, slot)) array_push(&rings->contended, slot);
+    }
+    rings->shared.n = n;
+}
+
+static void make_system(Rings *rings, RingSystem *system) {
+    const Islands *islands = rings->islands;
+    system->transfer_of_ring = memory_alloc(LABEL, sizeof(int32_t) * (size_t)rings->ring.n);
+    for (int32_t r = 0; r < rings->ring.n; r++) {
+        if (!on_links(&rings->ring.at[r])) continue;
+        system->transfer_of_ring[r] = (int32_t)system->cap.n;
+        array_push(&system->cap, rings->ring.at[r].cap);
+        array_push(&system->ring, r);
+    }
+    list_contended(rings);
+    for (int64_t i = 0; i < rings->contended.n; i++)
+        if (!is_taken(islands, rings->contended.at[i]))
+            add_rings_of_slot(rings, system, rings->contended.at[i]);
+    for (int64_t i = 0; i < islands->n; i++)
+        if (islands->at[i].shape && (islands->at[i].ring_channels & islands->at[i].state->present))
+            add_island(rings, system, &islands->at[i]);
+}
+
+/// Levels of the collectives of a system, over all ranks.
+static void fill_system(const Rings *rings, RingSystem *system, int64_t ring_level[]) {
+    size_t ntransfers = (size_t)system->cap.n, nuses = (size_t)system->use.n;
+    size_t nlinks = (size_t)system->capacity.n, nrings = (size_t)system->ring.n;
+    int64_t *first = memory_alloc(LABEL, sizeof(int64_t) * (ntransfers + 2));
+    int32_t *link = memory_alloc(LABEL, sizeof(int32_t) * nuses);
+    int32_t *weight = memory_alloc(LABEL, sizeof(int32_t) * nuses);
+    int64_t *level = memory_alloc(LABEL, sizeof(int64_t) * ntransfers);
+    int64_t *bottleneck = memory_alloc(LABEL, sizeof(int64_t) * ntransfers);
+    int64_t *link_level = memory_alloc(LABEL, sizeof(int64_t) * nlinks);
+    for (size_t u = 0; u < nuses; u++) first[system->use.at[u].transfer + 2]++;
+    for (size_t f = 2; f < ntransfers + 2; f++) first[f] += first[f - 1];
+    for (size_t u = 0; u < nuses; u++) {
+        int64_t at = first[system->use.at[u].transfer + 1]++;
+        link[at] = system->use.at[u].link;
+        weight[at] = system->use.at[u].weight;
+    }
+    MaxminSystem maxmin = {.nlinks = system->capacity.n,
+                           .ntransfers = system->cap.n,
+                           .capacity = system->capacity.at,
+                           .use_first = first,
+                           .use_link = link,
+                           .use_a = weight,
+                           .cap = system->cap.at};
+    const Comm *comm = rings->islands->machine->comm;
+    for (size_t r = 0; r < nrings; r++) ring_level[r] = -1;
+    for (size_t fixed = 0; fixed < nrings;) {
+        maxmin_solve_links(&maxmin, level, link_level, bottleneck);
+        int64_t least = INT64_MAX;
+        for (size_t r = 0; r < nrings; r++)
+            if (ring_level[r] >= 0) level[r] = INT64_MAX;
+        comm_min_i64(comm, level, (int)nrings);
+        for (size_t r = 0; r < nrings; r++)
+            if (level[r] < least) least = level[r];
+        for (size_t r = 0; r < nrings; r++) {
+            if (ring_level[r] >= 0 || (level[r] > least && comm_nranks(comm) > 1)) continue;
+            ring_level[r] = system->cap.at[r] = level[r];
+            fixed++;
+        }
+    }
+    memory_free(LABEL, first, sizeof(int64_t) * (ntransfers + 2));
+    memory_free(LABEL, link, sizeof(int32_t) * nuses);
+    memory_free(LABEL, weight, sizeof(int32_t) * nuses);
+    memory_free(LABEL, level, sizeof(int64_t) * ntransfers);
+    memory_free(LABEL, bottleneck, sizeof(int64_t) * ntransfers);
+    memory_free(LABEL, link_level, sizeof(int64_t) * nlinks);
+}
+
+/// Level of a link by the definition, if collectives at their levels were all its users; INT64_MAX: it holds none.
+static int64_t level_of_shared(const Rings *rings, int32_t slot) {
+    Wide left = ledger_routes(rings->ledger)->capacity[slot];
+    int64_t done = -1;
+    for (;;) {
+        int64_t next = INT64_MAX, weight = 0, at_next = 0;
+        for (int32_t u = rings_first_use(rings, slot); u >= 0; u = rings->use.at[u].next) {
+            int64_t level = rings->ring.at[rings->use.at[u].ring].level;
+            if (level <= done) continue;
+            weight += rings->use.at[u].weight;
+            if (level < next) {
+                next = level;
+                at_next = 0;
+            }
+            if (level == next) at_next += rings->use.at[u].weight;
+        }
+        if (weight == 0) return INT64_MAX;
+        if (left < (Wide)(next + 1) * weight) return next; // levels are legal: it is not below
+        left -= (Wide)next * at_next;
+        done = next;
+    }
+}
+
+static void find_static_links(Rings *rings) {
+    for (int64_t r = 0; r < rings->ring.n; r++) rings->ring.at[r].static_link = INT64_MAX;
+    for (int64_t i = 0; i < rings->contended.n; i++) {
+        int32_t slot = rings->contended.at[i];
+        int64_t level = level_of_shared(rings, slot);
+        if (level == INT64_MAX) continue;
+        int64_t link = ledger_routes(rings->ledger)->link[slot];
+        for (int32_t u = rings_first_use(rings, slot); u >= 0; u = rings->use.at[u].next) {
+            Ring *ring = &rings->ring.at[rings->use.at[u].ring];
+            if (ring->level == level && link < ring->static_link) ring->static_link = link;
+        }
+    }
+}
+
+bool rings_solve(Rings *rings, int64_t now_ps) {
+    bool moved = false;
+    RingSystem system = {0};
+    make_system(rings, &system);
+    int64_t *level = memory_alloc(LABEL, sizeof(int64_t) * (size_t)system.ring.n);
+    fill_system(rings, &system, level);
+    for (int64_t i = 0; i < system.ring.n; i++) {
+        Ring *ring = &rings->ring.at[system.ring.at[i]];
+        moved = moved || ring->level != level[i];
+        set_level(rings, ring, level[i], now_ps);
+    }
+    find_static_links(rings);
+    rings->changed = false;
+    memory_free(LABEL, level, sizeof(int64_t) * (size_t)system.ring.n);
+    memory_free(LABEL, system.transfer_of_ring, sizeof(int32_t) * (size_t)rings->ring.n);
+    array_free(&system.cap);
+    array_free(&system.ring);
+    array_free(&system.capacity);
+    array_free(&system.use);
+    return moved;
+}
+
+// Who held them.
+
+typedef struct Stretch {
+    int64_t from_ps, to_ps;
+} Stretch;
+
+/// Parts of the window that nothing covers yet, in order.
+typedef struct Bare {
+    ARRAY_OF(Stretch) part;
+    ARRAY_OF(Stretch) scratch;
+} Bare;
+
+/// Cover [from, to) with a link: what was bare there becomes spans.
+static void cover(Rings *rings, Bare *bare, int32_t r, int64_t link, int32_t weight,
+                  int64_t from_ps, int64_t to_ps) {
+    array_clear(&bare->scratch);
+    bool hit = false;
+    for (int64_t i = 0; i < bare->part.n; i++) {
+        Stretch part = bare->part.at[i];
+        int64_t begin_ps = part.from_ps > from_ps ? part.from_ps : from_ps;
+        int64_t end_ps = part.to_ps < to_ps ? part.to_ps : to_ps;
+        if (begin_ps >= end_ps) {
+            array_push(&bare->scratch, part);
+            continue;
+        }
+        hit = true;
+        array_push(&rings->span, (RingSpan){begin_ps, end_ps, link, r, weight});
+        if (part.from_ps < begin_ps) array_push(&bare->scratch, (Stretch){part.from_ps, begin_ps});
+        if (end_ps < part.to_ps) array_push(&bare->scratch, (Stretch){end_ps, part.to_ps});
+    }
+    if (!hit) return;
+    array_clear(&bare->part);
+    for (int64_t i = 0; i < bare->scratch.n; i++) array_push(&bare->part, bare->scratch.at[i]);
+}
+
+/// Lay what the islands of this rank say over the window, links in order.
+static void lay_own(Rings *rings, Bare *bare, int32_t r) {
+    const Islands *islands = rings->islands;
+    const Routes *routes = ledger_routes(rings->ledger);
+    const Ring *ring = &rings->ring.at[r];
+    const Route *route = &routes->at[ring->route];
+    const RouteUse *uses = routes_uses(routes, route);
+    for (int32_t u = 0; u < route->nuses && bare->part.n > 0; u++) {
+        int64_t link = routes->link[uses[u].slot];
+        if (link == ring->static_link)
+            cover(rings, bare, r, link, uses[u].weight, INT64_MIN, INT64_MAX);
+        int32_t slot = uses[u].slot;
+        if (slot >= islands->slot_bind.n) continue;
+        for (int32_t b = islands->slot_bind.at[slot]; b > 0; b = islands->bind.at[b - 1].next) {
+            const BindSpan *bind = &islands->bind.at[b - 1];
+            if (bind->level == ring->level)
+                cover(rings, bare, r, link, uses[u].weight, bind->from_ps, bind->to_ps);
+        }
+        int32_t place = islands->slot_bound.at[slot];
+        if (place == 0) continue;
+        const BoundLane *bound = &islands->at[islands->slot_lane.at[slot].island].bound[place - 1];
+        if (bound->level == ring->level)
+            cover(rings, bare, r, link, uses[u].weight, bound->since_ps, INT64_MAX);
+    }
+}
+
+static int by_link(const void *a, const void *b) {
+    const RingSpan *x = a, *y = b;
+    if (x->ring != y->ring) return x->ring < y->ring ? -1 : 1;
+    if (x->link != y->link) return x->link < y->link ? -1 : 1;
+    return (x->from_ps > y->from_ps) - (x->from_ps < y->from_ps);
+}
+
+/// Join what all ranks have laid: the least link at each time.
+static void gather_spans(Rings *rings, RingSpans *all) {
+    Gathered gathered = comm_allgather(rings->islands->machine->comm, rings->span.at,
+                                       (int64_t)sizeof(RingSpan) * rings->span.n);
+    int64_t n = gathered.first[gathered.nranks] / (int64_t)sizeof(RingSpan);
+    array_resize(all, n);
+    for (int64_t i = 0; i < n; i++)
+        all->at[i] = ((const RingSpan *)(const void *)gathered.bytes)[i];
+    gathered_free(&gathered);
+    qsort(all->at, (size_t)n, sizeof(RingSpan), by_link);
+}
+
+static bool is_held(const Ring *ring) { return on_links(ring) && ring->level < ring->cap; }
+
+int64_t rings_lay(Rings *rings, int64_t from_ps, int64_t to_ps) {
+    Bare bare = {0};
+    array_clear(&rings->span);
+    int64_t bare_ps = to_ps;
+    bool alone = comm_nranks(rings->islands->machine->comm) == 1;
+    for (int32_t r = 0; r < rings->ring.n; r++) {
+        if (!is_held(&rings->ring.at[r])) continue;
+        array_clear(&bare.part);
+        array_push(&bare.part, (Stretch){from_ps, to_ps});
+        lay_own(rings, &bare, r);
+        if (alone && bare.part.n > 0 && bare.part.at[0].from_ps < bare_ps)
+            bare_ps = bare.part.at[0].from_ps;
+    }
+    if (!alone) {
+        RingSpans all = {0};
+        gather_spans(rings, &all);
+        array_clear(&rings->span);
+        int64_t i = 0;
+        for (int32_t r = 0; r < rings->ring.n; r++) {
+            if (!is_held(&rings->ring.at[r])) continue;
+            array_clear(&bare.part);
+            array_push(&bare.part, (Stretch){from_ps, to_ps});
+            for (; i < all.n && all.at[i].ring == r; i++)
+                cover(rings, &bare, r, all.at[i].link, all.at[i].weight, all.at[i].from_ps,
+                      all.at[i].to_ps);
+            if (bare.part.n > 0 && bare.part.at[0].from_ps < bare_ps)
+                bare_ps = bare.part.at[0].from_ps;
+        }
+        array_free(&all);
+    }
+    array_free(&bare.part);
+    array_free(&bare.scratch);
+    return bare_ps;
+}

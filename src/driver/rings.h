@@ -1,0 +1,82 @@
+/// rings.h: the collectives under way, for islands: rates solved together at the moments at which they change.
+///
+/// Idea.    All ranks hold all collectives, and play them alike. Between two moments their levels stand still; the islands
+///          report what would move them. At a moment the levels are those of the max-min definition (maxmin.h) over the
+///          collectives, the messages that touch their links, and what touches these. Over ranks: each rank fills its
+///          own links; the least level of any collective on any rank is right, since below it all water rises alike;
+///          it is fixed, and the rest filled again: as many rounds as there are different levels.
+///          What holds a collective: of all links at its level, the one with the least id, at each time; islands say
+///          when their links were at it, and these stretches are laid over the window in the order of link ids.
+/// Limits.  Windows in which the set of collectives or their levels change end there.
+#ifndef COLOSSIM_DRIVER_RINGS_H
+#define COLOSSIM_DRIVER_RINGS_H
+
+#include "driver/island.h"
+
+typedef enum RingState { RING_FREE, RING_WAITING, RING_RUNNING, RING_GHOST } RingState;
+
+/// A rail of a collective: one transfer.
+typedef struct Ring {
+    Wide remaining; ///< work at settled_ps
+    int64_t tag, bytes, sampled_bytes;
+    int64_t start_ps, end_ps, settled_ps; ///< end: of a ghost, until when it is felt
+    int64_t alone_ps, cap, level;
+    int64_t static_link; ///< least link that collectives alone bring to its level; INT64_MAX: none
+    int32_t route, step;
+    RingState state;
+} Ring;
+
+/// A collective on a link.
+typedef struct RingUse {
+    int32_t ring, weight;
+    int32_t next; ///< of the same link or the free list, -1 ends
+} RingUse;
+
+/// A stretch in which a link held a collective back.
+typedef struct RingSpan {
+    int64_t from_ps, to_ps;
+    int64_t link;
+    int32_t ring, weight;
+} RingSpan;
+
+typedef ARRAY_OF(RingSpan) RingSpans;
+
+typedef struct Rings {
+    Islands *islands;
+    Flow *ledger;
+    ARRAY_OF(Ring) ring;
+    ARRAY_OF(int32_t) slot_first; ///< by slot: first RingUse + 1
+    ARRAY_OF(RingUse) use;
+    int32_t free_use;
+    ARRAY_OF(int32_t) shared;    ///< slots that had two collectives at some time since
+    ARRAY_OF(int32_t) contended; ///< those of them that collectives alone could fill
+    ARRAY_OF(Completion) done;
+    RingSpans span; ///< of the window
+    bool changed;   ///< the set, since levels were solved
+} Rings;
+
+Rings *rings_create(Islands *islands);
+void rings_destroy(Rings *rings);
+/// Fails: STATUS_NO_PATH.
+Status rings_submit(Rings *rings, const Transfer *transfer);
+/// Earliest start, end, or end of a ghost.
+int64_t rings_next_ps(const Rings *rings);
+/// Apply what starts, ends and vanishes now; completions are kept.
+void rings_due(Rings *rings, int64_t now_ps);
+/// First collective on a slot, -1: none.
+static inline int32_t rings_first_use(const Rings *rings, int32_t slot) {
+    return slot < rings->slot_first.n ? rings->slot_first.at[slot] - 1 : -1;
+}
+/// Are there any on links?
+bool rings_any(const Rings *rings);
+/// Bring all levels to the definition; returns whether one moved.  MPI: collective.
+bool rings_solve(Rings *rings, int64_t now_ps);
+/// Earliest moment of the window [from, to) at which nothing held a collective below its cap at its level, or to_ps; what
+/// held them before is kept in `span`.  MPI: collective.
+int64_t rings_lay(Rings *rings, int64_t from_ps, int64_t to_ps);
+/// Hand over completions, ordered by tag.
+int64_t rings_drain(Rings *rings, Completion done[], int64_t capacity);
+/// Bytes moved until now into the ledger (end of a sampling interval).
+void rings_sample(Rings *rings, int64_t now_ps);
+
+#endif
