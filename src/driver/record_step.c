@@ -120,7 +120,8 @@ static TraceCollective describe(const Machine *machine, const CollectiveRow *row
 
 /// Rows of this step, ordered by start, then group; those of the next step stay.
 static Status write_collectives(Recorder *recorder, Machine *machine, int32_t step) {
-    qsort(machine->row.at, (size_t)machine->row.n, sizeof(CollectiveRow), by_start);
+    if (machine->row.n > 0) // only rank 0 keeps rows
+        qsort(machine->row.at, (size_t)machine->row.n, sizeof(CollectiveRow), by_start);
     int64_t n = 0;
     while (n < machine->row.n && machine->row.at[n].step <= step) n++;
     TraceCollective *rows = memory_alloc("record.collectives", sizeof(TraceCollective) * (size_t)n);
