@@ -67,5 +67,8 @@ Status check_print_job(const RunSpec *run, const JobSpec *job, FILE *out) {
     fprintf(out, "#   %" PRId64 " ranks, %s, %s each\n", job->traffic.ranks,
             traffic_pattern_name(job->traffic.pattern),
             quantity_write_int(QUANTITY_SIZE, job->traffic.bytes, size));
+    if (job->traffic.group > 0)
+        fprintf(out, "#   %" PRId64 " groups of %" PRId64 "\n",
+                job->traffic.ranks / job->traffic.group, job->traffic.group);
     return status_ok();
 }

@@ -202,12 +202,33 @@ static bool check_flows(const Pair *pair) {
     }
     memcpy(traffic->file, path, (size_t)length + 1);
     Traffic *flows = NULL;
-    Status status = traffic_create(traffic, traffic->ranks, csv->bytes, &flows);
+    Status status =
+        traffic_create(traffic, traffic->ranks, pair->cluster->gpus_per_node, csv->bytes, &flows);
     if (status_is_ok(&status))
         traffic_destroy(flows);
     else
         report_table(pair, csv, &status);
     return status_is_ok(&status);
+}
+
+/// Groups are whole: of all ranks those that fill some, of a count that is written all.
+static bool check_all_to_all(const Pair *pair) {
+    TrafficSpec *traffic = &pair->job->traffic;
+    PlaceText place;
+    if (traffic->pattern != TRAFFIC_ALL_TO_ALL || traffic->group == 0) return true;
+    if (traffic->group > pair->gpus) {
+        PAIR_ERROR(pair, "traffic.group", "group is %lld, but %s has %lld GPUs",
+                   (long long)traffic->group, topology_place(pair, "nodes", &place),
+                   (long long)pair->gpus);
+        return false;
+    }
+    if (traffic->ranks == 0) traffic->ranks = pair->gpus / traffic->group * traffic->group;
+    if (traffic->ranks % traffic->group != 0) {
+        PAIR_ERROR(pair, "traffic.group", "group is %lld, but ranks is %lld: not whole groups",
+                   (long long)traffic->group, (long long)traffic->ranks);
+        return false;
+    }
+    return true;
 }
 
 /// Plan it as the run will: what cannot be planned is said here, with its place.
@@ -224,7 +245,8 @@ static bool check_collective(const Pair *pair) {
 /// Patterns that leave nobody to send to.
 static bool check_pattern(const Pair *pair) {
     Traffic *flows = NULL;
-    Status status = traffic_create(&pair->job->traffic, pair->job->traffic.ranks, NULL, &flows);
+    Status status = traffic_create(&pair->job->traffic, pair->job->traffic.ranks,
+                                   pair->cluster->gpus_per_node, NULL, &flows);
     if (!status_is_ok(&status)) PAIR_ERROR(pair, "traffic.pattern", "%s", status.text);
     traffic_destroy(flows);
     return status_is_ok(&status);
@@ -233,6 +255,7 @@ static bool check_pattern(const Pair *pair) {
 static bool check_traffic(const Pair *pair) {
     TrafficSpec *traffic = &pair->job->traffic;
     PlaceText place;
+    if (!check_all_to_all(pair)) return false;
     if (traffic->ranks == 0) traffic->ranks = pair->gpus;
     if (traffic->ranks < 2) {
         PAIR_ERROR(pair, "traffic.ranks", "traffic wants two ranks, but %s has %lld GPUs",

@@ -208,7 +208,9 @@ static const Field TRAFFIC_FIELDS[] = {
     FIELD_COUNT_OR_WORD_AT("ranks", JobFile, job.traffic.ranks, "all", 0, "all", 2, 0,
                            "GPUs that take part"),
     FIELD_QUANTITY_AT("bytes", JobFile, job.traffic.bytes, QUANTITY_SIZE, "1 GB", 1, 0,
-                      "of each flow, or of the collective"),
+                      "of each flow (all_to_all: of each pair of ranks), or of the collective"),
+    FIELD_COUNT_OR_WORD_AT("group", JobFile, job.traffic.group, "all", 0, "all", 2, 0,
+                           "consecutive ranks that exchange, for all_to_all"),
     FIELD_COUNT_OR_WORD_AT("shift", JobFile, job.traffic.shift, "half", 0, "half", 1, 0,
                            "rank i sends to i + shift"),
     FIELD_COUNT_AT("fan_in", JobFile, job.traffic.fan_in, "16", 2, 0,
@@ -343,6 +345,10 @@ static void finish_traffic(Reader *reader, const Node *node, void *data) {
     job->kind = JOB_TRAFFIC;
     finish_common(reader, node, file);
     job->collective.bytes = job->traffic.bytes;
+    if (job->traffic.group > 0 && job->traffic.pattern != TRAFFIC_ALL_TO_ALL)
+        reader_error(reader, node, "traffic.group",
+                     "group is given, but the pattern is %s, not all_to_all",
+                     PATTERNS[job->traffic.pattern]);
     bool flows = job->traffic.pattern == TRAFFIC_FLOWS;
     if (flows && !job->traffic.file[0])
         reader_error(reader, node, "traffic.pattern",

@@ -10,6 +10,7 @@
 #define LABEL "driver.dataflow"
 
 enum {
+    UNDO_BYTES = 32 << 20, ///< windows are kept so short that their undo logs stay about there
     FIRST_WIDTH_PS = 1000000000, ///< 1 ms
     WIDEST_PS = 1000000000,      ///< times a thousand: 1 s
     MOMENTS_MAX = 1000000,       ///< at one time: more can only be an error
@@ -215,29 +216,25 @@ static void sort_log(Dataflow *flow) {
         BindSpan *bind = &islands->bind.at[b];
         if (is_void(islands, bind->island, bind->round)) continue;
         int32_t *head = bind_head(islands, bind);
+        islands->slot_notes.at[islands->at[bind->island].slot[bind->lane]] |= SLOT_BIND;
         bind->next = *head;
         *head = (int32_t)b + 1;
     }
 }
 
 static void clear_binds(Islands *islands) {
-    for (int64_t b = 0; b < islands->bind.n; b++) *bind_head(islands, &islands->bind.at[b]) = 0;
+    for (int64_t b = 0; b < islands->bind.n; b++) {
+        const BindSpan *bind = &islands->bind.at[b];
+        *bind_head(islands, bind) = 0;
+        islands->slot_notes.at[islands->at[bind->island].slot[bind->lane]] &= (uint8_t)~SLOT_BIND;
+    }
 }
 
-/// Use of a link by a collective: its slot here.
+/// The slot, here, of a link that held a collective.
 static int32_t slot_of_span(const Dataflow *flow, const RingSpan *span) {
     const Routes *routes = ledger_routes(flow->islands->ledger);
     const Route *route = &routes->at[flow->rings->ring.at[span->ring].route];
-    const RouteUse *uses = routes_uses(routes, route);
-    int32_t low = 0, high = route->nuses - 1;
-    while (low < high) {
-        int32_t middle = low + (high - low) / 2;
-        if (routes->link[uses[middle].slot] < span->link)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return uses[low].slot;
+    return routes_uses(routes, route)[rings_find_use(flow->rings, span->ring, span->link)].slot;
 }
 
 /// What held collectives back in the window.
@@ -446,6 +443,7 @@ static void gather_step(Dataflow *flow) {
 /// What the ranks agree on after a moment.
 typedef struct Agreed {
     int64_t next_ps, steps, fine, go_on;
+    int64_t room; ///< of undo logs; the least, negative where the last window had too little
 } Agreed;
 
 static Agreed agree(Dataflow *flow, const volatile int *stop) {
@@ -453,7 +451,8 @@ static Agreed agree(Dataflow *flow, const volatile int *stop) {
     Agreed mine = {.next_ps = TIME_NEVER_PS,
                    .steps = steps_done(islands),
                    .fine = status_is_ok(&flow->machine->failure),
-                   .go_on = !(stop && *stop)};
+                   .go_on = !(stop && *stop),
+                   .room = UNDO_BYTES - islands->undo.n};
     for (int64_t i = 0; i < islands->n; i++)
         mine.next_ps = least(mine.next_ps, islands->next_ps[i]);
     comm_min_i64(flow->comm, (int64_t *)&mine, (int)(sizeof mine / sizeof(int64_t)));
@@ -493,8 +492,14 @@ static Status play_steps(Dataflow *flow, StepDone done, void *context, const vol
         int64_t end_ps = play_window(flow);
         flow->idle = end_ps > flow->now_ps ? 0 : flow->idle + 1;
         CHECK(flow->idle < MOMENTS_MAX, "time stands still at %lld ps", (long long)flow->now_ps);
+        int64_t began_ps = flow->now_ps;
         flow->now_ps = end_ps;
-        flow->first_ps = agree(flow, NULL).next_ps;
+        agreed = agree(flow, NULL);
+        flow->first_ps = agreed.next_ps;
+        if (agreed.room < 0)
+            flow->width_ps =
+                least(flow->width_ps, (int64_t)((double)(end_ps - began_ps) * UNDO_BYTES /
+                                                (double)(UNDO_BYTES - agreed.room)));
         play_moment(flow);
     }
     return status_ok();

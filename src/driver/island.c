@@ -48,6 +48,7 @@ static int32_t lane_of(Islands *islands, int64_t island, int32_t slot, int32_t *
         array_push(&islands->slot_lane, (SlotLane){.island = -1});
         array_push(&islands->slot_bound, 0);
         array_push(&islands->slot_bind, 0);
+        array_push(&islands->slot_notes, 0);
     }
     SlotLane *known = &islands->slot_lane.at[slot];
     if (known->island < 0) {
@@ -264,6 +265,7 @@ void islands_destroy(Islands *islands) {
     array_free(&islands->undo);
     array_free(&islands->slot_bound);
     array_free(&islands->slot_bind);
+    array_free(&islands->slot_notes);
     memory_free(LABEL, islands->steps, sizeof(int32_t) * (size_t)islands->n);
     memory_free(LABEL, islands->at, sizeof(Island) * (size_t)islands->n);
     memory_free(LABEL, islands->next_ps, sizeof(int64_t) * (size_t)islands->n);
@@ -309,8 +311,14 @@ void island_keep(Islands *islands, Island *island) {
 }
 
 void islands_mark_bound(Islands *islands, const Island *island, bool bound) {
-    for (int32_t i = 0; i < island->state->nbound; i++)
-        islands->slot_bound.at[island->slot[island->bound[i].lane]] = bound ? i + 1 : 0;
+    for (int32_t i = 0; i < island->state->nbound; i++) {
+        int32_t slot = island->slot[island->bound[i].lane];
+        islands->slot_bound.at[slot] = bound ? i + 1 : 0;
+        if (bound)
+            islands->slot_notes.at[slot] |= SLOT_BOUND;
+        else
+            islands->slot_notes.at[slot] &= (uint8_t)~SLOT_BOUND;
+    }
 }
 
 void island_return(Islands *islands, Island *island) {

@@ -155,6 +155,8 @@ typedef struct IslandArrival {
     int32_t island, round;
 } IslandArrival;
 
+enum { SLOT_BOUND = 1, SLOT_BIND = 2 };
+
 /// Where a link belongs.
 typedef struct SlotLane {
     int32_t island, lane; ///< island -1: no island's
@@ -174,6 +176,7 @@ typedef struct Islands {
     ARRAY_OF(IslandShape *) shape;
     ARRAY_OF(SlotLane) slot_lane; ///< by slot
     ARRAY_OF(int32_t) slot_bound; ///< by slot: place in its island's `bound`, + 1
+    ARRAY_OF(uint8_t) slot_notes; ///< by slot: does slot_bound or slot_bind have something?
     ARRAY_OF(int32_t) slot_bind;  ///< by slot: last entry of the log of this window, + 1
     ARRAY_OF(char) undo;          ///< of this window
     bool undoable;                ///< what is played now can be undone

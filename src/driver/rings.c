@@ -27,7 +27,7 @@ void rings_destroy(Rings *rings) {
     array_free(&rings->ring);
     array_free(&rings->slot_first);
     array_free(&rings->use);
-    array_free(&rings->shared);
+    array_free(&rings->slot_demand);
     array_free(&rings->contended);
     array_free(&rings->done);
     array_free(&rings->span);
@@ -110,16 +110,39 @@ static int32_t take_use(Rings *rings) {
     return (int32_t)rings->use.n - 1;
 }
 
+static int64_t demand_of(const Ring *ring, int32_t weight) {
+    return (weight * ring->cap >> RING_DEMAND_BITS) + 1;
+}
+
+/// Could the collectives on a slot, two or more, load it beyond its capacity, each at its cap?
+static bool is_contended(const Rings *rings, int32_t slot) {
+    int32_t first = rings_first_use(rings, slot);
+    return first >= 0 && rings->use.at[first].next >= 0 &&
+           rings->slot_demand.at[slot].demand > ledger_routes(rings->ledger)->capacity[slot] >>
+               RING_DEMAND_BITS;
+}
+
+static void add_demand(Rings *rings, int32_t slot, int64_t more) {
+    SlotDemand *demand = &rings->slot_demand.at[slot];
+    demand->demand += more;
+    if (demand->listed || !is_contended(rings, slot)) return;
+    demand->listed = true;
+    array_push(&rings->contended, slot);
+}
+
 static void attach(Rings *rings, int32_t r) {
     const Routes *routes = ledger_routes(rings->ledger);
     const Route *route = &routes->at[rings->ring.at[r].route];
     const RouteUse *uses = routes_uses(routes, route);
-    while (rings->slot_first.n < routes->nslots) array_push(&rings->slot_first, 0);
+    while (rings->slot_first.n < routes->nslots) {
+        array_push(&rings->slot_first, 0);
+        array_push(&rings->slot_demand, (SlotDemand){0});
+    }
     for (int32_t u = 0; u < route->nuses; u++) {
         int32_t slot = uses[u].slot, use = take_use(rings), first = rings_first_use(rings, slot);
         rings->use.at[use] = (RingUse){.ring = r, .weight = uses[u].weight, .next = first};
         rings->slot_first.at[slot] = use + 1;
-        if (first >= 0 && rings->use.at[first].next < 0) array_push(&rings->shared, slot);
+        add_demand(rings, slot, demand_of(&rings->ring.at[r], uses[u].weight));
         count_on_lane(rings->islands, slot, 1);
     }
     rings->changed = true;
@@ -142,6 +165,7 @@ static void detach(Rings *rings, int32_t r) {
             rings->use.at[before].next = next;
         rings->use.at[use].next = rings->free_use;
         rings->free_use = use;
+        rings->slot_demand.at[slot].demand -= demand_of(&rings->ring.at[r], uses[u].weight);
         count_on_lane(rings->islands, slot, -1);
     }
     rings->changed = true;
@@ -294,26 +318,17 @@ static bool is_taken(const Islands *islands, int32_t slot) {
     return (island->shape->lane[where.lane].channels & met_channels(island)) != 0;
 }
 
-/// Could the collectives on a slot load it beyond its capacity, each at its cap?
-static bool could_bind(const Rings *rings, int32_t slot) {
-    Wide demand = 0;
-    for (int32_t u = rings_first_use(rings, slot); u >= 0; u = rings->use.at[u].next)
-        demand += (Wide)rings->use.at[u].weight * (rings->ring.at[rings->use.at[u].ring].cap + 1);
-    return demand > ledger_routes(rings->ledger)->capacity[slot];
-}
-
-/// Forget slots that are no longer shared by collectives; list those that can hold some.
-static void list_contended(Rings *rings) {
-    if (!rings->changed) return;
+/// Forget slots that collectives can no longer fill.
+static void tidy_contended(Rings *rings) {
     int64_t n = 0;
-    array_clear(&rings->contended);
-    for (int64_t i = 0; i < rings->shared.n; i++) {
-        int32_t slot = rings->shared.at[i], first = rings_first_use(rings, slot);
-        if (first < 0 || rings->use.at[first].next < 0) continue;
-        rings->shared.at[n++] = slot;
-        if (could_bind(rings, slot)) array_push(&rings->contended, slot);
+    for (int64_t i = 0; i < rings->contended.n; i++) {
+        int32_t slot = rings->contended.at[i];
+        if (is_contended(rings, slot))
+            rings->contended.at[n++] = slot;
+        else
+            rings->slot_demand.at[slot].listed = false;
     }
-    rings->shared.n = n;
+    rings->contended.n = n;
 }
 
 static void make_system(Rings *rings, RingSystem *system) {
@@ -325,7 +340,7 @@ static void make_system(Rings *rings, RingSystem *system) {
         array_push(&system->cap, rings->ring.at[r].cap);
         array_push(&system->ring, r);
     }
-    list_contended(rings);
+    if (rings->changed) tidy_contended(rings);
     for (int64_t i = 0; i < rings->contended.n; i++)
         if (!is_taken(islands, rings->contended.at[i]))
             add_rings_of_slot(rings, system, rings->contended.at[i]);
@@ -405,8 +420,27 @@ static int64_t level_of_shared(const Rings *rings, int32_t slot) {
     }
 }
 
+/// Use of a link of a route, uses being sorted by link.
+int32_t rings_find_use(const Rings *rings, int32_t r, int64_t link) {
+    const Routes *routes = ledger_routes(rings->ledger);
+    const Route *route = &routes->at[rings->ring.at[r].route];
+    const RouteUse *uses = routes_uses(routes, route);
+    int32_t low = 0, high = route->nuses - 1;
+    while (low < high) {
+        int32_t middle = low + (high - low) / 2;
+        if (routes->link[uses[middle].slot] < link)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
 static void find_static_links(Rings *rings) {
-    for (int64_t r = 0; r < rings->ring.n; r++) rings->ring.at[r].static_link = INT64_MAX;
+    for (int64_t r = 0; r < rings->ring.n; r++) {
+        rings->ring.at[r].static_link = INT64_MAX;
+        rings->ring.at[r].static_use = -1;
+    }
     for (int64_t i = 0; i < rings->contended.n; i++) {
         int32_t slot = rings->contended.at[i];
         int64_t level = level_of_shared(rings, slot);
@@ -417,6 +451,9 @@ static void find_static_links(Rings *rings) {
             if (ring->level == level && link < ring->static_link) ring->static_link = link;
         }
     }
+    for (int32_t r = 0; r < rings->ring.n; r++)
+        if (rings->ring.at[r].static_link < INT64_MAX)
+            rings->ring.at[r].static_use = rings_find_use(rings, r, rings->ring.at[r].static_link);
 }
 
 bool rings_solve(Rings *rings, int64_t now_ps) {
@@ -476,6 +513,21 @@ static void cover(Rings *rings, Bare *bare, int32_t r, int64_t link, int32_t wei
     for (int64_t i = 0; i < bare->scratch.n; i++) array_push(&bare->part, bare->scratch.at[i]);
 }
 
+/// What the notes of a slot say of a collective.
+static void cover_noted(Rings *rings, Bare *bare, int32_t r, RouteUse use) {
+    const Islands *islands = rings->islands;
+    int64_t level = rings->ring.at[r].level, link = ledger_routes(rings->ledger)->link[use.slot];
+    for (int32_t b = islands->slot_bind.at[use.slot]; b > 0; b = islands->bind.at[b - 1].next) {
+        const BindSpan *bind = &islands->bind.at[b - 1];
+        if (bind->level == level)
+            cover(rings, bare, r, link, use.weight, bind->from_ps, bind->to_ps);
+    }
+    int32_t place = islands->slot_bound.at[use.slot];
+    if (place == 0) return;
+    const BoundLane *bound = &islands->at[islands->slot_lane.at[use.slot].island].bound[place - 1];
+    if (bound->level == level) cover(rings, bare, r, link, use.weight, bound->since_ps, INT64_MAX);
+}
+
 /// Lay what the islands of this rank say over the window, links in order.
 static void lay_own(Rings *rings, Bare *bare, int32_t r) {
     const Islands *islands = rings->islands;
@@ -483,22 +535,13 @@ static void lay_own(Rings *rings, Bare *bare, int32_t r) {
     const Ring *ring = &rings->ring.at[r];
     const Route *route = &routes->at[ring->route];
     const RouteUse *uses = routes_uses(routes, route);
+    int64_t noted = islands->slot_notes.n;
     for (int32_t u = 0; u < route->nuses && bare->part.n > 0; u++) {
-        int64_t link = routes->link[uses[u].slot];
-        if (link == ring->static_link)
-            cover(rings, bare, r, link, uses[u].weight, INT64_MIN, INT64_MAX);
         int32_t slot = uses[u].slot;
-        if (slot >= islands->slot_bind.n) continue;
-        for (int32_t b = islands->slot_bind.at[slot]; b > 0; b = islands->bind.at[b - 1].next) {
-            const BindSpan *bind = &islands->bind.at[b - 1];
-            if (bind->level == ring->level)
-                cover(rings, bare, r, link, uses[u].weight, bind->from_ps, bind->to_ps);
-        }
-        int32_t place = islands->slot_bound.at[slot];
-        if (place == 0) continue;
-        const BoundLane *bound = &islands->at[islands->slot_lane.at[slot].island].bound[place - 1];
-        if (bound->level == ring->level)
-            cover(rings, bare, r, link, uses[u].weight, bound->since_ps, INT64_MAX);
+        if (u == ring->static_use)
+            cover(rings, bare, r, routes->link[slot], uses[u].weight, INT64_MIN, INT64_MAX);
+        else if (slot < noted && islands->slot_notes.at[slot] != 0)
+            cover_noted(rings, bare, r, uses[u]);
     }
 }
 

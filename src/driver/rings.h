@@ -13,6 +13,8 @@
 
 #include "driver/island.h"
 
+enum { RING_DEMAND_BITS = 12 };
+
 typedef enum RingState { RING_FREE, RING_WAITING, RING_RUNNING, RING_GHOST } RingState;
 
 /// A rail of a collective: one transfer.
@@ -22,6 +24,7 @@ typedef struct Ring {
     int64_t start_ps, end_ps, settled_ps; ///< end: of a ghost, until when it is felt
     int64_t alone_ps, cap, level;
     int64_t static_link; ///< least link that collectives alone bring to its level; INT64_MAX: none
+    int32_t static_use;  ///< of the route; -1: none
     int32_t route, step;
     RingState state;
 } Ring;
@@ -31,6 +34,12 @@ typedef struct RingUse {
     int32_t ring, weight;
     int32_t next; ///< of the same link or the free list, -1 ends
 } RingUse;
+
+/// What the collectives on a link could take together.
+typedef struct SlotDemand {
+    int64_t demand; ///< each rounded up to 2^RING_DEMAND_BITS rate units, so that sums fit
+    bool listed;    ///< in Rings.contended
+} SlotDemand;
 
 /// A stretch in which a link held a collective back.
 typedef struct RingSpan {
@@ -48,8 +57,9 @@ typedef struct Rings {
     ARRAY_OF(int32_t) slot_first; ///< by slot: first RingUse + 1
     ARRAY_OF(RingUse) use;
     int32_t free_use;
-    ARRAY_OF(int32_t) shared;    ///< slots that had two collectives at some time since
-    ARRAY_OF(int32_t) contended; ///< those of them that collectives alone could fill
+    ARRAY_OF(SlotDemand) slot_demand; ///< by slot
+    ARRAY_OF(int32_t)
+    contended; ///< slots that two or more collectives alone could fill; may hold others
     ARRAY_OF(Completion) done;
     RingSpans span; ///< of the window
     bool changed;   ///< the set, since levels were solved
@@ -74,6 +84,8 @@ bool rings_solve(Rings *rings, int64_t now_ps);
 /// Earliest moment of the window [from, to) at which nothing held a collective below its cap at its level, or to_ps; what
 /// held them before is kept in `span`.  MPI: collective.
 int64_t rings_lay(Rings *rings, int64_t from_ps, int64_t to_ps);
+/// Index of a link among the uses of a collective's route, where it is.
+int32_t rings_find_use(const Rings *rings, int32_t ring, int64_t link);
 /// Hand over completions, ordered by tag.
 int64_t rings_drain(Rings *rings, Completion done[], int64_t capacity);
 /// Bytes moved until now into the ledger (end of a sampling interval).

@@ -9,7 +9,7 @@ enum { DRAIN_BATCH = 256, CONNECTION_FLOW = 1 };
 
 typedef struct FlowRow {
     TrafficFlow flow;
-    Edge edge;
+    GpuId src, dst;           ///< of the first ranks; a block is on one node, so the others follow
     int64_t end_ps, alone_ps; ///< end -1: not finished
 } FlowRow;
 
@@ -31,9 +31,12 @@ typedef struct TrafficRun {
     uint64_t fingerprint;     ///< of the step
 } TrafficRun;
 
+/// What the ranks of one node send to those of another progresses together; every pair carries the
+/// bytes of the flow, over the path that its GPUs have.
 static Edge flow_edge(const void *context, int64_t i) {
-    (void)i;
-    return *(const Edge *)context;
+    const FlowRow *row = context;
+    TrafficPair pair = traffic_flow_pair(&row->flow, i);
+    return (Edge){.src = row->src + pair.src, .dst = row->dst + pair.dst, .weight = 1};
 }
 
 static Edge plan_edge(const void *context, int64_t i) {
@@ -54,10 +57,16 @@ static int32_t queue_pairs(const TrafficRun *traffic) {
                                   : traffic->job->traffic.queue_pairs;
 }
 
-/// Launch and path of a message; nothing at all for the race scenarios.
-static int64_t start_latency_ps(const TrafficRun *traffic, const Edge *edge) {
-    int64_t extra_ps = traffic->job->traffic.latency_ps;
-    return extra_ps < 0 ? 0 : extra_ps + routing_latency_ps(traffic->cluster, edge->src, edge->dst);
+/// Launch and path of a message, of several the longest path; nothing at all for the race
+/// scenarios.
+static int64_t start_latency_ps(const TrafficRun *traffic, const FlowRow *row) {
+    int64_t extra_ps = traffic->job->traffic.latency_ps, longest_ps = 0;
+    for (int64_t i = 0; extra_ps >= 0 && i < traffic_flow_npairs(&row->flow); i++) {
+        Edge edge = flow_edge(row, i);
+        int64_t path_ps = routing_latency_ps(traffic->cluster, edge.src, edge.dst);
+        if (path_ps > longest_ps) longest_ps = path_ps;
+    }
+    return extra_ps < 0 ? 0 : extra_ps + longest_ps;
 }
 
 static Status submit_flows(TrafficRun *traffic) {
@@ -65,15 +74,14 @@ static Status submit_flows(TrafficRun *traffic) {
         FlowRow *row = &traffic->row[i];
         Transfer transfer = {
             .tag = i,
-            .edges = {.nedges = 1, .edge = flow_edge, .context = &row->edge},
+            .edges = {.nedges = traffic_flow_npairs(&row->flow), .edge = flow_edge, .context = row},
             .kind = TRANSFER_FLOW,
             .step = traffic->step,
             .queue_pairs = queue_pairs(traffic),
             .connection = CONNECTION_FLOW,
             .bytes = row->flow.bytes,
             .rounds = 1,
-            .start_ps =
-                traffic->begin_ps + row->flow.start_ps + start_latency_ps(traffic, &row->edge),
+            .start_ps = traffic->begin_ps + row->flow.start_ps + start_latency_ps(traffic, row),
         };
         TRY(traffic->ops->submit(traffic->engine, &transfer));
     }
@@ -147,15 +155,15 @@ static Status play_step(TrafficRun *traffic) {
 
 static Status load_flows(TrafficRun *traffic, const char *csv_text) {
     Traffic *pattern;
-    TRY(traffic_create(&traffic->job->traffic, traffic->ranks, csv_text, &pattern));
+    TRY(traffic_create(&traffic->job->traffic, traffic->ranks,
+                       cluster_spec(traffic->cluster)->gpus_per_node, csv_text, &pattern));
     traffic->nrows = traffic_nflows(pattern);
     traffic->row = memory_alloc("traffic.flows", sizeof(FlowRow) * (size_t)traffic->nrows);
     for (int64_t i = 0; i < traffic->nrows; i++) {
         TrafficFlow flow = traffic_flow(pattern, i);
         traffic->row[i] = (FlowRow){.flow = flow,
-                                    .edge = {.src = placement_gpu(&traffic->placement, flow.src),
-                                             .dst = placement_gpu(&traffic->placement, flow.dst),
-                                             .weight = 1},
+                                    .src = placement_gpu(&traffic->placement, flow.src),
+                                    .dst = placement_gpu(&traffic->placement, flow.dst),
                                     .end_ps = -1};
     }
     traffic_destroy(pattern);
@@ -193,12 +201,15 @@ static int64_t estimate_ps(const TrafficRun *traffic) {
     int64_t *load = memory_alloc("traffic.load", bytes_of_ranks), busiest = 0, latest_ps = 0;
     for (int64_t i = 0; i < traffic->nrows; i++) {
         const TrafficFlow *flow = &traffic->row[i].flow;
-        int64_t out = load[2 * flow->src] += flow->bytes,
-                in = load[2 * flow->dst + 1] += flow->bytes;
-        if (out > busiest) busiest = out;
-        if (in > busiest) busiest = in;
+        int64_t npairs = traffic_flow_npairs(flow);
+        for (int32_t k = 0; k < flow->nsrc; k++)
+            load[2 * (flow->src + k)] += npairs / flow->nsrc * flow->bytes;
+        for (int32_t k = 0; k < flow->ndst; k++)
+            load[2 * (flow->dst + k) + 1] += npairs / flow->ndst * flow->bytes;
         if (flow->start_ps > latest_ps) latest_ps = flow->start_ps;
     }
+    for (int64_t k = 0; k < 2 * traffic->ranks; k++)
+        if (load[k] > busiest) busiest = load[k];
     memory_free("traffic.load", load, bytes_of_ranks);
     return latest_ps + units_ps_for_bytes(busiest, spec->nic.goodput_Bps) + PS_PER_US;
 }
@@ -208,8 +219,11 @@ static void name_users(const void *context, int32_t step, TraceHotLink hot[], in
     (void)step;
     EdgeWalk *walk = crossing_begin(traffic->cluster, queue_pairs(traffic), hot, n);
     for (int64_t i = 0; n > 0 && i < traffic->nrows; i++)
-        crossing_walk(walk, CONNECTION_FLOW, TRACE_TRAFFIC_FLOW, traffic->row[i].edge.src,
-                      traffic->row[i].edge.dst, traffic->row[i].flow.bytes);
+        for (int64_t k = 0; k < traffic_flow_npairs(&traffic->row[i].flow); k++) {
+            Edge edge = flow_edge(&traffic->row[i], k);
+            crossing_walk(walk, CONNECTION_FLOW, TRACE_TRAFFIC_FLOW, edge.src, edge.dst,
+                          traffic->row[i].flow.bytes);
+        }
     for (int32_t p = 0; n > 0 && p < traffic->plan.nphases; p++) {
         Phase phase = collective_phase(&traffic->plan, p);
         for (int64_t i = 0; i < phase.nedges; i++) {
@@ -222,7 +236,8 @@ static void name_users(const void *context, int32_t step, TraceHotLink hot[], in
     crossing_end(walk);
 }
 
-/// Rows of /flows; one for a collective, from its first member to its last.
+/// Rows of /flows; one for a collective, from its first member to its last. Ends of a flow are the
+/// first ranks of its blocks.
 static Status write_flows(const TrafficRun *traffic, Recorder *recorder) {
     bool root = comm_rank(recorder->comm) == 0, one = is_collective(traffic);
     int64_t n = !root ? 0 : one ? 1 : traffic->nrows;
@@ -233,7 +248,7 @@ static Status write_flows(const TrafficRun *traffic, Recorder *recorder) {
         double took = (double)(row->end_ps - start_ps);
         rows[i] = (TraceFlow){.source = row->flow.src,
                               .destination = row->flow.dst,
-                              .bytes = row->flow.bytes,
+                              .bytes = row->flow.bytes * traffic_flow_npairs(&row->flow),
                               .start_ps = start_ps,
                               .end_ps = row->end_ps,
                               .slowdown = row->alone_ps > 0 ? took / (double)row->alone_ps : 1};

@@ -1,9 +1,10 @@
 #include "engine/routes.h"
 
-#include <stdlib.h>
+#include <string.h>
 
 #include "base/check.h"
 #include "base/memory.h"
+#include "base/wide.h"
 
 #define LABEL_LINKS "engine.links"
 #define LABEL_ROUTES "engine.routes"
@@ -12,6 +13,9 @@ enum {
     CAPACITY_BITS =
         61, ///< capacities in rate units stay below 2^61: sums with one more weight fit 63 bits
     RATE_BITS_MAX = 30,
+    SHORT_DIGIT_BITS = 8, ///< of the radix sort; long digits pay when the entries outnumber them
+    LONG_DIGIT_BITS = 11,
+    LONG_DIGITS_FROM = 1 << 12,
 };
 
 static int64_t largest(int64_t a, int64_t b) { return a > b ? a : b; }
@@ -61,6 +65,7 @@ void routes_fini(Routes *routes) {
     runs_fini(&routes->uses);
     table_free(&routes->by_key);
     array_free(&routes->merge);
+    array_free(&routes->sorted);
 }
 
 static int32_t new_slot(Routes *routes, LinkId link) {
@@ -90,9 +95,34 @@ static int32_t slot_of(Routes *routes, LinkId link) {
     return *entry - 1;
 }
 
-static int link_weight_compare(const void *a, const void *b) {
-    const LinkWeight *x = a, *y = b;
-    return (x->link > y->link) - (x->link < y->link);
+/// One pass of a radix sort: `from` into `to`, by the digit at `shift`.
+static void sort_by_digit(const LinkWeight from[], LinkWeight to[], int64_t n, int32_t shift,
+                          int32_t digit_bits) {
+    int64_t first[(1 << LONG_DIGIT_BITS) + 1];
+    const int64_t mask = (1 << digit_bits) - 1;
+    memset(first, 0, (size_t)(mask + 2) * sizeof *first);
+    for (int64_t i = 0; i < n; i++) first[(from[i].link >> shift & mask) + 1]++;
+    for (int64_t d = 0; d < mask; d++) first[d + 1] += first[d];
+    for (int64_t i = 0; i < n; i++) to[first[from[i].link >> shift & mask]++] = from[i];
+}
+
+/// Sort routes->merge by link. Many edges leave many thousands of entries, in some order of their
+/// own: a pass for each digit costs less than comparing.
+static void sort_merge(Routes *routes) {
+    int64_t n = routes->merge.n, i = 1;
+    while (i < n && routes->merge.at[i - 1].link <= routes->merge.at[i].link) i++;
+    if (i >= n) return;
+    int32_t digit_bits = n < LONG_DIGITS_FROM ? SHORT_DIGIT_BITS : LONG_DIGIT_BITS;
+    array_reserve(&routes->sorted, n);
+    LinkWeight *from = routes->merge.at, *to = routes->sorted.at;
+    for (int32_t shift = 0; cluster_nresources(routes->cluster) >> shift > 0; shift += digit_bits) {
+        sort_by_digit(from, to, n, shift, digit_bits);
+        LinkWeight *swap = from;
+        from = to;
+        to = swap;
+    }
+    if (from == routes->merge.at) return;
+    memcpy(routes->merge.at, from, (size_t)n * sizeof *from);
 }
 
 /// Uses of all edges, one entry a link, sorted by link, into routes->merge.
@@ -110,9 +140,7 @@ static Status merge_edges(Routes *routes, const Transfer *transfer) {
                        (LinkWeight){uses[u].link, (int64_t)uses[u].weight * edge.weight});
     }
     if (transfer->edges.nedges == 1) return status_ok(); // a single path comes sorted
-    if (routes->merge.n > 1)
-        qsort(routes->merge.at, (size_t)routes->merge.n, sizeof *routes->merge.at,
-              link_weight_compare);
+    sort_merge(routes);
     int64_t n = 0;
     for (int64_t i = 0; i < routes->merge.n; i++)
         if (n > 0 && routes->merge.at[n - 1].link == routes->merge.at[i].link)
@@ -153,8 +181,9 @@ static Status make_route(Routes *routes, const Transfer *transfer, int32_t *out)
               (long long)use.link, (long long)use.weight);
         int32_t slot = slot_of(routes, use.link);
         ((RouteUse *)routes->uses.at)[first + u] = (RouteUse){slot, (int32_t)use.weight};
-        int64_t level = routes->capacity[slot] / use.weight;
-        if (level < alone_level) alone_level = level;
+        // capacity / weight < alone_level, without a division for most.
+        if (routes->capacity[slot] < (Wide)alone_level * use.weight)
+            alone_level = routes->capacity[slot] / use.weight;
         if (use.weight > most_weight) most_weight = use.weight;
         foreign = foreign || (routes->owns && !routes->owns(routes->owner, use.link));
     }

@@ -65,7 +65,7 @@ typedef struct Routes {
     int32_t first_free; ///< chained through `newer`
     int32_t oldest, newest;
     int64_t idle_uses;
-    ARRAY_OF(LinkWeight) merge; ///< scratch
+    ARRAY_OF(LinkWeight) merge, sorted; ///< scratch
 } Routes;
 
 void routes_init(Routes *routes, const Cluster *cluster);

@@ -54,6 +54,13 @@ void tally_add_route(Tally *tally, const Routes *routes, const Route *route, int
     }
 }
 
+static void grow_slow(Tally *tally) {
+    size_t old = (size_t)tally->slow_capacity * sizeof *tally->slow;
+    tally->slow_capacity = runs_grown(tally->slow_capacity);
+    tally->slow =
+        memory_resize(LABEL, tally->slow, old, (size_t)tally->slow_capacity * sizeof *tally->slow);
+}
+
 /// The record of a slow link, made if there is none.
 static SlowLink *slow_link(Tally *tally, const Routes *routes, int32_t slot) {
     if (slot >= tally->nslots) {
@@ -63,10 +70,11 @@ static SlowLink *slow_link(Tally *tally, const Routes *routes, int32_t slot) {
                                        (size_t)tally->nslots * sizeof *tally->slow_at);
     }
     if (tally->slow_at[slot] == 0) {
-        array_push(&tally->slow, (SlowLink){.slot = slot});
-        tally->slow_at[slot] = (int32_t)tally->slow.n;
+        if (tally->nslow == tally->slow_capacity) grow_slow(tally);
+        tally->slow[tally->nslow++] = (SlowLink){.slot = slot};
+        tally->slow_at[slot] = (int32_t)tally->nslow;
     }
-    return &tally->slow.at[tally->slow_at[slot] - 1];
+    return &tally->slow[tally->slow_at[slot] - 1];
 }
 
 void tally_slow_open(Tally *tally, const Routes *routes, int32_t slot, int64_t now_ps) {
@@ -77,13 +85,13 @@ void tally_slow_open(Tally *tally, const Routes *routes, int32_t slot, int64_t n
 }
 
 void tally_slow_close(Tally *tally, int32_t slot, int64_t now_ps, Wide lost) {
-    SlowLink *link = &tally->slow.at[tally->slow_at[slot] - 1];
+    SlowLink *link = &tally->slow[tally->slow_at[slot] - 1];
     if (--link->count == 0) link->congested_ps += now_ps;
     link->lost += lost;
 }
 
 void tally_slow_add(Tally *tally, int32_t slot, Wide lost) {
-    tally->slow.at[tally->slow_at[slot] - 1].lost += lost;
+    tally->slow[tally->slow_at[slot] - 1].lost += lost;
 }
 
 static LinkSample sample_slot(const Tally *tally, const Routes *routes, int64_t slot,
@@ -96,7 +104,7 @@ static LinkSample sample_slot(const Tally *tally, const Routes *routes, int64_t 
         sample.bytes += total->shift >= 0 ? parts >> total->shift : parts / total->unit_bytes;
     }
     if (slot < tally->nslots && tally->slow_at[slot] > 0) {
-        const SlowLink *slow = &tally->slow.at[tally->slow_at[slot] - 1];
+        const SlowLink *slow = &tally->slow[tally->slow_at[slot] - 1];
         sample.lost_bytes = price_whole_bytes(routes->rate_bits, slow->lost);
         sample.congested_ps = slow->congested_ps + (slow->count > 0 ? now_ps : 0);
     }
@@ -143,16 +151,16 @@ static void clear_bytes(Tally *tally) {
 void tally_restart(Tally *tally, int64_t now_ps) {
     clear_bytes(tally);
     int64_t kept = 0;
-    for (int64_t i = 0; i < tally->slow.n; i++) {
-        SlowLink link = tally->slow.at[i];
+    for (int64_t i = 0; i < tally->nslow; i++) {
+        SlowLink link = tally->slow[i];
         tally->slow_at[link.slot] = link.count > 0 ? (int32_t)kept + 1 : 0;
         if (link.count == 0) continue;
         link.lost = 0;
         link.congested_ps = -now_ps;
-        tally->slow.at[kept++] = link;
+        tally->slow[kept++] = link;
         mark(tally->used, link.slot);
     }
-    tally->slow.n = kept;
+    tally->nslow = kept;
 }
 
 void tally_fini(Tally *tally) {
@@ -160,7 +168,7 @@ void tally_fini(Tally *tally) {
         memory_free(LABEL, tally->bytes.at[i].parts,
                     (size_t)tally->bytes.at[i].nslots * sizeof(int64_t));
     array_free(&tally->bytes);
-    array_free(&tally->slow);
+    memory_free(LABEL, tally->slow, (size_t)tally->slow_capacity * sizeof *tally->slow);
     memory_free(LABEL, tally->slow_at, (size_t)tally->nslots * sizeof *tally->slow_at);
     memory_free(LABEL, tally->used, (size_t)tally->nwords * sizeof *tally->used);
     *tally = (Tally){0};

@@ -41,7 +41,8 @@ typedef struct TallyBytes {
 typedef struct Tally {
     int32_t step;
     ARRAY_OF(TallyBytes) bytes;
-    ARRAY_OF(SlowLink) slow;
+    SlowLink *slow; ///< [nslow]
+    int64_t nslow, slow_capacity;
     int32_t *slow_at; ///< [nslots] by slot: index in slow + 1; 0: never slow
     int64_t nslots;
     uint64_t *used; ///< [nwords] bit by slot: the link has totals

@@ -225,8 +225,8 @@ typedef enum TraceFlags {
     X(COLLECTIVES_SLOWDOWN, COLLECTIVES, "slowdown", F64, "1", PLAIN, IF_TRAINING, "Duration over its duration alone on the fabric.", TRACE_AXES1(COLLECTIVE)) \
     \
     X(FLOWS_STEP, FLOWS, "step", I64, "1", PLAIN, IF_TRAFFIC, "Step it belongs to.", TRACE_AXES1(FLOW)) \
-    X(FLOWS_SOURCE, FLOWS, "source", I64, "1", PLAIN, IF_TRAFFIC, "Job rank that sends.", TRACE_AXES1(FLOW)) \
-    X(FLOWS_DESTINATION, FLOWS, "destination", I64, "1", PLAIN, IF_TRAFFIC, "Job rank that receives.", TRACE_AXES1(FLOW)) \
+    X(FLOWS_SOURCE, FLOWS, "source", I64, "1", PLAIN, IF_TRAFFIC, "Job rank that sends; of an all-to-all, the first of those on its node.", TRACE_AXES1(FLOW)) \
+    X(FLOWS_DESTINATION, FLOWS, "destination", I64, "1", PLAIN, IF_TRAFFIC, "Job rank that receives; likewise.", TRACE_AXES1(FLOW)) \
     X(FLOWS_BYTES, FLOWS, "bytes", I64, "B", PLAIN, IF_TRAFFIC, "Bytes moved.", TRACE_AXES1(FLOW)) \
     X(FLOWS_START, FLOWS, "start_ps", I64, "ps", PLAIN, IF_TRAFFIC, "Submitted; latency counts.", TRACE_AXES1(FLOW)) \
     X(FLOWS_END, FLOWS, "end_ps", I64, "ps", PLAIN, IF_TRAFFIC, "Last byte has arrived.", TRACE_AXES1(FLOW)) \

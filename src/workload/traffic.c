@@ -15,7 +15,16 @@ struct Traffic {
     int64_t *permutation;     ///< [ranks], for TRAFFIC_PERMUTATION
     ARRAY_OF(int64_t) silent; ///< ranks that would send to themselves, ascending
     TrafficFlows flows;       ///< for TRAFFIC_FLOWS
+    int32_t ranks_per_node;
+    int64_t *group_end; ///< [ngroups], for TRAFFIC_ALL_TO_ALL: flows of all groups up to this one
+    int64_t ngroups;
 };
+
+/// The ranks of a group by node: the inner blocks are whole nodes, the outer two may be less.
+typedef struct GroupBlocks {
+    int64_t first, end; ///< job ranks
+    int64_t first_node, n;
+} GroupBlocks;
 
 const char *traffic_pattern_name(TrafficPattern pattern) {
     static const char *const name[TRAFFIC_PATTERN_N] = {
@@ -69,6 +78,56 @@ static Status traffic_check_spec(const TrafficSpec *spec) {
     return status_ok();
 }
 
+static GroupBlocks group_blocks(const Traffic *traffic, int64_t group) {
+    int64_t size = traffic->spec.group, per_node = traffic->ranks_per_node;
+    GroupBlocks blocks = {.first = group * size, .end = (group + 1) * size};
+    blocks.first_node = blocks.first / per_node;
+    blocks.n = (blocks.end - 1) / per_node - blocks.first_node + 1;
+    return blocks;
+}
+
+static int64_t block_first(const Traffic *traffic, const GroupBlocks *blocks, int64_t b) {
+    return b == 0 ? blocks->first : (blocks->first_node + b) * traffic->ranks_per_node;
+}
+
+static int32_t block_nranks(const Traffic *traffic, const GroupBlocks *blocks, int64_t b) {
+    int64_t end = b == blocks->n - 1 ? blocks->end : block_first(traffic, blocks, b + 1);
+    return (int32_t)(end - block_first(traffic, blocks, b));
+}
+
+/// Flows from block b of a group: to all blocks, to itself only if it has two ranks.
+static int64_t block_nflows(const Traffic *traffic, const GroupBlocks *blocks, int64_t b) {
+    return blocks->n - (block_nranks(traffic, blocks, b) == 1);
+}
+
+/// Flows from the blocks before b: all inner ones have as many.
+static int64_t flows_before_block(const Traffic *traffic, const GroupBlocks *blocks, int64_t b) {
+    if (b == 0) return 0;
+    int64_t inner = b > 1 ? (b - 1) * (blocks->n - (traffic->ranks_per_node == 1)) : 0;
+    return block_nflows(traffic, blocks, 0) + inner;
+}
+
+static Status traffic_fill_all_to_all(Traffic *traffic) {
+    int64_t ranks = traffic->ranks;
+    if (traffic->spec.group == 0) traffic->spec.group = ranks;
+    REQUIRE(ranks >= 2 && ranks <= INT32_MAX, STATUS_RANGE, "traffic all_to_all among %lld ranks",
+            (long long)ranks);
+    REQUIRE(traffic->spec.group >= 2 && ranks % traffic->spec.group == 0, STATUS_RANGE,
+            "traffic all_to_all in groups of %lld, but among %lld ranks",
+            (long long)traffic->spec.group, (long long)ranks);
+    traffic->ngroups = ranks / traffic->spec.group;
+    traffic->group_end =
+        memory_alloc(traffic_memory, (size_t)traffic->ngroups * sizeof *traffic->group_end);
+    for (int64_t g = 0; g < traffic->ngroups; g++) {
+        GroupBlocks blocks = group_blocks(traffic, g);
+        int64_t last = blocks.n - 1;
+        traffic->nflows +=
+            flows_before_block(traffic, &blocks, last) + block_nflows(traffic, &blocks, last);
+        traffic->group_end[g] = traffic->nflows;
+    }
+    return status_ok();
+}
+
 /// Patterns of one flow a rank: find who stays silent.
 static Status traffic_fill_pattern(Traffic *traffic) {
     if (traffic->spec.pattern == TRAFFIC_PERMUTATION) traffic_fill_permutation(traffic);
@@ -94,23 +153,21 @@ static Status traffic_fill(Traffic *traffic, const char *csv_text) {
             TRY(traffic_csv_parse(traffic->spec.file, csv_text, traffic->ranks, &traffic->flows));
             traffic->nflows = traffic->flows.n;
             return status_ok();
-        case TRAFFIC_ALL_TO_ALL:
-            REQUIRE(traffic->ranks >= 2 && traffic->ranks <= INT32_MAX, STATUS_RANGE,
-                    "traffic all_to_all among %lld ranks", (long long)traffic->ranks);
-            traffic->nflows = traffic->ranks * (traffic->ranks - 1);
-            return status_ok();
+        case TRAFFIC_ALL_TO_ALL: return traffic_fill_all_to_all(traffic);
         default: return traffic_fill_pattern(traffic);
     }
 }
 
-Status traffic_create(const TrafficSpec *spec, int64_t ranks, const char *csv_text,
-                      Traffic **traffic) {
+Status traffic_create(const TrafficSpec *spec, int64_t ranks, int32_t ranks_per_node,
+                      const char *csv_text, Traffic **traffic) {
     *traffic = NULL;
-    CHECK(ranks > 0, "traffic among %lld ranks", (long long)ranks);
+    CHECK(ranks > 0 && ranks_per_node > 0, "traffic among %lld ranks, %d a node", (long long)ranks,
+          ranks_per_node);
     TRY(traffic_check_spec(spec));
     Traffic *made = memory_alloc(traffic_memory, sizeof *made);
     made->spec = *spec;
     made->ranks = ranks;
+    made->ranks_per_node = ranks_per_node;
     Status status = traffic_fill(made, csv_text);
     if (status_is_ok(&status)) {
         *traffic = made;
@@ -125,6 +182,8 @@ void traffic_destroy(Traffic *traffic) {
     if (traffic->permutation) {
         memory_free(traffic_memory, traffic->permutation, (size_t)traffic->ranks * sizeof(int64_t));
     }
+    memory_free(traffic_memory, traffic->group_end,
+                (size_t)traffic->ngroups * sizeof *traffic->group_end);
     array_free(&traffic->silent);
     array_free(&traffic->flows);
     memory_free(traffic_memory, traffic, sizeof *traffic);
@@ -147,18 +206,57 @@ static int64_t traffic_source(const Traffic *traffic, int64_t i) {
     return i + low;
 }
 
+/// Block of flow i of a group, and how many flows from that block come before it.
+static int64_t find_block(const Traffic *traffic, const GroupBlocks *blocks, int64_t i,
+                          int64_t *before) {
+    int64_t outer = block_nflows(traffic, blocks, 0),
+            inner = blocks->n - (traffic->ranks_per_node == 1);
+    int64_t b = i < outer ? 0 : 1 + (i - outer) / inner;
+    *before = i - flows_before_block(traffic, blocks, b);
+    return b;
+}
+
+/// From each block to the next ones, around, and last to itself.
+static TrafficFlow all_to_all_flow(const Traffic *traffic, int64_t i) {
+    int64_t low = 0, high = traffic->ngroups - 1, before;
+    while (low < high) {
+        int64_t middle = (low + high) / 2;
+        if (traffic->group_end[middle] <= i) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    GroupBlocks blocks = group_blocks(traffic, low);
+    if (low > 0) i -= traffic->group_end[low - 1];
+    int64_t from = find_block(traffic, &blocks, i, &before), to = (from + 1 + before) % blocks.n;
+    return (TrafficFlow){.src = block_first(traffic, &blocks, from),
+                         .dst = block_first(traffic, &blocks, to),
+                         .nsrc = block_nranks(traffic, &blocks, from),
+                         .ndst = block_nranks(traffic, &blocks, to),
+                         .bytes = traffic->spec.bytes};
+}
+
 TrafficFlow traffic_flow(const Traffic *traffic, int64_t i) {
     DCHECK(i >= 0 && i < traffic->nflows, "flow %lld of %lld", (long long)i,
            (long long)traffic->nflows);
     if (traffic->spec.pattern == TRAFFIC_FLOWS) return traffic->flows.at[i];
-    TrafficFlow flow = {.bytes = traffic->spec.bytes};
-    if (traffic->spec.pattern == TRAFFIC_ALL_TO_ALL) {
-        int64_t others = traffic->ranks - 1;
-        flow.src = i / others;
-        flow.dst = (flow.src + 1 + i % others) % traffic->ranks;
-    } else {
-        flow.src = traffic_source(traffic, i);
-        flow.dst = traffic_destination(traffic, flow.src);
-    }
-    return flow;
+    if (traffic->spec.pattern == TRAFFIC_ALL_TO_ALL) return all_to_all_flow(traffic, i);
+    int64_t src = traffic_source(traffic, i);
+    return (TrafficFlow){.src = src,
+                         .dst = traffic_destination(traffic, src),
+                         .nsrc = 1,
+                         .ndst = 1,
+                         .bytes = traffic->spec.bytes};
+}
+
+int64_t traffic_flow_npairs(const TrafficFlow *flow) {
+    return (int64_t)flow->nsrc * (flow->src == flow->dst ? flow->ndst - 1 : flow->ndst);
+}
+
+TrafficPair traffic_flow_pair(const TrafficFlow *flow, int64_t i) {
+    if (flow->src != flow->dst)
+        return (TrafficPair){(int32_t)(i / flow->ndst), (int32_t)(i % flow->ndst)};
+    int32_t others = flow->ndst - 1, src = (int32_t)(i / others), ahead = (int32_t)(i % others) + 1;
+    return (TrafficPair){src, (src + ahead) % flow->ndst};
 }

@@ -9,6 +9,11 @@
 ///                           state = state * 6364136223846793005 + 1442695040888963407, swap i with
 ///                           (state >> 33) mod (i + 1)
 ///              incast       i -> fan_in * floor((i + ranks / 2) / fan_in) mod ranks
+///              all_to_all   in every group of `group` consecutive ranks at once. A flow is not a
+///                           pair of ranks but a pair of blocks, the ranks of a group on one node
+///                           each: what all of one send to all of the other. What a block sends
+///                           to itself is a flow too. A group on B nodes has B * B flows, not
+///                           group * (group - 1).
 ///          A rank whose destination is itself sends nothing.
 /// Source.  permutation, permvar, shift, ring, incast and a2a as in the race scenarios of
 ///          tests/README.md.
@@ -24,7 +29,7 @@ typedef enum TrafficPattern {
     TRAFFIC_SHIFT,       ///< i -> i + shift mod n
     TRAFFIC_RING,        ///< i -> i + 1 mod n
     TRAFFIC_INCAST,      ///< every `fan_in` ranks flood one
-    TRAFFIC_ALL_TO_ALL,  ///< every ordered pair
+    TRAFFIC_ALL_TO_ALL,  ///< every ordered pair of a group
     TRAFFIC_COLLECTIVE,  ///< one collective among all ranks
     TRAFFIC_FLOWS,       ///< from a CSV: source, destination, bytes, start
     TRAFFIC_PATTERN_N,
@@ -33,7 +38,8 @@ typedef enum TrafficPattern {
 typedef struct TrafficSpec {
     TrafficPattern pattern;
     int64_t ranks;  ///< 0: all GPUs of the cluster
-    int64_t bytes;  ///< per flow (collective: its size)
+    int64_t bytes;  ///< per flow (all_to_all: per pair of ranks; collective: its size)
+    int64_t group;  ///< for all_to_all: consecutive ranks that exchange; 0: all
     int64_t shift;  ///< for shift; 0: ranks / 2
     int64_t fan_in; ///< for incast
     uint64_t seed;  ///< for permutation
@@ -43,24 +49,36 @@ typedef struct TrafficSpec {
     char file[1024]; ///< for flows
 } TrafficSpec;
 
+/// What a block of consecutive ranks sends to another, or to itself; blocks are single ranks but
+/// for all_to_all.
 typedef struct TrafficFlow {
-    int64_t src, dst; ///< job ranks
-    int64_t bytes;
+    int64_t src, dst;   ///< first job ranks; equal: inside one block, nobody to itself
+    int32_t nsrc, ndst; ///< ranks of each block, >= 1
+    int64_t bytes;      ///< of each pair
     int64_t start_ps;
 } TrafficFlow;
 
+/// Places within the two blocks of a flow.
+typedef struct TrafficPair {
+    int32_t src, dst;
+} TrafficPair;
+
 typedef struct Traffic Traffic; // opaque
 
-/// `ranks` is resolved (> 0).  Fails: STATUS_INPUT (file:line:column of bad CSV fields),
-/// STATUS_RANGE (no flow would be left, or a size or fan-in below 1).  MPI: local.
+/// `ranks` is resolved (> 0); ranks_per_node > 0 consecutive ranks share a node, from rank 0 on.
+/// Fails: STATUS_INPUT (file:line:column of bad CSV fields), STATUS_RANGE (no flow would be left, a
+/// size or fan-in below 1, or ranks that groups do not divide).  MPI: local.
 /// `csv_text` is the content of the file for TRAFFIC_FLOWS (NULL otherwise): rank 0 reads, all
 /// parse the same text.
-Status traffic_create(const TrafficSpec *spec, int64_t ranks, const char *csv_text,
-                      Traffic **traffic);
+Status traffic_create(const TrafficSpec *spec, int64_t ranks, int32_t ranks_per_node,
+                      const char *csv_text, Traffic **traffic);
 void traffic_destroy(Traffic *traffic);
-/// Number of flows; flow i (0 <= i < nflows). A flow with src == dst never occurs.
+/// Number of flows; flow i (0 <= i < nflows). Each has at least one pair.
 int64_t traffic_nflows(const Traffic *traffic);
 TrafficFlow traffic_flow(const Traffic *traffic, int64_t i);
+/// Ordered pairs of different ranks of a flow; pair i of them.
+int64_t traffic_flow_npairs(const TrafficFlow *flow);
+TrafficPair traffic_flow_pair(const TrafficFlow *flow, int64_t i);
 const char *traffic_pattern_name(TrafficPattern pattern);
 
 #endif

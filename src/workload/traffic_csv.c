@@ -183,6 +183,8 @@ static void csv_add_flow(Csv *csv, const CsvField field[CSV_COLUMNS], int64_t nf
     }
     int64_t errors = csv->nerrors;
     TrafficFlow flow = {
+        .nsrc = 1,
+        .ndst = 1,
         .src = csv_rank(csv, &field[0], csv_column[0]),
         .dst = csv_rank(csv, &field[1], csv_column[1]),
         .bytes = csv_quantity(csv, &field[2], csv_column[2], &csv_size),

@@ -10,6 +10,11 @@
 /// `message_alone` is point-to-point messages of 8 rails, 16 links each, that start and end alone;
 /// `message_beside_rings` the same among coupled rings over the same links, as in the last part of
 /// a training step.
+///
+/// `allreduce_N` is one ring all-reduce of 1 GiB alone, over the N first of 100,000 GPUs (allreduce_million:
+/// of as many as there are) of a fat tree in the shape of topologies/colossus-100k.yaml, under ecmp
+/// with 4 queue pairs: its edges are routed and priced, it starts and ends, and the bytes of all
+/// links are asked for.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +25,14 @@
 #include "base/units.h"
 #include "engine/race.h"
 
-enum { REPEATS_MAX = 99, MESSAGES = 400000, NODES = 780, RAILS = 8, FLOWS_MAX = 1000000 };
+enum {
+    REPEATS_MAX = 99,
+    MESSAGES = 400000,
+    NODES = 780,
+    RAILS = 8,
+    FLOWS_MAX = 1000000,
+    COLOSSUS = 100000
+};
 
 static double cpu_s(void) { return (double)clock() / CLOCKS_PER_SEC; }
 
@@ -126,6 +138,62 @@ static double bench_pipeline(int64_t nrings, int64_t control_delay_ps) {
     return taken_ns;
 }
 
+/// GPUs in the shape of topologies/colossus-100k.yaml: 8 rails, leaves of 64, pods of 4,096.
+static Cluster *colossus_cluster(int64_t ngpus) {
+    enum { LEAF = 64, POD = 4096, CORES = 16, CORE_LANES = 4 };
+    ClusterSpec spec = race_spec(65536);
+    spec.nodes = ngpus / RAILS;
+    spec.gpus_per_node = spec.scale_up.gpus = RAILS;
+    spec.wiring = WIRING_RAIL;
+    spec.routing = ROUTING_ECMP;
+    spec.pxn = true;
+    spec.tier[0].children = spec.tier[1].children = spec.tier[1].parents = LEAF;
+    spec.tier[2].children = spec.installed = (int32_t)((ngpus + POD - 1) / POD);
+    spec.tier[2].parents = CORES;
+    spec.tier[2].lanes = CORE_LANES;
+    for (int32_t t = 0; t < spec.ntiers; t++)
+        spec.tier[t].switch_spec.ports = 2 * LEAF + CORE_LANES * spec.installed;
+    Cluster *cluster = NULL;
+    Status status = cluster_create(&spec, &cluster);
+    CHECK(status_is_ok(&status), "%s", status.text);
+    return cluster;
+}
+
+/// Ring over the first GPUs in order.
+static Edge neighbour_edge(const void *context, int64_t gpu) {
+    int64_t n = *(const int64_t *)context;
+    return (Edge){gpu, gpu + 1 < n ? gpu + 1 : 0, 1};
+}
+
+static void add_bytes(void *total, int64_t step, const LinkSample sample[], int64_t n) {
+    (void)step;
+    for (int64_t i = 0; i < n; i++) *(int64_t *)total += sample[i].bytes;
+}
+
+static double bench_allreduce_ms(int64_t ngpus) {
+    const int64_t gib = INT64_C(1) << 30, rounds = 2 * (ngpus - 1);
+    Cluster *cluster = colossus_cluster(ngpus > COLOSSUS ? ngpus : COLOSSUS);
+    Flow *flow = flow_create(cluster, &(FlowSpec){.control_delay_ps = 10 * PS_PER_US});
+    int64_t total = 0;
+    double from_s = cpu_s();
+    submit(flow, (Transfer){.edges = {ngpus, neighbour_edge, &ngpus, 1},
+                            .kind = TRANSFER_DP,
+                            .queue_pairs = 4,
+                            .bytes = gib * rounds / ngpus,
+                            .rounds = rounds,
+                            .round_latency_ps = PS_PER_US});
+    flow_advance(flow, TIME_NEVER_PS);
+    Completion done;
+    int64_t ndone = flow_drain(flow, &done, 1);
+    flow_step_links(flow, 0, (LinkSink){add_bytes, &total});
+    double taken_ms = (cpu_s() - from_s) * 1e3;
+    CHECK(ndone == 1 && total >= 2 * ngpus * (gib * rounds / ngpus), "%lld bytes on the links",
+          (long long)total);
+    flow_destroy(flow);
+    cluster_destroy(cluster);
+    return taken_ms;
+}
+
 static double bench_solo(void) { return bench_pipeline(0, 10 * PS_PER_US); }
 static double bench_shared(void) { return bench_pipeline(RAILS, 10 * PS_PER_US); }
 static double bench_permvar_65536(void) { return bench_race(RACE_PERMVAR, 65536, false); }
@@ -135,6 +203,10 @@ static double bench_a2a8_8192(void) { return bench_race(RACE_A2A8, 8192, false);
 static double bench_ring_1024(void) { return bench_ring(1024); }
 static double bench_start_65536(void) { return bench_race(RACE_RANDOM, 65536, true); }
 
+static double bench_allreduce_1024(void) { return bench_allreduce_ms(1024); }
+static double bench_allreduce_4096(void) { return bench_allreduce_ms(4096); }
+static double bench_allreduce_million(void) { return bench_allreduce_ms(1000000); }
+
 typedef struct Bench {
     const char *name;
     double (*run)(void);
@@ -142,10 +214,17 @@ typedef struct Bench {
 } Bench;
 
 static const Bench BENCHES[] = {
-    {"permvar_65536", bench_permvar_65536, "s"}, {"permvar_8192", bench_permvar_8192, "s"},
-    {"permrnd_65536", bench_permrnd_65536, "s"}, {"a2a8_8192", bench_a2a8_8192, "s"},
-    {"ring_1024", bench_ring_1024, "s"},         {"start_million_65536", bench_start_65536, "s"},
-    {"message_alone", bench_solo, "ns"},         {"message_beside_rings", bench_shared, "ns"},
+    {"permvar_65536", bench_permvar_65536, "s"},
+    {"permvar_8192", bench_permvar_8192, "s"},
+    {"permrnd_65536", bench_permrnd_65536, "s"},
+    {"a2a8_8192", bench_a2a8_8192, "s"},
+    {"ring_1024", bench_ring_1024, "s"},
+    {"start_million_65536", bench_start_65536, "s"},
+    {"message_alone", bench_solo, "ns"},
+    {"message_beside_rings", bench_shared, "ns"},
+    {"allreduce_1024", bench_allreduce_1024, "ms"},
+    {"allreduce_4096", bench_allreduce_4096, "ms"},
+    {"allreduce_million", bench_allreduce_million, "ms"},
 };
 
 static int ascending(const void *a, const void *b) {

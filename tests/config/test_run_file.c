@@ -141,6 +141,20 @@ static void traffic_jobs_load_on_the_laptop(void **state) {
     }
 }
 
+// 100,000 GPUs hold 1,562 groups of 64 and 32 GPUs more; 256 hold four.
+static void groups_of_experts_fill_the_machine(void **state) {
+    (void)state;
+    static Loaded l;
+    load_good(&l, "topologies/colossus-100k.yaml", "jobs/traffic-expert-all-to-all.yaml", NULL);
+    assert_int_equal(l.run.job[0].traffic.group, 64);
+    assert_int_equal(l.run.job[0].traffic.ranks, 99968);
+    assert_int_equal(l.run.job[0].traffic.bytes, 4096 * 8 / 64 * 7168);
+    done(&l);
+    load_good(&l, "topologies/superpod-h100-1su.yaml", "jobs/traffic-expert-all-to-all.yaml", NULL);
+    assert_int_equal(l.run.job[0].traffic.ranks, 256);
+    done(&l);
+}
+
 /// A file, or a text in its place, by its schema.
 typedef struct Copy {
     void *data;
@@ -184,6 +198,7 @@ static void resolved_files_read_back(void **state) {
         "jobs/llama3.1-405b-1m.yaml",
         "jobs/traffic-flows.yaml",
         "jobs/traffic-all-reduce.yaml",
+        "jobs/traffic-expert-all-to-all.yaml",
         "jobs/models/llama3.1-405b.yaml",
         "topologies/hardware/h100-sxm.yaml",
         "topologies/hardware/nvlink4-8.yaml",
@@ -336,6 +351,7 @@ int main(void) {
         cmocka_unit_test(llama_plans_have_the_published_sizes),
         cmocka_unit_test(fabrics_have_the_published_counts),
         cmocka_unit_test(traffic_jobs_load_on_the_laptop),
+        cmocka_unit_test(groups_of_experts_fill_the_machine),
         cmocka_unit_test(resolved_files_read_back),
         cmocka_unit_test(settings_change_the_run),
         cmocka_unit_test(contradictions_name_both_places),

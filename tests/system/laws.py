@@ -111,6 +111,59 @@ def conserved(emulator):
                           f"{where}: no link of tier {tier} carries more than its capacity allows")
 
 
+def bytes_of_pairs(nodes, slots, group, size, leaf_nodes, pxn):
+    """Bytes each GPU must send and receive in an all-to-all of groups, [GPU, UP or DOWN]: over its scale-up port, its NIC;
+    and what goes above the leaves in all. Pair by pair, nothing of the program's blocks in it. With PXN, NIC r of a node
+    has leaf r, and what is for slot r of another node goes through the GPU of slot r at home."""
+    domain, nic, above = np.zeros((nodes * slots, 2), int), np.zeros((nodes * slots, 2), int), 0
+    for source in range(nodes * slots // group * group):
+        for destination in range(source // group * group, source // group * group + group):
+            between = source // slots != destination // slots
+            relay = source // slots * slots + destination % slots if between and pxn else source
+            first = destination if not between else relay
+            if first != source:
+                domain[source, UP] += size
+                domain[first, DOWN] += size
+            if between:
+                nic[relay, UP] += size
+                nic[destination, DOWN] += size
+                above += size * (source // slots // leaf_nodes != destination // slots // leaf_nodes)
+    return domain, nic, above
+
+
+def groups(emulator):
+    """All-to-all in groups: every link carries what its pairs of GPUs send over it, to the byte; none ends before the bytes
+    can have passed its busiest link, and groups of whole nodes with nothing but NICs to share end just then."""
+    size, nodes, slots = 54321, 8, 4
+    for wiring, pxn, tree in (("plain", "off", [(8, 1, 1), (4, 8, 1)]), ("rail", "on", [(4, 1, 1), (8, 4, 1)])):
+        for routing in ROUTINGS:
+            topology = ideal_cluster(emulator.folder, nodes, slots, tree, routing=routing, wiring=wiring, pxn=pxn)
+            for group in (6, 16, 32):
+                where = f"groups of {group}, {wiring}, {routing}"
+                job = traffic_job(emulator.folder, "all_to_all", group=group, bytes=f"{size} B", latency="none")
+                path = emulator.trace(topology, job, trace__full_links="on", engine__control_delay="0 us")
+                leaf_nodes = 2 if wiring == "plain" else 4
+                domain, nic, above = bytes_of_pairs(nodes, slots, group, size, leaf_nodes, pxn == "on")
+                if wiring == "rail":  # NICs are numbered leaf by leaf: slot before node
+                    nic = nic.reshape(-1, leaf_nodes, slots, 2).swapaxes(1, 2).reshape(-1, 2)
+                first, each = column(path, "links/first_link"), column(path, "links/link_bytes")[0]
+                for direction in (UP, DOWN):
+                    for tier, expected in ((0, domain), (1, nic)):
+                        begin = first[tier, direction]
+                        carried = each[begin:begin + nodes * slots]
+                        claim((carried == expected[:, direction]).all(), f"{where}, tier {tier}: {carried}, law {expected}")
+                    claim(column(path, "links/bytes")[0, 2, direction] == above, f"{where}: {above} above the leaves")
+                pairs = 32 // group * group * (group - 1)
+                claim(column(path, "flows/bytes").sum() == pairs * size, f"{where}: /flows has the bytes of all pairs")
+                least_s = max(each / np.repeat(column(path, "links/capacity_Bps"), 2 * column(path, "links/links")))
+                claim(last_s(path) >= least_s * (1 - EXACT), f"{where}: {last_s(path)} for links that need {least_s}")
+                if group % slots == 0 and routing in ("spray", "adaptive"):
+                    nic_s = (group - slots) * size / NIC_Bps
+                    claim(close(last_s(path), nic_s, 1e-6), f"{where}: bound by the NICs: {last_s(path)}, law {nic_s}")
+                closed = emulator.trace(topology, job, name="closed", engine__kind="closed")
+                claim((column(path, "flows/end_ps") >= column(closed, "flows/end_ps")).all(), f"{where}: alone is never later")
+
+
 def bound(emulator):
     """No run beats the closed engine, flow by flow or in all; and the closed engine never lets k transfers share a link for
     less than the bytes need: neither does the flow engine, whatever is in flight at once."""
@@ -242,7 +295,7 @@ def settings_count(emulator):
     claim(done.returncode == 2 or column(path, "committed_steps") == 3, "three repetitions are three steps")
 
 
-CASES = {case.__name__: case for case in (patterns, conserved, bound, parts, dimensions, ring_law, ties, fair, units, latency,
+CASES = {case.__name__: case for case in (patterns, conserved, groups, bound, parts, dimensions, ring_law, ties, fair, units, latency,
                                           settings_count)}
 
 

@@ -117,6 +117,9 @@ def traffic(draw, folder, name, gpus):
     if pattern != "flows":
         lines += [f"  ranks: {draw.choice(('all', gpus, max(gpus // 2, 2)))}",
                   f"  bytes: {draw.choice(('1 B', '64 KiB', '3 MB', '100 MB'))}"]
+    if pattern == "all_to_all" and draw.random() < 0.5:
+        lines[-2] = "  ranks: all"
+        lines.append(f"  group: {draw.randint(2, gpus)}")
     if pattern == "shift":
         lines.append(f"  shift: {draw.choice(('half', 1, 3))}")
     if pattern == "incast":

@@ -8,7 +8,7 @@
 
 static Traffic *make(TrafficSpec spec, int64_t ranks, const char *text) {
     Traffic *traffic;
-    Status status = traffic_create(&spec, ranks, text, &traffic);
+    Status status = traffic_create(&spec, ranks, 1, text, &traffic);
     if (status.code != STATUS_OK) fail_msg("%s", status.text);
     return traffic;
 }
@@ -16,7 +16,7 @@ static Traffic *make(TrafficSpec spec, int64_t ranks, const char *text) {
 static void assert_fails(TrafficSpec spec, int64_t ranks, const char *text, StatusCode code,
                          const char *expected) {
     Traffic *traffic;
-    Status status = traffic_create(&spec, ranks, text, &traffic);
+    Status status = traffic_create(&spec, ranks, 1, text, &traffic);
     assert_int_equal(status.code, code);
     assert_null(traffic);
     if (!strstr(status.text, expected)) fail_msg("'%s' does not say '%s'", status.text, expected);
@@ -91,7 +91,7 @@ static void permutation_reaches_each_rank_at_most_once(void **state) {
         memset(receives, 0, sizeof receives);
         TrafficSpec spec = {.pattern = TRAFFIC_PERMUTATION, .bytes = 5, .seed = seed};
         Traffic *traffic;
-        Status status = traffic_create(&spec, n, NULL, &traffic);
+        Status status = traffic_create(&spec, n, 1, NULL, &traffic);
         if (status.code == STATUS_RANGE) continue; // 2 ranks may well stay where they are
         assert_sound(traffic, n, 5);
         for (int64_t i = 0; i < traffic_nflows(traffic); i++) {
@@ -152,6 +152,72 @@ static void all_to_all_has_every_ordered_pair_once(void **state) {
     traffic_destroy(traffic);
 }
 
+/// Ranks that pair k of a flow joins.
+static void pair_ranks(const TrafficFlow *flow, int64_t k, int64_t *src, int64_t *dst) {
+    TrafficPair pair = traffic_flow_pair(flow, k);
+    assert_true(pair.src >= 0 && pair.src < flow->nsrc && pair.dst >= 0 && pair.dst < flow->ndst);
+    *src = flow->src + pair.src;
+    *dst = flow->dst + pair.dst;
+}
+
+/// Each ordered pair of a group is in one flow, and once; a flow joins two nodes, and no two flows
+/// of a group the same two.
+static void check_groups(int64_t per_node, int64_t group, int64_t ngroups) {
+    enum { N_MAX = 64 };
+    static int8_t pairs[N_MAX][N_MAX], flows[N_MAX][N_MAX];
+    int64_t n = group * ngroups;
+    memset(pairs, 0, sizeof pairs);
+    Traffic *traffic;
+    TrafficSpec spec = {.pattern = TRAFFIC_ALL_TO_ALL, .bytes = 3, .group = group};
+    Status status = traffic_create(&spec, n, (int32_t)per_node, NULL, &traffic);
+    assert_true(status_is_ok(&status));
+    int64_t in_group = -1, last_src = -1;
+    for (int64_t i = 0; i < traffic_nflows(traffic); i++) {
+        TrafficFlow flow = traffic_flow(traffic, i);
+        if (flow.src / group != in_group) memset(flows, 0, sizeof flows);
+        in_group = flow.src / group;
+        assert_true(flow.src >= last_src && flow.bytes == 3 && flow.start_ps == 0);
+        last_src = flow.src;
+        assert_true(traffic_flow_npairs(&flow) >= 1);
+        assert_int_equal(flows[flow.src / per_node][flow.dst / per_node]++, 0);
+        for (int64_t k = 0; k < traffic_flow_npairs(&flow); k++) {
+            int64_t src, dst;
+            pair_ranks(&flow, k, &src, &dst);
+            assert_true(src != dst && src / group == in_group && dst / group == in_group);
+            assert_int_equal(src / per_node, flow.src / per_node);
+            assert_int_equal(dst / per_node, flow.dst / per_node);
+            assert_int_equal(pairs[src][dst]++, 0);
+        }
+    }
+    for (int64_t a = 0; a < n; a++)
+        for (int64_t b = 0; b < n; b++)
+            assert_int_equal(pairs[a][b], a != b && a / group == b / group);
+    traffic_destroy(traffic);
+}
+
+static void groups_exchange_every_ordered_pair_once_node_by_node(void **state) {
+    (void)state;
+    for (int64_t per_node = 1; per_node <= 9; per_node++)
+        for (int64_t group = 2; group <= 20; group++)
+            for (int64_t ngroups = 1; ngroups <= 3; ngroups++)
+                check_groups(per_node, group, ngroups);
+}
+
+// DeepSeek-V3: 64 GPUs on 8 nodes: 8 * 8 flows, 64 pairs between two nodes, 56 inside one.
+static void an_expert_group_is_one_flow_for_each_pair_of_nodes(void **state) {
+    (void)state;
+    TrafficSpec spec = {.pattern = TRAFFIC_ALL_TO_ALL, .bytes = 3, .group = 64};
+    Traffic *traffic;
+    Status status = traffic_create(&spec, 99968, 8, NULL, &traffic);
+    assert_true(status_is_ok(&status));
+    assert_int_equal(traffic_nflows(traffic), 1562 * 64);
+    for (int64_t i = 0; i < traffic_nflows(traffic); i++) {
+        TrafficFlow flow = traffic_flow(traffic, i);
+        assert_int_equal(traffic_flow_npairs(&flow), flow.src == flow.dst ? 56 : 64);
+    }
+    traffic_destroy(traffic);
+}
+
 static void a_collective_has_no_flows_of_its_own(void **state) {
     (void)state;
     Traffic *traffic = make((TrafficSpec){.pattern = TRAFFIC_COLLECTIVE, .bytes = 3}, 8, NULL);
@@ -171,6 +237,8 @@ static void impossible_traffic_is_refused(void **state) {
                  STATUS_RANGE, "shift of at least 0");
     assert_fails((TrafficSpec){.pattern = TRAFFIC_ALL_TO_ALL, .bytes = 1}, 1, NULL, STATUS_RANGE,
                  "all_to_all among 1 ranks");
+    assert_fails((TrafficSpec){.pattern = TRAFFIC_ALL_TO_ALL, .bytes = 1, .group = 3}, 4, NULL,
+                 STATUS_RANGE, "in groups of 3, but among 4 ranks");
 }
 
 static const TrafficSpec csv = {.pattern = TRAFFIC_FLOWS, .file = "flows.csv"};
@@ -187,10 +255,10 @@ static void csv_reads_sizes_and_times_exactly(void **state) {
         "3,2,125MB,0.25 ns\n"
         "2,3,9007199254740993 B,1.000000000001 s";
     static const TrafficFlow expected[] = {
-        {0, 5, 1 << 20, 3000000},
-        {7, 0, 1500, 0},
-        {3, 2, 125000000, 250},
-        {2, 3, INT64_C(9007199254740993), INT64_C(1000000000001)},
+        {0, 5, 1, 1, 1 << 20, 3000000},
+        {7, 0, 1, 1, 1500, 0},
+        {3, 2, 1, 1, 125000000, 250},
+        {2, 3, 1, 1, INT64_C(9007199254740993), INT64_C(1000000000001)},
     };
     Traffic *traffic = make(csv, 8, text);
     assert_int_equal(traffic_nflows(traffic), 4);
@@ -276,13 +344,13 @@ static void csv_survives_damage(void **state) {
             memcpy(text, good, sizeof good);
             text[i] = *with;
             Traffic *traffic;
-            if (traffic_create(&csv, 8, text, &traffic).code == STATUS_OK) read++;
+            if (traffic_create(&csv, 8, 1, text, &traffic).code == STATUS_OK) read++;
             traffic_destroy(traffic);
         }
         memcpy(text, good, i);
         text[i] = '\0';
         Traffic *traffic;
-        if (traffic_create(&csv, 8, text, &traffic).code == STATUS_OK) read++;
+        if (traffic_create(&csv, 8, 1, text, &traffic).code == STATUS_OK) read++;
         traffic_destroy(traffic);
     }
     assert_true(read > 0);
@@ -295,6 +363,8 @@ int main(void) {
         cmocka_unit_test(permutation_reaches_each_rank_at_most_once),
         cmocka_unit_test(incast_floods_every_fan_in_th_rank),
         cmocka_unit_test(all_to_all_has_every_ordered_pair_once),
+        cmocka_unit_test(groups_exchange_every_ordered_pair_once_node_by_node),
+        cmocka_unit_test(an_expert_group_is_one_flow_for_each_pair_of_nodes),
         cmocka_unit_test(a_collective_has_no_flows_of_its_own),
         cmocka_unit_test(impossible_traffic_is_refused),
         cmocka_unit_test(csv_reads_sizes_and_times_exactly),

@@ -26,6 +26,7 @@ Flow *flow_create(const Cluster *cluster, const FlowSpec *spec) {
 void flow_destroy(Flow *flow) {
     if (!flow) return;
     stats_fini(flow);
+    mass_forget(flow);
     routes_fini(&flow->routes);
     runs_fini(&flow->nodes);
     runs_fini(&flow->user_runs);
@@ -247,14 +248,26 @@ static void start(Flow *flow, int32_t index) {
     Active *f = &flow->active[index];
     f->state = ACTIVE_RUNNING;
     if (f->bytes > 0) {
-        flow->nplaying++;
-        links_attach(flow, index);
         array_push(&flow->started, index);
     } else if (f->end_ps == flow->now_ps) {
         complete(flow, index);
     } else {
         push_end(flow, index);
     }
+}
+
+/// Put what starts on its links.
+static void attach_started(Flow *flow) {
+    int64_t nuses = 0;
+    for (int64_t i = 0; i < flow->started.n; i++)
+        nuses += flow->routes.at[flow->active[flow->started.at[i]].route].nuses;
+    if (flow->nlinks < flow->routes.nslots) links_grow(flow);
+    // The way for all at once walks all links.
+    if (flow->nplaying == 0 && nuses > flow->routes.nslots)
+        mass_attach_started(flow);
+    else
+        for (int64_t i = 0; i < flow->started.n; i++) links_attach(flow, flow->started.at[i]);
+    flow->nplaying += flow->started.n;
 }
 
 /// What starts alone on all its links runs at its cap; the others stay in `started`.
@@ -310,6 +323,7 @@ static void play_instant(Flow *flow, int64_t now_ps) {
     array_clear(&flow->due);
     while (heap_next_ps(&flow->starts) == now_ps)
         start(flow, (int32_t)heap_pop(&flow->starts).item);
+    attach_started(flow);
     start_alone(flow);
     solve_changes(flow);
     next_end_ps(flow); // leave no stale entry at the top

@@ -61,7 +61,7 @@ static void full_list_transfers(const Flow *flow, FullSystem *full) {
         full->transfer[n] = (int32_t)t;
         full->cap[n] = f->cap;
         for (int32_t i = 0; i < f->nshared; i++, u++) {
-            const UseNode *node = shared_node(flow, f, i);
+            const UseNode *node = shared_nodes(flow, f) + i;
             full->use_link[u] = flow->link[node->slot].region;
             full->use_a[u] = node->weight;
         }
@@ -81,7 +81,7 @@ static void full_commit(Flow *flow, const FullSystem *full) {
         f->bottleneck = -1;
         if (full->bottleneck[i] >= 0) {
             const UseNode *node =
-                shared_node(flow, f, (int32_t)(full->bottleneck[i] - full->use_first[i]));
+                shared_nodes(flow, f) + (full->bottleneck[i] - full->use_first[i]);
             f->bottleneck = (int32_t)(node - flow_node(flow, 0));
         }
         solve_commit(flow, member);

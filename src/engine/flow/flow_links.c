@@ -4,21 +4,34 @@
 #include "base/memory.h"
 #include "engine/flow/flow_state.h"
 
-static void share(Flow *flow, int32_t node_index) {
-    UseNode *node = flow_node(flow, node_index);
-    Active *f = &flow->active[node->transfer];
-    flow_node(flow, f->first_node + f->nshared)->shared_item = node_index - f->first_node;
-    node->shared_place = f->nshared++;
+static int32_t *users_of(Flow *flow, LinkState *link) {
+    return link->nusers <= NODES_IN_PLACE ? link->users
+                                          : (int32_t *)flow->user_runs.at + link->users[0];
 }
 
-static void unshare(Flow *flow, int32_t node_index) {
-    UseNode *node = flow_node(flow, node_index);
-    Active *f = &flow->active[node->transfer];
-    UseNode *run = flow_node(flow, f->first_node);
-    int32_t last = run[--f->nshared].shared_item;
-    run[node->shared_place].shared_item = last;
-    run[last].shared_place = node->shared_place;
-    node->shared_place = -1;
+/// Let two nodes of one transfer change places.
+static void swap_nodes(Flow *flow, Active *f, int32_t a, int32_t b) {
+    if (a == b) return;
+    UseNode *at_a = flow_node(flow, a), *at_b = flow_node(flow, b);
+    UseNode node = *at_a;
+    *at_a = *at_b;
+    *at_b = node;
+    users_of(flow, &flow->link[at_a->slot])[at_a->place] = a;
+    users_of(flow, &flow->link[at_b->slot])[at_b->place] = b;
+    if (f->bottleneck == a)
+        f->bottleneck = b;
+    else if (f->bottleneck == b)
+        f->bottleneck = a;
+}
+
+static void share(Flow *flow, int32_t node) {
+    Active *f = &flow->active[flow_node(flow, node)->transfer];
+    swap_nodes(flow, f, node, f->first_node + f->nshared++);
+}
+
+static void unshare(Flow *flow, int32_t node) {
+    Active *f = &flow->active[flow_node(flow, node)->transfer];
+    swap_nodes(flow, f, node, f->first_node + --f->nshared);
 }
 
 /// Append a node to the users of a link.
@@ -58,7 +71,7 @@ static void remove_user(Flow *flow, LinkState *link, int32_t place) {
     }
 }
 
-static void grow_links(Flow *flow) {
+void links_grow(Flow *flow) {
     int64_t wanted = flow->routes.slots_capacity;
     flow->link =
         memory_resize(FLOW_LABEL_LINKS, flow->link, (size_t)flow->nlinks * sizeof *flow->link,
@@ -68,37 +81,28 @@ static void grow_links(Flow *flow) {
     flow->nlinks = wanted;
 }
 
-static void share_all(Flow *flow, const LinkState *link) {
-    for (int32_t i = 0; i < link->nusers; i++) share(flow, link_users(flow, link)[i]);
-}
-
-static int64_t demand_of(const Active *f, const UseNode *node) {
-    return (node->weight * f->cap + (1 << DEMAND_BITS) - 1) >> DEMAND_BITS;
+static void share_all(Flow *flow, LinkState *link) {
+    for (int32_t i = 0; i < link->nusers; i++) share(flow, users_of(flow, link)[i]);
 }
 
 void links_attach(Flow *flow, int32_t transfer) {
     Active *f = &flow->active[transfer];
     const Route *route = &flow->routes.at[f->route];
     const RouteUse *uses = routes_uses(&flow->routes, route);
-    if (flow->nlinks < flow->routes.nslots) grow_links(flow);
+    if (flow->nlinks < flow->routes.nslots) links_grow(flow);
     f->first_node = runs_take(&flow->nodes, route->nuses);
     f->nshared = 0;
+    int32_t unshared = f->first_node + route->nuses;
     for (int32_t u = 0; u < route->nuses; u++) {
-        LinkState *link = &flow->link[uses[u].slot];
-        int32_t index = f->first_node + u;
-        UseNode *node = flow_node(flow, index);
-        node->transfer = transfer;
-        node->slot = uses[u].slot;
-        node->weight = uses[u].weight;
-        node->place = link->nusers;
-        node->shared_place = -1;
-        bool contended = link_contended(flow, uses[u].slot);
+        RouteUse use = uses[u];
+        LinkState *link = &flow->link[use.slot];
+        bool contended = link_contended(flow, use.slot);
+        link->demand += link_demand(f, use.weight);
+        bool from_now = !contended && demand_contends(flow, use.slot, link->nusers + 1);
+        if (from_now) share_all(flow, link);
+        int32_t index = contended || from_now ? f->first_node + f->nshared++ : --unshared;
+        *flow_node(flow, index) = (UseNode){transfer, use.slot, use.weight, link->nusers};
         add_user(flow, link, index);
-        link->demand += demand_of(f, node);
-        if (contended)
-            share(flow, index);
-        else if (link_contended(flow, uses[u].slot))
-            share_all(flow, link);
     }
 }
 
@@ -111,21 +115,21 @@ static void after_removal(Flow *flow, LinkState *link, int32_t slot) {
     }
     link->level = LEVEL_NONE;
     for (int32_t i = 0; i < link->nusers; i++) {
-        int32_t node = link_users(flow, link)[i], left = flow_node(flow, node)->transfer;
-        unshare(flow, node);
+        int32_t node = users_of(flow, link)[i], left = flow_node(flow, node)->transfer;
         if (flow->active[left].bottleneck == node) array_push(&flow->orphans, left);
+        unshare(flow, node);
     }
 }
 
 void links_detach(Flow *flow, int32_t transfer) {
     Active *f = &flow->active[transfer];
-    int32_t nuses = flow->routes.at[f->route].nuses;
+    int32_t nuses = flow->routes.at[f->route].nuses, nshared = f->nshared;
     for (int32_t u = 0; u < nuses; u++) {
-        UseNode *node = flow_node(flow, f->first_node + u);
+        const UseNode *node = flow_node(flow, f->first_node + u);
         LinkState *link = &flow->link[node->slot];
-        bool contended = link_contended(flow, node->slot);
+        bool contended = u < nshared;
         remove_user(flow, link, node->place);
-        link->demand -= demand_of(f, node);
+        link->demand -= link_demand(f, node->weight);
         if (contended) after_removal(flow, link, node->slot);
     }
     runs_give_back(&flow->nodes, f->first_node, nuses);

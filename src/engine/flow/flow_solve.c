@@ -81,7 +81,7 @@ static void region_join(Flow *flow, int32_t transfer, int64_t level, int64_t old
     array_push(&flow->members, (Member){transfer, f->bottleneck, old_level});
     f->mark = MARK_RISING;
     for (int32_t i = 0; i < f->nshared; i++)
-        region_add_link(flow, shared_node(flow, f, i)->slot, level);
+        region_add_link(flow, shared_nodes(flow, f)[i].slot, level);
     push_water(flow, f->cap, ORDER_TRANSFER, transfer);
 }
 
@@ -100,7 +100,7 @@ static void region_freeze(Flow *flow, int32_t transfer, int64_t level, int32_t b
     f->mark = MARK_FROZEN;
     f->level = level;
     f->bottleneck = level == f->cap ? -1 : binding_node;
-    for (int32_t i = 0; i < f->nshared; i++) take_share(flow, shared_node(flow, f, i), level);
+    for (int32_t i = 0; i < f->nshared; i++) take_share(flow, shared_nodes(flow, f) + i, level);
 }
 
 static void rebind(Flow *flow, Active *f, int32_t node) {
@@ -113,7 +113,7 @@ static void rebind(Flow *flow, Active *f, int32_t node) {
 static int32_t find_bottleneck(const Flow *flow, const Active *f) {
     int32_t best = -1, best_link = INT32_MAX;
     for (int32_t i = 0; i < f->nshared; i++) {
-        const UseNode *node = shared_node(flow, f, i);
+        const UseNode *node = shared_nodes(flow, f) + i;
         if (flow->routes.link[node->slot] >= best_link) continue;
         if (!link_binds(flow, &flow->link[node->slot], f->level)) continue;
         best = (int32_t)(node - flow_node(flow, 0));
@@ -253,7 +253,7 @@ static const UseNode *partner(const Flow *flow, const UseNode *node) {
 static int64_t level_beside(Flow *flow, const Active *f) {
     int64_t level = f->cap;
     for (int32_t i = 0; i < f->nshared && level >= 0; i++) {
-        const UseNode *node = shared_node(flow, f, i);
+        const UseNode *node = shared_nodes(flow, f) + i;
         if (flow->link[node->slot].nusers != 2) return -1;
         const UseNode *other = partner(flow, node);
         level = fit_beside(flow->routes.capacity[node->slot], node->weight, level, other->weight,
@@ -262,7 +262,7 @@ static int64_t level_beside(Flow *flow, const Active *f) {
     // Where f is held by another link, this one may hold its partner, or nobody.
     array_clear(&flow->region);
     for (int32_t i = 0; i < f->nshared && level >= 0; i++) {
-        const UseNode *node = shared_node(flow, f, i), *other = partner(flow, node);
+        const UseNode *node = shared_nodes(flow, f) + i, *other = partner(flow, node);
         int64_t binds = pair_binds(flow->routes.capacity[node->slot], node->weight, level,
                                    other->weight, flow->active[other->transfer].level);
         if (binds < 0) return -1;
@@ -281,7 +281,7 @@ static bool solve_beside(Flow *flow) {
     if (level < 0) return false;
     int32_t least_link = INT32_MAX;
     for (int32_t i = 0; i < f->nshared; i++) {
-        const UseNode *node = shared_node(flow, f, i), *other = partner(flow, node);
+        const UseNode *node = shared_nodes(flow, f) + i, *other = partner(flow, node);
         int32_t link = flow->routes.link[node->slot];
         int64_t binds = flow->region.at[i].residual;
         flow->link[node->slot].level = binds;
@@ -326,13 +326,19 @@ static bool starts_in_mass(const Flow *flow) {
 }
 
 void solve_changes(Flow *flow) {
-    if (flow->started.n + flow->dirty.n + flow->orphans.n == 0) return;
+    if (flow->started.n + flow->dirty.n + flow->orphans.n == 0) {
+        mass_forget(flow);
+        return;
+    }
     if (flow->spec.full_solve)
         solve_all(flow);
+    else if (flow->mass)
+        mass_solve(flow);
     else if (starts_in_mass(flow))
         solve_all(flow);
     else if (!solve_beside(flow))
         solve_region(flow);
+    mass_forget(flow);
     array_clear(&flow->started);
     array_clear(&flow->dirty);
     array_clear(&flow->orphans);

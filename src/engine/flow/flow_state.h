@@ -5,9 +5,9 @@
 ///          keeps the indices of its users' nodes, two in place and more in a run. A link is
 ///          contended if its users (ghosts count) could together load it beyond its capacity, each
 ///          at its cap; by the definition in maxmin.h any other link has no level and holds nobody.
-///          A node on a contended link is also in its transfer's list of shared uses: only these
-///          enter the solver, so a ring over thousands of links costs what it shares, and a bundle
-///          of a full-bisection tier with thousands of users costs nothing.
+///          The nodes on contended links stand first in the run of their transfer: only these enter
+///          the solver, so a ring over thousands of links costs what it shares, and a bundle of a
+///          full-bisection tier with thousands of users costs nothing.
 ///          Everything refers by index; arrays move when they grow.
 /// Limits.  Internal to engine/flow.
 #ifndef COLOSSIM_ENGINE_FLOW_FLOW_STATE_H
@@ -27,6 +27,7 @@
 #define FLOW_LABEL_TRANSFERS "flow.transfers"
 #define FLOW_LABEL_LINKS "flow.links"
 #define FLOW_LABEL_NODES "flow.nodes"
+#define FLOW_LABEL_MASS "flow.mass"
 
 enum { NODES_IN_PLACE = 2, DEMAND_BITS = 12 };
 
@@ -35,28 +36,27 @@ typedef enum ActiveState { ACTIVE_FREE, ACTIVE_WAITING, ACTIVE_RUNNING, ACTIVE_G
 typedef enum ActiveMark { MARK_PINNED, MARK_RISING, MARK_FROZEN } ActiveMark;
 
 typedef struct Active {
-    Wide remaining; ///< work at settled_ps
-    int64_t tag, bytes;
-    int64_t start_ps;
-    int64_t end_ps;    ///< running: at the present level
-    int64_t queued_ps; ///< running: earliest entry in the heap of ends
-    int64_t settled_ps;
+    // What the solvers look at, together.
     int64_t cap, level;
-    int64_t sampled_bytes; ///< progress already in finished sampling intervals
-    int64_t slow_since_ps; ///< running below its cap: since when with this level and bottleneck
-    int32_t route, step;
     int32_t first_node, nshared;
     int32_t bottleneck; ///< node on the least link whose level is the transfer's; -1: its cap
     uint8_t state, mark, slow;
     uint8_t announced, exposed; ///< see flow_announce.c
+    int32_t route, step;
+    Wide remaining; ///< work at settled_ps
+    int64_t settled_ps;
+    int64_t end_ps;    ///< running: at the present level
+    int64_t queued_ps; ///< running: earliest entry in the heap of ends
+    int64_t tag, bytes;
+    int64_t start_ps;
+    int64_t sampled_bytes; ///< progress already in finished sampling intervals
+    int64_t slow_since_ps; ///< running below its cap: since when with this level and bottleneck
 } Active;
 
-/// The use of one link by one transfer: 24 bytes.
+/// The use of one link by one transfer: 16 bytes.
 typedef struct UseNode {
     int32_t transfer, slot, weight;
-    int32_t place;        ///< index in the link's list of users
-    int32_t shared_place; ///< index in the transfer's list of shared uses, -1: alone on the link
-    int32_t shared_item;  ///< the list itself: entry i stands in node i of the run, as an offset
+    int32_t place; ///< index in the link's list of users
 } UseNode;
 
 /// 32 bytes a link, beside 12 in Routes and 4 in its page.
@@ -74,6 +74,12 @@ typedef struct RegionLink {
     int64_t residual, weight;
     int32_t slot;
 } RegionLink;
+
+/// A link when everything starts at once: what the water has left of it.
+typedef struct MassLink {
+    int64_t residual, weight; ///< weight 0: not contended, or nobody rises there any more
+    int32_t nusers;
+} MassLink;
 
 /// A transfer that may leave the region with another level.
 typedef struct Member {
@@ -126,6 +132,9 @@ struct Flow {
     ARRAY_OF(int32_t) dirty;   ///< binding links that lost a user
     ARRAY_OF(int32_t) orphans; ///< transfers whose bottleneck is no longer shared
 
+    MassLink *mass; ///< [nmass] by slot, between the start of everything and its solution
+    int64_t nmass;
+
     // The region being solved.
     ARRAY_OF(RegionLink) region;
     ARRAY_OF(Member) members;
@@ -148,16 +157,24 @@ static inline const int32_t *link_users(const Flow *flow, const LinkState *link)
                                           : (const int32_t *)flow->user_runs.at + link->users[0];
 }
 
-/// Can the users of a link exceed its capacity? One alone cannot: its cap takes the link into account.
-static inline bool link_contended(const Flow *flow, int32_t slot) {
-    const LinkState *link = &flow->link[slot];
-    return link->nusers >= 2 && link->demand > flow->routes.capacity[slot] >> DEMAND_BITS;
+/// What a use adds to the demand of its link.
+static inline int64_t link_demand(const Active *f, int32_t weight) {
+    return (weight * f->cap + (1 << DEMAND_BITS) - 1) >> DEMAND_BITS;
 }
 
-/// i-th shared use of a transfer.
-static inline UseNode *shared_node(const Flow *flow, const Active *f, int32_t i) {
-    UseNode *run = flow_node(flow, f->first_node);
-    return run + run[i].shared_item;
+/// Can `nusers` users exceed the capacity of a link? One alone cannot: its cap takes the link into
+/// account.
+static inline bool demand_contends(const Flow *flow, int32_t slot, int32_t nusers) {
+    return nusers >= 2 && flow->link[slot].demand > flow->routes.capacity[slot] >> DEMAND_BITS;
+}
+
+static inline bool link_contended(const Flow *flow, int32_t slot) {
+    return demand_contends(flow, slot, flow->link[slot].nusers);
+}
+
+/// Shared uses of a transfer: the first f->nshared of its nodes.
+static inline const UseNode *shared_nodes(const Flow *flow, const Active *f) {
+    return flow_node(flow, f->first_node);
 }
 
 // flow.c
@@ -165,10 +182,19 @@ static inline UseNode *shared_node(const Flow *flow, const Active *f, int32_t i)
 void push_end(Flow *flow, int32_t transfer);
 
 // flow_links.c
-/// Put a starting transfer on its links; lists of shared uses follow.
+/// Put a starting transfer on its links.
 void links_attach(Flow *flow, int32_t transfer);
+/// Make room for the links that routes have.
+void links_grow(Flow *flow);
 /// Take it off; what may change is left in flow->dirty and flow->orphans.
 void links_detach(Flow *flow, int32_t transfer);
+
+// flow_mass.c
+/// Put what has started on its links, on which nobody is yet.  Cost: O(uses + links).
+void mass_attach_started(Flow *flow);
+/// Levels of all that has been put there.
+void mass_solve(Flow *flow);
+void mass_forget(Flow *flow);
 
 // flow_solve.c
 /// Bring all levels to the definition after the changes in started, dirty and orphans; clears
