@@ -81,7 +81,7 @@ static bool gather_news(Dataflow *flow, int64_t end_ps) {
         news->op = arrival->op;
         news->kind = arrival->kind;
         news->step = arrival->step;
-        news->count++;
+        news->count += islands->at[arrival->island].nlike;
         nnews++;
     }
     if (comm_nranks(flow->comm) == 1) return nnews > 0;
@@ -329,7 +329,7 @@ static void enter_spans(Dataflow *flow, bool by_step) {
 static void enter_statistics(Dataflow *flow, int64_t now_ps, bool sample) {
     Islands *islands = flow->islands;
     for (int64_t i = 0; i < islands->n; i++) {
-        if (!islands->at[i].shape) continue;
+        if (!islands->at[i].shape || islands->at[i].leader != i) continue;
         island_cut_slow(islands, &islands->at[i], now_ps);
         island_enter_bytes(islands, &islands->at[i], now_ps, sample);
     }
@@ -412,7 +412,7 @@ static void play_moment(Dataflow *flow) {
         island_compute_due(islands, &islands->at[flow->due.at[i].island], flow->now_ps);
     handle_groups(flow);
     for (int64_t i = 0; i < islands->n; i++)
-        if (islands->at[i].shape && islands->at[i].last_ps == flow->now_ps)
+        if (islands->at[i].last_ps == flow->now_ps)
             island_find_next(islands, &islands->at[i]);
     meet(flow, TIME_NEVER_PS);
 }
@@ -437,6 +437,7 @@ static void gather_step(Dataflow *flow) {
         count->fingerprint[parity] += islands->at[i].state->count.fingerprint[parity];
         islands->at[i].state->count.fingerprint[parity] = 0;
     }
+    islands_copy_results(islands);
     count->steps = ++islands->recorded;
 }
 
@@ -462,7 +463,7 @@ static Agreed agree(Dataflow *flow, const volatile int *stop) {
 static void begin_units(Islands *islands) {
     for (int64_t i = 0; i < islands->n; i++) {
         islands->at[i].last_ps = -1;
-        if (!islands->at[i].shape) continue;
+        if (!islands->at[i].shape || islands->at[i].leader != i) continue;
         islands->current = &islands->at[i];
         for (int32_t s = 0; s < islands->stages; s++)
             unit_begin(islands->machine, &islands->at[i].unit[s], 0);
@@ -474,6 +475,7 @@ static void begin_units(Islands *islands) {
 static Status play_steps(Dataflow *flow, StepDone done, void *context, const volatile int *stop) {
     Machine *machine = flow->machine;
     Islands *islands = flow->islands;
+    islands_fold(islands);
     begin_units(islands);
     meet(flow, TIME_NEVER_PS);
     while (islands->recorded < machine->steps) {

@@ -1,6 +1,7 @@
 // Cutting a job into islands: what their messages use, whether that is theirs alone; snapshots.
 #include "driver/island.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -99,6 +100,28 @@ static bool draft_channel(Islands *islands, int64_t index, int32_t c, Draft *dra
     return channel->latency_ps >= machine->run->control_delay_ps;
 }
 
+typedef struct LaneLink {
+    int64_t link;
+    int32_t lane;
+} LaneLink;
+
+static int by_link(const void *a, const void *b) {
+    const LaneLink *x = a, *y = b;
+    return (x->link > y->link) - (x->link < y->link);
+}
+
+/// Number the lanes by their links: ties between lanes are broken that way.
+static void order_lanes(const Routes *routes, const Draft *draft, IslandShape *shape) {
+    size_t n = (size_t)shape->nlanes;
+    if (n == 0) return;
+    LaneLink *sorted = memory_alloc(LABEL_SHAPES, sizeof(LaneLink) * n);
+    for (size_t l = 0; l < n; l++)
+        sorted[l] = (LaneLink){routes->link[draft->slot.at[l]], (int32_t)l};
+    qsort(sorted, n, sizeof(LaneLink), by_link);
+    for (size_t i = 0; i < n; i++) shape->lane[sorted[i].lane].order = (int64_t)i;
+    memory_free(LABEL_SHAPES, sorted, sizeof(LaneLink) * n);
+}
+
 /// Uses by lane, and who meets whom.
 static void finish_shape(const Islands *islands, const Draft *draft, IslandShape *shape) {
     const Routes *routes = ledger_routes(islands->ledger);
@@ -115,6 +138,7 @@ static void finish_shape(const Islands *islands, const Draft *draft, IslandShape
         first += shape->lane[l].nuses;
         shape->lane[l].nuses = 0;
     }
+    order_lanes(routes, draft, shape);
     for (int32_t c = 0; c < islands->channels; c++) {
         const ChannelShape *channel = &shape->channel[c];
         for (int32_t u = 0; u < channel->nuses; u++) {
@@ -190,6 +214,9 @@ static bool make_islands(Islands *islands) {
         Island *island = &islands->at[i];
         island->unit = &islands->machine->unit[i * islands->stages];
         island->done.free = -1;
+        island->leader = (int32_t)i;
+        island->nlike = 1;
+        island->next_like = -1;
         islands->next_ps[i] = TIME_NEVER_PS;
         islands->steps[i] = INT32_MAX;
         if (island->unit->id < 0) continue;

@@ -46,6 +46,7 @@ typedef struct ChannelShape {
 /// A link as an island sees it.
 typedef struct LaneShape {
     int64_t capacity;  ///< rate units
+    int64_t order;     ///< of its link among those of the island
     uint64_t channels; ///< that use it
     int32_t first_use, nuses;
 } LaneShape;
@@ -107,6 +108,9 @@ typedef struct Island {
     uint64_t ring_channels; ///< channels with ring_uses > 0
     uint64_t changed;       ///< channels to be solved at this moment
     int64_t last_ps;        ///< latest event played in this window
+    int32_t leader;    ///< island that is played for this one; itself, if it is played
+    int32_t nlike;     ///< islands a leader is played for, itself included
+    int32_t next_like; ///< chain of these, from the leader; -1 ends
     int32_t next_event;     ///< unit, or stages + channel, that next_ps is the time of; -1: several
     int32_t round;          ///< plays of windows; what an undone round logged is void
     int64_t window;         ///< number of the window it was last played in ...
@@ -195,6 +199,19 @@ typedef struct Islands {
 ///   MPI: collective.
 void islands_create(Machine *machine);
 void islands_destroy(Islands *islands);
+/// island_fold.c. Without noise replicas do the same at the same times: play one of each kind, its leader, for all.
+void islands_fold(Islands *islands);
+/// Is the unit in a slot played itself?
+static inline bool island_is_played(const Islands *islands, int64_t slot) {
+    int32_t island = (int32_t)(slot / islands->stages);
+    return islands->at[island].leader == island;
+}
+/// Sum of fingerprints over all that the current island is played for, of a unit's step (side -1) or of the message it
+/// received.
+uint64_t island_fingerprint(const Islands *islands, const Unit *unit, int side, int64_t start_ps,
+                            int64_t end_ps);
+/// What leaders have found, to all they were played for.
+void islands_copy_results(Islands *islands);
 /// Begin to play an island in this window, so that it can return to what it is now.
 void island_keep(Islands *islands, Island *island);
 /// Undo what was played since island_keep.

@@ -109,13 +109,15 @@ static void end_slow(Islands *islands, Island *island, int32_t c, int64_t now_ps
     if (from_ps == now_ps) return;
     int64_t missing = (island->shape->channel[c].cap - message->level) *
                       weight_on(island->shape, c, message->lane);
-    array_push(&islands->slow, (SlowSpan){.lost = (Wide)missing * (now_ps - from_ps),
-                                          .from_ps = from_ps,
-                                          .to_ps = now_ps,
-                                          .slot = island->slot[message->lane],
-                                          .step = message->step,
-                                          .island = (int32_t)island_index(islands, island),
-                                          .round = island->round});
+    int32_t leader = (int32_t)island_index(islands, island);
+    for (int32_t like = leader; like >= 0; like = islands->at[like].next_like)
+        array_push(&islands->slow, (SlowSpan){.lost = (Wide)missing * (now_ps - from_ps),
+                                              .from_ps = from_ps,
+                                              .to_ps = now_ps,
+                                              .slot = islands->at[like].slot[message->lane],
+                                              .step = message->step,
+                                              .island = leader,
+                                              .round = island->round});
 }
 
 static void begin_slow(IslandMessage *message, int64_t now_ps) {
@@ -392,12 +394,12 @@ void island_enter_bytes(Islands *islands, Island *island, int64_t now_ps, bool a
         IslandMessage *message = &island->state->message[c];
         if (island->route[c] < 0) continue;
         if (at_sample) sample(islands, island, c, now_ps);
-        for (int32_t step = recorded; step < recorded + 2; step++) {
-            int64_t *bytes = &message->step_bytes[step & 1];
-            ledger_add_bytes(islands->ledger, island->route[c], step, *bytes, 0);
-            *bytes = 0;
+        for (int32_t like = island->leader; like >= 0; like = islands->at[like].next_like) {
+            int32_t route = islands->at[like].route[c];
+            for (int32_t step = recorded; step < recorded + 2; step++)
+                ledger_add_bytes(islands->ledger, route, step, message->step_bytes[step & 1], 0);
+            ledger_add_bytes(islands->ledger, route, 0, 0, message->period_bytes);
         }
-        ledger_add_bytes(islands->ledger, island->route[c], 0, 0, message->period_bytes);
-        message->period_bytes = 0;
+        message->step_bytes[0] = message->step_bytes[1] = message->period_bytes = 0;
     }
 }

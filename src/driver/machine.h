@@ -226,6 +226,8 @@ bool network_is_private(Machine *machine, const Wire *wire);
 /// Take in a message that another rank has exposed.
 void network_adopt(Machine *machine, const Wire *wire, const TransferState *state);
 void network_collective(Machine *machine, const Wire *wire);
+/// Transfer of the phase that a rail of machine->active[group] is at.
+Transfer network_phase(const Machine *machine, Rail *rail, int64_t after_ps);
 void network_complete(Machine *machine, const Completion *completion);
 /// The message of a wire as the engine takes it.
 Transfer network_transfer(Machine *machine, const Wire *wire);

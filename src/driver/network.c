@@ -96,7 +96,9 @@ void network_end_message(Machine *machine, const Completion *done, Unit *receive
         end.actual_ps = done->end_ps;
         end.alone_ps += done->alone_ps;
         count->fingerprint[receiver->step & 1] +=
-            fingerprint_of(done->tag, done->start_ps, done->end_ps);
+            machine->islands ? island_fingerprint(machine->islands, receiver, (int)side,
+                                                  done->start_ps, done->end_ps)
+                             : fingerprint_of(done->tag, done->start_ps, done->end_ps);
         Stream stream = side == CHANNEL_FROM_PREV ? STREAM_RECV_PREV : STREAM_RECV_NEXT;
         unit_finish_op(machine, receiver, unit_current_op(receiver, stream), end, slowed_ps,
                        done->end_ps);
@@ -192,12 +194,12 @@ uint64_t network_connection(const Machine *machine, int64_t group, int32_t rail)
     return (uint64_t)(group * machine->layout.width + rail) + CONNECTION_MESSAGES + 1;
 }
 
-static void submit_phase(Machine *machine, Rail *rail, int64_t after_ps) {
+Transfer network_phase(const Machine *machine, Rail *rail, int64_t after_ps) {
     const Active *active = &machine->active[rail->group];
     Phase phase = collective_phase(&active->plan, rail->phase);
     rail->alone_ps += phase.fill_ps;
     int64_t index = rail - machine->rail;
-    Transfer transfer = {
+    return (Transfer){
         .tag = machine->layout.nunits * CHANNEL_SIDES + index,
         .edges = {.nedges = phase.nedges,
                   .edge = rail_edge,
@@ -213,6 +215,10 @@ static void submit_phase(Machine *machine, Rail *rail, int64_t after_ps) {
         .round_latency_ps = phase.round_latency_ps,
         .start_ps = after_ps + phase.fill_ps,
     };
+}
+
+static void submit_phase(Machine *machine, Rail *rail, int64_t after_ps) {
+    Transfer transfer = network_phase(machine, rail, after_ps);
     submit(machine, &transfer);
 }
 
@@ -275,6 +281,11 @@ void network_collective(Machine *machine, const Wire *wire) {
     start_rails(machine, wire->id);
 }
 
+/// Is this unit played, or does another one stand for it?
+static bool is_played(const Machine *machine, int64_t slot) {
+    return !machine->islands || island_is_played(machine->islands, slot);
+}
+
 /// A member of a group, its island entered.
 static Unit *enter_unit(Machine *machine, int64_t slot, int64_t now_ps) {
     Islands *islands = machine->islands;
@@ -286,8 +297,10 @@ static Unit *enter_unit(Machine *machine, int64_t slot, int64_t now_ps) {
 }
 
 void network_share_due(Machine *machine, int64_t group, int64_t now_ps) {
-    for (int64_t i = machine->member_first[group]; i < machine->member_first[group + 1]; i++)
+    for (int64_t i = machine->member_first[group]; i < machine->member_first[group + 1]; i++) {
+        if (!is_played(machine, machine->member_slot[i])) continue;
         unit_share(machine, enter_unit(machine, machine->member_slot[i], now_ps), 1, now_ps);
+    }
 }
 
 static void finish_collective(Machine *machine, int64_t group, int64_t now_ps) {
@@ -311,6 +324,7 @@ static void finish_collective(Machine *machine, int64_t group, int64_t now_ps) {
     }
     bool shared = done.rails_left == 0 && done.plan.nphases > 0;
     for (int64_t i = machine->member_first[group]; i < machine->member_first[group + 1]; i++) {
+        if (!is_played(machine, machine->member_slot[i])) continue;
         Unit *unit = enter_unit(machine, machine->member_slot[i], now_ps);
         if (shared) unit_share(machine, unit, -1, now_ps);
         unit_finish_op(machine, unit, unit_current_op(unit, STREAM_DP), end, slowed_ps, now_ps);

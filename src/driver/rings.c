@@ -88,6 +88,7 @@ static void count_on_lane(Islands *islands, int32_t slot, int change) {
     SlotLane where = slot_lane(islands, slot);
     if (where.island < 0) return;
     Island *island = &islands->at[where.island];
+    if (island->leader != where.island) return;
     uint64_t channels = island->shape->lane[where.lane].channels;
     island->changed |= channels;
     for (; channels; channels &= channels - 1) {

@@ -223,7 +223,10 @@ static void finish_step(Machine *machine, Unit *unit, int64_t now_ps) {
     *result = (StepResult){.start_ps = unit->step_start_ps, .end_ps = now_ps};
     for (int part = 0; part < TRACE_PART_N; part++) result->part_ps[part] = unit->part_ps[part];
     StepCount *count = step_count(machine);
-    count->fingerprint[unit->step & 1] += fingerprint_of(unit->id, unit->step_start_ps, now_ps);
+    count->fingerprint[unit->step & 1] +=
+        machine->islands
+            ? island_fingerprint(machine->islands, unit, -1, unit->step_start_ps, now_ps)
+            : fingerprint_of(unit->id, unit->step_start_ps, now_ps);
     unit->step++;
     if (++count->units == (machine->islands ? machine->layout.stages : machine->nlocal)) {
         count->units = 0;

@@ -67,3 +67,8 @@ int64_t noise_apply(int64_t nominal_ps, int64_t factor) {
            (long long)factor);
     return (int64_t)(((Wide)nominal_ps * factor + NOISE_ONE / 2) / NOISE_ONE);
 }
+
+bool noise_is_off(const NoiseSpec *spec) {
+    bool still = !(spec->truncate > 0) || (spec->gpu_sigma == 0 && spec->step_sigma == 0);
+    return still && !(spec->straggler_probability > 0);
+}

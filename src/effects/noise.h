@@ -9,6 +9,7 @@
 #ifndef COLOSSIM_EFFECTS_NOISE_H
 #define COLOSSIM_EFFECTS_NOISE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define NOISE_ONE INT64_C(1048576) /* 2^20: nominal speed */
@@ -25,6 +26,8 @@ typedef struct NoiseSpec {
 
 /// Time multiplier of a GPU in a step, in 2^-20; >= 2^19. MPI: local.
 int64_t noise_factor(const NoiseSpec *spec, int64_t gpu, int64_t step);
+/// Is every factor NOISE_ONE?
+bool noise_is_off(const NoiseSpec *spec);
 /// The least value noise_factor can take.
 int64_t noise_least_factor(const NoiseSpec *spec);
 /// nominal_ps * factor / 2^20, rounded to nearest, ties up; nominal_ps >= 0.
