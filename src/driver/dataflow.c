@@ -10,7 +10,7 @@
 #define LABEL "driver.dataflow"
 
 enum {
-    UNDO_BYTES = 32 << 20, ///< windows are kept so short that their undo logs stay about there
+    LOG_BYTES = 16 << 20,        ///< windows are kept so short that their logs stay about there
     FIRST_WIDTH_PS = 1000000000, ///< 1 ms
     WIDEST_PS = 1000000000,      ///< times a thousand: 1 s
     MOMENTS_MAX = 1000000,       ///< at one time: more can only be an error
@@ -166,7 +166,13 @@ static int64_t window_end_ps(const Dataflow *flow) {
     return end_ps;
 }
 
-static void play_islands(Dataflow *flow, int64_t end_ps) {
+static int64_t log_bytes(const Islands *islands) {
+    return islands->undo.n + islands->bind.n * (int64_t)sizeof(BindSpan);
+}
+
+/// Play up to wanted_ps; less where the logs would grow too long. Returns how far.
+static int64_t play_islands(Dataflow *flow, int64_t wanted_ps) {
+    int64_t end_ps = wanted_ps;
     Islands *islands = flow->islands;
     islands->windows++;
     array_clear(&islands->undo);
@@ -179,7 +185,10 @@ static void play_islands(Dataflow *flow, int64_t end_ps) {
         if (islands->next_ps[i] >= until_ps) continue;
         island_keep(islands, &islands->at[i]);
         island_play(islands, &islands->at[i], until_ps);
+        if (log_bytes(islands) > 2 * LOG_BYTES && end_ps == wanted_ps)
+            end_ps = flow->now_ps + (wanted_ps - flow->now_ps) / 8 + 1;
     }
+    return end_ps;
 }
 
 /// Islands that went to end_ps or beyond play again up to it.
@@ -230,13 +239,6 @@ static void clear_binds(Islands *islands) {
     }
 }
 
-/// The slot, here, of a link that held a collective.
-static int32_t slot_of_span(const Dataflow *flow, const RingSpan *span) {
-    const Routes *routes = ledger_routes(flow->islands->ledger);
-    const Route *route = &routes->at[flow->rings->ring.at[span->ring].route];
-    return routes_uses(routes, route)[rings_find_use(flow->rings, span->ring, span->link)].slot;
-}
-
 /// What held collectives back in the window.
 static void log_rings(Dataflow *flow, int64_t end_ps) {
     const Rings *rings = flow->rings;
@@ -244,24 +246,26 @@ static void log_rings(Dataflow *flow, int64_t end_ps) {
         const RingSpan *span = &rings->span.at[i];
         const Ring *ring = &rings->ring.at[span->ring];
         int64_t to_ps = least(span->to_ps, end_ps);
-        if (ring->state != RING_RUNNING || span->from_ps >= to_ps) continue;
+        int32_t use = rings_find_use(rings, span->ring, span->link);
+        if (ring->state != RING_RUNNING || span->from_ps >= to_ps || use < 0) continue;
+        const Routes *routes = ledger_routes(rings->ledger);
         Wide lost = (Wide)((ring->cap - ring->level) * span->weight) * (to_ps - span->from_ps);
-        array_push(&flow->islands->slow, (SlowSpan){.lost = lost,
-                                                    .from_ps = span->from_ps,
-                                                    .to_ps = to_ps,
-                                                    .slot = slot_of_span(flow, span),
-                                                    .step = ring->step,
-                                                    .island = -1});
+        array_push(&flow->islands->slow,
+                   (SlowSpan){.lost = lost,
+                              .from_ps = span->from_ps,
+                              .to_ps = to_ps,
+                              .slot = routes_uses(routes, &routes->at[ring->route])[use].slot,
+                              .step = ring->step,
+                              .island = -1});
     }
 }
 
 /// Play from now_ps up to a moment at which something common happens; that moment is returned.
 static int64_t play_window(Dataflow *flow) {
-    int64_t wanted_ps = window_end_ps(flow), end_ps = wanted_ps;
-    play_islands(flow, wanted_ps);
-    end_ps = least(end_ps, flow->islands->violation_ps);
-    comm_min_i64(flow->comm, &end_ps, 1);
-    flow->moved = end_ps < wanted_ps;
+    int64_t ends_ps[] = {play_islands(flow, window_end_ps(flow)), flow->islands->violation_ps};
+    comm_min_i64(flow->comm, ends_ps, 2);
+    flow->moved = ends_ps[1] <= ends_ps[0];
+    int64_t end_ps = least(ends_ps[0], ends_ps[1]);
     end_ps = first_begin_ps(flow, end_ps);
     return_to(flow, end_ps);
     sort_log(flow);
@@ -334,6 +338,7 @@ static void enter_statistics(Dataflow *flow, int64_t now_ps, bool sample) {
         island_enter_bytes(islands, &islands->at[i], now_ps, sample);
     }
     if (sample) rings_sample(flow->rings, now_ps);
+    if (islands->slow.n == 0) return;
     qsort(islands->slow.at, (size_t)islands->slow.n, sizeof(SlowSpan), by_slot_and_step);
     enter_spans(flow, true);
     qsort(islands->slow.at, (size_t)islands->slow.n, sizeof(SlowSpan), by_slot_and_time);
@@ -412,8 +417,7 @@ static void play_moment(Dataflow *flow) {
         island_compute_due(islands, &islands->at[flow->due.at[i].island], flow->now_ps);
     handle_groups(flow);
     for (int64_t i = 0; i < islands->n; i++)
-        if (islands->at[i].last_ps == flow->now_ps)
-            island_find_next(islands, &islands->at[i]);
+        if (islands->at[i].last_ps == flow->now_ps) island_find_next(islands, &islands->at[i]);
     meet(flow, TIME_NEVER_PS);
 }
 
@@ -453,7 +457,7 @@ static Agreed agree(Dataflow *flow, const volatile int *stop) {
                    .steps = steps_done(islands),
                    .fine = status_is_ok(&flow->machine->failure),
                    .go_on = !(stop && *stop),
-                   .room = UNDO_BYTES - islands->undo.n};
+                   .room = LOG_BYTES - log_bytes(islands)};
     for (int64_t i = 0; i < islands->n; i++)
         mine.next_ps = least(mine.next_ps, islands->next_ps[i]);
     comm_min_i64(flow->comm, (int64_t *)&mine, (int)(sizeof mine / sizeof(int64_t)));
@@ -500,8 +504,8 @@ static Status play_steps(Dataflow *flow, StepDone done, void *context, const vol
         flow->first_ps = agreed.next_ps;
         if (agreed.room < 0)
             flow->width_ps =
-                least(flow->width_ps, (int64_t)((double)(end_ps - began_ps) * UNDO_BYTES /
-                                                (double)(UNDO_BYTES - agreed.room)));
+                least(flow->width_ps, (int64_t)((double)(end_ps - began_ps) * LOG_BYTES /
+                                                (double)(LOG_BYTES - agreed.room)));
         play_moment(flow);
     }
     return status_ok();

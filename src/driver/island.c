@@ -53,7 +53,6 @@ static int32_t lane_of(Islands *islands, int64_t island, int32_t slot, int32_t *
     }
     SlotLane *known = &islands->slot_lane.at[slot];
     if (known->island < 0) {
-        if (!load_owns(&islands->machine->owner, routes->link[slot])) return -1;
         *known = (SlotLane){.island = (int32_t)island, .lane = (*nlanes)++};
     }
     return known->island == island ? known->lane : -1;
@@ -84,6 +83,7 @@ static bool draft_channel(Islands *islands, int64_t index, int32_t c, Draft *dra
     const Routes *routes = ledger_routes(islands->ledger);
     const Route *route = &routes->at[draft->route[c]];
     int64_t from = network_sender(machine, wire.id);
+    if (route->foreign) return false;
     channel->cap = price.level;
     channel->alone_ps = price.alone_ps;
     channel->unit_bytes = route->unit_bytes;
@@ -129,7 +129,8 @@ static void finish_shape(const Islands *islands, const Draft *draft, IslandShape
     shape->use = memory_alloc(LABEL_SHAPES, sizeof(ChannelUse) * (size_t)shape->nuses);
     shape->by_lane = memory_alloc(LABEL_SHAPES, sizeof(ChannelUse) * (size_t)shape->nuses);
     shape->lane = memory_alloc(LABEL_SHAPES, sizeof(LaneShape) * (size_t)shape->nlanes);
-    memcpy(shape->use, draft->use.at, sizeof(ChannelUse) * (size_t)shape->nuses);
+    if (shape->nuses > 0)
+        memcpy(shape->use, draft->use.at, sizeof(ChannelUse) * (size_t)shape->nuses);
     for (int32_t u = 0; u < shape->nuses; u++) shape->lane[shape->use[u].lane].nuses++;
     int32_t first = 0;
     for (int32_t l = 0; l < shape->nlanes; l++) {
@@ -235,10 +236,14 @@ static bool make_islands(Islands *islands) {
     return fits;
 }
 
-void islands_create(Machine *machine) {
+bool islands_possible(const Machine *machine) {
     int64_t agreed = could_be_islands(machine);
     comm_min_i64(machine->comm, &agreed, 1);
-    if (!agreed) return;
+    return agreed;
+}
+
+void islands_create(Machine *machine) {
+    if (!islands_possible(machine)) return;
     Islands *islands = memory_alloc(LABEL, sizeof *islands);
     islands->machine = machine;
     islands->ledger = (Flow *)machine->engine; // could_be_islands: it is one
@@ -253,7 +258,7 @@ void islands_create(Machine *machine) {
                            sizeof(int64_t) * (size_t)(islands->stages + islands->channels);
     islands->windows = 1;
     islands->filling = filling_create();
-    agreed = make_islands(islands);
+    int64_t agreed = make_islands(islands);
     comm_min_i64(machine->comm, &agreed, 1);
     if (!agreed) {
         islands_destroy(islands);
@@ -261,6 +266,12 @@ void islands_create(Machine *machine) {
     }
     islands->rings = rings_create(islands);
     machine->islands = islands;
+}
+
+int64_t islands_count(const Islands *islands) {
+    int64_t n = 0;
+    for (int64_t i = 0; islands && i < islands->n; i++) n += islands->at[i].shape != NULL;
+    return n;
 }
 
 static void free_island(const Islands *islands, Island *island) {

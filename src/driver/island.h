@@ -108,9 +108,9 @@ typedef struct Island {
     uint64_t ring_channels; ///< channels with ring_uses > 0
     uint64_t changed;       ///< channels to be solved at this moment
     int64_t last_ps;        ///< latest event played in this window
-    int32_t leader;    ///< island that is played for this one; itself, if it is played
-    int32_t nlike;     ///< islands a leader is played for, itself included
-    int32_t next_like; ///< chain of these, from the leader; -1 ends
+    int32_t leader;         ///< island that is played for this one; itself, if it is played
+    int32_t nlike;          ///< islands a leader is played for, itself included
+    int32_t next_like;      ///< chain of these, from the leader; -1 ends
     int32_t next_event;     ///< unit, or stages + channel, that next_ps is the time of; -1: several
     int32_t round;          ///< plays of windows; what an undone round logged is void
     int64_t window;         ///< number of the window it was last played in ...
@@ -195,7 +195,9 @@ typedef struct Islands {
     int64_t windows, replays; ///< counters; windows begin with 1
 } Islands;
 
-/// island.c. Cut the job into islands; machine->islands stays NULL where that cannot be.
+/// island.c. Is the job such that islands can be tried?  MPI: collective.
+bool islands_possible(const Machine *machine);
+/// Cut the job into islands; machine->islands stays NULL where that cannot be.
 ///   MPI: collective.
 void islands_create(Machine *machine);
 void islands_destroy(Islands *islands);
@@ -212,6 +214,8 @@ uint64_t island_fingerprint(const Islands *islands, const Unit *unit, int side, 
                             int64_t end_ps);
 /// What leaders have found, to all they were played for.
 void islands_copy_results(Islands *islands);
+/// Islands of this rank; NULL: 0.
+int64_t islands_count(const Islands *islands);
 /// Begin to play an island in this window, so that it can return to what it is now.
 void island_keep(Islands *islands, Island *island);
 /// Undo what was played since island_keep.

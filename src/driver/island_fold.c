@@ -111,6 +111,6 @@ void islands_copy_results(Islands *islands) {
     size_t bytes = sizeof(StepResult) * (size_t)islands->stages;
     for (int32_t i = 0; i < islands->n; i++)
         if (islands->at[i].leader != i)
-            memcpy(&result[i * islands->stages],
-                   &result[islands->at[i].leader * islands->stages], bytes);
+            memcpy(&result[i * islands->stages], &result[islands->at[i].leader * islands->stages],
+                   bytes);
 }

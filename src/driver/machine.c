@@ -138,19 +138,26 @@ void machine_open_engine(Machine *machine, int64_t interval_ps) {
         spec.owns = owns_link;
         spec.owner = &machine->owner;
     }
+    spec.own_links_only = machine->nranks > 1 && islands_possible(machine);
     machine->engine = machine->ops->create(machine->cluster, &spec);
     islands_create(machine);
+    if (spec.own_links_only && !machine->islands) {
+        machine->ops->destroy(machine->engine);
+        spec.own_links_only = false;
+        machine->engine = machine->ops->create(machine->cluster, &spec);
+    }
     quiet_prepare(machine);
 }
 
 void machine_note_run(const Machine *machine, Trace *trace) {
     if (!trace) return;
     ExchangeStats stats = exchange_stats(machine->exchange);
-    int64_t sums[2] = {stats.messages, stats.bytes};
-    comm_sum_i64(machine->comm, sums, 2);
+    int64_t sums[3] = {stats.messages, stats.bytes, islands_count(machine->islands)};
+    comm_sum_i64(machine->comm, sums, 3);
     (void)trace_run_int(trace, "exchange_rounds", stats.rounds);
     (void)trace_run_int(trace, "exchange_messages", sums[0]);
     (void)trace_run_int(trace, "exchange_bytes", sums[1]);
+    (void)trace_run_int(trace, "islands", sums[2]);
 }
 
 static void free_groups(Machine *machine) {

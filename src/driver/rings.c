@@ -216,7 +216,7 @@ static int by_tag(const void *a, const void *b) {
 int64_t rings_drain(Rings *rings, Completion done[], int64_t capacity) {
     int64_t n = rings->done.n;
     CHECK(n <= capacity, "%lld collectives end together", (long long)n);
-    qsort(rings->done.at, (size_t)n, sizeof(Completion), by_tag);
+    if (n > 0) qsort(rings->done.at, (size_t)n, sizeof(Completion), by_tag);
     for (int64_t i = 0; i < n; i++) done[i] = rings->done.at[i];
     array_clear(&rings->done);
     return n;
@@ -434,7 +434,7 @@ int32_t rings_find_use(const Rings *rings, int32_t r, int64_t link) {
         else
             high = middle;
     }
-    return low;
+    return low < route->nuses && routes->link[uses[low].slot] == link ? low : -1;
 }
 
 static void find_static_links(Rings *rings) {
@@ -562,7 +562,7 @@ static void gather_spans(Rings *rings, RingSpans *all) {
     for (int64_t i = 0; i < n; i++)
         all->at[i] = ((const RingSpan *)(const void *)gathered.bytes)[i];
     gathered_free(&gathered);
-    qsort(all->at, (size_t)n, sizeof(RingSpan), by_link);
+    if (n > 0) qsort(all->at, (size_t)n, sizeof(RingSpan), by_link);
 }
 
 static bool is_held(const Ring *ring) { return on_links(ring) && ring->level < ring->cap; }

@@ -37,8 +37,8 @@ typedef struct RingUse {
 
 /// What the collectives on a link could take together.
 typedef struct SlotDemand {
-    int64_t demand; ///< each rounded up to 2^RING_DEMAND_BITS rate units, so that sums fit
-    bool listed;    ///< in Rings.contended
+    int64_t demand : 63; ///< each rounded up to 2^RING_DEMAND_BITS rate units, so that sums fit
+    int64_t listed : 1;  ///< in Rings.contended
 } SlotDemand;
 
 /// A stretch in which a link held a collective back.
@@ -84,7 +84,7 @@ bool rings_solve(Rings *rings, int64_t now_ps);
 /// Earliest moment of the window [from, to) at which nothing held a collective below its cap at its level, or to_ps; what
 /// held them before is kept in `span`.  MPI: collective.
 int64_t rings_lay(Rings *rings, int64_t from_ps, int64_t to_ps);
-/// Index of a link among the uses of a collective's route, where it is.
+/// Index of a link among the uses of a collective's route, -1: another rank's.
 int32_t rings_find_use(const Rings *rings, int32_t ring, int64_t link);
 /// Hand over completions, ordered by tag.
 int64_t rings_drain(Rings *rings, Completion done[], int64_t capacity);

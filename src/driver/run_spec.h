@@ -68,7 +68,8 @@ typedef struct RunSpec {
     int32_t njobs;
     EngineKind engine;
     int64_t control_delay_ps;
-    bool dataflow; ///< play replicas as islands where that is possible (driver/island.h); changes no result
+    bool
+        dataflow; ///< play replicas as islands where that is possible (driver/island.h); changes no result
     uint64_t seed;
     TraceSpec trace;
     SourceText source[RUN_SOURCES_MAX];

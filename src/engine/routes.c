@@ -47,11 +47,12 @@ void routes_init(Routes *routes, const Cluster *cluster) {
 }
 
 void routes_set_owner(Routes *routes, bool (*owns)(const void *context, LinkId link),
-                      const void *context) {
+                      const void *context, bool own_only) {
     CHECK(routes->nroutes == 0, "%lld routes were made before their owner was known",
           (long long)routes->nroutes);
     routes->owns = owns;
     routes->owner = context;
+    routes->own_only = own_only;
 }
 
 void routes_fini(Routes *routes) {
@@ -68,6 +69,13 @@ void routes_fini(Routes *routes) {
     array_free(&routes->sorted);
 }
 
+static int64_t capacity_of(const Routes *routes, LinkId link) {
+    int64_t capacity_Bps = cluster_capacity_Bps(routes->cluster, link);
+    CHECK(capacity_Bps >= 0 && capacity_Bps < INT64_C(1) << (CAPACITY_BITS - routes->rate_bits),
+          "link %lld: capacity of %lld B/s", (long long)link, (long long)capacity_Bps);
+    return capacity_Bps << routes->rate_bits;
+}
+
 static int32_t new_slot(Routes *routes, LinkId link) {
     if (routes->nslots == routes->slots_capacity) {
         size_t old = (size_t)routes->slots_capacity,
@@ -79,11 +87,8 @@ static int32_t new_slot(Routes *routes, LinkId link) {
                           wanted * sizeof *routes->capacity);
         routes->slots_capacity = (int64_t)wanted;
     }
-    int64_t capacity_Bps = cluster_capacity_Bps(routes->cluster, link);
-    CHECK(capacity_Bps >= 0 && capacity_Bps < INT64_C(1) << (CAPACITY_BITS - routes->rate_bits),
-          "link %lld: capacity of %lld B/s", (long long)link, (long long)capacity_Bps);
     routes->link[routes->nslots] = (int32_t)link;
-    routes->capacity[routes->nslots] = capacity_Bps << routes->rate_bits;
+    routes->capacity[routes->nslots] = capacity_of(routes, link);
     return (int32_t)routes->nslots++;
 }
 
@@ -168,31 +173,44 @@ static int32_t take_route(Routes *routes) {
     return (int32_t)routes->nroutes++;
 }
 
+/// Of the uses of a route, which may all be other ranks'.
+static int64_t run_length(int32_t nuses) { return nuses > 0 ? nuses : 1; }
+
 static Status make_route(Routes *routes, const Transfer *transfer, int32_t *out) {
     TRY(merge_edges(routes, transfer));
     int32_t nuses = (int32_t)routes->merge.n;
     REQUIRE(nuses > 0, STATUS_RANGE, "transfer %lld has no edges", (long long)transfer->tag);
-    int32_t r = take_route(routes), first = runs_take(&routes->uses, nuses);
     int64_t alone_level = INT64_MAX, most_weight = 0;
     bool foreign = false;
+    int32_t nkept = 0;
     for (int32_t u = 0; u < nuses; u++) {
         LinkWeight use = routes->merge.at[u];
         CHECK(use.weight >= 1 && use.weight <= INT32_MAX, "link %lld: weight %lld",
               (long long)use.link, (long long)use.weight);
-        int32_t slot = slot_of(routes, use.link);
-        ((RouteUse *)routes->uses.at)[first + u] = (RouteUse){slot, (int32_t)use.weight};
-        // capacity / weight < alone_level, without a division for most.
-        if (routes->capacity[slot] < (Wide)alone_level * use.weight)
-            alone_level = routes->capacity[slot] / use.weight;
         if (use.weight > most_weight) most_weight = use.weight;
-        foreign = foreign || (routes->owns && !routes->owns(routes->owner, use.link));
+        bool own = !routes->owns || routes->owns(routes->owner, use.link);
+        foreign = foreign || !own;
+        int64_t capacity;
+        if (own || !routes->own_only) {
+            routes->merge.at[nkept++] = use;
+            int32_t slot = slot_of(routes, use.link); // may move the capacities
+            capacity = routes->capacity[slot];
+        } else {
+            capacity = capacity_of(routes, use.link);
+        }
+        // capacity / weight < alone_level, without a division for most.
+        if (capacity < (Wide)alone_level * use.weight) alone_level = capacity / use.weight;
     }
+    int32_t r = take_route(routes), first = runs_take(&routes->uses, run_length(nkept));
+    for (int32_t u = 0; u < nkept; u++)
+        ((RouteUse *)routes->uses.at)[first + u] = (RouteUse){
+            slot_of(routes, routes->merge.at[u].link), (int32_t)routes->merge.at[u].weight};
     routes->at[r] =
         (Route){.unit_bytes = routing_unit_bytes(routes->cluster, transfer->queue_pairs),
                 .alone_level = alone_level,
                 .queue_pairs = transfer->queue_pairs,
                 .first_use = first,
-                .nuses = nuses,
+                .nuses = nkept,
                 .step = -1,
                 .foreign = foreign,
                 .older = -1,
@@ -265,7 +283,7 @@ void routes_drop(Routes *routes, int32_t r) {
     idle_remove(routes, r);
     Route *route = &routes->at[r];
     if (route->key != 0) table_remove(&routes->by_key, (int64_t)route->key);
-    runs_give_back(&routes->uses, route->first_use, route->nuses);
+    runs_give_back(&routes->uses, route->first_use, run_length(route->nuses));
     *route = (Route){.nholders = -1, .newer = routes->first_free};
     routes->first_free = r;
 }

@@ -52,6 +52,7 @@ typedef struct Routes {
     const Cluster *cluster;
     bool (*owns)(const void *context, LinkId link); ///< NULL: every link is this rank's
     const void *owner;
+    bool own_only; ///< routes keep the uses of this rank's links; the others only price them
     int32_t rate_bits;
     int32_t **page; ///< [npages] slot + 1 by link id, pages made on demand
     int64_t npages;
@@ -71,7 +72,7 @@ typedef struct Routes {
 void routes_init(Routes *routes, const Cluster *cluster);
 /// Say which links belong to this rank (before any route is made); without it all do.
 void routes_set_owner(Routes *routes, bool (*owns)(const void *context, LinkId link),
-                      const void *context);
+                      const void *context, bool own_only);
 void routes_fini(Routes *routes);
 
 /// Find or make the route of a transfer and hold it.  Fails: STATUS_NO_PATH; STATUS_RANGE for

@@ -33,6 +33,10 @@ static void runs_grow(Runs *runs, int64_t wanted) {
     runs->capacity = capacity;
 }
 
+void runs_reserve(Runs *runs, int64_t n) {
+    if (runs->capacity == 0 && n > 0) runs_grow(runs, n);
+}
+
 int32_t runs_take(Runs *runs, int64_t n) {
     int class = class_of(n);
     if (runs->free_runs[class].n > 0) return runs->free_runs[class].at[--runs->free_runs[class].n];

@@ -33,6 +33,8 @@ typedef struct Runs {
 
 void runs_init(Runs *runs, const char *label, size_t object_bytes);
 void runs_fini(Runs *runs);
+/// Make room for runs of `n` objects in all, if none was ever taken.
+void runs_reserve(Runs *runs, int64_t n);
 /// Index of the first of `n` >= 1 consecutive objects.
 int32_t runs_take(Runs *runs, int64_t n);
 /// Give back a run taken with the same `n`.

@@ -3,6 +3,10 @@
 ///
 ///     flow_bench [repeats [name]]
 ///
+/// `bytes_link` and `bytes_transfer` are what the counters of base/memory.h say of allreduce_million
+/// and of start_million: bytes a link in use and an active transfer (what is counted:
+/// engine/flow/flow_state.h).
+///
 /// CSV, one row a scenario: least, median and most CPU time of `repeats` runs (default 3), routing
 /// included. `name` picks the scenarios that begin with it.
 ///
@@ -36,6 +40,20 @@ enum {
 
 static double cpu_s(void) { return (double)clock() / CLOCKS_PER_SEC; }
 
+/// Live bytes of a label.
+static double live_bytes(const char *label) {
+    enum { LABELS_MAX = 256 };
+    MemoryRow rows[LABELS_MAX];
+    int n = memory_report(rows, LABELS_MAX);
+    for (int i = 0; i < n; i++)
+        if (strcmp(rows[i].label, label) == 0) return (double)rows[i].live_bytes;
+    CHECK(false, "nothing is labelled %s", label);
+    return 0;
+}
+
+/// What the last run of a scenario needed.
+static double bytes_transfer, bytes_link;
+
 static double bench_race(RaceKind kind, int64_t nhosts, bool start_only) {
     Cluster *cluster = race_cluster(nhosts);
     RaceFlow *flows = memory_alloc("bench", FLOWS_MAX * sizeof *flows);
@@ -49,6 +67,7 @@ static double bench_race(RaceKind kind, int64_t nhosts, bool start_only) {
             CHECK(status_is_ok(&status), "%s", status.text);
         }
         flow_advance(flow, 0);
+        bytes_transfer = live_bytes("flow.transfers") / (double)nflows;
     } else {
         race_play(flow, flows, nflows);
     }
@@ -165,16 +184,22 @@ static Edge neighbour_edge(const void *context, int64_t gpu) {
     return (Edge){gpu, gpu + 1 < n ? gpu + 1 : 0, 1};
 }
 
-static void add_bytes(void *total, int64_t step, const LinkSample sample[], int64_t n) {
+typedef struct Total {
+    int64_t bytes, nlinks;
+} Total;
+
+static void add_bytes(void *context, int64_t step, const LinkSample sample[], int64_t n) {
     (void)step;
-    for (int64_t i = 0; i < n; i++) *(int64_t *)total += sample[i].bytes;
+    Total *total = context;
+    for (int64_t i = 0; i < n; i++) total->bytes += sample[i].bytes;
+    total->nlinks += n;
 }
 
 static double bench_allreduce_ms(int64_t ngpus) {
     const int64_t gib = INT64_C(1) << 30, rounds = 2 * (ngpus - 1);
     Cluster *cluster = colossus_cluster(ngpus > COLOSSUS ? ngpus : COLOSSUS);
     Flow *flow = flow_create(cluster, &(FlowSpec){.control_delay_ps = 10 * PS_PER_US});
-    int64_t total = 0;
+    Total total = {0};
     double from_s = cpu_s();
     submit(flow, (Transfer){.edges = {ngpus, neighbour_edge, &ngpus, 1},
                             .kind = TRANSFER_DP,
@@ -187,8 +212,9 @@ static double bench_allreduce_ms(int64_t ngpus) {
     int64_t ndone = flow_drain(flow, &done, 1);
     flow_step_links(flow, 0, (LinkSink){add_bytes, &total});
     double taken_ms = (cpu_s() - from_s) * 1e3;
-    CHECK(ndone == 1 && total >= 2 * ngpus * (gib * rounds / ngpus), "%lld bytes on the links",
-          (long long)total);
+    CHECK(ndone == 1 && total.bytes >= 2 * ngpus * (gib * rounds / ngpus),
+          "%lld bytes on the links", (long long)total.bytes);
+    bytes_link = (live_bytes("flow.links") + live_bytes("engine.links")) / (double)total.nlinks;
     flow_destroy(flow);
     cluster_destroy(cluster);
     return taken_ms;
@@ -206,6 +232,16 @@ static double bench_start_65536(void) { return bench_race(RACE_RANDOM, 65536, tr
 static double bench_allreduce_1024(void) { return bench_allreduce_ms(1024); }
 static double bench_allreduce_4096(void) { return bench_allreduce_ms(4096); }
 static double bench_allreduce_million(void) { return bench_allreduce_ms(1000000); }
+
+static double bench_bytes_link(void) {
+    bench_allreduce_ms(1000000);
+    return bytes_link;
+}
+
+static double bench_bytes_transfer(void) {
+    bench_race(RACE_RANDOM, 65536, true);
+    return bytes_transfer;
+}
 
 typedef struct Bench {
     const char *name;
@@ -225,6 +261,8 @@ static const Bench BENCHES[] = {
     {"allreduce_1024", bench_allreduce_1024, "ms"},
     {"allreduce_4096", bench_allreduce_4096, "ms"},
     {"allreduce_million", bench_allreduce_million, "ms"},
+    {"bytes_link", bench_bytes_link, "B"},
+    {"bytes_transfer", bench_bytes_transfer, "B"},
 };
 
 static int ascending(const void *a, const void *b) {

@@ -107,16 +107,20 @@ def differences(a, b):
                      for name in sorted(left.keys() | right.keys()) if left.get(name) != right.get(name)]
 
 
-def same_on_any_ranks(emulator, topology, job, ranks, *options, **settings):
-    """Claim one outcome (trace, table, exit code and words) on all rank counts; returns the exit code."""
+def same_on_any_ranks(emulator, topology, job, ranks, *options, event_by_event=(), **settings):
+    """Claim one outcome (trace, table, exit code and words) on all rank counts; returns the exit code.
+
+    event_by_event: rank counts on which the job is played once more, replicas not apart, to the same outcome.
+    The traces are left in EMULATOR.FOLDER/nRANKS/run.h5."""
     first = reference = None
-    for n in ranks:
-        folder = emulator.folder / f"n{n}"
+    for n, *more in [(n,) for n in ranks] + [(n, "--event-by-event") for n in event_by_event]:
+        folder = emulator.folder / "-".join([f"n{n}", *(word.strip("-") for word in more)])
         folder.mkdir(exist_ok=True)
         path = folder / "run.h5"
         path.unlink(missing_ok=True)
-        done = emulator.run(topology, job, *options, ranks=n, path="run.h5", folder=folder, **settings)
-        where = f"{job} on {topology} {' '.join(map(str, options))} {settings or ''}, {ranks[0]} and {n} ranks"
+        done = emulator.run(topology, job, *options, *more, ranks=n, path="run.h5", folder=folder, **settings)
+        where = (f"{job} on {topology} {' '.join(map(str, options))} {settings or ''}, "
+                 f"{ranks[0]} and {n} ranks {' '.join(more)}")
         first, reference = first or done, reference or path
         claim(done.returncode in (0, 1, 2) and "CHECK" not in done.stderr,
               f"{where}: it ends, or says why it cannot: {done.returncode}\n{done.stderr[-3000:]}")
@@ -137,9 +141,14 @@ def column(path, name):
         return file[name][()]
 
 
-def attribute(path, name):
+def attribute(path, name, group="/"):
     with h5py.File(path) as file:
-        return file.attrs[name]
+        return file[group].attrs[name]
+
+
+def islands(emulator, ranks):
+    """Replicas that were played apart in a run of same_on_any_ranks."""
+    return int(attribute(emulator.folder / f"n{ranks}" / "run.h5", "islands", "run"))
 
 
 def tiers(path):

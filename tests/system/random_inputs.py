@@ -22,9 +22,10 @@ def write_parts(folder):
         path.write_text(text)
 
 
-def scale_up(gpus):
-    return (f"schema_version: 1\nkind: scale_up\ngpus: {gpus}\nline_rate: 450 GB/s\ngoodput: 360 GB/s\n"
+def write_scale_up(folder, gpus):
+    text = (f"schema_version: 1\nkind: scale_up\ngpus: {gpus}\nline_rate: 450 GB/s\ngoodput: 360 GB/s\n"
             "latency: 2 us\ncollective_base: 10 us\n")
+    (pathlib.Path(folder) / "hardware" / f"domain-{gpus}.yaml").write_text(text)
 
 
 def tree(draw, endpoints):
@@ -41,13 +42,17 @@ def tree(draw, endpoints):
     return tiers
 
 
-def topology(draw, folder, name):
-    """Write NAME.yaml; returns its path and the number of GPUs."""
-    slots, nodes = draw.choice((1, 2, 4, 4, 8)), draw.randint(2, 12)
+def topology(draw, folder, name, apart=False):
+    """Write NAME.yaml; returns its path, the numbers of GPUs and of those in a domain.
+
+    apart: neighbours often find a path to each other that nobody else takes, as islands (driver/island.h) need it."""
+    slots, nodes = draw.choice((1, 2, 4, 4, 8)), draw.randint(2, 24 if apart else 12)
     domain = draw.choice((slots, slots, max(slots // 2, 1)))
-    (pathlib.Path(folder) / "hardware" / f"domain-{domain}.yaml").write_text(scale_up(domain))
-    rail = draw.random() < 0.5
+    write_scale_up(folder, domain)
+    rail = draw.random() < (0.8 if apart else 0.5)
     tiers = tree(draw, nodes * slots)
+    if apart and len(tiers) > 1:
+        tiers[0]["children"] = draw.choice((2, 4, 4, 8)) * (1 if rail else slots)
     if rail and len(tiers) > 1:
         # A unit is children[0] nodes under `slots` leaves: whole units must fit.
         units = -(-nodes // tiers[0]["children"])
@@ -75,29 +80,33 @@ def topology(draw, folder, name):
     return path, nodes * slots, domain
 
 
-def common(draw):
+def common(draw, apart=False):
     """What both kinds of job have."""
-    kind = draw.choice(("contiguous", "strided", "random"))
+    kind = "contiguous" if apart else draw.choice(("contiguous", "strided", "random"))
     stride = [f"  stride: {draw.randint(1, 5)}"] if kind == "strided" else []
     return ["placement:", f"  kind: {kind}", *stride, f"seed: {draw.randint(1, 1000)}", "engine:",
-            f"  kind: {draw.choice(('flow', 'flow', 'flow', 'closed'))}",
+            f"  kind: {'flow' if apart else draw.choice(('flow', 'flow', 'flow', 'closed'))}",
             f"  control_delay: {draw.choice(('0 us', '1 us', '10 us', '50 us'))}",
             "trace:", "  intervals: 40", "  hot_links: 16", "  full_links: on"]
 
 
-def training(draw, folder, name, gpus, domain):
+def training(draw, folder, name, gpus, domain, apart=False):
+    """Write NAME.yaml. apart: replicas are often islands, see topology."""
     tp = draw.choice([n for n in (1, 2, 4, 8) if domain % n == 0])
-    pp = draw.choice([n for n in (1, 1, 2, 4) if tp * n <= gpus])
+    pp = draw.choice([n for n in ((1, 2, 2, 4, 4, 8) if apart else (1, 1, 2, 4)) if tp * n * (1 + apart) <= gpus] or [1])
     schedule = draw.choice(("none",) if pp == 1 else ("gpipe", "1f1b", "interleaved"))
-    chunks = draw.choice((2, 4)) if schedule == "interleaved" else 1
+    chunks = draw.choice((2, 4) if pp < 8 else (2,)) if schedule == "interleaved" else 1
     microbatches = draw.choice((1, 2, 3, 4, 8)) if schedule != "interleaved" else pp * draw.randint(1, 3)
     replicas = gpus // (tp * pp)
+    dp = draw.choice(("auto", replicas, draw.randint(2, max(replicas, 2)) if apart else draw.randint(1, replicas)))
+    order = "tp-cp-pp-dp" if apart else draw.choice(("tp-cp-ep-dp-pp", "tp-cp-pp-dp"))
     flag = lambda: draw.choice(("on", "off"))
     lines = ["schema_version: 1", "kind: training", "model: tiny", "parallel:", f"  tp: {tp}", f"  pp: {pp}",
-             f"  dp: {draw.choice(('auto', replicas, draw.randint(1, replicas)))}", f"  chunks: {chunks}",
-             f"  schedule: {schedule}", f"  order: {draw.choice(('tp-cp-ep-dp-pp', 'tp-cp-pp-dp'))}",
+             f"  dp: {dp}", f"  chunks: {chunks}",
+             f"  schedule: {schedule}", f"  order: {order}",
              f"  zero: {draw.randint(0, 2)}", f"  microbatches: {microbatches}",
-             f"  sequence_parallel: {'off' if tp == 1 else flag()}", "training:", "  sequence: 1024",
+             f"  sequence_parallel: {'off' if tp == 1 else flag()}", "training:",
+             f"  sequence: {draw.choice((1024, 1024, 4096))}",
              f"  grad_overlap: {flag()}", f"  param_overlap: {flag()}", f"  pp_overlap: {flag()}",
              f"  tp_overlap: {flag()}", f"  bucket_parameters: {draw.choice(('auto', 5000000, 40000000))}", "network:",
              f"  queue_pairs: {draw.choice((1, 2, 4, 16))}", f"  eager: {draw.choice(('1 B', '8 KiB', '1 MB'))}",
@@ -106,7 +115,7 @@ def training(draw, folder, name, gpus, domain):
     if draw.random() < 0.6:
         lines += ["noise:", "  gpu_sigma: 3 %", "  step_sigma: 2 %", "  straggler_probability: 10 %"]
     path = pathlib.Path(folder) / f"{name}.yaml"
-    path.write_text("\n".join(lines + common(draw)) + "\n")
+    path.write_text("\n".join(lines + common(draw, apart)) + "\n")
     return path
 
 

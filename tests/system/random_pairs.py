@@ -12,13 +12,14 @@ import sys
 import tempfile
 
 import random_inputs
-from emulator import RANKS, Emulator, claim, same_on_any_ranks
+from emulator import RANKS, Emulator, claim, islands, same_on_any_ranks
 
 
 def draw_pair(draw, kind, folder, name):
-    topology, gpus, domain = random_inputs.topology(draw, folder, f"{name}-topology")
+    apart = kind == "training" and draw.random() < 0.75
+    topology, gpus, domain = random_inputs.topology(draw, folder, f"{name}-topology", apart)
     if kind == "training":
-        return topology, random_inputs.training(draw, folder, f"{name}-job", gpus, domain)
+        return topology, random_inputs.training(draw, folder, f"{name}-job", gpus, domain, apart)
     return topology, random_inputs.traffic(draw, folder, f"{name}-job", gpus)
 
 
@@ -26,6 +27,7 @@ def main():
     mpiexec, colossim, kind, seed, cases = sys.argv[1:]
     draw = random.Random(f"{kind} {seed}")
     legal, refused, cut = 0, 0, 0
+    apart = dict.fromkeys(RANKS, 0)
     with tempfile.TemporaryDirectory() as folder:
         random_inputs.write_parts(folder)
         emulator = Emulator(mpiexec, colossim, folder)
@@ -39,15 +41,19 @@ def main():
                 continue
             claim(checked.returncode == 0, f"check accepts or refuses: {checked.returncode} {checked.stderr}")
             try:
-                outcome = same_on_any_ranks(emulator, *pair, RANKS)
+                outcome = same_on_any_ranks(emulator, *pair, RANKS, event_by_event=(1,) * (kind == "training"))
                 claim(outcome != 2, "what check accepts, run does not refuse")
                 cut += outcome != 0
+                for n in RANKS if kind == "training" and outcome == 0 else ():
+                    apart[n] += islands(emulator, n) > 0
             except SystemExit:
                 print("\n\n".join(path.read_text() for path in pair))
                 raise
             legal += 1
     claim(cut <= legal // 2, f"{cut} of {legal} fabrics were cut: too many to mean anything")
     print(f"{legal} pairs alike on {RANKS} ranks ({cut} of them could not run), {refused} refused")
+    if kind == "training":
+        print("played as islands:", ", ".join(f"{count} on {n} ranks" for n, count in apart.items()))
 
 
 main()

@@ -33,7 +33,7 @@ Closed *closed_create(const Cluster *cluster, bool (*owns)(const void *owner, Li
                       const void *owner) {
     Closed *closed = memory_alloc(LABEL, sizeof *closed);
     routes_init(&closed->routes, cluster);
-    routes_set_owner(&closed->routes, owns, owner);
+    routes_set_owner(&closed->routes, owns, owner, false);
     return closed;
 }
 

@@ -17,9 +17,9 @@ Flow *flow_create(const Cluster *cluster, const FlowSpec *spec) {
     flow->cluster = cluster;
     flow->spec = *spec;
     routes_init(&flow->routes, cluster);
-    if (spec->owns) routes_set_owner(&flow->routes, spec->owns, spec->owner);
+    if (spec->owns) routes_set_owner(&flow->routes, spec->owns, spec->owner, spec->own_links_only);
     runs_init(&flow->nodes, FLOW_LABEL_NODES, sizeof(UseNode));
-    runs_init(&flow->user_runs, FLOW_LABEL_LINKS, sizeof(int32_t));
+    runs_init(&flow->user_runs, FLOW_LABEL_USERS, sizeof(int32_t));
     return flow;
 }
 
@@ -48,7 +48,7 @@ void flow_destroy(Flow *flow) {
     array_free(&flow->water);
     array_free(&flow->private_waiting);
     array_free(&flow->exposed);
-    memory_free(FLOW_LABEL_LINKS, flow->nannounced_on,
+    memory_free(FLOW_LABEL_ANNOUNCED, flow->nannounced_on,
                 (size_t)flow->announce_capacity * sizeof(int32_t));
     memory_free("flow", flow, sizeof *flow);
 }
@@ -249,6 +249,7 @@ static void start(Flow *flow, int32_t index) {
     f->state = ACTIVE_RUNNING;
     if (f->bytes > 0) {
         array_push(&flow->started, index);
+        flow->nstarting_uses += flow->routes.at[f->route].nuses;
     } else if (f->end_ps == flow->now_ps) {
         complete(flow, index);
     } else {
@@ -258,16 +259,14 @@ static void start(Flow *flow, int32_t index) {
 
 /// Put what starts on its links.
 static void attach_started(Flow *flow) {
-    int64_t nuses = 0;
-    for (int64_t i = 0; i < flow->started.n; i++)
-        nuses += flow->routes.at[flow->active[flow->started.at[i]].route].nuses;
     if (flow->nlinks < flow->routes.nslots) links_grow(flow);
     // The way for all at once walks all links.
-    if (flow->nplaying == 0 && nuses > flow->routes.nslots)
-        mass_attach_started(flow);
+    if (flow->nplaying == 0 && flow->nstarting_uses > flow->routes.nslots)
+        mass_attach(flow);
     else
         for (int64_t i = 0; i < flow->started.n; i++) links_attach(flow, flow->started.at[i]);
     flow->nplaying += flow->started.n;
+    flow->nstarting_uses = 0;
 }
 
 /// What starts alone on all its links runs at its cap; the others stay in `started`.

@@ -27,6 +27,7 @@ typedef struct FlowSpec {
     int64_t interval_ps;      ///< sampling interval of link statistics; 0: none
     bool (*owns)(const void *owner, LinkId link); ///< links of this rank; NULL: all
     const void *owner;
+    bool own_links_only; ///< for a ledger (flow_ledger.h): nothing is kept of other ranks' links
 } FlowSpec;
 
 typedef struct Flow Flow; // opaque

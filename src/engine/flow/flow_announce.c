@@ -12,7 +12,7 @@
 
 static void grow_counts(Flow *flow) {
     int64_t wanted = flow->routes.slots_capacity;
-    flow->nannounced_on = memory_resize(FLOW_LABEL_LINKS, flow->nannounced_on,
+    flow->nannounced_on = memory_resize(FLOW_LABEL_ANNOUNCED, flow->nannounced_on,
                                         (size_t)flow->announce_capacity * sizeof(int32_t),
                                         (size_t)wanted * sizeof(int32_t));
     flow->announce_capacity = wanted;

@@ -69,10 +69,20 @@ static void full_list_transfers(const Flow *flow, FullSystem *full) {
     }
 }
 
+static void take_room(Flow *flow, const Active *f) {
+    const UseNode *nodes = shared_nodes(flow, f);
+    for (int32_t i = 0; i < f->nshared; i++) {
+        LinkState *link = &flow->link[nodes[i].slot];
+        if (!link_holds(link)) link->level -= room_taken(f, nodes[i].weight);
+    }
+}
+
 static void full_commit(Flow *flow, const FullSystem *full) {
     for (int64_t l = 0; l < full->nlinks; l++) {
-        flow->link[full->slot[l]].level = full->link_level[l];
-        flow->link[full->slot[l]].region = -1;
+        LinkState *link = &flow->link[full->slot[l]];
+        link->level = full->link_level[l];
+        if (link->level == LEVEL_NONE) link_set_room(link, full->capacity[l]);
+        link->region = -1;
     }
     for (int64_t i = 0; i < full->ntransfers; i++) {
         Active *f = &flow->active[full->transfer[i]];
@@ -84,6 +94,7 @@ static void full_commit(Flow *flow, const FullSystem *full) {
                 shared_nodes(flow, f) + (full->bottleneck[i] - full->use_first[i]);
             f->bottleneck = (int32_t)(node - flow_node(flow, 0));
         }
+        take_room(flow, f);
         solve_commit(flow, member);
     }
 }

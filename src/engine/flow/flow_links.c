@@ -77,12 +77,19 @@ void links_grow(Flow *flow) {
         memory_resize(FLOW_LABEL_LINKS, flow->link, (size_t)flow->nlinks * sizeof *flow->link,
                       (size_t)wanted * sizeof *flow->link);
     for (int64_t s = flow->nlinks; s < wanted; s++)
-        flow->link[s] = (LinkState){.level = LEVEL_NONE, .region = -1};
+        flow->link[s] = (LinkState){.level = LINK_NO_ROOM, .region = -1};
     flow->nlinks = wanted;
 }
 
-static void share_all(Flow *flow, LinkState *link) {
-    for (int32_t i = 0; i < link->nusers; i++) share(flow, users_of(flow, link)[i]);
+/// A link comes to be contended.
+static void share_all(Flow *flow, LinkState *link, int32_t slot) {
+    int64_t room = flow->routes.capacity[slot];
+    for (int32_t i = 0; i < link->nusers; i++) {
+        const UseNode *node = flow_node(flow, users_of(flow, link)[i]);
+        room -= room_taken(&flow->active[node->transfer], node->weight);
+        share(flow, users_of(flow, link)[i]);
+    }
+    link_set_room(link, room);
 }
 
 void links_attach(Flow *flow, int32_t transfer) {
@@ -99,21 +106,25 @@ void links_attach(Flow *flow, int32_t transfer) {
         bool contended = link_contended(flow, use.slot);
         link->demand += link_demand(f, use.weight);
         bool from_now = !contended && demand_contends(flow, use.slot, link->nusers + 1);
-        if (from_now) share_all(flow, link);
+        if (from_now) share_all(flow, link, use.slot);
+        if ((contended || from_now) && !link_holds(link)) link->level -= room_taken(f, use.weight);
         int32_t index = contended || from_now ? f->first_node + f->nshared++ : --unshared;
         *flow_node(flow, index) = (UseNode){transfer, use.slot, use.weight, link->nusers};
         add_user(flow, link, index);
     }
 }
 
-/// A contended link has lost a user.
-static void after_removal(Flow *flow, LinkState *link, int32_t slot) {
+/// A contended link has lost a user, who took so much of its room.
+static void after_removal(Flow *flow, LinkState *link, int32_t slot, int64_t taken) {
     if (link_contended(flow, slot)) {
         // A link that holds nobody back holds nobody back with one user less.
-        if (link->level != LEVEL_NONE) array_push(&flow->dirty, slot);
+        if (link_holds(link))
+            array_push(&flow->dirty, slot);
+        else
+            link->level += taken;
         return;
     }
-    link->level = LEVEL_NONE;
+    link->level = LINK_NO_ROOM;
     for (int32_t i = 0; i < link->nusers; i++) {
         int32_t node = users_of(flow, link)[i], left = flow_node(flow, node)->transfer;
         if (flow->active[left].bottleneck == node) array_push(&flow->orphans, left);
@@ -130,7 +141,7 @@ void links_detach(Flow *flow, int32_t transfer) {
         bool contended = u < nshared;
         remove_user(flow, link, node->place);
         link->demand -= link_demand(f, node->weight);
-        if (contended) after_removal(flow, link, node->slot);
+        if (contended) after_removal(flow, link, node->slot, room_taken(f, node->weight));
     }
     runs_give_back(&flow->nodes, f->first_node, nuses);
     f->first_node = -1;

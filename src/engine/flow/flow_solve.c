@@ -10,13 +10,22 @@
 /// with everybody on them pinned, were above s, so joining at s is in time. What never joins keeps
 /// a level that no changed link bears on. Hence the result satisfies the definition on every link,
 /// and the definition has one solution.
+///
+/// Most links that join hold nobody, before and after. Such a link stays closed, its users unseen,
+/// while it cannot bind: pinned users count at their old levels, at least what they take of it at
+/// s, and rising ones at s, so up to s it holds nobody if
+///   room + (what rising users took) >= s * (weight of rising users),
+/// room being capacity less load less the weight of all users. Members that freeze at or below s
+/// leave the rest as true as it was; when the water comes to a level at which it fails, the link is
+/// opened, which is in time.
 #include "base/check.h"
 #include "base/memory.h"
 #include "base/units.h"
 #include "engine/flow/flow_state.h"
 
-// Order of events at one level, below all link ids: caps and orphans, pinned users, links by id.
-enum { ORDER_TRANSFER = -2, ORDER_NODE = -1 };
+// Order of events at one level, below all link ids: closed links, caps and orphans, pinned users,
+// open links by id.
+enum { ORDER_CLOSED = -3, ORDER_TRANSFER = -2, ORDER_NODE = -1 };
 
 enum {
     MASS_START_SHARE = 4, ///< of all transfers: from a quarter on, hardly anybody stays pinned
@@ -46,33 +55,85 @@ static void push_water(Flow *flow, int64_t level, int32_t order, int32_t item) {
 
 /// Does the link hold its highest users at `level`, water having risen to that level?
 static bool link_binds(const Flow *flow, const LinkState *link, int64_t level) {
-    if (link->level != LEVEL_NONE) return link->level == level;
+    if (link_holds(link)) return link->level == level;
     if (link->region < 0) return false;
     const RegionLink *r = &flow->region.at[link->region];
-    return r->weight > 0 && r->residual - r->weight < level * r->weight;
+    return !r->closed && r->weight > 0 && r->residual - r->weight < level * r->weight;
 }
 
-/// Take a link into the region, water having risen to `level`.
-static void region_add_link(Flow *flow, int32_t slot, int64_t level) {
+/// Place in the region of a link that joins it.
+static RegionLink *region_take(Flow *flow, int32_t slot) {
     LinkState *link = &flow->link[slot];
-    if (link->region >= 0) return;
+    if (link->region < 0) {
+        link->region = (int32_t)flow->region.n;
+        array_push(&flow->region, (RegionLink){.slot = slot});
+    }
+    return &flow->region.at[link->region];
+}
+
+/// Open a link, water having risen to `level`: look at its users.
+static void region_open(Flow *flow, int32_t slot, int64_t level) {
+    LinkState *link = &flow->link[slot];
     RegionLink r = {.residual = flow->routes.capacity[slot], .slot = slot};
+    int64_t frozen_here = 0; // weight of those frozen at this very level
     const int32_t *users = link_users(flow, link);
     for (int32_t i = 0; i < link->nusers; i++) {
         const UseNode *node = flow_node(flow, users[i]);
         const Active *f = &flow->active[node->transfer];
-        if (f->mark == MARK_PINNED && f->level < level) {
+        r.total += node->weight;
+        if (f->mark != MARK_RISING && f->level < level) {
             r.residual -= node->weight * f->level;
             continue;
         }
         r.weight += node->weight;
         if (f->mark == MARK_PINNED) push_water(flow, f->level, ORDER_NODE, users[i]);
+        if (f->mark == MARK_FROZEN) frozen_here += node->weight;
     }
-    link->level = LEVEL_NONE;
-    link->region = (int32_t)flow->region.n;
-    array_push(&flow->region, r);
+    if (r.residual - r.weight >= level * r.weight) { // it does not bind here: see take_share
+        r.residual -= frozen_here * level;
+        r.weight -= frozen_here;
+    }
+    link->level = LINK_NO_ROOM;
+    *region_take(flow, slot) = r;
     if (r.weight > 0)
         push_water(flow, r.residual / r.weight, flow->routes.link[slot], link->region);
+}
+
+/// Take in a link whatever it was, or leave it if it is open.
+static void region_add_link(Flow *flow, int32_t slot, int64_t level) {
+    const LinkState *link = &flow->link[slot];
+    if (link->region < 0 || flow->region.at[link->region].closed) region_open(flow, slot, level);
+}
+
+/// Level at which a closed link may bind first.
+static int64_t closed_until(const RegionLink *r) { return r->residual / r->weight + 1; }
+
+/// A user of a link begins to rise at `level`, up to `cap`; it stood at old_level.
+static void region_touch(Flow *flow, const UseNode *node, int64_t level, int64_t cap,
+                         int64_t old_level) {
+    const LinkState *link = &flow->link[node->slot];
+    if (link->region < 0) {
+        if (link_holds(link)) {
+            region_open(flow, node->slot, level);
+            return;
+        }
+        *region_take(flow, node->slot) = (RegionLink){
+            .residual = link_room(link), .slot = node->slot, .closed = true, .queued = LEVEL_NONE};
+    }
+    RegionLink *r = &flow->region.at[link->region];
+    if (!r->closed) return; // it counts there since the link was opened
+    if (old_level > 0) r->residual += node->weight * old_level;
+    r->weight += node->weight;
+    if (cap > r->most) r->most = cap;
+    if (r->residual < level * r->weight) {
+        region_open(flow, node->slot, level);
+        return;
+    }
+    if (r->residual >= (Wide)r->most * r->weight) return; // they reach their caps first
+    int64_t until = closed_until(r);
+    if (until >= r->queued) return;
+    r->queued = until;
+    push_water(flow, until, ORDER_CLOSED, link->region);
 }
 
 /// Let a transfer rise from `level`.
@@ -81,16 +142,16 @@ static void region_join(Flow *flow, int32_t transfer, int64_t level, int64_t old
     array_push(&flow->members, (Member){transfer, f->bottleneck, old_level});
     f->mark = MARK_RISING;
     for (int32_t i = 0; i < f->nshared; i++)
-        region_add_link(flow, shared_nodes(flow, f)[i].slot, level);
+        region_touch(flow, shared_nodes(flow, f) + i, level, f->cap, old_level);
     push_water(flow, f->cap, ORDER_TRANSFER, transfer);
 }
 
 static void take_share(Flow *flow, const UseNode *node, int64_t level) {
     const LinkState *link = &flow->link[node->slot];
-    if (link->level != LEVEL_NONE) return; // already bound
+    if (link_holds(link)) return; // already bound
     RegionLink *r = &flow->region.at[link->region];
-    if (r->residual - r->weight < level * r->weight)
-        return; // binds at this level: its users stay counted
+    // One that binds at this level keeps its users counted.
+    if (!r->closed && r->residual - r->weight < level * r->weight) return;
     r->residual -= node->weight * level;
     r->weight -= node->weight;
 }
@@ -183,11 +244,32 @@ static void on_link(Flow *flow, LevelItem item) {
     }
 }
 
+static void on_closed(Flow *flow, LevelItem item) {
+    RegionLink *r = &flow->region.at[item.item];
+    if (!r->closed || r->queued != item.level) { // another entry stands for it
+        level_heap_pop(flow->water.at, &flow->water.n);
+        return;
+    }
+    int64_t until = r->weight > 0 ? closed_until(r) : LEVEL_NONE;
+    if (until > item.level && until <= r->most) {
+        r->queued = until;
+        level_heap_raise_top(flow->water.at, flow->water.n, until);
+        return;
+    }
+    r->queued = LEVEL_NONE;
+    level_heap_pop(flow->water.at, &flow->water.n);
+    if (until <= item.level) region_open(flow, r->slot, item.level);
+}
+
 static void fill_region(Flow *flow) {
     while (flow->water.n > 0) {
         LevelItem top = flow->water.at[0];
         if (top.order >= 0) {
             on_link(flow, top);
+            continue;
+        }
+        if (top.order == ORDER_CLOSED) {
+            on_closed(flow, top);
             continue;
         }
         level_heap_pop(flow->water.at, &flow->water.n);
@@ -285,6 +367,10 @@ static bool solve_beside(Flow *flow) {
         int32_t link = flow->routes.link[node->slot];
         int64_t binds = flow->region.at[i].residual;
         flow->link[node->slot].level = binds;
+        if (binds == LEVEL_NONE)
+            link_set_room(&flow->link[node->slot],
+                          flow->routes.capacity[node->slot] - node->weight * (level + 1) -
+                              room_taken(&flow->active[other->transfer], other->weight));
         if (binds == level && level < f->cap && link < least_link) {
             f->bottleneck = (int32_t)(node - flow_node(flow, 0));
             least_link = link;
@@ -297,6 +383,16 @@ static bool solve_beside(Flow *flow) {
     f->level = level;
     solve_commit(flow, (Member){transfer, -1, LEVEL_UNKNOWN});
     return true;
+}
+
+static void region_leave(Flow *flow) {
+    for (int64_t i = 0; i < flow->region.n; i++) {
+        const RegionLink *r = &flow->region.at[i];
+        LinkState *link = &flow->link[r->slot];
+        link->region = -1;
+        DCHECK(link_holds(link) || r->weight == 0, "link %d: users still rise", r->slot);
+        if (!link_holds(link)) link_set_room(link, r->residual - r->total);
+    }
 }
 
 static void solve_region(Flow *flow) {
@@ -314,7 +410,7 @@ static void solve_region(Flow *flow) {
             push_water(flow, f->level, ORDER_TRANSFER, flow->orphans.at[i]);
     }
     fill_region(flow);
-    for (int64_t i = 0; i < flow->region.n; i++) flow->link[flow->region.at[i].slot].region = -1;
+    region_leave(flow);
     for (int64_t i = 0; i < flow->members.n; i++) solve_commit(flow, flow->members.at[i]);
 }
 

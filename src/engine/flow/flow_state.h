@@ -9,6 +9,15 @@
 ///          the solver, so a ring over thousands of links costs what it shares, and a bundle of a
 ///          full-bisection tier with thousands of users costs nothing.
 ///          Everything refers by index; arrays move when they grow.
+///
+///              bytes a link that a transfer has touched   48: LinkState, link and capacity in
+///                                                         Routes, page entry; 4 more over ranks
+///              bytes an active transfer                  128: Active
+///              bytes a use                                16: UseNode; 4 more on links of three
+///                                                         users or more
+///          Arrays that have become large keep up to an eighth more room. Not counted: routes
+///          (72 bytes each, 8 a use, shared by equal transfers; routes.h), the queues of events
+///          and of completions, statistics (tally.h), what a solution needs while it lasts.
 /// Limits.  Internal to engine/flow.
 #ifndef COLOSSIM_ENGINE_FLOW_FLOW_STATE_H
 #define COLOSSIM_ENGINE_FLOW_FLOW_STATE_H
@@ -27,7 +36,8 @@
 #define FLOW_LABEL_TRANSFERS "flow.transfers"
 #define FLOW_LABEL_LINKS "flow.links"
 #define FLOW_LABEL_NODES "flow.nodes"
-#define FLOW_LABEL_MASS "flow.mass"
+#define FLOW_LABEL_USERS "flow.users"
+#define FLOW_LABEL_ANNOUNCED "flow.announced"
 
 enum { NODES_IN_PLACE = 2, DEMAND_BITS = 12 };
 
@@ -63,23 +73,32 @@ typedef struct UseNode {
 typedef struct LinkState {
     int64_t
         demand; ///< sum of weight * cap of its users, each rounded up to 2^DEMAND_BITS rate units
-    int64_t level; ///< LEVEL_NONE: holds nobody back, or not shared
+    int64_t level; ///< >= 0: at which it holds its highest users; < 0: nobody, see link_room
     int32_t nusers;
     int32_t region;                ///< index in the region being solved, -1: outside
     int32_t users[NODES_IN_PLACE]; ///< nodes; or {first of the run, capacity of the run}
 } LinkState;
 
-/// A link in the region: what the water has left of it.
-typedef struct RegionLink {
-    int64_t residual, weight;
-    int32_t slot;
-} RegionLink;
+_Static_assert(sizeof(LinkState) + sizeof(*((Routes *)0)->link) + sizeof(*((Routes *)0)->capacity) +
+                       sizeof(**((Routes *)0)->page) <=
+                   48,
+               "bytes a link");
+_Static_assert(sizeof(Active) <= 128, "bytes an active transfer");
+_Static_assert(sizeof(UseNode) <= 16, "bytes a use");
 
-/// A link when everything starts at once: what the water has left of it.
-typedef struct MassLink {
-    int64_t residual, weight; ///< weight 0: not contended, or nobody rises there any more
-    int32_t nusers;
-} MassLink;
+#define LINK_NO_ROOM (-(INT64_C(1) << 62)) ///< level of a link that holds nobody, with room 0
+
+/// A link in the region. `closed`: it holds nobody at any level up to that of the water, whatever
+/// its rising users do; so its users were not looked at.
+typedef struct RegionLink {
+    int64_t residual; ///< what the water has left of it; closed: room, its rising users left out
+    int64_t weight;   ///< of its users at or above the water; closed: of the rising ones
+    int64_t total;    ///< weight of all users; closed: unknown
+    int64_t most;     ///< closed: largest cap of those that have risen
+    int64_t queued;   ///< closed: level of its entry in the water
+    int32_t slot;
+    bool closed;
+} RegionLink;
 
 /// A transfer that may leave the region with another level.
 typedef struct Member {
@@ -95,6 +114,8 @@ typedef struct GhostItem {
     int64_t time_ps;
     int32_t transfer;
 } GhostItem;
+
+typedef struct Mass Mass; // flow_mass.c
 
 struct Flow {
     const Cluster *cluster;
@@ -129,11 +150,11 @@ struct Flow {
 
     // What the events of one instant leave to the solver.
     ARRAY_OF(int32_t) started; ///< transfers that share a link
+    int64_t nstarting_uses;    ///< uses of those that are not on their links yet
     ARRAY_OF(int32_t) dirty;   ///< binding links that lost a user
     ARRAY_OF(int32_t) orphans; ///< transfers whose bottleneck is no longer shared
 
-    MassLink *mass; ///< [nmass] by slot, between the start of everything and its solution
-    int64_t nmass;
+    Mass *mass; ///< between the start of everything and its solution, else NULL
 
     // The region being solved.
     ARRAY_OF(RegionLink) region;
@@ -172,6 +193,21 @@ static inline bool link_contended(const Flow *flow, int32_t slot) {
     return demand_contends(flow, slot, flow->link[slot].nusers);
 }
 
+static inline bool link_holds(const LinkState *link) { return link->level >= 0; }
+
+/// What the users of a contended link that holds nobody leave of it at their levels, less the
+/// weight of all: while that is not negative it holds nobody at any level.
+static inline int64_t link_room(const LinkState *link) { return link->level - LINK_NO_ROOM; }
+
+static inline void link_set_room(LinkState *link, int64_t room) {
+    link->level = LINK_NO_ROOM + room;
+}
+
+/// What a user takes of the room. One that has not been solved yet counts as standing still.
+static inline int64_t room_taken(const Active *f, int32_t weight) {
+    return f->level > 0 ? weight * (f->level + 1) : weight;
+}
+
 /// Shared uses of a transfer: the first f->nshared of its nodes.
 static inline const UseNode *shared_nodes(const Flow *flow, const Active *f) {
     return flow_node(flow, f->first_node);
@@ -191,7 +227,7 @@ void links_detach(Flow *flow, int32_t transfer);
 
 // flow_mass.c
 /// Put what has started on its links, on which nobody is yet.  Cost: O(uses + links).
-void mass_attach_started(Flow *flow);
+void mass_attach(Flow *flow);
 /// Levels of all that has been put there.
 void mass_solve(Flow *flow);
 void mass_forget(Flow *flow);
