@@ -37,6 +37,7 @@ typedef struct Dataflow {
     Comm *comm;
     int64_t now_ps, width_ps;
     int64_t first_ps; ///< earliest event of any island of any rank
+    int64_t quiet_ps; ///< no collective can begin before
     bool moved;       ///< levels of collectives must be solved at now_ps
     int64_t first_group, ngroups;
     GroupNews *news;     ///< [ngroups]
@@ -176,14 +177,14 @@ static int64_t play_islands(Dataflow *flow, int64_t wanted_ps) {
     Islands *islands = flow->islands;
     islands->windows++;
     array_clear(&islands->undo);
-    islands->undoable = true;
+    islands->undoable = rings_any(flow->rings) || wanted_ps > flow->quiet_ps;
     islands->violation_ps = TIME_NEVER_PS;
     flow->slow_before = islands->slow.n;
     array_clear(&islands->bind);
     for (int64_t i = 0; i < islands->n; i++) {
         int64_t until_ps = least(end_ps, islands->violation_ps);
         if (islands->next_ps[i] >= until_ps) continue;
-        island_keep(islands, &islands->at[i]);
+        if (islands->undoable) island_keep(islands, &islands->at[i]);
         island_play(islands, &islands->at[i], until_ps);
         if (log_bytes(islands) > 2 * LOG_BYTES && end_ps == wanted_ps)
             end_ps = flow->now_ps + (wanted_ps - flow->now_ps) / 8 + 1;
@@ -448,8 +449,20 @@ static void gather_step(Dataflow *flow) {
 /// What the ranks agree on after a moment.
 typedef struct Agreed {
     int64_t next_ps, steps, fine, go_on;
+    int64_t quiet; ///< minus the time before which no collective can begin
     int64_t room; ///< of undo logs; the least, negative where the last window had too little
 } Agreed;
+
+/// A collective needs a unit of the first replica here: when can one of these come to it?
+static int64_t quiet_ps(const Dataflow *flow) {
+    const Islands *islands = flow->islands;
+    int64_t i = 0, quiet_ps = TIME_NEVER_PS;
+    while (i < islands->n && !islands->at[i].shape) i++;
+    for (int32_t s = 0; i < islands->n && s < islands->stages; s++)
+        quiet_ps = least(quiet_ps, quiet_unit_ps(flow->machine, &islands->at[i].unit[s],
+                                                 flow->now_ps));
+    return i < islands->n ? quiet_ps : 0;
+}
 
 static Agreed agree(Dataflow *flow, const volatile int *stop) {
     const Islands *islands = flow->islands;
@@ -457,6 +470,7 @@ static Agreed agree(Dataflow *flow, const volatile int *stop) {
                    .steps = steps_done(islands),
                    .fine = status_is_ok(&flow->machine->failure),
                    .go_on = !(stop && *stop),
+                   .quiet = -quiet_ps(flow),
                    .room = LOG_BYTES - log_bytes(islands)};
     for (int64_t i = 0; i < islands->n; i++)
         mine.next_ps = least(mine.next_ps, islands->next_ps[i]);
@@ -485,6 +499,7 @@ static Status play_steps(Dataflow *flow, StepDone done, void *context, const vol
     while (islands->recorded < machine->steps) {
         Agreed agreed = agree(flow, stop);
         flow->first_ps = agreed.next_ps;
+        flow->quiet_ps = -agreed.quiet;
         if (!agreed.fine) return comm_agree(flow->comm, machine->failure);
         if (agreed.steps > islands->recorded) {
             gather_step(flow);

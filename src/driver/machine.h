@@ -249,6 +249,8 @@ uint64_t network_connection(const Machine *machine, int64_t group, int32_t rail)
 /// quiet.c. Find out, after the engine is open, whether messages leave this rank.
 void quiet_prepare(Machine *machine);
 void quiet_release(Machine *machine);
+/// Least time at which a unit can reach a collective.
+int64_t quiet_unit_ps(const Machine *machine, const Unit *unit, int64_t now_ps);
 /// Nothing that this rank does before this time concerns another rank.
 int64_t quiet_next_ps(Machine *machine, int64_t next_event_ps);
 /// Least time between an event on one rank and anything it can cause on another.

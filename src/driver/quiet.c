@@ -29,10 +29,11 @@ static void sum_work(Machine *machine, int32_t stage) {
 }
 
 void quiet_prepare(Machine *machine) {
-    if (machine->nranks == 1) return;
+    if (machine->nranks == 1 && !machine->islands) return;
     machine->work_ps =
         memory_alloc("driver.quiet", sizeof(int64_t *) * (size_t)machine->layout.stages);
     for (int32_t stage = 0; stage < machine->layout.stages; stage++) sum_work(machine, stage);
+    if (machine->islands) return;
     for (int64_t slot = 0; slot < machine->layout.nslots && !machine->far_messages; slot++) {
         const Unit *unit = &machine->unit[slot];
         for (int side = 0; unit->id >= 0 && side < CHANNEL_SIDES; side++) {
@@ -77,8 +78,7 @@ static int32_t last_before_collective(const Unit *unit) {
     return last;
 }
 
-/// Least time at which a unit can reach a collective.
-static int64_t unit_quiet_ps(const Machine *machine, const Unit *unit, int64_t now_ps) {
+int64_t quiet_unit_ps(const Machine *machine, const Unit *unit, int64_t now_ps) {
     if (unit->step >= machine->steps) return TIME_NEVER_PS;
     int32_t last = last_before_collective(unit), next = unit->stream[STREAM_COMPUTE].issued;
     int64_t from_ps = unit->computing ? unit->compute_end_ps : now_ps;
@@ -94,7 +94,7 @@ static int64_t scan_units(const Machine *machine, int64_t now_ps) {
     for (int64_t slot = 0; slot < machine->layout.nslots; slot++) {
         const Unit *unit = &machine->unit[slot];
         if (unit->id < 0) continue;
-        int64_t quiet_ps = unit_quiet_ps(machine, unit, now_ps);
+        int64_t quiet_ps = quiet_unit_ps(machine, unit, now_ps);
         if (quiet_ps < least) least = quiet_ps;
     }
     return least;
