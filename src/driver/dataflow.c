@@ -450,7 +450,7 @@ static void gather_step(Dataflow *flow) {
 typedef struct Agreed {
     int64_t next_ps, steps, fine, go_on;
     int64_t quiet; ///< minus the time before which no collective can begin
-    int64_t room; ///< of undo logs; the least, negative where the last window had too little
+    int64_t room;  ///< of undo logs; the least, negative where the last window had too little
 } Agreed;
 
 /// A collective needs a unit of the first replica here: when can one of these come to it?
@@ -459,8 +459,8 @@ static int64_t quiet_ps(const Dataflow *flow) {
     int64_t i = 0, quiet_ps = TIME_NEVER_PS;
     while (i < islands->n && !islands->at[i].shape) i++;
     for (int32_t s = 0; i < islands->n && s < islands->stages; s++)
-        quiet_ps = least(quiet_ps, quiet_unit_ps(flow->machine, &islands->at[i].unit[s],
-                                                 flow->now_ps));
+        quiet_ps =
+            least(quiet_ps, quiet_unit_ps(flow->machine, &islands->at[i].unit[s], flow->now_ps));
     return i < islands->n ? quiet_ps : 0;
 }
 

@@ -111,6 +111,7 @@ typedef struct Island {
     int32_t leader;         ///< island that is played for this one; itself, if it is played
     int32_t nlike;          ///< islands a leader is played for, itself included
     int32_t next_like;      ///< chain of these, from the leader; -1 ends
+    bool echoes_all;        ///< totals of the first after the leader stand for all others
     int32_t next_event;     ///< unit, or stages + channel, that next_ps is the time of; -1: several
     int32_t round;          ///< plays of windows; what an undone round logged is void
     int64_t window;         ///< number of the window it was last played in ...
@@ -207,6 +208,11 @@ void islands_fold(Islands *islands);
 static inline bool island_is_played(const Islands *islands, int64_t slot) {
     int32_t island = (int32_t)(slot / islands->stages);
     return islands->at[island].leader == island;
+}
+/// The next island that totals are kept for, after `like` of a chain; -1 ends.
+static inline int32_t island_next_kept(const Islands *islands, const Island *leader, int32_t like) {
+    if (leader->echoes_all && like != leader->leader) return -1;
+    return islands->at[like].next_like;
 }
 /// Sum of fingerprints over all that the current island is played for, of a unit's step (side -1) or of the message it
 /// received.

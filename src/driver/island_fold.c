@@ -79,6 +79,29 @@ static bool collective_is_even(const Islands *islands, int64_t group, OpKind kin
     return even;
 }
 
+/// Let the lanes of the first that an island is played for, its echo, stand for those of the others. The leader has
+/// totals of its own: it is the one that is named where all hold a collective back.
+static void share_totals_of(Islands *islands, Island *leader) {
+    if (leader->nlike < 3) return;
+    int64_t n = leader->nlike - 1;
+    int32_t *slot = memory_alloc("driver.fold", sizeof(int32_t) * (size_t)n);
+    for (int32_t l = 0; l < leader->shape->nlanes; l++) {
+        int64_t i = 0;
+        for (int32_t like = leader->next_like; like >= 0; like = islands->at[like].next_like)
+            slot[i++] = islands->at[like].slot[l];
+        ledger_stand_for(islands->ledger, slot, n);
+    }
+    memory_free("driver.fold", slot, sizeof(int32_t) * (size_t)n);
+    leader->echoes_all = true;
+}
+
+static void share_totals(Islands *islands) {
+    for (int32_t i = 0; i < islands->n; i++)
+        if (islands->at[i].shape && islands->at[i].leader == i)
+            share_totals_of(islands, &islands->at[i]);
+    ledger_forget_idle(islands->ledger);
+}
+
 void islands_fold(Islands *islands) {
     const Machine *machine = islands->machine;
     if (!noise_is_off(&machine->job->noise)) return;
@@ -91,7 +114,10 @@ void islands_fold(Islands *islands) {
     // The norm of gradients is too small to load links unless nothing is.
     if (even && machine->job->network.eager_bytes < GRAD_NORM_BYTES)
         even = collective_is_even(islands, first[GROUP_ALL], OP_GRAD_NORM);
-    if (!even) unfold(islands);
+    if (even)
+        share_totals(islands);
+    else
+        unfold(islands);
 }
 
 uint64_t island_fingerprint(const Islands *islands, const Unit *unit, int side, int64_t start_ps,

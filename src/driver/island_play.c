@@ -110,7 +110,7 @@ static void end_slow(Islands *islands, Island *island, int32_t c, int64_t now_ps
     int64_t missing = (island->shape->channel[c].cap - message->level) *
                       weight_on(island->shape, c, message->lane);
     int32_t leader = (int32_t)island_index(islands, island);
-    for (int32_t like = leader; like >= 0; like = islands->at[like].next_like)
+    for (int32_t like = leader; like >= 0; like = island_next_kept(islands, island, like))
         array_push(&islands->slow, (SlowSpan){.lost = (Wide)missing * (now_ps - from_ps),
                                               .from_ps = from_ps,
                                               .to_ps = now_ps,
@@ -394,7 +394,8 @@ void island_enter_bytes(Islands *islands, Island *island, int64_t now_ps, bool a
         IslandMessage *message = &island->state->message[c];
         if (island->route[c] < 0) continue;
         if (at_sample) sample(islands, island, c, now_ps);
-        for (int32_t like = island->leader; like >= 0; like = islands->at[like].next_like) {
+        for (int32_t like = island->leader; like >= 0;
+             like = island_next_kept(islands, island, like)) {
             int32_t route = islands->at[like].route[c];
             for (int32_t step = recorded; step < recorded + 2; step++)
                 ledger_add_bytes(islands->ledger, route, step, message->step_bytes[step & 1], 0);

@@ -148,18 +148,35 @@ static void raise_most(LoadClass *class, int64_t bytes) {
     if (share > class->in->utilisation_max) class->in->utilisation_max = share;
 }
 
+/// Add the totals of `n` links of a class, but for the hottest.
+static inline void add_totals(LoadClass *class, const LinkSample *sample, int64_t n) {
+    TraceTierLoad *tier = class->in;
+    tier->bytes += n * sample->bytes;
+    tier->lost_bytes += n * sample->lost_bytes;
+    tier->congested_ps += n * sample->congested_ps;
+    if (sample->bytes > class->most_bytes) raise_most(class, sample->bytes);
+    int bin = bin_of(class, sample->bytes);
+    if (bin > 0) tier->histogram[bin] += n * class->width;
+}
+
 static inline void add_sample(LoadAdder *adder, uint16_t place, const LinkSample *sample) {
     if (place == PLACE_ABROAD) return;
     LoadSum *sum = adder->sum;
-    LoadClass *class = &adder->classes.at[place - PLACE_CLASS];
-    TraceTierLoad *tier = class->in;
-    tier->bytes += sample->bytes;
-    tier->lost_bytes += sample->lost_bytes;
-    tier->congested_ps += sample->congested_ps;
-    if (sample->bytes > class->most_bytes) raise_most(class, sample->bytes);
-    int bin = bin_of(class, sample->bytes);
-    if (bin > 0) tier->histogram[bin] += class->width;
+    add_totals(&adder->classes.at[place - PLACE_CLASS], sample, 1);
     if (is_hot(sum, adder->hot_links, sample)) insert_hot(sum, adder->hot_links, sample);
+}
+
+void load_add_alike(LoadAdder *adder, const LinkSample *each, const int32_t link[], int64_t n) {
+    uint16_t place = place_of(adder, link[0]);
+    if (place == PLACE_UNKNOWN) place = find_place(adder, link[0]);
+    if (place == PLACE_ABROAD) return;
+    add_totals(&adder->classes.at[place - PLACE_CLASS], each, n);
+    for (int64_t i = 0; i < n; i++) {
+        LinkSample one = *each;
+        one.link = link[i];
+        if (!is_hot(adder->sum, adder->hot_links, &one)) break; // nor are those after it
+        insert_hot(adder->sum, adder->hot_links, &one);
+    }
 }
 
 void load_add_link(LoadAdder *adder, LinkId link, int64_t bytes, int64_t lost_bytes,

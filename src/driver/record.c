@@ -86,6 +86,13 @@ static void add_interval(void *context, int64_t index, const LinkSample sample[]
     load_add(&recorder->adder, sample, n);
 }
 
+static void add_interval_alike(void *context, int64_t index, const LinkSample *each,
+                               const int32_t link[], int64_t n) {
+    Recorder *recorder = context;
+    load_adder_into(&recorder->adder, recorder_interval_sum(recorder, index));
+    load_add_alike(&recorder->adder, each, link, n);
+}
+
 Status recorder_open(Recorder *recorder, const RunSpec *run, const Cluster *cluster, Comm *comm,
                      int64_t interval_ps, const char *command_line) {
     recorder->run = run;
@@ -131,7 +138,8 @@ Status recorder_open(Recorder *recorder, const RunSpec *run, const Cluster *clus
         .command_line = command_line,
     };
     TRY(trace_create(comm, &info, &recorder->trace));
-    recorder->ops->sample_into(recorder->engine, (LinkSink){add_interval, recorder});
+    recorder->ops->sample_into(recorder->engine,
+                               (LinkSink){add_interval, recorder, add_interval_alike});
     return status_ok();
 }
 
@@ -266,7 +274,7 @@ static Status write_full(Recorder *recorder, int32_t step) {
     for (; block.first < nlinks && status_is_ok(&status); block.first += block.n) {
         block.n = nlinks - block.first < BLOCK_LINKS ? nlinks - block.first : BLOCK_LINKS;
         memset(block.bytes, 0, bytes);
-        recorder->ops->step_links(recorder->engine, step, (LinkSink){add_full, &block});
+        recorder->ops->step_links(recorder->engine, step, (LinkSink){add_full, &block, NULL});
         comm_sum_i64(recorder->comm, block.bytes, (int)block.n);
         status =
             trace_write_full_links(recorder->trace, block.first, root ? block.n : 0, block.bytes);
@@ -281,6 +289,12 @@ static void add_step(void *context, int64_t step, const LinkSample sample[], int
     load_add(&((Recorder *)context)->adder, sample, n);
 }
 
+static void add_step_alike(void *context, int64_t step, const LinkSample *each,
+                           const int32_t link[], int64_t n) {
+    (void)step;
+    load_add_alike(&((Recorder *)context)->adder, each, link, n);
+}
+
 /// The load of a step over the links of all ranks; complete on rank 0.
 static void step_load(Recorder *recorder, int32_t step, int64_t start_ps, int64_t end_ps,
                       TraceHotLink hot[], TraceLoad *load) {
@@ -288,7 +302,8 @@ static void step_load(Recorder *recorder, int32_t step, int64_t start_ps, int64_
     sum->start_ps = start_ps;
     sum->end_ps = end_ps;
     load_adder_into(&recorder->adder, sum);
-    recorder->ops->step_links(recorder->engine, step, (LinkSink){add_step, recorder});
+    recorder->ops->step_links(recorder->engine, step,
+                              (LinkSink){add_step, recorder, add_step_alike});
     merge_ranks(recorder, sum, 1);
     load_finish(recorder->cluster, sum, hot, load);
     memory_free("record.step", sum, sum_bytes(recorder));

@@ -89,6 +89,9 @@ typedef struct LinkSample {
 typedef struct LinkSink {
     void (*put)(void *context, int64_t index, const LinkSample sample[], int64_t n);
     void *context;
+    /// The totals of each of link[n], ascending, of one tier, direction and capacity; NULL: put() gets them all.
+    void (*put_alike)(void *context, int64_t index, const LinkSample *each, const int32_t link[],
+                      int64_t n);
 } LinkSink;
 
 #endif

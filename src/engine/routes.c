@@ -1,5 +1,6 @@
 #include "engine/routes.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/check.h"
@@ -66,6 +67,10 @@ void routes_fini(Routes *routes) {
     runs_fini(&routes->uses);
     table_free(&routes->by_key);
     array_free(&routes->merge);
+    array_free(&routes->muted);
+    array_free(&routes->alike_at);
+    array_free(&routes->alike);
+    array_free(&routes->alike_link);
     array_free(&routes->sorted);
 }
 
@@ -192,9 +197,10 @@ static Status make_route(Routes *routes, const Transfer *transfer, int32_t *out)
         foreign = foreign || !own;
         int64_t capacity;
         if (own || !routes->own_only) {
-            routes->merge.at[nkept++] = use;
             int32_t slot = slot_of(routes, use.link); // may move the capacities
             capacity = routes->capacity[slot];
+            use.link = slot;
+            if (!routes_is_muted(routes, slot)) routes->merge.at[nkept++] = use;
         } else {
             capacity = capacity_of(routes, use.link);
         }
@@ -203,8 +209,9 @@ static Status make_route(Routes *routes, const Transfer *transfer, int32_t *out)
     }
     int32_t r = take_route(routes), first = runs_take(&routes->uses, run_length(nkept));
     for (int32_t u = 0; u < nkept; u++)
-        ((RouteUse *)routes->uses.at)[first + u] = (RouteUse){
-            slot_of(routes, routes->merge.at[u].link), (int32_t)routes->merge.at[u].weight};
+        ((RouteUse *)routes->uses.at)[first + u] =
+            (RouteUse){(int32_t)routes->merge.at[u].link,
+                       (int32_t)routes->merge.at[u].weight}; // a slot by now
     routes->at[r] =
         (Route){.unit_bytes = routing_unit_bytes(routes->cluster, transfer->queue_pairs),
                 .alone_level = alone_level,
@@ -293,4 +300,23 @@ void routes_slots_by_link(const Routes *routes, int32_t slots[]) {
     for (int64_t p = 0; p < routes->npages; p++)
         for (int64_t i = 0; routes->page[p] && i < LINK_PAGE; i++)
             if (routes->page[p][i] != 0) slots[n++] = routes->page[p][i] - 1;
+}
+
+static int link_compare(const void *a, const void *b) {
+    int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
+    return (x > y) - (x < y);
+}
+
+void routes_stand_for(Routes *routes, const int32_t slot[], int64_t n) {
+    while (routes->muted.n < routes->nslots) array_push(&routes->muted, 0);
+    while (routes->alike_at.n < routes->nslots) array_push(&routes->alike_at, 0);
+    array_push(&routes->alike,
+               (SlotAlike){.first = (int32_t)routes->alike_link.n, .n = (int32_t)n});
+    routes->alike_at.at[slot[0]] = (int32_t)routes->alike.n;
+    for (int64_t i = 0; i < n; i++) {
+        array_push(&routes->alike_link, routes->link[slot[i]]);
+        if (i > 0) routes->muted.at[slot[i]] = 1;
+    }
+    qsort(&routes->alike_link.at[routes->alike.at[routes->alike.n - 1].first], (size_t)n,
+          sizeof(int32_t), link_compare);
 }

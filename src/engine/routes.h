@@ -42,6 +42,11 @@ typedef struct Route {
 
 enum { LINK_PAGE_BITS = 12, LINK_PAGE = 1 << LINK_PAGE_BITS };
 
+/// Links whose totals are those of one slot: alike_link[first .. first + n).
+typedef struct SlotAlike {
+    int32_t first, n;
+} SlotAlike;
+
 typedef struct LinkWeight {
     int64_t link;
     int64_t weight;
@@ -66,6 +71,10 @@ typedef struct Routes {
     int32_t first_free; ///< chained through `newer`
     int32_t oldest, newest;
     int64_t idle_uses;
+    ARRAY_OF(uint8_t) muted;    ///< by slot: routes do not keep it, another slot stands for it
+    ARRAY_OF(int32_t) alike_at; ///< by slot: index in alike + 1, 0: it stands for itself
+    ARRAY_OF(SlotAlike) alike;
+    ARRAY_OF(int32_t) alike_link;
     ARRAY_OF(LinkWeight) merge, sorted; ///< scratch
 } Routes;
 
@@ -89,6 +98,11 @@ static inline const RouteUse *routes_uses(const Routes *routes, const Route *rou
     return (const RouteUse *)routes->uses.at + route->first_use;
 }
 
+/// Let the first stand for all of slot[n]: what uses them uses them alike, so that totals need be kept once. Routes made from now on leave the others out, but for their price; idle ones are dropped.
+void routes_stand_for(Routes *routes, const int32_t slot[], int64_t n);
+static inline bool routes_is_muted(const Routes *routes, int32_t slot) {
+    return slot < routes->muted.n && routes->muted.at[slot];
+}
 /// All slots in the order of their link ids into slots[nslots].
 void routes_slots_by_link(const Routes *routes, int32_t slots[]);
 

@@ -118,6 +118,21 @@ static int64_t next_slot(int64_t word, uint64_t *bits) {
     return slot;
 }
 
+/// The totals of a slot that stands for several.
+static void put_alike(const Routes *routes, const SlotAlike *alike, int64_t index,
+                      const LinkSample *each, LinkSink sink) {
+    const int32_t *link = &routes->alike_link.at[alike->first];
+    if (sink.put_alike) {
+        sink.put_alike(sink.context, index, each, link, alike->n);
+        return;
+    }
+    for (int32_t i = 0; i < alike->n; i++) {
+        LinkSample one = *each;
+        one.link = link[i];
+        sink.put(sink.context, index, &one, 1);
+    }
+}
+
 void tally_put(const Tally *tally, const Routes *routes, int64_t index, int64_t now_ps,
                LinkSink sink) {
     enum { BATCH = 8 * WORD };
@@ -126,8 +141,13 @@ void tally_put(const Tally *tally, const Routes *routes, int64_t index, int64_t 
     int64_t n = 0;
     for (int64_t word = 0; word < tally->nwords; word++) {
         for (uint64_t bits = tally->used[word]; bits != 0;) {
-            LinkSample next = sample_slot(tally, routes, next_slot(word, &bits), now_ps);
-            if (next.bytes != 0 || next.lost_bytes != 0 || next.congested_ps != 0)
+            int64_t slot = next_slot(word, &bits);
+            LinkSample next = sample_slot(tally, routes, slot, now_ps);
+            if (next.bytes == 0 && next.lost_bytes == 0 && next.congested_ps == 0) continue;
+            if (slot < routes->alike_at.n && routes->alike_at.at[slot] > 0)
+                put_alike(routes, &routes->alike.at[routes->alike_at.at[slot] - 1], index, &next,
+                          sink);
+            else
                 sample[n++] = next;
         }
         if (n <= BATCH - WORD) continue;

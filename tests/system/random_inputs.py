@@ -1,6 +1,6 @@
 """Random small topologies and jobs as YAML, from a seed; not all are legal, as not all of a user's are.
 
-The catalogue entries `wide`, `port`, `domain-G` and `tiny` are written beside them: parts without limits that would
+The catalogue entries `wide`, `port`, `domain-G`, `tiny` and `tiny-tied` are written beside them: parts without limits that would
 refuse most draws. Everything else comes from the share folder.
 """
 
@@ -10,6 +10,8 @@ PORT_RATES = ("100 Gb/s", "200 Gb/s", "400 Gb/s")
 PARTS = {
     "hardware/wide.yaml": "schema_version: 1\nkind: switch\nports: 4096\nport_rate: 400 Gb/s\nlatency: 300 ns\n"
                           "typical_power: 500 W\n",
+    "models/tiny-tied.yaml": "schema_version: 1\nkind: model\nlayers: 8\nhidden: 1024\nheads: 16\nffn: 4096\n"
+                             "vocab: 16384\nactivation: gelu\ntied_embeddings: on\n",
     "models/tiny.yaml": "schema_version: 1\nkind: model\nlayers: 16\nhidden: 1024\nheads: 16\nkv_heads: 8\n"
                         "head_dim: 64\nffn: 4096\nvocab: 8192\nactivation: swiglu\ntied_embeddings: off\n",
 }
@@ -87,7 +89,7 @@ def common(draw, apart=False):
     return ["placement:", f"  kind: {kind}", *stride, f"seed: {draw.randint(1, 1000)}", "engine:",
             f"  kind: {'flow' if apart else draw.choice(('flow', 'flow', 'flow', 'closed'))}",
             f"  control_delay: {draw.choice(('0 us', '1 us', '10 us', '50 us'))}",
-            "trace:", "  intervals: 40", "  hot_links: 16", "  full_links: on"]
+            "trace:", f"  intervals: {draw.choice((7, 40, 40, 300))}", "  hot_links: 16", "  full_links: on"]
 
 
 def training(draw, folder, name, gpus, domain, apart=False):
@@ -101,7 +103,8 @@ def training(draw, folder, name, gpus, domain, apart=False):
     dp = draw.choice(("auto", replicas, draw.randint(2, max(replicas, 2)) if apart else draw.randint(1, replicas)))
     order = "tp-cp-pp-dp" if apart else draw.choice(("tp-cp-ep-dp-pp", "tp-cp-pp-dp"))
     flag = lambda: draw.choice(("on", "off"))
-    lines = ["schema_version: 1", "kind: training", "model: tiny", "parallel:", f"  tp: {tp}", f"  pp: {pp}",
+    model = "tiny-tied" if draw.random() < (0.3 if pp == 1 else 0.1) and pp * chunks <= 8 else "tiny"
+    lines = ["schema_version: 1", "kind: training", f"model: {model}", "parallel:", f"  tp: {tp}", f"  pp: {pp}",
              f"  dp: {dp}", f"  chunks: {chunks}",
              f"  schedule: {schedule}", f"  order: {order}",
              f"  zero: {draw.randint(0, 2)}", f"  microbatches: {microbatches}",
@@ -111,6 +114,8 @@ def training(draw, folder, name, gpus, domain, apart=False):
              f"  tp_overlap: {flag()}", f"  bucket_parameters: {draw.choice(('auto', 5000000, 40000000))}", "network:",
              f"  queue_pairs: {draw.choice((1, 2, 4, 16))}", f"  eager: {draw.choice(('1 B', '8 KiB', '1 MB'))}",
              f"  message_latency: {draw.choice(('5 us', '10 us', '60 us'))}",
+             f"  collective_base: {draw.choice(('0 us', '8.4 us', '8.4 us', '50 us'))}",
+             f"  round_latency: {draw.choice(('0 us', '10 us'))}",
              f"  dp_algorithm: {draw.choice(('ring', 'hierarchical', 'direct', 'halving_doubling'))}", "steps: 3"]
     if draw.random() < 0.6:
         lines += ["noise:", "  gpu_sigma: 3 %", "  step_sigma: 2 %", "  straggler_probability: 10 %"]

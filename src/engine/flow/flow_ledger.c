@@ -43,3 +43,15 @@ void ledger_add_period_slow(Flow *flow, int32_t slot, int64_t from_ps, int64_t t
     tally_slow_close(&flow->period, slot, to_ps, lost);
     flow->period_used = true;
 }
+
+void ledger_stand_for(Flow *flow, const int32_t slot[], int64_t n) {
+    routes_stand_for(&flow->routes, slot, n);
+}
+
+void ledger_forget_idle(Flow *flow) {
+    while (flow->routes.oldest >= 0) {
+        int32_t r = flow->routes.oldest;
+        stats_flush_route(flow, r);
+        routes_drop(&flow->routes, r);
+    }
+}

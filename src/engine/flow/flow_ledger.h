@@ -18,6 +18,9 @@ Status ledger_open(Flow *flow, const Transfer *transfer, int32_t *route, Price *
 void ledger_close(Flow *flow, int32_t route);
 /// Routes, slots and capacities of this engine; arrays move when routes are added.
 const Routes *ledger_routes(const Flow *flow);
+/// routes_stand_for; and forget the routes that nobody holds, which may name what is muted now.
+void ledger_stand_for(Flow *flow, const int32_t slot[], int64_t n);
+void ledger_forget_idle(Flow *flow);
 /// A transfer of `step` on a route has made progress of period_bytes since the last entry, and, of whole transfers that
 /// have ended, step_bytes in all.
 void ledger_add_bytes(Flow *flow, int32_t route, int32_t step, int64_t step_bytes,
