@@ -5,21 +5,23 @@
 
 enum { ARRAY_FIRST_CAPACITY = 8 };
 
-static const char *const array_label = "array";
+static const char *label_or_any(const char *label) { return label ? label : "array"; }
 
-void array_grow(void **block, int64_t *capacity, int64_t wanted, size_t element_bytes) {
+void array_grow(const char *label, void **block, int64_t *capacity, int64_t wanted,
+                size_t element_bytes) {
     if (wanted <= *capacity) return;
     int64_t grown = *capacity < ARRAY_FIRST_CAPACITY ? ARRAY_FIRST_CAPACITY : 2 * *capacity;
     if (grown < wanted) grown = wanted;
     CHECK(grown <= INT64_MAX / (int64_t)element_bytes, "array of %lld elements of %zu bytes",
           (long long)grown, element_bytes);
-    *block = memory_resize(array_label, *block, (size_t)*capacity * element_bytes,
+    *block = memory_resize(label_or_any(label), *block, (size_t)*capacity * element_bytes,
                            (size_t)grown * element_bytes);
     *capacity = grown;
 }
 
-void array_release(void **block, int64_t *n, int64_t *capacity, size_t element_bytes) {
-    memory_free(array_label, *block, (size_t)*capacity * element_bytes);
+void array_release(const char *label, void **block, int64_t *n, int64_t *capacity,
+                   size_t element_bytes) {
+    memory_free(label_or_any(label), *block, (size_t)*capacity * element_bytes);
     *block = NULL;
     *n = 0;
     *capacity = 0;

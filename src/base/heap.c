@@ -15,7 +15,7 @@ static bool item_before(const HeapItem *left, const HeapItem *right) {
 
 void heap_push(Heap *heap, HeapItem item) {
     if (heap->n == heap->capacity)
-        array_grow((void **)&heap->at, &heap->capacity, heap->n + 1, sizeof heap->at[0]);
+        array_grow("heap", (void **)&heap->at, &heap->capacity, heap->n + 1, sizeof heap->at[0]);
     int64_t hole = heap->n++;
     while (hole > 0) {
         int64_t parent = (hole - 1) / HEAP_ARITY;
@@ -50,5 +50,5 @@ HeapItem heap_pop(Heap *heap) {
 int64_t heap_next_ps(const Heap *heap) { return heap->n > 0 ? heap->at[0].time_ps : TIME_NEVER_PS; }
 
 void heap_free(Heap *heap) {
-    array_release((void **)&heap->at, &heap->n, &heap->capacity, sizeof heap->at[0]);
+    array_release("heap", (void **)&heap->at, &heap->n, &heap->capacity, sizeof heap->at[0]);
 }

@@ -22,6 +22,7 @@ typedef struct Diagnostic {
 typedef struct Diagnostics {
     Diagnostic *at;
     int64_t n, capacity;
+    const char *label; ///< array.h
     int64_t errors;  ///< different ones, shown or not
     int64_t reports; ///< calls: what was read between two equal counts is good
 } Diagnostics;

@@ -130,7 +130,8 @@ void text_printf(TextBuffer *buffer, const char *format, ...) {
     va_end(arguments);
     CHECK(length >= 0, "cannot format '%s'", format);
     if (buffer->n + length + 1 > buffer->capacity)
-        array_grow((void **)&buffer->bytes, &buffer->capacity, buffer->n + length + 1, 1);
+        array_grow("config.text", (void **)&buffer->bytes, &buffer->capacity,
+                   buffer->n + length + 1, 1);
     vsnprintf(buffer->bytes + buffer->n, (size_t)length + 1, format, again);
     va_end(again);
     buffer->n += length;
@@ -138,7 +139,7 @@ void text_printf(TextBuffer *buffer, const char *format, ...) {
 
 void text_put(TextBuffer *buffer, char character) {
     if (buffer->n + 2 > buffer->capacity)
-        array_grow((void **)&buffer->bytes, &buffer->capacity, buffer->n + 2, 1);
+        array_grow("config.text", (void **)&buffer->bytes, &buffer->capacity, buffer->n + 2, 1);
     buffer->bytes[buffer->n++] = character;
     buffer->bytes[buffer->n] = '\0';
 }
@@ -146,7 +147,7 @@ void text_put(TextBuffer *buffer, char character) {
 char *text_take(TextBuffer *buffer) {
     char *exact = memory_alloc(LABEL, (size_t)buffer->n + 1);
     if (buffer->n > 0) memcpy(exact, buffer->bytes, (size_t)buffer->n);
-    array_release((void **)&buffer->bytes, &buffer->n, &buffer->capacity, 1);
+    array_release("config.text", (void **)&buffer->bytes, &buffer->n, &buffer->capacity, 1);
     return exact;
 }
 

@@ -7,6 +7,7 @@
 #include "driver/record.h"
 #include "driver/report.h"
 #include "driver/step_dist.h"
+#include "driver/toll.h"
 #include "driver/traffic_run.h"
 
 static double wall_s(void) {
@@ -96,21 +97,25 @@ static Status play_training(const RunSpec *run, const Cluster *cluster, Comm *co
             status = recorder_static_gpus(recorder, machine->layout.first_gpu,
                                           machine->layout.nslots * machine->layout.width,
                                           &machine->layout.placement);
+        Toll toll = toll_begin(machine);
         if (status_is_ok(&status))
             status = step_play(machine, training_step_done, &training, options->stop);
-        machine_note_run(machine, recorder->trace);
+        toll_note(&toll, machine, recorder->trace, options->progress);
+        footprint_count_training(&recorder->footprint, machine);
     }
     machine_destroy(machine);
     return status;
 }
 
-static void print_memory(FILE *out) {
-    MemoryRow row[64];
-    int n = memory_report(row, 64);
+static void print_memory(FILE *out, const Footprint *footprint) {
+    enum { ROWS = 128 };
+    MemoryRow row[ROWS];
+    int n = memory_report(row, ROWS);
     fprintf(out, "\n  %-24s %14s %14s\n", "memory of rank 0", "now, bytes", "most, bytes");
-    for (int i = 0; i < n && i < 64; i++)
+    for (int i = 0; i < n && i < ROWS; i++)
         fprintf(out, "  %-24s %14lld %14lld\n", row[i].label, (long long)row[i].live_bytes,
                 (long long)row[i].high_bytes);
+    footprint_print(footprint, out);
 }
 
 static const char *closing_word(const Status *status) {
@@ -127,17 +132,20 @@ static Status play(const RunSpec *run, const Cluster *cluster, Comm *comm,
                              : traffic_play(run, cluster, comm, options->csv_text,
                                             options->command_line, &recorder, options->stop);
     status = comm_agree(comm, status);
+    footprint_gather(&recorder.footprint, comm);
     if (recorder.trace && status.code != STATUS_OUTPUT) {
         double seconds[2] = {wall_s() - wall_begin_s, cpu_s()};
         (void)trace_run_double(recorder.trace, "wall_s", seconds[0]);
         (void)trace_run_double(recorder.trace, "cpu_s_rank0", seconds[1]);
+        footprint_note(&recorder.footprint, recorder.trace);
     }
     Status closed = recorder_close(&recorder, closing_word(&status));
     if (status_is_ok(&status)) status = closed;
     bool root = comm_rank(comm) == 0;
     if (root && options->table)
         (training ? report_training : report_traffic)(options->table, &recorder);
-    if (root && options->memory) print_memory(options->table ? options->table : stdout);
+    if (root && options->memory)
+        print_memory(options->table ? options->table : stdout, &recorder.footprint);
     array_free(&recorder.step);
     return status;
 }

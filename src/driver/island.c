@@ -11,6 +11,9 @@
 
 #define LABEL "driver.islands"
 #define LABEL_SHAPES "driver.shapes"
+#define LABEL_DONE "driver.done"
+#define LABEL_SLOTS "driver.slots"
+#define LABEL_WINDOW "driver.window"
 
 /// Are the slots of this rank whole replicas, stage by stage, or spares?
 static bool slots_are_replicas(const Machine *machine) {
@@ -186,8 +189,8 @@ static const IslandShape *take_shape(Islands *islands, const Draft *draft) {
 static void make_island(Islands *islands, Island *island, const Draft *draft) {
     size_t channels = (size_t)islands->channels, nlanes = (size_t)draft->shape.nlanes;
     island->shape = take_shape(islands, draft);
-    island->slot = memory_alloc(LABEL, sizeof(int32_t) * nlanes);
-    island->bound = memory_alloc(LABEL, sizeof(BoundLane) * nlanes);
+    island->slot = memory_alloc(LABEL_SLOTS, sizeof(int32_t) * nlanes);
+    island->bound = memory_alloc(LABEL_SLOTS, sizeof(BoundLane) * nlanes);
     island->route = memory_alloc(LABEL, sizeof(int32_t) * channels);
     island->ring_uses = memory_alloc(LABEL, sizeof(uint16_t) * channels);
     if (nlanes > 0) memcpy(island->slot, draft->slot.at, sizeof(int32_t) * nlanes);
@@ -215,6 +218,7 @@ static bool make_islands(Islands *islands) {
         Island *island = &islands->at[i];
         island->unit = &islands->machine->unit[i * islands->stages];
         island->done.free = -1;
+        island->done.at.label = LABEL_DONE;
         island->leader = (int32_t)i;
         island->nlike = 1;
         island->next_like = -1;
@@ -234,6 +238,12 @@ static bool make_islands(Islands *islands) {
     array_free(&draft.use);
     array_free(&draft.slot);
     return fits;
+}
+
+static void label_arrays(Islands *islands) {
+    islands->slot_lane.label = islands->slot_bound.label = LABEL_SLOTS;
+    islands->slot_notes.label = islands->slot_bind.label = LABEL_SLOTS;
+    islands->undo.label = islands->slow.label = islands->bind.label = LABEL_WINDOW;
 }
 
 bool islands_possible(const Machine *machine) {
@@ -257,6 +267,7 @@ void islands_create(Machine *machine) {
                            sizeof(IslandMessage) * (size_t)islands->channels +
                            sizeof(int64_t) * (size_t)(islands->stages + islands->channels);
     islands->windows = 1;
+    label_arrays(islands);
     islands->filling = filling_create();
     int64_t agreed = make_islands(islands);
     comm_min_i64(machine->comm, &agreed, 1);
@@ -280,8 +291,8 @@ static void free_island(const Islands *islands, Island *island) {
         if (island->route[c] >= 0) ledger_close(islands->ledger, island->route[c]);
     if (island->shape) {
         size_t nlanes = (size_t)island->shape->nlanes;
-        memory_free(LABEL, island->slot, sizeof(int32_t) * nlanes);
-        memory_free(LABEL, island->bound, sizeof(BoundLane) * nlanes);
+        memory_free(LABEL_SLOTS, island->slot, sizeof(int32_t) * nlanes);
+        memory_free(LABEL_SLOTS, island->bound, sizeof(BoundLane) * nlanes);
         memory_free(LABEL, island->route, sizeof(int32_t) * channels);
         memory_free(LABEL, island->ring_uses, sizeof(uint16_t) * channels);
         memory_free(LABEL, island->state, islands->state_bytes);

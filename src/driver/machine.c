@@ -109,6 +109,7 @@ Status machine_create(const RunSpec *run, const Cluster *cluster, Comm *comm, Ma
     machine->nranks = comm_nranks(comm);
     machine->steps = machine->job->steps;
     machine->done.free = -1;
+    machine->done.at.label = "driver.done";
     machine->failure = status_ok();
     const JobSpec *job = machine->job;
     TRY(layout_init(&machine->layout, cluster, job, machine->rank, machine->nranks));
@@ -147,17 +148,6 @@ void machine_open_engine(Machine *machine, int64_t interval_ps) {
         machine->engine = machine->ops->create(machine->cluster, &spec);
     }
     quiet_prepare(machine);
-}
-
-void machine_note_run(const Machine *machine, Trace *trace) {
-    if (!trace) return;
-    ExchangeStats stats = exchange_stats(machine->exchange);
-    int64_t sums[3] = {stats.messages, stats.bytes, islands_count(machine->islands)};
-    comm_sum_i64(machine->comm, sums, 3);
-    (void)trace_run_int(trace, "exchange_rounds", stats.rounds);
-    (void)trace_run_int(trace, "exchange_messages", sums[0]);
-    (void)trace_run_int(trace, "exchange_bytes", sums[1]);
-    (void)trace_run_int(trace, "islands", sums[2]);
 }
 
 static void free_groups(Machine *machine) {

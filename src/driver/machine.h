@@ -192,8 +192,6 @@ typedef struct Machine {
 Status machine_create(const RunSpec *run, const Cluster *cluster, Comm *comm, Machine **machine);
 /// The engine, once the sampling interval is known.  MPI: local.
 void machine_open_engine(Machine *machine, int64_t interval_ps);
-/// Rounds, messages and bytes of the exchanges as attributes of /run.  MPI: collective.
-void machine_note_run(const Machine *machine, Trace *trace);
 void machine_destroy(Machine *machine);
 
 /// unit.c: issue what can be issued.

@@ -7,6 +7,7 @@
 #define COLOSSIM_DRIVER_RECORD_H
 
 #include "base/array.h"
+#include "driver/footprint.h"
 #include "driver/load.h"
 #include "driver/machine.h"
 #include "engine/engine_ops.h"
@@ -40,6 +41,7 @@ typedef struct Recorder {
         pending; ///< sums of this rank for intervals that wait for their step, one behind the other
     int64_t npending, pending_capacity, first_interval;
     ARRAY_OF(StepSummary) step;
+    Footprint footprint; ///< counts, set before the engine is destroyed
 } Recorder;
 
 /// Sampling interval for a step of about estimate_ps: the 1-2-5 value nearest above estimate / intervals.

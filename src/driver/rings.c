@@ -8,6 +8,8 @@
 #include "engine/flow/maxmin.h"
 
 #define LABEL "driver.rings"
+#define LABEL_SLOTS "driver.slots"
+#define LABEL_USES "driver.uses"
 
 enum { LEVEL_UNKNOWN = -1 };
 
@@ -16,6 +18,9 @@ Rings *rings_create(Islands *islands) {
     rings->islands = islands;
     rings->ledger = islands->ledger;
     rings->free_use = -1;
+    rings->slot_first.label = rings->slot_demand.label = LABEL_SLOTS;
+    rings->ring.label = LABEL;
+    rings->use.label = rings->contended.label = LABEL_USES;
     return rings;
 }
 
@@ -334,6 +339,7 @@ static void tidy_contended(Rings *rings) {
 
 static void make_system(Rings *rings, RingSystem *system) {
     const Islands *islands = rings->islands;
+    system->cap.label = system->capacity.label = system->use.label = LABEL_USES;
     system->transfer_of_ring = memory_alloc(LABEL, sizeof(int32_t) * (size_t)rings->ring.n);
     for (int32_t r = 0; r < rings->ring.n; r++) {
         if (!on_links(&rings->ring.at[r])) continue;
@@ -354,12 +360,12 @@ static void make_system(Rings *rings, RingSystem *system) {
 static void fill_system(const Rings *rings, RingSystem *system, int64_t ring_level[]) {
     size_t ntransfers = (size_t)system->cap.n, nuses = (size_t)system->use.n;
     size_t nlinks = (size_t)system->capacity.n, nrings = (size_t)system->ring.n;
-    int64_t *first = memory_alloc(LABEL, sizeof(int64_t) * (ntransfers + 2));
-    int32_t *link = memory_alloc(LABEL, sizeof(int32_t) * nuses);
-    int32_t *weight = memory_alloc(LABEL, sizeof(int32_t) * nuses);
-    int64_t *level = memory_alloc(LABEL, sizeof(int64_t) * ntransfers);
-    int64_t *bottleneck = memory_alloc(LABEL, sizeof(int64_t) * ntransfers);
-    int64_t *link_level = memory_alloc(LABEL, sizeof(int64_t) * nlinks);
+    int64_t *first = memory_alloc(LABEL_USES, sizeof(int64_t) * (ntransfers + 2));
+    int32_t *link = memory_alloc(LABEL_USES, sizeof(int32_t) * nuses);
+    int32_t *weight = memory_alloc(LABEL_USES, sizeof(int32_t) * nuses);
+    int64_t *level = memory_alloc(LABEL_USES, sizeof(int64_t) * ntransfers);
+    int64_t *bottleneck = memory_alloc(LABEL_USES, sizeof(int64_t) * ntransfers);
+    int64_t *link_level = memory_alloc(LABEL_USES, sizeof(int64_t) * nlinks);
     for (size_t u = 0; u < nuses; u++) first[system->use.at[u].transfer + 2]++;
     for (size_t f = 2; f < ntransfers + 2; f++) first[f] += first[f - 1];
     for (size_t u = 0; u < nuses; u++) {
@@ -390,12 +396,12 @@ static void fill_system(const Rings *rings, RingSystem *system, int64_t ring_lev
             fixed++;
         }
     }
-    memory_free(LABEL, first, sizeof(int64_t) * (ntransfers + 2));
-    memory_free(LABEL, link, sizeof(int32_t) * nuses);
-    memory_free(LABEL, weight, sizeof(int32_t) * nuses);
-    memory_free(LABEL, level, sizeof(int64_t) * ntransfers);
-    memory_free(LABEL, bottleneck, sizeof(int64_t) * ntransfers);
-    memory_free(LABEL, link_level, sizeof(int64_t) * nlinks);
+    memory_free(LABEL_USES, first, sizeof(int64_t) * (ntransfers + 2));
+    memory_free(LABEL_USES, link, sizeof(int32_t) * nuses);
+    memory_free(LABEL_USES, weight, sizeof(int32_t) * nuses);
+    memory_free(LABEL_USES, level, sizeof(int64_t) * ntransfers);
+    memory_free(LABEL_USES, bottleneck, sizeof(int64_t) * ntransfers);
+    memory_free(LABEL_USES, link_level, sizeof(int64_t) * nlinks);
 }
 
 /// Level of a link by the definition, if collectives at their levels were all its users; INT64_MAX: it holds none.

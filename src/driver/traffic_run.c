@@ -330,7 +330,11 @@ Status traffic_play(const RunSpec *run, const Cluster *cluster, Comm *comm, cons
     TrafficRun traffic = {.run = run, .job = &run->job[0], .cluster = cluster};
     Status status = open_run(&traffic, comm, csv_text, command_line, recorder);
     if (status_is_ok(&status)) status = play_steps(&traffic, comm, recorder, stop);
-    if (traffic.engine) traffic.ops->destroy(traffic.engine);
+    if (traffic.engine) {
+        footprint_count(&recorder->footprint, cluster_ngpus(cluster),
+                        traffic.ops->sizes(traffic.engine));
+        traffic.ops->destroy(traffic.engine);
+    }
     recorder->engine = NULL;
     memory_free("traffic.flows", traffic.row, sizeof(FlowRow) * (size_t)traffic.nrows);
     return status;

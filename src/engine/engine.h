@@ -75,6 +75,12 @@ typedef struct Completion {
     int64_t alone_ps; ///< duration alone on all its links (rounded alike: equal if never slowed)
 } Completion;
 
+/// What an engine keeps state for: links that any transfer has touched, the most transfers it has held at once, and the
+/// links of the routes it knows, each counted for each route.
+typedef struct EngineSizes {
+    int64_t links, transfers, uses;
+} EngineSizes;
+
 /// Bytes a link carried for one step, or within one sampling interval.
 typedef struct LinkSample {
     LinkId link;

@@ -59,6 +59,9 @@ static Status adopt_nothing(Engine *engine, const Transfer *transfer, const Tran
     return status_ok();
 }
 static void settle_nothing(Engine *engine) { (void)engine; }
+static EngineSizes sizes_closed(const Engine *engine) {
+    return closed_sizes((const Closed *)engine);
+}
 
 static Engine *create_flow(const Cluster *cluster, const EngineSpec *spec) {
     return (Engine *)flow_create(cluster, spec);
@@ -100,16 +103,17 @@ static Status adopt_flow(Engine *engine, const Transfer *transfer, const Transfe
     return flow_adopt((Flow *)engine, transfer, state);
 }
 static void settle_adopted_flow(Engine *engine) { flow_settle_adopted((Flow *)engine); }
+static EngineSizes sizes_flow(const Engine *engine) { return flow_sizes((const Flow *)engine); }
 
 static const EngineOps ENGINES[ENGINE_KIND_N] = {
     [ENGINE_CLOSED] = {"closed", create_closed, destroy_closed, submit_closed, next_closed,
                        now_closed, advance_closed, drain_closed, nunfinished_closed, alone_closed,
                        step_links_closed, step_clear_closed, no_intervals, is_private_closed,
-                       none_announced, none_exposed, adopt_nothing, settle_nothing},
+                       none_announced, none_exposed, adopt_nothing, settle_nothing, sizes_closed},
     [ENGINE_FLOW] = {"flow", create_flow, destroy_flow, submit_flow, next_flow, now_flow,
                      advance_flow, drain_flow, nunfinished_flow, alone_flow, step_links_flow,
                      step_clear_flow, sample_into_flow, is_private_flow, nannounced_flow,
-                     take_exposed_flow, adopt_flow, settle_adopted_flow},
+                     take_exposed_flow, adopt_flow, settle_adopted_flow, sizes_flow},
 };
 
 const EngineOps *engine_ops_of(EngineKind kind) {

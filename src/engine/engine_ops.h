@@ -53,6 +53,7 @@ typedef struct EngineOps {
     int64_t (*take_exposed)(Engine *engine, TransferState states[], int64_t capacity);
     Status (*adopt)(Engine *engine, const Transfer *transfer, const TransferState *state);
     void (*settle_adopted)(Engine *engine);
+    EngineSizes (*sizes)(const Engine *engine);
 } EngineOps;
 
 /// The table of an engine.

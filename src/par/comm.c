@@ -3,6 +3,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/check.h"
 #include "base/memory.h"
@@ -11,6 +12,7 @@
 struct Comm {
     MPI_Comm mpi;
     int rank, nranks;
+    CommStats *stats; ///< behind a pointer: to count is no change of a communicator
 };
 
 static const char *const comm_label = "comm";
@@ -27,8 +29,14 @@ static void abort_all(void) {
     MPI_Abort(MPI_COMM_WORLD, 1);
 }
 
-Comm *comm_create_world(void) {
+static Comm *comm_make(void) {
     Comm *comm = memory_alloc(comm_label, sizeof *comm);
+    comm->stats = memory_alloc(comm_label, sizeof *comm->stats);
+    return comm;
+}
+
+Comm *comm_create_world(void) {
+    Comm *comm = comm_make();
     MPI_Comm_dup(MPI_COMM_WORLD, &comm->mpi);
     MPI_Comm_rank(comm->mpi, &comm->rank);
     MPI_Comm_size(comm->mpi, &comm->nranks);
@@ -37,14 +45,16 @@ Comm *comm_create_world(void) {
 }
 
 Comm *comm_create_self(void) {
-    Comm *comm = memory_alloc(comm_label, sizeof *comm);
-    *comm = (Comm){.mpi = MPI_COMM_SELF, .rank = 0, .nranks = 1};
+    Comm *comm = comm_make();
+    comm->mpi = MPI_COMM_SELF;
+    comm->nranks = 1;
     return comm;
 }
 
 void comm_destroy(Comm *comm) {
     if (!comm) return;
     if (comm->mpi != MPI_COMM_SELF) MPI_Comm_free(&comm->mpi);
+    memory_free(comm_label, comm->stats, sizeof *comm->stats);
     memory_free(comm_label, comm, sizeof *comm);
 }
 
@@ -53,6 +63,21 @@ int comm_rank(const Comm *comm) { return comm->rank; }
 int comm_nranks(const Comm *comm) { return comm->nranks; }
 
 MPI_Comm comm_mpi(const Comm *comm) { return comm->mpi; }
+
+CommStats comm_stats(const Comm *comm) { return *comm->stats; }
+
+int64_t comm_clock_ns(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/// Enter one more agreement that began at begin_ns.
+static void count_agreement(const Comm *comm, int64_t bytes, int64_t begin_ns) {
+    comm->stats->agreements++;
+    comm->stats->bytes += bytes;
+    comm->stats->wait_ns += comm_clock_ns() - begin_ns;
+}
 
 void comm_check_same(const Comm *comm, int64_t value, const char *what) {
     if (comm->nranks == 1) return;
@@ -68,7 +93,9 @@ static void reduce(const Comm *comm, void *values, int n, MPI_Datatype type, MPI
 #ifdef COLOSSIM_DEBUG
     comm_check_same(comm, n, "number of values to reduce");
 #endif
+    int64_t begin_ns = comm_clock_ns();
     MPI_Allreduce(MPI_IN_PLACE, values, n, type, op, comm->mpi);
+    count_agreement(comm, n * (int64_t)sizeof(int64_t), begin_ns);
 }
 
 void comm_min_i64(const Comm *comm, int64_t *values, int n) {
@@ -94,7 +121,9 @@ static int mpi_count(int64_t n_bytes) {
 
 void comm_broadcast(const Comm *comm, void *bytes, int64_t n, int root) {
     if (comm->nranks == 1) return;
+    int64_t begin_ns = comm_clock_ns();
     MPI_Bcast(bytes, mpi_count(n), MPI_BYTE, root, comm->mpi);
+    count_agreement(comm, comm->rank == root ? n : 0, begin_ns);
 }
 
 /// Storage for blocks of `sizes[nranks]` bytes; fills first[].
@@ -126,18 +155,22 @@ static Gathered collect(const Comm *comm, const void *bytes, int64_t n, bool eve
     size_t table_bytes = (size_t)nranks * sizeof(int);
     int *sizes = memory_alloc(comm_label, table_bytes);
     int *starts = memory_alloc(comm_label, table_bytes);
+    int64_t begin_ns = comm_clock_ns();
     if (everywhere)
         MPI_Allgather(&size, 1, MPI_INT, sizes, 1, MPI_INT, comm->mpi);
     else
         MPI_Gather(&size, 1, MPI_INT, sizes, 1, MPI_INT, 0, comm->mpi);
+    count_agreement(comm, sizeof size, begin_ns);
     if (everywhere || comm->rank == 0) {
         all = gathered_make(nranks, sizes);
         for (int r = 0; r < nranks; r++) starts[r] = (int)all.first[r];
     }
+    begin_ns = comm_clock_ns();
     if (everywhere)
         MPI_Allgatherv(bytes, size, MPI_BYTE, all.bytes, sizes, starts, MPI_BYTE, comm->mpi);
     else
         MPI_Gatherv(bytes, size, MPI_BYTE, all.bytes, sizes, starts, MPI_BYTE, 0, comm->mpi);
+    count_agreement(comm, n, begin_ns);
     memory_free(comm_label, sizes, table_bytes);
     memory_free(comm_label, starts, table_bytes);
     return all;
@@ -152,7 +185,10 @@ Gathered comm_gather(const Comm *comm, const void *bytes, int64_t n) {
 }
 
 void comm_barrier(const Comm *comm) {
-    if (comm->nranks > 1) MPI_Barrier(comm->mpi);
+    if (comm->nranks == 1) return;
+    int64_t begin_ns = comm_clock_ns();
+    MPI_Barrier(comm->mpi);
+    count_agreement(comm, 0, begin_ns);
 }
 
 Status comm_agree(const Comm *comm, Status status) {

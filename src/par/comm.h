@@ -65,6 +65,19 @@ void comm_barrier(const Comm *comm);
 /// MPI: collective.
 Status comm_agree(const Comm *comm, Status status);
 
+/// What this rank has done since creation. A call that needs two MPI calls (comm_allgather: lengths, then bytes) counts
+/// as two; a communicator of one rank counts nothing.
+typedef struct CommStats {
+    int64_t agreements; ///< MPI-collective calls
+    int64_t bytes;      ///< handed to them by this rank
+    int64_t wait_ns;    ///< wall time in them: waiting for others, and the network
+} CommStats;
+
+CommStats comm_stats(const Comm *comm);
+
+/// Wall clock for such stretches: two calls take some 50 ns, an agreement some 700 (tests/bench/par.exchange.n2.csv).
+int64_t comm_clock_ns(void);
+
 /// CHECK that all ranks pass the same value; call it in debug builds on arguments that must match.
 /// MPI: collective.
 void comm_check_same(const Comm *comm, int64_t value, const char *what);

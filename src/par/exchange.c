@@ -157,6 +157,13 @@ static void send_first(Exchange *exchange, int to_rank) {
     exchange->stats.bytes += bytes;
 }
 
+/// Until everything posted has come and gone.
+static void wait_all(Exchange *exchange) {
+    int64_t begin_ns = comm_clock_ns();
+    MPI_Waitall(2 * exchange->nranks, exchange->requests, MPI_STATUSES_IGNORE);
+    exchange->stats.wait_ns += comm_clock_ns() - begin_ns;
+}
+
 /// Send and receive what did not fit into the first messages, which have all arrived.
 static void pass_rest(Exchange *exchange) {
     for (int r = 0; r < exchange->nranks; r++) {
@@ -176,7 +183,7 @@ static void pass_rest(Exchange *exchange) {
             exchange->stats.bytes += to_send;
         }
     }
-    MPI_Waitall(2 * exchange->nranks, exchange->requests, MPI_STATUSES_IGNORE);
+    wait_all(exchange);
 }
 
 static void deliver_to_others(Exchange *exchange) {
@@ -188,7 +195,7 @@ static void deliver_to_others(Exchange *exchange) {
         seal(exchange, &exchange->out[to_rank]);
         send_first(exchange, to_rank);
     }
-    MPI_Waitall(2 * nranks, exchange->requests, MPI_STATUSES_IGNORE);
+    wait_all(exchange);
     for (int r = 0; r < nranks; r++) {
         if (r == exchange->rank) continue;
         const Bundle *in = &exchange->in[exchange->half][r];

@@ -31,6 +31,7 @@ typedef struct ExchangeStats {
     int64_t rounds;
     int64_t messages; ///< sent, second messages included
     int64_t bytes;    ///< sent, headers included
+    int64_t wait_ns;  ///< wall time until messages of a round had come and gone
 } ExchangeStats;
 
 /// MPI: collective (local for one rank, as everything below).

@@ -332,6 +332,10 @@ Status trace_run_double(Trace *trace, const char *name, double value) {
     return slab_leave(trace, h5_attribute(trace->file, "/run", name, TRACE_F64, 0, &value));
 }
 
+Status trace_run_doubles(Trace *trace, const char *name, const double values[], int n) {
+    return slab_leave(trace, h5_attribute(trace->file, "/run", name, TRACE_F64, n, values));
+}
+
 Status trace_run_int(Trace *trace, const char *name, int64_t value) {
     return slab_leave(trace, h5_attribute(trace->file, "/run", name, TRACE_I64, 0, &value));
 }

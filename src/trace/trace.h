@@ -208,6 +208,7 @@ Status trace_commit(Trace *trace, bool force, int64_t *committed);
 
 /// An attribute of /run: what may vary between equal runs (wall times, memory).   MPI: collective.
 Status trace_run_double(Trace *trace, const char *name, double value);
+Status trace_run_doubles(Trace *trace, const char *name, const double values[], int n); ///< n >= 1
 Status trace_run_int(Trace *trace, const char *name, int64_t value);
 Status trace_run_text(Trace *trace, const char *name, const char *text);
 

@@ -210,7 +210,7 @@ static double bench_allreduce_ms(int64_t ngpus) {
     flow_advance(flow, TIME_NEVER_PS);
     Completion done;
     int64_t ndone = flow_drain(flow, &done, 1);
-    flow_step_links(flow, 0, (LinkSink){add_bytes, &total});
+    flow_step_links(flow, 0, (LinkSink){.put = add_bytes, .context = &total});
     double taken_ms = (cpu_s() - from_s) * 1e3;
     CHECK(ndone == 1 && total.bytes >= 2 * ngpus * (gib * rounds / ngpus),
           "%lld bytes on the links", (long long)total.bytes);

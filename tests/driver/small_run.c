@@ -152,7 +152,7 @@ static void add_links(void *context, int64_t step, const LinkSample sample[], in
 /// Sum over the links of this rank, so that ranks can be added up.
 static uint64_t fingerprint_of_links(Machine *machine, int32_t step) {
     LinkSum links = {.owner = &machine->owner};
-    machine->ops->step_links(machine->engine, step, (LinkSink){add_links, &links});
+    machine->ops->step_links(machine->engine, step, (LinkSink){.put = add_links, .context = &links});
     machine->ops->step_clear(machine->engine, step);
     return links.sum;
 }

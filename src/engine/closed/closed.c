@@ -128,6 +128,12 @@ int64_t closed_drain(Closed *closed, Completion completions[], int64_t capacity)
     return n;
 }
 
+EngineSizes closed_sizes(const Closed *closed) {
+    return (EngineSizes){.links = closed->routes.nslots,
+                         .transfers = closed->pending.n,
+                         .uses = closed->routes.uses.n};
+}
+
 int64_t closed_nunfinished(const Closed *closed) { return closed->ends.n; }
 
 void closed_step_links(Closed *closed, int32_t step, LinkSink sink) {

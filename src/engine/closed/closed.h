@@ -30,5 +30,6 @@ int64_t closed_nunfinished(const Closed *closed);
 Status closed_alone_ps(Closed *closed, const Transfer *transfer, int64_t *duration_ps);
 void closed_step_links(Closed *closed, int32_t step, LinkSink sink);
 void closed_step_clear(Closed *closed, int32_t step);
+EngineSizes closed_sizes(const Closed *closed);
 
 #endif

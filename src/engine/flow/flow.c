@@ -57,6 +57,12 @@ int32_t flow_rate_bits(const Flow *flow) { return flow->routes.rate_bits; }
 
 int64_t flow_nunfinished(const Flow *flow) { return flow->nunfinished; }
 
+EngineSizes flow_sizes(const Flow *flow) {
+    // Places of transfers that are gone are used again: there are as many as there ever were at once.
+    return (EngineSizes){
+        .links = flow->routes.nslots, .transfers = flow->nactive, .uses = flow->routes.uses.n};
+}
+
 int64_t flow_now_ps(const Flow *flow) { return flow->now_ps; }
 
 static int32_t take_active(Flow *flow) {

@@ -54,6 +54,9 @@ int64_t flow_drain(Flow *flow, Completion completions[], int64_t capacity);
 /// Transfers submitted and not completed.
 int64_t flow_nunfinished(const Flow *flow);
 
+/// Links that any transfer has touched; the most transfers there ever were at once, ghosts included.
+EngineSizes flow_sizes(const Flow *flow);
+
 /// Duration of a transfer alone on its links (closed form; the same rounding as the engine's).
 Status flow_alone_ps(Flow *flow, const Transfer *transfer, int64_t *duration_ps);
 
