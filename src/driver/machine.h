@@ -3,7 +3,8 @@
 /// Idea.    unit.c moves the cursors of local units through their programs; match.c lets sends meet receives and
 ///          members meet in collectives; network.c turns them into transfers and completions back into finished
 ///          operations; quiet.c says how long a rank concerns nobody else; step_dist.c is the loop over time windows
-///          and ranks. What leaves a rank is a Wire. Each rank plays the programs of its own units. Messages on links
+///          and ranks. Where replicas share no link, they are played as islands instead (island.h), by the same
+///          units. What leaves a rank is a Wire. Each rank plays the programs of its own units. Messages on links
 ///          of one rank stay private to its engine; collectives, messages between ranks, and what comes to share
 ///          links with them are announced to the engines of all ranks, so that rates agree to the bit.
 /// Limits.  Announced transfers are replicated: that part of the engine's work does not shrink with the ranks.
