@@ -44,7 +44,7 @@ void cli_print_help(void) {
         "  --seed N             of noise and hashes       (--set seed=N)\n"
         "  --output FILE.h5     trace\n"
         "  --progress lines|none\n"
-        "  --memory             bytes by purpose at the end of a run\n"
+        "  --memory             bytes by purpose, and per GPU, link and transfer, at the end of a run\n"
         "  --event-by-event     do not play replicas apart (same results, slower)\n\n"
         "exit codes: 0 done, 1 the run failed, 2 wrong usage or input, 3 output failed, 4 stopped "
         "on request\n");

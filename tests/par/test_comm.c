@@ -77,6 +77,23 @@ static void comm_check_same_accepts_equal_values(void **state) {
     assert_all_ranks(comm, true);
 }
 
+// A gather on every rank is two MPI calls, lengths and bytes; a communicator of one rank calls no MPI at all.
+static void comm_counts_agreements_and_their_bytes(void **state) {
+    const Comm *comm = *state;
+    bool alone = comm_nranks(comm) == 1;
+    CommStats before = comm_stats(comm);
+    int64_t values[3] = {0};
+    comm_min_i64(comm, values, 3);
+    Gathered all = comm_allgather(comm, "abcde", 5);
+    comm_barrier(comm);
+    CommStats after = comm_stats(comm);
+    gathered_free(&all);
+    assert_all_ranks(comm, after.agreements - before.agreements == (alone ? 0 : 4));
+    int64_t bytes = (int64_t)(3 * sizeof(int64_t) + sizeof(int)) + 5;
+    assert_all_ranks(comm, after.bytes - before.bytes == (alone ? 0 : bytes));
+    assert_all_ranks(comm, alone ? after.wait_ns == 0 : after.wait_ns > before.wait_ns);
+}
+
 int main(int argc, char **argv) {
     Comm *comm = par_begin(&argc, &argv);
     const struct CMUnitTest tests[] = {
@@ -86,6 +103,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test_prestate(comm_gathers_blocks_of_different_length_in_rank_order, comm),
         cmocka_unit_test_prestate(comm_agree_gives_the_lowest_failing_rank, comm),
         cmocka_unit_test_prestate(comm_check_same_accepts_equal_values, comm),
+        cmocka_unit_test_prestate(comm_counts_agreements_and_their_bytes, comm),
     };
     return par_end(comm, cmocka_run_group_tests_name("comm", tests, NULL, NULL));
 }

@@ -1,0 +1,110 @@
+#include "driver/footprint.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+#include "driver/island.h"
+#include "driver/rings.h"
+
+static const struct {
+    const char *label;
+    FootprintKind kind;
+} LABELS[] = {
+    {"driver.done", FOOTPRINT_GPU},
+    {"driver.groups", FOOTPRINT_GPU},
+    {"driver.hops", FOOTPRINT_GPU},
+    {"driver.members", FOOTPRINT_GPU},
+    {"driver.results", FOOTPRINT_GPU},
+    {"driver.units", FOOTPRINT_GPU},
+    {"driver.slots", FOOTPRINT_LINK},
+    {"engine.links", FOOTPRINT_LINK},
+    {"flow.announced", FOOTPRINT_LINK},
+    {"flow.links", FOOTPRINT_LINK},
+    {"driver.islands", FOOTPRINT_TRANSFER},
+    {"driver.rings", FOOTPRINT_TRANSFER},
+    {"flow.transfers", FOOTPRINT_TRANSFER},
+    {"traffic.flows", FOOTPRINT_TRANSFER},
+    {"driver.uses", FOOTPRINT_USE},
+    {"engine.routes", FOOTPRINT_USE},
+    {"flow.nodes", FOOTPRINT_USE},
+    {"flow.users", FOOTPRINT_USE},
+    {"maxmin", FOOTPRINT_USE},
+    {"engine.tally", FOOTPRINT_TOTALS},
+    {"load.links", FOOTPRINT_TOTALS},
+};
+
+/// Budgets were set when the project began; a benchmark holds runs to them. 0: none.
+static const struct {
+    const char *name, *attribute;
+    int64_t budget_bytes;
+} KINDS[FOOTPRINT_N] = {
+    [FOOTPRINT_GPU] = {"GPU", "bytes_per_gpu", 64},
+    [FOOTPRINT_LINK] = {"touched link", "bytes_per_link", 48},
+    [FOOTPRINT_TRANSFER] = {"active transfer", "bytes_per_transfer", 128},
+    [FOOTPRINT_USE] = {"link of a route", "bytes_per_use", 0},
+    [FOOTPRINT_TOTALS] = {"link's totals", "bytes_per_link_totals", 0},
+};
+
+FootprintKind footprint_kind(const char *label) {
+    for (size_t i = 0; i < sizeof LABELS / sizeof LABELS[0]; i++)
+        if (strcmp(LABELS[i].label, label) == 0) return LABELS[i].kind;
+    return FOOTPRINT_N;
+}
+
+static int64_t island_transfers(const Islands *islands) {
+    int64_t n = islands->rings->ring.n;
+    for (int64_t i = 0; i < islands->n; i++)
+        for (int32_t c = 0; islands->at[i].shape && c < islands->channels; c++)
+            n += islands->at[i].route[c] >= 0;
+    return n;
+}
+
+void footprint_count(Footprint *footprint, int64_t ngpus, EngineSizes sizes) {
+    footprint->count[FOOTPRINT_GPU] = ngpus;
+    footprint->count[FOOTPRINT_LINK] = sizes.links;
+    footprint->count[FOOTPRINT_TRANSFER] = sizes.transfers;
+    footprint->count[FOOTPRINT_USE] = sizes.uses;
+    footprint->count[FOOTPRINT_TOTALS] = sizes.links;
+}
+
+void footprint_count_training(Footprint *footprint, const Machine *machine) {
+    EngineSizes sizes = machine->ops->sizes(machine->engine);
+    if (machine->islands) sizes.transfers += island_transfers(machine->islands);
+    footprint_count(footprint, machine->layout.nslots * machine->layout.width, sizes);
+}
+
+void footprint_gather(Footprint *footprint, const Comm *comm) {
+    enum { ROWS = 128 };
+    MemoryRow row[ROWS];
+    int n = memory_report(row, ROWS);
+    memset(footprint->bytes, 0, sizeof footprint->bytes);
+    for (int i = 0; i < n && i < ROWS; i++) {
+        FootprintKind kind = footprint_kind(row[i].label);
+        if (kind < FOOTPRINT_N) footprint->bytes[kind] += row[i].high_bytes;
+    }
+    comm_sum_i64(comm, footprint->count, FOOTPRINT_N);
+    comm_sum_i64(comm, footprint->bytes, FOOTPRINT_N);
+}
+
+static double bytes_each(const Footprint *footprint, int kind) {
+    if (footprint->count[kind] == 0) return 0;
+    return (double)footprint->bytes[kind] / (double)footprint->count[kind];
+}
+
+void footprint_note(const Footprint *footprint, Trace *trace) {
+    for (int kind = 0; kind < FOOTPRINT_N; kind++)
+        (void)trace_run_double(trace, KINDS[kind].attribute, bytes_each(footprint, kind));
+}
+
+void footprint_print(const Footprint *footprint, FILE *out) {
+    fprintf(out, "\n  %-16s %12s %14s %9s %7s\n", "all ranks", "most at once", "most, bytes",
+            "each, B", "budget");
+    for (int kind = 0; kind < FOOTPRINT_N; kind++) {
+        char budget[32] = "none";
+        if (KINDS[kind].budget_bytes > 0)
+            snprintf(budget, sizeof budget, "%lld", (long long)KINDS[kind].budget_bytes);
+        fprintf(out, "  %-16s %12lld %14lld %9.1f %7s\n", KINDS[kind].name,
+                (long long)footprint->count[kind], (long long)footprint->bytes[kind],
+                bytes_each(footprint, kind), budget);
+    }
+}
