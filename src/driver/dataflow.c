@@ -500,7 +500,7 @@ static Status play_steps(Dataflow *flow, StepDone done, void *context, const vol
         Agreed agreed = agree(flow, stop);
         flow->first_ps = agreed.next_ps;
         flow->quiet_ps = -agreed.quiet;
-        if (!agreed.fine) return comm_agree(flow->comm, machine->failure);
+        if (!agreed.fine) return network_agree_failure(machine);
         if (agreed.steps > islands->recorded) {
             gather_step(flow);
             TRY(done(context, machine, islands->recorded - 1));

@@ -186,6 +186,7 @@ typedef struct Machine {
     void *collector;
     int64_t interval_ps, collect_after_ps;
     Status failure;
+    int64_t failed_ps, failed_tag; ///< when it was met, by what
 } Machine;
 
 /// machine.c. Build all of it for run->job[0].  MPI: collective over `comm`, which is borrowed.
@@ -228,6 +229,8 @@ void network_collective(Machine *machine, const Wire *wire);
 /// Transfer of the phase that a rail of machine->active[group] is at.
 Transfer network_phase(const Machine *machine, Rail *rail, int64_t after_ps);
 void network_complete(Machine *machine, const Completion *completion);
+/// The failure of the run: the first in simulated time on any rank, the same text on all.  MPI: collective.
+Status network_agree_failure(const Machine *machine);
 /// The message of a wire as the engine takes it.
 Transfer network_transfer(Machine *machine, const Wire *wire);
 /// Its end, for those of its units that are here (else NULL).

@@ -2,6 +2,7 @@
 #include "base/check.h"
 #include "base/fingerprint.h"
 #include "base/rng.h"
+#include "base/units.h"
 #include "driver/rings.h"
 
 int64_t network_sender(const Machine *machine, int64_t channel) {
@@ -16,14 +17,34 @@ int64_t network_message_latency_ps(const Machine *machine, int64_t from, int64_t
            routing_latency_ps(machine->cluster, src, dst);
 }
 
-static void keep_failure(Machine *machine, const Status *status) {
-    if (!status_is_ok(status) && status_is_ok(&machine->failure)) machine->failure = *status;
+/// Keep the first failure, of those of one moment the one with the least tag.
+static void keep_failure(Machine *machine, const Status *status, int64_t at_ps, int64_t tag) {
+    if (status_is_ok(status)) return;
+    bool kept = !status_is_ok(&machine->failure);
+    if (kept &&
+        (machine->failed_ps < at_ps || (machine->failed_ps == at_ps && machine->failed_tag <= tag)))
+        return;
+    machine->failure = *status;
+    machine->failed_ps = at_ps;
+    machine->failed_tag = tag;
 }
 
-static void submit(Machine *machine, const Transfer *transfer) {
+Status network_agree_failure(const Machine *machine) {
+    bool fine = status_is_ok(&machine->failure);
+    int64_t at_ps = fine ? TIME_NEVER_PS : machine->failed_ps;
+    comm_min_i64(machine->comm, &at_ps, 1);
+    bool first = !fine && machine->failed_ps == at_ps;
+    int64_t tag = first ? machine->failed_tag : INT64_MAX;
+    comm_min_i64(machine->comm, &tag, 1);
+    first = first && machine->failed_tag == tag;
+    return comm_agree(machine->comm, first ? machine->failure : status_ok());
+}
+
+/// `now_ps`: the moment at which the transfer is known to begin.
+static void submit(Machine *machine, const Transfer *transfer, int64_t now_ps) {
     Status status = machine->islands ? rings_submit(machine->islands->rings, transfer)
                                      : machine->ops->submit(machine->engine, transfer);
-    keep_failure(machine, &status);
+    keep_failure(machine, &status, now_ps, transfer->tag);
 }
 
 static Edge hop_edge(const void *context, int64_t i) {
@@ -56,6 +77,12 @@ Transfer network_transfer(Machine *machine, const Wire *wire) {
     };
 }
 
+/// When both ends of a message had come to it.
+static int64_t matched_ps(const Machine *machine, const Wire *wire) {
+    return wire->at.actual_ps - network_message_latency_ps(machine, machine->hop[wire->id].from,
+                                                           wire->id / CHANNEL_SIDES);
+}
+
 void network_message(Machine *machine, const Wire *wire, bool announced) {
     int64_t to = wire->id / CHANNEL_SIDES, side = wire->id % CHANNEL_SIDES;
     Transfer transfer = network_transfer(machine, wire);
@@ -64,7 +91,7 @@ void network_message(Machine *machine, const Wire *wire, bool announced) {
          *sender = machine_unit(machine, machine->hop[wire->id].from);
     if (receiver) receiver->channel[side].begin = wire->at;
     if (sender) sender->send_begin[side] = wire->at;
-    submit(machine, &transfer);
+    submit(machine, &transfer, matched_ps(machine, wire));
 }
 
 bool network_is_private(Machine *machine, const Wire *wire) {
@@ -76,15 +103,14 @@ bool network_is_private(Machine *machine, const Wire *wire) {
     Transfer transfer = network_transfer(machine, wire);
     bool is_private = false;
     Status status = machine->ops->is_private(machine->engine, &transfer, &is_private);
-    keep_failure(machine, &status);
-    return is_private;
+    return status_is_ok(&status) && is_private; // an error is met again when it is sent
 }
 
 void network_adopt(Machine *machine, const Wire *wire, const TransferState *state) {
     Transfer transfer = network_transfer(machine, wire);
     transfer.announced = true;
     Status status = machine->ops->adopt(machine->engine, &transfer, state);
-    keep_failure(machine, &status);
+    keep_failure(machine, &status, matched_ps(machine, wire), wire->id);
 }
 
 void network_end_message(Machine *machine, const Completion *done, Unit *receiver, Unit *sender,
@@ -219,7 +245,7 @@ Transfer network_phase(const Machine *machine, Rail *rail, int64_t after_ps) {
 
 static void submit_phase(Machine *machine, Rail *rail, int64_t after_ps) {
     Transfer transfer = network_phase(machine, rail, after_ps);
-    submit(machine, &transfer);
+    submit(machine, &transfer, after_ps);
 }
 
 static uint64_t group_order(int64_t group) { return UINT64_C(1) << 48 | (uint64_t)group; }
@@ -275,7 +301,7 @@ void network_collective(Machine *machine, const Wire *wire) {
     }
     Status status = network_plan(machine, wire->id, (OpKind)wire->kind, bytes, &active->plan);
     if (!status_is_ok(&status)) {
-        keep_failure(machine, &status);
+        keep_failure(machine, &status, wire->at.actual_ps, wire->id);
         return;
     }
     start_rails(machine, wire->id);

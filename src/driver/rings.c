@@ -34,6 +34,7 @@ void rings_destroy(Rings *rings) {
     array_free(&rings->use);
     array_free(&rings->slot_demand);
     array_free(&rings->contended);
+    limits_free(&rings->limits);
     array_free(&rings->done);
     array_free(&rings->span);
     memory_free(LABEL, rings, sizeof *rings);
@@ -316,14 +317,6 @@ static void add_island(const Rings *rings, RingSystem *system, const Island *isl
     }
 }
 
-/// Is a slot a lane that add_island has taken in?
-static bool is_taken(const Islands *islands, int32_t slot) {
-    SlotLane where = slot_lane(islands, slot);
-    if (where.island < 0) return false;
-    const Island *island = &islands->at[where.island];
-    return (island->shape->lane[where.lane].channels & met_channels(island)) != 0;
-}
-
 /// Forget slots that collectives can no longer fill.
 static void tidy_contended(Rings *rings) {
     int64_t n = 0;
@@ -337,6 +330,36 @@ static void tidy_contended(Rings *rings) {
     rings->contended.n = n;
 }
 
+/// List the links that collectives alone could fill, anew.  MPI: collective.
+static void list_limits(Rings *rings) {
+    const Routes *routes = ledger_routes(rings->ledger);
+    ARRAY_OF(LimitUse) use = {0};
+    tidy_contended(rings);
+    limits_clear(&rings->limits);
+    for (int64_t i = 0; i < rings->contended.n; i++) {
+        int32_t slot = rings->contended.at[i];
+        array_clear(&use);
+        for (int32_t u = rings_first_use(rings, slot); u >= 0; u = rings->use.at[u].next)
+            array_push(&use, (LimitUse){rings->use.at[u].ring, rings->use.at[u].weight});
+        limits_add(&rings->limits, routes->capacity[slot], routes->link[slot], use.at, use.n);
+    }
+    limits_share(&rings->limits, rings->islands->machine->comm);
+    array_free(&use);
+}
+
+static void add_limits(const Rings *rings, RingSystem *system) {
+    for (int64_t i = 0; i < rings->limits.at.n; i++) {
+        const RingLimit *limit = &rings->limits.at.at[i];
+        int32_t link = (int32_t)system->capacity.n;
+        array_push(&system->capacity, limit->capacity);
+        for (int64_t u = limit->first; u < limit->first + limit->n; u++) {
+            LimitUse use = rings->limits.use.at[u];
+            array_push(&system->use,
+                       (SystemUse){system->transfer_of_ring[use.ring], link, use.weight});
+        }
+    }
+}
+
 static void make_system(Rings *rings, RingSystem *system) {
     const Islands *islands = rings->islands;
     system->cap.label = system->capacity.label = system->use.label = LABEL_USES;
@@ -347,13 +370,31 @@ static void make_system(Rings *rings, RingSystem *system) {
         array_push(&system->cap, rings->ring.at[r].cap);
         array_push(&system->ring, r);
     }
-    if (rings->changed) tidy_contended(rings);
-    for (int64_t i = 0; i < rings->contended.n; i++)
-        if (!is_taken(islands, rings->contended.at[i]))
-            add_rings_of_slot(rings, system, rings->contended.at[i]);
+    if (rings->changed) list_limits(rings);
+    add_limits(rings, system);
     for (int64_t i = 0; i < islands->n; i++)
         if (islands->at[i].shape && (islands->at[i].ring_channels & islands->at[i].state->present))
             add_island(rings, system, &islands->at[i]);
+}
+
+/// Of what each rank has found from its own links, keep what holds for all; false: fill again with that.
+/// Where ranks do not agree, the least level is right for its collective, for below it no other rank can know of less.
+/// Up to the least level in dispute all ranks have filled with the same water, so what they found up to there is right.
+static bool fix_levels(const Comm *comm, RingSystem *system, const int64_t found[],
+                       int64_t ring_level[]) {
+    int64_t n = system->ring.n, disputed = INT64_MAX;
+    int64_t *ends = memory_alloc(LABEL, sizeof(int64_t) * 2 * (size_t)n); // least; minus greatest
+    for (int64_t r = 0; r < n; r++) {
+        ends[r] = found[r];
+        ends[n + r] = -found[r];
+    }
+    comm_min_i64(comm, ends, (int)(2 * n));
+    for (int64_t r = 0; r < n; r++)
+        if (ends[r] != -ends[n + r] && ends[r] < disputed) disputed = ends[r];
+    for (int64_t r = 0; r < n; r++)
+        if (ends[r] <= disputed) ring_level[r] = system->cap.at[r] = ends[r];
+    memory_free(LABEL, ends, sizeof(int64_t) * 2 * (size_t)n);
+    return disputed == INT64_MAX;
 }
 
 /// Levels of the collectives of a system, over all ranks.
@@ -380,22 +421,9 @@ static void fill_system(const Rings *rings, RingSystem *system, int64_t ring_lev
                            .use_link = link,
                            .use_a = weight,
                            .cap = system->cap.at};
-    const Comm *comm = rings->islands->machine->comm;
-    for (size_t r = 0; r < nrings; r++) ring_level[r] = -1;
-    for (size_t fixed = 0; fixed < nrings;) {
-        maxmin_solve_links(&maxmin, level, link_level, bottleneck);
-        int64_t least = INT64_MAX;
-        for (size_t r = 0; r < nrings; r++)
-            if (ring_level[r] >= 0) level[r] = INT64_MAX;
-        comm_min_i64(comm, level, (int)nrings);
-        for (size_t r = 0; r < nrings; r++)
-            if (level[r] < least) least = level[r];
-        for (size_t r = 0; r < nrings; r++) {
-            if (ring_level[r] >= 0 || (level[r] > least && comm_nranks(comm) > 1)) continue;
-            ring_level[r] = system->cap.at[r] = level[r];
-            fixed++;
-        }
-    }
+    for (size_t r = 0; r < nrings; r++) ring_level[r] = LEVEL_UNKNOWN;
+    do maxmin_solve_links(&maxmin, level, link_level, bottleneck);
+    while (!fix_levels(rings->islands->machine->comm, system, level, ring_level));
     memory_free(LABEL_USES, first, sizeof(int64_t) * (ntransfers + 2));
     memory_free(LABEL_USES, link, sizeof(int32_t) * nuses);
     memory_free(LABEL_USES, weight, sizeof(int32_t) * nuses);
@@ -405,20 +433,21 @@ static void fill_system(const Rings *rings, RingSystem *system, int64_t ring_lev
 }
 
 /// Level of a link by the definition, if collectives at their levels were all its users; INT64_MAX: it holds none.
-static int64_t level_of_shared(const Rings *rings, int32_t slot) {
-    Wide left = ledger_routes(rings->ledger)->capacity[slot];
+static int64_t level_of_limit(const Rings *rings, const RingLimit *limit) {
+    const LimitUse *use = &rings->limits.use.at[limit->first];
+    Wide left = limit->capacity;
     int64_t done = -1;
     for (;;) {
         int64_t next = INT64_MAX, weight = 0, at_next = 0;
-        for (int32_t u = rings_first_use(rings, slot); u >= 0; u = rings->use.at[u].next) {
-            int64_t level = rings->ring.at[rings->use.at[u].ring].level;
+        for (int64_t u = 0; u < limit->n; u++) {
+            int64_t level = rings->ring.at[use[u].ring].level;
             if (level <= done) continue;
-            weight += rings->use.at[u].weight;
+            weight += use[u].weight;
             if (level < next) {
                 next = level;
                 at_next = 0;
             }
-            if (level == next) at_next += rings->use.at[u].weight;
+            if (level == next) at_next += use[u].weight;
         }
         if (weight == 0) return INT64_MAX;
         if (left < (Wide)(next + 1) * weight) return next; // levels are legal: it is not below
@@ -448,14 +477,14 @@ static void find_static_links(Rings *rings) {
         rings->ring.at[r].static_link = INT64_MAX;
         rings->ring.at[r].static_use = -1;
     }
-    for (int64_t i = 0; i < rings->contended.n; i++) {
-        int32_t slot = rings->contended.at[i];
-        int64_t level = level_of_shared(rings, slot);
+    for (int64_t i = 0; i < rings->limits.at.n; i++) {
+        const RingLimit *limit = &rings->limits.at.at[i];
+        int64_t level = level_of_limit(rings, limit);
         if (level == INT64_MAX) continue;
-        int64_t link = ledger_routes(rings->ledger)->link[slot];
-        for (int32_t u = rings_first_use(rings, slot); u >= 0; u = rings->use.at[u].next) {
-            Ring *ring = &rings->ring.at[rings->use.at[u].ring];
-            if (ring->level == level && link < ring->static_link) ring->static_link = link;
+        for (int64_t u = limit->first; u < limit->first + limit->n; u++) {
+            Ring *ring = &rings->ring.at[rings->limits.use.at[u].ring];
+            if (ring->level == level && limit->link < ring->static_link)
+                ring->static_link = limit->link;
         }
     }
     for (int32_t r = 0; r < rings->ring.n; r++)

@@ -12,6 +12,7 @@
 #define COLOSSIM_DRIVER_RINGS_H
 
 #include "driver/island.h"
+#include "driver/ring_limits.h"
 
 enum { RING_DEMAND_BITS = 12 };
 
@@ -59,7 +60,8 @@ typedef struct Rings {
     int32_t free_use;
     ARRAY_OF(SlotDemand) slot_demand; ///< by slot
     ARRAY_OF(int32_t)
-    contended; ///< slots that two or more collectives alone could fill; may hold others
+    contended;         ///< slots that two or more collectives alone could fill; may hold others
+    RingLimits limits; ///< what they say, of all ranks
     ARRAY_OF(Completion) done;
     RingSpans span; ///< of the window
     bool changed;   ///< the set, since levels were solved

@@ -46,7 +46,8 @@ static void play(Machine *machine, int64_t horizon_ps, int32_t recorded) {
         drain(machine);
         while (heap_next_ps(&machine->heap) == now_ps) handle(machine, heap_pop(&machine->heap));
         if (machine->nranks == 1 && machine->count.steps > recorded) return;
-        if (!status_is_ok(&machine->failure)) return;
+        // The whole moment: of several failures the same is told on any number of ranks.
+        if (!status_is_ok(&machine->failure) && next_event_ps(machine) > now_ps) return;
     }
     if (horizon_ps != TIME_NEVER_PS) machine->ops->advance(machine->engine, horizon_ps);
 }
@@ -138,7 +139,7 @@ Status step_play(Machine *machine, StepDone done, void *context, const volatile 
     int32_t recorded = 0;
     while (recorded < machine->steps) {
         Agreement agreement = agree(machine, stop && *stop ? FLAG_STOP : 0);
-        if (agreement.flags & FLAG_FAILED) return comm_agree(machine->comm, machine->failure);
+        if (agreement.flags & FLAG_FAILED) return network_agree_failure(machine);
         if (agreement.steps_done > recorded) {
             TRY(done(context, machine, recorded));
             machine->count.fingerprint[recorded & 1] = 0;
