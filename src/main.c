@@ -14,7 +14,8 @@ static int inspect(const CommandLine *line, CheckView view) {
 int main(int argc, char *argv[]) {
     CommandLine line;
     int code = cli_parse(argc, argv, &line);
-    if (code) return code;
+    // A launcher kills the others when one fails: only the process that says why may, or it might never say it.
+    if (code) return cli_is_first_process() ? code : 0;
     switch (line.command) {
         case COMMAND_RUN: return run_command(&line);
         case COMMAND_CHECK: return inspect(&line, CHECK_RESOLVED);

@@ -74,6 +74,10 @@ def usage(emulator):
             done = emulator.call(*arguments, ranks=n)
             ends(done, 2, words, f"{arguments} on {n} ranks")
             claim("try 'colossim --help'" in done.stderr, f"usage points to the help: {done.stderr}")
+    for rank, code in ((0, 2), (1, 0)):  # a launcher kills rank 0 before it speaks if another fails first
+        done = emulator.call("rum", launch=("env", f"OMPI_COMM_WORLD_RANK={rank}"))
+        claim(done.returncode == code, f"rank {rank} alone leaves with {code}: {done.returncode}")
+        claim(bool(done.stderr) == (rank == 0), f"only rank 0 speaks: {done.stderr}")
 
 
 def bad_input(emulator):
