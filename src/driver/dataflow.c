@@ -9,12 +9,14 @@
 
 #define LABEL "driver.dataflow"
 
+// Width of a window.
+#define FIRST_WIDTH_PS PS_PER_MS
+#define NARROWEST_PS PS_PER_US
+#define WIDEST_PS PS_PER_S
+
 enum {
-    LOG_BYTES = 16 << 20,        ///< windows are kept so short that their logs stay about there
-    FIRST_WIDTH_PS = 1000000000, ///< 1 ms
-    WIDEST_PS = 1000000000,      ///< times a thousand: 1 s
-    MOMENTS_MAX = 1000000,       ///< at one time: more can only be an error
-    RINGS_TOGETHER = 4096,
+    LOG_BYTES = 16 << 20,  ///< windows are kept so short that their logs stay about there
+    MOMENTS_MAX = 1000000, ///< at one time: more can only be an error
 };
 
 /// An island with messages that ended at this moment.
@@ -212,8 +214,8 @@ static int32_t *bind_head(Islands *islands, const BindSpan *bind) {
     return &islands->slot_bind.at[islands->at[bind->island].slot[bind->lane]];
 }
 
-/// Drop what undone rounds have logged; list binding stretches by slot.
-static void sort_log(Dataflow *flow) {
+/// Drop what undone rounds have logged of slow links.
+static void drop_undone(Dataflow *flow) {
     Islands *islands = flow->islands;
     int64_t n = flow->slow_before;
     for (int64_t i = n; i < islands->slow.n; i++) {
@@ -222,6 +224,10 @@ static void sort_log(Dataflow *flow) {
         islands->slow.at[n++] = span;
     }
     islands->slow.n = n;
+}
+
+/// List binding stretches by slot.
+static void chain_binds(Islands *islands) {
     for (int64_t b = 0; b < islands->bind.n; b++) {
         BindSpan *bind = &islands->bind.at[b];
         if (is_void(islands, bind->island, bind->round)) continue;
@@ -269,25 +275,25 @@ static int64_t play_window(Dataflow *flow) {
     int64_t end_ps = least(ends_ps[0], ends_ps[1]);
     end_ps = first_begin_ps(flow, end_ps);
     return_to(flow, end_ps);
-    sort_log(flow);
-    int64_t bare_ps =
-        rings_any(flow->rings) ? rings_lay(flow->rings, flow->now_ps, end_ps) : end_ps;
-    clear_binds(flow->islands);
-    if (bare_ps < end_ps) {
-        flow->moved = true;
-        end_ps = bare_ps;
-        return_to(flow, end_ps);
-        sort_log(flow);
+    if (rings_any(flow->rings)) {
+        chain_binds(flow->islands);
+        int64_t bare_ps = rings_lay(flow->rings, flow->now_ps, end_ps);
         clear_binds(flow->islands);
+        if (bare_ps < end_ps) {
+            flow->moved = true;
+            end_ps = bare_ps;
+            return_to(flow, end_ps);
+        }
+        log_rings(flow, end_ps);
     }
+    drop_undone(flow);
     flow->islands->undoable = false;
     for (int64_t i = flow->slow_before; i < flow->islands->slow.n; i++)
         flow->islands->slow.at[i].island = -1;
-    log_rings(flow, end_ps);
     int64_t reached_ps = end_ps - flow->now_ps;
     if (flow->moved)
-        flow->width_ps = reached_ps > FIRST_WIDTH_PS / 1000 ? reached_ps : FIRST_WIDTH_PS / 1000;
-    else if (flow->width_ps < (int64_t)WIDEST_PS * 1000)
+        flow->width_ps = reached_ps > NARROWEST_PS ? reached_ps : NARROWEST_PS;
+    else if (flow->width_ps < WIDEST_PS)
         flow->width_ps += flow->width_ps / 2;
     meet(flow, end_ps);
     return end_ps;
@@ -388,8 +394,8 @@ static void solve(Dataflow *flow) {
 }
 
 static void complete_rings(Dataflow *flow) {
-    Completion done[RINGS_TOGETHER];
-    int64_t n = rings_drain(flow->rings, done, RINGS_TOGETHER);
+    int64_t n;
+    const Completion *done = rings_take_done(flow->rings, &n);
     for (int64_t i = 0; i < n; i++) network_complete(flow->machine, &done[i]);
 }
 

@@ -268,6 +268,8 @@ uint64_t island_messages_due(Islands *islands, Island *island, int64_t now_ps);
 bool island_solve(Islands *islands, Island *island, int64_t now_ps);
 void island_complete(Islands *islands, Island *island, uint64_t ended, int64_t now_ps);
 void island_compute_due(Islands *islands, Island *island, int64_t now_ps);
+/// `channels`, and all present ones that they bear on by way of lanes they share.
+uint64_t island_reach(const Island *island, uint64_t channels);
 void island_find_next(Islands *islands, Island *island);
 /// Log what is slow until now as if it began anew.
 void island_cut_slow(Islands *islands, Island *island, int64_t now_ps);

@@ -136,9 +136,8 @@ static void set_level(Islands *islands, Island *island, int32_t c, int64_t level
     message->level = level;
     message->lane = lane;
     if (message->state == MESSAGE_RUNNING && moves) {
-        int64_t left_ps = price_duration_ps(message->remaining, shape->unit_bytes, level);
         *channel_time(islands, island, c) =
-            left_ps < TIME_NEVER_PS - now_ps ? now_ps + left_ps : TIME_NEVER_PS;
+            price_end_ps(now_ps, message->remaining, shape->unit_bytes, level);
     }
     begin_slow(message, now_ps);
 }
@@ -192,8 +191,7 @@ static void update_bound(Islands *islands, Island *island, uint64_t channels, in
     islands_mark_bound(islands, island, true);
 }
 
-/// All channels that some of `channels` bear on.
-static uint64_t reach(const Island *island, uint64_t channels) {
+uint64_t island_reach(const Island *island, uint64_t channels) {
     uint64_t present = island->state->present, seen = 0, all = channels;
     for (uint64_t left; (left = all & ~seen) != 0;) {
         int32_t c = __builtin_ctzll(left);
@@ -204,7 +202,7 @@ static uint64_t reach(const Island *island, uint64_t channels) {
 }
 
 bool island_solve(Islands *islands, Island *island, int64_t now_ps) {
-    uint64_t channels = reach(island, island->changed);
+    uint64_t channels = island_reach(island, island->changed);
     uint64_t present = channels & island->state->present;
     island->changed = 0;
     bool alone = (present & (present - 1)) == 0 && !(channels & island->ring_channels);
@@ -381,9 +379,9 @@ static void sample(Islands *islands, const Island *island, int32_t c, int64_t no
     IslandMessage *message = &island->state->message[c];
     if (message->state != MESSAGE_RUNNING) return;
     settle(&island->shape->channel[c], message, now_ps);
-    Wide byte = price_work(ledger_routes(islands->ledger)->rate_bits, 1);
-    int64_t left = message->remaining > 0 ? (int64_t)((message->remaining + byte - 1) / byte) : 0;
-    int64_t moved = islands->machine->cost.boundary_bytes - left;
+    int32_t rate_bits = ledger_routes(islands->ledger)->rate_bits;
+    int64_t moved =
+        islands->machine->cost.boundary_bytes - price_bytes_left(rate_bits, message->remaining);
     message->period_bytes += moved - message->sampled_bytes;
     message->sampled_bytes = moved;
 }

@@ -274,7 +274,8 @@ static Status write_full(Recorder *recorder, int32_t step) {
     for (; block.first < nlinks && status_is_ok(&status); block.first += block.n) {
         block.n = nlinks - block.first < BLOCK_LINKS ? nlinks - block.first : BLOCK_LINKS;
         memset(block.bytes, 0, bytes);
-        recorder->ops->step_links(recorder->engine, step, (LinkSink){.put = add_full, .context = &block});
+        recorder->ops->step_links(recorder->engine, step,
+                                  (LinkSink){.put = add_full, .context = &block});
         comm_sum_i64(recorder->comm, block.bytes, (int)block.n);
         status =
             trace_write_full_links(recorder->trace, block.first, root ? block.n : 0, block.bytes);

@@ -219,13 +219,11 @@ static int by_tag(const void *a, const void *b) {
     return (x->tag > y->tag) - (x->tag < y->tag);
 }
 
-int64_t rings_drain(Rings *rings, Completion done[], int64_t capacity) {
-    int64_t n = rings->done.n;
-    CHECK(n <= capacity, "%lld collectives end together", (long long)n);
-    if (n > 0) qsort(rings->done.at, (size_t)n, sizeof(Completion), by_tag);
-    for (int64_t i = 0; i < n; i++) done[i] = rings->done.at[i];
+const Completion *rings_take_done(Rings *rings, int64_t *n) {
+    *n = rings->done.n;
+    if (*n > 0) qsort(rings->done.at, (size_t)*n, sizeof(Completion), by_tag);
     array_clear(&rings->done);
-    return n;
+    return rings->done.at;
 }
 
 static void settle(Rings *rings, Ring *ring, int64_t now_ps) {
@@ -244,17 +242,16 @@ static void set_level(Rings *rings, Ring *ring, int64_t level, int64_t now_ps) {
     settle(rings, ring, now_ps);
     ring->level = level;
     int64_t unit_bytes = ledger_routes(rings->ledger)->at[ring->route].unit_bytes;
-    int64_t left_ps = price_duration_ps(ring->remaining, unit_bytes, level);
-    ring->end_ps = left_ps < TIME_NEVER_PS - now_ps ? now_ps + left_ps : TIME_NEVER_PS;
+    ring->end_ps = price_end_ps(now_ps, ring->remaining, unit_bytes, level);
 }
 
 void rings_sample(Rings *rings, int64_t now_ps) {
-    Wide byte = price_work(ledger_routes(rings->ledger)->rate_bits, 1);
+    int32_t rate_bits = ledger_routes(rings->ledger)->rate_bits;
     for (int64_t r = 0; r < rings->ring.n; r++) {
         Ring *ring = &rings->ring.at[r];
         if (ring->state != RING_RUNNING || ring->bytes == 0) continue;
         settle(rings, ring, now_ps);
-        int64_t left = ring->remaining > 0 ? (int64_t)((ring->remaining + byte - 1) / byte) : 0;
+        int64_t left = price_bytes_left(rate_bits, ring->remaining);
         ledger_add_bytes(rings->ledger, ring->route, ring->step, 0,
                          ring->bytes - left - ring->sampled_bytes);
         ring->sampled_bytes = ring->bytes - left;
@@ -286,18 +283,8 @@ static void add_rings_of_slot(const Rings *rings, RingSystem *system, int32_t sl
 }
 
 /// Messages of an island that share a lane with a collective, and what these share lanes with.
-static uint64_t met_channels(const Island *island) {
-    uint64_t all = island->ring_channels & island->state->present, seen = 0;
-    for (uint64_t left; (left = all & ~seen) != 0;) {
-        int32_t c = __builtin_ctzll(left);
-        seen |= UINT64_C(1) << c;
-        all |= island->shape->channel[c].neighbours & island->state->present;
-    }
-    return all;
-}
-
 static void add_island(const Rings *rings, RingSystem *system, const Island *island) {
-    uint64_t channels = met_channels(island);
+    uint64_t channels = island_reach(island, island->ring_channels & island->state->present);
     int32_t transfer[ISLAND_CHANNELS_MAX];
     for (uint64_t left = channels; left; left &= left - 1) {
         int32_t c = __builtin_ctzll(left);
@@ -400,7 +387,7 @@ static bool fix_levels(const Comm *comm, RingSystem *system, const int64_t found
 /// Levels of the collectives of a system, over all ranks.
 static void fill_system(const Rings *rings, RingSystem *system, int64_t ring_level[]) {
     size_t ntransfers = (size_t)system->cap.n, nuses = (size_t)system->use.n;
-    size_t nlinks = (size_t)system->capacity.n, nrings = (size_t)system->ring.n;
+    size_t nlinks = (size_t)system->capacity.n;
     int64_t *first = memory_alloc(LABEL_USES, sizeof(int64_t) * (ntransfers + 2));
     int32_t *link = memory_alloc(LABEL_USES, sizeof(int32_t) * nuses);
     int32_t *weight = memory_alloc(LABEL_USES, sizeof(int32_t) * nuses);
@@ -421,7 +408,6 @@ static void fill_system(const Rings *rings, RingSystem *system, int64_t ring_lev
                            .use_link = link,
                            .use_a = weight,
                            .cap = system->cap.at};
-    for (size_t r = 0; r < nrings; r++) ring_level[r] = LEVEL_UNKNOWN;
     do maxmin_solve_links(&maxmin, level, link_level, bottleneck);
     while (!fix_levels(rings->islands->machine->comm, system, level, ring_level));
     memory_free(LABEL_USES, first, sizeof(int64_t) * (ntransfers + 2));
@@ -602,36 +588,42 @@ static void gather_spans(Rings *rings, RingSpans *all) {
 
 static bool is_held(const Ring *ring) { return on_links(ring) && ring->level < ring->cap; }
 
+static void begin_bare(Bare *bare, int64_t from_ps, int64_t to_ps) {
+    array_clear(&bare->part);
+    array_push(&bare->part, (Stretch){from_ps, to_ps});
+}
+
+/// What all ranks have laid, from what each has; the first time that is bare even so, or to_ps.
+static int64_t lay_all(Rings *rings, Bare *bare, int64_t from_ps, int64_t to_ps) {
+    RingSpans all = {0};
+    gather_spans(rings, &all);
+    array_clear(&rings->span);
+    int64_t i = 0, bare_ps = to_ps;
+    for (int32_t r = 0; r < rings->ring.n; r++) {
+        if (!is_held(&rings->ring.at[r])) continue;
+        begin_bare(bare, from_ps, to_ps);
+        for (; i < all.n && all.at[i].ring == r; i++)
+            cover(rings, bare, r, all.at[i].link, all.at[i].weight, all.at[i].from_ps,
+                  all.at[i].to_ps);
+        if (bare->part.n > 0 && bare->part.at[0].from_ps < bare_ps)
+            bare_ps = bare->part.at[0].from_ps;
+    }
+    array_free(&all);
+    return bare_ps;
+}
+
 int64_t rings_lay(Rings *rings, int64_t from_ps, int64_t to_ps) {
     Bare bare = {0};
     array_clear(&rings->span);
     int64_t bare_ps = to_ps;
-    bool alone = comm_nranks(rings->islands->machine->comm) == 1;
     for (int32_t r = 0; r < rings->ring.n; r++) {
         if (!is_held(&rings->ring.at[r])) continue;
-        array_clear(&bare.part);
-        array_push(&bare.part, (Stretch){from_ps, to_ps});
+        begin_bare(&bare, from_ps, to_ps);
         lay_own(rings, &bare, r);
-        if (alone && bare.part.n > 0 && bare.part.at[0].from_ps < bare_ps)
-            bare_ps = bare.part.at[0].from_ps;
+        if (bare.part.n > 0 && bare.part.at[0].from_ps < bare_ps) bare_ps = bare.part.at[0].from_ps;
     }
-    if (!alone) {
-        RingSpans all = {0};
-        gather_spans(rings, &all);
-        array_clear(&rings->span);
-        int64_t i = 0;
-        for (int32_t r = 0; r < rings->ring.n; r++) {
-            if (!is_held(&rings->ring.at[r])) continue;
-            array_clear(&bare.part);
-            array_push(&bare.part, (Stretch){from_ps, to_ps});
-            for (; i < all.n && all.at[i].ring == r; i++)
-                cover(rings, &bare, r, all.at[i].link, all.at[i].weight, all.at[i].from_ps,
-                      all.at[i].to_ps);
-            if (bare.part.n > 0 && bare.part.at[0].from_ps < bare_ps)
-                bare_ps = bare.part.at[0].from_ps;
-        }
-        array_free(&all);
-    }
+    if (comm_nranks(rings->islands->machine->comm) > 1)
+        bare_ps = lay_all(rings, &bare, from_ps, to_ps);
     array_free(&bare.part);
     array_free(&bare.scratch);
     return bare_ps;

@@ -88,8 +88,8 @@ bool rings_solve(Rings *rings, int64_t now_ps);
 int64_t rings_lay(Rings *rings, int64_t from_ps, int64_t to_ps);
 /// Index of a link among the uses of a collective's route, -1: another rank's.
 int32_t rings_find_use(const Rings *rings, int32_t ring, int64_t link);
-/// Hand over completions, ordered by tag.
-int64_t rings_drain(Rings *rings, Completion done[], int64_t capacity);
+/// Hand over completions, ordered by tag; borrowed until rings_due.
+const Completion *rings_take_done(Rings *rings, int64_t *n);
 /// Bytes moved until now into the ledger (end of a sampling interval).
 void rings_sample(Rings *rings, int64_t now_ps);
 

@@ -12,12 +12,22 @@ int64_t price_whole_bytes(int32_t rate_bits, Wide work) {
     return (int64_t)(scaled / (UWide)(PS_PER_S >> TWOS));
 }
 
+int64_t price_bytes_left(int32_t rate_bits, Wide work) {
+    if (work <= 0) return 0;
+    return price_whole_bytes(rate_bits, work + price_work(rate_bits, 1) - 1);
+}
+
 int64_t price_duration_ps(Wide work, int64_t unit_bytes, int64_t level) {
     if (work <= 0) return 0;
     if (level == 0) return TIME_NEVER_PS;
     UWide rate = (UWide)unit_bytes * (UWide)level;
     UWide duration = ((UWide)work + rate - 1) / rate;
     return duration < (UWide)TIME_NEVER_PS ? (int64_t)duration : TIME_NEVER_PS;
+}
+
+int64_t price_end_ps(int64_t now_ps, Wide work, int64_t unit_bytes, int64_t level) {
+    int64_t left_ps = price_duration_ps(work, unit_bytes, level);
+    return left_ps < TIME_NEVER_PS - now_ps ? now_ps + left_ps : TIME_NEVER_PS;
 }
 
 Price price_alone(const Routes *routes, const Route *route, const Transfer *transfer) {

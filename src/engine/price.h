@@ -26,8 +26,12 @@ typedef struct Price {
 Wide price_work(int32_t rate_bits, int64_t bytes);
 /// Whole bytes that `work` >= 0 is worth, rounded down.
 int64_t price_whole_bytes(int32_t rate_bits, Wide work);
+/// Bytes that `work` is worth, rounded up; 0 for work < 0. What is left of a transfer, in whole bytes.
+int64_t price_bytes_left(int32_t rate_bits, Wide work);
 /// Time for `work` >= 0 at `level`, rounded up; TIME_NEVER_PS if it does not end.
 int64_t price_duration_ps(Wide work, int64_t unit_bytes, int64_t level);
+/// When `work` left at now_ps is done at `level`; TIME_NEVER_PS if it does not end.
+int64_t price_end_ps(int64_t now_ps, Wide work, int64_t unit_bytes, int64_t level);
 /// Price of a transfer whose route is known. Zero bytes: the rounds alone.
 Price price_alone(const Routes *routes, const Route *route, const Transfer *transfer);
 /// The error of a transfer whose price is TIME_NEVER_PS.

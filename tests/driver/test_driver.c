@@ -7,6 +7,20 @@
 #include "base/units.h"
 #include "driver/driver.h"
 
+/// Law: all ranks together play a run as one rank does.
+static void assert_as_alone(Comm *comm, const RunSpec *run) {
+    Comm *self = comm_create_self();
+    Played together = small_run_play(run, comm), alone = small_run_play(run, self);
+    assert_all_ranks(comm, together.fingerprint == alone.fingerprint);
+    assert_all_ranks(comm, together.end_ps == alone.end_ps);
+    assert_all_ranks(comm, together.links == alone.links);
+    for (int64_t k = 0; k < alone.nunits * TRACE_PART_N; k++)
+        assert_all_ranks(comm, together.unit_part_ps[k] == alone.unit_part_ps[k]);
+    comm_destroy(self);
+    played_fini(&together);
+    played_fini(&alone);
+}
+
 // Law: what a rank count can show is nothing. The same run on this communicator and on one rank gives the same times
 // and the same bytes on every link.
 static void ranks_do_not_show(void **state) {
@@ -36,16 +50,7 @@ static void ranks_do_not_show(void **state) {
         run.job[0].placement = (PlacementSpec){.kind = CASES[i].placement, .stride = 2, .seed = 3};
         run.cluster.routing = CASES[i].routing;
         run.engine = CASES[i].engine;
-        Comm *self = comm_create_self();
-        Played together = small_run_play(&run, comm), alone = small_run_play(&run, self);
-        assert_all_ranks(comm, together.fingerprint == alone.fingerprint);
-        assert_all_ranks(comm, together.end_ps == alone.end_ps);
-        assert_all_ranks(comm, together.links == alone.links);
-        for (int64_t k = 0; k < alone.nunits * TRACE_PART_N; k++)
-            assert_all_ranks(comm, together.unit_part_ps[k] == alone.unit_part_ps[k]);
-        comm_destroy(self);
-        played_fini(&together);
-        played_fini(&alone);
+        assert_as_alone(comm, &run);
         small_run_fini(&run);
     }
 }
@@ -63,13 +68,7 @@ static void ranks_hear_in_time_of_messages_inside_a_node(void **state) {
     run.job[0].training.pp_overlap = false;
     memcpy(run.job[0].parallel.order, (Dimension[]){DIM_TP, DIM_CP, DIM_PP, DIM_DP, DIM_EP},
            sizeof run.job[0].parallel.order);
-    Comm *self = comm_create_self();
-    Played together = small_run_play(&run, comm), alone = small_run_play(&run, self);
-    assert_all_ranks(comm, together.fingerprint == alone.fingerprint);
-    assert_all_ranks(comm, together.links == alone.links);
-    comm_destroy(self);
-    played_fini(&together);
-    played_fini(&alone);
+    assert_as_alone(comm, &run);
     small_run_fini(&run);
 }
 
@@ -91,13 +90,7 @@ static void ranks_hear_in_time_of_messages_before_the_next_phase(void **state) {
     run.job[0].training.sequence = 4096;
     run.job[0].training.bucket_parameters = 1000000;
     run.job[0].parallel.zero = 0;
-    Comm *self = comm_create_self();
-    Played together = small_run_play(&run, comm), alone = small_run_play(&run, self);
-    assert_all_ranks(comm, together.fingerprint == alone.fingerprint);
-    assert_all_ranks(comm, together.links == alone.links);
-    comm_destroy(self);
-    played_fini(&together);
-    played_fini(&alone);
+    assert_as_alone(comm, &run);
     small_run_fini(&run);
 }
 

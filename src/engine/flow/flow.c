@@ -86,7 +86,7 @@ static void drop_excess_routes(Flow *flow) {
     }
 }
 
-static void let_go_route(Flow *flow, int32_t route) {
+void flow_let_go_route(Flow *flow, int32_t route) {
     routes_let_go(&flow->routes, route);
     drop_excess_routes(flow);
 }
@@ -99,7 +99,7 @@ Status flow_enter(Flow *flow, const Transfer *transfer, int32_t *out) {
     TRY(routes_hold(&flow->routes, transfer, &route));
     Price price = price_alone(&flow->routes, &flow->routes.at[route], transfer);
     if (price.alone_ps >= TIME_NEVER_PS - transfer->start_ps) {
-        let_go_route(flow, route);
+        flow_let_go_route(flow, route);
         return price_never_ends(transfer);
     }
     int32_t index = take_active(flow);
@@ -139,7 +139,7 @@ Status flow_alone_ps(Flow *flow, const Transfer *transfer, int64_t *duration_ps)
     int32_t route;
     TRY(routes_hold(&flow->routes, transfer, &route));
     *duration_ps = price_alone(&flow->routes, &flow->routes.at[route], transfer).alone_ps;
-    let_go_route(flow, route);
+    flow_let_go_route(flow, route);
     return status_ok();
 }
 
@@ -151,7 +151,7 @@ static void release(Flow *flow, int32_t index) {
         links_detach(flow, index);
         flow->nplaying--;
     }
-    let_go_route(flow, f->route);
+    flow_let_go_route(flow, f->route);
     f->state = ACTIVE_FREE;
     array_push(&flow->free_active, index);
 }

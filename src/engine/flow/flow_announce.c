@@ -136,9 +136,7 @@ Status flow_adopt(Flow *flow, const Transfer *transfer, const TransferState *sta
     f->start_ps = transfer->start_ps;
     f->remaining = ((Wide)state->remaining[0] << 64) | (Wide)(uint64_t)state->remaining[1];
     f->settled_ps = flow->now_ps;
-    Wide byte = price_work(flow->routes.rate_bits, 1);
-    f->sampled_bytes =
-        f->bytes - (f->remaining > 0 ? (int64_t)((f->remaining + byte - 1) / byte) : 0);
+    f->sampled_bytes = f->bytes - price_bytes_left(flow->routes.rate_bits, f->remaining);
     f->state = state->ghost_end_ps > 0 ? ACTIVE_GHOST : ACTIVE_RUNNING;
     if (state->ghost_end_ps > 0) {
         insert_ghost(flow, (GhostItem){state->ghost_end_ps, index});

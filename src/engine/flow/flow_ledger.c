@@ -12,13 +12,7 @@ Status ledger_open(Flow *flow, const Transfer *transfer, int32_t *route, Price *
     return price_never_ends(transfer);
 }
 
-void ledger_close(Flow *flow, int32_t route) {
-    routes_let_go(&flow->routes, route);
-    for (int32_t r = routes_excess(&flow->routes); r >= 0; r = routes_excess(&flow->routes)) {
-        stats_flush_route(flow, r);
-        routes_drop(&flow->routes, r);
-    }
-}
+void ledger_close(Flow *flow, int32_t route) { flow_let_go_route(flow, route); }
 
 const Routes *ledger_routes(const Flow *flow) { return &flow->routes; }
 
@@ -26,9 +20,7 @@ void ledger_add_bytes(Flow *flow, int32_t r, int32_t step, int64_t step_bytes,
                       int64_t period_bytes) {
     Route *route = &flow->routes.at[r];
     if (step_bytes != 0) step_add(&flow->steps, &flow->routes, route, step, step_bytes);
-    if (period_bytes == 0 || flow->spec.interval_ps == 0) return;
-    if (route->period_bytes == 0) array_push(&flow->period_routes, r);
-    route->period_bytes += period_bytes;
+    stats_add_period_bytes(flow, r, period_bytes);
 }
 
 void ledger_add_slow(Flow *flow, int32_t step, int32_t slot, int64_t from_ps, int64_t to_ps,

@@ -41,9 +41,8 @@ void settle(Flow *flow, Active *f) {
 
 void requeue(Flow *flow, int32_t transfer) {
     Active *f = &flow->active[transfer];
-    int64_t left_ps =
-        price_duration_ps(f->remaining, flow->routes.at[f->route].unit_bytes, f->level);
-    f->end_ps = left_ps < TIME_NEVER_PS - flow->now_ps ? flow->now_ps + left_ps : TIME_NEVER_PS;
+    f->end_ps =
+        price_end_ps(flow->now_ps, f->remaining, flow->routes.at[f->route].unit_bytes, f->level);
     if (f->end_ps >= f->queued_ps) return; // the earlier entry will find the new end
     push_end(flow, transfer);
 }

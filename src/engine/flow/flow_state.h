@@ -254,12 +254,16 @@ void stats_slow_open(Flow *flow, Active *f);
 void stats_slow_close(Flow *flow, Active *f);
 /// Count the bytes of a transfer that ends now.
 void stats_complete(Flow *flow, const Active *f);
+/// A route has moved `bytes` in the open sampling interval.
+void stats_add_period_bytes(Flow *flow, int32_t route, int64_t bytes);
 /// Before a route is dropped.
 void stats_flush_route(Flow *flow, int32_t route);
 /// Close the sampling intervals that end at or before to_ps.
 void stats_close_intervals(Flow *flow, int64_t to_ps);
 void stats_fini(Flow *flow);
 
+/// flow.c: one holder of a route less; drop the routes that nobody will ask for again.
+void flow_let_go_route(Flow *flow, int32_t route);
 /// flow.c: take in a transfer without an event for its start.
 Status flow_enter(Flow *flow, const Transfer *transfer, int32_t *index);
 /// flow_announce.c: an announced transfer comes to, or leaves, its links.

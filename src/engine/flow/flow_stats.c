@@ -21,15 +21,15 @@ void stats_flush_route(Flow *flow, int32_t r) {
     flush_period(flow, &flow->routes.at[r]);
 }
 
-static void add_period_bytes(Flow *flow, int32_t r, int64_t bytes) {
-    if (bytes == 0) return;
+void stats_add_period_bytes(Flow *flow, int32_t r, int64_t bytes) {
+    if (bytes == 0 || flow->spec.interval_ps == 0) return;
     if (flow->routes.at[r].period_bytes == 0) array_push(&flow->period_routes, r);
     flow->routes.at[r].period_bytes += bytes;
 }
 
 void stats_complete(Flow *flow, const Active *f) {
     step_add(&flow->steps, &flow->routes, &flow->routes.at[f->route], f->step, f->bytes);
-    if (flow->spec.interval_ps > 0) add_period_bytes(flow, f->route, f->bytes - f->sampled_bytes);
+    stats_add_period_bytes(flow, f->route, f->bytes - f->sampled_bytes);
 }
 
 void stats_slow_open(Flow *flow, Active *f) {
@@ -74,10 +74,8 @@ void flow_step_clear(Flow *flow, int32_t step) { step_clear(&flow->steps, &flow-
 /// to the next.
 static void sample_running(Flow *flow, Active *f) {
     settle(flow, f);
-    Wide byte = price_work(flow->routes.rate_bits, 1);
-    int64_t left =
-        f->remaining > 0 ? price_whole_bytes(flow->routes.rate_bits, f->remaining + byte - 1) : 0;
-    add_period_bytes(flow, f->route, f->bytes - left - f->sampled_bytes);
+    int64_t left = price_bytes_left(flow->routes.rate_bits, f->remaining);
+    stats_add_period_bytes(flow, f->route, f->bytes - left - f->sampled_bytes);
     f->sampled_bytes = f->bytes - left;
     if (f->slow)
         tally_slow_add(&flow->period, flow_node(flow, f->bottleneck)->slot,
