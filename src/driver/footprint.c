@@ -27,6 +27,7 @@ static const struct {
     {"driver.uses", FOOTPRINT_USE},
     {"engine.routes", FOOTPRINT_USE},
     {"flow.nodes", FOOTPRINT_USE},
+    {"flow.routes", FOOTPRINT_USE},
     {"flow.users", FOOTPRINT_USE},
     {"maxmin", FOOTPRINT_USE},
     {"engine.tally", FOOTPRINT_TOTALS},

@@ -172,6 +172,7 @@ typedef struct Machine {
     int64_t sent;         ///< wires put since the last exchange
     int64_t lookahead_ps; ///< network_lookahead_ps
     LoadOwner owner;      ///< which links are this rank's
+    bool all_known;       ///< most messages here are far: every rank is told of all
     bool far_messages; ///< a unit here has a neighbour, or a path to one, that is not this rank's
     int64_t **
         work_ps; ///< [stages][compute operations + 1] least time of all compute before each operation

@@ -95,6 +95,7 @@ void network_message(Machine *machine, const Wire *wire, bool announced) {
 }
 
 bool network_is_private(Machine *machine, const Wire *wire) {
+    if (machine->all_known) return false;
     // A later phase starts the moment the one before ends: too soon to tell other ranks what is on its links.
     if (machine->job->network.dp_algorithm == ALGORITHM_HALVING_DOUBLING) return false;
     int64_t from = network_sender(machine, wire->id);

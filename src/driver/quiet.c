@@ -4,7 +4,10 @@
 #include "base/units.h"
 #include "driver/machine.h"
 
-enum { SCAN_PAUSE_PS = 50 * 1000000 }; // a scan of the units costs what some windows cost
+enum {
+    SCAN_PAUSE_PS = 50 * 1000000, ///< a scan of the units costs what some windows cost
+    FAR_SHARE = 4,                ///< a quarter of all messages is most
+};
 
 static bool message_is_far(Machine *machine, int64_t channel) {
     Wire wire = {.type = WIRE_MESSAGE, .id = channel, .bytes = 1};
@@ -34,21 +37,25 @@ void quiet_prepare(Machine *machine) {
         memory_alloc("driver.quiet", sizeof(int64_t *) * (size_t)machine->layout.stages);
     for (int32_t stage = 0; stage < machine->layout.stages; stage++) sum_work(machine, stage);
     if (machine->islands) return;
-    for (int64_t slot = 0; slot < machine->layout.nslots && !machine->far_messages; slot++) {
+    int64_t nfar = 0, nmessages = 0;
+    for (int64_t slot = 0; slot < machine->layout.nslots; slot++) {
         const Unit *unit = &machine->unit[slot];
         for (int side = 0; unit->id >= 0 && side < CHANNEL_SIDES; side++) {
             Stream receive = side == CHANNEL_FROM_PREV ? STREAM_RECV_PREV : STREAM_RECV_NEXT;
             Stream send = side == CHANNEL_FROM_PREV ? STREAM_SEND_PREV : STREAM_SEND_NEXT;
-            if (unit->program->stream_nops[receive] > 0 &&
-                message_is_far(machine, unit->id * CHANNEL_SIDES + side))
-                machine->far_messages = true;
+            bool receives = unit->program->stream_nops[receive] > 0;
+            bool far = receives && message_is_far(machine, unit->id * CHANNEL_SIDES + side);
+            nmessages += receives;
+            nfar += far;
             // What this unit sends to a unit elsewhere is far by the same test there; here the neighbour tells.
             int64_t neighbour = layout_stage_neighbour(&machine->layout, unit->id,
                                                        side == CHANNEL_FROM_PREV ? -1 : 1);
-            if (unit->program->stream_nops[send] > 0 && !machine_unit(machine, neighbour))
+            if (far || (unit->program->stream_nops[send] > 0 && !machine_unit(machine, neighbour)))
                 machine->far_messages = true;
         }
     }
+    // Where those that are left would meet the others anyway, to look for them is in vain.
+    machine->all_known = nfar * FAR_SHARE > nmessages;
 }
 
 void quiet_release(Machine *machine) {

@@ -3,16 +3,17 @@
 #include "base/check.h"
 #include "base/memory.h"
 
-static int class_of(int64_t n) {
+int runs_class(int64_t n) {
     if (n <= RUN_EXACT_MAX) return (int)n - 1;
-    int class = RUN_EXACT_MAX;
-    while ((int64_t)RUN_EXACT_MAX << (class - RUN_EXACT_MAX + 1) < n) class ++;
-    return class;
+    int octave = 63 - __builtin_clzll((unsigned long long)(n - 1));
+    int64_t quarter = INT64_C(1) << (octave - 2);
+    return RUN_EXACT_MAX + 4 * (octave - RUN_EXACT_BITS) + (int)((n - 1 - 4 * quarter) / quarter);
 }
 
-static int64_t class_length(int class) {
-    return class < RUN_EXACT_MAX ? class + 1
-                                 : (int64_t)RUN_EXACT_MAX << (class - RUN_EXACT_MAX + 1);
+int64_t runs_class_length(int class) {
+    if (class < RUN_EXACT_MAX) return class + 1;
+    int64_t quarter = INT64_C(1) << ((class - RUN_EXACT_MAX) / 4 + RUN_EXACT_BITS - 2);
+    return (4 + (class - RUN_EXACT_MAX) % 4 + 1) * quarter;
 }
 
 void runs_init(Runs *runs, const char *label, size_t object_bytes) {
@@ -38,14 +39,14 @@ void runs_reserve(Runs *runs, int64_t n) {
 }
 
 int32_t runs_take(Runs *runs, int64_t n) {
-    int class = class_of(n);
+    int class = runs_class(n);
     if (runs->free_runs[class].n > 0) return runs->free_runs[class].at[--runs->free_runs[class].n];
-    int64_t length = class_length(class);
+    int64_t length = runs_class_length(class);
     if (runs->n + length > runs->capacity) runs_grow(runs, runs->n + length);
     runs->n += length;
     return (int32_t)(runs->n - length);
 }
 
 void runs_give_back(Runs *runs, int32_t first, int64_t n) {
-    array_push(&runs->free_runs[class_of(n)], first);
+    array_push(&runs->free_runs[runs_class(n)], first);
 }

@@ -15,7 +15,7 @@
 
 #include "base/array.h"
 
-enum { RUN_EXACT_MAX = 16, RUN_CLASSES = RUN_EXACT_MAX + 32 };
+enum { RUN_EXACT_MAX = 16, RUN_EXACT_BITS = 4, RUN_CLASSES = RUN_EXACT_MAX + 4 * 28 };
 
 /// Capacity to grow to: by half while small; by an eighth when large, for grown memory is cleared,
 /// and so touched.
@@ -30,6 +30,10 @@ typedef struct Runs {
     int64_t n, capacity;
     ARRAY_OF(int32_t) free_runs[RUN_CLASSES];
 } Runs;
+
+/// Class of runs of `n` >= 1 objects, below RUN_CLASSES, and the objects there is room for in it.
+int runs_class(int64_t n);
+int64_t runs_class_length(int class);
 
 void runs_init(Runs *runs, const char *label, size_t object_bytes);
 void runs_fini(Runs *runs);

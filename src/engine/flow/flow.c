@@ -16,10 +16,14 @@ Flow *flow_create(const Cluster *cluster, const FlowSpec *spec) {
     Flow *flow = memory_alloc("flow", sizeof *flow);
     flow->cluster = cluster;
     flow->spec = *spec;
+    if (spec->long_route_uses == 0) flow->spec.long_route_uses = LONG_ROUTE_USES;
+    if (spec->review_moves == 0) flow->spec.review_moves = REVIEW_MOVES;
     routes_init(&flow->routes, cluster);
     if (spec->owns) routes_set_owner(&flow->routes, spec->owns, spec->owner, spec->own_links_only);
     runs_init(&flow->nodes, FLOW_LABEL_NODES, sizeof(UseNode));
     runs_init(&flow->user_runs, FLOW_LABEL_USERS, sizeof(int32_t));
+    runs_init(&flow->use_runs, FLOW_LABEL_ROUTES, sizeof(SlotUse));
+    flow->link.label = FLOW_LABEL_LINKS;
     return flow;
 }
 
@@ -32,7 +36,6 @@ void flow_destroy(Flow *flow) {
     runs_fini(&flow->user_runs);
     memory_free(FLOW_LABEL_TRANSFERS, flow->active,
                 (size_t)flow->active_capacity * sizeof *flow->active);
-    memory_free(FLOW_LABEL_LINKS, flow->link, (size_t)flow->nlinks * sizeof *flow->link);
     array_free(&flow->free_active);
     heap_free(&flow->starts);
     heap_free(&flow->ends);
@@ -48,6 +51,7 @@ void flow_destroy(Flow *flow) {
     array_free(&flow->water);
     array_free(&flow->private_waiting);
     array_free(&flow->exposed);
+    links_fini(flow);
     memory_free(FLOW_LABEL_ANNOUNCED, flow->nannounced_on,
                 (size_t)flow->announce_capacity * sizeof(int32_t));
     memory_free("flow", flow, sizeof *flow);
@@ -82,6 +86,7 @@ static int32_t take_active(Flow *flow) {
 static void drop_excess_routes(Flow *flow) {
     for (int32_t r = routes_excess(&flow->routes); r >= 0; r = routes_excess(&flow->routes)) {
         stats_flush_route(flow, r);
+        links_forget_route(flow, r);
         routes_drop(&flow->routes, r);
     }
 }
@@ -118,7 +123,7 @@ Status flow_enter(Flow *flow, const Transfer *transfer, int32_t *out) {
                                    .bottleneck = -1,
                                    .state = ACTIVE_WAITING};
     flow->nunfinished++;
-    if (transfer->announced) announce_enter(flow, index);
+    if (transfer->announced && flow->routes.owns) announce_enter(flow, index);
     *out = index;
     return status_ok();
 }
@@ -126,7 +131,7 @@ Status flow_enter(Flow *flow, const Transfer *transfer, int32_t *out) {
 Status flow_submit(Flow *flow, const Transfer *transfer) {
     int32_t index = -1;
     TRY(flow_enter(flow, transfer, &index));
-    if (!transfer->announced && flow->routes.owns) array_push(&flow->private_waiting, index);
+    if (!transfer->announced && flow->routes.owns) announce_not(flow, index);
     if (transfer->start_ps == flow->now_ps)
         array_push(&flow->due, index);
     else
@@ -147,7 +152,7 @@ Status flow_alone_ps(Flow *flow, const Transfer *transfer, int64_t *duration_ps)
 static void release(Flow *flow, int32_t index) {
     Active *f = &flow->active[index];
     announce_leave(flow, index);
-    if (f->first_node >= 0) {
+    if (f->attached) {
         links_detach(flow, index);
         flow->nplaying--;
     }
@@ -168,7 +173,7 @@ static void complete(Flow *flow, int32_t index) {
     array_push(&flow->done, (Completion){f->tag, f->start_ps, f->end_ps, alone_ps});
     flow->nunfinished--;
     f->state = ACTIVE_GHOST;
-    if (f->first_node < 0 || flow->spec.control_delay_ps == 0)
+    if (!f->attached || flow->spec.control_delay_ps == 0)
         release(flow, index);
     else
         array_push(&flow->ghosts, (GhostItem){flow->now_ps + flow->spec.control_delay_ps, index});
@@ -265,7 +270,7 @@ static void start(Flow *flow, int32_t index) {
 
 /// Put what starts on its links.
 static void attach_started(Flow *flow) {
-    if (flow->nlinks < flow->routes.nslots) links_grow(flow);
+    links_grow(flow);
     // The way for all at once walks all links.
     if (flow->nplaying == 0 && flow->nstarting_uses > flow->routes.nslots)
         mass_attach(flow);

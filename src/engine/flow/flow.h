@@ -28,6 +28,9 @@ typedef struct FlowSpec {
     bool (*owns)(const void *owner, LinkId link); ///< links of this rank; NULL: all
     const void *owner;
     bool own_links_only; ///< for a ledger (flow_ledger.h): nothing is kept of other ranks' links
+    /// From how many links on a route has a ceiling, and after how many moves it is reviewed (flow_ceiling.c); 0: as is
+    /// best. No result depends on them.
+    int32_t long_route_uses, review_moves;
 } FlowSpec;
 
 typedef struct Flow Flow; // opaque

@@ -5,7 +5,8 @@
 ///
 /// At every moment at which ranks meet: no link has both an announced and a private user, waiting
 /// and ghosts included. So each rank can solve its private transfers alone, and all ranks solve the
-/// announced ones alike.
+/// announced ones alike. Which links have announced users is counted from the first private transfer on: many jobs have
+/// none.
 #include "base/check.h"
 #include "base/memory.h"
 #include "engine/flow/flow_state.h"
@@ -26,34 +27,54 @@ static void expose(Flow *flow, int32_t transfer) {
 }
 
 static void expose_users(Flow *flow, int32_t slot) {
-    if (slot >= flow->nlinks) return;
-    LinkState *link = &flow->link[slot];
-    for (int32_t i = 0; i < link->nusers; i++)
-        expose(flow, flow_node(flow, link_users(flow, link)[i])->transfer);
+    if (slot >= flow->nslots) return;
+    links_find_users(flow, slot);
+    for (int64_t i = 0; i < flow->found.n; i++) expose(flow, flow->found.at[i].transfer);
+}
+
+/// Count an announced transfer on its links, or no more.
+static void count_uses(Flow *flow, const Active *f, int32_t by) {
+    if (flow->announce_capacity < flow->routes.slots_capacity) grow_counts(flow);
+    const Route *route = &flow->routes.at[f->route];
+    const RouteUse *uses = routes_uses(&flow->routes, route);
+    for (int32_t u = 0; u < route->nuses; u++) flow->nannounced_on[uses[u].slot] += by;
+}
+
+/// The first private transfer comes, or might.
+static void begin_to_count(Flow *flow) {
+    flow->counts_announced = true;
+    for (int64_t t = 0; t < flow->nactive; t++)
+        if (flow->active[t].state != ACTIVE_FREE && flow->active[t].announced)
+            count_uses(flow, &flow->active[t], 1);
 }
 
 void announce_enter(Flow *flow, int32_t transfer) {
     Active *f = &flow->active[transfer];
     f->announced = 1;
     flow->nannounced++;
-    if (flow->announce_capacity < flow->routes.slots_capacity) grow_counts(flow);
+    if (!flow->counts_announced) return;
+    count_uses(flow, f, 1);
     const Route *route = &flow->routes.at[f->route];
     const RouteUse *uses = routes_uses(&flow->routes, route);
     for (int32_t u = 0; u < route->nuses; u++)
-        if (flow->nannounced_on[uses[u].slot]++ == 0) expose_users(flow, uses[u].slot);
+        if (flow->nannounced_on[uses[u].slot] == 1) expose_users(flow, uses[u].slot);
 }
 
 void announce_leave(Flow *flow, int32_t transfer) {
     const Active *f = &flow->active[transfer];
     if (!f->announced) return;
     flow->nannounced--;
-    const Route *route = &flow->routes.at[f->route];
-    const RouteUse *uses = routes_uses(&flow->routes, route);
-    for (int32_t u = 0; u < route->nuses; u++) flow->nannounced_on[uses[u].slot]--;
+    if (flow->counts_announced) count_uses(flow, f, -1);
 }
 
-static bool touches_announced(const Flow *flow, const Route *route) {
+void announce_not(Flow *flow, int32_t transfer) {
+    if (!flow->counts_announced) begin_to_count(flow);
+    array_push(&flow->private_waiting, transfer);
+}
+
+static bool touches_announced(Flow *flow, const Route *route) {
     if (flow->nannounced == 0) return false;
+    if (!flow->counts_announced) begin_to_count(flow);
     const RouteUse *uses = routes_uses(&flow->routes, route);
     for (int32_t u = 0; u < route->nuses; u++)
         if (uses[u].slot < flow->announce_capacity && flow->nannounced_on[uses[u].slot] > 0)

@@ -9,14 +9,14 @@
 typedef struct FullSystem {
     int64_t ntransfers, nlinks, nuses;
     int32_t *transfer; // [ntransfers]
-    int32_t *slot;     // [nlinks] by link id, so that ties are broken by link id
+    int32_t *link;     // [nlinks] by link id, so that ties are broken by link id
     int64_t *capacity, *use_first, *cap, *level, *link_level, *bottleneck;
     int32_t *use_link, *use_a;
     MaxminSystem system;
 } FullSystem;
 
 static bool enters(const Active *f) {
-    return f->first_node >= 0 && (f->nshared > 0 || f->level != f->cap);
+    return f->attached && (f->nshared > 0 || f->level != f->cap);
 }
 
 static void *full_array(int64_t n, size_t bytes) {
@@ -29,15 +29,15 @@ static void full_free(void *block, int64_t n, size_t bytes) {
 
 static void full_list_links(Flow *flow, FullSystem *full) {
     const int32_t *order = step_slots(&flow->steps, &flow->routes);
-    full->slot = full_array(flow->routes.nslots, sizeof(int32_t));
+    full->link = full_array(flow->routes.nslots, sizeof(int32_t));
     full->capacity = full_array(flow->routes.nslots, sizeof(int64_t));
     full->link_level = full_array(flow->routes.nslots, sizeof(int64_t));
     for (int64_t i = 0; i < flow->routes.nslots; i++) {
-        if (order[i] >= flow->nlinks || !link_contended(flow, order[i])) continue;
-        LinkState *link = &flow->link[order[i]];
+        if (order[i] >= flow->nslots || !link_contended(flow, order[i])) continue;
+        full->link[full->nlinks] = flow->contended[order[i]] - 1;
+        LinkState *link = &flow->link.at[full->link[full->nlinks]];
         link->region = (int32_t)full->nlinks;
-        full->slot[full->nlinks] = order[i];
-        full->capacity[full->nlinks++] = flow->routes.capacity[order[i]];
+        full->capacity[full->nlinks++] = link->capacity;
     }
 }
 
@@ -62,7 +62,7 @@ static void full_list_transfers(const Flow *flow, FullSystem *full) {
         full->cap[n] = f->cap;
         for (int32_t i = 0; i < f->nshared; i++, u++) {
             const UseNode *node = shared_nodes(flow, f) + i;
-            full->use_link[u] = flow->link[node->slot].region;
+            full->use_link[u] = flow->link.at[node->link].region;
             full->use_a[u] = node->weight;
         }
         full->use_first[++n] = u;
@@ -72,21 +72,21 @@ static void full_list_transfers(const Flow *flow, FullSystem *full) {
 static void take_room(Flow *flow, const Active *f) {
     const UseNode *nodes = shared_nodes(flow, f);
     for (int32_t i = 0; i < f->nshared; i++) {
-        LinkState *link = &flow->link[nodes[i].slot];
+        LinkState *link = &flow->link.at[nodes[i].link];
         if (!link_holds(link)) link->level -= room_taken(f, nodes[i].weight);
     }
 }
 
 static void full_commit(Flow *flow, const FullSystem *full) {
     for (int64_t l = 0; l < full->nlinks; l++) {
-        LinkState *link = &flow->link[full->slot[l]];
+        LinkState *link = &flow->link.at[full->link[l]];
         link->level = full->link_level[l];
         if (link->level == LEVEL_NONE) link_set_room(link, full->capacity[l]);
         link->region = -1;
     }
     for (int64_t i = 0; i < full->ntransfers; i++) {
         Active *f = &flow->active[full->transfer[i]];
-        Member member = {full->transfer[i], f->bottleneck, f->level};
+        Member member = member_of(flow, full->transfer[i], f->level);
         f->level = full->level[i];
         f->bottleneck = -1;
         if (full->bottleneck[i] >= 0) {
@@ -112,7 +112,7 @@ static void full_make(Flow *flow, FullSystem *full) {
 }
 
 static void full_fini(const Flow *flow, FullSystem *full) {
-    full_free(full->slot, flow->routes.nslots, sizeof(int32_t));
+    full_free(full->link, flow->routes.nslots, sizeof(int32_t));
     full_free(full->capacity, flow->routes.nslots, sizeof(int64_t));
     full_free(full->link_level, flow->routes.nslots, sizeof(int64_t));
     full_free(full->transfer, full->ntransfers, sizeof(int32_t));
@@ -125,6 +125,7 @@ static void full_fini(const Flow *flow, FullSystem *full) {
 }
 
 void solve_all(Flow *flow) {
+    ceiling_lift_all(flow);
     FullSystem full = {0};
     full_make(flow, &full);
     maxmin_solve_links(&full.system, full.level, full.link_level, full.bottleneck);
@@ -139,7 +140,7 @@ int64_t flow_violation(Flow *flow) {
         full.level[i] = flow->active[full.transfer[i]].level;
     int64_t violated = maxmin_violation(&full.system, full.level);
     if (violated >= 0) violated = flow->active[full.transfer[violated]].tag;
-    for (int64_t l = 0; l < full.nlinks; l++) flow->link[full.slot[l]].region = -1;
+    for (int64_t l = 0; l < full.nlinks; l++) flow->link.at[full.link[l]].region = -1;
     full_fini(flow, &full);
     return violated;
 }

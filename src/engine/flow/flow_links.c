@@ -1,12 +1,91 @@
-/// Who uses which link, and which of these uses are shared. A link goes from one user to two and
-/// back many times a step; both directions cost O(1).
+/// Slack of links, and who uses those that are contended. A link comes to be contended and has slack again many times a
+/// step.
+#include <string.h>
+
 #include "base/check.h"
 #include "base/memory.h"
 #include "engine/flow/flow_state.h"
 
+enum { FIRST_NODES = 4, FIRST_USES = 4 };
+
 static int32_t *users_of(Flow *flow, LinkState *link) {
     return link->nusers <= NODES_IN_PLACE ? link->users
                                           : (int32_t *)flow->user_runs.at + link->users[0];
+}
+
+int32_t links_unit_load(const Flow *flow, int64_t level) {
+    Wide load = (((Wide)level << LOAD_UNIT_BITS) + flow->reference - 1) / flow->reference;
+    return load < LOAD_MAX ? (int32_t)load : LOAD_MAX;
+}
+
+/// Slack of a link that nobody uses.
+static int32_t whole_slack(const Flow *flow, int32_t slot) {
+    Wide slack = ((Wide)flow->routes.capacity[slot] << LOAD_UNIT_BITS) / flow->reference;
+    return slack < LOAD_MAX ? (int32_t)slack : LOAD_MAX;
+}
+
+/// The slowest link in use is most often the one whose shares must not be rounded. Any choice is right.
+static int64_t choose_reference(const Flow *flow) {
+    int64_t least = INT64_MAX;
+    for (int64_t s = 0; s < flow->routes.nslots; s++)
+        if (flow->routes.capacity[s] > 0 && flow->routes.capacity[s] < least)
+            least = flow->routes.capacity[s];
+    return least;
+}
+
+static void grow_slots(Flow *flow) {
+    size_t old = (size_t)flow->nslots, wanted = (size_t)flow->routes.slots_capacity;
+    if (flow->reference == 0) flow->reference = choose_reference(flow);
+    flow->slack = memory_resize(FLOW_LABEL_LINKS, flow->slack, old * sizeof *flow->slack,
+                                wanted * sizeof *flow->slack);
+    flow->contended =
+        memory_resize(FLOW_LABEL_LINKS, flow->contended, old * sizeof *flow->contended,
+                      wanted * sizeof *flow->contended);
+    flow->slot_uses =
+        memory_resize(FLOW_LABEL_LINKS, flow->slot_uses, old * sizeof *flow->slot_uses,
+                      wanted * sizeof *flow->slot_uses);
+    flow->nslots = (int64_t)wanted;
+}
+
+void links_grow(Flow *flow) {
+    if (flow->nslots < flow->routes.nslots) grow_slots(flow);
+    for (; flow->nslack < flow->routes.nslots; flow->nslack++)
+        flow->slack[flow->nslack] = whole_slack(flow, (int32_t)flow->nslack);
+    if (flow->nroutes < flow->routes.nroutes) {
+        size_t old = (size_t)flow->nroutes, wanted = (size_t)flow->routes.routes_capacity;
+        flow->route = memory_resize(FLOW_LABEL_ROUTES, flow->route, old * sizeof *flow->route,
+                                    wanted * sizeof *flow->route);
+        flow->nroutes = (int64_t)wanted;
+    }
+}
+
+void links_settle(Flow *flow) {
+    for (int64_t i = 0; i < flow->outgrown.n; i++)
+        runs_give_back(&flow->nodes, flow->outgrown.at[i].first, flow->outgrown.at[i].n);
+    array_clear(&flow->outgrown);
+    for (int64_t i = 0; i < flow->calmed.n; i++) array_push(&flow->free_links, flow->calmed.at[i]);
+    array_clear(&flow->calmed);
+}
+
+void links_fini(Flow *flow) {
+    size_t n = (size_t)flow->nslots;
+    memory_free(FLOW_LABEL_LINKS, flow->slack, n * sizeof *flow->slack);
+    memory_free(FLOW_LABEL_LINKS, flow->contended, n * sizeof *flow->contended);
+    memory_free(FLOW_LABEL_LINKS, flow->slot_uses, n * sizeof *flow->slot_uses);
+    array_free(&flow->link);
+    array_free(&flow->free_links);
+    array_free(&flow->calmed);
+    runs_fini(&flow->use_runs);
+    memory_free(FLOW_LABEL_ROUTES, flow->use_place,
+                (size_t)flow->nuse_places * sizeof *flow->use_place);
+    memory_free(FLOW_LABEL_ROUTES, flow->route, (size_t)flow->nroutes * sizeof *flow->route);
+    array_free(&flow->unlisted);
+    array_free(&flow->ceilings);
+    array_free(&flow->free_ceilings);
+    array_free(&flow->debts);
+    array_free(&flow->found);
+    array_free(&flow->lifted);
+    array_free(&flow->outgrown);
 }
 
 /// Let two nodes of one transfer change places.
@@ -16,22 +95,33 @@ static void swap_nodes(Flow *flow, Active *f, int32_t a, int32_t b) {
     UseNode node = *at_a;
     *at_a = *at_b;
     *at_b = node;
-    users_of(flow, &flow->link[at_a->slot])[at_a->place] = a;
-    users_of(flow, &flow->link[at_b->slot])[at_b->place] = b;
+    users_of(flow, &flow->link.at[at_a->link])[at_a->place] = a;
+    users_of(flow, &flow->link.at[at_b->link])[at_b->place] = b;
     if (f->bottleneck == a)
         f->bottleneck = b;
     else if (f->bottleneck == b)
         f->bottleneck = a;
 }
 
-static void share(Flow *flow, int32_t node) {
-    Active *f = &flow->active[flow_node(flow, node)->transfer];
-    swap_nodes(flow, f, node, f->first_node + f->nshared++);
-}
-
-static void unshare(Flow *flow, int32_t node) {
-    Active *f = &flow->active[flow_node(flow, node)->transfer];
-    swap_nodes(flow, f, node, f->first_node + --f->nshared);
+/// Make room for two more nodes of a transfer.
+static void reserve_nodes(Flow *flow, Active *f) {
+    if (f->first_node < 0) {
+        f->node_class = (uint8_t)runs_class(FIRST_NODES);
+        f->first_node = runs_take(&flow->nodes, FIRST_NODES);
+        return;
+    }
+    int64_t room = runs_class_length(f->node_class);
+    if (f->nshared + 2 <= room) return;
+    int32_t from = f->first_node, to = runs_take(&flow->nodes, 2 * room);
+    memcpy(flow_node(flow, to), flow_node(flow, from), (size_t)room * sizeof(UseNode));
+    for (int32_t i = 0; i < f->nshared; i++) {
+        const UseNode *node = flow_node(flow, to + i);
+        users_of(flow, &flow->link.at[node->link])[node->place] = to + i;
+    }
+    if (f->bottleneck >= 0) f->bottleneck += to - from;
+    array_push(&flow->outgrown, (NodeRun){from, (int32_t)room});
+    f->first_node = to;
+    f->node_class = (uint8_t)runs_class(2 * room);
 }
 
 /// Append a node to the users of a link.
@@ -71,79 +161,279 @@ static void remove_user(Flow *flow, LinkState *link, int32_t place) {
     }
 }
 
-void links_grow(Flow *flow) {
-    int64_t wanted = flow->routes.slots_capacity;
-    flow->link =
-        memory_resize(FLOW_LABEL_LINKS, flow->link, (size_t)flow->nlinks * sizeof *flow->link,
-                      (size_t)wanted * sizeof *flow->link);
-    for (int64_t s = flow->nlinks; s < wanted; s++)
-        flow->link[s] = (LinkState){.level = LINK_NO_ROOM, .region = -1};
-    flow->nlinks = wanted;
+static void add_node(Flow *flow, LinkUser user, int32_t at) {
+    Active *f = &flow->active[user.transfer];
+    LinkState *link = &flow->link.at[at];
+    reserve_nodes(flow, f);
+    int32_t index = f->first_node + f->nshared++;
+    // Statistics still ask for the node of a bottleneck that is gone: see drop_node.
+    if (f->bottleneck == index) *flow_node(flow, ++f->bottleneck) = *flow_node(flow, index);
+    *flow_node(flow, index) = (UseNode){user.transfer, at, user.weight, link->nusers};
+    add_user(flow, link, index);
 }
 
-/// A link comes to be contended.
-static void share_all(Flow *flow, LinkState *link, int32_t slot) {
-    int64_t room = flow->routes.capacity[slot];
-    for (int32_t i = 0; i < link->nusers; i++) {
-        const UseNode *node = flow_node(flow, users_of(flow, link)[i]);
-        room -= room_taken(&flow->active[node->transfer], node->weight);
-        share(flow, users_of(flow, link)[i]);
+/// Remove a node from its transfer, not from its link. It stays behind the others until one takes its place.
+static void drop_node(Flow *flow, int32_t node) {
+    Active *f = &flow->active[flow_node(flow, node)->transfer];
+    swap_nodes(flow, f, node, f->first_node + --f->nshared);
+}
+
+/// Room of the run of `n` uses.
+static int32_t slot_room(int32_t n) {
+    int32_t room = FIRST_USES;
+    while (room < n) room *= 2;
+    return room;
+}
+
+static SlotUse *slot_use(Flow *flow, int32_t place) { return (SlotUse *)flow->use_runs.at + place; }
+
+/// Append a use to those of its slot.
+static void list_use(Flow *flow, int32_t slot, SlotUse use) {
+    SlotUses *uses = &flow->slot_uses[slot];
+    if (uses->n == 0) {
+        uses->first = runs_take(&flow->use_runs, FIRST_USES);
+    } else if (uses->n == slot_room(uses->n)) {
+        int32_t from = uses->first;
+        uses->first = runs_take(&flow->use_runs, 2 * (int64_t)uses->n);
+        memcpy(slot_use(flow, uses->first), slot_use(flow, from),
+               (size_t)uses->n * sizeof(SlotUse));
+        for (int32_t i = 0; i < uses->n; i++)
+            flow->use_place[slot_use(flow, uses->first + i)->use] = uses->first + i;
+        runs_give_back(&flow->use_runs, from, uses->n);
     }
-    link_set_room(link, room);
+    int32_t place = uses->first + uses->n++;
+    *slot_use(flow, place) = use;
+    flow->use_place[use.use] = place;
+}
+
+/// The last use of the slot takes the place of one that goes.
+static void unlist_use(Flow *flow, int32_t slot, int32_t use) {
+    SlotUses *uses = &flow->slot_uses[slot];
+    int32_t room = slot_room(uses->n), place = flow->use_place[use];
+    SlotUse last = *slot_use(flow, uses->first + --uses->n);
+    *slot_use(flow, place) = last;
+    flow->use_place[last.use] = place;
+    if (uses->n == 0) {
+        runs_give_back(&flow->use_runs, uses->first, room);
+    } else if (slot_room(uses->n) < room) {
+        int32_t from = uses->first;
+        uses->first = runs_take(&flow->use_runs, uses->n);
+        memcpy(slot_use(flow, uses->first), slot_use(flow, from),
+               (size_t)uses->n * sizeof(SlotUse));
+        for (int32_t i = 0; i < uses->n; i++)
+            flow->use_place[slot_use(flow, uses->first + i)->use] = uses->first + i;
+        runs_give_back(&flow->use_runs, from, room);
+    }
+}
+
+static void list_waiting_routes(Flow *flow) {
+    if (flow->nuse_places < flow->routes.uses.n) {
+        size_t old = (size_t)flow->nuse_places, wanted = (size_t)flow->routes.uses.capacity;
+        flow->use_place =
+            memory_resize(FLOW_LABEL_ROUTES, flow->use_place, old * sizeof *flow->use_place,
+                          wanted * sizeof *flow->use_place);
+        flow->nuse_places = (int64_t)wanted;
+    }
+    for (int64_t i = 0; i < flow->unlisted.n; i++) {
+        int32_t r = flow->unlisted.at[i];
+        RouteState *state = &flow->route[r];
+        if (!state->waiting) continue;
+        const Route *route = &flow->routes.at[r];
+        for (int32_t u = 0; u < route->nuses; u++)
+            list_use(flow, routes_uses(&flow->routes, route)[u].slot,
+                     (SlotUse){r, route->first_use + u});
+        state->listed = true;
+        state->waiting = false;
+    }
+    array_clear(&flow->unlisted);
+}
+
+void links_forget_route(Flow *flow, int32_t r) {
+    if (r >= flow->nroutes) return;
+    RouteState *state = &flow->route[r];
+    DCHECK(state->first == 0, "route %d is dropped, but transfer %d is on it", r, state->first - 1);
+    const Route *route = &flow->routes.at[r];
+    for (int32_t u = 0; state->listed && u < route->nuses; u++)
+        unlist_use(flow, routes_uses(&flow->routes, route)[u].slot, route->first_use + u);
+    if (state->ceiling > 0) {
+        flow->ceilings.at[state->ceiling - 1].level = 0;
+        array_push(&flow->free_ceilings, state->ceiling - 1);
+    }
+    *state = (RouteState){0};
+}
+
+void links_enter_route(Flow *flow, int32_t transfer) {
+    Active *f = &flow->active[transfer];
+    const Route *route = &flow->routes.at[f->route];
+    RouteState *state = &flow->route[f->route];
+    if (!state->listed && !state->waiting) {
+        state->waiting = true;
+        array_push(&flow->unlisted, f->route);
+    }
+    if (state->unit_load == 0) state->unit_load = links_unit_load(flow, route->alone_level);
+    f->bounded = route->nuses >= flow->spec.long_route_uses;
+    f->attached = 1;
+    f->previous = -1;
+    f->next = state->first - 1;
+    if (state->first > 0) flow->active[f->next].previous = transfer;
+    state->first = transfer + 1;
+}
+
+static void leave_route(Flow *flow, Active *f) {
+    if (f->previous >= 0)
+        flow->active[f->previous].next = f->next;
+    else
+        flow->route[f->route].first = f->next + 1;
+    if (f->next >= 0) flow->active[f->next].previous = f->previous;
+    f->attached = 0;
+}
+
+void links_find_users(Flow *flow, int32_t slot) {
+    if (flow->unlisted.n > 0) list_waiting_routes(flow);
+    array_clear(&flow->found);
+    const RouteUse *uses = (const RouteUse *)flow->routes.uses.at;
+    SlotUses over = flow->slot_uses[slot];
+    for (int32_t i = 0; i < over.n; i++) {
+        const SlotUse *use = slot_use(flow, over.first + i);
+        for (int32_t t = flow->route[use->route].first - 1; t >= 0; t = flow->active[t].next)
+            array_push(&flow->found, (LinkUser){t, uses[use->use].weight});
+    }
+}
+
+static SlackDebt *find_debt(Flow *flow, int32_t slot) {
+    for (int64_t i = 0; i < flow->debts.n; i++)
+        if (flow->debts.at[i].slot == slot) return &flow->debts.at[i];
+    return NULL;
+}
+
+/// Keep apart what is so far below 0 that one more use might not fit.
+static void borrow(Flow *flow, int32_t slot) {
+    SlackDebt *debt = find_debt(flow, slot);
+    if (!debt) {
+        array_push(&flow->debts, (SlackDebt){.slot = slot});
+        debt = &flow->debts.at[flow->debts.n - 1];
+    }
+    for (; flow->slack[slot] < -DEBT; debt->n++) flow->slack[slot] += DEBT;
+}
+
+static void pay_back(Flow *flow, int32_t slot) {
+    SlackDebt *debt = find_debt(flow, slot);
+    for (; debt && debt->n > 0 && flow->slack[slot] >= 0; debt->n--) flow->slack[slot] -= DEBT;
+    if (debt && debt->n == 0) *debt = flow->debts.at[--flow->debts.n];
+}
+
+bool links_take_slack(Flow *flow, int32_t slot, int64_t load) {
+    for (; load > LOAD_MAX; load -= LOAD_MAX) links_take_slack(flow, slot, LOAD_MAX);
+    for (; load < -LOAD_MAX; load += LOAD_MAX) links_take_slack(flow, slot, -LOAD_MAX);
+    flow->slack[slot] -= (int32_t)load;
+    if (flow->slack[slot] < -DEBT) borrow(flow, slot);
+    if (flow->slack[slot] >= 0 && flow->debts.n > 0) pay_back(flow, slot);
+    return flow->slack[slot] < 0;
+}
+
+int32_t links_take(Flow *flow, int32_t slot) {
+    if (flow->free_links.n == 0) {
+        array_push(&flow->free_links, (int32_t)flow->link.n);
+        array_push(&flow->link, (LinkState){0});
+    }
+    int32_t at = flow->free_links.at[--flow->free_links.n];
+    flow->link.at[at] = (LinkState){.level = LINK_NO_ROOM,
+                                    .capacity = flow->routes.capacity[slot],
+                                    .region = -1,
+                                    .slot = slot,
+                                    .id = flow->routes.link[slot]};
+    flow->contended[slot] = at + 1;
+    return at;
+}
+
+bool links_contend(Flow *flow, int32_t slot) {
+    links_find_users(flow, slot);
+    if (flow->found.n < 2) return false; // one alone cannot: its cap takes the link into account
+    int32_t at = links_take(flow, slot);
+    int64_t room = flow->link.at[at].capacity;
+    for (int64_t i = 0; i < flow->found.n; i++) {
+        LinkUser user = flow->found.at[i];
+        room -= room_taken(&flow->active[user.transfer], user.weight);
+        add_node(flow, user, at);
+    }
+    link_set_room(&flow->link.at[at], room);
+    return true;
+}
+
+void links_calm(Flow *flow, int32_t slot) {
+    int32_t at = flow->contended[slot] - 1;
+    LinkState *link = &flow->link.at[at];
+    link->level = LINK_NO_ROOM;
+    for (; link->nusers > 0; remove_user(flow, link, link->nusers - 1)) {
+        int32_t node = users_of(flow, link)[link->nusers - 1];
+        int32_t left = flow_node(flow, node)->transfer;
+        if (flow->active[left].bottleneck == node) array_push(&flow->orphans, left);
+        drop_node(flow, node);
+    }
+    flow->contended[slot] = 0;
+    array_push(&flow->calmed, at);
+}
+
+/// A starting transfer on a link whose slack is used up.
+static void dispute(Flow *flow, LinkUser user, int32_t slot) {
+    if (!link_contended(flow, slot)) {
+        if (!links_contend(flow, slot)) return;
+    } else {
+        int32_t at = flow->contended[slot] - 1;
+        LinkState *link = &flow->link.at[at];
+        if (!link_holds(link)) link->level -= room_taken(&flow->active[user.transfer], user.weight);
+        add_node(flow, user, at);
+    }
+    if (flow->slack[slot] < -DEBT) borrow(flow, slot);
 }
 
 void links_attach(Flow *flow, int32_t transfer) {
     Active *f = &flow->active[transfer];
+    links_grow(flow);
     const Route *route = &flow->routes.at[f->route];
+    if (flow->route[f->route].ceiling > 0) ceiling_lift(flow, f->route, route->alone_level);
+    array_clear(&flow->lifted); // listed already
+    links_enter_route(flow, transfer);
+    const int32_t unit_load = flow->route[f->route].unit_load;
     const RouteUse *uses = routes_uses(&flow->routes, route);
-    if (flow->nlinks < flow->routes.nslots) links_grow(flow);
-    f->first_node = runs_take(&flow->nodes, route->nuses);
-    f->nshared = 0;
-    int32_t unshared = f->first_node + route->nuses;
+    int32_t least = 0;
     for (int32_t u = 0; u < route->nuses; u++) {
-        RouteUse use = uses[u];
-        LinkState *link = &flow->link[use.slot];
-        bool contended = link_contended(flow, use.slot);
-        link->demand += link_demand(f, use.weight);
-        bool from_now = !contended && demand_contends(flow, use.slot, link->nusers + 1);
-        if (from_now) share_all(flow, link, use.slot);
-        if ((contended || from_now) && !link_holds(link)) link->level -= room_taken(f, use.weight);
-        int32_t index = contended || from_now ? f->first_node + f->nshared++ : --unshared;
-        *flow_node(flow, index) = (UseNode){transfer, use.slot, use.weight, link->nusers};
-        add_user(flow, link, index);
+        int32_t left = flow->slack[uses[u].slot] - use_load(unit_load, uses[u].weight);
+        flow->slack[uses[u].slot] = left;
+        least = left < least ? left : least;
     }
+    for (int32_t u = 0; least < 0 && u < route->nuses; u++)
+        if (flow->slack[uses[u].slot] < 0)
+            dispute(flow, (LinkUser){transfer, uses[u].weight}, uses[u].slot);
 }
 
 /// A contended link has lost a user, who took so much of its room.
-static void after_removal(Flow *flow, LinkState *link, int32_t slot, int64_t taken) {
-    if (link_contended(flow, slot)) {
-        // A link that holds nobody back holds nobody back with one user less.
-        if (link_holds(link))
-            array_push(&flow->dirty, slot);
-        else
-            link->level += taken;
-        return;
-    }
-    link->level = LINK_NO_ROOM;
-    for (int32_t i = 0; i < link->nusers; i++) {
-        int32_t node = users_of(flow, link)[i], left = flow_node(flow, node)->transfer;
-        if (flow->active[left].bottleneck == node) array_push(&flow->orphans, left);
-        unshare(flow, node);
-    }
+static void after_removal(Flow *flow, LinkState *link, int64_t taken) {
+    int32_t slot = link->slot;
+    if (flow->slack[slot] >= 0 && flow->debts.n > 0) pay_back(flow, slot);
+    if (flow->slack[slot] >= 0 || link->nusers < 2)
+        links_calm(flow, slot);
+    else if (link_holds(link))
+        array_push(&flow->dirty, slot);
+    else
+        link->level += taken; // what holds nobody back holds nobody back with one user less
 }
 
 void links_detach(Flow *flow, int32_t transfer) {
     Active *f = &flow->active[transfer];
-    int32_t nuses = flow->routes.at[f->route].nuses, nshared = f->nshared;
-    for (int32_t u = 0; u < nuses; u++) {
-        const UseNode *node = flow_node(flow, f->first_node + u);
-        LinkState *link = &flow->link[node->slot];
-        bool contended = u < nshared;
-        remove_user(flow, link, node->place);
-        link->demand -= link_demand(f, node->weight);
-        if (contended) after_removal(flow, link, node->slot, room_taken(f, node->weight));
+    const Route *route = &flow->routes.at[f->route];
+    const int32_t unit_load = flow->route[f->route].unit_load;
+    const RouteUse *uses = routes_uses(&flow->routes, route);
+    leave_route(flow, f);
+    for (int32_t u = 0; u < route->nuses; u++)
+        flow->slack[uses[u].slot] += use_load(unit_load, uses[u].weight);
+    while (f->nshared > 0) {
+        UseNode node = *flow_node(flow, f->first_node + --f->nshared);
+        LinkState *link = &flow->link.at[node.link];
+        remove_user(flow, link, node.place);
+        after_removal(flow, link, room_taken(f, node.weight));
     }
-    runs_give_back(&flow->nodes, f->first_node, nuses);
+    if (f->first_node >= 0)
+        runs_give_back(&flow->nodes, f->first_node, runs_class_length(f->node_class));
     f->first_node = -1;
-    f->nshared = 0;
 }

@@ -14,7 +14,7 @@
 #define LABEL "flow.mass"
 
 enum {
-    IN_PLACE = INT32_MAX,
+    IN_PLACE = -1,
     WORD_BITS = 64,
     DOUBLE_MANTISSA_BITS = 52,
     DOUBLE_EXPONENT_OF_1 = 1023,
@@ -22,21 +22,27 @@ enum {
     NBUCKETS = (63 + 1) << BUCKET_BITS, ///< shares are below 2^63
 };
 
-/// What the water has left of a link.
-typedef struct MassLink {
-    int64_t residual; ///< while uses are counted: the demand
-    int64_t weight;   ///< 0: not contended, or nobody rises there any more
+/// What is asked of a link.
+typedef struct MassDemand {
+    int64_t load;
+    int64_t weight;
     int32_t nusers;
+} MassDemand;
+
+/// What the water has left of a contended link.
+typedef struct MassLink {
+    int64_t residual;
+    int64_t weight; ///< 0: nobody rises there any more
 } MassLink;
 
 /// A link that gives no share back.
 static const MassLink MASS_FROZEN = {.residual = -1};
 
-/// The users of a link while they are listed: 8 bytes, looked up once a use.
+/// The users of a link while they are listed, looked up once a use.
 typedef struct MassUsers {
-    uint32_t first : 31; ///< run of its users, or IN_PLACE
-    uint32_t contended : 1;
-    int32_t n; ///< listed so far
+    int32_t link;  ///< index in flow->link + 1; 0: not contended
+    int32_t first; ///< run of its users, or IN_PLACE
+    int32_t n;     ///< listed so far
 } MassUsers;
 
 typedef struct MassTransfer {
@@ -56,7 +62,7 @@ typedef struct Met {
 } Met;
 
 struct Mass {
-    MassLink *link; ///< [nlinks] by slot
+    MassLink *link; ///< [nlinks] as flow->link
     int64_t nlinks;
     MassTransfer *transfer; ///< [ntransfers]
     int64_t ntransfers;
@@ -79,57 +85,74 @@ static void drop(void *block, int64_t n, size_t bytes) {
 }
 
 /// Walk 1: what each link is asked for.
-static void count_uses(const Flow *flow, MassLink links[]) {
+static void count_uses(Flow *flow, MassDemand demand[]) {
     for (int64_t i = 0; i < flow->started.n; i++) {
         const Active *f = &flow->active[flow->started.at[i]];
+        links_enter_route(flow, flow->started.at[i]);
         const Route *route = &flow->routes.at[f->route];
+        const int32_t unit_load = flow->route[f->route].unit_load;
         const RouteUse *uses = routes_uses(&flow->routes, route);
         for (int32_t u = 0; u < route->nuses; u++) {
-            MassLink *link = &links[uses[u].slot];
-            link->residual += link_demand(f, uses[u].weight);
+            MassDemand *link = &demand[uses[u].slot];
+            link->load += use_load(unit_load, uses[u].weight);
             link->weight += uses[u].weight;
             link->nusers++;
         }
     }
 }
 
-/// Walk over the links: make room for the users, and tell who is contended.
-static void reserve_users(Flow *flow, MassLink links[], MassUsers users[]) {
+/// Walk over the links: tell who is contended, and make room for the users.
+static void reserve_users(Flow *flow, const MassDemand demand[], MassUsers users[]) {
+    runs_reserve(&flow->user_runs, flow->nstarting_uses);
+    int64_t nnodes = 0;
     for (int32_t s = 0; s < flow->routes.nslots; s++) {
-        MassLink *mass = &links[s];
-        LinkState *link = &flow->link[s];
-        link->nusers = mass->nusers;
-        link->demand = mass->residual;
-        users[s].first = IN_PLACE;
-        if (mass->nusers > NODES_IN_PLACE) {
-            link->users[0] = runs_take(&flow->user_runs, mass->nusers);
-            link->users[1] = mass->nusers;
-            users[s].first = (uint32_t)link->users[0];
+        if (!links_take_slack(flow, s, demand[s].load) || demand[s].nusers < 2) continue;
+        int32_t at = links_take(flow, s);
+        LinkState *link = &flow->link.at[at];
+        link->nusers = demand[s].nusers;
+        nnodes += link->nusers;
+        users[s] = (MassUsers){.link = at + 1, .first = IN_PLACE};
+        if (link->nusers > NODES_IN_PLACE) {
+            link->users[0] = users[s].first = runs_take(&flow->user_runs, link->nusers);
+            link->users[1] = link->nusers;
         }
-        link_set_room(link, -mass->weight); // what the shares take is known in the end
-        mass->residual = flow->routes.capacity[s];
-        users[s].contended = link_contended(flow, s);
-        if (!users[s].contended) mass->weight = 0;
+        link_set_room(link, -demand[s].weight); // what the shares take is known in the end
     }
+    runs_reserve(&flow->nodes, nnodes);
 }
 
-/// Walk 2: nodes, those on contended links first.
+/// What the water finds.
+static void fill_links(const Flow *flow, const MassDemand demand[]) {
+    Mass *mass = flow->mass;
+    mass->nlinks = flow->link.n;
+    mass->link = scratch(mass->nlinks, sizeof *mass->link);
+    for (int64_t l = 0; l < mass->nlinks; l++)
+        if (flow->link.at[l].nusers > 0)
+            mass->link[l] =
+                (MassLink){flow->link.at[l].capacity, demand[flow->link.at[l].slot].weight};
+}
+
+/// Walk 2: nodes on contended links.
 static void attach(Flow *flow, int32_t transfer, MassUsers users[]) {
     Active *f = &flow->active[transfer];
     const Route *route = &flow->routes.at[f->route];
     const RouteUse *uses = routes_uses(&flow->routes, route);
-    f->first_node = runs_take(&flow->nodes, route->nuses);
+    int32_t nshared = 0;
+    for (int32_t u = 0; u < route->nuses; u++) nshared += users[uses[u].slot].link > 0;
+    f->nshared = nshared;
+    if (nshared == 0) return;
+    f->node_class = (uint8_t)runs_class(nshared);
+    f->first_node = runs_take(&flow->nodes, nshared);
     UseNode *nodes = flow_node(flow, f->first_node);
-    int32_t nshared = 0, unshared = route->nuses;
+    int32_t n = 0;
     for (int32_t u = 0; u < route->nuses; u++) {
         MassUsers *link = &users[uses[u].slot];
-        int32_t n = link->contended ? nshared++ : --unshared;
-        int32_t *list = link->first == IN_PLACE ? flow->link[uses[u].slot].users
+        if (link->link == 0) continue;
+        int32_t *list = link->first == IN_PLACE ? flow->link.at[link->link - 1].users
                                                 : (int32_t *)flow->user_runs.at + link->first;
         list[link->n] = f->first_node + n;
-        nodes[n] = (UseNode){transfer, uses[u].slot, uses[u].weight, link->n++};
+        nodes[n++] = (UseNode){transfer, link->link - 1, uses[u].weight, link->n++};
     }
-    f->nshared = nshared;
 }
 
 /// A cap that some link does not exceed even for this transfer alone need not be watched.
@@ -139,21 +162,22 @@ static bool cap_can_bind(const Flow *flow, const Active *f) {
     if (f->nshared == route->nuses && !route->foreign && f->cap == route->alone_level) return false;
     const UseNode *nodes = shared_nodes(flow, f);
     for (int32_t i = 0; i < f->nshared; i++)
-        if (flow->mass->link[nodes[i].slot].residual < (f->cap + 1) * nodes[i].weight) return false;
+        if (flow->mass->link[nodes[i].link].residual < (f->cap + 1) * nodes[i].weight) return false;
     return true;
 }
 
 void mass_attach(Flow *flow) {
+    ceiling_lift_all(flow);
     Mass *mass = flow->mass = memory_alloc(LABEL, sizeof *mass);
-    mass->nlinks = flow->routes.nslots;
-    mass->link = scratch(mass->nlinks, sizeof *mass->link);
     mass->ntransfers = flow->nactive;
     mass->transfer = scratch(mass->ntransfers, sizeof *mass->transfer);
-    MassUsers *users = scratch(mass->nlinks, sizeof *users);
-    runs_reserve(&flow->nodes, flow->nstarting_uses);
-    runs_reserve(&flow->user_runs, flow->nstarting_uses);
-    count_uses(flow, mass->link);
-    reserve_users(flow, mass->link, users);
+    int64_t nslots = flow->routes.nslots;
+    MassDemand *demand = scratch(nslots, sizeof *demand);
+    MassUsers *users = scratch(nslots, sizeof *users);
+    count_uses(flow, demand);
+    reserve_users(flow, demand, users);
+    fill_links(flow, demand);
+    drop(demand, nslots, sizeof *demand);
     for (int64_t i = 0; i < flow->started.n; i++) {
         int32_t transfer = flow->started.at[i];
         attach(flow, transfer, users);
@@ -162,7 +186,7 @@ void mass_attach(Flow *flow) {
         if (f->nshared > 0 && cap_can_bind(flow, f))
             array_push(&mass->caps, (MassCap){f->cap, transfer});
     }
-    drop(users, mass->nlinks, sizeof *users);
+    drop(users, nslots, sizeof *users);
 }
 
 void mass_forget(Flow *flow) {
@@ -191,9 +215,9 @@ static int32_t bucket_of(int64_t level) {
     return bucket > 0 ? (int32_t)bucket : 0;
 }
 
-static void put_in_bucket(Mass *mass, int32_t bucket, int32_t slot) {
-    mass->next[slot] = mass->bucket[bucket];
-    mass->bucket[bucket] = slot + 1;
+static void put_in_bucket(Mass *mass, int32_t bucket, int32_t at) {
+    mass->next[at] = mass->bucket[bucket];
+    mass->bucket[bucket] = at + 1;
 }
 
 static int cap_compare(const void *a, const void *b) {
@@ -215,7 +239,7 @@ static void freeze(const Flow *flow, int32_t transfer, int64_t level, int32_t bi
     for (int32_t i = 0; i < f->nshared; i++) {
         int32_t node = f->node + i;
         mass->frozen[node / WORD_BITS] |= UINT64_C(1) << node % WORD_BITS;
-        MassLink *link = &mass->link[nodes[i].slot];
+        MassLink *link = &mass->link[nodes[i].link];
         // Unless the link freezes at this level too. No branches: they would wait for the link.
         int64_t taken = link->residual - link->weight >= level * link->weight ? nodes[i].weight : 0;
         link->residual -= taken * level;
@@ -225,11 +249,11 @@ static void freeze(const Flow *flow, int32_t transfer, int64_t level, int32_t bi
     f->node = binding_node;
 }
 
-static void freeze_link(Flow *flow, int32_t slot, int64_t level) {
+static void freeze_link(Flow *flow, int32_t at, int64_t level) {
     Mass *mass = flow->mass;
-    LinkState *link = &flow->link[slot];
+    LinkState *link = &flow->link.at[at];
     link->level = level;
-    mass->link[slot] = MASS_FROZEN;
+    mass->link[at] = MASS_FROZEN;
     const int32_t *users = link_users(flow, link);
     array_reserve(&mass->met, link->nusers);
     // Without branches: who is frozen already cannot be predicted.
@@ -247,17 +271,17 @@ static void freeze_link(Flow *flow, int32_t slot, int64_t level) {
 /// Take the links of a bucket whose shares are still in its range; the others move on.
 static void open_bucket(const Flow *flow, int32_t bucket) {
     Mass *mass = flow->mass;
-    int32_t slot = mass->bucket[bucket] - 1, next;
-    for (; slot >= 0; slot = next) {
-        next = mass->next[slot] - 1;
-        const MassLink *link = &mass->link[slot];
+    int32_t at = mass->bucket[bucket] - 1, next;
+    for (; at >= 0; at = next) {
+        next = mass->next[at] - 1;
+        const MassLink *link = &mass->link[at];
         if (link->weight == 0) continue;
         int64_t share = link->residual / link->weight;
         int32_t now = bucket_of(share);
         if (now > bucket)
-            put_in_bucket(mass, now, slot);
+            put_in_bucket(mass, now, at);
         else
-            mass->heap[mass->nheap++] = (LevelItem){share, flow->routes.link[slot], slot};
+            mass->heap[mass->nheap++] = (LevelItem){share, flow->link.at[at].id, at};
     }
     level_heap_build(mass->heap, mass->nheap);
 }
@@ -315,14 +339,15 @@ static void fill_up(Flow *flow) {
 
 void mass_solve(Flow *flow) {
     fill_up(flow);
-    for (int64_t s = 0; s < flow->mass->nlinks; s++)
-        if (!link_holds(&flow->link[s])) flow->link[s].level += flow->mass->link[s].residual;
+    for (int64_t l = 0; l < flow->mass->nlinks; l++)
+        if (flow->link.at[l].nusers > 0 && !link_holds(&flow->link.at[l]))
+            flow->link.at[l].level += flow->mass->link[l].residual;
     for (int64_t i = 0; i < flow->started.n; i++) {
         int32_t transfer = flow->started.at[i];
         Active *f = &flow->active[transfer];
         f->level = flow->mass->transfer[transfer].level;
         f->bottleneck = f->level == f->cap ? -1 : flow->mass->transfer[transfer].node;
-        solve_commit(flow, (Member){transfer, -1, LEVEL_UNKNOWN});
+        solve_commit(flow, (Member){transfer, -1, 0, LEVEL_UNKNOWN});
     }
     mass_forget(flow);
 }

@@ -11,7 +11,10 @@
 /// a level that no changed link bears on. Hence the result satisfies the definition on every link,
 /// and the definition has one solution.
 ///
-/// Most links that join hold nobody, before and after. Such a link stays closed, its users unseen,
+/// Most links that join hold nobody, before and after. If one has room for an eighth more than its rising user had, this
+/// is reserved, and what was not needed given back when the user freezes: with that room taken it holds nobody at any
+/// level, so it does not join the region at all. A user that rises on reserves all that it could ever take. Where there
+/// is no room for that, such a link stays closed, its users unseen,
 /// while it cannot bind: pinned users count at their old levels, at least what they take of it at
 /// s, and rising ones at s, so up to s it holds nobody if
 ///   room + (what rising users took) >= s * (weight of rising users),
@@ -30,6 +33,7 @@ enum { ORDER_CLOSED = -3, ORDER_TRANSFER = -2, ORDER_NODE = -1 };
 enum {
     MASS_START_SHARE = 4, ///< of all transfers: from a quarter on, hardly anybody stays pinned
     MASS_START_WALK = 16, ///< of links and transfers: listing the whole system walks them all
+    RISE_DIVISOR = 8,     ///< at first a transfer rises by an eighth of its level
 };
 
 void settle(Flow *flow, Active *f) {
@@ -47,6 +51,8 @@ void requeue(Flow *flow, int32_t transfer) {
     push_end(flow, transfer);
 }
 
+static bool is_rising(const Active *f) { return f->mark >= MARK_RISING; }
+
 static void push_water(Flow *flow, int64_t level, int32_t order, int32_t item) {
     array_reserve(&flow->water, flow->water.n + 1);
     level_heap_push(flow->water.at, &flow->water.n, (LevelItem){level, order, item});
@@ -61,26 +67,26 @@ static bool link_binds(const Flow *flow, const LinkState *link, int64_t level) {
 }
 
 /// Place in the region of a link that joins it.
-static RegionLink *region_take(Flow *flow, int32_t slot) {
-    LinkState *link = &flow->link[slot];
+static RegionLink *region_take(Flow *flow, int32_t at) {
+    LinkState *link = &flow->link.at[at];
     if (link->region < 0) {
         link->region = (int32_t)flow->region.n;
-        array_push(&flow->region, (RegionLink){.slot = slot});
+        array_push(&flow->region, (RegionLink){.link = at});
     }
     return &flow->region.at[link->region];
 }
 
 /// Open a link, water having risen to `level`: look at its users.
-static void region_open(Flow *flow, int32_t slot, int64_t level) {
-    LinkState *link = &flow->link[slot];
-    RegionLink r = {.residual = flow->routes.capacity[slot], .slot = slot};
+static void region_open(Flow *flow, int32_t at, int64_t level) {
+    LinkState *link = &flow->link.at[at];
+    RegionLink r = {.residual = link->capacity, .link = at};
     int64_t frozen_here = 0; // weight of those frozen at this very level
     const int32_t *users = link_users(flow, link);
     for (int32_t i = 0; i < link->nusers; i++) {
         const UseNode *node = flow_node(flow, users[i]);
         const Active *f = &flow->active[node->transfer];
         r.total += node->weight;
-        if (f->mark != MARK_RISING && f->level < level) {
+        if (!is_rising(f) && f->level < level) {
             r.residual -= node->weight * f->level;
             continue;
         }
@@ -93,15 +99,15 @@ static void region_open(Flow *flow, int32_t slot, int64_t level) {
         r.weight -= frozen_here;
     }
     link->level = LINK_NO_ROOM;
-    *region_take(flow, slot) = r;
-    if (r.weight > 0)
-        push_water(flow, r.residual / r.weight, flow->routes.link[slot], link->region);
+    link->reserved = 0;
+    *region_take(flow, at) = r;
+    if (r.weight > 0) push_water(flow, r.residual / r.weight, link->id, link->region);
 }
 
 /// Take in a link whatever it was, or leave it if it is open.
-static void region_add_link(Flow *flow, int32_t slot, int64_t level) {
-    const LinkState *link = &flow->link[slot];
-    if (link->region < 0 || flow->region.at[link->region].closed) region_open(flow, slot, level);
+static void region_add_link(Flow *flow, int32_t at, int64_t level) {
+    const LinkState *link = &flow->link.at[at];
+    if (link->region < 0 || flow->region.at[link->region].closed) region_open(flow, at, level);
 }
 
 /// Level at which a closed link may bind first.
@@ -110,14 +116,14 @@ static int64_t closed_until(const RegionLink *r) { return r->residual / r->weigh
 /// A user of a link begins to rise at `level`, up to `cap`; it stood at old_level.
 static void region_touch(Flow *flow, const UseNode *node, int64_t level, int64_t cap,
                          int64_t old_level) {
-    const LinkState *link = &flow->link[node->slot];
+    const LinkState *link = &flow->link.at[node->link];
     if (link->region < 0) {
-        if (link_holds(link)) {
-            region_open(flow, node->slot, level);
+        if (link_holds(link) || link->reserved > 0) {
+            region_open(flow, node->link, level);
             return;
         }
-        *region_take(flow, node->slot) = (RegionLink){
-            .residual = link_room(link), .slot = node->slot, .closed = true, .queued = LEVEL_NONE};
+        *region_take(flow, node->link) = (RegionLink){
+            .residual = link_room(link), .link = node->link, .closed = true, .queued = LEVEL_NONE};
     }
     RegionLink *r = &flow->region.at[link->region];
     if (!r->closed) return; // it counts there since the link was opened
@@ -125,7 +131,7 @@ static void region_touch(Flow *flow, const UseNode *node, int64_t level, int64_t
     r->weight += node->weight;
     if (cap > r->most) r->most = cap;
     if (r->residual < level * r->weight) {
-        region_open(flow, node->slot, level);
+        region_open(flow, node->link, level);
         return;
     }
     if (r->residual >= (Wide)r->most * r->weight) return; // they reach their caps first
@@ -135,18 +141,73 @@ static void region_touch(Flow *flow, const UseNode *node, int64_t level, int64_t
     push_water(flow, until, ORDER_CLOSED, link->region);
 }
 
+/// How far a rising transfer may go with the room that is reserved for it.
+static int64_t reach_of(const Flow *flow, const Active *f) {
+    int64_t most = f->bounded ? ceiling_reach(flow, f) : f->cap;
+    if (f->mark == MARK_SOARING || f->level <= 0) return most;
+    int64_t reach = f->level + f->level / RISE_DIVISOR;
+    return reach < most ? reach : most;
+}
+
+/// Can it be told already that a link will hold nobody, however far f goes?
+static bool reserve(Flow *flow, const UseNode *node, int64_t old_level, int64_t reach) {
+    LinkState *link = &flow->link.at[node->link];
+    if (link->region >= 0 || link_holds(link)) return false;
+    int64_t left = link->level + room_at(old_level, node->weight) - room_at(reach, node->weight);
+    if (left < LINK_NO_ROOM) return false;
+    link->level = left;
+    link->reserved++;
+    return true;
+}
+
+/// Give back what a transfer has reserved of a link beyond `level`.
+static void give_back(LinkState *link, const UseNode *node, int64_t reach, int64_t level) {
+    link->level += room_at(reach, node->weight) - room_at(level, node->weight);
+    link->reserved--;
+}
+
 /// Let a transfer rise from `level`.
 static void region_join(Flow *flow, int32_t transfer, int64_t level, int64_t old_level) {
     Active *f = &flow->active[transfer];
-    array_push(&flow->members, (Member){transfer, f->bottleneck, old_level});
+    array_push(&flow->members, member_of(flow, transfer, old_level));
     f->mark = MARK_RISING;
+    int64_t reach = reach_of(flow, f);
     for (int32_t i = 0; i < f->nshared; i++)
-        region_touch(flow, shared_nodes(flow, f) + i, level, f->cap, old_level);
-    push_water(flow, f->cap, ORDER_TRANSFER, transfer);
+        if (!reserve(flow, shared_nodes(flow, f) + i, f->level, reach))
+            region_touch(flow, shared_nodes(flow, f) + i, level, f->cap, old_level);
+    push_water(flow, reach, ORDER_TRANSFER, transfer);
 }
 
+/// Let a transfer rise further than it has reserved room for.
+static void soar(Flow *flow, int32_t transfer, int64_t level) {
+    Active *f = &flow->active[transfer];
+    int64_t reach = reach_of(flow, f);
+    f->mark = MARK_SOARING;
+    int64_t most = reach_of(flow, f);
+    for (int32_t i = 0; i < f->nshared; i++) {
+        const UseNode *node = shared_nodes(flow, f) + i;
+        if (flow->link.at[node->link].region >= 0) continue;
+        give_back(&flow->link.at[node->link], node, reach, f->level);
+        if (!reserve(flow, node, f->level, most)) region_touch(flow, node, level, f->cap, f->level);
+    }
+    push_water(flow, most, ORDER_TRANSFER, transfer);
+}
+
+/// Let the links that have reserved room for a rising transfer join the region.
+static void unreserve(Flow *flow, int32_t transfer, int64_t level) {
+    const Active *f = &flow->active[transfer];
+    int64_t reach = reach_of(flow, f);
+    for (int32_t i = 0; is_rising(f) && i < f->nshared; i++) {
+        const UseNode *node = shared_nodes(flow, f) + i;
+        if (flow->link.at[node->link].region >= 0) continue;
+        give_back(&flow->link.at[node->link], node, reach, f->level);
+        region_touch(flow, node, level, f->cap, f->level);
+    }
+}
+
+/// A transfer that was rising, or pinned, on this link stands at `level`.
 static void take_share(Flow *flow, const UseNode *node, int64_t level) {
-    const LinkState *link = &flow->link[node->slot];
+    const LinkState *link = &flow->link.at[node->link];
     if (link_holds(link)) return; // already bound
     RegionLink *r = &flow->region.at[link->region];
     // One that binds at this level keeps its users counted.
@@ -157,10 +218,45 @@ static void take_share(Flow *flow, const UseNode *node, int64_t level) {
 
 static void region_freeze(Flow *flow, int32_t transfer, int64_t level, int32_t binding_node) {
     Active *f = &flow->active[transfer];
+    int64_t reach = reach_of(flow, f);
     f->mark = MARK_FROZEN;
     f->level = level;
     f->bottleneck = level == f->cap ? -1 : binding_node;
-    for (int32_t i = 0; i < f->nshared; i++) take_share(flow, shared_nodes(flow, f) + i, level);
+    for (int32_t i = 0; i < f->nshared; i++) {
+        const UseNode *node = shared_nodes(flow, f) + i;
+        LinkState *link = &flow->link.at[node->link];
+        if (link->region >= 0)
+            take_share(flow, node, level);
+        else
+            give_back(link, node, reach, level);
+    }
+}
+
+/// Let a transfer fall to `level`, at which a link binds.
+static void region_fall(Flow *flow, int32_t transfer, int64_t level, int32_t binding_node) {
+    Active *f = &flow->active[transfer];
+    int64_t old_level = f->level;
+    array_push(&flow->members, member_of(flow, transfer, old_level));
+    f->mark = MARK_RISING; // for links that open now
+    for (int32_t i = 0; i < f->nshared; i++) {
+        const UseNode *node = shared_nodes(flow, f) + i;
+        LinkState *link = &flow->link.at[node->link];
+        if (link->region < 0 && link_holds(link)) region_open(flow, node->link, level);
+        // One that holds nobody holds nobody with more room.
+        if (link->region < 0)
+            link->level += room_at(old_level, node->weight) - room_at(level, node->weight);
+        else if (flow->region.at[link->region].closed)
+            flow->region.at[link->region].residual += node->weight * (old_level - level);
+    }
+    f->mark = MARK_FROZEN;
+    f->level = level;
+    f->bottleneck = level == f->cap ? -1 : binding_node;
+    for (int32_t i = 0; i < f->nshared; i++) {
+        const UseNode *node = shared_nodes(flow, f) + i;
+        const LinkState *link = &flow->link.at[node->link];
+        if (link->region >= 0 && !flow->region.at[link->region].closed)
+            take_share(flow, node, level);
+    }
 }
 
 static void rebind(Flow *flow, Active *f, int32_t node) {
@@ -174,10 +270,10 @@ static int32_t find_bottleneck(const Flow *flow, const Active *f) {
     int32_t best = -1, best_link = INT32_MAX;
     for (int32_t i = 0; i < f->nshared; i++) {
         const UseNode *node = shared_nodes(flow, f) + i;
-        if (flow->routes.link[node->slot] >= best_link) continue;
-        if (!link_binds(flow, &flow->link[node->slot], f->level)) continue;
+        const LinkState *link = &flow->link.at[node->link];
+        if (link->id >= best_link || !link_binds(flow, link, f->level)) continue;
         best = (int32_t)(node - flow_node(flow, 0));
-        best_link = flow->routes.link[node->slot];
+        best_link = link->id;
     }
     return best;
 }
@@ -186,7 +282,8 @@ static int32_t find_bottleneck(const Flow *flow, const Active *f) {
 static bool confirm(Flow *flow, int32_t transfer) {
     Active *f = &flow->active[transfer];
     if (f->bottleneck < 0) return true;
-    if (link_binds(flow, &flow->link[flow_node(flow, f->bottleneck)->slot], f->level)) return true;
+    if (link_binds(flow, &flow->link.at[flow_node(flow, f->bottleneck)->link], f->level))
+        return true;
     int32_t other = find_bottleneck(flow, f);
     if (other >= 0) {
         rebind(flow, f, other);
@@ -202,31 +299,51 @@ static void on_node(Flow *flow, int32_t node) {
     if (confirm(flow, use->transfer)) take_share(flow, use, flow->active[use->transfer].level);
 }
 
+/// A transfer has come as far as it has reserved room for, or to its ceiling: let it rise on.
+static void pass_reach(Flow *flow, int32_t transfer, int64_t level) {
+    const Active *f = &flow->active[transfer];
+    if (level < reach_of(flow, f)) return; // another entry stands for it
+    if (!f->bounded || level < ceiling_reach(flow, f)) {
+        soar(flow, transfer, level);
+        return;
+    }
+    int32_t first = flow->route[f->route].first - 1;
+    for (int32_t t = first; t >= 0; t = flow->active[t].next) unreserve(flow, t, level);
+    ceiling_lift(flow, f->route, level);
+    for (int64_t i = 0; i < flow->lifted.n; i++) region_add_link(flow, flow->lifted.at[i], level);
+    for (int32_t t = first; t >= 0; t = flow->active[t].next) {
+        if (!is_rising(&flow->active[t])) continue;
+        flow->active[t].mark = MARK_SOARING;
+        push_water(flow, reach_of(flow, &flow->active[t]), ORDER_TRANSFER, t);
+    }
+}
+
 static void on_transfer(Flow *flow, int32_t transfer, int64_t level) {
     const Active *f = &flow->active[transfer];
     if (f->mark == MARK_PINNED)
         confirm(flow, transfer);
-    else if (f->mark == MARK_RISING && level == f->cap)
+    else if (is_rising(f) && level == f->cap)
         region_freeze(flow, transfer, level, -1);
+    else if (is_rising(f))
+        pass_reach(flow, transfer, level);
 }
 
 /// Remaining users of a link that binds at `level` freeze, fall, or learn of a bottleneck with a
 /// lesser id.
 static void bind_link(Flow *flow, int32_t region_index, int64_t level) {
-    int32_t slot = flow->region.at[region_index].slot;
-    LinkState *link = &flow->link[slot];
+    LinkState *link = &flow->link.at[flow->region.at[region_index].link];
     link->level = level;
     for (int32_t i = 0; i < link->nusers; i++) {
         int32_t node = link_users(flow, link)[i];
         int32_t transfer = flow_node(flow, node)->transfer;
         Active *f = &flow->active[transfer];
-        if (f->mark == MARK_PINNED && f->level > level)
-            region_join(flow, transfer, level, f->level);
-        if (f->mark == MARK_RISING) {
+        if (f->mark == MARK_PINNED && f->level > level) {
+            region_fall(flow, transfer, level, node);
+        } else if (is_rising(f)) {
             region_freeze(flow, transfer, level, node);
         } else if (f->mark == MARK_PINNED && f->level == level && f->bottleneck >= 0) {
-            int32_t known = flow_node(flow, f->bottleneck)->slot;
-            if (flow->routes.link[slot] < flow->routes.link[known]) rebind(flow, f, node);
+            const LinkState *known = &flow->link.at[flow_node(flow, f->bottleneck)->link];
+            if (link->id < known->id) rebind(flow, f, node);
         }
     }
 }
@@ -257,7 +374,7 @@ static void on_closed(Flow *flow, LevelItem item) {
     }
     r->queued = LEVEL_NONE;
     level_heap_pop(flow->water.at, &flow->water.n);
-    if (until <= item.level) region_open(flow, r->slot, item.level);
+    if (until <= item.level) region_open(flow, r->link, item.level);
 }
 
 static void fill_region(Flow *flow) {
@@ -283,16 +400,13 @@ void solve_commit(Flow *flow, Member member) {
     Active *f = &flow->active[member.transfer];
     f->mark = MARK_PINNED;
     if (f->state != ACTIVE_RUNNING) return;
-    if (member.old_level == f->level && member.old_bottleneck == f->bottleneck) return;
     int64_t level = f->level;
-    int32_t bottleneck = f->bottleneck;
+    if (member.old_level == level && member.old_slot == bottleneck_slot(flow, f)) return;
     if (member.old_level != LEVEL_UNKNOWN) {
+        stats_slow_close_as(flow, f, member.old_level, member.old_slot, member.old_weight);
         f->level = member.old_level;
-        f->bottleneck = member.old_bottleneck;
-        stats_slow_close(flow, f);
         settle(flow, f);
         f->level = level;
-        f->bottleneck = bottleneck;
     }
     if (member.old_level != level) requeue(flow, member.transfer);
     stats_slow_open(flow, f);
@@ -326,7 +440,7 @@ static int64_t fit_beside(int64_t capacity, int64_t own, int64_t most, int64_t w
 
 /// The other user of a link of two.
 static const UseNode *partner(const Flow *flow, const UseNode *node) {
-    return flow_node(flow, flow->link[node->slot].users[1 - node->place]);
+    return flow_node(flow, flow->link.at[node->link].users[1 - node->place]);
 }
 
 /// Level at which f fits beside pinned partners on all its shared links, or -1 if somebody would
@@ -335,19 +449,20 @@ static int64_t level_beside(Flow *flow, const Active *f) {
     int64_t level = f->cap;
     for (int32_t i = 0; i < f->nshared && level >= 0; i++) {
         const UseNode *node = shared_nodes(flow, f) + i;
-        if (flow->link[node->slot].nusers != 2) return -1;
+        const LinkState *link = &flow->link.at[node->link];
+        if (link->nusers != 2) return -1;
         const UseNode *other = partner(flow, node);
-        level = fit_beside(flow->routes.capacity[node->slot], node->weight, level, other->weight,
+        level = fit_beside(link->capacity, node->weight, level, other->weight,
                            flow->active[other->transfer].level);
     }
     // Where f is held by another link, this one may hold its partner, or nobody.
     array_clear(&flow->region);
     for (int32_t i = 0; i < f->nshared && level >= 0; i++) {
         const UseNode *node = shared_nodes(flow, f) + i, *other = partner(flow, node);
-        int64_t binds = pair_binds(flow->routes.capacity[node->slot], node->weight, level,
+        int64_t binds = pair_binds(flow->link.at[node->link].capacity, node->weight, level,
                                    other->weight, flow->active[other->transfer].level);
         if (binds < 0) return -1;
-        array_push(&flow->region, (RegionLink){.residual = binds, .slot = node->slot});
+        array_push(&flow->region, (RegionLink){.residual = binds, .link = node->link});
     }
     return level;
 }
@@ -363,33 +478,32 @@ static bool solve_beside(Flow *flow) {
     int32_t least_link = INT32_MAX;
     for (int32_t i = 0; i < f->nshared; i++) {
         const UseNode *node = shared_nodes(flow, f) + i, *other = partner(flow, node);
-        int32_t link = flow->routes.link[node->slot];
+        LinkState *link = &flow->link.at[node->link];
         int64_t binds = flow->region.at[i].residual;
-        flow->link[node->slot].level = binds;
+        link->level = binds;
         if (binds == LEVEL_NONE)
-            link_set_room(&flow->link[node->slot],
-                          flow->routes.capacity[node->slot] - node->weight * (level + 1) -
-                              room_taken(&flow->active[other->transfer], other->weight));
-        if (binds == level && level < f->cap && link < least_link) {
+            link_set_room(link, link->capacity - node->weight * (level + 1) -
+                                    room_taken(&flow->active[other->transfer], other->weight));
+        if (binds == level && level < f->cap && link->id < least_link) {
             f->bottleneck = (int32_t)(node - flow_node(flow, 0));
-            least_link = link;
+            least_link = link->id;
         }
         Active *g = &flow->active[other->transfer];
         if (binds == g->level && g->bottleneck >= 0 &&
-            link < flow->routes.link[flow_node(flow, g->bottleneck)->slot])
+            link->id < flow->link.at[flow_node(flow, g->bottleneck)->link].id)
             rebind(flow, g, (int32_t)(other - flow_node(flow, 0)));
     }
     f->level = level;
-    solve_commit(flow, (Member){transfer, -1, LEVEL_UNKNOWN});
+    solve_commit(flow, (Member){transfer, -1, 0, LEVEL_UNKNOWN});
     return true;
 }
 
 static void region_leave(Flow *flow) {
     for (int64_t i = 0; i < flow->region.n; i++) {
         const RegionLink *r = &flow->region.at[i];
-        LinkState *link = &flow->link[r->slot];
+        LinkState *link = &flow->link.at[r->link];
         link->region = -1;
-        DCHECK(link_holds(link) || r->weight == 0, "link %d: users still rise", r->slot);
+        DCHECK(link_holds(link) || r->weight == 0, "link %d: users still rise", link->id);
         if (!link_holds(link)) link_set_room(link, r->residual - r->total);
     }
 }
@@ -402,15 +516,18 @@ static void solve_region(Flow *flow) {
     for (int64_t i = 0; i < flow->started.n; i++)
         region_join(flow, flow->started.at[i], 0, LEVEL_UNKNOWN);
     for (int64_t i = 0; i < flow->dirty.n; i++)
-        if (link_contended(flow, flow->dirty.at[i])) region_add_link(flow, flow->dirty.at[i], 0);
+        if (link_contended(flow, flow->dirty.at[i]))
+            region_add_link(flow, flow->contended[flow->dirty.at[i]] - 1, 0);
     for (int64_t i = 0; i < flow->orphans.n; i++) {
         const Active *f = &flow->active[flow->orphans.at[i]];
-        if (f->first_node >= 0 && f->mark == MARK_PINNED)
+        if (f->attached && f->mark == MARK_PINNED)
             push_water(flow, f->level, ORDER_TRANSFER, flow->orphans.at[i]);
     }
     fill_region(flow);
     region_leave(flow);
     for (int64_t i = 0; i < flow->members.n; i++) solve_commit(flow, flow->members.at[i]);
+    array_clear(&flow->orphans);
+    ceiling_review(flow);
 }
 
 /// Is everything so new that solving all is cheaper than growing a region?
@@ -423,6 +540,7 @@ static bool starts_in_mass(const Flow *flow) {
 void solve_changes(Flow *flow) {
     if (flow->started.n + flow->dirty.n + flow->orphans.n == 0) {
         mass_forget(flow);
+        links_settle(flow);
         return;
     }
     if (flow->spec.full_solve)
@@ -434,6 +552,7 @@ void solve_changes(Flow *flow) {
     else if (!solve_beside(flow))
         solve_region(flow);
     mass_forget(flow);
+    links_settle(flow);
     array_clear(&flow->started);
     array_clear(&flow->dirty);
     array_clear(&flow->orphans);

@@ -1,23 +1,28 @@
 /// flow_state.h: what the parts of the flow engine share: transfers, uses, links, the region being
 /// solved.
 ///
-/// Idea.    A transfer that has started owns a run of use nodes, one per link of its route; a link
-///          keeps the indices of its users' nodes, two in place and more in a run. A link is
-///          contended if its users (ghosts count) could together load it beyond its capacity, each
-///          at its cap; by the definition in maxmin.h any other link has no level and holds nobody.
-///          The nodes on contended links stand first in the run of their transfer: only these enter
-///          the solver, so a ring over thousands of links costs what it shares, and a bundle of a
-///          full-bisection tier with thousands of users costs nothing.
+/// Idea.    Most links that a transfer touches have room for it, whatever the others on them do: of the 150 links of a
+///          message under ecmp hardly three are disputed. So a link knows a number only, its slack: what it has left if
+///          each of its users took its load, an upper bound of what it can take. Starting and ending is to subtract and
+///          to add along a route; a transfer whose links all have slack left runs at its cap.
+///          A link is contended if its slack is used up by two users or more (ghosts count); by the definition in
+///          maxmin.h any other link holds nobody. Who uses a link is looked up when it comes to be contended: each slot
+///          knows the routes over it, each route its transfers. From then until it has slack again it keeps a list of
+///          its users, one node each: only these enter the solver, so a ring over thousands of links costs what it
+///          shares, and a bundle of a full-bisection tier with thousands of users costs nothing.
+///          The load of a transfer on a long route is taken at a ceiling somewhat above the levels it has had lately,
+///          and at its cap again before it passes that (flow_ceiling.c): a collective that its worst link holds at a
+///          third of its cap leaves two thirds of its thousands of other links undisputed.
 ///          Everything refers by index; arrays move when they grow.
 ///
-///              bytes a link that a transfer has touched   48: LinkState, link and capacity in
+///              bytes a link that a transfer has touched   32: slack, routes over it, index, link and capacity in
 ///                                                         Routes, page entry; 4 more over ranks
+///              bytes a contended link                     48: LinkState
 ///              bytes an active transfer                  128: Active
-///              bytes a use                                16: UseNode; 4 more on links of three
-///                                                         users or more
-///          Arrays that have become large keep up to an eighth more room. Not counted: routes
-///          (72 bytes each, 8 a use, shared by equal transfers; routes.h), the queues of events
-///          and of completions, statistics (tally.h), what a solution needs while it lasts.
+///              bytes a use of a contended link            16: UseNode; 4 more on links of three users or more
+///          Arrays that have become large keep up to an eighth more room. Not counted: routes (routes.h; 12 bytes a use
+///          more here), the queues of events and of completions, statistics (tally.h), what a solution needs while it
+///          lasts.
 /// Limits.  Internal to engine/flow.
 #ifndef COLOSSIM_ENGINE_FLOW_FLOW_STATE_H
 #define COLOSSIM_ENGINE_FLOW_FLOW_STATE_H
@@ -38,22 +43,40 @@
 #define FLOW_LABEL_NODES "flow.nodes"
 #define FLOW_LABEL_USERS "flow.users"
 #define FLOW_LABEL_ANNOUNCED "flow.announced"
+#define FLOW_LABEL_ROUTES "flow.routes"
 
-enum { NODES_IN_PLACE = 2, DEMAND_BITS = 12 };
+enum {
+    NODES_IN_PLACE = 2,
+    LOAD_UNIT_BITS = 14,   ///< a load unit is 2^-14 of the slowest link's capacity
+    LOAD_MAX = 1 << 30,    ///< of one use
+    DEBT = 1 << 29,        ///< see SlackDebt
+    LONG_ROUTE_USES = 256, ///< a message has fewer, a collective of many nodes more
+    REVIEW_MOVES = 16,     ///< of a ceiling: walking a route costs as much as some moves
+};
 
 typedef enum ActiveState { ACTIVE_FREE, ACTIVE_WAITING, ACTIVE_RUNNING, ACTIVE_GHOST } ActiveState;
 /// Part of a transfer in the region being solved.
-typedef enum ActiveMark { MARK_PINNED, MARK_RISING, MARK_FROZEN } ActiveMark;
+typedef enum ActiveMark {
+    MARK_PINNED,
+    MARK_FROZEN,
+    MARK_RISING,  ///< for a start, not far
+    MARK_SOARING, ///< on, up to its cap
+} ActiveMark;
 
 typedef struct Active {
     // What the solvers look at, together.
     int64_t cap, level;
-    int32_t first_node, nshared;
+    int32_t first_node, nshared; ///< nodes of contended links; -1: no room was ever needed
     int32_t bottleneck; ///< node on the least link whose level is the transfer's; -1: its cap
-    uint8_t state, mark, slow;
-    uint8_t announced, exposed; ///< see flow_announce.c
+    uint8_t state, mark;
+    uint8_t node_class;   ///< of the run of nodes, see runs.h
+    uint8_t attached : 1; ///< on its links
+    uint8_t slow : 1;
+    uint8_t bounded : 1;                ///< its route is long: see flow_ceiling.c
+    uint8_t announced : 1, exposed : 1; ///< see flow_announce.c
     int32_t route, step;
-    Wide remaining; ///< work at settled_ps
+    int32_t next, previous; ///< attached transfers of the same route, -1 ends
+    Wide remaining;         ///< work at settled_ps
     int64_t settled_ps;
     int64_t end_ps;    ///< running: at the present level
     int64_t queued_ps; ///< running: earliest entry in the heap of ends
@@ -65,24 +88,63 @@ typedef struct Active {
 
 /// The use of one link by one transfer: 16 bytes.
 typedef struct UseNode {
-    int32_t transfer, slot, weight;
-    int32_t place; ///< index in the link's list of users
+    int32_t transfer, link, weight; ///< link: index in flow->link
+    int32_t place;                  ///< index in the link's list of users
 } UseNode;
 
-/// 32 bytes a link, beside 12 in Routes and 4 in its page.
+/// A contended link. These stand close together, so that solving stays in the cache.
 typedef struct LinkState {
-    int64_t
-        demand; ///< sum of weight * cap of its users, each rounded up to 2^DEMAND_BITS rate units
     int64_t level; ///< >= 0: at which it holds its highest users; < 0: nobody, see link_room
-    int32_t nusers;
-    int32_t region;                ///< index in the region being solved, -1: outside
+    int64_t capacity;
+    int32_t region;   ///< index in the region being solved, -1: outside
+    int32_t reserved; ///< rising users whose reach is taken of the room: flow_solve.c
+    int32_t slot, id;
+    int32_t nusers;                ///< nodes; 0: it is contended no more
     int32_t users[NODES_IN_PLACE]; ///< nodes; or {first of the run, capacity of the run}
 } LinkState;
 
-_Static_assert(sizeof(LinkState) + sizeof(*((Routes *)0)->link) + sizeof(*((Routes *)0)->capacity) +
-                       sizeof(**((Routes *)0)->page) <=
+/// Use of a slot by a route, in the list of the slot.
+typedef struct SlotUse {
+    int32_t route;
+    int32_t use; ///< in Routes.uses
+} SlotUse;
+
+/// The uses of a slot by routes: a run whose room is slot_room(n).
+typedef struct SlotUses {
+    int32_t first, n;
+} SlotUses;
+
+/// What the engine keeps of a route.
+typedef struct RouteState {
+    int32_t first;     ///< its first attached transfer + 1
+    int32_t unit_load; ///< load per weight of each of these; 0: not known yet
+    int32_t ceiling;   ///< index in flow->ceilings + 1 while it is below the level alone, else 0
+    bool listed;       ///< its uses are in the lists of their slots
+    bool waiting;      ///< it is in flow->unlisted
+} RouteState;
+
+/// A route whose transfers count for less than their caps.
+typedef struct Ceiling {
+    int64_t level; ///< no transfer of the route passes it; 0: free
+    int64_t peak;  ///< highest level since the last review
+    int32_t moves; ///< since then
+    int32_t route;
+} Ceiling;
+
+typedef struct NodeRun {
+    int32_t first, n;
+} NodeRun;
+
+/// Slack is 32 bits: what thousands of transfers on one link want beyond it is kept apart.
+typedef struct SlackDebt {
+    int32_t slot, n; ///< n * DEBT less than the slack says
+} SlackDebt;
+
+_Static_assert(4 * sizeof(int32_t) + sizeof(*((Routes *)0)->link) +
+                       sizeof(*((Routes *)0)->capacity) + sizeof(**((Routes *)0)->page) <=
                    48,
                "bytes a link");
+_Static_assert(sizeof(LinkState) <= 48, "bytes a contended link");
 _Static_assert(sizeof(Active) <= 128, "bytes an active transfer");
 _Static_assert(sizeof(UseNode) <= 16, "bytes a use");
 
@@ -96,18 +158,23 @@ typedef struct RegionLink {
     int64_t total;    ///< weight of all users; closed: unknown
     int64_t most;     ///< closed: largest cap of those that have risen
     int64_t queued;   ///< closed: level of its entry in the water
-    int32_t slot;
+    int32_t link;
     bool closed;
 } RegionLink;
 
 /// A transfer that may leave the region with another level.
 typedef struct Member {
     int32_t transfer;
-    int32_t old_bottleneck;
-    int64_t old_level; ///< LEVEL_UNKNOWN: it starts now
+    int32_t old_slot, old_weight; ///< of its bottleneck; slot -1: none
+    int64_t old_level;            ///< LEVEL_UNKNOWN: it starts now
 } Member;
 
 enum { LEVEL_UNKNOWN = -1 };
+
+/// An attached transfer on a link.
+typedef struct LinkUser {
+    int32_t transfer, weight;
+} LinkUser;
 
 /// Until when an ended transfer keeps its share.
 typedef struct GhostItem {
@@ -128,14 +195,32 @@ struct Flow {
     int64_t nactive, active_capacity;
     ARRAY_OF(int32_t) free_active;
     int64_t nplaying;       ///< running or ghost
+    bool counts_announced;  ///< there has been a private transfer
     int32_t *nannounced_on; ///< [announce_capacity] by slot: announced transfers on the link
     int64_t announce_capacity, nannounced;
     ARRAY_OF(int32_t) private_waiting; ///< private transfers that have not started; may hold others
     ARRAY_OF(int32_t) exposed;         ///< private transfers found on the link of an announced one
     Runs nodes;                        ///< of UseNode
     Runs user_runs;                    ///< of int32_t
-    LinkState *link;                   ///< [by slot]
-    int64_t nlinks;
+    ARRAY_OF(LinkState) link;          ///< contended ones, and free places
+    ARRAY_OF(int32_t) free_links;
+    ARRAY_OF(int32_t) calmed; ///< free places that the region still refers to
+    int32_t *contended;       ///< [nslots] index in link + 1, 0: not contended
+    int32_t *slack;           ///< [nslots] in load units; negative: used up
+    SlotUses *slot_uses;      ///< [nslots]
+    int64_t nslots, nslack;   ///< room; whose slack is known
+    Runs use_runs;            ///< of SlotUse
+    int32_t *use_place;       ///< [nuse_places] as Routes.uses: index in use_runs
+    int64_t nuse_places;
+    RouteState *route; ///< [nroutes] as Routes.at
+    int64_t nroutes;
+    ARRAY_OF(int32_t) unlisted; ///< routes with waiting
+    ARRAY_OF(Ceiling) ceilings;
+    ARRAY_OF(int32_t) free_ceilings;
+    ARRAY_OF(SlackDebt) debts;
+    ARRAY_OF(NodeRun) outgrown; ///< the region still refers to their nodes
+    int64_t reference;          ///< capacity of 2^LOAD_UNIT_BITS load units; 0: not known yet
+    ARRAY_OF(LinkUser) found;   ///< scratch
 
     Heap starts, ends;
     ARRAY_OF(int32_t)
@@ -156,6 +241,7 @@ struct Flow {
 
     Mass *mass; ///< between the start of everything and its solution, else NULL
 
+    ARRAY_OF(int32_t) lifted; ///< links, see ceiling_lift
     // The region being solved.
     ARRAY_OF(RegionLink) region;
     ARRAY_OF(Member) members;
@@ -178,19 +264,14 @@ static inline const int32_t *link_users(const Flow *flow, const LinkState *link)
                                           : (const int32_t *)flow->user_runs.at + link->users[0];
 }
 
-/// What a use adds to the demand of its link.
-static inline int64_t link_demand(const Active *f, int32_t weight) {
-    return (weight * f->cap + (1 << DEMAND_BITS) - 1) >> DEMAND_BITS;
-}
-
-/// Can `nusers` users exceed the capacity of a link? One alone cannot: its cap takes the link into
-/// account.
-static inline bool demand_contends(const Flow *flow, int32_t slot, int32_t nusers) {
-    return nusers >= 2 && flow->link[slot].demand > flow->routes.capacity[slot] >> DEMAND_BITS;
-}
-
 static inline bool link_contended(const Flow *flow, int32_t slot) {
-    return demand_contends(flow, slot, flow->link[slot].nusers);
+    return flow->contended[slot] > 0;
+}
+
+/// Load of a use whose route has so much per weight. Too much only where the slack is cut the same way.
+static inline int32_t use_load(int32_t unit_load, int32_t weight) {
+    int64_t load = (int64_t)unit_load * weight;
+    return load < LOAD_MAX ? (int32_t)load : LOAD_MAX;
 }
 
 static inline bool link_holds(const LinkState *link) { return link->level >= 0; }
@@ -203,9 +284,24 @@ static inline void link_set_room(LinkState *link, int64_t room) {
     link->level = LINK_NO_ROOM + room;
 }
 
-/// What a user takes of the room. One that has not been solved yet counts as standing still.
+/// What a user of some level takes of the room. One that has not been solved yet counts as standing still.
+static inline int64_t room_at(int64_t level, int32_t weight) {
+    return level > 0 ? weight * (level + 1) : weight;
+}
+
 static inline int64_t room_taken(const Active *f, int32_t weight) {
-    return f->level > 0 ? weight * (f->level + 1) : weight;
+    return room_at(f->level, weight);
+}
+
+/// Slot of a transfer's bottleneck, -1: its cap.
+static inline int32_t bottleneck_slot(const Flow *flow, const Active *f) {
+    return f->bottleneck >= 0 ? flow->link.at[flow_node(flow, f->bottleneck)->link].slot : -1;
+}
+
+static inline Member member_of(const Flow *flow, int32_t transfer, int64_t old_level) {
+    const Active *f = &flow->active[transfer];
+    int32_t weight = f->bottleneck >= 0 ? flow_node(flow, f->bottleneck)->weight : 0;
+    return (Member){transfer, bottleneck_slot(flow, f), weight, old_level};
 }
 
 /// Shared uses of a transfer: the first f->nshared of its nodes.
@@ -220,10 +316,39 @@ void push_end(Flow *flow, int32_t transfer);
 // flow_links.c
 /// Put a starting transfer on its links.
 void links_attach(Flow *flow, int32_t transfer);
-/// Make room for the links that routes have.
-void links_grow(Flow *flow);
 /// Take it off; what may change is left in flow->dirty and flow->orphans.
 void links_detach(Flow *flow, int32_t transfer);
+/// Make room for the links and routes there are.
+void links_grow(Flow *flow);
+/// No node is referred to any more but by its transfer and its link.
+void links_settle(Flow *flow);
+void links_fini(Flow *flow);
+/// Let a transfer be among those of its route.
+void links_enter_route(Flow *flow, int32_t transfer);
+/// Attached transfers on a link, into flow->found.
+void links_find_users(Flow *flow, int32_t slot);
+/// Change what is left of a link by `load` units; returns whether it is used up.
+bool links_take_slack(Flow *flow, int32_t slot, int64_t load);
+/// A link whose slack is used up: is it contended? Then its users are listed.
+bool links_contend(Flow *flow, int32_t slot);
+/// Let a link be contended by nobody yet; returns its index in flow->link.
+int32_t links_take(Flow *flow, int32_t slot);
+/// A contended link has slack again.
+void links_calm(Flow *flow, int32_t slot);
+/// Before a route is dropped.
+void links_forget_route(Flow *flow, int32_t route);
+/// Load per weight of transfers of that level, rounded up.
+int32_t links_unit_load(const Flow *flow, int64_t level);
+
+// flow_ceiling.c
+/// Level up to which a transfer may rise before ceiling_lift.
+int64_t ceiling_reach(const Flow *flow, const Active *f);
+/// Let transfers of a long route rise further than `level`; links that come to be contended are left in flow->lifted (as in flow->link).
+void ceiling_lift(Flow *flow, int32_t route, int64_t level);
+/// Lift all ceilings as far as they go.
+void ceiling_lift_all(Flow *flow);
+/// A solution has moved transfers of long routes: flow->members.
+void ceiling_review(Flow *flow);
 
 // flow_mass.c
 /// Put what has started on its links, on which nobody is yet.  Cost: O(uses + links).
@@ -252,6 +377,8 @@ void solve_all(Flow *flow);
 /// after a change.
 void stats_slow_open(Flow *flow, Active *f);
 void stats_slow_close(Flow *flow, Active *f);
+/// The same for one that has another level and bottleneck by now than it had in this stretch.
+void stats_slow_close_as(Flow *flow, Active *f, int64_t level, int32_t slot, int32_t weight);
 /// Count the bytes of a transfer that ends now.
 void stats_complete(Flow *flow, const Active *f);
 /// A route has moved `bytes` in the open sampling interval.
@@ -269,5 +396,7 @@ Status flow_enter(Flow *flow, const Transfer *transfer, int32_t *index);
 /// flow_announce.c: an announced transfer comes to, or leaves, its links.
 void announce_enter(Flow *flow, int32_t transfer);
 void announce_leave(Flow *flow, int32_t transfer);
+/// flow_announce.c: one comes that is not announced.
+void announce_not(Flow *flow, int32_t transfer);
 
 #endif
