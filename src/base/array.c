@@ -3,14 +3,12 @@
 #include "base/check.h"
 #include "base/memory.h"
 
-enum { ARRAY_FIRST_CAPACITY = 8 };
-
 static const char *label_or_any(const char *label) { return label ? label : "array"; }
 
 void array_grow(const char *label, void **block, int64_t *capacity, int64_t wanted,
                 size_t element_bytes) {
     if (wanted <= *capacity) return;
-    int64_t grown = *capacity < ARRAY_FIRST_CAPACITY ? ARRAY_FIRST_CAPACITY : 2 * *capacity;
+    int64_t grown = array_grown(*capacity);
     if (grown < wanted) grown = wanted;
     CHECK(grown <= INT64_MAX / (int64_t)element_bytes, "array of %lld elements of %zu bytes",
           (long long)grown, element_bytes);

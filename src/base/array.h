@@ -3,7 +3,7 @@
 ///     ARRAY_OF(int64_t) times = {0};
 ///     array_push(&times, 5);           times.at[0] == 5, times.n == 1
 ///     array_free(&times);
-/// Growth doubles; elements move, so keep indices, not pointers. An array that deserves a row of its own in the report of
+/// Growth doubles at first, then goes by a quarter, of large arrays by a sixteenth; elements move, so keep indices, not pointers. An array that deserves a row of its own in the report of
 /// memory.h gets its label before the first element: times.label = "bench.times".
 #ifndef COLOSSIM_BASE_ARRAY_H
 #define COLOSSIM_BASE_ARRAY_H
@@ -18,6 +18,13 @@
         int64_t capacity;  \
         const char *label; \
     }
+
+/// Capacity that follows. Blocks of the size where copying would cost are remapped instead, and memory that is grown is
+/// cleared, and so touched: large arrays grow little by little.
+static inline int64_t array_grown(int64_t capacity) {
+    if (capacity < 32) return capacity < 8 ? 8 : 2 * capacity;
+    return capacity + capacity / (capacity < 1024 ? 4 : 16);
+}
 
 /// Make room for at least `wanted` elements of `element_bytes` in *block of *capacity elements. `label` as in memory.h;
 /// NULL: "array".

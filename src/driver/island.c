@@ -190,7 +190,7 @@ static void make_island(Islands *islands, Island *island, const Draft *draft) {
     size_t channels = (size_t)islands->channels, nlanes = (size_t)draft->shape.nlanes;
     island->shape = take_shape(islands, draft);
     island->slot = memory_alloc(LABEL_SLOTS, sizeof(int32_t) * nlanes);
-    island->bound = memory_alloc(LABEL_SLOTS, sizeof(BoundLane) * nlanes);
+    island->bound.label = LABEL_SLOTS;
     island->route = memory_alloc(LABEL, sizeof(int32_t) * channels);
     island->ring_uses = memory_alloc(LABEL, sizeof(uint16_t) * channels);
     if (nlanes > 0) memcpy(island->slot, draft->slot.at, sizeof(int32_t) * nlanes);
@@ -292,7 +292,7 @@ static void free_island(const Islands *islands, Island *island) {
     if (island->shape) {
         size_t nlanes = (size_t)island->shape->nlanes;
         memory_free(LABEL_SLOTS, island->slot, sizeof(int32_t) * nlanes);
-        memory_free(LABEL_SLOTS, island->bound, sizeof(BoundLane) * nlanes);
+        array_free(&island->bound);
         memory_free(LABEL, island->route, sizeof(int32_t) * channels);
         memory_free(LABEL, island->ring_uses, sizeof(uint16_t) * channels);
         memory_free(LABEL, island->state, islands->state_bytes);
@@ -325,7 +325,7 @@ static char *base_of(const Island *island, UndoPart part) {
     switch (part) {
         case UNDO_UNITS: return (char *)island->unit;
         case UNDO_STATE: return (char *)island->state;
-        case UNDO_BOUND: return (char *)island->bound;
+        case UNDO_BOUND: return (char *)island->bound.at;
         case UNDO_DONE: return (char *)island->done.at.at;
         case UNDO_POOL: break;
     }
@@ -361,7 +361,7 @@ void island_keep(Islands *islands, Island *island) {
 
 void islands_mark_bound(Islands *islands, const Island *island, bool bound) {
     for (int32_t i = 0; i < island->state->nbound; i++) {
-        int32_t slot = island->slot[island->bound[i].lane];
+        int32_t slot = island->slot[island->bound.at[i].lane];
         islands->slot_bound.at[slot] = bound ? i + 1 : 0;
         if (bound)
             islands->slot_notes.at[slot] |= SLOT_BOUND;

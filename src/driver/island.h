@@ -77,9 +77,11 @@ typedef struct IslandMessage {
     int64_t period_bytes;  ///< of messages of this channel, not yet entered
     int64_t step_bytes[2]; ///< the same of finished ones, by parity of the step
     int32_t lane;          ///< that holds it at its level, -1: its cap does
-    int32_t step;
-    MessageState state;
+    uint32_t step : 29;
+    MessageState state : 3;
 } IslandMessage;
+
+_Static_assert(sizeof(IslandMessage) <= 96, "bytes a message");
 
 /// A lane that has held the collectives on it at `level` since some time.
 typedef struct BoundLane {
@@ -99,7 +101,7 @@ typedef struct Island {
     Unit *unit;         ///< [stages]
     IslandState *state; ///< then times[stages + channels]: next event of each unit and channel
     int64_t *time_ps;
-    BoundLane *bound; ///< [nlanes]
+    ARRAY_OF(BoundLane) bound; ///< [state->nbound]
     DonePool done;
     const IslandShape *shape;
     int32_t *slot;          ///< [nlanes] of the ledger

@@ -171,7 +171,7 @@ static void update_bound(Islands *islands, Island *island, uint64_t channels, in
     islands_mark_bound(islands, island, false);
     int32_t n = 0;
     for (int32_t i = 0; i < state->nbound; i++) {
-        BoundLane *bound = &island->bound[i];
+        BoundLane *bound = &island->bound.at[i];
         if (island->shape->lane[bound->lane].channels & channels) {
             if (binding_level(islands->filling, bound->lane) != bound->level) {
                 log_bind(islands, island, bound, now_ps);
@@ -180,12 +180,13 @@ static void update_bound(Islands *islands, Island *island, uint64_t channels, in
             islands->filling->lane.at[islands->filling->place.at[bound->lane] - 1].level =
                 LEVEL_NONE;
         }
-        island->bound[n++] = *bound;
+        island->bound.at[n++] = *bound;
     }
     for (int64_t i = 0; i < islands->filling->lane.n; i++) {
         const FillLane *lane = &islands->filling->lane.at[i];
         if (lane->ring_use < 0 || lane->level == LEVEL_NONE) continue;
-        island->bound[n++] = (BoundLane){lane->level, now_ps, lane->lane};
+        array_reserve(&island->bound, n + 1);
+        island->bound.at[n++] = (BoundLane){lane->level, now_ps, lane->lane};
     }
     state->nbound = n;
     islands_mark_bound(islands, island, true);

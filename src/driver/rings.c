@@ -18,7 +18,7 @@ Rings *rings_create(Islands *islands) {
     rings->islands = islands;
     rings->ledger = islands->ledger;
     rings->free_use = -1;
-    rings->slot_first.label = rings->slot_demand.label = LABEL_SLOTS;
+    rings->slot_first.label = rings->slot_listed.label = LABEL_SLOTS;
     rings->ring.label = LABEL;
     rings->use.label = rings->contended.label = LABEL_USES;
     return rings;
@@ -32,7 +32,7 @@ void rings_destroy(Rings *rings) {
     array_free(&rings->ring);
     array_free(&rings->slot_first);
     array_free(&rings->use);
-    array_free(&rings->slot_demand);
+    array_free(&rings->slot_listed);
     array_free(&rings->contended);
     limits_free(&rings->limits);
     array_free(&rings->done);
@@ -117,23 +117,19 @@ static int32_t take_use(Rings *rings) {
     return (int32_t)rings->use.n - 1;
 }
 
-static int64_t demand_of(const Ring *ring, int32_t weight) {
-    return (weight * ring->cap >> RING_DEMAND_BITS) + 1;
-}
-
 /// Could the collectives on a slot, two or more, load it beyond its capacity, each at its cap?
 static bool is_contended(const Rings *rings, int32_t slot) {
-    int32_t first = rings_first_use(rings, slot);
-    return first >= 0 && rings->use.at[first].next >= 0 &&
-           rings->slot_demand.at[slot].demand > ledger_routes(rings->ledger)->capacity[slot] >>
-               RING_DEMAND_BITS;
+    int64_t left = ledger_routes(rings->ledger)->capacity[slot];
+    int32_t n = 0;
+    for (int32_t u = rings_first_use(rings, slot); u >= 0; u = rings->use.at[u].next, n++)
+        if (left >= 0) left -= rings->ring.at[rings->use.at[u].ring].cap * rings->use.at[u].weight;
+    return n >= 2 && left < 0;
 }
 
-static void add_demand(Rings *rings, int32_t slot, int64_t more) {
-    SlotDemand *demand = &rings->slot_demand.at[slot];
-    demand->demand += more;
-    if (demand->listed || !is_contended(rings, slot)) return;
-    demand->listed = true;
+/// A slot has got one more.
+static void note_contended(Rings *rings, int32_t slot) {
+    if (rings->slot_listed.at[slot] || !is_contended(rings, slot)) return;
+    rings->slot_listed.at[slot] = 1;
     array_push(&rings->contended, slot);
 }
 
@@ -143,13 +139,13 @@ static void attach(Rings *rings, int32_t r) {
     const RouteUse *uses = routes_uses(routes, route);
     while (rings->slot_first.n < routes->nslots) {
         array_push(&rings->slot_first, 0);
-        array_push(&rings->slot_demand, (SlotDemand){0});
+        array_push(&rings->slot_listed, 0);
     }
     for (int32_t u = 0; u < route->nuses; u++) {
         int32_t slot = uses[u].slot, use = take_use(rings), first = rings_first_use(rings, slot);
         rings->use.at[use] = (RingUse){.ring = r, .weight = uses[u].weight, .next = first};
         rings->slot_first.at[slot] = use + 1;
-        add_demand(rings, slot, demand_of(&rings->ring.at[r], uses[u].weight));
+        note_contended(rings, slot);
         count_on_lane(rings->islands, slot, 1);
     }
     rings->changed = true;
@@ -172,7 +168,6 @@ static void detach(Rings *rings, int32_t r) {
             rings->use.at[before].next = next;
         rings->use.at[use].next = rings->free_use;
         rings->free_use = use;
-        rings->slot_demand.at[slot].demand -= demand_of(&rings->ring.at[r], uses[u].weight);
         count_on_lane(rings->islands, slot, -1);
     }
     rings->changed = true;
@@ -312,7 +307,7 @@ static void tidy_contended(Rings *rings) {
         if (is_contended(rings, slot))
             rings->contended.at[n++] = slot;
         else
-            rings->slot_demand.at[slot].listed = false;
+            rings->slot_listed.at[slot] = 0;
     }
     rings->contended.n = n;
 }
@@ -546,7 +541,8 @@ static void cover_noted(Rings *rings, Bare *bare, int32_t r, RouteUse use) {
     }
     int32_t place = islands->slot_bound.at[use.slot];
     if (place == 0) return;
-    const BoundLane *bound = &islands->at[islands->slot_lane.at[use.slot].island].bound[place - 1];
+    const BoundLane *bound =
+        &islands->at[islands->slot_lane.at[use.slot].island].bound.at[place - 1];
     if (bound->level == level) cover(rings, bare, r, link, use.weight, bound->since_ps, INT64_MAX);
 }
 

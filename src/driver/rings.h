@@ -14,8 +14,6 @@
 #include "driver/island.h"
 #include "driver/ring_limits.h"
 
-enum { RING_DEMAND_BITS = 12 };
-
 typedef enum RingState { RING_FREE, RING_WAITING, RING_RUNNING, RING_GHOST } RingState;
 
 /// A rail of a collective: one transfer.
@@ -36,12 +34,6 @@ typedef struct RingUse {
     int32_t next; ///< of the same link or the free list, -1 ends
 } RingUse;
 
-/// What the collectives on a link could take together.
-typedef struct SlotDemand {
-    int64_t demand : 63; ///< each rounded up to 2^RING_DEMAND_BITS rate units, so that sums fit
-    int64_t listed : 1;  ///< in Rings.contended
-} SlotDemand;
-
 /// A stretch in which a link held a collective back.
 typedef struct RingSpan {
     int64_t from_ps, to_ps;
@@ -58,7 +50,7 @@ typedef struct Rings {
     ARRAY_OF(int32_t) slot_first; ///< by slot: first RingUse + 1
     ARRAY_OF(RingUse) use;
     int32_t free_use;
-    ARRAY_OF(SlotDemand) slot_demand; ///< by slot
+    ARRAY_OF(uint8_t) slot_listed; ///< by slot: in `contended`?
     ARRAY_OF(int32_t)
     contended;         ///< slots that two or more collectives alone could fill; may hold others
     RingLimits limits; ///< what they say, of all ranks

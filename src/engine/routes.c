@@ -84,7 +84,7 @@ static int64_t capacity_of(const Routes *routes, LinkId link) {
 static int32_t new_slot(Routes *routes, LinkId link) {
     if (routes->nslots == routes->slots_capacity) {
         size_t old = (size_t)routes->slots_capacity,
-               wanted = (size_t)runs_grown(routes->slots_capacity);
+               wanted = (size_t)array_grown(routes->slots_capacity);
         routes->link = memory_resize(LABEL_LINKS, routes->link, old * sizeof *routes->link,
                                      wanted * sizeof *routes->link);
         routes->capacity =
@@ -169,7 +169,7 @@ static int32_t take_route(Routes *routes) {
     }
     if (routes->nroutes == routes->routes_capacity) {
         size_t old = (size_t)routes->routes_capacity,
-               wanted = (size_t)runs_grown(routes->routes_capacity);
+               wanted = (size_t)array_grown(routes->routes_capacity);
         CHECK(wanted < INT32_MAX, "more than 2^31 routes");
         routes->at =
             memory_resize(LABEL_ROUTES, routes->at, old * sizeof(Route), wanted * sizeof(Route));

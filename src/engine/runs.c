@@ -26,7 +26,7 @@ void runs_fini(Runs *runs) {
 }
 
 static void runs_grow(Runs *runs, int64_t wanted) {
-    int64_t capacity = runs_grown(runs->capacity);
+    int64_t capacity = array_grown(runs->capacity);
     if (capacity < wanted) capacity = wanted;
     CHECK(capacity < INT32_MAX, "'%s': more than 2^31 objects", runs->label);
     runs->at = memory_resize(runs->label, runs->at, (size_t)runs->capacity * runs->object_bytes,

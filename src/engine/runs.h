@@ -17,12 +17,6 @@
 
 enum { RUN_EXACT_MAX = 16, RUN_EXACT_BITS = 4, RUN_CLASSES = RUN_EXACT_MAX + 4 * 28 };
 
-/// Capacity to grow to: by half while small; by an eighth when large, for grown memory is cleared,
-/// and so touched.
-static inline int64_t runs_grown(int64_t capacity) {
-    return capacity + (capacity < 65536 ? capacity / 2 + 64 : capacity / 8);
-}
-
 typedef struct Runs {
     const char *label;
     size_t object_bytes;

@@ -56,7 +56,7 @@ void tally_add_route(Tally *tally, const Routes *routes, const Route *route, int
 
 static void grow_slow(Tally *tally) {
     size_t old = (size_t)tally->slow_capacity * sizeof *tally->slow;
-    tally->slow_capacity = runs_grown(tally->slow_capacity);
+    tally->slow_capacity = array_grown(tally->slow_capacity);
     tally->slow =
         memory_resize(LABEL, tally->slow, old, (size_t)tally->slow_capacity * sizeof *tally->slow);
 }
@@ -88,10 +88,6 @@ void tally_slow_close(Tally *tally, int32_t slot, int64_t now_ps, Wide lost) {
     SlowLink *link = &tally->slow[tally->slow_at[slot] - 1];
     if (--link->count == 0) link->congested_ps += now_ps;
     link->lost += lost;
-}
-
-void tally_slow_add(Tally *tally, int32_t slot, Wide lost) {
-    tally->slow[tally->slow_at[slot] - 1].lost += lost;
 }
 
 static LinkSample sample_slot(const Tally *tally, const Routes *routes, int64_t slot,

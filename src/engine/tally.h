@@ -53,8 +53,6 @@ typedef struct Tally {
 void tally_add_route(Tally *tally, const Routes *routes, const Route *route, int64_t bytes);
 void tally_slow_open(Tally *tally, const Routes *routes, int32_t slot, int64_t now_ps);
 void tally_slow_close(Tally *tally, int32_t slot, int64_t now_ps, Wide lost);
-/// More lost on a link that is slow now.
-void tally_slow_add(Tally *tally, int32_t slot, Wide lost);
 /// Totals of all links with any, to `sink` under `index`.
 ///   Cost: a few ns for each link with totals, and what the sink does.
 void tally_put(const Tally *tally, const Routes *routes, int64_t index, int64_t now_ps,

@@ -73,7 +73,7 @@ static int32_t take_active(Flow *flow) {
     if (flow->free_active.n > 0) return flow->free_active.at[--flow->free_active.n];
     if (flow->nactive == flow->active_capacity) {
         size_t old = (size_t)flow->active_capacity,
-               wanted = (size_t)runs_grown(flow->active_capacity);
+               wanted = (size_t)array_grown(flow->active_capacity);
         CHECK(wanted < INT32_MAX, "more than 2^31 transfers");
         flow->active = memory_resize(FLOW_LABEL_TRANSFERS, flow->active, old * sizeof(Active),
                                      wanted * sizeof(Active));

@@ -38,9 +38,12 @@ enum {
 
 void settle(Flow *flow, Active *f) {
     if (f->settled_ps == flow->now_ps) return;
+    bool slow = f->slow;
+    stats_slow_close(flow, f);
     int64_t rate = flow->routes.at[f->route].unit_bytes * f->level;
     f->remaining -= (Wide)rate * (flow->now_ps - f->settled_ps);
     f->settled_ps = flow->now_ps;
+    if (slow) stats_slow_open(flow, f);
 }
 
 void requeue(Flow *flow, int32_t transfer) {
@@ -99,7 +102,6 @@ static void region_open(Flow *flow, int32_t at, int64_t level) {
         r.weight -= frozen_here;
     }
     link->level = LINK_NO_ROOM;
-    link->reserved = 0;
     *region_take(flow, at) = r;
     if (r.weight > 0) push_water(flow, r.residual / r.weight, link->id, link->region);
 }
@@ -118,7 +120,7 @@ static void region_touch(Flow *flow, const UseNode *node, int64_t level, int64_t
                          int64_t old_level) {
     const LinkState *link = &flow->link.at[node->link];
     if (link->region < 0) {
-        if (link_holds(link) || link->reserved > 0) {
+        if (link_holds(link) || link_reserved(link) > 0) {
             region_open(flow, node->link, level);
             return;
         }
@@ -156,14 +158,14 @@ static bool reserve(Flow *flow, const UseNode *node, int64_t old_level, int64_t 
     int64_t left = link->level + room_at(old_level, node->weight) - room_at(reach, node->weight);
     if (left < LINK_NO_ROOM) return false;
     link->level = left;
-    link->reserved++;
+    link->region--;
     return true;
 }
 
 /// Give back what a transfer has reserved of a link beyond `level`.
 static void give_back(LinkState *link, const UseNode *node, int64_t reach, int64_t level) {
     link->level += room_at(reach, node->weight) - room_at(level, node->weight);
-    link->reserved--;
+    link->region++;
 }
 
 /// Let a transfer rise from `level`.
@@ -261,6 +263,7 @@ static void region_fall(Flow *flow, int32_t transfer, int64_t level, int32_t bin
 
 static void rebind(Flow *flow, Active *f, int32_t node) {
     stats_slow_close(flow, f);
+    settle(flow, f);
     f->bottleneck = node;
     stats_slow_open(flow, f);
 }

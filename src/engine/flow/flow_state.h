@@ -17,10 +17,10 @@
 ///
 ///              bytes a link that a transfer has touched   32: slack, routes over it, index, link and capacity in
 ///                                                         Routes, page entry; 4 more over ranks
-///              bytes a contended link                     48: LinkState
-///              bytes an active transfer                  128: Active
+///              bytes a contended link                     40: LinkState
+///              bytes an active transfer                  120: Active
 ///              bytes a use of a contended link            16: UseNode; 4 more on links of three users or more
-///          Arrays that have become large keep up to an eighth more room. Not counted: routes (routes.h; 12 bytes a use
+///          Arrays that have become large keep up to a sixteenth more room. Not counted: routes (routes.h; 12 bytes a use
 ///          more here), the queues of events and of completions, statistics (tally.h), what a solution needs while it
 ///          lasts.
 /// Limits.  Internal to engine/flow.
@@ -76,14 +76,13 @@ typedef struct Active {
     uint8_t announced : 1, exposed : 1; ///< see flow_announce.c
     int32_t route, step;
     int32_t next, previous; ///< attached transfers of the same route, -1 ends
-    Wide remaining;         ///< work at settled_ps
+    LooseWide remaining;    ///< work at settled_ps; running below its cap: charged until then
     int64_t settled_ps;
     int64_t end_ps;    ///< running: at the present level
     int64_t queued_ps; ///< running: earliest entry in the heap of ends
     int64_t tag, bytes;
     int64_t start_ps;
     int64_t sampled_bytes; ///< progress already in finished sampling intervals
-    int64_t slow_since_ps; ///< running below its cap: since when with this level and bottleneck
 } Active;
 
 /// The use of one link by one transfer: 16 bytes.
@@ -96,8 +95,7 @@ typedef struct UseNode {
 typedef struct LinkState {
     int64_t level; ///< >= 0: at which it holds its highest users; < 0: nobody, see link_room
     int64_t capacity;
-    int32_t region;   ///< index in the region being solved, -1: outside
-    int32_t reserved; ///< rising users whose reach is taken of the room: flow_solve.c
+    int32_t region; ///< index in the region being solved; < 0: outside, see link_reserved
     int32_t slot, id;
     int32_t nusers;                ///< nodes; 0: it is contended no more
     int32_t users[NODES_IN_PLACE]; ///< nodes; or {first of the run, capacity of the run}
@@ -144,8 +142,8 @@ _Static_assert(4 * sizeof(int32_t) + sizeof(*((Routes *)0)->link) +
                        sizeof(*((Routes *)0)->capacity) + sizeof(**((Routes *)0)->page) <=
                    48,
                "bytes a link");
-_Static_assert(sizeof(LinkState) <= 48, "bytes a contended link");
-_Static_assert(sizeof(Active) <= 128, "bytes an active transfer");
+_Static_assert(sizeof(LinkState) <= 40, "bytes a contended link");
+_Static_assert(sizeof(Active) <= 120, "bytes an active transfer, and room to grow");
 _Static_assert(sizeof(UseNode) <= 16, "bytes a use");
 
 #define LINK_NO_ROOM (-(INT64_C(1) << 62)) ///< level of a link that holds nobody, with room 0
@@ -276,6 +274,9 @@ static inline int32_t use_load(int32_t unit_load, int32_t weight) {
 
 static inline bool link_holds(const LinkState *link) { return link->level >= 0; }
 
+/// Rising users that have taken their reach of the room of a link outside the region: flow_solve.c.
+static inline int32_t link_reserved(const LinkState *link) { return -1 - link->region; }
+
 /// What the users of a contended link that holds nobody leave of it at their levels, less the
 /// weight of all: while that is not negative it holds nobody at any level.
 static inline int64_t link_room(const LinkState *link) { return link->level - LINK_NO_ROOM; }
@@ -373,8 +374,8 @@ void requeue(Flow *flow, int32_t transfer);
 void solve_all(Flow *flow);
 
 // flow_stats.c
-/// Open or close the stretch in which a running transfer is below its cap. Call close before, open
-/// after a change.
+/// Open or close the stretch in which a running transfer is below its cap, from settled_ps to now. Call close before,
+/// open after a change, and settle in between.
 void stats_slow_open(Flow *flow, Active *f);
 void stats_slow_close(Flow *flow, Active *f);
 /// The same for one that has another level and bottleneck by now than it had in this stretch.

@@ -36,33 +36,18 @@ void stats_slow_open(Flow *flow, Active *f) {
     if (f->state != ACTIVE_RUNNING || f->bottleneck < 0) return;
     int32_t slot = bottleneck_slot(flow, f);
     f->slow = 1;
-    f->slow_since_ps = flow->now_ps;
     tally_slow_open(step_tally(&flow->steps, f->step), &flow->routes, slot, flow->now_ps);
     if (flow->spec.interval_ps > 0)
         tally_slow_open(&flow->period, &flow->routes, slot, flow->now_ps);
 }
 
-/// What f would have carried more over a bottleneck from `from_ps` to now.
-static Wide lost_since(const Flow *flow, const Active *f, int64_t level, int32_t weight,
-                       int64_t from_ps) {
-    return (Wide)((f->cap - level) * weight) * (flow->now_ps - from_ps);
-}
-
-/// The same since the interval began.
-static Wide lost_in_period(const Flow *flow, const Active *f, int64_t level, int32_t weight) {
-    int64_t from_ps = period_start_ps(flow);
-    return lost_since(flow, f, level, weight,
-                      f->slow_since_ps > from_ps ? f->slow_since_ps : from_ps);
-}
-
 void stats_slow_close_as(Flow *flow, Active *f, int64_t level, int32_t slot, int32_t weight) {
     if (!f->slow) return;
     f->slow = 0;
-    Tally *tally = step_tally(&flow->steps, f->step);
-    tally_slow_close(tally, slot, flow->now_ps,
-                     lost_since(flow, f, level, weight, f->slow_since_ps));
-    if (flow->spec.interval_ps == 0) return;
-    tally_slow_close(&flow->period, slot, flow->now_ps, lost_in_period(flow, f, level, weight));
+    // What it would have carried more over its bottleneck since then; intervals cut stretches.
+    Wide lost = (Wide)((f->cap - level) * weight) * (flow->now_ps - f->settled_ps);
+    tally_slow_close(step_tally(&flow->steps, f->step), slot, flow->now_ps, lost);
+    if (flow->spec.interval_ps > 0) tally_slow_close(&flow->period, slot, flow->now_ps, lost);
 }
 
 void stats_slow_close(Flow *flow, Active *f) {
@@ -84,9 +69,6 @@ static void sample_running(Flow *flow, Active *f) {
     int64_t left = price_bytes_left(flow->routes.rate_bits, f->remaining);
     stats_add_period_bytes(flow, f->route, f->bytes - left - f->sampled_bytes);
     f->sampled_bytes = f->bytes - left;
-    if (!f->slow) return;
-    tally_slow_add(&flow->period, bottleneck_slot(flow, f),
-                   lost_in_period(flow, f, f->level, flow_node(flow, f->bottleneck)->weight));
 }
 
 static void close_interval(Flow *flow) {
