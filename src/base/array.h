@@ -3,7 +3,7 @@
 ///     ARRAY_OF(int64_t) times = {0};
 ///     array_push(&times, 5);           times.at[0] == 5, times.n == 1
 ///     array_free(&times);
-/// Growth doubles at first, then goes by a quarter, of large arrays by a sixteenth; elements move, so keep indices, not pointers. An array that deserves a row of its own in the report of
+/// Growth doubles at first, then goes by an eighth, of large arrays by a sixteenth; elements move, so keep indices, not pointers. An array that deserves a row of its own in the report of
 /// memory.h gets its label before the first element: times.label = "bench.times".
 #ifndef COLOSSIM_BASE_ARRAY_H
 #define COLOSSIM_BASE_ARRAY_H
@@ -23,7 +23,7 @@
 /// cleared, and so touched: large arrays grow little by little.
 static inline int64_t array_grown(int64_t capacity) {
     if (capacity < 32) return capacity < 8 ? 8 : 2 * capacity;
-    return capacity + capacity / (capacity < 1024 ? 4 : 16);
+    return capacity + capacity / (capacity < 1024 ? 8 : 16);
 }
 
 /// Make room for at least `wanted` elements of `element_bytes` in *block of *capacity elements. `label` as in memory.h;

@@ -343,6 +343,7 @@ static void put_undo(Islands *islands, UndoPart part, size_t offset, const void 
 }
 
 void island_touch(Islands *islands, Island *island, UndoPart part, size_t offset, size_t bytes) {
+    if (bytes == 0) return;
     put_undo(islands, part, offset, base_of(island, part) + offset, bytes);
 }
 

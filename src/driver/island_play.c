@@ -23,20 +23,17 @@ void island_set_compute(Islands *islands, const Unit *unit, int64_t end_ps) {
 }
 
 /// Sends meet receives here; the message starts a latency later.
-static void try_match(Islands *islands, Unit *receiver, ChannelSide side) {
+static void meet(Islands *islands, Unit *receiver, ChannelSide side, bool is_send, Clocks begin) {
     Island *island = islands->current;
-    Channel *channel = &receiver->channel[side];
-    if (!channel->posted || !channel->ready) return;
-    channel->posted = channel->ready = false;
+    if (!channel_meet(&receiver->channel[side], is_send, receiver->id, &begin)) return;
     int32_t c = stage_of(island, receiver) * CHANNEL_SIDES + (int32_t)side;
     const ChannelShape *shape = &island->shape->channel[c];
     island_touch_message(islands, island, c);
     island_touch_unit(islands, island, shape->sender);
-    Clocks begin = clocks_max(channel->posted_at, channel->ready_at);
     begin.actual_ps += shape->latency_ps;
     begin.alone_ps += shape->latency_ps;
-    channel->begin = begin;
-    island->unit[shape->sender].send_begin[side] = begin;
+    *unit_received(receiver, side) = begin;
+    *unit_sent(&island->unit[shape->sender], side) = begin;
     IslandMessage *message = &island->state->message[c];
     message->step = receiver->step;
     int64_t *time_ps = channel_time(islands, island, c);
@@ -59,20 +56,11 @@ void island_send(Islands *islands, Unit *unit, bool to_next, Clocks at) {
     if (stage >= islands->stages) stage -= islands->stages;
     Unit *receiver = &island->unit[stage];
     island_touch_unit(islands, island, stage);
-    ChannelSide side = to_next ? CHANNEL_FROM_PREV : CHANNEL_FROM_NEXT;
-    Channel *channel = &receiver->channel[side];
-    CHECK(!channel->ready, "unit %lld has two sends waiting", (long long)receiver->id);
-    channel->ready = true;
-    channel->ready_at = at;
-    try_match(islands, receiver, side);
+    meet(islands, receiver, to_next ? CHANNEL_FROM_PREV : CHANNEL_FROM_NEXT, true, at);
 }
 
 void island_receive(Islands *islands, Unit *unit, ChannelSide side, Clocks at) {
-    Channel *channel = &unit->channel[side];
-    CHECK(!channel->posted, "unit %lld posted two receives", (long long)unit->id);
-    channel->posted = true;
-    channel->posted_at = at;
-    try_match(islands, unit, side);
+    meet(islands, unit, side, false, at);
 }
 
 void island_arrive(Islands *islands, const Unit *unit, int64_t group, int32_t op, OpKind kind,

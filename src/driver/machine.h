@@ -28,11 +28,14 @@
 #include "trace/trace.h"
 #include "workload/cost.h"
 
-/// A finished operation that operations of other streams of its unit still wait for.
+/// A finished operation that operations of other streams of its unit still wait for: its Release, packed.
 typedef struct Done {
-    Release release;
-    int32_t op, waiters; ///< waiters not yet served
-    int32_t next;        ///< in the unit's list or the free list; -1 ends
+    Clocks at;
+    int64_t slowed_ps;
+    int32_t op;
+    int32_t next;          ///< in the unit's list or the free list; -1 ends
+    uint32_t waiters : 24; ///< not yet served
+    uint32_t kind : 8;     ///< TracePart
 } Done;
 
 /// Records of finished operations of some units.
@@ -50,16 +53,16 @@ typedef struct StepCount {
 
 typedef struct StreamState {
     int32_t issued, done; ///< operations of this step; the stream is busy while issued > done
-    Clocks free;          ///< when its last operation ended
+    Clocks
+        free; ///< when its last operation ended; of a message under way: begin, and what its shadows were
 } StreamState;
 
 typedef enum ChannelSide { CHANNEL_FROM_PREV, CHANNEL_FROM_NEXT, CHANNEL_SIDES } ChannelSide;
 
-/// Where the sends of a neighbour meet the receives of a unit: at most one of each waits, since streams are in order.
+/// Where the sends of a neighbour meet the receives of a unit: at most one of both waits, since streams are in order.
 typedef struct Channel {
-    bool posted, ready;
-    Clocks posted_at, ready_at;
-    Clocks begin; ///< of the transfer under way: start, and what its shadows were
+    bool posted, ready; ///< who waits
+    Clocks at;          ///< since when
 } Channel;
 
 typedef struct Unit {
@@ -68,7 +71,6 @@ typedef struct Unit {
     int32_t stage, step;
     StreamState stream[STREAM_N];
     Channel channel[CHANNEL_SIDES];
-    Clocks send_begin[CHANNEL_SIDES]; ///< by the receiver's side, of the sends under way
     int32_t first_done;
     int32_t sharing; ///< network collectives under way on its GPUs
     bool computing;
@@ -197,6 +199,15 @@ Status machine_create(const RunSpec *run, const Cluster *cluster, Comm *comm, Ma
 void machine_open_engine(Machine *machine, int64_t interval_ps);
 void machine_destroy(Machine *machine);
 
+/// unit.c. A send (or a receive) comes to a channel. True if the other is there: *at becomes the later of both.
+bool channel_meet(Channel *channel, bool is_send, int64_t unit, Clocks *at);
+/// Clocks of the message under way, at its receiver or its sender, on a side of the receiver.
+static inline Clocks *unit_received(Unit *unit, ChannelSide side) {
+    return &unit->stream[side == CHANNEL_FROM_PREV ? STREAM_RECV_PREV : STREAM_RECV_NEXT].free;
+}
+static inline Clocks *unit_sent(Unit *unit, ChannelSide side) {
+    return &unit->stream[side == CHANNEL_FROM_PREV ? STREAM_SEND_NEXT : STREAM_SEND_PREV].free;
+}
 /// unit.c: issue what can be issued.
 void unit_begin(Machine *machine, Unit *unit, int64_t now_ps);
 void unit_finish_op(Machine *machine, Unit *unit, int32_t op, Clocks end, int64_t slowed_ps,

@@ -36,14 +36,15 @@ void match_expose(Machine *machine) {
     int64_t n;
     while ((n = machine->ops->take_exposed(machine->engine, state, BATCH)) > 0)
         for (int64_t i = 0; i < n; i++) {
-            const Unit *receiver = machine_unit(machine, state[i].tag / CHANNEL_SIDES);
+            Unit *receiver = machine_unit(machine, state[i].tag / CHANNEL_SIDES);
             CHECK(receiver, "message %lld was exposed where it was not known",
                   (long long)state[i].tag);
             ExposedWire exposed = {
                 .wire = {.type = WIRE_EXPOSED,
                          .step = receiver->step,
                          .id = state[i].tag,
-                         .at = receiver->channel[state[i].tag % CHANNEL_SIDES].begin,
+                         .at =
+                             *unit_received(receiver, (ChannelSide)(state[i].tag % CHANNEL_SIDES)),
                          .bytes = machine->cost.boundary_bytes},
                 .state = state[i],
             };
@@ -51,15 +52,16 @@ void match_expose(Machine *machine) {
         }
 }
 
-static void try_match(Machine *machine, int64_t id, Channel *channel, int64_t bytes, int32_t step) {
-    if (!channel->posted || !channel->ready) return;
-    channel->posted = channel->ready = false;
-    Clocks begin = clocks_max(channel->posted_at, channel->ready_at);
+/// A send or a receive comes to a channel of a unit here.
+static void meet(Machine *machine, Unit *unit, ChannelSide side, bool is_send, Clocks begin,
+                 int64_t bytes) {
+    if (!channel_meet(&unit->channel[side], is_send, unit->id, &begin)) return;
+    int64_t id = unit->id * CHANNEL_SIDES + (int64_t)side;
     int64_t latency_ps =
         network_message_latency_ps(machine, network_sender(machine, id), id / CHANNEL_SIDES);
     begin.actual_ps += latency_ps;
     begin.alone_ps += latency_ps;
-    Wire wire = {.type = WIRE_MESSAGE, .step = step, .id = id, .at = begin, .bytes = bytes};
+    Wire wire = {.type = WIRE_MESSAGE, .step = unit->step, .id = id, .at = begin, .bytes = bytes};
     if (machine->nranks == 1 || network_is_private(machine, &wire)) {
         network_message(machine, &wire, false);
     } else {
@@ -88,23 +90,14 @@ void match_receive(Machine *machine, Unit *unit, const Op *op, Clocks at) {
         island_receive(machine->islands, unit, side, at);
         return;
     }
-    Channel *channel = &unit->channel[side];
-    CHECK(!channel->posted, "unit %lld posted two receives", (long long)unit->id);
-    channel->posted = true;
-    channel->posted_at = at;
-    try_match(machine, unit->id * CHANNEL_SIDES + side, channel, machine->cost.boundary_bytes,
-              unit->step);
+    meet(machine, unit, side, false, at, machine->cost.boundary_bytes);
 }
 
 static void apply_ready(Machine *machine, const Wire *wire) {
     Unit *unit = machine_unit(machine, wire->id / CHANNEL_SIDES);
     CHECK(unit, "a send for unit %lld reached the wrong rank",
           (long long)(wire->id / CHANNEL_SIDES));
-    Channel *channel = &unit->channel[wire->id % CHANNEL_SIDES];
-    CHECK(!channel->ready, "unit %lld has two sends waiting", (long long)unit->id);
-    channel->ready = true;
-    channel->ready_at = wire->at;
-    try_match(machine, wire->id, channel, wire->bytes, wire->step);
+    meet(machine, unit, (ChannelSide)(wire->id % CHANNEL_SIDES), true, wire->at, wire->bytes);
 }
 
 static int64_t group_of_op(const Machine *machine, const Unit *unit, OpKind kind) {

@@ -84,13 +84,14 @@ static int64_t matched_ps(const Machine *machine, const Wire *wire) {
 }
 
 void network_message(Machine *machine, const Wire *wire, bool announced) {
-    int64_t to = wire->id / CHANNEL_SIDES, side = wire->id % CHANNEL_SIDES;
+    int64_t to = wire->id / CHANNEL_SIDES;
+    ChannelSide side = (ChannelSide)(wire->id % CHANNEL_SIDES);
     Transfer transfer = network_transfer(machine, wire);
     transfer.announced = announced;
     Unit *receiver = machine_unit(machine, to),
          *sender = machine_unit(machine, machine->hop[wire->id].from);
-    if (receiver) receiver->channel[side].begin = wire->at;
-    if (sender) sender->send_begin[side] = wire->at;
+    if (receiver) *unit_received(receiver, side) = wire->at;
+    if (sender) *unit_sent(sender, side) = wire->at;
     submit(machine, &transfer, matched_ps(machine, wire));
 }
 
@@ -116,10 +117,10 @@ void network_adopt(Machine *machine, const Wire *wire, const TransferState *stat
 
 void network_end_message(Machine *machine, const Completion *done, Unit *receiver, Unit *sender,
                          StepCount *count) {
-    int64_t side = done->tag % CHANNEL_SIDES;
+    ChannelSide side = (ChannelSide)(done->tag % CHANNEL_SIDES);
     int64_t slowed_ps = done->end_ps - done->start_ps - done->alone_ps;
     if (receiver) {
-        Clocks end = receiver->channel[side].begin;
+        Clocks end = *unit_received(receiver, side);
         end.actual_ps = done->end_ps;
         end.alone_ps += done->alone_ps;
         count->fingerprint[receiver->step & 1] +=
@@ -131,7 +132,7 @@ void network_end_message(Machine *machine, const Completion *done, Unit *receive
                        done->end_ps);
     }
     if (sender) {
-        Clocks end = sender->send_begin[side];
+        Clocks end = *unit_sent(sender, side);
         end.actual_ps = done->end_ps;
         end.alone_ps += done->alone_ps;
         Stream stream = side == CHANNEL_FROM_PREV ? STREAM_SEND_NEXT : STREAM_SEND_PREV;

@@ -19,6 +19,15 @@ int32_t unit_current_op(const Unit *unit, Stream stream) {
     return unit->program->stream_op[stream][unit->stream[stream].done];
 }
 
+bool channel_meet(Channel *channel, bool is_send, int64_t unit, Clocks *at) {
+    CHECK(!(is_send ? channel->ready : channel->posted), "unit %lld has two %s waiting",
+          (long long)unit, is_send ? "sends" : "receives");
+    bool met = is_send ? channel->posted : channel->ready;
+    *at = met ? clocks_max(channel->at, *at) : *at;
+    *channel = (Channel){.posted = !met && !is_send, .ready = !met && is_send, .at = *at};
+    return met;
+}
+
 static bool op_is_done(const Unit *unit, int32_t index) {
     const Op *op = &unit->program->op[index];
     return unit->stream[op->stream].done > op->sequence;
@@ -53,10 +62,12 @@ static void keep_done(Machine *machine, Unit *unit, int32_t op, const Release *r
         touch_done(machine, index);
         pool->free = pool->at.at[index].next;
     }
-    pool->at.at[index] = (Done){.release = *release,
+    pool->at.at[index] = (Done){.at = release->at,
+                                .slowed_ps = release->slowed_ps,
                                 .op = op,
-                                .waiters = unit->program->op[op].nwaiters,
-                                .next = unit->first_done};
+                                .next = unit->first_done,
+                                .waiters = (uint32_t)unit->program->op[op].nwaiters & 0xffffff,
+                                .kind = (uint32_t)release->kind & 0xff};
     unit->first_done = index;
 }
 
@@ -71,7 +82,7 @@ static Release take_done(Machine *machine, Unit *unit, int32_t op) {
     CHECK(index >= 0, "unit %lld: operation %d left no record", (long long)unit->id, op);
     touch_done(machine, index);
     Done *done = &pool->at.at[index];
-    Release release = done->release;
+    Release release = {.at = done->at, .kind = (TracePart)done->kind, .slowed_ps = done->slowed_ps};
     if (--done->waiters == 0) {
         if (before >= 0) touch_done(machine, before);
         *(before < 0 ? &unit->first_done : &pool->at.at[before].next) = done->next;
