@@ -285,6 +285,7 @@ static void start_alone(Flow *flow) {
     int64_t n = 0;
     for (int64_t i = 0; i < flow->started.n; i++) {
         Active *f = &flow->active[flow->started.at[i]];
+        if (f->nshared == 0 && f->bounded) ceiling_lift(flow, f->route, f->cap);
         if (f->nshared > 0) {
             flow->started.at[n++] = flow->started.at[i];
             continue;

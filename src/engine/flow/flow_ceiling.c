@@ -84,7 +84,8 @@ static Ceiling *take_ceiling(Flow *flow, int32_t route) {
     }
     int32_t index = flow->free_ceilings.at[--flow->free_ceilings.n];
     flow->route[route].ceiling = index + 1;
-    flow->ceilings.at[index] = (Ceiling){.route = route};
+    // The first review comes at once.
+    flow->ceilings.at[index] = (Ceiling){.route = route, .moves = flow->spec.review_moves};
     return &flow->ceilings.at[index];
 }
 

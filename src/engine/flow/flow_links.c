@@ -391,8 +391,6 @@ void links_attach(Flow *flow, int32_t transfer) {
     Active *f = &flow->active[transfer];
     links_grow(flow);
     const Route *route = &flow->routes.at[f->route];
-    if (flow->route[f->route].ceiling > 0) ceiling_lift(flow, f->route, route->alone_level);
-    array_clear(&flow->lifted); // listed already
     links_enter_route(flow, transfer);
     const int32_t unit_load = flow->route[f->route].unit_load;
     const RouteUse *uses = routes_uses(&flow->routes, route);

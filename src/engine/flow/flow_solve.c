@@ -449,6 +449,7 @@ static const UseNode *partner(const Flow *flow, const UseNode *node) {
 /// Level at which f fits beside pinned partners on all its shared links, or -1 if somebody would
 /// have to move. Levels of the links are left in flow->region.
 static int64_t level_beside(Flow *flow, const Active *f) {
+    if (f->bounded && ceiling_reach(flow, f) < f->cap) return -1;
     int64_t level = f->cap;
     for (int32_t i = 0; i < f->nshared && level >= 0; i++) {
         const UseNode *node = shared_nodes(flow, f) + i;

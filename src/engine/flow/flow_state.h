@@ -47,11 +47,11 @@
 
 enum {
     NODES_IN_PLACE = 2,
-    LOAD_UNIT_BITS = 14,   ///< a load unit is 2^-14 of the slowest link's capacity
-    LOAD_MAX = 1 << 30,    ///< of one use
-    DEBT = 1 << 29,        ///< see SlackDebt
-    LONG_ROUTE_USES = 256, ///< a message has fewer, a collective of many nodes more
-    REVIEW_MOVES = 16,     ///< of a ceiling: walking a route costs as much as some moves
+    LOAD_UNIT_BITS = 14,  ///< a load unit is 2^-14 of the slowest link's capacity
+    LOAD_MAX = 1 << 30,   ///< of one use
+    DEBT = 1 << 29,       ///< see SlackDebt
+    LONG_ROUTE_USES = 64, ///< collectives, and messages whose queue pairs spread over many links
+    REVIEW_MOVES = 16,    ///< of a ceiling: walking a route costs as much as some moves
 };
 
 typedef enum ActiveState { ACTIVE_FREE, ACTIVE_WAITING, ACTIVE_RUNNING, ACTIVE_GHOST } ActiveState;
