@@ -71,11 +71,15 @@ void rings_due(Rings *rings, int64_t now_ps);
 static inline int32_t rings_first_use(const Rings *rings, int32_t slot) {
     return slot < rings->slot_first.n ? rings->slot_first.at[slot] - 1 : -1;
 }
+/// Does a collective use its links now?
+static inline bool ring_on_links(const Ring *ring) {
+    return ring->bytes > 0 && (ring->state == RING_RUNNING || ring->state == RING_GHOST);
+}
 /// Are there any on links?
 bool rings_any(const Rings *rings);
 /// Bring all levels to the definition; returns whether one moved.  MPI: collective.
 bool rings_solve(Rings *rings, int64_t now_ps);
-/// Earliest moment of the window [from, to) at which nothing held a collective below its cap at its level, or to_ps; what
+/// ring_lay.c. Earliest moment of the window [from, to) at which nothing held a collective below its cap at its level, or to_ps; what
 /// held them before is kept in `span`.  MPI: collective.
 int64_t rings_lay(Rings *rings, int64_t from_ps, int64_t to_ps);
 /// Index of a link among the uses of a collective's route, -1: another rank's.
