@@ -11,12 +11,12 @@
 /// a level that no changed link bears on. Hence the result satisfies the definition on every link,
 /// and the definition has one solution.
 ///
-/// Most links that join hold nobody, before and after. If one has room for an eighth more than its rising user had, this
-/// is reserved, and what was not needed given back when the user freezes: with that room taken it holds nobody at any
-/// level, so it does not join the region at all. A user that rises on reserves all that it could ever take. Where there
-/// is no room for that, such a link stays closed, its users unseen,
-/// while it cannot bind: pinned users count at their old levels, at least what they take of it at
-/// s, and rising ones at s, so up to s it holds nobody if
+/// Most links that join hold nobody, before and after. If one has room for an eighth more than its
+/// rising user had, this is reserved, and what was not needed given back when the user freezes: with
+/// that room taken it holds nobody at any level, so it does not join the region at all. A user that
+/// rises on reserves all that it could ever take. Where there is no room for that, such a link stays
+/// closed, its users unseen, while it cannot bind: pinned users count at their old levels, at least
+/// what they take of it at s, and rising ones at s, so up to s it holds nobody if
 ///   room + (what rising users took) >= s * (weight of rising users),
 /// room being capacity less load less the weight of all users. Members that freeze at or below s
 /// leave the rest as true as it was; when the water comes to a level at which it fails, the link is
