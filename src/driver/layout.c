@@ -1,6 +1,7 @@
 #include "driver/layout.h"
 
 #include "base/check.h"
+#include "base/memory.h"
 
 /// Nodes are cut at leaf units when every rank can have one, else anywhere.
 static int64_t node_block(const ClusterSpec *spec, int nranks) {
@@ -18,6 +19,21 @@ static Status check_shape(const Layout *layout, const ParallelSpec *parallel) {
     return status_ok();
 }
 
+static void list_nodes(Layout *layout) {
+    const Placement *placement = &layout->placement;
+    layout->node =
+        memory_alloc("driver.nodes", sizeof *layout->node * (size_t)placement->job_nodes);
+    for (int64_t n = 0; n < placement->job_nodes; n++)
+        layout->node[n] =
+            (uint32_t)(placement_gpu(placement, n * layout->gpus_per_node) / layout->gpus_per_node);
+}
+
+void layout_fini(Layout *layout) {
+    memory_free("driver.nodes", layout->node,
+                sizeof *layout->node * (size_t)layout->placement.job_nodes);
+    layout->node = NULL;
+}
+
 Status layout_init(Layout *layout, const Cluster *cluster, const JobSpec *job, int rank,
                    int nranks) {
     const ClusterSpec *spec = cluster_spec(cluster);
@@ -31,6 +47,7 @@ Status layout_init(Layout *layout, const Cluster *cluster, const JobSpec *job, i
     TRY(check_shape(layout, parallel));
     int64_t job_gpus = parallel_nranks(parallel);
     TRY(placement_init(&layout->placement, &job->placement, cluster, job_gpus));
+    if (job->placement.kind == PLACEMENT_RANDOM) list_nodes(layout);
     layout->nunits = job_gpus / layout->width;
     layout->nodes = partition_make(spec->nodes, node_block(spec, nranks), nranks);
     layout->first_gpu = partition_first(&layout->nodes, rank) * spec->gpus_per_node;
@@ -47,7 +64,12 @@ Status layout_init(Layout *layout, const Cluster *cluster, const JobSpec *job, i
 }
 
 GpuId layout_gpu(const Layout *layout, int64_t unit, int32_t rail) {
-    return placement_gpu(&layout->placement, unit * layout->width + rail);
+    int64_t job_rank = unit * layout->width + rail;
+    if (!layout->node) return placement_gpu(&layout->placement, job_rank);
+    CHECK(job_rank >= 0 && job_rank < layout->placement.job_gpus, "job rank %lld of %lld",
+          (long long)job_rank, (long long)layout->placement.job_gpus);
+    return (int64_t)layout->node[job_rank / layout->gpus_per_node] * layout->gpus_per_node +
+           job_rank % layout->gpus_per_node;
 }
 
 int layout_owner_of_gpu(const Layout *layout, GpuId gpu) {
@@ -59,8 +81,8 @@ int layout_owner(const Layout *layout, int64_t unit) {
 }
 
 int64_t layout_slot(const Layout *layout, int64_t unit) {
-    int64_t slot = (layout_gpu(layout, unit, 0) - layout->first_gpu) / layout->width;
-    bool mine = layout_gpu(layout, unit, 0) >= layout->first_gpu && slot < layout->nslots;
+    int64_t from = layout_gpu(layout, unit, 0) - layout->first_gpu, slot = from / layout->width;
+    bool mine = from >= 0 && slot < layout->nslots;
     return mine ? slot : -1;
 }
 

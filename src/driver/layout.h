@@ -19,6 +19,8 @@ typedef struct Layout {
     const Cluster *cluster;
     const ParallelSpec *parallel;
     Placement placement;
+    uint32_t *
+        node; ///< [nodes of the job] where they are, if that is random: it is asked several times a message
     Partition nodes; ///< over MPI ranks
     int rank;
     int32_t width; ///< GPUs per unit
@@ -33,6 +35,7 @@ typedef struct Layout {
 /// MPI: local.  Fails: STATUS_RANGE (order does not begin with tp, width does not divide a node, job too large).
 Status layout_init(Layout *layout, const Cluster *cluster, const JobSpec *job, int rank,
                    int nranks);
+void layout_fini(Layout *layout);
 
 /// GPU of a unit's member `rail`, 0 <= rail < width.
 GpuId layout_gpu(const Layout *layout, int64_t unit, int32_t rail);

@@ -172,6 +172,7 @@ void machine_destroy(Machine *machine) {
     free_groups(machine);
     quiet_release(machine);
     size_t nslots = (size_t)machine->layout.nslots;
+    layout_fini(&machine->layout);
     memory_free("driver.units", machine->unit, sizeof(Unit) * nslots);
     memory_free("driver.results", machine->result, sizeof(StepResult) * nslots);
     if (machine->program) {

@@ -62,8 +62,9 @@ void ceiling_lift(Flow *flow, int32_t r, int64_t level) {
     Ceiling *ceiling = ceiling_of(flow, r);
     array_clear(&flow->lifted);
     if (!ceiling || ceiling->level == 0) return;
-    int64_t alone = flow->routes.at[r].alone_level;
-    ceiling->level = level < alone / 2 ? 2 * level : 0;
+    int64_t alone = flow->routes.at[r].alone_level, wanted = level < alone / 2 ? 2 * level : 0;
+    if (wanted > 0 && wanted <= ceiling->level) return; // others of the route have come further
+    ceiling->level = wanted;
     ceiling->peak = level;
     ceiling->moves = 0;
     change_load(flow, r, links_unit_load(flow, ceiling->level > 0 ? ceiling->level : alone));
