@@ -5,8 +5,8 @@
 ///          (until then the ended transfer keeps its share as a ghost), changes the active set; the
 ///          affected set is grown from the links touched until every touched link passes the check
 ///          of the definition, and solved alone: the result equals the full solution to the bit.
-///          Only links with two or more users enter; a transfer alone on all its links runs at its
-///          precomputed cap. All changes of one picosecond are applied together, so their order
+///          Only links that two or more users could overload enter; a transfer with room on all its
+///          links runs at its precomputed cap. All changes of one picosecond are applied together, so their order
 ///          cannot matter. Remaining work is a 128-bit integer in rate unit x ps, settled when a
 ///          rate changes. One unit of progress is routing_unit_bytes(queue_pairs) bytes of each
 ///          edge of weight 1, and every phi is 1: weights then hold a transfer's queue pairs, so

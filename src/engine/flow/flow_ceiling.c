@@ -2,7 +2,8 @@
 ///
 /// A collective crosses thousands of links and stands, held by the worst of them, far below its cap for most of its
 /// life. If it counted for its cap everywhere, every message that met it anywhere would be its rival, and each of its
-/// moves would be felt on all these links. So it counts for a ceiling: what it has reached lately and somewhat more. A
+/// moves would be felt on all these links; a message of many queue pairs that shares its NIC with one likewise. So it
+/// counts for a ceiling: what it has reached lately and somewhat more. A
 /// solution that wants to raise it further stops there, lifts the ceiling, and lists what comes to be contended: at
 /// levels below the ceiling none of these links could hold anybody, so this is in time.
 ///
