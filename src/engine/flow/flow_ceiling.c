@@ -3,9 +3,9 @@
 /// A collective crosses thousands of links and stands, held by the worst of them, far below its cap for most of its
 /// life. If it counted for its cap everywhere, every message that met it anywhere would be its rival, and each of its
 /// moves would be felt on all these links; a message of many queue pairs that shares its NIC with one likewise. So it
-/// counts for a ceiling: what it has reached lately and somewhat more. A
-/// solution that wants to raise it further stops there, lifts the ceiling, and lists what comes to be contended: at
-/// levels below the ceiling none of these links could hold anybody, so this is in time.
+/// counts for a ceiling: what it has reached lately and somewhat more. A solution that wants to raise it further stops
+/// there, lifts the ceiling, and lists what comes to be contended: at levels below the ceiling none of these links could
+/// hold anybody, so this is in time.
 ///
 /// A link with slack at the ceilings holds nobody by the definition in maxmin.h: if it held u below its cap, its load
 /// would be within the weight of its users of its capacity; but u, or another of u's level, is at least LEAST_SPARE
