@@ -164,6 +164,7 @@ Status flow_adopt(Flow *flow, const Transfer *transfer, const TransferState *sta
         flow->nunfinished--;
     }
     flow->nplaying++;
+    links_grow(flow);
     links_attach(flow, index);
     array_push(&flow->started, index);
     return status_ok();

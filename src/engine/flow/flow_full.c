@@ -86,7 +86,7 @@ static void full_commit(Flow *flow, const FullSystem *full) {
     }
     for (int64_t i = 0; i < full->ntransfers; i++) {
         Active *f = &flow->active[full->transfer[i]];
-        Member member = member_of(flow, full->transfer[i], f->level);
+        Member member = member_of(flow, full->transfer[i]);
         f->level = full->level[i];
         f->bottleneck = -1;
         if (full->bottleneck[i] >= 0) {

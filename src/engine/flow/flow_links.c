@@ -187,19 +187,23 @@ static int32_t slot_room(int32_t n) {
 
 static SlotUse *slot_use(Flow *flow, int32_t place) { return (SlotUse *)flow->use_runs.at + place; }
 
+/// Move the uses of a slot to a run that fits `n`, from one that had `room`.
+static void move_uses(Flow *flow, SlotUses *uses, int32_t n, int32_t room) {
+    int32_t from = uses->first;
+    uses->first = runs_take(&flow->use_runs, slot_room(n));
+    memcpy(slot_use(flow, uses->first), slot_use(flow, from), (size_t)uses->n * sizeof(SlotUse));
+    for (int32_t i = 0; i < uses->n; i++)
+        flow->use_place[slot_use(flow, uses->first + i)->use] = uses->first + i;
+    runs_give_back(&flow->use_runs, from, room);
+}
+
 /// Append a use to those of its slot.
 static void list_use(Flow *flow, int32_t slot, SlotUse use) {
     SlotUses *uses = &flow->slot_uses[slot];
     if (uses->n == 0) {
         uses->first = runs_take(&flow->use_runs, FIRST_USES);
     } else if (uses->n == slot_room(uses->n)) {
-        int32_t from = uses->first;
-        uses->first = runs_take(&flow->use_runs, 2 * (int64_t)uses->n);
-        memcpy(slot_use(flow, uses->first), slot_use(flow, from),
-               (size_t)uses->n * sizeof(SlotUse));
-        for (int32_t i = 0; i < uses->n; i++)
-            flow->use_place[slot_use(flow, uses->first + i)->use] = uses->first + i;
-        runs_give_back(&flow->use_runs, from, uses->n);
+        move_uses(flow, uses, uses->n + 1, uses->n);
     }
     int32_t place = uses->first + uses->n++;
     *slot_use(flow, place) = use;
@@ -216,13 +220,7 @@ static void unlist_use(Flow *flow, int32_t slot, int32_t use) {
     if (uses->n == 0) {
         runs_give_back(&flow->use_runs, uses->first, room);
     } else if (slot_room(uses->n) < room) {
-        int32_t from = uses->first;
-        uses->first = runs_take(&flow->use_runs, uses->n);
-        memcpy(slot_use(flow, uses->first), slot_use(flow, from),
-               (size_t)uses->n * sizeof(SlotUse));
-        for (int32_t i = 0; i < uses->n; i++)
-            flow->use_place[slot_use(flow, uses->first + i)->use] = uses->first + i;
-        runs_give_back(&flow->use_runs, from, room);
+        move_uses(flow, uses, uses->n, room);
     }
 }
 
@@ -389,7 +387,6 @@ static void dispute(Flow *flow, LinkUser user, int32_t slot) {
 
 void links_attach(Flow *flow, int32_t transfer) {
     Active *f = &flow->active[transfer];
-    links_grow(flow);
     const Route *route = &flow->routes.at[f->route];
     links_enter_route(flow, transfer);
     const int32_t unit_load = flow->route[f->route].unit_load;

@@ -115,9 +115,9 @@ static void region_add_link(Flow *flow, int32_t at, int64_t level) {
 /// Level at which a closed link may bind first.
 static int64_t closed_until(const RegionLink *r) { return r->residual / r->weight + 1; }
 
-/// A user of a link begins to rise at `level`, up to `cap`; it stood at old_level.
-static void region_touch(Flow *flow, const UseNode *node, int64_t level, int64_t cap,
-                         int64_t old_level) {
+/// A user of a link begins to rise at `level`.
+static void region_touch(Flow *flow, const UseNode *node, int64_t level) {
+    const Active *f = &flow->active[node->transfer];
     const LinkState *link = &flow->link.at[node->link];
     if (link->region < 0) {
         if (link_holds(link) || link_reserved(link) > 0) {
@@ -129,9 +129,9 @@ static void region_touch(Flow *flow, const UseNode *node, int64_t level, int64_t
     }
     RegionLink *r = &flow->region.at[link->region];
     if (!r->closed) return; // it counts there since the link was opened
-    if (old_level > 0) r->residual += node->weight * old_level;
+    if (f->level > 0) r->residual += node->weight * f->level;
     r->weight += node->weight;
-    if (cap > r->most) r->most = cap;
+    if (f->cap > r->most) r->most = f->cap;
     if (r->residual < level * r->weight) {
         region_open(flow, node->link, level);
         return;
@@ -145,17 +145,18 @@ static void region_touch(Flow *flow, const UseNode *node, int64_t level, int64_t
 
 /// How far a rising transfer may go with the room that is reserved for it.
 static int64_t reach_of(const Flow *flow, const Active *f) {
-    int64_t most = f->bounded ? ceiling_reach(flow, f) : f->cap;
+    int64_t most = ceiling_reach(flow, f);
     if (f->mark == MARK_SOARING || f->level <= 0) return most;
     int64_t reach = f->level + f->level / RISE_DIVISOR;
     return reach < most ? reach : most;
 }
 
 /// Can it be told already that a link will hold nobody, however far f goes?
-static bool reserve(Flow *flow, const UseNode *node, int64_t old_level, int64_t reach) {
+static bool reserve(Flow *flow, const UseNode *node, int64_t reach) {
     LinkState *link = &flow->link.at[node->link];
     if (link->region >= 0 || link_holds(link)) return false;
-    int64_t left = link->level + room_at(old_level, node->weight) - room_at(reach, node->weight);
+    const Active *f = &flow->active[node->transfer];
+    int64_t left = link->level + room_taken(f, node->weight) - room_at(reach, node->weight);
     if (left < LINK_NO_ROOM) return false;
     link->level = left;
     link->region--;
@@ -169,14 +170,14 @@ static void give_back(LinkState *link, const UseNode *node, int64_t reach, int64
 }
 
 /// Let a transfer rise from `level`.
-static void region_join(Flow *flow, int32_t transfer, int64_t level, int64_t old_level) {
+static void region_join(Flow *flow, int32_t transfer, int64_t level) {
     Active *f = &flow->active[transfer];
-    array_push(&flow->members, member_of(flow, transfer, old_level));
+    array_push(&flow->members, member_of(flow, transfer));
     f->mark = MARK_RISING;
     int64_t reach = reach_of(flow, f);
     for (int32_t i = 0; i < f->nshared; i++)
-        if (!reserve(flow, shared_nodes(flow, f) + i, f->level, reach))
-            region_touch(flow, shared_nodes(flow, f) + i, level, f->cap, old_level);
+        if (!reserve(flow, shared_nodes(flow, f) + i, reach))
+            region_touch(flow, shared_nodes(flow, f) + i, level);
     push_water(flow, reach, ORDER_TRANSFER, transfer);
 }
 
@@ -190,7 +191,7 @@ static void soar(Flow *flow, int32_t transfer, int64_t level) {
         const UseNode *node = shared_nodes(flow, f) + i;
         if (flow->link.at[node->link].region >= 0) continue;
         give_back(&flow->link.at[node->link], node, reach, f->level);
-        if (!reserve(flow, node, f->level, most)) region_touch(flow, node, level, f->cap, f->level);
+        if (!reserve(flow, node, most)) region_touch(flow, node, level);
     }
     push_water(flow, most, ORDER_TRANSFER, transfer);
 }
@@ -203,7 +204,7 @@ static void unreserve(Flow *flow, int32_t transfer, int64_t level) {
         const UseNode *node = shared_nodes(flow, f) + i;
         if (flow->link.at[node->link].region >= 0) continue;
         give_back(&flow->link.at[node->link], node, reach, f->level);
-        region_touch(flow, node, level, f->cap, f->level);
+        region_touch(flow, node, level);
     }
 }
 
@@ -218,12 +219,16 @@ static void take_share(Flow *flow, const UseNode *node, int64_t level) {
     r->weight -= node->weight;
 }
 
-static void region_freeze(Flow *flow, int32_t transfer, int64_t level, int32_t binding_node) {
-    Active *f = &flow->active[transfer];
-    int64_t reach = reach_of(flow, f);
+static void set_frozen(Active *f, int64_t level, int32_t binding_node) {
     f->mark = MARK_FROZEN;
     f->level = level;
     f->bottleneck = level == f->cap ? -1 : binding_node;
+}
+
+static void region_freeze(Flow *flow, int32_t transfer, int64_t level, int32_t binding_node) {
+    Active *f = &flow->active[transfer];
+    int64_t reach = reach_of(flow, f);
+    set_frozen(f, level, binding_node);
     for (int32_t i = 0; i < f->nshared; i++) {
         const UseNode *node = shared_nodes(flow, f) + i;
         LinkState *link = &flow->link.at[node->link];
@@ -238,7 +243,7 @@ static void region_freeze(Flow *flow, int32_t transfer, int64_t level, int32_t b
 static void region_fall(Flow *flow, int32_t transfer, int64_t level, int32_t binding_node) {
     Active *f = &flow->active[transfer];
     int64_t old_level = f->level;
-    array_push(&flow->members, member_of(flow, transfer, old_level));
+    array_push(&flow->members, member_of(flow, transfer));
     f->mark = MARK_RISING; // for links that open now
     for (int32_t i = 0; i < f->nshared; i++) {
         const UseNode *node = shared_nodes(flow, f) + i;
@@ -250,9 +255,7 @@ static void region_fall(Flow *flow, int32_t transfer, int64_t level, int32_t bin
         else if (flow->region.at[link->region].closed)
             flow->region.at[link->region].residual += node->weight * (old_level - level);
     }
-    f->mark = MARK_FROZEN;
-    f->level = level;
-    f->bottleneck = level == f->cap ? -1 : binding_node;
+    set_frozen(f, level, binding_node);
     for (int32_t i = 0; i < f->nshared; i++) {
         const UseNode *node = shared_nodes(flow, f) + i;
         const LinkState *link = &flow->link.at[node->link];
@@ -292,7 +295,7 @@ static bool confirm(Flow *flow, int32_t transfer) {
         rebind(flow, f, other);
         return true;
     }
-    region_join(flow, transfer, f->level, f->level);
+    region_join(flow, transfer, f->level);
     return false;
 }
 
@@ -306,7 +309,7 @@ static void on_node(Flow *flow, int32_t node) {
 static void pass_reach(Flow *flow, int32_t transfer, int64_t level) {
     const Active *f = &flow->active[transfer];
     if (level < reach_of(flow, f)) return; // another entry stands for it
-    if (!f->bounded || level < ceiling_reach(flow, f)) {
+    if (level < ceiling_reach(flow, f)) {
         soar(flow, transfer, level);
         return;
     }
@@ -449,7 +452,7 @@ static const UseNode *partner(const Flow *flow, const UseNode *node) {
 /// Level at which f fits beside pinned partners on all its shared links, or -1 if somebody would
 /// have to move. Levels of the links are left in flow->region.
 static int64_t level_beside(Flow *flow, const Active *f) {
-    if (f->bounded && ceiling_reach(flow, f) < f->cap) return -1;
+    if (ceiling_reach(flow, f) < f->cap) return -1;
     int64_t level = f->cap;
     for (int32_t i = 0; i < f->nshared && level >= 0; i++) {
         const UseNode *node = shared_nodes(flow, f) + i;
@@ -517,8 +520,7 @@ static void solve_region(Flow *flow) {
     array_clear(&flow->members);
     for (int64_t i = 0; i < flow->started.n; i++)
         flow->active[flow->started.at[i]].mark = MARK_RISING;
-    for (int64_t i = 0; i < flow->started.n; i++)
-        region_join(flow, flow->started.at[i], 0, LEVEL_UNKNOWN);
+    for (int64_t i = 0; i < flow->started.n; i++) region_join(flow, flow->started.at[i], 0);
     for (int64_t i = 0; i < flow->dirty.n; i++)
         if (link_contended(flow, flow->dirty.at[i]))
             region_add_link(flow, flow->contended[flow->dirty.at[i]] - 1, 0);

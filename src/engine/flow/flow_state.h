@@ -299,10 +299,11 @@ static inline int32_t bottleneck_slot(const Flow *flow, const Active *f) {
     return f->bottleneck >= 0 ? flow->link.at[flow_node(flow, f->bottleneck)->link].slot : -1;
 }
 
-static inline Member member_of(const Flow *flow, int32_t transfer, int64_t old_level) {
+/// A transfer as it is before it is moved.
+static inline Member member_of(const Flow *flow, int32_t transfer) {
     const Active *f = &flow->active[transfer];
     int32_t weight = f->bottleneck >= 0 ? flow_node(flow, f->bottleneck)->weight : 0;
-    return (Member){transfer, bottleneck_slot(flow, f), weight, old_level};
+    return (Member){transfer, bottleneck_slot(flow, f), weight, f->level};
 }
 
 /// Shared uses of a transfer: the first f->nshared of its nodes.
