@@ -15,6 +15,7 @@ enum {
     OPTION_PROGRESS,
     OPTION_MEMORY,
     OPTION_EVENT_BY_EVENT,
+    OPTION_EVERY_STEP,
     OPTION_HELP
 };
 
@@ -26,6 +27,7 @@ static const struct option OPTIONS[] = {
     {"progress", required_argument, NULL, OPTION_PROGRESS},
     {"memory", no_argument, NULL, OPTION_MEMORY},
     {"event-by-event", no_argument, NULL, OPTION_EVENT_BY_EVENT},
+    {"every-step", no_argument, NULL, OPTION_EVERY_STEP},
     {"help", no_argument, NULL, OPTION_HELP},
     {0},
 };
@@ -44,8 +46,11 @@ void cli_print_help(void) {
         "  --seed N             of noise and hashes       (--set seed=N)\n"
         "  --output FILE.h5     trace\n"
         "  --progress lines|none\n"
-        "  --memory             bytes by purpose, and per GPU, link and transfer, at the end of a run\n"
-        "  --event-by-event     do not play replicas apart (same results, slower)\n\n"
+        "  --memory             bytes by purpose, and per GPU, link and transfer, at the end of a "
+        "run\n"
+        "  --event-by-event     do not play replicas apart (same results, slower)\n"
+        "  --every-step         play also steps that cannot differ from the one before (same "
+        "results, slower)\n\n"
         "exit codes: 0 done, 1 the run failed, 2 wrong usage or input, 3 output failed, 4 stopped "
         "on request\n");
 }
@@ -90,6 +95,7 @@ static int take_option(CommandLine *line, int option, const char *word) {
         case OPTION_SEED: add_set(line, "seed", optarg); return 0;
         case OPTION_MEMORY: line->memory = true; return 0;
         case OPTION_EVENT_BY_EVENT: line->event_by_event = true; return 0;
+        case OPTION_EVERY_STEP: line->every_step = true; return 0;
         case OPTION_HELP: line->command = COMMAND_HELP; return 0;
         case OPTION_PROGRESS:
             if (strcmp(optarg, "none") == 0)

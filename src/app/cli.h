@@ -32,7 +32,8 @@ typedef struct CommandLine {
     Progress progress;
     bool memory;
     bool event_by_event; ///< no islands (driver/island.h)
-    char joined[2048]; ///< the whole line, for the trace
+    bool every_step;     ///< no repeated steps (driver/repeat.h)
+    char joined[2048];   ///< the whole line, for the trace
 } CommandLine;
 
 /// Understand argv; prints usage errors. Returns 0, or the exit code of the process.

@@ -63,6 +63,7 @@ static Status load_and_play(const CommandLine *line, Comm *comm) {
     // Where a run is written is no part of what it is: two runs of one configuration have equal contents.
     if (line->output) snprintf(spec.trace.path, sizeof spec.trace.path, "%s", line->output);
     if (line->event_by_event) spec.dataflow = false;
+    if (line->every_step) spec.repeat = false;
     bool root = comm_rank(comm) == 0;
     DriverOptions options = {
         .command_line = line->joined,

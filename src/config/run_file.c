@@ -173,6 +173,7 @@ static void fill_spec(Load *load, RunSpec *spec) {
     spec->engine = first->engine.kind;
     spec->control_delay_ps = first->engine.control_delay_ps;
     spec->dataflow = true;
+    spec->repeat = true;
     spec->seed = first->seed;
     spec->trace = first->trace;
     TextBuffer resolved = {0};

@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "base/memory.h"
 #include "base/units.h"
+#include "driver/repeat.h"
 #include "driver/rings.h"
 
 #define LABEL "driver.dataflow"
@@ -159,13 +160,14 @@ static void meet(Dataflow *flow, int64_t end_ps) {
 
 static int64_t window_end_ps(const Dataflow *flow) {
     int64_t end_ps = least(rings_next_ps(flow->rings), heap_next_ps(&flow->machine->heap));
-    int64_t interval_ps = flow->machine->interval_ps;
+    const Intervals *intervals = &flow->machine->intervals;
     if (flow->first_ps < TIME_NEVER_PS) {
         int64_t from_ps = flow->first_ps > flow->now_ps ? flow->first_ps : flow->now_ps;
         end_ps = least(end_ps, from_ps + flow->width_ps);
     }
-    if (end_ps < TIME_NEVER_PS && interval_ps > 0)
-        end_ps = least(end_ps, (flow->now_ps / interval_ps + 1) * interval_ps);
+    if (end_ps < TIME_NEVER_PS && intervals->width_ps > 0)
+        end_ps =
+            least(end_ps, intervals_begin_ps(intervals, intervals_at(intervals, flow->now_ps) + 1));
     return end_ps;
 }
 
@@ -355,7 +357,7 @@ static void enter_statistics(Dataflow *flow, int64_t now_ps, bool sample) {
 
 static void end_interval(Dataflow *flow) {
     Machine *machine = flow->machine;
-    if (machine->interval_ps > 0 && flow->now_ps % machine->interval_ps == 0)
+    if (machine->interval_ps > 0 && intervals_meet_at(&machine->intervals, flow->now_ps))
         enter_statistics(flow, flow->now_ps, true);
     flow_advance(flow->islands->ledger, flow->now_ps);
     if (!machine->collect || flow->now_ps < machine->collect_after_ps) return;
@@ -410,6 +412,24 @@ static void handle_groups(Dataflow *flow) {
     }
 }
 
+/// Is nothing under way but computing?
+static bool is_quiet(const Dataflow *flow) {
+    const Islands *islands = flow->islands;
+    bool quiet = rings_next_ps(flow->rings) == TIME_NEVER_PS;
+    for (int64_t i = 0; i < islands->n && quiet; i++) {
+        const Island *island = &islands->at[i];
+        if (!island->shape || island->leader != i) continue;
+        for (int32_t c = 0; c < islands->channels; c++)
+            quiet = quiet && island->time_ps[islands->stages + c] == TIME_NEVER_PS;
+    }
+    return quiet;
+}
+
+static void begin_cycle(Dataflow *flow) {
+    if (flow->machine->interval_ps > 0) enter_statistics(flow, flow->now_ps, true);
+    machine_begin_cycle(flow->machine, flow->now_ps, is_quiet(flow));
+}
+
 static void play_moment(Dataflow *flow) {
     Islands *islands = flow->islands;
     end_interval(flow);
@@ -423,6 +443,7 @@ static void play_moment(Dataflow *flow) {
     for (int64_t i = 0; i < flow->due.n; i++)
         island_compute_due(islands, &islands->at[flow->due.at[i].island], flow->now_ps);
     handle_groups(flow);
+    if (flow->machine->cycle.ended) begin_cycle(flow);
     for (int64_t i = 0; i < islands->n; i++)
         if (islands->at[i].last_ps == flow->now_ps) island_find_next(islands, &islands->at[i]);
     meet(flow, TIME_NEVER_PS);
@@ -443,10 +464,14 @@ static void gather_step(Dataflow *flow) {
     StepCount *count = &flow->machine->count;
     enter_statistics(flow, flow->now_ps, false);
     int parity = islands->recorded & 1;
+    count->begins[0] = count->begins[1] = 0;
     for (int64_t i = 0; i < islands->n; i++) {
         if (!islands->at[i].shape) continue;
-        count->fingerprint[parity] += islands->at[i].state->count.fingerprint[parity];
-        islands->at[i].state->count.fingerprint[parity] = 0;
+        StepCount *own = &islands->at[i].state->count;
+        count->fingerprint[parity] += own->fingerprint[parity];
+        count->begins[parity] += own->begins[parity];
+        count->begins[!parity] += own->begins[!parity];
+        step_forget(own, islands->recorded);
     }
     islands_copy_results(islands);
     count->steps = ++islands->recorded;
@@ -509,8 +534,10 @@ static Status play_steps(Dataflow *flow, StepDone done, void *context, const vol
         if (!agreed.fine) return network_agree_failure(machine);
         if (agreed.steps > islands->recorded) {
             gather_step(flow);
+            bool repeats = repeat_can_follow(machine, islands->recorded - 1);
             TRY(done(context, machine, islands->recorded - 1));
-            machine->count.fingerprint[(islands->recorded - 1) & 1] = 0;
+            if (repeats) return repeat_steps(machine, done, context, stop);
+            step_forget(&machine->count, islands->recorded - 1);
             REQUIRE(agreed.go_on || islands->recorded == machine->steps, STATUS_STOPPED,
                     "stopped on request after step %d", islands->recorded - 1);
             continue;

@@ -45,6 +45,10 @@ static void say_progress(void *context) {
     fflush(out);
 }
 
+static void cut_interval(void *context, int64_t now_ps) {
+    recorder_cut_interval(((Training *)context)->recorder, now_ps);
+}
+
 static Status training_step_done(void *context, Machine *machine, int32_t step) {
     Training *training = context;
     TRY(record_training_step(training->recorder, machine, step));
@@ -91,6 +95,7 @@ static Status play_training(const RunSpec *run, const Cluster *cluster, Comm *co
         recorder->engine = machine->engine;
         recorder_own(recorder, cluster, comm, &machine->layout.nodes);
         machine->collect = say_progress;
+        machine->cut = cut_interval;
         machine->collector = &training;
         status = recorder_open(recorder, run, cluster, comm, interval_ps, options->command_line);
         if (status_is_ok(&status))

@@ -22,6 +22,7 @@
 #include "driver/run_spec.h"
 #include "engine/engine.h"
 #include "engine/engine_ops.h"
+#include "engine/intervals.h"
 #include "par/comm.h"
 #include "par/exchange.h"
 #include "program/program.h"
@@ -49,7 +50,13 @@ typedef struct StepCount {
     int32_t steps;           ///< that all of them have finished
     int64_t units;           ///< that have finished the step after
     uint64_t fingerprint[2]; ///< of the steps `steps` and `steps` + 1, by parity
+    uint64_t begins[2]; ///< sum over units: how they began these and the step after, see repeat.h
 } StepCount;
+
+/// A step has been told.
+static inline void step_forget(StepCount *count, int32_t step) {
+    count->fingerprint[step & 1] = count->begins[step & 1] = 0;
+}
 
 typedef struct StreamState {
     int32_t issued, done; ///< operations of this step; the stream is busy while issued > done
@@ -145,6 +152,21 @@ typedef struct CollectiveRow {
     int64_t group, bytes, start_ps, end_ps, alone_ps;
 } CollectiveRow;
 
+/// From the end of one norm of gradients, when nothing is under way, to that of the next.
+typedef struct Cycle {
+    Clocks begin;      ///< what the norm before left; 0: there was none
+    int64_t period_ps; ///< length of the one before
+    bool ended;        ///< at this moment
+    int32_t nquiet;    ///< ends in a row at which engines and islands were at rest
+} Cycle;
+
+/// Steps that are told from the one before: repeat.h.
+typedef struct Repeat {
+    int32_t from;      ///< the last that was played
+    int64_t period_ps; ///< by which each is later than the one before; 0: steps are played
+    int32_t nsteps;    ///< told so far
+} Repeat;
+
 typedef struct Machine {
     const RunSpec *run;
     const JobSpec *job;
@@ -183,11 +205,14 @@ typedef struct Machine {
     int64_t scan_after_ps;  ///< when it is worth asking again
     StepCount count; ///< of local units (of islands: what their own counts were gathered into)
     int32_t steps;   ///< wanted
-    void (*collect)(
-        void *
-            context); ///< called now and then, so that finished sampling intervals need not be kept
-    void *collector;
+    void (*collect)(void *context); ///< called now and then
+    /// A step is over for the network: before its sampling interval is cut short.
+    void (*cut)(void *context, int64_t now_ps);
+    void *collector; ///< context of both
     int64_t interval_ps, collect_after_ps;
+    Intervals intervals;
+    Cycle cycle;
+    Repeat repeat;
     Status failure;
     int64_t failed_ps, failed_tag; ///< when it was met, by what
 } Machine;
@@ -198,6 +223,9 @@ Status machine_create(const RunSpec *run, const Cluster *cluster, Comm *comm, Ma
 /// The engine, once the sampling interval is known.  MPI: local.
 void machine_open_engine(Machine *machine, int64_t interval_ps);
 void machine_destroy(Machine *machine);
+/// The norm of a step is over, and all that happens at this moment: sampling intervals begin anew. `quiet`: nothing is
+/// under way.  MPI: local.
+void machine_begin_cycle(Machine *machine, int64_t now_ps, bool quiet);
 
 /// unit.c. A send (or a receive) comes to a channel. True if the other is there: *at becomes the later of both.
 bool channel_meet(Channel *channel, bool is_send, int64_t unit, Clocks *at);

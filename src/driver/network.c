@@ -119,14 +119,17 @@ void network_end_message(Machine *machine, const Completion *done, Unit *receive
                          StepCount *count) {
     ChannelSide side = (ChannelSide)(done->tag % CHANNEL_SIDES);
     int64_t slowed_ps = done->end_ps - done->start_ps - done->alone_ps;
+    // Of when in the step it was, so that equal steps differ in the fingerprints of units alone.
+    int64_t begin_ps = machine->cycle.begin.actual_ps;
+    int64_t start_ps = done->start_ps - begin_ps, end_ps = done->end_ps - begin_ps;
     if (receiver) {
         Clocks end = *unit_received(receiver, side);
         end.actual_ps = done->end_ps;
         end.alone_ps += done->alone_ps;
         count->fingerprint[receiver->step & 1] +=
-            machine->islands ? island_fingerprint(machine->islands, receiver, (int)side,
-                                                  done->start_ps, done->end_ps)
-                             : fingerprint_of(done->tag, done->start_ps, done->end_ps);
+            machine->islands
+                ? island_fingerprint(machine->islands, receiver, (int)side, start_ps, end_ps)
+                : fingerprint_of(done->tag, start_ps, end_ps);
         Stream stream = side == CHANNEL_FROM_PREV ? STREAM_RECV_PREV : STREAM_RECV_NEXT;
         unit_finish_op(machine, receiver, unit_current_op(receiver, stream), end, slowed_ps,
                        done->end_ps);
@@ -348,8 +351,14 @@ static void finish_collective(Machine *machine, int64_t group, int64_t now_ps) {
                              .alone_ps = done.alone_ps};
         array_push(&machine->row, row);
         machine->count.fingerprint[done.step & 1] +=
-            fingerprint_of(-1 - group, done.begin.actual_ps, now_ps);
+            fingerprint_of(-1 - group, done.begin.actual_ps - machine->cycle.begin.actual_ps,
+                           now_ps - machine->cycle.begin.actual_ps);
     }
+    if (done.kind == OP_GRAD_NORM)
+        machine->cycle = (Cycle){.begin = end,
+                                 .period_ps = now_ps - machine->cycle.begin.actual_ps,
+                                 .ended = true,
+                                 .nquiet = machine->cycle.nquiet};
     bool shared = done.rails_left == 0 && done.plan.nphases > 0;
     for (int64_t i = machine->member_first[group]; i < machine->member_first[group + 1]; i++) {
         if (!is_played(machine, machine->member_slot[i])) continue;

@@ -63,8 +63,9 @@ static void add_pending(Recorder *recorder) {
     }
     LoadSum *sum = pending_at(recorder, recorder->npending);
     memset(sum, 0, each);
-    sum->start_ps = (recorder->first_interval + recorder->npending++) * recorder->interval_ps;
-    sum->end_ps = sum->start_ps + recorder->interval_ps;
+    sum->start_ps =
+        intervals_begin_ps(&recorder->intervals, recorder->first_interval + recorder->npending++);
+    sum->end_ps = sum->start_ps + recorder->intervals.width_ps;
 }
 
 /// Intervals without traffic are skipped by the engine, but not in the file: what has none here may have some elsewhere.
@@ -72,24 +73,34 @@ static void fill_pending(Recorder *recorder, int64_t intervals) {
     while (recorder->first_interval + recorder->npending < intervals) add_pending(recorder);
 }
 
-LoadSum *recorder_interval_sum(Recorder *recorder, int64_t index) {
-    if (!recorder->trace) return NULL;
+/// This rank's sum of an interval; moves when that of a later one is asked for.
+static LoadSum *interval_sum(Recorder *recorder, int64_t index) {
     CHECK(index >= recorder->first_interval, "interval %lld has been written", (long long)index);
     fill_pending(recorder, index + 1);
     return pending_at(recorder, index - recorder->first_interval);
 }
 
+void recorder_cut_interval(Recorder *recorder, int64_t now_ps) {
+    int64_t end_ps = intervals_end_ps(&recorder->intervals, now_ps);
+    if (recorder->trace) {
+        fill_pending(recorder, intervals_at(&recorder->intervals, end_ps));
+        if (recorder->npending > 0 && end_ps > now_ps)
+            pending_at(recorder, recorder->npending - 1)->end_ps = now_ps;
+    }
+    intervals_restart(&recorder->intervals, now_ps);
+}
+
 /// A LinkSink of the engine's intervals.
 static void add_interval(void *context, int64_t index, const LinkSample sample[], int64_t n) {
     Recorder *recorder = context;
-    load_adder_into(&recorder->adder, recorder_interval_sum(recorder, index));
+    load_adder_into(&recorder->adder, interval_sum(recorder, index));
     load_add(&recorder->adder, sample, n);
 }
 
 static void add_interval_alike(void *context, int64_t index, const LinkSample *each,
                                const int32_t link[], int64_t n) {
     Recorder *recorder = context;
-    load_adder_into(&recorder->adder, recorder_interval_sum(recorder, index));
+    load_adder_into(&recorder->adder, interval_sum(recorder, index));
     load_add_alike(&recorder->adder, each, link, n);
 }
 
@@ -98,7 +109,7 @@ Status recorder_open(Recorder *recorder, const RunSpec *run, const Cluster *clus
     recorder->run = run;
     recorder->cluster = cluster;
     recorder->comm = comm;
-    recorder->interval_ps = interval_ps;
+    recorder->intervals.width_ps = interval_ps;
     load_adder_init(&recorder->adder, &recorder->owner, run->trace.hot_links);
     if (!run->trace.path[0]) return status_ok();
     const ClusterSpec *spec = cluster_spec(cluster);
@@ -177,7 +188,8 @@ void recorder_own(Recorder *recorder, const Cluster *cluster, Comm *comm, const 
 
 /// Intervals that belong to a step: those that end by end_ps, or, for the last, begin before it.
 static int64_t count_due(Recorder *recorder, int64_t end_ps, bool last) {
-    int64_t over = (last ? end_ps + recorder->interval_ps - 1 : end_ps) / recorder->interval_ps;
+    if (last) end_ps = intervals_end_ps(&recorder->intervals, end_ps);
+    int64_t over = intervals_at(&recorder->intervals, end_ps);
     fill_pending(recorder, over);
     return over - recorder->first_interval;
 }
@@ -200,29 +212,40 @@ static size_t hot_bytes(const Recorder *recorder, int64_t n) {
 }
 
 void recorder_finish_intervals(Recorder *recorder, int64_t end_ps, bool last) {
-    int64_t over_ps = end_ps, interval_ps = recorder->interval_ps;
-    if (last && interval_ps > 0) over_ps = (over_ps + interval_ps - 1) / interval_ps * interval_ps;
+    int64_t over_ps = end_ps;
+    if (last && recorder->intervals.width_ps > 0)
+        over_ps = intervals_end_ps(&recorder->intervals, end_ps);
     // A window, or an end that is felt later, may have taken the engine past it.
     if (over_ps > recorder->ops->now_ps(recorder->engine))
         recorder->ops->advance(recorder->engine, over_ps);
 }
 
-static Status write_intervals(Recorder *recorder, int64_t end_ps, bool last) {
+/// Take the intervals that are due into the rows of the step.
+static void finish_rows(Recorder *recorder, int64_t end_ps, bool last) {
     int64_t n = count_due(recorder, end_ps, last);
     merge_ranks(recorder, recorder->pending, n);
-    TraceLoad *load = memory_alloc("record.intervals", sizeof(TraceLoad) * (size_t)n);
-    TraceHotLink *hot = memory_alloc("record.intervals", hot_bytes(recorder, n));
+    StepRows *rows = &recorder->rows;
+    rows->nintervals = n;
+    rows->interval = memory_alloc("record.intervals", sizeof(TraceLoad) * (size_t)n);
+    rows->interval_hot = memory_alloc("record.intervals", hot_bytes(recorder, n));
     for (int64_t i = 0; i < n; i++)
         load_finish(recorder->cluster, pending_at(recorder, i),
-                    hot + i * recorder->run->trace.hot_links, &load[i]);
-    Status status = trace_append_intervals(recorder->trace, (int32_t)n, load);
-    memory_free("record.intervals", load, sizeof(TraceLoad) * (size_t)n);
-    memory_free("record.intervals", hot, hot_bytes(recorder, n));
+                    rows->interval_hot + i * recorder->run->trace.hot_links, &rows->interval[i]);
     recorder->first_interval += n;
     recorder->npending -= n;
     memmove(recorder->pending, pending_at(recorder, n),
             (size_t)recorder->npending * sum_bytes(recorder));
-    return status;
+}
+
+static void free_rows(Recorder *recorder) {
+    StepRows *rows = &recorder->rows;
+    if (rows->hot) memory_free("record.hot", rows->hot, hot_bytes(recorder, 1));
+    memory_free("record.intervals", rows->interval, sizeof(TraceLoad) * (size_t)rows->nintervals);
+    if (rows->interval_hot)
+        memory_free("record.intervals", rows->interval_hot, hot_bytes(recorder, rows->nintervals));
+    memory_free("record.collectives", rows->collective,
+                sizeof(TraceCollective) * (size_t)rows->ncollectives);
+    *rows = (StepRows){0};
 }
 
 static void summarise_links(const TraceLoad *load, int32_t ntiers, StepSummary *summary) {
@@ -310,25 +333,64 @@ static void step_load(Recorder *recorder, int32_t step, int64_t start_ps, int64_
     memory_free("record.step", sum, sum_bytes(recorder));
 }
 
+/// The rows of a step, to the trace.
+static Status write_rows(Recorder *recorder) {
+    if (!recorder->trace) return status_ok();
+    const StepRows *rows = &recorder->rows;
+    bool root = comm_rank(recorder->comm) == 0;
+    TRY(trace_append_intervals(recorder->trace, (int32_t)rows->nintervals, rows->interval));
+    TRY(trace_write_links(recorder->trace, root ? &rows->load : NULL));
+    return recorder->run->trace.full_links ? write_full(recorder, rows->step) : status_ok();
+}
+
 Status recorder_write_links(Recorder *recorder, int32_t step, int64_t start_ps, int64_t end_ps,
                             bool last, Crossing crossing, const void *context,
                             StepSummary *summary) {
-    TraceHotLink *hot = memory_alloc("record.hot", hot_bytes(recorder, 1));
-    TraceLoad load;
-    step_load(recorder, step, start_ps, end_ps, hot, &load);
-    bool root = comm_rank(recorder->comm) == 0;
-    if (crossing && root) crossing(context, step, hot, load.nhot);
-    summarise_links(&load, cluster_spec(recorder->cluster)->ntiers + 1, summary);
-    Status status = status_ok();
-    if (recorder->trace) {
-        status = write_intervals(recorder, end_ps, last);
-        if (status_is_ok(&status)) status = trace_write_links(recorder->trace, root ? &load : NULL);
-        if (status_is_ok(&status) && recorder->run->trace.full_links)
-            status = write_full(recorder, step);
-    }
+    StepRows *rows = &recorder->rows;
+    rows->step = step;
+    rows->hot = memory_alloc("record.hot", hot_bytes(recorder, 1));
+    step_load(recorder, step, start_ps, end_ps, rows->hot, &rows->load);
+    if (crossing && comm_rank(recorder->comm) == 0)
+        crossing(context, step, rows->hot, rows->load.nhot);
+    summarise_links(&rows->load, cluster_spec(recorder->cluster)->ntiers + 1, summary);
+    if (recorder->trace) finish_rows(recorder, end_ps, last);
+    Status status = write_rows(recorder);
+    rows->kept = recorder->keeps;
+    if (rows->kept) return status;
     recorder->ops->step_clear(recorder->engine, step);
-    memory_free("record.hot", hot, hot_bytes(recorder, 1));
+    free_rows(recorder);
     return status;
+}
+
+/// An interval in which nothing moves: the one that the end of the last step lies in.
+static Status write_idle_interval(Recorder *recorder, int64_t end_ps) {
+    int64_t over_ps = intervals_end_ps(&recorder->intervals, end_ps);
+    if (over_ps == end_ps) return status_ok();
+    LoadSum *sum = memory_alloc("record.step", sum_bytes(recorder));
+    TraceHotLink *hot = memory_alloc("record.hot", hot_bytes(recorder, 1));
+    sum->start_ps = over_ps - recorder->intervals.width_ps;
+    sum->end_ps = over_ps;
+    TraceLoad load;
+    load_finish(recorder->cluster, sum, hot, &load);
+    Status status = trace_append_intervals(recorder->trace, 1, &load);
+    memory_free("record.hot", hot, hot_bytes(recorder, 1));
+    memory_free("record.step", sum, sum_bytes(recorder));
+    return status;
+}
+
+Status recorder_repeat_links(Recorder *recorder, int64_t later_ps, int64_t end_ps, bool last,
+                             StepSummary *summary) {
+    StepRows *rows = &recorder->rows;
+    rows->load.start_ps += later_ps;
+    rows->load.end_ps += later_ps;
+    for (int64_t i = 0; i < rows->nintervals; i++) {
+        rows->interval[i].start_ps += later_ps;
+        rows->interval[i].end_ps += later_ps;
+    }
+    recorder->intervals.origin_ps += later_ps;
+    summarise_links(&rows->load, cluster_spec(recorder->cluster)->ntiers + 1, summary);
+    TRY(write_rows(recorder));
+    return last && recorder->trace ? write_idle_interval(recorder, end_ps) : status_ok();
 }
 
 Status recorder_close(Recorder *recorder, const char *status) {
@@ -337,6 +399,7 @@ Status recorder_close(Recorder *recorder, const char *status) {
         memory_free("record.intervals", recorder->pending,
                     (size_t)recorder->pending_capacity * sum_bytes(recorder));
     recorder->pending = NULL;
+    if (recorder->run) free_rows(recorder);
     load_adder_fini(&recorder->adder);
     return trace_close(&recorder->trace, status);
 }

@@ -11,6 +11,7 @@
 #include "driver/load.h"
 #include "driver/machine.h"
 #include "engine/engine_ops.h"
+#include "engine/intervals.h"
 #include "trace/trace.h"
 
 /// Numbers of one step for the report; times in ps, means over GPUs of the job.
@@ -26,6 +27,19 @@ typedef struct StepSummary {
     int64_t hottest_lost_bytes;
 } StepSummary;
 
+/// What the trace was told of a step, for the next if that is the same: rank 0 has it whole.
+typedef struct StepRows {
+    bool kept;
+    int32_t step; ///< whose totals are in the engine still
+    TraceLoad load;
+    TraceHotLink *hot; ///< [hot_links] that `load` borrows
+    TraceLoad *interval;
+    TraceHotLink *interval_hot; ///< [nintervals * hot_links] that these borrow
+    int64_t nintervals;
+    TraceCollective *collective;
+    int64_t ncollectives;
+} StepRows;
+
 typedef struct Recorder {
     const RunSpec *run;
     const Cluster *cluster;
@@ -35,11 +49,14 @@ typedef struct Recorder {
     Comm *comm;
     LoadOwner owner;
     LoadAdder adder;
-    int64_t interval_ps, last_end_ps;
+    Intervals intervals;
+    int64_t last_end_ps;
     int64_t committed; ///< steps that are in the file for good
     LoadSum *
         pending; ///< sums of this rank for intervals that wait for their step, one behind the other
     int64_t npending, pending_capacity, first_interval;
+    bool keeps; ///< keep the rows of the step that is being written
+    StepRows rows;
     ARRAY_OF(StepSummary) step;
     Footprint footprint; ///< counts, set before the engine is destroyed
 } Recorder;
@@ -59,9 +76,8 @@ Status recorder_static_gpus(Recorder *recorder, int64_t first, int64_t n,
 /// Move the engine to end_ps (`last`: to the end of the interval it is in), unless it is there.
 /// MPI: local.
 void recorder_finish_intervals(Recorder *recorder, int64_t end_ps, bool last);
-/// This rank's sum of a sampling interval that has not been written, for load_adder_into; NULL without a trace. Moves
-/// when that of a later interval is asked for.  MPI: local.
-LoadSum *recorder_interval_sum(Recorder *recorder, int64_t index);
+/// The open sampling interval ends now, and the next begins; before the engine hears of it.  MPI: local.
+void recorder_cut_interval(Recorder *recorder, int64_t now_ps);
 /// Write the intervals that end by end_ps (`last`: that begin before it), and the links of `step`.
 ///   crossing  may be NULL; called on rank 0 to name the users of the hot links
 ///   MPI: collective.
@@ -69,10 +85,13 @@ typedef void (*Crossing)(const void *context, int32_t step, TraceHotLink hot[], 
 Status recorder_write_links(Recorder *recorder, int32_t step, int64_t start_ps, int64_t end_ps,
                             bool last, Crossing crossing, const void *context,
                             StepSummary *summary);
+/// Write the rows that were kept (Recorder.keeps), as much later, with the summary's numbers of links.  MPI: collective.
+Status recorder_repeat_links(Recorder *recorder, int64_t later_ps, int64_t end_ps, bool last,
+                             StepSummary *summary);
 /// MPI: collective.
 Status recorder_close(Recorder *recorder, const char *status);
 
-/// StepDone of a training job; context is the Recorder.
+/// StepDone of a training job, also of a step that is repeated; context is the Recorder.
 Status record_training_step(void *context, Machine *machine, int32_t step);
 
 #endif

@@ -124,14 +124,26 @@ static Status write_collectives(Recorder *recorder, Machine *machine, int32_t st
         qsort(machine->row.at, (size_t)machine->row.n, sizeof(CollectiveRow), by_start);
     int64_t n = 0;
     while (n < machine->row.n && machine->row.at[n].step <= step) n++;
-    TraceCollective *rows = memory_alloc("record.collectives", sizeof(TraceCollective) * (size_t)n);
-    for (int64_t i = 0; i < n; i++) rows[i] = describe(machine, &machine->row.at[i]);
+    StepRows *rows = &recorder->rows;
+    rows->ncollectives = n;
+    rows->collective = memory_alloc("record.collectives", sizeof(TraceCollective) * (size_t)n);
+    for (int64_t i = 0; i < n; i++) rows->collective[i] = describe(machine, &machine->row.at[i]);
     Status status = status_ok();
-    if (recorder->trace) status = trace_append_collectives(recorder->trace, n, rows);
-    memory_free("record.collectives", rows, sizeof(TraceCollective) * (size_t)n);
+    if (recorder->trace) status = trace_append_collectives(recorder->trace, n, rows->collective);
     for (int64_t i = n; i < machine->row.n; i++) machine->row.at[i - n] = machine->row.at[i];
     machine->row.n -= n;
     return status;
+}
+
+/// Those of the step before, once more.
+static Status repeat_collectives(Recorder *recorder, int64_t later_ps) {
+    StepRows *rows = &recorder->rows;
+    for (int64_t i = 0; i < rows->ncollectives; i++) {
+        rows->collective[i].start_ps += later_ps;
+        rows->collective[i].end_ps += later_ps;
+    }
+    if (!recorder->trace) return status_ok();
+    return trace_append_collectives(recorder->trace, rows->ncollectives, rows->collective);
 }
 
 static TraceStep summarise(const Machine *machine, const double mean[TRACE_GPU_COLUMNS],
@@ -160,16 +172,23 @@ static TraceStep summarise(const Machine *machine, const double mean[TRACE_GPU_C
 
 static Status write_step(Recorder *recorder, Machine *machine, int32_t step, StepSummary *summary) {
     bool last = step + 1 == machine->steps;
-    recorder_finish_intervals(recorder, summary->end_ps, last);
+    int64_t later_ps = machine->repeat.nsteps > 0 ? machine->repeat.period_ps : 0;
+    recorder->keeps = machine->repeat.period_ps > 0;
+    if (later_ps == 0) recorder_finish_intervals(recorder, summary->end_ps, last);
     if (recorder->trace) TRY(trace_begin_step(recorder->trace));
     GpuColumns columns = {.machine = machine, .step = step};
     TRY(write_gpus(recorder, &columns));
     double mean[TRACE_GPU_COLUMNS];
     mean_columns(&columns, mean);
     TraceStep trace_step = summarise(machine, mean, summary);
-    TRY(write_collectives(recorder, machine, step));
-    TRY(recorder_write_links(recorder, step, summary->start_ps, summary->end_ps, last,
-                             crossing_name_users, machine, summary));
+    if (later_ps > 0) {
+        TRY(repeat_collectives(recorder, later_ps));
+        TRY(recorder_repeat_links(recorder, later_ps, summary->end_ps, last, summary));
+    } else {
+        TRY(write_collectives(recorder, machine, step));
+        TRY(recorder_write_links(recorder, step, summary->start_ps, summary->end_ps, last,
+                                 crossing_name_users, machine, summary));
+    }
     if (!recorder->trace) return status_ok();
     TRY(trace_write_step(recorder->trace, machine->rank == 0 ? &trace_step : NULL));
     return trace_commit(recorder->trace, last, &recorder->committed);

@@ -70,6 +70,8 @@ typedef struct RunSpec {
     int64_t control_delay_ps;
     bool
         dataflow; ///< play replicas as islands where that is possible (driver/island.h); changes no result
+    bool
+        repeat; ///< tell steps that cannot differ from the one before (driver/repeat.h); changes no result
     uint64_t seed;
     TraceSpec trace;
     SourceText source[RUN_SOURCES_MAX];

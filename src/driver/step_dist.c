@@ -4,6 +4,7 @@
 
 #include "base/units.h"
 #include "driver/dataflow.h"
+#include "driver/repeat.h"
 
 enum { HEADER_NEXT, HEADER_SENT, HEADER_STEPS, HEADER_FLAGS };
 enum { FLAG_STOP = 1, FLAG_FAILED = 2 };
@@ -45,6 +46,9 @@ static void play(Machine *machine, int64_t horizon_ps, int32_t recorded) {
         collect_intervals(machine, now_ps);
         drain(machine);
         while (heap_next_ps(&machine->heap) == now_ps) handle(machine, heap_pop(&machine->heap));
+        if (machine->cycle.ended)
+            machine_begin_cycle(machine, now_ps,
+                                machine->ops->next_ps(machine->engine) == TIME_NEVER_PS);
         if (machine->nranks == 1 && machine->count.steps > recorded) return;
         // The whole moment: of several failures the same is told on any number of ranks.
         if (!status_is_ok(&machine->failure) && next_event_ps(machine) > now_ps) return;
@@ -141,8 +145,10 @@ Status step_play(Machine *machine, StepDone done, void *context, const volatile 
         Agreement agreement = agree(machine, stop && *stop ? FLAG_STOP : 0);
         if (agreement.flags & FLAG_FAILED) return network_agree_failure(machine);
         if (agreement.steps_done > recorded) {
+            bool repeats = repeat_can_follow(machine, recorded);
             TRY(done(context, machine, recorded));
-            machine->count.fingerprint[recorded & 1] = 0;
+            if (repeats) return repeat_steps(machine, done, context, stop);
+            step_forget(&machine->count, recorded);
             recorded++;
             REQUIRE(!(agreement.flags & FLAG_STOP) || recorded == machine->steps, STATUS_STOPPED,
                     "stopped on request after step %d", recorded - 1);

@@ -17,10 +17,10 @@ typedef struct Bill {
     int64_t agreement_bytes, messages, exchange_bytes;
     int64_t islands, played, replays;
     // The same on all ranks, but for play_ns; the most.
-    int64_t agreements, rounds, windows, play_ns;
+    int64_t agreements, rounds, windows, repeated, play_ns;
 } Bill;
 
-enum { BILL_SUMS = 6, BILL_MOSTS = 4 };
+enum { BILL_SUMS = 6, BILL_MOSTS = 5 };
 
 static void count_islands(const Islands *islands, Bill *bill) {
     if (!islands) return;
@@ -39,6 +39,7 @@ static Bill bill_of(const Toll *toll, const Machine *machine, int64_t *wait_ns) 
                  .rounds = exchange.rounds - toll->exchange.rounds,
                  .messages = exchange.messages - toll->exchange.messages,
                  .exchange_bytes = exchange.bytes - toll->exchange.bytes,
+                 .repeated = machine->repeat.nsteps,
                  .play_ns = comm_clock_ns() - toll->begin_ns};
     count_islands(machine->islands, &bill);
     *wait_ns = comm.wait_ns - toll->comm.wait_ns + exchange.wait_ns - toll->exchange.wait_ns;
@@ -64,7 +65,8 @@ static void write(Trace *trace, const Bill *bill, const double share[], int nran
                 {"islands", bill->islands},
                 {"islands_played", bill->played},
                 {"windows", bill->windows},
-                {"replays", bill->replays}};
+                {"replays", bill->replays},
+                {"steps_repeated", bill->repeated}};
     // A run whose steps are all written does not fail for what it cost.
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         (void)trace_run_int(trace, rows[i].name, rows[i].value);
@@ -85,6 +87,7 @@ static void print(FILE *out, const Bill *bill, const double share[], int nranks)
                 (long long)bill->replays);
     else
         fprintf(out, "event by event  ");
+    if (bill->repeated > 0) fprintf(out, "%lld steps repeated  ", (long long)bill->repeated);
     if (nranks > 1)
         fprintf(
             out,

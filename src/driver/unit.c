@@ -211,10 +211,20 @@ static int64_t largest_factor(const Machine *machine, const Unit *unit) {
     return largest;
 }
 
+/// When a unit begins a step, on its clocks since the norm before.
+static uint64_t print_begin(const Machine *machine, const Unit *unit, Clocks begin) {
+    const Clocks *norm = &machine->cycle.begin;
+    uint64_t clocks =
+        fingerprint_of(begin.actual_ps - norm->actual_ps, begin.alone_ps - norm->alone_ps,
+                       begin.ideal_ps - norm->ideal_ps);
+    return fingerprint_of(unit->id, (int64_t)clocks, unit->factor);
+}
+
 void unit_begin(Machine *machine, Unit *unit, int64_t now_ps) {
     unit->factor = largest_factor(machine, unit);
     unit->step_start_ps = now_ps;
     Clocks begin = unit->stream[STREAM_COMPUTE].free;
+    step_count(machine)->begins[unit->step & 1] += print_begin(machine, unit, begin);
     for (int s = 0; s < STREAM_N; s++) unit->stream[s] = (StreamState){.free = begin};
     for (int part = 0; part < TRACE_PART_N; part++) unit->part_ps[part] = 0;
     for (int s = 0; s < STREAM_N; s++) try_stream(machine, unit, (Stream)s, now_ps);

@@ -72,3 +72,8 @@ bool noise_is_off(const NoiseSpec *spec) {
     bool still = !(spec->truncate > 0) || (spec->gpu_sigma == 0 && spec->step_sigma == 0);
     return still && !(spec->straggler_probability > 0);
 }
+
+bool noise_is_steady(const NoiseSpec *spec) {
+    bool jitters = spec->step_sigma > 0 && spec->truncate > 0;
+    return !jitters && !(spec->straggler_probability > 0);
+}

@@ -28,6 +28,8 @@ typedef struct NoiseSpec {
 int64_t noise_factor(const NoiseSpec *spec, int64_t gpu, int64_t step);
 /// Is every factor NOISE_ONE?
 bool noise_is_off(const NoiseSpec *spec);
+/// Is the factor of a GPU the same in every step?
+bool noise_is_steady(const NoiseSpec *spec);
 /// The least value noise_factor can take.
 int64_t noise_least_factor(const NoiseSpec *spec);
 /// nominal_ps * factor / 2^20, rounded to nearest, ties up; nominal_ps >= 0.

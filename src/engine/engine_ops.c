@@ -36,6 +36,7 @@ static void no_intervals(Engine *engine, LinkSink sink) {
     (void)engine;
     (void)sink;
 }
+static void restart_nothing(Engine *engine) { (void)engine; }
 
 static Status is_private_closed(Engine *engine, const Transfer *transfer, bool *is_private) {
     return closed_is_private((Closed *)engine, transfer, is_private);
@@ -89,6 +90,7 @@ static void step_clear_flow(Engine *engine, int32_t step) { flow_step_clear((Flo
 static void sample_into_flow(Engine *engine, LinkSink sink) {
     flow_sample_into((Flow *)engine, sink);
 }
+static void restart_intervals_flow(Engine *engine) { flow_restart_intervals((Flow *)engine); }
 
 static Status is_private_flow(Engine *engine, const Transfer *transfer, bool *is_private) {
     return flow_is_private((Flow *)engine, transfer, is_private);
@@ -106,14 +108,52 @@ static void settle_adopted_flow(Engine *engine) { flow_settle_adopted((Flow *)en
 static EngineSizes sizes_flow(const Engine *engine) { return flow_sizes((const Flow *)engine); }
 
 static const EngineOps ENGINES[ENGINE_KIND_N] = {
-    [ENGINE_CLOSED] = {"closed", create_closed, destroy_closed, submit_closed, next_closed,
-                       now_closed, advance_closed, drain_closed, nunfinished_closed, alone_closed,
-                       step_links_closed, step_clear_closed, no_intervals, is_private_closed,
-                       none_announced, none_exposed, adopt_nothing, settle_nothing, sizes_closed},
-    [ENGINE_FLOW] = {"flow", create_flow, destroy_flow, submit_flow, next_flow, now_flow,
-                     advance_flow, drain_flow, nunfinished_flow, alone_flow, step_links_flow,
-                     step_clear_flow, sample_into_flow, is_private_flow, nannounced_flow,
-                     take_exposed_flow, adopt_flow, settle_adopted_flow, sizes_flow},
+    [ENGINE_CLOSED] =
+        {
+            .name = "closed",
+            .create = create_closed,
+            .destroy = destroy_closed,
+            .submit = submit_closed,
+            .next_ps = next_closed,
+            .now_ps = now_closed,
+            .advance = advance_closed,
+            .drain = drain_closed,
+            .nunfinished = nunfinished_closed,
+            .alone_ps = alone_closed,
+            .step_links = step_links_closed,
+            .step_clear = step_clear_closed,
+            .sample_into = no_intervals,
+            .restart_intervals = restart_nothing,
+            .is_private = is_private_closed,
+            .nannounced = none_announced,
+            .take_exposed = none_exposed,
+            .adopt = adopt_nothing,
+            .settle_adopted = settle_nothing,
+            .sizes = sizes_closed,
+        },
+    [ENGINE_FLOW] =
+        {
+            .name = "flow",
+            .create = create_flow,
+            .destroy = destroy_flow,
+            .submit = submit_flow,
+            .next_ps = next_flow,
+            .now_ps = now_flow,
+            .advance = advance_flow,
+            .drain = drain_flow,
+            .nunfinished = nunfinished_flow,
+            .alone_ps = alone_flow,
+            .step_links = step_links_flow,
+            .step_clear = step_clear_flow,
+            .sample_into = sample_into_flow,
+            .restart_intervals = restart_intervals_flow,
+            .is_private = is_private_flow,
+            .nannounced = nannounced_flow,
+            .take_exposed = take_exposed_flow,
+            .adopt = adopt_flow,
+            .settle_adopted = settle_adopted_flow,
+            .sizes = sizes_flow,
+        },
 };
 
 const EngineOps *engine_ops_of(EngineKind kind) {

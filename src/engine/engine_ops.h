@@ -14,7 +14,7 @@
 ///              step_clear().
 ///            - sample_into() says who gets the links of sampling intervals, from inside advance()
 ///              and in the order of time, none for an interval without traffic, and nothing at all
-///              if the engine has no intervals.
+///              if the engine has no intervals; restart_intervals() ends the open one at now_ps();
 ///          Results depend on the transfers alone, not on the order of submission or the instants
 ///          advanced to.
 /// Limits.  No call-backs but for samples, which would fill memory until they are asked for: whoever
@@ -48,6 +48,7 @@ typedef struct EngineOps {
     void (*step_links)(Engine *engine, int32_t step, LinkSink sink);
     void (*step_clear)(Engine *engine, int32_t step);
     void (*sample_into)(Engine *engine, LinkSink sink);
+    void (*restart_intervals)(Engine *engine);
     Status (*is_private)(Engine *engine, const Transfer *transfer, bool *is_private);
     int64_t (*nannounced)(const Engine *engine);
     int64_t (*take_exposed)(Engine *engine, TransferState states[], int64_t capacity);

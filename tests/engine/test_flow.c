@@ -3,6 +3,7 @@
 #include "base/units.h"
 #include "claims.h"
 #include "engine/engine_ops.h"
+#include "engine/intervals.h"
 #include "link_list.h"
 #include "race.h"
 
@@ -275,6 +276,51 @@ static void intervals_hold_what_moved_in_them(void **state) {
     cluster_destroy(cluster);
 }
 
+// Begun anew after 300 of 1000 byte-times, and again where one ends anyway: what is open ends there, with what has moved
+// by then, and those that follow are as long as ever. Nothing is lost or told twice.
+static void intervals_begin_anew_when_told(void **state) {
+    (void)state;
+    Cluster *cluster = race_cluster(16);
+    int64_t interval_ps = 1000 * PS_PER_BYTE;
+    Flow *flow = flow_create(cluster, &(FlowSpec){.interval_ps = interval_ps});
+    LinkList links = {0};
+    flow_sample_into(flow, link_list_sink(&links));
+    submit(flow, message(1, &A_TO_B, 2000, interval_ps));
+    flow_advance(flow, interval_ps + 300 * PS_PER_BYTE);
+    flow_restart_intervals(flow);
+    flow_advance(flow, interval_ps + 1300 * PS_PER_BYTE);
+    flow_restart_intervals(flow);
+    flow_advance(flow, 20 * interval_ps);
+    const struct { int64_t index, bytes; } wanted[] = {{1, 300}, {2, 1000}, {3, 700}};
+    assert_int_equal(links.n, 2 * 3);
+    for (int k = 0; k < 2 * 3; k++) {
+        assert_int_equal(links.at[k].index, wanted[k / 2].index);
+        assert_int_equal(links.at[k].sample.bytes, wanted[k / 2].bytes);
+    }
+    array_free(&links);
+    flow_destroy(flow);
+    cluster_destroy(cluster);
+}
+
+// The interval that holds a moment has begun by then and ends behind it; that which ends with a moment is over.
+static void intervals_are_numbered_in_order(void **state) {
+    (void)state;
+    Intervals intervals = {.width_ps = 10};
+    int64_t before = -1;
+    for (int64_t t = 0; t < 100; t++) {
+        if (t == 34 || t == 47 || t == 67) {
+            intervals_restart(&intervals, t);
+            assert_int_equal(intervals_begin_ps(&intervals, intervals_at(&intervals, t)), t);
+        }
+        int64_t at = intervals_at(&intervals, t), begin_ps = intervals_begin_ps(&intervals, at);
+        assert_true(begin_ps <= t && t < begin_ps + 10);
+        assert_int_equal(at, before + (begin_ps == t));
+        assert_int_equal(intervals_meet_at(&intervals, t), begin_ps == t);
+        assert_int_equal(intervals_end_ps(&intervals, t), begin_ps == t ? t : begin_ps + 10);
+        before = at;
+    }
+}
+
 // Held back at half their rate for 2000 byte-times, with intervals of 800: each interval is charged
 // what fell into it, and a link that is slow at its end stays slow in the next.
 static void intervals_are_charged_their_part_of_congestion(void **state) {
@@ -414,6 +460,8 @@ int main(void) {
         cmocka_unit_test(a_coupled_ring_has_the_rate_of_its_slowest_link),
         cmocka_unit_test(congestion_is_charged_to_the_bottleneck),
         cmocka_unit_test(intervals_hold_what_moved_in_them),
+        cmocka_unit_test(intervals_begin_anew_when_told),
+        cmocka_unit_test(intervals_are_numbered_in_order),
         cmocka_unit_test(intervals_are_charged_their_part_of_congestion),
         cmocka_unit_test(a_step_shifted_in_time_repeats_exactly),
         cmocka_unit_test(closed_is_equal_when_alone_and_a_bound_otherwise),

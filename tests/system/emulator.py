@@ -107,13 +107,16 @@ def differences(a, b):
                      for name in sorted(left.keys() | right.keys()) if left.get(name) != right.get(name)]
 
 
-def same_on_any_ranks(emulator, topology, job, ranks, *options, event_by_event=(), **settings):
+EVENT_BY_EVENT, EVERY_STEP = "--event-by-event", "--every-step"
+
+
+def same_on_any_ranks(emulator, topology, job, ranks, *options, once_more=(), **settings):
     """Claim one outcome (trace, table, exit code and words) on all rank counts; returns the exit code.
 
-    event_by_event: rank counts on which the job is played once more, replicas not apart, to the same outcome.
-    The traces are left in EMULATOR.FOLDER/nRANKS/run.h5."""
+    once_more: (ranks, option...), on which the job is played again, with options that change no result.
+    The traces are left in EMULATOR.FOLDER/nRANKS[-OPTION...]/run.h5."""
     first = reference = None
-    for n, *more in [(n,) for n in ranks] + [(n, "--event-by-event") for n in event_by_event]:
+    for n, *more in [(n,) for n in ranks] + list(once_more):
         folder = emulator.folder / "-".join([f"n{n}", *(word.strip("-") for word in more)])
         folder.mkdir(exist_ok=True)
         path = folder / "run.h5"
@@ -146,9 +149,9 @@ def attribute(path, name, group="/"):
         return file[group].attrs[name]
 
 
-def islands(emulator, ranks):
-    """Replicas that were played apart in a run of same_on_any_ranks."""
-    return int(attribute(emulator.folder / f"n{ranks}" / "run.h5", "islands", "run"))
+def counted(emulator, ranks, name):
+    """What /run counts of a run of same_on_any_ranks: `islands` played apart, `steps_repeated`."""
+    return int(attribute(emulator.folder / f"n{ranks}" / "run.h5", name, "run"))
 
 
 def tiers(path):

@@ -11,7 +11,7 @@ import sys
 import tempfile
 
 import random_inputs
-from emulator import JOBS, RANKS, TOPOLOGIES, Emulator, claim, column, islands, same_on_any_ranks
+from emulator import EVENT_BY_EVENT, JOBS, RANKS, TOPOLOGIES, Emulator, claim, column, counted, same_on_any_ranks
 
 UNITS, UNIT_NODES, NODE_GPUS = 7, 4, 2
 STRIPS = f"""schema_version: 1
@@ -91,12 +91,12 @@ SUPERPOD_SETTINGS = {
 
 def claim_alike(emulator, topology, job, ranks, apart_on, replicas, *options, **settings):
     """One outcome on all `ranks` and event by event; on those of apart_on every replica is an island."""
-    code = same_on_any_ranks(emulator, topology, job, ranks, *options, event_by_event=(1,), **settings)
+    code = same_on_any_ranks(emulator, topology, job, ranks, *options, once_more=[(1, EVENT_BY_EVENT)], **settings)
     claim(code == 0, f"{job} {settings} runs, got {code}")
     leaves = column(emulator.folder / "n1" / "run.h5", "links/congested_ps")[:, 1]
     claim(leaves.sum() > 0, f"{job} {settings}: messages and collectives meet in leaves")
     for n in ranks:
-        found, expected = islands(emulator, n), replicas if n in apart_on else 0
+        found, expected = counted(emulator, n, "islands"), replicas if n in apart_on else 0
         claim(found == expected, f"{job} {settings} on {n} ranks: {expected} islands, got {found}")
 
 
@@ -124,8 +124,9 @@ def superpod(emulator, ranks):
 def shipped(emulator, ranks, pair):
     topology, job = pair.split("/")
     topology, job = TOPOLOGIES / f"{topology}.yaml", JOBS / f"{job}.yaml"
-    claim(same_on_any_ranks(emulator, topology, job, ranks, "--steps", 1, event_by_event=(1,)) == 0, f"{pair} runs")
-    claim(islands(emulator, 1) > 0, f"{pair} falls into islands")
+    code = same_on_any_ranks(emulator, topology, job, ranks, "--steps", 1, once_more=[(1, EVENT_BY_EVENT)])
+    claim(code == 0, f"{pair} runs")
+    claim(counted(emulator, 1, "islands") > 0, f"{pair} falls into islands")
 
 
 def main():

@@ -117,8 +117,11 @@ def training(draw, folder, name, gpus, domain, apart=False):
              f"  collective_base: {draw.choice(('0 us', '8.4 us', '8.4 us', '50 us'))}",
              f"  round_latency: {draw.choice(('0 us', '10 us'))}",
              f"  dp_algorithm: {draw.choice(('ring', 'hierarchical', 'direct', 'halving_doubling'))}", "steps: 3"]
-    if draw.random() < 0.6:
+    chance = draw.random()
+    if chance < 0.6:
         lines += ["noise:", "  gpu_sigma: 3 %", "  step_sigma: 2 %", "  straggler_probability: 10 %"]
+    elif chance < 0.8:  # slow for good
+        lines += ["noise:", "  gpu_sigma: 3 %", "  step_sigma: 0 %", "  straggler_probability: 0 %"]
     path = pathlib.Path(folder) / f"{name}.yaml"
     path.write_text("\n".join(lines + common(draw, apart)) + "\n")
     return path

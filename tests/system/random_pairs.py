@@ -12,7 +12,7 @@ import sys
 import tempfile
 
 import random_inputs
-from emulator import RANKS, Emulator, claim, islands, same_on_any_ranks
+from emulator import EVENT_BY_EVENT, EVERY_STEP, RANKS, Emulator, claim, counted, same_on_any_ranks
 
 
 def draw_pair(draw, kind, folder, name):
@@ -27,7 +27,8 @@ def main():
     mpiexec, colossim, kind, seed, cases = sys.argv[1:]
     draw = random.Random(f"{kind} {seed}")
     legal, refused, cut = 0, 0, 0
-    apart = dict.fromkeys(RANKS, 0)
+    apart, repeated = dict.fromkeys(RANKS, 0), dict.fromkeys(RANKS, 0)
+    once_more = [(1, EVENT_BY_EVENT), (1, EVERY_STEP), (3, EVERY_STEP, EVENT_BY_EVENT)] if kind == "training" else []
     with tempfile.TemporaryDirectory() as folder:
         random_inputs.write_parts(folder)
         emulator = Emulator(mpiexec, colossim, folder)
@@ -41,11 +42,12 @@ def main():
                 continue
             claim(checked.returncode == 0, f"check accepts or refuses: {checked.returncode} {checked.stderr}")
             try:
-                outcome = same_on_any_ranks(emulator, *pair, RANKS, event_by_event=(1,) * (kind == "training"))
+                outcome = same_on_any_ranks(emulator, *pair, RANKS, once_more=once_more)
                 claim(outcome != 2, "what check accepts, run does not refuse")
                 cut += outcome != 0
                 for n in RANKS if kind == "training" and outcome == 0 else ():
-                    apart[n] += islands(emulator, n) > 0
+                    apart[n] += counted(emulator, n, "islands") > 0
+                    repeated[n] += counted(emulator, n, "steps_repeated") > 0
             except SystemExit:
                 print("\n\n".join(path.read_text() for path in pair))
                 raise
@@ -53,7 +55,9 @@ def main():
     claim(cut <= legal // 2, f"{cut} of {legal} fabrics were cut: too many to mean anything")
     print(f"{legal} pairs alike on {RANKS} ranks ({cut} of them could not run), {refused} refused")
     if kind == "training":
+        claim(len(set(repeated.values())) == 1, f"steps are repeated on any number of ranks or on none: {repeated}")
         print("played as islands:", ", ".join(f"{count} on {n} ranks" for n, count in apart.items()))
+        print(f"with a repeated step: {repeated[1]}")
 
 
 main()

@@ -71,6 +71,8 @@ void flow_step_clear(Flow *flow, int32_t step);
 /// flow_advance passes its end. Intervals without traffic are left out. Bytes are counted as they
 /// move, in whole bytes of progress.
 void flow_sample_into(Flow *flow, LinkSink sink);
+/// End the open sampling interval at the time advanced to, and begin the next (intervals.h).
+void flow_restart_intervals(Flow *flow);
 
 /// Hold the present levels against the definition on every link: tag of a transfer that violates
 /// it, or -1. For tests: O(active uses).

@@ -33,6 +33,7 @@
 #include "engine/flow/flow.h"
 #include "engine/flow/level_heap.h"
 #include "engine/flow/maxmin.h"
+#include "engine/intervals.h"
 #include "engine/price.h"
 #include "engine/routes.h"
 #include "engine/runs.h"
@@ -247,6 +248,7 @@ struct Flow {
 
     StepTallies steps;
     Tally period;
+    Intervals intervals;
     int64_t period_index;            ///< of the interval that is open
     bool period_used;                ///< it has traffic
     ARRAY_OF(int32_t) period_routes; ///< with period_bytes != 0

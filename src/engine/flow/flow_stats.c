@@ -6,7 +6,7 @@
 #include "engine/flow/flow_state.h"
 
 static int64_t period_start_ps(const Flow *flow) {
-    return flow->period_index * flow->spec.interval_ps;
+    return intervals_begin_ps(&flow->intervals, flow->period_index);
 }
 
 static void flush_period(Flow *flow, Route *route) {
@@ -85,17 +85,29 @@ static void close_interval(Flow *flow) {
 
 void flow_sample_into(Flow *flow, LinkSink sink) { flow->samples = sink; }
 
+/// Has anything moved, or does it, in the open interval?
+static bool period_has_traffic(const Flow *flow) {
+    return flow->nplaying > 0 || flow->period_routes.n > 0 || flow->period_used;
+}
+
 void stats_close_intervals(Flow *flow, int64_t to_ps) {
     if (flow->spec.interval_ps == 0) return;
     while (to_ps - period_start_ps(flow) >= flow->spec.interval_ps) {
         flow->now_ps = period_start_ps(flow) + flow->spec.interval_ps;
-        if (flow->nplaying > 0 || flow->period_routes.n > 0 || flow->period_used) {
+        if (period_has_traffic(flow)) {
             close_interval(flow);
             flow->period_index++;
         } else {
-            flow->period_index = to_ps / flow->spec.interval_ps; // nothing moves before to_ps
+            flow->period_index = intervals_at(&flow->intervals, to_ps); // nothing moves before
         }
     }
+}
+
+void flow_restart_intervals(Flow *flow) {
+    if (flow->spec.interval_ps == 0) return;
+    if (flow->now_ps > period_start_ps(flow) && period_has_traffic(flow)) close_interval(flow);
+    intervals_restart(&flow->intervals, flow->now_ps);
+    flow->period_index = flow->intervals.origin;
 }
 
 void stats_fini(Flow *flow) {
