@@ -15,8 +15,8 @@ void filling_destroy(Filling *filling) {
     memory_free(LABEL, filling, sizeof *filling);
 }
 
-static const Ring *ring_of(const Rings *rings, int32_t use) {
-    return &rings->ring.at[rings->use.at[use].ring];
+static int64_t level_of(const Rings *rings, const RingUse *use) {
+    return rings->ring.at[use->ring].level;
 }
 
 /// Take a lane in unless it could not bind even if all its users ran at their caps.
@@ -38,9 +38,9 @@ static void add_lane(Filling *filling, const Islands *islands, const Island *isl
         demand += (Wide)use.weight * island->shape->channel[use.lane].cap;
         nusers++;
     }
-    for (int32_t r = lane.ring_use; r >= 0; r = rings->use.at[r].next, nusers++) {
-        lane.weight += rings->use.at[r].weight;
-        demand += (Wide)rings->use.at[r].weight * ring_of(rings, r)->level;
+    for (const RingUse *use = lane.ring_use; use; use = ring_use(rings, use->next), nusers++) {
+        lane.weight += use->weight;
+        demand += (Wide)use->weight * level_of(rings, use);
     }
     if (nusers < 2 || demand + lane.weight <= shape->capacity) return;
     array_push(&filling->lane, lane);
@@ -71,8 +71,8 @@ static void list_lanes(Filling *filling, const Islands *islands, const Island *i
 /// Least level of a collective on a lane above `below`.
 static int64_t next_ring_level(const Rings *rings, const FillLane *lane, int64_t below) {
     int64_t least = INT64_MAX;
-    for (int32_t r = lane->ring_use; r >= 0; r = rings->use.at[r].next) {
-        int64_t level = ring_of(rings, r)->level;
+    for (const RingUse *use = lane->ring_use; use; use = ring_use(rings, use->next)) {
+        int64_t level = level_of(rings, use);
         if (level > below && level < least) least = level;
     }
     return least;
@@ -136,8 +136,8 @@ static void take_shares(Filling *filling, const Islands *islands, const Island *
             if (stopped >> island->shape->by_lane[u].lane & 1)
                 weight += island->shape->by_lane[u].weight;
         if (lane->ring_level == level)
-            for (int32_t r = lane->ring_use; r >= 0; r = rings->use.at[r].next)
-                if (ring_of(rings, r)->level == level) weight += rings->use.at[r].weight;
+            for (const RingUse *use = lane->ring_use; use; use = ring_use(rings, use->next))
+                if (level_of(rings, use) == level) weight += use->weight;
         lane->residual -= weight * level;
         lane->weight -= weight;
     }

@@ -16,7 +16,7 @@ typedef struct FillLane {
         ring_level; ///< next levels at which it binds; at which a collective on it stands
     int64_t level;  ///< at which it binds; LEVEL_NONE
     int32_t lane;
-    int32_t ring_use; ///< first collective on it, -1
+    const struct RingUse *ring_use; ///< latest collective on it, NULL
     bool live;
 } FillLane;
 

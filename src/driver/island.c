@@ -45,18 +45,18 @@ static bool is_received(const Unit *unit, int side) {
     return unit->program->stream_nops[stream] > 0;
 }
 
-/// The lane of a slot, a new one if it has none; -1 if it is somebody else's.
+/// The lane of a slot, a new one if it has none; -1 if it is somebody else's, or there are too many.
 static int32_t lane_of(Islands *islands, int64_t island, int32_t slot, int32_t *nlanes) {
     const Routes *routes = ledger_routes(islands->ledger);
     while (islands->slot_lane.n < routes->nslots) {
         array_push(&islands->slot_lane, (SlotLane){.island = -1});
-        array_push(&islands->slot_bound, 0);
         array_push(&islands->slot_bind, 0);
         array_push(&islands->slot_notes, 0);
     }
     SlotLane *known = &islands->slot_lane.at[slot];
     if (known->island < 0) {
-        *known = (SlotLane){.island = (int32_t)island, .lane = (*nlanes)++};
+        if (*nlanes == ISLAND_LANES_MAX) return -1;
+        *known = (SlotLane){.island = (int32_t)island, .lane = (uint16_t)(*nlanes)++};
     }
     return known->island == island ? known->lane : -1;
 }
@@ -192,7 +192,7 @@ static void make_island(Islands *islands, Island *island, const Draft *draft) {
     island->slot = memory_alloc(LABEL_SLOTS, sizeof(int32_t) * nlanes);
     island->bound.label = LABEL_SLOTS;
     island->route = memory_alloc(LABEL, sizeof(int32_t) * channels);
-    island->ring_uses = memory_alloc(LABEL, sizeof(uint16_t) * channels);
+    island->ring_lanes = memory_alloc(LABEL, sizeof(uint16_t) * channels);
     if (nlanes > 0) memcpy(island->slot, draft->slot.at, sizeof(int32_t) * nlanes);
     memcpy(island->route, draft->route, sizeof(int32_t) * channels);
     island->state = memory_alloc(LABEL, islands->state_bytes);
@@ -241,8 +241,7 @@ static bool make_islands(Islands *islands) {
 }
 
 static void label_arrays(Islands *islands) {
-    islands->slot_lane.label = islands->slot_bound.label = LABEL_SLOTS;
-    islands->slot_notes.label = islands->slot_bind.label = LABEL_SLOTS;
+    islands->slot_lane.label = islands->slot_notes.label = islands->slot_bind.label = LABEL_SLOTS;
     islands->undo.label = islands->slow.label = islands->bind.label = LABEL_WINDOW;
 }
 
@@ -294,7 +293,7 @@ static void free_island(const Islands *islands, Island *island) {
         memory_free(LABEL_SLOTS, island->slot, sizeof(int32_t) * nlanes);
         array_free(&island->bound);
         memory_free(LABEL, island->route, sizeof(int32_t) * channels);
-        memory_free(LABEL, island->ring_uses, sizeof(uint16_t) * channels);
+        memory_free(LABEL, island->ring_lanes, sizeof(uint16_t) * channels);
         memory_free(LABEL, island->state, islands->state_bytes);
     }
     array_free(&island->done.at);
@@ -312,7 +311,6 @@ void islands_destroy(Islands *islands) {
     array_free(&islands->bind);
     array_free(&islands->arrival);
     array_free(&islands->undo);
-    array_free(&islands->slot_bound);
     array_free(&islands->slot_bind);
     array_free(&islands->slot_notes);
     memory_free(LABEL, islands->steps, sizeof(int32_t) * (size_t)islands->n);
@@ -363,7 +361,7 @@ void island_keep(Islands *islands, Island *island) {
 void islands_mark_bound(Islands *islands, const Island *island, bool bound) {
     for (int32_t i = 0; i < island->state->nbound; i++) {
         int32_t slot = island->slot[island->bound.at[i].lane];
-        islands->slot_bound.at[slot] = bound ? i + 1 : 0;
+        islands->slot_lane.at[slot].bound = bound ? (uint16_t)(i + 1) : 0;
         if (bound)
             islands->slot_notes.at[slot] |= SLOT_BOUND;
         else

@@ -25,7 +25,11 @@
 #include "driver/machine.h"
 #include "engine/flow/flow_ledger.h"
 
-enum { ISLAND_STAGES_MAX = 32, ISLAND_CHANNELS_MAX = ISLAND_STAGES_MAX * CHANNEL_SIDES };
+enum {
+    ISLAND_STAGES_MAX = 32,
+    ISLAND_CHANNELS_MAX = ISLAND_STAGES_MAX * CHANNEL_SIDES,
+    ISLAND_LANES_MAX = UINT16_MAX - 1
+};
 
 /// `weight` bytes on a lane per unit of progress of a channel's message.
 typedef struct ChannelUse {
@@ -106,8 +110,8 @@ typedef struct Island {
     const IslandShape *shape;
     int32_t *slot;          ///< [nlanes] of the ledger
     int32_t *route;         ///< [channels] of the ledger, -1: no such message
-    uint16_t *ring_uses;    ///< [channels] uses of its lanes by collectives
-    uint64_t ring_channels; ///< channels with ring_uses > 0
+    uint16_t *ring_lanes;   ///< [channels] of its lanes, those with collectives
+    uint64_t ring_channels; ///< channels with ring_lanes > 0
     uint64_t changed;       ///< channels to be solved at this moment
     int64_t last_ps;        ///< latest event played in this window
     int32_t leader;         ///< island that is played for this one; itself, if it is played
@@ -166,7 +170,9 @@ enum { SLOT_BOUND = 1, SLOT_BIND = 2 };
 
 /// Where a link belongs.
 typedef struct SlotLane {
-    int32_t island, lane; ///< island -1: no island's
+    int32_t island; ///< -1: no island's
+    uint16_t lane;
+    uint16_t bound; ///< place in the island's `bound`, + 1; 0: none
 } SlotLane;
 
 typedef struct Islands {
@@ -182,8 +188,7 @@ typedef struct Islands {
     Island *current;  ///< being played
     ARRAY_OF(IslandShape *) shape;
     ARRAY_OF(SlotLane) slot_lane; ///< by slot
-    ARRAY_OF(int32_t) slot_bound; ///< by slot: place in its island's `bound`, + 1
-    ARRAY_OF(uint8_t) slot_notes; ///< by slot: does slot_bound or slot_bind have something?
+    ARRAY_OF(uint8_t) slot_notes; ///< by slot: does its `bound` or slot_bind have something?
     ARRAY_OF(int32_t) slot_bind;  ///< by slot: last entry of the log of this window, + 1
     ARRAY_OF(char) undo;          ///< of this window
     bool undoable;                ///< what is played now can be undone
@@ -231,7 +236,7 @@ void island_return(Islands *islands, Island *island);
 static inline bool island_is_kept(const Islands *islands, const Island *island) {
     return island->window == islands->windows;
 }
-/// Note in slot_bound where the bound lanes of an island stand, or forget it.
+/// Note in slot_lane where the bound lanes of an island stand, or forget it.
 void islands_mark_bound(Islands *islands, const Island *island, bool bound);
 /// Keep the old bytes of what is about to change.
 void island_touch(Islands *islands, Island *island, UndoPart part, size_t offset, size_t bytes);

@@ -146,7 +146,7 @@ static int64_t binding_level(const Filling *filling, int32_t lane) {
     int64_t place = filling->place.at[lane] - 1;
     if (place < 0 || place >= filling->lane.n || filling->lane.at[place].lane != lane)
         return LEVEL_NONE; // not filled this time
-    return filling->lane.at[place].ring_use < 0 ? LEVEL_NONE : filling->lane.at[place].level;
+    return !filling->lane.at[place].ring_use ? LEVEL_NONE : filling->lane.at[place].level;
 }
 
 /// What lanes of `channels` did to collectives ends unless it was found again.
@@ -172,7 +172,7 @@ static void update_bound(Islands *islands, Island *island, uint64_t channels, in
     }
     for (int64_t i = 0; i < islands->filling->lane.n; i++) {
         const FillLane *lane = &islands->filling->lane.at[i];
-        if (lane->ring_use < 0 || lane->level == LEVEL_NONE) continue;
+        if (!lane->ring_use || lane->level == LEVEL_NONE) continue;
         array_reserve(&island->bound, n + 1);
         island->bound.at[n++] = (BoundLane){lane->level, now_ps, lane->lane};
     }

@@ -46,10 +46,9 @@ static void cover_noted(Rings *rings, Bare *bare, int32_t r, RouteUse use) {
         if (bind->level == level)
             cover(rings, bare, r, link, use.weight, bind->from_ps, bind->to_ps);
     }
-    int32_t place = islands->slot_bound.at[use.slot];
-    if (place == 0) return;
-    const BoundLane *bound =
-        &islands->at[islands->slot_lane.at[use.slot].island].bound.at[place - 1];
+    SlotLane where = islands->slot_lane.at[use.slot];
+    if (where.bound == 0) return;
+    const BoundLane *bound = &islands->at[where.island].bound.at[where.bound - 1];
     if (bound->level == level) cover(rings, bare, r, link, use.weight, bound->since_ps, INT64_MAX);
 }
 

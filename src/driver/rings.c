@@ -17,10 +17,10 @@ Rings *rings_create(Islands *islands) {
     Rings *rings = memory_alloc(LABEL, sizeof *rings);
     rings->islands = islands;
     rings->ledger = islands->ledger;
-    rings->free_use = -1;
-    rings->slot_first.label = rings->slot_listed.label = LABEL_SLOTS;
+    rings->slot.label = LABEL_SLOTS;
     rings->ring.label = LABEL;
-    rings->use.label = rings->contended.label = LABEL_USES;
+    rings->contended.label = LABEL_USES;
+    runs_init(&rings->uses, LABEL_USES, sizeof(RingUse));
     return rings;
 }
 
@@ -30,9 +30,8 @@ void rings_destroy(Rings *rings) {
         if (rings->ring.at[r].state != RING_FREE)
             ledger_close(rings->ledger, rings->ring.at[r].route);
     array_free(&rings->ring);
-    array_free(&rings->slot_first);
-    array_free(&rings->use);
-    array_free(&rings->slot_listed);
+    array_free(&rings->slot);
+    runs_fini(&rings->uses);
     array_free(&rings->contended);
     limits_free(&rings->limits);
     array_free(&rings->done);
@@ -81,96 +80,8 @@ bool rings_any(const Rings *rings) {
     return false;
 }
 
-static SlotLane slot_lane(const Islands *islands, int32_t slot) {
-    return slot < islands->slot_lane.n ? islands->slot_lane.at[slot] : (SlotLane){.island = -1};
-}
-
-/// The channels of a lane meet one collective more, or less, and are to be solved anew.
-static void count_on_lane(Islands *islands, int32_t slot, int change) {
-    SlotLane where = slot_lane(islands, slot);
-    if (where.island < 0) return;
-    Island *island = &islands->at[where.island];
-    if (island->leader != where.island) return;
-    uint64_t channels = island->shape->lane[where.lane].channels;
-    island->changed |= channels;
-    for (; channels; channels &= channels - 1) {
-        int32_t c = __builtin_ctzll(channels);
-        island->ring_uses[c] = (uint16_t)(island->ring_uses[c] + change);
-        if (island->ring_uses[c] > 0)
-            island->ring_channels |= UINT64_C(1) << c;
-        else
-            island->ring_channels &= ~(UINT64_C(1) << c);
-    }
-}
-
-static int32_t take_use(Rings *rings) {
-    int32_t u = rings->free_use;
-    if (u >= 0) {
-        rings->free_use = rings->use.at[u].next;
-        return u;
-    }
-    array_push(&rings->use, (RingUse){0});
-    return (int32_t)rings->use.n - 1;
-}
-
-/// Could the collectives on a slot, two or more, load it beyond its capacity, each at its cap?
-static bool is_contended(const Rings *rings, int32_t slot) {
-    int64_t left = ledger_routes(rings->ledger)->capacity[slot];
-    int32_t n = 0;
-    for (int32_t u = rings_first_use(rings, slot); u >= 0; u = rings->use.at[u].next, n++)
-        if (left >= 0) left -= rings->ring.at[rings->use.at[u].ring].cap * rings->use.at[u].weight;
-    return n >= 2 && left < 0;
-}
-
-/// A slot has got one more.
-static void note_contended(Rings *rings, int32_t slot) {
-    if (rings->slot_listed.at[slot] || !is_contended(rings, slot)) return;
-    rings->slot_listed.at[slot] = 1;
-    array_push(&rings->contended, slot);
-}
-
-static void attach(Rings *rings, int32_t r) {
-    const Routes *routes = ledger_routes(rings->ledger);
-    const Route *route = &routes->at[rings->ring.at[r].route];
-    const RouteUse *uses = routes_uses(routes, route);
-    while (rings->slot_first.n < routes->nslots) {
-        array_push(&rings->slot_first, 0);
-        array_push(&rings->slot_listed, 0);
-    }
-    for (int32_t u = 0; u < route->nuses; u++) {
-        int32_t slot = uses[u].slot, use = take_use(rings), first = rings_first_use(rings, slot);
-        rings->use.at[use] = (RingUse){.ring = r, .weight = uses[u].weight, .next = first};
-        rings->slot_first.at[slot] = use + 1;
-        note_contended(rings, slot);
-        count_on_lane(rings->islands, slot, 1);
-    }
-    rings->changed = true;
-}
-
-static void detach(Rings *rings, int32_t r) {
-    const Routes *routes = ledger_routes(rings->ledger);
-    const Route *route = &routes->at[rings->ring.at[r].route];
-    const RouteUse *uses = routes_uses(routes, route);
-    for (int32_t u = 0; u < route->nuses; u++) {
-        int32_t slot = uses[u].slot, use = rings_first_use(rings, slot), before = -1;
-        while (rings->use.at[use].ring != r) {
-            before = use;
-            use = rings->use.at[use].next;
-        }
-        int32_t next = rings->use.at[use].next;
-        if (before < 0)
-            rings->slot_first.at[slot] = next + 1;
-        else
-            rings->use.at[before].next = next;
-        rings->use.at[use].next = rings->free_use;
-        rings->free_use = use;
-        count_on_lane(rings->islands, slot, -1);
-    }
-    rings->changed = true;
-}
-
 static void release(Rings *rings, int32_t r) {
-    if (rings->ring.at[r].bytes > 0) detach(rings, r);
+    if (rings->ring.at[r].bytes > 0) ring_detach(rings, r);
     rings->ring.at[r].state = RING_FREE;
     ledger_close(rings->ledger, rings->ring.at[r].route);
 }
@@ -199,7 +110,7 @@ void rings_due(Rings *rings, int64_t now_ps) {
         if (ring->state != RING_WAITING || ring->start_ps != now_ps) continue;
         ring->state = RING_RUNNING;
         if (ring->bytes > 0)
-            attach(rings, r);
+            ring_attach(rings, r);
         else if (ring->end_ps == now_ps)
             end_ring(rings, r, now_ps);
     }
@@ -268,9 +179,22 @@ typedef struct RingSystem {
 static void add_rings_of_slot(const Rings *rings, RingSystem *system, int32_t slot) {
     int32_t link = (int32_t)system->capacity.n;
     array_push(&system->capacity, ledger_routes(rings->ledger)->capacity[slot]);
-    for (int32_t u = rings_first_use(rings, slot); u >= 0; u = rings->use.at[u].next)
-        array_push(&system->use, (SystemUse){system->transfer_of_ring[rings->use.at[u].ring], link,
-                                             rings->use.at[u].weight});
+    for (const RingUse *use = rings_first_use(rings, slot); use; use = ring_use(rings, use->next))
+        array_push(&system->use,
+                   (SystemUse){system->transfer_of_ring[use->ring], link, use->weight});
+}
+
+/// A lane, with its collectives and those of `channels` on it.
+static void add_lane(const Rings *rings, RingSystem *system, const Island *island, int32_t l,
+                     uint64_t channels, const int32_t transfer[]) {
+    const LaneShape *lane = &island->shape->lane[l];
+    int32_t link = (int32_t)system->capacity.n;
+    add_rings_of_slot(rings, system, island->slot[l]);
+    for (int32_t u = lane->first_use; u < lane->first_use + lane->nuses; u++) {
+        ChannelUse use = island->shape->by_lane[u];
+        if (channels >> use.lane & 1)
+            array_push(&system->use, (SystemUse){transfer[use.lane], link, use.weight});
+    }
 }
 
 /// Messages of an island that share a lane with a collective, and what these share lanes with.
@@ -282,47 +206,34 @@ static void add_island(const Rings *rings, RingSystem *system, const Island *isl
         transfer[c] = (int32_t)system->cap.n;
         array_push(&system->cap, island->shape->channel[c].cap);
     }
-    for (int32_t l = 0; l < island->shape->nlanes && channels; l++) {
-        const LaneShape *lane = &island->shape->lane[l];
-        if (!(lane->channels & channels)) continue;
-        int32_t link = (int32_t)system->capacity.n;
-        add_rings_of_slot(rings, system, island->slot[l]);
-        for (int32_t u = lane->first_use; u < lane->first_use + lane->nuses; u++) {
-            ChannelUse use = island->shape->by_lane[u];
-            if (channels >> use.lane & 1)
-                array_push(&system->use, (SystemUse){transfer[use.lane], link, use.weight});
+    for (uint64_t left = channels; left; left &= left - 1) {
+        const ChannelShape *channel = &island->shape->channel[__builtin_ctzll(left)];
+        for (int32_t u = 0; u < channel->nuses; u++) {
+            int32_t l = island->shape->use[channel->first_use + u].lane;
+            // A lane comes with the first of its channels.
+            if (__builtin_ctzll(island->shape->lane[l].channels & channels) ==
+                __builtin_ctzll(left))
+                add_lane(rings, system, island, l, channels, transfer);
         }
     }
-}
-
-/// Forget slots that collectives can no longer fill.
-static void tidy_contended(Rings *rings) {
-    int64_t n = 0;
-    for (int64_t i = 0; i < rings->contended.n; i++) {
-        int32_t slot = rings->contended.at[i];
-        if (is_contended(rings, slot))
-            rings->contended.at[n++] = slot;
-        else
-            rings->slot_listed.at[slot] = 0;
-    }
-    rings->contended.n = n;
 }
 
 /// List the links that collectives alone could fill, anew.  MPI: collective.
 static void list_limits(Rings *rings) {
     const Routes *routes = ledger_routes(rings->ledger);
-    ARRAY_OF(LimitUse) use = {0};
-    tidy_contended(rings);
+    ARRAY_OF(LimitUse) users = {0};
+    rings_tidy_contended(rings);
     limits_clear(&rings->limits);
     for (int64_t i = 0; i < rings->contended.n; i++) {
         int32_t slot = rings->contended.at[i];
-        array_clear(&use);
-        for (int32_t u = rings_first_use(rings, slot); u >= 0; u = rings->use.at[u].next)
-            array_push(&use, (LimitUse){rings->use.at[u].ring, rings->use.at[u].weight});
-        limits_add(&rings->limits, routes->capacity[slot], routes->link[slot], use.at, use.n);
+        array_clear(&users);
+        for (const RingUse *use = rings_first_use(rings, slot); use;
+             use = ring_use(rings, use->next))
+            array_push(&users, (LimitUse){use->ring, use->weight});
+        limits_add(&rings->limits, routes->capacity[slot], routes->link[slot], users.at, users.n);
     }
     limits_share(&rings->limits, rings->islands->machine->comm);
-    array_free(&use);
+    array_free(&users);
 }
 
 static void add_limits(const Rings *rings, RingSystem *system) {

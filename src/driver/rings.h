@@ -13,6 +13,7 @@
 
 #include "driver/island.h"
 #include "driver/ring_limits.h"
+#include "engine/runs.h"
 
 typedef enum RingState { RING_FREE, RING_WAITING, RING_RUNNING, RING_GHOST } RingState;
 
@@ -25,14 +26,22 @@ typedef struct Ring {
     int64_t static_link; ///< least link that collectives alone bring to its level; INT64_MAX: none
     int32_t static_use;  ///< of the route; -1: none
     int32_t route, step;
+    int32_t first_use; ///< on its links: run of RingUse, in the order of the route's uses
     RingState state;
 } Ring;
 
 /// A collective on a link.
 typedef struct RingUse {
     int32_t ring, weight;
-    int32_t next; ///< of the same link or the free list, -1 ends
+    int32_t next, previous; ///< of the same link, -1 ends; the latest comes first
 } RingUse;
+
+/// A link to collectives.
+typedef struct RingSlot {
+    int32_t first;       ///< RingUse, -1: none
+    int32_t left : 31;   ///< were each at its cap; negative: two or more could fill it
+    uint32_t listed : 1; ///< in Rings.contended
+} RingSlot;
 
 /// A stretch in which a link held a collective back.
 typedef struct RingSpan {
@@ -47,10 +56,8 @@ typedef struct Rings {
     Islands *islands;
     Flow *ledger;
     ARRAY_OF(Ring) ring;
-    ARRAY_OF(int32_t) slot_first; ///< by slot: first RingUse + 1
-    ARRAY_OF(RingUse) use;
-    int32_t free_use;
-    ARRAY_OF(uint8_t) slot_listed; ///< by slot: in `contended`?
+    ARRAY_OF(RingSlot) slot; ///< by slot
+    Runs uses;               ///< of RingUse
     ARRAY_OF(int32_t)
     contended;         ///< slots that two or more collectives alone could fill; may hold others
     RingLimits limits; ///< what they say, of all ranks
@@ -67,10 +74,19 @@ Status rings_submit(Rings *rings, const Transfer *transfer);
 int64_t rings_next_ps(const Rings *rings);
 /// Apply what starts, ends and vanishes now; completions are kept.
 void rings_due(Rings *rings, int64_t now_ps);
-/// First collective on a slot, -1: none.
-static inline int32_t rings_first_use(const Rings *rings, int32_t slot) {
-    return slot < rings->slot_first.n ? rings->slot_first.at[slot] - 1 : -1;
+/// By index; NULL for -1.
+static inline RingUse *ring_use(const Rings *rings, int32_t use) {
+    return use < 0 ? NULL : (RingUse *)(void *)rings->uses.at + use;
 }
+/// Latest collective on a slot, NULL: none; then ring_use(rings, use->next).
+static inline const RingUse *rings_first_use(const Rings *rings, int32_t slot) {
+    return slot < rings->slot.n ? ring_use(rings, rings->slot.at[slot].first) : NULL;
+}
+/// ring_links.c. Put a collective on the links of its route, or take it off.
+void ring_attach(Rings *rings, int32_t ring);
+void ring_detach(Rings *rings, int32_t ring);
+/// Forget slots that collectives can no longer fill.
+void rings_tidy_contended(Rings *rings);
 /// Does a collective use its links now?
 static inline bool ring_on_links(const Ring *ring) {
     return ring->bytes > 0 && (ring->state == RING_RUNNING || ring->state == RING_GHOST);

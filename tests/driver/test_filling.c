@@ -205,16 +205,18 @@ static void build(Built *built, Drawn *drawn, const int64_t ring_level[]) {
     built->island.shape = &built->shape;
     built->island.slot = built->slot;
     build_shape(built, drawn);
-    for (int32_t l = 0; l < drawn->nlanes; l++) array_push(&built->rings.slot_first, 0);
+    runs_init(&built->rings.uses, "test.uses", sizeof(RingUse));
+    for (int32_t l = 0; l < drawn->nlanes; l++)
+        array_push(&built->rings.slot, (RingSlot){.first = -1});
     for (int32_t r = 0; r < drawn->nrings; r++) {
         array_push(&built->rings.ring,
                    (Ring){.level = ring_level[r], .bytes = 1, .state = RING_RUNNING});
         for (int32_t l = 0; l < drawn->nlanes; l++) {
             int32_t weight = drawn->weight[drawn->nchannels + r][l];
             if (weight == 0) continue;
-            int32_t *first = &built->rings.slot_first.at[l];
-            array_push(&built->rings.use, (RingUse){r, weight, *first - 1});
-            *first = (int32_t)built->rings.use.n;
+            int32_t use = runs_take(&built->rings.uses, 1);
+            *ring_use(&built->rings, use) = (RingUse){r, weight, built->rings.slot.at[l].first, -1};
+            built->rings.slot.at[l].first = use;
         }
     }
 }
@@ -222,8 +224,8 @@ static void build(Built *built, Drawn *drawn, const int64_t ring_level[]) {
 static void forget(Built *built) {
     named_ledger_destroy(built->ledger);
     array_free(&built->rings.ring);
-    array_free(&built->rings.slot_first);
-    array_free(&built->rings.use);
+    array_free(&built->rings.slot);
+    runs_fini(&built->rings.uses);
 }
 
 /// Does every collective have its level in the oracle?
