@@ -24,20 +24,59 @@ typedef struct Clocks {
     int64_t actual_ps, alone_ps, ideal_ps;
 } Clocks;
 
+/// The two of nominal speed. A stream that nothing but its own operations moves on needs no more: the actual clock is
+/// the moment at which it goes on.
+typedef struct NominalClocks {
+    int64_t alone_ps, ideal_ps;
+} NominalClocks;
+
+static inline NominalClocks clocks_nominal(Clocks at) {
+    return (NominalClocks){.alone_ps = at.alone_ps, .ideal_ps = at.ideal_ps};
+}
+static inline Clocks clocks_at(int64_t actual_ps, NominalClocks at) {
+    return (Clocks){.actual_ps = actual_ps, .alone_ps = at.alone_ps, .ideal_ps = at.ideal_ps};
+}
 /// Element-wise maximum: what waits for both.
 Clocks clocks_max(Clocks a, Clocks b);
 
-/// What released a wait: when, of which kind, and how much longer than alone its transfer took.
-typedef struct Release {
+/// The parts that differ from step to step, which are summed up while one is played.
+typedef enum AccountPart {
+    ACCOUNT_OWN_SLOW,
+    ACCOUNT_SHARING,
+    ACCOUNT_BUBBLE,
+    ACCOUNT_PP_EXPOSED,
+    ACCOUNT_DP_EXPOSED,
+    ACCOUNT_CONTENTION,
+    ACCOUNT_STRAGGLER,
+    ACCOUNT_N
+} AccountPart;
+
+/// The others: work of a step, or of an operation, at nominal speed.
+typedef struct NominalWork {
+    int64_t compute_ps, tp_ps;
+} NominalWork;
+
+/// A part of a step.
+int64_t account_part_ps(const int64_t parts[ACCOUNT_N], NominalWork work, TracePart part);
+/// The sum of all its parts.
+int64_t account_sum_ps(const int64_t parts[ACCOUNT_N], NominalWork work);
+
+/// What an operation leaves to those that wait for it: when it ended, and how much longer than alone its transfer took.
+typedef struct Outcome {
     Clocks at;
-    TracePart
-        kind; ///< the exposed part it is charged to; TRACE_PART_COMPUTE if no communication was waited for
-    int64_t slowed_ps; ///< actual minus alone duration of the releasing transfer, >= 0
+    int64_t slowed_ps; ///< actual minus alone duration, >= 0
+} Outcome;
+
+/// What released a wait.
+typedef struct Release {
+    Outcome outcome;
+    AccountPart
+        kind; ///< the exposed part it is charged to; ACCOUNT_BUBBLE if no communication was waited for
 } Release;
 
 /// Add the wait between `before` (stream free) and the releases to the parts; returns the moment it can go on.
 ///   release[n], n >= 0;  now_ps: actual time of going on
-Clocks account_wait(int64_t parts[TRACE_PART_N], Clocks before, const Release release[], int32_t n,
+Clocks account_wait(int64_t parts[ACCOUNT_N], Clocks before, const Release release[], int32_t n,
                     int64_t now_ps);
 
 #endif

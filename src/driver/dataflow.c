@@ -39,10 +39,10 @@ typedef struct Dataflow {
     Rings *rings;
     Comm *comm;
     int64_t now_ps, width_ps;
-    int64_t first_ps; ///< earliest event of any island of any rank
-    int64_t quiet_ps; ///< no collective can begin before
-    bool moved;       ///< levels of collectives must be solved at now_ps
-    int64_t first_group, ngroups;
+    int64_t first_ps;    ///< earliest event of any island of any rank
+    int64_t quiet_ps;    ///< no collective can begin before
+    bool moved;          ///< levels of collectives must be solved at now_ps
+    int64_t ngroups;     ///< layout_nmeeting
     GroupNews *news;     ///< [ngroups]
     int64_t slow_before; ///< log entries of windows before
     ARRAY_OF(Due) due;
@@ -57,17 +57,6 @@ static bool is_void(const Islands *islands, int32_t island, int32_t round) {
 
 // Collectives that members have come to.
 
-static int64_t group_place(const Dataflow *flow, int64_t group) {
-    GroupKind kind = layout_group_kind(&flow->machine->layout, group);
-    CHECK(kind != GROUP_EMBEDDING, "group %lld is inside an island", (long long)group);
-    return kind == GROUP_ALL ? flow->ngroups - 1 : group - flow->first_group;
-}
-
-static int64_t group_at(const Dataflow *flow, int64_t place) {
-    const Layout *layout = &flow->machine->layout;
-    return place == flow->ngroups - 1 ? layout->first_group[GROUP_ALL] : flow->first_group + place;
-}
-
 /// Sum up what was said before end_ps. False: nothing, anywhere.
 static bool gather_news(Dataflow *flow, int64_t end_ps) {
     const Islands *islands = flow->islands;
@@ -78,7 +67,7 @@ static bool gather_news(Dataflow *flow, int64_t end_ps) {
         const IslandArrival *arrival = &islands->arrival.at[i];
         if (is_void(islands, arrival->island, arrival->round)) continue;
         if (arrival->at.actual_ps >= end_ps) continue;
-        GroupNews *news = &flow->news[group_place(flow, arrival->group)];
+        GroupNews *news = &flow->news[layout_meeting_index(&flow->machine->layout, arrival->group)];
         CHECK(news->kind < 0 || news->kind == arrival->kind,
               "group %lld: members disagree on the collective", (long long)arrival->group);
         news->at = clocks_max(news->at, arrival->at);
@@ -116,10 +105,11 @@ static bool gather_news(Dataflow *flow, int64_t end_ps) {
 
 /// Would the news complete a group?
 static bool completes(const Dataflow *flow, int64_t place) {
-    int64_t group = group_at(flow, place);
+    const Layout *layout = &flow->machine->layout;
     const GroupNews *news = &flow->news[place];
-    return news->count > 0 && flow->machine->arrival[group].count + news->count ==
-                                  layout_group_units(&flow->machine->layout, group).n;
+    int64_t group = layout_meeting_group(layout, place);
+    return news->count > 0 && flow->machine->group[place].arrival.count + news->count ==
+                                  layout_group_units(layout, group).n;
 }
 
 /// Earliest time at which a collective that begins before end_ps can be felt.
@@ -141,14 +131,14 @@ static void meet(Dataflow *flow, int64_t end_ps) {
         const GroupNews *news = &flow->news[place];
         if (news->count == 0) continue;
         bool begins = completes(flow, place);
-        Arrival *arrival = &machine->arrival[group_at(flow, place)];
+        Arrival *arrival = &machine->group[place].arrival;
         arrival->at = arrival->count == 0 ? news->at : clocks_max(arrival->at, news->at);
         arrival->count += news->count;
         if (!begins) continue;
         arrival->count = 0;
         Wire wire = {.type = WIRE_COLLECTIVE,
                      .step = (int32_t)news->step,
-                     .id = group_at(flow, place),
+                     .id = layout_meeting_group(&machine->layout, place),
                      .at = arrival->at,
                      .op = (int32_t)news->op,
                      .kind = (int32_t)news->kind};
@@ -561,15 +551,12 @@ static Status play_steps(Dataflow *flow, StepDone done, void *context, const vol
 
 Status dataflow_play(Machine *machine, StepDone done, void *context, const volatile int *stop) {
     Islands *islands = machine->islands;
-    const Layout *layout = &machine->layout;
-    Dataflow flow = {
-        .machine = machine,
-        .islands = islands,
-        .rings = islands->rings,
-        .comm = machine->comm,
-        .width_ps = FIRST_WIDTH_PS,
-        .first_group = layout->first_group[GROUP_DP],
-        .ngroups = layout->first_group[GROUP_DP + 1] - layout->first_group[GROUP_DP] + 1};
+    Dataflow flow = {.machine = machine,
+                     .islands = islands,
+                     .rings = islands->rings,
+                     .comm = machine->comm,
+                     .width_ps = FIRST_WIDTH_PS,
+                     .ngroups = layout_nmeeting(&machine->layout)};
     flow.news = memory_alloc(LABEL, sizeof(GroupNews) * (size_t)flow.ngroups);
     Status status = play_steps(&flow, done, context, stop);
     memory_free(LABEL, flow.news, sizeof(GroupNews) * (size_t)flow.ngroups);

@@ -3,7 +3,7 @@
 /// Idea.    memory.h knows how much each label has held at most; a table here says what a label grows with. Divided by how
 ///          many there are, that is what a larger machine or job will need:
 ///
-///              GPUs       units, their last step, the operations that wait for them, groups and paths between stages
+///              GPUs       units, their last step, the operations that wait for them, groups
 ///              links      that some transfer touches: their slots in engines, islands and rings
 ///              transfers  the most at once: their own state
 ///              uses       a link in a route: a collective over a machine has as many as links, so they are no part of

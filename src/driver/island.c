@@ -40,9 +40,9 @@ static bool could_be_islands(const Machine *machine) {
            (layout->stages == 1 || machine->cost.boundary_bytes > 0) && slots_are_replicas(machine);
 }
 
-static bool is_received(const Unit *unit, int side) {
+static bool is_received(const Machine *machine, const Unit *unit, int side) {
     Stream stream = side == CHANNEL_FROM_PREV ? STREAM_RECV_PREV : STREAM_RECV_NEXT;
-    return unit->program->stream_nops[stream] > 0;
+    return unit_program(machine, unit)->stream_nops[stream] > 0;
 }
 
 /// The lane of a slot, a new one if it has none; -1 if it is somebody else's, or there are too many.
@@ -76,22 +76,22 @@ static bool draft_channel(Islands *islands, int64_t index, int32_t c, Draft *dra
     ChannelShape *channel = &draft->shape.channel[c];
     draft->route[c] = -1;
     *channel = (ChannelShape){.first_use = (int32_t)draft->use.n};
-    if (!is_received(unit, c % CHANNEL_SIDES)) return true;
+    if (!is_received(machine, unit, c % CHANNEL_SIDES)) return true;
     Wire wire = {.id = unit->id * CHANNEL_SIDES + c % CHANNEL_SIDES,
                  .bytes = machine->cost.boundary_bytes};
-    Transfer transfer = network_transfer(machine, &wire);
+    HopEdges edges;
+    Transfer transfer = network_transfer(machine, &wire, &edges);
     Price price;
     Status status = ledger_open(islands->ledger, &transfer, &draft->route[c], &price);
     if (!status_is_ok(&status)) return false; // said again where it is met
     const Routes *routes = ledger_routes(islands->ledger);
     const Route *route = &routes->at[draft->route[c]];
-    int64_t from = network_sender(machine, wire.id);
     if (route->foreign) return false;
     channel->cap = price.level;
     channel->alone_ps = price.alone_ps;
     channel->unit_bytes = route->unit_bytes;
-    channel->latency_ps = network_message_latency_ps(machine, from, unit->id);
-    channel->sender = layout_stage(&machine->layout, from);
+    channel->latency_ps = network_message_latency_ps(machine, edges.from, unit->id);
+    channel->sender = layout_stage(&machine->layout, edges.from);
     channel->nuses = route->nuses;
     const RouteUse *uses = routes_uses(routes, route);
     for (int32_t u = 0; u < route->nuses; u++) {

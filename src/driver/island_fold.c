@@ -59,16 +59,15 @@ static bool route_is_even(const Islands *islands, int32_t r) {
 
 /// The same for all phases and rails of a group's collective.
 static bool collective_is_even(const Islands *islands, int64_t group, OpKind kind) {
-    Machine *machine = islands->machine;
-    Active *active = &machine->active[group];
+    const Machine *machine = islands->machine;
+    Active *active = &machine_group(machine, group)->active;
     Status status =
         network_plan(machine, group, kind, machine->job->network.eager_bytes + 1, &active->plan);
     bool even = status_is_ok(&status);
     for (int32_t r = 0; r < machine->layout.width && even; r++)
         for (int32_t p = 0; p < active->plan.nphases && even; p++) {
-            Rail *rail = &machine->rail[group * machine->layout.width + r];
-            *rail = (Rail){.machine = machine, .group = group, .rail = r, .phase = p};
-            Transfer transfer = network_phase(machine, rail, 0);
+            RailEdges edges = {.machine = machine, .group = group, .rail = r, .phase = p};
+            Transfer transfer = network_phase(machine, &edges, 0);
             Price price;
             int32_t route;
             status = ledger_open(islands->ledger, &transfer, &route, &price);

@@ -25,15 +25,15 @@ void island_set_compute(Islands *islands, const Unit *unit, int64_t end_ps) {
 /// Sends meet receives here; the message starts a latency later.
 static void meet(Islands *islands, Unit *receiver, ChannelSide side, bool is_send, Clocks begin) {
     Island *island = islands->current;
-    if (!channel_meet(&receiver->channel[side], is_send, receiver->id, &begin)) return;
+    if (!channel_meet(receiver, side, is_send, &begin)) return;
     int32_t c = stage_of(island, receiver) * CHANNEL_SIDES + (int32_t)side;
     const ChannelShape *shape = &island->shape->channel[c];
     island_touch_message(islands, island, c);
     island_touch_unit(islands, island, shape->sender);
     begin.actual_ps += shape->latency_ps;
     begin.alone_ps += shape->latency_ps;
-    *unit_received(receiver, side) = begin;
-    *unit_sent(&island->unit[shape->sender], side) = begin;
+    *unit_received(receiver, side) = clocks_nominal(begin);
+    *unit_sent(&island->unit[shape->sender], side) = clocks_nominal(begin);
     IslandMessage *message = &island->state->message[c];
     message->step = receiver->step;
     int64_t *time_ps = channel_time(islands, island, c);

@@ -45,6 +45,7 @@ Status layout_init(Layout *layout, const Cluster *cluster, const JobSpec *job, i
                        .gpus_per_node = spec->gpus_per_node,
                        .stages = parallel->size[DIM_PP]};
     TRY(check_shape(layout, parallel));
+    layout->stage_stride = parallel_group(parallel, 0, DIM_PP).stride / layout->width;
     int64_t job_gpus = parallel_nranks(parallel);
     TRY(placement_init(&layout->placement, &job->placement, cluster, job_gpus));
     if (job->placement.kind == PLACEMENT_RANDOM) list_nodes(layout);
@@ -60,6 +61,7 @@ Status layout_init(Layout *layout, const Cluster *cluster, const JobSpec *job, i
     };
     for (int kind = 0; kind < GROUP_KIND_N; kind++)
         layout->first_group[kind + 1] = layout->first_group[kind] + count[kind];
+    layout->nidle = job->model.tied_embeddings ? 0 : count[GROUP_EMBEDDING];
     return status_ok();
 }
 
@@ -93,13 +95,13 @@ int64_t layout_unit_at(const Layout *layout, int64_t slot) {
 }
 
 int32_t layout_stage(const Layout *layout, int64_t unit) {
-    return parallel_coordinate(layout->parallel, unit * layout->width, DIM_PP);
+    return (int32_t)(unit / layout->stage_stride % layout->stages);
 }
 
 int64_t layout_stage_neighbour(const Layout *layout, int64_t unit, int32_t distance) {
-    Group group = parallel_group(layout->parallel, unit * layout->width, DIM_PP);
-    int64_t stage = (layout_stage(layout, unit) + distance + group.n) % group.n;
-    return (group.first + stage * group.stride) / layout->width;
+    int32_t stage = layout_stage(layout, unit);
+    int32_t to = (stage + distance + layout->stages) % layout->stages;
+    return unit + (to - stage) * layout->stage_stride;
 }
 
 /// Dense index of a unit's DP group: the groups of member 0 of all units of one DP coordinate.
@@ -129,6 +131,24 @@ GroupKind layout_group_kind(const Layout *layout, int64_t group) {
 }
 
 int64_t layout_ngroups(const Layout *layout) { return layout->first_group[GROUP_KIND_N]; }
+
+int64_t layout_ngroups_of(const Layout *layout, GroupKind kind) {
+    return layout->first_group[kind + 1] - layout->first_group[kind];
+}
+
+int64_t layout_nmeeting(const Layout *layout) { return layout_ngroups(layout) - layout->nidle; }
+
+int64_t layout_meeting_index(const Layout *layout, int64_t group) {
+    const int64_t *first = layout->first_group;
+    if (group < first[GROUP_EMBEDDING]) return group;
+    CHECK(layout->nidle == 0 || group >= first[GROUP_EMBEDDING + 1], "group %lld never meets",
+          (long long)group);
+    return group - layout->nidle;
+}
+
+int64_t layout_meeting_group(const Layout *layout, int64_t index) {
+    return index < layout->first_group[GROUP_EMBEDDING] ? index : index + layout->nidle;
+}
 
 /// Group number `index` along a dimension: walk the other dimensions of the rank order, skipping this one.
 static Group group_at(const Layout *layout, int64_t index, Dimension dimension) {

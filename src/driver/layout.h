@@ -26,10 +26,13 @@ typedef struct Layout {
     int32_t width; ///< GPUs per unit
     int32_t gpus_per_node;
     int32_t stages;
+    int64_t stage_stride; ///< units from one stage to the next
     int64_t nunits;
     GpuId first_gpu; ///< of this MPI rank
     int64_t nslots;  ///< unit places on this MPI rank, spares included
     int64_t first_group[GROUP_KIND_N + 1];
+    int64_t
+        nidle; ///< groups that never meet: EMBEDDING ones, unless embeddings are tied over stages
 } Layout;
 
 /// MPI: local.  Fails: STATUS_RANGE (order does not begin with tp, width does not divide a node, job too large).
@@ -56,5 +59,10 @@ int64_t layout_group_of(const Layout *layout, int64_t unit, GroupKind kind);
 Group layout_group_units(const Layout *layout, int64_t group);
 GroupKind layout_group_kind(const Layout *layout, int64_t group);
 int64_t layout_ngroups(const Layout *layout);
+int64_t layout_ngroups_of(const Layout *layout, GroupKind kind);
+/// Groups that meet, numbered densely in the order of groups.
+int64_t layout_nmeeting(const Layout *layout);
+int64_t layout_meeting_index(const Layout *layout, int64_t group);
+int64_t layout_meeting_group(const Layout *layout, int64_t index);
 
 #endif

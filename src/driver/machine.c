@@ -50,52 +50,35 @@ static void place_units(Machine *machine) {
     machine->result = memory_alloc("driver.results", sizeof(StepResult) * nslots);
     for (int64_t slot = 0; slot < machine->layout.nslots; slot++) {
         Unit *unit = &machine->unit[slot];
-        unit->id = layout_unit_at(&machine->layout, slot);
+        unit->id = (int32_t)layout_unit_at(&machine->layout, slot);
         unit->first_done = -1;
         if (unit->id < 0) continue;
         unit->stage = layout_stage(&machine->layout, unit->id);
-        unit->program = &machine->program[unit->stage];
         machine->nlocal++;
     }
 }
 
-/// Sort local units by group (counting sort), so that a group's local members are a range.
-static void list_members(Machine *machine) {
-    int64_t ngroups = layout_ngroups(&machine->layout);
-    machine->member_first = memory_alloc("driver.members", sizeof(int64_t) * (size_t)(ngroups + 1));
-    machine->member_slot =
-        memory_alloc("driver.members", sizeof(int64_t) * (size_t)(GROUP_KIND_N * machine->nlocal));
-    for (int pass = 0; pass < 2; pass++) {
-        for (int64_t slot = machine->layout.nslots - 1; slot >= 0; slot--) {
-            int64_t id = machine->unit[slot].id;
-            for (int kind = 0; id >= 0 && kind < GROUP_KIND_N; kind++) {
-                int64_t group = layout_group_of(&machine->layout, id, (GroupKind)kind);
-                if (group < 0) continue;
-                if (pass == 0) {
-                    machine->member_first[group]++;
-                } else {
-                    machine->member_slot[--machine->member_first[group]] = slot;
-                }
-            }
-        }
-        int64_t sum = 0;
-        for (int64_t group = 0; group <= ngroups && pass == 0; group++) {
-            if (group < ngroups) sum += machine->member_first[group];
-            machine->member_first[group] = sum;
-        }
-    }
-}
-
 static void make_groups(Machine *machine) {
-    size_t ngroups = (size_t)layout_ngroups(&machine->layout);
-    size_t channels = (size_t)(machine->layout.nunits * CHANNEL_SIDES);
-    machine->arrival = memory_alloc("driver.groups", sizeof(Arrival) * ngroups);
-    machine->active = memory_alloc("driver.groups", sizeof(Active) * ngroups);
+    size_t ngroups = (size_t)layout_nmeeting(&machine->layout);
+    machine->group = memory_alloc("driver.groups", sizeof(GroupState) * ngroups);
+    for (size_t g = 0; g < ngroups; g++) machine->group[g].latency_ps = -1;
     machine->rail =
         memory_alloc("driver.groups", sizeof(Rail) * ngroups * (size_t)machine->layout.width);
-    machine->group_latency_ps = memory_alloc("driver.groups", sizeof(int64_t) * ngroups);
-    for (size_t group = 0; group < ngroups; group++) machine->group_latency_ps[group] = -1;
-    machine->hop = memory_alloc("driver.hops", sizeof(HopEdges) * channels);
+}
+
+/// Nominal work of a step, by stage.
+static void sum_work(Machine *machine) {
+    int32_t stages = machine->layout.stages;
+    machine->work = memory_alloc("driver.work", sizeof(NominalWork) * (size_t)stages);
+    for (int32_t stage = 0; stage < stages; stage++) {
+        const Program *program = &machine->program[stage];
+        for (int32_t i = 0; i < program->stream_nops[STREAM_COMPUTE]; i++) {
+            const Op *op = &program->op[program->stream_op[STREAM_COMPUTE][i]];
+            NominalWork work = unit_work(machine, stage, op);
+            machine->work[stage].compute_ps += work.compute_ps;
+            machine->work[stage].tp_ps += work.tp_ps;
+        }
+    }
 }
 
 Status machine_create(const RunSpec *run, const Cluster *cluster, Comm *comm, Machine **out) {
@@ -108,19 +91,21 @@ Status machine_create(const RunSpec *run, const Cluster *cluster, Comm *comm, Ma
     machine->rank = comm_rank(comm);
     machine->nranks = comm_nranks(comm);
     machine->steps = machine->job->steps;
-    machine->done.free = -1;
-    machine->done.at.label = "driver.done";
     machine->failure = status_ok();
     const JobSpec *job = machine->job;
     TRY(layout_init(&machine->layout, cluster, job, machine->rank, machine->nranks));
+    REQUIRE(machine->layout.nunits <= INT32_MAX / CHANNEL_SIDES, STATUS_RANGE,
+            "%lld tensor-parallel groups are more than %d", (long long)machine->layout.nunits,
+            INT32_MAX / CHANNEL_SIDES);
     const ClusterSpec *spec = cluster_spec(cluster);
     TRY(step_cost_init(&machine->cost, &job->model, &job->parallel, &job->training, &spec->gpu,
                        &spec->scale_up));
     TRY(step_cost_check_memory(&machine->cost, &spec->gpu));
     TRY(build_programs(machine));
     place_units(machine);
-    list_members(machine);
+    members_list(machine);
     make_groups(machine);
+    done_open(machine);
     machine->exchange = exchange_create(comm);
     return status_ok();
 }
@@ -130,6 +115,7 @@ static bool owns_link(const void *owner, LinkId link) { return load_owns(owner, 
 void machine_open_engine(Machine *machine, int64_t interval_ps) {
     machine->ops = engine_ops_of(machine->run->engine);
     machine->interval_ps = machine->intervals.width_ps = interval_ps;
+    sum_work(machine);
     machine->lookahead_ps = network_lookahead_ps(machine);
     machine->owner = (LoadOwner){
         .cluster = machine->cluster, .nodes = machine->layout.nodes, .rank = machine->rank};
@@ -161,17 +147,12 @@ void machine_begin_cycle(Machine *machine, int64_t now_ps, bool quiet) {
 }
 
 static void free_groups(Machine *machine) {
-    size_t ngroups = (size_t)layout_ngroups(&machine->layout);
-    memory_free("driver.groups", machine->arrival, sizeof(Arrival) * ngroups);
-    memory_free("driver.groups", machine->active, sizeof(Active) * ngroups);
+    size_t ngroups = (size_t)layout_nmeeting(&machine->layout);
+    memory_free("driver.groups", machine->group, sizeof(GroupState) * ngroups);
     memory_free("driver.groups", machine->rail,
                 sizeof(Rail) * ngroups * (size_t)machine->layout.width);
-    memory_free("driver.groups", machine->group_latency_ps, sizeof(int64_t) * ngroups);
-    memory_free("driver.hops", machine->hop,
-                sizeof(HopEdges) * (size_t)(machine->layout.nunits * CHANNEL_SIDES));
-    memory_free("driver.members", machine->member_first, sizeof(int64_t) * (ngroups + 1));
-    memory_free("driver.members", machine->member_slot,
-                sizeof(int64_t) * (size_t)(GROUP_KIND_N * machine->nlocal));
+    members_release(machine);
+    done_close(machine);
 }
 
 void machine_destroy(Machine *machine) {
@@ -183,6 +164,7 @@ void machine_destroy(Machine *machine) {
     quiet_release(machine);
     size_t nslots = (size_t)machine->layout.nslots;
     layout_fini(&machine->layout);
+    memory_free("driver.work", machine->work, sizeof(NominalWork) * (size_t)machine->layout.stages);
     memory_free("driver.units", machine->unit, sizeof(Unit) * nslots);
     memory_free("driver.results", machine->result, sizeof(StepResult) * nslots);
     if (machine->program) {
@@ -193,7 +175,6 @@ void machine_destroy(Machine *machine) {
     }
     step_cost_fini(&machine->cost);
     heap_free(&machine->heap);
-    array_free(&machine->done.at);
     array_free(&machine->row);
     memory_free("driver.machine", machine, sizeof *machine);
 }

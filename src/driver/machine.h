@@ -1,12 +1,23 @@
 /// machine.h: the state of one MPI rank that plays a training job; shared by the files of the driver.
 ///
-/// Idea.    unit.c moves the cursors of local units through their programs; match.c lets sends meet receives and
-///          members meet in collectives; network.c turns them into transfers and completions back into finished
-///          operations; quiet.c says how long a rank concerns nobody else; step_dist.c is the loop over time windows
-///          and ranks. Where replicas share no link, they are played as islands instead (island.h), by the same
-///          units. What leaves a rank is a Wire. Each rank plays the programs of its own units. Messages on links
-///          of one rank stay private to its engine; collectives, messages between ranks, and what comes to share
-///          links with them are announced to the engines of all ranks, so that rates agree to the bit.
+/// Idea.    unit.c moves the cursors of local units through their programs; done.c keeps what an operation leaves to
+///          those that wait for it; match.c lets sends meet receives and members (members.c) meet in collectives;
+///          network.c turns them into transfers and completions back into finished operations; quiet.c says how long a
+///          rank concerns nobody else; step_dist.c is the loop over time windows and ranks. Where replicas share no
+///          link, they are played as islands instead (island.h), by the same units. What leaves a rank is a Wire. Each
+///          rank plays the programs of its own units. Messages on links of one rank stay private to its engine;
+///          collectives, messages between ranks, and what comes to share links with them are announced to the engines
+///          of all ranks, so that rates agree to the bit.
+///          What a rank keeps of each unit bounds the machine that fits. What the units of a stage or the members of a
+///          group have in common is kept once, what follows from a unit's number is computed:
+///
+///              bytes a unit                              340: Unit, its StepResult, its place among its group's members
+///              bytes an operation waited for in its unit  48: Done; at most one a unit in the main job
+///              bytes a collective waited for              32: Outcome, for all members of a group
+///              bytes a group of w rails                  200 + 16 w: GroupState, Rail
+///
+///          A unit is tp GPUs: in the main job (tp 8) 42.6 bytes a GPU, and 6 for what is waited for. Arrays that have
+///          become large keep up to a sixteenth more room. Not counted: programs, islands, engines.
 /// Limits.  Announced transfers are replicated: that part of the engine's work does not shrink with the ranks.
 #ifndef COLOSSIM_DRIVER_MACHINE_H
 #define COLOSSIM_DRIVER_MACHINE_H
@@ -29,14 +40,12 @@
 #include "trace/trace.h"
 #include "workload/cost.h"
 
-/// A finished operation that operations of other streams of its unit still wait for: its Release, packed.
+/// A finished operation that operations of other streams of its unit still wait for.
 typedef struct Done {
-    Clocks at;
-    int64_t slowed_ps;
+    Outcome outcome;
     int32_t op;
-    int32_t next;          ///< in the unit's list or the free list; -1 ends
-    uint32_t waiters : 24; ///< not yet served
-    uint32_t kind : 8;     ///< TracePart
+    int32_t next;    ///< in the unit's list or the free list; -1 ends
+    int32_t waiters; ///< not yet served
 } Done;
 
 /// Records of finished operations of some units.
@@ -44,6 +53,13 @@ typedef struct DonePool {
     ARRAY_OF(Done) at;
     int32_t free; ///< chained through `next`; -1: none
 } DonePool;
+
+/// What collectives of DP groups have left to members here, see done.c.
+typedef struct Outcomes {
+    Outcome *at;
+    int64_t *first;  ///< [DP groups + 1] in `at`
+    int32_t **place; ///< [stages][operations of the DP stream + 1] how many are waited for before
+} Outcomes;
 
 /// How far some units have come.
 typedef struct StepCount {
@@ -58,41 +74,36 @@ static inline void step_forget(StepCount *count, int32_t step) {
     count->fingerprint[step & 1] = count->begins[step & 1] = 0;
 }
 
-typedef struct StreamState {
-    int32_t issued, done; ///< operations of this step; the stream is busy while issued > done
-    Clocks
-        free; ///< when its last operation ended; of a message under way: begin, and what its shadows were
-} StreamState;
-
 typedef enum ChannelSide { CHANNEL_FROM_PREV, CHANNEL_FROM_NEXT, CHANNEL_SIDES } ChannelSide;
 
-/// Where the sends of a neighbour meet the receives of a unit: at most one of both waits, since streams are in order.
-typedef struct Channel {
-    bool posted, ready; ///< who waits
-    Clocks at;          ///< since when
-} Channel;
-
+/// A tensor-parallel group of GPUs and how far it has come.
 typedef struct Unit {
-    int64_t id;
-    const Program *program;
+    int32_t id; ///< -1: a spare
     int32_t stage, step;
-    StreamState stream[STREAM_N];
-    Channel channel[CHANNEL_SIDES];
-    int32_t first_done;
-    int32_t sharing; ///< network collectives under way on its GPUs
-    bool computing;
-    int64_t compute_end_ps;
-    int64_t sharing_ps; ///< slowdown of the current operation by sharing
-    int64_t factor;     ///< this step's time multiplier, the largest over its GPUs
+    int32_t first_done;     ///< in the pool, -1: none
+    int32_t done[STREAM_N]; ///< operations of this step
+    int16_t sharing;        ///< network collectives under way on its GPUs
+    uint8_t busy;           ///< streams, as bits: one more operation is under way
+    // Where the sends of a neighbour meet the receives of this unit: sides, as bits. At most one of both waits, since
+    // streams are in order.
+    uint8_t posted, ready;
+    int64_t factor; ///< this step's time multiplier, the largest over its GPUs
     int64_t step_start_ps;
-    int64_t part_ps[TRACE_PART_N]; ///< of this step so far
+    int64_t compute_end_ps; ///< of the operation under way, or the last
+    NominalClocks free
+        [STREAM_N]; ///< when its last operation ended; of a message under way: begin, and what its shadows were
+    Clocks met[CHANNEL_SIDES];  ///< since when who waits there does
+    int64_t part_ps[ACCOUNT_N]; ///< of this step so far
 } Unit;
 
 /// What a unit's last finished step was.
 typedef struct StepResult {
-    int64_t start_ps, end_ps;
-    int64_t part_ps[TRACE_PART_N];
+    int64_t end_ps;
+    int64_t part_ps[ACCOUNT_N];
 } StepResult;
+
+_Static_assert(sizeof(Unit) + sizeof(StepResult) + sizeof(int32_t) <= 340 && sizeof(Done) <= 48,
+               "bytes a unit, see above");
 
 /// Local members of a group that have arrived, and, at the group's home rank, those of other ranks.
 typedef struct Arrival {
@@ -112,19 +123,34 @@ typedef struct Active {
     int64_t alone_ps; ///< from the last arrival to the end, had it been alone; largest over rails
 } Active;
 
-/// One rail of a collective under way: its phase, and what its edges are computed from.
+/// A group that meets.
+typedef struct GroupState {
+    Arrival arrival; ///< the part of other ranks only at the group's home rank
+    Active active;
+    int64_t latency_ps; ///< mean edge latency of the ring, -1: not yet computed
+} GroupState;
+
+/// One rail of a collective under way.
 typedef struct Rail {
-    const struct Machine *machine;
-    int64_t group;
-    int32_t rail, phase;
     int64_t alone_ps; ///< of the finished phases, gaps included
+    int32_t phase;
 } Rail;
 
-/// The rails of a message between two stages.
+_Static_assert(sizeof(GroupState) <= 200 && sizeof(Rail) <= 16 && sizeof(Outcome) <= 32,
+               "bytes a group, see above");
+
+/// What the edges of a message between two stages, and those of a phase of a collective, are computed from while an
+/// engine is handed the transfer.
 typedef struct HopEdges {
     const struct Machine *machine;
     int64_t from, to; ///< units
 } HopEdges;
+
+typedef struct RailEdges {
+    const struct Machine *machine;
+    int64_t group;
+    int32_t rail, phase;
+} RailEdges;
 
 typedef enum WireType {
     WIRE_READY,
@@ -180,18 +206,17 @@ typedef struct Machine {
     const EngineOps *ops;
     Engine *engine;
     Heap heap;
-    Unit *unit;         ///< [layout.nslots]; id -1 for a spare
+    NominalWork *work;  ///< [stages] of a step, once the engine is open
+    Unit *unit;         ///< [layout.nslots]
     StepResult *result; ///< [layout.nslots]
     int64_t nlocal;     ///< units here
     DonePool done;
-    struct Islands *islands;   ///< island.h; NULL: units are played event by event
-    Arrival *arrival;          ///< [ngroups]; the part of other ranks only at the group's home rank
-    int64_t *group_latency_ps; ///< [ngroups] mean edge latency of the ring, -1: not yet computed
-    int64_t *member_first;     ///< [ngroups + 1] local members of each group ...
-    int64_t *member_slot;      ///< ... as slots
-    Active *active;            ///< [ngroups]
-    Rail *rail;                ///< [ngroups * width]
-    HopEdges *hop;             ///< [nunits * CHANNEL_SIDES] by channel id
+    Outcomes outcomes;
+    struct Islands *islands; ///< island.h; NULL: units are played event by event
+    GroupState *group;       ///< [layout_nmeeting], see machine_group
+    Rail *rail;              ///< [layout_nmeeting * width]
+    int32_t *member_first;   ///< [DP groups + 1] local members of each DP group ...
+    int32_t *member_slot;    ///< ... as slots
     ARRAY_OF(CollectiveRow) row;
     int64_t sent;         ///< wires put since the last exchange
     int64_t lookahead_ps; ///< network_lookahead_ps
@@ -227,14 +252,36 @@ void machine_destroy(Machine *machine);
 /// under way.  MPI: local.
 void machine_begin_cycle(Machine *machine, int64_t now_ps, bool quiet);
 
-/// unit.c. A send (or a receive) comes to a channel. True if the other is there: *at becomes the later of both.
-bool channel_meet(Channel *channel, bool is_send, int64_t unit, Clocks *at);
-/// Clocks of the message under way, at its receiver or its sender, on a side of the receiver.
-static inline Clocks *unit_received(Unit *unit, ChannelSide side) {
-    return &unit->stream[side == CHANNEL_FROM_PREV ? STREAM_RECV_PREV : STREAM_RECV_NEXT].free;
+static inline GroupState *machine_group(const Machine *machine, int64_t group) {
+    return &machine->group[layout_meeting_index(&machine->layout, group)];
 }
-static inline Clocks *unit_sent(Unit *unit, ChannelSide side) {
-    return &unit->stream[side == CHANNEL_FROM_PREV ? STREAM_SEND_NEXT : STREAM_SEND_PREV].free;
+static inline const Program *unit_program(const Machine *machine, const Unit *unit) {
+    return &machine->program[unit->stage];
+}
+
+/// members.c. List the local members of groups.
+void members_list(Machine *machine);
+void members_release(Machine *machine);
+int64_t members_count(const Machine *machine, int64_t group);
+/// The next local member of a group in the order of slots, NULL: no more. *cursor begins with 0.
+Unit *members_next(Machine *machine, int64_t group, int64_t *cursor);
+
+/// done.c. Keep what an operation leaves to those that wait for it.
+void done_keep(Machine *machine, Unit *unit, int32_t op, const Outcome *outcome);
+/// Take what the operations that `op` waits for have left; returns how many. What the last has taken is gone.
+int32_t done_take(Machine *machine, Unit *unit, const Op *op, Release release[PROGRAM_WAITS]);
+/// Room for what collectives leave.
+void done_open(Machine *machine);
+void done_close(Machine *machine);
+
+/// unit.c. A send (or a receive) comes to a channel. True if the other is there: *at becomes the later of both.
+bool channel_meet(Unit *receiver, ChannelSide side, bool is_send, Clocks *at);
+/// Clocks of the message under way, at its receiver or its sender, on a side of the receiver.
+static inline NominalClocks *unit_received(Unit *unit, ChannelSide side) {
+    return &unit->free[side == CHANNEL_FROM_PREV ? STREAM_RECV_PREV : STREAM_RECV_NEXT];
+}
+static inline NominalClocks *unit_sent(Unit *unit, ChannelSide side) {
+    return &unit->free[side == CHANNEL_FROM_PREV ? STREAM_SEND_NEXT : STREAM_SEND_PREV];
 }
 /// unit.c: issue what can be issued.
 void unit_begin(Machine *machine, Unit *unit, int64_t now_ps);
@@ -243,11 +290,17 @@ void unit_finish_op(Machine *machine, Unit *unit, int32_t op, Clocks end, int64_
 void unit_compute_due(Machine *machine, Unit *unit, int64_t now_ps);
 void unit_share(Machine *machine, Unit *unit, int32_t change, int64_t now_ps);
 Unit *machine_unit(Machine *machine, int64_t unit); ///< NULL if not local
-/// Nominal compute and exposed tensor-parallel time of a compute operation of a stage.
-void unit_nominal(const Machine *machine, int32_t stage, const Op *op, int64_t *compute_ps,
-                  int64_t *tp_ps);
+/// Nominal work of a compute operation of a stage.
+NominalWork unit_work(const Machine *machine, int32_t stage, const Op *op);
+static inline bool unit_is_busy(const Unit *unit, Stream stream) {
+    return unit->busy >> stream & 1;
+}
+/// How many operations of a stream have been issued.
+static inline int32_t unit_issued(const Unit *unit, Stream stream) {
+    return unit->done[stream] + unit_is_busy(unit, stream);
+}
 /// Index of the operation a busy stream works on.
-int32_t unit_current_op(const Unit *unit, Stream stream);
+int32_t unit_current_op(const Machine *machine, const Unit *unit, Stream stream);
 
 /// match.c: sends meet receives, members meet.
 void match_send(Machine *machine, Unit *unit, const Op *op, Clocks at);
@@ -266,13 +319,13 @@ bool network_is_private(Machine *machine, const Wire *wire);
 /// Take in a message that another rank has exposed.
 void network_adopt(Machine *machine, const Wire *wire, const TransferState *state);
 void network_collective(Machine *machine, const Wire *wire);
-/// Transfer of the phase that a rail of machine->active[group] is at.
-Transfer network_phase(const Machine *machine, Rail *rail, int64_t after_ps);
+/// Transfer of a phase of the collective that a group is at; *edges, which name it, are borrowed.
+Transfer network_phase(const Machine *machine, const RailEdges *edges, int64_t after_ps);
 void network_complete(Machine *machine, const Completion *completion);
 /// The failure of the run: the first in simulated time on any rank, the same text on all.  MPI: collective.
 Status network_agree_failure(const Machine *machine);
-/// The message of a wire as the engine takes it.
-Transfer network_transfer(Machine *machine, const Wire *wire);
+/// The message of a wire as the engine takes it; *edges are filled in and borrowed.
+Transfer network_transfer(const Machine *machine, const Wire *wire, HopEdges *edges);
 /// Its end, for those of its units that are here (else NULL).
 void network_end_message(Machine *machine, const Completion *done, Unit *receiver, Unit *sender,
                          StepCount *count);

@@ -39,12 +39,12 @@ void match_expose(Machine *machine) {
             Unit *receiver = machine_unit(machine, state[i].tag / CHANNEL_SIDES);
             CHECK(receiver, "message %lld was exposed where it was not known",
                   (long long)state[i].tag);
+            ChannelSide side = (ChannelSide)(state[i].tag % CHANNEL_SIDES);
             ExposedWire exposed = {
                 .wire = {.type = WIRE_EXPOSED,
                          .step = receiver->step,
                          .id = state[i].tag,
-                         .at =
-                             *unit_received(receiver, (ChannelSide)(state[i].tag % CHANNEL_SIDES)),
+                         .at = clocks_at(state[i].start_ps, *unit_received(receiver, side)),
                          .bytes = machine->cost.boundary_bytes},
                 .state = state[i],
             };
@@ -55,7 +55,7 @@ void match_expose(Machine *machine) {
 /// A send or a receive comes to a channel of a unit here.
 static void meet(Machine *machine, Unit *unit, ChannelSide side, bool is_send, Clocks begin,
                  int64_t bytes) {
-    if (!channel_meet(&unit->channel[side], is_send, unit->id, &begin)) return;
+    if (!channel_meet(unit, side, is_send, &begin)) return;
     int64_t id = unit->id * CHANNEL_SIDES + (int64_t)side;
     int64_t latency_ps =
         network_message_latency_ps(machine, network_sender(machine, id), id / CHANNEL_SIDES);
@@ -113,7 +113,7 @@ static int home_of(const Machine *machine, int64_t group) {
 }
 
 void match_arrive(Machine *machine, Unit *unit, int32_t index, Clocks at) {
-    const Op *op = &unit->program->op[index];
+    const Op *op = &unit_program(machine, unit)->op[index];
     int64_t group = group_of_op(machine, unit, op->kind);
     CHECK(group >= 0, "unit %lld has no group for %s", (long long)unit->id, op_kind_name(op->kind));
     if (layout_group_units(&machine->layout, group).n == 1) {
@@ -128,9 +128,9 @@ void match_arrive(Machine *machine, Unit *unit, int32_t index, Clocks at) {
           "unit %lld reaches %s at %lld ps, but the others were told not before %lld ps",
           (long long)unit->id, op_kind_name(op->kind), (long long)at.actual_ps,
           (long long)machine->promised_ps);
-    Arrival *arrival = &machine->arrival[group];
+    Arrival *arrival = &machine_group(machine, group)->arrival;
     arrival->local_at = arrival->local_count == 0 ? at : clocks_max(arrival->local_at, at);
-    int64_t members = machine->member_first[group + 1] - machine->member_first[group];
+    int64_t members = members_count(machine, group);
     if (++arrival->local_count < members) return;
     arrival->local_count = 0;
     Wire wire = {.type = WIRE_ARRIVAL,
@@ -144,7 +144,7 @@ void match_arrive(Machine *machine, Unit *unit, int32_t index, Clocks at) {
 }
 
 static void apply_arrival(Machine *machine, const Wire *wire) {
-    Arrival *arrival = &machine->arrival[wire->id];
+    Arrival *arrival = &machine_group(machine, wire->id)->arrival;
     CHECK(arrival->count == 0 || arrival->kind == wire->kind,
           "group %lld: members disagree on the collective", (long long)wire->id);
     arrival->at = arrival->count == 0 ? wire->at : clocks_max(arrival->at, wire->at);

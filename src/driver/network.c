@@ -55,17 +55,15 @@ static Edge hop_edge(const void *context, int64_t i) {
                   .weight = 1};
 }
 
-Transfer network_transfer(Machine *machine, const Wire *wire) {
-    HopEdges *hop = &machine->hop[wire->id];
-    if (!hop->machine)
-        *hop = (HopEdges){.machine = machine,
-                          .from = network_sender(machine, wire->id),
-                          .to = wire->id / CHANNEL_SIDES};
+Transfer network_transfer(const Machine *machine, const Wire *wire, HopEdges *edges) {
+    *edges = (HopEdges){.machine = machine,
+                        .from = network_sender(machine, wire->id),
+                        .to = wire->id / CHANNEL_SIDES};
     return (Transfer){
         .tag = wire->id,
         .edges = {.nedges = machine->layout.width,
                   .edge = hop_edge,
-                  .context = hop,
+                  .context = edges,
                   .key = rng_mix(1, (uint64_t)wire->id)},
         .kind = TRANSFER_PP,
         .step = wire->step,
@@ -78,41 +76,39 @@ Transfer network_transfer(Machine *machine, const Wire *wire) {
 }
 
 /// When both ends of a message had come to it.
-static int64_t matched_ps(const Machine *machine, const Wire *wire) {
-    return wire->at.actual_ps - network_message_latency_ps(machine, machine->hop[wire->id].from,
-                                                           wire->id / CHANNEL_SIDES);
+static int64_t matched_ps(const Wire *wire, const HopEdges *hop) {
+    return wire->at.actual_ps - network_message_latency_ps(hop->machine, hop->from, hop->to);
 }
 
 void network_message(Machine *machine, const Wire *wire, bool announced) {
-    int64_t to = wire->id / CHANNEL_SIDES;
     ChannelSide side = (ChannelSide)(wire->id % CHANNEL_SIDES);
-    Transfer transfer = network_transfer(machine, wire);
+    HopEdges hop;
+    Transfer transfer = network_transfer(machine, wire, &hop);
     transfer.announced = announced;
-    Unit *receiver = machine_unit(machine, to),
-         *sender = machine_unit(machine, machine->hop[wire->id].from);
-    if (receiver) *unit_received(receiver, side) = wire->at;
-    if (sender) *unit_sent(sender, side) = wire->at;
-    submit(machine, &transfer, matched_ps(machine, wire));
+    Unit *receiver = machine_unit(machine, hop.to), *sender = machine_unit(machine, hop.from);
+    if (receiver) *unit_received(receiver, side) = clocks_nominal(wire->at);
+    if (sender) *unit_sent(sender, side) = clocks_nominal(wire->at);
+    submit(machine, &transfer, matched_ps(wire, &hop));
 }
 
 bool network_is_private(Machine *machine, const Wire *wire) {
     if (machine->all_known) return false;
     // A later phase starts the moment the one before ends: too soon to tell other ranks what is on its links.
     if (machine->job->network.dp_algorithm == ALGORITHM_HALVING_DOUBLING) return false;
-    int64_t from = network_sender(machine, wire->id);
-    if (!machine_unit(machine, wire->id / CHANNEL_SIDES) || !machine_unit(machine, from))
-        return false;
-    Transfer transfer = network_transfer(machine, wire);
+    HopEdges hop;
+    Transfer transfer = network_transfer(machine, wire, &hop);
+    if (!machine_unit(machine, hop.to) || !machine_unit(machine, hop.from)) return false;
     bool is_private = false;
     Status status = machine->ops->is_private(machine->engine, &transfer, &is_private);
     return status_is_ok(&status) && is_private; // an error is met again when it is sent
 }
 
 void network_adopt(Machine *machine, const Wire *wire, const TransferState *state) {
-    Transfer transfer = network_transfer(machine, wire);
+    HopEdges hop;
+    Transfer transfer = network_transfer(machine, wire, &hop);
     transfer.announced = true;
     Status status = machine->ops->adopt(machine->engine, &transfer, state);
-    keep_failure(machine, &status, matched_ps(machine, wire), wire->id);
+    keep_failure(machine, &status, matched_ps(wire, &hop), wire->id);
 }
 
 void network_end_message(Machine *machine, const Completion *done, Unit *receiver, Unit *sender,
@@ -123,43 +119,42 @@ void network_end_message(Machine *machine, const Completion *done, Unit *receive
     int64_t begin_ps = machine->cycle.begin.actual_ps;
     int64_t start_ps = done->start_ps - begin_ps, end_ps = done->end_ps - begin_ps;
     if (receiver) {
-        Clocks end = *unit_received(receiver, side);
-        end.actual_ps = done->end_ps;
+        Clocks end = clocks_at(done->end_ps, *unit_received(receiver, side));
         end.alone_ps += done->alone_ps;
         count->fingerprint[receiver->step & 1] +=
             machine->islands
                 ? island_fingerprint(machine->islands, receiver, (int)side, start_ps, end_ps)
                 : fingerprint_of(done->tag, start_ps, end_ps);
         Stream stream = side == CHANNEL_FROM_PREV ? STREAM_RECV_PREV : STREAM_RECV_NEXT;
-        unit_finish_op(machine, receiver, unit_current_op(receiver, stream), end, slowed_ps,
-                       done->end_ps);
+        unit_finish_op(machine, receiver, unit_current_op(machine, receiver, stream), end,
+                       slowed_ps, done->end_ps);
     }
     if (sender) {
-        Clocks end = *unit_sent(sender, side);
-        end.actual_ps = done->end_ps;
+        Clocks end = clocks_at(done->end_ps, *unit_sent(sender, side));
         end.alone_ps += done->alone_ps;
         Stream stream = side == CHANNEL_FROM_PREV ? STREAM_SEND_NEXT : STREAM_SEND_PREV;
-        unit_finish_op(machine, sender, unit_current_op(sender, stream), end, slowed_ps,
+        unit_finish_op(machine, sender, unit_current_op(machine, sender, stream), end, slowed_ps,
                        done->end_ps);
     }
 }
 
 static void complete_message(Machine *machine, const Completion *done) {
     network_end_message(machine, done, machine_unit(machine, done->tag / CHANNEL_SIDES),
-                        machine_unit(machine, machine->hop[done->tag].from), &machine->count);
+                        machine_unit(machine, network_sender(machine, done->tag)), &machine->count);
 }
 
-static GpuId rail_member(const Rail *rail, int64_t i) {
-    const Layout *layout = &rail->machine->layout;
-    Group units = layout_group_units(layout, rail->group);
-    return layout_gpu(layout, units.first + i * units.stride, rail->rail);
+static GpuId rail_member(const RailEdges *edges, int64_t i) {
+    const Layout *layout = &edges->machine->layout;
+    Group units = layout_group_units(layout, edges->group);
+    return layout_gpu(layout, units.first + i * units.stride, edges->rail);
 }
 
 static Edge rail_edge(const void *context, int64_t i) {
-    const Rail *rail = context;
-    PhaseEdge edge = collective_edge(&rail->machine->active[rail->group].plan, rail->phase, i);
-    return (Edge){.src = rail_member(rail, edge.src),
-                  .dst = rail_member(rail, edge.dst),
+    const RailEdges *edges = context;
+    const CollectivePlan *plan = &machine_group(edges->machine, edges->group)->active.plan;
+    PhaseEdge edge = collective_edge(plan, edges->phase, i);
+    return (Edge){.src = rail_member(edges, edge.src),
+                  .dst = rail_member(edges, edge.dst),
                   .weight = edge.weight};
 }
 
@@ -182,17 +177,14 @@ static int32_t members_per_node(const Layout *layout, Group units) {
 }
 
 /// A group, as members by their first rail.
-static GpuId first_rail_member(const void *context, int64_t i) {
-    const Rail *rail = context;
-    return rail_member(rail, i);
-}
+static GpuId first_rail_member(const void *context, int64_t i) { return rail_member(context, i); }
 
 static int64_t ring_latency_ps(const Machine *machine, int64_t group) {
-    int64_t *cached = &machine->group_latency_ps[group];
+    int64_t *cached = &machine_group(machine, group)->latency_ps;
     if (*cached >= 0) return *cached;
     Group units = layout_group_units(&machine->layout, group);
-    Rail rail = {.machine = machine, .group = group};
-    Members members = {.n = units.n, .member = first_rail_member, .context = &rail};
+    RailEdges first_rail = {.machine = machine, .group = group};
+    Members members = {.n = units.n, .member = first_rail_member, .context = &first_rail};
     *cached = network_ring_latency_ps(machine->cluster, &members,
                                       members_per_node(&machine->layout, units));
     return *cached;
@@ -215,32 +207,36 @@ static int64_t bytes_of(const Machine *machine, const Wire *wire) {
     return bytes * (op->part + 1) / op->parts - bytes * op->part / op->parts;
 }
 
-static uint64_t rail_key(const Machine *machine, const Rail *rail, const CollectivePlan *plan) {
+/// Number of a rail among those of all groups.
+static int64_t rail_number(const Machine *machine, int64_t group, int32_t rail) {
+    return group * machine->layout.width + rail;
+}
+
+static uint64_t rail_key(const RailEdges *edges, const CollectivePlan *plan) {
     uint64_t shape = (uint64_t)plan->spec.algorithm << 16 | (uint64_t)plan->spec.kind << 8 |
-                     (uint64_t)rail->phase;
-    return rng_mix(2 + shape, (uint64_t)(rail - machine->rail));
+                     (uint64_t)edges->phase;
+    return rng_mix(2 + shape, (uint64_t)rail_number(edges->machine, edges->group, edges->rail));
 }
 
 uint64_t network_connection(const Machine *machine, int64_t group, int32_t rail) {
-    return (uint64_t)(group * machine->layout.width + rail) + CONNECTION_MESSAGES + 1;
+    return (uint64_t)rail_number(machine, group, rail) + CONNECTION_MESSAGES + 1;
 }
 
-Transfer network_phase(const Machine *machine, Rail *rail, int64_t after_ps) {
-    const Active *active = &machine->active[rail->group];
-    Phase phase = collective_phase(&active->plan, rail->phase);
-    rail->alone_ps += phase.fill_ps;
-    int64_t index = rail - machine->rail;
+Transfer network_phase(const Machine *machine, const RailEdges *edges, int64_t after_ps) {
+    const Active *active = &machine_group(machine, edges->group)->active;
+    Phase phase = collective_phase(&active->plan, edges->phase);
     return (Transfer){
-        .tag = machine->layout.nunits * CHANNEL_SIDES + index,
+        .tag = machine->layout.nunits * CHANNEL_SIDES +
+               rail_number(machine, edges->group, edges->rail),
         .edges = {.nedges = phase.nedges,
                   .edge = rail_edge,
-                  .context = rail,
-                  .key = rail_key(machine, rail, &active->plan)},
+                  .context = edges,
+                  .key = rail_key(edges, &active->plan)},
         .kind = TRANSFER_DP,
         .step = active->step,
         .announced = true,
         .queue_pairs = machine->job->network.queue_pairs,
-        .connection = network_connection(machine, rail->group, rail->rail),
+        .connection = network_connection(machine, edges->group, edges->rail),
         .bytes = phase.bytes,
         .rounds = phase.rounds,
         .round_latency_ps = phase.round_latency_ps,
@@ -248,8 +244,16 @@ Transfer network_phase(const Machine *machine, Rail *rail, int64_t after_ps) {
     };
 }
 
-static void submit_phase(Machine *machine, Rail *rail, int64_t after_ps) {
-    Transfer transfer = network_phase(machine, rail, after_ps);
+static Rail *rail_of(const Machine *machine, int64_t group, int32_t rail) {
+    int64_t index = layout_meeting_index(&machine->layout, group);
+    return &machine->rail[index * machine->layout.width + rail];
+}
+
+static void submit_phase(Machine *machine, int64_t group, int32_t r, int64_t after_ps) {
+    Rail *rail = rail_of(machine, group, r);
+    RailEdges edges = {.machine = machine, .group = group, .rail = r, .phase = rail->phase};
+    Transfer transfer = network_phase(machine, &edges, after_ps);
+    rail->alone_ps += transfer.start_ps - after_ps;
     submit(machine, &transfer, after_ps);
 }
 
@@ -261,7 +265,7 @@ static void start_small(Machine *machine, const Wire *wire) {
     int64_t n = layout_group_units(&machine->layout, wire->id).n, rounds = 0;
     while (INT64_C(1) << rounds < n) rounds++;
     int64_t round_ps = network->round_latency_ps + ring_latency_ps(machine, wire->id);
-    Active *active = &machine->active[wire->id];
+    Active *active = &machine_group(machine, wire->id)->active;
     active->alone_ps = network->collective_base_ps + 2 * rounds * round_ps;
     active->start_ps = wire->at.actual_ps;
     machine_schedule(machine, wire->at.actual_ps + active->alone_ps, EVENT_SMALL, wire->id,
@@ -269,13 +273,12 @@ static void start_small(Machine *machine, const Wire *wire) {
 }
 
 static void start_rails(Machine *machine, int64_t group) {
-    Active *active = &machine->active[group];
+    Active *active = &machine_group(machine, group)->active;
     active->start_ps = active->begin.actual_ps + collective_phase(&active->plan, 0).fill_ps;
     active->rails_left = machine->layout.width;
     for (int32_t r = 0; r < machine->layout.width; r++) {
-        Rail *rail = &machine->rail[group * machine->layout.width + r];
-        *rail = (Rail){.machine = machine, .group = group, .rail = r};
-        submit_phase(machine, rail, active->begin.actual_ps);
+        *rail_of(machine, group, r) = (Rail){0};
+        submit_phase(machine, group, r, active->begin.actual_ps);
     }
     machine_schedule(machine, active->start_ps, EVENT_SHARE, group, group_order(group));
 }
@@ -297,7 +300,7 @@ Status network_plan(const Machine *machine, int64_t group, OpKind kind, int64_t 
 
 void network_collective(Machine *machine, const Wire *wire) {
     int64_t bytes = bytes_of(machine, wire);
-    Active *active = &machine->active[wire->id];
+    Active *active = &machine_group(machine, wire->id)->active;
     *active =
         (Active){.kind = (OpKind)wire->kind, .step = wire->step, .begin = wire->at, .bytes = bytes};
     if (bytes <= machine->job->network.eager_bytes) {
@@ -312,30 +315,28 @@ void network_collective(Machine *machine, const Wire *wire) {
     start_rails(machine, wire->id);
 }
 
-/// Is this unit played, or does another one stand for it?
-static bool is_played(const Machine *machine, int64_t slot) {
-    return !machine->islands || island_is_played(machine->islands, slot);
-}
-
-/// A member of a group, its island entered.
-static Unit *enter_unit(Machine *machine, int64_t slot, int64_t now_ps) {
+/// The next member of a group that is played itself, its island entered; NULL: no more.
+static Unit *enter_next(Machine *machine, int64_t group, int64_t *cursor, int64_t now_ps) {
     Islands *islands = machine->islands;
-    if (islands) {
+    Unit *unit;
+    while ((unit = members_next(machine, group, cursor)) && islands) {
+        int64_t slot = unit - machine->unit;
+        if (!island_is_played(islands, slot)) continue; // another one stands for it
         islands->current = &islands->at[slot / islands->stages];
         islands->current->last_ps = now_ps;
+        break;
     }
-    return &machine->unit[slot];
+    return unit;
 }
 
 void network_share_due(Machine *machine, int64_t group, int64_t now_ps) {
-    for (int64_t i = machine->member_first[group]; i < machine->member_first[group + 1]; i++) {
-        if (!is_played(machine, machine->member_slot[i])) continue;
-        unit_share(machine, enter_unit(machine, machine->member_slot[i], now_ps), 1, now_ps);
-    }
+    int64_t cursor = 0;
+    for (Unit *unit; (unit = enter_next(machine, group, &cursor, now_ps)) != NULL;)
+        unit_share(machine, unit, 1, now_ps);
 }
 
 static void finish_collective(Machine *machine, int64_t group, int64_t now_ps) {
-    const Active done = machine->active[group];
+    const Active done = machine_group(machine, group)->active;
     Clocks end = {.actual_ps = now_ps,
                   .alone_ps = done.begin.alone_ps + done.alone_ps,
                   .ideal_ps = done.begin.ideal_ps};
@@ -360,11 +361,11 @@ static void finish_collective(Machine *machine, int64_t group, int64_t now_ps) {
                                  .ended = true,
                                  .nquiet = machine->cycle.nquiet};
     bool shared = done.rails_left == 0 && done.plan.nphases > 0;
-    for (int64_t i = machine->member_first[group]; i < machine->member_first[group + 1]; i++) {
-        if (!is_played(machine, machine->member_slot[i])) continue;
-        Unit *unit = enter_unit(machine, machine->member_slot[i], now_ps);
+    int64_t cursor = 0;
+    for (Unit *unit; (unit = enter_next(machine, group, &cursor, now_ps)) != NULL;) {
         if (shared) unit_share(machine, unit, -1, now_ps);
-        unit_finish_op(machine, unit, unit_current_op(unit, STREAM_DP), end, slowed_ps, now_ps);
+        unit_finish_op(machine, unit, unit_current_op(machine, unit, STREAM_DP), end, slowed_ps,
+                       now_ps);
     }
 }
 
@@ -373,15 +374,18 @@ void network_small_due(Machine *machine, int64_t group, int64_t now_ps) {
 }
 
 static void complete_phase(Machine *machine, const Completion *done) {
-    Rail *rail = &machine->rail[done->tag - machine->layout.nunits * CHANNEL_SIDES];
-    Active *active = &machine->active[rail->group];
+    int64_t number = done->tag - machine->layout.nunits * CHANNEL_SIDES;
+    int64_t group = number / machine->layout.width;
+    int32_t r = (int32_t)(number % machine->layout.width);
+    Rail *rail = rail_of(machine, group, r);
+    Active *active = &machine_group(machine, group)->active;
     rail->alone_ps += done->alone_ps;
     if (++rail->phase < active->plan.nphases) {
-        submit_phase(machine, rail, done->end_ps);
+        submit_phase(machine, group, r, done->end_ps);
         return;
     }
     if (rail->alone_ps > active->alone_ps) active->alone_ps = rail->alone_ps;
-    if (--active->rails_left == 0) finish_collective(machine, rail->group, done->end_ps);
+    if (--active->rails_left == 0) finish_collective(machine, group, done->end_ps);
 }
 
 void network_complete(Machine *machine, const Completion *completion) {

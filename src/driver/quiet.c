@@ -16,9 +16,8 @@ static bool message_is_far(Machine *machine, int64_t channel) {
 
 /// Least time of one compute operation.
 static int64_t least_ps(const Machine *machine, int32_t stage, const Op *op) {
-    int64_t compute_ps, tp_ps;
-    unit_nominal(machine, stage, op, &compute_ps, &tp_ps);
-    return noise_apply(compute_ps, noise_least_factor(&machine->job->noise)) + tp_ps;
+    NominalWork work = unit_work(machine, stage, op);
+    return noise_apply(work.compute_ps, noise_least_factor(&machine->job->noise)) + work.tp_ps;
 }
 
 static void sum_work(Machine *machine, int32_t stage) {
@@ -40,17 +39,18 @@ void quiet_prepare(Machine *machine) {
     int64_t nfar = 0, nmessages = 0;
     for (int64_t slot = 0; slot < machine->layout.nslots; slot++) {
         const Unit *unit = &machine->unit[slot];
+        const Program *program = unit_program(machine, unit);
         for (int side = 0; unit->id >= 0 && side < CHANNEL_SIDES; side++) {
             Stream receive = side == CHANNEL_FROM_PREV ? STREAM_RECV_PREV : STREAM_RECV_NEXT;
             Stream send = side == CHANNEL_FROM_PREV ? STREAM_SEND_PREV : STREAM_SEND_NEXT;
-            bool receives = unit->program->stream_nops[receive] > 0;
+            bool receives = program->stream_nops[receive] > 0;
             bool far = receives && message_is_far(machine, unit->id * CHANNEL_SIDES + side);
             nmessages += receives;
             nfar += far;
             // What this unit sends to a unit elsewhere is far by the same test there; here the neighbour tells.
             int64_t neighbour = layout_stage_neighbour(&machine->layout, unit->id,
                                                        side == CHANNEL_FROM_PREV ? -1 : 1);
-            if (far || (unit->program->stream_nops[send] > 0 && !machine_unit(machine, neighbour)))
+            if (far || (program->stream_nops[send] > 0 && !machine_unit(machine, neighbour)))
                 machine->far_messages = true;
         }
     }
@@ -68,14 +68,13 @@ void quiet_release(Machine *machine) {
 }
 
 /// Compute operations that must end before the unit's next collective can be reached: up to which one; -1: none.
-static int32_t last_before_collective(const Unit *unit) {
-    const Program *program = unit->program;
-    const StreamState *dp = &unit->stream[STREAM_DP];
-    if (dp->issued > dp->done) return -1;
+static int32_t last_before_collective(const Machine *machine, const Unit *unit) {
+    const Program *program = unit_program(machine, unit);
+    int32_t ndone = unit->done[STREAM_DP];
+    if (unit_is_busy(unit, STREAM_DP)) return -1;
     // No collective left: the next step begins with one.
-    if (dp->issued == program->stream_nops[STREAM_DP])
-        return program->stream_nops[STREAM_COMPUTE] - 1;
-    const Op *next = &program->op[program->stream_op[STREAM_DP][dp->issued]];
+    if (ndone == program->stream_nops[STREAM_DP]) return program->stream_nops[STREAM_COMPUTE] - 1;
+    const Op *next = &program->op[program->stream_op[STREAM_DP][ndone]];
     int32_t last = -1;
     for (int i = 0; i < PROGRAM_WAITS; i++) {
         if (next->wait[i] < 0) continue;
@@ -87,9 +86,11 @@ static int32_t last_before_collective(const Unit *unit) {
 
 int64_t quiet_unit_ps(const Machine *machine, const Unit *unit, int64_t now_ps) {
     if (unit->step >= machine->steps) return TIME_NEVER_PS;
-    int32_t last = last_before_collective(unit), next = unit->stream[STREAM_COMPUTE].issued;
-    int64_t from_ps = unit->computing ? unit->compute_end_ps : now_ps;
-    if (unit->computing && last == next - 1) return from_ps;
+    bool computing = unit_is_busy(unit, STREAM_COMPUTE);
+    int32_t last = last_before_collective(machine, unit);
+    int32_t next = unit_issued(unit, STREAM_COMPUTE);
+    int64_t from_ps = computing ? unit->compute_end_ps : now_ps;
+    if (computing && last == next - 1) return from_ps;
     if (last < next) return now_ps;
     const int64_t *sum_ps = machine->work_ps[unit->stage];
     return from_ps + sum_ps[last + 1] - sum_ps[next];

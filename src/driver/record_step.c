@@ -14,26 +14,28 @@ typedef struct GpuColumns {
 } GpuColumns;
 
 /// The slowness of a unit that is one GPU's own, told from that of its tensor-parallel peers.
-static int64_t own_slow_ps(const Machine *machine, const StepResult *result, GpuId gpu,
-                           int32_t step) {
-    int64_t unit_ps = result->part_ps[TRACE_PART_OWN_SLOW];
+static int64_t own_slow_ps(const GpuColumns *columns, int64_t slot, GpuId gpu) {
+    const Machine *machine = columns->machine;
+    int64_t unit_ps = machine->result[slot].part_ps[ACCOUNT_OWN_SLOW];
     if (machine->layout.width == 1) return unit_ps;
-    int64_t compute_ps = result->part_ps[TRACE_PART_COMPUTE];
-    int64_t factor = noise_factor(&machine->job->noise, gpu, step);
+    int64_t compute_ps = machine->work[machine->unit[slot].stage].compute_ps;
+    int64_t factor = noise_factor(&machine->job->noise, gpu, columns->step);
     int64_t own_ps = noise_apply(compute_ps, factor) - compute_ps;
     // The slowest: rounding of many operations against one.
     return own_ps < unit_ps ? own_ps : unit_ps;
 }
 
 /// One GPU of a unit: the unit's step, but for what it waited for its peers.
-static int64_t gpu_value_ps(const GpuColumns *columns, const StepResult *result, GpuId gpu,
-                            int column) {
-    if (column == TRACE_GPU_DURATION) return result->end_ps - result->start_ps;
+static int64_t gpu_value_ps(const GpuColumns *columns, int64_t slot, GpuId gpu, int column) {
+    const Machine *machine = columns->machine;
+    const int64_t *parts = machine->result[slot].part_ps;
+    NominalWork work = machine->work[machine->unit[slot].stage];
+    if (column == TRACE_GPU_DURATION) return account_sum_ps(parts, work);
     if (column != TRACE_PART_OWN_SLOW && column != TRACE_PART_STRAGGLER)
-        return result->part_ps[column];
-    int64_t own_ps = own_slow_ps(columns->machine, result, gpu, columns->step);
+        return account_part_ps(parts, work, (TracePart)column);
+    int64_t own_ps = own_slow_ps(columns, slot, gpu);
     if (column == TRACE_PART_OWN_SLOW) return own_ps;
-    return result->part_ps[column] + result->part_ps[TRACE_PART_OWN_SLOW] - own_ps;
+    return parts[ACCOUNT_STRAGGLER] + parts[ACCOUNT_OWN_SLOW] - own_ps;
 }
 
 /// A TraceGpuFill.
@@ -45,7 +47,7 @@ static void fill_column(void *context, int column, int64_t first, int64_t n, int
         int64_t slot = (first + i - machine->layout.first_gpu) / machine->layout.width;
         value_ps[i] = TRACE_NO_TIME_PS;
         if (machine->unit[slot].id < 0) continue;
-        value_ps[i] = gpu_value_ps(columns, &machine->result[slot], first + i, column);
+        value_ps[i] = gpu_value_ps(columns, slot, first + i, column);
         half[0] += value_ps[i] >> 32;
         half[1] += value_ps[i] & INT64_C(0xffffffff);
     }

@@ -17,18 +17,19 @@ bool repeat_can_follow(Machine *machine, int32_t step) {
 /// Of when the units here began and ended their last step.
 static uint64_t print_units(const Machine *machine) {
     uint64_t sum = 0;
-    for (int64_t slot = 0; slot < machine->layout.nslots; slot++)
-        if (machine->unit[slot].id >= 0)
-            sum += fingerprint_of(machine->unit[slot].id, machine->result[slot].start_ps,
-                                  machine->result[slot].end_ps);
+    for (int64_t slot = 0; slot < machine->layout.nslots; slot++) {
+        const Unit *unit = &machine->unit[slot];
+        const StepResult *result = &machine->result[slot];
+        if (unit->id < 0) continue;
+        int64_t took_ps = account_sum_ps(result->part_ps, machine->work[unit->stage]);
+        sum += fingerprint_of(unit->id, result->end_ps - took_ps, result->end_ps);
+    }
     return sum;
 }
 
 static void set_later(Machine *machine, int64_t later_ps) {
-    for (int64_t slot = 0; slot < machine->layout.nslots; slot++) {
-        machine->result[slot].start_ps += later_ps;
+    for (int64_t slot = 0; slot < machine->layout.nslots; slot++)
         machine->result[slot].end_ps += later_ps;
-    }
 }
 
 Status repeat_steps(Machine *machine, StepDone done, void *context, const volatile int *stop) {

@@ -108,10 +108,10 @@ static void describe_blocked(const Machine *machine, char *text, size_t capacity
         const Unit *unit = &machine->unit[slot];
         if (unit->id < 0 || unit->step >= machine->steps) continue;
         for (int s = 0; s < STREAM_N && lines < LINES && used < capacity; s++) {
-            const StreamState *stream = &unit->stream[s];
-            if (stream->issued == stream->done) continue;
+            if (!unit_is_busy(unit, (Stream)s)) continue;
             char name[96];
-            const Op *op = &unit->program->op[unit->program->stream_op[s][stream->done]];
+            const Op *op =
+                &unit_program(machine, unit)->op[unit_current_op(machine, unit, (Stream)s)];
             used += (size_t)snprintf(text + used, capacity - used,
                                      "\n  rank %d unit %lld stage %d step %d waits in %s: %s",
                                      machine->rank, (long long)unit->id, unit->stage, unit->step,

@@ -15,98 +15,51 @@ Unit *machine_unit(Machine *machine, int64_t unit) {
     return slot < 0 ? NULL : &machine->unit[slot];
 }
 
-int32_t unit_current_op(const Unit *unit, Stream stream) {
-    return unit->program->stream_op[stream][unit->stream[stream].done];
+int32_t unit_current_op(const Machine *machine, const Unit *unit, Stream stream) {
+    return unit_program(machine, unit)->stream_op[stream][unit->done[stream]];
 }
 
-bool channel_meet(Channel *channel, bool is_send, int64_t unit, Clocks *at) {
-    CHECK(!(is_send ? channel->ready : channel->posted), "unit %lld has two %s waiting",
-          (long long)unit, is_send ? "sends" : "receives");
-    bool met = is_send ? channel->posted : channel->ready;
-    *at = met ? clocks_max(channel->at, *at) : *at;
-    *channel = (Channel){.posted = !met && !is_send, .ready = !met && is_send, .at = *at};
-    return met;
+bool channel_meet(Unit *receiver, ChannelSide side, bool is_send, Clocks *at) {
+    uint8_t *mine = is_send ? &receiver->ready : &receiver->posted;
+    uint8_t *others = is_send ? &receiver->posted : &receiver->ready;
+    uint8_t bit = (uint8_t)(1 << side);
+    CHECK(!(*mine & bit), "unit %lld has two %s waiting", (long long)receiver->id,
+          is_send ? "sends" : "receives");
+    if (*others & bit) {
+        *at = clocks_max(receiver->met[side], *at);
+        *others &= (uint8_t)~bit;
+        return true;
+    }
+    receiver->met[side] = *at;
+    *mine |= bit;
+    return false;
 }
 
-static bool op_is_done(const Unit *unit, int32_t index) {
-    const Op *op = &unit->program->op[index];
-    return unit->stream[op->stream].done > op->sequence;
-}
-
-static bool waits_served(const Unit *unit, const Op *op) {
-    for (int i = 0; i < PROGRAM_WAITS; i++)
-        if (op->wait[i] >= 0 && !op_is_done(unit, op->wait[i])) return false;
+static bool waits_served(const Program *program, const Unit *unit, const Op *op) {
+    for (int i = 0; i < PROGRAM_WAITS && op->wait[i] >= 0; i++) {
+        const Op *awaited = &program->op[op->wait[i]];
+        if (unit->done[awaited->stream] <= awaited->sequence) return false;
+    }
     return true;
-}
-
-static DonePool *done_pool(Machine *machine) {
-    return machine->islands ? &machine->islands->current->done : &machine->done;
 }
 
 static StepCount *step_count(Machine *machine) {
     return machine->islands ? &machine->islands->current->state->count : &machine->count;
 }
 
-/// A record is about to change: it may have to return.
-static void touch_done(Machine *machine, int32_t index) {
-    if (machine->islands) island_touch_done(machine->islands, index);
-}
-
-static void keep_done(Machine *machine, Unit *unit, int32_t op, const Release *release) {
-    DonePool *pool = done_pool(machine);
-    int32_t index = pool->free;
-    if (index < 0) {
-        index = (int32_t)pool->at.n;
-        array_push(&pool->at, (Done){.next = -1});
-    } else {
-        touch_done(machine, index);
-        pool->free = pool->at.at[index].next;
-    }
-    pool->at.at[index] = (Done){.at = release->at,
-                                .slowed_ps = release->slowed_ps,
-                                .op = op,
-                                .next = unit->first_done,
-                                .waiters = (uint32_t)unit->program->op[op].nwaiters & 0xffffff,
-                                .kind = (uint32_t)release->kind & 0xff};
-    unit->first_done = index;
-}
-
-/// Find what an operation left for its waiters; the last waiter frees the record.
-static Release take_done(Machine *machine, Unit *unit, int32_t op) {
-    DonePool *pool = done_pool(machine);
-    int32_t index = unit->first_done, before = -1;
-    while (index >= 0 && pool->at.at[index].op != op) {
-        before = index;
-        index = pool->at.at[index].next;
-    }
-    CHECK(index >= 0, "unit %lld: operation %d left no record", (long long)unit->id, op);
-    touch_done(machine, index);
-    Done *done = &pool->at.at[index];
-    Release release = {.at = done->at, .kind = (TracePart)done->kind, .slowed_ps = done->slowed_ps};
-    if (--done->waiters == 0) {
-        if (before >= 0) touch_done(machine, before);
-        *(before < 0 ? &unit->first_done : &pool->at.at[before].next) = done->next;
-        done->next = pool->free;
-        pool->free = index;
-    }
-    return release;
-}
-
 static int64_t share(int64_t total, int32_t part, int32_t parts) {
     return total * (part + 1) / parts - total * part / parts;
 }
 
-void unit_nominal(const Machine *machine, int32_t stage, const Op *op, int64_t *compute_ps,
-                  int64_t *tp_ps) {
-    *tp_ps = 0;
-    if (op->kind == OP_OPTIMIZER) {
-        *compute_ps = machine->cost.optimizer_ps[stage];
-        return;
-    }
+NominalWork unit_work(const Machine *machine, int32_t stage, const Op *op) {
+    if (op->kind == OP_OPTIMIZER)
+        return (NominalWork){.compute_ps = machine->cost.optimizer_ps[stage]};
     const ChunkCost *chunk = &machine->cost.chunk[op->chunk * machine->layout.stages + stage];
     bool forward = op->kind == OP_FORWARD;
-    *compute_ps = share(forward ? chunk->forward_ps : chunk->backward_ps, op->part, op->parts);
-    *tp_ps = share(forward ? chunk->forward_tp_ps : chunk->backward_tp_ps, op->part, op->parts);
+    int64_t compute_ps = forward ? chunk->forward_ps : chunk->backward_ps;
+    int64_t tp_ps = forward ? chunk->forward_tp_ps : chunk->backward_tp_ps;
+    return (NominalWork){.compute_ps = share(compute_ps, op->part, op->parts),
+                         .tp_ps = share(tp_ps, op->part, op->parts)};
 }
 
 /// Speed of compute while a collective holds its share of the GPU, in 2^-20.
@@ -139,49 +92,35 @@ static void schedule_compute(Machine *machine, const Unit *unit) {
 }
 
 static void issue_compute(Machine *machine, Unit *unit, const Op *op, Clocks begin) {
-    int64_t compute_ps, tp_ps;
-    unit_nominal(machine, unit->stage, op, &compute_ps, &tp_ps);
-    int64_t own_ps = noise_apply(compute_ps, unit->factor);
-    int64_t busy_ps = own_ps + tp_ps;
-    unit->part_ps[TRACE_PART_COMPUTE] += compute_ps;
-    unit->part_ps[TRACE_PART_TP_EXPOSED] += tp_ps;
-    unit->part_ps[TRACE_PART_OWN_SLOW] += own_ps - compute_ps;
-    unit->stream[STREAM_COMPUTE].free = (Clocks){.actual_ps = begin.actual_ps,
-                                                 .alone_ps = begin.alone_ps + compute_ps + tp_ps,
-                                                 .ideal_ps = begin.ideal_ps + compute_ps};
-    unit->computing = true;
-    unit->sharing_ps = 0;
+    NominalWork work = unit_work(machine, unit->stage, op);
+    int64_t own_ps = noise_apply(work.compute_ps, unit->factor);
+    int64_t busy_ps = own_ps + work.tp_ps;
+    unit->part_ps[ACCOUNT_OWN_SLOW] += own_ps - work.compute_ps;
+    unit->free[STREAM_COMPUTE] =
+        (NominalClocks){.alone_ps = begin.alone_ps + work.compute_ps + work.tp_ps,
+                        .ideal_ps = begin.ideal_ps + work.compute_ps};
     unit->compute_end_ps = begin.actual_ps + busy_ps;
     if (unit->sharing > 0) {
         int64_t longer_ps = shared_time(machine, busy_ps);
-        unit->sharing_ps = longer_ps - busy_ps;
+        unit->part_ps[ACCOUNT_SHARING] += longer_ps - busy_ps;
         unit->compute_end_ps = begin.actual_ps + longer_ps;
     }
     schedule_compute(machine, unit);
 }
 
-/// Collect what the waits of an operation left. Returns how many.
-static int32_t take_waits(Machine *machine, Unit *unit, const Op *op,
-                          Release release[PROGRAM_WAITS]) {
-    int32_t n = 0;
-    for (int i = 0; i < PROGRAM_WAITS; i++)
-        if (op->wait[i] >= 0) release[n++] = take_done(machine, unit, op->wait[i]);
-    return n;
-}
-
 static void issue(Machine *machine, Unit *unit, int32_t index, int64_t now_ps) {
-    const Op *op = &unit->program->op[index];
-    StreamState *stream = &unit->stream[op->stream];
+    const Op *op = &unit_program(machine, unit)->op[index];
     Release release[PROGRAM_WAITS];
-    int32_t n = take_waits(machine, unit, op, release);
-    stream->issued++;
+    int32_t n = done_take(machine, unit, op, release);
+    unit->busy |= (uint8_t)(1 << op->stream);
     if (op->stream == STREAM_COMPUTE) {
-        Clocks begin = account_wait(unit->part_ps, stream->free, release, n, now_ps);
+        Clocks before = clocks_at(unit->compute_end_ps, unit->free[STREAM_COMPUTE]);
+        Clocks begin = account_wait(unit->part_ps, before, release, n, now_ps);
         issue_compute(machine, unit, op, begin);
         return;
     }
-    Clocks begin = stream->free;
-    for (int32_t i = 0; i < n; i++) begin = clocks_max(begin, release[i].at);
+    Clocks begin = clocks_at(now_ps, unit->free[op->stream]);
+    for (int32_t i = 0; i < n; i++) begin = clocks_max(begin, release[i].outcome.at);
     begin.actual_ps = now_ps;
     if (op->kind == OP_SEND) {
         match_send(machine, unit, op, begin);
@@ -195,10 +134,10 @@ static void issue(Machine *machine, Unit *unit, int32_t index, int64_t now_ps) {
 /// Issue the next operation of a stream if it can go. An operation may end at once (a group of one); the
 /// streams it wakes are handled by its end, so one attempt is enough.
 static void try_stream(Machine *machine, Unit *unit, Stream s, int64_t now_ps) {
-    StreamState *stream = &unit->stream[s];
-    if (stream->issued > stream->done || stream->issued == unit->program->stream_nops[s]) return;
-    int32_t index = unit->program->stream_op[s][stream->issued];
-    if (waits_served(unit, &unit->program->op[index])) issue(machine, unit, index, now_ps);
+    const Program *program = unit_program(machine, unit);
+    if (unit_is_busy(unit, s) || unit->done[s] == program->stream_nops[s]) return;
+    int32_t index = program->stream_op[s][unit->done[s]];
+    if (waits_served(program, unit, &program->op[index])) issue(machine, unit, index, now_ps);
 }
 
 static int64_t largest_factor(const Machine *machine, const Unit *unit) {
@@ -223,26 +162,28 @@ static uint64_t print_begin(const Machine *machine, const Unit *unit, Clocks beg
 void unit_begin(Machine *machine, Unit *unit, int64_t now_ps) {
     unit->factor = largest_factor(machine, unit);
     unit->step_start_ps = now_ps;
-    Clocks begin = unit->stream[STREAM_COMPUTE].free;
-    step_count(machine)->begins[unit->step & 1] += print_begin(machine, unit, begin);
-    for (int s = 0; s < STREAM_N; s++) unit->stream[s] = (StreamState){.free = begin};
-    for (int part = 0; part < TRACE_PART_N; part++) unit->part_ps[part] = 0;
+    const NominalClocks begin = unit->free[STREAM_COMPUTE];
+    step_count(machine)->begins[unit->step & 1] +=
+        print_begin(machine, unit, clocks_at(now_ps, begin));
+    for (int s = 0; s < STREAM_N; s++) {
+        unit->free[s] = begin;
+        unit->done[s] = 0;
+    }
+    for (int part = 0; part < ACCOUNT_N; part++) unit->part_ps[part] = 0;
     for (int s = 0; s < STREAM_N; s++) try_stream(machine, unit, (Stream)s, now_ps);
 }
 
 /// The optimizer has ended: keep the step, check its sum, begin the next.
 static void finish_step(Machine *machine, Unit *unit, int64_t now_ps) {
-    int64_t sum_ps = 0;
-    for (int part = 0; part < TRACE_PART_N; part++) sum_ps += unit->part_ps[part];
+    int64_t sum_ps = account_sum_ps(unit->part_ps, machine->work[unit->stage]);
     CHECK(sum_ps == now_ps - unit->step_start_ps, "unit %lld: parts %lld ps, step %lld ps",
           (long long)unit->id, (long long)sum_ps, (long long)(now_ps - unit->step_start_ps));
     for (int s = 0; s < STREAM_N; s++)
-        CHECK(unit->stream[s].done == unit->program->stream_nops[s],
-              "unit %lld ended a step with stream %d at %d", (long long)unit->id, s,
-              unit->stream[s].done);
+        CHECK(unit->done[s] == unit_program(machine, unit)->stream_nops[s],
+              "unit %lld ended a step with stream %d at %d", (long long)unit->id, s, unit->done[s]);
     StepResult *result = &machine->result[slot_of(machine, unit)];
-    *result = (StepResult){.start_ps = unit->step_start_ps, .end_ps = now_ps};
-    for (int part = 0; part < TRACE_PART_N; part++) result->part_ps[part] = unit->part_ps[part];
+    result->end_ps = now_ps;
+    for (int part = 0; part < ACCOUNT_N; part++) result->part_ps[part] = unit->part_ps[part];
     StepCount *count = step_count(machine);
     count->fingerprint[unit->step & 1] +=
         machine->islands
@@ -256,23 +197,14 @@ static void finish_step(Machine *machine, Unit *unit, int64_t now_ps) {
     if (unit->step < machine->steps) unit_begin(machine, unit, now_ps);
 }
 
-static TracePart kind_of_release(OpKind kind) {
-    if (kind == OP_SEND || kind == OP_RECV) return TRACE_PART_PP_EXPOSED;
-    if (kind == OP_FORWARD || kind == OP_BACKWARD || kind == OP_OPTIMIZER)
-        return TRACE_PART_COMPUTE;
-    return TRACE_PART_DP_EXPOSED;
-}
-
 void unit_finish_op(Machine *machine, Unit *unit, int32_t index, Clocks end, int64_t slowed_ps,
                     int64_t now_ps) {
-    const Op *op = &unit->program->op[index];
-    StreamState *stream = &unit->stream[op->stream];
-    stream->free = end;
-    stream->done++;
-    if (op->nwaiters > 0) {
-        Release release = {.at = end, .kind = kind_of_release(op->kind), .slowed_ps = slowed_ps};
-        keep_done(machine, unit, index, &release);
-    }
+    const Op *op = &unit_program(machine, unit)->op[index];
+    unit->free[op->stream] = clocks_nominal(end);
+    unit->done[op->stream]++;
+    unit->busy &= (uint8_t) ~(1 << op->stream);
+    if (op->nwaiters > 0)
+        done_keep(machine, unit, index, &(Outcome){.at = end, .slowed_ps = slowed_ps});
     if (op->kind == OP_OPTIMIZER) {
         finish_step(machine, unit, now_ps);
         return;
@@ -284,23 +216,20 @@ void unit_finish_op(Machine *machine, Unit *unit, int32_t index, Clocks end, int
 }
 
 void unit_compute_due(Machine *machine, Unit *unit, int64_t now_ps) {
-    if (!unit->computing || unit->compute_end_ps != now_ps)
+    if (!unit_is_busy(unit, STREAM_COMPUTE) || unit->compute_end_ps != now_ps)
         return; // re-timed since this was scheduled
-    unit->computing = false;
-    unit->part_ps[TRACE_PART_SHARING] += unit->sharing_ps;
-    Clocks end = unit->stream[STREAM_COMPUTE].free;
-    end.actual_ps = now_ps;
-    unit_finish_op(machine, unit, unit_current_op(unit, STREAM_COMPUTE), end, 0, now_ps);
+    unit_finish_op(machine, unit, unit_current_op(machine, unit, STREAM_COMPUTE),
+                   clocks_at(now_ps, unit->free[STREAM_COMPUTE]), 0, now_ps);
 }
 
 void unit_share(Machine *machine, Unit *unit, int32_t change, int64_t now_ps) {
     bool before = unit->sharing > 0;
-    unit->sharing += change;
+    unit->sharing = (int16_t)(unit->sharing + change);
     bool after = unit->sharing > 0;
-    if (before == after || !unit->computing) return;
+    if (before == after || !unit_is_busy(unit, STREAM_COMPUTE)) return;
     int64_t left_ps = unit->compute_end_ps - now_ps;
     int64_t new_ps = after ? shared_time(machine, left_ps) : unshared_time(machine, left_ps);
-    unit->sharing_ps += new_ps - left_ps;
+    unit->part_ps[ACCOUNT_SHARING] += new_ps - left_ps;
     unit->compute_end_ps = now_ps + new_ps;
     schedule_compute(machine, unit);
 }

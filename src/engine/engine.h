@@ -27,8 +27,8 @@ typedef struct Edge {
     int32_t weight;
 } Edge;
 
-/// Edges by arithmetic: edge(context, i) for 0 <= i < nedges. Borrowed: `context` must outlive the
-/// transfer.
+/// Edges by arithmetic: edge(context, i) for 0 <= i < nedges. `context` is borrowed for the call that
+/// a transfer is handed over by: an engine keeps the links.
 typedef struct EdgeSet {
     int64_t nedges;
     Edge (*edge)(const void *context, int64_t i);
@@ -64,6 +64,7 @@ typedef struct Transfer {
 /// A transfer of this rank alone as it stands at some time, to be handed to the other ranks.
 typedef struct TransferState {
     int64_t tag;
+    int64_t start_ps;
     int64_t remaining[2]; ///< work, high and low 64 bits
     int64_t ghost_end_ps; ///< until when it keeps its share, if it has ended; else 0
     bool started;

@@ -53,7 +53,7 @@ typedef struct Op {
     /// compute: this share of the chunk (buckets become ready inside it); gather, reduce: bucket
     /// `part` of `parts`
     int32_t part, parts;
-    int32_t wait[PROGRAM_WAITS]; ///< indices of operations of other streams; -1 unused
+    int32_t wait[PROGRAM_WAITS]; ///< indices of operations of other streams; -1: no more
     int32_t sequence;            ///< computed: position within its stream
     /// computed: bit mask of streams that have an operation waiting for this one
     uint32_t wakes;

@@ -152,7 +152,8 @@ static void add_links(void *context, int64_t step, const LinkSample sample[], in
 /// Sum over the links of this rank, so that ranks can be added up.
 static uint64_t fingerprint_of_links(Machine *machine, int32_t step) {
     LinkSum links = {.owner = &machine->owner};
-    machine->ops->step_links(machine->engine, step, (LinkSink){.put = add_links, .context = &links});
+    machine->ops->step_links(machine->engine, step,
+                             (LinkSink){.put = add_links, .context = &links});
     machine->ops->step_clear(machine->engine, step);
     return links.sum;
 }
@@ -165,7 +166,8 @@ static Status keep_step(void *context, Machine *machine, int32_t step) {
         const StepResult *result = &machine->result[slot];
         if (result->end_ps > played->end_ps) played->end_ps = result->end_ps;
         for (int part = 0; part < TRACE_PART_N; part++)
-            played->unit_part_ps[unit->id * TRACE_PART_N + part] += result->part_ps[part];
+            played->unit_part_ps[unit->id * TRACE_PART_N + part] +=
+                account_part_ps(result->part_ps, machine->work[unit->stage], (TracePart)part);
     }
     played->fingerprint += machine->count.fingerprint[step & 1];
     played->links += fingerprint_of_links(machine, step);

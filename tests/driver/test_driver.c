@@ -203,6 +203,50 @@ static void a_run_that_is_refused_says_why(void **state) {
     small_run_fini(&run);
 }
 
+/// All members of a group that are here, in the order of slots; returns how many.
+static int64_t walk_members(Machine *machine, int64_t group) {
+    const Layout *layout = &machine->layout;
+    int64_t n = 0, cursor = 0;
+    const Unit *before = NULL;
+    for (const Unit *unit; (unit = members_next(machine, group, &cursor)) != NULL; n++) {
+        bool belongs = layout_group_of(layout, unit->id, layout_group_kind(layout, group)) == group;
+        if (!belongs || (before && before >= unit)) return -1;
+        before = unit;
+    }
+    return n;
+}
+
+// Law: the members of a group, over all ranks, are its units, each once, and in order on each rank; groups that meet are
+// all but those of embeddings that are not tied.
+static void members_are_the_units_of_their_groups(void **state) {
+    Comm *comm = *state;
+    for (int tied = 0; tied < 2; tied++) {
+        RunSpec run;
+        small_run_init(&run, 9, 4, 4, SCHEDULE_1F1B, 1, 4);
+        run.job[0].placement = (PlacementSpec){.kind = PLACEMENT_RANDOM, .seed = 3};
+        run.job[0].model.tied_embeddings = tied;
+        Cluster *cluster = NULL;
+        Status status = cluster_create(&run.cluster, &cluster);
+        assert_all_ranks(comm, status_is_ok(&status));
+        Machine *machine = NULL;
+        status = machine_create(&run, cluster, comm, &machine);
+        assert_all_ranks(comm, status_is_ok(&status));
+        const Layout *layout = &machine->layout;
+        assert_all_ranks(comm, layout_nmeeting(layout) == 4 + 4 * tied + 1);
+        for (int64_t index = 0; index < layout_nmeeting(layout); index++) {
+            int64_t group = layout_meeting_group(layout, index);
+            assert_all_ranks(comm, layout_meeting_index(layout, group) == index);
+            int64_t n = walk_members(machine, group);
+            assert_all_ranks(comm, n == members_count(machine, group));
+            comm_sum_i64(comm, &n, 1);
+            assert_all_ranks(comm, n == layout_group_units(layout, group).n);
+        }
+        machine_destroy(machine);
+        cluster_destroy(cluster);
+        small_run_fini(&run);
+    }
+}
+
 int main(int argc, char *argv[]) {
     Comm *comm = par_begin(&argc, &argv);
     const struct CMUnitTest tests[] = {
@@ -212,6 +256,7 @@ int main(int argc, char *argv[]) {
         cmocka_unit_test_prestate(bubbles_equal_their_closed_forms, comm),
         cmocka_unit_test_prestate(a_slow_gpu_adds_nothing_to_communication, comm),
         cmocka_unit_test_prestate(the_closed_engine_is_a_bound, comm),
+        cmocka_unit_test_prestate(members_are_the_units_of_their_groups, comm),
         cmocka_unit_test_prestate(a_run_that_cannot_go_on_says_who_waits, comm),
         cmocka_unit_test_prestate(a_run_that_is_refused_says_why, comm),
     };

@@ -112,7 +112,8 @@ static void check_waiting(Flow *flow) {
 
 static TransferState state_of(Flow *flow, int32_t transfer) {
     Active *f = &flow->active[transfer];
-    TransferState state = {.tag = f->tag, .started = f->state != ACTIVE_WAITING};
+    TransferState state = {
+        .tag = f->tag, .start_ps = f->start_ps, .started = f->state != ACTIVE_WAITING};
     if (f->state == ACTIVE_RUNNING) settle(flow, f);
     state.remaining[0] = (int64_t)(f->remaining >> 64);
     state.remaining[1] = (int64_t)f->remaining;

@@ -1,0 +1,146 @@
+// What finished operations leave to those that wait for them.
+//
+// Most ends are one unit's own. A data-parallel collective ends for all its members at once, so what it leaves is kept
+// once a group: members run one program, so the operation names it, and all have served their waits before any can come
+// to that operation in the next step.
+#include "base/check.h"
+#include "base/memory.h"
+#include "driver/island.h"
+
+#define LABEL "driver.done"
+#define LABEL_PLACES "driver.places"
+
+static DonePool *pool_of(Machine *machine) {
+    return machine->islands ? &machine->islands->current->done : &machine->done;
+}
+
+/// A record is about to change: it may have to return.
+static void touch(Machine *machine, int32_t index) {
+    if (machine->islands) island_touch_done(machine->islands, index);
+}
+
+static bool ends_for_all(const Op *op) {
+    return op->kind == OP_PARAM_GATHER || op->kind == OP_GRAD_REDUCE;
+}
+
+/// Where a collective of a unit's DP group leaves its outcome.
+static Outcome *outcome_of(const Machine *machine, const Unit *unit, const Op *op) {
+    const Layout *layout = &machine->layout;
+    const Outcomes *outcomes = &machine->outcomes;
+    int64_t group = layout_group_of(layout, unit->id, GROUP_DP) - layout->first_group[GROUP_DP];
+    return &outcomes->at[outcomes->first[group] + outcomes->place[unit->stage][op->sequence]];
+}
+
+/// What waiting for an operation is charged to.
+static AccountPart kind_of(OpKind kind) {
+    static const uint8_t KINDS[OP_KIND_N] = {
+        [OP_FORWARD] = ACCOUNT_BUBBLE,         [OP_BACKWARD] = ACCOUNT_BUBBLE,
+        [OP_OPTIMIZER] = ACCOUNT_BUBBLE,       [OP_SEND] = ACCOUNT_PP_EXPOSED,
+        [OP_RECV] = ACCOUNT_PP_EXPOSED,        [OP_PARAM_GATHER] = ACCOUNT_DP_EXPOSED,
+        [OP_GRAD_REDUCE] = ACCOUNT_DP_EXPOSED, [OP_EMBEDDING_REDUCE] = ACCOUNT_DP_EXPOSED,
+        [OP_GRAD_NORM] = ACCOUNT_DP_EXPOSED,
+    };
+    return (AccountPart)KINDS[kind];
+}
+
+void done_keep(Machine *machine, Unit *unit, int32_t index, const Outcome *outcome) {
+    const Op *op = &unit_program(machine, unit)->op[index];
+    if (ends_for_all(op)) {
+        *outcome_of(machine, unit, op) = *outcome;
+        return;
+    }
+    DonePool *pool = pool_of(machine);
+    int32_t place = pool->free;
+    if (place < 0) {
+        place = (int32_t)pool->at.n;
+        array_push(&pool->at, (Done){.next = -1});
+    } else {
+        touch(machine, place);
+        pool->free = pool->at.at[place].next;
+    }
+    pool->at.at[place] =
+        (Done){.outcome = *outcome, .op = index, .next = unit->first_done, .waiters = op->nwaiters};
+    unit->first_done = place;
+}
+
+/// Find the unit's own record; the last waiter frees it.
+static void take_own(Machine *machine, Unit *unit, int32_t op, Outcome *outcome) {
+    DonePool *pool = pool_of(machine);
+    int32_t place = unit->first_done, before = -1;
+    while (place >= 0 && pool->at.at[place].op != op) {
+        before = place;
+        place = pool->at.at[place].next;
+    }
+    CHECK(place >= 0, "unit %lld: operation %d left no record", (long long)unit->id, op);
+    touch(machine, place);
+    Done *done = &pool->at.at[place];
+    *outcome = done->outcome;
+    if (--done->waiters > 0) return;
+    if (before >= 0) touch(machine, before);
+    *(before < 0 ? &unit->first_done : &pool->at.at[before].next) = done->next;
+    done->next = pool->free;
+    pool->free = place;
+}
+
+int32_t done_take(Machine *machine, Unit *unit, const Op *op, Release release[PROGRAM_WAITS]) {
+    const Program *program = unit_program(machine, unit);
+    int32_t n = 0;
+    for (; n < PROGRAM_WAITS && op->wait[n] >= 0; n++) {
+        const Op *awaited = &program->op[op->wait[n]];
+        release[n].kind = kind_of(awaited->kind);
+        if (ends_for_all(awaited))
+            release[n].outcome = *outcome_of(machine, unit, awaited);
+        else
+            take_own(machine, unit, op->wait[n], &release[n].outcome);
+    }
+    return n;
+}
+
+/// Number the collectives of a stage that are waited for.
+static int32_t *number_places(const Program *program) {
+    int32_t n = program->stream_nops[STREAM_DP];
+    int32_t *before = memory_alloc(LABEL_PLACES, sizeof(int32_t) * (size_t)(n + 1));
+    for (int32_t i = 0; i < n; i++) {
+        const Op *op = &program->op[program->stream_op[STREAM_DP][i]];
+        before[i + 1] = before[i] + (ends_for_all(op) && op->nwaiters > 0);
+    }
+    return before;
+}
+
+/// Outcomes of all collectives of a stage.
+static int32_t nplaces(const Machine *machine, int32_t stage) {
+    return machine->outcomes.place[stage][machine->program[stage].stream_nops[STREAM_DP]];
+}
+
+void done_open(Machine *machine) {
+    const Layout *layout = &machine->layout;
+    Outcomes *outcomes = &machine->outcomes;
+    int64_t n = layout_ngroups_of(layout, GROUP_DP);
+    machine->done.free = -1;
+    machine->done.at.label = LABEL;
+    outcomes->place = memory_alloc(LABEL_PLACES, sizeof(int32_t *) * (size_t)layout->stages);
+    for (int32_t stage = 0; stage < layout->stages; stage++)
+        outcomes->place[stage] = number_places(&machine->program[stage]);
+    outcomes->first = memory_alloc(LABEL, sizeof(int64_t) * (size_t)(n + 1));
+    for (int64_t g = 0; g < n; g++) {
+        int64_t group = layout->first_group[GROUP_DP] + g;
+        int32_t stage = layout_stage(layout, layout_group_units(layout, group).first);
+        bool here = members_count(machine, group) > 0;
+        outcomes->first[g + 1] = outcomes->first[g] + (here ? nplaces(machine, stage) : 0);
+    }
+    outcomes->at = memory_alloc(LABEL, sizeof(Outcome) * (size_t)outcomes->first[n]);
+}
+
+void done_close(Machine *machine) {
+    const Layout *layout = &machine->layout;
+    Outcomes *outcomes = &machine->outcomes;
+    int64_t n = layout_ngroups_of(layout, GROUP_DP);
+    array_free(&machine->done.at);
+    if (!outcomes->place) return;
+    memory_free(LABEL, outcomes->at, sizeof(Outcome) * (size_t)outcomes->first[n]);
+    memory_free(LABEL, outcomes->first, sizeof(int64_t) * (size_t)(n + 1));
+    for (int32_t stage = 0; stage < layout->stages; stage++)
+        memory_free(LABEL_PLACES, outcomes->place[stage],
+                    sizeof(int32_t) * (size_t)(machine->program[stage].stream_nops[STREAM_DP] + 1));
+    memory_free(LABEL_PLACES, outcomes->place, sizeof(int32_t *) * (size_t)layout->stages);
+}

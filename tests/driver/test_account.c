@@ -1,0 +1,76 @@
+// Where a step goes: waits are charged to the clock on which they arise, and the parts sum to the step.
+#include "base/rng.h"
+#include "claims.h"
+#include "driver/account.h"
+
+// A stream is free at 100 on all clocks. A receive of 30 released it: ideally at 110, alone at 140, but its transfer took
+// 7 longer and was 5 late. So it waits 52: 10 of bubble, 30 of the pipeline's, 7 of contention, 5 for a straggler.
+static void a_wait_is_charged_by_its_clocks(void **state) {
+    (void)state;
+    int64_t parts[ACCOUNT_N] = {0};
+    Release release = {
+        .outcome = {.at = {.actual_ps = 152, .alone_ps = 140, .ideal_ps = 110}, .slowed_ps = 7},
+        .kind = ACCOUNT_PP_EXPOSED};
+    Clocks begin = account_wait(parts, (Clocks){100, 100, 100}, &release, 1, 152);
+    assert_int_equal(begin.actual_ps, 152);
+    assert_int_equal(begin.alone_ps, 140);
+    assert_int_equal(begin.ideal_ps, 110);
+    assert_int_equal(parts[ACCOUNT_BUBBLE], 10);
+    assert_int_equal(parts[ACCOUNT_PP_EXPOSED], 30);
+    assert_int_equal(parts[ACCOUNT_CONTENTION], 7);
+    assert_int_equal(parts[ACCOUNT_STRAGGLER], 5);
+}
+
+enum { SPAN_PS = 1000 };
+
+typedef struct Draws {
+    uint64_t seed, n;
+} Draws;
+
+static int64_t draw(Draws *draws, int64_t below) {
+    return rng_below(14, RNG_TEST, draws->seed, draws->n++, below);
+}
+
+/// What an operation that ended not long after `now` leaves.
+static Release draw_release(Draws *draws, Clocks now) {
+    static const AccountPart KINDS[] = {ACCOUNT_BUBBLE, ACCOUNT_PP_EXPOSED, ACCOUNT_DP_EXPOSED};
+    Outcome outcome = {.at = {.actual_ps = now.actual_ps + draw(draws, SPAN_PS),
+                              .alone_ps = now.alone_ps + draw(draws, SPAN_PS),
+                              .ideal_ps = now.ideal_ps + draw(draws, SPAN_PS)},
+                       .slowed_ps = draw(draws, SPAN_PS)};
+    return (Release){.outcome = outcome, .kind = KINDS[draw(draws, 3)]};
+}
+
+// Law: whatever releases its waits, the parts of a step sum to what it lasted; and what is told of each is all of them.
+static void parts_sum_to_the_step(void **state) {
+    (void)state;
+    enum { STEPS = 200, WAITS = 4, RELEASES = 2 };
+    for (uint64_t step = 0; step < STEPS; step++) {
+        Draws draws = {.seed = step};
+        int64_t parts[ACCOUNT_N] = {0}, told_ps = 0;
+        NominalWork work = {.compute_ps = draw(&draws, SPAN_PS), .tp_ps = draw(&draws, SPAN_PS)};
+        Clocks now = {0};
+        for (int wait = 0; wait < WAITS; wait++) {
+            Release release[RELEASES];
+            int64_t go_on_ps = now.actual_ps;
+            for (int i = 0; i < RELEASES; i++) {
+                release[i] = draw_release(&draws, now);
+                int64_t at_ps = release[i].outcome.at.actual_ps;
+                if (at_ps > go_on_ps) go_on_ps = at_ps;
+            }
+            now = account_wait(parts, now, release, RELEASES, go_on_ps);
+        }
+        for (int part = 0; part < TRACE_PART_N; part++)
+            told_ps += account_part_ps(parts, work, (TracePart)part);
+        assert_int_equal(told_ps, now.actual_ps + work.compute_ps + work.tp_ps);
+        assert_int_equal(account_sum_ps(parts, work), told_ps);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_wait_is_charged_by_its_clocks),
+        cmocka_unit_test(parts_sum_to_the_step),
+    };
+    return cmocka_run_group_tests_name("account", tests, NULL, NULL);
+}
