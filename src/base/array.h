@@ -19,8 +19,8 @@
         const char *label; \
     }
 
-/// Capacity that follows. Blocks of the size where copying would cost are remapped instead, and memory that is grown is
-/// cleared, and so touched: large arrays grow little by little.
+/// Capacity that follows. Blocks of the size where copying would cost get more pages instead (memory.h), all of them at
+/// once: large arrays grow little by little.
 static inline int64_t array_grown(int64_t capacity) {
     if (capacity < 32) return capacity < 8 ? 8 : 2 * capacity;
     return capacity + capacity / (capacity < 1024 ? 8 : 16);

@@ -1,8 +1,8 @@
-/// memory.h: the only place that calls malloc and free; labelled, counted, never returns NULL.
+/// memory.h: the only place that asks for memory and gives it back; labelled, counted, never returns NULL.
 ///
 /// Idea.    Each allocation carries a static label ("flow.links"). Live and high-water bytes per
 ///          label are kept, so that `--memory` can print bytes per GPU, link and transfer. Out of
-///          memory is a CHECK.
+///          memory is a CHECK. Blocks of a MiB and more are not copied to grow, but get more pages (memory.c).
 #ifndef COLOSSIM_BASE_MEMORY_H
 #define COLOSSIM_BASE_MEMORY_H
 

@@ -33,6 +33,31 @@ static void memory_new_bytes_are_zero(void **state) {
     memory_free("test.zero", NULL, 0);
 }
 
+/// Blocks that grow from some bytes to many pages, and shrink, keep what they hold; what they gain is zero.
+static void memory_large_blocks_grow_like_small_ones(void **state) {
+    (void)state;
+    enum { MIB = 1 << 20 };
+    const size_t sizes[] = {1000,         MIB - 1,  MIB,      MIB + 100,    3 * MIB, 33 * MIB,
+                            33 * MIB + 1, 40 * MIB, 34 * MIB, 2 * MIB - 50, 2 * MIB, 10};
+    unsigned char *block = memory_alloc("test.large", 0);
+    size_t bytes = 0;
+    for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
+        block = memory_resize("test.large", block, bytes, sizes[s]);
+        size_t nkept = bytes < sizes[s] ? bytes : sizes[s], nwrong = 0;
+        for (size_t i = 0; i < sizes[s]; i++) nwrong += block[i] != (i < nkept ? i % 251 + 1 : 0);
+        assert_int_equal(nwrong, 0);
+        bytes = sizes[s];
+        for (size_t i = 0; i < bytes; i++) block[i] = (unsigned char)(i % 251 + 1);
+    }
+    memory_free("test.large", block, bytes);
+    block = memory_alloc("test.large", 2 * MIB);
+    memory_free("test.large", block, 2 * MIB);
+    block = memory_alloc("test.large", 64 * MIB);
+    for (size_t i = 0; i < 64 * MIB; i += MIB / 16) assert_int_equal(block[i], 0);
+    memory_free("test.large", block, 64 * MIB);
+    assert_int_equal(row_of("test.large").live_bytes, 0);
+}
+
 static void memory_report_is_sorted_by_label(void **state) {
     (void)state;
     memory_free("test.z", memory_alloc("test.z", 0), 0);
@@ -68,6 +93,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(memory_counts_live_and_high_bytes_per_label),
         cmocka_unit_test(memory_new_bytes_are_zero),
+        cmocka_unit_test(memory_large_blocks_grow_like_small_ones),
         cmocka_unit_test(memory_report_is_sorted_by_label),
         cmocka_unit_test(memory_giving_back_more_than_taken_stops),
         cmocka_unit_test(array_grows_and_keeps_its_elements),
