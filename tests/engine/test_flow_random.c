@@ -70,7 +70,7 @@ static void draw_scene(Scene *scene, uint64_t entity) {
         else
             draw_edges(scene, t, cluster_ngpus(scene->cluster));
         transfer->tag = 1000 - 3 * t;
-        transfer->step = (int32_t)pick(scene, NSTEPS);
+        transfer->step = (int32_t)pick(scene, entity % 4 > 0 ? NSTEPS : 1);
         transfer->bytes = pick(scene, 8) == 0 ? 0 : 1 + pick(scene, 1 << (10 + 2 * pick(scene, 6)));
         transfer->rounds = 1 + pick(scene, 3);
         transfer->round_latency_ps = pick(scene, 2) * pick(scene, 5000000);

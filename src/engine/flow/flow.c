@@ -336,7 +336,7 @@ static void play_instant(Flow *flow, int64_t now_ps) {
     while (heap_next_ps(&flow->starts) == now_ps)
         start(flow, (int32_t)heap_pop(&flow->starts).item);
     attach_started(flow);
-    start_alone(flow);
+    if (!flow->mass) start_alone(flow); // else it takes one walk to do it with the others
     solve_changes(flow);
     next_end_ps(flow); // leave no stale entry at the top
     sort_done(flow);

@@ -344,9 +344,43 @@ int32_t links_take(Flow *flow, int32_t slot) {
     return at;
 }
 
+/// Capacity of a link a weight of a route's use of it.
+static int64_t width_of(const Flow *flow, RouteUse use) {
+    return flow->routes.capacity[use.slot] / use.weight;
+}
+
+/// The use of a route on its narrowest link, of those the one with the least id.
+static RouteUse narrowest_use(Flow *flow, int32_t r) {
+    const RouteUse *uses = routes_uses(&flow->routes, &flow->routes.at[r]);
+    RouteState *state = &flow->route[r];
+    if (state->narrowest > 0) return uses[state->narrowest - 1];
+    int64_t least = INT64_MAX;
+    for (int32_t u = 0; u < flow->routes.at[r].nuses; u++) {
+        int64_t width = width_of(flow, uses[u]);
+        if (width >= least) continue; // uses come by link id
+        least = width;
+        state->narrowest = u + 1;
+    }
+    return uses[state->narrowest - 1];
+}
+
+/// Do all users of a link, in flow->found, come over one other link that holds them before this one can? They are on one
+/// route; then the level of a link rises with its width, and others on the narrowest only lower it there. Of links of one
+/// level the least id counts; n users on both have another level where the width is n more.
+static bool is_outdone(Flow *flow, int32_t slot) {
+    const LinkUser *found = flow->found.at;
+    int32_t route = flow->active[found[0].transfer].route;
+    for (int64_t i = 1; i < flow->found.n; i++)
+        if (flow->active[found[i].transfer].route != route) return false;
+    RouteUse use = {slot, found[0].weight}, narrowest = narrowest_use(flow, route);
+    if (flow->routes.link[slot] >= flow->routes.link[narrowest.slot]) return slot != narrowest.slot;
+    return width_of(flow, use) >= width_of(flow, narrowest) + flow->found.n;
+}
+
 bool links_contend(Flow *flow, int32_t slot) {
     links_find_users(flow, slot);
     if (flow->found.n < 2) return false; // one alone cannot: its cap takes the link into account
+    if (is_outdone(flow, slot)) return false;
     int32_t at = links_take(flow, slot);
     int64_t room = flow->link.at[at].capacity;
     for (int64_t i = 0; i < flow->found.n; i++) {
@@ -375,7 +409,7 @@ void links_calm(Flow *flow, int32_t slot) {
 /// A starting transfer on a link whose slack is used up.
 static void dispute(Flow *flow, LinkUser user, int32_t slot) {
     if (!link_contended(flow, slot)) {
-        if (!links_contend(flow, slot)) return;
+        links_contend(flow, slot);
     } else {
         int32_t at = flow->contended[slot] - 1;
         LinkState *link = &flow->link.at[at];
@@ -405,7 +439,6 @@ void links_attach(Flow *flow, int32_t transfer) {
 /// A contended link has lost a user, who took so much of its room.
 static void after_removal(Flow *flow, LinkState *link, int64_t taken) {
     int32_t slot = link->slot;
-    if (flow->slack[slot] >= 0 && flow->debts.n > 0) pay_back(flow, slot);
     if (flow->slack[slot] >= 0 || link->nusers < 2)
         links_calm(flow, slot);
     else if (link_holds(link))
@@ -422,6 +455,8 @@ void links_detach(Flow *flow, int32_t transfer) {
     leave_route(flow, f);
     for (int32_t u = 0; u < route->nuses; u++)
         flow->slack[uses[u].slot] += use_load(unit_load, uses[u].weight);
+    for (int32_t u = 0; flow->debts.n > 0 && u < route->nuses; u++)
+        if (flow->slack[uses[u].slot] >= 0) pay_back(flow, uses[u].slot);
     while (f->nshared > 0) {
         UseNode node = *flow_node(flow, f->first_node + --f->nshared);
         LinkState *link = &flow->link.at[node.link];

@@ -2,8 +2,8 @@
 /// over all uses.
 ///
 /// What a use costs here is the cache lines it touches. So counting and taking shares use one small
-/// record a link, the lists of users that the engine keeps anyway serve the water filling, and
-/// transfers are frozen in small records of their own. The rules are those of maxmin.c; nobody is
+/// record a link, the lists of users that the engine keeps anyway serve the water filling,
+/// transfers are frozen in small records of their own, and what will be read is asked for before. The rules are those of maxmin.c; nobody is
 /// pinned.
 #include <stdlib.h>
 #include <string.h>
@@ -46,8 +46,8 @@ typedef struct MassUsers {
 } MassUsers;
 
 typedef struct MassTransfer {
-    int64_t level;
-    int32_t node;    ///< rising: first; frozen: of the link that binds
+    int64_t level;   ///< rising: its cap
+    int32_t node;    ///< rising: first; frozen: of the link that binds, -1: its cap
     int32_t nshared; ///< that many nodes from there, while rising
 } MassTransfer;
 
@@ -67,6 +67,8 @@ struct Mass {
     MassTransfer *transfer; ///< [ntransfers]
     int64_t ntransfers;
     ARRAY_OF(MassCap) caps; ///< only those that could bind
+    int32_t step;
+    bool one_step; ///< all are of that step
 
     // While water is filled.
     uint64_t *frozen; ///< [nwords] a bit a node: small, as most users met are frozen already
@@ -89,6 +91,7 @@ static void count_uses(Flow *flow, MassDemand demand[]) {
     for (int64_t i = 0; i < flow->started.n; i++) {
         const Active *f = &flow->active[flow->started.at[i]];
         links_enter_route(flow, flow->started.at[i]);
+        flow->mass->one_step = flow->mass->one_step && f->step == flow->mass->step;
         const Route *route = &flow->routes.at[f->route];
         const int32_t unit_load = flow->route[f->route].unit_load;
         const RouteUse *uses = routes_uses(&flow->routes, route);
@@ -169,6 +172,8 @@ static bool cap_can_bind(const Flow *flow, const Active *f) {
 void mass_attach(Flow *flow) {
     ceiling_lift_all(flow);
     Mass *mass = flow->mass = memory_alloc(LABEL, sizeof *mass);
+    mass->step = flow->active[flow->started.at[0]].step;
+    mass->one_step = true;
     mass->ntransfers = flow->nactive;
     mass->transfer = scratch(mass->ntransfers, sizeof *mass->transfer);
     int64_t nslots = flow->routes.nslots;
@@ -182,7 +187,7 @@ void mass_attach(Flow *flow) {
         int32_t transfer = flow->started.at[i];
         attach(flow, transfer, users);
         const Active *f = &flow->active[transfer];
-        mass->transfer[transfer] = (MassTransfer){.node = f->first_node, .nshared = f->nshared};
+        mass->transfer[transfer] = (MassTransfer){f->cap, f->first_node, f->nshared};
         if (f->nshared > 0 && cap_can_bind(flow, f))
             array_push(&mass->caps, (MassCap){f->cap, transfer});
     }
@@ -231,8 +236,8 @@ static bool is_frozen(const Mass *mass, int32_t node) {
 }
 
 /// Fix a transfer at `level`, which no unfrozen link has passed: take its share from links that
-/// stand higher.
-static void freeze(const Flow *flow, int32_t transfer, int64_t level, int32_t binding_node) {
+/// stand higher. Returns whether it is below its cap.
+static bool freeze(const Flow *flow, int32_t transfer, int64_t level, int32_t binding_node) {
     const Mass *mass = flow->mass;
     MassTransfer *f = &mass->transfer[transfer];
     const UseNode *nodes = flow_node(flow, f->node);
@@ -245,8 +250,33 @@ static void freeze(const Flow *flow, int32_t transfer, int64_t level, int32_t bi
         link->residual -= taken * level;
         link->weight -= taken;
     }
+    bool held = level < f->level;
     f->level = level;
-    f->node = binding_node;
+    f->node = held ? binding_node : -1;
+    return held;
+}
+
+/// Look up the transfers of met[n], and what freezing them needs: everything lies far apart, so each step asks for what the
+/// next one reads.
+static void fetch_met(const Flow *flow, int64_t n) {
+    const Mass *mass = flow->mass;
+    Met *met = mass->met.at;
+    for (int64_t i = 0; i < n; i++) __builtin_prefetch(flow_node(flow, met[i].node));
+    for (int64_t i = 0; i < n; i++) {
+        met[i].transfer = flow_node(flow, met[i].node)->transfer;
+        __builtin_prefetch(&mass->transfer[met[i].transfer], 1);
+    }
+    for (int64_t i = 0; i < n; i++) {
+        const MassTransfer *f = &mass->transfer[met[i].transfer];
+        const UseNode *nodes = flow_node(flow, f->node);
+        __builtin_prefetch(nodes);
+        __builtin_prefetch(nodes + f->nshared - 1);
+    }
+    for (int64_t i = 0; i < n; i++) {
+        const MassTransfer *f = &mass->transfer[met[i].transfer];
+        const UseNode *nodes = flow_node(flow, f->node);
+        for (int32_t k = 0; k < f->nshared; k++) __builtin_prefetch(&mass->link[nodes[k].link], 1);
+    }
 }
 
 static void freeze_link(Flow *flow, int32_t at, int64_t level) {
@@ -262,10 +292,11 @@ static void freeze_link(Flow *flow, int32_t at, int64_t level) {
         mass->met.at[n].node = users[i];
         n += !is_frozen(mass, users[i]);
     }
+    fetch_met(flow, n);
+    int64_t nheld = 0;
     for (int64_t i = 0; i < n; i++)
-        mass->met.at[i].transfer = flow_node(flow, mass->met.at[i].node)->transfer;
-    for (int64_t i = 0; i < n; i++)
-        freeze(flow, mass->met.at[i].transfer, level, mass->met.at[i].node);
+        nheld += freeze(flow, mass->met.at[i].transfer, level, mass->met.at[i].node);
+    if (mass->one_step) stats_slow_open_link(flow, mass->step, link->slot, nheld);
 }
 
 /// Take the links of a bucket whose shares are still in its range; the others move on.
@@ -275,13 +306,19 @@ static void open_bucket(const Flow *flow, int32_t bucket) {
     for (; at >= 0; at = next) {
         next = mass->next[at] - 1;
         const MassLink *link = &mass->link[at];
+        if (next >= 0) __builtin_prefetch(&mass->link[next]);
         if (link->weight == 0) continue;
         int64_t share = link->residual / link->weight;
         int32_t now = bucket_of(share);
-        if (now > bucket)
+        if (now > bucket) {
             put_in_bucket(mass, now, at);
-        else
-            mass->heap[mass->nheap++] = (LevelItem){share, flow->link.at[at].id, at};
+            continue;
+        }
+        const LinkState *state = &flow->link.at[at];
+        mass->heap[mass->nheap++] = (LevelItem){share, state->id, at};
+        const int32_t *users = link_users(flow, state);
+        __builtin_prefetch(users);
+        __builtin_prefetch(users + state->nusers - 1);
     }
     level_heap_build(mass->heap, mass->nheap);
 }
@@ -345,9 +382,14 @@ void mass_solve(Flow *flow) {
     for (int64_t i = 0; i < flow->started.n; i++) {
         int32_t transfer = flow->started.at[i];
         Active *f = &flow->active[transfer];
-        f->level = flow->mass->transfer[transfer].level;
-        f->bottleneck = f->level == f->cap ? -1 : flow->mass->transfer[transfer].node;
-        solve_commit(flow, (Member){transfer, -1, 0, LEVEL_UNKNOWN});
+        const MassTransfer *solved = &flow->mass->transfer[transfer];
+        f->level = solved->level;
+        f->bottleneck = solved->node;
+        requeue(flow, transfer);
+        if (flow->mass->one_step)
+            f->slow = f->bottleneck >= 0; // opened link by link
+        else
+            stats_slow_open(flow, f);
     }
     mass_forget(flow);
 }

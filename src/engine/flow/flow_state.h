@@ -6,7 +6,9 @@
 ///          each of its users took its load, an upper bound of what it can take. Starting and ending is to subtract and
 ///          to add along a route; a transfer whose links all have slack left runs at its cap.
 ///          A link is contended if its slack is used up by two users or more (ghosts count); by the definition in
-///          maxmin.h any other link holds nobody. Who uses a link is looked up when it comes to be contended: each slot
+///          maxmin.h any other link holds nobody. It is not, though, if they all come over one narrower link, which holds
+///          them first: a ring that starts while the ghost of the one before stands on its links shares one with it, not
+///          thousands. Who uses a link is looked up when it comes to be contended: each slot
 ///          knows the routes over it, each route its transfers. From then until it has slack again it keeps a list of
 ///          its users, one node each: only these enter the solver, so a ring over thousands of links costs what it
 ///          shares, and a bundle of a full-bisection tier with thousands of users costs nothing.
@@ -117,9 +119,11 @@ typedef struct SlotUses {
 typedef struct RouteState {
     int32_t first;     ///< its first attached transfer + 1
     int32_t unit_load; ///< load per weight of each of these; 0: not known yet
-    int32_t ceiling;   ///< index in flow->ceilings + 1 while it is below the level alone, else 0
-    bool listed;       ///< its uses are in the lists of their slots
-    bool waiting;      ///< it is in flow->unlisted
+    int32_t narrowest; ///< its use of its narrowest link + 1; 0: not known yet
+    /// Index in flow->ceilings + 1 while it is below the level alone, else 0.
+    uint32_t ceiling : 30;
+    uint32_t listed : 1;  ///< its uses are in the lists of their slots
+    uint32_t waiting : 1; ///< it is in flow->unlisted
 } RouteState;
 
 /// A route whose transfers count for less than their caps.
@@ -381,6 +385,8 @@ void solve_all(Flow *flow);
 /// open after a change, and settle in between.
 void stats_slow_open(Flow *flow, Active *f);
 void stats_slow_close(Flow *flow, Active *f);
+/// Open it for n transfers of a step on one link, whose `slow` the caller sets.
+void stats_slow_open_link(Flow *flow, int32_t step, int32_t slot, int64_t n);
 /// The same for one that has another level and bottleneck by now than it had in this stretch.
 void stats_slow_close_as(Flow *flow, Active *f, int64_t level, int32_t slot, int32_t weight);
 /// Count the bytes of a transfer that ends now.

@@ -41,6 +41,15 @@ void stats_slow_open(Flow *flow, Active *f) {
         tally_slow_open(&flow->period, &flow->routes, slot, flow->now_ps);
 }
 
+void stats_slow_open_link(Flow *flow, int32_t step, int32_t slot, int64_t n) {
+    Tally *tally = step_tally(&flow->steps, step);
+    for (int64_t i = 0; i < n; i++) {
+        tally_slow_open(tally, &flow->routes, slot, flow->now_ps);
+        if (flow->spec.interval_ps > 0)
+            tally_slow_open(&flow->period, &flow->routes, slot, flow->now_ps);
+    }
+}
+
 void stats_slow_close_as(Flow *flow, Active *f, int64_t level, int32_t slot, int32_t weight) {
     if (!f->slow) return;
     f->slow = 0;
