@@ -11,10 +11,10 @@
 /// a level that no changed link bears on. Hence the result satisfies the definition on every link,
 /// and the definition has one solution.
 ///
-/// Most links that join hold nobody, before and after. If one has room for an eighth more than its
+/// Most links that join hold nobody, before and after. If one has room for a little more than its
 /// rising user had, this is reserved, and what was not needed given back when the user freezes: with
 /// that room taken it holds nobody at any level, so it does not join the region at all. A user that
-/// rises on reserves all that it could ever take. Where there is no room for that, such a link stays
+/// rises on reserves more, in RISE_STAGES stages and then all that it could ever take. Where there is no room for that, such a link stays
 /// closed, its users unseen, while it cannot bind: pinned users count at their old levels, at least
 /// what they take of it at s, and rising ones at s, so up to s it holds nobody if
 ///   room + (what rising users took) >= s * (weight of rising users),
@@ -33,7 +33,8 @@ enum { ORDER_CLOSED = -3, ORDER_TRANSFER = -2, ORDER_NODE = -1 };
 enum {
     MASS_START_SHARE = 4, ///< of all transfers: from a quarter on, hardly anybody stays pinned
     MASS_START_WALK = 16, ///< of links and transfers: listing the whole system walks them all
-    RISE_DIVISOR = 8,     ///< at first a transfer rises by an eighth of its level
+    RISE_BITS = 6,        ///< at first a transfer rises by 2^-6 of its level,
+    RISE_FACTOR_BITS = 2, ///< then by four times as much, and so on
 };
 
 void settle(Flow *flow, Active *f) {
@@ -147,7 +148,8 @@ static void region_touch(Flow *flow, const UseNode *node, int64_t level) {
 static int64_t reach_of(const Flow *flow, const Active *f) {
     int64_t most = ceiling_reach(flow, f);
     if (f->mark == MARK_SOARING || f->level <= 0) return most;
-    int64_t reach = f->level + f->level / RISE_DIVISOR;
+    int64_t reach =
+        f->level + (f->level >> (RISE_BITS - RISE_FACTOR_BITS * (f->mark - MARK_RISING)));
     return reach < most ? reach : most;
 }
 
@@ -185,15 +187,15 @@ static void region_join(Flow *flow, int32_t transfer, int64_t level) {
 static void soar(Flow *flow, int32_t transfer, int64_t level) {
     Active *f = &flow->active[transfer];
     int64_t reach = reach_of(flow, f);
-    f->mark = MARK_SOARING;
-    int64_t most = reach_of(flow, f);
+    f->mark++;
+    int64_t farther = reach_of(flow, f);
     for (int32_t i = 0; i < f->nshared; i++) {
         const UseNode *node = shared_nodes(flow, f) + i;
         if (flow->link.at[node->link].region >= 0) continue;
         give_back(&flow->link.at[node->link], node, reach, f->level);
-        if (!reserve(flow, node, most)) region_touch(flow, node, level);
+        if (!reserve(flow, node, farther)) region_touch(flow, node, level);
     }
-    push_water(flow, most, ORDER_TRANSFER, transfer);
+    push_water(flow, farther, ORDER_TRANSFER, transfer);
 }
 
 /// Let the links that have reserved room for a rising transfer join the region.

@@ -54,6 +54,7 @@ enum {
     LOAD_MAX = 1 << 30,   ///< of one use
     DEBT = 1 << 29,       ///< see SlackDebt
     LONG_ROUTE_USES = 64, ///< collectives, and messages whose queue pairs spread over many links
+    RISE_STAGES = 3,      ///< see flow_solve.c
     REVIEW_MOVES = 16,    ///< of a ceiling: walking a route costs as much as some moves
 };
 
@@ -62,8 +63,8 @@ typedef enum ActiveState { ACTIVE_FREE, ACTIVE_WAITING, ACTIVE_RUNNING, ACTIVE_G
 typedef enum ActiveMark {
     MARK_PINNED,
     MARK_FROZEN,
-    MARK_RISING,  ///< for a start, not far
-    MARK_SOARING, ///< on, up to its cap
+    MARK_RISING,                              ///< for a start, not far ...
+    MARK_SOARING = MARK_RISING + RISE_STAGES, ///< ... in the end as far as it can
 } ActiveMark;
 
 typedef struct Active {
