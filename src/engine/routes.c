@@ -187,7 +187,8 @@ static Status make_route(Routes *routes, const Transfer *transfer, int32_t *out)
     REQUIRE(nuses > 0, STATUS_RANGE, "transfer %lld has no edges", (long long)transfer->tag);
     int64_t alone_level = INT64_MAX, most_weight = 0;
     bool foreign = false;
-    int32_t nkept = 0;
+    int32_t nown = 0, nforeign = 0;
+    array_reserve(&routes->sorted, nuses);
     for (int32_t u = 0; u < nuses; u++) {
         LinkWeight use = routes->merge.at[u];
         CHECK(use.weight >= 1 && use.weight <= INT32_MAX, "link %lld: weight %lld",
@@ -200,24 +201,28 @@ static Status make_route(Routes *routes, const Transfer *transfer, int32_t *out)
             int32_t slot = slot_of(routes, use.link); // may move the capacities
             capacity = routes->capacity[slot];
             use.link = slot;
-            if (!routes_is_muted(routes, slot)) routes->merge.at[nkept++] = use;
+            if (!routes_is_muted(routes, slot))
+                *(own ? &routes->merge.at[nown++] : &routes->sorted.at[nforeign++]) = use;
         } else {
             capacity = capacity_of(routes, use.link);
         }
         // capacity / weight < alone_level, without a division for most.
         if (capacity < (Wide)alone_level * use.weight) alone_level = capacity / use.weight;
     }
-    int32_t r = take_route(routes), first = runs_take(&routes->uses, run_length(nkept));
-    for (int32_t u = 0; u < nkept; u++)
+    int32_t nkept = nown + nforeign, r = take_route(routes);
+    int32_t first = runs_take(&routes->uses, run_length(nkept));
+    for (int32_t u = 0; u < nkept; u++) {
+        LinkWeight use = u < nown ? routes->merge.at[u] : routes->sorted.at[u - nown];
         ((RouteUse *)routes->uses.at)[first + u] =
-            (RouteUse){(int32_t)routes->merge.at[u].link,
-                       (int32_t)routes->merge.at[u].weight}; // a slot by now
+            (RouteUse){(int32_t)use.link, (int32_t)use.weight}; // a slot by now
+    }
     routes->at[r] =
         (Route){.unit_bytes = routing_unit_bytes(routes->cluster, transfer->queue_pairs),
                 .alone_level = alone_level,
                 .queue_pairs = transfer->queue_pairs,
                 .first_use = first,
                 .nuses = nkept,
+                .nown = nown,
                 .step = -1,
                 .foreign = foreign,
                 .older = -1,

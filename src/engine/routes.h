@@ -4,7 +4,7 @@
 /// Idea.    While a transfer progresses by one unit (routing_unit_bytes() bytes of each edge of
 ///          weight 1), an edge of weight w puts w times its routing weight on each link of its
 ///          path. The uses of all edges are merged, so a route is a list of (link, integer weight),
-///          sorted by link. Only links that some route uses get a slot, a dense number that the
+///          this rank's links first, each part sorted by link. Only links that some route uses get a slot, a dense number that the
 ///          engines index by. Edge sets with a key are looked up instead of routed again; idle
 ///          routes are kept until they hold more than ROUTE_CACHE_USES uses, then dropped oldest
 ///          first. Rates are integers in units of 2^-rate_bits B/s; rate_bits is chosen from the
@@ -35,6 +35,7 @@ typedef struct Route {
     int32_t step;
     int32_t queue_pairs;
     int32_t first_use, nuses; ///< in Routes.uses
+    int32_t nown;             ///< of this rank's links, which come first
     int32_t nholders;         ///< transfers that hold it; 0: idle, -1: free
     int32_t older, newer;     ///< list of idle routes
     bool foreign;             ///< some link belongs to another rank

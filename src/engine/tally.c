@@ -48,7 +48,7 @@ void tally_add_route(Tally *tally, const Routes *routes, const Route *route, int
     const RouteUse *uses = routes_uses(routes, route);
     int64_t *parts = total->parts;
     uint64_t *used = tally->used;
-    for (int32_t u = 0, n = route->nuses; u < n; u++) {
+    for (int32_t u = 0, n = route->nown; u < n; u++) {
         parts[uses[u].slot] += uses[u].weight * bytes;
         mark(used, uses[u].slot);
     }

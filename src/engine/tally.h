@@ -13,7 +13,8 @@
 ///                               4   once any link was slow
 ///                              32   for a link that was slow in the step, or is in the interval
 ///          A step and an interval together: 16 to 24 bytes, and at most 64 for each slow link.
-/// Limits.  A link's total is rounded down once per unit_bytes in use (not at all if unit_bytes
+/// Limits.  Bytes are counted on this rank's links alone (routes_set_owner).
+///          A link's total is rounded down once per unit_bytes in use (not at all if unit_bytes
 ///          divides the bytes); lost bytes are rounded down.
 #ifndef COLOSSIM_ENGINE_TALLY_H
 #define COLOSSIM_ENGINE_TALLY_H
@@ -49,7 +50,7 @@ typedef struct Tally {
     int64_t nwords;
 } Tally;
 
-/// Add `bytes` of progress on every link of a route.
+/// Add `bytes` of progress on this rank's links of a route.
 void tally_add_route(Tally *tally, const Routes *routes, const Route *route, int64_t bytes);
 void tally_slow_open(Tally *tally, const Routes *routes, int32_t slot, int64_t now_ps);
 void tally_slow_close(Tally *tally, int32_t slot, int64_t now_ps, Wide lost);

@@ -355,10 +355,14 @@ static RouteUse narrowest_use(Flow *flow, int32_t r) {
     RouteState *state = &flow->route[r];
     if (state->narrowest > 0) return uses[state->narrowest - 1];
     int64_t least = INT64_MAX;
+    int32_t slot = 0;
     for (int32_t u = 0; u < flow->routes.at[r].nuses; u++) {
         int64_t width = width_of(flow, uses[u]);
-        if (width >= least) continue; // uses come by link id
+        if (width > least ||
+            (width == least && flow->routes.link[uses[u].slot] > flow->routes.link[slot]))
+            continue;
         least = width;
+        slot = uses[u].slot;
         state->narrowest = u + 1;
     }
     return uses[state->narrowest - 1];
