@@ -8,7 +8,7 @@
 ///          Alike is a sum over units of 64-bit fingerprints of their clocks and speed. Sampling intervals begin anew at
 ///          the norm (engine/intervals.h), so that the intervals of such steps are the same too.
 /// Limits.  Speeds must not change from step to step: no jitter, no stragglers; a GPU may be slower than another.
-///          A job of one unit has no norm and is played.
+///          A job of one unit has no norm and is played. Repetitions of traffic are told in traffic_run.c.
 #ifndef COLOSSIM_DRIVER_REPEAT_H
 #define COLOSSIM_DRIVER_REPEAT_H
 

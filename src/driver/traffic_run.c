@@ -28,7 +28,10 @@ typedef struct TrafficRun {
     int64_t phase_begin_ps, alone_ps;
     int32_t step;
     int64_t begin_ps, end_ps; ///< of the step
-    uint64_t fingerprint;     ///< of the step
+    uint64_t moves;           ///< fingerprint of what ended in it, by the time since its begin
+    uint64_t moves_before;    ///< the same of the step before
+    int64_t later_ps; ///< by which each step that follows is the last again; 0: it is played
+    int64_t nrepeated;
 } TrafficRun;
 
 /// What the ranks of one node send to those of another progresses together; every pair carries the
@@ -107,7 +110,8 @@ static Status submit_phase(TrafficRun *traffic) {
 }
 
 static Status complete(TrafficRun *traffic, const Completion *done) {
-    traffic->fingerprint += fingerprint_of(done->tag, done->start_ps, done->end_ps);
+    traffic->moves += fingerprint_of(done->tag, done->start_ps - traffic->begin_ps,
+                                     done->end_ps - traffic->begin_ps);
     if (done->end_ps > traffic->end_ps) traffic->end_ps = done->end_ps;
     if (!is_collective(traffic)) {
         FlowRow *row = &traffic->row[done->tag];
@@ -140,7 +144,8 @@ static Status play_step(TrafficRun *traffic) {
     traffic->begin_ps = traffic->phase_begin_ps = traffic->end_ps;
     traffic->phase = 0;
     traffic->alone_ps = 0;
-    traffic->fingerprint = 0;
+    traffic->moves_before = traffic->moves;
+    traffic->moves = 0;
     for (int64_t i = 0; i < traffic->nrows; i++) traffic->row[i].end_ps = -1;
     TRY(is_collective(traffic) ? submit_phase(traffic) : submit_flows(traffic));
     while (traffic->ops->nunfinished(traffic->engine) > 0) {
@@ -266,24 +271,31 @@ static Status write_flows(const TrafficRun *traffic, Recorder *recorder) {
     return status;
 }
 
-static Status record(TrafficRun *traffic, Recorder *recorder, bool last) {
-    recorder_finish_intervals(recorder, traffic->end_ps, last);
-    StepSummary summary = {.start_ps = traffic->begin_ps,
-                           .end_ps = traffic->end_ps,
-                           .fingerprint = traffic->fingerprint};
+/// The links of the step, played or told again.
+static Status record_links(TrafficRun *traffic, Recorder *recorder, bool last,
+                           StepSummary *summary) {
+    if (traffic->nrepeated > 0)
+        return recorder_repeat_links(recorder, traffic->later_ps, traffic->end_ps, last, summary);
+    recorder->keeps = traffic->later_ps > 0;
     int64_t span_end_ps =
         traffic->end_ps > traffic->begin_ps ? traffic->end_ps : traffic->begin_ps + 1;
+    return recorder_write_links(recorder, traffic->step, traffic->begin_ps, span_end_ps, last,
+                                name_users, traffic, summary);
+}
+
+static Status record(TrafficRun *traffic, Recorder *recorder, bool last) {
+    uint64_t fingerprint = traffic->moves + fingerprint_of(-1, traffic->begin_ps, traffic->end_ps);
+    StepSummary summary = {
+        .start_ps = traffic->begin_ps, .end_ps = traffic->end_ps, .fingerprint = fingerprint};
     if (recorder->trace) {
         TRY(trace_begin_step(recorder->trace));
         TRY(write_flows(traffic, recorder));
     }
-    TRY(recorder_write_links(recorder, traffic->step, traffic->begin_ps, span_end_ps, last,
-                             name_users, traffic, &summary));
+    TRY(record_links(traffic, recorder, last, &summary));
     array_push(&recorder->step, summary);
     if (!recorder->trace) return status_ok();
-    TraceStep step = {.start_ps = traffic->begin_ps,
-                      .end_ps = traffic->end_ps,
-                      .fingerprint = traffic->fingerprint};
+    TraceStep step = {
+        .start_ps = traffic->begin_ps, .end_ps = traffic->end_ps, .fingerprint = fingerprint};
     TRY(trace_write_step(recorder->trace, comm_rank(recorder->comm) == 0 ? &step : NULL));
     return trace_commit(recorder->trace, last, NULL);
 }
@@ -311,6 +323,28 @@ static Status open_run(TrafficRun *traffic, Comm *comm, const char *csv_text,
                                 &traffic->placement);
 }
 
+/// All that follow are the step that was played, if it was that before it: what it left on the links is what it found
+/// there, transfers that have ended and are still felt, which are told by their ends.
+static bool will_repeat(const TrafficRun *traffic) {
+    return traffic->run->repeat && traffic->step > 0 && traffic->step + 1 < traffic->job->steps &&
+           traffic->moves == traffic->moves_before && traffic->end_ps > traffic->begin_ps;
+}
+
+/// The step that was played once more, later.
+static void repeat_step(TrafficRun *traffic) {
+    traffic->nrepeated++;
+    traffic->begin_ps += traffic->later_ps;
+    traffic->end_ps += traffic->later_ps;
+    for (int64_t i = 0; i < traffic->nrows; i++) traffic->row[i].end_ps += traffic->later_ps;
+}
+
+/// A step ends an interval and begins the next.
+static void cut_interval(const TrafficRun *traffic, Recorder *recorder) {
+    recorder_finish_intervals(recorder, traffic->end_ps, false);
+    recorder_cut_interval(recorder, traffic->end_ps);
+    traffic->ops->restart_intervals(traffic->engine);
+}
+
 static Status play_steps(TrafficRun *traffic, Comm *comm, Recorder *recorder,
                          const volatile int *stop) {
     for (int32_t steps = traffic->job->steps; traffic->step < steps; traffic->step++) {
@@ -319,8 +353,15 @@ static Status play_steps(TrafficRun *traffic, Comm *comm, Recorder *recorder,
         comm_max_i64(comm, &stopping, 1);
         REQUIRE(!stopping || traffic->step == 0, STATUS_STOPPED, "stopped on request after step %d",
                 traffic->step - 1);
-        TRY(play_step(traffic));
-        TRY(record(traffic, recorder, traffic->step + 1 == steps));
+        bool last = traffic->step + 1 == steps;
+        if (traffic->later_ps > 0) {
+            repeat_step(traffic);
+        } else {
+            TRY(play_step(traffic));
+            if (will_repeat(traffic)) traffic->later_ps = traffic->end_ps - traffic->begin_ps;
+            cut_interval(traffic, recorder);
+        }
+        TRY(record(traffic, recorder, last));
     }
     return status_ok();
 }
@@ -330,6 +371,7 @@ Status traffic_play(const RunSpec *run, const Cluster *cluster, Comm *comm, cons
     TrafficRun traffic = {.run = run, .job = &run->job[0], .cluster = cluster};
     Status status = open_run(&traffic, comm, csv_text, command_line, recorder);
     if (status_is_ok(&status)) status = play_steps(&traffic, comm, recorder, stop);
+    if (recorder->trace) (void)trace_run_int(recorder->trace, "steps_repeated", traffic.nrepeated);
     if (traffic.engine) {
         footprint_count(&recorder->footprint, cluster_ngpus(cluster),
                         traffic.ops->sizes(traffic.engine));

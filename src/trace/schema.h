@@ -92,22 +92,22 @@ typedef enum TraceCollectiveKind {
 } TraceCollectiveKind;
 
 /// Groups.  id, name, when, signal and axes of the plot a viewer draws unasked, meaning
-#define TRACE_GROUP_TABLE(X)                                                                    \
-    X(ROOT, "", TRACE_ALWAYS, "", "What produced the file, and how much of it is committed.")   \
-    X(STEPS, "steps", TRACE_ALWAYS, "duration_ps",                                              \
-      "One row a step: how long, where it went, how efficient.")                                \
-    X(GPUS, "gpus", TRACE_ALWAYS, "duration_ps",                                                \
-      "Where each GPU stands, and the parts of its steps.")                                     \
-    X(COLLECTIVES, "collectives", TRACE_IF_TRAINING, "bus_Bps",                                 \
-      "One row a collective, ordered by start, then group.")                                    \
-    X(FLOWS, "flows", TRACE_IF_TRAFFIC, "slowdown",                                             \
-      "One row a flow of a traffic job, in the order of the job.")                              \
-    X(LINKS, "links", TRACE_ALWAYS, "utilisation_max",                                          \
-      "Load and congestion of the links, per step: tiers, and the hottest links by name.")      \
-    X(INTERVALS, "intervals", TRACE_ALWAYS, "lost_bytes",                                       \
-      "Load and congestion of the links in time, per sampling interval. Intervals follow each " \
-      "other without gaps; one ends early where the gradient norm of a training step does, "    \
-      "and the next begins.")
+#define TRACE_GROUP_TABLE(X)                                                                     \
+    X(ROOT, "", TRACE_ALWAYS, "", "What produced the file, and how much of it is committed.")    \
+    X(STEPS, "steps", TRACE_ALWAYS, "duration_ps",                                               \
+      "One row a step: how long, where it went, how efficient.")                                 \
+    X(GPUS, "gpus", TRACE_ALWAYS, "duration_ps",                                                 \
+      "Where each GPU stands, and the parts of its steps.")                                      \
+    X(COLLECTIVES, "collectives", TRACE_IF_TRAINING, "bus_Bps",                                  \
+      "One row a collective, ordered by start, then group.")                                     \
+    X(FLOWS, "flows", TRACE_IF_TRAFFIC, "slowdown",                                              \
+      "One row a flow of a traffic job, in the order of the job.")                               \
+    X(LINKS, "links", TRACE_ALWAYS, "utilisation_max",                                           \
+      "Load and congestion of the links, per step: tiers, and the hottest links by name.")       \
+    X(INTERVALS, "intervals", TRACE_ALWAYS, "lost_bytes",                                        \
+      "Load and congestion of the links in time, per sampling interval. Intervals follow each "  \
+      "other without gaps; one ends early with the gradient norm of a training step, or with a " \
+      "repetition of traffic, and the next begins.")
 
 typedef enum TraceGroup {
 #define TRACE_GROUP_ENUM(id, name, when, signal, meaning) TRACE_GROUP_##id,

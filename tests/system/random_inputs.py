@@ -149,6 +149,7 @@ def traffic(draw, folder, name, gpus):
         rows = [f"{a},{b},{draw.randint(1, 10**8)} B,{draw.randint(0, 2000)} us"
                 for a, b in ((draw.randrange(gpus), draw.randrange(gpus)) for _ in range(40)) if a != b]
         (pathlib.Path(folder) / f"{name}.csv").write_text("\n".join(["source,destination,bytes,start", *rows]) + "\n")
+    lines.append(f"steps: {draw.choice((1, 2, 4))}")
     path = pathlib.Path(folder) / f"{name}.yaml"
     path.write_text("\n".join(lines + common(draw)) + "\n")
     return path

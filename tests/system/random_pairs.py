@@ -28,7 +28,9 @@ def main():
     draw = random.Random(f"{kind} {seed}")
     legal, refused, cut = 0, 0, 0
     apart, repeated = dict.fromkeys(RANKS, 0), dict.fromkeys(RANKS, 0)
-    once_more = [(1, EVENT_BY_EVENT), (1, EVERY_STEP), (3, EVERY_STEP, EVENT_BY_EVENT)] if kind == "training" else []
+    once_more = [(1, EVERY_STEP)]
+    if kind == "training":
+        once_more += [(1, EVENT_BY_EVENT), (3, EVERY_STEP, EVENT_BY_EVENT)]
     with tempfile.TemporaryDirectory() as folder:
         random_inputs.write_parts(folder)
         emulator = Emulator(mpiexec, colossim, folder)
@@ -45,8 +47,8 @@ def main():
                 outcome = same_on_any_ranks(emulator, *pair, RANKS, once_more=once_more)
                 claim(outcome != 2, "what check accepts, run does not refuse")
                 cut += outcome != 0
-                for n in RANKS if kind == "training" and outcome == 0 else ():
-                    apart[n] += counted(emulator, n, "islands") > 0
+                for n in RANKS if outcome == 0 else ():
+                    apart[n] += kind == "training" and counted(emulator, n, "islands") > 0
                     repeated[n] += counted(emulator, n, "steps_repeated") > 0
             except SystemExit:
                 print("\n\n".join(path.read_text() for path in pair))
@@ -54,10 +56,10 @@ def main():
             legal += 1
     claim(cut <= legal // 2, f"{cut} of {legal} fabrics were cut: too many to mean anything")
     print(f"{legal} pairs alike on {RANKS} ranks ({cut} of them could not run), {refused} refused")
+    claim(len(set(repeated.values())) == 1, f"steps are repeated on any number of ranks or on none: {repeated}")
+    print(f"with a repeated step: {repeated[1]}")
     if kind == "training":
-        claim(len(set(repeated.values())) == 1, f"steps are repeated on any number of ranks or on none: {repeated}")
         print("played as islands:", ", ".join(f"{count} on {n} ranks" for n, count in apart.items()))
-        print(f"with a repeated step: {repeated[1]}")
 
 
 main()

@@ -2,8 +2,8 @@
 """repeat.py MPIEXEC COLOSSIM CASE: steps that cannot differ from the one before are told, not played (driver/repeat.h).
 
 Law: the trace is that of --every-step to the bit, as islands and event by event, on any number of ranks. `steady`:
-without noise, and with GPUs that are slow for good, all steps but the first two are repeated; the last has its last
-interval. `changing`: with jitter or stragglers, with too few steps, or where something is still felt when the norm is
+without noise, and with GPUs that are slow for good, all steps but the first two are repeated, and so are repetitions of
+traffic once one is as that before it; the last has its last interval. `changing`: with jitter or stragglers, with too few steps, or where something is still felt when the norm is
 over, none is; nor with --every-step. `intervals`: of such
 steps each has the intervals of the one before, later by the same time; they follow each other without gap or overlap,
 and one begins where the network of a step is done.
@@ -41,6 +41,10 @@ def steady(emulator):
     claim_repeated(emulator, SUPERPOD, (1, 2), STEPS - 2, "--steps", STEPS, once_more=played[:2], **SMALL, **OFF)
     claim_repeated(emulator, LAPTOP, (1, 2), STEPS - 2, "--steps", STEPS, once_more=[(1, EVERY_STEP)],
                    engine__kind="closed", **OFF)
+    # Repetitions of traffic that are not felt in the next, and that are.
+    for delay, played_once in ("0 us", 2), ("50 us", 3):
+        claim_repeated(emulator, (LAPTOP[0], JOBS / "traffic-permutation.yaml"), (1, 2), STEPS - played_once, "--steps",
+                       STEPS, once_more=[(1, EVERY_STEP)], engine__control_delay=delay, traffic__latency="none")
 
 
 def changing(emulator):
