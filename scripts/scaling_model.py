@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""scaling_model.py [--write | --check]: the tables of README about cost and ranks, computed from tests/bench/*.csv.
+"""scaling_model.py [--write | --check]: the tables of README about cost and ranks, computed from tests/bench/*.csv: of the
+main job as it is shipped, and of one step against GPUs and ranks.
 
 Prints them; --write puts them between the marks of README.md, --check fails if what stands there is something else.
 
@@ -40,7 +41,7 @@ RANKS = (1, 2, 16, 32, 64, 128, 256)
 MODELLED = (99840, 1048576)
 WORTH = 0.5  # efficiency below which cores are better spent on other runs
 BASE = {"noise": "on", "routing": "ecmp", "placement": "contiguous", "mode": "islands"}
-MARKS = "<!-- scaling: scripts/scaling_model.py --write -->", "<!-- /scaling -->"
+BUDGET_S, BUDGET_GIB = 60, 1  # of the main job with contiguous placement, all ranks
 
 
 def table_of(name):
@@ -99,6 +100,21 @@ class Model:
         return (max(n for n in powers if self.efficiency(n) >= WORTH), min(powers, key=self.step_s))
 
 
+def main_job_table():
+    rows = {row["placement"]: row for row in table_of("main_job.csv")}
+    steps, ranks = (rows["contiguous"][key] for key in ("steps", "ranks"))
+    lines = {
+        "simulated step": lambda row: f"{float(row['sim_s']) / int(row['steps']):.2f} s",
+        f"CPU time of all ranks (budget of the contiguous run: {BUDGET_S} s)": lambda row: f"{float(row['cpu_s']):.0f} s",
+        "wall time": lambda row: f"{float(row['wall_s']):.1f} s",
+        f"memory of all ranks (budget {BUDGET_GIB} GiB)": lambda row: f"{int(row['peak_rss_bytes']) / 2**30:.2f} GiB",
+    }
+    yield f"| {steps} steps, {ranks} ranks | " + " | ".join(f"`placement: {name}`" for name in rows) + " |"
+    yield "|---" * (1 + len(rows)) + "|"
+    for name, value in lines.items():
+        yield f"| {name} | " + " | ".join(value(row) for row in rows.values()) + " |"
+
+
 def cost_table(rows):
     yield "| GPUs | CPU time of a step, 2 ranks | wall time | simulated s per wall s | memory of both ranks | agreements | waiting |"
     yield "|---|---|---|---|---|---|---|"
@@ -139,7 +155,7 @@ def words(models):
                "give more than twice the results from the same cores.")
 
 
-def tables():
+def scaling_tables():
     rows = table_of("step_cost.csv")
     allreduce = next(row for row in table_of("par.exchange.n2.csv") if row["what"] == "allreduce")
     models = {}
@@ -150,7 +166,10 @@ def tables():
     lines = list(cost_table(rows))
     if models:
         lines += ["", *model_table(models), "", *words(models)]
-    return "\n".join(lines) + "\n"
+    return lines
+
+
+BLOCKS = {"main job": main_job_table, "scaling": scaling_tables}
 
 
 def main():
@@ -159,19 +178,22 @@ def main():
     what.add_argument("--write", action="store_true", help="into README.md")
     what.add_argument("--check", action="store_true", help="against README.md")
     options = parser.parse_args()
-    text, readme = tables(), ROOT / "README.md"
-    if not options.write and not options.check:
-        print(text, end="")
-        return
-    page = readme.read_text()
-    before, mark, rest = page.partition(MARKS[0] + "\n")
-    shown, end, after = rest.partition(MARKS[1])
-    if not mark or not end:
-        sys.exit(f"README.md lacks the marks {MARKS[0]} and {MARKS[1]}")
-    if options.write:
-        readme.write_text(before + mark + "\n" + text + "\n" + end + after)
-    elif shown.strip() != text.strip():
-        sys.exit(f"README.md shows\n{shown}\nbut tests/bench says\n{text}\nscripts/scaling_model.py --write puts it right")
+    readme = ROOT / "README.md"
+    for name, block in BLOCKS.items():
+        text = "\n".join(block()) + "\n"
+        if not options.write and not options.check:
+            print(text)
+            continue
+        begin, end = f"<!-- {name}: scripts/scaling_model.py --write -->\n", f"<!-- /{name} -->"
+        before, mark, rest = readme.read_text().partition(begin)
+        shown, mark_end, after = rest.partition(end)
+        if not mark or not mark_end:
+            sys.exit(f"README.md lacks the marks {begin}{end}")
+        if options.write:
+            readme.write_text(before + begin + "\n" + text + "\n" + end + after)
+        elif shown.strip() != text.strip():
+            sys.exit(f"README.md shows\n{shown}\nbut tests/bench says\n{text}\n"
+                     "scripts/scaling_model.py --write puts it right")
 
 
 main()
