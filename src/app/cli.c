@@ -44,7 +44,7 @@ void cli_print_help(void) {
         "  --set KEY=VALUE      override a key of the files, e.g. --set fabric.routing=spray\n"
         "  --steps N            training steps            (--set steps=N)\n"
         "  --seed N             of noise and hashes       (--set seed=N)\n"
-        "  --output FILE.h5     trace\n"
+        "  --output FILE.h5     trace; none: no file\n"
         "  --progress lines|none\n"
         "  --memory             bytes by purpose, and per GPU, link and transfer, at the end of a "
         "run\n"

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "base/memory.h"
@@ -61,7 +62,9 @@ static Status load_and_play(const CommandLine *line, Comm *comm) {
     RunSpec spec = {0};
     TRY(load(line, comm, &spec));
     // Where a run is written is no part of what it is: two runs of one configuration have equal contents.
-    if (line->output) snprintf(spec.trace.path, sizeof spec.trace.path, "%s", line->output);
+    if (line->output)
+        snprintf(spec.trace.path, sizeof spec.trace.path, "%s",
+                 strcmp(line->output, "none") == 0 ? "" : line->output);
     if (line->event_by_event) spec.dataflow = false;
     if (line->every_step) spec.repeat = false;
     bool root = comm_rank(comm) == 0;

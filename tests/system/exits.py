@@ -186,6 +186,7 @@ def done(emulator):
                   f"one table, from title to trace: {ended.stdout}")
             claim(all(line.isprintable() for line in lines), f"plain text: {ended.stdout!r}")
             progress = emulator.call("run", LAPTOP, job, "--output", "none", "--progress", "lines", ranks=n).stderr
+            claim(not (emulator.folder / "none").exists(), "without a trace no file is written")
             words = set(re.findall(r"[a-z]+", (progress + ended.stdout).lower()))
             claim(not words & {"inf", "nan"}, f"speeds and shares are numbers: {progress}")
 
