@@ -23,8 +23,8 @@ typedef struct Diagnostics {
     Diagnostic *at;
     int64_t n, capacity;
     const char *label; ///< array.h
-    int64_t errors;  ///< different ones, shown or not
-    int64_t reports; ///< calls: what was read between two equal counts is good
+    int64_t errors;    ///< different ones, shown or not
+    int64_t reports;   ///< calls: what was read between two equal counts is good
 } Diagnostics;
 
 /// Report an error at a place. The message has no full stop and no line break; several sentences

@@ -19,7 +19,9 @@ static inline void link_list_put(void *list, int64_t index, const LinkSample sam
     for (int64_t i = 0; i < n; i++) array_push((LinkList *)list, (LinkEntry){index, sample[i]});
 }
 
-static inline LinkSink link_list_sink(LinkList *list) { return (LinkSink){.put = link_list_put, .context = list}; }
+static inline LinkSink link_list_sink(LinkList *list) {
+    return (LinkSink){.put = link_list_put, .context = list};
+}
 
 static inline int link_entry_compare(const void *a, const void *b) {
     const LinkEntry *x = a, *y = b;
