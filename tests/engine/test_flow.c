@@ -250,56 +250,70 @@ static void congestion_is_charged_to_the_bottleneck(void **state) {
     close_bench(&bench);
 }
 
+/// A flow engine with sampling intervals, and what it says of them.
+typedef struct Sampled {
+    Cluster *cluster;
+    Flow *flow;
+    LinkList links;
+} Sampled;
+
+static void open_sampled(Sampled *sampled, int64_t interval_ps) {
+    *sampled = (Sampled){.cluster = race_cluster(16)};
+    sampled->flow = flow_create(sampled->cluster, &(FlowSpec){.interval_ps = interval_ps});
+    flow_sample_into(sampled->flow, link_list_sink(&sampled->links));
+}
+
+static void close_sampled(Sampled *sampled) {
+    array_free(&sampled->links);
+    flow_destroy(sampled->flow);
+    cluster_destroy(sampled->cluster);
+}
+
+/// What both links of a message carry in an interval.
+typedef struct Carried {
+    int64_t index, bytes;
+} Carried;
+
+static void assert_carried(const LinkList *links, const Carried wanted[], int n) {
+    assert_int_equal(links->n, 2 * n);
+    for (int k = 0; k < 2 * n; k++) {
+        assert_int_equal(links->at[k].index, wanted[k / 2].index);
+        assert_int_equal(links->at[k].sample.bytes, wanted[k / 2].bytes);
+    }
+}
+
 // Intervals of 1000 byte-times: a message of 2500 bytes moves 1000, 1000, 500; nothing is said of
 // what is empty.
 static void intervals_hold_what_moved_in_them(void **state) {
     (void)state;
-    Cluster *cluster = race_cluster(16);
     int64_t interval_ps = 1000 * PS_PER_BYTE;
-    Flow *flow = flow_create(cluster, &(FlowSpec){.interval_ps = interval_ps});
-    LinkList links = {0};
-    flow_sample_into(flow, link_list_sink(&links));
-    submit(flow, message(1, &A_TO_B, 2500, 3 * interval_ps));
-    submit(flow, message(2, &A_TO_B, 10, 9 * interval_ps + 5));
-    flow_advance(flow, 20 * interval_ps);
-    const struct { int64_t index, bytes; } wanted[] = {{3, 1000}, {4, 1000}, {5, 500}, {9, 10}};
-    assert_int_equal(links.n, 2 * 4);
+    Sampled sampled;
+    open_sampled(&sampled, interval_ps);
+    submit(sampled.flow, message(1, &A_TO_B, 2500, 3 * interval_ps));
+    submit(sampled.flow, message(2, &A_TO_B, 10, 9 * interval_ps + 5));
+    flow_advance(sampled.flow, 20 * interval_ps);
+    const LinkList *links = &sampled.links;
+    assert_carried(links, (const Carried[]){{3, 1000}, {4, 1000}, {5, 500}, {9, 10}}, 4);
     for (int i = 0; i < 4; i++)
-        for (int k = 2 * i; k < 2 * i + 2; k++) {
-            assert_int_equal(links.at[k].index, wanted[i].index);
-            assert_int_equal(links.at[k].sample.bytes, wanted[i].bytes);
-        }
-    for (int i = 0; i < 4; i++)
-        assert_true(links.at[2 * i].sample.link != links.at[2 * i + 1].sample.link);
-    array_free(&links);
-    flow_destroy(flow);
-    cluster_destroy(cluster);
+        assert_true(links->at[2 * i].sample.link != links->at[2 * i + 1].sample.link);
+    close_sampled(&sampled);
 }
 
 // Begun anew after 300 of 1000 byte-times, and again where one ends anyway: what is open ends there, with what has moved
 // by then, and those that follow are as long as ever. Nothing is lost or told twice.
 static void intervals_begin_anew_when_told(void **state) {
     (void)state;
-    Cluster *cluster = race_cluster(16);
     int64_t interval_ps = 1000 * PS_PER_BYTE;
-    Flow *flow = flow_create(cluster, &(FlowSpec){.interval_ps = interval_ps});
-    LinkList links = {0};
-    flow_sample_into(flow, link_list_sink(&links));
-    submit(flow, message(1, &A_TO_B, 2000, interval_ps));
-    flow_advance(flow, interval_ps + 300 * PS_PER_BYTE);
-    flow_restart_intervals(flow);
-    flow_advance(flow, interval_ps + 1300 * PS_PER_BYTE);
-    flow_restart_intervals(flow);
-    flow_advance(flow, 20 * interval_ps);
-    const struct { int64_t index, bytes; } wanted[] = {{1, 300}, {2, 1000}, {3, 700}};
-    assert_int_equal(links.n, 2 * 3);
-    for (int k = 0; k < 2 * 3; k++) {
-        assert_int_equal(links.at[k].index, wanted[k / 2].index);
-        assert_int_equal(links.at[k].sample.bytes, wanted[k / 2].bytes);
-    }
-    array_free(&links);
-    flow_destroy(flow);
-    cluster_destroy(cluster);
+    Sampled sampled;
+    open_sampled(&sampled, interval_ps);
+    submit(sampled.flow, message(1, &A_TO_B, 2000, interval_ps));
+    flow_advance(sampled.flow, interval_ps + 300 * PS_PER_BYTE);
+    flow_restart_intervals(sampled.flow);
+    flow_advance(sampled.flow, interval_ps + 1300 * PS_PER_BYTE);
+    flow_restart_intervals(sampled.flow);
+    flow_advance(sampled.flow, 20 * interval_ps);
+    assert_carried(&sampled.links, (const Carried[]){{1, 300}, {2, 1000}, {3, 700}}, 3);
+    close_sampled(&sampled);
 }
 
 // The interval that holds a moment has begun by then and ends behind it; that which ends with a moment is over.
@@ -325,18 +339,16 @@ static void intervals_are_numbered_in_order(void **state) {
 // what fell into it, and a link that is slow at its end stays slow in the next.
 static void intervals_are_charged_their_part_of_congestion(void **state) {
     (void)state;
-    Cluster *cluster = race_cluster(16);
     int64_t interval_ps = 800 * PS_PER_BYTE;
-    Flow *flow = flow_create(cluster, &(FlowSpec){.interval_ps = interval_ps});
-    LinkList links = {0};
-    flow_sample_into(flow, link_list_sink(&links));
-    submit(flow, message(1, &A_TO_B, 1000, 0));
-    submit(flow, message(2, &A_TO_C, 1000, 0));
-    flow_advance(flow, 10 * interval_ps);
+    Sampled sampled;
+    open_sampled(&sampled, interval_ps);
+    submit(sampled.flow, message(1, &A_TO_B, 1000, 0));
+    submit(sampled.flow, message(2, &A_TO_C, 1000, 0));
+    flow_advance(sampled.flow, 10 * interval_ps);
     const int64_t wanted[] = {800, 800, 400};
     int64_t nslow = 0;
-    for (int64_t i = 0; i < links.n; i++) {
-        const LinkEntry *entry = &links.at[i];
+    for (int64_t i = 0; i < sampled.links.n; i++) {
+        const LinkEntry *entry = &sampled.links.at[i];
         assert_true(entry->index < 3);
         bool out = entry->sample.bytes == wanted[entry->index]; // others carry half of it
         assert_int_equal(entry->sample.lost_bytes, out ? wanted[entry->index] : 0);
@@ -344,9 +356,7 @@ static void intervals_are_charged_their_part_of_congestion(void **state) {
         nslow += out;
     }
     assert_int_equal(nslow, 3);
-    array_free(&links);
-    flow_destroy(flow);
-    cluster_destroy(cluster);
+    close_sampled(&sampled);
 }
 
 // The same EdgeSet key at every step: routed once, and times repeat exactly, shifted.
