@@ -347,12 +347,12 @@ static void enter_statistics(Dataflow *flow, int64_t now_ps, bool sample) {
 
 static void end_interval(Dataflow *flow) {
     Machine *machine = flow->machine;
-    if (machine->interval_ps > 0 && intervals_meet_at(&machine->intervals, flow->now_ps))
+    if (machine->intervals.width_ps > 0 && intervals_meet_at(&machine->intervals, flow->now_ps))
         enter_statistics(flow, flow->now_ps, true);
     flow_advance(flow->islands->ledger, flow->now_ps);
     if (!machine->collect || flow->now_ps < machine->collect_after_ps) return;
     machine->collect(machine->collector);
-    machine->collect_after_ps = flow->now_ps + machine->interval_ps;
+    machine->collect_after_ps = flow->now_ps + machine->intervals.width_ps;
 }
 
 // A moment.
@@ -416,7 +416,7 @@ static bool is_quiet(const Dataflow *flow) {
 }
 
 static void begin_cycle(Dataflow *flow) {
-    if (flow->machine->interval_ps > 0) enter_statistics(flow, flow->now_ps, true);
+    if (flow->machine->intervals.width_ps > 0) enter_statistics(flow, flow->now_ps, true);
     machine_begin_cycle(flow->machine, flow->now_ps, is_quiet(flow));
 }
 

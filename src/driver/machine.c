@@ -114,7 +114,7 @@ static bool owns_link(const void *owner, LinkId link) { return load_owns(owner, 
 
 void machine_open_engine(Machine *machine, int64_t interval_ps) {
     machine->ops = engine_ops_of(machine->run->engine);
-    machine->interval_ps = machine->intervals.width_ps = interval_ps;
+    machine->intervals.width_ps = interval_ps;
     sum_work(machine);
     machine->lookahead_ps = network_lookahead_ps(machine);
     machine->owner = (LoadOwner){
@@ -140,7 +140,7 @@ void machine_begin_cycle(Machine *machine, int64_t now_ps, bool quiet) {
     Cycle *cycle = &machine->cycle;
     cycle->ended = false;
     cycle->nquiet = quiet ? cycle->nquiet + 1 : 0;
-    if (machine->interval_ps == 0) return;
+    if (machine->intervals.width_ps == 0) return;
     if (machine->cut) machine->cut(machine->collector, now_ps);
     machine->ops->restart_intervals(machine->engine);
     intervals_restart(&machine->intervals, now_ps);

@@ -234,7 +234,7 @@ typedef struct Machine {
     /// A step is over for the network: before its sampling interval is cut short.
     void (*cut)(void *context, int64_t now_ps);
     void *collector; ///< context of both
-    int64_t interval_ps, collect_after_ps;
+    int64_t collect_after_ps;
     Intervals intervals;
     Cycle cycle;
     Repeat repeat;

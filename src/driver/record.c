@@ -355,8 +355,7 @@ Status recorder_write_links(Recorder *recorder, int32_t step, int64_t start_ps, 
     summarise_links(&rows->load, cluster_spec(recorder->cluster)->ntiers + 1, summary);
     if (recorder->trace) finish_rows(recorder, end_ps, last);
     Status status = write_rows(recorder);
-    rows->kept = recorder->keeps;
-    if (rows->kept) return status;
+    if (recorder->keeps) return status;
     recorder->ops->step_clear(recorder->engine, step);
     free_rows(recorder);
     return status;

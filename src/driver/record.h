@@ -29,7 +29,6 @@ typedef struct StepSummary {
 
 /// What the trace was told of a step, for the next if that is the same: rank 0 has it whole.
 typedef struct StepRows {
-    bool kept;
     int32_t step; ///< whose totals are in the engine still
     TraceLoad load;
     TraceHotLink *hot; ///< [hot_links] that `load` borrows

@@ -1,6 +1,5 @@
 // Which collectives are on which links. A collective comes and goes with thousands of links, so each costs a few stores:
 // its uses stand together, each between its neighbours in the list of the link, and a link knows what is left of it.
-#include "base/check.h"
 #include "driver/rings.h"
 
 enum { WHOLE = 1 << 12 }; ///< a link, in the units of RingSlot.left

@@ -26,7 +26,7 @@ static void drain(Machine *machine) {
 static void collect_intervals(Machine *machine, int64_t now_ps) {
     if (!machine->collect || now_ps < machine->collect_after_ps) return;
     machine->collect(machine->collector);
-    machine->collect_after_ps = now_ps + machine->interval_ps;
+    machine->collect_after_ps = now_ps + machine->intervals.width_ps;
 }
 
 static void handle(Machine *machine, HeapItem item) {
