@@ -145,9 +145,11 @@ static Status merge_edges(Routes *routes, const Transfer *transfer) {
         TRY(routing_route(routes->cluster, edge.src, edge.dst, transfer->connection,
                           transfer->queue_pairs, uses,
                           &nuses)); // the hash takes in the two ends
+        array_reserve(&routes->merge, routes->merge.n + nuses);
+        LinkWeight *more = &routes->merge.at[routes->merge.n];
         for (int32_t u = 0; u < nuses; u++)
-            array_push(&routes->merge,
-                       (LinkWeight){uses[u].link, (int64_t)uses[u].weight * edge.weight});
+            more[u] = (LinkWeight){uses[u].link, (int64_t)uses[u].weight * edge.weight};
+        routes->merge.n += nuses;
     }
     if (transfer->edges.nedges == 1) return status_ok(); // a single path comes sorted
     sort_merge(routes);
@@ -181,6 +183,12 @@ static int32_t take_route(Routes *routes) {
 /// Of the uses of a route, which may all be other ranks'.
 static int64_t run_length(int32_t nuses) { return nuses > 0 ? nuses : 1; }
 
+/// Uses whose `link` is a slot by now.
+static void keep_uses(RouteUse to[], const LinkWeight from[], int32_t n) {
+    for (int32_t u = 0; u < n; u++)
+        to[u] = (RouteUse){(int32_t)from[u].link, (int32_t)from[u].weight};
+}
+
 static Status make_route(Routes *routes, const Transfer *transfer, int32_t *out) {
     TRY(merge_edges(routes, transfer));
     int32_t nuses = (int32_t)routes->merge.n;
@@ -201,8 +209,13 @@ static Status make_route(Routes *routes, const Transfer *transfer, int32_t *out)
             int32_t slot = slot_of(routes, use.link); // may move the capacities
             capacity = routes->capacity[slot];
             use.link = slot;
-            if (!routes_is_muted(routes, slot))
-                *(own ? &routes->merge.at[nown++] : &routes->sorted.at[nforeign++]) = use;
+            if (routes_is_muted(routes, slot)) {
+                // its totals are another's
+            } else if (own) {
+                routes->merge.at[nown++] = use;
+            } else {
+                routes->sorted.at[nforeign++] = use;
+            }
         } else {
             capacity = capacity_of(routes, use.link);
         }
@@ -211,11 +224,9 @@ static Status make_route(Routes *routes, const Transfer *transfer, int32_t *out)
     }
     int32_t nkept = nown + nforeign, r = take_route(routes);
     int32_t first = runs_take(&routes->uses, run_length(nkept));
-    for (int32_t u = 0; u < nkept; u++) {
-        LinkWeight use = u < nown ? routes->merge.at[u] : routes->sorted.at[u - nown];
-        ((RouteUse *)routes->uses.at)[first + u] =
-            (RouteUse){(int32_t)use.link, (int32_t)use.weight}; // a slot by now
-    }
+    RouteUse *kept = (RouteUse *)routes->uses.at + first;
+    keep_uses(kept, routes->merge.at, nown);
+    keep_uses(kept + nown, routes->sorted.at, nforeign);
     routes->at[r] =
         (Route){.unit_bytes = routing_unit_bytes(routes->cluster, transfer->queue_pairs),
                 .alone_level = alone_level,
@@ -226,7 +237,8 @@ static Status make_route(Routes *routes, const Transfer *transfer, int32_t *out)
                 .step = -1,
                 .foreign = foreign,
                 .older = -1,
-                .newer = -1};
+                .newer = -1,
+                .most_weight = (int32_t)most_weight};
     // All bytes of an edge pass its first link, so unit * level, the rate in bytes, fits where the
     // capacity fits.
     CHECK(most_weight >= routes->at[r].unit_bytes, "no link carries all bytes of transfer %lld",

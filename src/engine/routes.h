@@ -38,6 +38,7 @@ typedef struct Route {
     int32_t nown;             ///< of this rank's links, which come first
     int32_t nholders;         ///< transfers that hold it; 0: idle, -1: free
     int32_t older, newer;     ///< list of idle routes
+    int32_t most_weight;      ///< of its uses
     bool foreign;             ///< some link belongs to another rank
 } Route;
 

@@ -50,6 +50,12 @@ static void change_load(Flow *flow, int32_t r, int32_t unit_load) {
     for (int32_t u = 0; u < route->nuses; u++) {
         int32_t slot = uses[u].slot;
         int64_t more = use_load(unit_load, uses[u].weight) - use_load(old, uses[u].weight);
+        int64_t had = flow->slack[slot], left = had - n * more;
+        // Who uses a link does not change: it matters whether it comes to be used up, or is it no more.
+        if (left >= -DEBT && (left < 0) == (had < 0)) {
+            flow->slack[slot] = (int32_t)left;
+            continue;
+        }
         bool used_up = links_take_slack(flow, slot, n * more);
         if (used_up == link_contended(flow, slot)) continue;
         if (!used_up)

@@ -6,7 +6,11 @@
 #include "base/memory.h"
 #include "engine/flow/flow_state.h"
 
-enum { FIRST_NODES = 4, FIRST_USES = 4 };
+enum {
+    FIRST_NODES = 4,
+    FIRST_USES = 4,
+    FETCH = 16, ///< links whose users are asked for together
+};
 
 static int32_t *users_of(Flow *flow, LinkState *link) {
     return link->nusers <= NODES_IN_PLACE ? link->users
@@ -84,6 +88,7 @@ void links_fini(Flow *flow) {
     array_free(&flow->free_ceilings);
     array_free(&flow->debts);
     array_free(&flow->found);
+    array_free(&flow->used_up);
     array_free(&flow->lifted);
     array_free(&flow->outgrown);
 }
@@ -237,9 +242,9 @@ static void list_waiting_routes(Flow *flow) {
         RouteState *state = &flow->route[r];
         if (!state->waiting) continue;
         const Route *route = &flow->routes.at[r];
+        const RouteUse *uses = routes_uses(&flow->routes, route);
         for (int32_t u = 0; u < route->nuses; u++)
-            list_use(flow, routes_uses(&flow->routes, route)[u].slot,
-                     (SlotUse){r, route->first_use + u});
+            list_use(flow, uses[u].slot, (SlotUse){r, route->first_use + u, uses[u].weight});
         state->listed = true;
         state->waiting = false;
     }
@@ -260,6 +265,15 @@ void links_forget_route(Flow *flow, int32_t r) {
     *state = (RouteState){0};
 }
 
+/// Load per weight of a route that nobody has been on yet. Many routes are alike.
+static int32_t alone_load(Flow *flow, int64_t alone_level) {
+    if (alone_level != flow->last_alone_level) {
+        flow->last_alone_level = alone_level;
+        flow->last_alone_load = links_unit_load(flow, alone_level);
+    }
+    return flow->last_alone_load;
+}
+
 void links_enter_route(Flow *flow, int32_t transfer) {
     Active *f = &flow->active[transfer];
     const Route *route = &flow->routes.at[f->route];
@@ -268,7 +282,7 @@ void links_enter_route(Flow *flow, int32_t transfer) {
         state->waiting = true;
         array_push(&flow->unlisted, f->route);
     }
-    if (state->unit_load == 0) state->unit_load = links_unit_load(flow, route->alone_level);
+    if (state->unit_load == 0) state->unit_load = alone_load(flow, route->alone_level);
     f->bounded = route->nuses >= flow->spec.long_route_uses;
     f->attached = 1;
     f->previous = -1;
@@ -289,12 +303,11 @@ static void leave_route(Flow *flow, Active *f) {
 void links_find_users(Flow *flow, int32_t slot) {
     if (flow->unlisted.n > 0) list_waiting_routes(flow);
     array_clear(&flow->found);
-    const RouteUse *uses = (const RouteUse *)flow->routes.uses.at;
     SlotUses over = flow->slot_uses[slot];
     for (int32_t i = 0; i < over.n; i++) {
         const SlotUse *use = slot_use(flow, over.first + i);
         for (int32_t t = flow->route[use->route].first - 1; t >= 0; t = flow->active[t].next)
-            array_push(&flow->found, (LinkUser){t, uses[use->use].weight});
+            array_push(&flow->found, (LinkUser){t, use->weight});
     }
 }
 
@@ -423,21 +436,60 @@ static void dispute(Flow *flow, LinkUser user, int32_t slot) {
     if (flow->slack[slot] < -DEBT) borrow(flow, slot);
 }
 
+/// Do all uses of a route load their links in proportion to their weights?
+static bool loads_fit(const Route *route, int64_t unit_load) {
+    return unit_load * route->most_weight < LOAD_MAX;
+}
+
+/// Take the load of a transfer from the slack of its links. The uses of those that have none left into used_up[]; returns
+/// how many. `fits`: loads_fit(), a constant at each call, so that the loop does not ask.
+static inline int32_t take_load(int32_t slack[], const RouteUse use[], int32_t n, int32_t unit_load,
+                                bool fits, int32_t used_up[]) {
+    int32_t nused_up = 0;
+    for (int32_t u = 0; u < n; u++) {
+        RouteUse at = use[u];
+        int32_t load = fits ? unit_load * at.weight : use_load(unit_load, at.weight);
+        int32_t left = slack[at.slot] -= load;
+        used_up[nused_up] = u; // without branches: who is short cannot be predicted
+        nused_up += left < 0;
+    }
+    return nused_up;
+}
+
+static inline void give_load(int32_t slack[], const RouteUse use[], int32_t n, int32_t unit_load,
+                             bool fits) {
+    for (int32_t u = 0; u < n; u++)
+        slack[use[u].slot] += fits ? unit_load * use[u].weight : use_load(unit_load, use[u].weight);
+}
+
+/// Ask for what dispute() reads of the first links: who uses them lies far apart.
+static void fetch_disputed(const Flow *flow, const RouteUse use[], const int32_t used_up[],
+                           int32_t n) {
+    n = n < FETCH ? n : FETCH;
+    for (int32_t i = 0; i < n; i++) {
+        __builtin_prefetch(&flow->contended[use[used_up[i]].slot]);
+        __builtin_prefetch(&flow->slot_uses[use[used_up[i]].slot]);
+    }
+    for (int32_t i = 0; i < n; i++) {
+        const SlotUses *over = &flow->slot_uses[use[used_up[i]].slot];
+        if (over->n > 0) __builtin_prefetch((const SlotUse *)flow->use_runs.at + over->first);
+    }
+}
+
 void links_attach(Flow *flow, int32_t transfer) {
     Active *f = &flow->active[transfer];
     const Route *route = &flow->routes.at[f->route];
     links_enter_route(flow, transfer);
-    const int32_t unit_load = flow->route[f->route].unit_load;
+    const int32_t unit_load = flow->route[f->route].unit_load, n = route->nuses;
     const RouteUse *uses = routes_uses(&flow->routes, route);
-    int32_t least = 0;
-    for (int32_t u = 0; u < route->nuses; u++) {
-        int32_t left = flow->slack[uses[u].slot] - use_load(unit_load, uses[u].weight);
-        flow->slack[uses[u].slot] = left;
-        least = left < least ? left : least;
-    }
-    for (int32_t u = 0; least < 0 && u < route->nuses; u++)
-        if (flow->slack[uses[u].slot] < 0)
-            dispute(flow, (LinkUser){transfer, uses[u].weight}, uses[u].slot);
+    array_reserve(&flow->used_up, n);
+    int32_t *used_up = flow->used_up.at;
+    int32_t nused_up = loads_fit(route, unit_load)
+                           ? take_load(flow->slack, uses, n, unit_load, true, used_up)
+                           : take_load(flow->slack, uses, n, unit_load, false, used_up);
+    fetch_disputed(flow, uses, used_up, nused_up);
+    for (int32_t i = 0; i < nused_up; i++)
+        dispute(flow, (LinkUser){transfer, uses[used_up[i]].weight}, uses[used_up[i]].slot);
 }
 
 /// A contended link has lost a user, who took so much of its room.
@@ -451,17 +503,41 @@ static void after_removal(Flow *flow, LinkState *link, int64_t taken) {
         link->level += taken; // what holds nobody back holds nobody back with one user less
 }
 
+/// Ask for what links_calm() reads of the last links of a transfer.
+static void fetch_users(const Flow *flow, const Active *f) {
+    const UseNode *nodes = shared_nodes(flow, f);
+    int32_t first = (f->nshared - 1) / FETCH * FETCH;
+    for (int32_t i = first; i < f->nshared; i++)
+        __builtin_prefetch(&flow->link.at[nodes[i].link], 1);
+    for (int32_t i = first; i < f->nshared; i++) {
+        const LinkState *link = &flow->link.at[nodes[i].link];
+        if (link->nusers > NODES_IN_PLACE) continue;
+        for (int32_t k = 0; k < link->nusers; k++)
+            __builtin_prefetch(flow_node(flow, link->users[k]), 1);
+    }
+    for (int32_t i = first; i < f->nshared; i++) {
+        const LinkState *link = &flow->link.at[nodes[i].link];
+        if (link->nusers > NODES_IN_PLACE) continue;
+        for (int32_t k = 0; k < link->nusers; k++)
+            __builtin_prefetch(&flow->active[flow_node(flow, link->users[k])->transfer], 1);
+    }
+}
+
 void links_detach(Flow *flow, int32_t transfer) {
     Active *f = &flow->active[transfer];
     const Route *route = &flow->routes.at[f->route];
     const int32_t unit_load = flow->route[f->route].unit_load;
     const RouteUse *uses = routes_uses(&flow->routes, route);
+    const int32_t nshared = f->nshared;
     leave_route(flow, f);
-    for (int32_t u = 0; u < route->nuses; u++)
-        flow->slack[uses[u].slot] += use_load(unit_load, uses[u].weight);
+    if (loads_fit(route, unit_load))
+        give_load(flow->slack, uses, route->nuses, unit_load, true);
+    else
+        give_load(flow->slack, uses, route->nuses, unit_load, false);
     for (int32_t u = 0; flow->debts.n > 0 && u < route->nuses; u++)
         if (flow->slack[uses[u].slot] >= 0) pay_back(flow, uses[u].slot);
     while (f->nshared > 0) {
+        if (f->nshared % FETCH == 0 || f->nshared == nshared) fetch_users(flow, f);
         UseNode node = *flow_node(flow, f->first_node + --f->nshared);
         LinkState *link = &flow->link.at[node.link];
         remove_user(flow, link, node.place);
