@@ -29,6 +29,12 @@ typedef struct MassDemand {
     int32_t nusers;
 } MassDemand;
 
+/// A transfer that starts, as walk 2 needs it: its route is not looked up again.
+typedef struct MassStart {
+    int32_t first_use, nuses;
+    bool own_cap; ///< its cap is what its links alone allow
+} MassStart;
+
 /// What the water has left of a contended link.
 typedef struct MassLink {
     int64_t residual;
@@ -87,12 +93,14 @@ static void drop(void *block, int64_t n, size_t bytes) {
 }
 
 /// Walk 1: what each link is asked for.
-static void count_uses(Flow *flow, MassDemand demand[]) {
+static void count_uses(Flow *flow, MassDemand demand[], MassStart start[]) {
     for (int64_t i = 0; i < flow->started.n; i++) {
         const Active *f = &flow->active[flow->started.at[i]];
         links_enter_route(flow, flow->started.at[i]);
         flow->mass->one_step = flow->mass->one_step && f->step == flow->mass->step;
         const Route *route = &flow->routes.at[f->route];
+        start[i] = (MassStart){route->first_use, route->nuses,
+                               !route->foreign && f->cap == route->alone_level};
         const int32_t unit_load = flow->route[f->route].unit_load;
         const RouteUse *uses = routes_uses(&flow->routes, route);
         for (int32_t u = 0; u < route->nuses; u++) {
@@ -136,33 +144,34 @@ static void fill_links(const Flow *flow, const MassDemand demand[]) {
 }
 
 /// Walk 2: nodes on contended links.
-static void attach(Flow *flow, int32_t transfer, MassUsers users[]) {
+static void attach(Flow *flow, int32_t transfer, MassStart start, MassUsers users[]) {
     Active *f = &flow->active[transfer];
-    const Route *route = &flow->routes.at[f->route];
-    const RouteUse *uses = routes_uses(&flow->routes, route);
-    int32_t nshared = 0;
-    for (int32_t u = 0; u < route->nuses; u++) nshared += users[uses[u].slot].link > 0;
+    const RouteUse *uses = (const RouteUse *)flow->routes.uses.at + start.first_use;
+    array_reserve(&flow->used_up, start.nuses);
+    int32_t *shared = flow->used_up.at, nshared = 0;
+    for (int32_t u = 0; u < start.nuses; u++) {
+        shared[nshared] = u; // without branches, as in links_attach
+        nshared += users[uses[u].slot].link > 0;
+    }
     f->nshared = nshared;
     if (nshared == 0) return;
     f->node_class = (uint8_t)runs_class(nshared);
     f->first_node = runs_take(&flow->nodes, nshared);
     UseNode *nodes = flow_node(flow, f->first_node);
-    int32_t n = 0;
-    for (int32_t u = 0; u < route->nuses; u++) {
-        MassUsers *link = &users[uses[u].slot];
-        if (link->link == 0) continue;
+    for (int32_t i = 0; i < nshared; i++) {
+        RouteUse use = uses[shared[i]];
+        MassUsers *link = &users[use.slot];
         int32_t *list = link->first == IN_PLACE ? flow->link.at[link->link - 1].users
                                                 : (int32_t *)flow->user_runs.at + link->first;
-        list[link->n] = f->first_node + n;
-        nodes[n++] = (UseNode){transfer, link->link - 1, uses[u].weight, link->n++};
+        list[link->n] = f->first_node + i;
+        nodes[i] = (UseNode){transfer, link->link - 1, use.weight, link->n++};
     }
 }
 
 /// A cap that some link does not exceed even for this transfer alone need not be watched.
-static bool cap_can_bind(const Flow *flow, const Active *f) {
-    const Route *route = &flow->routes.at[f->route];
-    // Its own least link is among them.
-    if (f->nshared == route->nuses && !route->foreign && f->cap == route->alone_level) return false;
+static bool cap_can_bind(const Flow *flow, const Active *f, MassStart start) {
+    if (f->nshared == start.nuses && start.own_cap)
+        return false; // its own least link is among them
     const UseNode *nodes = shared_nodes(flow, f);
     for (int32_t i = 0; i < f->nshared; i++)
         if (flow->mass->link[nodes[i].link].residual < (f->cap + 1) * nodes[i].weight) return false;
@@ -179,19 +188,21 @@ void mass_attach(Flow *flow) {
     int64_t nslots = flow->routes.nslots;
     MassDemand *demand = scratch(nslots, sizeof *demand);
     MassUsers *users = scratch(nslots, sizeof *users);
-    count_uses(flow, demand);
+    MassStart *start = scratch(flow->started.n, sizeof *start);
+    count_uses(flow, demand, start);
     reserve_users(flow, demand, users);
     fill_links(flow, demand);
     drop(demand, nslots, sizeof *demand);
     for (int64_t i = 0; i < flow->started.n; i++) {
         int32_t transfer = flow->started.at[i];
-        attach(flow, transfer, users);
+        attach(flow, transfer, start[i], users);
         const Active *f = &flow->active[transfer];
         mass->transfer[transfer] = (MassTransfer){f->cap, f->first_node, f->nshared};
-        if (f->nshared > 0 && cap_can_bind(flow, f))
+        if (f->nshared > 0 && cap_can_bind(flow, f, start[i]))
             array_push(&mass->caps, (MassCap){f->cap, transfer});
     }
     drop(users, nslots, sizeof *users);
+    drop(start, flow->started.n, sizeof *start);
 }
 
 void mass_forget(Flow *flow) {
