@@ -302,12 +302,21 @@ static void leave_route(Flow *flow, Active *f) {
 
 void links_find_users(Flow *flow, int32_t slot) {
     if (flow->unlisted.n > 0) list_waiting_routes(flow);
-    array_clear(&flow->found);
     SlotUses over = flow->slot_uses[slot];
-    for (int32_t i = 0; i < over.n; i++) {
+    array_reserve(&flow->found, over.n);
+    int64_t n = 0;
+    for (int32_t i = 0; i < over.n;
+         i++) { // without branches: few routes are in use, and any of them
         const SlotUse *use = slot_use(flow, over.first + i);
-        for (int32_t t = flow->route[use->route].first - 1; t >= 0; t = flow->active[t].next)
-            array_push(&flow->found, (LinkUser){t, use->weight});
+        int32_t first = flow->route[use->route].first;
+        flow->found.at[n] = (LinkUser){first - 1, use->weight};
+        n += first > 0;
+    }
+    flow->found.n = n;
+    for (int64_t i = 0; i < n; i++) {
+        LinkUser user = flow->found.at[i];
+        while ((user.transfer = flow->active[user.transfer].next) >= 0)
+            array_push(&flow->found, user);
     }
 }
 
