@@ -19,17 +19,28 @@ typedef struct LevelItem {
 } LevelItem;
 
 static inline bool level_item_before(LevelItem a, LevelItem b) {
-    return a.level != b.level ? a.level < b.level : a.order < b.order;
+    // Without branches: nobody can predict who is first.
+    return (a.level < b.level) | ((a.level == b.level) & (a.order < b.order));
+}
+
+static inline int64_t level_least(const LevelItem at[], int64_t first, int64_t end) {
+    int64_t least = first;
+    for (int64_t c = first + 1; c < end; c++)
+        least = level_item_before(at[c], at[least]) ? c : least;
+    return least;
+}
+
+static inline int64_t level_least_of_4(const LevelItem at[], int64_t first) {
+    int64_t a = first + level_item_before(at[first + 1], at[first]);
+    int64_t b = first + 2 + level_item_before(at[first + 3], at[first + 2]);
+    return level_item_before(at[b], at[a]) ? b : a;
 }
 
 static inline void level_heap_sink(LevelItem at[], int64_t n, int64_t i, LevelItem item) {
     for (;;) {
         int64_t child = 4 * i + 1;
         if (child >= n) break;
-        int64_t end = child + 4 < n ? child + 4 : n;
-        int64_t least = child;
-        for (int64_t c = child + 1; c < end; c++)
-            if (level_item_before(at[c], at[least])) least = c;
+        int64_t least = child + 4 <= n ? level_least_of_4(at, child) : level_least(at, child, n);
         if (!level_item_before(at[least], item)) break;
         at[i] = at[least];
         i = least;
