@@ -244,7 +244,7 @@ static void list_waiting_routes(Flow *flow) {
         const Route *route = &flow->routes.at[r];
         const RouteUse *uses = routes_uses(&flow->routes, route);
         for (int32_t u = 0; u < route->nuses; u++)
-            list_use(flow, uses[u].slot, (SlotUse){r, route->first_use + u, uses[u].weight});
+            list_use(flow, uses[u].slot, (SlotUse){r, route->first_use + u});
         state->listed = true;
         state->waiting = false;
     }
@@ -304,14 +304,17 @@ void links_find_users(Flow *flow, int32_t slot) {
     if (flow->unlisted.n > 0) list_waiting_routes(flow);
     SlotUses over = flow->slot_uses[slot];
     array_reserve(&flow->found, over.n);
+    LinkUser *found = flow->found.at;
     int64_t n = 0;
     for (int32_t i = 0; i < over.n;
          i++) { // without branches: few routes are in use, and any of them
         const SlotUse *use = slot_use(flow, over.first + i);
         int32_t first = flow->route[use->route].first;
-        flow->found.at[n] = (LinkUser){first - 1, use->weight};
+        found[n] = (LinkUser){.transfer = first - 1, .weight = use->use}; // looked up below
         n += first > 0;
     }
+    const RouteUse *uses = (const RouteUse *)flow->routes.uses.at;
+    for (int64_t i = 0; i < n; i++) found[i].weight = uses[found[i].weight].weight;
     flow->found.n = n;
     for (int64_t i = 0; i < n; i++) {
         LinkUser user = flow->found.at[i];
