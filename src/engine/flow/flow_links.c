@@ -9,7 +9,7 @@
 enum {
     FIRST_NODES = 4,
     FIRST_USES = 4,
-    FETCH = 16, ///< links whose users are asked for together
+    FETCH = 16, ///< links whose users are asked for at once
 };
 
 static int32_t *users_of(Flow *flow, LinkState *link) {
@@ -306,8 +306,8 @@ void links_find_users(Flow *flow, int32_t slot) {
     array_reserve(&flow->found, over.n);
     LinkUser *found = flow->found.at;
     int64_t n = 0;
-    for (int32_t i = 0; i < over.n;
-         i++) { // without branches: few routes are in use, and any of them
+    // Without branches: few routes are in use, and any of them.
+    for (int32_t i = 0; i < over.n; i++) {
         const SlotUse *use = slot_use(flow, over.first + i);
         int32_t first = flow->route[use->route].first;
         found[n] = (LinkUser){.transfer = first - 1, .weight = use->use}; // looked up below
@@ -454,9 +454,9 @@ static bool loads_fit(const Route *route, int64_t unit_load) {
 }
 
 /// Take the load of a transfer from the slack of its links. The uses of those that have none left into used_up[]; returns
-/// how many. `fits`: loads_fit(), a constant at each call, so that the loop does not ask.
-static inline int32_t take_load(int32_t slack[], const RouteUse use[], int32_t n, int32_t unit_load,
-                                bool fits, int32_t used_up[]) {
+/// how many. `fits`: see loads_fit().
+static int32_t take_load(int32_t slack[], const RouteUse use[], int32_t n, int32_t unit_load,
+                         bool fits, int32_t used_up[]) {
     int32_t nused_up = 0;
     for (int32_t u = 0; u < n; u++) {
         RouteUse at = use[u];
@@ -468,8 +468,8 @@ static inline int32_t take_load(int32_t slack[], const RouteUse use[], int32_t n
     return nused_up;
 }
 
-static inline void give_load(int32_t slack[], const RouteUse use[], int32_t n, int32_t unit_load,
-                             bool fits) {
+static void give_load(int32_t slack[], const RouteUse use[], int32_t n, int32_t unit_load,
+                      bool fits) {
     for (int32_t u = 0; u < n; u++)
         slack[use[u].slot] += fits ? unit_load * use[u].weight : use_load(unit_load, use[u].weight);
 }
@@ -496,9 +496,8 @@ void links_attach(Flow *flow, int32_t transfer) {
     const RouteUse *uses = routes_uses(&flow->routes, route);
     array_reserve(&flow->used_up, n);
     int32_t *used_up = flow->used_up.at;
-    int32_t nused_up = loads_fit(route, unit_load)
-                           ? take_load(flow->slack, uses, n, unit_load, true, used_up)
-                           : take_load(flow->slack, uses, n, unit_load, false, used_up);
+    int32_t nused_up =
+        take_load(flow->slack, uses, n, unit_load, loads_fit(route, unit_load), used_up);
     fetch_disputed(flow, uses, used_up, nused_up);
     for (int32_t i = 0; i < nused_up; i++)
         dispute(flow, (LinkUser){transfer, uses[used_up[i]].weight}, uses[used_up[i]].slot);
@@ -515,41 +514,16 @@ static void after_removal(Flow *flow, LinkState *link, int64_t taken) {
         link->level += taken; // what holds nobody back holds nobody back with one user less
 }
 
-/// Ask for what links_calm() reads of the last links of a transfer.
-static void fetch_users(const Flow *flow, const Active *f) {
-    const UseNode *nodes = shared_nodes(flow, f);
-    int32_t first = (f->nshared - 1) / FETCH * FETCH;
-    for (int32_t i = first; i < f->nshared; i++)
-        __builtin_prefetch(&flow->link.at[nodes[i].link], 1);
-    for (int32_t i = first; i < f->nshared; i++) {
-        const LinkState *link = &flow->link.at[nodes[i].link];
-        if (link->nusers > NODES_IN_PLACE) continue;
-        for (int32_t k = 0; k < link->nusers; k++)
-            __builtin_prefetch(flow_node(flow, link->users[k]), 1);
-    }
-    for (int32_t i = first; i < f->nshared; i++) {
-        const LinkState *link = &flow->link.at[nodes[i].link];
-        if (link->nusers > NODES_IN_PLACE) continue;
-        for (int32_t k = 0; k < link->nusers; k++)
-            __builtin_prefetch(&flow->active[flow_node(flow, link->users[k])->transfer], 1);
-    }
-}
-
 void links_detach(Flow *flow, int32_t transfer) {
     Active *f = &flow->active[transfer];
     const Route *route = &flow->routes.at[f->route];
     const int32_t unit_load = flow->route[f->route].unit_load;
     const RouteUse *uses = routes_uses(&flow->routes, route);
-    const int32_t nshared = f->nshared;
     leave_route(flow, f);
-    if (loads_fit(route, unit_load))
-        give_load(flow->slack, uses, route->nuses, unit_load, true);
-    else
-        give_load(flow->slack, uses, route->nuses, unit_load, false);
+    give_load(flow->slack, uses, route->nuses, unit_load, loads_fit(route, unit_load));
     for (int32_t u = 0; flow->debts.n > 0 && u < route->nuses; u++)
         if (flow->slack[uses[u].slot] >= 0) pay_back(flow, uses[u].slot);
     while (f->nshared > 0) {
-        if (f->nshared % FETCH == 0 || f->nshared == nshared) fetch_users(flow, f);
         UseNode node = *flow_node(flow, f->first_node + --f->nshared);
         LinkState *link = &flow->link.at[node.link];
         remove_user(flow, link, node.place);
