@@ -33,9 +33,6 @@ int64_t collective_share_bytes(int64_t bytes, int64_t numerator, int64_t denomin
 /// How often the vector goes around: 2 for all-reduce (reduce-scatter, then all-gather), else 1.
 int64_t collective_passes(CollectiveKind kind);
 
-/// Whether all members are in one scale-up domain.
-bool collective_in_one_domain(const CollectivePlan *plan);
-
 /// Latency of a round in which every member talks to members anywhere.
 int64_t collective_any_latency_ps(const CollectivePlan *plan);
 

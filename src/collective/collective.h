@@ -87,6 +87,8 @@ Status collective_plan(CollectivePlan *plan, const CollectiveSpec *spec, int64_t
                        int32_t members_per_domain);
 Phase collective_phase(const CollectivePlan *plan, int32_t phase);
 PhaseEdge collective_edge(const CollectivePlan *plan, int32_t phase, int64_t i);
+/// Whether all members are in one scale-up domain.
+bool collective_in_one_domain(const CollectivePlan *plan);
 /// Bytes all members together send over all phases (the algebra of the collective), for
 /// conservation checks.
 int64_t collective_total_bytes(const CollectivePlan *plan);

@@ -3,9 +3,23 @@
 static int64_t max_of(int64_t a, int64_t b) { return a > b ? a : b; }
 
 Clocks clocks_max(Clocks a, Clocks b) {
+    const NominalClocks *x = &a.nominal, *y = &b.nominal;
     return (Clocks){.actual_ps = max_of(a.actual_ps, b.actual_ps),
-                    .alone_ps = max_of(a.alone_ps, b.alone_ps),
-                    .ideal_ps = max_of(a.ideal_ps, b.ideal_ps)};
+                    .nominal = {.slowed_ps = max_of(x->slowed_ps, y->slowed_ps),
+                                .shared_ps = max_of(x->shared_ps, y->shared_ps),
+                                .alone_ps = max_of(x->alone_ps, y->alone_ps),
+                                .ideal_ps = max_of(x->ideal_ps, y->ideal_ps)}};
+}
+
+NominalClocks clocks_later(NominalClocks at, int64_t by_ps) {
+    return clocks_after_transfer(at, by_ps, by_ps);
+}
+
+NominalClocks clocks_after_transfer(NominalClocks at, int64_t took_ps, int64_t alone_ps) {
+    return (NominalClocks){.slowed_ps = at.slowed_ps + took_ps,
+                           .shared_ps = at.shared_ps + alone_ps,
+                           .alone_ps = at.alone_ps + alone_ps,
+                           .ideal_ps = at.ideal_ps};
 }
 
 int64_t account_part_ps(const int64_t parts[ACCOUNT_N], NominalWork work, TracePart part) {
@@ -13,7 +27,7 @@ int64_t account_part_ps(const int64_t parts[ACCOUNT_N], NominalWork work, TraceP
         case TRACE_PART_COMPUTE: return work.compute_ps;
         case TRACE_PART_TP_EXPOSED: return work.tp_ps;
         case TRACE_PART_OWN_SLOW: return parts[ACCOUNT_OWN_SLOW];
-        case TRACE_PART_SHARING: return parts[ACCOUNT_SHARING];
+        case TRACE_PART_SHARING: return parts[ACCOUNT_SHARING] + work.sharing_ps;
         case TRACE_PART_BUBBLE: return parts[ACCOUNT_BUBBLE];
         case TRACE_PART_PP_EXPOSED: return parts[ACCOUNT_PP_EXPOSED];
         case TRACE_PART_DP_EXPOSED: return parts[ACCOUNT_DP_EXPOSED];
@@ -27,36 +41,37 @@ int64_t account_part_ps(const int64_t parts[ACCOUNT_N], NominalWork work, TraceP
 }
 
 int64_t account_sum_ps(const int64_t parts[ACCOUNT_N], NominalWork work) {
-    int64_t sum_ps = work.compute_ps + work.tp_ps;
+    int64_t sum_ps = work.compute_ps + work.tp_ps + work.sharing_ps;
     for (int part = 0; part < ACCOUNT_N; part++) sum_ps += parts[part];
     return sum_ps;
+}
+
+/// The kind of the last communication on the alone clock, ACCOUNT_BUBBLE if there is none.
+static AccountPart released_by(const Release release[], int32_t n) {
+    AccountPart kind = ACCOUNT_BUBBLE;
+    int64_t last_ps = INT64_MIN;
+    for (int32_t i = 0; i < n; i++) {
+        if (release[i].kind == ACCOUNT_BUBBLE || release[i].at.nominal.alone_ps <= last_ps)
+            continue;
+        last_ps = release[i].at.nominal.alone_ps;
+        kind = release[i].kind;
+    }
+    return kind;
 }
 
 Clocks account_wait(int64_t parts[ACCOUNT_N], Clocks before, const Release release[], int32_t n,
                     int64_t now_ps) {
     Clocks after = before;
-    AccountPart kind = ACCOUNT_BUBBLE;
-    int64_t slowed_ps = 0, last_ps = before.actual_ps, last_alone_ps = INT64_MIN;
-    for (int32_t i = 0; i < n; i++) {
-        const Outcome *outcome = &release[i].outcome;
-        if (outcome->at.alone_ps > last_alone_ps && release[i].kind != ACCOUNT_BUBBLE) {
-            last_alone_ps = outcome->at.alone_ps;
-            kind = release[i].kind;
-        }
-        if (outcome->at.actual_ps > last_ps) {
-            last_ps = outcome->at.actual_ps;
-            slowed_ps = outcome->slowed_ps;
-        }
-        after = clocks_max(after, outcome->at);
-    }
+    for (int32_t i = 0; i < n; i++) after = clocks_max(after, release[i].at);
     after.actual_ps = now_ps;
-    int64_t ideal_ps = after.ideal_ps - before.ideal_ps;
-    int64_t alone_ps = after.alone_ps - before.alone_ps;
-    int64_t actual_ps = now_ps - before.actual_ps;
-    int64_t contention_ps = slowed_ps < actual_ps ? slowed_ps : actual_ps;
+    const NominalClocks *from = &before.nominal, *to = &after.nominal;
+    int64_t ideal_ps = to->ideal_ps - from->ideal_ps, alone_ps = to->alone_ps - from->alone_ps;
+    int64_t shared_ps = to->shared_ps - from->shared_ps;
+    int64_t slowed_ps = to->slowed_ps - from->slowed_ps;
     parts[ACCOUNT_BUBBLE] += ideal_ps;
-    parts[kind] += alone_ps - ideal_ps;
-    parts[ACCOUNT_CONTENTION] += contention_ps;
-    parts[ACCOUNT_STRAGGLER] += actual_ps - alone_ps - contention_ps;
+    parts[released_by(release, n)] += alone_ps - ideal_ps;
+    parts[ACCOUNT_SHARING] += shared_ps - alone_ps;
+    parts[ACCOUNT_CONTENTION] += slowed_ps - shared_ps;
+    parts[ACCOUNT_STRAGGLER] += now_ps - before.actual_ps - slowed_ps;
     return after;
 }

@@ -1,17 +1,25 @@
-/// account.h: where a step goes: three clocks and the signed parts that sum to the step exactly.
+/// account.h: where a step goes: five clocks and the signed parts that sum to the step exactly.
 ///
-/// Idea.    Every operation is played on three clocks at once: `actual`; `alone`, at nominal speed with every transfer at
-///          its alone-time; `ideal`, at nominal speed with free communication. On the compute stream of a GPU
-///              bubble      = waiting on the ideal clock
-///              pp, dp, ... = waiting added on the alone clock, charged to the kind of operation that released it
-///              tp          = tensor-parallel communication inside compute that is not hidden
-///              contention  = waiting added on the actual clock because the releasing transfer was slowed
-///              straggler   = the rest of what the actual clock adds: somebody (or an earlier transfer) was late
-///              own_slow    = own compute slower than nominal (noise)
-///              sharing     = own compute slowed by a collective that takes SMs and memory bandwidth meanwhile
-///          Each part is signed; nothing is called other; the sum is the step to the picosecond.
-/// Limits.  A wait has one releasing operation, the last; a slowed transfer behind another slowed transfer of the same
-///          stream counts the first as lateness.
+/// Idea.    Every operation is played on five clocks at once, from a world without trouble to the one that is. Each clock
+///          has what the one before it has, and one thing more:
+///
+///              clock     every GPU at nominal speed, and ...    waiting that it adds  own time that it adds
+///              ideal     communication is free                  bubble                compute
+///              alone     transfers take as long as alone        pp, dp, ...           tp
+///              shared    compute loses what communication       sharing               sharing
+///                        took of its GPU
+///              slowed    transfers take as long as they did     contention            -
+///              actual    GPUs as fast as they were              straggler             own_slow
+///
+///          A delay is passed on to whoever waits for it on the clock it arose on, so that each part is what the whole
+///          machine lost by that one thing. What follows: without noise straggler is 0; a slow GPU adds nothing to
+///          anybody's pp, dp, sharing of others; where no transfer is slowed, contention is 0 and sharing is what a run
+///          whose processor shares are 0 takes less.
+///          On the compute stream, waiting that the alone clock adds is charged to the kind of operation that released
+///          it, the last one on that clock. Each part is signed; nothing is called other; the sum is the step to the
+///          picosecond.
+/// Limits.  What communication took of a GPU, and how long transfers took, is as it was: with noise or contention
+///          somewhat more or less would have overlapped without.
 #ifndef COLOSSIM_DRIVER_ACCOUNT_H
 #define COLOSSIM_DRIVER_ACCOUNT_H
 
@@ -19,25 +27,27 @@
 
 #include "trace/schema.h"
 
-/// One moment on the three clocks.
-typedef struct Clocks {
-    int64_t actual_ps, alone_ps, ideal_ps;
-} Clocks;
-
-/// The two of nominal speed. A stream that nothing but its own operations moves on needs no more: the actual clock is
+/// The four of nominal speed. A stream that nothing but its own operations moves on needs no more: the actual clock is
 /// the moment at which it goes on.
 typedef struct NominalClocks {
-    int64_t alone_ps, ideal_ps;
+    int64_t slowed_ps, shared_ps, alone_ps, ideal_ps;
 } NominalClocks;
 
-static inline NominalClocks clocks_nominal(Clocks at) {
-    return (NominalClocks){.alone_ps = at.alone_ps, .ideal_ps = at.ideal_ps};
-}
-static inline Clocks clocks_at(int64_t actual_ps, NominalClocks at) {
-    return (Clocks){.actual_ps = actual_ps, .alone_ps = at.alone_ps, .ideal_ps = at.ideal_ps};
+/// One moment on the five clocks.
+typedef struct Clocks {
+    int64_t actual_ps;
+    NominalClocks nominal;
+} Clocks;
+
+static inline Clocks clocks_at(int64_t actual_ps, NominalClocks nominal) {
+    return (Clocks){.actual_ps = actual_ps, .nominal = nominal};
 }
 /// Element-wise maximum: what waits for both.
 Clocks clocks_max(Clocks a, Clocks b);
+/// What all but free communication waits for.
+NominalClocks clocks_later(NominalClocks at, int64_t by_ps);
+/// When a transfer that began at `at` ends: it lasted took_ps, alone_ps had it been alone.
+NominalClocks clocks_after_transfer(NominalClocks at, int64_t took_ps, int64_t alone_ps);
 
 /// The parts that differ from step to step, which are summed up while one is played.
 typedef enum AccountPart {
@@ -54,6 +64,7 @@ typedef enum AccountPart {
 /// The others: work of a step, or of an operation, at nominal speed.
 typedef struct NominalWork {
     int64_t compute_ps, tp_ps;
+    int64_t sharing_ps; ///< taken from compute by tensor-parallel communication beside it
 } NominalWork;
 
 /// A part of a step.
@@ -61,15 +72,9 @@ int64_t account_part_ps(const int64_t parts[ACCOUNT_N], NominalWork work, TraceP
 /// The sum of all its parts.
 int64_t account_sum_ps(const int64_t parts[ACCOUNT_N], NominalWork work);
 
-/// What an operation leaves to those that wait for it: when it ended, and how much longer than alone its transfer took.
-typedef struct Outcome {
-    Clocks at;
-    int64_t slowed_ps; ///< actual minus alone duration, >= 0
-} Outcome;
-
 /// What released a wait.
 typedef struct Release {
-    Outcome outcome;
+    Clocks at;
     AccountPart
         kind; ///< the exposed part it is charged to; ACCOUNT_BUBBLE if no communication was waited for
 } Release;

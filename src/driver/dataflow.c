@@ -62,7 +62,7 @@ static bool gather_news(Dataflow *flow, int64_t end_ps) {
     const Islands *islands = flow->islands;
     int64_t nnews = 0;
     for (int64_t g = 0; g < flow->ngroups; g++)
-        flow->news[g] = (GroupNews){.at = {-1, -1, -1}, .op = -1, .kind = -1, .step = -1};
+        flow->news[g] = (GroupNews){.at = {-1, {-1, -1, -1, -1}}, .op = -1, .kind = -1, .step = -1};
     for (int64_t i = 0; i < islands->arrival.n; i++) {
         const IslandArrival *arrival = &islands->arrival.at[i];
         if (is_void(islands, arrival->island, arrival->round)) continue;
@@ -80,24 +80,27 @@ static bool gather_news(Dataflow *flow, int64_t end_ps) {
     if (comm_nranks(flow->comm) == 1) return nnews > 0;
     comm_max_i64(flow->comm, &nnews, 1);
     if (nnews == 0) return false;
-    enum { MAXIMA = 6 };
+    enum { MAXIMA = 8 };
     int64_t *count = memory_alloc(LABEL, sizeof(int64_t) * (size_t)flow->ngroups);
     int64_t(*most)[MAXIMA] = memory_alloc(LABEL, sizeof *most * (size_t)flow->ngroups);
     for (int64_t g = 0; g < flow->ngroups; g++) {
         const GroupNews *news = &flow->news[g];
         count[g] = news->count;
-        const int64_t values[MAXIMA] = {news->at.actual_ps, news->at.alone_ps, news->at.ideal_ps,
-                                        news->op,           news->kind,        news->step};
+        const NominalClocks *at = &news->at.nominal;
+        const int64_t values[MAXIMA] = {news->at.actual_ps, at->slowed_ps, at->shared_ps,
+                                        at->alone_ps,       at->ideal_ps,  news->op,
+                                        news->kind,         news->step};
         for (int k = 0; k < MAXIMA; k++) most[g][k] = values[k];
     }
     comm_sum_i64(flow->comm, count, (int)flow->ngroups);
     comm_max_i64(flow->comm, most[0], (int)flow->ngroups * MAXIMA);
     for (int64_t g = 0; g < flow->ngroups; g++)
-        flow->news[g] = (GroupNews){.count = count[g],
-                                    .at = {most[g][0], most[g][1], most[g][2]},
-                                    .op = most[g][3],
-                                    .kind = most[g][4],
-                                    .step = most[g][5]};
+        flow->news[g] =
+            (GroupNews){.count = count[g],
+                        .at = {most[g][0], {most[g][1], most[g][2], most[g][3], most[g][4]}},
+                        .op = most[g][5],
+                        .kind = most[g][6],
+                        .step = most[g][7]};
     memory_free(LABEL, count, sizeof(int64_t) * (size_t)flow->ngroups);
     memory_free(LABEL, most, sizeof *most * (size_t)flow->ngroups);
     return true;

@@ -23,8 +23,8 @@ static bool ends_for_all(const Op *op) {
     return op->kind == OP_PARAM_GATHER || op->kind == OP_GRAD_REDUCE;
 }
 
-/// Where a collective of a unit's DP group leaves its outcome.
-static Outcome *outcome_of(const Machine *machine, const Unit *unit, const Op *op) {
+/// Where a collective of a unit's DP group leaves when it ended.
+static Clocks *end_of(const Machine *machine, const Unit *unit, const Op *op) {
     const Layout *layout = &machine->layout;
     const Outcomes *outcomes = &machine->outcomes;
     int64_t group = layout_group_of(layout, unit->id, GROUP_DP) - layout->first_group[GROUP_DP];
@@ -43,43 +43,69 @@ static AccountPart kind_of(OpKind kind) {
     return (AccountPart)KINDS[kind];
 }
 
-void done_keep(Machine *machine, Unit *unit, int32_t index, const Outcome *outcome) {
+/// The unit's own record of an operation, -1: none; *before: the one before it in its list, -1: it is the first.
+static int32_t find_own(const DonePool *pool, const Unit *unit, int32_t op, int32_t *before) {
+    int32_t place = unit->first_done;
+    *before = -1;
+    while (place >= 0 && pool->at.at[place].op != op) {
+        *before = place;
+        place = pool->at.at[place].next;
+    }
+    return place;
+}
+
+/// A record nobody uses.
+static int32_t new_record(Machine *machine, DonePool *pool) {
+    int32_t place = pool->free;
+    if (place >= 0) {
+        touch(machine, place);
+        pool->free = pool->at.at[place].next;
+        return place;
+    }
+    array_push(&pool->at, (Done){.next = -1});
+    return (int32_t)pool->at.n - 1;
+}
+
+void done_keep(Machine *machine, Unit *unit, int32_t index, Clocks end) {
     const Op *op = &unit_program(machine, unit)->op[index];
     if (ends_for_all(op)) {
-        *outcome_of(machine, unit, op) = *outcome;
+        *end_of(machine, unit, op) = end;
         return;
     }
     DonePool *pool = pool_of(machine);
-    int32_t place = pool->free;
-    if (place < 0) {
-        place = (int32_t)pool->at.n;
-        array_push(&pool->at, (Done){.next = -1});
-    } else {
+    int32_t before, place = find_own(pool, unit, index, &before);
+    if (place >= 0) {
         touch(machine, place);
-        pool->free = pool->at.at[place].next;
+        pool->at.at[place].at = end;
+        return;
     }
+    place = new_record(machine, pool);
     pool->at.at[place] =
-        (Done){.outcome = *outcome, .op = index, .next = unit->first_done, .waiters = op->nwaiters};
+        (Done){.at = end, .op = index, .next = unit->first_done, .waiters = op->nwaiters};
     unit->first_done = place;
 }
 
-/// Find the unit's own record; the last waiter frees it.
-static void take_own(Machine *machine, Unit *unit, int32_t op, Outcome *outcome) {
+Clocks done_kept(Machine *machine, const Unit *unit, int32_t op) {
+    const DonePool *pool = pool_of(machine);
+    int32_t before, place = find_own(pool, unit, op, &before);
+    CHECK(place >= 0, "unit %d: operation %d left no record", unit->id, op);
+    return pool->at.at[place].at;
+}
+
+/// Take from the unit's own record; the last waiter frees it.
+static Clocks take_own(Machine *machine, Unit *unit, int32_t op) {
     DonePool *pool = pool_of(machine);
-    int32_t place = unit->first_done, before = -1;
-    while (place >= 0 && pool->at.at[place].op != op) {
-        before = place;
-        place = pool->at.at[place].next;
-    }
-    CHECK(place >= 0, "unit %lld: operation %d left no record", (long long)unit->id, op);
+    int32_t before, place = find_own(pool, unit, op, &before);
+    CHECK(place >= 0, "unit %d: operation %d left no record", unit->id, op);
     touch(machine, place);
     Done *done = &pool->at.at[place];
-    *outcome = done->outcome;
-    if (--done->waiters > 0) return;
+    Clocks end = done->at;
+    if (--done->waiters > 0) return end;
     if (before >= 0) touch(machine, before);
     *(before < 0 ? &unit->first_done : &pool->at.at[before].next) = done->next;
     done->next = pool->free;
     pool->free = place;
+    return end;
 }
 
 int32_t done_take(Machine *machine, Unit *unit, const Op *op, Release release[PROGRAM_WAITS]) {
@@ -88,10 +114,8 @@ int32_t done_take(Machine *machine, Unit *unit, const Op *op, Release release[PR
     for (; n < PROGRAM_WAITS && op->wait[n] >= 0; n++) {
         const Op *awaited = &program->op[op->wait[n]];
         release[n].kind = kind_of(awaited->kind);
-        if (ends_for_all(awaited))
-            release[n].outcome = *outcome_of(machine, unit, awaited);
-        else
-            take_own(machine, unit, op->wait[n], &release[n].outcome);
+        release[n].at = ends_for_all(awaited) ? *end_of(machine, unit, awaited)
+                                              : take_own(machine, unit, op->wait[n]);
     }
     return n;
 }
@@ -128,7 +152,7 @@ void done_open(Machine *machine) {
         bool here = members_count(machine, group) > 0;
         outcomes->first[g + 1] = outcomes->first[g] + (here ? nplaces(machine, stage) : 0);
     }
-    outcomes->at = memory_alloc(LABEL, sizeof(Outcome) * (size_t)outcomes->first[n]);
+    outcomes->at = memory_alloc(LABEL, sizeof(Clocks) * (size_t)outcomes->first[n]);
 }
 
 void done_close(Machine *machine) {
@@ -137,7 +161,7 @@ void done_close(Machine *machine) {
     int64_t n = layout_ngroups_of(layout, GROUP_DP);
     array_free(&machine->done.at);
     if (!outcomes->place) return;
-    memory_free(LABEL, outcomes->at, sizeof(Outcome) * (size_t)outcomes->first[n]);
+    memory_free(LABEL, outcomes->at, sizeof(Clocks) * (size_t)outcomes->first[n]);
     memory_free(LABEL, outcomes->first, sizeof(int64_t) * (size_t)(n + 1));
     for (int32_t stage = 0; stage < layout->stages; stage++)
         memory_free(LABEL_PLACES, outcomes->place[stage],

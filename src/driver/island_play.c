@@ -29,11 +29,9 @@ static void meet(Islands *islands, Unit *receiver, ChannelSide side, bool is_sen
     int32_t c = stage_of(island, receiver) * CHANNEL_SIDES + (int32_t)side;
     const ChannelShape *shape = &island->shape->channel[c];
     island_touch_message(islands, island, c);
-    island_touch_unit(islands, island, shape->sender);
-    begin.actual_ps += shape->latency_ps;
-    begin.alone_ps += shape->latency_ps;
-    *unit_received(receiver, side) = clocks_nominal(begin);
-    *unit_sent(&island->unit[shape->sender], side) = clocks_nominal(begin);
+    begin = clocks_at(begin.actual_ps + shape->latency_ps,
+                      clocks_later(begin.nominal, shape->latency_ps));
+    *unit_received(receiver, side) = begin.nominal;
     IslandMessage *message = &island->state->message[c];
     message->step = receiver->step;
     int64_t *time_ps = channel_time(islands, island, c);

@@ -77,6 +77,7 @@ static void sum_work(Machine *machine) {
             NominalWork work = unit_work(machine, stage, op);
             machine->work[stage].compute_ps += work.compute_ps;
             machine->work[stage].tp_ps += work.tp_ps;
+            machine->work[stage].sharing_ps += work.sharing_ps;
         }
     }
 }

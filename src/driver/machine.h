@@ -11,12 +11,12 @@
 ///          What a rank keeps of each unit bounds the machine that fits. What the units of a stage or the members of a
 ///          group have in common is kept once, what follows from a unit's number is computed:
 ///
-///              bytes a unit                              340: Unit, its StepResult, its place among its group's members
-///              bytes an operation waited for in its unit  48: Done; at most one a unit in the main job
-///              bytes a collective waited for              32: Outcome, for all members of a group
-///              bytes a group of w rails                  200 + 16 w: GroupState, Rail
+///              bytes a unit                              404: Unit, its StepResult, its place among its group's members
+///              bytes an operation waited for in its unit  56: Done; at most one a unit in the main job
+///              bytes a collective waited for              40: Clocks, for all members of a group
+///              bytes a group of w rails                  248 + 16 w: GroupState, Rail
 ///
-///          A unit is tp GPUs: in the main job (tp 8) 42.6 bytes a GPU, and 6 for what is waited for. Arrays that have
+///          A unit is tp GPUs: in the main job (tp 8) 50.5 bytes a GPU, and 7 for what is waited for. Arrays that have
 ///          become large keep up to a sixteenth more room. Not counted: programs, islands, engines.
 /// Limits.  Announced transfers are replicated: that part of the engine's work does not shrink with the ranks.
 #ifndef COLOSSIM_DRIVER_MACHINE_H
@@ -42,7 +42,7 @@
 
 /// A finished operation that operations of other streams of its unit still wait for.
 typedef struct Done {
-    Outcome outcome;
+    Clocks at;
     int32_t op;
     int32_t next;    ///< in the unit's list or the free list; -1 ends
     int32_t waiters; ///< not yet served
@@ -56,7 +56,7 @@ typedef struct DonePool {
 
 /// What collectives of DP groups have left to members here, see done.c.
 typedef struct Outcomes {
-    Outcome *at;
+    Clocks *at;
     int64_t *first;  ///< [DP groups + 1] in `at`
     int32_t **place; ///< [stages][operations of the DP stream + 1] how many are waited for before
 } Outcomes;
@@ -76,13 +76,21 @@ static inline void step_forget(StepCount *count, int32_t step) {
 
 typedef enum ChannelSide { CHANNEL_FROM_PREV, CHANNEL_FROM_NEXT, CHANNEL_SIDES } ChannelSide;
 
+/// What takes a share of a unit's GPUs meanwhile: a collective inside their scale-up domain, or over the network. There
+/// is one at most: collectives of a unit are in order.
+typedef enum Sharing { SHARING_NONE, SHARING_SCALE_UP, SHARING_NETWORK } Sharing;
+
+/// Streams whose clocks a unit keeps. A message begins and ends at once for both its ends, so those of a send are its
+/// receiver's.
+enum { FREE_COMPUTE, FREE_RECV_PREV, FREE_RECV_NEXT, FREE_DP, FREE_N };
+
 /// A tensor-parallel group of GPUs and how far it has come.
 typedef struct Unit {
     int32_t id; ///< -1: a spare
     int32_t stage, step;
     int32_t first_done;     ///< in the pool, -1: none
     int32_t done[STREAM_N]; ///< operations of this step
-    int16_t sharing;        ///< network collectives under way on its GPUs
+    uint8_t sharing;        ///< Sharing: the collective under way on its GPUs
     uint8_t busy;           ///< streams, as bits: one more operation is under way
     // Where the sends of a neighbour meet the receives of this unit: sides, as bits. At most one of both waits, since
     // streams are in order.
@@ -91,7 +99,7 @@ typedef struct Unit {
     int64_t step_start_ps;
     int64_t compute_end_ps; ///< of the operation under way, or the last
     NominalClocks free
-        [STREAM_N]; ///< when its last operation ended; of a message under way: begin, and what its shadows were
+        [FREE_N]; ///< when the last operation of a stream ended, see unit_free; of a message under way: began
     Clocks met[CHANNEL_SIDES];  ///< since when who waits there does
     int64_t part_ps[ACCOUNT_N]; ///< of this step so far
 } Unit;
@@ -102,7 +110,7 @@ typedef struct StepResult {
     int64_t part_ps[ACCOUNT_N];
 } StepResult;
 
-_Static_assert(sizeof(Unit) + sizeof(StepResult) + sizeof(int32_t) <= 340 && sizeof(Done) <= 48,
+_Static_assert(sizeof(Unit) + sizeof(StepResult) + sizeof(int32_t) <= 404 && sizeof(Done) <= 56,
                "bytes a unit, see above");
 
 /// Local members of a group that have arrived, and, at the group's home rank, those of other ranks.
@@ -136,7 +144,7 @@ typedef struct Rail {
     int32_t phase;
 } Rail;
 
-_Static_assert(sizeof(GroupState) <= 200 && sizeof(Rail) <= 16 && sizeof(Outcome) <= 32,
+_Static_assert(sizeof(GroupState) <= 248 && sizeof(Rail) <= 16 && sizeof(Clocks) <= 40,
                "bytes a group, see above");
 
 /// What the edges of a message between two stages, and those of a phase of a collective, are computed from while an
@@ -266,8 +274,10 @@ int64_t members_count(const Machine *machine, int64_t group);
 /// The next local member of a group in the order of slots, NULL: no more. *cursor begins with 0.
 Unit *members_next(Machine *machine, int64_t group, int64_t *cursor);
 
-/// done.c. Keep what an operation leaves to those that wait for it.
-void done_keep(Machine *machine, Unit *unit, int32_t op, const Outcome *outcome);
+/// done.c. Keep what an operation leaves to those that wait for it; once more: instead of what was kept.
+void done_keep(Machine *machine, Unit *unit, int32_t op, Clocks end);
+/// What was kept of an operation so far.
+Clocks done_kept(Machine *machine, const Unit *unit, int32_t op);
 /// Take what the operations that `op` waits for have left; returns how many. What the last has taken is gone.
 int32_t done_take(Machine *machine, Unit *unit, const Op *op, Release release[PROGRAM_WAITS]);
 /// Room for what collectives leave.
@@ -276,19 +286,28 @@ void done_close(Machine *machine);
 
 /// unit.c. A send (or a receive) comes to a channel. True if the other is there: *at becomes the later of both.
 bool channel_meet(Unit *receiver, ChannelSide side, bool is_send, Clocks *at);
-/// Clocks of the message under way, at its receiver or its sender, on a side of the receiver.
-static inline NominalClocks *unit_received(Unit *unit, ChannelSide side) {
-    return &unit->free[side == CHANNEL_FROM_PREV ? STREAM_RECV_PREV : STREAM_RECV_NEXT];
+/// NULL for a stream of sends.
+static inline NominalClocks *unit_free(Unit *unit, Stream stream) {
+    static const int8_t PLACE[STREAM_N] = {[STREAM_COMPUTE] = FREE_COMPUTE,
+                                           [STREAM_RECV_PREV] = FREE_RECV_PREV,
+                                           [STREAM_RECV_NEXT] = FREE_RECV_NEXT,
+                                           [STREAM_SEND_NEXT] = -1,
+                                           [STREAM_SEND_PREV] = -1,
+                                           [STREAM_DP] = FREE_DP};
+    return PLACE[stream] < 0 ? NULL : &unit->free[PLACE[stream]];
 }
-static inline NominalClocks *unit_sent(Unit *unit, ChannelSide side) {
-    return &unit->free[side == CHANNEL_FROM_PREV ? STREAM_SEND_NEXT : STREAM_SEND_PREV];
+/// Clocks of the message under way on a side of its receiver.
+static inline NominalClocks *unit_received(Unit *unit, ChannelSide side) {
+    return &unit->free[side == CHANNEL_FROM_PREV ? FREE_RECV_PREV : FREE_RECV_NEXT];
+}
+static inline Stream channel_sends(ChannelSide side) {
+    return side == CHANNEL_FROM_PREV ? STREAM_SEND_NEXT : STREAM_SEND_PREV;
 }
 /// unit.c: issue what can be issued.
 void unit_begin(Machine *machine, Unit *unit, int64_t now_ps);
-void unit_finish_op(Machine *machine, Unit *unit, int32_t op, Clocks end, int64_t slowed_ps,
-                    int64_t now_ps);
+void unit_finish_op(Machine *machine, Unit *unit, int32_t op, NominalClocks end, int64_t now_ps);
 void unit_compute_due(Machine *machine, Unit *unit, int64_t now_ps);
-void unit_share(Machine *machine, Unit *unit, int32_t change, int64_t now_ps);
+void unit_share(Machine *machine, Unit *unit, Sharing sharing, int64_t now_ps);
 Unit *machine_unit(Machine *machine, int64_t unit); ///< NULL if not local
 /// Nominal work of a compute operation of a stage.
 NominalWork unit_work(const Machine *machine, int32_t stage, const Op *op);

@@ -59,8 +59,7 @@ static void meet(Machine *machine, Unit *unit, ChannelSide side, bool is_send, C
     int64_t id = unit->id * CHANNEL_SIDES + (int64_t)side;
     int64_t latency_ps =
         network_message_latency_ps(machine, network_sender(machine, id), id / CHANNEL_SIDES);
-    begin.actual_ps += latency_ps;
-    begin.alone_ps += latency_ps;
+    begin = clocks_at(begin.actual_ps + latency_ps, clocks_later(begin.nominal, latency_ps));
     Wire wire = {.type = WIRE_MESSAGE, .step = unit->step, .id = id, .at = begin, .bytes = bytes};
     if (machine->nranks == 1 || network_is_private(machine, &wire)) {
         network_message(machine, &wire, false);
@@ -117,7 +116,7 @@ void match_arrive(Machine *machine, Unit *unit, int32_t index, Clocks at) {
     int64_t group = group_of_op(machine, unit, op->kind);
     CHECK(group >= 0, "unit %lld has no group for %s", (long long)unit->id, op_kind_name(op->kind));
     if (layout_group_units(&machine->layout, group).n == 1) {
-        unit_finish_op(machine, unit, index, at, 0, at.actual_ps);
+        unit_finish_op(machine, unit, index, at.nominal, at.actual_ps);
         return;
     }
     if (machine->islands) {

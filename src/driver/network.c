@@ -80,14 +80,29 @@ static int64_t matched_ps(const Wire *wire, const HopEdges *hop) {
     return wire->at.actual_ps - network_message_latency_ps(hop->machine, hop->from, hop->to);
 }
 
+/// The receiver, who has the clocks of a message, is another rank's: keep when it began.
+static void keep_far_send(Machine *machine, Unit *sender, ChannelSide side, Clocks begin) {
+    int32_t op = unit_current_op(machine, sender, channel_sends(side));
+    if (unit_program(machine, sender)->op[op].nwaiters > 0) done_keep(machine, sender, op, begin);
+}
+
+/// When the message under way to `receiver`, NULL if that is another rank's, began: for those that wait for its end.
+static NominalClocks message_began(Machine *machine, Unit *receiver, const Unit *sender,
+                                   ChannelSide side) {
+    if (receiver) return *unit_received(receiver, side);
+    int32_t op = unit_current_op(machine, sender, channel_sends(side));
+    if (unit_program(machine, sender)->op[op].nwaiters == 0) return (NominalClocks){0};
+    return done_kept(machine, sender, op).nominal;
+}
+
 void network_message(Machine *machine, const Wire *wire, bool announced) {
     ChannelSide side = (ChannelSide)(wire->id % CHANNEL_SIDES);
     HopEdges hop;
     Transfer transfer = network_transfer(machine, wire, &hop);
     transfer.announced = announced;
     Unit *receiver = machine_unit(machine, hop.to), *sender = machine_unit(machine, hop.from);
-    if (receiver) *unit_received(receiver, side) = clocks_nominal(wire->at);
-    if (sender) *unit_sent(sender, side) = clocks_nominal(wire->at);
+    if (receiver) *unit_received(receiver, side) = wire->at.nominal;
+    if (sender && !receiver) keep_far_send(machine, sender, side, wire->at);
     submit(machine, &transfer, matched_ps(wire, &hop));
 }
 
@@ -114,26 +129,24 @@ void network_adopt(Machine *machine, const Wire *wire, const TransferState *stat
 void network_end_message(Machine *machine, const Completion *done, Unit *receiver, Unit *sender,
                          StepCount *count) {
     ChannelSide side = (ChannelSide)(done->tag % CHANNEL_SIDES);
-    int64_t slowed_ps = done->end_ps - done->start_ps - done->alone_ps;
+    int64_t took_ps = done->end_ps - done->start_ps;
     // Of when in the step it was, so that equal steps differ in the fingerprints of units alone.
     int64_t begin_ps = machine->cycle.begin.actual_ps;
     int64_t start_ps = done->start_ps - begin_ps, end_ps = done->end_ps - begin_ps;
+    if (!receiver && !sender) return;
+    NominalClocks end = clocks_after_transfer(message_began(machine, receiver, sender, side),
+                                              took_ps, done->alone_ps);
     if (receiver) {
-        Clocks end = clocks_at(done->end_ps, *unit_received(receiver, side));
-        end.alone_ps += done->alone_ps;
         count->fingerprint[receiver->step & 1] +=
             machine->islands
                 ? island_fingerprint(machine->islands, receiver, (int)side, start_ps, end_ps)
                 : fingerprint_of(done->tag, start_ps, end_ps);
         Stream stream = side == CHANNEL_FROM_PREV ? STREAM_RECV_PREV : STREAM_RECV_NEXT;
         unit_finish_op(machine, receiver, unit_current_op(machine, receiver, stream), end,
-                       slowed_ps, done->end_ps);
+                       done->end_ps);
     }
     if (sender) {
-        Clocks end = clocks_at(done->end_ps, *unit_sent(sender, side));
-        end.alone_ps += done->alone_ps;
-        Stream stream = side == CHANNEL_FROM_PREV ? STREAM_SEND_NEXT : STREAM_SEND_PREV;
-        unit_finish_op(machine, sender, unit_current_op(machine, sender, stream), end, slowed_ps,
+        unit_finish_op(machine, sender, unit_current_op(machine, sender, channel_sends(side)), end,
                        done->end_ps);
     }
 }
@@ -330,17 +343,17 @@ static Unit *enter_next(Machine *machine, int64_t group, int64_t *cursor, int64_
 }
 
 void network_share_due(Machine *machine, int64_t group, int64_t now_ps) {
+    const CollectivePlan *plan = &machine_group(machine, group)->active.plan;
+    Sharing sharing = collective_in_one_domain(plan) ? SHARING_SCALE_UP : SHARING_NETWORK;
     int64_t cursor = 0;
     for (Unit *unit; (unit = enter_next(machine, group, &cursor, now_ps)) != NULL;)
-        unit_share(machine, unit, 1, now_ps);
+        unit_share(machine, unit, sharing, now_ps);
 }
 
 static void finish_collective(Machine *machine, int64_t group, int64_t now_ps) {
     const Active done = machine_group(machine, group)->active;
-    Clocks end = {.actual_ps = now_ps,
-                  .alone_ps = done.begin.alone_ps + done.alone_ps,
-                  .ideal_ps = done.begin.ideal_ps};
-    int64_t slowed_ps = now_ps - done.begin.actual_ps - done.alone_ps;
+    NominalClocks end =
+        clocks_after_transfer(done.begin.nominal, now_ps - done.begin.actual_ps, done.alone_ps);
     if (machine->rank == 0) {
         CollectiveRow row = {.step = done.step,
                              .kind = done.kind,
@@ -356,16 +369,15 @@ static void finish_collective(Machine *machine, int64_t group, int64_t now_ps) {
                            now_ps - machine->cycle.begin.actual_ps);
     }
     if (done.kind == OP_GRAD_NORM)
-        machine->cycle = (Cycle){.begin = end,
+        machine->cycle = (Cycle){.begin = clocks_at(now_ps, end),
                                  .period_ps = now_ps - machine->cycle.begin.actual_ps,
                                  .ended = true,
                                  .nquiet = machine->cycle.nquiet};
     bool shared = done.rails_left == 0 && done.plan.nphases > 0;
     int64_t cursor = 0;
     for (Unit *unit; (unit = enter_next(machine, group, &cursor, now_ps)) != NULL;) {
-        if (shared) unit_share(machine, unit, -1, now_ps);
-        unit_finish_op(machine, unit, unit_current_op(machine, unit, STREAM_DP), end, slowed_ps,
-                       now_ps);
+        if (shared) unit_share(machine, unit, SHARING_NONE, now_ps);
+        unit_finish_op(machine, unit, unit_current_op(machine, unit, STREAM_DP), end, now_ps);
     }
 }
 

@@ -17,7 +17,8 @@ static bool message_is_far(Machine *machine, int64_t channel) {
 /// Least time of one compute operation.
 static int64_t least_ps(const Machine *machine, int32_t stage, const Op *op) {
     NominalWork work = unit_work(machine, stage, op);
-    return noise_apply(work.compute_ps, noise_least_factor(&machine->job->noise)) + work.tp_ps;
+    int64_t factor = noise_least_factor(&machine->job->noise);
+    return noise_apply(work.compute_ps + work.sharing_ps, factor) + work.tp_ps;
 }
 
 static void sum_work(Machine *machine, int32_t stage) {

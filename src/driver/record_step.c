@@ -18,7 +18,8 @@ static int64_t own_slow_ps(const GpuColumns *columns, int64_t slot, GpuId gpu) {
     const Machine *machine = columns->machine;
     int64_t unit_ps = machine->result[slot].part_ps[ACCOUNT_OWN_SLOW];
     if (machine->layout.width == 1) return unit_ps;
-    int64_t compute_ps = machine->work[machine->unit[slot].stage].compute_ps;
+    NominalWork work = machine->work[machine->unit[slot].stage];
+    int64_t compute_ps = work.compute_ps + work.sharing_ps;
     int64_t factor = noise_factor(&machine->job->noise, gpu, columns->step);
     int64_t own_ps = noise_apply(compute_ps, factor) - compute_ps;
     // The slowest: rounding of many operations against one.

@@ -1,7 +1,7 @@
 /// repeat.h: a step that cannot differ from the one before is not played.
 ///
 /// Idea.    The norm of gradients is a reduction over the whole job behind which nothing is under way: all that the next
-///          step depends on is when each unit begins it, on its three clocks, and how fast it is. If all units began this
+///          step depends on is when each unit begins it, on its five clocks, and how fast it is. If all units began this
 ///          step and the next alike, on their clocks since the norm before, then the next is this one, later by the time
 ///          between the norms; and so are all that follow, as long as speeds stay. So the first step of a steady job is
 ///          played, the second, which begins behind a norm, and no more.

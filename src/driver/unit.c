@@ -58,23 +58,35 @@ NominalWork unit_work(const Machine *machine, int32_t stage, const Op *op) {
     bool forward = op->kind == OP_FORWARD;
     int64_t compute_ps = forward ? chunk->forward_ps : chunk->backward_ps;
     int64_t tp_ps = forward ? chunk->forward_tp_ps : chunk->backward_tp_ps;
+    int64_t sharing_ps = forward ? chunk->forward_sharing_ps : chunk->backward_sharing_ps;
     return (NominalWork){.compute_ps = share(compute_ps, op->part, op->parts),
-                         .tp_ps = share(tp_ps, op->part, op->parts)};
+                         .tp_ps = share(tp_ps, op->part, op->parts),
+                         .sharing_ps = share(sharing_ps, op->part, op->parts)};
 }
 
-/// Speed of compute while a collective holds its share of the GPU, in 2^-20.
-static int64_t shared_speed(const Machine *machine) {
-    double taken = cluster_spec(machine->cluster)->gpu.collective_share;
+/// Speed of compute beside a collective that takes its share of the GPU, in 2^-20.
+static int64_t shared_speed(const Machine *machine, Sharing sharing) {
+    const GpuSpec *gpu = &cluster_spec(machine->cluster)->gpu;
+    double taken = 0;
+    switch (sharing) {
+        case SHARING_NONE: break;
+        case SHARING_SCALE_UP: taken = gpu->scale_up_processor_share; break;
+        case SHARING_NETWORK: taken = gpu->network_processor_share; break;
+    }
     return NOISE_ONE - (int64_t)(taken * (double)NOISE_ONE + 0.5);
 }
 
-static int64_t shared_time(const Machine *machine, int64_t alone_ps) {
-    int64_t speed = shared_speed(machine);
+static int64_t shared_time(const Machine *machine, Sharing sharing, int64_t alone_ps) {
+    int64_t speed = shared_speed(machine, sharing);
     return (int64_t)(((Wide)alone_ps * NOISE_ONE + speed / 2) / speed);
 }
 
-static int64_t unshared_time(const Machine *machine, int64_t shared_ps) {
-    return noise_apply(shared_ps, shared_speed(machine));
+/// Communication takes so much more of the operation under way, or less.
+static void take_from_compute(Unit *unit, int64_t more_ps) {
+    unit->part_ps[ACCOUNT_SHARING] += more_ps;
+    unit->free[FREE_COMPUTE].shared_ps += more_ps;
+    unit->free[FREE_COMPUTE].slowed_ps += more_ps;
+    unit->compute_end_ps += more_ps;
 }
 
 static uint64_t compute_order(const Unit *unit) { return (uint64_t)unit->id + 1; }
@@ -93,18 +105,18 @@ static void schedule_compute(Machine *machine, const Unit *unit) {
 
 static void issue_compute(Machine *machine, Unit *unit, const Op *op, Clocks begin) {
     NominalWork work = unit_work(machine, unit->stage, op);
-    int64_t own_ps = noise_apply(work.compute_ps, unit->factor);
-    int64_t busy_ps = own_ps + work.tp_ps;
-    unit->part_ps[ACCOUNT_OWN_SLOW] += own_ps - work.compute_ps;
-    unit->free[STREAM_COMPUTE] =
-        (NominalClocks){.alone_ps = begin.alone_ps + work.compute_ps + work.tp_ps,
-                        .ideal_ps = begin.ideal_ps + work.compute_ps};
+    int64_t alone_ps = work.compute_ps + work.tp_ps;
+    int64_t own_slow_ps = noise_apply(work.compute_ps + work.sharing_ps, unit->factor) -
+                          work.compute_ps - work.sharing_ps;
+    int64_t busy_ps = alone_ps + work.sharing_ps + own_slow_ps;
+    unit->part_ps[ACCOUNT_OWN_SLOW] += own_slow_ps;
+    unit->free[FREE_COMPUTE] =
+        (NominalClocks){.slowed_ps = begin.nominal.slowed_ps + alone_ps + work.sharing_ps,
+                        .shared_ps = begin.nominal.shared_ps + alone_ps + work.sharing_ps,
+                        .alone_ps = begin.nominal.alone_ps + alone_ps,
+                        .ideal_ps = begin.nominal.ideal_ps + work.compute_ps};
     unit->compute_end_ps = begin.actual_ps + busy_ps;
-    if (unit->sharing > 0) {
-        int64_t longer_ps = shared_time(machine, busy_ps);
-        unit->part_ps[ACCOUNT_SHARING] += longer_ps - busy_ps;
-        unit->compute_end_ps = begin.actual_ps + longer_ps;
-    }
+    take_from_compute(unit, shared_time(machine, (Sharing)unit->sharing, busy_ps) - busy_ps);
     schedule_compute(machine, unit);
 }
 
@@ -114,13 +126,14 @@ static void issue(Machine *machine, Unit *unit, int32_t index, int64_t now_ps) {
     int32_t n = done_take(machine, unit, op, release);
     unit->busy |= (uint8_t)(1 << op->stream);
     if (op->stream == STREAM_COMPUTE) {
-        Clocks before = clocks_at(unit->compute_end_ps, unit->free[STREAM_COMPUTE]);
+        Clocks before = clocks_at(unit->compute_end_ps, unit->free[FREE_COMPUTE]);
         Clocks begin = account_wait(unit->part_ps, before, release, n, now_ps);
         issue_compute(machine, unit, op, begin);
         return;
     }
-    Clocks begin = clocks_at(now_ps, unit->free[op->stream]);
-    for (int32_t i = 0; i < n; i++) begin = clocks_max(begin, release[i].outcome.at);
+    const NominalClocks *free = unit_free(unit, op->stream);
+    Clocks begin = clocks_at(now_ps, free ? *free : (NominalClocks){0});
+    for (int32_t i = 0; i < n; i++) begin = clocks_max(begin, release[i].at);
     begin.actual_ps = now_ps;
     if (op->kind == OP_SEND) {
         match_send(machine, unit, op, begin);
@@ -153,22 +166,23 @@ static int64_t largest_factor(const Machine *machine, const Unit *unit) {
 /// When a unit begins a step, on its clocks since the norm before.
 static uint64_t print_begin(const Machine *machine, const Unit *unit, Clocks begin) {
     const Clocks *norm = &machine->cycle.begin;
-    uint64_t clocks =
-        fingerprint_of(begin.actual_ps - norm->actual_ps, begin.alone_ps - norm->alone_ps,
-                       begin.ideal_ps - norm->ideal_ps);
+    const NominalClocks *at = &begin.nominal, *since = &norm->nominal;
+    uint64_t sums =
+        fingerprint_of(begin.actual_ps - norm->actual_ps, at->slowed_ps - since->slowed_ps,
+                       at->shared_ps - since->shared_ps);
+    uint64_t clocks = fingerprint_of((int64_t)sums, at->alone_ps - since->alone_ps,
+                                     at->ideal_ps - since->ideal_ps);
     return fingerprint_of(unit->id, (int64_t)clocks, unit->factor);
 }
 
 void unit_begin(Machine *machine, Unit *unit, int64_t now_ps) {
     unit->factor = largest_factor(machine, unit);
     unit->step_start_ps = now_ps;
-    const NominalClocks begin = unit->free[STREAM_COMPUTE];
+    const NominalClocks begin = unit->free[FREE_COMPUTE];
     step_count(machine)->begins[unit->step & 1] +=
         print_begin(machine, unit, clocks_at(now_ps, begin));
-    for (int s = 0; s < STREAM_N; s++) {
-        unit->free[s] = begin;
-        unit->done[s] = 0;
-    }
+    for (int f = 0; f < FREE_N; f++) unit->free[f] = begin;
+    for (int s = 0; s < STREAM_N; s++) unit->done[s] = 0;
     for (int part = 0; part < ACCOUNT_N; part++) unit->part_ps[part] = 0;
     for (int s = 0; s < STREAM_N; s++) try_stream(machine, unit, (Stream)s, now_ps);
 }
@@ -197,14 +211,14 @@ static void finish_step(Machine *machine, Unit *unit, int64_t now_ps) {
     if (unit->step < machine->steps) unit_begin(machine, unit, now_ps);
 }
 
-void unit_finish_op(Machine *machine, Unit *unit, int32_t index, Clocks end, int64_t slowed_ps,
+void unit_finish_op(Machine *machine, Unit *unit, int32_t index, NominalClocks end,
                     int64_t now_ps) {
     const Op *op = &unit_program(machine, unit)->op[index];
-    unit->free[op->stream] = clocks_nominal(end);
+    NominalClocks *free = unit_free(unit, op->stream);
+    if (free) *free = end;
     unit->done[op->stream]++;
     unit->busy &= (uint8_t) ~(1 << op->stream);
-    if (op->nwaiters > 0)
-        done_keep(machine, unit, index, &(Outcome){.at = end, .slowed_ps = slowed_ps});
+    if (op->nwaiters > 0) done_keep(machine, unit, index, clocks_at(now_ps, end));
     if (op->kind == OP_OPTIMIZER) {
         finish_step(machine, unit, now_ps);
         return;
@@ -219,17 +233,15 @@ void unit_compute_due(Machine *machine, Unit *unit, int64_t now_ps) {
     if (!unit_is_busy(unit, STREAM_COMPUTE) || unit->compute_end_ps != now_ps)
         return; // re-timed since this was scheduled
     unit_finish_op(machine, unit, unit_current_op(machine, unit, STREAM_COMPUTE),
-                   clocks_at(now_ps, unit->free[STREAM_COMPUTE]), 0, now_ps);
+                   unit->free[FREE_COMPUTE], now_ps);
 }
 
-void unit_share(Machine *machine, Unit *unit, int32_t change, int64_t now_ps) {
-    bool before = unit->sharing > 0;
-    unit->sharing = (int16_t)(unit->sharing + change);
-    bool after = unit->sharing > 0;
-    if (before == after || !unit_is_busy(unit, STREAM_COMPUTE)) return;
+void unit_share(Machine *machine, Unit *unit, Sharing sharing, int64_t now_ps) {
+    Sharing before = (Sharing)unit->sharing;
+    unit->sharing = (uint8_t)sharing;
+    if (before == sharing || !unit_is_busy(unit, STREAM_COMPUTE)) return;
     int64_t left_ps = unit->compute_end_ps - now_ps;
-    int64_t new_ps = after ? shared_time(machine, left_ps) : unshared_time(machine, left_ps);
-    unit->part_ps[ACCOUNT_SHARING] += new_ps - left_ps;
-    unit->compute_end_ps = now_ps + new_ps;
+    int64_t unshared_ps = noise_apply(left_ps, shared_speed(machine, before));
+    take_from_compute(unit, shared_time(machine, sharing, unshared_ps) - left_ps);
     schedule_compute(machine, unit);
 }

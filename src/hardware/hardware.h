@@ -54,7 +54,8 @@ typedef struct GpuSpec {
     double memory_stream_Bps; ///< achieved by a copy kernel
     int64_t launch_ps;        ///< gap on the GPU between dependent kernels
     double sustained_share;   ///< of isolated GEMM and attention rates, kept in long runs; 0: all
-    double collective_share;  ///< of the GPU, taken while a network collective runs, 0..1
+    /// Of the GPU, taken while communication runs on it, 0..0.99: inside a scale-up domain, and over the network.
+    double scale_up_processor_share, network_processor_share;
     double idle_W, typical_W, max_W;
 } GpuSpec;
 

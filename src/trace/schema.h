@@ -37,7 +37,9 @@ typedef enum TraceWhen {
     P(X, COMPUTE, "compute", "Work of the GPU itself at nominal speed.")                    \
     P(X, OWN_SLOW, "own_slow",                                                              \
       "Work beyond nominal speed: noise, stragglers and faults of this GPU.")               \
-    P(X, SHARING, "sharing", "Work slowed by communication that runs on the same GPU.")     \
+    P(X, SHARING, "sharing",                                                                \
+      "Work slowed by communication that takes a share of the GPU, and waiting for others " \
+      "that were slowed so.")                                                               \
     P(X, BUBBLE, "bubble",                                                                  \
       "Idle even if communication were free and every GPU nominal: the pipeline's bubble.") \
     P(X, TP_EXPOSED, "tp_exposed",                                                          \
@@ -50,8 +52,9 @@ typedef enum TraceWhen {
       "Pipeline communication not hidden behind work, at its time alone.")                  \
     P(X, DP_EXPOSED, "dp_exposed",                                                          \
       "Data-parallel communication not hidden behind work, at its time alone.")             \
-    P(X, CONTENTION, "contention", "Waiting because transfers shared links with others.")   \
-    P(X, STRAGGLER, "straggler", "Waiting for other GPUs that were late.")
+    P(X, CONTENTION, "contention",                                                          \
+      "Waiting because transfers took longer than alone: they shared links.")               \
+    P(X, STRAGGLER, "straggler", "Waiting for GPUs that were slow; 0 without noise.")
 
 typedef enum TracePart {
 #define TRACE_PART_ENUM(X, id, name, meaning) TRACE_PART_##id,

@@ -28,7 +28,7 @@ typedef struct Pricing {
 } Pricing;
 
 typedef struct PassCost {
-    double compute_s, exposed_s, flop;
+    double compute_s, sharing_s, exposed_s, flop;
 } PassCost;
 
 typedef void Pass(const TransformerShape *shape, WorkList *list);
@@ -40,6 +40,7 @@ static void add_pass(const Pricing *p, Pass *pass, double times, PassCost *sum) 
     const WorkTime time =
         roofline_list(&list, p->parallel->size[DIM_TP], p->gpu, p->scale_up, p->training);
     sum->compute_s += times * time.compute_s;
+    sum->sharing_s += times * time.sharing_s;
     sum->exposed_s += times * time.exposed_s;
     sum->flop += times * transformer_flop(&list);
 }
@@ -86,9 +87,11 @@ static ChunkCost price_chunk(const Pricing *p, int32_t v) {
     }
     chunk.forward_ps = units_ps_from_seconds(forward.compute_s);
     chunk.forward_tp_ps = units_ps_from_seconds(forward.exposed_s);
+    chunk.forward_sharing_ps = units_ps_from_seconds(forward.sharing_s);
     chunk.forward_flop = forward.flop;
     chunk.backward_ps = units_ps_from_seconds(backward.compute_s);
     chunk.backward_tp_ps = units_ps_from_seconds(backward.exposed_s);
+    chunk.backward_sharing_ps = units_ps_from_seconds(backward.sharing_s);
     chunk.backward_flop = backward.flop;
     chunk.parameters = chunk_parameters(p, &chunk);
     chunk.grad_bytes = chunk.parameters * precision_bytes(p->training->grad_precision);

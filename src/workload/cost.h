@@ -18,9 +18,10 @@ typedef struct ChunkCost {
     bool embedding, head;
     int64_t forward_ps, backward_ps;       ///< compute (backward includes recompute)
     int64_t forward_tp_ps, backward_tp_ps; ///< tensor-parallel communication no GEMM hides
-    double forward_flop, backward_flop;    ///< hardware FLOP, recompute included
-    int64_t parameters;                    ///< on this GPU
-    int64_t grad_bytes, gather_bytes;      ///< full size of DP reduction and parameter gather
+    int64_t forward_sharing_ps, backward_sharing_ps; ///< what that which is hidden takes from GEMMs
+    double forward_flop, backward_flop;              ///< hardware FLOP, recompute included
+    int64_t parameters;                              ///< on this GPU
+    int64_t grad_bytes, gather_bytes; ///< full size of DP reduction and parameter gather
 } ChunkCost;
 
 /// Terms of the memory of the fullest moment of a GPU of one stage, bytes.

@@ -150,15 +150,21 @@ static void add_collective(const WorkList *list, const Work *work, int32_t tp, c
     }
     const Work *gemm = &list->work[work->partner];
     CHECK(gemm->kind == WORK_GEMM, "%s hides behind %s, which is no GEMM", work->name, gemm->name);
-    const double gemm_alone_s = roofline_work_s(gemm, gpu, training);
-    double cover_s = gemm_alone_s;
+    const double whole_s = roofline_work_s(gemm, gpu, training);
+    double cover_s = whole_s, cut_s = 0; // what the cut costs
     if (work->hiding == HIDE_WITH_GEMM) {
-        const double cut_s = pieces_s(gemm, tp, gpu, training);
-        time->compute_s += fmax(0, cut_s - gemm_alone_s);
-        cover_s = cut_s * (tp - 1) / tp;
+        const double together_s = pieces_s(gemm, tp, gpu, training);
+        cut_s = fmax(0, together_s - whole_s);
+        cover_s = together_s * (tp - 1) / tp;
     }
-    time->exposed_s += fmax(0, alone_s - cover_s);
-    time->compute_s += gpu->collective_share * fmin(alone_s, cover_s);
+    const double covered_s = fmin(alone_s, cover_s), saved_s = covered_s - cut_s;
+    if (saved_s <= 0) {
+        time->exposed_s += alone_s;
+        return;
+    }
+    time->compute_s += cut_s;
+    time->exposed_s += alone_s - covered_s;
+    time->sharing_s += fmin(gpu->scale_up_processor_share * covered_s, saved_s);
 }
 
 WorkTime roofline_list(const WorkList *list, int32_t tp, const GpuSpec *gpu,

@@ -17,8 +17,9 @@
 ///          overlap     tp_overlap cuts a collective and its GEMM into n pieces; a piece of m / n
 ///                      rows is computed while the next one is on the wire. Exposed is what n - 1
 ///                      pieces do not cover: the first of a gather, or the last of a scatter, has
-///                      nothing to hide. A collective beside a GEMM takes `collective_share` of
-///                      the GPU from it.
+///                      nothing to hide; where the pieces cost more than they hide, nothing is cut.
+///                      A collective beside a GEMM takes `scale_up_processor_share` of the GPU from
+///                      it, until it would do better not beside it.
 ///          long runs   keep `sustained_share` of GEMM and attention rates: kernels are measured
 ///                      alone and cool, training holds the GPU at its power cap. One figure a GPU,
 ///                      read off published single-node runs that hardly communicate; a table that
@@ -43,10 +44,11 @@ double roofline_work_s(const Work *work, const GpuSpec *gpu, const TrainingSpec 
 /// Time in seconds of a collective of `bytes` (full size) over n GPUs of an otherwise idle domain.
 double roofline_collective_s(WorkKind kind, double bytes, int32_t n, const ScaleUpSpec *scale_up);
 
-/// Sums over a list, seconds: compute with what overlap costs it, and communication that stays
-/// visible.
+/// Sums over a list, seconds.
 typedef struct WorkTime {
-    double compute_s, exposed_s;
+    double compute_s; ///< with what cutting it into pieces costs
+    double sharing_s; ///< what the collectives beside it take from it
+    double exposed_s; ///< communication that stays visible
 } WorkTime;
 WorkTime roofline_list(const WorkList *list, int32_t tp, const GpuSpec *gpu,
                        const ScaleUpSpec *scale_up, const TrainingSpec *training);

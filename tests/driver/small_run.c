@@ -17,7 +17,8 @@ static GpuSpec small_gpu(void) {
         .memory_Bps = 2e12,
         .memory_stream_Bps = 1.6e12,
         .launch_ps = 2 * PS_PER_US,
-        .collective_share = 0.15,
+        .scale_up_processor_share = 0.15,
+        .network_processor_share = 0.02,
     };
     gpu.gemm[PRECISION_BF16] = (GemmTable){
         .peak_flop_per_s = 300e12,

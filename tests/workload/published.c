@@ -19,7 +19,8 @@ GpuSpec published_a100(void) {
                    .memory_stream_Bps = 1.61e12,
                    .launch_ps = 3000000,
                    .sustained_share = 0.97,
-                   .collective_share = 0.15,
+                   .scale_up_processor_share = 0.15,
+                   .network_processor_share = 0.02,
                    .idle_W = 55,
                    .typical_W = 330,
                    .max_W = 400};
@@ -44,7 +45,8 @@ GpuSpec published_h100(void) {
                    .memory_stream_Bps = 2.90e12,
                    .launch_ps = 3000000,
                    .sustained_share = 0.76,
-                   .collective_share = 0.15,
+                   .scale_up_processor_share = 0.15,
+                   .network_processor_share = 0.02,
                    .idle_W = 85,
                    .typical_W = 600,
                    .max_W = 700};

@@ -126,7 +126,8 @@ static void expect_same_gpu(const char *name, const GpuSpec *expected) {
     assert_close(gpu.memory_stream_Bps, expected->memory_stream_Bps, 1);
     assert_int_equal(gpu.launch_ps, expected->launch_ps);
     assert_close(gpu.sustained_share, expected->sustained_share, 1e-12);
-    assert_close(gpu.collective_share, expected->collective_share, 1e-12);
+    assert_close(gpu.scale_up_processor_share, expected->scale_up_processor_share, 1e-12);
+    assert_close(gpu.network_processor_share, expected->network_processor_share, 1e-12);
 }
 
 static void expect_same_domain(const char *name, const ScaleUpSpec *expected) {

@@ -17,8 +17,8 @@ static double stage_s(const StepCost *cost, int32_t s) {
     int64_t sum_ps = 0;
     for (int32_t c = 0; c < cost->chunks; ++c) {
         const ChunkCost *chunk = &cost->chunk[c * cost->pp + s];
-        sum_ps +=
-            chunk->forward_ps + chunk->forward_tp_ps + chunk->backward_ps + chunk->backward_tp_ps;
+        sum_ps += chunk->forward_ps + chunk->forward_tp_ps + chunk->forward_sharing_ps +
+                  chunk->backward_ps + chunk->backward_tp_ps + chunk->backward_sharing_ps;
     }
     return units_seconds_from_ps(sum_ps);
 }
