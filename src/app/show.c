@@ -92,18 +92,17 @@ static void show_tiers(const Cluster *cluster, FILE *out) {
             top->children);
     fprintf(out, "  bisection  %.1f TB/s each way (%.1f GB/s a GPU)\n",
             cluster_bisection_Bps(cluster) / 1e12,
-            cluster_ngpus(cluster) > 1
-                ? cluster_bisection_Bps(cluster) / (double)(cluster_ngpus(cluster) / 2) / 1e9
-                : 0.0);
+            cluster_bisection_Bps(cluster) / ((double)cluster_ngpus(cluster) / 2) / 1e9);
 }
 
 static void show_paths(const Cluster *cluster, FILE *out) {
     const ClusterSpec *spec = cluster_spec(cluster);
     fprintf(out, "\n  %-28s %8s %8s %12s\n", "path", "switches", "cables", "one way us");
-    if (spec->scale_up.gpus > 1)
+    if (spec->scale_up.gpus > 1 && cluster_ngpus(cluster) > 1)
         fprintf(out, "  %-28s %8d %8d %12.3f\n", "same scale-up domain", 0, 0,
                 microseconds(spec->scale_up.latency_ps));
     for (int32_t l = 1; l <= spec->ntiers; l++) {
+        if (!routing_level_used(cluster, l)) continue;
         char label[HARDWARE_NAME_BYTES + 16];
         snprintf(label, sizeof label, "through one %s", name_or(spec->tier[l - 1].name, "switch"));
         fprintf(out, "  %-28.28s %8d %8d %12.3f\n", label, 2 * l - 1, 2 * l,

@@ -1,5 +1,6 @@
 #include "cluster/cluster.h"
 
+#include <math.h>
 #include <stdio.h>
 
 #include "base/check.h"
@@ -12,6 +13,7 @@
 #include "cluster/routing.h"
 
 static const char *const MEMORY_LABEL = "cluster";
+#define UPLINKS_BPS_MAX (INT64_C(1) << 60)
 
 // building
 
@@ -88,6 +90,19 @@ static Status check_classes(const Cluster *cluster) {
     return status_ok();
 }
 
+/// Every link carries something, and bundles of them can be counted.
+static Status check_rates(const Cluster *cluster) {
+    for (int32_t t = 1; t <= cluster->spec.ntiers; t++) {
+        const char *name = cluster->spec.tier[t - 1].name;
+        REQUIRE(cluster->link_Bps[t] > 0, STATUS_RANGE,
+                "links of tier %d (%s) have less than 1 B/s of goodput", t, name);
+        REQUIRE(
+            (Wide)fattree_subtree_links(&cluster->tree, t) * cluster->link_Bps[t] < UPLINKS_BPS_MAX,
+            STATUS_RANGE, "links of tier %d (%s) carry more than 2^60 B/s together", t, name);
+    }
+    return status_ok();
+}
+
 static Status build(Cluster *cluster) {
     const ClusterSpec *spec = &cluster->spec;
     TRY(clustercheck_spec(spec));
@@ -105,11 +120,15 @@ static Status build(Cluster *cluster) {
     cluster->bundled = spec->routing == ROUTING_SPRAY || spec->routing == ROUTING_ADAPTIVE;
     for (int32_t t = 0; t <= spec->ntiers; t++) cluster->link_Bps[t] = link_goodput_Bps(spec, t);
     set_latencies(cluster);
+    TRY(check_rates(cluster));
     TRY(take_faults(cluster));
     cluster->split =
         cluster->bundled ? bundle_split(&cluster->tree, &cluster->faults, spec->routing) : 1;
     if (cluster->bundled) TRY(check_classes(cluster));
     number_links(cluster);
+    REQUIRE(cluster->nresources < INT32_MAX, STATUS_RANGE,
+            "the fabric has room for %lld links; at most 2^31 are supported",
+            (long long)cluster->nresources);
     return status_ok();
 }
 
@@ -166,18 +185,56 @@ int64_t cluster_ncables(const Cluster *cluster, int32_t tier) {
                      : fattree_ncables(&cluster->tree, tier);
 }
 
-double cluster_bisection_Bps(const Cluster *cluster) {
+/// GPUs below each of the first subtrees of a level that have any: all alike but for the last unit of leaves, whose fill
+/// depends on the wiring.
+static int64_t gpus_below(const Cluster *cluster, int32_t level, int64_t subtree) {
     const FatTree *tree = &cluster->tree;
-    const int64_t half = cluster->spec.installed / 2;
-    const double nics =
-        (double)(cluster->ngpus / 2) * tree->ports[1] * (double)cluster->link_Bps[1];
-    double least_Bps = nics;
-    for (int32_t t = 2; t <= tree->ntiers; t++) {
-        const double cables = (double)(fattree_ncables(tree, t) / cluster->spec.installed * half);
-        const double tier_Bps = cables * (double)cluster->link_Bps[t];
-        if (tier_Bps < least_Bps) least_Bps = tier_Bps;
+    const int64_t begin = subtree * tree->below[level], end = begin + tree->below[level];
+    if (cluster->spec.wiring == WIRING_PLAIN) {
+        const int64_t last = end < cluster->ngpus ? end : cluster->ngpus;
+        return last > begin ? last - begin : 0;
     }
-    return least_Bps;
+    const int64_t in_leaf = tree->children[1], rails = cluster->spec.gpus_per_node;
+    const int64_t whole_leaves = cluster->spec.nodes / in_leaf * rails;
+    int64_t gpus = 0, leaf = begin / in_leaf;
+    const int64_t last_leaf = end / in_leaf;
+    if (leaf < whole_leaves) {
+        const int64_t full = last_leaf < whole_leaves ? last_leaf : whole_leaves;
+        gpus = (full - leaf) * in_leaf;
+        leaf = full;
+    }
+    const int64_t filled = last_leaf < whole_leaves + rails ? last_leaf : whole_leaves + rails;
+    if (leaf < filled) gpus += (filled - leaf) * (cluster->spec.nodes % in_leaf);
+    return gpus;
+}
+
+/// What can leave all subtrees of a level that have GPUs; 0 where only one has any, and nothing crosses.
+static double uplinks_Bps(const Cluster *cluster, int32_t level) {
+    const FatTree *tree = &cluster->tree;
+    const double up_Bps = (double)cluster_uplinks_Bps(cluster, level + 1),
+                 nic_Bps = (double)cluster_uplinks_Bps(cluster, 1);
+    // The first ones are full: as many as all but the last unit surely fill.
+    const int64_t last_unit = cluster->spec.gpus_per_node * (int64_t)tree->children[1];
+    int64_t subtree =
+        cluster->ngpus > last_unit ? (cluster->ngpus - last_unit) / tree->below[level] : 0;
+    int64_t gpus = subtree * tree->below[level];
+    double sum_Bps = (double)subtree * fmin((double)tree->below[level] * nic_Bps, up_Bps);
+    for (; gpus < cluster->ngpus; subtree++) {
+        const int64_t own = gpus_below(cluster, level, subtree);
+        gpus += own;
+        sum_Bps += fmin((double)own * nic_Bps, up_Bps);
+    }
+    return subtree > 1 ? sum_Bps : 0;
+}
+
+double cluster_bisection_Bps(const Cluster *cluster) {
+    if (cluster->ngpus < 2) return 0;
+    double least_Bps = (double)cluster->ngpus * (double)cluster_uplinks_Bps(cluster, 1);
+    for (int32_t level = 1; level < cluster->tree.ntiers; level++) {
+        const double up_Bps = uplinks_Bps(cluster, level);
+        if (up_Bps > 0) least_Bps = fmin(least_Bps, up_Bps);
+    }
+    return least_Bps / 2;
 }
 
 // links and bundles
@@ -236,6 +293,10 @@ int64_t cluster_capacity_Bps(const Cluster *cluster, LinkId link) {
 
 int64_t cluster_healthy_Bps(const Cluster *cluster, int32_t tier) {
     return cluster->link_Bps[tier];
+}
+
+int64_t cluster_uplinks_Bps(const Cluster *cluster, int32_t tier) {
+    return fattree_subtree_links(&cluster->tree, tier) * cluster->link_Bps[tier];
 }
 
 int64_t cluster_resource_width(const Cluster *cluster, LinkId link) {

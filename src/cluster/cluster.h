@@ -93,9 +93,9 @@ GpuId cluster_gpu_at(const Cluster *cluster, int64_t endpoint);
 /// Switches installed at `level` (1..ntiers), and inter-switch or NIC cables of tier t (1..ntiers).
 int64_t cluster_nswitches(const Cluster *cluster, int32_t level);
 int64_t cluster_ncables(const Cluster *cluster, int32_t tier);
-/// Bytes per second that can cross from one half of the top-level children to the other, one way:
-/// the least over the tiers of what their links carry out of the smaller half. Faults are not
-/// counted.
+/// Bytes per second that can cross from one half of the GPUs to the other, one way: half of what all subtrees of a level
+/// can send out together, each its GPUs' share at most, at the level where that is least; levels that no message between
+/// GPUs leaves do not count, nor do faults.
 double cluster_bisection_Bps(const Cluster *cluster);
 
 /// Directed physical links of all tiers, tier 0 included: ids 0 .. nlinks-1.
@@ -116,6 +116,8 @@ LinkDirection cluster_link_direction(const Cluster *cluster, LinkId link);
 int64_t cluster_capacity_Bps(const Cluster *cluster, LinkId link);
 /// Goodput of a healthy link of a tier, one way.
 int64_t cluster_healthy_Bps(const Cluster *cluster, int32_t tier);
+/// Goodput of all links of a tier (>= 1) up from one subtree, healthy, one way; below 2^60.
+int64_t cluster_uplinks_Bps(const Cluster *cluster, int32_t tier);
 /// Number of physical links a resource stands for, dead ones included (1 for a link; 0 for a path
 /// class that others use up, which is never loaded).
 int64_t cluster_resource_width(const Cluster *cluster, LinkId link);

@@ -391,6 +391,18 @@ int64_t routing_latency_ps(const Cluster *cluster, GpuId src, GpuId dst) {
     return cluster->latency_ps[pair.level] + (relay != src ? hop_ps : 0);
 }
 
+bool routing_level_used(const Cluster *cluster, int32_t level) {
+    const FatTree *tree = &cluster->tree;
+    const GpuId border = cluster->spec.scale_up.gpus; // between the first two domains
+    if (border < cluster->ngpus && routing_nswitches(cluster, border - 1, border) == 2 * level - 1)
+        return true;
+    for (int32_t child = 1; child < tree->children[level]; child++) {
+        const GpuId gpu = cluster_gpu_at(cluster, child * tree->below[level - 1]);
+        if (gpu > 0 && routing_nswitches(cluster, 0, gpu) == 2 * level - 1) return true;
+    }
+    return false;
+}
+
 int64_t routing_level_latency_ps(const Cluster *cluster, int32_t level) {
     return cluster->latency_ps[level];
 }
@@ -402,27 +414,43 @@ int32_t routing_nswitches(const Cluster *cluster, GpuId src, GpuId dst) {
     return 2 * pair.level - 1;
 }
 
-/// Least latency from node 0 to GPUs first .. end - 1.
-static int64_t least_latency_to(const Cluster *cluster, GpuId first, GpuId end) {
+/// Least latency from a node to GPUs first .. end - 1. Of the node's GPUs, beside the one of the receiver's slot those at
+/// the borders of the node and of a domain are nearest to what lies beyond.
+static int64_t least_latency_to(const Cluster *cluster, NodeId node, GpuId first, GpuId end) {
+    const int64_t gpus = cluster->spec.gpus_per_node, domain = cluster->spec.scale_up.gpus;
     int64_t least_ps = TIME_NEVER_PS;
-    for (GpuId src = 0; src < cluster->spec.gpus_per_node; src++)
-        for (GpuId dst = first; dst < end; dst++) {
+    for (GpuId dst = first; dst < end; dst++) {
+        const int64_t slots[] = {divider_rest(&cluster->by_rails, dst), 0, gpus - 1,
+                                 domain < gpus ? domain - 1 : 0};
+        for (size_t i = 0; i < sizeof slots / sizeof slots[0]; i++) {
+            const GpuId src = node * gpus + slots[i];
             if (src == dst) continue;
             const int64_t latency_ps = routing_latency_ps(cluster, src, dst);
             if (latency_ps < least_ps) least_ps = latency_ps;
         }
+    }
     return least_ps;
 }
 
+/// From a node to the next; TIME_NEVER_PS if there is none.
+static int64_t latency_to_next_ps(const Cluster *cluster, NodeId node) {
+    const int64_t gpus = cluster->spec.gpus_per_node, first = (node + 1) * gpus;
+    return node + 1 < cluster->spec.nodes ? least_latency_to(cluster, node, first, first + gpus)
+                                          : TIME_NEVER_PS;
+}
+
 int64_t routing_least_latency_ps(const Cluster *cluster) {
-    // Both wirings put nodes 0 and 1 as near to each other as any two nodes are.
-    const int64_t gpus = cluster->spec.gpus_per_node;
-    return cluster->spec.nodes < 2 ? TIME_NEVER_PS : least_latency_to(cluster, gpus, 2 * gpus);
+    // Both wirings put nodes 0 and 1 as near to each other as any two nodes of a domain are, and the last node of the
+    // first domain and the one behind it as near as any two of different domains.
+    const int64_t nodes = cluster->spec.scale_up.gpus / cluster->spec.gpus_per_node;
+    const int64_t inside_ps = latency_to_next_ps(cluster, 0);
+    const int64_t across_ps = nodes > 1 ? latency_to_next_ps(cluster, nodes - 1) : TIME_NEVER_PS;
+    return inside_ps < across_ps ? inside_ps : across_ps;
 }
 
 int64_t routing_least_latency_anywhere_ps(const Cluster *cluster) {
     // And node 0 has two domains as near to each other as any node has.
     const int64_t least_ps = routing_least_latency_ps(cluster),
-                  inside_ps = least_latency_to(cluster, 0, cluster->spec.gpus_per_node);
+                  inside_ps = least_latency_to(cluster, 0, 0, cluster->spec.gpus_per_node);
     return inside_ps < least_ps ? inside_ps : least_ps;
 }

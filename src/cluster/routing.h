@@ -45,6 +45,8 @@ Status routing_route(const Cluster *cluster, GpuId src, GpuId dst, uint64_t flow
 
 /// One-way latency of a path: adapters, cables and switches (or the scale-up step).
 int64_t routing_latency_ps(const Cluster *cluster, GpuId src, GpuId dst);
+/// Are there GPUs whose messages turn at a switch of `level` (1 .. ntiers)?
+bool routing_level_used(const Cluster *cluster, int32_t level);
 /// One-way latency over the fabric to the other side of a switch of `level` (1 .. ntiers).
 int64_t routing_level_latency_ps(const Cluster *cluster, int32_t level);
 /// Switches on the shortest path between two GPUs (0 inside a domain, 1 same leaf, 3, 5, 7).

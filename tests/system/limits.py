@@ -1,0 +1,101 @@
+#!/usr/bin/python3
+"""limits.py MPIEXEC COLOSSIM CASE: inputs at the edges, each with the answer that can be worked out beside them.
+
+The topologies and jobs stand in limits/. Other wrong inputs, with their places, are those of tests/bad-input.
+"""
+
+import pathlib
+import re
+import sys
+import tempfile
+
+from emulator import JOBS, PS_PER_S, TOPOLOGIES, Emulator, claim, close, column
+
+HERE = pathlib.Path(__file__).resolve().parent / "limits"
+LAPTOP, SMALL = TOPOLOGIES / "laptop-16.yaml", JOBS / "ddp-small.yaml"
+NIC_Bps = 47e9
+
+
+def derived(emulator, topology, *settings):
+    done = emulator.call("check", topology, *(word for setting in settings for word in ("--set", setting)))
+    claim(done.returncode == 0, f"check {topology}: {done.stderr}")
+    return done.stdout
+
+
+def bisection_GBps(emulator, topology, *settings):
+    return float(re.search(r"one way, ([\d.e+]+) GB/s a GPU", derived(emulator, topology, *settings)).group(1))
+
+
+def figures(emulator):
+    """Bisection: half of all cables that messages cross, over half of the GPUs: whatever the number of subtrees, and where
+    the machine is not full. Latencies are of paths that exist."""
+    for topology, settings, expected in (
+            (HERE / "three-leaves.yaml", (), 36 * 47 / 108),
+            (HERE / "three-leaves.yaml", ("nodes=72",), 24 * 47 / 72),
+            (HERE / "three-leaves.yaml", ("nodes=20",), 47),  # under one leaf
+            (HERE / "three-leaves.yaml", ("nodes=37",), (12 + 1) * 47 / 37),  # the 37th has twelve cables for itself
+            (HERE / "one-pod.yaml", (), 47),
+            (TOPOLOGIES / "published" / "dgx-h100-ndr400.yaml", (), 47),
+            (TOPOLOGIES / "colossus-100k.yaml", (), 47)):
+        found = bisection_GBps(emulator, topology, *settings)
+        claim(close(found, expected, 5e-3), f"{topology.name} {settings}: {expected:.3g} GB/s a GPU, got {found}")
+    alone = derived(emulator, LAPTOP, "nodes=1")
+    claim("least latency" not in alone, f"one node has no other:\n{alone}")
+    shown = emulator.call("show", HERE / "one-pod.yaml").stdout
+    claim("through one core" not in shown, f"nobody goes through the core of a single pod:\n{shown}")
+    # Nodes 0 and 1 share a domain (2 us a step), 1 and 2 a leaf: 900 ns + two cables of 5 m + 250 ns.
+    pairs = derived(emulator, HERE / "domain-2-nodes.yaml")
+    claim("least latency between nodes 1.2 us" in pairs, f"the nearest are not in one domain:\n{pairs}")
+
+
+def plays(emulator):
+    """What check accepts is played, on one rank and on two."""
+    for topology, job, settings in (
+            (HERE / "dual-tor.yaml", JOBS / "traffic-shift.yaml", {"traffic__queue_pairs": 2}),
+            (HERE / "domain-2-nodes.yaml", SMALL, {"parallel__pp": 2, "network__message_latency": "2 us", "steps": 1}),
+            (LAPTOP, HERE / "bom.yaml", {})):
+        ends = [column(emulator.trace(topology, job, ranks=ranks, **settings), "steps/fingerprint")[0] for ranks in (1, 2)]
+        claim(ends[0] == ends[1], f"{job.name} on {topology.name}: one fingerprint, got {ends}")
+    both = emulator.trace(HERE / "dual-tor.yaml", JOBS / "traffic-shift.yaml", traffic__queue_pairs=2,
+                          traffic__latency="none", engine__control_delay="0 us")
+    took_s = column(both, "flows/end_ps")[0] / PS_PER_S
+    claim(close(took_s, 10**9 / NIC_Bps, 1e-9), f"1 GB over both ports of a NIC of 47 GB/s: {took_s} s")
+
+
+def time(emulator):
+    """Simulated time ends at 2^62 ps: what a lower bound says is longer is refused."""
+    done = emulator.call("check", LAPTOP, SMALL, "--set", "parallel.microbatches=1000000", "--set", "steps=200")
+    claim(done.returncode == 2 and "--set:2:7: error: steps = 200" in done.stderr, f"refused at steps:\n{done.stderr}")
+
+
+def wide(emulator):
+    """A dead cable of 102,400 cuts messages into parts of 2^-20: bytes of a link pass 2^63 parts."""
+    path = emulator.trace(TOPOLOGIES / "colossus-100k.yaml", JOBS / "traffic-shift.yaml", traffic__bytes="100 GB",
+                          traffic__shift=4096, traffic__ranks=16384,
+                          fabric__faults="[{tier: 3, lower: 100, port: 7}]")
+    total = column(path, "links/bytes")[0]
+    claim(close(total[1:], 16384 * 1e11, 1e-9), f"every byte on each tier, up and down: {total}")
+
+
+def seeds(emulator):
+    """--seed draws hashes and patterns."""
+    prints = {key: {column(emulator.trace(TOPOLOGIES / "superpod-h100-1su.yaml", JOBS / job, "--seed", seed,
+                                          fabric__routing="ecmp", fabric__pxn="off", traffic__bytes="1 MB", **settings),
+                           "steps/fingerprint")[0] for seed in (1, 2, 3)}
+              for key, job, settings in (("hashes", "traffic-shift.yaml", {"traffic__shift": 1}),
+                                         ("hashes and pattern", "traffic-permutation.yaml", {}),
+                                         ("one hash", "traffic-shift.yaml", {"traffic__shift": 1, "fabric__hash_seed": 7}))}
+    claim([len(kinds) for kinds in prints.values()] == [3, 3, 1], f"fingerprints by what is drawn: {prints}")
+
+
+CASES = {case.__name__: case for case in (figures, plays, time, wide, seeds)}
+
+
+def main():
+    mpiexec, colossim, case = sys.argv[1:]
+    with tempfile.TemporaryDirectory() as folder:
+        CASES[case](Emulator(mpiexec, colossim, folder))
+    print(f"{case}: as it must be")
+
+
+main()
