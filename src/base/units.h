@@ -13,6 +13,8 @@
 #define PS_PER_MS INT64_C(1000000000)
 #define PS_PER_S INT64_C(1000000000000)
 #define TIME_NEVER_PS INT64_MAX
+/// A run that gets here fails (53 days): whatever is then under way, and lasts no longer than that, still fits.
+#define TIME_END_PS (INT64_C(1) << 62)
 
 /// Convert picoseconds to seconds, rounded to the nearest double.
 static inline double units_seconds_from_ps(int64_t time_ps) { return (double)time_ps / 1e12; }

@@ -3,9 +3,16 @@
 #ifndef COLOSSIM_BASE_WIDE_H
 #define COLOSSIM_BASE_WIDE_H
 
+#include <stdint.h>
+
 __extension__ typedef __int128 Wide;
 __extension__ typedef unsigned __int128 UWide;
 /// In structs that must not be padded to 16 bytes.
 typedef Wide LooseWide __attribute__((aligned(8)));
+
+/// The k-th (from 0) of n whole parts, as equal as they can be, that sum to `total`.
+static inline int64_t wide_part(int64_t total, int64_t k, int64_t n) {
+    return (int64_t)((Wide)total * (k + 1) / n - (Wide)total * k / n);
+}
 
 #endif

@@ -1,8 +1,10 @@
 #include "config/cross_check.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/units.h"
 #include "workload/cost.h"
 #include "workload/traffic.h"
 
@@ -98,13 +100,13 @@ static bool check_gpu(const Pair *pair) {
 
 /// The key that a message of the workload is about: the first word of it that the job writes down.
 static void place_of_message(const Pair *pair, const char *message, char path[96]) {
-    static const char *const SECTIONS[] = {"parallel", "training"};
+    static const char *const SECTIONS[] = {"parallel.", "training.", ""};
     snprintf(path, 96, "parallel");
     for (const char *at = message; *at;) {
         size_t length = strspn(at, "abcdefghijklmnopqrstuvwxyz_");
-        for (int s = 0; s < 2 && length > 0 && length < 64; s++) {
+        for (int s = 0; s < 3 && length > 0 && length < 64; s++) {
             char key[96];
-            snprintf(key, sizeof key, "%s.%.*s", SECTIONS[s], (int)length, at);
+            snprintf(key, sizeof key, "%s%.*s", SECTIONS[s], (int)length, at);
             if (!node_find(pair->entry->root, key)) continue;
             memcpy(path, key, sizeof key);
             return;
@@ -113,17 +115,29 @@ static void place_of_message(const Pair *pair, const char *message, char path[96
     }
 }
 
-/// The terms of the sum stand in the message.
-static bool check_memory(const Pair *pair) {
+/// What communication leaves of a GPU's speed, at least.
+static double least_speed(const GpuSpec *gpu) {
+    return fmin(1 - gpu->scale_up_processor_share, 1 - gpu->network_processor_share);
+}
+
+/// What a step needs of memory (the terms of the sum stand in the message), of time and bytes.
+static bool check_cost(const Pair *pair) {
     const ClusterSpec *cluster = pair->cluster;
+    const JobSpec *job = pair->job;
+    char path[96] = "model";
     StepCost cost;
-    Status status = step_cost_init(&cost, &pair->job->model, &pair->job->parallel,
-                                   &pair->job->training, &cluster->gpu, &cluster->scale_up);
+    Status status = step_cost_init(&cost, &job->model, &job->parallel, &job->training,
+                                   &cluster->gpu, &cluster->scale_up);
     if (status_is_ok(&status)) {
         status = step_cost_check_memory(&cost, &cluster->gpu);
+        if (status_is_ok(&status)) {
+            status = step_cost_check_range(&cost, &job->parallel, job->steps,
+                                           noise_most(&job->noise) / least_speed(&cluster->gpu));
+            if (!status_is_ok(&status)) place_of_message(pair, status.text, path);
+        }
         step_cost_fini(&cost);
     }
-    if (!status_is_ok(&status)) PAIR_ERROR(pair, "model", "%s", status.text);
+    if (!status_is_ok(&status)) PAIR_ERROR(pair, path, "%s", status.text);
     return status_is_ok(&status);
 }
 
@@ -131,7 +145,9 @@ static bool check_memory(const Pair *pair) {
 static bool check_group(const Pair *pair, int64_t members, const char *whose) {
     CollectiveSpec spec = {.kind = COLLECTIVE_ALL_REDUCE,
                            .algorithm = pair->job->network.dp_algorithm,
-                           .bytes = GRAD_NORM_BYTES};
+                           .bytes = GRAD_NORM_BYTES,
+                           .round_latency_ps = pair->job->network.round_latency_ps,
+                           .domain_latency_ps = pair->cluster->scale_up.latency_ps};
     CollectivePlan plan;
     Status status = collective_plan(&plan, &spec, members, 1);
     if (!status_is_ok(&status))
@@ -158,7 +174,7 @@ static bool check_training(const Pair *pair) {
     if (!job_file_resolve_batch(pair->reader, pair->entry->root, pair->entry->file)) return false;
     Status status =
         parallel_validate(&pair->job->parallel, &pair->job->model, &pair->job->training);
-    if (status_is_ok(&status)) return check_memory(pair);
+    if (status_is_ok(&status)) return check_cost(pair);
     char path[96];
     place_of_message(pair, status.text, path);
     PAIR_ERROR(pair, path, "%s", status.text);
@@ -234,8 +250,11 @@ static bool check_all_to_all(const Pair *pair) {
 /// Plan it as the run will: what cannot be planned is said here, with its place.
 static bool check_collective(const Pair *pair) {
     CollectivePlan plan;
-    Status status = collective_plan(&plan, &pair->job->collective, pair->job->traffic.ranks,
-                                    pair->cluster->gpus_per_node);
+    CollectiveSpec spec = pair->job->collective;
+    spec.round_latency_ps = pair->job->network.round_latency_ps;
+    spec.domain_latency_ps = pair->cluster->scale_up.latency_ps;
+    Status status =
+        collective_plan(&plan, &spec, pair->job->traffic.ranks, pair->cluster->gpus_per_node);
     if (status_is_ok(&status)) return true;
     bool named = node_find(pair->entry->root, "traffic.algorithm") != NULL;
     PAIR_ERROR(pair, named ? "traffic.algorithm" : "traffic.collective", "%s", status.text);
@@ -252,14 +271,32 @@ static bool check_pattern(const Pair *pair) {
     return status_is_ok(&status);
 }
 
+/// A NIC that sends the bytes of one flow in each repetition, or the share of a rank in a collective, needs so long at least.
+static bool check_duration(const Pair *pair) {
+    const TrafficSpec *traffic = &pair->job->traffic;
+    const ClusterSpec *cluster = pair->cluster;
+    const TierSpec *leaf = &cluster->tier[0];
+    if (traffic->pattern == TRAFFIC_FLOWS || traffic->ranks <= cluster->scale_up.gpus) return true;
+    double share = traffic->pattern == TRAFFIC_COLLECTIVE ? (double)traffic->ranks : 1;
+    double rate_Bps = (double)leaf->link_Bps * leaf->parents * leaf->lanes *
+                      (double)cluster->nic.goodput_Bps / (double)cluster->nic.line_Bps;
+    double least_s = (double)traffic->bytes / share / rate_Bps * pair->job->steps;
+    if (least_s < units_seconds_from_ps(TIME_END_PS)) return true;
+    PAIR_ERROR(pair, "traffic.bytes",
+               "a NIC needs at least %.3g s for them; a run can have 53 days of simulated time",
+               least_s);
+    return false;
+}
+
 static bool check_traffic(const Pair *pair) {
     TrafficSpec *traffic = &pair->job->traffic;
     PlaceText place;
     if (!check_all_to_all(pair)) return false;
     if (traffic->ranks == 0) traffic->ranks = pair->gpus;
     if (traffic->ranks < 2) {
-        PAIR_ERROR(pair, "traffic.ranks", "traffic wants two ranks, but %s has %lld GPUs",
-                   topology_place(pair, "nodes", &place), (long long)pair->gpus);
+        reader_error(pair->reader, pair->files->topology_root, "nodes",
+                     "traffic wants two ranks (%s), but the cluster has one GPU",
+                     place_name(node_place(pair->entry->root, "traffic.pattern"), place.text));
         return false;
     }
     if (traffic->ranks > pair->gpus) {
@@ -280,6 +317,7 @@ static bool check_traffic(const Pair *pair) {
                    (long long)traffic->fan_in, (long long)traffic->ranks);
         return false;
     }
+    if (!check_duration(pair)) return false;
     if (traffic->pattern == TRAFFIC_COLLECTIVE) return check_collective(pair);
     if (traffic->pattern == TRAFFIC_FLOWS) return check_flows(pair);
     return check_pattern(pair);
@@ -309,7 +347,24 @@ static void check_agreement(Reader *reader, const CrossCheck *files, const JobEn
                      place_name(node_place(first->root, "seed"), place.text));
 }
 
+/// "auto": a file in output/ named after topology and job; "none": no file.
+static void resolve_trace_path(const CrossCheck *files) {
+    JobFile *first = files->job[0].file;
+    if (strcmp(first->trace.path, "none") == 0)
+        first->trace.path[0] = '\0';
+    else if (strcmp(first->trace.path, "auto") == 0)
+        snprintf(first->trace.path, sizeof first->trace.path, "output/%s-%s.h5",
+                 files->cluster->name, first->job.name);
+}
+
+/// The seed of the run draws the hashes too, unless the topology has a seed of its own.
+static void resolve_hash_seed(const CrossCheck *files) {
+    if (files->cluster->ecmp_seed == UINT64_MAX)
+        files->cluster->ecmp_seed = files->job[0].file->seed;
+}
+
 void cross_check(Reader *reader, CrossCheck *files) {
+    resolve_hash_seed(files);
     for (int32_t i = 0; i < files->njobs; i++) {
         const JobEntry *entry = &files->job[i];
         Pair pair = {reader,         files,
@@ -322,4 +377,5 @@ void cross_check(Reader *reader, CrossCheck *files) {
         check_placement(&pair);
         if (i > 0) check_agreement(reader, files, entry);
     }
+    resolve_trace_path(files);
 }

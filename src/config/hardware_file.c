@@ -97,6 +97,10 @@ static const Field GPU_FIELDS[] = {
 };
 
 static void finish_gpu(Reader *reader, const Node *node, void *data) {
+    static const char *const KERNEL_KEYS[ATTENTION_N] = {[ATTENTION_UNFUSED] = "",
+                                                         [ATTENTION_FLASH2] = "flash2_forward",
+                                                         [ATTENTION_FLASH3] = "flash3_forward",
+                                                         [ATTENTION_CUDNN] = "cudnn_forward"};
     const GpuSpec *gpu = data;
     if (gpu->memory_stream_Bps > gpu->memory_Bps)
         reader_error(reader, node, "memory_stream_rate",
@@ -104,7 +108,8 @@ static void finish_gpu(Reader *reader, const Node *node, void *data) {
     for (int a = 0; a < ATTENTION_N; ++a)
         if ((gpu->attention_forward_flop_per_s[a] > 0) !=
             (gpu->attention_backward_flop_per_s[a] > 0))
-            reader_error(reader, node, "", "an attention kernel wants forward and backward rate");
+            reader_error(reader, node, KERNEL_KEYS[a],
+                         "an attention kernel wants forward and backward rate");
     if (gpu->idle_W > gpu->typical_W || gpu->typical_W > gpu->max_W)
         reader_error(reader, node, "typical_power",
                      "typical_power must lie between idle_power and max_power");

@@ -189,7 +189,7 @@ static const Schema ENGINE_SCHEMA = {.name = "engine",
 
 static const Field TRACE_FIELDS[] = {
     FIELD_STRING_AT("path", TraceSpec, path, "auto",
-                    "HDF5 file below output/; auto: TOPOLOGY-JOB-SETTINGS.h5; none: no file"),
+                    "HDF5 file; auto: output/TOPOLOGY-JOB.h5; none: no file"),
     FIELD_COUNT_AT("hot_links", TraceSpec, hot_links, "64", 0, 1024,
                    "hottest links kept per step and per interval"),
     FIELD_COUNT_AT("intervals", TraceSpec, intervals, "200", 1, 100000, "wanted per step"),
@@ -372,13 +372,13 @@ bool job_file_resolve_batch(Reader *reader, const Node *node, JobFile *file) {
         parallel->microbatches = (int32_t)(file->global_batch / one);
         return true;
     }
-    int64_t batch = one * parallel->microbatches;
-    if (batch > INT32_MAX) {
+    if (one > INT32_MAX / parallel->microbatches) {
         reader_error(reader, node, "parallel.microbatches",
-                     "dp * microbatch * microbatches = %lld sequences are too many",
-                     (long long)batch);
+                     "dp * microbatch * microbatches = %lld * %d sequences are more than 2^31",
+                     (long long)one, (int)parallel->microbatches);
         return false;
     }
+    int64_t batch = one * parallel->microbatches;
     if (file->global_batch != 0 && file->global_batch != batch) {
         char other[TEXT_PATH_BYTES + 32];
         reader_error(

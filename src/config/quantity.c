@@ -200,6 +200,14 @@ static Wide power_of_ten(int exponent) {
     return power;
 }
 
+double quantity_most(QuantityKind kind) {
+    static const double MOST[QUANTITY_N] = {
+        [QUANTITY_RATE] = 1e15,  [QUANTITY_SIZE] = 1e16,      [QUANTITY_TIME] = 1e15,
+        [QUANTITY_CABLE] = 1e15, [QUANTITY_FLOP_RATE] = 1e21, [QUANTITY_POWER] = 1e12,
+    };
+    return MOST[kind];
+}
+
 bool quantity_parse_int(QuantityKind kind, const char *text, int64_t *value,
                         char reason[QUANTITY_REASON_BYTES]) {
     Decimal decimal;

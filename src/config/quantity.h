@@ -39,6 +39,10 @@ bool quantity_parse_real(QuantityKind kind, const char *text, double *value,
 const char *quantity_write_int(QuantityKind kind, int64_t value, char out[QUANTITY_TEXT_BYTES]);
 const char *quantity_write_real(QuantityKind kind, double value, char out[QUANTITY_TEXT_BYTES]);
 
+/// The most that any key of a kind may say, in base units, unless the key itself says less: 1000 s, 10 PB, 1 PB/s, 1 ZFLOP/s,
+/// 1 TW. Sums and products of some of them fit the arithmetic (the rest is checked where they meet); 0: no limit.
+double quantity_most(QuantityKind kind);
+
 /// What it is and two examples: "a data rate", "'400 Gb/s' or '50 GB/s'".
 const char *quantity_name(QuantityKind kind);
 const char *quantity_examples(QuantityKind kind);

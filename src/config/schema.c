@@ -57,7 +57,7 @@ __attribute__((format(printf, 2, 3))) static void complain(const Value *value, c
 
 static void check_bounds(const Value *value, double number, bool whole) {
     const Field *field = value->field;
-    double most = field->most > field->least ? field->most : 0;
+    double most = field->most > field->least ? field->most : quantity_most(field->quantity);
     bool low = number<field->least, high = most> 0 && number > most;
     if (!low && !high) return;
     double bound = low ? field->least : most;

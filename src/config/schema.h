@@ -63,7 +63,7 @@ typedef struct Field {
     size_t offset;            ///< of the member in the struct
     size_t size;              ///< of the member; list: of the whole array
     const char *fallback;     ///< default as text; NULL: required; "" of a struct or list: left out
-    double least, most;       ///< in base units, inclusive; no upper bound unless most > least
+    double least, most;       ///< in base units, inclusive; unless most > least quantity_most()
     const char *word;         ///< a word allowed instead of a value ("auto", "none") or NULL
     int64_t word_value;       ///< what the word stores
     const char *const *names; ///< enum: names of 0, 1, ..., NULL at the end
@@ -110,7 +110,7 @@ struct Reader {
     .size = sizeof(((T *)0)->member)
 
 // One macro a kind. `default_text` NULL means required; lo = hi = 0 means any value that is not
-// negative.
+// negative, up to quantity_most().
 #define FIELD_COUNT_AT(k, T, m, default_text, lo, hi, text)                              \
     {                                                                                    \
         .key = (k), .kind = FIELD_COUNT, FIELD_MEMBER(T, m), .fallback = (default_text), \

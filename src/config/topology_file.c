@@ -74,7 +74,8 @@ static const Field FABRIC_FIELDS[] = {
     FIELD_BOOL_AT("pxn", ClusterSpec, pxn, "on",
                   "cross-rail messages hop over the scale-up domain to the right rail first"),
     FIELD_ENUM_AT("routing", ClusterSpec, routing, ROUTINGS, "ecmp", "how paths are chosen"),
-    FIELD_COUNT_AT("hash_seed", ClusterSpec, ecmp_seed, "1", 0, 0, "seed of the ecmp hashes"),
+    FIELD_COUNT_OR_WORD_AT("hash_seed", ClusterSpec, ecmp_seed, "run", -1, "run", 0, 0,
+                           "seed of the ecmp hashes; run: the seed of the run"),
     FIELD_BOOL_AT("shared_seed", ClusterSpec, shared_seed, "off",
                   "all switches hash alike (polarisation)"),
     FIELD_COUNT_OR_WORD_AT("installed", ClusterSpec, installed, "all", 0, "all", 1, CHILDREN_MOST,
@@ -135,6 +136,12 @@ static bool check_tiers(Reader *reader, const Node *node, const ClusterSpec *clu
             good = false;
         }
         good = check_tier_ports(reader, node, cluster, level) && good;
+        const NicSpec *nic = &cluster->nic;
+        if ((double)tier->link_Bps * (double)nic->goodput_Bps >= (double)nic->line_Bps) continue;
+        snprintf(path, sizeof path, "fabric.tiers.%d.rate", (int)level - 1);
+        reader_error(reader, node, path, "links of tier %s have less than 1 B/s of goodput",
+                     tier->name);
+        good = false;
     }
     const TierSpec *top = &cluster->tier[cluster->ntiers - 1];
     if (cluster->installed > top->children) {
@@ -159,6 +166,39 @@ static int64_t fabric_endpoints(const ClusterSpec *cluster) {
     return endpoints;
 }
 
+/// What the machine's own check says of the cluster with as many nodes and the first faults alone.
+static Status try_cluster(const ClusterSpec *cluster, int64_t nodes, int32_t nfaults) {
+    ClusterSpec part = *cluster;
+    part.nodes = nodes;
+    part.nfaults = nfaults;
+    Cluster *built = NULL;
+    Status status = cluster_create(&part, &built);
+    cluster_destroy(built);
+    return status;
+}
+
+/// It knows no places: they follow from how little of the file it takes for the same error.
+static void report_cluster(Reader *reader, const Node *node, const ClusterSpec *cluster) {
+    Status status = try_cluster(cluster, cluster->nodes, cluster->nfaults);
+    if (status_is_ok(&status)) return;
+    char path[64] = "node.gpus";
+    Status part = clustercheck_spec(cluster);
+    if (status_is_ok(&part)) {
+        part = try_cluster(cluster, 1, 0);
+        snprintf(path, sizeof path, "fabric.tiers");
+    }
+    if (status_is_ok(&part)) {
+        part = try_cluster(cluster, cluster->nodes, 0);
+        snprintf(path, sizeof path, "nodes");
+    }
+    int32_t first = 0;
+    while (status_is_ok(&part)) {
+        snprintf(path, sizeof path, "fabric.faults.%d", (int)first);
+        part = try_cluster(cluster, cluster->nodes, ++first);
+    }
+    reader_error(reader, node, path, "%s", part.text);
+}
+
 static void finish_topology(Reader *reader, const Node *node, void *data) {
     ClusterSpec *cluster = data;
     if (!cluster->name[0]) text_stem(reader->base, cluster->name, sizeof cluster->name);
@@ -173,15 +213,7 @@ static void finish_topology(Reader *reader, const Node *node, void *data) {
             (long long)cluster->nodes, (int)cluster->gpus_per_node, (long long)endpoints);
         return;
     }
-    // Whatever else the machine's own check finds; it knows no places.
-    Cluster *built = NULL;
-    Status status = cluster_create(cluster, &built);
-    if (!status_is_ok(&status)) {
-        reader_error(reader, node, cluster->nfaults > 0 ? "fabric.faults" : "fabric", "%s",
-                     status.text);
-        return;
-    }
-    cluster_destroy(built);
+    report_cluster(reader, node, cluster);
 }
 
 static const Field TOPOLOGY_FIELDS[] = {

@@ -62,6 +62,13 @@ int64_t noise_least_factor(const NoiseSpec *spec) {
     return noise_from_real(1 - jitter);
 }
 
+double noise_most(const NoiseSpec *spec) {
+    double straggler =
+        spec->straggler_probability > 0 ? spec->straggler_slowdown * NOISE_STRAGGLER_CUT : 0;
+    return (1 + spec->gpu_sigma * spec->truncate) * (1 + spec->step_sigma * spec->truncate) *
+           (1 + straggler);
+}
+
 int64_t noise_apply(int64_t nominal_ps, int64_t factor) {
     DCHECK(nominal_ps >= 0 && factor > 0, "noise on %lld ps by %lld", (long long)nominal_ps,
            (long long)factor);

@@ -32,6 +32,8 @@ bool noise_is_off(const NoiseSpec *spec);
 bool noise_is_steady(const NoiseSpec *spec);
 /// The least value noise_factor can take.
 int64_t noise_least_factor(const NoiseSpec *spec);
+/// No noise_factor is above this, in times the nominal.
+double noise_most(const NoiseSpec *spec);
 /// nominal_ps * factor / 2^20, rounded to nearest, ties up; nominal_ps >= 0.
 int64_t noise_apply(int64_t nominal_ps, int64_t factor);
 

@@ -33,6 +33,18 @@ typedef struct PassCost {
 
 typedef void Pass(const TransformerShape *shape, WorkList *list);
 
+// What does not fit in a GPU, or in the time of a run, is clipped where it is counted, and refused where it is compared
+// (step_cost_check_memory, step_cost_check_range): sums of a few such still fit 64 bits.
+#define SECONDS_CLIP 2e6
+#define COUNT_CLIP 1e17
+#define BYTES_MOST 1e18 ///< sums over all links of a step fit 63 bits
+
+static int64_t clipped_ps(double seconds) {
+    return units_ps_from_seconds(fmin(seconds, SECONDS_CLIP));
+}
+
+static int64_t clipped_count(double count) { return (int64_t)fmin(count, COUNT_CLIP); }
+
 /// Add `times` runs of a pass to a sum.
 static void add_pass(const Pricing *p, Pass *pass, double times, PassCost *sum) {
     WorkList list = {.n = 0};
@@ -59,7 +71,7 @@ static int64_t chunk_parameters(const Pricing *p, const ChunkCost *chunk) {
     double n = chunk->layers * transformer_layer_parameters(&p->shape);
     if (chunk->embedding) n += transformer_embedding_parameters(&p->shape);
     if (chunk->head) n += transformer_head_parameters(&p->shape, tied_here);
-    return (int64_t)n;
+    return clipped_count(n);
 }
 
 static ChunkCost price_chunk(const Pricing *p, int32_t v) {
@@ -85,13 +97,13 @@ static ChunkCost price_chunk(const Pricing *p, int32_t v) {
     } else {
         add_pass(p, transformer_handover, 1, &backward);
     }
-    chunk.forward_ps = units_ps_from_seconds(forward.compute_s);
-    chunk.forward_tp_ps = units_ps_from_seconds(forward.exposed_s);
-    chunk.forward_sharing_ps = units_ps_from_seconds(forward.sharing_s);
+    chunk.forward_ps = clipped_ps(forward.compute_s);
+    chunk.forward_tp_ps = clipped_ps(forward.exposed_s);
+    chunk.forward_sharing_ps = clipped_ps(forward.sharing_s);
     chunk.forward_flop = forward.flop;
-    chunk.backward_ps = units_ps_from_seconds(backward.compute_s);
-    chunk.backward_tp_ps = units_ps_from_seconds(backward.exposed_s);
-    chunk.backward_sharing_ps = units_ps_from_seconds(backward.sharing_s);
+    chunk.backward_ps = clipped_ps(backward.compute_s);
+    chunk.backward_tp_ps = clipped_ps(backward.exposed_s);
+    chunk.backward_sharing_ps = clipped_ps(backward.sharing_s);
     chunk.backward_flop = backward.flop;
     chunk.parameters = chunk_parameters(p, &chunk);
     chunk.grad_bytes = chunk.parameters * precision_bytes(p->training->grad_precision);
@@ -116,10 +128,10 @@ static void price_stage(StepCost *cost, const Pricing *p, int32_t stage) {
     const double shard = p->parallel->zero >= 1
                              ? ceil((double)parameters / p->parallel->size[DIM_DP])
                              : (double)parameters;
-    cost->optimizer_ps[stage] = units_ps_from_seconds(
-        units_seconds_from_ps(p->gpu->launch_ps) +
-        optimizer_bytes((double)parameters, shard, p->shape.gradient, p->shape.element) /
-            p->gpu->memory_stream_Bps);
+    cost->optimizer_ps[stage] =
+        clipped_ps(units_seconds_from_ps(p->gpu->launch_ps) +
+                   optimizer_bytes((double)parameters, shard, p->shape.gradient, p->shape.element) /
+                       p->gpu->memory_stream_Bps);
 }
 
 static void total_step(StepCost *cost, const Pricing *p) {
@@ -169,10 +181,10 @@ Status step_cost_init(StepCost *cost, const ModelSpec *model, const ParallelSpec
     // A hand-over sends each number once: GPU i of a tensor-parallel group its 1 / tp (SC'21,
     // scatter/gather).
     cost->boundary_bytes =
-        (int64_t)ceil(p.shape.tokens * p.shape.hidden * p.shape.element / p.shape.tp);
+        clipped_count(ceil(p.shape.tokens * p.shape.hidden * p.shape.element / p.shape.tp));
     if (model->tied_embeddings && pp > 1)
         cost->embedding_grad_bytes =
-            (int64_t)(transformer_embedding_parameters(&p.shape) * p.shape.gradient);
+            clipped_count(transformer_embedding_parameters(&p.shape) * p.shape.gradient);
     cost->peak_flop_per_s = gpu->gemm[training->precision].peak_flop_per_s;
     for (int32_t v = 0; v < nstages; ++v) cost->chunk[v] = price_chunk(&p, v);
     for (int32_t stage = 0; stage < pp; ++stage) price_stage(cost, &p, stage);
@@ -186,6 +198,51 @@ void step_cost_fini(StepCost *cost) {
     memory_free(LABEL, cost->memory, pp * sizeof *cost->memory);
     memory_free(LABEL, cost->optimizer_ps, pp * sizeof *cost->optimizer_ps);
     *cost = (StepCost){0};
+}
+
+/// Computing of a stage in one step; its longest operation goes into *longest_s.
+static double stage_seconds(const StepCost *cost, int32_t stage, int32_t microbatches,
+                            double *longest_s) {
+    double sum_s = units_seconds_from_ps(cost->optimizer_ps[stage]);
+    *longest_s = fmax(*longest_s, sum_s);
+    for (int32_t c = 0; c < cost->chunks; ++c) {
+        const ChunkCost *chunk = &cost->chunk[c * cost->pp + stage];
+        const double forward_s = units_seconds_from_ps(chunk->forward_ps + chunk->forward_tp_ps);
+        const double backward_s = units_seconds_from_ps(chunk->backward_ps + chunk->backward_tp_ps);
+        *longest_s = fmax(*longest_s, fmax(forward_s, backward_s));
+        sum_s += microbatches * (forward_s + backward_s);
+    }
+    return sum_s;
+}
+
+/// What all GPUs send in a step, at most.
+static double step_bytes(const StepCost *cost, const ParallelSpec *parallel) {
+    double bytes = (double)cost->embedding_grad_bytes;
+    for (int32_t v = 0; v < cost->pp * cost->chunks; ++v)
+        bytes += 2.0 * parallel->microbatches * (double)cost->boundary_bytes +
+                 2.0 * (double)(cost->chunk[v].grad_bytes + cost->chunk[v].gather_bytes);
+    return bytes * parallel->size[DIM_TP] * parallel->size[DIM_DP];
+}
+
+Status step_cost_check_range(const StepCost *cost, const ParallelSpec *parallel, int32_t steps,
+                             double slowest) {
+    const double end_s = units_seconds_from_ps(TIME_END_PS);
+    double step_s = 0, longest_s = 0;
+    for (int32_t stage = 0; stage < cost->pp; ++stage)
+        step_s = fmax(step_s, stage_seconds(cost, stage, parallel->microbatches, &longest_s));
+    REQUIRE(
+        step_s * steps < end_s, STATUS_RANGE,
+        "steps = %d, each at least %.3g s of computing: a run can have 53 days of simulated time",
+        steps, step_s);
+    REQUIRE(longest_s * slowest < end_s, STATUS_RANGE,
+            "an operation of %.3g s, stretched up to %.3g times by noise and collectives, may last "
+            "longer than the 53 days of simulated time that a run can have",
+            longest_s, slowest);
+    REQUIRE(
+        step_bytes(cost, parallel) < BYTES_MOST, STATUS_RANGE,
+        "microbatches = %d: the GPUs would send %.3g bytes in a step; at most %.3g are supported",
+        parallel->microbatches, step_bytes(cost, parallel), BYTES_MOST);
+    return status_ok();
 }
 
 Status step_cost_check_memory(const StepCost *cost, const GpuSpec *gpu) {

@@ -53,6 +53,12 @@ Status step_cost_init(StepCost *cost, const ModelSpec *model, const ParallelSpec
                       const ScaleUpSpec *scale_up);
 void step_cost_fini(StepCost *cost);
 
+/// STATUS_RANGE, beginning with the name of the key, if a run cannot have the time of the steps or of an operation, or
+/// links cannot count the bytes of a step: lower bounds, which a run passes before it ends with the same.
+///   slowest  by which noise and collectives can stretch an operation, in times
+Status step_cost_check_range(const StepCost *cost, const ParallelSpec *parallel, int32_t steps,
+                             double slowest);
+
 /// STATUS_RANGE with the terms of the sum if a stage needs more than the GPU has.
 Status step_cost_check_memory(const StepCost *cost, const GpuSpec *gpu);
 

@@ -38,7 +38,10 @@ double memory_in_flight(const ParallelSpec *parallel, int32_t stage, const doubl
     const int64_t wanted = (pp - stage - 1) * 2 + (parallel->chunks - 1) * pp;
     const int64_t warm = wanted < total ? wanted : total;
     double live = 0, high = 0;
-    for (int64_t k = 0; k < total; ++k) {
+    // Behind the warm-up a round takes as much as it gives back: the first shows the most.
+    const int64_t round = pp * parallel->chunks;
+    const int64_t end = total < warm + round ? total : warm + round;
+    for (int64_t k = 0; k < end; ++k) {
         live += chunk_bytes[interleaved_chunk(parallel, k, false)];
         high = fmax(high, live);
         if (k >= warm) live -= chunk_bytes[interleaved_chunk(parallel, k - warm, true)];
@@ -85,6 +88,9 @@ static double weight_bytes(const TransformerShape *s, const TrainingSpec *traini
     return training->param_precision == PRECISION_FP8 ? 2 : s->element + 2;
 }
 
+/// No GPU has an exabyte: what needs more is refused all the same, and the sum of all terms fits.
+static int64_t whole_bytes(double bytes) { return (int64_t)fmin(bytes, 1e18); }
+
 MemoryUse memory_use(const ModelSpec *model, const ParallelSpec *parallel,
                      const TrainingSpec *training, int32_t stage, int64_t parameters,
                      int64_t bucket_parameters) {
@@ -103,14 +109,14 @@ MemoryUse memory_use(const ModelSpec *model, const ParallelSpec *parallel,
     const double share = parallel->zero >= 1 ? p / dp : p;
     const double weight = weight_bytes(&s, training);
     MemoryUse use = {
-        .weights = (int64_t)(weight * p),
-        .gradients = (int64_t)(s.gradient * (parallel->zero >= 2 ? p / dp : p)),
-        .optimizer = (int64_t)(12 * share), // fp32 weight and two moments of Adam
-        .activations = (int64_t)memory_in_flight(parallel, stage, chunk_bytes),
+        .weights = whole_bytes(weight * p),
+        .gradients = whole_bytes(s.gradient * (parallel->zero >= 2 ? p / dp : p)),
+        .optimizer = whole_bytes(12 * share), // fp32 weight and two moments of Adam
+        .activations = whole_bytes(memory_in_flight(parallel, stage, chunk_bytes)),
         // Logits in the training precision, in fp32, and their gradient.
-        .logits = stage == pp - 1 ? (int64_t)((2 * s.element + 4) * s.tokens * s.vocab) : 0,
-        .workspace = (int64_t)(workspace_bytes(&s, training) +
-                               (parallel->zero >= 2 ? s.gradient * bucket : 0)),
+        .logits = stage == pp - 1 ? whole_bytes((2 * s.element + 4) * s.tokens * s.vocab) : 0,
+        .workspace = whole_bytes(workspace_bytes(&s, training) +
+                                 (parallel->zero >= 2 ? s.gradient * bucket : 0)),
     };
     use.total =
         use.weights + use.gradients + use.optimizer + use.activations + use.logits + use.workspace;

@@ -5,9 +5,13 @@
 #include "base/array.h"
 #include "base/check.h"
 #include "base/memory.h"
+#include "base/wide.h"
 #include "workload/traffic_csv.h"
 
 static const char *const traffic_memory = "traffic";
+
+enum { TRAFFIC_FLOWS_MAX = 1 << 24 }; ///< a flow takes about 200 bytes of a run
+#define TRAFFIC_BYTES_MAX (INT64_C(1) << 60)
 
 struct Traffic {
     TrafficSpec spec;
@@ -67,7 +71,7 @@ static int64_t traffic_destination(const Traffic *traffic, int64_t src) {
     }
 }
 
-static Status traffic_check_spec(const TrafficSpec *spec) {
+static Status traffic_check_spec(const TrafficSpec *spec, int64_t ranks) {
     REQUIRE(spec->pattern == TRAFFIC_FLOWS || spec->bytes >= 1, STATUS_RANGE,
             "traffic %s needs a size of at least 1 B, not %lld",
             traffic_pattern_name(spec->pattern), (long long)spec->bytes);
@@ -75,6 +79,9 @@ static Status traffic_check_spec(const TrafficSpec *spec) {
             "traffic incast needs a fan-in of at least 1, not %lld", (long long)spec->fan_in);
     REQUIRE(spec->pattern != TRAFFIC_SHIFT || spec->shift >= 0, STATUS_RANGE,
             "traffic shift needs a shift of at least 0, not %lld", (long long)spec->shift);
+    REQUIRE(spec->pattern == TRAFFIC_COLLECTIVE || ranks <= TRAFFIC_FLOWS_MAX, STATUS_RANGE,
+            "traffic %s among %lld ranks; at most %d are supported",
+            traffic_pattern_name(spec->pattern), (long long)ranks, TRAFFIC_FLOWS_MAX);
     return status_ok();
 }
 
@@ -123,6 +130,9 @@ static Status traffic_fill_all_to_all(Traffic *traffic) {
         int64_t last = blocks.n - 1;
         traffic->nflows +=
             flows_before_block(traffic, &blocks, last) + block_nflows(traffic, &blocks, last);
+        REQUIRE(traffic->nflows <= TRAFFIC_FLOWS_MAX, STATUS_RANGE,
+                "traffic all_to_all in groups of %lld has more than %d flows between nodes",
+                (long long)traffic->spec.group, TRAFFIC_FLOWS_MAX);
         traffic->group_end[g] = traffic->nflows;
     }
     return status_ok();
@@ -145,6 +155,19 @@ static Status traffic_fill_pattern(Traffic *traffic) {
     return status_ok();
 }
 
+/// Sums over flows, ranks and links fit 63 bits, with room for the links of a path.
+static Status check_total(const Traffic *traffic) {
+    Wide total = 0;
+    for (int64_t i = 0; i < traffic->nflows; i++) {
+        TrafficFlow flow = traffic_flow(traffic, i);
+        total += (Wide)flow.bytes * traffic_flow_npairs(&flow);
+    }
+    REQUIRE(total < TRAFFIC_BYTES_MAX, STATUS_RANGE,
+            "traffic of %.3g bytes in all; at most %.3g are supported", (double)total,
+            (double)TRAFFIC_BYTES_MAX);
+    return status_ok();
+}
+
 static Status traffic_fill(Traffic *traffic, const char *csv_text) {
     switch (traffic->spec.pattern) {
         case TRAFFIC_COLLECTIVE: return status_ok();
@@ -163,12 +186,13 @@ Status traffic_create(const TrafficSpec *spec, int64_t ranks, int32_t ranks_per_
     *traffic = NULL;
     CHECK(ranks > 0 && ranks_per_node > 0, "traffic among %lld ranks, %d a node", (long long)ranks,
           ranks_per_node);
-    TRY(traffic_check_spec(spec));
+    TRY(traffic_check_spec(spec, ranks));
     Traffic *made = memory_alloc(traffic_memory, sizeof *made);
     made->spec = *spec;
     made->ranks = ranks;
     made->ranks_per_node = ranks_per_node;
     Status status = traffic_fill(made, csv_text);
+    if (status_is_ok(&status)) status = check_total(made);
     if (status_is_ok(&status)) {
         *traffic = made;
     } else {

@@ -33,12 +33,16 @@ typedef struct CsvUnit {
 /// A kind of quantity: what messages call it, and its units in bytes or picoseconds.
 typedef struct CsvQuantity {
     const char *wanted, *whole;
+    const char *most_text; ///< of `most`
+    int64_t most;
     CsvUnit unit[10];
 } CsvQuantity;
 
 static const CsvQuantity csv_size = {
     "a size with a unit, such as '1 MiB'",
     "bytes",
+    "10000 TB",
+    INT64_C(10000000000000000),
     {{"B", 1},
      {"kB", INT64_C(1000)},
      {"MB", INT64_C(1000000)},
@@ -52,6 +56,8 @@ static const CsvQuantity csv_size = {
 static const CsvQuantity csv_time = {
     "a time with a unit, such as '3 us'",
     "picoseconds",
+    "1000000 s",
+    1000000 * PS_PER_S,
     {{"ps", 1}, {"ns", PS_PER_NS}, {"us", PS_PER_US}, {"ms", PS_PER_MS}, {"s", PS_PER_S}},
 };
 
@@ -143,6 +149,11 @@ static int64_t csv_quantity(Csv *csv, const CsvField *field, const char *name,
                   quantity->whole, csv_shown(field), field->at);
         return -1;
     }
+    if (value / scale > quantity->most) {
+        csv_error(csv, field->column, "%s must be at most %s, got '%.*s'", name,
+                  quantity->most_text, csv_shown(field), field->at);
+        return -1;
+    }
     return (int64_t)(value / scale);
 }
 
@@ -211,7 +222,10 @@ static void csv_add_line(Csv *csv, const char *line, int64_t length, TrafficFlow
 }
 
 Status traffic_csv_parse(const char *file, const char *text, int64_t ranks, TrafficFlows *flows) {
+    static const char BYTE_ORDER_MARK[] = "\xEF\xBB\xBF"; // spreadsheets write it
     Csv csv = {.file = file, .line = 1, .ranks = ranks};
+    if (strncmp(text, BYTE_ORDER_MARK, strlen(BYTE_ORDER_MARK)) == 0)
+        text += strlen(BYTE_ORDER_MARK);
     for (const char *line = text; *line != '\0'; csv.line++) {
         const char *end = strchr(line, '\n');
         int64_t length = end ? end - line : (int64_t)strlen(line);
