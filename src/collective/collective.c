@@ -1,6 +1,7 @@
 #include "collective/collective.h"
 
 #include "base/check.h"
+#include "base/units.h"
 #include "base/wide.h"
 #include "collective/algorithm.h"
 
@@ -17,6 +18,8 @@ int64_t collective_share_bytes(int64_t bytes, int64_t numerator, int64_t denomin
           (long long)numerator, (long long)denominator);
     return (int64_t)share;
 }
+
+enum { COLLECTIVE_PASSES_MAX = 2 };
 
 int64_t collective_passes(CollectiveKind kind) { return kind == COLLECTIVE_ALL_REDUCE ? 2 : 1; }
 
@@ -49,6 +52,11 @@ Status collective_plan(CollectivePlan *plan, const CollectiveSpec *spec, int64_t
             (long long)nmembers, (int)members_per_domain);
     REQUIRE(spec->bytes >= 0 && spec->bytes <= INT64_MAX / 4, STATUS_RANGE,
             "a collective of %lld bytes", (long long)spec->bytes);
+    const Wide waits_ps = (Wide)2 * COLLECTIVE_PASSES_MAX * nmembers *
+                          ((Wide)spec->round_latency_ps + spec->domain_latency_ps);
+    REQUIRE(waits_ps + spec->base_ps < TIME_END_PS, STATUS_RANGE,
+            "a collective among %lld members would wait longer than a run can last",
+            (long long)nmembers);
     *plan = (CollectivePlan){.spec = *spec, .n = nmembers, .per_domain = members_per_domain};
     if (nmembers == 1) return status_ok(); // alone: nothing to do, no phases
     TRY(collective_table[spec->algorithm]->plan(plan));

@@ -8,9 +8,13 @@
 /// Source.  Thakur, Rabenseifner, Gropp, IJHPCA 2005, section 3 (pairwise exchange).
 #include "collective/algorithm.h"
 
+enum { DIRECT_MEMBERS_MAX = 4096 }; ///< 2^24 edges
+
 static Status direct_plan(CollectivePlan *plan) {
-    REQUIRE(plan->n <= INT32_MAX, STATUS_RANGE, "%lld members are too many for a direct collective",
-            (long long)plan->n);
+    REQUIRE(
+        plan->n <= DIRECT_MEMBERS_MAX, STATUS_RANGE,
+        "%lld members are too many for a direct collective, which joins each with each: at most %d",
+        (long long)plan->n, DIRECT_MEMBERS_MAX);
     plan->nphases = 1;
     return status_ok();
 }

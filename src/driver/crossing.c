@@ -76,7 +76,7 @@ static int64_t stage_bytes(const Machine *machine, int32_t stage, OpKind kind) {
         if (op->kind != kind) continue;
         const ChunkCost *chunk = &machine->cost.chunk[op->chunk * machine->layout.stages + stage];
         int64_t bytes = kind == OP_PARAM_GATHER ? chunk->gather_bytes : chunk->grad_bytes;
-        bytes = bytes * (op->part + 1) / op->parts - bytes * op->part / op->parts;
+        bytes = wide_part(bytes, op->part, op->parts);
         if (bytes > machine->job->network.eager_bytes) sum += bytes;
     }
     return sum;

@@ -541,6 +541,7 @@ static Status play_steps(Dataflow *flow, StepDone done, void *context, const vol
         CHECK(flow->idle < MOMENTS_MAX, "time stands still at %lld ps", (long long)flow->now_ps);
         int64_t began_ps = flow->now_ps;
         flow->now_ps = end_ps;
+        TRY(run_check_time(end_ps));
         agreed = agree(flow, NULL);
         flow->first_ps = agreed.next_ps;
         if (agreed.room < 0)

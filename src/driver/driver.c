@@ -148,8 +148,7 @@ static Status play(const RunSpec *run, const Cluster *cluster, Comm *comm,
     Status closed = recorder_close(&recorder, closing_word(&status));
     if (status_is_ok(&status)) status = closed;
     bool root = comm_rank(comm) == 0;
-    // Of a run that failed there is nothing to tell but why.
-    if (root && options->table && (status_is_ok(&status) || status.code == STATUS_STOPPED))
+    if (root && options->table)
         (training ? report_training : report_traffic)(options->table, &recorder);
     if (root && options->memory)
         print_memory(options->table ? options->table : stdout, &recorder.footprint);

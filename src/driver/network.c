@@ -65,7 +65,6 @@ Transfer network_transfer(const Machine *machine, const Wire *wire, HopEdges *ed
                   .edge = hop_edge,
                   .context = edges,
                   .key = rng_mix(1, (uint64_t)wire->id)},
-        .queue_key = rng_mix(1, (uint64_t)wire->id),
         .kind = TRANSFER_PP,
         .step = wire->step,
         .queue_pairs = machine->job->network.queue_pairs,
@@ -218,7 +217,7 @@ static int64_t bytes_of(const Machine *machine, const Wire *wire) {
     const Op *op = &machine->program[stage].op[wire->op];
     const ChunkCost *chunk = &machine->cost.chunk[op->chunk * machine->layout.stages + stage];
     int64_t bytes = wire->kind == OP_PARAM_GATHER ? chunk->gather_bytes : chunk->grad_bytes;
-    return bytes * (op->part + 1) / op->parts - bytes * op->part / op->parts;
+    return wide_part(bytes, op->part, op->parts);
 }
 
 /// Number of a rail among those of all groups.
@@ -251,7 +250,6 @@ Transfer network_phase(const Machine *machine, const RailEdges *edges, int64_t a
         .announced = true,
         .queue_pairs = machine->job->network.queue_pairs,
         .connection = network_connection(machine, edges->group, edges->rail),
-        .queue_key = rng_mix(2, (uint64_t)rail_number(machine, edges->group, edges->rail)),
         .bytes = phase.bytes,
         .rounds = phase.rounds,
         .round_latency_ps = phase.round_latency_ps,

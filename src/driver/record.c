@@ -123,7 +123,6 @@ Status recorder_open(Recorder *recorder, const RunSpec *run, const Cluster *clus
     bool training = job->kind == JOB_TRAINING;
     TraceInfo info = {
         .path = run->trace.path,
-        .make_folder = run->trace.make_folder,
         .title = title,
         .job = job->name,
         .cluster = spec->name,
@@ -195,22 +194,17 @@ static int64_t count_due(Recorder *recorder, int64_t end_ps, bool last) {
     return over - recorder->first_interval;
 }
 
-/// Merge the sums of all ranks into sums[n] of rank 0; a block of them at a time, so that what all ranks hold of them
-/// is never there at once.
+/// Merge the sums of all ranks into sums[n] of rank 0.
 static void merge_ranks(const Recorder *recorder, LoadSum *sums, int64_t n) {
-    enum { BLOCK = 64 };
     if (comm_nranks(recorder->comm) == 1) return;
     size_t each = sum_bytes(recorder);
-    for (int64_t first = 0; first < n; first += BLOCK) {
-        int64_t count = n - first < BLOCK ? n - first : BLOCK;
-        char *block = (char *)sums + (size_t)first * each;
-        Gathered all = comm_gather(recorder->comm, block, count * (int64_t)each);
-        for (int rank = 1; rank < all.nranks; rank++)
-            for (int64_t i = 0; i < count; i++)
-                load_merge((const LoadSum *)(all.bytes + all.first[rank] + (size_t)i * each),
-                           recorder->run->trace.hot_links, (LoadSum *)(block + (size_t)i * each));
-        gathered_free(&all);
-    }
+    Gathered all = comm_gather(recorder->comm, sums, n * (int64_t)each);
+    for (int rank = 1; rank < all.nranks; rank++)
+        for (int64_t i = 0; i < n; i++)
+            load_merge((const LoadSum *)(all.bytes + all.first[rank] + (size_t)i * each),
+                       recorder->run->trace.hot_links,
+                       (LoadSum *)((char *)sums + (size_t)i * each));
+    gathered_free(&all);
 }
 
 static size_t hot_bytes(const Recorder *recorder, int64_t n) {
@@ -286,8 +280,7 @@ static void add_full(void *context, int64_t step, const LinkSample sample[], int
         int64_t width = cluster_resource_width(cluster, sample[i].link);
         for (int64_t k = 0; k < width; k++) {
             int64_t at = cluster_resource_link(cluster, sample[i].link, k) - block->first;
-            if (at >= 0 && at < block->n)
-                block->bytes[at] += sample[i].bytes * (k + 1) / width - sample[i].bytes * k / width;
+            if (at >= 0 && at < block->n) block->bytes[at] += wide_part(sample[i].bytes, k, width);
         }
     }
 }

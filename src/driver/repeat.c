@@ -36,7 +36,10 @@ Status repeat_steps(Machine *machine, StepDone done, void *context, const volati
     const int32_t from = machine->repeat.from;
     // Fingerprints of messages and collectives are of when in the step they were: the same in each.
     uint64_t network = machine->count.fingerprint[from & 1] - print_units(machine);
+    int64_t end_ps = machine->cycle.begin.actual_ps;
     for (int32_t step = from + 1; step < machine->steps; step++) {
+        end_ps += machine->repeat.period_ps;
+        TRY(run_check_time(end_ps));
         int64_t stopping = stop && *stop;
         comm_max_i64(machine->comm, &stopping, 1);
         REQUIRE(!stopping, STATUS_STOPPED, "stopped on request after step %d", step - 1);

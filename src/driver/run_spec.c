@@ -3,11 +3,18 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/units.h"
 
 const char *run_spec_text(const RunSpec *spec, const char *path) {
     for (int32_t i = 0; i < spec->nsources; i++)
         if (strcmp(spec->source[i].path, path) == 0) return spec->source[i].text;
     return NULL;
+}
+
+Status run_check_time(int64_t now_ps) {
+    REQUIRE(now_ps < TIME_END_PS, STATUS_RANGE,
+            "the run would last longer than the 53 days of simulated time that it can have");
+    return status_ok();
 }
 
 void run_spec_fini(RunSpec *spec) {

@@ -51,7 +51,6 @@ typedef struct TraceSpec {
     int32_t intervals; ///< wanted per step; the interval is a 1-2-5 value near estimate / intervals
     int32_t compress;  ///< gzip level 0..9
     bool full_links;   ///< also a full row of every link per step
-    bool make_folder;  ///< the path is below output/, which is made where it is missing; computed
 } TraceSpec;
 
 /// A file the run was configured from, as it was read.
@@ -82,6 +81,8 @@ typedef struct RunSpec {
 
 /// Text of a source by its path (the CSV of a traffic job), NUL-terminated, or NULL. Borrowed.
 const char *run_spec_text(const RunSpec *spec, const char *path);
+/// STATUS_RANGE where a run has come further than simulated time goes.
+Status run_check_time(int64_t now_ps);
 /// Release what config/run_file.h filled; the struct is zero afterwards.
 void run_spec_fini(RunSpec *spec);
 

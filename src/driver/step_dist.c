@@ -41,7 +41,7 @@ static void handle(Machine *machine, HeapItem item) {
 /// Play all events up to horizon_ps, or until a step that nobody has recorded yet is over.
 static void play(Machine *machine, int64_t horizon_ps, int32_t recorded) {
     int64_t now_ps;
-    while ((now_ps = next_event_ps(machine)) <= horizon_ps && now_ps != TIME_NEVER_PS) {
+    while ((now_ps = next_event_ps(machine)) <= horizon_ps && now_ps < TIME_END_PS) {
         machine->ops->advance(machine->engine, now_ps);
         collect_intervals(machine, now_ps);
         drain(machine);
@@ -53,7 +53,7 @@ static void play(Machine *machine, int64_t horizon_ps, int32_t recorded) {
         // The whole moment: of several failures the same is told on any number of ranks.
         if (!status_is_ok(&machine->failure) && next_event_ps(machine) > now_ps) return;
     }
-    if (horizon_ps != TIME_NEVER_PS) machine->ops->advance(machine->engine, horizon_ps);
+    if (horizon_ps < TIME_END_PS) machine->ops->advance(machine->engine, horizon_ps);
 }
 
 static void receive(Machine *machine) {
@@ -155,6 +155,7 @@ Status step_play(Machine *machine, StepDone done, void *context, const volatile 
             continue;
         }
         if (agreement.next_ps == TIME_NEVER_PS) return step_stuck(machine);
+        TRY(run_check_time(agreement.next_ps));
         play(machine, horizon_after(machine, agreement.next_ps), recorded);
     }
     return status_ok();

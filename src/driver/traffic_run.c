@@ -1,8 +1,9 @@
 #include "driver/traffic_run.h"
 
+#include <math.h>
+
 #include "base/fingerprint.h"
 #include "base/memory.h"
-#include "base/rng.h"
 #include "base/units.h"
 #include "driver/crossing.h"
 
@@ -73,12 +74,6 @@ static int64_t start_latency_ps(const TrafficRun *traffic, const FlowRow *row) {
     return extra_ps < 0 ? 0 : extra_ps + longest_ps;
 }
 
-/// Flows between the same ends use the same queue pairs.
-static uint64_t flow_queue(const FlowRow *row) {
-    uint64_t blocks = (uint64_t)row->flow.nsrc << 32 | (uint64_t)row->flow.ndst;
-    return rng_mix(rng_mix(1 + blocks, (uint64_t)row->src), (uint64_t)row->dst);
-}
-
 static Status submit_flows(TrafficRun *traffic) {
     for (int64_t i = 0; i < traffic->nrows; i++) {
         FlowRow *row = &traffic->row[i];
@@ -89,7 +84,6 @@ static Status submit_flows(TrafficRun *traffic) {
             .step = traffic->step,
             .queue_pairs = queue_pairs(traffic),
             .connection = CONNECTION_FLOW,
-            .queue_key = flow_queue(row),
             .bytes = row->flow.bytes,
             .rounds = 1,
             .start_ps = traffic->begin_ps + row->flow.start_ps + start_latency_ps(traffic, row),
@@ -109,7 +103,6 @@ static Status submit_phase(TrafficRun *traffic) {
         .step = traffic->step,
         .queue_pairs = queue_pairs(traffic),
         .connection = CONNECTION_FLOW,
-        .queue_key = 1, // all phases follow each other
         .bytes = phase.bytes,
         .rounds = phase.rounds,
         .round_latency_ps = phase.round_latency_ps,
@@ -160,6 +153,7 @@ static Status play_step(TrafficRun *traffic) {
     while (traffic->ops->nunfinished(traffic->engine) > 0) {
         int64_t n, next_ps = traffic->ops->next_ps(traffic->engine);
         if (next_ps == TIME_NEVER_PS) break;
+        TRY(run_check_time(next_ps));
         traffic->ops->advance(traffic->engine, next_ps);
         while ((n = traffic->ops->drain(traffic->engine, done, DRAIN_BATCH)) > 0)
             for (int64_t i = 0; i < n; i++) TRY(complete(traffic, &done[i]));
@@ -206,13 +200,11 @@ static Status plan_collective(TrafficRun *traffic) {
 
 /// Time the busiest GPU needs for what it sends or receives, alone: what sampling intervals are cut from.
 static int64_t estimate_ps(const TrafficRun *traffic) {
-    const ClusterSpec *spec = cluster_spec(traffic->cluster);
-    if (is_collective(traffic)) {
-        int64_t bytes = collective_total_bytes(&traffic->plan) / traffic->ranks;
-        return units_ps_for_bytes(bytes, spec->nic.goodput_Bps) + PS_PER_US;
-    }
+    const double goodput_Bps = (double)cluster_spec(traffic->cluster)->nic.goodput_Bps;
+    int64_t busiest = 0, latest_ps = 0;
+    if (is_collective(traffic)) busiest = collective_total_bytes(&traffic->plan) / traffic->ranks;
     size_t bytes_of_ranks = sizeof(int64_t) * (size_t)(2 * traffic->ranks);
-    int64_t *load = memory_alloc("traffic.load", bytes_of_ranks), busiest = 0, latest_ps = 0;
+    int64_t *load = memory_alloc("traffic.load", bytes_of_ranks);
     for (int64_t i = 0; i < traffic->nrows; i++) {
         const TrafficFlow *flow = &traffic->row[i].flow;
         int64_t npairs = traffic_flow_npairs(flow);
@@ -225,7 +217,8 @@ static int64_t estimate_ps(const TrafficRun *traffic) {
     for (int64_t k = 0; k < 2 * traffic->ranks; k++)
         if (load[k] > busiest) busiest = load[k];
     memory_free("traffic.load", load, bytes_of_ranks);
-    return latest_ps + units_ps_for_bytes(busiest, spec->nic.goodput_Bps) + PS_PER_US;
+    double busy_ps = ceil((double)busiest / goodput_Bps * (double)PS_PER_S);
+    return latest_ps + (int64_t)fmin(busy_ps, (double)(TIME_END_PS / 2)) + PS_PER_US;
 }
 
 static void name_users(const void *context, int32_t step, TraceHotLink hot[], int32_t n) {
@@ -364,6 +357,7 @@ static Status play_steps(TrafficRun *traffic, Comm *comm, Recorder *recorder,
                 traffic->step - 1);
         bool last = traffic->step + 1 == steps;
         if (traffic->later_ps > 0) {
+            TRY(run_check_time(traffic->end_ps + traffic->later_ps));
             repeat_step(traffic);
         } else {
             TRY(play_step(traffic));

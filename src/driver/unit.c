@@ -47,10 +47,6 @@ static StepCount *step_count(Machine *machine) {
     return machine->islands ? &machine->islands->current->state->count : &machine->count;
 }
 
-static int64_t share(int64_t total, int32_t part, int32_t parts) {
-    return total * (part + 1) / parts - total * part / parts;
-}
-
 NominalWork unit_work(const Machine *machine, int32_t stage, const Op *op) {
     if (op->kind == OP_OPTIMIZER)
         return (NominalWork){.compute_ps = machine->cost.optimizer_ps[stage]};
@@ -59,9 +55,9 @@ NominalWork unit_work(const Machine *machine, int32_t stage, const Op *op) {
     int64_t compute_ps = forward ? chunk->forward_ps : chunk->backward_ps;
     int64_t tp_ps = forward ? chunk->forward_tp_ps : chunk->backward_tp_ps;
     int64_t sharing_ps = forward ? chunk->forward_sharing_ps : chunk->backward_sharing_ps;
-    return (NominalWork){.compute_ps = share(compute_ps, op->part, op->parts),
-                         .tp_ps = share(tp_ps, op->part, op->parts),
-                         .sharing_ps = share(sharing_ps, op->part, op->parts)};
+    return (NominalWork){.compute_ps = wide_part(compute_ps, op->part, op->parts),
+                         .tp_ps = wide_part(tp_ps, op->part, op->parts),
+                         .sharing_ps = wide_part(sharing_ps, op->part, op->parts)};
 }
 
 /// Speed of compute beside a collective that takes its share of the GPU, in 2^-20.

@@ -46,12 +46,10 @@ void tally_add_route(Tally *tally, const Routes *routes, const Route *route, int
     grow_parts(total, routes);
     grow_used(tally, routes);
     const RouteUse *uses = routes_uses(routes, route);
-    const int64_t *own_parts = routes_parts(routes, route);
-    int64_t *parts = total->parts, fullest_bytes = route->fullest * bytes;
+    Wide *parts = total->parts;
     uint64_t *used = tally->used;
     for (int32_t u = 0, n = route->nown; u < n; u++) {
-        parts[uses[u].slot] += own_parts ? own_parts[u] * bytes
-                                         : (uses[u].weight >> routes->share_bits) * fullest_bytes;
+        parts[uses[u].slot] += (Wide)uses[u].weight * bytes;
         mark(used, uses[u].slot);
     }
 }
@@ -98,8 +96,9 @@ static LinkSample sample_slot(const Tally *tally, const Routes *routes, int64_t 
     for (int64_t u = 0; u < tally->bytes.n; u++) {
         const TallyBytes *total = &tally->bytes.at[u];
         if (slot >= total->nslots) continue;
-        int64_t parts = total->parts[slot];
-        sample.bytes += total->shift >= 0 ? parts >> total->shift : parts / total->unit_bytes;
+        Wide parts = total->parts[slot];
+        sample.bytes +=
+            (int64_t)(total->shift >= 0 ? parts >> total->shift : parts / total->unit_bytes);
     }
     if (slot < tally->nslots && tally->slow_at[slot] > 0) {
         const SlowLink *slow = &tally->slow[tally->slow_at[slot] - 1];
@@ -184,7 +183,7 @@ void tally_restart(Tally *tally, int64_t now_ps) {
 void tally_fini(Tally *tally) {
     for (int64_t i = 0; i < tally->bytes.n; i++)
         memory_free(LABEL, tally->bytes.at[i].parts,
-                    (size_t)tally->bytes.at[i].nslots * sizeof(int64_t));
+                    (size_t)tally->bytes.at[i].nslots * sizeof(Wide));
     array_free(&tally->bytes);
     memory_free(LABEL, tally->slow, (size_t)tally->slow_capacity * sizeof *tally->slow);
     memory_free(LABEL, tally->slow_at, (size_t)tally->nslots * sizeof *tally->slow_at);

@@ -8,11 +8,11 @@
 ///          A bit says whether a link has any; totals are handed out by walking the bits that are
 ///          set, in order of memory: most links are idle in most intervals.
 ///
-///              bytes a link:    8   for each unit_bytes in use (one, unless queue pairs differ)
+///              bytes a link:   16   for each unit_bytes in use (one, unless queue pairs differ)
 ///                             1/8   the bit
 ///                               4   once any link was slow
 ///                              32   for a link that was slow in the step, or is in the interval
-///          A step and an interval together: 16 to 24 bytes, and at most 64 for each slow link.
+///          A step and an interval together: 32 to 40 bytes, and at most 64 for each slow link.
 /// Limits.  Bytes are counted on this rank's links alone (routes_set_owner).
 ///          A link's total is rounded down once per unit_bytes in use (not at all if unit_bytes
 ///          divides the bytes); lost bytes are rounded down.
@@ -33,8 +33,8 @@ typedef struct SlowLink {
 
 typedef struct TallyBytes {
     int64_t unit_bytes;
-    int32_t shift;  ///< log2 of unit_bytes, -1: not a power of two
-    int64_t *parts; ///< [nslots] by slot
+    int32_t shift; ///< log2 of unit_bytes, -1: not a power of two
+    Wide *parts;   ///< [nslots] by slot
     int64_t nslots;
 } TallyBytes;
 
