@@ -11,15 +11,11 @@ static int inspect(const CommandLine *line, CheckView view) {
     return check_files(line->nfiles, line->file, line->nsets, line->set, view, stdout, stderr);
 }
 
-int main(int argc, char *argv[]) {
-    CommandLine line;
-    int code = cli_parse(argc, argv, &line);
-    // A launcher kills the others when one fails: only the process that says why may, or it might never say it.
-    if (code) return cli_is_first_process() ? code : 0;
-    switch (line.command) {
-        case COMMAND_RUN: return run_command(&line);
-        case COMMAND_CHECK: return inspect(&line, CHECK_RESOLVED);
-        case COMMAND_SHOW: return inspect(&line, CHECK_DESCRIBED);
+static int obey(const CommandLine *line) {
+    switch (line->command) {
+        case COMMAND_RUN: return run_command(line);
+        case COMMAND_CHECK: return inspect(line, CHECK_RESOLVED);
+        case COMMAND_SHOW: return inspect(line, CHECK_DESCRIBED);
         case COMMAND_VERSION:
             if (cli_is_first_process()) cli_print_version();
             return 0;
@@ -28,4 +24,13 @@ int main(int argc, char *argv[]) {
             return 0;
     }
     return 2;
+}
+
+int main(int argc, char *argv[]) {
+    CommandLine line;
+    cli_parse(argc, argv, &line);
+    // A launcher kills the others when one fails: only the process that says why may, or it might never say it. In a
+    // run the others wait for it.
+    if (line.error && line.command != COMMAND_RUN) return cli_is_first_process() ? line.error : 0;
+    return cli_finish_output(obey(&line));
 }

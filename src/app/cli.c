@@ -1,10 +1,14 @@
 #include "app/cli.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fingerprint.h"
+#include "base/log.h"
+#include "base/status.h"
 #include "build_info.h"
 
 enum {
@@ -44,7 +48,7 @@ void cli_print_help(void) {
         "  --set KEY=VALUE      override a key of the files, e.g. --set fabric.routing=spray\n"
         "  --steps N            training steps            (--set steps=N)\n"
         "  --seed N             of noise and hashes       (--set seed=N)\n"
-        "  --output FILE.h5     trace; none: no file\n"
+        "  --output FILE.h5     trace; replaces one that is there; none: no file\n"
         "  --progress lines|none\n"
         "  --memory             bytes by purpose, and per GPU, link and transfer, at the end of a "
         "run\n"
@@ -52,7 +56,9 @@ void cli_print_help(void) {
         "  --every-step         play also steps that cannot differ from the one before (same "
         "results, slower)\n\n"
         "exit codes: 0 done, 1 the run failed, 2 wrong usage or input, 3 output failed, 4 stopped "
-        "on request\n");
+        "on request\n"
+        "SIGINT, SIGTERM, SIGUSR1 and SIGUSR2 stop a run after its step; a second SIGINT or "
+        "SIGTERM at once\n");
 }
 
 void cli_print_version(void) {
@@ -68,6 +74,14 @@ bool cli_is_first_process(void) {
         if (rank) return strcmp(rank, "0") == 0;
     }
     return true;
+}
+
+int cli_finish_output(int code) {
+    errno = 0;
+    if (fflush(stdout) == 0 && !ferror(stdout)) return code;
+    log_error("standard output could not be written: %s", errno ? strerror(errno) : "see above");
+    clearerr(stdout);
+    return code ? code : status_exit_code(STATUS_OUTPUT);
 }
 
 static int usage(const char *format, const char *what) {
@@ -91,7 +105,9 @@ static int take_option(CommandLine *line, int option, const char *word) {
     switch (option) {
         case OPTION_SET: line->set[line->nsets++] = optarg; return 0;
         case OPTION_STEPS: add_set(line, "steps", optarg); return 0;
-        case OPTION_OUTPUT: line->output = optarg; return 0;
+        case OPTION_OUTPUT:
+            line->output = optarg;
+            return optarg[0] ? 0 : usage("--output wants a file or none%s", "");
         case OPTION_SEED: add_set(line, "seed", optarg); return 0;
         case OPTION_MEMORY: line->memory = true; return 0;
         case OPTION_EVENT_BY_EVENT: line->event_by_event = true; return 0;
@@ -119,6 +135,8 @@ static void join(CommandLine *line, int argc, char *argv[]) {
                          argv[i]);
         used += (size_t)n;
     }
+    for (int i = 1; i < argc; i++)
+        line->checksum = 31 * line->checksum + fingerprint_bytes(argv[i], strlen(argv[i]) + 1);
 }
 
 static int parse_options(int argc, char *argv[], CommandLine *line) {
@@ -136,7 +154,7 @@ static int parse_options(int argc, char *argv[], CommandLine *line) {
     return 0;
 }
 
-int cli_parse(int argc, char *argv[], CommandLine *line) {
+static int parse(int argc, char *argv[], CommandLine *line) {
     static const struct {
         const char *word;
         Command command;
@@ -144,8 +162,6 @@ int cli_parse(int argc, char *argv[], CommandLine *line) {
                     {"show", COMMAND_SHOW},         {"--help", COMMAND_HELP},
                     {"help", COMMAND_HELP},         {"-h", COMMAND_HELP},
                     {"--version", COMMAND_VERSION}, {"version", COMMAND_VERSION}};
-    memset(line, 0, sizeof *line);
-    join(line, argc, argv);
     if (argc < 2) return usage("which command?%s", "");
     size_t i = 0, n = sizeof COMMANDS / sizeof *COMMANDS;
     while (i < n && strcmp(argv[1], COMMANDS[i].word) != 0) i++;
@@ -158,4 +174,10 @@ int cli_parse(int argc, char *argv[], CommandLine *line) {
     if ((line->command == COMMAND_CHECK || line->command == COMMAND_SHOW) && line->nfiles < 1)
         return usage("which file?%s", "");
     return 0;
+}
+
+void cli_parse(int argc, char *argv[], CommandLine *line) {
+    memset(line, 0, sizeof *line);
+    join(line, argc, argv);
+    line->error = parse(argc, argv, line);
 }

@@ -33,15 +33,20 @@ typedef struct CommandLine {
     bool memory;
     bool event_by_event; ///< no islands (driver/island.h)
     bool every_step;     ///< no repeated steps (driver/repeat.h)
+    int error;           ///< exit code of a line that was not understood, or 0
     char joined[2048];   ///< the whole line, for the trace
+    uint64_t checksum;   ///< of all words but the first, which may spell the program differently
 } CommandLine;
 
-/// Understand argv; prints usage errors. Returns 0, or the exit code of the process.
-int cli_parse(int argc, char *argv[], CommandLine *line);
+/// Understand argv; prints usage errors.
+void cli_parse(int argc, char *argv[], CommandLine *line);
 
 /// --help and --version, to stdout.
 void cli_print_help(void);
 void cli_print_version(void);
+
+/// Exit code of a process that has printed to stdout: `code`, or that of a failed output, with the reason.
+int cli_finish_output(int code);
 
 /// True on the process that prints when several run the same command without MPI (a launcher's rank 0, or no launcher).
 bool cli_is_first_process(void);

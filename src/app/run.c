@@ -5,25 +5,57 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/fingerprint.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "build_info.h"
 #include "config/run_file.h"
 #include "driver/driver.h"
 #include "par/comm.h"
+#include "trace/trace.h"
 
-/// Set by SIGUSR1 and SIGUSR2: end after the current step.
+/// End after the current step; impatient: the next SIGINT or SIGTERM does not wait for it.
+enum { STOP = 1, STOP_IMPATIENT = 2 };
 static volatile sig_atomic_t stop_requested = 0;
 
 static void request_stop(int signal_number) {
-    (void)signal_number;
-    stop_requested = 1;
+    bool impatient = signal_number == SIGINT || signal_number == SIGTERM;
+    if (impatient && stop_requested == STOP_IMPATIENT) _exit(status_exit_code(STATUS_STOPPED));
+    if (stop_requested != STOP_IMPATIENT) stop_requested = impatient ? STOP_IMPATIENT : STOP;
 }
 
 static void install_signals(void) {
-    struct sigaction action = {.sa_handler = request_stop};
-    sigaction(SIGUSR1, &action, NULL);
-    sigaction(SIGUSR2, &action, NULL);
+    static const int STOPS[] = {SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
+    struct sigaction action = {.sa_handler = request_stop, .sa_flags = SA_RESTART};
+    for (size_t i = 0; i < sizeof STOPS / sizeof *STOPS; i++) sigaction(STOPS[i], &action, NULL);
+    signal(SIGXFSZ,
+           SIG_IGN); // a file that may not grow is an error of a write, not the end of the process
+}
+
+/// Fails on all ranks alike if `mine` is not that of rank 0 on all.
+static Status agree_on(const Comm *comm, uint64_t mine, const char *what) {
+    uint64_t first = mine;
+    comm_broadcast(comm, &first, sizeof first, 0);
+    Status status = status_ok();
+    if (mine != first)
+        status =
+            status_make(STATUS_USAGE, "rank %d has another %s than rank 0: all must run the same",
+                        comm_rank(comm), what);
+    return comm_agree(comm, status);
+}
+
+/// The program itself: what is built from other sources, or otherwise, computes otherwise.
+static uint64_t program_checksum(void) {
+    char *bytes = NULL;
+    int64_t size = 0;
+    static const char BUILD[] = BUILD_INFO_VERSION BUILD_INFO_COMMIT BUILD_INFO_TYPE;
+    Status status = text_read_file(NULL, "/proc/self/exe", &bytes, &size);
+    if (!status_is_ok(&status)) return fingerprint_bytes(BUILD, sizeof BUILD);
+    uint64_t checksum = fingerprint_bytes(bytes, (size_t)size);
+    memory_free("config.text", bytes, (size_t)size + 1);
+    return checksum;
 }
 
 /// Rank 0 reads, all get the same bytes or the same reason.
@@ -58,27 +90,43 @@ static Status load(const CommandLine *line, Comm *comm, RunSpec *spec) {
     return status;
 }
 
-static Status load_and_play(const CommandLine *line, Comm *comm) {
-    RunSpec spec = {0};
-    TRY(load(line, comm, &spec));
-    // Where a run is written is no part of what it is: two runs of one configuration have equal contents.
-    if (line->output)
-        snprintf(spec.trace.path, sizeof spec.trace.path, "%s",
-                 strcmp(line->output, "none") == 0 ? "" : line->output);
-    if (line->event_by_event) spec.dataflow = false;
-    if (line->every_step) spec.repeat = false;
+/// Where a run is written is no part of what it is: two runs of one configuration have equal contents.
+static Status set_output(const char *output, TraceSpec *trace) {
+    if (!output) return status_ok();
+    REQUIRE(strlen(output) < sizeof trace->path, STATUS_USAGE, "--output: the path is too long");
+    snprintf(trace->path, sizeof trace->path, "%s", strcmp(output, "none") == 0 ? "" : output);
+    trace->make_folder = false;
+    return status_ok();
+}
+
+static Status play(const CommandLine *line, Comm *comm, RunSpec *spec) {
+    TRY(set_output(line->output, &spec->trace));
+    if (line->event_by_event) spec->dataflow = false;
+    if (line->every_step) spec->repeat = false;
     bool root = comm_rank(comm) == 0;
     DriverOptions options = {
         .command_line = line->joined,
-        .csv_text = run_spec_text(&spec, spec.job[0].traffic.file),
+        .csv_text = run_spec_text(spec, spec->job[0].traffic.file),
         .stop = &stop_requested,
         .table = stdout,
         .progress = root && line->progress != PROGRESS_NONE ? stderr : NULL,
         .memory = line->memory,
     };
-    Status status = driver_run(&spec, comm, &options);
-    if (status_is_ok(&status) && root && spec.trace.path[0])
-        printf("\n  trace: %s\n", spec.trace.path);
+    Status status = driver_run(spec, comm, &options);
+    if (status_is_ok(&status) && root && spec->trace.path[0])
+        printf("\n  trace: %s\n", spec->trace.path);
+    return status;
+}
+
+static Status load_and_play(const CommandLine *line, Comm *comm) {
+    RunSpec spec = {0};
+    TRY(agree_on(comm, program_checksum(), "program"));
+    TRY(agree_on(comm, line->checksum, "command line"));
+    if (line->error) return (Status){.code = STATUS_USAGE}; // cli.h has said why
+    TRY(load(line, comm, &spec));
+    Status status =
+        agree_on(comm, fingerprint_bytes(spec.resolved, strlen(spec.resolved)), "configuration");
+    if (status_is_ok(&status)) status = play(line, comm, &spec);
     run_spec_fini(&spec);
     return status;
 }
@@ -88,13 +136,15 @@ int run_command(const CommandLine *line) {
     Comm *comm = comm_create_world();
     install_signals();
     Status status = load_and_play(line, comm);
-    if (!status_is_ok(&status) && comm_rank(comm) == 0) log_error("%s", status.text);
-    fflush(stdout);
-    if (status.code == STATUS_OUTPUT) { // HDF5 would crash in MPI_Finalize: see trace/trace.h
-        if (comm_rank(comm) == 0) MPI_Abort(MPI_COMM_WORLD, status_exit_code(status.code));
+    if (status.text[0] && comm_rank(comm) == 0) log_error("%s", status.text);
+    int code = cli_finish_output(status_exit_code(status.code));
+    int64_t held = trace_is_held();
+    comm_max_i64(comm, &held, 1);
+    if (held) {
+        if (comm_rank(comm) == 0) MPI_Abort(MPI_COMM_WORLD, code);
         comm_barrier(comm); // until the abort arrives
     }
     comm_destroy(comm);
     MPI_Finalize();
-    return status_exit_code(status.code);
+    return code;
 }

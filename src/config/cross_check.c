@@ -347,16 +347,6 @@ static void check_agreement(Reader *reader, const CrossCheck *files, const JobEn
                      place_name(node_place(first->root, "seed"), place.text));
 }
 
-/// "auto": a file in output/ named after topology and job; "none": no file.
-static void resolve_trace_path(const CrossCheck *files) {
-    JobFile *first = files->job[0].file;
-    if (strcmp(first->trace.path, "none") == 0)
-        first->trace.path[0] = '\0';
-    else if (strcmp(first->trace.path, "auto") == 0)
-        snprintf(first->trace.path, sizeof first->trace.path, "output/%s-%s.h5",
-                 files->cluster->name, first->job.name);
-}
-
 /// The seed of the run draws the hashes too, unless the topology has a seed of its own.
 static void resolve_hash_seed(const CrossCheck *files) {
     if (files->cluster->ecmp_seed == UINT64_MAX)
@@ -377,5 +367,4 @@ void cross_check(Reader *reader, CrossCheck *files) {
         check_placement(&pair);
         if (i > 0) check_agreement(reader, files, entry);
     }
-    resolve_trace_path(files);
 }

@@ -2,8 +2,8 @@
 /// decide.
 ///
 /// Idea.    GPUs against ranks (dp: auto is what fits), tensor parallelism against the scale-up
-///          domain, precision and kernels against the GPU's tables, batches, flows, paths of
-///          traces. A contradiction is reported at the job's key and names the topology's place.
+///          domain, precision and kernels against the GPU's tables, batches, flows.
+///          A contradiction is reported at the job's key and names the topology's place.
 #ifndef COLOSSIM_CONFIG_CROSS_CHECK_H
 #define COLOSSIM_CONFIG_CROSS_CHECK_H
 

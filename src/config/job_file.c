@@ -189,7 +189,7 @@ static const Schema ENGINE_SCHEMA = {.name = "engine",
 
 static const Field TRACE_FIELDS[] = {
     FIELD_STRING_AT("path", TraceSpec, path, "auto",
-                    "HDF5 file; auto: output/TOPOLOGY-JOB.h5; none: no file"),
+                    "HDF5 file below output/; auto: TOPOLOGY-JOB-SETTINGS.h5; none: no file"),
     FIELD_COUNT_AT("hot_links", TraceSpec, hot_links, "64", 0, 1024,
                    "hottest links kept per step and per interval"),
     FIELD_COUNT_AT("intervals", TraceSpec, intervals, "200", 1, 100000, "wanted per step"),

@@ -11,6 +11,7 @@
 #include "config/model_file.h"
 #include "config/settings.h"
 #include "config/topology_file.h"
+#include "config/trace_path.h"
 
 enum { ARENA_BYTES = 1 << 16 };
 
@@ -186,7 +187,10 @@ static void load_all(Load *load) {
     open_files(load);
     apply_settings(load);
     read_files(load);
-    if (load->diagnostics.errors == 0) cross_check(&load->reader, &load->files);
+    if (load->diagnostics.errors == 0) {
+        cross_check(&load->reader, &load->files);
+        trace_path_resolve(&load->reader, &load->files);
+    }
 }
 
 Status run_spec_load(const RunRequest *request, RunSpec *spec, char **errors) {

@@ -148,7 +148,8 @@ static Status play(const RunSpec *run, const Cluster *cluster, Comm *comm,
     Status closed = recorder_close(&recorder, closing_word(&status));
     if (status_is_ok(&status)) status = closed;
     bool root = comm_rank(comm) == 0;
-    if (root && options->table)
+    // Of a run that failed there is nothing to tell but why.
+    if (root && options->table && (status_is_ok(&status) || status.code == STATUS_STOPPED))
         (training ? report_training : report_traffic)(options->table, &recorder);
     if (root && options->memory)
         print_memory(options->table ? options->table : stdout, &recorder.footprint);

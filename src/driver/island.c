@@ -89,7 +89,7 @@ static bool draft_channel(Islands *islands, int64_t index, int32_t c, Draft *dra
     if (route->foreign) return false;
     channel->cap = price.level;
     channel->alone_ps = price.alone_ps;
-    channel->unit_bytes = route->unit_bytes;
+    channel->level_work = route->level_work;
     channel->latency_ps = network_message_latency_ps(machine, edges.from, unit->id);
     channel->sender = layout_stage(&machine->layout, edges.from);
     channel->nuses = route->nuses;

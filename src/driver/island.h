@@ -39,7 +39,7 @@ typedef struct ChannelUse {
 /// A message between two stages, whenever it is sent.
 typedef struct ChannelShape {
     int64_t cap, alone_ps; ///< price.h
-    int64_t unit_bytes, latency_ps;
+    int64_t level_work, latency_ps;
     uint64_t
         neighbours; ///< channels that use one of its lanes, itself included; 0: no such message in the program
     int32_t first_use, nuses;

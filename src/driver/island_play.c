@@ -36,10 +36,11 @@ static void meet(Islands *islands, Unit *receiver, ChannelSide side, bool is_sen
     message->step = receiver->step;
     int64_t *time_ps = channel_time(islands, island, c);
     if (message->state == MESSAGE_GHOST) {
-        // The message before is still felt, but no longer when this one starts: see Limits.
-        CHECK(*time_ps <= begin.actual_ps && message->pending_ps < 0,
-              "unit %lld: two messages at once on one channel", (long long)receiver->id);
+        // The message before is still felt, but no longer when this one starts.
+        CHECK(message->pending_ps < 0, "unit %lld: two messages at once on one channel",
+              (long long)receiver->id);
         message->pending_ps = begin.actual_ps;
+        if (begin.actual_ps < *time_ps) *time_ps = begin.actual_ps;
         return;
     }
     CHECK(message->state == MESSAGE_NONE, "unit %lld: a channel is taken", (long long)receiver->id);
@@ -75,7 +76,7 @@ void island_arrive(Islands *islands, const Unit *unit, int64_t group, int32_t op
 
 static void settle(const ChannelShape *shape, IslandMessage *message, int64_t now_ps) {
     message->remaining -=
-        (Wide)(shape->unit_bytes * message->level) * (now_ps - message->settled_ps);
+        (Wide)(shape->level_work * message->level) * (now_ps - message->settled_ps);
     message->settled_ps = now_ps;
 }
 
@@ -123,7 +124,7 @@ static void set_level(Islands *islands, Island *island, int32_t c, int64_t level
     message->lane = lane;
     if (message->state == MESSAGE_RUNNING && moves) {
         *channel_time(islands, island, c) =
-            price_end_ps(now_ps, message->remaining, shape->unit_bytes, level);
+            price_end_ps(now_ps, message->remaining, shape->level_work, level);
     }
     begin_slow(message, now_ps);
 }
@@ -214,7 +215,8 @@ static void start_message(const Islands *islands, Island *island, int32_t c, int
     IslandMessage *message = &island->state->message[c];
     const Routes *routes = ledger_routes(islands->ledger);
     message->state = MESSAGE_RUNNING;
-    message->remaining = price_work(routes->rate_bits, islands->machine->cost.boundary_bytes);
+    message->remaining =
+        price_work(routes, &routes->at[island->route[c]], islands->machine->cost.boundary_bytes);
     message->settled_ps = now_ps;
     message->level = LEVEL_UNKNOWN;
     message->lane = -1;
@@ -366,9 +368,9 @@ static void sample(Islands *islands, const Island *island, int32_t c, int64_t no
     IslandMessage *message = &island->state->message[c];
     if (message->state != MESSAGE_RUNNING) return;
     settle(&island->shape->channel[c], message, now_ps);
-    int32_t rate_bits = ledger_routes(islands->ledger)->rate_bits;
-    int64_t moved =
-        islands->machine->cost.boundary_bytes - price_bytes_left(rate_bits, message->remaining);
+    const Routes *routes = ledger_routes(islands->ledger);
+    int64_t left = price_bytes_left(routes, &routes->at[island->route[c]], message->remaining);
+    int64_t moved = islands->machine->cost.boundary_bytes - left;
     message->period_bytes += moved - message->sampled_bytes;
     message->sampled_bytes = moved;
 }

@@ -123,6 +123,7 @@ Status recorder_open(Recorder *recorder, const RunSpec *run, const Cluster *clus
     bool training = job->kind == JOB_TRAINING;
     TraceInfo info = {
         .path = run->trace.path,
+        .make_folder = run->trace.make_folder,
         .title = title,
         .job = job->name,
         .cluster = spec->name,
@@ -194,17 +195,22 @@ static int64_t count_due(Recorder *recorder, int64_t end_ps, bool last) {
     return over - recorder->first_interval;
 }
 
-/// Merge the sums of all ranks into sums[n] of rank 0.
+/// Merge the sums of all ranks into sums[n] of rank 0; a block of them at a time, so that what all ranks hold of them
+/// is never there at once.
 static void merge_ranks(const Recorder *recorder, LoadSum *sums, int64_t n) {
+    enum { BLOCK = 64 };
     if (comm_nranks(recorder->comm) == 1) return;
     size_t each = sum_bytes(recorder);
-    Gathered all = comm_gather(recorder->comm, sums, n * (int64_t)each);
-    for (int rank = 1; rank < all.nranks; rank++)
-        for (int64_t i = 0; i < n; i++)
-            load_merge((const LoadSum *)(all.bytes + all.first[rank] + (size_t)i * each),
-                       recorder->run->trace.hot_links,
-                       (LoadSum *)((char *)sums + (size_t)i * each));
-    gathered_free(&all);
+    for (int64_t first = 0; first < n; first += BLOCK) {
+        int64_t count = n - first < BLOCK ? n - first : BLOCK;
+        char *block = (char *)sums + (size_t)first * each;
+        Gathered all = comm_gather(recorder->comm, block, count * (int64_t)each);
+        for (int rank = 1; rank < all.nranks; rank++)
+            for (int64_t i = 0; i < count; i++)
+                load_merge((const LoadSum *)(all.bytes + all.first[rank] + (size_t)i * each),
+                           recorder->run->trace.hot_links, (LoadSum *)(block + (size_t)i * each));
+        gathered_free(&all);
+    }
 }
 
 static size_t hot_bytes(const Recorder *recorder, int64_t n) {

@@ -46,20 +46,20 @@ Status rings_submit(Rings *rings, const Transfer *transfer) {
     int64_t r = 0;
     while (r < rings->ring.n && rings->ring.at[r].state != RING_FREE) r++;
     if (r == rings->ring.n) array_resize(&rings->ring, r + 1);
-    rings->ring.at[r] =
-        (Ring){.remaining = price_work(ledger_routes(rings->ledger)->rate_bits, transfer->bytes),
-               .tag = transfer->tag,
-               .bytes = transfer->bytes,
-               .start_ps = transfer->start_ps,
-               .end_ps = transfer->start_ps + price.alone_ps,
-               .settled_ps = transfer->start_ps,
-               .alone_ps = price.alone_ps,
-               .cap = price.level,
-               .level = LEVEL_UNKNOWN,
-               .static_link = INT64_MAX,
-               .route = route,
-               .step = transfer->step,
-               .state = RING_WAITING};
+    const Routes *routes = ledger_routes(rings->ledger);
+    rings->ring.at[r] = (Ring){.remaining = price_work(routes, &routes->at[route], transfer->bytes),
+                               .tag = transfer->tag,
+                               .bytes = transfer->bytes,
+                               .start_ps = transfer->start_ps,
+                               .end_ps = transfer->start_ps + price.alone_ps,
+                               .settled_ps = transfer->start_ps,
+                               .alone_ps = price.alone_ps,
+                               .cap = price.level,
+                               .level = LEVEL_UNKNOWN,
+                               .static_link = INT64_MAX,
+                               .route = route,
+                               .step = transfer->step,
+                               .state = RING_WAITING};
     return status_ok();
 }
 
@@ -86,6 +86,10 @@ static void release(Rings *rings, int32_t r) {
     ledger_close(rings->ledger, rings->ring.at[r].route);
 }
 
+static int32_t ring_queue(const Rings *rings, int32_t r) {
+    return ledger_routes(rings->ledger)->at[rings->ring.at[r].route].queue;
+}
+
 static void end_ring(Rings *rings, int32_t r, int64_t now_ps) {
     Ring *ring = &rings->ring.at[r];
     int64_t delay_ps = rings->islands->machine->run->control_delay_ps;
@@ -95,6 +99,15 @@ static void end_ring(Rings *rings, int32_t r, int64_t now_ps) {
     ring->state = RING_GHOST;
     ring->end_ps = now_ps + delay_ps;
     if (ring->bytes == 0 || delay_ps == 0) release(rings, r);
+}
+
+/// Begin on the links; what is still felt of a collective of the same queue before is over.
+static void take_over(Rings *rings, int32_t r) {
+    for (int32_t other = 0; other < rings->ring.n; other++)
+        if (rings->ring.at[other].state == RING_GHOST && ring_queue(rings, other) >= 0 &&
+            ring_queue(rings, other) == ring_queue(rings, r))
+            release(rings, other);
+    ring_attach(rings, r);
 }
 
 void rings_due(Rings *rings, int64_t now_ps) {
@@ -110,7 +123,7 @@ void rings_due(Rings *rings, int64_t now_ps) {
         if (ring->state != RING_WAITING || ring->start_ps != now_ps) continue;
         ring->state = RING_RUNNING;
         if (ring->bytes > 0)
-            ring_attach(rings, r);
+            take_over(rings, r);
         else if (ring->end_ps == now_ps)
             end_ring(rings, r, now_ps);
     }
@@ -129,9 +142,9 @@ const Completion *rings_take_done(Rings *rings, int64_t *n) {
 }
 
 static void settle(Rings *rings, Ring *ring, int64_t now_ps) {
-    int64_t unit_bytes = ledger_routes(rings->ledger)->at[ring->route].unit_bytes;
+    int64_t level_work = ledger_routes(rings->ledger)->at[ring->route].level_work;
     if (ring->level >= 0)
-        ring->remaining -= (Wide)(unit_bytes * ring->level) * (now_ps - ring->settled_ps);
+        ring->remaining -= (Wide)(level_work * ring->level) * (now_ps - ring->settled_ps);
     ring->settled_ps = now_ps;
 }
 
@@ -143,17 +156,17 @@ static void set_level(Rings *rings, Ring *ring, int64_t level, int64_t now_ps) {
     }
     settle(rings, ring, now_ps);
     ring->level = level;
-    int64_t unit_bytes = ledger_routes(rings->ledger)->at[ring->route].unit_bytes;
-    ring->end_ps = price_end_ps(now_ps, ring->remaining, unit_bytes, level);
+    int64_t level_work = ledger_routes(rings->ledger)->at[ring->route].level_work;
+    ring->end_ps = price_end_ps(now_ps, ring->remaining, level_work, level);
 }
 
 void rings_sample(Rings *rings, int64_t now_ps) {
-    int32_t rate_bits = ledger_routes(rings->ledger)->rate_bits;
+    const Routes *routes = ledger_routes(rings->ledger);
     for (int64_t r = 0; r < rings->ring.n; r++) {
         Ring *ring = &rings->ring.at[r];
         if (ring->state != RING_RUNNING || ring->bytes == 0) continue;
         settle(rings, ring, now_ps);
-        int64_t left = price_bytes_left(rate_bits, ring->remaining);
+        int64_t left = price_bytes_left(routes, &routes->at[ring->route], ring->remaining);
         ledger_add_bytes(rings->ledger, ring->route, ring->step, 0,
                          ring->bytes - left - ring->sampled_bytes);
         ring->sampled_bytes = ring->bytes - left;
@@ -230,7 +243,9 @@ static void list_limits(Rings *rings) {
         for (const RingUse *use = rings_first_use(rings, slot); use;
              use = ring_use(rings, use->next))
             array_push(&users, (LimitUse){use->ring, use->weight});
-        limits_add(&rings->limits, routes->capacity[slot], routes->link[slot], users.at, users.n);
+        if (users.n > 1) // one alone cannot: its cap takes the link into account
+            limits_add(&rings->limits, routes->capacity[slot], routes->link[slot], users.at,
+                       users.n);
     }
     limits_share(&rings->limits, rings->islands->machine->comm);
     array_free(&users);

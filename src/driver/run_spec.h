@@ -51,6 +51,7 @@ typedef struct TraceSpec {
     int32_t intervals; ///< wanted per step; the interval is a 1-2-5 value near estimate / intervals
     int32_t compress;  ///< gzip level 0..9
     bool full_links;   ///< also a full row of every link per step
+    bool make_folder;  ///< the path is below output/, which is made where it is missing; computed
 } TraceSpec;
 
 /// A file the run was configured from, as it was read.

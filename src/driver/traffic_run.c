@@ -4,6 +4,7 @@
 
 #include "base/fingerprint.h"
 #include "base/memory.h"
+#include "base/rng.h"
 #include "base/units.h"
 #include "driver/crossing.h"
 
@@ -74,6 +75,12 @@ static int64_t start_latency_ps(const TrafficRun *traffic, const FlowRow *row) {
     return extra_ps < 0 ? 0 : extra_ps + longest_ps;
 }
 
+/// Flows between the same ends use the same queue pairs.
+static uint64_t flow_queue(const FlowRow *row) {
+    uint64_t blocks = (uint64_t)row->flow.nsrc << 32 | (uint64_t)row->flow.ndst;
+    return rng_mix(rng_mix(1 + blocks, (uint64_t)row->src), (uint64_t)row->dst);
+}
+
 static Status submit_flows(TrafficRun *traffic) {
     for (int64_t i = 0; i < traffic->nrows; i++) {
         FlowRow *row = &traffic->row[i];
@@ -84,6 +91,7 @@ static Status submit_flows(TrafficRun *traffic) {
             .step = traffic->step,
             .queue_pairs = queue_pairs(traffic),
             .connection = CONNECTION_FLOW,
+            .queue_key = flow_queue(row),
             .bytes = row->flow.bytes,
             .rounds = 1,
             .start_ps = traffic->begin_ps + row->flow.start_ps + start_latency_ps(traffic, row),
@@ -103,6 +111,7 @@ static Status submit_phase(TrafficRun *traffic) {
         .step = traffic->step,
         .queue_pairs = queue_pairs(traffic),
         .connection = CONNECTION_FLOW,
+        .queue_key = 1, // all phases follow each other
         .bytes = phase.bytes,
         .rounds = phase.rounds,
         .round_latency_ps = phase.round_latency_ps,

@@ -10,6 +10,7 @@
 ///          A collective of R rounds waits R latencies: alone it takes R * round_latency +
 ///          bytes / B. That is a cap on its rate; what serial time remains (filling a pipeline) is
 ///          part of start_ps. A transfer of no bytes loads no link and takes R * round_latency.
+///          Transfers share links by their streams: a stream is one queue pair of one edge (routes.h).
 /// Limits.  Edges of one transfer share one rate (ideal pipelining). What is not pipelined is
 ///          several transfers.
 #ifndef COLOSSIM_ENGINE_ENGINE_H
@@ -33,7 +34,8 @@ typedef struct EdgeSet {
     int64_t nedges;
     Edge (*edge)(const void *context, int64_t i);
     const void *context;
-    uint64_t key; ///< equal keys promise equal edges and connection (routes are cached); 0: none
+    uint64_t
+        key; ///< equal keys promise equal edges, connection and queue_key (routes are cached); 0: none
 } EdgeSet;
 
 /// What the transfer is, for the statistics of the links only.
@@ -54,8 +56,11 @@ typedef struct Transfer {
     int32_t step;        ///< training step (statistics are kept per step)
     int32_t queue_pairs; ///< per edge, 1..QUEUE_PAIRS_MAX
     uint64_t connection; ///< communicator id: an edge hashes (connection, src, dst), always alike
-    int64_t bytes;       ///< progress to make, >= 0; an edge carries weight * bytes
-    int64_t rounds;      ///< >= 1
+    /// Transfers with equal keys use the same queue pairs, one after the other, wherever these lead: the next takes over
+    /// what the others still feel of the one before, and does not wait for it. 0: nobody follows it
+    uint64_t queue_key;
+    int64_t bytes;            ///< progress to make, >= 0; an edge carries weight * bytes
+    int64_t rounds;           ///< >= 1
     int64_t round_latency_ps; ///< >= 0, see above; 0 for a plain message
     int64_t start_ps;         ///< first byte on the links
     bool announced;           ///< handed to the engines of all ranks, not of this one alone

@@ -2,7 +2,9 @@
 
 #include "base/units.h"
 
-Wide price_work(int32_t rate_bits, int64_t bytes) { return ((Wide)bytes << rate_bits) * PS_PER_S; }
+Wide price_work(const Routes *routes, const Route *route, int64_t bytes) {
+    return ((Wide)bytes * route->fullest << routes->rate_bits) * PS_PER_S;
+}
 
 int64_t price_whole_bytes(int32_t rate_bits, Wide work) {
     enum { TWOS = 12 }; // 10^12 is 5^12 * 2^12, and rounding down twice rounds down once
@@ -12,35 +14,36 @@ int64_t price_whole_bytes(int32_t rate_bits, Wide work) {
     return (int64_t)(scaled / (UWide)(PS_PER_S >> TWOS));
 }
 
-int64_t price_bytes_left(int32_t rate_bits, Wide work) {
+int64_t price_bytes_left(const Routes *routes, const Route *route, Wide work) {
     if (work <= 0) return 0;
-    return price_whole_bytes(rate_bits, work + price_work(rate_bits, 1) - 1);
+    int64_t left = price_whole_bytes(routes->rate_bits, work + price_work(routes, route, 1) - 1);
+    return route->fullest == 1 ? left : left / route->fullest; // rounding twice rounds once
 }
 
-int64_t price_duration_ps(Wide work, int64_t unit_bytes, int64_t level) {
+int64_t price_duration_ps(Wide work, int64_t level_work, int64_t level) {
     if (work <= 0) return 0;
     if (level == 0) return TIME_NEVER_PS;
-    UWide rate = (UWide)unit_bytes * (UWide)level;
+    UWide rate = (UWide)level_work * (UWide)level;
     UWide duration = ((UWide)work + rate - 1) / rate;
     return duration < (UWide)TIME_END_PS ? (int64_t)duration : TIME_NEVER_PS;
 }
 
-int64_t price_end_ps(int64_t now_ps, Wide work, int64_t unit_bytes, int64_t level) {
-    int64_t left_ps = price_duration_ps(work, unit_bytes, level);
+int64_t price_end_ps(int64_t now_ps, Wide work, int64_t level_work, int64_t level) {
+    int64_t left_ps = price_duration_ps(work, level_work, level);
     return left_ps < TIME_NEVER_PS - now_ps ? now_ps + left_ps : TIME_NEVER_PS;
 }
 
-Price price_alone(const Routes *routes, const Route *route, const Transfer *transfer) {
+static Price price_alone(const Routes *routes, const Route *route, const Transfer *transfer) {
     int64_t waits_ps = transfer->rounds * transfer->round_latency_ps;
     if (transfer->bytes == 0) return (Price){route->alone_level, waits_ps};
-    Wide work = price_work(routes->rate_bits, transfer->bytes);
+    Wide work = price_work(routes, route, transfer->bytes);
     Price price = {route->alone_level,
-                   price_duration_ps(work, route->unit_bytes, route->alone_level)};
+                   price_duration_ps(work, route->level_work, route->alone_level)};
     if (waits_ps == 0 || price.alone_ps == TIME_NEVER_PS) return price;
     if (waits_ps >= TIME_END_PS - price.alone_ps) return (Price){0, TIME_NEVER_PS};
-    Wide level = work / ((Wide)route->unit_bytes * (price.alone_ps + waits_ps));
+    Wide level = work / ((Wide)route->level_work * (price.alone_ps + waits_ps));
     price.level = level > 0 ? (int64_t)level : 1;
-    price.alone_ps = price_duration_ps(work, route->unit_bytes, price.level);
+    price.alone_ps = price_duration_ps(work, route->level_work, price.level);
     return price;
 }
 
@@ -52,12 +55,20 @@ Status price_never_ends(const Transfer *transfer) {
          (long long)transfer->tag, (long long)transfer->bytes);
 }
 
-Status price_check(const Transfer *transfer) {
-    REQUIRE(transfer->bytes >= 0 && transfer->bytes < PRICE_BYTES_MAX, STATUS_RANGE,
-            "transfer %lld of %lld bytes: 0 to 2^55 are allowed", (long long)transfer->tag,
-            (long long)transfer->bytes);
+Status price_hold(Routes *routes, const Transfer *transfer, int32_t *out, Price *price) {
+    REQUIRE(transfer->bytes >= 0, STATUS_RANGE, "transfer %lld of %lld bytes",
+            (long long)transfer->tag, (long long)transfer->bytes);
     REQUIRE(transfer->rounds >= 0 && transfer->round_latency_ps >= 0, STATUS_RANGE,
             "transfer %lld: %lld rounds of %lld ps", (long long)transfer->tag,
             (long long)transfer->rounds, (long long)transfer->round_latency_ps);
+    TRY(routes_hold(routes, transfer, out));
+    const Route *route = &routes->at[*out];
+    int64_t fullest = route->fullest;
+    if (transfer->bytes >= PRICE_BYTES_MAX / fullest) {
+        routes_let_go(routes, *out);
+        FAIL(STATUS_RANGE, "transfer %lld of %lld bytes: less than 2^55 / %lld are allowed",
+             (long long)transfer->tag, (long long)transfer->bytes, (long long)fullest);
+    }
+    *price = price_alone(routes, route, transfer);
     return status_ok();
 }

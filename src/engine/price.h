@@ -1,11 +1,11 @@
 /// price.h: how long a transfer takes alone on its links, in the arithmetic of the engines.
 ///
-/// Idea.    Work is counted in 2^-rate_bits B/s x ps, a 128-bit integer, so that bytes are worth
-///          bytes * 2^rate_bits * 10^12 and nothing is rounded before the end, which is the next
-///          whole picosecond. A transfer of level lambda moves unit_bytes * lambda rate units. R
-///          rounds wait R latencies: alone it takes R * round_latency + bytes / B, which caps its
-///          level at the one that takes that long.
-/// Limits.  bytes < 2^55.
+/// Idea.    Work is counted in 2^-rate_bits B/s x ps, a 128-bit integer, of the edge with the fullest stream (routes.h):
+///          bytes of progress are worth bytes * fullest * 2^rate_bits * 10^12, and nothing is rounded
+///          before the end, which is the next whole picosecond. A transfer of level lambda does
+///          level_work * lambda of it in a picosecond. R rounds wait R latencies: alone it takes R * round_latency +
+///          bytes / B, which caps its level at the one that takes that long.
+/// Limits.  bytes * fullest < 2^55.
 #ifndef COLOSSIM_ENGINE_PRICE_H
 #define COLOSSIM_ENGINE_PRICE_H
 
@@ -22,21 +22,20 @@ typedef struct Price {
     int64_t alone_ps; ///< TIME_NEVER_PS at level 0
 } Price;
 
-/// Work of `bytes`.
-Wide price_work(int32_t rate_bits, int64_t bytes);
-/// Whole bytes that `work` >= 0 is worth, rounded down.
+/// Work of `bytes` of progress on a route.
+Wide price_work(const Routes *routes, const Route *route, int64_t bytes);
+/// Whole bytes that `work` >= 0 of a link is worth, rounded down.
 int64_t price_whole_bytes(int32_t rate_bits, Wide work);
-/// Bytes that `work` is worth, rounded up; 0 for work < 0. What is left of a transfer, in whole bytes.
-int64_t price_bytes_left(int32_t rate_bits, Wide work);
+/// Bytes of progress that `work` is worth, rounded up; 0 for work < 0. What is left of a transfer, in whole bytes.
+int64_t price_bytes_left(const Routes *routes, const Route *route, Wide work);
 /// Time for `work` >= 0 at `level`, rounded up; TIME_NEVER_PS if that is longer than a run can last.
-int64_t price_duration_ps(Wide work, int64_t unit_bytes, int64_t level);
+int64_t price_duration_ps(Wide work, int64_t level_work, int64_t level);
 /// When `work` left at now_ps is done at `level`; TIME_NEVER_PS if it does not end.
-int64_t price_end_ps(int64_t now_ps, Wide work, int64_t unit_bytes, int64_t level);
-/// Price of a transfer whose route is known. Zero bytes: the rounds alone.
-Price price_alone(const Routes *routes, const Route *route, const Transfer *transfer);
+int64_t price_end_ps(int64_t now_ps, Wide work, int64_t level_work, int64_t level);
+/// Hold the route of a transfer (routes_hold) and price it. Zero bytes: the rounds alone.
+///   Fails: as routes_hold; STATUS_RANGE for a transfer outside the arithmetic (bytes, rounds, times).
+Status price_hold(Routes *routes, const Transfer *transfer, int32_t *route, Price *price);
 /// The error of a transfer whose price is TIME_NEVER_PS.
 Status price_never_ends(const Transfer *transfer);
-/// Fails: STATUS_RANGE for a transfer outside the arithmetic (bytes, rounds, times).
-Status price_check(const Transfer *transfer);
 
 #endif

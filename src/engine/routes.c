@@ -14,6 +14,7 @@ enum {
     CAPACITY_BITS =
         61, ///< capacities in rate units stay below 2^61: sums with one more weight fit 63 bits
     RATE_BITS_MAX = 30,
+    STREAM_BITS = 10,     ///< a stream weighs at least 2^10 where rates have bits to spare
     SHORT_DIGIT_BITS = 8, ///< of the radix sort; long digits pay when the entries outnumber them
     LONG_DIGIT_BITS = 11,
     LONG_DIGITS_FROM = 1 << 12,
@@ -36,17 +37,26 @@ static int32_t choose_rate_bits(const Cluster *cluster) {
     return bits;
 }
 
+/// Bits by which weights are finer than parts: as many as rates can spare, so that levels of whole streams stay whole.
+static int32_t choose_share_bits(const Cluster *cluster, int32_t rate_bits) {
+    int32_t bits = STREAM_BITS < rate_bits ? STREAM_BITS : rate_bits;
+    while (bits > 0 && routing_unit_bytes(cluster, 1) << bits > INT64_C(1) << STREAM_BITS) bits--;
+    return bits;
+}
+
 void routes_init(Routes *routes, const Cluster *cluster) {
     int64_t nresources = cluster_nresources(cluster);
     CHECK(nresources < INT32_MAX, "%lld links: more than 2^31", (long long)nresources);
     *routes = (Routes){.cluster = cluster,
                        .rate_bits = choose_rate_bits(cluster),
+                       .share_bits = choose_share_bits(cluster, choose_rate_bits(cluster)),
                        .npages = (nresources + LINK_PAGE - 1) / LINK_PAGE,
                        .first_free = -1,
                        .oldest = -1,
                        .newest = -1};
     routes->page = memory_alloc(LABEL_LINKS, (size_t)routes->npages * sizeof *routes->page);
     runs_init(&routes->uses, LABEL_ROUTES, sizeof(RouteUse));
+    runs_init(&routes->parts, LABEL_ROUTES, sizeof(int64_t));
 }
 
 void routes_set_owner(Routes *routes, bool (*owns)(const void *context, LinkId link),
@@ -67,7 +77,11 @@ void routes_fini(Routes *routes) {
                 (size_t)routes->slots_capacity * sizeof *routes->capacity);
     memory_free(LABEL_ROUTES, routes->at, (size_t)routes->routes_capacity * sizeof *routes->at);
     runs_fini(&routes->uses);
+    runs_fini(&routes->parts);
     table_free(&routes->by_key);
+    table_free(&routes->by_queue);
+    array_free(&routes->queue);
+    array_free(&routes->free_queues);
     array_free(&routes->merge);
     array_free(&routes->muted);
     array_free(&routes->alike_at);
@@ -108,7 +122,7 @@ static int32_t slot_of(Routes *routes, LinkId link) {
 }
 
 /// One pass of a radix sort: `from` into `to`, by the digit at `shift`.
-static void sort_by_digit(const LinkWeight from[], LinkWeight to[], int64_t n, int32_t shift,
+static void sort_by_digit(const LinkParts from[], LinkParts to[], int64_t n, int32_t shift,
                           int32_t digit_bits) {
     int64_t first[(1 << LONG_DIGIT_BITS) + 1];
     const int64_t mask = (1 << digit_bits) - 1;
@@ -126,10 +140,10 @@ static void sort_merge(Routes *routes) {
     if (i >= n) return;
     int32_t digit_bits = n < LONG_DIGITS_FROM ? SHORT_DIGIT_BITS : LONG_DIGIT_BITS;
     array_reserve(&routes->sorted, n);
-    LinkWeight *from = routes->merge.at, *to = routes->sorted.at;
+    LinkParts *from = routes->merge.at, *to = routes->sorted.at;
     for (int32_t shift = 0; cluster_nresources(routes->cluster) >> shift > 0; shift += digit_bits) {
         sort_by_digit(from, to, n, shift, digit_bits);
-        LinkWeight *swap = from;
+        LinkParts *swap = from;
         from = to;
         to = swap;
     }
@@ -137,31 +151,70 @@ static void sort_merge(Routes *routes) {
     memcpy(routes->merge.at, from, (size_t)n * sizeof *from);
 }
 
-/// Uses of all edges, one entry a link, sorted by link, into routes->merge.
-static Status merge_edges(Routes *routes, const Transfer *transfer) {
+/// What all edges put on links, one entry a link, sorted by link, into routes->merge; the least and the greatest weight of
+/// an edge.
+static Status merge_edges(Routes *routes, const Transfer *transfer, int32_t *least, int32_t *most) {
     LinkUse uses[ROUTE_USES_MAX];
     int32_t nuses;
     array_clear(&routes->merge);
+    *least = INT32_MAX;
+    *most = 1;
     for (int64_t e = 0; e < transfer->edges.nedges; e++) {
         Edge edge = transfer->edges.edge(transfer->edges.context, e);
         TRY(routing_route(routes->cluster, edge.src, edge.dst, transfer->connection,
                           transfer->queue_pairs, uses,
                           &nuses)); // the hash takes in the two ends
+        if (edge.weight < *least) *least = edge.weight;
+        if (edge.weight > *most) *most = edge.weight;
         array_reserve(&routes->merge, routes->merge.n + nuses);
-        LinkWeight *more = &routes->merge.at[routes->merge.n];
+        LinkParts *more = &routes->merge.at[routes->merge.n];
         for (int32_t u = 0; u < nuses; u++)
-            more[u] = (LinkWeight){uses[u].link, (int64_t)uses[u].weight * edge.weight};
+            more[u] = (LinkParts){(int32_t)uses[u].link, edge.weight,
+                                  (int64_t)uses[u].weight * edge.weight};
         routes->merge.n += nuses;
     }
     if (transfer->edges.nedges == 1) return status_ok(); // a single path comes sorted
     sort_merge(routes);
     int64_t n = 0;
-    for (int64_t i = 0; i < routes->merge.n; i++)
-        if (n > 0 && routes->merge.at[n - 1].link == routes->merge.at[i].link)
-            routes->merge.at[n - 1].weight += routes->merge.at[i].weight;
-        else
-            routes->merge.at[n++] = routes->merge.at[i];
+    for (int64_t i = 0; i < routes->merge.n; i++) {
+        LinkParts next = routes->merge.at[i];
+        LinkParts *last = n > 0 ? &routes->merge.at[n - 1] : NULL;
+        if (!last || last->link != next.link) {
+            routes->merge.at[n++] = next;
+            continue;
+        }
+        last->parts += next.parts;
+        if (next.weight > last->weight) last->weight = next.weight;
+    }
     routes->merge.n = n;
+    return status_ok();
+}
+
+/// Weight of the heaviest edge on the narrowest link of routes->merge; of equally narrow ones the heaviest.
+static int32_t weight_on_narrowest(const Routes *routes) {
+    Wide capacity = 0, parts = 0; // of the narrowest
+    int32_t weight = 0;
+    for (int64_t i = 0; i < routes->merge.n; i++) {
+        LinkParts link = routes->merge.at[i];
+        Wide own = (Wide)capacity_of(routes, link.link) * parts, other = capacity * link.parts;
+        if (parts > 0 && (own > other || (own == other && link.weight <= weight))) continue;
+        capacity = capacity_of(routes, link.link);
+        parts = link.parts;
+        weight = link.weight;
+    }
+    return weight;
+}
+
+/// Let the weights in routes->merge be those of uses.
+static Status weigh_uses(const Routes *routes, const Transfer *transfer, int32_t fullest) {
+    for (int64_t i = 0; i < routes->merge.n; i++) {
+        LinkParts *link = &routes->merge.at[i];
+        Wide weight = (((Wide)link->parts << routes->share_bits) + fullest - 1) / fullest;
+        REQUIRE(weight <= INT32_MAX, STATUS_RANGE,
+                "transfer %lld: more streams on link %d than 2^31 weights",
+                (long long)transfer->tag, link->link);
+        link->weight = (int32_t)weight;
+    }
     return status_ok();
 }
 
@@ -186,23 +239,58 @@ static int32_t take_route(Routes *routes) {
 static int64_t run_length(int32_t nuses) { return nuses > 0 ? nuses : 1; }
 
 /// Uses whose `link` is a slot by now.
-static void keep_uses(RouteUse to[], const LinkWeight from[], int32_t n) {
-    for (int32_t u = 0; u < n; u++)
-        to[u] = (RouteUse){(int32_t)from[u].link, (int32_t)from[u].weight};
+static void keep_uses(RouteUse to[], const LinkParts from[], int32_t n) {
+    for (int32_t u = 0; u < n; u++) to[u] = (RouteUse){from[u].link, from[u].weight};
+}
+
+/// Keep the parts of its uses, if they do not follow from the weights. Returns where, -1: nowhere.
+static int32_t keep_parts(Routes *routes, bool even, int32_t nown, int32_t nforeign) {
+    if (even) return -1;
+    int32_t first = runs_take(&routes->parts, run_length(nown + nforeign));
+    int64_t *parts = (int64_t *)(void *)routes->parts.at + first;
+    for (int32_t u = 0; u < nown; u++) parts[u] = routes->merge.at[u].parts;
+    for (int32_t u = 0; u < nforeign; u++) parts[nown + u] = routes->sorted.at[u].parts;
+    return first;
+}
+
+/// Number of the queue of a transfer, held by one route more; -1: its own.
+static int32_t enter_queue(Routes *routes, uint64_t key) {
+    if (key == 0 || (int64_t)key == INT64_MIN) return -1;
+    const int64_t *known = table_find(&routes->by_queue, (int64_t)key);
+    if (known) {
+        routes->queue.at[*known].nroutes++;
+        return (int32_t)*known;
+    }
+    if (routes->free_queues.n == 0) {
+        array_push(&routes->free_queues, (int32_t)routes->queue.n);
+        array_push(&routes->queue, (RouteQueue){0});
+    }
+    int32_t queue = routes->free_queues.at[--routes->free_queues.n];
+    routes->queue.at[queue] = (RouteQueue){.key = key, .nroutes = 1};
+    table_insert(&routes->by_queue, (int64_t)key, queue);
+    return queue;
+}
+
+static void leave_queue(Routes *routes, int32_t queue) {
+    if (queue < 0 || --routes->queue.at[queue].nroutes > 0) return;
+    table_remove(&routes->by_queue, (int64_t)routes->queue.at[queue].key);
+    array_push(&routes->free_queues, queue);
 }
 
 static Status make_route(Routes *routes, const Transfer *transfer, int32_t *out) {
-    TRY(merge_edges(routes, transfer));
+    int32_t least, fullest;
+    TRY(merge_edges(routes, transfer, &least, &fullest));
     int32_t nuses = (int32_t)routes->merge.n;
     REQUIRE(nuses > 0, STATUS_RANGE, "transfer %lld has no edges", (long long)transfer->tag);
+    bool even = least == fullest;
+    if (!even) fullest = weight_on_narrowest(routes);
+    TRY(weigh_uses(routes, transfer, fullest));
     int64_t alone_level = INT64_MAX, most_weight = 0;
     bool foreign = false;
     int32_t nown = 0, nforeign = 0;
     array_reserve(&routes->sorted, nuses);
     for (int32_t u = 0; u < nuses; u++) {
-        LinkWeight use = routes->merge.at[u];
-        CHECK(use.weight >= 1 && use.weight <= INT32_MAX, "link %lld: weight %lld",
-              (long long)use.link, (long long)use.weight);
+        LinkParts use = routes->merge.at[u];
         if (use.weight > most_weight) most_weight = use.weight;
         bool own = !routes->owns || routes->owns(routes->owner, use.link);
         foreign = foreign || !own;
@@ -221,26 +309,31 @@ static Status make_route(Routes *routes, const Transfer *transfer, int32_t *out)
         } else {
             capacity = capacity_of(routes, use.link);
         }
-        // capacity / weight < alone_level, without a division for most.
-        if (capacity < (Wide)alone_level * use.weight) alone_level = capacity / use.weight;
+        // Exactly, not by rounded weights; and without a division for most.
+        Wide parts = (Wide)use.parts << routes->share_bits, room = (Wide)capacity * fullest;
+        if (room < alone_level * parts) alone_level = (int64_t)(room / parts);
     }
     int32_t nkept = nown + nforeign, r = take_route(routes);
     int32_t first = runs_take(&routes->uses, run_length(nkept));
     RouteUse *kept = (RouteUse *)routes->uses.at + first;
     keep_uses(kept, routes->merge.at, nown);
     keep_uses(kept + nown, routes->sorted.at, nforeign);
-    routes->at[r] =
-        (Route){.unit_bytes = routing_unit_bytes(routes->cluster, transfer->queue_pairs),
-                .alone_level = alone_level,
-                .queue_pairs = transfer->queue_pairs,
-                .first_use = first,
-                .nuses = nkept,
-                .nown = nown,
-                .step = -1,
-                .foreign = foreign,
-                .older = -1,
-                .newer = -1,
-                .most_weight = (int32_t)most_weight};
+    int64_t unit_bytes = routing_unit_bytes(routes->cluster, transfer->queue_pairs);
+    routes->at[r] = (Route){.unit_bytes = unit_bytes,
+                            .level_work = unit_bytes << routes->share_bits,
+                            .alone_level = alone_level,
+                            .fullest = fullest,
+                            .first_parts = keep_parts(routes, even, nown, nforeign),
+                            .queue = enter_queue(routes, transfer->queue_key),
+                            .queue_pairs = transfer->queue_pairs,
+                            .first_use = first,
+                            .nuses = nkept,
+                            .nown = nown,
+                            .step = -1,
+                            .foreign = foreign,
+                            .older = -1,
+                            .newer = -1,
+                            .most_weight = (int32_t)most_weight};
     *out = r;
     return status_ok();
 }
@@ -306,6 +399,9 @@ void routes_drop(Routes *routes, int32_t r) {
     Route *route = &routes->at[r];
     if (route->key != 0) table_remove(&routes->by_key, (int64_t)route->key);
     runs_give_back(&routes->uses, route->first_use, run_length(route->nuses));
+    if (route->first_parts >= 0)
+        runs_give_back(&routes->parts, route->first_parts, run_length(route->nuses));
+    leave_queue(routes, route->queue);
     *route = (Route){.nholders = -1, .newer = routes->first_free};
     routes->first_free = r;
 }

@@ -3,12 +3,26 @@
 ///
 /// Idea.    While a transfer progresses by one unit (routing_unit_bytes() bytes of each edge of
 ///          weight 1), an edge of weight w puts w times its routing weight on each link of its
-///          path. The uses of all edges are merged, so a route is a list of (link, integer weight),
+///          path: its *parts*. The uses of all edges are merged, so a route is a list of (link, weight),
 ///          this rank's links first, each part sorted by link. Only links that some route uses get a slot, a dense number that the
 ///          engines index by. Edge sets with a key are looked up instead of routed again; idle
 ///          routes are kept until they hold more than ROUTE_CACHE_USES uses, then dropped oldest
 ///          first. Rates are integers in units of 2^-rate_bits B/s; rate_bits is chosen from the
 ///          largest capacity.
+///
+///          What the links of a transfer share is its level: the bytes a second of its fullest stream (one queue pair of
+///          one edge). So two transfers with a stream each get equal bytes of a link, however heavy their edges
+///          are. With `fullest` the weight of that stream's edge,
+///              weight on a link = parts * 2^share_bits / fullest, rounded up,
+///              progress         = level * unit_bytes * 2^share_bits / fullest bytes a second.
+///          Weights are what links divide by; bytes are counted by parts, so rounding moves no byte. Where all edges weigh
+///          the same, as of messages and plain rings, weights are parts * 2^share_bits exactly. Else the fullest
+///          stream is sought on the narrowest link, the one that holds the transfer when it is alone: the edges
+///          of a hierarchical collective inside a node carry far more than those between nodes, but share nothing
+///          with messages, and it is the network that both want to be fair on.
+///          Widths: weights of a use have 31 bits (2^21 streams on one link, or 2^21 parts of the bundle's split); a
+///          level times a weight stays below twice a capacity, so 62 bits; level * unit_bytes * 2^share_bits is at
+///          most what the fullest edge's first link carries.
 /// Limits.  A key with other queue pairs than at its first use is routed again each time.
 #ifndef COLOSSIM_ENGINE_ROUTES_H
 #define COLOSSIM_ENGINE_ROUTES_H
@@ -20,7 +34,7 @@
 /// Uses kept by idle cached routes: 8 B each, 64 MiB.
 #define ROUTE_CACHE_USES (INT64_C(8) << 20)
 
-/// `weight` bytes on the link of `slot` per unit of progress.
+/// `weight` of the level of a transfer on the link of `slot`.
 typedef struct RouteUse {
     int32_t slot;
     int32_t weight;
@@ -28,14 +42,18 @@ typedef struct RouteUse {
 
 typedef struct Route {
     uint64_t key;         ///< 0: not cached
-    int64_t unit_bytes;   ///< bytes per unit of progress
-    int64_t alone_level;  ///< least capacity / weight over its links, rate units
+    int64_t unit_bytes;   ///< bytes per unit of progress, in which parts are counted
+    int64_t level_work;   ///< price.h: work a level does in 1 ps
+    int64_t alone_level;  ///< highest at which no link carries more than its capacity
     int64_t step_bytes;   ///< for the owner's statistics: progress of finished transfers of `step`
     int64_t period_bytes; ///< for the owner's statistics: progress within the sampling interval
     int32_t step;
     int32_t queue_pairs;
     int32_t first_use, nuses; ///< in Routes.uses
+    int32_t first_parts;      ///< in Routes.parts, as uses; -1: they follow from the weights
+    int32_t fullest;          ///< weight of the edge of its fullest stream
     int32_t nown;             ///< of this rank's links, which come first
+    int32_t queue;            ///< see Transfer.queue_key; -1: its own
     int32_t nholders;         ///< transfers that hold it; 0: idle, -1: free
     int32_t older, newer;     ///< list of idle routes
     int32_t most_weight;      ///< of its uses
@@ -49,10 +67,18 @@ typedef struct SlotAlike {
     int32_t first, n;
 } SlotAlike;
 
-typedef struct LinkWeight {
-    int64_t link;
-    int64_t weight;
-} LinkWeight;
+/// What the edges of a route put on a link.
+typedef struct LinkParts {
+    int32_t link;
+    int32_t weight; ///< while they are merged: of the heaviest edge
+    int64_t parts;
+} LinkParts;
+
+/// Routes of one queue key.
+typedef struct RouteQueue {
+    uint64_t key;
+    int64_t nroutes;
+} RouteQueue;
 
 /// Read-only for users, but for the statistics of a Route.
 typedef struct Routes {
@@ -60,7 +86,7 @@ typedef struct Routes {
     bool (*owns)(const void *context, LinkId link); ///< NULL: every link is this rank's
     const void *owner;
     bool own_only; ///< routes keep the uses of this rank's links; the others only price them
-    int32_t rate_bits;
+    int32_t rate_bits, share_bits;
     int32_t **page; ///< [npages] slot + 1 by link id, pages made on demand
     int64_t npages;
     int64_t nslots, slots_capacity;
@@ -68,8 +94,12 @@ typedef struct Routes {
     int64_t *capacity; ///< [nslots] rate units
     Route *at;         ///< [nroutes]
     int64_t nroutes, routes_capacity;
-    Runs uses; ///< of RouteUse
+    Runs uses;  ///< of RouteUse
+    Runs parts; ///< of int64_t
     Table by_key;
+    Table by_queue;             ///< index of a queue
+    ARRAY_OF(RouteQueue) queue; ///< [nqueues], with those free
+    ARRAY_OF(int32_t) free_queues;
     int32_t first_free; ///< chained through `newer`
     int32_t oldest, newest;
     int64_t idle_uses;
@@ -77,7 +107,7 @@ typedef struct Routes {
     ARRAY_OF(int32_t) alike_at; ///< by slot: index in alike + 1, 0: it stands for itself
     ARRAY_OF(SlotAlike) alike;
     ARRAY_OF(int32_t) alike_link;
-    ARRAY_OF(LinkWeight) merge, sorted; ///< scratch
+    ARRAY_OF(LinkParts) merge, sorted; ///< scratch
 } Routes;
 
 void routes_init(Routes *routes, const Cluster *cluster);
@@ -98,6 +128,11 @@ void routes_drop(Routes *routes, int32_t route);
 
 static inline const RouteUse *routes_uses(const Routes *routes, const Route *route) {
     return (const RouteUse *)routes->uses.at + route->first_use;
+}
+
+/// Parts of each use where they do not follow from the weight, else NULL.
+static inline const int64_t *routes_parts(const Routes *routes, const Route *route) {
+    return route->first_parts < 0 ? NULL : (const int64_t *)routes->parts.at + route->first_parts;
 }
 
 /// Let the first stand for all of slot[n]: what uses them uses them alike, so that totals need be kept once. Routes made from now on leave the others out, but for their price; idle ones are dropped.

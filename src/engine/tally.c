@@ -46,10 +46,12 @@ void tally_add_route(Tally *tally, const Routes *routes, const Route *route, int
     grow_parts(total, routes);
     grow_used(tally, routes);
     const RouteUse *uses = routes_uses(routes, route);
-    Wide *parts = total->parts;
+    const int64_t *own_parts = routes_parts(routes, route);
+    Wide *parts = total->parts, fullest_bytes = (Wide)route->fullest * bytes;
     uint64_t *used = tally->used;
     for (int32_t u = 0, n = route->nown; u < n; u++) {
-        parts[uses[u].slot] += (Wide)uses[u].weight * bytes;
+        parts[uses[u].slot] += own_parts ? (Wide)own_parts[u] * bytes
+                                         : (uses[u].weight >> routes->share_bits) * fullest_bytes;
         mark(used, uses[u].slot);
     }
 }

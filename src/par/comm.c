@@ -1,6 +1,5 @@
 #include "par/comm.h"
 
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -114,24 +113,24 @@ void comm_sum_u64(const Comm *comm, uint64_t *values, int n) {
     reduce(comm, values, n, MPI_UINT64_T, MPI_SUM);
 }
 
-static int mpi_count(int64_t n_bytes) {
-    CHECK(n_bytes >= 0 && n_bytes <= INT_MAX, "%lld bytes in one MPI call", (long long)n_bytes);
-    return (int)n_bytes;
+static int piece_of(int64_t bytes_left) {
+    return bytes_left < COMM_PIECE_BYTES ? (int)bytes_left : COMM_PIECE_BYTES;
 }
 
 void comm_broadcast(const Comm *comm, void *bytes, int64_t n, int root) {
     if (comm->nranks == 1) return;
     int64_t begin_ns = comm_clock_ns();
-    MPI_Bcast(bytes, mpi_count(n), MPI_BYTE, root, comm->mpi);
+    for (int64_t at = 0; at == 0 || at < n; at += COMM_PIECE_BYTES)
+        MPI_Bcast((char *)bytes + at, piece_of(n - at), MPI_BYTE, root, comm->mpi);
     count_agreement(comm, comm->rank == root ? n : 0, begin_ns);
 }
 
 /// Storage for blocks of `sizes[nranks]` bytes; fills first[].
-static Gathered gathered_make(int nranks, const int *sizes) {
+static Gathered gathered_make(int nranks, const int64_t *sizes) {
     Gathered all = {.nranks = nranks};
     all.first = memory_alloc(comm_label, ((size_t)nranks + 1) * sizeof *all.first);
     for (int r = 0; r < nranks; r++) all.first[r + 1] = all.first[r] + sizes[r];
-    all.bytes = memory_alloc(comm_label, (size_t)mpi_count(all.first[nranks]));
+    all.bytes = memory_alloc(comm_label, (size_t)all.first[nranks]);
     return all;
 }
 
@@ -144,35 +143,62 @@ void gathered_free(Gathered *gathered) {
     *gathered = (Gathered){0};
 }
 
+/// All blocks in one MPI call.
+static void collect_at_once(const Comm *comm, const void *bytes, const int64_t *sizes,
+                            Gathered *all, bool everywhere) {
+    size_t table_bytes = (size_t)comm->nranks * sizeof(int);
+    int *counts = memory_alloc(comm_label, table_bytes);
+    int *starts = memory_alloc(comm_label, table_bytes);
+    for (int r = 0; r < comm->nranks; r++) {
+        counts[r] = (int)sizes[r];
+        starts[r] = r == 0 ? 0 : starts[r - 1] + counts[r - 1];
+    }
+    int mine = counts[comm->rank];
+    if (everywhere)
+        MPI_Allgatherv(bytes, mine, MPI_BYTE, all->bytes, counts, starts, MPI_BYTE, comm->mpi);
+    else
+        MPI_Gatherv(bytes, mine, MPI_BYTE, all->bytes, counts, starts, MPI_BYTE, 0, comm->mpi);
+    memory_free(comm_label, counts, table_bytes);
+    memory_free(comm_label, starts, table_bytes);
+}
+
+/// Block after block, each in pieces: to all ranks, or to rank 0.
+static void collect_in_pieces(const Comm *comm, const void *bytes, const int64_t *sizes,
+                              Gathered *all, bool everywhere) {
+    for (int r = 0; r < comm->nranks; r++) {
+        char *place = all->nranks > 0 ? all->bytes + all->first[r] : NULL;
+        if (r == comm->rank && place && sizes[r] > 0) memcpy(place, bytes, (size_t)sizes[r]);
+        for (int64_t at = 0; at < sizes[r]; at += COMM_PIECE_BYTES) {
+            int n = piece_of(sizes[r] - at);
+            if (everywhere)
+                MPI_Bcast(place + at, n, MPI_BYTE, r, comm->mpi);
+            else if (r > 0 && comm->rank == 0)
+                MPI_Recv(place + at, n, MPI_BYTE, r, 0, comm->mpi, MPI_STATUS_IGNORE);
+            else if (r > 0 && comm->rank == r)
+                MPI_Send((const char *)bytes + at, n, MPI_BYTE, 0, 0, comm->mpi);
+        }
+    }
+}
+
 static Gathered collect(const Comm *comm, const void *bytes, int64_t n, bool everywhere) {
-    int size = mpi_count(n), nranks = comm->nranks;
+    int nranks = comm->nranks;
     if (nranks == 1) {
-        Gathered own = gathered_make(1, &size);
+        Gathered own = gathered_make(1, &n);
         if (n > 0) memcpy(own.bytes, bytes, (size_t)n);
         return own;
     }
     Gathered all = {0};
-    size_t table_bytes = (size_t)nranks * sizeof(int);
-    int *sizes = memory_alloc(comm_label, table_bytes);
-    int *starts = memory_alloc(comm_label, table_bytes);
+    int64_t *sizes = memory_alloc(comm_label, (size_t)nranks * sizeof *sizes), total = 0;
     int64_t begin_ns = comm_clock_ns();
-    if (everywhere)
-        MPI_Allgather(&size, 1, MPI_INT, sizes, 1, MPI_INT, comm->mpi);
-    else
-        MPI_Gather(&size, 1, MPI_INT, sizes, 1, MPI_INT, 0, comm->mpi);
-    count_agreement(comm, sizeof size, begin_ns);
-    if (everywhere || comm->rank == 0) {
-        all = gathered_make(nranks, sizes);
-        for (int r = 0; r < nranks; r++) starts[r] = (int)all.first[r];
-    }
+    MPI_Allgather(&n, 1, MPI_INT64_T, sizes, 1, MPI_INT64_T, comm->mpi);
+    count_agreement(comm, sizeof n, begin_ns);
+    for (int r = 0; r < nranks; r++) total += sizes[r];
+    if (everywhere || comm->rank == 0) all = gathered_make(nranks, sizes);
     begin_ns = comm_clock_ns();
-    if (everywhere)
-        MPI_Allgatherv(bytes, size, MPI_BYTE, all.bytes, sizes, starts, MPI_BYTE, comm->mpi);
-    else
-        MPI_Gatherv(bytes, size, MPI_BYTE, all.bytes, sizes, starts, MPI_BYTE, 0, comm->mpi);
+    (total <= COMM_PIECE_BYTES ? collect_at_once : collect_in_pieces)(comm, bytes, sizes, &all,
+                                                                      everywhere);
     count_agreement(comm, n, begin_ns);
-    memory_free(comm_label, sizes, table_bytes);
-    memory_free(comm_label, starts, table_bytes);
+    memory_free(comm_label, sizes, (size_t)nranks * sizeof *sizes);
     return all;
 }
 

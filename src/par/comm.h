@@ -3,8 +3,7 @@
 /// Idea.    Simulation code sees ranks, exact reductions and agreement; MPI types stay in
 ///          comm_mpi.h. A communicator of one rank calls no MPI at all, so that everything runs
 ///          without mpirun and before MPI_Init.
-/// Limits.  No reduction of doubles by sum: it would depend on the number of ranks. One call moves
-///          less than 2 GiB.
+/// Limits.  No reduction of doubles by sum: it would depend on the number of ranks.
 #ifndef COLOSSIM_PAR_COMM_H
 #define COLOSSIM_PAR_COMM_H
 
@@ -14,6 +13,9 @@
 #include "base/status.h"
 
 typedef struct Comm Comm;
+
+/// Most bytes of one MPI message: MPI counts in ints, and blocks may be of any size, so they travel in pieces.
+enum { COMM_PIECE_BYTES = 1 << 24 };
 
 /// Duplicate the communicator of all processes and point CHECK's abort hook at MPI_Abort.
 /// MPI: collective over all processes, after MPI_Init.

@@ -1,6 +1,5 @@
 #include "par/exchange.h"
 
-#include <limits.h>
 #include <string.h>
 
 #include "base/check.h"
@@ -49,7 +48,6 @@ static void bundle_reserve(Bundle *bundle, int64_t payload_bytes) {
     int64_t wanted = (int64_t)sizeof(Wire) + payload_bytes;
     if (wanted <= bundle->capacity) return;
     int64_t grown = 2 * bundle->capacity > wanted ? 2 * bundle->capacity : wanted;
-    CHECK(wanted <= INT_MAX, "a bundle of %lld bytes", (long long)wanted);
     bundle->bytes =
         memory_resize(exchange_label, bundle->bytes, (size_t)bundle->capacity, (size_t)grown);
     bundle->capacity = grown;
@@ -116,7 +114,6 @@ static size_t padded(size_t n) { return (n + 7) & ~(size_t)7; }
 
 void exchange_put(Exchange *exchange, int to_rank, const void *bytes, size_t n) {
     CHECK(to_rank >= 0 && to_rank < exchange->nranks, "rank %d of %d", to_rank, exchange->nranks);
-    CHECK(n < INT_MAX, "a record of %zu bytes", n);
     Bundle *bundle = &exchange->out[to_rank];
     int64_t used = wire_of(bundle)->payload_bytes, length = (int64_t)n;
     int64_t end = used + (int64_t)sizeof length + (int64_t)padded(n);
@@ -137,9 +134,10 @@ void exchange_set_header(Exchange *exchange, const int64_t header[EXCHANGE_HEADE
     memcpy(exchange->header, header, sizeof exchange->header);
 }
 
-static int rest_bytes(const Bundle *bundle) {
+/// What is behind the first message.
+static int64_t rest_bytes(const Bundle *bundle) {
     int64_t payload = wire_of(bundle)->payload_bytes;
-    return payload > EXCHANGE_EAGER_BYTES ? (int)(payload - EXCHANGE_EAGER_BYTES) : 0;
+    return payload > EXCHANGE_EAGER_BYTES ? payload - EXCHANGE_EAGER_BYTES : 0;
 }
 
 static void seal(Exchange *exchange, Bundle *bundle) {
@@ -150,7 +148,7 @@ static void seal(Exchange *exchange, Bundle *bundle) {
 
 static void send_first(Exchange *exchange, int to_rank) {
     Bundle *bundle = &exchange->out[to_rank];
-    int bytes = (int)sizeof(Wire) + (int)wire_of(bundle)->payload_bytes - rest_bytes(bundle);
+    int bytes = (int)sizeof(Wire) + (int)(wire_of(bundle)->payload_bytes - rest_bytes(bundle));
     MPI_Isend(bundle->bytes, bytes, MPI_BYTE, to_rank, TAG_FIRST, exchange->mpi,
               &exchange->requests[exchange->nranks + to_rank]);
     exchange->stats.messages++;
@@ -164,31 +162,39 @@ static void wait_all(Exchange *exchange) {
     exchange->stats.wait_ns += comm_clock_ns() - begin_ns;
 }
 
-/// Send and receive what did not fit into the first messages, which have all arrived.
-static void pass_rest(Exchange *exchange) {
+/// The message that begins `at` bytes behind the first one; 0: there is none.
+static int piece_at(const Bundle *bundle, int64_t at) {
+    int64_t left = rest_bytes(bundle) - at;
+    return left <= 0 ? 0 : left < COMM_PIECE_BYTES ? (int)left : COMM_PIECE_BYTES;
+}
+
+/// Send and receive one piece of what did not fit into the first messages; false if there was none.
+static bool pass_piece(Exchange *exchange, int64_t at) {
+    bool any = false;
     for (int r = 0; r < exchange->nranks; r++) {
         if (r == exchange->rank) continue;
         Bundle *in = &exchange->in[exchange->half][r];
         const Bundle *out = &exchange->out[r];
-        int to_receive = rest_bytes(in), to_send = rest_bytes(out);
+        int to_receive = piece_at(in, at), to_send = piece_at(out, at);
+        any = any || to_receive > 0 || to_send > 0;
         if (to_receive > 0) {
             bundle_reserve(in, wire_of(in)->payload_bytes);
-            MPI_Irecv(in->bytes + FIRST_MESSAGE_BYTES, to_receive, MPI_BYTE, r, TAG_REST,
+            MPI_Irecv(in->bytes + FIRST_MESSAGE_BYTES + at, to_receive, MPI_BYTE, r, TAG_REST,
                       exchange->mpi, &exchange->requests[r]);
         }
         if (to_send > 0) {
-            MPI_Isend(out->bytes + FIRST_MESSAGE_BYTES, to_send, MPI_BYTE, r, TAG_REST,
+            MPI_Isend(out->bytes + FIRST_MESSAGE_BYTES + at, to_send, MPI_BYTE, r, TAG_REST,
                       exchange->mpi, &exchange->requests[exchange->nranks + r]);
             exchange->stats.messages++;
             exchange->stats.bytes += to_send;
         }
     }
-    wait_all(exchange);
+    if (any) wait_all(exchange);
+    return any;
 }
 
 static void deliver_to_others(Exchange *exchange) {
     int nranks = exchange->nranks;
-    bool rest = false;
     // Start after ourselves: otherwise all ranks would begin with rank 0.
     for (int i = 1; i < nranks; i++) {
         int to_rank = (exchange->rank + i) % nranks;
@@ -201,9 +207,8 @@ static void deliver_to_others(Exchange *exchange) {
         const Bundle *in = &exchange->in[exchange->half][r];
         CHECK(wire_of(in)->round == exchange->stats.rounds, "round %lld of rank %d meets our %lld",
               (long long)wire_of(in)->round, r, (long long)exchange->stats.rounds);
-        rest = rest || rest_bytes(in) > 0 || rest_bytes(&exchange->out[r]) > 0;
     }
-    if (rest) pass_rest(exchange);
+    for (int64_t at = 0; pass_piece(exchange, at);) at += COMM_PIECE_BYTES;
     for (int r = 0; r < nranks; r++) wire_of(&exchange->out[r])->payload_bytes = 0;
     post_receives(exchange);
 }

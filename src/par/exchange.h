@@ -3,7 +3,7 @@
 /// Idea.    Records put during a round are packed per destination; exchange_run sends exactly one
 ///          message to each other rank: a fixed header of four integers (next event time, counters,
 ///          votes: an agreement that costs nothing extra), the length, and the first
-///          EXCHANGE_EAGER_BYTES of records. Only what exceeds that travels in a second message.
+///          EXCHANGE_EAGER_BYTES of records. Only what exceeds that travels in further messages.
 ///          Receives are posted one round ahead into the other half of a double buffer, so that a
 ///          peer that is early finds its place.
 ///

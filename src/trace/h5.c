@@ -1,12 +1,12 @@
 #include "trace/h5.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <hdf5.h>
 #include <hdf5_hl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
-#include <sys/statvfs.h>
+#include <unistd.h>
 
 #include "base/memory.h"
 #include "par/comm_mpi.h"
@@ -17,8 +17,8 @@
 
 struct H5File {
     hid_t file;
-    hid_t transfer; // how data is written: collectively, if the file is open in parallel
-    char path[1024];
+    hid_t transfer;  // how data is written: collectively, if the file is open in parallel
+    char path[1024]; // as messages say it
 };
 
 /// HDF5's own words for the cause: the first record of its error stack is the innermost.
@@ -49,10 +49,12 @@ static Status h5_error(const char *path, const char *doing, const char *what) {
     FAIL(STATUS_OUTPUT, "%s: cannot %s %s: %s", path, doing, what, cause_of_error(cause));
 }
 
-#define H5_TRY(call, file, doing, what)                                 \
-    do {                                                                \
-        if ((call) < 0) return h5_error((file)->path, (doing), (what)); \
-    } while (0)
+/// Ask for it before the next call of HDF5, a closing one included: each forgets the reasons of the one before.
+static Status h5_status(int64_t result, const char *path, const char *doing, const char *what) {
+    return result < 0 ? h5_error(path, doing, what) : status_ok();
+}
+
+#define H5_TRY(call, file, doing, what) TRY(h5_status((call), (file)->path, (doing), (what)))
 
 /// Bring an open dataset's name into the message; call it before the next HDF5 function.
 static Status set_error(const H5File *file, H5Set set, const char *doing) {
@@ -103,18 +105,19 @@ static void free_file(H5File **file) {
     *file = NULL;
 }
 
-Status h5_create(const char *path, H5File **out) {
-    H5File *file = new_file(path);
+Status h5_create(const char *path, const char *said, H5File **out) {
+    H5File *file = new_file(said);
     file->transfer = H5Pcreate(H5P_DATASET_XFER);
     hid_t creation = H5Pcreate(H5P_FILE_CREATE), access = H5Pcreate(H5P_FILE_ACCESS);
     // Superblock 2 at most: no "open for write" flag that a kill would leave behind. netCDF-C wants
     // groups that remember the order of their links.
     H5Pset_libver_bounds(access, H5F_LIBVER_EARLIEST, H5F_LIBVER_V18);
     H5Pset_link_creation_order(creation, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED);
+    H5Pset_file_locking(access, false, true); // we hold a lock of our own: draft.h
     file->file = H5Fcreate(path, H5F_ACC_TRUNC, creation, access);
+    Status status = h5_status(file->file, said, "create", "the file");
     H5Pclose(creation);
     H5Pclose(access);
-    Status status = file->file < 0 ? h5_error(path, "create", "the file") : status_ok();
     if (status_is_ok(&status))
         *out = file;
     else
@@ -122,8 +125,21 @@ Status h5_create(const char *path, H5File **out) {
     return status;
 }
 
-Status h5_open(const char *path, const Comm *comm, H5File **out) {
-    H5File *file = new_file(path);
+/// MPI-IO keeps the reason to itself, so each rank looks before whether it may.
+static Status look_before_open(const char *path, const char *said, const Comm *comm) {
+    int file = open(path, O_RDWR | O_CLOEXEC);
+    Status status = status_ok();
+    if (file < 0)
+        status = status_make(STATUS_OUTPUT, "%s: cannot be opened by rank %d: %s", said,
+                             comm_rank(comm), strerror(errno));
+    else
+        close(file);
+    return comm_agree(comm, status);
+}
+
+Status h5_open(const char *path, const char *said, const Comm *comm, H5File **out) {
+    TRY(look_before_open(path, said, comm));
+    H5File *file = new_file(said);
     file->transfer = H5Pcreate(H5P_DATASET_XFER);
     hid_t access = H5Pcreate(H5P_FILE_ACCESS);
     H5Pset_libver_bounds(access, H5F_LIBVER_EARLIEST, H5F_LIBVER_V18);
@@ -135,12 +151,60 @@ Status h5_open(const char *path, const Comm *comm, H5File **out) {
     // vulcan) and ROMIO lose the error of a collective write: a run on a full disk would go on (tried).
     H5Pset_dxpl_mpio_collective_opt(file->transfer, H5FD_MPIO_INDIVIDUAL_IO);
     file->file = H5Fopen(path, H5F_ACC_RDWR, access);
+    Status status = h5_status(file->file, said, "open", "the file by all ranks");
     H5Pclose(access);
-    Status status = file->file < 0 ? h5_error(path, "open", "the file by all ranks") : status_ok();
     if (status_is_ok(&status))
         *out = file;
     else
         free_file(&file);
+    return status;
+}
+
+/// Read a text of the root into text[bytes]; "" if there is none. Texts may be fixed or variable.
+static void read_root_text(hid_t file, const char *name, char *text, size_t bytes) {
+    text[0] = '\0';
+    if (H5Aexists(file, name) <= 0) return;
+    hid_t attribute = H5Aopen(file, name, H5P_DEFAULT), type = text_type(0);
+    hid_t stored = attribute < 0 ? -1 : H5Aget_type(attribute);
+    char *value = NULL;
+    if (stored >= 0 && H5Tis_variable_str(stored) > 0 && H5Aread(attribute, type, &value) >= 0 &&
+        value) {
+        snprintf(text, bytes, "%s", value);
+        H5free_memory(value);
+    }
+    if (stored >= 0) H5Tclose(stored);
+    if (attribute >= 0) H5Aclose(attribute);
+    H5Tclose(type);
+}
+
+static const char NO_TRACE[] = "is there already and no trace: it stays as it is";
+
+Status h5_check_root(const char *path, const char *said, const char *name, const char *begin) {
+    H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+    REQUIRE(H5Fis_hdf5(path) > 0, STATUS_OUTPUT, "%s: %s", said, NO_TRACE);
+    hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+    H5Pset_file_locking(access, true, true); // another program that writes it has locked it
+    hid_t file = H5Fopen(path, H5F_ACC_RDONLY, access);
+    Status status = h5_status(file, said, "replace", "what is there");
+    H5Pclose(access);
+    TRY(status);
+    char text[64];
+    read_root_text(file, name, text, sizeof text);
+    H5Fclose(file);
+    REQUIRE(strncmp(text, begin, strlen(begin)) == 0, STATUS_OUTPUT, "%s: %s", said, NO_TRACE);
+    return status_ok();
+}
+
+Status h5_mend_root(const char *path, const char *name, const char *text) {
+    hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+    H5Pset_libver_bounds(access, H5F_LIBVER_EARLIEST, H5F_LIBVER_V18);
+    H5Pset_file_locking(access, false, true);
+    H5File file = {.file = H5Fopen(path, H5F_ACC_RDWR, access)};
+    Status status = h5_status(file.file, path, "open", "the file once more");
+    H5Pclose(access);
+    TRY(status);
+    status = h5_rewrite_text(&file, "/", name, text);
+    H5_TRY(H5Fclose(file.file), &file, "close", "the file");
     return status;
 }
 
@@ -165,8 +229,9 @@ Status h5_make_group(H5File *file, const char *path) {
     hid_t creation = H5Pcreate(H5P_GROUP_CREATE);
     H5Pset_link_creation_order(creation, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED);
     hid_t group = H5Gcreate2(file->file, path, H5P_DEFAULT, creation, H5P_DEFAULT);
+    Status status = h5_status(group, file->path, "make group", path);
     H5Pclose(creation);
-    H5_TRY(group, file, "make group", path);
+    TRY(status);
     H5_TRY(H5Gclose(group), file, "close group", path);
     return status_ok();
 }
@@ -211,10 +276,11 @@ Status h5_make_dataset(H5File *file, const char *path, TraceType type, const H5S
     hid_t space = space_of(shape);
     hid_t set = H5Dcreate2(file->file, path, type == TRACE_TEXT ? text : type_of(type, true), space,
                            H5P_DEFAULT, creation, H5P_DEFAULT);
+    Status status = h5_status(set, file->path, "make dataset", path);
     if (text >= 0) H5Tclose(text);
     H5Sclose(space);
     H5Pclose(creation);
-    H5_TRY(set, file, "make dataset", path);
+    TRY(status);
     H5_TRY(H5Dclose(set), file, "close dataset", path);
     return status_ok();
 }
@@ -228,18 +294,17 @@ Status h5_make_link(H5File *file, const char *path, const char *link) {
 Status h5_make_scale(H5File *file, const char *path, const char *name) {
     hid_t set = H5Dopen2(file->file, path, H5P_DEFAULT);
     H5_TRY(set, file, "open dataset", path);
-    herr_t failed = H5DSset_scale(set, name);
+    Status status =
+        h5_status(H5DSset_scale(set, name), file->path, "make a dimension scale of", path);
     H5Dclose(set);
-    H5_TRY(failed, file, "make a dimension scale of", path);
-    return status_ok();
+    return status;
 }
 
 Status h5_attach_scale(H5File *file, const char *path, int i, const char *scale) {
     hid_t set = H5Dopen2(file->file, path, H5P_DEFAULT),
           of = H5Dopen2(file->file, scale, H5P_DEFAULT);
     herr_t failed = set < 0 || of < 0 ? -1 : H5DSattach_scale(set, of, (unsigned)i);
-    Status status =
-        failed < 0 ? h5_error(file->path, "attach a dimension scale to", path) : status_ok();
+    Status status = h5_status(failed, file->path, "attach a dimension scale to", path);
     if (set >= 0) H5Dclose(set);
     if (of >= 0) H5Dclose(of);
     return status;
@@ -250,11 +315,11 @@ Status h5_put_texts(H5File *file, const char *path, const char *const text[], in
     hid_t set = H5Dopen2(file->file, path, H5P_DEFAULT);
     H5_TRY(set, file, "open dataset", path);
     hid_t type = text_type(0);
-    herr_t failed = H5Dwrite(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, text);
+    Status status = h5_status(H5Dwrite(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, text), file->path,
+                              "write", path);
     H5Tclose(type);
     H5Dclose(set);
-    H5_TRY(failed, file, "write", path);
-    return status_ok();
+    return status;
 }
 
 /// Create an attribute (n = 0: scalar) and write it.
@@ -264,12 +329,13 @@ static Status put_attribute(H5File *file, const char *path, const char *name, hi
     hid_t space = n > 0 ? H5Screate_simple(1, &size, NULL) : H5Screate(H5S_SCALAR);
     hid_t attribute = H5Acreate_by_name(file->file, path, name, file_type, space, H5P_DEFAULT,
                                         H5P_DEFAULT, H5P_DEFAULT);
+    Status status = h5_status(attribute, file->path, "make attribute", name);
     H5Sclose(space);
-    H5_TRY(attribute, file, "make attribute", name);
-    herr_t failed = H5Awrite(attribute, memory_type, values);
+    TRY(status);
+    status =
+        h5_status(H5Awrite(attribute, memory_type, values), file->path, "write attribute", name);
     H5Aclose(attribute);
-    H5_TRY(failed, file, "write attribute", name);
-    return status_ok();
+    return status;
 }
 
 Status h5_attribute_text(H5File *file, const char *path, const char *name, const char *text) {
@@ -296,7 +362,7 @@ Status h5_rewrite_text(H5File *file, const char *path, const char *name, const c
     hid_t type = text_type(0);
     hid_t attribute = H5Aopen_by_name(file->file, path, name, H5P_DEFAULT, H5P_DEFAULT);
     herr_t failed = attribute < 0 || type < 0 ? -1 : H5Awrite(attribute, type, &text);
-    Status status = failed < 0 ? h5_error(file->path, "write attribute", name) : status_ok();
+    Status status = h5_status(failed, file->path, "write attribute", name);
     if (attribute >= 0) H5Aclose(attribute);
     if (type >= 0) H5Tclose(type);
     return status;
@@ -356,23 +422,7 @@ Status h5_write(H5File *file, H5Set set, TraceType type, int rank, const int64_t
     return status;
 }
 
-Status h5_check_room(const H5File *file, int64_t bytes) {
-    struct statvfs space;
-    struct stat now;
-    struct rlimit limit;
-    if (statvfs(file->path, &space) == 0) {
-        const double free_bytes = (double)space.f_bavail * (double)space.f_frsize;
-        REQUIRE((double)bytes <= free_bytes, STATUS_OUTPUT,
-                "%s: the file system is full: %.3g MB are left, the next rows may need %.3g MB",
-                file->path, free_bytes / 1e6, (double)bytes / 1e6);
-    }
-    if (stat(file->path, &now) == 0 && getrlimit(RLIMIT_FSIZE, &limit) == 0 &&
-        limit.rlim_cur != RLIM_INFINITY)
-        REQUIRE((double)now.st_size + (double)bytes <= (double)limit.rlim_cur, STATUS_OUTPUT,
-                "%s: it may not grow beyond %.3g MB (limit on the size of files; ulimit -f)",
-                file->path, (double)limit.rlim_cur / 1e6);
-    return status_ok();
-}
+int64_t h5_open_files(void) { return (int64_t)H5Fget_obj_count(H5F_OBJ_ALL, H5F_OBJ_FILE); }
 
 const char *h5_version(char text[32]) {
     unsigned major = 0, minor = 0, release = 0;

@@ -26,10 +26,16 @@ typedef struct H5Shape {
     int gzip;                      ///< 0: no filter
 } H5Shape;
 
-/// Create a file, serial driver; the directory must exist. MPI: local.
-Status h5_create(const char *path, H5File **file);
+/// Fill an empty file, serial driver; `said` is its name in messages. MPI: local.
+Status h5_create(const char *path, const char *said, H5File **file);
 /// Open a file for writing, MPI-IO driver. MPI: collective.
-Status h5_open(const char *path, const Comm *comm, H5File **file);
+Status h5_open(const char *path, const char *said, const Comm *comm, H5File **file);
+/// Whether the root of a file has text `name` that begins with `begin`; fails if not, or if another program writes the
+/// file. MPI: local.
+Status h5_check_root(const char *path, const char *said, const char *name, const char *begin);
+/// Change a text of the root of a file that H5Files may have open but will not close: after a failure of one, the
+/// serial driver still reaches what was flushed. MPI: local.
+Status h5_mend_root(const char *path, const char *name, const char *text);
 /// Close; every H5Set must have been closed. *file becomes NULL; NULL is legal.
 Status h5_close(H5File **file);
 /// Bring everything written so far to the file system.
@@ -67,8 +73,8 @@ Status h5_extend(H5File *file, H5Set set, const H5Shape *shape, int64_t rows);
 Status h5_write(H5File *file, H5Set set, TraceType type, int rank, const int64_t first[],
                 const int64_t n[], const void *data);
 
-/// Whether the file may grow by `bytes`: space of its file system, and this process's limit. MPI: local.
-Status h5_check_room(const H5File *file, int64_t bytes);
+/// Files that this process has open, those included that could not be closed. MPI: local.
+int64_t h5_open_files(void);
 
 /// "1.10.8". Returns `text`.
 const char *h5_version(char text[32]);

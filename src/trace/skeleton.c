@@ -375,9 +375,9 @@ static Status fill_file(H5File *file, const TraceInfo *info, int nranks) {
     return describe_run(file, info, nranks);
 }
 
-Status skeleton_make(const TraceInfo *info, int nranks) {
+Status skeleton_make(const TraceInfo *info, const char *path, int nranks) {
     H5File *file = NULL;
-    TRY(h5_create(info->path, &file));
+    TRY(h5_create(path, info->path, &file));
     Status status = fill_file(file, info, nranks);
     Status closed = h5_close(&file);
     return status_is_ok(&status) ? closed : status;

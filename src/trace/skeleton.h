@@ -34,7 +34,8 @@ typedef union TraceFill {
 TraceFill skeleton_fill(TraceDataset dataset);
 
 /// Make the file.   MPI: local, on rank 0.   Fails: STATUS_OUTPUT.
+///   path        of the empty file that it becomes
 ///   nranks      for /run
-Status skeleton_make(const TraceInfo *info, int nranks);
+Status skeleton_make(const TraceInfo *info, const char *path, int nranks);
 
 #endif

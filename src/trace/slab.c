@@ -81,7 +81,7 @@ static int64_t growth_bytes(const Trace *trace, TraceDataset dataset, int64_t ol
 }
 
 /// HDF5 1.10.8 hangs when a rank cannot write the fill values of new rows (tried on a full disk). So the
-/// room is looked at before, by rank 0; all ranks get the answer.
+/// room is set aside before, by rank 0; all ranks get the answer.
 static Status check_room(Trace *trace, TraceAxis axis, int64_t n) {
     Status status = status_ok();
     if (slab_on_root(trace)) {
@@ -89,7 +89,7 @@ static Status check_room(Trace *trace, TraceAxis axis, int64_t n) {
         for (int d = 0; d < TRACE_DATASET_N; d++)
             if (trace->set[d] >= 0 && TRACE_DATASETS[d].axis[0] == axis)
                 bytes += growth_bytes(trace, d, trace->rows[axis], n);
-        status = h5_check_room(trace->file, bytes);
+        status = draft_reserve(trace->draft, bytes);
     }
     return comm_agree(trace->comm, status);
 }

@@ -6,19 +6,21 @@
 #define COLOSSIM_TRACE_SLAB_H
 
 #include "trace/columns.h"
+#include "trace/draft.h"
 #include "trace/h5.h"
 #include "trace/trace.h"
 
 struct Trace {
     const Comm *comm;
     TraceInfo info; // its pointers are not used after trace_create
+    Draft *draft;   // rank 0's; NULL elsewhere
     H5File *file;
     H5Set set[TRACE_DATASET_N], label[TRACE_AXIS_N]; // -1: not in this file
     H5Shape shape[TRACE_DATASET_N];
-    int64_t rows[TRACE_AXIS_N]; // of growing axes
-    int64_t step, committed;    // steps begun; steps in the file for good
-    bool open;                  // the last of them has no row in /steps yet
-    bool failed;
+    int64_t rows[TRACE_AXIS_N];              // of growing axes
+    int64_t step, committed;                 // steps begun; steps in the file for good
+    bool open;                               // the last of them has no row in /steps yet
+    bool failed;                             // the file may no longer be written to
     double start_s, commit_s, last_commit_s; // wall
 };
 

@@ -1,6 +1,7 @@
 #include "trace/trace.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -24,19 +25,16 @@ static Status open_sets(Trace *trace) {
     char path[SKELETON_PATH_BYTES];
     Status status = status_ok();
     for (int d = 0; d < TRACE_DATASET_N; d++) {
-        trace->set[d] = -1;
         trace->shape[d] = skeleton_shape(&trace->info, d);
         if (skeleton_has(&trace->info, TRACE_DATASETS[d].when))
             slab_keep(&status,
                       h5_open_set(trace->file, skeleton_dataset_path(d, path), &trace->set[d]));
     }
-    for (int a = 0; a < TRACE_AXIS_N; a++) {
-        trace->label[a] = -1;
+    for (int a = 0; a < TRACE_AXIS_N; a++)
         if (TRACE_AXES[a].grows && skeleton_has_axis(&trace->info, a))
             slab_keep(&status,
                       h5_open_set(trace->file, skeleton_axis_path(a, TRACE_AXES[a].home, path),
                                   &trace->label[a]));
-    }
     return status;
 }
 
@@ -55,23 +53,50 @@ static void free_trace(Trace **trace) {
     *trace = NULL;
 }
 
+static Status is_trace(const char *path, const char *said) {
+    return h5_check_root(path, said, "source", "colossim");
+}
+
+/// Rank 0's: a draft with the whole structure.
+static Status make_draft(const TraceInfo *info, int nranks, Draft **draft) {
+    const char **input = memory_alloc(LABEL, (size_t)info->nsources * sizeof *input);
+    for (int32_t i = 0; i < info->nsources; i++) input[i] = info->source[i].path;
+    Status status =
+        draft_begin(info->path, info->make_folder, input, info->nsources, is_trace, draft);
+    memory_free(LABEL, input, (size_t)info->nsources * sizeof *input);
+    if (status_is_ok(&status)) status = skeleton_make(info, draft_path(*draft), nranks);
+    return status;
+}
+
+/// The draft, opened by all ranks.
+static Status open_trace(Trace *trace) {
+    char path[DRAFT_PATH_BYTES] = "";
+    Status status = status_ok();
+    if (slab_on_root(trace)) {
+        status = make_draft(&trace->info, comm_nranks(trace->comm), &trace->draft);
+        if (status_is_ok(&status)) snprintf(path, sizeof path, "%s", draft_path(trace->draft));
+    }
+    TRY(comm_agree(trace->comm, status));
+    comm_broadcast(trace->comm, path, sizeof path, 0);
+    TRY(comm_agree(trace->comm, h5_open(path, trace->info.path, trace->comm, &trace->file)));
+    return slab_leave(trace, open_sets(trace));
+}
+
 Status trace_create(const Comm *comm, const TraceInfo *info, Trace **out) {
     CHECK(info->ntiers >= 1 && info->ntiers <= TRACE_TIERS_MAX, "%d tiers", info->ntiers);
-    Status made = status_ok();
-    if (comm_rank(comm) == 0) made = skeleton_make(info, comm_nranks(comm));
-    TRY(comm_agree(comm, made));
-    H5File *file = NULL;
-    TRY(comm_agree(comm, h5_open(info->path, comm, &file)));
     Trace *trace = memory_alloc(LABEL, sizeof *trace);
-    *trace = (Trace){.comm = comm, .info = *info, .file = file, .start_s = wall_s()};
+    *trace = (Trace){.comm = comm, .info = *info, .start_s = wall_s()};
     trace->last_commit_s = trace->start_s;
-    Status status = slab_leave(trace, open_sets(trace));
+    for (int d = 0; d < TRACE_DATASET_N; d++) trace->set[d] = -1;
+    for (int a = 0; a < TRACE_AXIS_N; a++) trace->label[a] = -1;
+    Status status = open_trace(trace);
     if (status_is_ok(&status)) {
         *out = trace;
         return status;
     }
     close_sets(trace);
     h5_close(&trace->file);
+    draft_end(&trace->draft);
     free_trace(&trace);
     return status;
 }
@@ -307,6 +332,11 @@ static bool commit_now(Trace *trace) {
     return yes;
 }
 
+/// With its first step the file takes its name; later it must still be there.
+static Status publish(Trace *trace) {
+    return trace->draft ? draft_publish(trace->draft) : status_ok();
+}
+
 static Status commit(Trace *trace) {
     const double begin = wall_s();
     const int64_t closed = trace->step - (trace->open ? 1 : 0);
@@ -315,6 +345,7 @@ static Status commit(Trace *trace) {
     const int64_t n = slab_on_root(trace) ? 1 : 0;
     TRY(slab_leave(trace, h5_write(trace->file, trace->set[TRACE_COMMITTED], TRACE_I64, 0,
                                    &(int64_t){0}, &n, &closed)));
+    if (closed > 0) TRY(slab_leave(trace, publish(trace)));
     trace->committed = closed;
     trace->last_commit_s = wall_s();
     trace->commit_s += trace->last_commit_s - begin;
@@ -328,33 +359,71 @@ Status trace_commit(Trace *trace, bool force, int64_t *committed) {
     return status;
 }
 
+/// Attributes are metadata, of which every rank writes the pages it pleases: all must hold the same. A trace that has
+/// failed takes none.
+static Status run_attribute(Trace *trace, const char *name, TraceType type, int n, void *values) {
+    if (trace->failed) return status_ok();
+    comm_broadcast(trace->comm, values, (n > 0 ? n : 1) * trace_type_bytes(type), 0);
+    return slab_leave(trace, h5_attribute(trace->file, "/run", name, type, n, values));
+}
+
 Status trace_run_double(Trace *trace, const char *name, double value) {
-    return slab_leave(trace, h5_attribute(trace->file, "/run", name, TRACE_F64, 0, &value));
+    return run_attribute(trace, name, TRACE_F64, 0, &value);
 }
 
 Status trace_run_doubles(Trace *trace, const char *name, const double values[], int n) {
-    return slab_leave(trace, h5_attribute(trace->file, "/run", name, TRACE_F64, n, values));
+    size_t bytes = (size_t)n * sizeof *values;
+    double *copy = memory_alloc(LABEL, bytes);
+    memcpy(copy, values, bytes);
+    Status status = run_attribute(trace, name, TRACE_F64, n, copy);
+    memory_free(LABEL, copy, bytes);
+    return status;
 }
 
 Status trace_run_int(Trace *trace, const char *name, int64_t value) {
-    return slab_leave(trace, h5_attribute(trace->file, "/run", name, TRACE_I64, 0, &value));
+    return run_attribute(trace, name, TRACE_I64, 0, &value);
 }
 
 Status trace_run_text(Trace *trace, const char *name, const char *text) {
-    return slab_leave(trace, h5_attribute_text(trace->file, "/run", name, text));
-}
-
-Status trace_close(Trace **trace, const char *word) {
-    if (!*trace) return status_ok();
-    Status status = status_ok();
-    // What failed once may hang the next time (a rank alone in a collective write): the file stays as committed.
-    if (!(*trace)->failed) {
-        slab_keep(&status, commit(*trace));
-        slab_keep(&status, h5_rewrite_text((*trace)->file, "/", "status", word));
-        slab_keep(&status, close_sets(*trace));
-        slab_keep(&status, h5_close(&(*trace)->file));
-        status = slab_leave(*trace, status);
-    }
-    free_trace(trace);
+    if (trace->failed) return status_ok();
+    int64_t bytes = (int64_t)strlen(text) + 1;
+    comm_broadcast(trace->comm, &bytes, sizeof bytes, 0);
+    char *copy = memory_alloc(LABEL, (size_t)bytes);
+    if (slab_on_root(trace)) memcpy(copy, text, (size_t)bytes);
+    comm_broadcast(trace->comm, copy, bytes, 0);
+    Status status = slab_leave(trace, h5_attribute_text(trace->file, "/run", name, copy));
+    memory_free(LABEL, copy, (size_t)bytes);
     return status;
 }
+
+/// The last words of a file that can be closed.
+static Status end_file(Trace *trace, const char *word) {
+    Status status = commit(trace);
+    slab_keep(&status, h5_rewrite_text(trace->file, "/", "status", word));
+    slab_keep(&status, close_sets(trace));
+    slab_keep(&status, h5_close(&trace->file));
+    if (trace->draft && draft_is_published(trace->draft))
+        slab_keep(&status, draft_check(trace->draft));
+    return slab_leave(trace, status);
+}
+
+static void mark_failed(const Draft *draft) {
+    Status ours = draft_check(draft);
+    if (draft_is_published(draft) && status_is_ok(&ours))
+        (void)h5_mend_root(draft_path(draft), "status", "failed");
+}
+
+Status trace_close(Trace **at, const char *word) {
+    Trace *trace = *at;
+    if (!trace) return status_ok();
+    Status status = status_ok();
+    if (!trace->failed) status = end_file(trace, word);
+    // What failed once may hang the next time (a rank alone in a collective write): HDF5's file stays as it was
+    // committed, and rank 0 alone reaches beside it.
+    if (trace->failed && trace->draft) mark_failed(trace->draft);
+    draft_end(&trace->draft);
+    free_trace(at);
+    return status;
+}
+
+bool trace_is_held(void) { return h5_open_files() > 0; }

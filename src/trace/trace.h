@@ -10,16 +10,19 @@
 ///              trace_write_links, trace_write_full_links, trace_write_step
 ///              trace_commit                flush, then committed_steps = rows written
 ///
-///          Nothing committed is ever written again: compressed chunks hold one step each, and
-///          uncompressed ones are filled in place. Readers cut at committed_steps; how many rows of the
-///          tables belong to a step stands in /steps/{collectives,flows,intervals}_end. The MPI-IO driver
-///          takes no file lock, so the file opens while the run is going.
+///          The file has its name from the first committed step on (draft.h). Nothing committed is ever
+///          written again: compressed chunks hold one step each, and uncompressed ones are filled in place.
+///          Readers cut at committed_steps; how many rows of the tables belong to a step stands in
+///          /steps/{collectives,flows,intervals}_end. The MPI-IO driver takes no file lock, so the file opens
+///          while the run is going.
 /// Limits.  HDF5 promises nothing about power loss; the layout was tried with SIGKILL only. Room on the file
-///          system is looked at before the file grows; a quota that runs out may still hang HDF5.
+///          system is set aside before the file grows; where that cannot be done it is only looked at, and a
+///          quota that runs out may still hang HDF5.
 ///          What may differ between equal runs (ranks, host, date, wall time) is an attribute of /run.
 /// Errors.  Everything that HDF5 refuses is STATUS_OUTPUT; all ranks get the same status.
-///          After one, only trace_close may be called; then the process must leave through MPI_Abort, not
-///          MPI_Finalize, where HDF5 1.10.8 would crash over a file that it cannot close.
+///          After one, only trace_run_* (which then do nothing) and trace_close may be called; then, if
+///          trace_is_held, the process must leave through MPI_Abort, not MPI_Finalize, where HDF5 1.10.8 would
+///          crash over a file that it cannot close.
 #ifndef COLOSSIM_TRACE_TRACE_H
 #define COLOSSIM_TRACE_TRACE_H
 
@@ -48,9 +51,10 @@ typedef struct TraceTier {
 
 /// What the file says about itself. Everything is borrowed for the call, and equal on all ranks.
 typedef struct TraceInfo {
-    const char *path;          ///< of the file; an existing one is replaced
-    const char *title;         ///< e.g. "llama3.1-405b on colossus-100k"
-    const char *job;           ///< name(s) of the jobs
+    const char *path;  ///< of the file; a trace that is there is replaced once a step is committed
+    bool make_folder;  ///< make missing folders on the way to it
+    const char *title; ///< e.g. "llama3.1-405b on colossus-100k"
+    const char *job;   ///< name(s) of the jobs
     const char *cluster;       ///< name of the topology
     const char *engine;        ///< "closed", "flow"
     const char *routing;       ///< "ecmp" ...
@@ -162,9 +166,11 @@ typedef struct TraceLoad {
 /// ceil(20 * share), at most TRACE_BINS - 1.   capacity_bytes > 0.   MPI: local.
 int trace_bin(int64_t bytes, int64_t capacity_bytes);
 
-/// Create the file with everything that is known before the first step; attribute status = "running".
+/// Create the file with everything that is known before the first step; attribute status = "running". It stands
+/// beside its place, under a lock, until the first step is committed (draft.h).
 ///   MPI: collective over `comm`, which is borrowed until trace_close; MPI_Init must have been called.
-///   Fails: STATUS_OUTPUT, naming the file and what the system said.
+///   Fails: STATUS_OUTPUT, naming the file and what the system said; also if what is at `path` is no trace, an
+///   input, or being written.
 Status trace_create(const Comm *comm, const TraceInfo *info, Trace **trace);
 
 /// Each rank its GPUs [first, first + n): consecutive physical ids; ranks must not overlap. n = 0 is legal.
@@ -206,15 +212,20 @@ Status trace_write_step(Trace *trace, const TraceStep *step);
 ///   MPI: collective.
 Status trace_commit(Trace *trace, bool force, int64_t *committed);
 
-/// An attribute of /run: what may vary between equal runs (wall times, memory).   MPI: collective.
+/// An attribute of /run: what may vary between equal runs (wall times, memory). Only rank 0's value is looked at.
+///   MPI: collective.
 Status trace_run_double(Trace *trace, const char *name, double value);
 Status trace_run_doubles(Trace *trace, const char *name, const double values[], int n); ///< n >= 1
 Status trace_run_int(Trace *trace, const char *name, int64_t value);
 Status trace_run_text(Trace *trace, const char *name, const char *text);
 
 /// Commit what is closed, set attribute status ("complete", "stopped", "failed"), close the
-/// file and free. After a failure of another trace function the file is left as it was committed (status
-/// "running"). *trace becomes NULL; NULL is legal.   MPI: collective.
+/// file and free. After a failure of another trace function the file is left as it was committed, with
+/// status "failed". Without a committed step there is no file. *trace becomes NULL; NULL is legal.
+///   MPI: collective.
 Status trace_close(Trace **trace, const char *status);
+
+/// Whether HDF5 still has a file that it could not close.   MPI: local.
+bool trace_is_held(void);
 
 #endif

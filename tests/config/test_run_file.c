@@ -235,7 +235,15 @@ static void settings_change_the_run(void **state) {
     load_good(&l, "topologies/laptop-16.yaml", "jobs/ddp-small.yaml", "seed=77");
     assert_int_equal(l.run.job[0].placement.seed, 77);
     assert_int_equal(l.run.job[0].noise.seed, 77);
+    assert_string_equal(l.run.trace.path, "output/laptop-16-ddp-small-seed=77.h5");
+    assert_true(l.run.trace.make_folder);
+    done(&l);
+    load_good(&l, "topologies/laptop-16.yaml", "jobs/ddp-small.yaml", NULL);
     assert_string_equal(l.run.trace.path, "output/laptop-16-ddp-small.h5");
+    done(&l);
+    load_good(&l, "topologies/laptop-16.yaml", "jobs/ddp-small.yaml", "trace.path=../a.h5");
+    assert_string_equal(l.run.trace.path, "../a.h5");
+    assert_false(l.run.trace.make_folder);
     done(&l);
 }
 

@@ -41,9 +41,11 @@ static void draw_edges(Scene *scene, int64_t t, int64_t ngpus) {
         GpuId src = pick(scene, ngpus);
         scene->edge[t][e] =
             (Edge){src, (src + 1 + pick(scene, ngpus - 1)) % ngpus, 1 + (int32_t)pick(scene, 3)};
+        if (pick(scene, 20) == 0) scene->edge[t][e].weight += (int32_t)pick(scene, 40);
     }
     transfer->queue_pairs = 1 + (int32_t)pick(scene, 4);
     transfer->connection = (uint64_t)pick(scene, 4);
+    transfer->queue_key = (uint64_t)(pick(scene, 2) * pick(scene, 12));
     if (pick(scene, 2)) transfer->edges.key = (uint64_t)t + 1;
 }
 

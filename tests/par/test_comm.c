@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "base/memory.h"
 #include "par_assert.h"
 
 static void comm_reductions_are_those_of_the_closed_form(void **state) {
@@ -56,6 +57,38 @@ static void comm_gathers_blocks_of_different_length_in_rank_order(void **state) 
     gathered_free(&at_zero);
 }
 
+/// Rank r's block: r bytes short of two and a half pieces, none on rank 0; byte i is a hash of both.
+static char letter(int rank, int64_t i) { return (char)((i * 2654435761 >> 13) + rank); }
+
+static bool is_large(const Gathered *all, int nranks) {
+    bool good = all->nranks == nranks;
+    for (int r = 0; good && r < nranks; r++)
+        for (int64_t i = all->first[r]; good && i < all->first[r + 1]; i++)
+            good = all->bytes[i] == letter(r, i - all->first[r]);
+    return good;
+}
+
+// Law: blocks are of any size, whatever one MPI message may hold.
+static void comm_moves_blocks_larger_than_a_message(void **state) {
+    const Comm *comm = *state;
+    const int rank = comm_rank(comm), nranks = comm_nranks(comm);
+    const int64_t most = COMM_PIECE_BYTES / 2 * 5, n = rank == 0 && nranks > 1 ? 0 : most - rank;
+    char *block = memory_alloc("test", (size_t)most);
+    for (int64_t i = 0; i < n; i++) block[i] = letter(rank, i);
+    Gathered all = comm_allgather(comm, block, n);
+    assert_all_ranks(comm, is_large(&all, nranks));
+    gathered_free(&all);
+    all = comm_gather(comm, block, n);
+    assert_all_ranks(comm, rank == 0 ? is_large(&all, nranks) : all.nranks == 0);
+    gathered_free(&all);
+    const int last = nranks - 1;
+    comm_broadcast(comm, block, most - last, last);
+    bool good = true;
+    for (int64_t i = 0; i < most - last; i++) good = good && block[i] == letter(last, i);
+    assert_all_ranks(comm, good);
+    memory_free("test", block, (size_t)most);
+}
+
 static void comm_agree_gives_the_lowest_failing_rank(void **state) {
     const Comm *comm = *state;
     Status fine = comm_agree(comm, status_ok());
@@ -89,7 +122,7 @@ static void comm_counts_agreements_and_their_bytes(void **state) {
     CommStats after = comm_stats(comm);
     gathered_free(&all);
     assert_all_ranks(comm, after.agreements - before.agreements == (alone ? 0 : 4));
-    int64_t bytes = (int64_t)(3 * sizeof(int64_t) + sizeof(int)) + 5;
+    int64_t bytes = (int64_t)(4 * sizeof(int64_t)) + 5;
     assert_all_ranks(comm, after.bytes - before.bytes == (alone ? 0 : bytes));
     assert_all_ranks(comm, alone ? after.wait_ns == 0 : after.wait_ns > before.wait_ns);
 }
@@ -101,6 +134,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test_prestate(comm_sum_u64_wraps_around, comm),
         cmocka_unit_test_prestate(comm_broadcast_copies_from_any_root, comm),
         cmocka_unit_test_prestate(comm_gathers_blocks_of_different_length_in_rank_order, comm),
+        cmocka_unit_test_prestate(comm_moves_blocks_larger_than_a_message, comm),
         cmocka_unit_test_prestate(comm_agree_gives_the_lowest_failing_rank, comm),
         cmocka_unit_test_prestate(comm_check_same_accepts_equal_values, comm),
         cmocka_unit_test_prestate(comm_counts_agreements_and_their_bytes, comm),

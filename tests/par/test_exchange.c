@@ -162,6 +162,33 @@ static void exchange_takes_puts_while_reading(void **state) {
     exchange_destroy(exchange);
 }
 
+// Law: a bundle is of any size, whatever one MPI message may hold; each rank sends each another amount.
+static void exchange_delivers_bundles_larger_than_a_message(void **state) {
+    const Comm *comm = *state;
+    Exchange *exchange = exchange_create(comm);
+    const int64_t words = COMM_PIECE_BYTES / 8 + 1000;
+    int64_t *record = memory_alloc("test", (size_t)words * sizeof *record);
+    for (int64_t i = 0; i < words; i++) record[i] = i * 3 + comm_rank(comm);
+    for (int to = 0; to < comm_nranks(comm); to++)
+        for (int k = 0; k < (to + comm_rank(comm)) % 3; k++)
+            exchange_put(exchange, to, record, (size_t)words * sizeof *record);
+    exchange_run(exchange);
+    int from, got = 0, expected = 0;
+    const void *bytes;
+    size_t n;
+    bool good = true;
+    while (exchange_next(exchange, &from, &bytes, &n)) {
+        const int64_t *word = bytes;
+        got++;
+        good = good && n == (size_t)words * sizeof *record;
+        for (int64_t i = 0; good && i < words; i++) good = word[i] == i * 3 + from;
+    }
+    for (int r = 0; r < comm_nranks(comm); r++) expected += (r + comm_rank(comm)) % 3;
+    assert_all_ranks(comm, good && got == expected);
+    memory_free("test", record, (size_t)words * sizeof *record);
+    exchange_destroy(exchange);
+}
+
 int main(int argc, char **argv) {
     Comm *comm = par_begin(&argc, &argv);
     const struct CMUnitTest tests[] = {
@@ -169,6 +196,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test_prestate(exchange_sends_one_message_per_neighbour, comm),
         cmocka_unit_test_prestate(exchanges_do_not_mix, comm),
         cmocka_unit_test_prestate(exchange_survives_ranks_out_of_step, comm),
+        cmocka_unit_test_prestate(exchange_delivers_bundles_larger_than_a_message, comm),
         cmocka_unit_test_prestate(exchange_takes_puts_while_reading, comm),
     };
     return par_end(comm, cmocka_run_group_tests_name("exchange", tests, NULL, NULL));

@@ -37,8 +37,8 @@ static void a_missing_folder_fails_on_all_ranks(void **state) {
     assert_true(everywhere(comm, strstr(status.text, "/nonexistent-folder/x.h5") != NULL));
 }
 
-// Law: closing without a step leaves a file that can be made again; closing nothing is fine.
-static void an_empty_trace_closes(void **state) {
+// Law: a trace without a step leaves no file; closing nothing is fine.
+static void an_empty_trace_leaves_nothing(void **state) {
     const Comm *comm = *state;
     const char *path = "trace_test_failure.h5";
     for (int i = 0; i < 2; i++) {
@@ -52,7 +52,7 @@ static void an_empty_trace_closes(void **state) {
     Status closed = trace_close(&none, "complete");
     assert_true(status_is_ok(&closed));
     comm_barrier(comm);
-    if (comm_rank(comm) == 0) remove(path);
+    assert_true(everywhere(comm, access(path, F_OK) != 0 && !trace_is_held()));
 }
 
 int main(int argc, char **argv) {
@@ -60,7 +60,7 @@ int main(int argc, char **argv) {
     Comm *comm = comm_create_world();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_prestate(a_missing_folder_fails_on_all_ranks, comm),
-        cmocka_unit_test_prestate(an_empty_trace_closes, comm),
+        cmocka_unit_test_prestate(an_empty_trace_leaves_nothing, comm),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     comm_destroy(comm);

@@ -242,8 +242,12 @@ int main(int argc, char **argv) {
         nanosleep(&pause, NULL);
     }
     expect(trace_run_double(trace, "wall_s", MPI_Wtime()));
-    expect(trace_run_int(trace, "peak_memory_bytes", comm_nranks(comm)));
-    expect(trace_run_text(trace, "note", "written by a test"));
+    // Every rank says another; readers.py looks for that of rank 0.
+    const double numbers[] = {comm_rank(comm), -comm_rank(comm)};
+    expect(trace_run_int(trace, "rank", comm_rank(comm)));
+    expect(trace_run_doubles(trace, "ranks", numbers, 2));
+    expect(trace_run_text(trace, "note",
+                          comm_rank(comm) == 0 ? "written by a test" : "written by another rank"));
     expect(trace_close(&trace, "complete"));
     comm_destroy(comm);
     MPI_Finalize();

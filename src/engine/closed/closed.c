@@ -57,10 +57,10 @@ static void let_go_route(Closed *closed, int32_t route) {
 }
 
 Status closed_alone_ps(Closed *closed, const Transfer *transfer, int64_t *duration_ps) {
-    TRY(price_check(transfer));
     int32_t route;
-    TRY(routes_hold(&closed->routes, transfer, &route));
-    *duration_ps = price_alone(&closed->routes, &closed->routes.at[route], transfer).alone_ps;
+    Price price;
+    TRY(price_hold(&closed->routes, transfer, &route, &price));
+    *duration_ps = price.alone_ps;
     let_go_route(closed, route);
     return status_ok();
 }
@@ -74,13 +74,13 @@ Status closed_is_private(Closed *closed, const Transfer *transfer, bool *is_priv
 }
 
 Status closed_submit(Closed *closed, const Transfer *transfer) {
-    TRY(price_check(transfer));
     CHECK(transfer->start_ps >= closed->now_ps,
           "transfer %lld starts at %lld ps, but it is %lld ps", (long long)transfer->tag,
           (long long)transfer->start_ps, (long long)closed->now_ps);
     int32_t route;
-    TRY(routes_hold(&closed->routes, transfer, &route));
-    int64_t alone_ps = price_alone(&closed->routes, &closed->routes.at[route], transfer).alone_ps;
+    Price price;
+    TRY(price_hold(&closed->routes, transfer, &route, &price));
+    int64_t alone_ps = price.alone_ps;
     if (alone_ps >= TIME_NEVER_PS - transfer->start_ps) {
         let_go_route(closed, route);
         return price_never_ends(transfer);

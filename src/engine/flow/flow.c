@@ -43,6 +43,8 @@ void flow_destroy(Flow *flow) {
     array_free(&flow->together);
     array_free(&flow->due);
     array_free(&flow->ghosts);
+    array_free(&flow->queue);
+    array_free(&flow->queues_going);
     array_free(&flow->done);
     array_free(&flow->started);
     array_free(&flow->dirty);
@@ -98,18 +100,18 @@ void flow_let_go_route(Flow *flow, int32_t route) {
 }
 
 Status flow_enter(Flow *flow, const Transfer *transfer, int32_t *out) {
-    TRY(price_check(transfer));
     CHECK(transfer->start_ps >= flow->now_ps, "transfer %lld starts at %lld ps, but it is %lld ps",
           (long long)transfer->tag, (long long)transfer->start_ps, (long long)flow->now_ps);
     int32_t route;
-    TRY(routes_hold(&flow->routes, transfer, &route));
-    Price price = price_alone(&flow->routes, &flow->routes.at[route], transfer);
+    Price price;
+    TRY(price_hold(&flow->routes, transfer, &route, &price));
     if (price.alone_ps >= TIME_NEVER_PS - transfer->start_ps) {
         flow_let_go_route(flow, route);
         return price_never_ends(transfer);
     }
     int32_t index = take_active(flow);
-    flow->active[index] = (Active){.remaining = price_work(flow->routes.rate_bits, transfer->bytes),
+    Wide work = price_work(&flow->routes, &flow->routes.at[route], transfer->bytes);
+    flow->active[index] = (Active){.remaining = work,
                                    .tag = transfer->tag,
                                    .bytes = transfer->bytes,
                                    .start_ps = transfer->start_ps,
@@ -141,10 +143,10 @@ Status flow_submit(Flow *flow, const Transfer *transfer) {
 }
 
 Status flow_alone_ps(Flow *flow, const Transfer *transfer, int64_t *duration_ps) {
-    TRY(price_check(transfer));
     int32_t route;
-    TRY(routes_hold(&flow->routes, transfer, &route));
-    *duration_ps = price_alone(&flow->routes, &flow->routes.at[route], transfer).alone_ps;
+    Price price;
+    TRY(price_hold(&flow->routes, transfer, &route, &price));
+    *duration_ps = price.alone_ps;
     flow_let_go_route(flow, route);
     return status_ok();
 }
@@ -162,6 +164,47 @@ static void release(Flow *flow, int32_t index) {
     array_push(&flow->free_active, index);
 }
 
+/// The queue of a transfer, NULL: none.
+static FlowQueue *queue_of(Flow *flow, const Active *f) {
+    int32_t queue = flow->routes.at[f->route].queue;
+    while (flow->queue.n <= queue) array_push(&flow->queue, (FlowQueue){0});
+    return queue < 0 ? NULL : &flow->queue.at[queue];
+}
+
+/// Nobody waits for the ghosts of a queue any longer.
+static void end_ghosts_of(Flow *flow, FlowQueue *queue) {
+    while (queue->ghosts > 0) {
+        int32_t ghost = queue->ghosts - 1;
+        queue->ghosts = (int32_t)flow->active[ghost].next_ghost + 1;
+        release(flow, ghost);
+    }
+}
+
+void queue_run(Flow *flow, int32_t index) {
+    FlowQueue *queue = queue_of(flow, &flow->active[index]);
+    if (!queue) return;
+    queue->nrunning++;
+    end_ghosts_of(flow, queue);
+}
+
+void queue_haunt(Flow *flow, int32_t index, int64_t until_ps) {
+    Active *f = &flow->active[index];
+    f->state = ACTIVE_GHOST;
+    f->end_ps = until_ps;
+    f->next_ghost = -1;
+    FlowQueue *queue = queue_of(flow, f);
+    if (!queue) return;
+    f->next_ghost = queue->ghosts - 1;
+    queue->ghosts = index + 1;
+}
+
+/// The last that runs has ended, or others take over what it had.
+static void queue_end(Flow *flow, const Active *f) {
+    FlowQueue *queue = queue_of(flow, f);
+    if (queue && --queue->nrunning > 0)
+        array_push(&flow->queues_going, flow->routes.at[f->route].queue);
+}
+
 static void complete(Flow *flow, int32_t index) {
     Active *f = &flow->active[index];
     const Route *route = &flow->routes.at[f->route];
@@ -169,15 +212,18 @@ static void complete(Flow *flow, int32_t index) {
     stats_complete(flow, f);
     int64_t alone_ps = f->end_ps - f->start_ps;
     if (f->bytes > 0)
-        alone_ps = price_duration_ps(price_work(flow->routes.rate_bits, f->bytes),
-                                     route->unit_bytes, f->cap);
+        alone_ps = price_duration_ps(price_work(&flow->routes, route, f->bytes), route->level_work,
+                                     f->cap);
     array_push(&flow->done, (Completion){f->tag, f->start_ps, f->end_ps, alone_ps});
     flow->nunfinished--;
-    f->state = ACTIVE_GHOST;
-    if (!f->attached || flow->spec.control_delay_ps == 0)
+    int64_t until_ps = flow->now_ps + flow->spec.control_delay_ps;
+    if (f->attached) queue_end(flow, f);
+    if (!f->attached || flow->spec.control_delay_ps == 0) {
         release(flow, index);
-    else
-        array_push(&flow->ghosts, (GhostItem){flow->now_ps + flow->spec.control_delay_ps, index});
+        return;
+    }
+    queue_haunt(flow, index, until_ps);
+    array_push(&flow->ghosts, (GhostItem){until_ps, index});
 }
 
 static void push_heap(Flow *flow, int32_t index, int64_t end_ps) {
@@ -260,6 +306,7 @@ static void start(Flow *flow, int32_t index) {
     Active *f = &flow->active[index];
     f->state = ACTIVE_RUNNING;
     if (f->bytes > 0) {
+        queue_run(flow, index);
         array_push(&flow->started, index);
         flow->nstarting_uses += flow->routes.at[f->route].nuses;
     } else if (f->end_ps == flow->now_ps) {
@@ -297,15 +344,40 @@ static void start_alone(Flow *flow) {
     flow->started.n = n;
 }
 
-static void end_ghosts(Flow *flow) {
+/// Does an entry say until when a ghost is felt, or was that over before?
+static bool ghost_holds(const Flow *flow, GhostItem ghost) {
+    const Active *f = &flow->active[ghost.transfer];
+    return f->state == ACTIVE_GHOST && f->end_ps == ghost.time_ps;
+}
+
+/// Forget leading entries that are over.
+static void trim_ghosts(Flow *flow) {
     while (flow->nghosts_gone < flow->ghosts.n &&
-           flow->ghosts.at[flow->nghosts_gone].time_ps == flow->now_ps)
-        release(flow, flow->ghosts.at[flow->nghosts_gone++].transfer);
+           !ghost_holds(flow, flow->ghosts.at[flow->nghosts_gone]))
+        flow->nghosts_gone++;
     if (flow->nghosts_gone < flow->ghosts.n / 2 + 16) return;
     int64_t left = flow->ghosts.n - flow->nghosts_gone;
     for (int64_t i = 0; i < left; i++) flow->ghosts.at[i] = flow->ghosts.at[flow->nghosts_gone + i];
     flow->ghosts.n = left;
     flow->nghosts_gone = 0;
+}
+
+/// Ghosts whose time has come, and those of queues that go on. All of a queue ended at one time.
+static void end_ghosts(Flow *flow) {
+    for (int64_t i = flow->nghosts_gone;
+         i < flow->ghosts.n && flow->ghosts.at[i].time_ps == flow->now_ps; i++) {
+        if (!ghost_holds(flow, flow->ghosts.at[i])) continue;
+        FlowQueue *queue = queue_of(flow, &flow->active[flow->ghosts.at[i].transfer]);
+        if (queue)
+            end_ghosts_of(flow, queue);
+        else
+            release(flow, flow->ghosts.at[i].transfer);
+    }
+    for (int64_t i = 0; i < flow->queues_going.n; i++) {
+        FlowQueue *queue = &flow->queue.at[flow->queues_going.at[i]];
+        if (queue->nrunning > 0) end_ghosts_of(flow, queue);
+    }
+    array_clear(&flow->queues_going);
 }
 
 static int completion_compare(const void *a, const void *b) {
@@ -339,6 +411,7 @@ static void play_instant(Flow *flow, int64_t now_ps) {
     if (!flow->mass) start_alone(flow); // else it takes one walk to do it with the others
     solve_changes(flow);
     next_end_ps(flow); // leave no stale entry at the top
+    trim_ghosts(flow);
     sort_done(flow);
 }
 

@@ -8,9 +8,10 @@
 ///          Only links that two or more users could overload enter; a transfer with room on all its
 ///          links runs at its precomputed cap. All changes of one picosecond are applied together, so their order
 ///          cannot matter. Remaining work is a 128-bit integer in rate unit x ps, settled when a
-///          rate changes. One unit of progress is routing_unit_bytes(queue_pairs) bytes of each
-///          edge of weight 1, and every phi is 1: weights then hold a transfer's queue pairs, so
-///          shares of a link are in proportion to them.
+///          rate changes. Levels are bytes a second of a stream (routes.h), so every phi of maxmin.h is in
+///          the weights.
+///          A queue pair does not wait for itself: ghosts of a queue (Transfer.queue_key) end when a transfer of it
+///          starts, or at once while another one runs. Its share is then that of the one that goes on.
 /// Limits.  Shares change at once at a start; the reaction time of congestion control is
 ///          `control_delay` for ends.
 /// Source.  Definition and water filling: maxmin.h; prices: price.h.

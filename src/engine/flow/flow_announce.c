@@ -117,9 +117,7 @@ static TransferState state_of(Flow *flow, int32_t transfer) {
     if (f->state == ACTIVE_RUNNING) settle(flow, f);
     state.remaining[0] = (int64_t)(f->remaining >> 64);
     state.remaining[1] = (int64_t)f->remaining;
-    for (int64_t i = flow->nghosts_gone; f->state == ACTIVE_GHOST && i < flow->ghosts.n; i++)
-        if (flow->ghosts.at[i].transfer == transfer)
-            state.ghost_end_ps = flow->ghosts.at[i].time_ps;
+    if (f->state == ACTIVE_GHOST) state.ghost_end_ps = f->end_ps;
     return state;
 }
 
@@ -158,9 +156,13 @@ Status flow_adopt(Flow *flow, const Transfer *transfer, const TransferState *sta
     f->start_ps = transfer->start_ps;
     f->remaining = ((Wide)state->remaining[0] << 64) | (Wide)(uint64_t)state->remaining[1];
     f->settled_ps = flow->now_ps;
-    f->sampled_bytes = f->bytes - price_bytes_left(flow->routes.rate_bits, f->remaining);
-    f->state = state->ghost_end_ps > 0 ? ACTIVE_GHOST : ACTIVE_RUNNING;
-    if (state->ghost_end_ps > 0) {
+    f->sampled_bytes =
+        f->bytes - price_bytes_left(&flow->routes, &flow->routes.at[f->route], f->remaining);
+    f->state = ACTIVE_RUNNING;
+    if (state->ghost_end_ps == 0) {
+        queue_run(flow, index);
+    } else {
+        queue_haunt(flow, index, state->ghost_end_ps);
         insert_ghost(flow, (GhostItem){state->ghost_end_ps, index});
         flow->nunfinished--;
     }

@@ -19,7 +19,7 @@ enum {
     MARGIN_DIVISOR = 64 ///< transfers stop this part below it
 };
 
-#define LEAST_SPARE (INT64_C(1) << 40) ///< more than the weights of the users of a link
+#define LEAST_SPARE (INT64_C(1) << 36) ///< more than the weights of the users of a link
 
 static Ceiling *ceiling_of(const Flow *flow, int32_t route) {
     int32_t ceiling = flow->route[route].ceiling;

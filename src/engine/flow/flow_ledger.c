@@ -4,9 +4,7 @@
 #include "engine/flow/flow_state.h"
 
 Status ledger_open(Flow *flow, const Transfer *transfer, int32_t *route, Price *price) {
-    TRY(price_check(transfer));
-    TRY(routes_hold(&flow->routes, transfer, route));
-    *price = price_alone(&flow->routes, &flow->routes.at[*route], transfer);
+    TRY(price_hold(&flow->routes, transfer, route, price));
     if (price->alone_ps < TIME_NEVER_PS - transfer->start_ps) return status_ok();
     ledger_close(flow, *route);
     return price_never_ends(transfer);

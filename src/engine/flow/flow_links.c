@@ -18,7 +18,8 @@ static int32_t *users_of(Flow *flow, LinkState *link) {
 }
 
 int32_t links_unit_load(const Flow *flow, int64_t level) {
-    Wide load = (((Wide)level << LOAD_UNIT_BITS) + flow->reference - 1) / flow->reference;
+    Wide fine = (Wide)level << (LOAD_UNIT_BITS + LOAD_FINE_BITS);
+    Wide load = (fine + flow->reference - 1) / flow->reference;
     return load < LOAD_MAX ? (int32_t)load : LOAD_MAX;
 }
 
@@ -449,8 +450,8 @@ static void dispute(Flow *flow, LinkUser user, int32_t slot) {
 }
 
 /// Do all uses of a route load their links in proportion to their weights?
-static bool loads_fit(const Route *route, int64_t unit_load) {
-    return unit_load * route->most_weight < LOAD_MAX;
+static bool loads_fit(const Route *route, int32_t unit_load) {
+    return fine_load(unit_load, route->most_weight) < LOAD_MAX;
 }
 
 /// Take the load of a transfer from the slack of its links. The uses of those that have none left into used_up[]; returns
@@ -460,7 +461,8 @@ static int32_t take_load(int32_t slack[], const RouteUse use[], int32_t n, int32
     int32_t nused_up = 0;
     for (int32_t u = 0; u < n; u++) {
         RouteUse at = use[u];
-        int32_t load = fits ? unit_load * at.weight : use_load(unit_load, at.weight);
+        int32_t load =
+            fits ? (int32_t)fine_load(unit_load, at.weight) : use_load(unit_load, at.weight);
         int32_t left = slack[at.slot] -= load;
         used_up[nused_up] = u; // without branches: who is short cannot be predicted
         nused_up += left < 0;
@@ -471,7 +473,8 @@ static int32_t take_load(int32_t slack[], const RouteUse use[], int32_t n, int32
 static void give_load(int32_t slack[], const RouteUse use[], int32_t n, int32_t unit_load,
                       bool fits) {
     for (int32_t u = 0; u < n; u++)
-        slack[use[u].slot] += fits ? unit_load * use[u].weight : use_load(unit_load, use[u].weight);
+        slack[use[u].slot] += fits ? (int32_t)fine_load(unit_load, use[u].weight)
+                                   : use_load(unit_load, use[u].weight);
 }
 
 /// Ask for what dispute() reads of the first links: who uses them lies far apart.

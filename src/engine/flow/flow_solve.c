@@ -41,7 +41,7 @@ void settle(Flow *flow, Active *f) {
     if (f->settled_ps == flow->now_ps) return;
     bool slow = f->slow;
     stats_slow_close(flow, f);
-    int64_t rate = flow->routes.at[f->route].unit_bytes * f->level;
+    int64_t rate = flow->routes.at[f->route].level_work * f->level;
     f->remaining -= (Wide)rate * (flow->now_ps - f->settled_ps);
     f->settled_ps = flow->now_ps;
     if (slow) stats_slow_open(flow, f);
@@ -50,7 +50,7 @@ void settle(Flow *flow, Active *f) {
 void requeue(Flow *flow, int32_t transfer) {
     Active *f = &flow->active[transfer];
     f->end_ps =
-        price_end_ps(flow->now_ps, f->remaining, flow->routes.at[f->route].unit_bytes, f->level);
+        price_end_ps(flow->now_ps, f->remaining, flow->routes.at[f->route].level_work, f->level);
     if (f->end_ps >= f->queued_ps) return; // the earlier entry will find the new end
     push_end(flow, transfer);
 }

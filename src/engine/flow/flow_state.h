@@ -51,6 +51,7 @@
 enum {
     NODES_IN_PLACE = 2,
     LOAD_UNIT_BITS = 14,  ///< a load unit is 2^-14 of the slowest link's capacity
+    LOAD_FINE_BITS = 10,  ///< what a weight loads is kept so much finer
     LOAD_MAX = 1 << 30,   ///< of one use
     DEBT = 1 << 29,       ///< see SlackDebt
     LONG_ROUTE_USES = 64, ///< collectives, and messages whose queue pairs spread over many links
@@ -82,8 +83,11 @@ typedef struct Active {
     int32_t next, previous; ///< attached transfers of the same route, -1 ends
     LooseWide remaining;    ///< work at settled_ps; running below its cap: charged until then
     int64_t settled_ps;
-    int64_t end_ps;    ///< running: at the present level
-    int64_t queued_ps; ///< running: earliest entry in the heap of ends
+    int64_t end_ps; ///< running: at the present level; ghost: until when it is felt at most
+    union {
+        int64_t queued_ps;  ///< running: earliest entry in the heap of ends
+        int64_t next_ghost; ///< ghost: the next of its queue, -1 ends
+    };
     int64_t tag, bytes;
     int64_t start_ps;
     int64_t sampled_bytes; ///< progress already in finished sampling intervals
@@ -118,8 +122,9 @@ typedef struct SlotUses {
 
 /// What the engine keeps of a route.
 typedef struct RouteState {
-    int32_t first;     ///< its first attached transfer + 1
-    int32_t unit_load; ///< load per weight of each of these; 0: not known yet
+    int32_t first; ///< its first attached transfer + 1
+    int32_t
+        unit_load; ///< load per weight of each of these, 2^-LOAD_FINE_BITS units; 0: not known yet
     int32_t narrowest; ///< its use of its narrowest link + 1; 0: not known yet
     /// Index in flow->ceilings + 1 while it is below the level alone, else 0.
     uint32_t ceiling : 30;
@@ -134,6 +139,12 @@ typedef struct Ceiling {
     int32_t moves; ///< since then
     int32_t route;
 } Ceiling;
+
+/// Transfers of one queue key that load links.
+typedef struct FlowQueue {
+    int32_t nrunning;
+    int32_t ghosts; ///< first of those that are felt + 1: none while one runs
+} FlowQueue;
 
 typedef struct NodeRun {
     int32_t first, n;
@@ -180,7 +191,7 @@ typedef struct LinkUser {
     int32_t transfer, weight;
 } LinkUser;
 
-/// Until when an ended transfer keeps its share.
+/// Until when an ended transfer keeps its share, at most: it may be over before.
 typedef struct GhostItem {
     int64_t time_ps;
     int32_t transfer;
@@ -233,9 +244,11 @@ struct Flow {
     ARRAY_OF(int32_t)
     together; ///< ends at together_ps, beside the heap: equal transfers end together
     int64_t together_ps;
-    ARRAY_OF(int32_t) due;      ///< start at now_ps
-    ARRAY_OF(GhostItem) ghosts; ///< in order of time, as ends are and control_delay is one
-    int64_t nghosts_gone;       ///< leading entries that are over
+    ARRAY_OF(int32_t) due;          ///< start at now_ps
+    ARRAY_OF(GhostItem) ghosts;     ///< in order of time, as ends are and control_delay is one
+    int64_t nghosts_gone;           ///< leading entries that are over
+    ARRAY_OF(FlowQueue) queue;      ///< as Routes.queue
+    ARRAY_OF(int32_t) queues_going; ///< where one has ended and another went on
 
     ARRAY_OF(Completion) done;
     int64_t ndrained;
@@ -276,9 +289,14 @@ static inline bool link_contended(const Flow *flow, int32_t slot) {
     return flow->contended[slot] > 0;
 }
 
-/// Load of a use whose route has so much per weight. Too much only where the slack is cut the same way.
+/// Load of a use whose route has so much per weight, rounded up.
+static inline int64_t fine_load(int32_t unit_load, int32_t weight) {
+    return ((int64_t)unit_load * weight + (1 << LOAD_FINE_BITS) - 1) >> LOAD_FINE_BITS;
+}
+
+/// The same, in bounds. Too much only where the slack is cut the same way.
 static inline int32_t use_load(int32_t unit_load, int32_t weight) {
-    int64_t load = (int64_t)unit_load * weight;
+    int64_t load = fine_load(unit_load, weight);
     return load < LOAD_MAX ? (int32_t)load : LOAD_MAX;
 }
 
@@ -349,7 +367,7 @@ int32_t links_take(Flow *flow, int32_t slot);
 void links_calm(Flow *flow, int32_t slot);
 /// Before a route is dropped.
 void links_forget_route(Flow *flow, int32_t route);
-/// Load per weight of transfers of that level, rounded up.
+/// Load per weight of transfers of that level, as in RouteState, rounded up.
 int32_t links_unit_load(const Flow *flow, int64_t level);
 
 // flow_ceiling.c
@@ -403,6 +421,9 @@ void stats_flush_route(Flow *flow, int32_t route);
 void stats_close_intervals(Flow *flow, int64_t to_ps);
 void stats_fini(Flow *flow);
 
+/// flow.c: a transfer that loads links runs, or is felt no longer than until_ps.
+void queue_run(Flow *flow, int32_t transfer);
+void queue_haunt(Flow *flow, int32_t transfer, int64_t until_ps);
 /// flow.c: one holder of a route less; drop the routes that nobody will ask for again.
 void flow_let_go_route(Flow *flow, int32_t route);
 /// flow.c: take in a transfer without an event for its start.

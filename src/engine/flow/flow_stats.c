@@ -75,7 +75,7 @@ void flow_step_clear(Flow *flow, int32_t step) { step_clear(&flow->steps, &flow-
 /// to the next.
 static void sample_running(Flow *flow, Active *f) {
     settle(flow, f);
-    int64_t left = price_bytes_left(flow->routes.rate_bits, f->remaining);
+    int64_t left = price_bytes_left(&flow->routes, &flow->routes.at[f->route], f->remaining);
     stats_add_period_bytes(flow, f->route, f->bytes - left - f->sampled_bytes);
     f->sampled_bytes = f->bytes - left;
 }
