@@ -51,11 +51,11 @@ class Variant:
         size, carried = float(self.bytes[0]), trace["links/link_bytes"][0]
         # The pod is the first: its leaves' uplinks come first; other pods are idle.
         self.demand = [carried[at:at + count][:len(self.bytes)] / size for at in first]
-        lost, total = trace["links/hot_lost_bytes"][0], trace["links/lost_bytes"][0].sum()
-        self.nlost, self.lost_is_all = int((lost > 0).sum()), bool(lost[lost > 0].sum() == total)
-        self.lost_bytes = total
+        delay, total = trace["links/hot_delay_ps"][0], trace["links/delay_ps"][0].sum()
+        self.nslow, self.slow_is_all = int((delay > 0).sum()), bool(delay[delay > 0].sum() == total)
+        self.delay_s = total * PS
         self.worst = [(str(trace.texts("links/hot_name")[0][i]), trace["links/hot_bytes"][0][i] / size,
-                       self.users(trace, i)) for i in range(WORST) if lost[i] > 0]
+                       self.users(trace, i)) for i in range(WORST) if delay[i] > 0]
 
     @staticmethod
     def users(trace, place):
@@ -76,14 +76,14 @@ def binomial(queue_pairs, n):
 
 
 def print_table(variants, bound):
-    head = ("", "mean", "least", "bytes/last", "share", "demand > 1", "lost bytes", "lost", "busiest")
-    units = ("", "GB/s", "GB/s", "GB/s", "of bound", "up + down", "links", "GB", "flows")
+    head = ("", "mean", "least", "bytes/last", "share", "demand > 1", "delaying", "delay", "busiest")
+    units = ("", "GB/s", "GB/s", "GB/s", "of bound", "up + down", "links", "s", "flows")
     lines = [head, units]
     for v in variants:
         crowded = [int((demand > 1 + 1e-9).sum()) for demand in v.demand]
         lines.append((v.label, f"{v.goodput.mean():.2f}", f"{v.goodput.min():.2f}", f"{v.last:.2f}",
                       f"{100 * v.goodput.mean() / bound:.1f} %", f"{crowded[0]} + {crowded[1]}",
-                      f"{v.nlost}{'' if v.lost_is_all else '+'}", f"{v.lost_bytes / 1e9:.0f}",
+                      f"{v.nslow}{'' if v.slow_is_all else '+'}", f"{v.delay_s:.1f}",
                       f"{max(demand.max() for demand in v.demand):.2f}"))
     width = [max(len(line[i]) for line in lines) for i in range(len(head))]
     print(f"\n4,096 NICs cross the spines; bound {bound:.2f} GB/s a NIC\n")
@@ -91,7 +91,7 @@ def print_table(variants, bound):
         print("  ".join(text.ljust(w) if j == 0 else text.rjust(w) for j, (text, w) in enumerate(zip(line, width))))
         if i == 1:
             print("-" * (sum(width) + 2 * len(width) - 2))
-    print("\nThe same flows crowd an uplink and the downlink behind it; bytes are lost at the first of them."
+    print("\nThe same flows crowd an uplink and the downlink behind it; the delay is counted at the first of them."
           "\n+: more, the trace keeps the 1,024 hottest."
           f"\nECMP with one queue pair: {100 * expected_share():.1f} % expected from 64 flows thrown at 64 uplinks.")
 
@@ -176,7 +176,7 @@ def draw_worst(axes, variants):
     axes.set_yticks(range(len(rows)), [name.replace("->", "\N{RIGHTWARDS ARROW}") for _, name, _, _ in rows])
     axes.invert_yaxis()
     axes.set(xlabel="demand (flows; the cable carries one)", xlim=(0, 7.4),
-             title="(d) cables that lost most bytes; colours as in (a)")
+             title="(d) cables with most delay; colours as in (a)")
     axes.grid(axis="x")
 
 

@@ -115,7 +115,7 @@ def step_row(file, step):
         row.update((name[:-len("_ps")] + "_s", float(steps[name][step]) / PS_PER_S) for name in part_columns(file))
         row.update((name, float(steps[name][step])) for name in ("tokens_per_s_gpu", "mfu_full", "mfu_causal"))
     row.update(busiest(file, step))
-    row["lost_bytes"] = int(file["links/lost_bytes"][step].sum())
+    row["link_delay_s"] = int(file["links/delay_ps"][step].sum()) / PS_PER_S
     if "flows" in file:
         row.update(goodput(file, step))
     row["fingerprint"] = int(steps["fingerprint"][step])
@@ -132,7 +132,7 @@ def summary(rows):
             continue
         if name == "fingerprint":  # of one step: the step's own
             row[name] = sum(values) % 2**64
-        elif name == "lost_bytes":
+        elif name == "link_delay_s":
             row[name] = sum(values)
         elif name.endswith("_utilisation"):
             row[name] = max(values)
@@ -216,7 +216,7 @@ AFTER_PARTS = (("goodput", "GB/s", "goodput_Bps", 1e-9, ".2f", mean),
                ("least", "GB/s", "goodput_least_Bps", 1e-9, ".2f", min),
                ("fabric", "max %", "fabric_utilisation", 100, ".1f", max),
                ("scale-up", "max %", "scale_up_utilisation", 100, ".1f", max),
-               ("lost", "GB", "lost_bytes", 1e-9, ".3f", mean), ("wall", "s", "wall_s", 1, ".1f", mean),
+               ("delay", "s", "link_delay_s", 1, ".3f", mean), ("wall", "s", "wall_s", 1, ".1f", mean),
                ("CPU", "s/rank", "cpu_s_rank0", 1, ".1f", mean))
 SHOWN_PERCENT = 0.05  # a part that is less in every case is not printed
 

@@ -251,9 +251,9 @@ static void log_rings(Dataflow *flow, int64_t end_ps) {
         int32_t use = rings_find_use(rings, span->ring, span->link);
         if (ring->state != RING_RUNNING || span->from_ps >= to_ps || use < 0) continue;
         const Routes *routes = ledger_routes(rings->ledger);
-        Wide lost = (Wide)((ring->cap - ring->level) * span->weight) * (to_ps - span->from_ps);
+        Wide delay = price_delay(ring->cap, ring->level, to_ps - span->from_ps);
         array_push(&flow->islands->slow,
-                   (SlowSpan){.lost = lost,
+                   (SlowSpan){.delay = delay,
                               .from_ps = span->from_ps,
                               .to_ps = to_ps,
                               .slot = routes_uses(routes, &routes->at[ring->route])[use].slot,
@@ -316,18 +316,18 @@ static void enter_spans(Dataflow *flow, bool by_step) {
     int64_t n = flow->islands->slow.n;
     for (int64_t i = 0; i < n;) {
         int64_t first = i, to_ps = span[i].to_ps;
-        Wide lost = 0;
+        Wide delay = 0;
         for (; i < n && span[i].slot == span[first].slot && span[i].from_ps <= to_ps &&
                (!by_step || span[i].step == span[first].step);
              i++) {
-            lost += span[i].lost;
+            delay += span[i].delay;
             if (span[i].to_ps > to_ps) to_ps = span[i].to_ps;
         }
         if (by_step)
             ledger_add_slow(ledger, span[first].step, span[first].slot, span[first].from_ps, to_ps,
-                            lost);
+                            delay);
         else
-            ledger_add_period_slow(ledger, span[first].slot, span[first].from_ps, to_ps, lost);
+            ledger_add_period_slow(ledger, span[first].slot, span[first].from_ps, to_ps, delay);
     }
 }
 

@@ -145,7 +145,7 @@ typedef struct UndoEntry {
 
 /// A stretch in which a link held transfers of a step back.
 typedef struct SlowSpan {
-    Wide lost;
+    Wide delay; ///< price_delay
     int64_t from_ps, to_ps;
     int32_t slot, step;
     int32_t island, round; ///< island -1: settled

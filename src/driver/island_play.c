@@ -80,13 +80,6 @@ static void settle(const ChannelShape *shape, IslandMessage *message, int64_t no
     message->settled_ps = now_ps;
 }
 
-static int32_t weight_on(const IslandShape *shape, int32_t c, int32_t lane) {
-    const ChannelShape *channel = &shape->channel[c];
-    for (int32_t u = channel->first_use; u < channel->first_use + channel->nuses; u++)
-        if (shape->use[u].lane == lane) return shape->use[u].weight;
-    return 0;
-}
-
 /// Log how long and how far the message of a channel has been below its cap.
 static void end_slow(Islands *islands, Island *island, int32_t c, int64_t now_ps) {
     IslandMessage *message = &island->state->message[c];
@@ -94,11 +87,10 @@ static void end_slow(Islands *islands, Island *island, int32_t c, int64_t now_ps
     int64_t from_ps = message->slow_since_ps;
     message->slow_since_ps = -1;
     if (from_ps == now_ps) return;
-    int64_t missing = (island->shape->channel[c].cap - message->level) *
-                      weight_on(island->shape, c, message->lane);
+    Wide delay = price_delay(island->shape->channel[c].cap, message->level, now_ps - from_ps);
     int32_t leader = (int32_t)island_index(islands, island);
     for (int32_t like = leader; like >= 0; like = island_next_kept(islands, island, like))
-        array_push(&islands->slow, (SlowSpan){.lost = (Wide)missing * (now_ps - from_ps),
+        array_push(&islands->slow, (SlowSpan){.delay = delay,
                                               .from_ps = from_ps,
                                               .to_ps = now_ps,
                                               .slot = islands->at[like].slot[message->lane],

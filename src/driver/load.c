@@ -5,17 +5,21 @@
 
 #include "base/check.h"
 #include "base/memory.h"
+#include "base/wide.h"
 
 static const char LABEL[] = "load.links";
 
 size_t load_sum_bytes(int32_t hot_links) {
-    return sizeof(LoadSum) + sizeof(LinkSample) * (size_t)hot_links;
+    return sizeof(LoadSum) + sizeof(HotLink) * (size_t)hot_links;
 }
 
-static bool hotter(const LinkSample *a, const LinkSample *b) {
-    if (a->lost_bytes != b->lost_bytes) return a->lost_bytes > b->lost_bytes;
-    if (a->bytes != b->bytes) return a->bytes > b->bytes;
-    return a->link < b->link;
+/// Exact: delay of each link, then bytes of each byte it could carry.
+static bool hotter(const HotLink *a, const HotLink *b) {
+    Wide x = (Wide)a->total.delay_ps * b->width, y = (Wide)b->total.delay_ps * a->width;
+    if (x != y) return x > y;
+    x = (Wide)a->total.bytes * b->capacity_Bps;
+    y = (Wide)b->total.bytes * a->capacity_Bps;
+    return x != y ? x > y : a->total.link < b->total.link;
 }
 
 /// Bytes that fit through a resource in a span.
@@ -24,20 +28,20 @@ static double room_bytes(const Cluster *cluster, LinkId link, int64_t span_ps) {
 }
 
 /// Whether a link belongs to the hottest so far.
-static inline bool is_hot(const LoadSum *sum, int32_t hot_links, const LinkSample *sample) {
+static inline bool is_hot(const LoadSum *sum, int32_t hot_links, const HotLink *link) {
     if (sum->nhot < hot_links) return true;
-    return hot_links > 0 && hotter(sample, &sum->hot[hot_links - 1]);
+    return hot_links > 0 && hotter(link, &sum->hot[hot_links - 1]);
 }
 
-static void insert_hot(LoadSum *sum, int32_t hot_links, const LinkSample *sample) {
+static void insert_hot(LoadSum *sum, int32_t hot_links, const HotLink *link) {
     int64_t i = sum->nhot < hot_links ? sum->nhot++ : sum->nhot - 1;
-    for (; i > 0 && hotter(sample, &sum->hot[i - 1]); i--) sum->hot[i] = sum->hot[i - 1];
-    sum->hot[i] = *sample;
+    for (; i > 0 && hotter(link, &sum->hot[i - 1]); i--) sum->hot[i] = sum->hot[i - 1];
+    sum->hot[i] = *link;
 }
 
 static void add_tier(TraceTierLoad *tier, const TraceTierLoad *more) {
     tier->bytes += more->bytes;
-    tier->lost_bytes += more->lost_bytes;
+    tier->delay_ps += more->delay_ps;
     tier->congested_ps += more->congested_ps;
     if (more->utilisation_max > tier->utilisation_max)
         tier->utilisation_max = more->utilisation_max;
@@ -152,8 +156,8 @@ static void raise_most(LoadClass *class, int64_t bytes) {
 static inline void add_totals(LoadClass *class, const LinkSample *sample, int64_t n) {
     TraceTierLoad *tier = class->in;
     tier->bytes += n * sample->bytes;
-    tier->lost_bytes += n * sample->lost_bytes;
-    tier->congested_ps += n * sample->congested_ps;
+    tier->delay_ps += n * sample->delay_ps;
+    tier->congested_ps += n * class->width * sample->congested_ps;
     if (sample->bytes > class->most_bytes) raise_most(class, sample->bytes);
     int bin = bin_of(class, sample->bytes);
     if (bin > 0) tier->histogram[bin] += n * class->width;
@@ -162,27 +166,30 @@ static inline void add_totals(LoadClass *class, const LinkSample *sample, int64_
 static inline void add_sample(LoadAdder *adder, uint16_t place, const LinkSample *sample) {
     if (place == PLACE_ABROAD) return;
     LoadSum *sum = adder->sum;
-    add_totals(&adder->classes.at[place - PLACE_CLASS], sample, 1);
-    if (is_hot(sum, adder->hot_links, sample)) insert_hot(sum, adder->hot_links, sample);
+    LoadClass *class = &adder->classes.at[place - PLACE_CLASS];
+    add_totals(class, sample, 1);
+    HotLink link = {*sample, class->width, class->capacity_Bps};
+    if (is_hot(sum, adder->hot_links, &link)) insert_hot(sum, adder->hot_links, &link);
 }
 
 void load_add_alike(LoadAdder *adder, const LinkSample *each, const int32_t link[], int64_t n) {
     uint16_t place = place_of(adder, link[0]);
     if (place == PLACE_UNKNOWN) place = find_place(adder, link[0]);
     if (place == PLACE_ABROAD) return;
-    add_totals(&adder->classes.at[place - PLACE_CLASS], each, n);
+    LoadClass *class = &adder->classes.at[place - PLACE_CLASS];
+    add_totals(class, each, n);
+    HotLink one = {*each, class->width, class->capacity_Bps};
     for (int64_t i = 0; i < n; i++) {
-        LinkSample one = *each;
-        one.link = link[i];
+        one.total.link = link[i];
         if (!is_hot(adder->sum, adder->hot_links, &one)) break; // nor are those after it
         insert_hot(adder->sum, adder->hot_links, &one);
     }
 }
 
-void load_add_link(LoadAdder *adder, LinkId link, int64_t bytes, int64_t lost_bytes,
+void load_add_link(LoadAdder *adder, LinkId link, int64_t bytes, int64_t delay_ps,
                    int64_t congested_ps) {
-    if (bytes == 0 && lost_bytes == 0 && congested_ps == 0) return;
-    load_add(adder, &(LinkSample){link, bytes, lost_bytes, congested_ps}, 1);
+    if (bytes == 0 && delay_ps == 0 && congested_ps == 0) return;
+    load_add(adder, &(LinkSample){link, bytes, delay_ps, congested_ps}, 1);
 }
 
 /// Places of all, then sums of all: what the places wait for memory they wait for together.
@@ -214,15 +221,17 @@ void load_merge(const LoadSum *other, int32_t hot_links, LoadSum *sum) {
         if (is_hot(sum, hot_links, &other->hot[i])) insert_hot(sum, hot_links, &other->hot[i]);
 }
 
-static void describe(const Cluster *cluster, const LinkSample *sample, int64_t span_ps,
+static void describe(const Cluster *cluster, const HotLink *link, int64_t span_ps,
                      TraceHotLink *hot) {
+    const LinkSample *sample = &link->total;
     double room = room_bytes(cluster, sample->link, span_ps);
     *hot = (TraceHotLink){
         .link = sample->link,
         .tier = cluster_link_tier(cluster, sample->link),
         .direction = (int32_t)cluster_link_direction(cluster, sample->link),
         .utilisation = room > 0 ? (double)sample->bytes / room : 0,
-        .lost_bytes = sample->lost_bytes,
+        .width = link->width,
+        .delay_ps = sample->delay_ps,
         .bytes = sample->bytes,
         .congested_ps = sample->congested_ps,
     };

@@ -1,8 +1,9 @@
 /// load.h: from totals of links to what the trace holds of a step or an interval: tiers, histograms, hottest links.
 ///
 /// Idea.    Each rank sums the links it owns (those whose first GPU below lives there); sums of ranks merge exactly, since
-///          they are integers and the hottest links are a total order: most lost bytes, then most bytes, then least id. So
-///          links may come in any order. A link may be a bundle (spray, adaptive): its bytes spread evenly over its links.
+///          they are integers and the hottest links are a total order: most delay, then highest utilisation, then least id. So
+///          links may come in any order. A link may be a bundle (spray, adaptive): it counts as its links, over which its
+///          bytes and delay spread evenly, and which are all congested when it is.
 ///          An adder keeps what a link would otherwise have to be asked each time: its class, which is the tier,
 ///          direction, capacity and width it shares with thousands of others, in 2 bytes a link; and for each class the
 ///          most bytes of every bin of the histogram, so that a link costs one multiplication and no division.
@@ -15,13 +16,19 @@
 #include "par/partition.h"
 #include "trace/trace.h"
 
+/// One of the hottest: a link, or a bundle of `width` links that are as hot.
+typedef struct HotLink {
+    LinkSample total;
+    int64_t width, capacity_Bps;
+} HotLink;
+
 /// Part of a span's load; plain bytes, so that ranks can hand it over.
 typedef struct LoadSum {
     int64_t start_ps, end_ps;
     TraceTierLoad tier[TRACE_TIERS_MAX]
                       [TRACE_DIRECTIONS]; ///< idle links not counted in histogram[0]
     int64_t nhot;
-    LinkSample hot[]; ///< [hot_links], hottest first
+    HotLink hot[]; ///< [hot_links], hottest first
 } LoadSum;
 
 /// Who owns which link.
@@ -69,9 +76,9 @@ void load_adder_into(LoadAdder *adder, LoadSum *sum);
 /// hotness are of the total, so parts of a link's bytes must have been added up before. Links of other ranks are left
 /// out here, and need not be by the caller. Order is free.
 ///   link                              0 .. cluster_nresources - 1
-///   bytes, lost_bytes, congested_ps   as in LinkSample, >= 0; all 0 is legal and adds nothing
+///   bytes, delay_ps, congested_ps   as in LinkSample, >= 0; all 0 is legal and adds nothing
 ///   MPI: local.   Cost: about 15 ns; the first time for a link about 100 ns.
-void load_add_link(LoadAdder *adder, LinkId link, int64_t bytes, int64_t lost_bytes,
+void load_add_link(LoadAdder *adder, LinkId link, int64_t bytes, int64_t delay_ps,
                    int64_t congested_ps);
 /// The same for sample[n], of which each has something that is not 0.
 void load_add(LoadAdder *adder, const LinkSample sample[], int64_t n);

@@ -258,7 +258,7 @@ static void summarise_links(const TraceLoad *load, int32_t ntiers, StepSummary *
     for (int32_t tier = 0; tier < ntiers; tier++)
         for (int d = 0; d < TRACE_DIRECTIONS; d++) {
             const TraceTierLoad *sum = &load->tier[tier][d];
-            summary->lost_bytes[tier] += sum->lost_bytes;
+            summary->delay_ps[tier] += sum->delay_ps;
             if (sum->utilisation_max > summary->utilisation_max[tier])
                 summary->utilisation_max[tier] = sum->utilisation_max;
         }
@@ -266,7 +266,8 @@ static void summarise_links(const TraceLoad *load, int32_t ntiers, StepSummary *
     memcpy(summary->hottest, load->hot[0].name, sizeof summary->hottest);
     summary->hottest[sizeof summary->hottest - 1] = '\0';
     summary->hottest_utilisation = load->hot[0].utilisation;
-    summary->hottest_lost_bytes = load->hot[0].lost_bytes;
+    summary->hottest_delay_ps = load->hot[0].delay_ps;
+    summary->hottest_width = load->hot[0].width;
 }
 
 /// Bytes of the physical links [first, first + n).

@@ -20,11 +20,11 @@ typedef struct StepSummary {
     double mean_part_ps[TRACE_PART_N];
     double tokens_per_s_gpu, mfu_full, mfu_causal;
     uint64_t fingerprint;
-    int64_t lost_bytes[TRACE_TIERS_MAX]; ///< rank 0 only, both directions
+    int64_t delay_ps[TRACE_TIERS_MAX]; ///< rank 0 only, both directions
     double utilisation_max[TRACE_TIERS_MAX];
     char hottest[TRACE_NAME_CHARS];
     double hottest_utilisation;
-    int64_t hottest_lost_bytes;
+    int64_t hottest_delay_ps, hottest_width;
 } StepSummary;
 
 /// What the trace was told of a step, for the next if that is the same: rank 0 has it whole.

@@ -29,16 +29,32 @@ static void print_parts(FILE *out, const StepSummary *step) {
     }
 }
 
+/// A time for a column: milliseconds, or seconds where these have grown long.
+static void print_time(FILE *out, int width, double time_ps) {
+    if (time_ps < 1e13)
+        fprintf(out, "%*.3f ms", width, ms(time_ps));
+    else
+        fprintf(out, "%*.3f s ", width, time_ps / 1e12);
+}
+
 static void print_tiers(FILE *out, const Recorder *recorder, const StepSummary *step) {
     const ClusterSpec *spec = cluster_spec(recorder->cluster);
-    fprintf(out, "\n  %-10s %18s %22s\n", "tier", "busiest link", "bytes lost to sharing");
-    for (int32_t tier = 0; tier <= spec->ntiers; tier++)
-        fprintf(out, "  %-10s %17.1f%% %18.3f GB\n",
-                tier == 0 ? "scale-up" : spec->tier[tier - 1].name,
-                100 * step->utilisation_max[tier], (double)step->lost_bytes[tier] / 1e9);
-    if (step->hottest[0])
-        fprintf(out, "  hottest: %s, %.1f%% of the step, %.3f GB lost\n", step->hottest,
-                100 * step->hottest_utilisation, (double)step->hottest_lost_bytes / 1e9);
+    const JobSpec *job = &recorder->run->job[0];
+    fprintf(out, "\n  %-10s %18s %22s\n", "tier", "busiest link", "delay of transfers");
+    for (int32_t tier = 0; tier <= spec->ntiers; tier++) {
+        bool lacks_tp = tier == 0 && job->kind == JOB_TRAINING && job->parallel.size[DIM_TP] > 1;
+        fprintf(out, "  %-10s %17.1f%% ", tier == 0 ? "scale-up" : spec->tier[tier - 1].name,
+                100 * step->utilisation_max[tier]);
+        print_time(out, 19, (double)step->delay_ps[tier]);
+        fprintf(out, "%s\n", lacks_tp ? "  without tensor-parallel traffic" : "");
+    }
+    if (!step->hottest[0]) return;
+    bool bundle = step->hottest_width > 1;
+    fprintf(out, "  hottest: %s, ", step->hottest);
+    if (bundle) fprintf(out, "%lld links, each ", (long long)step->hottest_width);
+    fprintf(out, "%.1f%% of the step, delay ", 100 * step->hottest_utilisation);
+    print_time(out, 0, (double)step->hottest_delay_ps / (double)step->hottest_width);
+    fputc('\n', out);
 }
 
 static void print_title(FILE *out, const Recorder *recorder) {

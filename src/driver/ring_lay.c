@@ -15,8 +15,8 @@ typedef struct Bare {
 } Bare;
 
 /// Cover [from, to) with a link: what was bare there becomes spans.
-static void cover(Rings *rings, Bare *bare, int32_t r, int64_t link, int32_t weight,
-                  int64_t from_ps, int64_t to_ps) {
+static void cover(Rings *rings, Bare *bare, int32_t r, int64_t link, int64_t from_ps,
+                  int64_t to_ps) {
     array_clear(&bare->scratch);
     bool hit = false;
     for (int64_t i = 0; i < bare->part.n; i++) {
@@ -28,7 +28,7 @@ static void cover(Rings *rings, Bare *bare, int32_t r, int64_t link, int32_t wei
             continue;
         }
         hit = true;
-        array_push(&rings->span, (RingSpan){begin_ps, end_ps, link, r, weight});
+        array_push(&rings->span, (RingSpan){begin_ps, end_ps, link, r});
         if (part.from_ps < begin_ps) array_push(&bare->scratch, (Stretch){part.from_ps, begin_ps});
         if (end_ps < part.to_ps) array_push(&bare->scratch, (Stretch){end_ps, part.to_ps});
     }
@@ -43,13 +43,12 @@ static void cover_noted(Rings *rings, Bare *bare, int32_t r, RouteUse use) {
     int64_t level = rings->ring.at[r].level, link = ledger_routes(rings->ledger)->link[use.slot];
     for (int32_t b = islands->slot_bind.at[use.slot]; b > 0; b = islands->bind.at[b - 1].next) {
         const BindSpan *bind = &islands->bind.at[b - 1];
-        if (bind->level == level)
-            cover(rings, bare, r, link, use.weight, bind->from_ps, bind->to_ps);
+        if (bind->level == level) cover(rings, bare, r, link, bind->from_ps, bind->to_ps);
     }
     SlotLane where = islands->slot_lane.at[use.slot];
     if (where.bound == 0) return;
     const BoundLane *bound = &islands->at[where.island].bound.at[where.bound - 1];
-    if (bound->level == level) cover(rings, bare, r, link, use.weight, bound->since_ps, INT64_MAX);
+    if (bound->level == level) cover(rings, bare, r, link, bound->since_ps, INT64_MAX);
 }
 
 /// Lay what the islands of this rank say over the window, links in order.
@@ -63,7 +62,7 @@ static void lay_own(Rings *rings, Bare *bare, int32_t r) {
     for (int32_t u = 0; u < route->nuses && bare->part.n > 0; u++) {
         int32_t slot = uses[u].slot;
         if (u == ring->static_use)
-            cover(rings, bare, r, routes->link[slot], uses[u].weight, INT64_MIN, INT64_MAX);
+            cover(rings, bare, r, routes->link[slot], INT64_MIN, INT64_MAX);
         else if (slot < noted && islands->slot_notes.at[slot] != 0)
             cover_noted(rings, bare, r, uses[u]);
     }
@@ -105,8 +104,7 @@ static int64_t lay_all(Rings *rings, Bare *bare, int64_t from_ps, int64_t to_ps)
         if (!is_held(&rings->ring.at[r])) continue;
         begin_bare(bare, from_ps, to_ps);
         for (; i < all.n && all.at[i].ring == r; i++)
-            cover(rings, bare, r, all.at[i].link, all.at[i].weight, all.at[i].from_ps,
-                  all.at[i].to_ps);
+            cover(rings, bare, r, all.at[i].link, all.at[i].from_ps, all.at[i].to_ps);
         if (bare->part.n > 0 && bare->part.at[0].from_ps < bare_ps)
             bare_ps = bare->part.at[0].from_ps;
     }

@@ -47,7 +47,7 @@ typedef struct RingSlot {
 typedef struct RingSpan {
     int64_t from_ps, to_ps;
     int64_t link;
-    int32_t ring, weight;
+    int32_t ring;
 } RingSpan;
 
 typedef ARRAY_OF(RingSpan) RingSpans;

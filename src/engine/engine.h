@@ -91,7 +91,8 @@ typedef struct EngineSizes {
 typedef struct LinkSample {
     LinkId link;
     int64_t bytes;
-    int64_t lost_bytes;   ///< what those it was the bottleneck of would carry more at alone-rate
+    int64_t
+        delay_ps; ///< what transfers lost in time while it was their bottleneck: over all links, actual less alone
     int64_t congested_ps; ///< time it was the bottleneck of a transfer below its alone-rate
 } LinkSample;
 

@@ -6,7 +6,8 @@ Wide price_work(const Routes *routes, const Route *route, int64_t bytes) {
     return ((Wide)bytes * route->fullest << routes->rate_bits) * PS_PER_S;
 }
 
-int64_t price_whole_bytes(int32_t rate_bits, Wide work) {
+/// Bytes that `work` >= 0 of one byte a level is worth, rounded down.
+static int64_t whole_bytes(int32_t rate_bits, Wide work) {
     enum { TWOS = 12 }; // 10^12 is 5^12 * 2^12, and rounding down twice rounds down once
     _Static_assert(PS_PER_S >> TWOS << TWOS == PS_PER_S, "2^12 divides a second");
     UWide scaled = (UWide)work >> (rate_bits + TWOS);
@@ -16,7 +17,7 @@ int64_t price_whole_bytes(int32_t rate_bits, Wide work) {
 
 int64_t price_bytes_left(const Routes *routes, const Route *route, Wide work) {
     if (work <= 0) return 0;
-    int64_t left = price_whole_bytes(routes->rate_bits, work + price_work(routes, route, 1) - 1);
+    int64_t left = whole_bytes(routes->rate_bits, work + price_work(routes, route, 1) - 1);
     return route->fullest == 1 ? left : left / route->fullest; // rounding twice rounds once
 }
 
@@ -31,6 +32,10 @@ int64_t price_duration_ps(Wide work, int64_t level_work, int64_t level) {
 int64_t price_end_ps(int64_t now_ps, Wide work, int64_t level_work, int64_t level) {
     int64_t left_ps = price_duration_ps(work, level_work, level);
     return left_ps < TIME_NEVER_PS - now_ps ? now_ps + left_ps : TIME_NEVER_PS;
+}
+
+Wide price_delay(int64_t cap, int64_t level, int64_t span_ps) {
+    return (Wide)(((UWide)(cap - level) << PRICE_DELAY_BITS) / (UWide)cap) * span_ps;
 }
 
 static Price price_alone(const Routes *routes, const Route *route, const Transfer *transfer) {

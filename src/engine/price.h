@@ -24,14 +24,17 @@ typedef struct Price {
 
 /// Work of `bytes` of progress on a route.
 Wide price_work(const Routes *routes, const Route *route, int64_t bytes);
-/// Whole bytes that `work` >= 0 of a link is worth, rounded down.
-int64_t price_whole_bytes(int32_t rate_bits, Wide work);
 /// Bytes of progress that `work` is worth, rounded up; 0 for work < 0. What is left of a transfer, in whole bytes.
 int64_t price_bytes_left(const Routes *routes, const Route *route, Wide work);
 /// Time for `work` >= 0 at `level`, rounded up; TIME_NEVER_PS if that is longer than a run can last.
 int64_t price_duration_ps(Wide work, int64_t level_work, int64_t level);
 /// When `work` left at now_ps is done at `level`; TIME_NEVER_PS if it does not end.
 int64_t price_end_ps(int64_t now_ps, Wide work, int64_t level_work, int64_t level);
+/// Time that a transfer loses in span_ps at `level`, where its cap is the level it has alone: span * (1 - level / cap),
+/// in 2^-PRICE_DELAY_BITS ps. It is linear in the span, so that sums are the same however spans are cut; over the life of
+/// a transfer it is the time it took more than alone, to 2 ps and 1 ps a second.
+Wide price_delay(int64_t cap, int64_t level, int64_t span_ps);
+enum { PRICE_DELAY_BITS = 40 };
 /// Hold the route of a transfer (routes_hold) and price it. Zero bytes: the rounds alone.
 ///   Fails: as routes_hold; STATUS_RANGE for a transfer outside the arithmetic (bytes, rounds, times).
 Status price_hold(Routes *routes, const Transfer *transfer, int32_t *route, Price *price);

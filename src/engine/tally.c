@@ -86,10 +86,10 @@ void tally_slow_open(Tally *tally, const Routes *routes, int32_t slot, int64_t n
     if (link->count++ == 0) link->congested_ps -= now_ps;
 }
 
-void tally_slow_close(Tally *tally, int32_t slot, int64_t now_ps, Wide lost) {
+void tally_slow_close(Tally *tally, int32_t slot, int64_t now_ps, Wide delay) {
     SlowLink *link = &tally->slow[tally->slow_at[slot] - 1];
     if (--link->count == 0) link->congested_ps += now_ps;
-    link->lost += lost;
+    link->delay += delay;
 }
 
 static LinkSample sample_slot(const Tally *tally, const Routes *routes, int64_t slot,
@@ -104,7 +104,7 @@ static LinkSample sample_slot(const Tally *tally, const Routes *routes, int64_t 
     }
     if (slot < tally->nslots && tally->slow_at[slot] > 0) {
         const SlowLink *slow = &tally->slow[tally->slow_at[slot] - 1];
-        sample.lost_bytes = price_whole_bytes(routes->rate_bits, slow->lost);
+        sample.delay_ps = (int64_t)(slow->delay >> PRICE_DELAY_BITS);
         sample.congested_ps = slow->congested_ps + (slow->count > 0 ? now_ps : 0);
     }
     return sample;
@@ -142,7 +142,7 @@ void tally_put(const Tally *tally, const Routes *routes, int64_t index, int64_t 
         for (uint64_t bits = tally->used[word]; bits != 0;) {
             int64_t slot = next_slot(word, &bits);
             LinkSample next = sample_slot(tally, routes, slot, now_ps);
-            if (next.bytes == 0 && next.lost_bytes == 0 && next.congested_ps == 0) continue;
+            if (next.bytes == 0 && next.delay_ps == 0 && next.congested_ps == 0) continue;
             if (slot < routes->alike_at.n && routes->alike_at.at[slot] > 0)
                 put_alike(routes, &routes->alike.at[routes->alike_at.at[slot] - 1], index, &next,
                           sink);
@@ -174,7 +174,7 @@ void tally_restart(Tally *tally, int64_t now_ps) {
         SlowLink link = tally->slow[i];
         tally->slow_at[link.slot] = link.count > 0 ? (int32_t)kept + 1 : 0;
         if (link.count == 0) continue;
-        link.lost = 0;
+        link.delay = 0;
         link.congested_ps = -now_ps;
         tally->slow[kept++] = link;
         mark(tally->used, link.slot);

@@ -15,7 +15,7 @@
 ///          A step and an interval together: 32 to 40 bytes, and at most 64 for each slow link.
 /// Limits.  Bytes are counted on this rank's links alone (routes_set_owner).
 ///          A link's total is rounded down once per unit_bytes in use (not at all if unit_bytes
-///          divides the bytes); lost bytes are rounded down.
+///          divides the bytes); delays are rounded down.
 #ifndef COLOSSIM_ENGINE_TALLY_H
 #define COLOSSIM_ENGINE_TALLY_H
 
@@ -25,7 +25,7 @@
 
 /// Open while count > 0; then -(start of the open stretch) is included in congested_ps.
 typedef struct SlowLink {
-    Wide lost; ///< work, as in price.h: exact however the stretches are cut
+    Wide delay; ///< price_delay: exact however the stretches are cut
     int64_t congested_ps;
     int32_t count;
     int32_t slot;
@@ -53,7 +53,7 @@ typedef struct Tally {
 /// Add `bytes` of progress on this rank's links of a route.
 void tally_add_route(Tally *tally, const Routes *routes, const Route *route, int64_t bytes);
 void tally_slow_open(Tally *tally, const Routes *routes, int32_t slot, int64_t now_ps);
-void tally_slow_close(Tally *tally, int32_t slot, int64_t now_ps, Wide lost);
+void tally_slow_close(Tally *tally, int32_t slot, int64_t now_ps, Wide delay);
 /// Totals of all links with any, to `sink` under `index`.
 ///   Cost: a few ns for each link with totals, and what the sink does.
 void tally_put(const Tally *tally, const Routes *routes, int64_t index, int64_t now_ps,

@@ -106,8 +106,9 @@ typedef enum TraceCollectiveKind {
     X(FLOWS, "flows", TRACE_IF_TRAFFIC, "slowdown",                                              \
       "One row a flow of a traffic job, in the order of the job.")                               \
     X(LINKS, "links", TRACE_ALWAYS, "utilisation_max",                                           \
-      "Load and congestion of the links, per step: tiers, and the hottest links by name.")       \
-    X(INTERVALS, "intervals", TRACE_ALWAYS, "lost_bytes",                                        \
+      "Load and congestion of the links, per step: tiers, and the hottest links by name. "       \
+      "Tensor-parallel traffic is priced alone on the scale-up links and is in none of this.")   \
+    X(INTERVALS, "intervals", TRACE_ALWAYS, "delay_ps",                                          \
       "Load and congestion of the links in time, per sampling interval. Intervals follow each "  \
       "other without gaps; one ends early with the gradient norm of a training step, or with a " \
       "repetition of traffic, and the next begins.")
@@ -133,8 +134,8 @@ typedef enum TraceGroup {
     X(BIN, "utilisation_bin", INTERVALS, false,                                                \
       "Upper edge of a bin of utilisation; the first bin holds idle links only.")              \
     X(HOT, "hot", LINKS, false,                                                                \
-      "Place among the hottest links, 0 the hottest (most lost bytes, then most bytes, then "  \
-      "lowest id).")                                                                           \
+      "Place among the hottest links, 0 the hottest (most delay, then highest utilisation, "   \
+      "then lowest id; a bundle is one place, and as hot as each of its links).")              \
     X(TRAFFIC, "traffic", LINKS, false,                                                        \
       "What bytes are for: a flow of a traffic job, or a dimension of parallelism.")           \
     X(USER, "user", LINKS, false,                                                              \
@@ -241,8 +242,8 @@ typedef enum TraceFlags {
     X(LINKS_CAPACITY, LINKS, "capacity_Bps", I64, "B s-1", PLAIN, ALWAYS, "Goodput of one healthy link, one direction.", TRACE_AXES1(TIER)) \
     X(LINKS_FIRST, LINKS, "first_link", I64, "1", PLAIN, ALWAYS, "Id of the first link; ids of a tier and direction are consecutive.", TRACE_AXES2(TIER, DIRECTION)) \
     X(LINKS_BYTES, LINKS, "bytes", I64, "B", PLAIN, ALWAYS, "Bytes carried by all links of the tier and direction.", TRACE_AXES3(STEP, TIER, DIRECTION)) \
-    X(LINKS_LOST, LINKS, "lost_bytes", I64, "B", PLAIN, ALWAYS, "What transfers would have carried more, had the link that bound them not been shared.", TRACE_AXES3(STEP, TIER, DIRECTION)) \
-    X(LINKS_CONGESTED, LINKS, "congested_ps", I64, "ps", PLAIN, ALWAYS, "Time a link was what bound a transfer below its rate alone, summed over links.", TRACE_AXES3(STEP, TIER, DIRECTION)) \
+    X(LINKS_DELAY, LINKS, "delay_ps", I64, "ps", PLAIN, ALWAYS, "What transfers lost in time (actual less alone), each while a link here was what bound it: over all tiers and directions, the sum over all transfers.", TRACE_AXES3(STEP, TIER, DIRECTION)) \
+    X(LINKS_CONGESTED, LINKS, "congested_ps", I64, "ps", PLAIN, ALWAYS, "Time a link was what bound a transfer below its rate alone, summed over links; those of a bundle are at once.", TRACE_AXES3(STEP, TIER, DIRECTION)) \
     X(LINKS_MEAN, LINKS, "utilisation_mean", F64, "1", PLAIN, ALWAYS, "bytes / (links * capacity * duration).", TRACE_AXES3(STEP, TIER, DIRECTION)) \
     X(LINKS_MAX, LINKS, "utilisation_max", F64, "1", PLAIN, ALWAYS, "Of the busiest link over the whole step.", TRACE_AXES3(STEP, TIER, DIRECTION)) \
     X(LINKS_HISTOGRAM, LINKS, "histogram", I64, "1", PLAIN, ALWAYS, "Links per bin of utilisation over the whole step.", TRACE_AXES4(STEP, TIER, DIRECTION, BIN)) \
@@ -250,9 +251,10 @@ typedef enum TraceFlags {
     X(LINKS_HOT_TIER, LINKS, "hot_tier", I8, "1", PLAIN, ALWAYS, "Hottest links: index on the tier axis; -1: none.", TRACE_AXES2(STEP, HOT)) \
     X(LINKS_HOT_DIRECTION, LINKS, "hot_direction", I8, "1", DIRECTION_FLAGS, ALWAYS, "Hottest links: direction.", TRACE_AXES2(STEP, HOT)) \
     X(LINKS_HOT_BYTES, LINKS, "hot_bytes", I64, "B", MISSING, ALWAYS, "Hottest links: bytes carried.", TRACE_AXES2(STEP, HOT)) \
-    X(LINKS_HOT_LOST, LINKS, "hot_lost_bytes", I64, "B", MISSING, ALWAYS, "Hottest links: lost bytes.", TRACE_AXES2(STEP, HOT)) \
+    X(LINKS_HOT_DELAY, LINKS, "hot_delay_ps", I64, "ps", MISSING, ALWAYS, "Hottest links: what transfers lost in time while it bound them.", TRACE_AXES2(STEP, HOT)) \
+    X(LINKS_HOT_WIDTH, LINKS, "hot_width", I64, "1", MISSING, ALWAYS, "Hottest links: 1, or the links of a bundle (spray, adaptive), over which bytes and delay spread evenly.", TRACE_AXES2(STEP, HOT)) \
     X(LINKS_HOT_CONGESTED, LINKS, "hot_congested_ps", I64, "ps", MISSING, ALWAYS, "Hottest links: congested time.", TRACE_AXES2(STEP, HOT)) \
-    X(LINKS_HOT_UTILISATION, LINKS, "hot_utilisation", F64, "1", PLAIN, ALWAYS, "Hottest links: bytes / (capacity * duration).", TRACE_AXES2(STEP, HOT)) \
+    X(LINKS_HOT_UTILISATION, LINKS, "hot_utilisation", F64, "1", PLAIN, ALWAYS, "Hottest links: bytes / (capacity * duration), the capacity of hot_width links.", TRACE_AXES2(STEP, HOT)) \
     X(LINKS_HOT_TRAFFIC, LINKS, "hot_traffic_bytes", I64, "B", MISSING, ALWAYS, "Hottest links: bytes by what they are for.", TRACE_AXES3(STEP, HOT, TRAFFIC)) \
     X(LINKS_USER_TRAFFIC, LINKS, "user_traffic", I8, "1", TRAFFIC_FLAGS, ALWAYS, "Users of the hottest links: what for; -1: none.", TRACE_AXES3(STEP, HOT, USER)) \
     X(LINKS_USER_SOURCE, LINKS, "user_source", I64, "1", PLAIN, ALWAYS, "Users of the hottest links: GPU that sends; -1: none.", TRACE_AXES3(STEP, HOT, USER)) \
@@ -264,14 +266,15 @@ typedef enum TraceFlags {
     X(INTERVALS_START, INTERVALS, "start_ps", I64, "ps", PLAIN, ALWAYS, "Start of the interval.", TRACE_AXES1(INTERVAL)) \
     X(INTERVALS_END, INTERVALS, "end_ps", I64, "ps", PLAIN, ALWAYS, "End of the interval.", TRACE_AXES1(INTERVAL)) \
     X(INTERVALS_BYTES, INTERVALS, "bytes", I64, "B", PLAIN, ALWAYS, "Bytes carried by all links of the tier and direction.", TRACE_AXES3(INTERVAL, TIER, DIRECTION)) \
-    X(INTERVALS_LOST, INTERVALS, "lost_bytes", I64, "B", PLAIN, ALWAYS, "As in /links.", TRACE_AXES3(INTERVAL, TIER, DIRECTION)) \
+    X(INTERVALS_DELAY, INTERVALS, "delay_ps", I64, "ps", PLAIN, ALWAYS, "As in /links.", TRACE_AXES3(INTERVAL, TIER, DIRECTION)) \
     X(INTERVALS_CONGESTED, INTERVALS, "congested_ps", I64, "ps", PLAIN, ALWAYS, "As in /links, summed over links.", TRACE_AXES3(INTERVAL, TIER, DIRECTION)) \
     X(INTERVALS_HISTOGRAM, INTERVALS, "histogram", I64, "1", PLAIN, ALWAYS, "Links per bin of utilisation over the interval.", TRACE_AXES4(INTERVAL, TIER, DIRECTION, BIN)) \
     X(INTERVALS_HOT_LINK, INTERVALS, "hot_link", I64, "1", PLAIN, ALWAYS, "Hottest links of the interval: id; -1: none.", TRACE_AXES2(INTERVAL, HOT)) \
     X(INTERVALS_HOT_TIER, INTERVALS, "hot_tier", I8, "1", PLAIN, ALWAYS, "Hottest links: index on the tier axis; -1: none.", TRACE_AXES2(INTERVAL, HOT)) \
     X(INTERVALS_HOT_DIRECTION, INTERVALS, "hot_direction", I8, "1", DIRECTION_FLAGS, ALWAYS, "Hottest links: direction.", TRACE_AXES2(INTERVAL, HOT)) \
     X(INTERVALS_HOT_UTILISATION, INTERVALS, "hot_utilisation", F64, "1", PLAIN, ALWAYS, "Hottest links: bytes / (capacity * interval).", TRACE_AXES2(INTERVAL, HOT)) \
-    X(INTERVALS_HOT_LOST, INTERVALS, "hot_lost_bytes", I64, "B", MISSING, ALWAYS, "Hottest links: lost bytes.", TRACE_AXES2(INTERVAL, HOT))
+    X(INTERVALS_HOT_DELAY, INTERVALS, "hot_delay_ps", I64, "ps", MISSING, ALWAYS, "Hottest links: what transfers lost in time while it bound them.", TRACE_AXES2(INTERVAL, HOT)) \
+    X(INTERVALS_HOT_WIDTH, INTERVALS, "hot_width", I64, "1", MISSING, ALWAYS, "Hottest links: as in /links.", TRACE_AXES2(INTERVAL, HOT))
 // clang-format on
 
 typedef enum TraceDataset {

@@ -130,7 +130,7 @@ typedef struct TraceFlow {
 
 /// All links of one tier and direction, over a step or an interval.
 typedef struct TraceTierLoad {
-    int64_t bytes, lost_bytes, congested_ps;
+    int64_t bytes, delay_ps, congested_ps;
     double utilisation_mean, utilisation_max; ///< step only
     int64_t histogram[TRACE_BINS];            ///< links per bin; trace_bin says which
 } TraceTierLoad;
@@ -145,8 +145,9 @@ typedef struct TraceLinkUser {
 typedef struct TraceHotLink {
     int64_t link;
     int32_t tier, direction;
+    int64_t width; ///< links: 1, or those of a bundle, over which amounts spread evenly
     double utilisation;
-    int64_t lost_bytes;
+    int64_t delay_ps;
     int64_t bytes, congested_ps;            ///< (step)
     int64_t traffic_bytes[TRACE_TRAFFIC_N]; ///< (step)
     int32_t nusers;                         ///< (step) 0 .. TRACE_USERS

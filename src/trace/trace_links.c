@@ -18,7 +18,7 @@ int trace_bin(int64_t bytes, int64_t capacity_bytes) {
 
 static const Column STEP_TIER_COLUMN[] = {
     COLUMN(TRACE_LINKS_BYTES, TraceTierLoad, bytes),
-    COLUMN(TRACE_LINKS_LOST, TraceTierLoad, lost_bytes),
+    COLUMN(TRACE_LINKS_DELAY, TraceTierLoad, delay_ps),
     COLUMN(TRACE_LINKS_CONGESTED, TraceTierLoad, congested_ps),
     COLUMN(TRACE_LINKS_MEAN, TraceTierLoad, utilisation_mean),
     COLUMN(TRACE_LINKS_MAX, TraceTierLoad, utilisation_max),
@@ -29,7 +29,8 @@ static const Column STEP_HOT_COLUMN[] = {
     COLUMN(TRACE_LINKS_HOT_TIER, TraceHotLink, tier),
     COLUMN(TRACE_LINKS_HOT_DIRECTION, TraceHotLink, direction),
     COLUMN(TRACE_LINKS_HOT_BYTES, TraceHotLink, bytes),
-    COLUMN(TRACE_LINKS_HOT_LOST, TraceHotLink, lost_bytes),
+    COLUMN(TRACE_LINKS_HOT_DELAY, TraceHotLink, delay_ps),
+    COLUMN(TRACE_LINKS_HOT_WIDTH, TraceHotLink, width),
     COLUMN(TRACE_LINKS_HOT_CONGESTED, TraceHotLink, congested_ps),
     COLUMN(TRACE_LINKS_HOT_UTILISATION, TraceHotLink, utilisation),
     COLUMN_OF(TRACE_LINKS_HOT_TRAFFIC, TraceHotLink, traffic_bytes, TRACE_TRAFFIC_N),
@@ -43,7 +44,7 @@ static const Column STEP_USER_COLUMN[] = {
 };
 static const Column INTERVAL_TIER_COLUMN[] = {
     COLUMN(TRACE_INTERVALS_BYTES, TraceTierLoad, bytes),
-    COLUMN(TRACE_INTERVALS_LOST, TraceTierLoad, lost_bytes),
+    COLUMN(TRACE_INTERVALS_DELAY, TraceTierLoad, delay_ps),
     COLUMN(TRACE_INTERVALS_CONGESTED, TraceTierLoad, congested_ps),
     COLUMN_OF(TRACE_INTERVALS_HISTOGRAM, TraceTierLoad, histogram, TRACE_BINS),
 };
@@ -52,7 +53,8 @@ static const Column INTERVAL_HOT_COLUMN[] = {
     COLUMN(TRACE_INTERVALS_HOT_TIER, TraceHotLink, tier),
     COLUMN(TRACE_INTERVALS_HOT_DIRECTION, TraceHotLink, direction),
     COLUMN(TRACE_INTERVALS_HOT_UTILISATION, TraceHotLink, utilisation),
-    COLUMN(TRACE_INTERVALS_HOT_LOST, TraceHotLink, lost_bytes),
+    COLUMN(TRACE_INTERVALS_HOT_DELAY, TraceHotLink, delay_ps),
+    COLUMN(TRACE_INTERVALS_HOT_WIDTH, TraceHotLink, width),
 };
 
 /// What fills a place that no hot link takes.
@@ -60,8 +62,9 @@ static TraceHotLink no_link(void) {
     TraceHotLink none = {.link = TRACE_NONE,
                          .tier = TRACE_NONE,
                          .direction = TRACE_NONE,
+                         .width = TRACE_NONE,
                          .utilisation = NAN,
-                         .lost_bytes = TRACE_NONE,
+                         .delay_ps = TRACE_NONE,
                          .bytes = TRACE_NONE,
                          .congested_ps = TRACE_NONE};
     for (int t = 0; t < TRACE_TRAFFIC_N; t++) none.traffic_bytes[t] = TRACE_NONE;

@@ -147,7 +147,9 @@ static void add_links(void *context, int64_t step, const LinkSample sample[], in
     LinkSum *links = context;
     for (int64_t i = 0; i < n; i++)
         if (load_owns(links->owner, sample[i].link))
-            links->sum += fingerprint_of(sample[i].link, sample[i].bytes, step);
+            links->sum += fingerprint_of(
+                sample[i].link, sample[i].bytes,
+                (int64_t)fingerprint_of(sample[i].delay_ps, sample[i].congested_ps, step));
 }
 
 /// Sum over the links of this rank, so that ranks can be added up.

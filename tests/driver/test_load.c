@@ -4,6 +4,7 @@
 
 #include "base/memory.h"
 #include "base/rng.h"
+#include "base/wide.h"
 #include "claims.h"
 #include "driver/load.h"
 
@@ -53,7 +54,7 @@ static void draw_scene(Scene *scene, uint64_t seed) {
         bool slow = pick(scene, 4) == 0;
         scene->sample[scene->n++] = (LinkSample){.link = link,
                                                  .bytes = draw_bytes(scene, link),
-                                                 .lost_bytes = slow ? pick(scene, 4) : 0,
+                                                 .delay_ps = slow ? pick(scene, 4) : 0,
                                                  .congested_ps = slow ? pick(scene, 100) : 0};
     }
 }
@@ -76,9 +77,15 @@ static LoadSum *new_sum(const Scene *scene) {
 
 static void free_sum(LoadSum *sum) { memory_free("test", sum, load_sum_bytes(HOT)); }
 
-static bool hotter(const LinkSample *a, const LinkSample *b) {
-    if (a->lost_bytes != b->lost_bytes) return a->lost_bytes > b->lost_bytes;
-    return a->bytes != b->bytes ? a->bytes > b->bytes : a->link < b->link;
+/// Delay of one of its links, then utilisation.
+static bool hotter(const Cluster *cluster, const LinkSample *a, const LinkSample *b) {
+    Wide width_a = cluster_resource_width(cluster, a->link);
+    Wide width_b = cluster_resource_width(cluster, b->link);
+    if (a->delay_ps * width_b != b->delay_ps * width_a)
+        return a->delay_ps * width_b > b->delay_ps * width_a;
+    Wide carried_a = (Wide)a->bytes * cluster_capacity_Bps(cluster, b->link);
+    Wide carried_b = (Wide)b->bytes * cluster_capacity_Bps(cluster, a->link);
+    return carried_a != carried_b ? carried_a > carried_b : a->link < b->link;
 }
 
 /// The definition.
@@ -90,17 +97,20 @@ static LoadSum *plain_sum(const Scene *scene) {
         TraceTierLoad *tier = &sum->tier[cluster_link_tier(scene->cluster, sample->link)]
                                         [cluster_link_direction(scene->cluster, sample->link)];
         tier->bytes += sample->bytes;
-        tier->lost_bytes += sample->lost_bytes;
-        tier->congested_ps += sample->congested_ps;
+        tier->delay_ps += sample->delay_ps;
+        int64_t width = cluster_resource_width(scene->cluster, sample->link);
+        tier->congested_ps += width * sample->congested_ps;
         double share = room > 0 ? (double)sample->bytes / room : 0;
         if (share > tier->utilisation_max) tier->utilisation_max = share;
         int bin = trace_bin(sample->bytes, room >= 1 ? (int64_t)room : 1);
-        if (bin > 0) tier->histogram[bin] += cluster_resource_width(scene->cluster, sample->link);
+        if (bin > 0) tier->histogram[bin] += width;
         int64_t rank = 0;
-        for (int64_t k = 0; k < scene->n; k++) rank += hotter(&scene->sample[k], sample);
-        bool any = sample->bytes + sample->lost_bytes + sample->congested_ps > 0;
+        for (int64_t k = 0; k < scene->n; k++)
+            rank += hotter(scene->cluster, &scene->sample[k], sample);
+        bool any = sample->bytes + sample->delay_ps + sample->congested_ps > 0;
         if (!any || rank >= HOT) continue;
-        sum->hot[rank] = *sample;
+        sum->hot[rank] =
+            (HotLink){*sample, width, cluster_capacity_Bps(scene->cluster, sample->link)};
         sum->nhot++;
     }
     return sum;
@@ -128,9 +138,9 @@ static void a_sum_is_its_definition(void **state) {
         for (int64_t i = 0; i < scene->n; i++) {
             const LinkSample *s = &scene->sample[i];
             load_adder_into(&adder, other);
-            load_add_link(&adder, s->link, 2 * s->bytes, s->lost_bytes, s->congested_ps);
+            load_add_link(&adder, s->link, 2 * s->bytes, s->delay_ps, s->congested_ps);
             load_adder_into(&adder, sum);
-            load_add_link(&adder, s->link, s->bytes, s->lost_bytes, s->congested_ps);
+            load_add_link(&adder, s->link, s->bytes, s->delay_ps, s->congested_ps);
         }
         assert_same(wanted, sum);
         free_sum(wanted);
@@ -200,7 +210,7 @@ static void ranks_merge_to_the_sum_of_one(void **state) {
             load_adder_into(&adder, sum);
             for (int64_t i = 0; i < scene->n; i++) {
                 const LinkSample *s = &scene->sample[i];
-                load_add_link(&adder, s->link, s->bytes, s->lost_bytes, s->congested_ps);
+                load_add_link(&adder, s->link, s->bytes, s->delay_ps, s->congested_ps);
             }
             load_merge(sum, HOT, merged);
             free_sum(sum);

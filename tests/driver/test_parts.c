@@ -142,7 +142,7 @@ static void slow_gpus_add_nothing_to_communication(void **state) {
     assert_true(straggler_ps > 0);
 }
 
-// Law: the parts of each GPU are the same on any number of ranks, and whether replicas are played as islands or not.
+// Law: the parts of each GPU, and what each link carried and delayed, are the same on any number of ranks, and whether replicas are played as islands or not.
 static void parts_do_not_depend_on_how_they_are_played(void **state) {
     Comm *comm = *state;
     Comm *self = comm_create_self();
@@ -153,6 +153,7 @@ static void parts_do_not_depend_on_how_they_are_played(void **state) {
         Played together = small_run_play(&run, comm);
         run.dataflow = !run.dataflow;
         Played alone = small_run_play(&run, self);
+        assert_all_ranks(comm, together.links == alone.links);
         for (int64_t k = 0; k < alone.nunits * TRACE_PART_N; k++)
             assert_all_ranks(comm, together.unit_part_ps[k] == alone.unit_part_ps[k]);
         played_fini(&together);

@@ -226,8 +226,8 @@ static void a_coupled_ring_has_the_rate_of_its_slowest_link(void **state) {
     }
 }
 
-// Two messages share the link out of 0 for 2000 byte-times: half their rate is lost there, in
-// congested time.
+// Two messages share the link out of 0 for 2000 byte-times: each at half its rate: it takes
+// 1000 longer than alone, so they lose 2000 there, in congested time.
 static void congestion_is_charged_to_the_bottleneck(void **state) {
     (void)state;
     Bench bench;
@@ -242,7 +242,7 @@ static void congestion_is_charged_to_the_bottleneck(void **state) {
         const LinkSample *sample = &links.at[i].sample;
         bool out = sample->bytes == 2000;
         assert_int_equal(sample->congested_ps, out ? 2000 * PS_PER_BYTE : 0);
-        assert_int_equal(sample->lost_bytes, out ? 2000 : 0);
+        assert_int_equal(sample->delay_ps, out ? 2000 * PS_PER_BYTE : 0);
         nslow += out;
     }
     assert_int_equal(nslow, 1);
@@ -351,7 +351,7 @@ static void intervals_are_charged_their_part_of_congestion(void **state) {
         const LinkEntry *entry = &sampled.links.at[i];
         assert_true(entry->index < 3);
         bool out = entry->sample.bytes == wanted[entry->index]; // others carry half of it
-        assert_int_equal(entry->sample.lost_bytes, out ? wanted[entry->index] : 0);
+        assert_int_equal(entry->sample.delay_ps, out ? wanted[entry->index] * PS_PER_BYTE : 0);
         assert_int_equal(entry->sample.congested_ps, out ? wanted[entry->index] * PS_PER_BYTE : 0);
         nslow += out;
     }

@@ -196,13 +196,32 @@ static void assert_same(const Outcome *a, const Outcome *b) {
         for (int64_t i = 0; i < a->nlinks[step]; i++) {
             assert_int_equal(a->link[step][i].link, b->link[step][i].link);
             assert_int_equal(a->link[step][i].bytes, b->link[step][i].bytes);
-            assert_int_equal(a->link[step][i].lost_bytes, b->link[step][i].lost_bytes);
+            assert_int_equal(a->link[step][i].delay_ps, b->link[step][i].delay_ps);
             assert_int_equal(a->link[step][i].congested_ps, b->link[step][i].congested_ps);
         }
     }
 }
 
+/// Law: what transfers took longer than alone is what links say they lost, to 2 ps and 1 ps a second for each transfer,
+/// and less than 1 ps for each link.
+static void assert_delays_add_up(const Outcome *outcome) {
+    int64_t late_ps = 0, told_ps = 0, slack_ps = 0;
+    for (int64_t i = 0; i < outcome->ndone; i++) {
+        const Completion *done = &outcome->done[i];
+        late_ps += done->end_ps - done->start_ps - done->alone_ps;
+        slack_ps += 2 + (done->end_ps - done->start_ps) / PS_PER_S;
+    }
+    for (int32_t step = 0; step < NSTEPS; step++)
+        for (int64_t i = 0; i < outcome->nlinks[step]; i++) {
+            told_ps += outcome->link[step][i].delay_ps;
+            slack_ps++;
+        }
+    assert_true(late_ps > 100 * slack_ps);
+    assert_true(llabs(told_ps - late_ps) <= slack_ps);
+}
+
 static void assert_sound(const Outcome *outcome) {
+    assert_delays_add_up(outcome);
     for (int64_t i = 0; i < outcome->ndone; i++) {
         const Completion *done = &outcome->done[i];
         assert_true(done->end_ps - done->start_ps >= done->alone_ps);

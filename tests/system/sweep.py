@@ -80,10 +80,10 @@ def check_step(row, path):
     same(row, "fabric_utilisation", highest[1:].max())
     tier, direction = row["fabric_busiest"].split()
     claim(highest[tiers(path).index(tier), ("up", "down").index(direction)] == highest[1:].max(), f"where it is: {row}")
-    same(row, "lost_bytes", column(path, "links/lost_bytes")[s].sum())
+    same(row, "link_delay_s", column(path, "links/delay_ps")[s].sum() / PS_PER_S)
     claim(int(row["fingerprint"], 16) == column(path, "steps/fingerprint")[s], f"fingerprint: {row}")
     if "ddp-small" in row["job"]:
-        parts = [name for name in row if name.endswith("_s") and name not in ("step_s", "gpu_step_s")]
+        parts = [name for name in row if name.endswith("_s") and name not in ("step_s", "gpu_step_s", "link_delay_s")]
         claim(len(parts) == 11 and row["goodput_Bps"] == "", f"all parts: {parts}")
         for name in parts:
             same(row, name, column(path, f"steps/{name[:-2]}_ps")[s] / PS_PER_S)
@@ -108,7 +108,7 @@ def check_case(row, steps, path):
         values = [float(step[name]) for step in steps if step[name]]
         if values:
             same(row, name, sum(values) / len(values))
-    for name, together in (("fabric_utilisation", max), ("goodput_least_Bps", min), ("lost_bytes", sum)):
+    for name, together in (("fabric_utilisation", max), ("goodput_least_Bps", min), ("link_delay_s", sum)):
         values = [float(step[name]) for step in steps if step[name]]
         if values:
             same(row, name, together(values))

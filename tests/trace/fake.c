@@ -165,7 +165,7 @@ static TraceTierLoad tier_load(const Fake *fake, int t, int d, double mean, int6
         load.histogram[trace_bin(bytes, (int64_t)room)]++;
         if (u > load.utilisation_max) load.utilisation_max = u;
         if (t >= 2 && u > 0.6) {
-            load.lost_bytes += (int64_t)((u - 0.6) * 0.8 * room);
+            load.delay_ps += units_ps_from_seconds((u - 0.6) * 0.8 * seconds);
             load.congested_ps += units_ps_from_seconds((u - 0.6) * seconds);
         }
     }
@@ -181,7 +181,8 @@ static TraceHotLink hot_link(const Fake *fake, int k, int64_t draw, double secon
     TraceHotLink hot = {
         .link = tier.first_link[d] + i, .tier = t, .direction = d, .utilisation = u};
     hot.bytes = (int64_t)(u * room);
-    hot.lost_bytes = (int64_t)(0.01 * fake->trouble * (0.4 - 0.02 * k) * room);
+    hot.delay_ps = units_ps_from_seconds(0.01 * fake->trouble * (0.4 - 0.02 * k) * seconds);
+    hot.width = 1;
     hot.congested_ps = units_ps_from_seconds(0.005 * fake->trouble * seconds);
     hot.traffic_bytes[TRACE_TRAFFIC_DP] = hot.bytes - hot.bytes / 5;
     hot.traffic_bytes[TRACE_TRAFFIC_PP] = hot.bytes / 5;
@@ -217,7 +218,9 @@ TraceLoad fake_load(const Fake *fake, int64_t step, int64_t interval, TraceHotLi
             load.tier[t][d] = tier_load(fake, t, d, mean / (double)(last - first), draw, seconds);
             // Means hide the bursts: what a whole step loses is made up from what it carries.
             if (whole && t >= 2)
-                load.tier[t][d].lost_bytes = load.tier[t][d].bytes / 500 * fake->trouble;
+                load.tier[t][d].delay_ps = units_ps_from_seconds(
+                    (double)load.tier[t][d].bytes / (double)fake_tier(fake, t).capacity_Bps / 500 *
+                    fake->trouble);
         }
     load.nhot = FAKE_HOT - (int32_t)(draw % 3);
     for (int k = 0; k < load.nhot; k++) hot[k] = hot_link(fake, k, draw, seconds);

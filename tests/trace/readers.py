@@ -79,7 +79,7 @@ def check_xarray(path):
             by_stage = gpus.bubble_ps.groupby("pp").mean(...)
             trial.claim(by_stage.sizes["pp"] == 5, f"{engine}: group by stage works (-1: spares)")
         with xarray.open_dataset(path, group="intervals", engine=engine) as intervals:
-            trial.claim("start_ps" in intervals.lost_bytes.coords, f"{engine}: an interval has its time")
+            trial.claim("start_ps" in intervals.delay_ps.coords, f"{engine}: an interval has its time")
         with xarray.open_dataset(path, group="collectives", engine=engine) as rows:
             trial.claim("reduce_scatter" in rows.kind.flag_meanings.split(), f"{engine}: kinds have names")
 

@@ -3,7 +3,7 @@
 /// Idea.    A lower bound for any engine that shares links, an oracle where nothing is shared, and
 ///          a quick estimate of a run. The same prices and the same rounding as the flow engine, so
 ///          that transfers that never meet others end at the same picosecond in both.
-/// Limits.  No contention: lost_bytes and congested_ps are 0. No sampling intervals.
+/// Limits.  No contention: delay_ps and congested_ps are 0. No sampling intervals.
 #ifndef COLOSSIM_ENGINE_CLOSED_CLOSED_H
 #define COLOSSIM_ENGINE_CLOSED_CLOSED_H
 

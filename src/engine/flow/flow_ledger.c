@@ -22,15 +22,15 @@ void ledger_add_bytes(Flow *flow, int32_t r, int32_t step, int64_t step_bytes,
 }
 
 void ledger_add_slow(Flow *flow, int32_t step, int32_t slot, int64_t from_ps, int64_t to_ps,
-                     Wide lost) {
+                     Wide delay) {
     tally_slow_open(step_tally(&flow->steps, step), &flow->routes, slot, from_ps);
-    tally_slow_close(step_tally(&flow->steps, step), slot, to_ps, lost);
+    tally_slow_close(step_tally(&flow->steps, step), slot, to_ps, delay);
 }
 
-void ledger_add_period_slow(Flow *flow, int32_t slot, int64_t from_ps, int64_t to_ps, Wide lost) {
+void ledger_add_period_slow(Flow *flow, int32_t slot, int64_t from_ps, int64_t to_ps, Wide delay) {
     if (flow->spec.interval_ps == 0) return;
     tally_slow_open(&flow->period, &flow->routes, slot, from_ps);
-    tally_slow_close(&flow->period, slot, to_ps, lost);
+    tally_slow_close(&flow->period, slot, to_ps, delay);
     flow->period_used = true;
 }
 

@@ -25,11 +25,11 @@ void ledger_forget_idle(Flow *flow);
 /// have ended, step_bytes in all.
 void ledger_add_bytes(Flow *flow, int32_t route, int32_t step, int64_t step_bytes,
                       int64_t period_bytes);
-/// A link held transfers of `step` below their alone-rate from from_ps to to_ps, which cost them `lost` work.
+/// A link held transfers of `step` below their alone-rate from from_ps to to_ps, which cost them `delay` (price_delay).
 /// For each step and link: stretches in order of time, not overlapping, within one sampling interval.
 void ledger_add_slow(Flow *flow, int32_t step, int32_t slot, int64_t from_ps, int64_t to_ps,
-                     Wide lost);
+                     Wide delay);
 /// The same for the sampling interval, whatever the step.
-void ledger_add_period_slow(Flow *flow, int32_t slot, int64_t from_ps, int64_t to_ps, Wide lost);
+void ledger_add_period_slow(Flow *flow, int32_t slot, int64_t from_ps, int64_t to_ps, Wide delay);
 
 #endif

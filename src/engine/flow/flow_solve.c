@@ -411,7 +411,7 @@ void solve_commit(Flow *flow, Member member) {
     int64_t level = f->level;
     if (member.old_level == level && member.old_slot == bottleneck_slot(flow, f)) return;
     if (member.old_level != LEVEL_UNKNOWN) {
-        stats_slow_close_as(flow, f, member.old_level, member.old_slot, member.old_weight);
+        stats_slow_close_as(flow, f, member.old_level, member.old_slot);
         f->level = member.old_level;
         settle(flow, f);
         f->level = level;
@@ -503,7 +503,7 @@ static bool solve_beside(Flow *flow) {
             rebind(flow, g, (int32_t)(other - flow_node(flow, 0)));
     }
     f->level = level;
-    solve_commit(flow, (Member){transfer, -1, 0, LEVEL_UNKNOWN});
+    solve_commit(flow, (Member){transfer, -1, LEVEL_UNKNOWN});
     return true;
 }
 

@@ -180,8 +180,8 @@ typedef struct RegionLink {
 /// A transfer that may leave the region with another level.
 typedef struct Member {
     int32_t transfer;
-    int32_t old_slot, old_weight; ///< of its bottleneck; slot -1: none
-    int64_t old_level;            ///< LEVEL_UNKNOWN: it starts now
+    int32_t old_slot;  ///< of its bottleneck; slot -1: none
+    int64_t old_level; ///< LEVEL_UNKNOWN: it starts now
 } Member;
 
 enum { LEVEL_UNKNOWN = -1 };
@@ -330,8 +330,7 @@ static inline int32_t bottleneck_slot(const Flow *flow, const Active *f) {
 /// A transfer as it is before it is moved.
 static inline Member member_of(const Flow *flow, int32_t transfer) {
     const Active *f = &flow->active[transfer];
-    int32_t weight = f->bottleneck >= 0 ? flow_node(flow, f->bottleneck)->weight : 0;
-    return (Member){transfer, bottleneck_slot(flow, f), weight, f->level};
+    return (Member){transfer, bottleneck_slot(flow, f), f->level};
 }
 
 /// Shared uses of a transfer: the first f->nshared of its nodes.
@@ -410,7 +409,7 @@ void stats_slow_close(Flow *flow, Active *f);
 /// Open it for n transfers of a step on one link, whose `slow` the caller sets.
 void stats_slow_open_link(Flow *flow, int32_t step, int32_t slot, int64_t n);
 /// The same for one that has another level and bottleneck by now than it had in this stretch.
-void stats_slow_close_as(Flow *flow, Active *f, int64_t level, int32_t slot, int32_t weight);
+void stats_slow_close_as(Flow *flow, Active *f, int64_t level, int32_t slot);
 /// Count the bytes of a transfer that ends now.
 void stats_complete(Flow *flow, const Active *f);
 /// A route has moved `bytes` in the open sampling interval.

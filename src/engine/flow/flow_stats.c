@@ -50,19 +50,18 @@ void stats_slow_open_link(Flow *flow, int32_t step, int32_t slot, int64_t n) {
     }
 }
 
-void stats_slow_close_as(Flow *flow, Active *f, int64_t level, int32_t slot, int32_t weight) {
+void stats_slow_close_as(Flow *flow, Active *f, int64_t level, int32_t slot) {
     if (!f->slow) return;
     f->slow = 0;
-    // What it would have carried more over its bottleneck since then; intervals cut stretches.
-    Wide lost = (Wide)((f->cap - level) * weight) * (flow->now_ps - f->settled_ps);
-    tally_slow_close(step_tally(&flow->steps, f->step), slot, flow->now_ps, lost);
-    if (flow->spec.interval_ps > 0) tally_slow_close(&flow->period, slot, flow->now_ps, lost);
+    // Since then; intervals cut stretches.
+    Wide delay = price_delay(f->cap, level, flow->now_ps - f->settled_ps);
+    tally_slow_close(step_tally(&flow->steps, f->step), slot, flow->now_ps, delay);
+    if (flow->spec.interval_ps > 0) tally_slow_close(&flow->period, slot, flow->now_ps, delay);
 }
 
 void stats_slow_close(Flow *flow, Active *f) {
     if (!f->slow) return;
-    stats_slow_close_as(flow, f, f->level, bottleneck_slot(flow, f),
-                        flow_node(flow, f->bottleneck)->weight);
+    stats_slow_close_as(flow, f, f->level, bottleneck_slot(flow, f));
 }
 
 void flow_step_links(Flow *flow, int32_t step, LinkSink sink) {
