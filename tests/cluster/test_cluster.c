@@ -350,6 +350,29 @@ static void contradictions_are_refused_with_both_numbers(void **state) {
     refused(&bad, "leaf", "2");
 }
 
+static double bisection_of(const ClusterSpec *spec) {
+    Cluster *cluster = build(spec);
+    const double bisection_Bps = cluster_bisection_Bps(cluster);
+    cluster_destroy(cluster);
+    return bisection_Bps;
+}
+
+// The narrowest tier binds: one that is made slow enough sets the bisection, in proportion to its rate, and no tier alone
+// makes it wider.
+static void the_narrowest_tier_sets_the_bisection(void **state) {
+    (void)state;
+    const Tier tiers[] = {{8, 1, 1}, {4, 4, 2}, {4, 2, 2}};
+    const ClusterSpec whole = shape_spec(64, 2, WIRING_PLAIN, 3, tiers);
+    for (int32_t t = 0; t < 3; t++) {
+        ClusterSpec spec = whole;
+        spec.tier[t].link_Bps = whole.tier[t].link_Bps / 1000;
+        const double slow_Bps = bisection_of(&spec);
+        assert_true(slow_Bps < bisection_of(&whole) / 50);
+        spec.tier[t].link_Bps /= 2;
+        assert_close(bisection_of(&spec) / slow_Bps, 0.5, 1e-6);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(superpod_switches_and_cables_equal_the_published_table),
@@ -364,6 +387,7 @@ int main(void) {
         cmocka_unit_test(a_name_says_what_the_link_joins),
         cmocka_unit_test(ids_of_tiers_are_contiguous_and_owners_are_below),
         cmocka_unit_test(contradictions_are_refused_with_both_numbers),
+        cmocka_unit_test(the_narrowest_tier_sets_the_bisection),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -450,6 +450,74 @@ static void pxn_takes_the_destination_rail_unless_its_nic_is_dead(void **state) 
     cluster_destroy(cluster);
 }
 
+/// Number of the first up port above the leaf that a message of one queue pair takes.
+static int32_t leaf_port(const Cluster *cluster, GpuId src, GpuId dst) {
+    LinkUse uses[ROUTE_USES_MAX];
+    int32_t nuses;
+    assert_int_equal(routing_route(cluster, src, dst, 0, 1, uses, &nuses).code, STATUS_OK);
+    const LinkId first = cluster_first_link(cluster, 2, LINK_UP);
+    for (int32_t u = 0; u < nuses; u++)
+        if (cluster_link_tier(cluster, uses[u].link) == 2 &&
+            cluster_link_direction(cluster, uses[u].link) == LINK_UP)
+            return (int32_t)((uses[u].link - first) % 8);
+    fail_msg("no link above a leaf");
+    return -1;
+}
+
+// What a switch makes of a message depends on which switch it is, unless all share a seed: the same machine wired otherwise
+// sends the same pairs through other leaves, and an eighth of them keep their port by chance.
+static void switches_choose_apart_unless_they_share_a_seed(void **state) {
+    (void)state;
+    const Tier tiers[] = {{8, 1, 1}, {16, 8, 1}};
+    for (int shared = 0; shared < 2; shared++) {
+        ClusterSpec plain = shape_spec(32, 4, WIRING_PLAIN, 2, tiers), rail = plain;
+        rail.wiring = WIRING_RAIL;
+        plain.shared_seed = rail.shared_seed = shared;
+        plain.scale_up.gpus = rail.scale_up.gpus = 1;
+        Cluster *by_node = build(&plain), *by_rail = build(&rail);
+        double pairs = 0, same = 0;
+        for (GpuId src = 0; src < 128; src++)
+            for (GpuId dst = 0; dst < 128; dst++) {
+                if (routing_nswitches(by_node, src, dst) != 3 || src / 8 == dst / 8) continue;
+                if (src == dst || routing_nswitches(by_rail, src, dst) != 3) continue;
+                if (cluster_endpoint_of(by_node, src) / 8 == cluster_endpoint_of(by_rail, src) / 8)
+                    continue;
+                pairs++;
+                same += leaf_port(by_node, src, dst) == leaf_port(by_rail, src, dst);
+            }
+        assert_true(pairs > 5000);
+        assert_close(same / pairs, shared ? 1 : 0.125, shared ? 0 : 5 * sqrt(0.11 / pairs));
+        cluster_destroy(by_node);
+        cluster_destroy(by_rail);
+    }
+}
+
+// Queue pairs choose independently: q of them over w equal ports meet w (1 - (1 - 1/w)^q) of them on average.
+static void queue_pairs_of_a_message_take_paths_of_their_own(void **state) {
+    (void)state;
+    const Tier tiers[] = {{8, 1, 1}, {16, 8, 1}};
+    const ClusterSpec spec = shape_spec(128, 1, WIRING_PLAIN, 2, tiers);
+    Cluster *cluster = build(&spec);
+    LinkUse uses[ROUTE_USES_MAX];
+    for (int32_t queue_pairs = 1; queue_pairs <= 64; queue_pairs *= 4) {
+        double ports = 0, messages = 0;
+        for (GpuId src = 0; src < 128; src++)
+            for (GpuId dst = 8; dst < 128; dst += 8) {
+                int32_t nuses;
+                if (src / 8 == dst / 8) continue;
+                assert_int_equal(
+                    routing_route(cluster, src, dst, 3, queue_pairs, uses, &nuses).code, STATUS_OK);
+                for (int32_t u = 0; u < nuses; u++)
+                    ports += cluster_link_tier(cluster, uses[u].link) == 2 &&
+                             cluster_link_direction(cluster, uses[u].link) == LINK_UP;
+                messages++;
+            }
+        const double expected = 8 * (1 - pow(1 - 1.0 / 8, queue_pairs));
+        assert_close(ports / messages, expected, 0.02 * expected);
+    }
+    cluster_destroy(cluster);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_pair_is_joined_by_a_valid_path),
@@ -465,6 +533,8 @@ int main(void) {
         cmocka_unit_test(dead_links_are_never_used_and_partitions_are_reported),
         cmocka_unit_test(an_isolated_gpu_has_no_path_and_both_are_named),
         cmocka_unit_test(pxn_takes_the_destination_rail_unless_its_nic_is_dead),
+        cmocka_unit_test(switches_choose_apart_unless_they_share_a_seed),
+        cmocka_unit_test(queue_pairs_of_a_message_take_paths_of_their_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

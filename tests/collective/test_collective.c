@@ -323,6 +323,26 @@ static void bus_factors_are_those_of_nccl_tests(void **state) {
     assert_close(collective_bus_factor(COLLECTIVE_ALL_TO_ALL, 2), 0.5, 0);
 }
 
+// Inside one domain nobody waits for the network: whatever a round over it takes.
+static void inside_a_domain_the_network_costs_nothing(void **state) {
+    (void)state;
+    for (int32_t k = 0; k < COLLECTIVE_KIND_N; k++)
+        for (int32_t algorithm = 0; algorithm < ALGORITHM_N; algorithm++)
+            for (int64_t n = 2; n <= 8; n++) {
+                if (!is_possible(kinds[k], (CollectiveAlgorithm)algorithm, n, 8)) continue;
+                CollectivePlan near =
+                    plan_of(kinds[k], (CollectiveAlgorithm)algorithm, 1 << 20, n, 8);
+                CollectivePlan far = near;
+                far.spec.round_latency_ps *= 1000;
+                for (int32_t p = 0; p < near.nphases; p++) {
+                    Phase a = collective_phase(&near, p), b = collective_phase(&far, p);
+                    assert_int_equal(a.round_latency_ps, b.round_latency_ps);
+                    assert_int_equal(a.fill_ps, b.fill_ps);
+                }
+                assert_int_equal(collective_phase(&near, 0).round_latency_ps, 700001);
+            }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_member_sends_what_the_algebra_says),
@@ -336,6 +356,7 @@ int main(void) {
         cmocka_unit_test(one_member_has_nothing_to_do),
         cmocka_unit_test(impossible_collectives_are_refused),
         cmocka_unit_test(bus_factors_are_those_of_nccl_tests),
+        cmocka_unit_test(inside_a_domain_the_network_costs_nothing),
     };
     return cmocka_run_group_tests_name("collective", tests, NULL, NULL);
 }

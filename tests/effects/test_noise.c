@@ -201,6 +201,27 @@ static void apply_rounds_to_nearest_ties_up(void **state) {
     assert_int_equal(noise_apply(day_ps, NOISE_ONE * 11), day_ps * 11);
 }
 
+// Off: every factor is 1. Steady: every step has the factors of the first. Neither is said of noise that is not.
+static void what_is_called_off_or_steady_is(void **state) {
+    (void)state;
+    for (uint64_t draw = 0; draw < 64; draw++) {
+        NoiseSpec spec = {.seed = draw,
+                          .gpu_sigma = draw & 1 ? 0.02 : 0,
+                          .step_sigma = draw & 2 ? 0.01 : 0,
+                          .truncate = draw & 4 ? 3 : 0,
+                          .straggler_probability = draw & 8 ? 0.2 : 0,
+                          .straggler_slowdown = draw & 16 ? 0.3 : 0.1};
+        bool off = true, steady = true;
+        for (int64_t gpu = 0; gpu < 50; gpu++)
+            for (int64_t step = 0; step < 10; step++) {
+                off = off && noise_factor(&spec, gpu, step) == NOISE_ONE;
+                steady = steady && noise_factor(&spec, gpu, step) == noise_factor(&spec, gpu, 0);
+            }
+        assert_int_equal(noise_is_off(&spec), off);
+        assert_int_equal(noise_is_steady(&spec), steady);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_noise_is_nominal_speed),
@@ -213,6 +234,7 @@ int main(void) {
         cmocka_unit_test(factors_do_not_depend_on_the_order_of_evaluation),
         cmocka_unit_test(jitter_of_neighbours_is_uncorrelated),
         cmocka_unit_test(apply_rounds_to_nearest_ties_up),
+        cmocka_unit_test(what_is_called_off_or_steady_is),
     };
     return cmocka_run_group_tests_name("noise", tests, NULL, NULL);
 }

@@ -4,8 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/rng.h"
 #include "claims.h"
 #include "schedule/schedule.h"
+#include "workload/memory_use.h"
 
 enum { SLOTS_MAX = 4096 };
 
@@ -143,6 +145,46 @@ static void impossible_schedules_are_refused(void **state) {
     assert_refused(SCHEDULE_INTERLEAVED, 1, 1 << 20, 1 << 20, "too many operations");
 }
 
+/// Most bytes that are live at once when a stage goes through its slots.
+static double played_in_flight(const ParallelSpec *parallel, int32_t stage, const double bytes[]) {
+    static Slot slots[SLOTS_MAX];
+    slots_of(parallel->schedule, parallel->size[DIM_PP], parallel->chunks, parallel->microbatches,
+             stage, slots);
+    double live = 0, most = 0;
+    for (int32_t i = 0; i < 2 * parallel->chunks * parallel->microbatches; i++) {
+        live += slots[i].backward ? -bytes[slots[i].chunk] : bytes[slots[i].chunk];
+        most = live > most ? live : most;
+    }
+    assert_true(live == 0);
+    return most;
+}
+
+// Memory is asked for what the schedule keeps: the activations of a chunk from its forward to its backward, however
+// unlike the chunks are.
+static void memory_in_flight_is_that_of_the_slots(void **state) {
+    (void)state;
+    for (uint64_t draw = 0; draw < 400; draw++) {
+        ParallelSpec parallel = {.chunks = 1};
+        for (int d = 0; d < DIM_N; d++) parallel.size[d] = 1;
+        parallel.schedule = (Schedule)(draw % 4);
+        int32_t pp = parallel.schedule == SCHEDULE_NONE
+                         ? 1
+                         : 1 + (int32_t)rng_below(5, RNG_TEST, draw, 0, 8);
+        parallel.size[DIM_PP] = pp;
+        parallel.microbatches = 1 + (int32_t)rng_below(5, RNG_TEST, draw, 1, 12);
+        if (parallel.schedule == SCHEDULE_INTERLEAVED) {
+            parallel.chunks = 2 + (int32_t)rng_below(5, RNG_TEST, draw, 2, 5);
+            parallel.microbatches *= pp;
+        }
+        double bytes[8];
+        for (uint64_t c = 0; c < 8; c++)
+            bytes[c] = (double)rng_below(5, RNG_TEST, draw, 3 + c, 100);
+        for (int32_t stage = 0; stage < pp; stage++)
+            assert_close(memory_in_flight(&parallel, stage, bytes),
+                         played_in_flight(&parallel, stage, bytes), 0);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gpipe_runs_backwards_in_reverse),
@@ -151,6 +193,7 @@ int main(void) {
         cmocka_unit_test(no_schedule_accumulates_gradients),
         cmocka_unit_test(slots_cover_each_microbatch_once_in_one_order),
         cmocka_unit_test(impossible_schedules_are_refused),
+        cmocka_unit_test(memory_in_flight_is_that_of_the_slots),
     };
     return cmocka_run_group_tests_name("slots", tests, NULL, NULL);
 }

@@ -158,6 +158,98 @@ static void what_has_no_table_or_domain_is_refused(void **state) {
     step_cost_fini(&cost); // legal after a refusal
 }
 
+// Bytes of a parameter in the optimizer, each pass by name: fp32 gradient read for the norm, read and written when
+// clipped, read by Adam; weight and two moments read and written; 16-bit weight written: with ZeRO only in its shard. The
+// buffer of gradients is zeroed whole.
+static void the_optimizer_moves_the_bytes_of_its_passes(void **state) {
+    (void)state;
+    PublishedRun run = published_c07();
+    for (int32_t dp = 1; dp <= 64; dp *= 4) {
+        run.parallel.size[DIM_DP] = dp;
+        StepCost cost = priced(&run);
+        double parameters = 0;
+        for (int32_t c = 0; c < cost.chunks; ++c)
+            parameters += (double)cost.chunk[c * cost.pp + 1].parameters;
+        const double passes = 4 + (4 + 4) + 4 + 3 * (4 + 4) + 2, zeroing = 4;
+        const double bytes = ceil(parameters / dp) * passes + parameters * zeroing;
+        const double moved_s =
+            units_seconds_from_ps(cost.optimizer_ps[1]) - units_seconds_from_ps(run.gpu.launch_ps);
+        assert_close(moved_s * run.gpu.memory_stream_Bps / bytes, 1, 1e-6);
+        step_cost_fini(&cost);
+    }
+}
+
+// What is recomputed whole has nothing left to recompute apart: lists of modules make no difference.
+static void whole_layers_leave_no_module_to_recompute(void **state) {
+    (void)state;
+    PublishedRun run = published_p1();
+    run.training.recompute_full_every = 1;
+    for (int32_t gelu = 0; gelu < 2;
+         ++gelu, run = published_q(), run.training.recompute_full_every = 1) {
+        run.training.recompute_core_attention = false;
+        StepCost plain = priced(&run);
+        run.training.recompute_core_attention = run.training.recompute_mlp_activation =
+            run.training.recompute_layernorm = true;
+        StepCost listed = priced(&run);
+        for (int32_t v = 0; v < plain.pp * plain.chunks; ++v) {
+            assert_int_equal(listed.chunk[v].backward_ps, plain.chunk[v].backward_ps);
+            assert_close(listed.chunk[v].backward_flop, plain.chunk[v].backward_flop, 0);
+        }
+        step_cost_fini(&plain);
+        step_cost_fini(&listed);
+    }
+}
+
+static double parameters_of(const PublishedRun *run) {
+    StepCost cost = priced(run);
+    double sum = 0;
+    for (int32_t v = 0; v < cost.pp * cost.chunks; ++v) sum += (double)cost.chunk[v].parameters;
+    step_cost_fini(&cost);
+    return sum;
+}
+
+// Tied embeddings are one matrix where one GPU has both ends, and two equal ones where it has not.
+static void tied_embeddings_are_held_once_a_gpu(void **state) {
+    (void)state;
+    PublishedRun run = published_q();
+    for (int32_t pp = 1; pp <= 8; pp *= 8) {
+        run.parallel = (ParallelSpec){.size = {8, 1, 1, 1, pp},
+                                      .order = {DIM_TP, DIM_CP, DIM_EP, DIM_DP, DIM_PP},
+                                      .chunks = 1,
+                                      .sequence_parallel = true,
+                                      .schedule = pp == 1 ? SCHEDULE_NONE : SCHEDULE_1F1B,
+                                      .microbatch = 1,
+                                      .microbatches = 8};
+        run.model.tied_embeddings = false;
+        const double apart = parameters_of(&run);
+        run.model.tied_embeddings = true;
+        assert_close(apart - parameters_of(&run), pp == 1 ? 51200.0 / 8 * 12288 : 0, 0);
+    }
+}
+
+// What causal attention leaves out is half of the attention, 6 L h s^2 a sequence, and the hardware does the rest of the
+// model at least. Work of all kinds grows with the replicas.
+static void flop_of_a_step_follow_their_definitions(void **state) {
+    (void)state;
+    for (int32_t which = 0; which < 2; ++which) {
+        PublishedRun run = which ? published_p1() : published_c07();
+        StepCost cost = priced(&run);
+        const double h = (double)run.model.heads * run.model.head_dim, s = run.training.sequence;
+        const double half = cost.tokens / s * 6 * run.model.layers * h * s * s;
+        assert_close((cost.model_flop_full - cost.model_flop_causal) / half, 1, 1e-9);
+        assert_true(cost.hardware_flop > 0.99 * cost.model_flop_causal);
+        assert_true(cost.hardware_flop < 1.4 * cost.model_flop_full);
+        run.parallel.size[DIM_DP] *= 2;
+        StepCost twice = priced(&run);
+        assert_close(twice.hardware_flop / cost.hardware_flop, 2, 1e-12);
+        assert_close(twice.model_flop_full / cost.model_flop_full, 2, 1e-12);
+        assert_close(twice.model_flop_causal / cost.model_flop_causal, 2, 1e-12);
+        assert_close(twice.tokens / cost.tokens, 2, 1e-12);
+        step_cost_fini(&cost);
+        step_cost_fini(&twice);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(published_steps_are_met_from_below_within_15_percent),
@@ -167,6 +259,10 @@ int main(void) {
         cmocka_unit_test(tensor_parallel_time_stands_apart),
         cmocka_unit_test(zero_divides_the_optimizer),
         cmocka_unit_test(what_has_no_table_or_domain_is_refused),
+        cmocka_unit_test(the_optimizer_moves_the_bytes_of_its_passes),
+        cmocka_unit_test(whole_layers_leave_no_module_to_recompute),
+        cmocka_unit_test(tied_embeddings_are_held_once_a_gpu),
+        cmocka_unit_test(flop_of_a_step_follow_their_definitions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

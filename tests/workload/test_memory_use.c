@@ -146,6 +146,26 @@ static void weights_follow_the_precision_they_are_held_in(void **state) {
     assert_int_equal(fullest(&run).weights, wide);
 }
 
+// Logits stand three times on the last stage, and nowhere else: as the head leaves them, in fp32 for the loss, and as their
+// gradient.
+static void logits_are_kept_three_times_on_the_last_stage(void **state) {
+    (void)state;
+    for (int32_t wide = 0; wide < 2; ++wide) {
+        PublishedRun run = published_c07();
+        run.gpu.gemm[PRECISION_FP32] = run.gpu.gemm[PRECISION_BF16];
+        if (wide) run.training.precision = PRECISION_FP32;
+        const double element = wide ? 4 : 2, logits = 4096.0 * 131072 / 8;
+        StepCost cost;
+        const Status status = step_cost_init(&cost, &run.model, &run.parallel, &run.training,
+                                             &run.gpu, &run.scale_up);
+        assert_int_equal(status.code, STATUS_OK);
+        for (int32_t s = 0; s < cost.pp; ++s)
+            assert_close((double)cost.memory[s].logits,
+                         s == cost.pp - 1 ? logits * (element + 4 + element) : 0, 0);
+        step_cost_fini(&cost);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gpt_activations_equal_the_published_formulas),
@@ -155,6 +175,7 @@ int main(void) {
         cmocka_unit_test(what_does_not_fit_is_refused_with_its_terms),
         cmocka_unit_test(every_nth_layer_is_recomputed_whole),
         cmocka_unit_test(weights_follow_the_precision_they_are_held_in),
+        cmocka_unit_test(logits_are_kept_three_times_on_the_last_stage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

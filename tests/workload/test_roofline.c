@@ -141,11 +141,12 @@ static void all_reduce_is_scatter_and_gather_on_a_ring(void **state) {
     assert_close(roofline_collective_s(WORK_REDUCE, bytes, 1, &domain), 0, 0);
 }
 
-/// A gather before a GEMM of m rows, priced with or without overlap.
-static WorkTime gather_and_gemm(double m, bool overlap, double share) {
+/// A gather before a GEMM of m rows, priced with or without overlap, over links `slower` times as slow as they are.
+static WorkTime gather_and_gemm_over(double slower, double m, bool overlap, double share) {
     GpuSpec gpu = published_h100();
     gpu.scale_up_processor_share = share;
-    const ScaleUpSpec domain = published_nvlink_h100();
+    ScaleUpSpec domain = published_nvlink_h100();
+    domain.goodput_Bps = (int64_t)((double)domain.goodput_Bps / slower);
     const TrainingSpec training = {.precision = PRECISION_BF16, .tp_overlap = overlap};
     WorkList list = {.n = 2};
     list.work[0] = (Work){.name = "gather",
@@ -155,6 +156,10 @@ static WorkTime gather_and_gemm(double m, bool overlap, double share) {
                           .partner = 1};
     list.work[1] = gemm(m, 6144, 12288, 2);
     return roofline_list(&list, 8, &gpu, &domain, &training);
+}
+
+static WorkTime gather_and_gemm(double m, bool overlap, double share) {
+    return gather_and_gemm_over(1, m, overlap, share);
 }
 
 static double total_s(WorkTime time) { return time.compute_s + time.sharing_s + time.exposed_s; }
@@ -197,6 +202,61 @@ static void missing_tables_and_kernels_are_refused(void **state) {
     assert_int_equal(roofline_supports(&gpu, &flash).code, STATUS_OK);
 }
 
+// Below the smallest measured GEMM time stays what it is there: a GPU that is not full is no faster for it. And a GEMM is
+// computed in tiles: what does not fill one takes as long as what does.
+static void small_and_ragged_gemms_save_nothing(void **state) {
+    (void)state;
+    GpuSpec gpu = isolated(published_h100());
+    gpu.memory_stream_Bps = 1e18; // no memory time beside the compute time
+    const TrainingSpec training = {.precision = PRECISION_BF16};
+    const Work smallest = gemm(512, 512, 512, 2);
+    const double smallest_s = roofline_work_s(&smallest, &gpu, &training);
+    for (double side = 128; side < 512; side += 128) {
+        const Work work = gemm(side, side, side, 2);
+        assert_close(roofline_work_s(&work, &gpu, &training) / smallest_s, 1, 1e-9);
+    }
+    for (double rows = 1; rows <= 4096; rows = 2 * rows + 1) {
+        const double whole = ceil(rows / 128) * 128;
+        const Work work = gemm(rows, 4096, 4096, 2), turned = gemm(4096, rows, 4096, 2),
+                   filled = gemm(whole, 4096, 4096, 2);
+        const double filled_s = roofline_work_s(&filled, &gpu, &training);
+        assert_close(roofline_work_s(&work, &gpu, &training) / filled_s, 1, 1e-9);
+        assert_close(roofline_work_s(&turned, &gpu, &training) / filled_s, 1, 1e-9);
+    }
+}
+
+// Of n pieces one has nothing to hide behind: collective and GEMM together take no less than the collective and one piece.
+static void overlap_leaves_one_piece_of_the_gemm_alone(void **state) {
+    (void)state;
+    const double rows[] = {1024, 4096, 32768};
+    for (int i = 0; i < 3; ++i) {
+        const WorkTime off = gather_and_gemm_over(30, rows[i], false, 0);
+        const WorkTime on = gather_and_gemm_over(30, rows[i], true, 0);
+        assert_true(on.exposed_s > 0); // the collective is the longer one here
+        assert_true(on.compute_s + on.exposed_s >= off.exposed_s + off.compute_s / 8 * (1 - 1e-9));
+    }
+}
+
+// Each pass of attention runs at the rate that was measured for it.
+static void attention_runs_at_the_rate_of_its_pass(void **state) {
+    (void)state;
+    const TrainingSpec training = {.precision = PRECISION_BF16, .attention = ATTENTION_FLASH3};
+    const Work pass[2] = {
+        {.name = "f", .kind = WORK_ATTENTION, .flop = 1e13, .partner = -1},
+        {.name = "b", .kind = WORK_ATTENTION_BACKWARD, .flop = 1e13, .partner = -1}};
+    for (int slowed = 0; slowed < 2; ++slowed) {
+        GpuSpec gpu = isolated(published_h100());
+        double before_s[2];
+        for (int p = 0; p < 2; ++p) before_s[p] = roofline_work_s(&pass[p], &gpu, &training);
+        double *rate =
+            slowed ? gpu.attention_backward_flop_per_s : gpu.attention_forward_flop_per_s;
+        rate[ATTENTION_FLASH3] /= 2;
+        for (int p = 0; p < 2; ++p)
+            assert_close(roofline_work_s(&pass[p], &gpu, &training) / before_s[p],
+                         p == slowed ? 2 : 1, 1e-9);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_gemm_beats_peak_or_memory),
@@ -209,6 +269,9 @@ int main(void) {
         cmocka_unit_test(all_reduce_is_scatter_and_gather_on_a_ring),
         cmocka_unit_test(overlap_hides_no_more_than_there_is),
         cmocka_unit_test(missing_tables_and_kernels_are_refused),
+        cmocka_unit_test(small_and_ragged_gemms_save_nothing),
+        cmocka_unit_test(overlap_leaves_one_piece_of_the_gemm_alone),
+        cmocka_unit_test(attention_runs_at_the_rate_of_its_pass),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -184,6 +184,37 @@ static void parameters_equal_the_known_totals(void **state) {
     assert_close(n - 2 * h, 12 * 96 * h * h * (1 + 13 / (12 * h) + 51200 / (12 * 96 * h)), 1);
 }
 
+/// Bytes of the works of a layer, there and back, whose name begins with `name`.
+static double layer_bytes(const PublishedRun *run, const char *name) {
+    const TransformerShape shape = transformer_shape(&run->model, &run->parallel, &run->training);
+    WorkList list = {.n = 0};
+    transformer_layer_forward(&shape, &list);
+    transformer_layer_backward(&shape, &list);
+    double sum = 0;
+    for (int32_t i = 0; i < list.n; ++i)
+        if (strncmp(list.work[i].name, name, strlen(name)) == 0) sum += list.work[i].bytes;
+    return sum;
+}
+
+// Sequence parallelism divides norms, residuals and dropout among the GPUs of a group, and moves no other byte of memory.
+static void sequence_parallelism_divides_norms_and_residuals(void **state) {
+    (void)state;
+    PublishedRun run = published_q();
+    static const char *const DIVIDED[] = {"norm", "residual", "dropout grad"}, *const WHOLE[] = {
+                                                                                   "qkv",
+                                                                                   "proj",
+                                                                                   "fc1",
+                                                                                   "fc2",
+                                                                                   "activation",
+                                                                                   "softmax"};
+    PublishedRun whole = run;
+    whole.parallel.sequence_parallel = false;
+    for (int i = 0; i < 3; ++i)
+        assert_close(layer_bytes(&whole, DIVIDED[i]) / layer_bytes(&run, DIVIDED[i]), 8, 1e-12);
+    for (int i = 0; i < 6; ++i)
+        assert_close(layer_bytes(&whole, WHOLE[i]) / layer_bytes(&run, WHOLE[i]), 1, 1e-12);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gpt_flop_equal_the_closed_form),
@@ -195,6 +226,7 @@ int main(void) {
         cmocka_unit_test(one_gpu_makes_no_tensor_parallel_collective),
         cmocka_unit_test(hidden_collectives_name_a_gemm),
         cmocka_unit_test(parameters_equal_the_known_totals),
+        cmocka_unit_test(sequence_parallelism_divides_norms_and_residuals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
