@@ -123,6 +123,33 @@ static void people_read_the_usual_unit(void **state) {
     assert_string_equal(quantity_write_real(QUANTITY_FLOP_RATE, 989.4e12, text), "989.4 TFLOP/s");
 }
 
+// A prefix says the same before every unit, however the unit is spelled: powers of 1000, and of 1024 with an i; b is an
+// eighth of B.
+static void prefixes_mean_the_same_everywhere(void **state) {
+    (void)state;
+    static const struct {
+        QuantityKind kind;
+        const char *unit;
+        int64_t per_eight; ///< base units in 8 of it
+        bool binary;
+    } UNITS[] = {{QUANTITY_RATE, "b/s", 1, false},        {QUANTITY_RATE, "bps", 1, false},
+                 {QUANTITY_RATE, "B/s", 8, false},        {QUANTITY_RATE, "B/s", 8, true},
+                 {QUANTITY_SIZE, "B", 8, false},          {QUANTITY_SIZE, "B", 8, true},
+                 {QUANTITY_FLOP_RATE, "FLOP/s", 8, false}};
+    static const char *const DECIMAL[] = {"k", "M", "G", "T"}, *const BINARY[] = {"Ki", "Mi", "Gi",
+                                                                                  "Ti"};
+    for (size_t u = 0; u < sizeof UNITS / sizeof UNITS[0]; u++) {
+        int64_t expected = UNITS[u].per_eight;
+        for (int p = 0; p < 4; p++) {
+            char text[40];
+            snprintf(text, sizeof text, "8 %s%s", UNITS[u].binary ? BINARY[p] : DECIMAL[p],
+                     UNITS[u].unit);
+            expected *= UNITS[u].binary ? 1024 : 1000;
+            assert_int_equal(parse(UNITS[u].kind, text), expected);
+        }
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(units_have_their_size),
@@ -131,6 +158,7 @@ int main(void) {
         cmocka_unit_test(what_is_not_meant_is_refused),
         cmocka_unit_test(what_is_written_reads_back),
         cmocka_unit_test(people_read_the_usual_unit),
+        cmocka_unit_test(prefixes_mean_the_same_everywhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -353,6 +353,24 @@ static void readmes_name_every_key(void **state) {
     }
 }
 
+// A step has the sequences it was asked for, dealt over replicas and microbatches of any size; and a job that says nothing of
+// noise has none.
+static void what_a_job_asks_for_is_what_it_gets(void **state) {
+    (void)state;
+    static const char *const SIZES[] = {"parallel={tp: 2, dp: 4, microbatch: 2, global_batch: 64}",
+                                        "parallel={tp: 1, dp: 2, microbatch: 4, global_batch: 64}",
+                                        "parallel={tp: 4, microbatch: 1, global_batch: 64}"};
+    static Loaded l;
+    for (size_t i = 0; i < sizeof SIZES / sizeof SIZES[0]; i++) {
+        load_good(&l, "topologies/laptop-16.yaml", "jobs/ddp-small.yaml", SIZES[i]);
+        const JobSpec *job = &l.run.job[0];
+        const ParallelSpec *p = &job->parallel;
+        assert_int_equal(p->size[DIM_DP] * p->microbatch * p->microbatches, 64);
+        assert_true(noise_is_off(&job->noise));
+        done(&l);
+    }
+}
+
 int main(void) {
     if (chdir(COLOSSIM_SOURCE_DIR) != 0) return 1;
     const struct CMUnitTest tests[] = {
@@ -366,6 +384,7 @@ int main(void) {
         cmocka_unit_test(roles_of_files_are_checked),
         cmocka_unit_test(jobs_of_a_run_agree),
         cmocka_unit_test(readmes_name_every_key),
+        cmocka_unit_test(what_a_job_asks_for_is_what_it_gets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

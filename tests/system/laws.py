@@ -295,7 +295,33 @@ def settings_count(emulator):
     claim(done.returncode == 2 or column(path, "committed_steps") == 3, "three repetitions are three steps")
 
 
-CASES = {case.__name__: case for case in (patterns, conserved, groups, bound, parts, dimensions, ring_law, ties, fair, units, latency,
+def users(emulator):
+    """Who crosses a link: of the flows into one NIC the largest are named, largest first, with all their bytes; a flow that
+    a queue pair in four takes over a link is charged a quarter there; and what all users carry is what the link carries."""
+    topology = ideal_cluster(emulator.folder, 8, 4, [(8, 1, 1), (4, 4, 1)], routing="ecmp")
+    flows = [(gpu, 0, (7 * gpu % 29 + 1) * 10**6, 0) for gpu in range(4, 32)]
+    largest = sorted(flows, key=lambda flow: -flow[2])
+    for queue_pairs in (1, 4):
+        job = traffic_job(emulator.folder, "users", flows=flows, queue_pairs=queue_pairs)
+        path = emulator.trace(topology, job, trace__hot_links=64)
+        link, carried, source, each = (column(path, f"links/{name}")[0]
+                                       for name in ("hot_link", "hot_bytes", "user_source", "user_bytes"))
+        traffic = column(path, "links/hot_traffic_bytes")[0]
+        used = link >= 0
+        claim((np.abs(traffic[used].sum(axis=1) - carried[used]) <= len(flows)).all(),
+              f"{queue_pairs} queue pairs: users together carry what the link carries: {traffic[used]}, {carried[used]}")
+        for k in np.flatnonzero(used):
+            named = each[k][source[k] >= 0]
+            claim(len(named) > 0 and (np.diff(named) <= 0).all() and named.sum() <= carried[k] + len(flows),
+                  f"{queue_pairs} queue pairs: users of link {link[k]} come by bytes: {named} of {carried[k]}")
+        last = np.flatnonzero(link == column(path, "links/first_link")[1, DOWN])
+        claim(len(last) == 1, f"the NIC that all flows go to is among the hottest: {link}")
+        named = list(zip(source[last[0]], each[last[0]]))
+        claim(named == [(flow[0], flow[2]) for flow in largest[:len(named)]],
+              f"{queue_pairs} queue pairs: users of the NIC are {named}, the largest {largest[:4]}")
+
+
+CASES = {case.__name__: case for case in (patterns, conserved, groups, bound, parts, dimensions, ring_law, ties, fair, users, units, latency,
                                           settings_count)}
 
 

@@ -59,6 +59,10 @@ def counts(emulator):
         claim(re.search(rf"\b{gpus}\b", plain), f"{name} has {gpus} GPUs: {text}")
         for tier, number in switches.items():
             claim(re.search(rf"{tier}.*\b{number}\b|\b{number}\b.*{tier}", plain), f"{name} has {number} {tier} switches: {text}")
+        # Ports of one rate: what comes from below over what goes up.
+        ratios = re.findall(r"(\d+)\+(\d+)/\d+ +([\d.]+):1", text)
+        claim(ratios and all(abs(float(ratio) * int(up) / int(down) - 1) < 0.01 for down, up, ratio in ratios),
+              f"{name}: oversubscription is ports down over ports up: {text}")
 
 
 def tables(emulator):
