@@ -37,6 +37,7 @@ typedef void Pass(const TransformerShape *shape, WorkList *list);
 // (step_cost_check_memory, step_cost_check_range): sums of a few such still fit 64 bits.
 #define SECONDS_CLIP 2e6
 #define COUNT_CLIP 1e17
+enum { BUCKETS_MOST = 4096 };
 #define BYTES_MOST 1e18 ///< sums over all links of a step fit 63 bits
 
 static int64_t clipped_ps(double seconds) {
@@ -238,6 +239,12 @@ Status step_cost_check_range(const StepCost *cost, const ParallelSpec *parallel,
             "an operation of %.3g s, stretched up to %.3g times by noise and collectives, may last "
             "longer than the 53 days of simulated time that a run can have",
             longest_s, slowest);
+    for (int32_t v = 0; v < cost->pp * cost->chunks; ++v)
+        REQUIRE(cost->chunk[v].parameters / cost->bucket_parameters < BUCKETS_MOST, STATUS_RANGE,
+                "bucket_parameters = %lld cuts the %lld parameters of a virtual stage into more "
+                "than %d buckets",
+                (long long)cost->bucket_parameters, (long long)cost->chunk[v].parameters,
+                BUCKETS_MOST);
     REQUIRE(
         step_bytes(cost, parallel) < BYTES_MOST, STATUS_RANGE,
         "microbatches = %d: the GPUs would send %.3g bytes in a step; at most %.3g are supported",

@@ -5,6 +5,9 @@
 
 static const char *const DIMENSION_NAME[DIM_N] = {"tp", "cp", "ep", "dp", "pp"};
 
+/// Forward and backward of a microbatch on a virtual stage take about 500 bytes of programs.
+enum { PROGRAM_PASSES_MAX = 1 << 21 };
+
 int64_t parallel_nranks(const ParallelSpec *parallel) {
     int64_t n = 1;
     for (int d = 0; d < DIM_N; ++d) n *= parallel->size[d];
@@ -79,6 +82,12 @@ static Status validate_sizes(const ParallelSpec *parallel) {
     REQUIRE((int64_t)parallel->size[DIM_PP] * parallel->chunks <= CHUNKS_MAX, STATUS_RANGE,
             "pp * vp = %lld, but at most %d virtual stages are supported",
             (long long)parallel->size[DIM_PP] * parallel->chunks, CHUNKS_MAX);
+    REQUIRE(
+        (int64_t)parallel->size[DIM_PP] * parallel->chunks * parallel->microbatches <=
+            PROGRAM_PASSES_MAX,
+        STATUS_RANGE,
+        "microbatches = %d on each of %d virtual stages; at most %d passes in all are supported",
+        parallel->microbatches, parallel->size[DIM_PP] * parallel->chunks, PROGRAM_PASSES_MAX);
     return status_ok();
 }
 

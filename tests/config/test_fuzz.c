@@ -2,27 +2,38 @@
 // without a word.
 //
 // The files that ship are damaged in memory (bytes, lines, tokens that mean something to YAML or to
-// the schemas) and loaded whole. Under AddressSanitizer and UndefinedBehaviorSanitizer this is the
-// proof that no text can hurt.
+// the schemas) and loaded whole; and every key of every schema is given the values at and beyond its
+// edges, alone and with others. What is accepted is described as `check` and `show` do. Under
+// AddressSanitizer and UndefinedBehaviorSanitizer this is the proof that no text can hurt.
+// COLOSSIM_FUZZ in the environment is the number of trials of each kind (scripts/dev fuzz).
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "app/check.h"
+#include "app/show.h"
 #include "base/memory.h"
 #include "base/rng.h"
 #include "claims.h"
+#include "config/hardware_file.h"
+#include "config/job_file.h"
+#include "config/model_file.h"
 #include "config/run_file.h"
+#include "config/topology_file.h"
+#include "extremes.h"
 
 enum {
-    TRIALS = 4000,
+    TRIALS = 4000, // or what COLOSSIM_FUZZ says
     SEED = 20240907,
     DAMAGES_MOST = 4,
     CACHE_FILES = 64,
-    SECONDS_MOST = 50,
-    FILE_SECONDS_MOST = 5
+    SECONDS_MOST = 50, // of either kind, without COLOSSIM_FUZZ
+    FILE_SECONDS_MOST = 20,
+    KNOBS_TURNED_MOST = 4,
 };
+#define MEMORY_MOST (INT64_C(1) << 30)
 
 typedef struct CachedFile {
     char path[TEXT_PATH_BYTES];
@@ -171,33 +182,65 @@ static const char *const OTHERS[] = {
 };
 enum { OTHERS_N = sizeof OTHERS / sizeof OTHERS[0] };
 
+/// What `check` and `show` say of good files.
+static void describe(const RunSpec *run) {
+    static FILE *nowhere = NULL;
+    if (!nowhere) nowhere = fopen("/dev/null", "w");
+    Cluster *cluster = NULL;
+    Status status = cluster_create(&run->cluster, &cluster);
+    assert_int_equal(status.code, STATUS_OK);
+    show_cluster(cluster, nowhere);
+    cluster_destroy(cluster);
+    check_print_cluster(&run->cluster, nowhere);
+    status = check_print_job(run, &run->job[0], nowhere);
+    assert_int_equal(status.code, STATUS_OK);
+}
+
 /// Load one pair; true if it was accepted. A refusal must say something.
-static bool load(Source *source, const char *topology, const char *job) {
-    RunRequest request = {topology, &job, 1, NULL, 0, {read_source, source, ""}};
+static bool load(Source *source, const char *topology, const char *job,
+                 const char *const settings[], int nsettings) {
+    RunRequest request = {topology, &job, 1, settings, nsettings, {read_source, source, ""}};
     RunSpec *run = memory_alloc("test.run", sizeof *run);
     char *errors = NULL;
+    alarm(FILE_SECONDS_MOST);
     Status status = run_spec_load(&request, run, &errors);
     bool good = status_is_ok(&status);
     if (good) {
         assert_null(errors);
+        describe(run);
         run_spec_fini(run);
     } else {
         assert_int_equal(status.code, STATUS_INPUT);
         assert_non_null(strstr(errors, "error: "));
         text_free(errors);
     }
+    alarm(0);
     memory_free("test.run", run, sizeof *run);
     return good;
 }
 
+static int trials_wanted(void) {
+    const char *wanted = getenv("COLOSSIM_FUZZ");
+    return wanted ? atoi(wanted) : TRIALS;
+}
+
+static bool time_is_up(time_t begin) {
+    return !getenv("COLOSSIM_FUZZ") && time(NULL) - begin >= SECONDS_MOST;
+}
+
+static void forget_files(Source *source) {
+    for (int i = 0; i < source->nfiles; i++)
+        memory_free("config.text", source->file[i].bytes, (size_t)source->file[i].size + 1);
+    source->nfiles = 0;
+}
+
 static void damaged_files_get_a_verdict(void **state) {
     (void)state;
-    alarm(SECONDS_MOST + FILE_SECONDS_MOST);
     assert_int_equal(chdir(COLOSSIM_SOURCE_DIR), 0);
     static Source source;
     const time_t begin = time(NULL);
     int accepted = 0, refused = 0;
-    for (int trial = 0; trial < TRIALS && time(NULL) - begin < SECONDS_MOST; trial++) {
+    for (int trial = 0; trial < trials_wanted() && !time_is_up(begin); trial++) {
         int n = 0;
         const char *const *pair = PAIRS[draw(trial, &n, PAIRS_N)];
         int64_t which = draw(trial, &n, 3);
@@ -209,20 +252,146 @@ static void damaged_files_get_a_verdict(void **state) {
         memcpy(source.damaged, file->bytes, (size_t)file->size);
         for (int64_t i = draw(trial, &n, DAMAGES_MOST); i >= 0; i--)
             source.damaged = damage(source.damaged, &source.damaged_size, trial, &n);
-        if (load(&source, pair[0], pair[1]))
+        if (load(&source, pair[0], pair[1], NULL, 0))
             accepted++;
         else
             refused++;
         free(source.damaged);
     }
-    for (int i = 0; i < source.nfiles; i++)
-        memory_free("config.text", source.file[i].bytes, (size_t)source.file[i].size + 1);
+    forget_files(&source);
     print_message("%d accepted, %d refused\n", accepted, refused);
     // Damage in comments and free text is harmless; most of the rest is not.
     assert_true(accepted > 0 && refused > accepted / 2);
 }
 
+/// Write `path: value` over the line of a catalogue file that has the key, or behind its last line.
+static char *set_in_file(char *text, int64_t *size, const char *path, const char *value) {
+    char line[256];
+    const char *inner = strchr(path, '.');
+    snprintf(line, sizeof line, "\n%.*s:", inner ? (int)(inner - path) : (int)strlen(path), path);
+    text[*size] = '\0';
+    char *at = strstr(text, line);
+    if (at && inner) {
+        snprintf(line, sizeof line, "\n  %s:", inner + 1);
+        at = strstr(at + 1, line);
+    }
+    if (inner && !at) return text;
+    int64_t begin = at ? at - text + 1 : *size, end = begin;
+    while (end < *size && text[end] != '\n') end++;
+    snprintf(line, sizeof line, "%s%s: %s\n", inner ? "  " : "", inner ? inner + 1 : path, value);
+    return splice(text, size, begin, end, line, (int64_t)strlen(line) - (end < *size));
+}
+
+static const struct {
+    const char *path;
+    const Schema *schema;
+} CATALOGUE[] = {
+    {"topologies/hardware/h100-sxm.yaml", &gpu_schema},
+    {"topologies/hardware/nvlink4-8.yaml", &scale_up_schema},
+    {"topologies/hardware/quantum-2-qm9700.yaml", &switch_schema},
+    {"topologies/hardware/connectx-7-ndr400.yaml", &nic_schema},
+    {"jobs/models/llama3.1-405b.yaml", &model_schema},
+    {"jobs/models/gpt-1.7b.yaml", &model_schema},
+};
+enum { CATALOGUE_N = sizeof CATALOGUE / sizeof CATALOGUE[0] };
+
+/// Load a pair with knob `k` of its files turned to extreme `e`, and `more` others at random.
+typedef struct Extremes {
+    Source source;
+    Knob knob[KNOBS_MAX]; ///< of one topology, job or catalogue file
+    int nknobs, trial;
+    int accepted, refused;
+} Extremes;
+
+static void try_settings(Extremes *x, const char *const pair[2], int k, int e, int more) {
+    char text[1 + KNOBS_TURNED_MOST][sizeof x->knob->path + EXTREME_BYTES + 4];
+    const char *setting[2 * (1 + KNOBS_TURNED_MOST)];
+    int draws = 0, nsettings = 0;
+    for (int n = 0; n <= more; n++) {
+        if (n > 0) {
+            k = (int)draw(x->trial, &draws, x->nknobs);
+            e = (int)draw(x->trial, &draws, EXTREMES);
+        }
+        if (x->knob[k].base[0]) setting[nsettings++] = x->knob[k].base;
+        knob_setting(&x->knob[k], e, text[n], sizeof text[n]);
+        setting[nsettings++] = text[n];
+    }
+    x->source.damaged_path = NULL;
+    *(load(&x->source, pair[0], pair[1], setting, nsettings) ? &x->accepted : &x->refused) += 1;
+}
+
+static void try_catalogue(Extremes *x, int file, const char *const pair[2], int k, int e,
+                          int more) {
+    const CachedFile *whole = cached(&x->source, CATALOGUE[file].path);
+    char value[EXTREME_BYTES];
+    int draws = 0;
+    x->source.damaged_path = whole->path;
+    x->source.damaged_size = whole->size;
+    x->source.damaged = malloc((size_t)whole->size + 1);
+    memcpy(x->source.damaged, whole->bytes, (size_t)whole->size);
+    for (int n = 0; n <= more; n++) {
+        if (n > 0) {
+            k = (int)draw(x->trial, &draws, x->nknobs);
+            e = (int)draw(x->trial, &draws, EXTREMES);
+        }
+        x->source.damaged = set_in_file(x->source.damaged, &x->source.damaged_size, x->knob[k].path,
+                                        knob_extreme(&x->knob[k], e, value));
+    }
+    *(load(&x->source, pair[0], pair[1], NULL, 0) ? &x->accepted : &x->refused) += 1;
+    free(x->source.damaged);
+}
+
+static void turn(Extremes *x, int what, const char *const pair[2], int k, int e, int more) {
+    if (what < 2)
+        try_settings(x, pair, k, e, more);
+    else
+        try_catalogue(x, what - 2, pair, k, e, more);
+    x->trial++;
+}
+
+static void list_knobs(Extremes *x, int what, const char *const pair[2]) {
+    const Schema *job = strstr(pair[1], "traffic-") ? &traffic_job_schema : &training_job_schema;
+    const Schema *schema = what == 0   ? &topology_schema
+                           : what == 1 ? job
+                                       : CATALOGUE[what - 2].schema;
+    x->nknobs = knobs_of(schema, x->knob);
+}
+
+static int64_t memory_high(void) {
+    MemoryRow row[128];
+    int64_t sum = 0;
+    int n = memory_report(row, 128);
+    for (int i = 0; i < n && i < 128; i++) sum += row[i].high_bytes;
+    return sum;
+}
+
+static void extremes_of_every_key_get_a_verdict(void **state) {
+    (void)state;
+    assert_int_equal(chdir(COLOSSIM_SOURCE_DIR), 0);
+    static Extremes x;
+    const time_t begin = time(NULL);
+    for (int p = 0; p < PAIRS_N; p++)
+        for (int what = 0; what < (p == 0 || p == 4 ? 2 + CATALOGUE_N : 2); what++) {
+            list_knobs(&x, what, PAIRS[p]);
+            for (int k = 0; k < x.nknobs; k++)
+                for (int e = 0; e < EXTREMES; e++) turn(&x, what, PAIRS[p], k, e, 0);
+        }
+    for (int trial = 0; trial < trials_wanted() && !time_is_up(begin); trial++) {
+        int n = 1000;
+        int p = (int)draw(x.trial, &n, PAIRS_N), what = (int)draw(x.trial, &n, 2 + CATALOGUE_N);
+        list_knobs(&x, what, PAIRS[p]);
+        turn(&x, what, PAIRS[p], (int)draw(x.trial, &n, x.nknobs), (int)draw(x.trial, &n, EXTREMES),
+             (int)draw(x.trial, &n, KNOBS_TURNED_MOST));
+    }
+    forget_files(&x.source);
+    print_message("%d accepted, %d refused, %lld MB at most\n", x.accepted, x.refused,
+                  (long long)(memory_high() >> 20));
+    assert_true(x.accepted > x.refused / 20);
+    assert_true(memory_high() < MEMORY_MOST);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(damaged_files_get_a_verdict)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(damaged_files_get_a_verdict),
+                                       cmocka_unit_test(extremes_of_every_key_get_a_verdict)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
