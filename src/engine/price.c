@@ -1,11 +1,5 @@
 #include "engine/price.h"
 
-#include "base/units.h"
-
-Wide price_work(const Routes *routes, const Route *route, int64_t bytes) {
-    return ((Wide)bytes * route->fullest << routes->rate_bits) * PS_PER_S;
-}
-
 /// Bytes that `work` >= 0 of one byte a level is worth, rounded down.
 static int64_t whole_bytes(int32_t rate_bits, Wide work) {
     enum { TWOS = 12 }; // 10^12 is 5^12 * 2^12, and rounding down twice rounds down once
@@ -68,11 +62,11 @@ Status price_hold(Routes *routes, const Transfer *transfer, int32_t *out, Price 
             (long long)transfer->rounds, (long long)transfer->round_latency_ps);
     TRY(routes_hold(routes, transfer, out));
     const Route *route = &routes->at[*out];
-    int64_t fullest = route->fullest;
-    if (transfer->bytes >= PRICE_BYTES_MAX / fullest) {
+    if ((Wide)transfer->bytes * route->fullest >= PRICE_BYTES_MAX) {
+        int32_t fullest = route->fullest;
         routes_let_go(routes, *out);
-        FAIL(STATUS_RANGE, "transfer %lld of %lld bytes: less than 2^55 / %lld are allowed",
-             (long long)transfer->tag, (long long)transfer->bytes, (long long)fullest);
+        FAIL(STATUS_RANGE, "transfer %lld of %lld bytes: less than 2^55 / %d are allowed",
+             (long long)transfer->tag, (long long)transfer->bytes, fullest);
     }
     *price = price_alone(routes, route, transfer);
     return status_ok();

@@ -11,6 +11,7 @@
 
 #include <stdint.h>
 
+#include "base/units.h"
 #include "base/wide.h"
 #include "engine/engine.h"
 #include "engine/routes.h"
@@ -23,7 +24,9 @@ typedef struct Price {
 } Price;
 
 /// Work of `bytes` of progress on a route.
-Wide price_work(const Routes *routes, const Route *route, int64_t bytes);
+static inline Wide price_work(const Routes *routes, const Route *route, int64_t bytes) {
+    return ((Wide)bytes * route->fullest << routes->rate_bits) * PS_PER_S;
+}
 /// Bytes of progress that `work` is worth, rounded up; 0 for work < 0. What is left of a transfer, in whole bytes.
 int64_t price_bytes_left(const Routes *routes, const Route *route, Wide work);
 /// Time for `work` >= 0 at `level`, rounded up; TIME_NEVER_PS if that is longer than a run can last.

@@ -205,17 +205,11 @@ static int32_t weight_on_narrowest(const Routes *routes) {
     return weight;
 }
 
-/// Let the weights in routes->merge be those of uses.
-static Status weigh_uses(const Routes *routes, const Transfer *transfer, int32_t fullest) {
-    for (int64_t i = 0; i < routes->merge.n; i++) {
-        LinkParts *link = &routes->merge.at[i];
-        Wide weight = (((Wide)link->parts << routes->share_bits) + fullest - 1) / fullest;
-        REQUIRE(weight <= INT32_MAX, STATUS_RANGE,
-                "transfer %lld: more streams on link %d than 2^31 weights",
-                (long long)transfer->tag, link->link);
-        link->weight = (int32_t)weight;
-    }
-    return status_ok();
+/// Weight of a use; more than INT32_MAX: out of range.
+static inline int64_t weight_of(const Routes *routes, int64_t parts, int32_t fullest) {
+    if (parts >= INT64_C(1) << (62 - routes->share_bits)) return INT64_MAX;
+    int64_t weight = parts << routes->share_bits;
+    return fullest == 1 ? weight : (weight + fullest - 1) / fullest;
 }
 
 static int32_t take_route(Routes *routes) {
@@ -284,13 +278,17 @@ static Status make_route(Routes *routes, const Transfer *transfer, int32_t *out)
     REQUIRE(nuses > 0, STATUS_RANGE, "transfer %lld has no edges", (long long)transfer->tag);
     bool even = least == fullest;
     if (!even) fullest = weight_on_narrowest(routes);
-    TRY(weigh_uses(routes, transfer, fullest));
     int64_t alone_level = INT64_MAX, most_weight = 0;
     bool foreign = false;
     int32_t nown = 0, nforeign = 0;
     array_reserve(&routes->sorted, nuses);
     for (int32_t u = 0; u < nuses; u++) {
         LinkParts use = routes->merge.at[u];
+        int64_t weight = weight_of(routes, use.parts, fullest);
+        REQUIRE(weight <= INT32_MAX, STATUS_RANGE,
+                "transfer %lld: more streams on link %d than weights can say",
+                (long long)transfer->tag, use.link);
+        use.weight = (int32_t)weight;
         if (use.weight > most_weight) most_weight = use.weight;
         bool own = !routes->owns || routes->owns(routes->owner, use.link);
         foreign = foreign || !own;
@@ -309,9 +307,13 @@ static Status make_route(Routes *routes, const Transfer *transfer, int32_t *out)
         } else {
             capacity = capacity_of(routes, use.link);
         }
-        // Exactly, not by rounded weights; and without a division for most.
-        Wide parts = (Wide)use.parts << routes->share_bits, room = (Wide)capacity * fullest;
-        if (room < alone_level * parts) alone_level = (int64_t)(room / parts);
+        // capacity / weight < alone_level, without a division for most; exactly, where weights are rounded.
+        if (even) {
+            if (capacity < (Wide)alone_level * weight) alone_level = capacity / weight;
+        } else {
+            Wide parts = (Wide)use.parts << routes->share_bits, room = (Wide)capacity * fullest;
+            if (room < alone_level * parts) alone_level = (int64_t)(room / parts);
+        }
     }
     int32_t nkept = nown + nforeign, r = take_route(routes);
     int32_t first = runs_take(&routes->uses, run_length(nkept));

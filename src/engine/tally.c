@@ -47,11 +47,16 @@ void tally_add_route(Tally *tally, const Routes *routes, const Route *route, int
     grow_used(tally, routes);
     const RouteUse *uses = routes_uses(routes, route);
     const int64_t *own_parts = routes_parts(routes, route);
-    Wide *parts = total->parts, fullest_bytes = (Wide)route->fullest * bytes;
+    const int64_t fullest = route->fullest;
+    Wide *parts = total->parts;
     uint64_t *used = tally->used;
-    for (int32_t u = 0, n = route->nown; u < n; u++) {
-        parts[uses[u].slot] += own_parts ? (Wide)own_parts[u] * bytes
-                                         : (uses[u].weight >> routes->share_bits) * fullest_bytes;
+    const int32_t n = route->nown, share_bits = routes->share_bits;
+    for (int32_t u = 0; u < n && own_parts; u++) {
+        parts[uses[u].slot] += (Wide)own_parts[u] * bytes;
+        mark(used, uses[u].slot);
+    }
+    for (int32_t u = 0; u < n && !own_parts; u++) {
+        parts[uses[u].slot] += (Wide)((uses[u].weight >> share_bits) * fullest) * bytes;
         mark(used, uses[u].slot);
     }
 }

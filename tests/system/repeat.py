@@ -15,6 +15,7 @@ import tempfile
 import numpy as np
 
 from emulator import EVENT_BY_EVENT, EVERY_STEP, JOBS, TOPOLOGIES, Emulator, claim, column, counted, same_on_any_ranks
+from inputs import traffic_job
 
 STEPS = 5
 LAPTOP = TOPOLOGIES / "laptop-16.yaml", JOBS / "ddp-small.yaml"
@@ -41,10 +42,14 @@ def steady(emulator):
     claim_repeated(emulator, SUPERPOD, (1, 2), STEPS - 2, "--steps", STEPS, once_more=played[:2], **SMALL, **OFF)
     claim_repeated(emulator, LAPTOP, (1, 2), STEPS - 2, "--steps", STEPS, once_more=[(1, EVERY_STEP)],
                    engine__kind="closed", **OFF)
-    # Repetitions of traffic that are not felt in the next, and that are.
-    for delay, played_once in ("0 us", 2), ("50 us", 3):
-        claim_repeated(emulator, (LAPTOP[0], JOBS / "traffic-permutation.yaml"), (1, 2), STEPS - played_once, "--steps",
-                       STEPS, once_more=[(1, EVERY_STEP)], engine__control_delay=delay, traffic__latency="none")
+    # Repetitions of traffic that are not felt in the next: its flows take over what theirs left.
+    for delay in "0 us", "50 us":
+        claim_repeated(emulator, (LAPTOP[0], JOBS / "traffic-permutation.yaml"), (1, 2), STEPS - 2, "--steps", STEPS,
+                       once_more=[(1, EVERY_STEP)], engine__control_delay=delay, traffic__latency="none")
+    # And that are: what another flow left on the NIC of the first.
+    felt = traffic_job(emulator.folder, "felt", flows=[(0, 8, 47 * 10**6, 0), (1, 8, 47 * 10**6, 15 * 10**8)])
+    claim_repeated(emulator, (LAPTOP[0], felt), (1, 2), STEPS - 3, "--steps", STEPS, once_more=[(1, EVERY_STEP)],
+                   engine__control_delay="50 us", traffic__latency="none")
 
 
 def changing(emulator):

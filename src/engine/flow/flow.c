@@ -176,6 +176,7 @@ static void end_ghosts_of(Flow *flow, FlowQueue *queue) {
     while (queue->ghosts > 0) {
         int32_t ghost = queue->ghosts - 1;
         queue->ghosts = (int32_t)flow->active[ghost].next_ghost + 1;
+        flow->nghosts_early++;
         release(flow, ghost);
     }
 }
@@ -350,11 +351,24 @@ static bool ghost_holds(const Flow *flow, GhostItem ghost) {
     return f->state == ACTIVE_GHOST && f->end_ps == ghost.time_ps;
 }
 
-/// Forget leading entries that are over.
-static void trim_ghosts(Flow *flow) {
+/// Ghosts whose time has come, and those of queues that go on.
+static void end_ghosts(Flow *flow) {
     while (flow->nghosts_gone < flow->ghosts.n &&
-           !ghost_holds(flow, flow->ghosts.at[flow->nghosts_gone]))
-        flow->nghosts_gone++;
+           flow->ghosts.at[flow->nghosts_gone].time_ps == flow->now_ps) {
+        GhostItem ghost = flow->ghosts.at[flow->nghosts_gone++];
+        if (!ghost_holds(flow, ghost)) {
+            flow->nghosts_early--;
+            continue;
+        }
+        FlowQueue *queue = queue_of(flow, &flow->active[ghost.transfer]);
+        if (queue) queue->ghosts = 0; // all ended at one time, and are here
+        release(flow, ghost.transfer);
+    }
+    for (int64_t i = 0; i < flow->queues_going.n; i++) {
+        FlowQueue *queue = &flow->queue.at[flow->queues_going.at[i]];
+        if (queue->nrunning > 0) end_ghosts_of(flow, queue);
+    }
+    array_clear(&flow->queues_going);
     if (flow->nghosts_gone < flow->ghosts.n / 2 + 16) return;
     int64_t left = flow->ghosts.n - flow->nghosts_gone;
     for (int64_t i = 0; i < left; i++) flow->ghosts.at[i] = flow->ghosts.at[flow->nghosts_gone + i];
@@ -362,22 +376,11 @@ static void trim_ghosts(Flow *flow) {
     flow->nghosts_gone = 0;
 }
 
-/// Ghosts whose time has come, and those of queues that go on. All of a queue ended at one time.
-static void end_ghosts(Flow *flow) {
-    for (int64_t i = flow->nghosts_gone;
-         i < flow->ghosts.n && flow->ghosts.at[i].time_ps == flow->now_ps; i++) {
-        if (!ghost_holds(flow, flow->ghosts.at[i])) continue;
-        FlowQueue *queue = queue_of(flow, &flow->active[flow->ghosts.at[i].transfer]);
-        if (queue)
-            end_ghosts_of(flow, queue);
-        else
-            release(flow, flow->ghosts.at[i].transfer);
-    }
-    for (int64_t i = 0; i < flow->queues_going.n; i++) {
-        FlowQueue *queue = &flow->queue.at[flow->queues_going.at[i]];
-        if (queue->nrunning > 0) end_ghosts_of(flow, queue);
-    }
-    array_clear(&flow->queues_going);
+/// Leave no entry at the head that was over before its time.
+static void trim_ghosts(Flow *flow) {
+    for (; flow->nghosts_early > 0 && !ghost_holds(flow, flow->ghosts.at[flow->nghosts_gone]);
+         flow->nghosts_early--)
+        flow->nghosts_gone++;
 }
 
 static int completion_compare(const void *a, const void *b) {

@@ -247,6 +247,7 @@ struct Flow {
     ARRAY_OF(int32_t) due;          ///< start at now_ps
     ARRAY_OF(GhostItem) ghosts;     ///< in order of time, as ends are and control_delay is one
     int64_t nghosts_gone;           ///< leading entries that are over
+    int64_t nghosts_early;          ///< others that were over before their time
     ARRAY_OF(FlowQueue) queue;      ///< as Routes.queue
     ARRAY_OF(int32_t) queues_going; ///< where one has ended and another went on
 
