@@ -103,6 +103,21 @@ static Status check_rates(const Cluster *cluster) {
     return status_ok();
 }
 
+static bool tier_is_healthy(const Cluster *cluster, int32_t tier) {
+    for (int32_t k = 0; k < cluster->faults.nfaults; k++)
+        if (cluster->faults.fault[k].tier == tier) return false;
+    return true;
+}
+
+/// See cluster_can_bind. Faults below only make it truer.
+static void find_binding_tiers(Cluster *cluster) {
+    for (int32_t t = 0; t <= cluster->spec.ntiers; t++)
+        cluster->binds[t] =
+            t < 2 || !cluster_tier_bundled(cluster, t) || !tier_is_healthy(cluster, t) ||
+            cluster_uplinks_Bps(cluster, t) <
+                (Wide)cluster->tree.children[t - 1] * cluster_uplinks_Bps(cluster, t - 1);
+}
+
 static Status build(Cluster *cluster) {
     const ClusterSpec *spec = &cluster->spec;
     TRY(clustercheck_spec(spec));
@@ -129,6 +144,7 @@ static Status build(Cluster *cluster) {
     REQUIRE(cluster->nresources < INT32_MAX, STATUS_RANGE,
             "the fabric has room for %lld links; at most 2^31 are supported",
             (long long)cluster->nresources);
+    find_binding_tiers(cluster);
     return status_ok();
 }
 
@@ -297,6 +313,10 @@ int64_t cluster_healthy_Bps(const Cluster *cluster, int32_t tier) {
 
 int64_t cluster_uplinks_Bps(const Cluster *cluster, int32_t tier) {
     return fattree_subtree_links(&cluster->tree, tier) * cluster->link_Bps[tier];
+}
+
+bool cluster_can_bind(const Cluster *cluster, LinkId link) {
+    return !is_bundle(cluster, link) || cluster->binds[range_of(cluster, link) / 2];
 }
 
 int64_t cluster_resource_width(const Cluster *cluster, LinkId link) {

@@ -118,6 +118,10 @@ int64_t cluster_capacity_Bps(const Cluster *cluster, LinkId link);
 int64_t cluster_healthy_Bps(const Cluster *cluster, int32_t tier);
 /// Goodput of all links of a tier (>= 1) up from one subtree, healthy, one way; below 2^60.
 int64_t cluster_uplinks_Bps(const Cluster *cluster, int32_t tier);
+/// Can what crosses a resource ever fill it? A healthy bundle whose links carry at least as much as all links below its
+/// subtree that feed it (drain it, on the way down) cannot: those are full before. It holds nobody back, so engines leave
+/// it out of what they solve, and replicas that meet on it alone do not meet.
+bool cluster_can_bind(const Cluster *cluster, LinkId link);
 /// Number of physical links a resource stands for, dead ones included (1 for a link; 0 for a path
 /// class that others use up, which is never loaded).
 int64_t cluster_resource_width(const Cluster *cluster, LinkId link);

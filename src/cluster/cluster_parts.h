@@ -24,6 +24,7 @@ struct Cluster {
     int64_t link_Bps[FATTREE_LEVELS];   ///< goodput of a healthy link
     int64_t latency_ps[FATTREE_LEVELS]; ///< one way, by common level 1 .. ntiers
     bool bundled;                       ///< spray or adaptive
+    bool binds[FATTREE_LEVELS];         ///< cluster_can_bind, by tier
     int64_t split; ///< parts a unit of progress is cut into; 1 unless faults split bundles
 };
 

@@ -133,19 +133,12 @@ static void meet(Dataflow *flow, int64_t end_ps) {
     for (int64_t place = 0; place < flow->ngroups && any; place++) {
         const GroupNews *news = &flow->news[place];
         if (news->count == 0) continue;
-        bool begins = completes(flow, place);
-        Arrival *arrival = &machine->group[place].arrival;
-        arrival->at = arrival->count == 0 ? news->at : clocks_max(arrival->at, news->at);
-        arrival->count += news->count;
-        if (!begins) continue;
-        arrival->count = 0;
-        Wire wire = {.type = WIRE_COLLECTIVE,
-                     .step = (int32_t)news->step,
-                     .id = layout_meeting_group(&machine->layout, place),
-                     .at = arrival->at,
-                     .op = (int32_t)news->op,
-                     .kind = (int32_t)news->kind};
-        network_collective(machine, &wire);
+        Meeting meeting = {.group = layout_meeting_group(&machine->layout, place),
+                           .step = (int32_t)news->step,
+                           .op = (int32_t)news->op,
+                           .kind = (OpKind)news->kind,
+                           .at = news->at};
+        if (match_members(machine, &meeting, news->count)) network_collective(machine, &meeting);
     }
 }
 
@@ -335,7 +328,7 @@ static void enter_spans(Dataflow *flow, bool by_step) {
 static void enter_statistics(Dataflow *flow, int64_t now_ps, bool sample) {
     Islands *islands = flow->islands;
     for (int64_t i = 0; i < islands->n; i++) {
-        if (!islands->at[i].shape || islands->at[i].leader != i) continue;
+        if (islands->at[i].leader != i) continue;
         island_cut_slow(islands, &islands->at[i], now_ps);
         island_enter_bytes(islands, &islands->at[i], now_ps, sample);
     }
@@ -380,7 +373,7 @@ static void solve(Dataflow *flow) {
         all = rings_solve(flow->rings, flow->now_ps);
     for (int64_t i = 0; i < islands->n; i++) {
         Island *island = &islands->at[i];
-        if (all && island->shape) island->changed |= island->ring_channels;
+        if (all) island->changed |= island->ring_channels;
         if (!island->changed) continue;
         bool agrees = island_solve(islands, island, flow->now_ps);
         CHECK(agrees, "an island does not agree with the levels of collectives");
@@ -411,7 +404,7 @@ static bool is_quiet(const Dataflow *flow) {
     bool quiet = rings_next_ps(flow->rings) == TIME_NEVER_PS;
     for (int64_t i = 0; i < islands->n && quiet; i++) {
         const Island *island = &islands->at[i];
-        if (!island->shape || island->leader != i) continue;
+        if (island->leader != i) continue;
         for (int32_t c = 0; c < islands->channels; c++)
             quiet = quiet && island->time_ps[islands->stages + c] == TIME_NEVER_PS;
     }
@@ -459,7 +452,6 @@ static void gather_step(Dataflow *flow) {
     int parity = islands->recorded & 1;
     count->begins[0] = count->begins[1] = 0;
     for (int64_t i = 0; i < islands->n; i++) {
-        if (!islands->at[i].shape) continue;
         StepCount *own = &islands->at[i].state->count;
         count->fingerprint[parity] += own->fingerprint[parity];
         count->begins[parity] += own->begins[parity];
@@ -480,12 +472,11 @@ typedef struct Agreed {
 /// A collective needs a unit of the first replica here: when can one of these come to it?
 static int64_t quiet_ps(const Dataflow *flow) {
     const Islands *islands = flow->islands;
-    int64_t i = 0, quiet_ps = TIME_NEVER_PS;
-    while (i < islands->n && !islands->at[i].shape) i++;
-    for (int32_t s = 0; i < islands->n && s < islands->stages; s++)
+    int64_t quiet_ps = TIME_NEVER_PS;
+    for (int32_t s = 0; islands->n > 0 && s < islands->stages; s++)
         quiet_ps =
-            least(quiet_ps, quiet_unit_ps(flow->machine, &islands->at[i].unit[s], flow->now_ps));
-    return i < islands->n ? quiet_ps : 0;
+            least(quiet_ps, quiet_unit_ps(flow->machine, &islands->at[0].unit[s], flow->now_ps));
+    return islands->n > 0 ? quiet_ps : 0;
 }
 
 static Agreed agree(Dataflow *flow, const volatile int *stop) {
@@ -505,7 +496,7 @@ static Agreed agree(Dataflow *flow, const volatile int *stop) {
 static void begin_units(Islands *islands) {
     for (int64_t i = 0; i < islands->n; i++) {
         islands->at[i].last_ps = -1;
-        if (!islands->at[i].shape || islands->at[i].leader != i) continue;
+        if (islands->at[i].leader != i) continue;
         islands->current = &islands->at[i];
         for (int32_t s = 0; s < islands->stages; s++)
             unit_begin(islands->machine, &islands->at[i].unit[s], 0);

@@ -73,23 +73,10 @@ void done_keep(Machine *machine, Unit *unit, int32_t index, Clocks end) {
         return;
     }
     DonePool *pool = pool_of(machine);
-    int32_t before, place = find_own(pool, unit, index, &before);
-    if (place >= 0) {
-        touch(machine, place);
-        pool->at.at[place].at = end;
-        return;
-    }
-    place = new_record(machine, pool);
+    int32_t place = new_record(machine, pool);
     pool->at.at[place] =
         (Done){.at = end, .op = index, .next = unit->first_done, .waiters = op->nwaiters};
     unit->first_done = place;
-}
-
-Clocks done_kept(Machine *machine, const Unit *unit, int32_t op) {
-    const DonePool *pool = pool_of(machine);
-    int32_t before, place = find_own(pool, unit, op, &before);
-    CHECK(place >= 0, "unit %d: operation %d left no record", unit->id, op);
-    return pool->at.at[place].at;
 }
 
 /// Take from the unit's own record; the last waiter frees it.
@@ -149,7 +136,7 @@ void done_open(Machine *machine) {
     for (int64_t g = 0; g < n; g++) {
         int64_t group = layout->first_group[GROUP_DP] + g;
         int32_t stage = layout_stage(layout, layout_group_units(layout, group).first);
-        bool here = members_count(machine, group) > 0;
+        bool here = layout_group_slots(layout, group).n > 0;
         outcomes->first[g + 1] = outcomes->first[g] + (here ? nplaces(machine, stage) : 0);
     }
     outcomes->at = memory_alloc(LABEL, sizeof(Clocks) * (size_t)outcomes->first[n]);

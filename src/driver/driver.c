@@ -94,15 +94,13 @@ static Status play_training(const RunSpec *run, const Cluster *cluster, Comm *co
         machine_open_engine(machine, interval_ps);
         recorder->ops = machine->ops;
         recorder->engine = machine->engine;
-        recorder_own(recorder, cluster, comm, &machine->layout.nodes);
+        recorder->divided = machine->islands && machine->nranks > 1;
         machine->collect = say_progress;
         machine->cut = cut_interval;
         machine->collector = &training;
         status = recorder_open(recorder, run, cluster, comm, interval_ps, options->command_line);
         if (status_is_ok(&status))
-            status = recorder_static_gpus(recorder, machine->layout.first_gpu,
-                                          machine->layout.nslots * machine->layout.width,
-                                          &machine->layout.placement);
+            status = recorder_static_gpus(recorder, &machine->layout.placement);
         Toll toll = toll_begin(machine);
         if (status_is_ok(&status))
             status = step_play(machine, training_step_done, &training, options->stop);

@@ -11,10 +11,9 @@ static const struct {
     FootprintKind kind;
 } LABELS[] = {
     {"driver.done", FOOTPRINT_GPU},         {"driver.groups", FOOTPRINT_GPU},
-    {"driver.members", FOOTPRINT_GPU},      {"driver.nodes", FOOTPRINT_GPU},
-    {"driver.results", FOOTPRINT_GPU},      {"driver.units", FOOTPRINT_GPU},
-    {"driver.slots", FOOTPRINT_LINK},       {"engine.links", FOOTPRINT_LINK},
-    {"flow.announced", FOOTPRINT_LINK},     {"flow.links", FOOTPRINT_LINK},
+    {"driver.nodes", FOOTPRINT_GPU},        {"driver.results", FOOTPRINT_GPU},
+    {"driver.units", FOOTPRINT_GPU},        {"driver.slots", FOOTPRINT_LINK},
+    {"engine.links", FOOTPRINT_LINK},       {"flow.links", FOOTPRINT_LINK},
     {"driver.islands", FOOTPRINT_TRANSFER}, {"driver.rings", FOOTPRINT_TRANSFER},
     {"flow.transfers", FOOTPRINT_TRANSFER}, {"traffic.flows", FOOTPRINT_TRANSFER},
     {"driver.uses", FOOTPRINT_USE},         {"engine.routes", FOOTPRINT_USE},
@@ -44,8 +43,7 @@ FootprintKind footprint_kind(const char *label) {
 static int64_t island_transfers(const Islands *islands) {
     int64_t n = islands->rings->ring.n;
     for (int64_t i = 0; i < islands->n; i++)
-        for (int32_t c = 0; islands->at[i].shape && c < islands->channels; c++)
-            n += islands->at[i].route[c] >= 0;
+        for (int32_t c = 0; c < islands->channels; c++) n += islands->at[i].route[c] >= 0;
     return n;
 }
 

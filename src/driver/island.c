@@ -15,29 +15,12 @@
 #define LABEL_SLOTS "driver.slots"
 #define LABEL_WINDOW "driver.window"
 
-/// Are the slots of this rank whole replicas, stage by stage, or spares?
-static bool slots_are_replicas(const Machine *machine) {
-    const Layout *layout = &machine->layout;
-    for (int64_t slot = 0; slot < layout->nslots; slot++) {
-        int64_t id = machine->unit[slot].id, first = slot - slot % layout->stages;
-        if (id < 0) {
-            if (slot != first && machine->unit[first].id >= 0) return false;
-            continue;
-        }
-        if (first + layout->stages > layout->nslots || machine->unit[first].id < 0) return false;
-        if (layout_stage(layout, id) != slot - first) return false;
-        if (slot != first && layout_stage_neighbour(layout, id, -1) != machine->unit[slot - 1].id)
-            return false;
-    }
-    return true;
-}
-
-static bool could_be_islands(const Machine *machine) {
+bool islands_possible(const Machine *machine) {
     const Layout *layout = &machine->layout;
     return machine->run->dataflow && machine->run->engine == ENGINE_FLOW &&
            machine->job->parallel.size[DIM_DP] > 1 && layout->stages <= ISLAND_STAGES_MAX &&
            !(machine->job->model.tied_embeddings && layout->stages > 1) &&
-           (layout->stages == 1 || machine->cost.boundary_bytes > 0) && slots_are_replicas(machine);
+           (layout->stages == 1 || machine->cost.boundary_bytes > 0);
 }
 
 static bool is_received(const Machine *machine, const Unit *unit, int side) {
@@ -77,10 +60,9 @@ static bool draft_channel(Islands *islands, int64_t index, int32_t c, Draft *dra
     draft->route[c] = -1;
     *channel = (ChannelShape){.first_use = (int32_t)draft->use.n};
     if (!is_received(machine, unit, c % CHANNEL_SIDES)) return true;
-    Wire wire = {.id = unit->id * CHANNEL_SIDES + c % CHANNEL_SIDES,
-                 .bytes = machine->cost.boundary_bytes};
+    Message message = {.channel = unit->id * CHANNEL_SIDES + c % CHANNEL_SIDES};
     HopEdges edges;
-    Transfer transfer = network_transfer(machine, &wire, &edges);
+    Transfer transfer = network_transfer(machine, &message, &edges);
     Price price;
     Status status = ledger_open(islands->ledger, &transfer, &draft->route[c], &price);
     if (!status_is_ok(&status)) return false; // said again where it is met
@@ -92,9 +74,9 @@ static bool draft_channel(Islands *islands, int64_t index, int32_t c, Draft *dra
     channel->level_work = route->level_work;
     channel->latency_ps = network_message_latency_ps(machine, edges.from, unit->id);
     channel->sender = layout_stage(&machine->layout, edges.from);
-    channel->nuses = route->nuses;
+    channel->nuses = route->nbind;
     const RouteUse *uses = routes_uses(routes, route);
-    for (int32_t u = 0; u < route->nuses; u++) {
+    for (int32_t u = 0; u < route->nbind; u++) {
         int32_t lane = lane_of(islands, index, uses[u].slot, &draft->shape.nlanes);
         if (lane < 0) return false;
         if (lane == draft->slot.n) array_push(&draft->slot, uses[u].slot);
@@ -224,7 +206,6 @@ static bool make_islands(Islands *islands) {
         island->next_like = -1;
         islands->next_ps[i] = TIME_NEVER_PS;
         islands->steps[i] = INT32_MAX;
-        if (island->unit->id < 0) continue;
         array_clear(&draft.use);
         array_clear(&draft.slot);
         memset(&draft.shape, 0, sizeof draft.shape); // compared as bytes
@@ -245,17 +226,10 @@ static void label_arrays(Islands *islands) {
     islands->undo.label = islands->slow.label = islands->bind.label = LABEL_WINDOW;
 }
 
-bool islands_possible(const Machine *machine) {
-    int64_t agreed = could_be_islands(machine);
-    comm_min_i64(machine->comm, &agreed, 1);
-    return agreed;
-}
-
 void islands_create(Machine *machine) {
-    if (!islands_possible(machine)) return;
     Islands *islands = memory_alloc(LABEL, sizeof *islands);
     islands->machine = machine;
-    islands->ledger = (Flow *)machine->engine; // could_be_islands: it is one
+    islands->ledger = (Flow *)machine->engine; // islands_possible: it is one
     islands->stages = machine->layout.stages;
     islands->channels = islands->stages * CHANNEL_SIDES;
     islands->n = machine->layout.nslots / islands->stages;
@@ -278,11 +252,7 @@ void islands_create(Machine *machine) {
     machine->islands = islands;
 }
 
-int64_t islands_count(const Islands *islands) {
-    int64_t n = 0;
-    for (int64_t i = 0; islands && i < islands->n; i++) n += islands->at[i].shape != NULL;
-    return n;
-}
+int64_t islands_count(const Islands *islands) { return islands ? islands->n : 0; }
 
 static void free_island(const Islands *islands, Island *island) {
     size_t channels = (size_t)islands->channels;

@@ -1,7 +1,7 @@
 /// island.h: dataflow first: replicas that share no link are played one after the other, each far ahead of the others.
 ///
 /// Idea.    The units of one replica talk to each other all the time, to other replicas through collectives only. Where
-///          the links their messages use are theirs alone, a replica is an island: its next milliseconds depend on
+///          the links their messages use and that can bind (cluster_can_bind) are theirs alone, a replica is an island: its next milliseconds depend on
 ///          nothing but itself and the collectives under way on its GPUs. A collective progresses at the rate of its
 ///          slowest link, and the replicas that hold it back are many: its rate hardly ever moves. So
 ///            - a window of time is played island by island, with the rates of collectives as they are. A message
@@ -15,9 +15,9 @@
 ///          A window is right because levels are unique: if every link agrees with the assumed levels at all times of
 ///          the window, they are the max-min levels. So the result is that of the event-driven engine to the bit.
 ///          Ranks meet once a window, not once a lookahead; an island fits in the cache while it is played.
-/// Limits.  Flow engine; a replica's units adjacent on one rank; up to ISLAND_STAGES_MAX stages; links of messages used
-///          by one replica only; control_delay not above the latency of a message; no tied embeddings over stages.
-///          Where this does not hold, step_dist.h plays the job event by event.
+/// Limits.  Flow engine; up to ISLAND_STAGES_MAX stages; links of messages that can bind used by one replica only, and
+///          their first GPU played by its rank; control_delay not above the latency of a message; no tied embeddings over
+///          stages. Where this does not hold, step_dist.h plays the job event by event, on one rank.
 /// Source.  Windows with return to a snapshot: Jefferson, Virtual Time (1985), bounded as in Sokol et al., MTW (1988).
 #ifndef COLOSSIM_DRIVER_ISLAND_H
 #define COLOSSIM_DRIVER_ISLAND_H
@@ -203,9 +203,9 @@ typedef struct Islands {
     int64_t windows, replays; ///< counters; windows begin with 1
 } Islands;
 
-/// island.c. Is the job such that islands can be tried?  MPI: collective.
+/// island.c. Is the job such that islands can be tried?
 bool islands_possible(const Machine *machine);
-/// Cut the job into islands; machine->islands stays NULL where that cannot be.
+/// Cut a job, whose replicas have been dealt, into islands; machine->islands stays NULL where that cannot be.
 ///   MPI: collective.
 void islands_create(Machine *machine);
 void islands_destroy(Islands *islands);

@@ -49,7 +49,7 @@ static bool route_is_even(const Islands *islands, int32_t r) {
     bool even = true;
     for (int32_t i = 0; i < islands->n && even; i++) {
         const Island *island = &islands->at[i], *leader = &islands->at[island->leader];
-        if (!island->shape || island == leader) continue;
+        if (island == leader) continue;
         for (int32_t l = 0; l < island->shape->nlanes && even; l++)
             even = weight[island->slot[l]] == weight[leader->slot[l]];
     }
@@ -78,10 +78,20 @@ static bool collective_is_even(const Islands *islands, int64_t group, OpKind kin
     return even;
 }
 
+/// Do messages of an island load links that hold nobody, and that other islands load too?
+static bool loads_common_links(const Islands *islands, const Island *island) {
+    const Routes *routes = ledger_routes(islands->ledger);
+    for (int32_t c = 0; c < islands->channels; c++)
+        if (island->route[c] >= 0 &&
+            routes->at[island->route[c]].nuses > routes->at[island->route[c]].nbind)
+            return true;
+    return false;
+}
+
 /// Let the lanes of the first that an island is played for, its echo, stand for those of the others. The leader has
 /// totals of its own: it is the one that is named where all hold a collective back.
 static void share_totals_of(Islands *islands, Island *leader) {
-    if (leader->nlike < 3) return;
+    if (leader->nlike < 3 || loads_common_links(islands, leader)) return;
     int64_t n = leader->nlike - 1;
     int32_t *slot = memory_alloc("driver.fold", sizeof(int32_t) * (size_t)n);
     for (int32_t l = 0; l < leader->shape->nlanes; l++) {
@@ -96,8 +106,7 @@ static void share_totals_of(Islands *islands, Island *leader) {
 
 static void share_totals(Islands *islands) {
     for (int32_t i = 0; i < islands->n; i++)
-        if (islands->at[i].shape && islands->at[i].leader == i)
-            share_totals_of(islands, &islands->at[i]);
+        if (islands->at[i].leader == i) share_totals_of(islands, &islands->at[i]);
     ledger_forget_idle(islands->ledger);
 }
 

@@ -3,14 +3,6 @@
 #include "base/check.h"
 #include "base/memory.h"
 
-/// Nodes are cut at leaf units when every rank can have one, else anywhere.
-static int64_t node_block(const ClusterSpec *spec, int nranks) {
-    int64_t block = spec->wiring == WIRING_RAIL ? spec->tier[0].children
-                                                : spec->tier[0].children / spec->gpus_per_node;
-    if (block < 1 || (spec->nodes + block - 1) / block < nranks) return 1;
-    return block;
-}
-
 static Status check_shape(const Layout *layout, const ParallelSpec *parallel) {
     REQUIRE(parallel->size[DIM_TP] == 1 || parallel->order[0] == DIM_TP, STATUS_RANGE,
             "parallel.order must begin with tp: tensor-parallel ranks share a node");
@@ -34,13 +26,28 @@ void layout_fini(Layout *layout) {
     layout->node = NULL;
 }
 
-Status layout_init(Layout *layout, const Cluster *cluster, const JobSpec *job, int rank,
-                   int nranks) {
+void layout_deal(Layout *layout, int rank, int nranks) {
+    layout->rank = rank;
+    layout->replicas = partition_make(layout->nunits / layout->stages, 1, nranks);
+    bool dealt = rank < nranks;
+    layout->first_replica = dealt ? partition_first(&layout->replicas, rank) : 0;
+    layout->nslots = dealt ? partition_count(&layout->replicas, rank) * layout->stages : 0;
+}
+
+/// Replicas count along all dimensions of the rank order but tp and pp.
+static int64_t dp_stride(const ParallelSpec *parallel) {
+    int64_t stride = 1;
+    for (int i = 0; parallel->order[i] != DIM_DP; i++)
+        if (parallel->order[i] != DIM_TP && parallel->order[i] != DIM_PP)
+            stride *= parallel->size[parallel->order[i]];
+    return stride;
+}
+
+Status layout_init(Layout *layout, const Cluster *cluster, const JobSpec *job) {
     const ClusterSpec *spec = cluster_spec(cluster);
     const ParallelSpec *parallel = &job->parallel;
     *layout = (Layout){.cluster = cluster,
                        .parallel = parallel,
-                       .rank = rank,
                        .width = parallel->size[DIM_TP],
                        .gpus_per_node = spec->gpus_per_node,
                        .stages = parallel->size[DIM_PP]};
@@ -50,9 +57,8 @@ Status layout_init(Layout *layout, const Cluster *cluster, const JobSpec *job, i
     TRY(placement_init(&layout->placement, &job->placement, cluster, job_gpus));
     if (job->placement.kind == PLACEMENT_RANDOM) list_nodes(layout);
     layout->nunits = job_gpus / layout->width;
-    layout->nodes = partition_make(spec->nodes, node_block(spec, nranks), nranks);
-    layout->first_gpu = partition_first(&layout->nodes, rank) * spec->gpus_per_node;
-    layout->nslots = partition_count(&layout->nodes, rank) * spec->gpus_per_node / layout->width;
+    layout->dp_stride = dp_stride(parallel);
+    layout_deal(layout, 0, 1);
     int64_t replicas = layout->nunits / layout->stages;
     int64_t count[GROUP_KIND_N] = {
         [GROUP_DP] = layout->nunits / parallel->size[DIM_DP],
@@ -74,24 +80,34 @@ GpuId layout_gpu(const Layout *layout, int64_t unit, int32_t rail) {
            job_rank % layout->gpus_per_node;
 }
 
-int layout_owner_of_gpu(const Layout *layout, GpuId gpu) {
-    return partition_owner(&layout->nodes, gpu / layout->gpus_per_node);
+/// The pipeline-parallel peers of a unit are stage_stride apart: take the stage out of its number.
+static int64_t replica_of(const Layout *layout, int64_t unit) {
+    int64_t round = layout->stage_stride * layout->stages;
+    return unit / round * layout->stage_stride + unit % layout->stage_stride;
 }
 
-int layout_owner(const Layout *layout, int64_t unit) {
-    return layout_owner_of_gpu(layout, layout_gpu(layout, unit, 0));
+static int64_t unit_of(const Layout *layout, int64_t replica, int64_t stage) {
+    int64_t stride = layout->stage_stride;
+    return (replica / stride * layout->stages + stage) * stride + replica % stride;
+}
+
+int layout_owner_of_gpu(const Layout *layout, GpuId gpu) {
+    int64_t job_rank = placement_job_rank(&layout->placement, gpu);
+    if (job_rank < 0) return 0;
+    return partition_owner(&layout->replicas, replica_of(layout, job_rank / layout->width));
+}
+
+int64_t layout_place(const Layout *layout, int64_t unit) {
+    return replica_of(layout, unit) * layout->stages + layout_stage(layout, unit);
 }
 
 int64_t layout_slot(const Layout *layout, int64_t unit) {
-    int64_t from = layout_gpu(layout, unit, 0) - layout->first_gpu, slot = from / layout->width;
-    bool mine = from >= 0 && slot < layout->nslots;
-    return mine ? slot : -1;
+    int64_t slot = layout_place(layout, unit) - layout->first_replica * layout->stages;
+    return slot >= 0 && slot < layout->nslots ? slot : -1;
 }
 
 int64_t layout_unit_at(const Layout *layout, int64_t slot) {
-    GpuId gpu = layout->first_gpu + slot * layout->width;
-    int64_t job_rank = placement_job_rank(&layout->placement, gpu);
-    return job_rank < 0 ? -1 : job_rank / layout->width;
+    return unit_of(layout, layout->first_replica + slot / layout->stages, slot % layout->stages);
 }
 
 int32_t layout_stage(const Layout *layout, int64_t unit) {
@@ -108,10 +124,6 @@ int64_t layout_stage_neighbour(const Layout *layout, int64_t unit, int32_t dista
 static int64_t dp_group(const Layout *layout, int64_t unit) {
     int64_t index = parallel_group_index(layout->parallel, unit * layout->width, DIM_DP);
     return index / layout->width;
-}
-
-static int64_t replica_of(const Layout *layout, int64_t unit) {
-    return parallel_group_index(layout->parallel, unit * layout->width, DIM_PP) / layout->width;
 }
 
 int64_t layout_group_of(const Layout *layout, int64_t unit, GroupKind kind) {
@@ -176,4 +188,33 @@ Group layout_group_units(const Layout *layout, int64_t group) {
     if (kind == GROUP_DP) return group_at(layout, index * layout->width, DIM_DP);
     Group stages = group_at(layout, index * layout->width, DIM_PP);
     return (Group){.first = stages.first, .n = 2, .stride = (stages.n - 1) * stages.stride};
+}
+
+/// Members with numbers first, first + stride, ... (n of them) that lie in [from, from + count).
+static Group cut(Group all, int64_t from, int64_t count) {
+    int64_t before = from > all.first ? (from - all.first + all.stride - 1) / all.stride : 0;
+    int64_t end =
+        from + count > all.first ? (from + count - all.first + all.stride - 1) / all.stride : 0;
+    if (end > all.n) end = all.n;
+    if (end <= before) return (Group){.stride = 1};
+    return (Group){
+        .first = all.first + before * all.stride, .n = end - before, .stride = all.stride};
+}
+
+Group layout_group_slots(const Layout *layout, int64_t group) {
+    GroupKind kind = layout_group_kind(layout, group);
+    int64_t nreplicas = layout->nslots / layout->stages;
+    if (kind == GROUP_ALL) return (Group){.n = layout->nslots, .stride = 1};
+    int64_t first_unit = layout_group_units(layout, group).first;
+    Group replicas = {.first = replica_of(layout, first_unit),
+                      .n = kind == GROUP_DP ? layout->parallel->size[DIM_DP] : 1,
+                      .stride = kind == GROUP_DP ? layout->dp_stride : 1};
+    replicas = cut(replicas, layout->first_replica, nreplicas);
+    int64_t first = (replicas.first - layout->first_replica) * layout->stages;
+    if (replicas.n == 0) return replicas;
+    if (kind == GROUP_DP)
+        return (Group){.first = first + layout_stage(layout, first_unit),
+                       .n = replicas.n,
+                       .stride = replicas.stride * layout->stages};
+    return (Group){.first = first, .n = 2, .stride = layout->stages - 1};
 }

@@ -51,14 +51,14 @@ static void add_tier(TraceTierLoad *tier, const TraceTierLoad *more) {
 enum {
     PAGE_BITS = 12,
     PAGE = 1 << PAGE_BITS,
-    PLACE_UNKNOWN = 0, ///< of a link on its page; else PLACE_ABROAD or PLACE_CLASS + its class
-    PLACE_ABROAD = 1,
+    PLACE_UNKNOWN = 0, ///< of a link on its page; else PLACE_CLASS + its class
     PLACE_CLASS = 2,
 };
 
-void load_adder_init(LoadAdder *adder, const LoadOwner *owner, int32_t hot_links) {
-    int64_t npages = (cluster_nresources(owner->cluster) + PAGE - 1) >> PAGE_BITS;
-    *adder = (LoadAdder){.owner = owner, .span_ps = -1, .hot_links = hot_links, .npages = npages};
+void load_adder_init(LoadAdder *adder, const Cluster *cluster, int32_t hot_links) {
+    int64_t npages = (cluster_nresources(cluster) + PAGE - 1) >> PAGE_BITS;
+    *adder =
+        (LoadAdder){.cluster = cluster, .span_ps = -1, .hot_links = hot_links, .npages = npages};
     adder->page = memory_alloc(LABEL, (size_t)npages * sizeof *adder->page);
 }
 
@@ -105,7 +105,7 @@ void load_adder_into(LoadAdder *adder, LoadSum *sum) {
 }
 
 static int64_t class_of(LoadAdder *adder, LinkId link) {
-    const Cluster *cluster = adder->owner->cluster;
+    const Cluster *cluster = adder->cluster;
     LoadClass new = {.tier = cluster_link_tier(cluster, link),
                      .direction = (int32_t)cluster_link_direction(cluster, link),
                      .capacity_Bps = cluster_capacity_Bps(cluster, link),
@@ -128,9 +128,7 @@ static int64_t class_of(LoadAdder *adder, LinkId link) {
 static uint16_t find_place(LoadAdder *adder, LinkId link) {
     uint16_t **page = &adder->page[link >> PAGE_BITS];
     if (!*page) *page = memory_alloc(LABEL, PAGE * sizeof **page);
-    uint16_t place = PLACE_ABROAD;
-    if (load_owns(adder->owner, link)) place = (uint16_t)(class_of(adder, link) + PLACE_CLASS);
-    return (*page)[link & (PAGE - 1)] = place;
+    return (*page)[link & (PAGE - 1)] = (uint16_t)(class_of(adder, link) + PLACE_CLASS);
 }
 
 static inline uint16_t place_of(const LoadAdder *adder, LinkId link) {
@@ -164,7 +162,6 @@ static inline void add_totals(LoadClass *class, const LinkSample *sample, int64_
 }
 
 static inline void add_sample(LoadAdder *adder, uint16_t place, const LinkSample *sample) {
-    if (place == PLACE_ABROAD) return;
     LoadSum *sum = adder->sum;
     LoadClass *class = &adder->classes.at[place - PLACE_CLASS];
     add_totals(class, sample, 1);
@@ -175,7 +172,6 @@ static inline void add_sample(LoadAdder *adder, uint16_t place, const LinkSample
 void load_add_alike(LoadAdder *adder, const LinkSample *each, const int32_t link[], int64_t n) {
     uint16_t place = place_of(adder, link[0]);
     if (place == PLACE_UNKNOWN) place = find_place(adder, link[0]);
-    if (place == PLACE_ABROAD) return;
     LoadClass *class = &adder->classes.at[place - PLACE_CLASS];
     add_totals(class, each, n);
     HotLink one = {*each, class->width, class->capacity_Bps};
@@ -205,12 +201,6 @@ void load_add(LoadAdder *adder, const LinkSample sample[], int64_t n) {
     uint16_t place[TOGETHER];
     for (int64_t i = 0; i < n; i += TOGETHER)
         add_some(adder, sample + i, n - i < TOGETHER ? n - i : TOGETHER, place);
-}
-
-bool load_owns(const LoadOwner *owner, LinkId link) {
-    if (owner->nodes.nranks == 1) return true;
-    GpuId first = cluster_first_gpu_below(owner->cluster, link);
-    return partition_owner(&owner->nodes, cluster_node_of(owner->cluster, first)) == owner->rank;
 }
 
 void load_merge(const LoadSum *other, int32_t hot_links, LoadSum *sum) {

@@ -1,9 +1,10 @@
 /// load.h: from totals of links to what the trace holds of a step or an interval: tiers, histograms, hottest links.
 ///
-/// Idea.    Each rank sums the links it owns (those whose first GPU below lives there); sums of ranks merge exactly, since
-///          they are integers and the hottest links are a total order: most delay, then highest utilisation, then least id. So
-///          links may come in any order. A link may be a bundle (spray, adaptive): it counts as its links, over which its
-///          bytes and delay spread evenly, and which are all congested when it is.
+/// Idea.    Each rank sums the links that its transfers load; a link's totals are known to one rank (joint.h sees to those
+///          that several load), so sums of ranks merge exactly: they are integers, and the hottest links are a total order:
+///          most delay, then highest utilisation, then least id. So links may come in any order. A link may be a bundle
+///          (spray, adaptive): it counts as its links, over which its bytes and delay spread evenly, and which are all
+///          congested when it is.
 ///          An adder keeps what a link would otherwise have to be asked each time: its class, which is the tier,
 ///          direction, capacity and width it shares with thousands of others, in 2 bytes a link; and for each class the
 ///          most bytes of every bin of the histogram, so that a link costs one multiplication and no division.
@@ -13,7 +14,6 @@
 #include "base/array.h"
 #include "cluster/cluster.h"
 #include "engine/engine.h"
-#include "par/partition.h"
 #include "trace/trace.h"
 
 /// One of the hottest: a link, or a bundle of `width` links that are as hot.
@@ -31,13 +31,6 @@ typedef struct LoadSum {
     HotLink hot[]; ///< [hot_links], hottest first
 } LoadSum;
 
-/// Who owns which link.
-typedef struct LoadOwner {
-    const Cluster *cluster;
-    Partition nodes;
-    int rank;
-} LoadOwner;
-
 /// Links that differ in nothing that a sum looks at, and the bins of their histogram in the present span.
 typedef struct LoadClass {
     int32_t tier, direction;
@@ -51,7 +44,7 @@ typedef struct LoadClass {
 
 /// Adds links to one sum after another; set by load_adder_init, its members are load.c's.
 typedef struct LoadAdder {
-    const LoadOwner *owner;
+    const Cluster *cluster;
     LoadSum *sum;
     int64_t span_ps; ///< that the bins are for
     int32_t hot_links;
@@ -60,12 +53,10 @@ typedef struct LoadAdder {
     ARRAY_OF(LoadClass) classes;
 } LoadAdder;
 
-/// True if this rank owns a link.
-bool load_owns(const LoadOwner *owner, LinkId link);
 size_t load_sum_bytes(int32_t hot_links);
 
-/// `owner` is borrowed.
-void load_adder_init(LoadAdder *adder, const LoadOwner *owner, int32_t hot_links);
+/// `cluster` is borrowed.
+void load_adder_init(LoadAdder *adder, const Cluster *cluster, int32_t hot_links);
 /// Legal for a zeroed adder, and twice.
 void load_adder_fini(LoadAdder *adder);
 /// From now on add to `sum`, borrowed: of load_sum_bytes(hot_links), zeroed but for its span, or filled by an adder
@@ -73,8 +64,7 @@ void load_adder_fini(LoadAdder *adder);
 /// about ten), to another length a microsecond for each.
 void load_adder_into(LoadAdder *adder, LoadSum *sum);
 /// Add the totals of a link (or bundle) over the span of the present sum, once for each link and span: bin and
-/// hotness are of the total, so parts of a link's bytes must have been added up before. Links of other ranks are left
-/// out here, and need not be by the caller. Order is free.
+/// hotness are of the total, so parts of a link's bytes must have been added up before. Order is free.
 ///   link                              0 .. cluster_nresources - 1
 ///   bytes, delay_ps, congested_ps   as in LinkSample, >= 0; all 0 is legal and adds nothing
 ///   MPI: local.   Cost: about 15 ns; the first time for a link about 100 ns.
@@ -82,7 +72,7 @@ void load_add_link(LoadAdder *adder, LinkId link, int64_t bytes, int64_t delay_p
                    int64_t congested_ps);
 /// The same for sample[n], of which each has something that is not 0.
 void load_add(LoadAdder *adder, const LinkSample sample[], int64_t n);
-/// The same for link[n], ascending, all of one tier, direction, capacity and owner, with the totals of `each`.
+/// The same for link[n], ascending, all of one tier, direction and capacity, with the totals of `each`.
 ///   Cost: as one link, and a few for the hottest.
 void load_add_alike(LoadAdder *adder, const LinkSample *each, const int32_t link[], int64_t n);
 /// Merge the sum of another rank of the same span.

@@ -52,10 +52,23 @@ static void place_units(Machine *machine) {
         Unit *unit = &machine->unit[slot];
         unit->id = (int32_t)layout_unit_at(&machine->layout, slot);
         unit->first_done = -1;
-        if (unit->id < 0) continue;
         unit->stage = layout_stage(&machine->layout, unit->id);
-        machine->nlocal++;
     }
+    done_open(machine);
+}
+
+static void displace_units(Machine *machine) {
+    size_t nslots = (size_t)machine->layout.nslots;
+    done_close(machine);
+    memory_free("driver.units", machine->unit, sizeof(Unit) * nslots);
+    memory_free("driver.results", machine->result, sizeof(StepResult) * nslots);
+}
+
+/// Let the first `nranks` ranks play the units.
+static void deal_units(Machine *machine, int nranks) {
+    displace_units(machine);
+    layout_deal(&machine->layout, machine->rank, nranks);
+    place_units(machine);
 }
 
 static void make_groups(Machine *machine) {
@@ -94,7 +107,8 @@ Status machine_create(const RunSpec *run, const Cluster *cluster, Comm *comm, Ma
     machine->steps = machine->job->steps;
     machine->failure = status_ok();
     const JobSpec *job = machine->job;
-    TRY(layout_init(&machine->layout, cluster, job, machine->rank, machine->nranks));
+    TRY(layout_init(&machine->layout, cluster, job));
+    layout_deal(&machine->layout, machine->rank, 1);
     REQUIRE(machine->layout.nunits <= INT32_MAX / CHANNEL_SIDES, STATUS_RANGE,
             "%lld tensor-parallel groups are more than %d", (long long)machine->layout.nunits,
             INT32_MAX / CHANNEL_SIDES);
@@ -103,38 +117,44 @@ Status machine_create(const RunSpec *run, const Cluster *cluster, Comm *comm, Ma
                        &spec->scale_up));
     TRY(step_cost_check_memory(&machine->cost, &spec->gpu));
     TRY(build_programs(machine));
-    place_units(machine);
-    members_list(machine);
     make_groups(machine);
-    done_open(machine);
-    machine->exchange = exchange_create(comm);
+    place_units(machine);
     return status_ok();
 }
 
-static bool owns_link(const void *owner, LinkId link) { return load_owns(owner, link); }
+/// Links go with what is below them: those of a GPU are its rank's.
+static bool owns_link(const void *context, LinkId link) {
+    const Machine *machine = context;
+    GpuId gpu = cluster_first_gpu_below(machine->cluster, link);
+    return layout_owner_of_gpu(&machine->layout, gpu) == machine->rank;
+}
+
+static void open_engine(Machine *machine, bool divided) {
+    EngineSpec spec = {.control_delay_ps = machine->run->control_delay_ps,
+                       .interval_ps = machine->intervals.width_ps,
+                       .owns = divided ? owns_link : NULL,
+                       .owner = machine};
+    machine->engine = machine->ops->create(machine->cluster, &spec);
+}
+
+/// Islands of all ranks, if they can be: each rank plays its own.
+static void try_islands(Machine *machine) {
+    deal_units(machine, machine->nranks);
+    open_engine(machine, machine->nranks > 1);
+    islands_create(machine);
+    if (machine->islands) return;
+    machine->ops->destroy(machine->engine);
+    machine->engine = NULL;
+    deal_units(machine, 1);
+}
 
 void machine_open_engine(Machine *machine, int64_t interval_ps) {
     machine->ops = engine_ops_of(machine->run->engine);
     machine->intervals.width_ps = interval_ps;
     sum_work(machine);
-    machine->lookahead_ps = network_lookahead_ps(machine);
-    machine->owner = (LoadOwner){
-        .cluster = machine->cluster, .nodes = machine->layout.nodes, .rank = machine->rank};
-    EngineSpec spec = {.control_delay_ps = machine->run->control_delay_ps,
-                       .interval_ps = interval_ps};
-    if (machine->nranks > 1) {
-        spec.owns = owns_link;
-        spec.owner = &machine->owner;
-    }
-    spec.own_links_only = machine->nranks > 1 && islands_possible(machine);
-    machine->engine = machine->ops->create(machine->cluster, &spec);
-    islands_create(machine);
-    if (spec.own_links_only && !machine->islands) {
-        machine->ops->destroy(machine->engine);
-        spec.own_links_only = false;
-        machine->engine = machine->ops->create(machine->cluster, &spec);
-    }
     quiet_prepare(machine);
+    if (islands_possible(machine)) try_islands(machine);
+    if (!machine->engine) open_engine(machine, false);
 }
 
 void machine_begin_cycle(Machine *machine, int64_t now_ps, bool quiet) {
@@ -152,22 +172,17 @@ static void free_groups(Machine *machine) {
     memory_free("driver.groups", machine->group, sizeof(GroupState) * ngroups);
     memory_free("driver.groups", machine->rail,
                 sizeof(Rail) * ngroups * (size_t)machine->layout.width);
-    members_release(machine);
-    done_close(machine);
 }
 
 void machine_destroy(Machine *machine) {
     if (!machine) return;
     islands_destroy(machine->islands);
     if (machine->engine) machine->ops->destroy(machine->engine);
-    exchange_destroy(machine->exchange);
     free_groups(machine);
     quiet_release(machine);
-    size_t nslots = (size_t)machine->layout.nslots;
+    displace_units(machine);
     layout_fini(&machine->layout);
     memory_free("driver.work", machine->work, sizeof(NominalWork) * (size_t)machine->layout.stages);
-    memory_free("driver.units", machine->unit, sizeof(Unit) * nslots);
-    memory_free("driver.results", machine->result, sizeof(StepResult) * nslots);
     if (machine->program) {
         for (int32_t stage = 0; stage < machine->cost.pp; stage++)
             program_fini(&machine->program[stage]);

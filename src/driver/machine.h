@@ -1,24 +1,22 @@
 /// machine.h: the state of one MPI rank that plays a training job; shared by the files of the driver.
 ///
 /// Idea.    unit.c moves the cursors of local units through their programs; done.c keeps what an operation leaves to
-///          those that wait for it; match.c lets sends meet receives and members (members.c) meet in collectives;
-///          network.c turns them into transfers and completions back into finished operations; quiet.c says how long a
-///          rank concerns nobody else; step_dist.c is the loop over time windows and ranks. Where replicas share no
-///          link, they are played as islands instead (island.h), by the same units. What leaves a rank is a Wire. Each
-///          rank plays the programs of its own units. Messages on links of one rank stay private to its engine;
-///          collectives, messages between ranks, and what comes to share links with them are announced to the engines
-///          of all ranks, so that rates agree to the bit.
+///          those that wait for it; match.c lets sends meet receives and members meet in collectives; network.c turns them
+///          into transfers and completions back into finished operations; step_dist.c is the loop. Where replicas share no
+///          link that binds, they are played as islands, divided over the ranks (island.h), by the same units. What
+///          cannot be cut is played by one rank: exact sharing of links is one system, and to divide or to replicate its
+///          solution was measured to cost the ranks more than it saved.
 ///          What a rank keeps of each unit bounds the machine that fits. What the units of a stage or the members of a
 ///          group have in common is kept once, what follows from a unit's number is computed:
 ///
-///              bytes a unit                              404: Unit, its StepResult, its place among its group's members
+///              bytes a unit                              400: Unit, its StepResult
 ///              bytes an operation waited for in its unit  56: Done; at most one a unit in the main job
 ///              bytes a collective waited for              40: Clocks, for all members of a group
-///              bytes a group of w rails                  248 + 16 w: GroupState, Rail
+///              bytes a group of w rails                  200 + 16 w: GroupState, Rail
 ///
 ///          A unit is tp GPUs: in the main job (tp 8) 50.5 bytes a GPU, and 7 for what is waited for. Arrays that have
 ///          become large keep up to a sixteenth more room. Not counted: programs, islands, engines.
-/// Limits.  Announced transfers are replicated: that part of the engine's work does not shrink with the ranks.
+/// Limits.  One job, one network.
 #ifndef COLOSSIM_DRIVER_MACHINE_H
 #define COLOSSIM_DRIVER_MACHINE_H
 
@@ -35,7 +33,6 @@
 #include "engine/engine_ops.h"
 #include "engine/intervals.h"
 #include "par/comm.h"
-#include "par/exchange.h"
 #include "program/program.h"
 #include "trace/trace.h"
 #include "workload/cost.h"
@@ -86,7 +83,7 @@ enum { FREE_COMPUTE, FREE_RECV_PREV, FREE_RECV_NEXT, FREE_DP, FREE_N };
 
 /// A tensor-parallel group of GPUs and how far it has come.
 typedef struct Unit {
-    int32_t id; ///< -1: a spare
+    int32_t id;
     int32_t stage, step;
     int32_t first_done;     ///< in the pool, -1: none
     int32_t done[STREAM_N]; ///< operations of this step
@@ -110,14 +107,14 @@ typedef struct StepResult {
     int64_t part_ps[ACCOUNT_N];
 } StepResult;
 
-_Static_assert(sizeof(Unit) + sizeof(StepResult) + sizeof(int32_t) <= 404 && sizeof(Done) <= 56,
+_Static_assert(sizeof(Unit) + sizeof(StepResult) <= 400 && sizeof(Done) <= 56,
                "bytes a unit, see above");
 
-/// Local members of a group that have arrived, and, at the group's home rank, those of other ranks.
+/// Members of a group that have arrived.
 typedef struct Arrival {
-    int64_t local_count, count;
-    Clocks local_at, at;
-    int32_t kind; ///< OpKind of the members that have arrived
+    int64_t count;
+    Clocks at;    ///< of the latest
+    int32_t kind; ///< OpKind they have come to
 } Arrival;
 
 /// A collective of a group under way, on all ranks alike; one per group, since DP streams are in order.
@@ -133,7 +130,7 @@ typedef struct Active {
 
 /// A group that meets.
 typedef struct GroupState {
-    Arrival arrival; ///< the part of other ranks only at the group's home rank
+    Arrival arrival;
     Active active;
     int64_t latency_ps; ///< mean edge latency of the ring, -1: not yet computed
 } GroupState;
@@ -160,23 +157,20 @@ typedef struct RailEdges {
     int32_t rail, phase;
 } RailEdges;
 
-typedef enum WireType {
-    WIRE_READY,
-    WIRE_MESSAGE,
-    WIRE_ARRIVAL,
-    WIRE_COLLECTIVE,
-    WIRE_EXPOSED
-} WireType;
+/// A message between two stages that begins.
+typedef struct Message {
+    int64_t channel; ///< receiving unit * CHANNEL_SIDES + side
+    int32_t step;
+    Clocks begin;
+} Message;
 
-/// What ranks tell each other; 64 bytes. An EXPOSED wire is followed by the TransferState of its message.
-typedef struct Wire {
-    int32_t type, step;
-    int64_t id; ///< READY, MESSAGE, EXPOSED: receiving unit * CHANNEL_SIDES + side; else the group
-    int64_t count; ///< ARRIVAL: members
-    Clocks at;     ///< READY: send posted; MESSAGE: begin; ARRIVAL, COLLECTIVE: latest arrival
-    int32_t op, kind;
-    int64_t bytes;
-} Wire;
+/// Members that come to a collective.
+typedef struct Meeting {
+    int64_t group;
+    int32_t step, op;
+    OpKind kind;
+    Clocks at; ///< the latest of them
+} Meeting;
 
 /// A finished collective, for the trace.
 typedef struct CollectiveRow {
@@ -207,7 +201,6 @@ typedef struct Machine {
     const Cluster *cluster;
     Comm *comm;
     int rank, nranks;
-    Exchange *exchange;
     Layout layout;
     StepCost cost;
     Program *program; ///< [stages]
@@ -217,25 +210,14 @@ typedef struct Machine {
     NominalWork *work;  ///< [stages] of a step, once the engine is open
     Unit *unit;         ///< [layout.nslots]
     StepResult *result; ///< [layout.nslots]
-    int64_t nlocal;     ///< units here
     DonePool done;
     Outcomes outcomes;
     struct Islands *islands; ///< island.h; NULL: units are played event by event
     GroupState *group;       ///< [layout_nmeeting], see machine_group
     Rail *rail;              ///< [layout_nmeeting * width]
-    int32_t *member_first;   ///< [DP groups + 1] local members of each DP group ...
-    int32_t *member_slot;    ///< ... as slots
     ARRAY_OF(CollectiveRow) row;
-    int64_t sent;         ///< wires put since the last exchange
-    int64_t lookahead_ps; ///< network_lookahead_ps
-    LoadOwner owner;      ///< which links are this rank's
-    bool all_known;       ///< most messages here are far: every rank is told of all
-    bool far_messages; ///< a unit here has a neighbour, or a path to one, that is not this rank's
     int64_t **
         work_ps; ///< [stages][compute operations + 1] least time of all compute before each operation
-    int64_t promised_ps;    ///< what the others were told: nothing here concerns them before
-    int64_t quiet_until_ps; ///< no unit here can concern another rank before this time
-    int64_t scan_after_ps;  ///< when it is worth asking again
     StepCount count; ///< of local units (of islands: what their own counts were gathered into)
     int32_t steps;   ///< wanted
     void (*collect)(void *context); ///< called now and then
@@ -250,10 +232,11 @@ typedef struct Machine {
     int64_t failed_ps, failed_tag; ///< when it was met, by what
 } Machine;
 
-/// machine.c. Build all of it for run->job[0].  MPI: collective over `comm`, which is borrowed.
+/// machine.c. Build all of it for run->job[0], all units on rank 0.  MPI: collective over `comm`, which is borrowed.
 ///   Fails: STATUS_RANGE (layout, cost, memory, schedule); *machine must then still be destroyed.
 Status machine_create(const RunSpec *run, const Cluster *cluster, Comm *comm, Machine **machine);
-/// The engine, once the sampling interval is known.  MPI: local.
+/// The engine, once the sampling interval is known; replicas are dealt to the ranks if they can be islands.
+///   MPI: collective.
 void machine_open_engine(Machine *machine, int64_t interval_ps);
 void machine_destroy(Machine *machine);
 /// The norm of a step is over, and all that happens at this moment: sampling intervals begin anew. `quiet`: nothing is
@@ -267,17 +250,15 @@ static inline const Program *unit_program(const Machine *machine, const Unit *un
     return &machine->program[unit->stage];
 }
 
-/// members.c. List the local members of groups.
-void members_list(Machine *machine);
-void members_release(Machine *machine);
-int64_t members_count(const Machine *machine, int64_t group);
 /// The next local member of a group in the order of slots, NULL: no more. *cursor begins with 0.
-Unit *members_next(Machine *machine, int64_t group, int64_t *cursor);
+static inline Unit *members_next(Machine *machine, int64_t group, int64_t *cursor) {
+    Group slots = layout_group_slots(&machine->layout, group);
+    if (*cursor == slots.n) return NULL;
+    return &machine->unit[slots.first + (*cursor)++ * slots.stride];
+}
 
-/// done.c. Keep what an operation leaves to those that wait for it; once more: instead of what was kept.
+/// done.c. Keep what an operation leaves to those that wait for it.
 void done_keep(Machine *machine, Unit *unit, int32_t op, Clocks end);
-/// What was kept of an operation so far.
-Clocks done_kept(Machine *machine, const Unit *unit, int32_t op);
 /// Take what the operations that `op` waits for have left; returns how many. What the last has taken is gone.
 int32_t done_take(Machine *machine, Unit *unit, const Op *op, Release release[PROGRAM_WAITS]);
 /// Room for what collectives leave.
@@ -325,27 +306,20 @@ int32_t unit_current_op(const Machine *machine, const Unit *unit, Stream stream)
 void match_send(Machine *machine, Unit *unit, const Op *op, Clocks at);
 void match_receive(Machine *machine, Unit *unit, const Op *op, Clocks at);
 void match_arrive(Machine *machine, Unit *unit, int32_t op, Clocks at);
-/// Apply a wire from another rank (or our own).
-void match_apply(Machine *machine, const Wire *wire);
-/// Tell all ranks of private messages that have come to share links with announced transfers.
-void match_expose(Machine *machine);
+/// `count` members have come to a collective. True if all have: then `meeting` holds when the last did.
+bool match_members(Machine *machine, Meeting *meeting, int64_t count);
 
 /// network.c: transfers.
-/// `announced`: all ranks do the same; else this rank's engine alone has it.
-void network_message(Machine *machine, const Wire *wire, bool announced);
-/// May the message of this wire stay private to this rank?
-bool network_is_private(Machine *machine, const Wire *wire);
-/// Take in a message that another rank has exposed.
-void network_adopt(Machine *machine, const Wire *wire, const TransferState *state);
-void network_collective(Machine *machine, const Wire *wire);
+void network_message(Machine *machine, const Message *message);
+void network_collective(Machine *machine, const Meeting *meeting);
 /// Transfer of a phase of the collective that a group is at; *edges, which name it, are borrowed.
 Transfer network_phase(const Machine *machine, const RailEdges *edges, int64_t after_ps);
 void network_complete(Machine *machine, const Completion *completion);
 /// The failure of the run: the first in simulated time on any rank, the same text on all.  MPI: collective.
 Status network_agree_failure(const Machine *machine);
-/// The message of a wire as the engine takes it; *edges are filled in and borrowed.
-Transfer network_transfer(const Machine *machine, const Wire *wire, HopEdges *edges);
-/// Its end, for those of its units that are here (else NULL).
+/// A message as the engine takes it; *edges are filled in and borrowed.
+Transfer network_transfer(const Machine *machine, const Message *message, HopEdges *edges);
+/// Its end.
 void network_end_message(Machine *machine, const Completion *done, Unit *receiver, Unit *sender,
                          StepCount *count);
 /// Heap events of collectives: shares begin; small ones end.
@@ -360,15 +334,10 @@ Status network_plan(const Machine *machine, int64_t group, OpKind kind, int64_t 
 /// Transfer.connection of messages between stages, and of a rail of a group.
 enum { CONNECTION_MESSAGES = 1 };
 uint64_t network_connection(const Machine *machine, int64_t group, int32_t rail);
-/// quiet.c. Find out, after the engine is open, whether messages leave this rank.
+/// quiet.c. How long units need at least to come to a collective.
 void quiet_prepare(Machine *machine);
 void quiet_release(Machine *machine);
-/// Least time at which a unit can reach a collective.
 int64_t quiet_unit_ps(const Machine *machine, const Unit *unit, int64_t now_ps);
-/// Nothing that this rank does before this time concerns another rank.
-int64_t quiet_next_ps(Machine *machine, int64_t next_event_ps);
-/// Least time between an event on one rank and anything it can cause on another.
-int64_t network_lookahead_ps(const Machine *machine);
 /// One-way time before the first byte of a message between two units.
 int64_t network_message_latency_ps(const Machine *machine, int64_t from, int64_t to);
 /// The unit that feeds a channel.

@@ -55,76 +55,34 @@ static Edge hop_edge(const void *context, int64_t i) {
                   .weight = 1};
 }
 
-Transfer network_transfer(const Machine *machine, const Wire *wire, HopEdges *edges) {
+Transfer network_transfer(const Machine *machine, const Message *message, HopEdges *edges) {
     *edges = (HopEdges){.machine = machine,
-                        .from = network_sender(machine, wire->id),
-                        .to = wire->id / CHANNEL_SIDES};
+                        .from = network_sender(machine, message->channel),
+                        .to = message->channel / CHANNEL_SIDES};
     return (Transfer){
-        .tag = wire->id,
+        .tag = message->channel,
         .edges = {.nedges = machine->layout.width,
                   .edge = hop_edge,
                   .context = edges,
-                  .key = rng_mix(1, (uint64_t)wire->id)},
-        .queue_key = rng_mix(1, (uint64_t)wire->id),
+                  .key = rng_mix(1, (uint64_t)message->channel)},
+        .queue_key = rng_mix(1, (uint64_t)message->channel),
         .kind = TRANSFER_PP,
-        .step = wire->step,
+        .step = message->step,
         .queue_pairs = machine->job->network.queue_pairs,
         .connection = CONNECTION_MESSAGES,
-        .bytes = wire->bytes,
+        .bytes = machine->cost.boundary_bytes,
         .rounds = 1,
-        .start_ps = wire->at.actual_ps,
+        .start_ps = message->begin.actual_ps,
     };
 }
 
-/// When both ends of a message had come to it.
-static int64_t matched_ps(const Wire *wire, const HopEdges *hop) {
-    return wire->at.actual_ps - network_message_latency_ps(hop->machine, hop->from, hop->to);
-}
-
-/// The receiver, who has the clocks of a message, is another rank's: keep when it began.
-static void keep_far_send(Machine *machine, Unit *sender, ChannelSide side, Clocks begin) {
-    int32_t op = unit_current_op(machine, sender, channel_sends(side));
-    if (unit_program(machine, sender)->op[op].nwaiters > 0) done_keep(machine, sender, op, begin);
-}
-
-/// When the message under way to `receiver`, NULL if that is another rank's, began: for those that wait for its end.
-static NominalClocks message_began(Machine *machine, Unit *receiver, const Unit *sender,
-                                   ChannelSide side) {
-    if (receiver) return *unit_received(receiver, side);
-    int32_t op = unit_current_op(machine, sender, channel_sends(side));
-    if (unit_program(machine, sender)->op[op].nwaiters == 0) return (NominalClocks){0};
-    return done_kept(machine, sender, op).nominal;
-}
-
-void network_message(Machine *machine, const Wire *wire, bool announced) {
-    ChannelSide side = (ChannelSide)(wire->id % CHANNEL_SIDES);
+void network_message(Machine *machine, const Message *message) {
     HopEdges hop;
-    Transfer transfer = network_transfer(machine, wire, &hop);
-    transfer.announced = announced;
-    Unit *receiver = machine_unit(machine, hop.to), *sender = machine_unit(machine, hop.from);
-    if (receiver) *unit_received(receiver, side) = wire->at.nominal;
-    if (sender && !receiver) keep_far_send(machine, sender, side, wire->at);
-    submit(machine, &transfer, matched_ps(wire, &hop));
-}
-
-bool network_is_private(Machine *machine, const Wire *wire) {
-    if (machine->all_known) return false;
-    // A later phase starts the moment the one before ends: too soon to tell other ranks what is on its links.
-    if (machine->job->network.dp_algorithm == ALGORITHM_HALVING_DOUBLING) return false;
-    HopEdges hop;
-    Transfer transfer = network_transfer(machine, wire, &hop);
-    if (!machine_unit(machine, hop.to) || !machine_unit(machine, hop.from)) return false;
-    bool is_private = false;
-    Status status = machine->ops->is_private(machine->engine, &transfer, &is_private);
-    return status_is_ok(&status) && is_private; // an error is met again when it is sent
-}
-
-void network_adopt(Machine *machine, const Wire *wire, const TransferState *state) {
-    HopEdges hop;
-    Transfer transfer = network_transfer(machine, wire, &hop);
-    transfer.announced = true;
-    Status status = machine->ops->adopt(machine->engine, &transfer, state);
-    keep_failure(machine, &status, matched_ps(wire, &hop), wire->id);
+    Transfer transfer = network_transfer(machine, message, &hop);
+    *unit_received(machine_unit(machine, hop.to), (ChannelSide)(message->channel % CHANNEL_SIDES)) =
+        message->begin.nominal;
+    int64_t latency_ps = network_message_latency_ps(machine, hop.from, hop.to);
+    submit(machine, &transfer, message->begin.actual_ps - latency_ps);
 }
 
 void network_end_message(Machine *machine, const Completion *done, Unit *receiver, Unit *sender,
@@ -134,22 +92,17 @@ void network_end_message(Machine *machine, const Completion *done, Unit *receive
     // Of when in the step it was, so that equal steps differ in the fingerprints of units alone.
     int64_t begin_ps = machine->cycle.begin.actual_ps;
     int64_t start_ps = done->start_ps - begin_ps, end_ps = done->end_ps - begin_ps;
-    if (!receiver && !sender) return;
-    NominalClocks end = clocks_after_transfer(message_began(machine, receiver, sender, side),
-                                              took_ps, done->alone_ps);
-    if (receiver) {
-        count->fingerprint[receiver->step & 1] +=
-            machine->islands
-                ? island_fingerprint(machine->islands, receiver, (int)side, start_ps, end_ps)
-                : fingerprint_of(done->tag, start_ps, end_ps);
-        Stream stream = side == CHANNEL_FROM_PREV ? STREAM_RECV_PREV : STREAM_RECV_NEXT;
-        unit_finish_op(machine, receiver, unit_current_op(machine, receiver, stream), end,
-                       done->end_ps);
-    }
-    if (sender) {
-        unit_finish_op(machine, sender, unit_current_op(machine, sender, channel_sends(side)), end,
-                       done->end_ps);
-    }
+    NominalClocks end =
+        clocks_after_transfer(*unit_received(receiver, side), took_ps, done->alone_ps);
+    count->fingerprint[receiver->step & 1] +=
+        machine->islands
+            ? island_fingerprint(machine->islands, receiver, (int)side, start_ps, end_ps)
+            : fingerprint_of(done->tag, start_ps, end_ps);
+    Stream stream = side == CHANNEL_FROM_PREV ? STREAM_RECV_PREV : STREAM_RECV_NEXT;
+    unit_finish_op(machine, receiver, unit_current_op(machine, receiver, stream), end,
+                   done->end_ps);
+    unit_finish_op(machine, sender, unit_current_op(machine, sender, channel_sends(side)), end,
+                   done->end_ps);
 }
 
 static void complete_message(Machine *machine, const Completion *done) {
@@ -210,14 +163,14 @@ static CollectiveKind collective_of(const Machine *machine, OpKind kind) {
     return sharded ? COLLECTIVE_REDUCE_SCATTER : COLLECTIVE_ALL_REDUCE;
 }
 
-static int64_t bytes_of(const Machine *machine, const Wire *wire) {
-    if (wire->kind == OP_GRAD_NORM) return GRAD_NORM_BYTES;
-    if (wire->kind == OP_EMBEDDING_REDUCE) return machine->cost.embedding_grad_bytes;
+static int64_t bytes_of(const Machine *machine, const Meeting *meeting) {
+    if (meeting->kind == OP_GRAD_NORM) return GRAD_NORM_BYTES;
+    if (meeting->kind == OP_EMBEDDING_REDUCE) return machine->cost.embedding_grad_bytes;
     int32_t stage =
-        layout_stage(&machine->layout, layout_group_units(&machine->layout, wire->id).first);
-    const Op *op = &machine->program[stage].op[wire->op];
+        layout_stage(&machine->layout, layout_group_units(&machine->layout, meeting->group).first);
+    const Op *op = &machine->program[stage].op[meeting->op];
     const ChunkCost *chunk = &machine->cost.chunk[op->chunk * machine->layout.stages + stage];
-    int64_t bytes = wire->kind == OP_PARAM_GATHER ? chunk->gather_bytes : chunk->grad_bytes;
+    int64_t bytes = meeting->kind == OP_PARAM_GATHER ? chunk->gather_bytes : chunk->grad_bytes;
     return wide_part(bytes, op->part, op->parts);
 }
 
@@ -248,7 +201,7 @@ Transfer network_phase(const Machine *machine, const RailEdges *edges, int64_t a
                   .key = rail_key(edges, &active->plan)},
         .kind = TRANSFER_DP,
         .step = active->step,
-        .announced = true,
+        .everywhere = true,
         .queue_pairs = machine->job->network.queue_pairs,
         .connection = network_connection(machine, edges->group, edges->rail),
         .queue_key = rng_mix(2, (uint64_t)rail_number(machine, edges->group, edges->rail)),
@@ -275,16 +228,16 @@ static void submit_phase(Machine *machine, int64_t group, int32_t r, int64_t aft
 static uint64_t group_order(int64_t group) { return UINT64_C(1) << 48 | (uint64_t)group; }
 
 /// Too small to load a link: a tree of latencies, 2 ceil(log2 n) rounds.
-static void start_small(Machine *machine, const Wire *wire) {
+static void start_small(Machine *machine, const Meeting *meeting) {
     const NetworkSpec *network = &machine->job->network;
-    int64_t n = layout_group_units(&machine->layout, wire->id).n, rounds = 0;
+    int64_t n = layout_group_units(&machine->layout, meeting->group).n, rounds = 0;
     while (INT64_C(1) << rounds < n) rounds++;
-    int64_t round_ps = network->round_latency_ps + ring_latency_ps(machine, wire->id);
-    Active *active = &machine_group(machine, wire->id)->active;
+    int64_t round_ps = network->round_latency_ps + ring_latency_ps(machine, meeting->group);
+    Active *active = &machine_group(machine, meeting->group)->active;
     active->alone_ps = network->collective_base_ps + 2 * rounds * round_ps;
-    active->start_ps = wire->at.actual_ps;
-    machine_schedule(machine, wire->at.actual_ps + active->alone_ps, EVENT_SMALL, wire->id,
-                     group_order(wire->id));
+    active->start_ps = meeting->at.actual_ps;
+    machine_schedule(machine, meeting->at.actual_ps + active->alone_ps, EVENT_SMALL, meeting->group,
+                     group_order(meeting->group));
 }
 
 static void start_rails(Machine *machine, int64_t group) {
@@ -313,21 +266,21 @@ Status network_plan(const Machine *machine, int64_t group, OpKind kind, int64_t 
     return collective_plan(plan, &spec, units.n, members_per_node(&machine->layout, units));
 }
 
-void network_collective(Machine *machine, const Wire *wire) {
-    int64_t bytes = bytes_of(machine, wire);
-    Active *active = &machine_group(machine, wire->id)->active;
-    *active =
-        (Active){.kind = (OpKind)wire->kind, .step = wire->step, .begin = wire->at, .bytes = bytes};
+void network_collective(Machine *machine, const Meeting *meeting) {
+    int64_t bytes = bytes_of(machine, meeting);
+    Active *active = &machine_group(machine, meeting->group)->active;
+    *active = (Active){
+        .kind = meeting->kind, .step = meeting->step, .begin = meeting->at, .bytes = bytes};
     if (bytes <= machine->job->network.eager_bytes) {
-        start_small(machine, wire);
+        start_small(machine, meeting);
         return;
     }
-    Status status = network_plan(machine, wire->id, (OpKind)wire->kind, bytes, &active->plan);
+    Status status = network_plan(machine, meeting->group, meeting->kind, bytes, &active->plan);
     if (!status_is_ok(&status)) {
-        keep_failure(machine, &status, wire->at.actual_ps, wire->id);
+        keep_failure(machine, &status, meeting->at.actual_ps, meeting->group);
         return;
     }
-    start_rails(machine, wire->id);
+    start_rails(machine, meeting->group);
 }
 
 /// The next member of a group that is played itself, its island entered; NULL: no more.
@@ -408,13 +361,4 @@ void network_complete(Machine *machine, const Completion *completion) {
     } else {
         complete_phase(machine, completion);
     }
-}
-
-int64_t network_lookahead_ps(const Machine *machine) {
-    const NetworkSpec *network = &machine->job->network;
-    // Ranks also hear of messages inside a node, once these share links with what all know.
-    int64_t path_ps = routing_least_latency_anywhere_ps(machine->cluster);
-    int64_t base_ps = network->collective_base_ps;
-    bool message_first = path_ps < base_ps - network->message_latency_ps;
-    return message_first ? network->message_latency_ps + path_ps : base_ps;
 }

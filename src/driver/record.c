@@ -90,11 +90,20 @@ void recorder_cut_interval(Recorder *recorder, int64_t now_ps) {
     intervals_restart(&recorder->intervals, now_ps);
 }
 
+/// Add links to the sum that the adder has been given.
+static void add_samples(Recorder *recorder, JointList *joint, int64_t index,
+                        const LinkSample sample[], int64_t n) {
+    if (recorder->divided)
+        joint_add(joint, recorder->cluster, index, sample, n, &recorder->adder);
+    else
+        load_add(&recorder->adder, sample, n);
+}
+
 /// A LinkSink of the engine's intervals.
 static void add_interval(void *context, int64_t index, const LinkSample sample[], int64_t n) {
     Recorder *recorder = context;
     load_adder_into(&recorder->adder, interval_sum(recorder, index));
-    load_add(&recorder->adder, sample, n);
+    add_samples(recorder, &recorder->joint, index, sample, n);
 }
 
 static void add_interval_alike(void *context, int64_t index, const LinkSample *each,
@@ -110,7 +119,7 @@ Status recorder_open(Recorder *recorder, const RunSpec *run, const Cluster *clus
     recorder->cluster = cluster;
     recorder->comm = comm;
     recorder->intervals.width_ps = interval_ps;
-    load_adder_init(&recorder->adder, &recorder->owner, run->trace.hot_links);
+    load_adder_init(&recorder->adder, cluster, run->trace.hot_links);
     if (!run->trace.path[0]) return status_ok();
     const ClusterSpec *spec = cluster_spec(cluster);
     const JobSpec *job = &run->job[0];
@@ -176,15 +185,14 @@ static TraceGpu place_gpu(const void *context, int64_t gpu) {
     return place;
 }
 
-Status recorder_static_gpus(Recorder *recorder, int64_t first, int64_t n,
-                            const Placement *placement) {
+Status recorder_static_gpus(Recorder *recorder, const Placement *placement) {
     if (!recorder->trace) return status_ok();
     const Places places = {&recorder->run->job[0], placement};
-    return trace_static_gpus(recorder->trace, first, n, place_gpu, &places);
-}
-
-void recorder_own(Recorder *recorder, const Cluster *cluster, Comm *comm, const Partition *nodes) {
-    recorder->owner = (LoadOwner){.cluster = cluster, .nodes = *nodes, .rank = comm_rank(comm)};
+    Partition gpus =
+        partition_make(cluster_ngpus(recorder->cluster), 1, comm_nranks(recorder->comm));
+    int rank = comm_rank(recorder->comm);
+    return trace_static_gpus(recorder->trace, partition_first(&gpus, rank),
+                             partition_count(&gpus, rank), place_gpu, &places);
 }
 
 /// Intervals that belong to a step: those that end by end_ps, or, for the last, begin before it.
@@ -195,11 +203,24 @@ static int64_t count_due(Recorder *recorder, int64_t end_ps, bool last) {
     return over - recorder->first_interval;
 }
 
+/// Add what several ranks have loaded in the intervals that are due to the sums of rank 0.
+static void add_joint_intervals(Recorder *recorder, int64_t n) {
+    if (!recorder->divided) return;
+    JointList total = {0};
+    joint_gather(recorder->comm, &recorder->joint, recorder->first_interval + n, &total);
+    for (int64_t i = 0; i < total.n; i++) {
+        load_adder_into(&recorder->adder,
+                        pending_at(recorder, total.at[i].index - recorder->first_interval));
+        load_add_link(&recorder->adder, total.at[i].link, total.at[i].bytes, 0, 0);
+    }
+    array_free(&total);
+}
+
 /// Merge the sums of all ranks into sums[n] of rank 0; a block of them at a time, so that what all ranks hold of them
 /// is never there at once.
 static void merge_ranks(const Recorder *recorder, LoadSum *sums, int64_t n) {
     enum { BLOCK = 64 };
-    if (comm_nranks(recorder->comm) == 1) return;
+    if (!recorder->divided) return;
     size_t each = sum_bytes(recorder);
     for (int64_t first = 0; first < n; first += BLOCK) {
         int64_t count = n - first < BLOCK ? n - first : BLOCK;
@@ -228,7 +249,9 @@ void recorder_finish_intervals(Recorder *recorder, int64_t end_ps, bool last) {
 
 /// Take the intervals that are due into the rows of the step.
 static void finish_rows(Recorder *recorder, int64_t end_ps, bool last) {
-    int64_t n = count_due(recorder, end_ps, last);
+    bool has_loads = recorder->divided || comm_rank(recorder->comm) == 0;
+    int64_t n = has_loads ? count_due(recorder, end_ps, last) : 0;
+    add_joint_intervals(recorder, n);
     merge_ranks(recorder, recorder->pending, n);
     StepRows *rows = &recorder->rows;
     rows->nintervals = n;
@@ -272,57 +295,76 @@ static void summarise_links(const TraceLoad *load, int32_t ntiers, StepSummary *
 
 /// Bytes of the physical links [first, first + n).
 typedef struct FullBlock {
-    const LoadOwner *owner;
+    const Cluster *cluster;
     int64_t first, n;
-    int64_t *bytes; ///< [n]
+    int64_t *bytes;   ///< [n]
+    JointList *joint; ///< where links that several ranks load are put; NULL: they are left out
 } FullBlock;
 
-/// A LinkSink: bytes of bundles spread evenly over their links.
-static void add_full(void *context, int64_t step, const LinkSample sample[], int64_t n) {
-    (void)step;
-    FullBlock *block = context;
-    const Cluster *cluster = block->owner->cluster;
-    for (int64_t i = 0; i < n; i++) {
-        if (!load_owns(block->owner, sample[i].link)) continue;
-        int64_t width = cluster_resource_width(cluster, sample[i].link);
-        for (int64_t k = 0; k < width; k++) {
-            int64_t at = cluster_resource_link(cluster, sample[i].link, k) - block->first;
-            if (at >= 0 && at < block->n) block->bytes[at] += wide_part(sample[i].bytes, k, width);
-        }
+/// Bytes of bundles spread evenly over their links.
+static void spread(FullBlock *block, LinkId link, int64_t bytes) {
+    int64_t width = cluster_resource_width(block->cluster, link);
+    for (int64_t k = 0; k < width; k++) {
+        int64_t at = cluster_resource_link(block->cluster, link, k) - block->first;
+        if (at >= 0 && at < block->n) block->bytes[at] += wide_part(bytes, k, width);
     }
 }
 
-/// Each rank adds the links it owns, a block of them at a time, rank 0 writes.
+/// A LinkSink.
+static void add_full(void *context, int64_t step, const LinkSample sample[], int64_t n) {
+    FullBlock *block = context;
+    for (int64_t i = 0; i < n; i++)
+        if (cluster_can_bind(block->cluster, sample[i].link))
+            spread(block, sample[i].link, sample[i].bytes);
+        else if (block->joint)
+            array_push(block->joint, (JointBytes){step, sample[i].link, sample[i].bytes});
+}
+
+/// Each rank adds the links it loads, a block of them at a time, rank 0 what several load; it writes.
 static Status write_full(Recorder *recorder, int32_t step) {
     enum { BLOCK_LINKS = 1 << 20 };
     bool root = comm_rank(recorder->comm) == 0;
     int64_t nlinks = cluster_nlinks(recorder->cluster);
     size_t bytes = sizeof(int64_t) * BLOCK_LINKS;
-    FullBlock block = {.owner = &recorder->owner, .bytes = memory_alloc("record.full", bytes)};
+    JointList mine = {0}, total = {0};
+    FullBlock block = {.cluster = recorder->cluster, .joint = &mine};
+    LinkSink sink = {.put = add_full, .context = &block};
+    recorder->ops->step_links(recorder->engine, step, sink);
+    joint_gather(recorder->comm, &mine, INT64_MAX, &total);
+    block.joint = NULL;
+    block.bytes = memory_alloc("record.full", bytes);
     Status status = status_ok();
     for (; block.first < nlinks && status_is_ok(&status); block.first += block.n) {
         block.n = nlinks - block.first < BLOCK_LINKS ? nlinks - block.first : BLOCK_LINKS;
         memset(block.bytes, 0, bytes);
-        recorder->ops->step_links(recorder->engine, step,
-                                  (LinkSink){.put = add_full, .context = &block});
+        recorder->ops->step_links(recorder->engine, step, sink);
+        for (int64_t i = 0; i < total.n; i++) spread(&block, total.at[i].link, total.at[i].bytes);
         comm_sum_i64(recorder->comm, block.bytes, (int)block.n);
         status =
             trace_write_full_links(recorder->trace, block.first, root ? block.n : 0, block.bytes);
     }
     memory_free("record.full", block.bytes, bytes);
+    array_free(&mine);
+    array_free(&total);
     return status;
 }
 
+/// Where the totals of a step go.
+typedef struct StepSink {
+    Recorder *recorder;
+    JointList joint;
+} StepSink;
+
 /// A LinkSink of a step: to the sum that the adder has been given.
 static void add_step(void *context, int64_t step, const LinkSample sample[], int64_t n) {
-    (void)step;
-    load_add(&((Recorder *)context)->adder, sample, n);
+    StepSink *sink = context;
+    add_samples(sink->recorder, &sink->joint, step, sample, n);
 }
 
 static void add_step_alike(void *context, int64_t step, const LinkSample *each,
                            const int32_t link[], int64_t n) {
     (void)step;
-    load_add_alike(&((Recorder *)context)->adder, each, link, n);
+    load_add_alike(&((StepSink *)context)->recorder->adder, each, link, n);
 }
 
 /// The load of a step over the links of all ranks; complete on rank 0.
@@ -332,8 +374,14 @@ static void step_load(Recorder *recorder, int32_t step, int64_t start_ps, int64_
     sum->start_ps = start_ps;
     sum->end_ps = end_ps;
     load_adder_into(&recorder->adder, sum);
-    recorder->ops->step_links(recorder->engine, step,
-                              (LinkSink){add_step, recorder, add_step_alike});
+    StepSink sink = {.recorder = recorder};
+    JointList total = {0};
+    recorder->ops->step_links(recorder->engine, step, (LinkSink){add_step, &sink, add_step_alike});
+    if (recorder->divided) joint_gather(recorder->comm, &sink.joint, INT64_MAX, &total);
+    for (int64_t i = 0; i < total.n; i++)
+        load_add_link(&recorder->adder, total.at[i].link, total.at[i].bytes, 0, 0);
+    array_free(&sink.joint);
+    array_free(&total);
     merge_ranks(recorder, sum, 1);
     load_finish(recorder->cluster, sum, hot, load);
     memory_free("record.step", sum, sum_bytes(recorder));
@@ -405,6 +453,7 @@ Status recorder_close(Recorder *recorder, const char *status) {
                     (size_t)recorder->pending_capacity * sum_bytes(recorder));
     recorder->pending = NULL;
     if (recorder->run) free_rows(recorder);
+    array_free(&recorder->joint);
     load_adder_fini(&recorder->adder);
     return trace_close(&recorder->trace, status);
 }

@@ -2,12 +2,13 @@
 ///
 /// Idea.    A recorder owns the open trace and the sampling intervals that wait for their step. The rows of an interval
 ///          belong to the first step that ends after it, so that they do not depend on windows or ranks. Each rank sums
-///          its own links; rank 0 merges the sums and writes.
+///          the links that its transfers load; rank 0 merges the sums and writes.
 #ifndef COLOSSIM_DRIVER_RECORD_H
 #define COLOSSIM_DRIVER_RECORD_H
 
 #include "base/array.h"
 #include "driver/footprint.h"
+#include "driver/joint.h"
 #include "driver/load.h"
 #include "driver/machine.h"
 #include "engine/engine_ops.h"
@@ -46,7 +47,6 @@ typedef struct Recorder {
     Engine *engine;
     Trace *trace;
     Comm *comm;
-    LoadOwner owner;
     LoadAdder adder;
     Intervals intervals;
     int64_t last_end_ps;
@@ -54,7 +54,9 @@ typedef struct Recorder {
     LoadSum *
         pending; ///< sums of this rank for intervals that wait for their step, one behind the other
     int64_t npending, pending_capacity, first_interval;
-    bool keeps; ///< keep the rows of the step that is being written
+    bool divided;    ///< all ranks play, and have loads; else rank 0 alone
+    JointList joint; ///< of pending intervals
+    bool keeps;      ///< keep the rows of the step that is being written
     StepRows rows;
     ARRAY_OF(StepSummary) step;
     Footprint footprint; ///< counts, set before the engine is destroyed
@@ -63,15 +65,12 @@ typedef struct Recorder {
 /// Sampling interval for a step of about estimate_ps: the 1-2-5 value nearest above estimate / intervals.
 int64_t record_interval_ps(int64_t estimate_ps, int32_t intervals);
 
-/// What links a rank sums; before anything is collected.  MPI: local.
-void recorder_own(Recorder *recorder, const Cluster *cluster, Comm *comm, const Partition *nodes);
 /// Open the trace (none if the path is empty), let the engine put its intervals here, and write what is known before the first step.
 ///   MPI: collective.  Fails: STATUS_OUTPUT.
 Status recorder_open(Recorder *recorder, const RunSpec *run, const Cluster *cluster, Comm *comm,
                      int64_t interval_ps, const char *command_line);
-/// Each rank's GPUs [first, first + n).  MPI: collective.
-Status recorder_static_gpus(Recorder *recorder, int64_t first, int64_t n,
-                            const Placement *placement);
+/// Where GPUs are, and which of them work.  MPI: collective.
+Status recorder_static_gpus(Recorder *recorder, const Placement *placement);
 /// Move the engine to end_ps (`last`: to the end of the interval it is in), unless it is there.
 /// MPI: local.
 void recorder_finish_intervals(Recorder *recorder, int64_t end_ps, bool last);

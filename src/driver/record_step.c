@@ -6,19 +6,20 @@
 #include "driver/crossing.h"
 #include "driver/record.h"
 
-/// A step's columns per GPU, and their exact sums: high and low halves apart.
+/// A step's columns per GPU, and their exact sums: high and low halves apart. Rank 0 has the results of all units.
 typedef struct GpuColumns {
     const Machine *machine;
+    const StepResult *result; ///< by layout_place
     int32_t step;
     int64_t half[2 * TRACE_GPU_COLUMNS];
 } GpuColumns;
 
 /// The slowness of a unit that is one GPU's own, told from that of its tensor-parallel peers.
-static int64_t own_slow_ps(const GpuColumns *columns, int64_t slot, GpuId gpu) {
+static int64_t own_slow_ps(const GpuColumns *columns, int64_t place, GpuId gpu) {
     const Machine *machine = columns->machine;
-    int64_t unit_ps = machine->result[slot].part_ps[ACCOUNT_OWN_SLOW];
+    int64_t unit_ps = columns->result[place].part_ps[ACCOUNT_OWN_SLOW];
     if (machine->layout.width == 1) return unit_ps;
-    NominalWork work = machine->work[machine->unit[slot].stage];
+    NominalWork work = machine->work[place % machine->layout.stages];
     int64_t compute_ps = work.compute_ps + work.sharing_ps;
     int64_t factor = noise_factor(&machine->job->noise, gpu, columns->step);
     int64_t own_ps = noise_apply(compute_ps, factor) - compute_ps;
@@ -27,14 +28,14 @@ static int64_t own_slow_ps(const GpuColumns *columns, int64_t slot, GpuId gpu) {
 }
 
 /// One GPU of a unit: the unit's step, but for what it waited for its peers.
-static int64_t gpu_value_ps(const GpuColumns *columns, int64_t slot, GpuId gpu, int column) {
+static int64_t gpu_value_ps(const GpuColumns *columns, int64_t place, GpuId gpu, int column) {
     const Machine *machine = columns->machine;
-    const int64_t *parts = machine->result[slot].part_ps;
-    NominalWork work = machine->work[machine->unit[slot].stage];
+    const int64_t *parts = columns->result[place].part_ps;
+    NominalWork work = machine->work[place % machine->layout.stages];
     if (column == TRACE_GPU_DURATION) return account_sum_ps(parts, work);
     if (column != TRACE_PART_OWN_SLOW && column != TRACE_PART_STRAGGLER)
         return account_part_ps(parts, work, (TracePart)column);
-    int64_t own_ps = own_slow_ps(columns, slot, gpu);
+    int64_t own_ps = own_slow_ps(columns, place, gpu);
     if (column == TRACE_PART_OWN_SLOW) return own_ps;
     return parts[ACCOUNT_STRAGGLER] + parts[ACCOUNT_OWN_SLOW] - own_ps;
 }
@@ -45,34 +46,43 @@ static void fill_column(void *context, int column, int64_t first, int64_t n, int
     const Machine *machine = columns->machine;
     int64_t *half = &columns->half[2 * column];
     for (int64_t i = 0; i < n; i++) {
-        int64_t slot = (first + i - machine->layout.first_gpu) / machine->layout.width;
+        int64_t job_rank = placement_job_rank(&machine->layout.placement, first + i);
         value_ps[i] = TRACE_NO_TIME_PS;
-        if (machine->unit[slot].id < 0) continue;
-        value_ps[i] = gpu_value_ps(columns, slot, first + i, column);
+        if (job_rank < 0) continue;
+        int64_t place = layout_place(&machine->layout, job_rank / machine->layout.width);
+        value_ps[i] = gpu_value_ps(columns, place, first + i, column);
         half[0] += value_ps[i] >> 32;
         half[1] += value_ps[i] & INT64_C(0xffffffff);
     }
 }
 
 /// To the trace, or only into the sums.
-static Status write_gpus(const Recorder *recorder, GpuColumns *columns) {
+static Status fill_columns(const Recorder *recorder, GpuColumns *columns, int64_t ngpus) {
     enum { TOGETHER = 1024 };
-    const Layout *layout = &columns->machine->layout;
-    int64_t first = layout->first_gpu, ngpus = layout->nslots * layout->width;
-    if (recorder->trace)
-        return trace_write_gpus(recorder->trace, first, ngpus, fill_column, columns);
+    if (recorder->trace) return trace_write_gpus(recorder->trace, 0, ngpus, fill_column, columns);
     int64_t value_ps[TOGETHER];
     for (int column = 0; column < TRACE_GPU_COLUMNS; column++)
         for (int64_t i = 0; i < ngpus; i += TOGETHER)
-            fill_column(columns, column, first + i, ngpus - i < TOGETHER ? ngpus - i : TOGETHER,
-                        value_ps);
+            fill_column(columns, column, i, ngpus - i < TOGETHER ? ngpus - i : TOGETHER, value_ps);
     return status_ok();
 }
 
-/// Means over the GPUs of all ranks.
+/// Replicas are dealt to ranks in order: results of all ranks, one rank's behind the other's, are those of all units.
+static Status write_gpus(const Recorder *recorder, GpuColumns *columns) {
+    const Machine *machine = columns->machine;
+    Gathered all = comm_gather(machine->comm, machine->result,
+                               machine->layout.nslots * (int64_t)sizeof(StepResult));
+    columns->result = (const StepResult *)(const void *)all.bytes;
+    Status status =
+        fill_columns(recorder, columns, machine->rank == 0 ? cluster_ngpus(machine->cluster) : 0);
+    gathered_free(&all);
+    return status;
+}
+
+/// Means over the GPUs of the job; of rank 0, which has their sums, to all.
 static void mean_columns(GpuColumns *columns, double mean[TRACE_GPU_COLUMNS]) {
     const Machine *machine = columns->machine;
-    comm_sum_i64(machine->comm, columns->half, 2 * TRACE_GPU_COLUMNS);
+    comm_broadcast(machine->comm, columns->half, sizeof columns->half, 0);
     double gpus = (double)(machine->layout.nunits * machine->layout.width);
     for (int k = 0; k < TRACE_GPU_COLUMNS; k++) {
         Wide sum = (Wide)columns->half[2 * k] * ((Wide)1 << 32) + columns->half[2 * k + 1];
@@ -83,8 +93,7 @@ static void mean_columns(GpuColumns *columns, double mean[TRACE_GPU_COLUMNS]) {
 static int64_t latest_end(const Machine *machine) {
     int64_t end_ps = 0;
     for (int64_t slot = 0; slot < machine->layout.nslots; slot++)
-        if (machine->unit[slot].id >= 0 && machine->result[slot].end_ps > end_ps)
-            end_ps = machine->result[slot].end_ps;
+        if (machine->result[slot].end_ps > end_ps) end_ps = machine->result[slot].end_ps;
     comm_max_i64(machine->comm, &end_ps, 1);
     return end_ps;
 }

@@ -5,12 +5,16 @@
 bool repeat_can_follow(Machine *machine, int32_t step) {
     if (!machine->run->repeat || step < 1 || step + 1 >= machine->steps) return false;
     if (!noise_is_steady(&machine->job->noise)) return false;
-    int64_t rested = machine->cycle.nquiet >= 2;
+    // Who has no units has not seen the cycles.
+    bool idle = machine->layout.nslots == 0;
+    int64_t rested = idle || machine->cycle.nquiet >= 2;
+    int64_t period_ps = idle ? 0 : machine->cycle.period_ps;
     comm_min_i64(machine->comm, &rested, 1);
+    comm_max_i64(machine->comm, &period_ps, 1);
     uint64_t begins[2] = {machine->count.begins[step & 1], machine->count.begins[(step + 1) & 1]};
     comm_sum_u64(machine->comm, begins, 2);
     if (!rested || begins[0] != begins[1]) return false;
-    machine->repeat = (Repeat){.from = step, .period_ps = machine->cycle.period_ps};
+    machine->repeat = (Repeat){.from = step, .period_ps = period_ps};
     return true;
 }
 
@@ -20,7 +24,6 @@ static uint64_t print_units(const Machine *machine) {
     for (int64_t slot = 0; slot < machine->layout.nslots; slot++) {
         const Unit *unit = &machine->unit[slot];
         const StepResult *result = &machine->result[slot];
-        if (unit->id < 0) continue;
         int64_t took_ps = account_sum_ps(result->part_ps, machine->work[unit->stage]);
         sum += fingerprint_of(unit->id, result->end_ps - took_ps, result->end_ps);
     }

@@ -59,7 +59,7 @@ static void lay_own(Rings *rings, Bare *bare, int32_t r) {
     const Route *route = &routes->at[ring->route];
     const RouteUse *uses = routes_uses(routes, route);
     int64_t noted = islands->slot_notes.n;
-    for (int32_t u = 0; u < route->nuses && bare->part.n > 0; u++) {
+    for (int32_t u = 0; u < route->nbind && bare->part.n > 0; u++) {
         int32_t slot = uses[u].slot;
         if (u == ring->static_use)
             cover(rings, bare, r, routes->link[slot], INT64_MIN, INT64_MAX);

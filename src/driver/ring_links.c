@@ -41,10 +41,10 @@ void ring_attach(Rings *rings, int32_t r) {
     const Route *route = &routes->at[ring->route];
     const RouteUse *uses = routes_uses(routes, route);
     rings->changed = true;
-    if (route->nuses == 0) return; // other ranks' links
+    if (route->nbind == 0) return; // other ranks' links
     grow_slots(rings, routes->nslots);
-    ring->first_use = runs_take(&rings->uses, route->nuses);
-    for (int32_t u = 0; u < route->nuses; u++) {
+    ring->first_use = runs_take(&rings->uses, route->nbind);
+    for (int32_t u = 0; u < route->nbind; u++) {
         int32_t s = uses[u].slot, at = ring->first_use + u;
         RingSlot *slot = &rings->slot.at[s];
         RingUse *next = ring_use(rings, slot->first);
@@ -67,7 +67,7 @@ void ring_detach(Rings *rings, int32_t r) {
     const Route *route = &routes->at[ring->route];
     const RouteUse *uses = routes_uses(routes, route);
     rings->changed = true;
-    for (int32_t u = 0; u < route->nuses; u++) {
+    for (int32_t u = 0; u < route->nbind; u++) {
         int32_t s = uses[u].slot;
         const RingUse *use = ring_use(rings, ring->first_use + u);
         RingUse *next = ring_use(rings, use->next), *previous = ring_use(rings, use->previous);
@@ -79,7 +79,7 @@ void ring_detach(Rings *rings, int32_t r) {
         rings->slot.at[s].left += load_at_cap(ring, uses[u].weight, routes->capacity[s]);
         count_on_lane(rings->islands, s, next || previous ? 0 : -1);
     }
-    if (route->nuses > 0) runs_give_back(&rings->uses, ring->first_use, route->nuses);
+    if (route->nbind > 0) runs_give_back(&rings->uses, ring->first_use, route->nbind);
 }
 
 void rings_tidy_contended(Rings *rings) {

@@ -277,7 +277,7 @@ static void make_system(Rings *rings, RingSystem *system) {
     if (rings->changed) list_limits(rings);
     add_limits(rings, system);
     for (int64_t i = 0; i < islands->n; i++)
-        if (islands->at[i].shape && (islands->at[i].ring_channels & islands->at[i].state->present))
+        if (islands->at[i].ring_channels & islands->at[i].state->present)
             add_island(rings, system, &islands->at[i]);
 }
 
@@ -364,7 +364,7 @@ int32_t rings_find_use(const Rings *rings, int32_t r, int64_t link) {
     const Routes *routes = ledger_routes(rings->ledger);
     const Route *route = &routes->at[rings->ring.at[r].route];
     const RouteUse *uses = routes_uses(routes, route);
-    int32_t low = 0, high = route->nuses - 1;
+    int32_t low = 0, high = route->nbind - 1;
     while (low < high) {
         int32_t middle = low + (high - low) / 2;
         if (routes->link[uses[middle].slot] < link)
@@ -372,7 +372,7 @@ int32_t rings_find_use(const Rings *rings, int32_t r, int64_t link) {
         else
             high = middle;
     }
-    return low < route->nuses && routes->link[uses[low].slot] == link ? low : -1;
+    return low < route->nbind && routes->link[uses[low].slot] == link ? low : -1;
 }
 
 static void find_static_links(Rings *rings) {

@@ -6,8 +6,6 @@
 #include "driver/dataflow.h"
 #include "driver/repeat.h"
 
-enum { HEADER_NEXT, HEADER_SENT, HEADER_STEPS, HEADER_FLAGS };
-enum { FLAG_STOP = 1, FLAG_FAILED = 2 };
 enum { DRAIN_BATCH = 256 };
 
 static int64_t next_event_ps(const Machine *machine) {
@@ -38,10 +36,18 @@ static void handle(Machine *machine, HeapItem item) {
     }
 }
 
-/// Play all events up to horizon_ps, or until a step that nobody has recorded yet is over.
-static void play(Machine *machine, int64_t horizon_ps, int32_t recorded) {
+/// How rank 0 has got on.
+typedef enum Progress { PROGRESS_STEP, PROGRESS_STUCK, PROGRESS_FAILED } Progress;
+
+typedef struct News {
+    Progress progress;
+    int64_t next_ps; ///< TIME_NEVER_PS where nothing is under way
+} News;
+
+/// Play until a step that nobody has recorded yet is over.
+static News play(Machine *machine, int32_t recorded) {
     int64_t now_ps;
-    while ((now_ps = next_event_ps(machine)) <= horizon_ps && now_ps < TIME_END_PS) {
+    while (machine->count.steps == recorded && (now_ps = next_event_ps(machine)) < TIME_END_PS) {
         machine->ops->advance(machine->engine, now_ps);
         collect_intervals(machine, now_ps);
         drain(machine);
@@ -49,52 +55,12 @@ static void play(Machine *machine, int64_t horizon_ps, int32_t recorded) {
         if (machine->cycle.ended)
             machine_begin_cycle(machine, now_ps,
                                 machine->ops->next_ps(machine->engine) == TIME_NEVER_PS);
-        if (machine->nranks == 1 && machine->count.steps > recorded) return;
-        // The whole moment: of several failures the same is told on any number of ranks.
-        if (!status_is_ok(&machine->failure) && next_event_ps(machine) > now_ps) return;
+        // The whole moment: of several failures the same is told whatever was played first.
+        if (!status_is_ok(&machine->failure) && next_event_ps(machine) > now_ps)
+            return (News){.progress = PROGRESS_FAILED};
     }
-    if (horizon_ps < TIME_END_PS) machine->ops->advance(machine->engine, horizon_ps);
-}
-
-static void receive(Machine *machine) {
-    int from;
-    const void *bytes;
-    size_t n;
-    while (exchange_next(machine->exchange, &from, &bytes, &n)) {
-        match_apply(machine, bytes);
-        machine->quiet_until_ps = 0; // news may move units earlier than was to be expected
-    }
-    machine->ops->settle_adopted(machine->engine);
-}
-
-/// What the ranks agree on at the end of a window.
-typedef struct Agreement {
-    int64_t next_ps;
-    int64_t steps_done;
-    int64_t flags;
-} Agreement;
-
-static Agreement agree(Machine *machine, int64_t flags) {
-    for (;;) {
-        int64_t steps = machine->nlocal > 0 ? machine->count.steps : INT32_MAX;
-        if (!status_is_ok(&machine->failure)) flags |= FLAG_FAILED;
-        if (machine->nranks > 1) match_expose(machine);
-        int64_t header[EXCHANGE_HEADER_WORDS] = {quiet_next_ps(machine, next_event_ps(machine)),
-                                                 machine->sent, steps, flags};
-        exchange_set_header(machine->exchange, header);
-        machine->sent = 0;
-        exchange_run(machine->exchange);
-        receive(machine);
-        int64_t sent = 0, all_flags = 0;
-        for (int rank = 0; rank < machine->nranks; rank++) {
-            sent += exchange_header(machine->exchange, rank)[HEADER_SENT];
-            all_flags |= exchange_header(machine->exchange, rank)[HEADER_FLAGS];
-        }
-        if (sent > 0) continue;
-        return (Agreement){.next_ps = exchange_header_min(machine->exchange, HEADER_NEXT),
-                           .steps_done = exchange_header_min(machine->exchange, HEADER_STEPS),
-                           .flags = all_flags};
-    }
+    Progress progress = machine->count.steps > recorded ? PROGRESS_STEP : PROGRESS_STUCK;
+    return (News){progress, next_event_ps(machine)};
 }
 
 /// Say what is under way at the first few units of this rank that cannot go on.
@@ -106,7 +72,7 @@ static void describe_blocked(const Machine *machine, char *text, size_t capacity
     int lines = 0;
     for (int64_t slot = 0; slot < machine->layout.nslots; slot++) {
         const Unit *unit = &machine->unit[slot];
-        if (unit->id < 0 || unit->step >= machine->steps) continue;
+        if (unit->step >= machine->steps) continue;
         for (int s = 0; s < STREAM_N && lines < LINES && used < capacity; s++) {
             if (!unit_is_busy(unit, (Stream)s)) continue;
             char name[96];
@@ -131,32 +97,27 @@ Status step_stuck(Machine *machine) {
     return comm_agree(machine->comm, mine);
 }
 
-static int64_t horizon_after(const Machine *machine, int64_t next_ps) {
-    if (machine->nranks == 1) return TIME_NEVER_PS;
-    return next_ps + (machine->lookahead_ps > 1 ? machine->lookahead_ps : 1) - 1;
-}
-
 Status step_play(Machine *machine, StepDone done, void *context, const volatile int *stop) {
     if (machine->islands) return dataflow_play(machine, done, context, stop);
     for (int64_t slot = 0; slot < machine->layout.nslots; slot++)
-        if (machine->unit[slot].id >= 0) unit_begin(machine, &machine->unit[slot], 0);
-    int32_t recorded = 0;
-    while (recorded < machine->steps) {
-        Agreement agreement = agree(machine, stop && *stop ? FLAG_STOP : 0);
-        if (agreement.flags & FLAG_FAILED) return network_agree_failure(machine);
-        if (agreement.steps_done > recorded) {
-            bool repeats = repeat_can_follow(machine, recorded);
-            TRY(done(context, machine, recorded));
-            if (repeats) return repeat_steps(machine, done, context, stop);
-            step_forget(&machine->count, recorded);
-            recorded++;
-            REQUIRE(!(agreement.flags & FLAG_STOP) || recorded == machine->steps, STATUS_STOPPED,
-                    "stopped on request after step %d", recorded - 1);
-            continue;
+        unit_begin(machine, &machine->unit[slot], 0);
+    for (int32_t step = 0; step < machine->steps; step++) {
+        News news = {0};
+        if (machine->rank == 0) news = play(machine, step);
+        comm_await(machine->comm, &news, sizeof news, 0);
+        if (news.progress == PROGRESS_FAILED) return network_agree_failure(machine);
+        if (news.progress == PROGRESS_STUCK) {
+            if (news.next_ps < TIME_NEVER_PS) TRY(run_check_time(news.next_ps));
+            return step_stuck(machine);
         }
-        if (agreement.next_ps == TIME_NEVER_PS) return step_stuck(machine);
-        TRY(run_check_time(agreement.next_ps));
-        play(machine, horizon_after(machine, agreement.next_ps), recorded);
+        int64_t stopping = stop && *stop;
+        comm_max_i64(machine->comm, &stopping, 1);
+        bool repeats = repeat_can_follow(machine, step);
+        TRY(done(context, machine, step));
+        if (repeats) return repeat_steps(machine, done, context, stop);
+        step_forget(&machine->count, step);
+        REQUIRE(!stopping || step + 1 == machine->steps, STATUS_STOPPED,
+                "stopped on request after step %d", step);
     }
     return status_ok();
 }

@@ -1,13 +1,8 @@
-/// step_dist.h: plays a training job on all MPI ranks: time windows, exchanges, steps.
+/// step_dist.h: plays a training job: one moment after the other, steps.
 ///
-/// Idea.    All that happens before M + lookahead, where M is the earliest pending event anywhere, can be played by every
-///          rank alone: what it causes elsewhere takes at least the lookahead (launch and path latency of a message, launch
-///          of a collective). At the end of a window wires are exchanged until none is under way; the header of the last,
-///          quiet exchange carries each rank's next event and its finished steps, so that agreeing costs no message of its
-///          own, and windows in which nothing happens are skipped.
-/// Limits.  Every rank talks to every rank once a window.
-/// Source.  Conservative windows: Nicol, "The cost of conservative synchronization in parallel discrete event
-///          simulation", JACM 1993.
+/// Idea.    Rank 0 has all units; the others wait, asleep, for the end of each step, which all write together. Where
+///          replicas are islands (dataflow.h) all ranks play.
+/// Limits.  More ranks make no moment shorter: exact sharing of links is one system.
 #ifndef COLOSSIM_DRIVER_STEP_DIST_H
 #define COLOSSIM_DRIVER_STEP_DIST_H
 

@@ -6,43 +6,36 @@
 #define LABEL "driver.toll"
 
 Toll toll_begin(const Machine *machine) {
-    return (Toll){.begin_ns = comm_clock_ns(),
-                  .comm = comm_stats(machine->comm),
-                  .exchange = exchange_stats(machine->exchange)};
+    return (Toll){.begin_ns = comm_clock_ns(), .comm = comm_stats(machine->comm)};
 }
 
 /// Of one rank, then of all of them.
 typedef struct Bill {
     // Summed over ranks.
-    int64_t agreement_bytes, messages, exchange_bytes;
+    int64_t agreement_bytes;
     int64_t islands, played, replays;
     // The same on all ranks, but for play_ns; the most.
-    int64_t agreements, rounds, windows, repeated, play_ns;
+    int64_t agreements, windows, repeated, play_ns;
 } Bill;
 
-enum { BILL_SUMS = 6, BILL_MOSTS = 5 };
+enum { BILL_SUMS = 4, BILL_MOSTS = 4 };
 
 static void count_islands(const Islands *islands, Bill *bill) {
     if (!islands) return;
     bill->islands = islands_count(islands);
-    for (int64_t i = 0; i < islands->n; i++)
-        bill->played += islands->at[i].shape && islands->at[i].leader == i;
+    for (int64_t i = 0; i < islands->n; i++) bill->played += islands->at[i].leader == i;
     bill->windows = islands->windows - 1; // the first is number 2
     bill->replays = islands->replays;
 }
 
 static Bill bill_of(const Toll *toll, const Machine *machine, int64_t *wait_ns) {
     CommStats comm = comm_stats(machine->comm);
-    ExchangeStats exchange = exchange_stats(machine->exchange);
     Bill bill = {.agreements = comm.agreements - toll->comm.agreements,
                  .agreement_bytes = comm.bytes - toll->comm.bytes,
-                 .rounds = exchange.rounds - toll->exchange.rounds,
-                 .messages = exchange.messages - toll->exchange.messages,
-                 .exchange_bytes = exchange.bytes - toll->exchange.bytes,
                  .repeated = machine->repeat.nsteps,
                  .play_ns = comm_clock_ns() - toll->begin_ns};
     count_islands(machine->islands, &bill);
-    *wait_ns = comm.wait_ns - toll->comm.wait_ns + exchange.wait_ns - toll->exchange.wait_ns;
+    *wait_ns = comm.wait_ns - toll->comm.wait_ns;
     return bill;
 }
 
@@ -57,15 +50,9 @@ static void write(Trace *trace, const Bill *bill, const double share[], int nran
     const struct {
         const char *name;
         int64_t value;
-    } rows[] = {{"agreements", bill->agreements},
-                {"agreement_bytes", bill->agreement_bytes},
-                {"exchange_rounds", bill->rounds},
-                {"exchange_messages", bill->messages},
-                {"exchange_bytes", bill->exchange_bytes},
-                {"islands", bill->islands},
-                {"islands_played", bill->played},
-                {"windows", bill->windows},
-                {"replays", bill->replays},
+    } rows[] = {{"agreements", bill->agreements},  {"agreement_bytes", bill->agreement_bytes},
+                {"islands", bill->islands},        {"islands_played", bill->played},
+                {"windows", bill->windows},        {"replays", bill->replays},
                 {"steps_repeated", bill->repeated}};
     // A run whose steps are all written does not fail for what it cost.
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
@@ -89,12 +76,9 @@ static void print(FILE *out, const Bill *bill, const double share[], int nranks)
         fprintf(out, "event by event  ");
     if (bill->repeated > 0) fprintf(out, "%lld steps repeated  ", (long long)bill->repeated);
     if (nranks > 1)
-        fprintf(
-            out,
-            "%lld agreements  %lld exchange rounds, %lld messages, %lld B  ranks waited %.1f to "
-            "%.1f %%",
-            (long long)bill->agreements, (long long)bill->rounds, (long long)bill->messages,
-            (long long)(bill->agreement_bytes + bill->exchange_bytes), 100 * least, 100 * most);
+        fprintf(out, "%lld agreements, %lld B  ranks waited %.1f to %.1f %%",
+                (long long)bill->agreements, (long long)bill->agreement_bytes, 100 * least,
+                100 * most);
     fprintf(out, "\n");
     fflush(out);
 }

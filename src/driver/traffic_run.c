@@ -21,6 +21,7 @@ typedef struct TrafficRun {
     const JobSpec *job;
     const Cluster *cluster;
     Placement placement;
+    bool plays; ///< this rank; the others join the trace
     int64_t ranks;
     const EngineOps *ops;
     Engine *engine;
@@ -311,27 +312,34 @@ static Status record(TrafficRun *traffic, Recorder *recorder, bool last) {
     return trace_commit(recorder->trace, last, NULL);
 }
 
-static Status open_run(TrafficRun *traffic, Comm *comm, const char *csv_text,
-                       const char *command_line, Recorder *recorder) {
-    const RunSpec *run = traffic->run;
+/// What the job moves, on the rank that plays it, and the sampling interval that follows, on all.
+static Status load(TrafficRun *traffic, Comm *comm, const char *csv_text, int64_t *interval_ps) {
     int64_t asked = traffic->job->traffic.ranks;
     traffic->ranks = asked > 0 ? asked : cluster_ngpus(traffic->cluster);
     TRY(placement_init(&traffic->placement, &traffic->job->placement, traffic->cluster,
                        traffic->ranks));
-    TRY(is_collective(traffic) ? plan_collective(traffic) : load_flows(traffic, csv_text));
-    int64_t interval_ps = record_interval_ps(estimate_ps(traffic), run->trace.intervals);
+    Status status = status_ok();
+    if (traffic->plays)
+        status = is_collective(traffic) ? plan_collective(traffic) : load_flows(traffic, csv_text);
+    TRY(comm_agree(comm, status));
+    if (traffic->plays)
+        *interval_ps = record_interval_ps(estimate_ps(traffic), traffic->run->trace.intervals);
+    comm_broadcast(comm, interval_ps, sizeof *interval_ps, 0);
+    return status_ok();
+}
+
+static Status open_run(TrafficRun *traffic, Comm *comm, const char *csv_text,
+                       const char *command_line, Recorder *recorder) {
+    const RunSpec *run = traffic->run;
+    int64_t interval_ps = 0;
+    TRY(load(traffic, comm, csv_text, &interval_ps));
     traffic->ops = engine_ops_of(run->engine);
     EngineSpec spec = {.control_delay_ps = run->control_delay_ps, .interval_ps = interval_ps};
     traffic->engine = traffic->ops->create(traffic->cluster, &spec);
     recorder->ops = traffic->ops;
     recorder->engine = traffic->engine;
-    Partition nodes = partition_make(cluster_spec(traffic->cluster)->nodes, 1, comm_nranks(comm));
-    recorder_own(recorder, traffic->cluster, comm, &nodes);
     TRY(recorder_open(recorder, run, traffic->cluster, comm, interval_ps, command_line));
-    int64_t per_node = cluster_spec(traffic->cluster)->gpus_per_node;
-    return recorder_static_gpus(recorder, partition_first(&nodes, comm_rank(comm)) * per_node,
-                                partition_count(&nodes, comm_rank(comm)) * per_node,
-                                &traffic->placement);
+    return recorder_static_gpus(recorder, &traffic->placement);
 }
 
 /// All that follow are the step that was played, if it was that before it: what it left on the links is what it found
@@ -356,6 +364,32 @@ static void cut_interval(const TrafficRun *traffic, Recorder *recorder) {
     traffic->ops->restart_intervals(traffic->engine);
 }
 
+/// What all ranks must know of a step.
+typedef struct StepNews {
+    Status status;
+    int64_t begin_ps, end_ps, later_ps;
+    uint64_t moves;
+} StepNews;
+
+/// Play a step where it is played.  MPI: collective.
+static Status play_and_tell(TrafficRun *traffic, Comm *comm) {
+    StepNews news = {.status = status_ok()};
+    if (traffic->plays) {
+        news.status = play_step(traffic);
+        if (will_repeat(traffic)) traffic->later_ps = traffic->end_ps - traffic->begin_ps;
+        news.begin_ps = traffic->begin_ps;
+        news.end_ps = traffic->end_ps;
+        news.later_ps = traffic->later_ps;
+        news.moves = traffic->moves;
+    }
+    comm_await(comm, &news, sizeof news, 0);
+    traffic->begin_ps = news.begin_ps;
+    traffic->end_ps = news.end_ps;
+    traffic->later_ps = news.later_ps;
+    traffic->moves = news.moves;
+    return news.status;
+}
+
 static Status play_steps(TrafficRun *traffic, Comm *comm, Recorder *recorder,
                          const volatile int *stop) {
     for (int32_t steps = traffic->job->steps; traffic->step < steps; traffic->step++) {
@@ -369,8 +403,7 @@ static Status play_steps(TrafficRun *traffic, Comm *comm, Recorder *recorder,
             TRY(run_check_time(traffic->end_ps + traffic->later_ps));
             repeat_step(traffic);
         } else {
-            TRY(play_step(traffic));
-            if (will_repeat(traffic)) traffic->later_ps = traffic->end_ps - traffic->begin_ps;
+            TRY(play_and_tell(traffic, comm));
             cut_interval(traffic, recorder);
         }
         TRY(record(traffic, recorder, last));
@@ -380,7 +413,8 @@ static Status play_steps(TrafficRun *traffic, Comm *comm, Recorder *recorder,
 
 Status traffic_play(const RunSpec *run, const Cluster *cluster, Comm *comm, const char *csv_text,
                     const char *command_line, Recorder *recorder, const volatile int *stop) {
-    TrafficRun traffic = {.run = run, .job = &run->job[0], .cluster = cluster};
+    TrafficRun traffic = {
+        .run = run, .job = &run->job[0], .cluster = cluster, .plays = comm_rank(comm) == 0};
     Status status = open_run(&traffic, comm, csv_text, command_line, recorder);
     if (status_is_ok(&status)) status = play_steps(&traffic, comm, recorder, stop);
     if (recorder->trace) (void)trace_run_int(recorder->trace, "steps_repeated", traffic.nrepeated);

@@ -1,7 +1,7 @@
 /// traffic_run.h: plays a traffic job: flows or one collective, no program.
 ///
-/// Idea.    All flows are known beforehand, so every rank hands all of them to its replica of the engine and no message
-///          is needed; rank 0 records.
+/// Idea.    Rank 0 plays: flows that share links are one system. The others wait, asleep, for the end of each repetition,
+///          which all write together.
 /// Limits.  One job; flows are independent of each other (a collective's phases follow each other).
 #ifndef COLOSSIM_DRIVER_TRAFFIC_RUN_H
 #define COLOSSIM_DRIVER_TRAFFIC_RUN_H

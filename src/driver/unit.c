@@ -200,7 +200,7 @@ static void finish_step(Machine *machine, Unit *unit, int64_t now_ps) {
             ? island_fingerprint(machine->islands, unit, -1, unit->step_start_ps, now_ps)
             : fingerprint_of(unit->id, unit->step_start_ps, now_ps);
     unit->step++;
-    if (++count->units == (machine->islands ? machine->layout.stages : machine->nlocal)) {
+    if (++count->units == (machine->islands ? machine->layout.stages : machine->layout.nslots)) {
         count->units = 0;
         count->steps++;
     }

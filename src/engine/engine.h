@@ -63,17 +63,8 @@ typedef struct Transfer {
     int64_t rounds;           ///< >= 1
     int64_t round_latency_ps; ///< >= 0, see above; 0 for a plain message
     int64_t start_ps;         ///< first byte on the links
-    bool announced;           ///< handed to the engines of all ranks, not of this one alone
+    bool everywhere; ///< every rank has it: each counts it on the links that are its own (routes.h)
 } Transfer;
-
-/// A transfer of this rank alone as it stands at some time, to be handed to the other ranks.
-typedef struct TransferState {
-    int64_t tag;
-    int64_t start_ps;
-    int64_t remaining[2]; ///< work, high and low 64 bits
-    int64_t ghost_end_ps; ///< until when it keeps its share, if it has ended; else 0
-    bool started;
-} TransferState;
 
 typedef struct Completion {
     int64_t tag;

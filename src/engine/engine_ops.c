@@ -38,28 +38,6 @@ static void no_intervals(Engine *engine, LinkSink sink) {
 }
 static void restart_nothing(Engine *engine) { (void)engine; }
 
-static Status is_private_closed(Engine *engine, const Transfer *transfer, bool *is_private) {
-    return closed_is_private((Closed *)engine, transfer, is_private);
-}
-/// Without sharing no announced transfer makes a private one known.
-static int64_t none_announced(const Engine *engine) {
-    (void)engine;
-    return 0;
-}
-static int64_t none_exposed(Engine *engine, TransferState states[], int64_t capacity) {
-    (void)engine;
-    (void)states;
-    (void)capacity;
-    return 0;
-}
-static Status adopt_nothing(Engine *engine, const Transfer *transfer, const TransferState *state) {
-    (void)engine;
-    (void)transfer;
-    CHECK(false, "transfer %lld was exposed, but this engine shares nothing",
-          (long long)state->tag);
-    return status_ok();
-}
-static void settle_nothing(Engine *engine) { (void)engine; }
 static EngineSizes sizes_closed(const Engine *engine) {
     return closed_sizes((const Closed *)engine);
 }
@@ -92,19 +70,6 @@ static void sample_into_flow(Engine *engine, LinkSink sink) {
 }
 static void restart_intervals_flow(Engine *engine) { flow_restart_intervals((Flow *)engine); }
 
-static Status is_private_flow(Engine *engine, const Transfer *transfer, bool *is_private) {
-    return flow_is_private((Flow *)engine, transfer, is_private);
-}
-static int64_t nannounced_flow(const Engine *engine) {
-    return flow_nannounced((const Flow *)engine);
-}
-static int64_t take_exposed_flow(Engine *engine, TransferState states[], int64_t capacity) {
-    return flow_take_exposed((Flow *)engine, states, capacity);
-}
-static Status adopt_flow(Engine *engine, const Transfer *transfer, const TransferState *state) {
-    return flow_adopt((Flow *)engine, transfer, state);
-}
-static void settle_adopted_flow(Engine *engine) { flow_settle_adopted((Flow *)engine); }
 static EngineSizes sizes_flow(const Engine *engine) { return flow_sizes((const Flow *)engine); }
 
 static const EngineOps ENGINES[ENGINE_KIND_N] = {
@@ -124,11 +89,6 @@ static const EngineOps ENGINES[ENGINE_KIND_N] = {
             .step_clear = step_clear_closed,
             .sample_into = no_intervals,
             .restart_intervals = restart_nothing,
-            .is_private = is_private_closed,
-            .nannounced = none_announced,
-            .take_exposed = none_exposed,
-            .adopt = adopt_nothing,
-            .settle_adopted = settle_nothing,
             .sizes = sizes_closed,
         },
     [ENGINE_FLOW] =
@@ -147,11 +107,6 @@ static const EngineOps ENGINES[ENGINE_KIND_N] = {
             .step_clear = step_clear_flow,
             .sample_into = sample_into_flow,
             .restart_intervals = restart_intervals_flow,
-            .is_private = is_private_flow,
-            .nannounced = nannounced_flow,
-            .take_exposed = take_exposed_flow,
-            .adopt = adopt_flow,
-            .settle_adopted = settle_adopted_flow,
             .sizes = sizes_flow,
         },
 };

@@ -49,11 +49,6 @@ typedef struct EngineOps {
     void (*step_clear)(Engine *engine, int32_t step);
     void (*sample_into)(Engine *engine, LinkSink sink);
     void (*restart_intervals)(Engine *engine);
-    Status (*is_private)(Engine *engine, const Transfer *transfer, bool *is_private);
-    int64_t (*nannounced)(const Engine *engine);
-    int64_t (*take_exposed)(Engine *engine, TransferState states[], int64_t capacity);
-    Status (*adopt)(Engine *engine, const Transfer *transfer, const TransferState *state);
-    void (*settle_adopted)(Engine *engine);
     EngineSizes (*sizes)(const Engine *engine);
 } EngineOps;
 

@@ -60,12 +60,11 @@ void routes_init(Routes *routes, const Cluster *cluster) {
 }
 
 void routes_set_owner(Routes *routes, bool (*owns)(const void *context, LinkId link),
-                      const void *context, bool own_only) {
+                      const void *context) {
     CHECK(routes->nroutes == 0, "%lld routes were made before their owner was known",
           (long long)routes->nroutes);
     routes->owns = owns;
     routes->owner = context;
-    routes->own_only = own_only;
 }
 
 void routes_fini(Routes *routes) {
@@ -238,12 +237,12 @@ static void keep_uses(RouteUse to[], const LinkParts from[], int32_t n) {
 }
 
 /// Keep the parts of its uses, if they do not follow from the weights. Returns where, -1: nowhere.
-static int32_t keep_parts(Routes *routes, bool even, int32_t nown, int32_t nforeign) {
+static int32_t keep_parts(Routes *routes, bool even, int32_t nbind, int32_t nfree) {
     if (even) return -1;
-    int32_t first = runs_take(&routes->parts, run_length(nown + nforeign));
+    int32_t first = runs_take(&routes->parts, run_length(nbind + nfree));
     int64_t *parts = (int64_t *)(void *)routes->parts.at + first;
-    for (int32_t u = 0; u < nown; u++) parts[u] = routes->merge.at[u].parts;
-    for (int32_t u = 0; u < nforeign; u++) parts[nown + u] = routes->sorted.at[u].parts;
+    for (int32_t u = 0; u < nbind; u++) parts[u] = routes->merge.at[u].parts;
+    for (int32_t u = 0; u < nfree; u++) parts[nbind + u] = routes->sorted.at[u].parts;
     return first;
 }
 
@@ -271,72 +270,91 @@ static void leave_queue(Routes *routes, int32_t queue) {
     array_push(&routes->free_queues, queue);
 }
 
+/// A route under construction: what can bind stays in routes->merge, the rest goes to routes->sorted.
+typedef struct RouteDraft {
+    bool everywhere; ///< Transfer.everywhere
+    bool even;       ///< all edges weigh the same
+    int32_t fullest;
+    int64_t alone_level;
+    int32_t nbind, nfree, most_weight;
+    bool foreign;
+} RouteDraft;
+
+static void draft_use(Routes *routes, LinkParts use, RouteDraft *draft) {
+    if (use.weight > draft->most_weight) draft->most_weight = use.weight;
+    bool own = !routes->owns || routes->owns(routes->owner, use.link);
+    bool binds = cluster_can_bind(routes->cluster, use.link);
+    if (binds && !own) draft->foreign = true;
+    int64_t capacity;
+    if (own || !draft->everywhere) {
+        int32_t slot = slot_of(routes, use.link); // may move the capacities
+        capacity = routes->capacity[slot];
+        use.link = slot;
+        if (routes_is_muted(routes, slot)) {
+            // its totals are another's
+        } else if (binds) {
+            routes->merge.at[draft->nbind++] = use;
+        } else {
+            routes->sorted.at[draft->nfree++] = use;
+        }
+    } else {
+        capacity = capacity_of(routes, use.link);
+    }
+    // capacity / weight < alone_level, without a division for most; exactly, where weights are rounded.
+    if (draft->even) {
+        if (capacity < (Wide)draft->alone_level * use.weight)
+            draft->alone_level = capacity / use.weight;
+    } else {
+        Wide parts = (Wide)use.parts << routes->share_bits, room = (Wide)capacity * draft->fullest;
+        if (room < draft->alone_level * parts) draft->alone_level = (int64_t)(room / parts);
+    }
+}
+
+static Route finish_draft(Routes *routes, const Transfer *transfer, const RouteDraft *draft) {
+    int32_t nkept = draft->nbind + draft->nfree;
+    int32_t first = runs_take(&routes->uses, run_length(nkept));
+    RouteUse *kept = (RouteUse *)routes->uses.at + first;
+    keep_uses(kept, routes->merge.at, draft->nbind);
+    keep_uses(kept + draft->nbind, routes->sorted.at, draft->nfree);
+    int64_t unit_bytes = routing_unit_bytes(routes->cluster, transfer->queue_pairs);
+    return (Route){.unit_bytes = unit_bytes,
+                   .level_work = unit_bytes << routes->share_bits,
+                   .alone_level = draft->alone_level,
+                   .fullest = draft->fullest,
+                   .first_parts = keep_parts(routes, draft->even, draft->nbind, draft->nfree),
+                   .queue = enter_queue(routes, transfer->queue_key),
+                   .queue_pairs = transfer->queue_pairs,
+                   .first_use = first,
+                   .nuses = nkept,
+                   .nbind = draft->nbind,
+                   .step = -1,
+                   .foreign = draft->foreign,
+                   .older = -1,
+                   .newer = -1,
+                   .most_weight = draft->most_weight};
+}
+
 static Status make_route(Routes *routes, const Transfer *transfer, int32_t *out) {
     int32_t least, fullest;
     TRY(merge_edges(routes, transfer, &least, &fullest));
     int32_t nuses = (int32_t)routes->merge.n;
     REQUIRE(nuses > 0, STATUS_RANGE, "transfer %lld has no edges", (long long)transfer->tag);
-    bool even = least == fullest;
-    if (!even) fullest = weight_on_narrowest(routes);
-    int64_t alone_level = INT64_MAX, most_weight = 0;
-    bool foreign = false;
-    int32_t nown = 0, nforeign = 0;
+    RouteDraft draft = {.everywhere = transfer->everywhere,
+                        .even = least == fullest,
+                        .fullest = least == fullest ? fullest : weight_on_narrowest(routes),
+                        .alone_level = INT64_MAX};
     array_reserve(&routes->sorted, nuses);
     for (int32_t u = 0; u < nuses; u++) {
         LinkParts use = routes->merge.at[u];
-        int64_t weight = weight_of(routes, use.parts, fullest);
+        int64_t weight = weight_of(routes, use.parts, draft.fullest);
         REQUIRE(weight <= INT32_MAX, STATUS_RANGE,
                 "transfer %lld: more streams on link %d than weights can say",
                 (long long)transfer->tag, use.link);
         use.weight = (int32_t)weight;
-        if (use.weight > most_weight) most_weight = use.weight;
-        bool own = !routes->owns || routes->owns(routes->owner, use.link);
-        foreign = foreign || !own;
-        int64_t capacity;
-        if (own || !routes->own_only) {
-            int32_t slot = slot_of(routes, use.link); // may move the capacities
-            capacity = routes->capacity[slot];
-            use.link = slot;
-            if (routes_is_muted(routes, slot)) {
-                // its totals are another's
-            } else if (own) {
-                routes->merge.at[nown++] = use;
-            } else {
-                routes->sorted.at[nforeign++] = use;
-            }
-        } else {
-            capacity = capacity_of(routes, use.link);
-        }
-        // capacity / weight < alone_level, without a division for most; exactly, where weights are rounded.
-        if (even) {
-            if (capacity < (Wide)alone_level * weight) alone_level = capacity / weight;
-        } else {
-            Wide parts = (Wide)use.parts << routes->share_bits, room = (Wide)capacity * fullest;
-            if (room < alone_level * parts) alone_level = (int64_t)(room / parts);
-        }
+        draft_use(routes, use, &draft);
     }
-    int32_t nkept = nown + nforeign, r = take_route(routes);
-    int32_t first = runs_take(&routes->uses, run_length(nkept));
-    RouteUse *kept = (RouteUse *)routes->uses.at + first;
-    keep_uses(kept, routes->merge.at, nown);
-    keep_uses(kept + nown, routes->sorted.at, nforeign);
-    int64_t unit_bytes = routing_unit_bytes(routes->cluster, transfer->queue_pairs);
-    routes->at[r] = (Route){.unit_bytes = unit_bytes,
-                            .level_work = unit_bytes << routes->share_bits,
-                            .alone_level = alone_level,
-                            .fullest = fullest,
-                            .first_parts = keep_parts(routes, even, nown, nforeign),
-                            .queue = enter_queue(routes, transfer->queue_key),
-                            .queue_pairs = transfer->queue_pairs,
-                            .first_use = first,
-                            .nuses = nkept,
-                            .nown = nown,
-                            .step = -1,
-                            .foreign = foreign,
-                            .older = -1,
-                            .newer = -1,
-                            .most_weight = (int32_t)most_weight};
-    *out = r;
+    *out = take_route(routes);
+    routes->at[*out] = finish_draft(routes, transfer, &draft);
     return status_ok();
 }
 

@@ -3,8 +3,9 @@
 ///
 /// Idea.    While a transfer progresses by one unit (routing_unit_bytes() bytes of each edge of
 ///          weight 1), an edge of weight w puts w times its routing weight on each link of its
-///          path: its *parts*. The uses of all edges are merged, so a route is a list of (link, weight),
-///          this rank's links first, each part sorted by link. Only links that some route uses get a slot, a dense number that the
+///          path: its *parts*. The uses of all edges are merged, so a route is a list of (link, weight), those that
+///          can bind (cluster_can_bind) first, each part sorted by link: the rest is for statistics. Of a
+///          transfer that every rank has, each keeps its own links. Only links that some route uses get a slot, a dense number that the
 ///          engines index by. Edge sets with a key are looked up instead of routed again; idle
 ///          routes are kept until they hold more than ROUTE_CACHE_USES uses, then dropped oldest
 ///          first. Rates are integers in units of 2^-rate_bits B/s; rate_bits is chosen from the
@@ -52,12 +53,12 @@ typedef struct Route {
     int32_t first_use, nuses; ///< in Routes.uses
     int32_t first_parts;      ///< in Routes.parts, as uses; -1: they follow from the weights
     int32_t fullest;          ///< weight of the edge of its fullest stream
-    int32_t nown;             ///< of this rank's links, which come first
+    int32_t nbind;            ///< of links that can bind, which come first
     int32_t queue;            ///< see Transfer.queue_key; -1: its own
     int32_t nholders;         ///< transfers that hold it; 0: idle, -1: free
     int32_t older, newer;     ///< list of idle routes
     int32_t most_weight;      ///< of its uses
-    bool foreign;             ///< some link belongs to another rank
+    bool foreign;             ///< some link that can bind belongs to another rank
 } Route;
 
 enum { LINK_PAGE_BITS = 12, LINK_PAGE = 1 << LINK_PAGE_BITS };
@@ -85,7 +86,6 @@ typedef struct Routes {
     const Cluster *cluster;
     bool (*owns)(const void *context, LinkId link); ///< NULL: every link is this rank's
     const void *owner;
-    bool own_only; ///< routes keep the uses of this rank's links; the others only price them
     int32_t rate_bits, share_bits;
     int32_t **page; ///< [npages] slot + 1 by link id, pages made on demand
     int64_t npages;
@@ -113,7 +113,7 @@ typedef struct Routes {
 void routes_init(Routes *routes, const Cluster *cluster);
 /// Say which links belong to this rank (before any route is made); without it all do.
 void routes_set_owner(Routes *routes, bool (*owns)(const void *context, LinkId link),
-                      const void *context, bool own_only);
+                      const void *context);
 void routes_fini(Routes *routes);
 
 /// Find or make the route of a transfer and hold it.  Fails: STATUS_NO_PATH; STATUS_RANGE for

@@ -50,7 +50,7 @@ void tally_add_route(Tally *tally, const Routes *routes, const Route *route, int
     const int64_t fullest = route->fullest;
     Wide *parts = total->parts;
     uint64_t *used = tally->used;
-    const int32_t n = route->nown, share_bits = routes->share_bits;
+    const int32_t n = route->nuses, share_bits = routes->share_bits;
     for (int32_t u = 0; u < n && own_parts; u++) {
         parts[uses[u].slot] += (Wide)own_parts[u] * bytes;
         mark(used, uses[u].slot);

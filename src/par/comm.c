@@ -125,6 +125,20 @@ void comm_broadcast(const Comm *comm, void *bytes, int64_t n, int root) {
     count_agreement(comm, comm->rank == root ? n : 0, begin_ns);
 }
 
+void comm_await(const Comm *comm, void *bytes, int64_t n, int root) {
+    if (comm->nranks == 1) return;
+    enum { FIRST_NS = 50 * 1000, LONGEST_NS = 2 * 1000 * 1000 };
+    int64_t begin_ns = comm_clock_ns();
+    MPI_Request request;
+    MPI_Ibcast(bytes, (int)n, MPI_BYTE, root, comm->mpi, &request);
+    struct timespec pause = {.tv_nsec = FIRST_NS};
+    for (int arrived = 0; MPI_Test(&request, &arrived, MPI_STATUS_IGNORE), !arrived;) {
+        nanosleep(&pause, NULL);
+        if (pause.tv_nsec < LONGEST_NS) pause.tv_nsec *= 2;
+    }
+    count_agreement(comm, comm->rank == root ? n : 0, begin_ns);
+}
+
 /// Storage for blocks of `sizes[nranks]` bytes; fills first[].
 static Gathered gathered_make(int nranks, const int64_t *sizes) {
     Gathered all = {.nranks = nranks};

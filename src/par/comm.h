@@ -44,6 +44,9 @@ void comm_sum_u64(const Comm *comm, uint64_t *values, int n);
 /// Copy bytes[n] of `root` to all ranks. n must agree.
 /// MPI: collective.
 void comm_broadcast(const Comm *comm, void *bytes, int64_t n, int root);
+/// The same, for a few bytes that may take seconds: whoever waits sleeps, and learns of it some milliseconds late.
+/// MPI: collective.
+void comm_await(const Comm *comm, void *bytes, int64_t n, int root);
 
 /// Blocks of all ranks behind each other: that of rank r is bytes[first[r]] .. bytes[first[r + 1]].
 typedef struct Gathered {

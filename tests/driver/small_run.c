@@ -137,35 +137,44 @@ void small_run_init(RunSpec *run, int64_t nodes, int32_t pp, int32_t dp, Schedul
 
 void small_run_fini(RunSpec *run) { memory_free("test.job", run->job, sizeof(JobSpec)); }
 
-typedef struct LinkSum {
-    const LoadOwner *owner;
-    uint64_t sum;
-} LinkSum;
+typedef struct LinkTotals {
+    int64_t bytes, delay_ps, congested_ps;
+} LinkTotals;
 
-/// A LinkSink.
+/// A LinkSink: by link, since several ranks may load one.
 static void add_links(void *context, int64_t step, const LinkSample sample[], int64_t n) {
-    LinkSum *links = context;
-    for (int64_t i = 0; i < n; i++)
-        if (load_owns(links->owner, sample[i].link))
-            links->sum += fingerprint_of(
-                sample[i].link, sample[i].bytes,
-                (int64_t)fingerprint_of(sample[i].delay_ps, sample[i].congested_ps, step));
+    LinkTotals *totals = context;
+    (void)step;
+    for (int64_t i = 0; i < n; i++) {
+        LinkTotals *link = &totals[sample[i].link];
+        link->bytes += sample[i].bytes;
+        link->delay_ps += sample[i].delay_ps;
+        link->congested_ps += sample[i].congested_ps;
+    }
 }
 
-/// Sum over the links of this rank, so that ranks can be added up.
+/// Of the totals of every link in a step, the same on all ranks.
 static uint64_t fingerprint_of_links(Machine *machine, int32_t step) {
-    LinkSum links = {.owner = &machine->owner};
+    int64_t n = cluster_nresources(machine->cluster);
+    size_t bytes = sizeof(LinkTotals) * (size_t)n;
+    LinkTotals *totals = memory_alloc("test.links", bytes);
     machine->ops->step_links(machine->engine, step,
-                             (LinkSink){.put = add_links, .context = &links});
+                             (LinkSink){.put = add_links, .context = totals});
     machine->ops->step_clear(machine->engine, step);
-    return links.sum;
+    comm_sum_i64(machine->comm, (int64_t *)totals, (int)(bytes / sizeof(int64_t)));
+    uint64_t sum = 0;
+    for (int64_t link = 0; link < n; link++)
+        sum += fingerprint_of(
+            link, totals[link].bytes,
+            (int64_t)fingerprint_of(totals[link].delay_ps, totals[link].congested_ps, step));
+    memory_free("test.links", totals, bytes);
+    return sum;
 }
 
 static Status keep_step(void *context, Machine *machine, int32_t step) {
     Played *played = context;
     for (int64_t slot = 0; slot < machine->layout.nslots; slot++) {
         const Unit *unit = &machine->unit[slot];
-        if (unit->id < 0) continue;
         const StepResult *result = &machine->result[slot];
         if (result->end_ps > played->end_ps) played->end_ps = result->end_ps;
         for (int part = 0; part < TRACE_PART_N; part++)
@@ -206,7 +215,6 @@ static Played play(const RunSpec *run, Comm *comm, int64_t forward_ps, int64_t b
     CHECK(status_is_ok(&status), "%s", status.text);
     comm_max_i64(comm, &played.end_ps, 1);
     comm_sum_u64(comm, &played.fingerprint, 1);
-    comm_sum_u64(comm, &played.links, 1);
     comm_sum_i64(comm, played.unit_part_ps, (int)(played.nunits * TRACE_PART_N));
     for (int64_t i = 0; i < played.nunits * TRACE_PART_N; i++)
         played.part_ps[i % TRACE_PART_N] += played.unit_part_ps[i];

@@ -13,9 +13,9 @@ void small_run_fini(RunSpec *run);
 
 /// What a played run leaves, summed or gathered over all ranks.
 typedef struct Played {
-    int64_t end_ps;       ///< of the last step
-    uint64_t fingerprint; ///< of all steps
-    uint64_t links;       ///< of the totals of every link in every step, each told by its owner
+    int64_t end_ps;                ///< of the last step
+    uint64_t fingerprint;          ///< of all steps
+    uint64_t links;                ///< of the totals of every link in every step
     int64_t part_ps[TRACE_PART_N]; ///< sums over units and steps
     int64_t *unit_part_ps; ///< [nunits][TRACE_PART_N], summed over steps; equal on all ranks
     int64_t nunits;

@@ -237,7 +237,7 @@ static void members_are_the_units_of_their_groups(void **state) {
             int64_t group = layout_meeting_group(layout, index);
             assert_all_ranks(comm, layout_meeting_index(layout, group) == index);
             int64_t n = walk_members(machine, group);
-            assert_all_ranks(comm, n == members_count(machine, group));
+            assert_all_ranks(comm, n == layout_group_slots(layout, group).n);
             comm_sum_i64(comm, &n, 1);
             assert_all_ranks(comm, n == layout_group_units(layout, group).n);
         }
@@ -245,6 +245,36 @@ static void members_are_the_units_of_their_groups(void **state) {
         cluster_destroy(cluster);
         small_run_fini(&run);
     }
+}
+
+// Law: slots and units are one to one, over all ranks, however many play.
+static void every_unit_has_one_place(void **state) {
+    Comm *comm = *state;
+    RunSpec run;
+    small_run_init(&run, 9, 4, 4, SCHEDULE_1F1B, 1, 4);
+    Cluster *cluster = NULL;
+    Status status = cluster_create(&run.cluster, &cluster);
+    assert_all_ranks(comm, status_is_ok(&status));
+    Layout layout;
+    status = layout_init(&layout, cluster, &run.job[0]);
+    assert_all_ranks(comm, status_is_ok(&status));
+    for (int nranks = 1; nranks <= 6; nranks++) {
+        int64_t here = 0, units = 0;
+        for (int rank = 0; rank <= nranks; rank++) {
+            layout_deal(&layout, rank, nranks);
+            units += layout.nslots;
+            for (int64_t slot = 0; slot < layout.nslots; slot++) {
+                int64_t unit = layout_unit_at(&layout, slot);
+                here += layout_slot(&layout, unit) == slot &&
+                        layout_owner_of_gpu(&layout, layout_gpu(&layout, unit, 0)) == rank &&
+                        layout_stage(&layout, unit) == slot % layout.stages;
+            }
+        }
+        assert_all_ranks(comm, here == layout.nunits && units == layout.nunits);
+    }
+    layout_fini(&layout);
+    cluster_destroy(cluster);
+    small_run_fini(&run);
 }
 
 int main(int argc, char *argv[]) {
@@ -257,6 +287,7 @@ int main(int argc, char *argv[]) {
         cmocka_unit_test_prestate(a_slow_gpu_adds_nothing_to_communication, comm),
         cmocka_unit_test_prestate(the_closed_engine_is_a_bound, comm),
         cmocka_unit_test_prestate(members_are_the_units_of_their_groups, comm),
+        cmocka_unit_test_prestate(every_unit_has_one_place, comm),
         cmocka_unit_test_prestate(a_run_that_cannot_go_on_says_who_waits, comm),
         cmocka_unit_test_prestate(a_run_that_is_refused_says_why, comm),
     };

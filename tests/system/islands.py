@@ -4,7 +4,7 @@
 Law: a job that falls into islands (driver/island.h) gives the trace that it gives with --event-by-event, on any number
 of ranks; and those jobs do fall into islands, so that the law is not empty. `strips`: seven units of four nodes, a
 replica in each, whose collectives cross an oversubscribed spine and meet its messages in NICs and leaves. `superpod`:
-seven replicas of the 405B model. `shipped TOPOLOGY/JOB`: one step of a shipped pair. RANKS: joined by commas.
+seven replicas of the 405B model, also on nodes at random, where they meet in bundles that hold nobody. `shipped TOPOLOGY/JOB`: one step of a shipped pair. RANKS: joined by commas.
 """
 
 import sys
@@ -84,6 +84,7 @@ STRIPS_SETTINGS = {
 SUPERPOD_JOB = {"parallel__dp": 7, "parallel__microbatches": 16, "noise": "on"}
 SUPERPOD_SETTINGS = {
     "adaptive": {},
+    "scattered": {"placement": "random", "trace__full_links": "on"},
     "ecmp": {"fabric__routing": "ecmp", "engine__control_delay": "0 us"},
     "end_of_step": {"training__grad_overlap": "off", "parallel__schedule": "1f1b", "parallel__chunks": 1, "noise": "off"},
 }
@@ -109,15 +110,14 @@ def strips(emulator, ranks):
     for settings in STRIPS_SETTINGS.values():
         replicas = settings.get("parallel__dp", UNITS)
         claim_alike(emulator, topology, job, ranks, ranks, replicas, **settings)
-    # Whole replicas must live on one rank: with more ranks than units none does.
-    claim_alike(emulator, topology, job, (1, UNITS + 1), (1,), UNITS, **STRIPS_SETTINGS["overlap"])
+    # A rank without a replica has nothing to play.
+    claim_alike(emulator, topology, job, (1, UNITS + 1), (1, UNITS + 1), UNITS, **STRIPS_SETTINGS["overlap"])
 
 
 def superpod(emulator, ranks):
-    units = 4
     for settings in SUPERPOD_SETTINGS.values():
         claim_alike(emulator, TOPOLOGIES / "superpod-h100-4su.yaml", JOBS / "llama3.1-405b-8k.yaml", ranks,
-                    [n for n in ranks if n <= units], SUPERPOD_JOB["parallel__dp"], "--steps", 2,
+                    ranks, SUPERPOD_JOB["parallel__dp"], "--steps", 2,
                     **{**SUPERPOD_JOB, **settings})
 
 

@@ -33,7 +33,7 @@ Closed *closed_create(const Cluster *cluster, bool (*owns)(const void *owner, Li
                       const void *owner) {
     Closed *closed = memory_alloc(LABEL, sizeof *closed);
     routes_init(&closed->routes, cluster);
-    routes_set_owner(&closed->routes, owns, owner, false);
+    if (owns) routes_set_owner(&closed->routes, owns, owner);
     return closed;
 }
 
@@ -61,14 +61,6 @@ Status closed_alone_ps(Closed *closed, const Transfer *transfer, int64_t *durati
     Price price;
     TRY(price_hold(&closed->routes, transfer, &route, &price));
     *duration_ps = price.alone_ps;
-    let_go_route(closed, route);
-    return status_ok();
-}
-
-Status closed_is_private(Closed *closed, const Transfer *transfer, bool *is_private) {
-    int32_t route;
-    TRY(routes_hold(&closed->routes, transfer, &route));
-    *is_private = !closed->routes.at[route].foreign;
     let_go_route(closed, route);
     return status_ok();
 }

@@ -17,9 +17,6 @@ typedef struct Closed Closed; // opaque
 Closed *closed_create(const Cluster *cluster, bool (*owns)(const void *owner, LinkId link),
                       const void *owner);
 void closed_destroy(Closed *closed);
-/// Nothing bears on anything, but the bytes of a link are counted by the rank that owns it: a transfer may stay private
-/// if all its links are this rank's.
-Status closed_is_private(Closed *closed, const Transfer *transfer, bool *is_private);
 /// Functions as in flow.h.  MPI: local.
 Status closed_submit(Closed *closed, const Transfer *transfer);
 int64_t closed_next_ps(const Closed *closed);

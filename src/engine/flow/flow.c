@@ -20,7 +20,7 @@ Flow *flow_create(const Cluster *cluster, const FlowSpec *spec) {
     if (spec->long_route_uses == 0) flow->spec.long_route_uses = LONG_ROUTE_USES;
     if (spec->review_moves == 0) flow->spec.review_moves = REVIEW_MOVES;
     routes_init(&flow->routes, cluster);
-    if (spec->owns) routes_set_owner(&flow->routes, spec->owns, spec->owner, spec->own_links_only);
+    if (spec->owns) routes_set_owner(&flow->routes, spec->owns, spec->owner);
     runs_init(&flow->nodes, FLOW_LABEL_NODES, sizeof(UseNode));
     runs_init(&flow->user_runs, FLOW_LABEL_USERS, sizeof(int32_t));
     runs_init(&flow->use_runs, FLOW_LABEL_ROUTES, sizeof(SlotUse));
@@ -52,11 +52,7 @@ void flow_destroy(Flow *flow) {
     array_free(&flow->region);
     array_free(&flow->members);
     array_free(&flow->water);
-    array_free(&flow->private_waiting);
-    array_free(&flow->exposed);
     links_fini(flow);
-    memory_free(FLOW_LABEL_ANNOUNCED, flow->nannounced_on,
-                (size_t)flow->announce_capacity * sizeof(int32_t));
     memory_free("flow", flow, sizeof *flow);
 }
 
@@ -99,7 +95,7 @@ void flow_let_go_route(Flow *flow, int32_t route) {
     drop_excess_routes(flow);
 }
 
-Status flow_enter(Flow *flow, const Transfer *transfer, int32_t *out) {
+static Status enter(Flow *flow, const Transfer *transfer, int32_t *out) {
     CHECK(transfer->start_ps >= flow->now_ps, "transfer %lld starts at %lld ps, but it is %lld ps",
           (long long)transfer->tag, (long long)transfer->start_ps, (long long)flow->now_ps);
     int32_t route;
@@ -126,15 +122,13 @@ Status flow_enter(Flow *flow, const Transfer *transfer, int32_t *out) {
                                    .bottleneck = -1,
                                    .state = ACTIVE_WAITING};
     flow->nunfinished++;
-    if (transfer->announced && flow->routes.owns) announce_enter(flow, index);
     *out = index;
     return status_ok();
 }
 
 Status flow_submit(Flow *flow, const Transfer *transfer) {
     int32_t index = -1;
-    TRY(flow_enter(flow, transfer, &index));
-    if (!transfer->announced && flow->routes.owns) announce_not(flow, index);
+    TRY(enter(flow, transfer, &index));
     if (transfer->start_ps == flow->now_ps)
         array_push(&flow->due, index);
     else
@@ -154,7 +148,6 @@ Status flow_alone_ps(Flow *flow, const Transfer *transfer, int64_t *duration_ps)
 /// Forget a transfer that no link feels any more.
 static void release(Flow *flow, int32_t index) {
     Active *f = &flow->active[index];
-    announce_leave(flow, index);
     if (f->attached) {
         links_detach(flow, index);
         flow->nplaying--;
@@ -309,7 +302,7 @@ static void start(Flow *flow, int32_t index) {
     if (f->bytes > 0) {
         queue_run(flow, index);
         array_push(&flow->started, index);
-        flow->nstarting_uses += flow->routes.at[f->route].nuses;
+        flow->nstarting_uses += flow->routes.at[f->route].nbind;
     } else if (f->end_ps == flow->now_ps) {
         complete(flow, index);
     } else {
@@ -416,11 +409,6 @@ static void play_instant(Flow *flow, int64_t now_ps) {
     next_end_ps(flow); // leave no stale entry at the top
     trim_ghosts(flow);
     sort_done(flow);
-}
-
-void flow_settle_adopted(Flow *flow) {
-    start_alone(flow);
-    solve_changes(flow);
 }
 
 void flow_advance(Flow *flow, int64_t to_ps) {

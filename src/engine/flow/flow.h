@@ -28,7 +28,6 @@ typedef struct FlowSpec {
     int64_t interval_ps;      ///< sampling interval of link statistics; 0: none
     bool (*owns)(const void *owner, LinkId link); ///< links of this rank; NULL: all
     const void *owner;
-    bool own_links_only; ///< for a ledger (flow_ledger.h): nothing is kept of other ranks' links
     /// From how many links on a route has a ceiling, and after how many moves it is reviewed (flow_ceiling.c); 0: as is
     /// best. No result depends on them.
     int32_t long_route_uses, review_moves;
@@ -78,23 +77,5 @@ void flow_restart_intervals(Flow *flow);
 /// Hold the present levels against the definition on every link: tag of a transfer that violates
 /// it, or -1. For tests: O(active uses).
 int64_t flow_violation(Flow *flow);
-
-/// Over ranks: a transfer that no other rank needs to know is handed to this rank's engine alone
-/// (Transfer.announced false); all ranks get the announced ones. Rates then agree to the bit,
-/// because no link has users of both kinds.
-///
-/// May the transfer stay private? It may if all its links are this rank's and no announced transfer
-/// uses one of them.
-Status flow_is_private(Flow *flow, const Transfer *transfer, bool *is_private);
-/// Announced transfers not yet gone, ghosts included.
-int64_t flow_nannounced(const Flow *flow);
-/// Take out up to `capacity` private transfers that have come to share links with announced ones,
-/// as they stand at the time advanced to; they count as announced from now on. To be called until
-/// it returns 0, when ranks meet.
-int64_t flow_take_exposed(Flow *flow, TransferState states[], int64_t capacity);
-/// Take in a transfer that another rank has exposed, at the same time advanced to; then, after all
-/// of them, flow_settle_adopted.
-Status flow_adopt(Flow *flow, const Transfer *transfer, const TransferState *state);
-void flow_settle_adopted(Flow *flow);
 
 #endif

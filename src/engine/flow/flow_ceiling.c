@@ -47,7 +47,7 @@ static void change_load(Flow *flow, int32_t r, int32_t unit_load) {
     const int64_t n = count_transfers(flow, r);
     flow->route[r].unit_load = unit_load;
     if (n == 0) return;
-    for (int32_t u = 0; u < route->nuses; u++) {
+    for (int32_t u = 0; u < route->nbind; u++) {
         int32_t slot = uses[u].slot;
         int64_t more = use_load(unit_load, uses[u].weight) - use_load(old, uses[u].weight);
         int64_t had = flow->slack[slot], left = had - n * more;

@@ -244,7 +244,7 @@ static void list_waiting_routes(Flow *flow) {
         if (!state->waiting) continue;
         const Route *route = &flow->routes.at[r];
         const RouteUse *uses = routes_uses(&flow->routes, route);
-        for (int32_t u = 0; u < route->nuses; u++)
+        for (int32_t u = 0; u < route->nbind; u++)
             list_use(flow, uses[u].slot, (SlotUse){r, route->first_use + u});
         state->listed = true;
         state->waiting = false;
@@ -257,7 +257,7 @@ void links_forget_route(Flow *flow, int32_t r) {
     RouteState *state = &flow->route[r];
     DCHECK(state->first == 0, "route %d is dropped, but transfer %d is on it", r, state->first - 1);
     const Route *route = &flow->routes.at[r];
-    for (int32_t u = 0; state->listed && u < route->nuses; u++)
+    for (int32_t u = 0; state->listed && u < route->nbind; u++)
         unlist_use(flow, routes_uses(&flow->routes, route)[u].slot, route->first_use + u);
     if (state->ceiling > 0) {
         flow->ceilings.at[state->ceiling - 1].level = 0;
@@ -284,7 +284,7 @@ void links_enter_route(Flow *flow, int32_t transfer) {
         array_push(&flow->unlisted, f->route);
     }
     if (state->unit_load == 0) state->unit_load = alone_load(flow, route->alone_level);
-    f->bounded = route->nuses >= flow->spec.long_route_uses;
+    f->bounded = route->nbind >= flow->spec.long_route_uses;
     f->attached = 1;
     f->previous = -1;
     f->next = state->first - 1;
@@ -382,7 +382,7 @@ static RouteUse narrowest_use(Flow *flow, int32_t r) {
     if (state->narrowest > 0) return uses[state->narrowest - 1];
     int64_t least = INT64_MAX;
     int32_t slot = 0;
-    for (int32_t u = 0; u < flow->routes.at[r].nuses; u++) {
+    for (int32_t u = 0; u < flow->routes.at[r].nbind; u++) {
         int64_t width = width_of(flow, uses[u]);
         if (width > least ||
             (width == least && flow->routes.link[uses[u].slot] > flow->routes.link[slot]))
@@ -495,7 +495,7 @@ void links_attach(Flow *flow, int32_t transfer) {
     Active *f = &flow->active[transfer];
     const Route *route = &flow->routes.at[f->route];
     links_enter_route(flow, transfer);
-    const int32_t unit_load = flow->route[f->route].unit_load, n = route->nuses;
+    const int32_t unit_load = flow->route[f->route].unit_load, n = route->nbind;
     const RouteUse *uses = routes_uses(&flow->routes, route);
     array_reserve(&flow->used_up, n);
     int32_t *used_up = flow->used_up.at;
@@ -523,8 +523,8 @@ void links_detach(Flow *flow, int32_t transfer) {
     const int32_t unit_load = flow->route[f->route].unit_load;
     const RouteUse *uses = routes_uses(&flow->routes, route);
     leave_route(flow, f);
-    give_load(flow->slack, uses, route->nuses, unit_load, loads_fit(route, unit_load));
-    for (int32_t u = 0; flow->debts.n > 0 && u < route->nuses; u++)
+    give_load(flow->slack, uses, route->nbind, unit_load, loads_fit(route, unit_load));
+    for (int32_t u = 0; flow->debts.n > 0 && u < route->nbind; u++)
         if (flow->slack[uses[u].slot] >= 0) pay_back(flow, uses[u].slot);
     while (f->nshared > 0) {
         UseNode node = *flow_node(flow, f->first_node + --f->nshared);

@@ -99,11 +99,10 @@ static void count_uses(Flow *flow, MassDemand demand[], MassStart start[]) {
         links_enter_route(flow, flow->started.at[i]);
         flow->mass->one_step = flow->mass->one_step && f->step == flow->mass->step;
         const Route *route = &flow->routes.at[f->route];
-        start[i] = (MassStart){route->first_use, route->nuses,
-                               !route->foreign && f->cap == route->alone_level};
+        start[i] = (MassStart){route->first_use, route->nbind, f->cap == route->alone_level};
         const int32_t unit_load = flow->route[f->route].unit_load;
         const RouteUse *uses = routes_uses(&flow->routes, route);
-        for (int32_t u = 0; u < route->nuses; u++) {
+        for (int32_t u = 0; u < route->nbind; u++) {
             MassDemand *link = &demand[uses[u].slot];
             link->load += use_load(unit_load, uses[u].weight);
             link->weight += uses[u].weight;

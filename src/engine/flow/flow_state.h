@@ -18,7 +18,7 @@
 ///          Everything refers by index; arrays move when they grow.
 ///
 ///              bytes a link that a transfer has touched   32: slack, routes over it, index, link and capacity in
-///                                                         Routes, page entry; 4 more over ranks
+///                                                         Routes, page entry
 ///              bytes a contended link                     40: LinkState
 ///              bytes an active transfer                  120: Active
 ///              bytes a use of a contended link            16: UseNode; 4 more on links of three users or more
@@ -45,7 +45,6 @@
 #define FLOW_LABEL_LINKS "flow.links"
 #define FLOW_LABEL_NODES "flow.nodes"
 #define FLOW_LABEL_USERS "flow.users"
-#define FLOW_LABEL_ANNOUNCED "flow.announced"
 #define FLOW_LABEL_ROUTES "flow.routes"
 
 enum {
@@ -77,8 +76,7 @@ typedef struct Active {
     uint8_t node_class;   ///< of the run of nodes, see runs.h
     uint8_t attached : 1; ///< on its links
     uint8_t slow : 1;
-    uint8_t bounded : 1;                ///< its route is long: see flow_ceiling.c
-    uint8_t announced : 1, exposed : 1; ///< see flow_announce.c
+    uint8_t bounded : 1; ///< its route is long: see flow_ceiling.c
     int32_t route, step;
     int32_t next, previous; ///< attached transfers of the same route, -1 ends
     LooseWide remaining;    ///< work at settled_ps; running below its cap: charged until then
@@ -209,15 +207,10 @@ struct Flow {
     Active *active;
     int64_t nactive, active_capacity;
     ARRAY_OF(int32_t) free_active;
-    int64_t nplaying;       ///< running or ghost
-    bool counts_announced;  ///< there has been a private transfer
-    int32_t *nannounced_on; ///< [announce_capacity] by slot: announced transfers on the link
-    int64_t announce_capacity, nannounced;
-    ARRAY_OF(int32_t) private_waiting; ///< private transfers that have not started; may hold others
-    ARRAY_OF(int32_t) exposed;         ///< private transfers found on the link of an announced one
-    Runs nodes;                        ///< of UseNode
-    Runs user_runs;                    ///< of int32_t
-    ARRAY_OF(LinkState) link;          ///< contended ones, and free places
+    int64_t nplaying;         ///< running or ghost
+    Runs nodes;               ///< of UseNode
+    Runs user_runs;           ///< of int32_t
+    ARRAY_OF(LinkState) link; ///< contended ones, and free places
     ARRAY_OF(int32_t) free_links;
     ARRAY_OF(int32_t) calmed; ///< free places that the region still refers to
     int32_t *contended;       ///< [nslots] index in link + 1, 0: not contended
@@ -426,12 +419,5 @@ void queue_run(Flow *flow, int32_t transfer);
 void queue_haunt(Flow *flow, int32_t transfer, int64_t until_ps);
 /// flow.c: one holder of a route less; drop the routes that nobody will ask for again.
 void flow_let_go_route(Flow *flow, int32_t route);
-/// flow.c: take in a transfer without an event for its start.
-Status flow_enter(Flow *flow, const Transfer *transfer, int32_t *index);
-/// flow_announce.c: an announced transfer comes to, or leaves, its links.
-void announce_enter(Flow *flow, int32_t transfer);
-void announce_leave(Flow *flow, int32_t transfer);
-/// flow_announce.c: one comes that is not announced.
-void announce_not(Flow *flow, int32_t transfer);
 
 #endif
