@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/units.h"
+#include "config/reach_check.h"
 #include "workload/cost.h"
 #include "workload/traffic.h"
 
@@ -323,13 +324,34 @@ static bool check_traffic(const Pair *pair) {
     return check_pattern(pair);
 }
 
-static void check_placement(const Pair *pair) {
+/// A GPU whose NIC is dead may be a spare, but not one that others have to reach.
+static void check_reach(const Pair *pair) {
+    const TrafficSpec *traffic = &pair->job->traffic;
+    const Text *csv = NULL;
+    Status reason;
+    if (pair->job->kind == JOB_TRAFFIC && traffic->pattern == TRAFFIC_FLOWS)
+        csv = texts_open(pair->reader->texts, pair->reader->source, traffic->file,
+                         TEXT_DATA_BYTES_MAX, &reason);
+    GpuId gpu;
+    int64_t rank;
+    int32_t fault = reach_find_cut(pair->cluster, pair->job, csv ? csv->bytes : NULL, &gpu, &rank);
+    if (fault < 0) return;
+    char path[48];
+    snprintf(path, sizeof path, "fabric.faults.%d", (int)fault);
+    reader_error(pair->reader, pair->files->topology_root, path,
+                 "GPU %lld has no live port, but %s needs it as rank %lld", (long long)gpu,
+                 pair->job->name, (long long)rank);
+}
+
+static bool check_placement(const Pair *pair) {
     PlaceText place;
     const PlacementSpec *placement = &pair->job->placement;
-    if (placement->kind == PLACEMENT_STRIDED && placement->stride > pair->cluster->nodes)
-        PAIR_ERROR(pair, "placement.stride", "stride is %lld nodes, but %s has %lld",
-                   (long long)placement->stride, topology_place(pair, "nodes", &place),
-                   (long long)pair->cluster->nodes);
+    if (placement->kind != PLACEMENT_STRIDED || placement->stride <= pair->cluster->nodes)
+        return true;
+    PAIR_ERROR(pair, "placement.stride", "stride is %lld nodes, but %s has %lld",
+               (long long)placement->stride, topology_place(pair, "nodes", &place),
+               (long long)pair->cluster->nodes);
+    return false;
 }
 
 /// Engine and seed belong to the run: jobs that write them must agree.
@@ -360,11 +382,9 @@ void cross_check(Reader *reader, CrossCheck *files) {
         Pair pair = {reader,         files,
                      entry,          &entry->file->job,
                      files->cluster, files->cluster->nodes * files->cluster->gpus_per_node};
-        if (pair.job->kind == JOB_TRAINING)
-            check_training(&pair);
-        else
-            check_traffic(&pair);
-        check_placement(&pair);
+        bool good = pair.job->kind == JOB_TRAINING ? check_training(&pair) : check_traffic(&pair);
+        good = check_placement(&pair) && good;
+        if (good) check_reach(&pair);
         if (i > 0) check_agreement(reader, files, entry);
     }
 }

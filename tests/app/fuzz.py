@@ -2,7 +2,7 @@
 """fuzz.py MPIEXEC PLAYER RUNS [SEED]: random small inputs, some keys at their extremes, on one rank and on two.
 
 They are played by fuzz_player, which says what became of each. A configuration at which it stops (a CHECK, a signal, a
-difference between ranks) or stays longer than a minute is told with its files, and the next ones go on. 0: there was none.
+difference between ranks) or stays longer than PATIENCE_S is told with its files, and the next ones go on. 0: there was none.
 """
 
 import os
@@ -19,6 +19,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "system"))
 import random_inputs  # noqa: E402
 
+PATIENCE_S = 200  # sanitizers and other work on the machine included
 SHIPPED = [(ROOT / "topologies/laptop-16.yaml", ROOT / "jobs" / f"{job}.yaml")
            for job in ("ddp-small", "traffic-shift", "traffic-permutation", "traffic-all-reduce", "traffic-flows")]
 
@@ -76,7 +77,7 @@ def main():
         inputs = write_inputs(folder, runs, seed)
         while first < runs:
             last, verdicts, words, code = play([mpiexec, "-n", "2", player, str(inputs), str(first), str(seed)],
-                                               environment, 60)
+                                               environment, PATIENCE_S)
             for verdict, n in verdicts.items():
                 total[verdict] = total.get(verdict, 0) + n
             if code == 0:

@@ -1,0 +1,119 @@
+#include "config/reach_check.h"
+
+#include <stddef.h>
+
+#include "cluster/routing.h"
+
+enum { PAIRS_MOST = 1 << 20 }; ///< more are not looked through
+
+typedef struct Reach {
+    const JobSpec *job;
+    Cluster *cluster;
+    Placement placement;
+    int64_t ranks;
+    int64_t pairs_left;
+} Reach;
+
+/// Are all ports of the NIC that the fault is at dead?
+static bool is_cut(const ClusterSpec *spec, int32_t k) {
+    int32_t ndead = 0;
+    for (int32_t i = 0; i < spec->nfaults; i++)
+        ndead += spec->fault[i].tier == 1 && spec->fault[i].lower == spec->fault[k].lower &&
+                 spec->fault[i].fraction == 0;
+    return spec->fault[k].tier == 1 && ndead == spec->tier[0].parents * spec->tier[0].lanes;
+}
+
+static bool other_domain(const Reach *reach, int64_t a, int64_t b) {
+    const int64_t domain = cluster_spec(reach->cluster)->scale_up.gpus;
+    return placement_gpu(&reach->placement, a) / domain !=
+           placement_gpu(&reach->placement, b) / domain;
+}
+
+/// Of members of a pipeline the two neighbours, around where chunks go around; of replicas all.
+static bool training_needs(const Reach *reach, int64_t rank) {
+    const ParallelSpec *parallel = &reach->job->parallel;
+    Group stages = parallel_group(parallel, rank, DIM_PP),
+          replicas = parallel_group(parallel, rank, DIM_DP);
+    const int64_t stage = (rank - stages.first) / stages.stride;
+    for (int64_t i = -1; i <= 1; i += 2) {
+        int64_t next = stage + i;
+        if (parallel->chunks > 1) next = (next + stages.n) % stages.n;
+        if (next < 0 || next >= stages.n) continue;
+        if (other_domain(reach, rank, stages.first + next * stages.stride)) return true;
+    }
+    for (int64_t i = 0; i < replicas.n && reach->job->network.dp_algorithm != ALGORITHM_RING; i++)
+        if (other_domain(reach, rank, replicas.first + i * replicas.stride)) return true;
+    return false;
+}
+
+/// Does a message between two ranks, one of them `rank`, find no path?
+static bool pair_fails(Reach *reach, int64_t rank, int64_t src, int64_t dst) {
+    LinkUse uses[ROUTE_USES_MAX];
+    int32_t nuses;
+    reach->pairs_left--;
+    if (src == dst || (src != rank && dst != rank)) return false;
+    Status status = routing_route(reach->cluster, placement_gpu(&reach->placement, src),
+                                  placement_gpu(&reach->placement, dst), 0, 1, uses, &nuses);
+    return !status_is_ok(&status);
+}
+
+static bool collective_needs(Reach *reach, int64_t rank) {
+    CollectivePlan plan;
+    const int32_t per_node = cluster_spec(reach->cluster)->gpus_per_node;
+    Status status = collective_plan(&plan, &reach->job->collective, reach->ranks,
+                                    reach->ranks < per_node ? (int32_t)reach->ranks : per_node);
+    for (int32_t p = 0; status_is_ok(&status) && p < plan.nphases; p++) {
+        const int64_t nedges = collective_phase(&plan, p).nedges;
+        for (int64_t i = 0; i < nedges && reach->pairs_left > 0; i++) {
+            PhaseEdge edge = collective_edge(&plan, p, i);
+            if (pair_fails(reach, rank, edge.src, edge.dst)) return true;
+        }
+    }
+    return false;
+}
+
+static bool flows_need(Reach *reach, const char *csv_text, int64_t rank) {
+    Traffic *traffic = NULL;
+    Status status = traffic_create(&reach->job->traffic, reach->ranks,
+                                   cluster_spec(reach->cluster)->gpus_per_node, csv_text, &traffic);
+    bool needs = false;
+    for (int64_t i = 0; status_is_ok(&status) && i < traffic_nflows(traffic) && !needs; i++) {
+        TrafficFlow flow = traffic_flow(traffic, i);
+        for (int64_t k = 0; k < traffic_flow_npairs(&flow) && reach->pairs_left > 0 && !needs;
+             k++) {
+            TrafficPair pair = traffic_flow_pair(&flow, k);
+            needs = pair_fails(reach, rank, flow.src + pair.src, flow.dst + pair.dst);
+        }
+    }
+    traffic_destroy(traffic);
+    return needs;
+}
+
+static bool job_needs(Reach *reach, const char *csv_text, int64_t rank) {
+    if (reach->job->kind == JOB_TRAINING) return training_needs(reach, rank);
+    if (reach->job->traffic.pattern == TRAFFIC_COLLECTIVE) return collective_needs(reach, rank);
+    return flows_need(reach, csv_text, rank);
+}
+
+int32_t reach_find_cut(const ClusterSpec *spec, const JobSpec *job, const char *csv_text,
+                       GpuId *gpu, int64_t *rank) {
+    int32_t k = 0;
+    while (k < spec->nfaults && !is_cut(spec, k)) k++;
+    if (k == spec->nfaults) return -1;
+    Reach reach = {
+        .job = job,
+        .ranks = job->kind == JOB_TRAINING ? parallel_nranks(&job->parallel) : job->traffic.ranks,
+        .pairs_left = PAIRS_MOST};
+    Status status = cluster_create(spec, &reach.cluster);
+    if (status_is_ok(&status))
+        status = placement_init(&reach.placement, &job->placement, reach.cluster, reach.ranks);
+    int32_t found = -1;
+    for (; status_is_ok(&status) && k < spec->nfaults && found < 0; k++) {
+        if (!is_cut(spec, k)) continue;
+        *gpu = spec->fault[k].lower;
+        *rank = placement_job_rank(&reach.placement, *gpu);
+        if (*rank >= 0 && job_needs(&reach, csv_text, *rank)) found = k;
+    }
+    cluster_destroy(reach.cluster);
+    return found;
+}
