@@ -132,9 +132,9 @@ static Status load_and_play(const CommandLine *line, Comm *comm) {
 }
 
 int run_command(const CommandLine *line) {
+    install_signals();
     MPI_Init(NULL, NULL);
     Comm *comm = comm_create_world();
-    install_signals();
     Status status = load_and_play(line, comm);
     if (status.text[0] && comm_rank(comm) == 0) log_error("%s", status.text);
     int code = cli_finish_output(status_exit_code(status.code));
