@@ -24,7 +24,7 @@ import numpy as np
 from emulator import JOBS, TOPOLOGIES, Emulator, claim, kill_all
 
 TOPOLOGY, JOB, RING = TOPOLOGIES / "laptop-16.yaml", JOBS / "ddp-small.yaml", JOBS / "traffic-ring.yaml"
-STEPS = 40
+STEPS = 90
 OPTIONS = ("--steps", STEPS, "--set", "noise=on", "--set", "trace.full_links=on")
 MOUNTED = pathlib.Path("/mnt")
 
