@@ -114,18 +114,16 @@ static void show_paths(const Cluster *cluster, FILE *out) {
 }
 
 static void show_link_ids(const Cluster *cluster, FILE *out) {
-    const ClusterSpec *spec = cluster_spec(cluster);
     fprintf(out, "\n  %-10s %28s %28s\n", "link ids", "up", "down");
-    for (int32_t t = 0; t <= spec->ntiers; t++) {
+    for (int32_t t = 0; t < cluster_ntiers(cluster); t++) {
         char range[2][3 * COUNT_BYTES];
         for (int32_t d = LINK_UP; d <= LINK_DOWN; d++) {
             const LinkId first = cluster_first_link(cluster, t, (LinkDirection)d);
             snprintf(range[d], sizeof range[d], "%" PRId64 " .. %" PRId64, first,
                      first + cluster_tier_links(cluster, t) - 1);
         }
-        fprintf(out, "  %-10.10s %28s %28s\n",
-                t == 0 ? "scale-up" : name_or(spec->tier[t - 1].name, "unnamed"), range[LINK_UP],
-                range[LINK_DOWN]);
+        fprintf(out, "  %-10.10s %28s %28s\n", name_or(cluster_tier_name(cluster, t), "unnamed"),
+                range[LINK_UP], range[LINK_DOWN]);
     }
     const int64_t bundles = cluster_nresources(cluster) - cluster_nlinks(cluster);
     if (bundles > 0)

@@ -29,6 +29,7 @@ static void tree_from_spec(const ClusterSpec *spec, FatTree *tree) {
 /// Payload bytes are what engines count, on every cable of the fabric.
 static int64_t link_goodput_Bps(const ClusterSpec *spec, int32_t tier) {
     if (tier == 0) return spec->scale_up.goodput_Bps;
+    if (tier > spec->ntiers) return spec->nic.goodput_Bps;
     return (int64_t)((Wide)spec->tier[tier - 1].link_Bps * spec->nic.goodput_Bps /
                      spec->nic.line_Bps);
 }
@@ -45,13 +46,13 @@ static void set_latencies(Cluster *cluster) {
 
 static void number_links(Cluster *cluster) {
     LinkId next = 0;
-    for (int32_t t = 0; t <= cluster->spec.ntiers; t++)
+    for (int32_t t = 0; t < cluster->ntiers; t++)
         for (int32_t d = LINK_UP; d <= LINK_DOWN; d++) {
             cluster->first_link[t][d] = next;
             next += cluster_tier_links(cluster, t);
         }
     cluster->nlinks = next;
-    for (int32_t t = 0; t <= cluster->spec.ntiers; t++)
+    for (int32_t t = 0; t < cluster->ntiers; t++)
         for (int32_t d = LINK_UP; d <= LINK_DOWN; d++) {
             cluster->first_bundle[t][d] = next;
             if (cluster_tier_bundled(cluster, t))
@@ -79,7 +80,7 @@ static Status take_faults(Cluster *cluster) {
 
 /// A route must fit in ROUTE_USES_MAX uses.
 static Status check_classes(const Cluster *cluster) {
-    int64_t uses = 2;
+    int64_t uses = 2 + (cluster_nics_loaded(cluster) ? 2 : 0);
     for (int32_t t = 1; t <= cluster->tree.ntiers; t++)
         uses += 2 * (cluster_tier_bundled(cluster, t) ? cluster->faults.nclasses[t] : 1);
     REQUIRE(uses <= ROUTE_USES_MAX, STATUS_RANGE,
@@ -133,7 +134,8 @@ static Status build(Cluster *cluster) {
     cluster->ecmp_key = rng_mix(spec->ecmp_seed, RNG_ECMP);
     cluster->ngpus = spec->nodes * spec->gpus_per_node;
     cluster->bundled = spec->routing == ROUTING_SPRAY || spec->routing == ROUTING_ADAPTIVE;
-    for (int32_t t = 0; t <= spec->ntiers; t++) cluster->link_Bps[t] = link_goodput_Bps(spec, t);
+    cluster->ntiers = spec->ntiers + 1 + cluster_nics_loaded(cluster);
+    for (int32_t t = 0; t < cluster->ntiers; t++) cluster->link_Bps[t] = link_goodput_Bps(spec, t);
     set_latencies(cluster);
     TRY(check_rates(cluster));
     TRY(take_faults(cluster));
@@ -173,6 +175,10 @@ NodeId cluster_node_of(const Cluster *cluster, GpuId gpu) {
 
 int32_t cluster_slot_of(const Cluster *cluster, GpuId gpu) {
     return (int32_t)divider_rest(&cluster->by_rails, gpu);
+}
+
+int64_t cluster_domain_of(const Cluster *cluster, GpuId gpu) {
+    return divider_quotient(&cluster->by_domain, gpu);
 }
 
 int64_t cluster_endpoint_of(const Cluster *cluster, GpuId gpu) {
@@ -224,11 +230,15 @@ static int64_t gpus_below(const Cluster *cluster, int32_t level, int64_t subtree
     return gpus;
 }
 
+/// What a NIC sends by all its ports.
+static double nic_rate_Bps(const Cluster *cluster) {
+    return fmin((double)cluster_uplinks_Bps(cluster, 1), (double)cluster->spec.nic.goodput_Bps);
+}
+
 /// What can leave all subtrees of a level that have GPUs; 0 where only one has any, and nothing crosses.
 static double uplinks_Bps(const Cluster *cluster, int32_t level) {
     const FatTree *tree = &cluster->tree;
-    const double up_Bps = (double)cluster_uplinks_Bps(cluster, level + 1),
-                 nic_Bps = (double)cluster_uplinks_Bps(cluster, 1);
+    const double up_Bps = (double)cluster_uplinks_Bps(cluster, level + 1), nic_Bps = nic_rate_Bps(cluster);
     // The first ones are full: as many as all but the last unit surely fill.
     const int64_t last_unit = cluster->spec.gpus_per_node * (int64_t)tree->children[1];
     int64_t subtree =
@@ -245,7 +255,7 @@ static double uplinks_Bps(const Cluster *cluster, int32_t level) {
 
 double cluster_bisection_Bps(const Cluster *cluster) {
     if (cluster->ngpus < 2) return 0;
-    double least_Bps = (double)cluster->ngpus * (double)cluster_uplinks_Bps(cluster, 1);
+    double least_Bps = (double)cluster->ngpus * nic_rate_Bps(cluster);
     for (int32_t level = 1; level < cluster->tree.ntiers; level++) {
         const double up_Bps = uplinks_Bps(cluster, level);
         if (up_Bps > 0) least_Bps = fmin(least_Bps, up_Bps);
@@ -263,8 +273,16 @@ LinkId cluster_first_link(const Cluster *cluster, int32_t tier, LinkDirection di
     return cluster->first_link[tier][direction];
 }
 
+int32_t cluster_ntiers(const Cluster *cluster) { return cluster->ntiers; }
+
+const char *cluster_tier_name(const Cluster *cluster, int32_t tier) {
+    if (tier == 0) return "scale-up";
+    return cluster_tier_in_tree(cluster, tier) ? cluster->spec.tier[tier - 1].name : "nic";
+}
+
 int64_t cluster_tier_links(const Cluster *cluster, int32_t tier) {
-    return tier == 0 ? cluster->ngpus : fattree_ncables(&cluster->tree, tier);
+    return cluster_tier_in_tree(cluster, tier) ? fattree_ncables(&cluster->tree, tier)
+                                               : cluster->ngpus;
 }
 
 static bool is_bundle(const Cluster *cluster, LinkId link) { return link >= cluster->nlinks; }
@@ -275,7 +293,7 @@ static int32_t range_of(const Cluster *cluster, LinkId link) {
            (long long)cluster->nresources);
     const LinkId(*first)[2] =
         is_bundle(cluster, link) ? cluster->first_bundle : cluster->first_link;
-    int32_t range = 2 * cluster->spec.ntiers + 1;
+    int32_t range = 2 * cluster->ntiers - 1;
     while (first[range / 2][range % 2] > link) range--;
     return range;
 }
@@ -288,7 +306,7 @@ LinkDirection cluster_link_direction(const Cluster *cluster, LinkId link) {
     return (LinkDirection)(range_of(cluster, link) % 2);
 }
 
-/// A physical link of tier >= 1 taken apart.
+/// A physical link of the tree taken apart.
 static FatTreeCable cable_of(const Cluster *cluster, LinkId link, int32_t range) {
     return fattree_cable(&cluster->tree, range / 2,
                          link - cluster->first_link[range / 2][range % 2]);
@@ -300,7 +318,8 @@ int64_t cluster_capacity_Bps(const Cluster *cluster, LinkId link) {
         return bundle_capacity_Bps(cluster, &bundle);
     }
     const int32_t range = range_of(cluster, link), tier = range / 2;
-    if (tier == 0 || cluster->faults.nfaults == 0) return cluster->link_Bps[tier];
+    if (!cluster_tier_in_tree(cluster, tier) || cluster->faults.nfaults == 0)
+        return cluster->link_Bps[tier];
     const FatTreeCable end = cable_of(cluster, link, range);
     const LinkFault *fault = linkfault_find(&cluster->faults, tier, end.lower, end.port);
     return fault == NULL ? cluster->link_Bps[tier]
@@ -333,7 +352,7 @@ LinkId cluster_resource_link(const Cluster *cluster, LinkId resource, int64_t i)
 
 GpuId cluster_first_gpu_below(const Cluster *cluster, LinkId link) {
     const int32_t range = range_of(cluster, link), tier = range / 2;
-    if (tier == 0) return link - cluster->first_link[0][range % 2];
+    if (!cluster_tier_in_tree(cluster, tier)) return link - cluster->first_link[tier][range % 2];
     const int64_t subtree = is_bundle(cluster, link) ? bundle_from_id(cluster, link).subtree
                                                      : cable_of(cluster, link, range).subtree;
     const GpuId gpu = cluster_gpu_at(cluster, subtree * cluster->tree.below[tier - 1]);
@@ -343,10 +362,11 @@ GpuId cluster_first_gpu_below(const Cluster *cluster, LinkId link) {
 void cluster_link_ends(const Cluster *cluster, LinkId link, int64_t *lower, SwitchId *upper) {
     CHECK(!is_bundle(cluster, link), "resource %lld is a bundle: it has no two ends",
           (long long)link);
-    const int32_t range = range_of(cluster, link);
-    if (range / 2 == 0) {
-        *lower = link - cluster->first_link[0][range % 2];
-        *upper = *lower / cluster->spec.scale_up.gpus;
+    const int32_t range = range_of(cluster, link), tier = range / 2;
+    if (!cluster_tier_in_tree(cluster, tier)) {
+        *lower = link - cluster->first_link[tier][range % 2];
+        *upper =
+            tier == 0 ? cluster_domain_of(cluster, *lower) : cluster_endpoint_of(cluster, *lower);
         return;
     }
     const FatTreeCable end = cable_of(cluster, link, range);
@@ -412,14 +432,14 @@ static void name_bundle(const Cluster *cluster, LinkId link, char text[CLUSTER_N
 }
 
 const char *cluster_link_name(const Cluster *cluster, LinkId link, char text[CLUSTER_NAME_BYTES]) {
-    const int32_t range = range_of(cluster, link);
+    const int32_t range = range_of(cluster, link), tier = range / 2;
     if (is_bundle(cluster, link))
         name_bundle(cluster, link, text);
-    else if (range / 2 > 0)
+    else if (cluster_tier_in_tree(cluster, tier))
         name_link(cluster, link, range, text);
     else
-        snprintf(text, CLUSTER_NAME_BYTES,
-                 range % 2 == LINK_UP ? "gpu %lld scale-up ->" : "gpu %lld scale-up <-",
-                 (long long)(link - cluster->first_link[0][range % 2]));
+        snprintf(text, CLUSTER_NAME_BYTES, "gpu %lld %s %s",
+                 (long long)(link - cluster->first_link[tier][range % 2]),
+                 cluster_tier_name(cluster, tier), range % 2 == LINK_UP ? "->" : "<-");
     return text;
 }

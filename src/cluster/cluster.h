@@ -13,6 +13,9 @@
 ///          unit (m_1 nodes a unit), endpoint = (unit * R + r) * m_1 + node_in_unit; PLAIN:
 ///          endpoint = node * R + r.
 ///          Tier 0 is the scale-up domain: one egress (up) and one ingress (down) link per GPU.
+///          Where a NIC has several ports, it is a tier of its own, numbered after those of the
+///          fabric: one link a NIC and direction, which all that its ports carry crosses, of the
+///          NIC's goodput. (A single port is no wider than its NIC: it needs no second link.)
 /// Limits.  One NIC per GPU; one plane; identical nodes. A chassis of several line cards is a
 ///          switch per card.
 /// Source.  Zahavi, "D-Mod-K routing providing non-blocking traffic for shift permutations on real
@@ -87,6 +90,8 @@ const ClusterSpec *cluster_spec(const Cluster *cluster);
 int64_t cluster_ngpus(const Cluster *cluster);
 NodeId cluster_node_of(const Cluster *cluster, GpuId gpu);
 int32_t cluster_slot_of(const Cluster *cluster, GpuId gpu);
+/// Scale-up domain of a GPU: it may hold many nodes, or be part of one.
+int64_t cluster_domain_of(const Cluster *cluster, GpuId gpu);
 /// Tree endpoint (level-0 index) of a GPU's NIC and back; -1 for an endpoint without a GPU.
 int64_t cluster_endpoint_of(const Cluster *cluster, GpuId gpu);
 GpuId cluster_gpu_at(const Cluster *cluster, int64_t endpoint);
@@ -104,14 +109,18 @@ int64_t cluster_nlinks(const Cluster *cluster);
 /// whole: all up (down) links of a tier from (to) one subtree, split by path class where a fault
 /// makes links differ.
 int64_t cluster_nresources(const Cluster *cluster);
-/// First link id and count of (tier 0..ntiers, direction).
+/// Tiers of links: the scale-up domain, those of the fabric, and the NICs if they have several ports.
+int32_t cluster_ntiers(const Cluster *cluster);
+/// "scale-up", the name of a tier of the fabric, "nic".
+const char *cluster_tier_name(const Cluster *cluster, int32_t tier);
+/// First link id and count of (tier 0 .. cluster_ntiers - 1, direction).
 LinkId cluster_first_link(const Cluster *cluster, int32_t tier, LinkDirection direction);
 int64_t cluster_tier_links(const Cluster *cluster, int32_t tier);
 /// Tier and direction of a link or bundle.
 int32_t cluster_link_tier(const Cluster *cluster, LinkId link);
 LinkDirection cluster_link_direction(const Cluster *cluster, LinkId link);
 /// Goodput in bytes per second (line rate times the NIC's goodput share, rounded down; 0 if dead).
-/// Tier 0: the scale-up goodput. For a bundle the sum over its live links (adaptive) or live links
+/// Tier 0: the scale-up goodput; NICs: theirs. For a bundle the sum over its live links (adaptive) or live links
 /// times the slowest of them (spray).
 int64_t cluster_capacity_Bps(const Cluster *cluster, LinkId link);
 /// Goodput of a healthy link of a tier, one way.
@@ -131,7 +140,7 @@ LinkId cluster_resource_link(const Cluster *cluster, LinkId resource, int64_t i)
 /// cluster where partial fill leaves none below (such a resource is never loaded).
 GpuId cluster_first_gpu_below(const Cluster *cluster, LinkId link);
 /// Lower and upper end of a link: node ids of levels tier - 1 (tier 1: endpoint) and tier (switch).
-/// Tier 0: the GPU and its scale-up domain.
+/// Tier 0: the GPU and its scale-up domain; NICs: the GPU and its endpoint.
 void cluster_link_ends(const Cluster *cluster, LinkId link, int64_t *lower, SwitchId *upper);
 /// Human name, e.g. "leaf 1203 port 17 -> spine 64", "gpu 17 nic ->"; returns `text`.
 const char *cluster_link_name(const Cluster *cluster, LinkId link, char text[CLUSTER_NAME_BYTES]);

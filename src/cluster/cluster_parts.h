@@ -9,6 +9,8 @@
 #include "cluster/fattree.h"
 #include "cluster/linkfault.h"
 
+enum { LINK_TIERS = FATTREE_LEVELS + 1 }; ///< those of the tree, and NICs
+
 struct Cluster {
     ClusterSpec spec;
     FatTree tree;
@@ -18,19 +20,30 @@ struct Cluster {
     uint64_t ecmp_key; ///< of the seed
     int64_t ngpus;
     int64_t nlinks, nresources;
-    LinkId first_link[FATTREE_LEVELS][2]; ///< [tier][direction], tier 0 the scale-up domain
-    LinkId first_bundle[FATTREE_LEVELS]
-                       [2];             ///< after all links; empty ranges unless spray or adaptive
-    int64_t link_Bps[FATTREE_LEVELS];   ///< goodput of a healthy link
+    int32_t ntiers;                     ///< of links, cluster_ntiers
+    LinkId first_link[LINK_TIERS][2];   ///< [tier][direction], tier 0 the scale-up domain
+    LinkId first_bundle[LINK_TIERS][2]; ///< after all links; empty ranges unless spray or adaptive
+    int64_t link_Bps[LINK_TIERS];       ///< goodput of a healthy link
     int64_t latency_ps[FATTREE_LEVELS]; ///< one way, by common level 1 .. ntiers
     bool bundled;                       ///< spray or adaptive
     bool binds[FATTREE_LEVELS];         ///< cluster_can_bind, by tier
     int64_t split; ///< parts a unit of progress is cut into; 1 unless faults split bundles
 };
 
+/// True if links of a tier are cables of the tree: not inside a domain or a NIC.
+static inline bool cluster_tier_in_tree(const Cluster *cluster, int32_t tier) {
+    return tier >= 1 && tier <= cluster->tree.ntiers;
+}
+
 /// True if messages load bundles rather than links on this tier.
 static inline bool cluster_tier_bundled(const Cluster *cluster, int32_t tier) {
-    return cluster->bundled && tier >= 1 && fattree_subtree_links(&cluster->tree, tier) > 1;
+    return cluster->bundled && cluster_tier_in_tree(cluster, tier) &&
+           fattree_subtree_links(&cluster->tree, tier) > 1;
+}
+
+/// True if NICs have several ports: then messages load the NIC as well, the last tier.
+static inline bool cluster_nics_loaded(const Cluster *cluster) {
+    return cluster->tree.ports[1] > 1;
 }
 
 /// cluster_endpoint_of, for hot paths.

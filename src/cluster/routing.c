@@ -10,7 +10,8 @@
 
 /// A message as the tree sees it.
 typedef struct Pair {
-    GpuId src, dst;            ///< as asked for, for messages
+    GpuId src, dst;            ///< as asked for
+    GpuId sender;              ///< whose NIC sends
     int32_t level;             ///< of the lowest common subtree of the two NICs
     int64_t a[FATTREE_LEVELS]; ///< [0] endpoint of the sending NIC; [1 .. level] subtrees around it
     int64_t b[FATTREE_LEVELS]; ///< same for the receiving NIC
@@ -47,7 +48,9 @@ static inline int32_t prefer_lane(const Cluster *cluster, uint64_t key, int32_t 
                                   int32_t port) {
     const int32_t lanes = cluster->tree.lanes[tier];
     if (lanes == 1) return 0;
-    if (cluster->spec.routing == ROUTING_DMODK) return port / cluster->tree.parents[tier];
+    // A queue pair is bound to a port of either NIC, the same.
+    if (tier == 1 || cluster->spec.routing == ROUTING_DMODK)
+        return port / cluster->tree.parents[tier];
     return (int32_t)divider_rest(&cluster->tree.by_lanes[tier],
                                  switch_hash(cluster, key, tier, node));
 }
@@ -136,17 +139,37 @@ static int32_t open_lane(const Cluster *cluster, const ActiveFaults *active, int
 
 // one path
 
+/// Hash of a queue pair's addresses. The three parts are spread by odd constants (fractional parts
+/// of square roots of 2, 3 and 5), so that one mix is enough.
+static inline uint64_t flow_hash(const Pair *pair, uint64_t flow_key, int32_t queue_pair) {
+    const uint64_t addresses = (uint64_t)pair->src * UINT64_C(0x6A09E667F3BCC909) +
+                               (uint64_t)pair->dst * UINT64_C(0xBB67AE8584CAA73B) +
+                               (uint64_t)queue_pair * UINT64_C(0x3C6EF372FE94F82B);
+    return rng_mix(flow_key, addresses);
+}
+
+/// Up port of the NIC: its queue pairs take the ports in turn, the first by its own hash.
+static inline int32_t prefer_nic_port(const Cluster *cluster, const Pair *pair, uint64_t flow_key,
+                                      int32_t queue_pair) {
+    const int32_t ports = cluster->tree.ports[1];
+    if (ports == 1) return 0;
+    const uint64_t first = flow_hash(pair, flow_key, 0);
+    return (prefer_port(cluster, first, 1, pair->a[0], pair->b[0]) + queue_pair) % ports;
+}
+
 /// Walk both sides up together: they pass through the same index at each level. `active` is NULL if
 /// no fault is near.
-static inline void choose_path(const Cluster *cluster, const Pair *pair, uint64_t key,
-                               const ActiveFaults *active, Path *path) {
+static inline void choose_path(const Cluster *cluster, const Pair *pair, uint64_t flow_key,
+                               int32_t queue_pair, const ActiveFaults *active, Path *path) {
+    const uint64_t key = flow_hash(pair, flow_key, queue_pair);
     const FatTree *tree = &cluster->tree;
     int64_t index = 0, digits = pair->b[0];
     for (int32_t t = 1; t <= pair->level; t++) {
         const int64_t width = tree->indices[t - 1];
         const int64_t node_a = pair->a[t - 1] * width + index,
                       node_b = pair->b[t - 1] * width + index;
-        int32_t port = prefer_port(cluster, key, t, node_a, digits);
+        int32_t port = t == 1 ? prefer_nic_port(cluster, pair, flow_key, queue_pair)
+                              : prefer_port(cluster, key, t, node_a, digits);
         if (active != NULL) port = open_port(cluster, active, pair, t, index, port, key);
         const int32_t parent =
             tree->lanes[t] == 1 ? port : (int32_t)divider_rest(&tree->by_parents[t], port);
@@ -159,15 +182,6 @@ static inline void choose_path(const Cluster *cluster, const Pair *pair, uint64_
         digits = divider_quotient(&tree->by_parents[t], digits);
         index = upper;
     }
-}
-
-/// Hash of a queue pair's addresses. The three parts are spread by odd constants (fractional parts
-/// of square roots of 2, 3 and 5), so that one mix is enough.
-static inline uint64_t flow_hash(const Pair *pair, uint64_t flow_key, int32_t queue_pair) {
-    const uint64_t addresses = (uint64_t)pair->src * UINT64_C(0x6A09E667F3BCC909) +
-                               (uint64_t)pair->dst * UINT64_C(0xBB67AE8584CAA73B) +
-                               (uint64_t)queue_pair * UINT64_C(0x3C6EF372FE94F82B);
-    return rng_mix(flow_key, addresses);
 }
 
 /// Merge the links that `n` paths cross at one tier and direction; n <= QUEUE_PAIRS_MAX, so
@@ -189,12 +203,21 @@ static int32_t merge_links(LinkId link[], int32_t n, LinkUse uses[]) {
     return nuses;
 }
 
+/// The NICs of both ends, where they are loaded apart from their ports.
+static int32_t use_nics(const Cluster *cluster, const Pair *pair, int32_t unit, LinkUse uses[]) {
+    if (!cluster_nics_loaded(cluster)) return 0;
+    const LinkId *first = cluster->first_link[cluster->ntiers - 1];
+    uses[0] = (LinkUse){.link = first[LINK_UP] + pair->sender, .weight = unit};
+    uses[1] = (LinkUse){.link = first[LINK_DOWN] + pair->dst, .weight = unit};
+    return 2;
+}
+
 static int32_t route_many(const Cluster *cluster, const Pair *pair, uint64_t flow_key,
                           int32_t queue_pairs, const ActiveFaults *active, LinkUse uses[]) {
     LinkId up[FATTREE_LEVELS][QUEUE_PAIRS_MAX], down[FATTREE_LEVELS][QUEUE_PAIRS_MAX];
     for (int32_t q = 0; q < queue_pairs; q++) {
         Path path;
-        choose_path(cluster, pair, flow_hash(pair, flow_key, q), active, &path);
+        choose_path(cluster, pair, flow_key, q, active, &path);
         for (int32_t t = 1; t <= pair->level; t++) {
             up[t][q] = path.up[t];
             down[t][q] = path.down[t];
@@ -205,22 +228,22 @@ static int32_t route_many(const Cluster *cluster, const Pair *pair, uint64_t flo
         nuses += merge_links(up[t], queue_pairs, &uses[nuses]);
         nuses += merge_links(down[t], queue_pairs, &uses[nuses]);
     }
-    return nuses;
+    return nuses + use_nics(cluster, pair, queue_pairs, &uses[nuses]);
 }
 
 /// Links by path: all parts of the message on one path (dmodk, or one queue pair), or a path each.
 static int32_t route_paths(const Cluster *cluster, const Pair *pair, uint64_t flow_key,
                            int32_t queue_pairs, const ActiveFaults *active, LinkUse uses[]) {
-    if (queue_pairs > 1 && cluster->spec.routing != ROUTING_DMODK)
+    if (queue_pairs > 1 && (cluster->spec.routing != ROUTING_DMODK || cluster_nics_loaded(cluster)))
         return route_many(cluster, pair, flow_key, queue_pairs, active, uses);
     Path path;
-    choose_path(cluster, pair, flow_hash(pair, flow_key, 0), active, &path);
+    choose_path(cluster, pair, flow_key, 0, active, &path);
     int32_t nuses = 0;
     for (int32_t t = 1; t <= pair->level; t++) {
         uses[nuses++] = (LinkUse){.link = path.up[t], .weight = queue_pairs};
         uses[nuses++] = (LinkUse){.link = path.down[t], .weight = queue_pairs};
     }
-    return nuses;
+    return nuses + use_nics(cluster, pair, queue_pairs, &uses[nuses]);
 }
 
 // bundles
@@ -248,6 +271,7 @@ static int32_t route_bundles(const Cluster *cluster, const Pair *pair, int32_t u
         uses[nuses++] =
             (LinkUse){.link = cluster->first_link[t][LINK_DOWN] + pair->b[t - 1], .weight = unit};
     }
+    nuses += use_nics(cluster, pair, unit, &uses[nuses]);
     for (int32_t t = 1; t <= pair->level; t++) {
         if (!cluster_tier_bundled(cluster, t)) continue;
         nuses += use_bundles(cluster, t, LINK_UP, pair->a[t - 1], weight[t], &uses[nuses]);
@@ -292,6 +316,7 @@ static inline void make_pair(const Cluster *cluster, GpuId src, GpuId dst, GpuId
                              Pair *pair) {
     pair->src = src;
     pair->dst = dst;
+    pair->sender = relay;
     int64_t a = cluster_nic_endpoint(cluster, relay), b = cluster_nic_endpoint(cluster, dst);
     int32_t level = 0;
     pair->a[0] = a;

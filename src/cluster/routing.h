@@ -10,9 +10,11 @@
 ///                 the same lane; past a dead cable the next port; weight = queue pairs
 ///          spray  even split over all live paths: bundles, the slowest path binds
 ///          adaptive  split by live capacity: bundles (see bundle.h for both)
-///          A message between domains uses NIC links of tier 1; inside a domain the scale-up links
-///          of tier 0; with PXN (rail wiring) a cross-rail message first goes to the GPU of the
-///          destination's slot on its own node.
+///          A message between domains uses NIC links of tier 1; a NIC of several ports itself too.
+///          Its queue pairs take the ports in turn (ecmp and dmodk; the first by hash or by
+///          destination), as hosts bind them; the other choices are the switches'. Inside a domain
+///          the scale-up links of tier 0; with PXN (rail wiring) a cross-rail message first goes to
+///          the GPU of the destination's slot on its own node.
 ///          A path is live if each of its cables is, on both sides: a switch offers a port only if
 ///          a live path leads through it to the destination, as routing protocols withdraw what
 ///          they cannot reach.

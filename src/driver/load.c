@@ -245,7 +245,7 @@ void load_finish(const Cluster *cluster, const LoadSum *sum, TraceHotLink hot[],
     load->start_ps = sum->start_ps;
     load->end_ps = sum->end_ps;
     memcpy(load->tier, sum->tier, sizeof load->tier);
-    for (int32_t t = 0; t <= cluster_spec(cluster)->ntiers; t++)
+    for (int32_t t = 0; t < cluster_ntiers(cluster); t++)
         for (int d = 0; d < TRACE_DIRECTIONS; d++)
             finish_tier(cluster, t, span_ps, &load->tier[t][d]);
     for (int64_t i = 0; i < sum->nhot; i++) describe(cluster, &sum->hot[i], span_ps, &hot[i]);

@@ -31,17 +31,17 @@ static const char *precision_name(Precision precision) {
     return NAMES[precision];
 }
 
-/// The tier axis: scale-up domain, then the tiers of the fabric.
+/// The tier axis: scale-up domain, then the tiers of the fabric, and NICs of several ports.
 static int32_t describe_tiers(const Cluster *cluster, TraceTier tier[TRACE_TIERS_MAX]) {
-    const ClusterSpec *spec = cluster_spec(cluster);
-    for (int32_t t = 0; t <= spec->ntiers; t++) {
-        tier[t].name = t == 0 ? "scale-up" : spec->tier[t - 1].name;
+    const int32_t ntiers = cluster_ntiers(cluster);
+    for (int32_t t = 0; t < ntiers; t++) {
+        tier[t].name = cluster_tier_name(cluster, t);
         tier[t].links = cluster_tier_links(cluster, t);
         tier[t].first_link[0] = cluster_first_link(cluster, t, LINK_UP);
         tier[t].first_link[1] = cluster_first_link(cluster, t, LINK_DOWN);
         tier[t].capacity_Bps = cluster_healthy_Bps(cluster, t);
     }
-    return spec->ntiers + 1;
+    return ntiers;
 }
 
 static size_t sum_bytes(const Recorder *recorder) {
@@ -406,7 +406,7 @@ Status recorder_write_links(Recorder *recorder, int32_t step, int64_t start_ps, 
     step_load(recorder, step, start_ps, end_ps, rows->hot, &rows->load);
     if (crossing && comm_rank(recorder->comm) == 0)
         crossing(context, step, rows->hot, rows->load.nhot);
-    summarise_links(&rows->load, cluster_spec(recorder->cluster)->ntiers + 1, summary);
+    summarise_links(&rows->load, cluster_ntiers(recorder->cluster), summary);
     if (recorder->trace) finish_rows(recorder, end_ps, last);
     Status status = write_rows(recorder);
     if (recorder->keeps) return status;
@@ -441,7 +441,7 @@ Status recorder_repeat_links(Recorder *recorder, int64_t later_ps, int64_t end_p
         rows->interval[i].end_ps += later_ps;
     }
     recorder->intervals.origin_ps += later_ps;
-    summarise_links(&rows->load, cluster_spec(recorder->cluster)->ntiers + 1, summary);
+    summarise_links(&rows->load, cluster_ntiers(recorder->cluster), summary);
     TRY(write_rows(recorder));
     return last && recorder->trace ? write_idle_interval(recorder, end_ps) : status_ok();
 }

@@ -38,12 +38,12 @@ static void print_time(FILE *out, int width, double time_ps) {
 }
 
 static void print_tiers(FILE *out, const Recorder *recorder, const StepSummary *step) {
-    const ClusterSpec *spec = cluster_spec(recorder->cluster);
+    const Cluster *cluster = recorder->cluster;
     const JobSpec *job = &recorder->run->job[0];
     fprintf(out, "\n  %-10s %18s %22s\n", "tier", "busiest link", "delay of transfers");
-    for (int32_t tier = 0; tier <= spec->ntiers; tier++) {
+    for (int32_t tier = 0; tier < cluster_ntiers(cluster); tier++) {
         bool lacks_tp = tier == 0 && job->kind == JOB_TRAINING && job->parallel.size[DIM_TP] > 1;
-        fprintf(out, "  %-10s %17.1f%% ", tier == 0 ? "scale-up" : spec->tier[tier - 1].name,
+        fprintf(out, "  %-10s %17.1f%% ", cluster_tier_name(cluster, tier),
                 100 * step->utilisation_max[tier]);
         print_time(out, 19, (double)step->delay_ps[tier]);
         fprintf(out, "%s\n", lacks_tp ? "  without tensor-parallel traffic" : "");

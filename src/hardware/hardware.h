@@ -61,7 +61,7 @@ typedef struct GpuSpec {
 
 typedef struct NicSpec {
     char name[HARDWARE_NAME_BYTES];
-    int64_t line_Bps;    ///< port rate
+    int64_t line_Bps;    ///< rate of the NIC, however many ports it has
     int64_t goodput_Bps; ///< what a large RDMA message sees, headers and pacing deducted
     int64_t latency_ps;  ///< both adapters and PCIe of one message, without cables and switches
 } NicSpec;

@@ -144,7 +144,7 @@ static void class_weights_sum_to_the_unit(void **state) {
                 if (src == dst) continue;
                 const Status status = routing_route(cluster, src, dst, 0, 3, uses, &nuses);
                 if (!status_is_ok(&status)) continue;
-                int64_t sum[FABRIC_TIERS_MAX + 1][2] = {{0}};
+                int64_t sum[FABRIC_TIERS_MAX + 2][2] = {{0}};
                 for (int32_t u = 0; u < nuses; u++) {
                     assert_true(uses[u].weight >= 1);
                     if (u > 0) assert_true(uses[u - 1].link < uses[u].link);
@@ -152,9 +152,10 @@ static void class_weights_sum_to_the_unit(void **state) {
                        [cluster_link_direction(cluster, uses[u].link)] += uses[u].weight;
                 }
                 const int32_t level = (routing_nswitches(cluster, src, dst) + 1) / 2;
-                for (int32_t t = 1; t <= FABRIC_TIERS_MAX; t++)
+                // Of the tree, and of NICs of several ports.
+                for (int32_t t = 1; t < cluster_ntiers(cluster); t++)
                     for (int32_t d = 0; d < 2; d++)
-                        assert_int_equal(sum[t][d], t <= level ? unit : 0);
+                        assert_int_equal(sum[t][d], t <= level || t > spec.ntiers ? unit : 0);
             }
         cluster_destroy(cluster);
     }
@@ -176,7 +177,9 @@ static double spray_error(const Cluster *cluster, GpuId src, GpuId dst, int64_t 
     for (int32_t u = 0; paths > 0 && u < nuses; u++) {
         int64_t through = 0;
         const int64_t width = cluster_resource_width(cluster, uses[u].link);
-        for (int64_t i = 0; i < width; i++) {
+        const bool nic = cluster_link_tier(cluster, uses[u].link) > cluster_spec(cluster)->ntiers;
+        if (nic) through = paths; // whichever port they take
+        for (int64_t i = 0; i < width && !nic; i++) {
             const LinkId link = cluster_resource_link(cluster, uses[u].link, i);
             through += loads[link - cluster_first_link(cluster, 1, LINK_UP)];
         }

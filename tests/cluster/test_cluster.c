@@ -280,7 +280,7 @@ static void ids_of_tiers_are_contiguous_and_owners_are_below(void **state) {
         spec.routing = ROUTING_ADAPTIVE;
         Cluster *cluster = build(&spec);
         LinkId next = 0;
-        for (int32_t t = 0; t <= spec.ntiers; t++)
+        for (int32_t t = 0; t < cluster_ntiers(cluster); t++)
             for (int32_t d = LINK_UP; d <= LINK_DOWN; d++) {
                 assert_int_equal(cluster_first_link(cluster, t, (LinkDirection)d), next);
                 for (int64_t k = 0; k < cluster_tier_links(cluster, t); k++, next++) {

@@ -28,7 +28,7 @@ static GpuId pick_gpu(const Cluster *cluster, uint64_t draw) {
 
 /// The law of a path of one queue pair: scale-up hops first; then one up and one down link a tier,
 /// adjacent links sharing a switch, from the NIC of the sender's node to that of the destination,
-/// all alive, all with the same weight.
+/// all alive, all with the same weight; last the two NICs, where they have several ports.
 static void check_path(const Cluster *cluster, GpuId src, GpuId dst, const LinkUse uses[],
                        int32_t nuses) {
     int64_t lower;
@@ -53,8 +53,10 @@ static void check_path(const Cluster *cluster, GpuId src, GpuId dst, const LinkU
         assert_int_equal(routing_nswitches(cluster, src, dst), 0);
         return;
     }
-    const int32_t level = (nuses - k) / 2;
-    assert_int_equal(nuses - k, 2 * level);
+    const int32_t nic = cluster_ntiers(cluster) - 1;
+    const bool nics = nic > cluster_spec(cluster)->ntiers;
+    const int32_t level = (nuses - k) / 2 - nics;
+    assert_int_equal(nuses - k, 2 * (level + nics));
     for (int32_t t = 1; t <= level; t++, k += 2) {
         assert_int_equal(cluster_link_tier(cluster, uses[k].link), t);
         assert_int_equal(cluster_link_tier(cluster, uses[k + 1].link), t);
@@ -68,6 +70,11 @@ static void check_path(const Cluster *cluster, GpuId src, GpuId dst, const LinkU
         down_switch = upper;
     }
     assert_int_equal(up_switch, down_switch);
+    if (!nics) return;
+    assert_int_equal(uses[k].link, cluster_first_link(cluster, nic, LINK_UP) + relay);
+    assert_int_equal(uses[k + 1].link, cluster_first_link(cluster, nic, LINK_DOWN) + dst);
+    assert_int_equal(cluster_capacity_Bps(cluster, uses[k].link),
+                     cluster_spec(cluster)->nic.goodput_Bps);
 }
 
 static void every_pair_is_joined_by_a_valid_path(void **state) {
