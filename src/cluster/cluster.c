@@ -238,7 +238,8 @@ static double nic_rate_Bps(const Cluster *cluster) {
 /// What can leave all subtrees of a level that have GPUs; 0 where only one has any, and nothing crosses.
 static double uplinks_Bps(const Cluster *cluster, int32_t level) {
     const FatTree *tree = &cluster->tree;
-    const double up_Bps = (double)cluster_uplinks_Bps(cluster, level + 1), nic_Bps = nic_rate_Bps(cluster);
+    const double up_Bps = (double)cluster_uplinks_Bps(cluster, level + 1),
+                 nic_Bps = nic_rate_Bps(cluster);
     // The first ones are full: as many as all but the last unit surely fill.
     const int64_t last_unit = cluster->spec.gpus_per_node * (int64_t)tree->children[1];
     int64_t subtree =

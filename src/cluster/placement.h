@@ -1,11 +1,13 @@
 /// placement.h: which GPU carries which rank of a job: a bijection by arithmetic, no table.
 ///
-/// Idea.    Placement moves whole nodes: job rank = job node * gpus_per_node + slot. Contiguous
-///          takes nodes in order, strided takes every stride-th node from 0 on, then every
-///          stride-th from 1 on, and so on; random uses a keyed permutation (a Feistel network with
-///          cycle walking) so that both directions are O(1). The job takes the first nodes of that
-///          order; nodes left over are spares.
-/// Limits.  A job that does not fill its last node leaves the rest of that node idle.
+/// Idea.    Placement moves whole nodes, or blocks of nodes of one scale-up domain where ranks that
+///          must share one (a tensor-parallel group) need several: job rank = job block * GPUs of a
+///          block + slot. Contiguous takes blocks in order, strided takes every stride-th block from
+///          0 on, then every stride-th from 1 on, and so on; random uses a keyed permutation (a
+///          Feistel network with cycle walking) so that both directions are O(1). The job takes the
+///          first blocks of that order; blocks left over are spares.
+/// Limits.  A job that does not fill its last block leaves the rest of that block idle. Nodes that
+///          do not fill a block are used by contiguous alone.
 /// Source.  Black and Rogaway, "Ciphers with arbitrary finite domains", CT-RSA 2002 (cycle
 ///          walking).
 #ifndef COLOSSIM_CLUSTER_PLACEMENT_H
@@ -21,23 +23,25 @@ typedef enum PlacementKind {
 
 typedef struct PlacementSpec {
     PlacementKind kind;
-    int64_t stride; ///< nodes, for strided
+    int64_t stride; ///< nodes, for strided; rounded up to whole blocks
     uint64_t seed;  ///< for random
 } PlacementSpec;
 
 typedef struct Placement {
     PlacementSpec spec;
-    int64_t nodes;     ///< of the cluster
-    int64_t job_nodes; ///< of the job, <= nodes
-    int64_t job_gpus;  ///< of the job
-    int32_t gpus_per_node;
-    int32_t half_bits; ///< computed: Feistel halves
+    int64_t blocks;     ///< of the cluster
+    int64_t job_blocks; ///< of the job, <= blocks
+    int64_t job_gpus;   ///< of the job
+    int64_t block_gpus; ///< GPUs of a block
+    int64_t stride;     ///< blocks
+    int32_t half_bits;  ///< computed: Feistel halves
 } Placement;
 
-/// MPI: local.  Fails: STATUS_RANGE if the job needs more GPUs than the cluster has, or no GPU, or
-/// the stride is not in 1 .. nodes.
-Status placement_init(Placement *placement, const PlacementSpec *spec, const Cluster *cluster,
-                      int64_t job_gpus);
+/// `together` consecutive job ranks share a scale-up domain, which they divide; 1: no matter.
+///   MPI: local.  Fails: STATUS_RANGE if the job needs more GPUs than the cluster has, or no GPU, or
+///   the stride is not in 1 .. nodes.
+Status placement_init(Placement *placement, const PlacementSpec *spec, const ClusterSpec *machine,
+                      int64_t job_gpus, int32_t together);
 /// GPU of a job rank 0 .. job_gpus - 1.   Cost: O(1), random: under 4 passes of the network on
 /// average.
 GpuId placement_gpu(const Placement *placement, int64_t job_rank);

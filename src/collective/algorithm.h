@@ -19,6 +19,7 @@ typedef struct CollectiveMethod {
     /// Set plan->nphases for n >= 2 members.  Fails: STATUS_RANGE.
     Status (*plan)(CollectivePlan *plan);
     Phase (*phase)(const CollectivePlan *plan, int32_t phase);
+    /// Ends are positions, see domains.h.
     PhaseEdge (*edge)(const CollectivePlan *plan, int32_t phase, int64_t i);
     /// Sum over the edges of one phase of their weights.
     int64_t (*phase_weight)(const CollectivePlan *plan, int32_t phase);

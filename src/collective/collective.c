@@ -23,7 +23,7 @@ enum { COLLECTIVE_PASSES_MAX = 2 };
 
 int64_t collective_passes(CollectiveKind kind) { return kind == COLLECTIVE_ALL_REDUCE ? 2 : 1; }
 
-bool collective_in_one_domain(const CollectivePlan *plan) { return plan->n <= plan->per_domain; }
+bool collective_in_one_domain(const CollectivePlan *plan) { return plan->domains->n == 1; }
 
 int64_t collective_any_latency_ps(const CollectivePlan *plan) {
     return collective_in_one_domain(plan) ? plan->spec.domain_latency_ps
@@ -45,11 +45,10 @@ static Wide collective_total(const CollectivePlan *plan) {
     return total;
 }
 
-Status collective_plan(CollectivePlan *plan, const CollectiveSpec *spec, int64_t nmembers,
-                       int32_t members_per_domain) {
-    REQUIRE(nmembers >= 1 && members_per_domain >= 1, STATUS_RANGE,
-            "a collective needs at least 1 member and 1 per domain, not %lld and %d",
-            (long long)nmembers, (int)members_per_domain);
+Status collective_plan(CollectivePlan *plan, const CollectiveSpec *spec, const Domains *domains) {
+    int64_t nmembers = domains->nmembers;
+    REQUIRE(nmembers >= 1, STATUS_RANGE, "a collective needs at least 1 member, not %lld",
+            (long long)nmembers);
     REQUIRE(spec->bytes >= 0 && spec->bytes <= INT64_MAX / 4, STATUS_RANGE,
             "a collective of %lld bytes", (long long)spec->bytes);
     const Wide waits_ps = (Wide)2 * COLLECTIVE_PASSES_MAX * nmembers *
@@ -57,7 +56,7 @@ Status collective_plan(CollectivePlan *plan, const CollectiveSpec *spec, int64_t
     REQUIRE(waits_ps + spec->base_ps < TIME_END_PS, STATUS_RANGE,
             "a collective among %lld members would wait longer than a run can last",
             (long long)nmembers);
-    *plan = (CollectivePlan){.spec = *spec, .n = nmembers, .per_domain = members_per_domain};
+    *plan = (CollectivePlan){.spec = *spec, .n = nmembers, .domains = domains};
     if (nmembers == 1) return status_ok(); // alone: nothing to do, no phases
     TRY(collective_table[spec->algorithm]->plan(plan));
     CHECK(plan->nphases <= COLLECTIVE_PHASES_MAX, "%d phases", (int)plan->nphases);
@@ -73,7 +72,16 @@ Phase collective_phase(const CollectivePlan *plan, int32_t phase) {
 }
 
 PhaseEdge collective_edge(const CollectivePlan *plan, int32_t phase, int64_t i) {
-    return collective_table[plan->spec.algorithm]->edge(plan, phase, i);
+    PhaseEdge edge = collective_table[plan->spec.algorithm]->edge(plan, phase, i);
+    edge.src = domains_member(plan->domains, edge.src);
+    edge.dst = domains_member(plan->domains, edge.dst);
+    return edge;
+}
+
+bool collective_same_edges(const CollectivePlan *a, const CollectivePlan *b) {
+    bool same_way = a->spec.kind == b->spec.kind || a->domains->each > 0;
+    return a->spec.algorithm == b->spec.algorithm && a->nphases == b->nphases && same_way &&
+           a->spec.algorithm != ALGORITHM_HALVING_DOUBLING;
 }
 
 int64_t collective_total_bytes(const CollectivePlan *plan) {

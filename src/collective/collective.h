@@ -5,18 +5,23 @@
 ///          hierarchical are one phase (their rounds are pipelined); halving/doubling is log2 n
 ///          phases; direct is one phase of n(n-1) edges (all-to-all is not coupled:
 ///          one phase per pair is possible, see traffic).
-///          Members are GPUs given by a function, so that no list is ever written out.
-///          Whatever the algorithm, each member sends and receives passes * (n - 1) / n * bytes
-///          (all-reduce 2 passes, else 1); each file has the algebra. Bytes are rounded up per
-///          edge, never down: see algorithm.h.
+///          Members are numbers 0 .. n - 1; who shares a scale-up domain with whom stands in
+///          Domains.
+///          Whatever the algorithm, all members together send passes * (n - 1) * bytes (all-reduce
+///          2 passes, else 1), and each receives a share alike in a gather and sends one in a
+///          reduce-scatter; each file has the algebra. Bytes are rounded up per edge, never down:
+///          see algorithm.h.
 /// Limits.  In-network reduction is a rate of the scale-up domain, not a tree of switches.
 /// Source.  Thakur, Rabenseifner, Gropp, "Optimization of collective communication operations in
 ///          MPICH", 2005; NCCL tuning model for the latency constants (topology files give them).
 #ifndef COLOSSIM_COLLECTIVE_COLLECTIVE_H
 #define COLOSSIM_COLLECTIVE_COLLECTIVE_H
 
+#include <stdbool.h>
+
 #include "base/status.h"
 #include "cluster/cluster.h"
+#include "collective/domains.h"
 
 typedef enum CollectiveKind {
     COLLECTIVE_ALL_REDUCE,
@@ -33,13 +38,6 @@ typedef enum CollectiveAlgorithm {
     ALGORITHM_HIERARCHICAL,
     ALGORITHM_N,
 } CollectiveAlgorithm;
-
-/// Members of a collective: member(context, i) for 0 <= i < n, all different. Borrowed.
-typedef struct Members {
-    int64_t n;
-    GpuId (*member)(const void *context, int64_t i);
-    const void *context;
-} Members;
 
 typedef struct CollectiveSpec {
     CollectiveKind kind;
@@ -71,24 +69,23 @@ enum { COLLECTIVE_PHASES_MAX = 128 };
 
 typedef struct CollectivePlan {
     CollectiveSpec spec;
-    int64_t n; ///< members
-    /// members per scale-up domain (hierarchical), consecutive member indices
-    int32_t per_domain;
+    int64_t n;              ///< members
+    const Domains *domains; ///< borrowed
+    int64_t divisor;        ///< hierarchical: of all weights, see there
     int32_t nphases;
 } CollectivePlan;
 
 /// Plan a collective. One member alone has nothing to do: no phases.
-///   members_per_domain  consecutive members that share a scale-up domain, >= 1 (more than
-///                       nmembers: all do)
-///   Fails: STATUS_RANGE (hierarchical with members that do not fill domains evenly,
-///   halving/doubling with n not a power of two, all-to-all by anything but direct, more than 2^63
-///   bytes in all).
-Status collective_plan(CollectivePlan *plan, const CollectiveSpec *spec, int64_t nmembers,
-                       int32_t members_per_domain);
+///   domains  of all its members, >= 1; borrowed by the plan
+///   Fails: STATUS_RANGE (halving/doubling with n not a power of two, all-to-all by anything but
+///   direct, more members than weights can tell, more than 2^63 bytes in all).
+Status collective_plan(CollectivePlan *plan, const CollectiveSpec *spec, const Domains *domains);
 Phase collective_phase(const CollectivePlan *plan, int32_t phase);
 PhaseEdge collective_edge(const CollectivePlan *plan, int32_t phase, int64_t i);
 /// Whether all members are in one scale-up domain.
 bool collective_in_one_domain(const CollectivePlan *plan);
+/// Whether two plans of the same members have the same edges with the same weights in each phase.
+bool collective_same_edges(const CollectivePlan *a, const CollectivePlan *b);
 /// Bytes all members together send over all phases (the algebra of the collective), for
 /// conservation checks.
 int64_t collective_total_bytes(const CollectivePlan *plan);

@@ -33,9 +33,8 @@ static int64_t halving_doubling_distance(const CollectivePlan *plan, int32_t pha
 static Phase halving_doubling_phase(const CollectivePlan *plan, int32_t phase) {
     const CollectiveSpec *spec = &plan->spec;
     int64_t distance = halving_doubling_distance(plan, phase);
-    // Domains of consecutive members: partners below the size of a domain that divides evenly are
-    // inside it.
-    bool inside = collective_in_one_domain(plan) || plan->per_domain % (2 * distance) == 0;
+    // Partners are together if all domains begin at multiples of twice their distance.
+    bool inside = plan->domains->common % (2 * distance) == 0;
     return (Phase){
         .nedges = plan->n,
         .bytes = collective_share_bytes(spec->bytes, distance, plan->n),

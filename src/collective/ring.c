@@ -1,9 +1,9 @@
 /// ring.c: member i sends to member i + 1, round after round, all edges at once: one coupled phase.
 ///
 /// Idea.    Reduce-scatter and all-gather take n - 1 rounds of bytes / n; all-reduce does both. An
-///          edge carries passes * (n - 1) / n * bytes. When members of a domain follow each other,
+///          edge carries passes * (n - 1) / n * bytes. Members of a domain follow each other, so
 ///          only some hops leave it: a piece that travels R = passes * (n - 1) hops around D
-///          domains of p members waits for the slowest such walk,
+///          domains, the largest of p members, waits for the slowest such walk,
 ///              passes * D - max(0, passes + 1 - p) hops between domains, the others inside,
 ///          (p = 1: all hops; else the walk leaves out hops inside a domain where it can).
 /// Limits.  One ring: between domains it uses one port per domain and direction. Rails side by side
@@ -21,9 +21,9 @@ static Status ring_plan(CollectivePlan *plan) {
 
 static int64_t ring_hops_between_domains(const CollectivePlan *plan) {
     if (collective_in_one_domain(plan)) return 0;
-    int64_t passes = collective_passes(plan->spec.kind), p = plan->per_domain;
-    int64_t domains = (plan->n + p - 1) / p, left_out = passes + 1 - p;
-    return passes * domains - (left_out > 0 ? left_out : 0);
+    int64_t passes = collective_passes(plan->spec.kind);
+    int64_t left_out = passes + 1 - plan->domains->most;
+    return passes * plan->domains->n - (left_out > 0 ? left_out : 0);
 }
 
 /// The engine knows one latency for all rounds: the mean, rounded down; what is left over is

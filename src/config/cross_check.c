@@ -68,16 +68,15 @@ static bool check_domain(const Pair *pair) {
     const ClusterSpec *cluster = pair->cluster;
     int32_t tp = parallel->size[DIM_TP];
     PlaceText place;
-    int32_t domain = cluster->scale_up.gpus < cluster->gpus_per_node ? cluster->scale_up.gpus
-                                                                     : cluster->gpus_per_node;
+    int32_t domain = cluster->scale_up.gpus;
     bool fits = domain % tp == 0, fastest = tp == 1 || parallel->order[0] == DIM_TP;
     if (!fits)
         PAIR_ERROR(pair, "parallel.tp",
-                   "tp = %d does not divide the %d GPUs of a node's scale-up domain (%s)", (int)tp,
+                   "tp = %d does not divide the %d GPUs of a scale-up domain (%s)", (int)tp,
                    (int)domain, topology_place(pair, "node.scale_up", &place));
     if (!fastest)
         PAIR_ERROR(pair, "parallel.order",
-                   "order must begin with tp: tensor-parallel ranks share a node");
+                   "order must begin with tp: tensor-parallel ranks share a scale-up domain");
     return fits && fastest;
 }
 
@@ -150,7 +149,8 @@ static bool check_group(const Pair *pair, int64_t members, const char *whose) {
                            .round_latency_ps = pair->job->network.round_latency_ps,
                            .domain_latency_ps = pair->cluster->scale_up.latency_ps};
     CollectivePlan plan;
-    Status status = collective_plan(&plan, &spec, members, 1);
+    Domains domains = domains_even(members, 1);
+    Status status = collective_plan(&plan, &spec, &domains);
     if (!status_is_ok(&status))
         PAIR_ERROR(pair, "network.dp_algorithm", "%s (%s)", status.text, whose);
     return status_is_ok(&status);
@@ -166,11 +166,23 @@ static bool check_groups(const Pair *pair) {
                        "for the gradient norm all units, as network.eager is below its size");
 }
 
+/// A placement that deals blocks of nodes, where tensor parallelism needs several, leaves out what fills none.
+static bool check_blocks(const Pair *pair) {
+    const PlacementSpec *spec = &pair->job->placement;
+    if (spec->kind == PLACEMENT_STRIDED && spec->stride > pair->cluster->nodes) return true; // said
+    Placement placement;
+    Status status =
+        placement_init(&placement, spec, pair->cluster, parallel_nranks(&pair->job->parallel),
+                       pair->job->parallel.size[DIM_TP]);
+    if (!status_is_ok(&status)) PAIR_ERROR(pair, "placement.kind", "%s", status.text);
+    return status_is_ok(&status);
+}
+
 static bool check_training(const Pair *pair) {
     bool good = check_ranks(pair);
     good = check_domain(pair) && good;
     good = check_gpu(pair) && good;
-    good = good && check_groups(pair);
+    good = good && check_blocks(pair) && check_groups(pair);
     if (!good) return false;
     if (!job_file_resolve_batch(pair->reader, pair->entry->root, pair->entry->file)) return false;
     Status status =
@@ -254,8 +266,8 @@ static bool check_collective(const Pair *pair) {
     CollectiveSpec spec = pair->job->collective;
     spec.round_latency_ps = pair->job->network.round_latency_ps;
     spec.domain_latency_ps = pair->cluster->scale_up.latency_ps;
-    Status status =
-        collective_plan(&plan, &spec, pair->job->traffic.ranks, pair->cluster->gpus_per_node);
+    Domains domains = domains_even(pair->job->traffic.ranks, 1);
+    Status status = collective_plan(&plan, &spec, &domains);
     if (status_is_ok(&status)) return true;
     bool named = node_find(pair->entry->root, "traffic.algorithm") != NULL;
     PAIR_ERROR(pair, named ? "traffic.algorithm" : "traffic.collective", "%s", status.text);

@@ -23,10 +23,13 @@ static bool is_cut(const ClusterSpec *spec, int32_t k) {
     return spec->fault[k].tier == 1 && ndead == spec->tier[0].parents * spec->tier[0].lanes;
 }
 
+static int64_t domain_of(const void *context, int64_t rank) {
+    const Reach *reach = context;
+    return cluster_domain_of(reach->cluster, placement_gpu(&reach->placement, rank));
+}
+
 static bool other_domain(const Reach *reach, int64_t a, int64_t b) {
-    const int64_t domain = cluster_spec(reach->cluster)->scale_up.gpus;
-    return placement_gpu(&reach->placement, a) / domain !=
-           placement_gpu(&reach->placement, b) / domain;
+    return domain_of(reach, a) != domain_of(reach, b);
 }
 
 /// Of members of a pipeline the two neighbours, around where chunks go around; of replicas all.
@@ -59,17 +62,18 @@ static bool pair_fails(Reach *reach, int64_t rank, int64_t src, int64_t dst) {
 
 static bool collective_needs(Reach *reach, int64_t rank) {
     CollectivePlan plan;
-    const int32_t per_node = cluster_spec(reach->cluster)->gpus_per_node;
-    Status status = collective_plan(&plan, &reach->job->collective, reach->ranks,
-                                    reach->ranks < per_node ? (int32_t)reach->ranks : per_node);
+    Domains domains = domains_make(reach->ranks, domain_of, reach);
+    Status status = collective_plan(&plan, &reach->job->collective, &domains);
+    bool needs = false;
     for (int32_t p = 0; status_is_ok(&status) && p < plan.nphases; p++) {
         const int64_t nedges = collective_phase(&plan, p).nedges;
-        for (int64_t i = 0; i < nedges && reach->pairs_left > 0; i++) {
+        for (int64_t i = 0; i < nedges && reach->pairs_left > 0 && !needs; i++) {
             PhaseEdge edge = collective_edge(&plan, p, i);
-            if (pair_fails(reach, rank, edge.src, edge.dst)) return true;
+            needs = pair_fails(reach, rank, edge.src, edge.dst);
         }
     }
-    return false;
+    domains_free(&domains);
+    return needs;
 }
 
 static bool flows_need(Reach *reach, const char *csv_text, int64_t rank) {
@@ -106,7 +110,8 @@ int32_t reach_find_cut(const ClusterSpec *spec, const JobSpec *job, const char *
         .pairs_left = PAIRS_MOST};
     Status status = cluster_create(spec, &reach.cluster);
     if (status_is_ok(&status))
-        status = placement_init(&reach.placement, &job->placement, reach.cluster, reach.ranks);
+        status = placement_init(&reach.placement, &job->placement, spec, reach.ranks,
+                                job->kind == JOB_TRAINING ? job->parallel.size[DIM_TP] : 1);
     int32_t found = -1;
     for (; status_is_ok(&status) && k < spec->nfaults && found < 0; k++) {
         if (!is_cut(spec, k)) continue;

@@ -82,8 +82,7 @@ static int64_t stage_bytes(const Machine *machine, int32_t stage, OpKind kind) {
     return sum;
 }
 
-/// One plan for gathers and reductions of a group: in all algorithms but halving/doubling both use the same edges with
-/// the same weights.
+/// One plan for gathers and reductions of a group where both use the same edges with the same weights.
 static void walk_plan(EdgeWalk *walk, const Machine *machine, int64_t group,
                       const CollectivePlan *plan, const CollectivePlan *same_edges) {
     const Layout *layout = &machine->layout;
@@ -114,7 +113,7 @@ static void walk_group(EdgeWalk *walk, const Machine *machine, int64_t group) {
         Status status = network_plan(machine, group, KINDS[k], bytes, &plan[n]);
         n += status_is_ok(&status);
     }
-    bool merge = n == 2 && plan[0].spec.algorithm != ALGORITHM_HALVING_DOUBLING;
+    bool merge = n == 2 && collective_same_edges(&plan[0], &plan[1]);
     for (int k = 0; k < (merge ? 1 : n); k++)
         walk_plan(walk, machine, group, &plan[k], merge ? &plan[1] : NULL);
 }

@@ -5,25 +5,26 @@
 
 static Status check_shape(const Layout *layout, const ParallelSpec *parallel) {
     REQUIRE(parallel->size[DIM_TP] == 1 || parallel->order[0] == DIM_TP, STATUS_RANGE,
-            "parallel.order must begin with tp: tensor-parallel ranks share a node");
-    REQUIRE(layout->gpus_per_node % layout->width == 0, STATUS_RANGE,
-            "tp = %d does not divide the %d GPUs of a node", layout->width, layout->gpus_per_node);
+            "parallel.order must begin with tp: tensor-parallel ranks share a scale-up domain");
+    const int32_t domain = cluster_spec(layout->cluster)->scale_up.gpus;
+    REQUIRE(domain % layout->width == 0, STATUS_RANGE,
+            "tp = %d does not divide the %d GPUs of a scale-up domain", layout->width, domain);
     return status_ok();
 }
 
-static void list_nodes(Layout *layout) {
+static void list_blocks(Layout *layout) {
     const Placement *placement = &layout->placement;
-    layout->node =
-        memory_alloc("driver.nodes", sizeof *layout->node * (size_t)placement->job_nodes);
-    for (int64_t n = 0; n < placement->job_nodes; n++)
-        layout->node[n] =
-            (uint32_t)(placement_gpu(placement, n * layout->gpus_per_node) / layout->gpus_per_node);
+    layout->block =
+        memory_alloc("driver.nodes", sizeof *layout->block * (size_t)placement->job_blocks);
+    for (int64_t n = 0; n < placement->job_blocks; n++)
+        layout->block[n] =
+            (uint32_t)(placement_gpu(placement, n * placement->block_gpus) / placement->block_gpus);
 }
 
 void layout_fini(Layout *layout) {
-    memory_free("driver.nodes", layout->node,
-                sizeof *layout->node * (size_t)layout->placement.job_nodes);
-    layout->node = NULL;
+    memory_free("driver.nodes", layout->block,
+                sizeof *layout->block * (size_t)layout->placement.job_blocks);
+    layout->block = NULL;
 }
 
 void layout_deal(Layout *layout, int rank, int nranks) {
@@ -54,8 +55,8 @@ Status layout_init(Layout *layout, const Cluster *cluster, const JobSpec *job) {
     TRY(check_shape(layout, parallel));
     layout->stage_stride = parallel_group(parallel, 0, DIM_PP).stride / layout->width;
     int64_t job_gpus = parallel_nranks(parallel);
-    TRY(placement_init(&layout->placement, &job->placement, cluster, job_gpus));
-    if (job->placement.kind == PLACEMENT_RANDOM) list_nodes(layout);
+    TRY(placement_init(&layout->placement, &job->placement, spec, job_gpus, layout->width));
+    if (job->placement.kind == PLACEMENT_RANDOM) list_blocks(layout);
     layout->nunits = job_gpus / layout->width;
     layout->dp_stride = dp_stride(parallel);
     layout_deal(layout, 0, 1);
@@ -73,11 +74,11 @@ Status layout_init(Layout *layout, const Cluster *cluster, const JobSpec *job) {
 
 GpuId layout_gpu(const Layout *layout, int64_t unit, int32_t rail) {
     int64_t job_rank = unit * layout->width + rail;
-    if (!layout->node) return placement_gpu(&layout->placement, job_rank);
+    if (!layout->block) return placement_gpu(&layout->placement, job_rank);
     CHECK(job_rank >= 0 && job_rank < layout->placement.job_gpus, "job rank %lld of %lld",
           (long long)job_rank, (long long)layout->placement.job_gpus);
-    return (int64_t)layout->node[job_rank / layout->gpus_per_node] * layout->gpus_per_node +
-           job_rank % layout->gpus_per_node;
+    int64_t block_gpus = layout->placement.block_gpus;
+    return (int64_t)layout->block[job_rank / block_gpus] * block_gpus + job_rank % block_gpus;
 }
 
 /// The pipeline-parallel peers of a unit are stage_stride apart: take the stage out of its number.

@@ -1,12 +1,12 @@
 /// layout.h: who is where: units of a training job, their GPUs, their groups, their MPI ranks; arithmetic.
 ///
-/// Idea.    A unit is a tensor-parallel group: `width` consecutive job ranks on one node that move as one. Unit u holds
-///          job ranks u * width .. u * width + width - 1. A replica is the units of all stages that hand work to each
+/// Idea.    A unit is a tensor-parallel group: `width` consecutive job ranks in one scale-up domain that move as one.
+///          Unit u holds job ranks u * width .. u * width + width - 1, on one node or on several. A replica is the units of all stages that hand work to each
 ///          other; replicas are dealt to MPI ranks in order, wherever their GPUs are, and the units of a rank stand
 ///          replica by replica, stage by stage: slot = (replica - first_replica) * stages + stage.
 ///          Groups of units: DP (same stage), EMBEDDING (first and last stage of a replica), ALL. The members of a group
 ///          that a rank has are evenly spaced slots.
-/// Limits.  Tensor parallelism runs fastest in the rank order and stays inside one node.
+/// Limits.  Tensor parallelism runs fastest in the rank order and stays inside one scale-up domain.
 #ifndef COLOSSIM_DRIVER_LAYOUT_H
 #define COLOSSIM_DRIVER_LAYOUT_H
 
@@ -22,7 +22,7 @@ typedef struct Layout {
     const ParallelSpec *parallel;
     Placement placement;
     uint32_t *
-        node; ///< [nodes of the job] where they are, if that is random: it is asked several times a message
+        block; ///< [placement.job_blocks] where they are, if that is random: it is asked several times a message
     Partition replicas; ///< over MPI ranks
     int rank;
     int32_t width; ///< GPUs per unit
@@ -39,7 +39,7 @@ typedef struct Layout {
 } Layout;
 
 /// All units on one rank, until they are dealt.
-///   MPI: local.  Fails: STATUS_RANGE (order does not begin with tp, width does not divide a node, job too large).
+///   MPI: local.  Fails: STATUS_RANGE (order does not begin with tp, width does not divide a domain, job too large).
 Status layout_init(Layout *layout, const Cluster *cluster, const JobSpec *job);
 void layout_fini(Layout *layout);
 /// Deal the replicas to the first `nranks` ranks; `rank` gets none if it is not among them.

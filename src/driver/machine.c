@@ -74,7 +74,6 @@ static void deal_units(Machine *machine, int nranks) {
 static void make_groups(Machine *machine) {
     size_t ngroups = (size_t)layout_nmeeting(&machine->layout);
     machine->group = memory_alloc("driver.groups", sizeof(GroupState) * ngroups);
-    for (size_t g = 0; g < ngroups; g++) machine->group[g].latency_ps = -1;
     machine->rail =
         memory_alloc("driver.groups", sizeof(Rail) * ngroups * (size_t)machine->layout.width);
 }
@@ -169,6 +168,7 @@ void machine_begin_cycle(Machine *machine, int64_t now_ps, bool quiet) {
 
 static void free_groups(Machine *machine) {
     size_t ngroups = (size_t)layout_nmeeting(&machine->layout);
+    for (size_t g = 0; machine->group && g < ngroups; g++) network_forget(&machine->group[g]);
     memory_free("driver.groups", machine->group, sizeof(GroupState) * ngroups);
     memory_free("driver.groups", machine->rail,
                 sizeof(Rail) * ngroups * (size_t)machine->layout.width);

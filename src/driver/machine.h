@@ -12,7 +12,7 @@
 ///              bytes a unit                              400: Unit, its StepResult
 ///              bytes an operation waited for in its unit  56: Done; at most one a unit in the main job
 ///              bytes a collective waited for              40: Clocks, for all members of a group
-///              bytes a group of w rails                  200 + 16 w: GroupState, Rail
+///              bytes a group of w rails                  216 + 16 w: GroupState, Rail
 ///
 ///          A unit is tp GPUs: in the main job (tp 8) 50.5 bytes a GPU, and 7 for what is waited for. Arrays that have
 ///          become large keep up to a sixteenth more room. Not counted: programs, islands, engines.
@@ -29,6 +29,7 @@
 #include "driver/layout.h"
 #include "driver/load.h"
 #include "driver/run_spec.h"
+#include "driver/spread.h"
 #include "engine/engine.h"
 #include "engine/engine_ops.h"
 #include "engine/intervals.h"
@@ -132,7 +133,7 @@ typedef struct Active {
 typedef struct GroupState {
     Arrival arrival;
     Active active;
-    int64_t latency_ps; ///< mean edge latency of the ring, -1: not yet computed
+    Spread *spread; ///< where its members are; NULL: not yet asked
 } GroupState;
 
 /// One rail of a collective under way.
@@ -141,7 +142,7 @@ typedef struct Rail {
     int32_t phase;
 } Rail;
 
-_Static_assert(sizeof(GroupState) <= 248 && sizeof(Rail) <= 16 && sizeof(Clocks) <= 40,
+_Static_assert(sizeof(GroupState) <= 216 && sizeof(Rail) <= 16 && sizeof(Clocks) <= 40,
                "bytes a group, see above");
 
 /// What the edges of a message between two stages, and those of a phase of a collective, are computed from while an
@@ -325,12 +326,11 @@ void network_end_message(Machine *machine, const Completion *done, Unit *receive
 /// Heap events of collectives: shares begin; small ones end.
 void network_share_due(Machine *machine, int64_t group, int64_t now_ps);
 void network_small_due(Machine *machine, int64_t group, int64_t now_ps);
-/// Mean latency between a member and the next that is not on its node (`together` consecutive members share one): what a
-/// chunk that travels around the ring waits for paths, per round.
-int64_t network_ring_latency_ps(const Cluster *cluster, const Members *members, int32_t together);
 /// Plan of a data-parallel collective of `bytes` per GPU.  Fails as collective_plan.
 Status network_plan(const Machine *machine, int64_t group, OpKind kind, int64_t bytes,
                     CollectivePlan *plan);
+/// Give back what is known of where the members of a group are.
+void network_forget(GroupState *group);
 /// Transfer.connection of messages between stages, and of a rail of a group.
 enum { CONNECTION_MESSAGES = 1 };
 uint64_t network_connection(const Machine *machine, int64_t group, int32_t rail);

@@ -1,6 +1,7 @@
 // Transfers of a training job: the rails of a stage hand-over, the rails of a collective, and their completions.
 #include "base/check.h"
 #include "base/fingerprint.h"
+#include "base/memory.h"
 #include "base/rng.h"
 #include "base/units.h"
 #include "driver/rings.h"
@@ -125,36 +126,23 @@ static Edge rail_edge(const void *context, int64_t i) {
                   .weight = edge.weight};
 }
 
-int64_t network_ring_latency_ps(const Cluster *cluster, const Members *members, int32_t together) {
-    int64_t sum_ps = 0;
-    for (int64_t i = 0; i < members->n; i++) {
-        GpuId from = members->member(members->context, i);
-        GpuId to = members->member(members->context, (i + together) % members->n);
-        if (from != to) sum_ps += routing_latency_ps(cluster, from, to);
-    }
-    return sum_ps / members->n;
-}
-
-/// Consecutive members that share a node; where the group does not fill its nodes, the most that divide it evenly.
-static int32_t members_per_node(const Layout *layout, Group units) {
-    int64_t units_per_node = layout->gpus_per_node / layout->width;
-    int64_t together = units.stride < units_per_node ? units_per_node / units.stride : 1;
-    while (units.n % together != 0 || units_per_node / units.stride % together != 0) together--;
-    return (int32_t)together;
-}
-
-/// A group, as members by their first rail.
+/// Where the members of a group are, by their first rail: a unit is in one scale-up domain.
 static GpuId first_rail_member(const void *context, int64_t i) { return rail_member(context, i); }
 
-static int64_t ring_latency_ps(const Machine *machine, int64_t group) {
-    int64_t *cached = &machine_group(machine, group)->latency_ps;
-    if (*cached >= 0) return *cached;
-    Group units = layout_group_units(&machine->layout, group);
+static const Spread *spread_of(const Machine *machine, int64_t group) {
+    GroupState *state = machine_group(machine, group);
+    if (state->spread) return state->spread;
     RailEdges first_rail = {.machine = machine, .group = group};
-    Members members = {.n = units.n, .member = first_rail_member, .context = &first_rail};
-    *cached = network_ring_latency_ps(machine->cluster, &members,
-                                      members_per_node(&machine->layout, units));
-    return *cached;
+    state->spread = memory_alloc("driver.spreads", sizeof *state->spread);
+    *state->spread = spread_make(machine->cluster, layout_group_units(&machine->layout, group).n,
+                                 first_rail_member, &first_rail);
+    return state->spread;
+}
+
+void network_forget(GroupState *group) {
+    if (group->spread) spread_free(group->spread);
+    memory_free("driver.spreads", group->spread, sizeof *group->spread);
+    group->spread = NULL;
 }
 
 static CollectiveKind collective_of(const Machine *machine, OpKind kind) {
@@ -232,7 +220,7 @@ static void start_small(Machine *machine, const Meeting *meeting) {
     const NetworkSpec *network = &machine->job->network;
     int64_t n = layout_group_units(&machine->layout, meeting->group).n, rounds = 0;
     while (INT64_C(1) << rounds < n) rounds++;
-    int64_t round_ps = network->round_latency_ps + ring_latency_ps(machine, meeting->group);
+    int64_t round_ps = network->round_latency_ps + spread_of(machine, meeting->group)->latency_ps;
     Active *active = &machine_group(machine, meeting->group)->active;
     active->alone_ps = network->collective_base_ps + 2 * rounds * round_ps;
     active->start_ps = meeting->at.actual_ps;
@@ -254,16 +242,16 @@ static void start_rails(Machine *machine, int64_t group) {
 Status network_plan(const Machine *machine, int64_t group, OpKind kind, int64_t bytes,
                     CollectivePlan *plan) {
     const NetworkSpec *network = &machine->job->network;
-    Group units = layout_group_units(&machine->layout, group);
+    const Spread *spread = spread_of(machine, group);
     CollectiveSpec spec = {
         .kind = collective_of(machine, kind),
         .algorithm = network->dp_algorithm,
         .bytes = bytes,
-        .round_latency_ps = network->round_latency_ps + ring_latency_ps(machine, group),
+        .round_latency_ps = network->round_latency_ps + spread->latency_ps,
         .domain_latency_ps = cluster_spec(machine->cluster)->scale_up.latency_ps,
         .base_ps = network->collective_base_ps,
     };
-    return collective_plan(plan, &spec, units.n, members_per_node(&machine->layout, units));
+    return collective_plan(plan, &spec, &spread->domains);
 }
 
 void network_collective(Machine *machine, const Meeting *meeting) {

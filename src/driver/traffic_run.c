@@ -27,6 +27,7 @@ typedef struct TrafficRun {
     Engine *engine;
     FlowRow *row; ///< [nrows]
     int64_t nrows;
+    Spread spread; ///< of the members of a collective
     CollectivePlan plan;
     int32_t phase;
     int64_t phase_begin_ps, alone_ps;
@@ -195,17 +196,15 @@ static GpuId placed(const void *context, int64_t member) {
 
 static Status plan_collective(TrafficRun *traffic) {
     const NetworkSpec *network = &traffic->job->network;
-    int32_t per_node = cluster_spec(traffic->cluster)->gpus_per_node;
-    int32_t together = traffic->ranks < per_node ? (int32_t)traffic->ranks : per_node;
+    traffic->spread = spread_make(traffic->cluster, traffic->ranks, placed, traffic);
     CollectiveSpec spec = traffic->job->collective;
     if (traffic->job->traffic.latency_ps >= 0) { // else none at all, as for flows
-        Members members = {.n = traffic->ranks, .member = placed, .context = traffic};
         spec.round_latency_ps = network->round_latency_ps + traffic->job->traffic.latency_ps +
-                                network_ring_latency_ps(traffic->cluster, &members, together);
+                                traffic->spread.latency_ps;
         spec.domain_latency_ps = cluster_spec(traffic->cluster)->scale_up.latency_ps;
         spec.base_ps = network->collective_base_ps;
     }
-    return collective_plan(&traffic->plan, &spec, traffic->ranks, together);
+    return collective_plan(&traffic->plan, &spec, &traffic->spread.domains);
 }
 
 /// Time the busiest GPU needs for what it sends or receives, alone: what sampling intervals are cut from.
@@ -316,8 +315,8 @@ static Status record(TrafficRun *traffic, Recorder *recorder, bool last) {
 static Status load(TrafficRun *traffic, Comm *comm, const char *csv_text, int64_t *interval_ps) {
     int64_t asked = traffic->job->traffic.ranks;
     traffic->ranks = asked > 0 ? asked : cluster_ngpus(traffic->cluster);
-    TRY(placement_init(&traffic->placement, &traffic->job->placement, traffic->cluster,
-                       traffic->ranks));
+    TRY(placement_init(&traffic->placement, &traffic->job->placement,
+                       cluster_spec(traffic->cluster), traffic->ranks, 1));
     Status status = status_ok();
     if (traffic->plays)
         status = is_collective(traffic) ? plan_collective(traffic) : load_flows(traffic, csv_text);
@@ -424,6 +423,7 @@ Status traffic_play(const RunSpec *run, const Cluster *cluster, Comm *comm, cons
         traffic.ops->destroy(traffic.engine);
     }
     recorder->engine = NULL;
+    spread_free(&traffic.spread);
     memory_free("traffic.flows", traffic.row, sizeof(FlowRow) * (size_t)traffic.nrows);
     return status;
 }

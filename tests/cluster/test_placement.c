@@ -52,20 +52,24 @@ static void every_kind_is_a_bijection_with_spares(void **state) {
         for (size_t j = 0; j < 4; j++) {
             Placement placement;
             PlacementSpec spec = {.kind = PLACEMENT_CONTIGUOUS};
-            assert_int_equal(placement_init(&placement, &spec, cluster, jobs[j]).code, STATUS_OK);
+            assert_int_equal(
+                placement_init(&placement, &spec, cluster_spec(cluster), jobs[j], 1).code,
+                STATUS_OK);
             check_bijection(&placement, jobs[j], ngpus);
             for (spec.seed = 1; spec.seed <= 3; spec.seed++) {
                 spec.kind = PLACEMENT_RANDOM;
-                assert_int_equal(placement_init(&placement, &spec, cluster, jobs[j]).code,
-                                 STATUS_OK);
+                assert_int_equal(
+                    placement_init(&placement, &spec, cluster_spec(cluster), jobs[j], 1).code,
+                    STATUS_OK);
                 check_bijection(&placement, jobs[j], ngpus);
             }
             spec.kind = PLACEMENT_STRIDED;
             for (size_t s = 0; s < sizeof strides / sizeof strides[0] && strides[s] <= sizes[k];
                  s++) {
                 spec.stride = strides[s];
-                assert_int_equal(placement_init(&placement, &spec, cluster, jobs[j]).code,
-                                 STATUS_OK);
+                assert_int_equal(
+                    placement_init(&placement, &spec, cluster_spec(cluster), jobs[j], 1).code,
+                    STATUS_OK);
                 check_bijection(&placement, jobs[j], ngpus);
             }
         }
@@ -80,11 +84,11 @@ static void contiguous_and_strided_visit_nodes_in_the_stated_order(void **state)
     Cluster *cluster = machine(7);
     Placement placement;
     PlacementSpec spec = {.kind = PLACEMENT_CONTIGUOUS};
-    placement_init(&placement, &spec, cluster, 28);
+    placement_init(&placement, &spec, cluster_spec(cluster), 28, 1);
     for (int64_t job_rank = 0; job_rank < 28; job_rank++)
         assert_int_equal(placement_gpu(&placement, job_rank), job_rank);
     spec = (PlacementSpec){.kind = PLACEMENT_STRIDED, .stride = 3};
-    placement_init(&placement, &spec, cluster, 28);
+    placement_init(&placement, &spec, cluster_spec(cluster), 28, 1);
     for (int64_t k = 0; k < 7; k++)
         assert_int_equal(placement_gpu(&placement, k * GPUS_PER_NODE), strided[k] * GPUS_PER_NODE);
     cluster_destroy(cluster);
@@ -97,10 +101,10 @@ static void random_placements_of_two_seeds_differ(void **state) {
     Cluster *cluster = machine(499);
     for (uint64_t seed = 1; seed < 20; seed++) {
         Placement one, two;
-        placement_init(&one, &(PlacementSpec){.kind = PLACEMENT_RANDOM, .seed = seed}, cluster,
-                       1996);
-        placement_init(&two, &(PlacementSpec){.kind = PLACEMENT_RANDOM, .seed = seed + 1}, cluster,
-                       1996);
+        placement_init(&one, &(PlacementSpec){.kind = PLACEMENT_RANDOM, .seed = seed},
+                       cluster_spec(cluster), 1996, 1);
+        placement_init(&two, &(PlacementSpec){.kind = PLACEMENT_RANDOM, .seed = seed + 1},
+                       cluster_spec(cluster), 1996, 1);
         int32_t same = 0;
         for (int64_t k = 0; k < 499; k++)
             same += placement_gpu(&one, k * 4) == placement_gpu(&two, k * 4);
@@ -120,7 +124,7 @@ static void random_placement_is_uniform(void **state) {
     for (uint64_t seed = 0; seed < SEEDS; seed++) {
         Placement placement;
         placement_init(&placement, &(PlacementSpec){.kind = PLACEMENT_RANDOM, .seed = seed},
-                       cluster, NODES * 4);
+                       cluster_spec(cluster), NODES * 4, 1);
         NodeId last = 0;
         for (int64_t k = 0; k < NODES; k++) {
             const NodeId node = placement_gpu(&placement, k * 4) / 4;
@@ -149,15 +153,18 @@ static void impossible_placements_are_refused(void **state) {
     Cluster *cluster = machine(8);
     Placement placement;
     PlacementSpec spec = {.kind = PLACEMENT_CONTIGUOUS};
-    const Status big = placement_init(&placement, &spec, cluster, 33);
+    const Status big = placement_init(&placement, &spec, cluster_spec(cluster), 33, 1);
     assert_int_equal(big.code, STATUS_RANGE);
     assert_non_null(strstr(big.text, "33"));
     assert_non_null(strstr(big.text, "32"));
-    assert_int_equal(placement_init(&placement, &spec, cluster, 0).code, STATUS_RANGE);
+    assert_int_equal(placement_init(&placement, &spec, cluster_spec(cluster), 0, 1).code,
+                     STATUS_RANGE);
     spec = (PlacementSpec){.kind = PLACEMENT_STRIDED, .stride = 0};
-    assert_int_equal(placement_init(&placement, &spec, cluster, 8).code, STATUS_RANGE);
+    assert_int_equal(placement_init(&placement, &spec, cluster_spec(cluster), 8, 1).code,
+                     STATUS_RANGE);
     spec.stride = 9;
-    assert_int_equal(placement_init(&placement, &spec, cluster, 8).code, STATUS_RANGE);
+    assert_int_equal(placement_init(&placement, &spec, cluster_spec(cluster), 8, 1).code,
+                     STATUS_RANGE);
     cluster_destroy(cluster);
 }
 

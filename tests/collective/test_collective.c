@@ -1,5 +1,7 @@
 // Laws, for n members and B bytes, all-reduce with P = 2 passes and everything else with P = 1:
-//   each member sends and receives P (n - 1) / n B, whatever the algorithm
+//   each member sends and receives P (n - 1) / n B, whatever the algorithm; where domains differ,
+//   hierarchical asks more of some ports: then each receives that in a gather and sends it in a
+//   reduce-scatter, and an all-reduce is both, edge by edge
 //   rounds: ring P (n - 1); halving/doubling P log2 n; direct P; hierarchical P (D - 1), after
 //   P (p - 1) inside the domains
 //   a member is never behind the algebra, and ahead by less than one weight per edge and phase
@@ -15,8 +17,33 @@ static const CollectiveKind kinds[] = {COLLECTIVE_ALL_REDUCE, COLLECTIVE_REDUCE_
 
 static int64_t passes_of(CollectiveKind kind) { return kind == COLLECTIVE_ALL_REDUCE ? 2 : 1; }
 
-static CollectivePlan plan_of(CollectiveKind kind, CollectiveAlgorithm algorithm, int64_t bytes,
-                              int64_t n, int32_t per_domain) {
+/// Domains of the latest plans, which borrow them.
+enum { PLANS_KEPT = 8 };
+static Domains kept[PLANS_KEPT];
+
+static const Domains *keep(Domains domains) {
+    static int next;
+    next = (next + 1) % PLANS_KEPT;
+    domains_free(&kept[next]);
+    kept[next] = domains;
+    return &kept[next];
+}
+
+static int free_kept(void **state) {
+    (void)state;
+    for (int i = 0; i < PLANS_KEPT; i++) domains_free(&kept[i]);
+    return 0;
+}
+
+static int64_t consecutive(const void *context, int64_t i) { return i / *(const int32_t *)context; }
+
+/// The last domain may be short.
+static const Domains *domains_of(int64_t n, int32_t per_domain) {
+    return keep(domains_make(n, consecutive, &per_domain));
+}
+
+static CollectivePlan plan_over(CollectiveKind kind, CollectiveAlgorithm algorithm, int64_t bytes,
+                                const Domains *domains) {
     CollectiveSpec spec = {.kind = kind,
                            .algorithm = algorithm,
                            .bytes = bytes,
@@ -24,23 +51,30 @@ static CollectivePlan plan_of(CollectiveKind kind, CollectiveAlgorithm algorithm
                            .domain_latency_ps = 700001,
                            .base_ps = 31};
     CollectivePlan plan;
-    Status status = collective_plan(&plan, &spec, n, per_domain);
+    Status status = collective_plan(&plan, &spec, domains);
     if (status.code != STATUS_OK) fail_msg("%s", status.text);
     return plan;
 }
 
-static bool is_possible(CollectiveKind kind, CollectiveAlgorithm algorithm, int64_t n,
-                        int32_t per_domain) {
-    if (kind == COLLECTIVE_ALL_TO_ALL && algorithm != ALGORITHM_DIRECT) return false;
-    if (algorithm == ALGORITHM_HALVING_DOUBLING && (n & (n - 1))) return false;
-    return algorithm != ALGORITHM_HIERARCHICAL || per_domain >= n || n % per_domain == 0;
+static CollectivePlan plan_of(CollectiveKind kind, CollectiveAlgorithm algorithm, int64_t bytes,
+                              int64_t n, int32_t per_domain) {
+    return plan_over(kind, algorithm, bytes, domains_of(n, per_domain));
 }
 
-/// Play all edges; returns what one member sends.
-///   slack  out: sum of the weights of a member's edges over all phases
-static int64_t play_edges(const CollectivePlan *plan, int64_t *slack) {
-    int64_t sent[MEMBERS_MAX] = {0}, received[MEMBERS_MAX] = {0}, weights[MEMBERS_MAX] = {0},
-            total = 0;
+static bool is_possible(CollectiveKind kind, CollectiveAlgorithm algorithm, int64_t n) {
+    if (kind == COLLECTIVE_ALL_TO_ALL && algorithm != ALGORITHM_DIRECT) return false;
+    return algorithm != ALGORITHM_HALVING_DOUBLING || !(n & (n - 1));
+}
+
+/// What each member sends and receives by all edges, and the sum of the weights of those edges.
+typedef struct Played {
+    int64_t sent[MEMBERS_MAX], received[MEMBERS_MAX];
+    int64_t sent_weight[MEMBERS_MAX], received_weight[MEMBERS_MAX];
+} Played;
+
+static Played play_edges(const CollectivePlan *plan) {
+    Played played = {0};
+    int64_t total = 0;
     for (int32_t phase = 0; phase < plan->nphases; phase++) {
         static bool seen[MEMBERS_MAX][MEMBERS_MAX];
         memset(seen, 0, sizeof seen);
@@ -53,29 +87,36 @@ static int64_t play_edges(const CollectivePlan *plan, int64_t *slack) {
             // A pair may have an edge inside and one across only if the domain is no domain at all.
             assert_false(seen[edge.src][edge.dst]);
             seen[edge.src][edge.dst] = true;
-            sent[edge.src] += edge.weight * shape.bytes;
-            received[edge.dst] += edge.weight * shape.bytes;
-            weights[edge.src] += edge.weight;
+            played.sent[edge.src] += edge.weight * shape.bytes;
+            played.received[edge.dst] += edge.weight * shape.bytes;
+            played.sent_weight[edge.src] += edge.weight;
+            played.received_weight[edge.dst] += edge.weight;
             total += edge.weight * shape.bytes;
         }
     }
-    for (int64_t m = 0; m < plan->n; m++) {
-        assert_int_equal(sent[m], sent[0]);
-        assert_int_equal(received[m], sent[0]);
-    }
     assert_int_equal(total, collective_total_bytes(plan));
-    *slack = weights[0];
-    return sent[0];
+    return played;
 }
 
-static void check_algebra(CollectiveKind kind, CollectiveAlgorithm algorithm, int64_t bytes,
-                          int64_t n, int32_t per_domain) {
-    CollectivePlan plan = plan_of(kind, algorithm, bytes, n, per_domain);
-    int64_t slack, sent = play_edges(&plan, &slack);
-    int64_t algebra_times_n = passes_of(kind) * (n - 1) * bytes;
-    assert_true(sent * n >= algebra_times_n);
-    assert_true(sent * n < algebra_times_n + slack * n);
-    if (bytes % n == 0) assert_int_equal(sent, algebra_times_n / n);
+/// Of n members, one has moved `moved` by edges of these weights.
+static void check_member(const CollectivePlan *plan, int64_t moved, int64_t weight) {
+    int64_t n = plan->n, bytes = plan->spec.bytes;
+    int64_t algebra_times_n = passes_of(plan->spec.kind) * (n - 1) * bytes;
+    assert_true(moved * n >= algebra_times_n);
+    assert_true(moved * n < algebra_times_n + weight * n);
+    if (bytes % (n * plan->domains->least) == 0) assert_int_equal(moved, algebra_times_n / n);
+}
+
+static void check_algebra(const CollectivePlan *plan) {
+    Played played = play_edges(plan);
+    bool even = plan->domains->each > 0 || plan->spec.algorithm != ALGORITHM_HIERARCHICAL;
+    CollectiveKind kind = plan->spec.kind;
+    for (int64_t m = 0; m < plan->n; m++) {
+        if (even || kind == COLLECTIVE_REDUCE_SCATTER)
+            check_member(plan, played.sent[m], played.sent_weight[m]);
+        if (even || kind == COLLECTIVE_ALL_GATHER)
+            check_member(plan, played.received[m], played.received_weight[m]);
+    }
 }
 
 static void each_member_sends_what_the_algebra_says(void **state) {
@@ -86,16 +127,127 @@ static void each_member_sends_what_the_algebra_says(void **state) {
         for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++) {
             for (CollectiveAlgorithm algorithm = 0; algorithm < ALGORITHM_N; algorithm++) {
                 for (size_t d = 0; d < sizeof domains / sizeof domains[0]; d++) {
-                    if (!is_possible(kinds[k], algorithm, n, domains[d])) continue;
+                    if (!is_possible(kinds[k], algorithm, n)) continue;
                     for (size_t b = 0; b < sizeof bytes / sizeof bytes[0]; b++) {
-                        check_algebra(kinds[k], algorithm, bytes[b], n, domains[d]);
+                        CollectivePlan plan = plan_of(kinds[k], algorithm, bytes[b], n, domains[d]);
+                        check_algebra(&plan);
                     }
                 }
             }
         }
     }
-    check_algebra(COLLECTIVE_ALL_REDUCE, ALGORITHM_HALVING_DOUBLING, INT64_C(1) << 30, 128, 8);
-    check_algebra(COLLECTIVE_ALL_REDUCE, ALGORITHM_HIERARCHICAL, INT64_C(1) << 30, 128, 8);
+    for (int k = 0; k < 2; k++) {
+        CollectivePlan plan =
+            plan_of(COLLECTIVE_ALL_REDUCE, k ? ALGORITHM_HIERARCHICAL : ALGORITHM_HALVING_DOUBLING,
+                    INT64_C(1) << 30, 128, 8);
+        check_algebra(&plan);
+    }
+}
+
+/// Domains drawn at random, of 1 to `most` members, which follow each other or not.
+typedef struct Drawn {
+    int64_t domain[MEMBERS_MAX];
+    int64_t n;
+} Drawn;
+
+static int64_t drawn_domain(const void *context, int64_t i) {
+    return ((const Drawn *)context)->domain[i];
+}
+
+static uint64_t draw(uint64_t *state) {
+    *state = *state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return *state >> 33;
+}
+
+static Drawn draw_domains(uint64_t *state) {
+    Drawn drawn = {.n = 0};
+    int64_t ndomains = 1 + (int64_t)(draw(state) % 6), most = 1 + (int64_t)(draw(state) % 9);
+    for (int64_t d = 0; d < ndomains; d++)
+        for (int64_t p = 1 + (int64_t)(draw(state) % (uint64_t)most); p > 0; p--)
+            drawn.domain[drawn.n++] = 10 * d;
+    bool scattered = draw(state) % 2;
+    for (int64_t i = drawn.n - 1; scattered && i > 0; i--) {
+        int64_t j = (int64_t)(draw(state) % (uint64_t)(i + 1)), other = drawn.domain[j];
+        drawn.domain[j] = drawn.domain[i];
+        drawn.domain[i] = other;
+    }
+    return drawn;
+}
+
+/// An edge's bytes in one of three plans; all have the same edges.
+static int64_t edge_bytes(const CollectivePlan *plan, int64_t src, int64_t dst) {
+    Phase phase = collective_phase(plan, 0);
+    for (int64_t i = 0; i < phase.nedges; i++) {
+        PhaseEdge edge = collective_edge(plan, 0, i);
+        if (edge.src == src && edge.dst == dst) return edge.weight * phase.bytes;
+    }
+    fail_msg("no edge from %lld to %lld", (long long)src, (long long)dst);
+    return 0;
+}
+
+/// Into each domain comes just what its members do not bring, out of it goes just what it has to
+/// reduce for others, by `least` ports of equal load: nothing that is right could take less time.
+static void check_bound(const CollectivePlan *plan, const Drawn *drawn) {
+    Phase phase = collective_phase(plan, 0);
+    const Domains *domains = plan->domains;
+    bool gather = plan->spec.kind == COLLECTIVE_ALL_GATHER;
+    int64_t size[64] = {0}, across[64] = {0}, port[MEMBERS_MAX] = {0};
+    for (int64_t m = 0; m < plan->n; m++) size[drawn->domain[m]]++;
+    for (int64_t i = 0; i < phase.nedges; i++) {
+        PhaseEdge edge = collective_edge(plan, 0, i);
+        int64_t end = gather ? edge.dst : edge.src;
+        if (drawn->domain[edge.src] == drawn->domain[edge.dst]) continue;
+        across[drawn->domain[end]] += edge.weight * phase.bytes;
+        port[end] += edge.weight * phase.bytes;
+    }
+    for (int64_t m = 0; m < plan->n && domains->n > 1; m++) {
+        int64_t p = size[drawn->domain[m]];
+        assert_int_equal(across[drawn->domain[m]], plan->spec.bytes / plan->n * (plan->n - p));
+        assert_true(port[m] == 0 || port[m] * domains->least == across[drawn->domain[m]]);
+        if (p == domains->least) assert_true(port[m] > 0); // uses all it has
+    }
+}
+
+static void uneven_domains_keep_the_algebra_and_the_bound(void **state) {
+    (void)state;
+    uint64_t random = 7;
+    for (int trial = 0; trial < 400; trial++) {
+        Drawn drawn = draw_domains(&random);
+        if (drawn.n < 2) continue;
+        const Domains *domains = keep(domains_make(drawn.n, drawn_domain, &drawn));
+        int64_t bytes = drawn.n * domains->least * 1000;
+        CollectivePlan plan[3];
+        for (int k = 0; k < 3; k++) {
+            plan[k] = plan_over(kinds[k], ALGORITHM_HIERARCHICAL, bytes, domains);
+            check_algebra(&plan[k]);
+            if (kinds[k] != COLLECTIVE_ALL_REDUCE) check_bound(&plan[k], &drawn);
+        }
+        for (int64_t i = 0; i < collective_phase(&plan[0], 0).nedges; i++) {
+            PhaseEdge edge = collective_edge(&plan[0], 0, i);
+            assert_int_equal(edge_bytes(&plan[0], edge.src, edge.dst),
+                             edge_bytes(&plan[1], edge.src, edge.dst) +
+                                 edge_bytes(&plan[2], edge.src, edge.dst));
+        }
+    }
+}
+
+// Where all domains are full but the first or the last, as when a group of consecutive ranks begins
+// or ends in mid-domain, no channel leaves its rail.
+static void channels_stay_on_their_rails(void **state) {
+    (void)state;
+    for (int64_t lacking = 0; lacking < 8; lacking++)
+        for (int at_end = 0; at_end < 2; at_end++) {
+            Drawn drawn = {.n = 24 - lacking};
+            int64_t begin = at_end ? 0 : lacking;
+            for (int64_t i = 0; i < drawn.n; i++) drawn.domain[i] = (begin + i) / 8;
+            CollectivePlan plan = plan_over(COLLECTIVE_ALL_REDUCE, ALGORITHM_HIERARCHICAL, 1 << 20,
+                                            keep(domains_make(drawn.n, drawn_domain, &drawn)));
+            for (int64_t i = 0; i < collective_phase(&plan, 0).nedges; i++) {
+                PhaseEdge edge = collective_edge(&plan, 0, i);
+                if (drawn.domain[edge.src] == drawn.domain[edge.dst]) continue;
+                assert_int_equal((begin + edge.src) % 8, (begin + edge.dst) % 8);
+            }
+        }
 }
 
 static void rounds_are_those_of_the_algorithm(void **state) {
@@ -138,7 +290,7 @@ static int64_t slowest_walk_ps(const CollectivePlan *plan, int64_t hops) {
     for (int64_t hop = 0; hop < hops; hop++) {
         for (int64_t m = 0; m < plan->n; m++) {
             int64_t from = m == 0 ? plan->n - 1 : m - 1;
-            bool inside = from / plan->per_domain == m / plan->per_domain;
+            bool inside = from / plan->domains->most == m / plan->domains->most;
             next[m] = arrival[from] +
                       (inside ? plan->spec.domain_latency_ps : plan->spec.round_latency_ps);
         }
@@ -218,7 +370,7 @@ static int64_t fullest_edge_bytes(const CollectivePlan *plan, bool within) {
     int64_t most = 0;
     for (int64_t i = 0; i < phase.nedges; i++) {
         PhaseEdge edge = collective_edge(plan, 0, i);
-        bool inside = edge.src / plan->per_domain == edge.dst / plan->per_domain;
+        bool inside = edge.src / 8 == edge.dst / 8;
         if (inside == within && edge.weight * phase.bytes > most) most = edge.weight * phase.bytes;
     }
     return most;
@@ -293,7 +445,8 @@ static void one_member_has_nothing_to_do(void **state) {
 static void assert_refused(CollectiveSpec spec, int64_t n, int32_t per_domain,
                            const char *expected) {
     CollectivePlan plan;
-    Status status = collective_plan(&plan, &spec, n, per_domain);
+    Domains domains = domains_even(n / per_domain, per_domain);
+    Status status = collective_plan(&plan, &spec, &domains);
     assert_int_equal(status.code, STATUS_RANGE);
     if (!strstr(status.text, expected)) fail_msg("'%s' does not say '%s'", status.text, expected);
 }
@@ -303,7 +456,7 @@ static void impossible_collectives_are_refused(void **state) {
     CollectiveSpec spec = {.algorithm = ALGORITHM_HALVING_DOUBLING, .bytes = 8};
     assert_refused(spec, 12, 1, "a power of two of members, not 12");
     spec.algorithm = ALGORITHM_HIERARCHICAL;
-    assert_refused(spec, 12, 8, "12 members are not a multiple of 8");
+    assert_refused(spec, INT64_C(999910000000), 99991, "members are too many");
     spec.algorithm = ALGORITHM_RING;
     assert_refused(spec, 0, 1, "at least 1 member");
     spec.bytes = INT64_MAX / 4;
@@ -329,7 +482,7 @@ static void inside_a_domain_the_network_costs_nothing(void **state) {
     for (int32_t k = 0; k < COLLECTIVE_KIND_N; k++)
         for (int32_t algorithm = 0; algorithm < ALGORITHM_N; algorithm++)
             for (int64_t n = 2; n <= 8; n++) {
-                if (!is_possible(kinds[k], (CollectiveAlgorithm)algorithm, n, 8)) continue;
+                if (!is_possible(kinds[k], (CollectiveAlgorithm)algorithm, n)) continue;
                 CollectivePlan near =
                     plan_of(kinds[k], (CollectiveAlgorithm)algorithm, 1 << 20, n, 8);
                 CollectivePlan far = near;
@@ -346,6 +499,8 @@ static void inside_a_domain_the_network_costs_nothing(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_member_sends_what_the_algebra_says),
+        cmocka_unit_test(uneven_domains_keep_the_algebra_and_the_bound),
+        cmocka_unit_test(channels_stay_on_their_rails),
         cmocka_unit_test(rounds_are_those_of_the_algorithm),
         cmocka_unit_test(ring_waits_for_the_slowest_walk),
         cmocka_unit_test(doubling_gathers_all_shards),
@@ -358,5 +513,5 @@ int main(void) {
         cmocka_unit_test(bus_factors_are_those_of_nccl_tests),
         cmocka_unit_test(inside_a_domain_the_network_costs_nothing),
     };
-    return cmocka_run_group_tests_name("collective", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("collective", tests, NULL, free_kept);
 }

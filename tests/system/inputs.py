@@ -7,23 +7,25 @@ NIC_Bps, DOMAIN_Bps = 50 * 10**9, 400 * 10**9
 PARTS = {
     "ideal-nic": "kind: nic\nline_rate: 400 Gb/s\ngoodput: 50 GB/s\nlatency: 0 us\n",
     "ideal-switch": "kind: switch\nports: 4096\nport_rate: 400 Gb/s\nlatency: 0 us\ntypical_power: 1 W\n",
-    "ideal-domain": "kind: scale_up\ngpus: {slots}\nline_rate: 400 GB/s\ngoodput: 400 GB/s\nlatency: 0 us\n"
+    "ideal-domain": "kind: scale_up\ngpus: {domain}\nline_rate: 400 GB/s\ngoodput: 400 GB/s\nlatency: 0 us\n"
                     "collective_base: 0 us\n",
 }
 
 
-def ideal_cluster(folder, nodes, slots, tiers, *, routing="dmodk", wiring="plain", pxn="off", cable="0 m"):
-    """Write ideal.yaml: `tiers` lists (children, parents, lanes) from the leaves up; returns its path."""
+def ideal_cluster(folder, nodes, slots, tiers, *, routing="dmodk", wiring="plain", pxn="off", cable="0 m", domain=0,
+                  rate="400 Gb/s"):
+    """Write ideal.yaml: `tiers` lists (children, parents, lanes) from the leaves up; `domain` GPUs share a
+    scale-up domain, 0: those of a node; returns its path."""
     folder = pathlib.Path(folder)
     (folder / "hardware").mkdir(exist_ok=True)
     for name, text in PARTS.items():
-        (folder / f"hardware/{name}.yaml").write_text("schema_version: 1\n" + text.format(slots=slots))
+        (folder / f"hardware/{name}.yaml").write_text("schema_version: 1\n" + text.format(domain=domain or slots))
     lines = ["schema_version: 1", "kind: topology", f"nodes: {nodes}", "node:", "  gpu: h100-sxm", f"  gpus: {slots}",
              "  nic: ideal-nic", "  scale_up: ideal-domain", "fabric:", f"  wiring: {wiring}", f"  pxn: {pxn}",
              f"  routing: {routing}", "  tiers:"]
     for level, (children, parents, lanes) in enumerate(tiers):
         lines += [f"    - name: tier{level + 1}", "      switch: ideal-switch", f"      children: {children}",
-                  f"      parents: {parents}", f"      lanes: {lanes}", "      rate: 400 Gb/s", f"      cable: {cable}"]
+                  f"      parents: {parents}", f"      lanes: {lanes}", f"      rate: {rate}", f"      cable: {cable}"]
     path = folder / "ideal.yaml"
     path.write_text("\n".join(lines) + "\n")
     return path

@@ -1,0 +1,41 @@
+#include "driver/spread.h"
+
+#include "cluster/routing.h"
+
+typedef struct Places {
+    const Cluster *cluster;
+    GpuId (*gpu)(const void *context, int64_t i);
+    const void *context;
+} Places;
+
+static int64_t domain_of(const void *context, int64_t i) {
+    const Places *places = context;
+    return cluster_domain_of(places->cluster, places->gpu(places->context, i));
+}
+
+/// GPU of the member by whose port channel k leaves domain d.
+static GpuId port_gpu(const Places *places, const Domains *domains, int64_t d, int64_t k) {
+    int64_t member = domains_member(domains, domains_port(domains, d, k));
+    return places->gpu(places->context, member);
+}
+
+static int64_t mean_latency_ps(const Places *places, const Domains *domains) {
+    if (domains->n == 1) return 0;
+    int64_t sum_ps = 0;
+    for (int64_t d = 0; d < domains->n; d++)
+        for (int64_t k = 0; k < domains->least; k++)
+            sum_ps +=
+                routing_latency_ps(places->cluster, port_gpu(places, domains, d, k),
+                                   port_gpu(places, domains, d + 1 < domains->n ? d + 1 : 0, k));
+    return sum_ps / (domains->n * domains->least);
+}
+
+Spread spread_make(const Cluster *cluster, int64_t n, GpuId (*gpu)(const void *context, int64_t i),
+                   const void *context) {
+    Places places = {cluster, gpu, context};
+    Spread spread = {.domains = domains_make(n, domain_of, &places)};
+    spread.latency_ps = mean_latency_ps(&places, &spread.domains);
+    return spread;
+}
+
+void spread_free(Spread *spread) { domains_free(&spread->domains); }
