@@ -152,8 +152,7 @@ static int64_t window_end_ps(const Dataflow *flow) {
         end_ps = least(end_ps, from_ps + flow->width_ps);
     }
     if (end_ps < TIME_NEVER_PS && intervals->width_ps > 0)
-        end_ps =
-            least(end_ps, intervals_begin_ps(intervals, intervals_at(intervals, flow->now_ps) + 1));
+        end_ps = least(end_ps, intervals_next_ps(intervals, flow->now_ps));
     return end_ps;
 }
 

@@ -57,8 +57,7 @@ enum {
 
 void load_adder_init(LoadAdder *adder, const Cluster *cluster, int32_t hot_links) {
     int64_t npages = (cluster_nresources(cluster) + PAGE - 1) >> PAGE_BITS;
-    *adder =
-        (LoadAdder){.cluster = cluster, .span_ps = -1, .hot_links = hot_links, .npages = npages};
+    *adder = (LoadAdder){.cluster = cluster, .hot_links = hot_links, .npages = npages};
     adder->page = memory_alloc(LABEL, (size_t)npages * sizeof *adder->page);
 }
 
@@ -83,25 +82,34 @@ static int64_t most_in_bin(int bin, int64_t capacity_bytes) {
     return in;
 }
 
-static void set_bins(LoadClass *class, int64_t span_ps) {
-    class->room_bytes = (double)class->capacity_Bps * ((double)span_ps / 1e12);
-    int64_t capacity_bytes = class->room_bytes >= 1 ? (int64_t) class->room_bytes : 1;
-    class->bins_per_byte = (double)(TRACE_BINS - 1) / (double)capacity_bytes;
+static void set_bins(LoadBins *bins, int64_t capacity_Bps, int64_t span_ps) {
+    bins->room_bytes = (double)capacity_Bps * ((double)span_ps / 1e12);
+    int64_t capacity_bytes = bins->room_bytes >= 1 ? (int64_t)bins->room_bytes : 1;
+    bins->bins_per_byte = (double)(TRACE_BINS - 1) / (double)capacity_bytes;
     for (int bin = 0; bin < TRACE_BINS - 1; bin++)
-        class->bin_most_bytes[bin] = most_in_bin(bin, capacity_bytes);
-    class->bin_most_bytes[TRACE_BINS - 1] = INT64_MAX;
+        bins->most_bytes[bin] = most_in_bin(bin, capacity_bytes);
+    bins->most_bytes[TRACE_BINS - 1] = INT64_MAX;
+}
+
+/// Which of the known spans this one is; made in the place of the oldest if it is new.
+static int32_t find_span(LoadAdder *adder, int64_t span_ps) {
+    for (int32_t s = 0; s < adder->nspans; s++)
+        if (adder->span_ps[s] == span_ps) return s;
+    int32_t s = adder->nspans < LOAD_SPANS ? adder->nspans++ : (adder->span + 1) % LOAD_SPANS;
+    adder->span_ps[s] = span_ps;
+    for (int64_t i = 0; i < adder->classes.n; i++)
+        set_bins(&adder->classes.at[i].bins[s], adder->classes.at[i].capacity_Bps, span_ps);
+    return s;
 }
 
 void load_adder_into(LoadAdder *adder, LoadSum *sum) {
-    int64_t span_ps = sum->end_ps - sum->start_ps;
     for (int64_t i = 0; i < adder->classes.n; i++) {
         LoadClass *class = &adder->classes.at[i];
         class->most_bytes = 0;
         class->in = &sum->tier[class->tier][class->direction];
-        if (span_ps != adder->span_ps) set_bins(class, span_ps);
     }
     adder->sum = sum;
-    adder->span_ps = span_ps;
+    adder->span = find_span(adder, sum->end_ps - sum->start_ps);
 }
 
 static int64_t class_of(LoadAdder *adder, LinkId link) {
@@ -118,7 +126,8 @@ static int64_t class_of(LoadAdder *adder, LinkId link) {
     }
     CHECK(adder->classes.n < UINT16_MAX - PLACE_CLASS, "links of more than %lld kinds",
           (long long)adder->classes.n);
-    set_bins(&new, adder->span_ps);
+    for (int32_t s = 0; s < adder->nspans; s++)
+        set_bins(&new.bins[s], new.capacity_Bps, adder->span_ps[s]);
     new.in = &adder->sum->tier[new.tier][new.direction];
     array_push(&adder->classes, new);
     return adder->classes.n - 1;
@@ -137,34 +146,37 @@ static inline uint16_t place_of(const LoadAdder *adder, LinkId link) {
 }
 
 /// As trace_bin: the product may be off by one bin where it is nearly whole.
-static int bin_of(const LoadClass *class, int64_t bytes) {
-    if (bytes > class->bin_most_bytes[TRACE_BINS - 2]) return TRACE_BINS - 1;
-    int bin = (int)((double)bytes * class->bins_per_byte);
-    bin += bytes > class->bin_most_bytes[bin];
-    return bin + (bytes > class->bin_most_bytes[bin]);
+static int bin_of(const LoadBins *bins, int64_t bytes) {
+    if (bytes > bins->most_bytes[TRACE_BINS - 2]) return TRACE_BINS - 1;
+    int bin = (int)((double)bytes * bins->bins_per_byte);
+    bin += bytes > bins->most_bytes[bin];
+    return bin + (bytes > bins->most_bytes[bin]);
 }
 
-static void raise_most(LoadClass *class, int64_t bytes) {
+static void raise_most(LoadClass *class, double room_bytes, int64_t bytes) {
     class->most_bytes = bytes;
-    double share = class->room_bytes > 0 ? (double)bytes / class->room_bytes : 0;
+    double share = room_bytes > 0 ? (double)bytes / room_bytes : 0;
     if (share > class->in->utilisation_max) class->in->utilisation_max = share;
 }
 
 /// Add the totals of `n` links of a class, but for the hottest.
-static inline void add_totals(LoadClass *class, const LinkSample *sample, int64_t n) {
+static inline void add_totals(const LoadAdder *adder, uint16_t place, const LinkSample *sample,
+                              int64_t n) {
+    LoadClass *class = &adder->classes.at[place - PLACE_CLASS];
+    const LoadBins *bins = &class->bins[adder->span];
     TraceTierLoad *tier = class->in;
     tier->bytes += n * sample->bytes;
     tier->delay_ps += n * sample->delay_ps;
     tier->congested_ps += n * class->width * sample->congested_ps;
-    if (sample->bytes > class->most_bytes) raise_most(class, sample->bytes);
-    int bin = bin_of(class, sample->bytes);
+    if (sample->bytes > class->most_bytes) raise_most(class, bins->room_bytes, sample->bytes);
+    int bin = bin_of(bins, sample->bytes);
     if (bin > 0) tier->histogram[bin] += n * class->width;
 }
 
 static inline void add_sample(LoadAdder *adder, uint16_t place, const LinkSample *sample) {
     LoadSum *sum = adder->sum;
-    LoadClass *class = &adder->classes.at[place - PLACE_CLASS];
-    add_totals(class, sample, 1);
+    const LoadClass *class = &adder->classes.at[place - PLACE_CLASS];
+    add_totals(adder, place, sample, 1);
     HotLink link = {*sample, class->width, class->capacity_Bps};
     if (is_hot(sum, adder->hot_links, &link)) insert_hot(sum, adder->hot_links, &link);
 }
@@ -172,8 +184,8 @@ static inline void add_sample(LoadAdder *adder, uint16_t place, const LinkSample
 void load_add_alike(LoadAdder *adder, const LinkSample *each, const int32_t link[], int64_t n) {
     uint16_t place = place_of(adder, link[0]);
     if (place == PLACE_UNKNOWN) place = find_place(adder, link[0]);
-    LoadClass *class = &adder->classes.at[place - PLACE_CLASS];
-    add_totals(class, each, n);
+    const LoadClass *class = &adder->classes.at[place - PLACE_CLASS];
+    add_totals(adder, place, each, n);
     HotLink one = {*each, class->width, class->capacity_Bps};
     for (int64_t i = 0; i < n; i++) {
         one.total.link = link[i];

@@ -31,22 +31,31 @@ typedef struct LoadSum {
     HotLink hot[]; ///< [hot_links], hottest first
 } LoadSum;
 
-/// Links that differ in nothing that a sum looks at, and the bins of their histogram in the present span.
+/// Bins of the histogram of a class of links in a span.
+typedef struct LoadBins {
+    int64_t most_bytes[TRACE_BINS]; ///< of a link in each bin, ascending
+    double bins_per_byte;
+    double room_bytes; ///< what fits through one of the links in the span
+} LoadBins;
+
+/// Sums of intervals of several widths take turns.
+enum { LOAD_SPANS = 8 };
+
+/// Links that differ in nothing that a sum looks at.
 typedef struct LoadClass {
     int32_t tier, direction;
     int64_t capacity_Bps, width;
-    int64_t bin_most_bytes[TRACE_BINS]; ///< most bytes of a link in each bin, ascending
-    double bins_per_byte;
-    double room_bytes;  ///< what fits through one of them in the span
-    int64_t most_bytes; ///< of those added to the present sum
-    TraceTierLoad *in;  ///< the tier and direction in the present sum
+    LoadBins bins[LOAD_SPANS]; ///< of the spans that the adder knows
+    int64_t most_bytes;        ///< of those added to the present sum
+    TraceTierLoad *in;         ///< the tier and direction in the present sum
 } LoadClass;
 
 /// Adds links to one sum after another; set by load_adder_init, its members are load.c's.
 typedef struct LoadAdder {
     const Cluster *cluster;
     LoadSum *sum;
-    int64_t span_ps; ///< that the bins are for
+    int64_t span_ps[LOAD_SPANS]; ///< that there are bins for
+    int32_t nspans, span;        ///< how many; which one the present sum has
     int32_t hot_links;
     uint16_t **page; ///< [npages] what a link is by id, pages made on demand
     int64_t npages;
@@ -60,8 +69,8 @@ void load_adder_init(LoadAdder *adder, const Cluster *cluster, int32_t hot_links
 /// Legal for a zeroed adder, and twice.
 void load_adder_fini(LoadAdder *adder);
 /// From now on add to `sum`, borrowed: of load_sum_bytes(hot_links), zeroed but for its span, or filled by an adder
-/// before. Sums may take turns; a change to a span of the same length costs a few stores for each class (there are
-/// about ten), to another length a microsecond for each.
+/// before. Sums may take turns; a change to a span as long as one of the last few costs a few stores for each class
+/// (there are about ten), to another length a microsecond for each.
 void load_adder_into(LoadAdder *adder, LoadSum *sum);
 /// Add the totals of a link (or bundle) over the span of the present sum, once for each link and span: bin and
 /// hotness are of the total, so parts of a link's bytes must have been added up before. Order is free.

@@ -131,6 +131,7 @@ static bool owns_link(const void *context, LinkId link) {
 static void open_engine(Machine *machine, bool divided) {
     EngineSpec spec = {.control_delay_ps = machine->run->control_delay_ps,
                        .interval_ps = machine->intervals.width_ps,
+                       .intervals_most = machine->intervals.most,
                        .owns = divided ? owns_link : NULL,
                        .owner = machine};
     machine->engine = machine->ops->create(machine->cluster, &spec);
@@ -149,7 +150,8 @@ static void try_islands(Machine *machine) {
 
 void machine_open_engine(Machine *machine, int64_t interval_ps) {
     machine->ops = engine_ops_of(machine->run->engine);
-    machine->intervals.width_ps = interval_ps;
+    machine->intervals = (Intervals){.width_ps = interval_ps,
+                                     .most = intervals_bound(machine->run->trace.intervals)};
     sum_work(machine);
     quiet_prepare(machine);
     if (islands_possible(machine)) try_islands(machine);
@@ -162,8 +164,7 @@ void machine_begin_cycle(Machine *machine, int64_t now_ps, bool quiet) {
     cycle->nquiet = quiet ? cycle->nquiet + 1 : 0;
     if (machine->intervals.width_ps == 0) return;
     if (machine->cut) machine->cut(machine->collector, now_ps);
-    machine->ops->restart_intervals(machine->engine);
-    intervals_restart(&machine->intervals, now_ps);
+    machine->intervals.origin_ps = now_ps;
 }
 
 static void free_groups(Machine *machine) {

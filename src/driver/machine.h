@@ -222,7 +222,7 @@ typedef struct Machine {
     StepCount count; ///< of local units (of islands: what their own counts were gathered into)
     int32_t steps;   ///< wanted
     void (*collect)(void *context); ///< called now and then
-    /// A step is over for the network: before its sampling interval is cut short.
+    /// A step is over for the network: its sampling intervals end, also in the engine.
     void (*cut)(void *context, int64_t now_ps);
     void *collector; ///< context of both
     int64_t collect_after_ps;

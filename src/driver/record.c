@@ -48,69 +48,11 @@ static size_t sum_bytes(const Recorder *recorder) {
     return load_sum_bytes(recorder->run->trace.hot_links);
 }
 
-static LoadSum *pending_at(const Recorder *recorder, int64_t i) {
-    return (LoadSum *)((char *)recorder->pending + (size_t)i * sum_bytes(recorder));
-}
-
-static void add_pending(Recorder *recorder) {
-    size_t each = sum_bytes(recorder);
-    if (recorder->npending == recorder->pending_capacity) {
-        int64_t capacity = 2 * recorder->pending_capacity + 64;
-        recorder->pending =
-            memory_resize("record.intervals", recorder->pending,
-                          (size_t)recorder->pending_capacity * each, (size_t)capacity * each);
-        recorder->pending_capacity = capacity;
-    }
-    LoadSum *sum = pending_at(recorder, recorder->npending);
-    memset(sum, 0, each);
-    sum->start_ps =
-        intervals_begin_ps(&recorder->intervals, recorder->first_interval + recorder->npending++);
-    sum->end_ps = sum->start_ps + recorder->intervals.width_ps;
-}
-
-/// Intervals without traffic are skipped by the engine, but not in the file: what has none here may have some elsewhere.
-static void fill_pending(Recorder *recorder, int64_t intervals) {
-    while (recorder->first_interval + recorder->npending < intervals) add_pending(recorder);
-}
-
-/// This rank's sum of an interval; moves when that of a later one is asked for.
-static LoadSum *interval_sum(Recorder *recorder, int64_t index) {
-    CHECK(index >= recorder->first_interval, "interval %lld has been written", (long long)index);
-    fill_pending(recorder, index + 1);
-    return pending_at(recorder, index - recorder->first_interval);
-}
-
 void recorder_cut_interval(Recorder *recorder, int64_t now_ps) {
-    int64_t end_ps = intervals_end_ps(&recorder->intervals, now_ps);
-    if (recorder->trace) {
-        fill_pending(recorder, intervals_at(&recorder->intervals, end_ps));
-        if (recorder->npending > 0 && end_ps > now_ps)
-            pending_at(recorder, recorder->npending - 1)->end_ps = now_ps;
-    }
-    intervals_restart(&recorder->intervals, now_ps);
-}
-
-/// Add links to the sum that the adder has been given.
-static void add_samples(Recorder *recorder, JointList *joint, int64_t index,
-                        const LinkSample sample[], int64_t n) {
-    if (recorder->divided)
-        joint_add(joint, recorder->cluster, index, sample, n, &recorder->adder);
+    if (recorder->trace)
+        sampling_cut(&recorder->sampling, recorder->ops, recorder->engine, now_ps);
     else
-        load_add(&recorder->adder, sample, n);
-}
-
-/// A LinkSink of the engine's intervals.
-static void add_interval(void *context, int64_t index, const LinkSample sample[], int64_t n) {
-    Recorder *recorder = context;
-    load_adder_into(&recorder->adder, interval_sum(recorder, index));
-    add_samples(recorder, &recorder->joint, index, sample, n);
-}
-
-static void add_interval_alike(void *context, int64_t index, const LinkSample *each,
-                               const int32_t link[], int64_t n) {
-    Recorder *recorder = context;
-    load_adder_into(&recorder->adder, interval_sum(recorder, index));
-    load_add_alike(&recorder->adder, each, link, n);
+        recorder->ops->restart_intervals(recorder->engine);
 }
 
 Status recorder_open(Recorder *recorder, const RunSpec *run, const Cluster *cluster, Comm *comm,
@@ -118,8 +60,11 @@ Status recorder_open(Recorder *recorder, const RunSpec *run, const Cluster *clus
     recorder->run = run;
     recorder->cluster = cluster;
     recorder->comm = comm;
-    recorder->intervals.width_ps = interval_ps;
     load_adder_init(&recorder->adder, cluster, run->trace.hot_links);
+    sampling_init(
+        &recorder->sampling,
+        (Intervals){.width_ps = interval_ps, .most = intervals_bound(run->trace.intervals)},
+        run->trace.hot_links, &recorder->adder, recorder->divided);
     if (!run->trace.path[0]) return status_ok();
     const ClusterSpec *spec = cluster_spec(cluster);
     const JobSpec *job = &run->job[0];
@@ -159,8 +104,8 @@ Status recorder_open(Recorder *recorder, const RunSpec *run, const Cluster *clus
         .command_line = command_line,
     };
     TRY(trace_create(comm, &info, &recorder->trace));
-    recorder->ops->sample_into(recorder->engine,
-                               (LinkSink){add_interval, recorder, add_interval_alike});
+    if (!recorder->ops->sample_into(recorder->engine, sampling_sink(&recorder->sampling)))
+        recorder->sampling.intervals.width_ps = 0;
     return status_ok();
 }
 
@@ -195,41 +140,33 @@ Status recorder_static_gpus(Recorder *recorder, const Placement *placement) {
                              partition_count(&gpus, rank), place_gpu, &places);
 }
 
-/// Intervals that belong to a step: those that end by end_ps, or, for the last, begin before it.
-static int64_t count_due(Recorder *recorder, int64_t end_ps, bool last) {
-    if (last) end_ps = intervals_end_ps(&recorder->intervals, end_ps);
-    int64_t over = intervals_at(&recorder->intervals, end_ps);
-    fill_pending(recorder, over);
-    return over - recorder->first_interval;
-}
-
-/// Add what several ranks have loaded in the intervals that are due to the sums of rank 0.
-static void add_joint_intervals(Recorder *recorder, int64_t n) {
+/// Add what several ranks have loaded in the intervals of a cycle to the sums of rank 0.
+static void add_joint_intervals(Recorder *recorder, SampledCycle *cycle) {
     if (!recorder->divided) return;
     JointList total = {0};
-    joint_gather(recorder->comm, &recorder->joint, recorder->first_interval + n, &total);
+    joint_gather(recorder->comm, &cycle->joint, INT64_MAX, &total);
     for (int64_t i = 0; i < total.n; i++) {
         load_adder_into(&recorder->adder,
-                        pending_at(recorder, total.at[i].index - recorder->first_interval));
+                        sums_at(&cycle->rows, recorder->run->trace.hot_links, total.at[i].index));
         load_add_link(&recorder->adder, total.at[i].link, total.at[i].bytes, 0, 0);
     }
     array_free(&total);
+    array_free(&cycle->joint);
 }
 
-/// Merge the sums of all ranks into sums[n] of rank 0; a block of them at a time, so that what all ranks hold of them
-/// is never there at once.
+/// Merge the sums of all ranks into sums[n] of rank 0, a few at a time: messages do not grow with the settings.
 static void merge_ranks(const Recorder *recorder, LoadSum *sums, int64_t n) {
-    enum { BLOCK = 64 };
+    enum { TOGETHER = 64 };
     if (!recorder->divided) return;
     size_t each = sum_bytes(recorder);
-    for (int64_t first = 0; first < n; first += BLOCK) {
-        int64_t count = n - first < BLOCK ? n - first : BLOCK;
-        char *block = (char *)sums + (size_t)first * each;
-        Gathered all = comm_gather(recorder->comm, block, count * (int64_t)each);
+    for (int64_t first = 0; first < n; first += TOGETHER) {
+        int64_t some = n - first < TOGETHER ? n - first : TOGETHER;
+        char *into = (char *)sums + (size_t)first * each;
+        Gathered all = comm_gather(recorder->comm, into, some * (int64_t)each);
         for (int rank = 1; rank < all.nranks; rank++)
-            for (int64_t i = 0; i < count; i++)
+            for (int64_t i = 0; i < some; i++)
                 load_merge((const LoadSum *)(all.bytes + all.first[rank] + (size_t)i * each),
-                           recorder->run->trace.hot_links, (LoadSum *)(block + (size_t)i * each));
+                           recorder->run->trace.hot_links, (LoadSum *)(into + (size_t)i * each));
         gathered_free(&all);
     }
 }
@@ -238,43 +175,10 @@ static size_t hot_bytes(const Recorder *recorder, int64_t n) {
     return sizeof(TraceHotLink) * (size_t)(n * recorder->run->trace.hot_links + 1);
 }
 
-void recorder_finish_intervals(Recorder *recorder, int64_t end_ps, bool last) {
-    int64_t over_ps = end_ps;
-    if (last && recorder->intervals.width_ps > 0)
-        over_ps = intervals_end_ps(&recorder->intervals, end_ps);
-    // A window, or an end that is felt later, may have taken the engine past it.
-    if (over_ps > recorder->ops->now_ps(recorder->engine))
-        recorder->ops->advance(recorder->engine, over_ps);
-}
-
-/// Take the intervals that are due into the rows of the step.
-static void finish_rows(Recorder *recorder, int64_t end_ps, bool last) {
-    bool has_loads = recorder->divided || comm_rank(recorder->comm) == 0;
-    int64_t n = has_loads ? count_due(recorder, end_ps, last) : 0;
-    add_joint_intervals(recorder, n);
-    merge_ranks(recorder, recorder->pending, n);
-    StepRows *rows = &recorder->rows;
-    rows->nintervals = n;
-    rows->interval = memory_alloc("record.intervals", sizeof(TraceLoad) * (size_t)n);
-    rows->interval_hot = memory_alloc("record.intervals", hot_bytes(recorder, n));
-    for (int64_t i = 0; i < n; i++)
-        load_finish(recorder->cluster, pending_at(recorder, i),
-                    rows->interval_hot + i * recorder->run->trace.hot_links, &rows->interval[i]);
-    recorder->first_interval += n;
-    recorder->npending -= n;
-    memmove(recorder->pending, pending_at(recorder, n),
-            (size_t)recorder->npending * sum_bytes(recorder));
-}
-
-static void free_rows(Recorder *recorder) {
-    StepRows *rows = &recorder->rows;
-    if (rows->hot) memory_free("record.hot", rows->hot, hot_bytes(recorder, 1));
-    memory_free("record.intervals", rows->interval, sizeof(TraceLoad) * (size_t)rows->nintervals);
-    if (rows->interval_hot)
-        memory_free("record.intervals", rows->interval_hot, hot_bytes(recorder, rows->nintervals));
-    memory_free("record.collectives", rows->collective,
-                sizeof(TraceCollective) * (size_t)rows->ncollectives);
-    *rows = (StepRows){0};
+static void free_links(const Recorder *recorder, StepLinks *links) {
+    sums_free(&links->cycle.rows, recorder->run->trace.hot_links);
+    if (links->hot) memory_free("record.hot", links->hot, hot_bytes(recorder, 1));
+    *links = (StepLinks){0};
 }
 
 static void summarise_links(const TraceLoad *load, int32_t ntiers, StepSummary *summary) {
@@ -358,7 +262,11 @@ typedef struct StepSink {
 /// A LinkSink of a step: to the sum that the adder has been given.
 static void add_step(void *context, int64_t step, const LinkSample sample[], int64_t n) {
     StepSink *sink = context;
-    add_samples(sink->recorder, &sink->joint, step, sample, n);
+    Recorder *recorder = sink->recorder;
+    if (recorder->divided)
+        joint_add(&sink->joint, recorder->cluster, step, sample, n, &recorder->adder);
+    else
+        load_add(&recorder->adder, sample, n);
 }
 
 static void add_step_alike(void *context, int64_t step, const LinkSample *each,
@@ -387,73 +295,116 @@ static void step_load(Recorder *recorder, int32_t step, int64_t start_ps, int64_
     memory_free("record.step", sum, sum_bytes(recorder));
 }
 
-/// The rows of a step, to the trace.
-static Status write_rows(Recorder *recorder) {
-    if (!recorder->trace) return status_ok();
-    const StepRows *rows = &recorder->rows;
+static bool same_hot(const TraceHotLink *a, const TraceHotLink *b) {
+    bool same = a->link == b->link && a->width == b->width && a->bytes == b->bytes && a->delay_ps == b->delay_ps &&
+                a->congested_ps == b->congested_ps && a->nusers == b->nusers &&
+                memcmp(a->traffic_bytes, b->traffic_bytes, sizeof a->traffic_bytes) == 0;
+    for (int u = 0; same && u < a->nusers; u++)
+        same = a->user[u].traffic == b->user[u].traffic && a->user[u].source == b->user[u].source &&
+               a->user[u].destination == b->user[u].destination &&
+               a->user[u].bytes == b->user[u].bytes;
+    return same;
+}
+
+/// Is an interval of a cycle the same as that of another, but for when that began?
+static bool same_interval(const LoadSum *a, int64_t a_begin_ps, const LoadSum *b,
+                          int64_t b_begin_ps) {
+    return a->start_ps - a_begin_ps == b->start_ps - b_begin_ps &&
+           a->end_ps - a_begin_ps == b->end_ps - b_begin_ps && a->nhot == b->nhot &&
+           memcmp(a->tier, b->tier, sizeof a->tier) == 0 &&
+           memcmp(a->hot, b->hot, sizeof *a->hot * (size_t)a->nhot) == 0;
+}
+
+/// Can a step refer to the intervals and hot links of another?
+static bool same_links(const Recorder *recorder, const StepLinks *a, const StepLinks *b) {
+    int32_t hot_links = recorder->run->trace.hot_links;
+    if (!a->hot || a->cycle.rows.n != b->cycle.rows.n || a->load.nhot != b->load.nhot) return false;
+    for (int32_t k = 0; k < a->load.nhot; k++)
+        if (!same_hot(&a->hot[k], &b->hot[k])) return false;
+    for (int64_t i = 0; i < a->cycle.rows.n; i++)
+        if (!same_interval(sums_at(&a->cycle.rows, hot_links, i), a->cycle.begin_ps,
+                           sums_at(&b->cycle.rows, hot_links, i), b->cycle.begin_ps))
+            return false;
+    return true;
+}
+
+/// The intervals of rank 0 to the trace, a few at a time; `n` of them are over on every rank.
+static Status write_intervals(const Recorder *recorder, const LoadSums *rows, int64_t n) {
+    enum { TOGETHER = 256 };
+    const int32_t hot_links = recorder->run->trace.hot_links;
+    TraceLoad *load = memory_alloc("record.intervals", TOGETHER * sizeof *load);
+    TraceHotLink *hot = memory_alloc("record.intervals", hot_bytes(recorder, TOGETHER));
+    Status status = status_ok();
+    for (int64_t first = 0; first < n && status_is_ok(&status); first += TOGETHER) {
+        int64_t left = rows->n - first, some = left < TOGETHER ? left : TOGETHER;
+        for (int64_t i = 0; i < some; i++)
+            load_finish(recorder->cluster, sums_at(rows, hot_links, first + i), hot + i * hot_links,
+                        &load[i]);
+        status = trace_append_intervals(recorder->trace, some > 0 ? (int32_t)some : 0, load);
+    }
+    memory_free("record.intervals", hot, hot_bytes(recorder, TOGETHER));
+    memory_free("record.intervals", load, TOGETHER * sizeof *load);
+    return status;
+}
+
+/// The row of a step in /links, and of all its links if they were asked for.
+static Status write_step_links(Recorder *recorder, bool stands) {
     bool root = comm_rank(recorder->comm) == 0;
-    TRY(trace_append_intervals(recorder->trace, (int32_t)rows->nintervals, rows->interval));
-    TRY(trace_write_links(recorder->trace, root ? &rows->load : NULL));
-    return recorder->run->trace.full_links ? write_full(recorder, rows->step) : status_ok();
+    TRY(trace_write_links(recorder->trace, root ? &recorder->stands.load : NULL, stands));
+    return recorder->run->trace.full_links ? write_full(recorder, recorder->played) : status_ok();
+}
+
+/// To the trace: what is as before there stands there once.
+static Status write_links(Recorder *recorder, StepLinks *links) {
+    if (recorder_has_loads(recorder)) links->cycle = sampling_take(&recorder->sampling);
+    add_joint_intervals(recorder, &links->cycle);
+    LoadSums *rows = &links->cycle.rows;
+    int64_t n = rows->n; // of rank 0, where others do not play
+    comm_broadcast(recorder->comm, &n, sizeof n, 0);
+    recorder->cycle_begin_ps = links->cycle.begin_ps;
+    merge_ranks(recorder, rows->first, n);
+    bool stands = !same_links(recorder, &recorder->stands, links);
+    if (stands) {
+        free_links(recorder, &recorder->stands);
+        recorder->stands = *links;
+    } else {
+        free_links(recorder, links);
+    }
+    TRY(write_intervals(recorder, stands ? &recorder->stands.cycle.rows : &(LoadSums){0}, n));
+    return write_step_links(recorder, stands);
 }
 
 Status recorder_write_links(Recorder *recorder, int32_t step, int64_t start_ps, int64_t end_ps,
-                            bool last, Crossing crossing, const void *context,
-                            StepSummary *summary) {
-    StepRows *rows = &recorder->rows;
-    rows->step = step;
-    rows->hot = memory_alloc("record.hot", hot_bytes(recorder, 1));
-    step_load(recorder, step, start_ps, end_ps, rows->hot, &rows->load);
+                            Crossing crossing, const void *context, StepSummary *summary) {
+    StepLinks links = {.step = step, .hot = memory_alloc("record.hot", hot_bytes(recorder, 1))};
+    step_load(recorder, step, start_ps, end_ps, links.hot, &links.load);
     if (crossing && comm_rank(recorder->comm) == 0)
-        crossing(context, step, rows->hot, rows->load.nhot);
-    summarise_links(&rows->load, cluster_ntiers(recorder->cluster), summary);
-    if (recorder->trace) finish_rows(recorder, end_ps, last);
-    Status status = write_rows(recorder);
-    if (recorder->keeps) return status;
-    recorder->ops->step_clear(recorder->engine, step);
-    free_rows(recorder);
-    return status;
-}
-
-/// An interval in which nothing moves: the one that the end of the last step lies in.
-static Status write_idle_interval(Recorder *recorder, int64_t end_ps) {
-    int64_t over_ps = intervals_end_ps(&recorder->intervals, end_ps);
-    if (over_ps == end_ps) return status_ok();
-    LoadSum *sum = memory_alloc("record.step", sum_bytes(recorder));
-    TraceHotLink *hot = memory_alloc("record.hot", hot_bytes(recorder, 1));
-    sum->start_ps = over_ps - recorder->intervals.width_ps;
-    sum->end_ps = over_ps;
-    TraceLoad load;
-    load_finish(recorder->cluster, sum, hot, &load);
-    Status status = trace_append_intervals(recorder->trace, 1, &load);
-    memory_free("record.hot", hot, hot_bytes(recorder, 1));
-    memory_free("record.step", sum, sum_bytes(recorder));
-    return status;
-}
-
-Status recorder_repeat_links(Recorder *recorder, int64_t later_ps, int64_t end_ps, bool last,
-                             StepSummary *summary) {
-    StepRows *rows = &recorder->rows;
-    rows->load.start_ps += later_ps;
-    rows->load.end_ps += later_ps;
-    for (int64_t i = 0; i < rows->nintervals; i++) {
-        rows->interval[i].start_ps += later_ps;
-        rows->interval[i].end_ps += later_ps;
+        crossing(context, step, links.hot, links.load.nhot);
+    summarise_links(&links.load, cluster_ntiers(recorder->cluster), summary);
+    recorder->played = step;
+    Status status = status_ok();
+    if (recorder->trace) {
+        status = write_links(recorder, &links);
+    } else {
+        free_links(recorder, &recorder->stands);
+        recorder->stands = links;
     }
-    recorder->intervals.origin_ps += later_ps;
-    summarise_links(&rows->load, cluster_ntiers(recorder->cluster), summary);
-    TRY(write_rows(recorder));
-    return last && recorder->trace ? write_idle_interval(recorder, end_ps) : status_ok();
+    if (!recorder->keeps) recorder->ops->step_clear(recorder->engine, step);
+    return status;
+}
+
+Status recorder_repeat_links(Recorder *recorder, int64_t later_ps, StepSummary *summary) {
+    recorder->cycle_begin_ps += later_ps;
+    summarise_links(&recorder->stands.load, cluster_ntiers(recorder->cluster), summary);
+    return recorder->trace ? write_step_links(recorder, false) : status_ok();
 }
 
 Status recorder_close(Recorder *recorder, const char *status) {
     // A run that is refused before recorder_open has nothing to size it by.
-    if (recorder->pending)
-        memory_free("record.intervals", recorder->pending,
-                    (size_t)recorder->pending_capacity * sum_bytes(recorder));
-    recorder->pending = NULL;
-    if (recorder->run) free_rows(recorder);
-    array_free(&recorder->joint);
+    if (recorder->run) free_links(recorder, &recorder->stands);
+    sampling_fini(&recorder->sampling);
+    memory_free("record.collectives", recorder->collective,
+                sizeof(TraceCollective) * (size_t)recorder->ncollectives);
     load_adder_fini(&recorder->adder);
     return trace_close(&recorder->trace, status);
 }

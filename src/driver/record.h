@@ -1,8 +1,8 @@
 /// record.h: what the driver tells the trace, and what the final table is made of.
 ///
-/// Idea.    A recorder owns the open trace and the sampling intervals that wait for their step. The rows of an interval
-///          belong to the first step that ends after it, so that they do not depend on windows or ranks. Each rank sums
-///          the links that its transfers load; rank 0 merges the sums and writes.
+/// Idea.    A recorder owns the open trace and the sampling intervals that wait for their step (sampling.h), which do not
+///          depend on windows or ranks. Each rank sums the links that its transfers load; rank 0 merges the sums and writes.
+///          Steps whose intervals and hot links are those of the step before refer to that, whether they were played or told.
 #ifndef COLOSSIM_DRIVER_RECORD_H
 #define COLOSSIM_DRIVER_RECORD_H
 
@@ -11,8 +11,8 @@
 #include "driver/joint.h"
 #include "driver/load.h"
 #include "driver/machine.h"
+#include "driver/sampling.h"
 #include "engine/engine_ops.h"
-#include "engine/intervals.h"
 #include "trace/trace.h"
 
 /// Numbers of one step for the report; times in ps, means over GPUs of the job.
@@ -28,17 +28,14 @@ typedef struct StepSummary {
     int64_t hottest_delay_ps, hottest_width;
 } StepSummary;
 
-/// What the trace was told of a step, for the next if that is the same: rank 0 has it whole.
-typedef struct StepRows {
-    int32_t step; ///< whose totals are in the engine still
+/// The links of a step. Of the last step whose intervals and hot links stand in the file, to be compared with those that
+/// follow, or told again: rank 0 has it whole.
+typedef struct StepLinks {
+    int32_t step;
     TraceLoad load;
     TraceHotLink *hot; ///< [hot_links] that `load` borrows
-    TraceLoad *interval;
-    TraceHotLink *interval_hot; ///< [nintervals * hot_links] that these borrow
-    int64_t nintervals;
-    TraceCollective *collective;
-    int64_t ncollectives;
-} StepRows;
+    SampledCycle cycle;
+} StepLinks;
 
 typedef struct Recorder {
     const RunSpec *run;
@@ -48,19 +45,23 @@ typedef struct Recorder {
     Trace *trace;
     Comm *comm;
     LoadAdder adder;
-    Intervals intervals;
+    Sampling sampling;
     int64_t last_end_ps;
     int64_t committed; ///< steps that are in the file for good
-    LoadSum *
-        pending; ///< sums of this rank for intervals that wait for their step, one behind the other
-    int64_t npending, pending_capacity, first_interval;
-    bool divided;    ///< all ranks play, and have loads; else rank 0 alone
-    JointList joint; ///< of pending intervals
-    bool keeps;      ///< keep the rows of the step that is being written
-    StepRows rows;
+    bool divided;      ///< all ranks play, and have loads; else rank 0 alone
+    bool keeps;        ///< keep the totals of the step that is being written in the engine
+    int32_t played;    ///< the last step that was, whose totals these are
+    StepLinks stands;
+    int64_t cycle_begin_ps;      ///< of the step that is being written
+    TraceCollective *collective; ///< [ncollectives] of the last step that was played
+    int64_t ncollectives;
     ARRAY_OF(StepSummary) step;
     Footprint footprint; ///< counts, set before the engine is destroyed
 } Recorder;
+
+static inline bool recorder_has_loads(const Recorder *recorder) {
+    return recorder->divided || comm_rank(recorder->comm) == 0;
+}
 
 /// Sampling interval for a step of about estimate_ps: the 1-2-5 value nearest above estimate / intervals.
 int64_t record_interval_ps(int64_t estimate_ps, int32_t intervals);
@@ -71,21 +72,18 @@ Status recorder_open(Recorder *recorder, const RunSpec *run, const Cluster *clus
                      int64_t interval_ps, const char *command_line);
 /// Where GPUs are, and which of them work.  MPI: collective.
 Status recorder_static_gpus(Recorder *recorder, const Placement *placement);
-/// Move the engine to end_ps (`last`: to the end of the interval it is in), unless it is there.
+/// The sampling intervals end now, here and in the engine, which stands there, and those of the next step begin.
 /// MPI: local.
-void recorder_finish_intervals(Recorder *recorder, int64_t end_ps, bool last);
-/// The open sampling interval ends now, and the next begins; before the engine hears of it.  MPI: local.
 void recorder_cut_interval(Recorder *recorder, int64_t now_ps);
-/// Write the intervals that end by end_ps (`last`: that begin before it), and the links of `step`.
+/// Write the links of `step` and the intervals of the first cycle that is over (sampling.h); those of a step that is as
+/// the last that stands in the file are not written again.
 ///   crossing  may be NULL; called on rank 0 to name the users of the hot links
 ///   MPI: collective.
 typedef void (*Crossing)(const void *context, int32_t step, TraceHotLink hot[], int32_t n);
 Status recorder_write_links(Recorder *recorder, int32_t step, int64_t start_ps, int64_t end_ps,
-                            bool last, Crossing crossing, const void *context,
-                            StepSummary *summary);
-/// Write the rows that were kept (Recorder.keeps), as much later, with the summary's numbers of links.  MPI: collective.
-Status recorder_repeat_links(Recorder *recorder, int64_t later_ps, int64_t end_ps, bool last,
-                             StepSummary *summary);
+                            Crossing crossing, const void *context, StepSummary *summary);
+/// The same for a step that is the one before (Recorder.keeps), so much later.  MPI: collective.
+Status recorder_repeat_links(Recorder *recorder, int64_t later_ps, StepSummary *summary);
 /// MPI: collective.
 Status recorder_close(Recorder *recorder, const char *status);
 

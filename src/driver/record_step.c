@@ -136,12 +136,15 @@ static Status write_collectives(Recorder *recorder, Machine *machine, int32_t st
         qsort(machine->row.at, (size_t)machine->row.n, sizeof(CollectiveRow), by_start);
     int64_t n = 0;
     while (n < machine->row.n && machine->row.at[n].step <= step) n++;
-    StepRows *rows = &recorder->rows;
-    rows->ncollectives = n;
-    rows->collective = memory_alloc("record.collectives", sizeof(TraceCollective) * (size_t)n);
-    for (int64_t i = 0; i < n; i++) rows->collective[i] = describe(machine, &machine->row.at[i]);
+    memory_free("record.collectives", recorder->collective,
+                sizeof(TraceCollective) * (size_t)recorder->ncollectives);
+    recorder->ncollectives = n;
+    recorder->collective = memory_alloc("record.collectives", sizeof(TraceCollective) * (size_t)n);
+    for (int64_t i = 0; i < n; i++)
+        recorder->collective[i] = describe(machine, &machine->row.at[i]);
     Status status = status_ok();
-    if (recorder->trace) status = trace_append_collectives(recorder->trace, n, rows->collective);
+    if (recorder->trace)
+        status = trace_append_collectives(recorder->trace, n, recorder->collective);
     for (int64_t i = n; i < machine->row.n; i++) machine->row.at[i - n] = machine->row.at[i];
     machine->row.n -= n;
     return status;
@@ -149,13 +152,12 @@ static Status write_collectives(Recorder *recorder, Machine *machine, int32_t st
 
 /// Those of the step before, once more.
 static Status repeat_collectives(Recorder *recorder, int64_t later_ps) {
-    StepRows *rows = &recorder->rows;
-    for (int64_t i = 0; i < rows->ncollectives; i++) {
-        rows->collective[i].start_ps += later_ps;
-        rows->collective[i].end_ps += later_ps;
+    for (int64_t i = 0; i < recorder->ncollectives; i++) {
+        recorder->collective[i].start_ps += later_ps;
+        recorder->collective[i].end_ps += later_ps;
     }
     if (!recorder->trace) return status_ok();
-    return trace_append_collectives(recorder->trace, rows->ncollectives, rows->collective);
+    return trace_append_collectives(recorder->trace, recorder->ncollectives, recorder->collective);
 }
 
 static TraceStep summarise(const Machine *machine, const double mean[TRACE_GPU_COLUMNS],
@@ -186,7 +188,6 @@ static Status write_step(Recorder *recorder, Machine *machine, int32_t step, Ste
     bool last = step + 1 == machine->steps;
     int64_t later_ps = machine->repeat.nsteps > 0 ? machine->repeat.period_ps : 0;
     recorder->keeps = machine->repeat.period_ps > 0;
-    if (later_ps == 0) recorder_finish_intervals(recorder, summary->end_ps, last);
     if (recorder->trace) TRY(trace_begin_step(recorder->trace));
     GpuColumns columns = {.machine = machine, .step = step};
     TRY(write_gpus(recorder, &columns));
@@ -195,13 +196,18 @@ static Status write_step(Recorder *recorder, Machine *machine, int32_t step, Ste
     TraceStep trace_step = summarise(machine, mean, summary);
     if (later_ps > 0) {
         TRY(repeat_collectives(recorder, later_ps));
-        TRY(recorder_repeat_links(recorder, later_ps, summary->end_ps, last, summary));
+        TRY(recorder_repeat_links(recorder, later_ps, summary));
     } else {
         TRY(write_collectives(recorder, machine, step));
-        TRY(recorder_write_links(recorder, step, summary->start_ps, summary->end_ps, last,
+        // A job of one unit moves nothing, and has no norm to end its sampling intervals.
+        if (recorder->trace && recorder_has_loads(recorder) && recorder->sampling.over.n == 0)
+            recorder_cut_interval(recorder, summary->end_ps);
+        TRY(recorder_write_links(recorder, step, summary->start_ps, summary->end_ps,
                                  crossing_name_users, machine, summary));
     }
     if (!recorder->trace) return status_ok();
+    trace_step.links_step = recorder->stands.step;
+    trace_step.intervals_start_ps = recorder->cycle_begin_ps;
     TRY(trace_write_step(recorder->trace, machine->rank == 0 ? &trace_step : NULL));
     return trace_commit(recorder->trace, last, &recorder->committed);
 }

@@ -283,15 +283,13 @@ static Status write_flows(const TrafficRun *traffic, Recorder *recorder) {
 }
 
 /// The links of the step, played or told again.
-static Status record_links(TrafficRun *traffic, Recorder *recorder, bool last,
-                           StepSummary *summary) {
-    if (traffic->nrepeated > 0)
-        return recorder_repeat_links(recorder, traffic->later_ps, traffic->end_ps, last, summary);
+static Status record_links(TrafficRun *traffic, Recorder *recorder, StepSummary *summary) {
+    if (traffic->nrepeated > 0) return recorder_repeat_links(recorder, traffic->later_ps, summary);
     recorder->keeps = traffic->later_ps > 0;
     int64_t span_end_ps =
         traffic->end_ps > traffic->begin_ps ? traffic->end_ps : traffic->begin_ps + 1;
-    return recorder_write_links(recorder, traffic->step, traffic->begin_ps, span_end_ps, last,
-                                name_users, traffic, summary);
+    return recorder_write_links(recorder, traffic->step, traffic->begin_ps, span_end_ps, name_users,
+                                traffic, summary);
 }
 
 static Status record(TrafficRun *traffic, Recorder *recorder, bool last) {
@@ -302,11 +300,14 @@ static Status record(TrafficRun *traffic, Recorder *recorder, bool last) {
         TRY(trace_begin_step(recorder->trace));
         TRY(write_flows(traffic, recorder));
     }
-    TRY(record_links(traffic, recorder, last, &summary));
+    TRY(record_links(traffic, recorder, &summary));
     array_push(&recorder->step, summary);
     if (!recorder->trace) return status_ok();
-    TraceStep step = {
-        .start_ps = traffic->begin_ps, .end_ps = traffic->end_ps, .fingerprint = fingerprint};
+    TraceStep step = {.start_ps = traffic->begin_ps,
+                      .end_ps = traffic->end_ps,
+                      .fingerprint = fingerprint,
+                      .links_step = recorder->stands.step,
+                      .intervals_start_ps = recorder->cycle_begin_ps};
     TRY(trace_write_step(recorder->trace, comm_rank(recorder->comm) == 0 ? &step : NULL));
     return trace_commit(recorder->trace, last, NULL);
 }
@@ -333,7 +334,9 @@ static Status open_run(TrafficRun *traffic, Comm *comm, const char *csv_text,
     int64_t interval_ps = 0;
     TRY(load(traffic, comm, csv_text, &interval_ps));
     traffic->ops = engine_ops_of(run->engine);
-    EngineSpec spec = {.control_delay_ps = run->control_delay_ps, .interval_ps = interval_ps};
+    EngineSpec spec = {.control_delay_ps = run->control_delay_ps,
+                       .interval_ps = interval_ps,
+                       .intervals_most = intervals_bound(run->trace.intervals)};
     traffic->engine = traffic->ops->create(traffic->cluster, &spec);
     recorder->ops = traffic->ops;
     recorder->engine = traffic->engine;
@@ -358,9 +361,9 @@ static void repeat_step(TrafficRun *traffic) {
 
 /// A step ends an interval and begins the next.
 static void cut_interval(const TrafficRun *traffic, Recorder *recorder) {
-    recorder_finish_intervals(recorder, traffic->end_ps, false);
+    if (traffic->end_ps > traffic->ops->now_ps(traffic->engine))
+        traffic->ops->advance(traffic->engine, traffic->end_ps);
     recorder_cut_interval(recorder, traffic->end_ps);
-    traffic->ops->restart_intervals(traffic->engine);
 }
 
 /// What all ranks must know of a step.

@@ -88,7 +88,7 @@ typedef struct LinkSample {
 } LinkSample;
 
 /// Where an engine puts totals of links: batches of links that have any, each link in one batch, in no order.
-///   index   of the sampling interval, or the training step
+///   index   the sampling interval (intervals_name), or the training step
 ///   put     may be NULL: nobody wants them; must not call the engine; sample[n] is borrowed for the call
 typedef struct LinkSink {
     void (*put)(void *context, int64_t index, const LinkSample sample[], int64_t n);

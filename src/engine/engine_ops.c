@@ -32,9 +32,10 @@ static void step_links_closed(Engine *engine, int32_t step, LinkSink sink) {
 static void step_clear_closed(Engine *engine, int32_t step) {
     closed_step_clear((Closed *)engine, step);
 }
-static void no_intervals(Engine *engine, LinkSink sink) {
+static bool no_intervals(Engine *engine, LinkSink sink) {
     (void)engine;
     (void)sink;
+    return false;
 }
 static void restart_nothing(Engine *engine) { (void)engine; }
 
@@ -65,8 +66,9 @@ static void step_links_flow(Engine *engine, int32_t step, LinkSink sink) {
     flow_step_links((Flow *)engine, step, sink);
 }
 static void step_clear_flow(Engine *engine, int32_t step) { flow_step_clear((Flow *)engine, step); }
-static void sample_into_flow(Engine *engine, LinkSink sink) {
+static bool sample_into_flow(Engine *engine, LinkSink sink) {
     flow_sample_into((Flow *)engine, sink);
+    return true;
 }
 static void restart_intervals_flow(Engine *engine) { flow_restart_intervals((Flow *)engine); }
 

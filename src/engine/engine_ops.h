@@ -12,9 +12,10 @@
 ///              its alone-time;
 ///            - step totals are exact when all transfers of the step have completed, and kept until
 ///              step_clear().
-///            - sample_into() says who gets the links of sampling intervals, from inside advance()
-///              and in the order of time, none for an interval without traffic, and nothing at all
-///              if the engine has no intervals; restart_intervals() ends the open one at now_ps();
+///            - sample_into() says who gets the links of sampling intervals (intervals.h), from
+///              inside advance() and in the order of their ends, none for an interval without
+///              traffic, and nothing at all if the engine has no intervals; restart_intervals() ends
+///              the open one at now_ps();
 ///          Results depend on the transfers alone, not on the order of submission or the instants
 ///          advanced to.
 /// Limits.  No call-backs but for samples, which would fill memory until they are asked for: whoever
@@ -47,7 +48,7 @@ typedef struct EngineOps {
     Status (*alone_ps)(Engine *engine, const Transfer *transfer, int64_t *duration_ps);
     void (*step_links)(Engine *engine, int32_t step, LinkSink sink);
     void (*step_clear)(Engine *engine, int32_t step);
-    void (*sample_into)(Engine *engine, LinkSink sink);
+    bool (*sample_into)(Engine *engine, LinkSink sink); ///< false: it has no intervals
     void (*restart_intervals)(Engine *engine);
     EngineSizes (*sizes)(const Engine *engine);
 } EngineOps;

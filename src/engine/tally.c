@@ -97,16 +97,17 @@ void tally_slow_close(Tally *tally, int32_t slot, int64_t now_ps, Wide delay) {
     link->delay += delay;
 }
 
+static int64_t whole_bytes(const TallyBytes *total, int64_t slot) {
+    Wide parts = total->parts[slot];
+    return (int64_t)(total->shift >= 0 ? parts >> total->shift : parts / total->unit_bytes);
+}
+
 static LinkSample sample_slot(const Tally *tally, const Routes *routes, int64_t slot,
                               int64_t now_ps) {
     LinkSample sample = {.link = routes->link[slot]};
-    for (int64_t u = 0; u < tally->bytes.n; u++) {
-        const TallyBytes *total = &tally->bytes.at[u];
-        if (slot >= total->nslots) continue;
-        Wide parts = total->parts[slot];
-        sample.bytes +=
-            (int64_t)(total->shift >= 0 ? parts >> total->shift : parts / total->unit_bytes);
-    }
+    for (int64_t u = 0; u < tally->bytes.n; u++)
+        if (slot < tally->bytes.at[u].nslots)
+            sample.bytes += whole_bytes(&tally->bytes.at[u], slot);
     if (slot < tally->nslots && tally->slow_at[slot] > 0) {
         const SlowLink *slow = &tally->slow[tally->slow_at[slot] - 1];
         sample.delay_ps = (int64_t)(slow->delay >> PRICE_DELAY_BITS);
@@ -161,22 +162,42 @@ void tally_put(const Tally *tally, const Routes *routes, int64_t index, int64_t 
     if (n > 0) sink.put(sink.context, index, sample, n);
 }
 
-static void clear_bytes(Tally *tally) {
+/// Zero the bytes of a slot, but for less than one if that is to be carried; whole ones go to `into` if there is one.
+static bool empty_slot(Tally *tally, Tally *into, int64_t slot, bool carry) {
+    bool left = false;
+    for (int64_t u = 0; u < tally->bytes.n; u++) {
+        TallyBytes *total = &tally->bytes.at[u];
+        if (slot >= total->nslots) continue;
+        int64_t whole = whole_bytes(total, slot);
+        if (into) into->bytes.at[0].parts[slot] += whole;
+        total->parts[slot] = carry ? total->parts[slot] - (Wide)whole * total->unit_bytes : 0;
+        left = left || total->parts[slot] > 0;
+    }
+    return left;
+}
+
+static void empty_bytes(Tally *tally, Tally *into, const Routes *routes, bool carry) {
+    if (into) grow_parts(bytes_of_unit(into, 1), routes);
     for (int64_t word = 0; word < tally->nwords; word++) {
+        uint64_t left = 0;
+        if (into) into->used[word] |= tally->used[word];
         for (uint64_t bits = tally->used[word]; bits != 0;) {
             int64_t slot = next_slot(word, &bits);
-            for (int64_t u = 0; u < tally->bytes.n; u++)
-                if (slot < tally->bytes.at[u].nslots) tally->bytes.at[u].parts[slot] = 0;
+            if (empty_slot(tally, into, slot, carry)) left |= UINT64_C(1) << slot % WORD;
         }
-        tally->used[word] = 0;
+        tally->used[word] = left;
     }
 }
 
-void tally_restart(Tally *tally, int64_t now_ps) {
-    clear_bytes(tally);
+static void empty_slow(Tally *tally, Tally *into, const Routes *routes, int64_t now_ps) {
     int64_t kept = 0;
     for (int64_t i = 0; i < tally->nslow; i++) {
         SlowLink link = tally->slow[i];
+        if (into) {
+            SlowLink *sum = slow_link(into, routes, link.slot);
+            sum->delay += link.delay;
+            sum->congested_ps += link.congested_ps + (link.count > 0 ? now_ps : 0);
+        }
         tally->slow_at[link.slot] = link.count > 0 ? (int32_t)kept + 1 : 0;
         if (link.count == 0) continue;
         link.delay = 0;
@@ -185,6 +206,61 @@ void tally_restart(Tally *tally, int64_t now_ps) {
         mark(tally->used, link.slot);
     }
     tally->nslow = kept;
+}
+
+/// Zero all totals, which are added to `into` if there is one; what is slow at now_ps stays slow.
+static void empty(Tally *tally, Tally *into, const Routes *routes, int64_t now_ps, bool carry) {
+    if (into) grow_used(into, routes);
+    empty_bytes(tally, into, routes, carry);
+    empty_slow(tally, into, routes, now_ps);
+}
+
+/// Totals of what ends at a moment, on its level.
+static void put_interval(const Tally *tally, const Routes *routes, const Intervals *intervals,
+                         int32_t level, int64_t end_ps, LinkSink sink) {
+    int64_t since_ps = end_ps - intervals->origin_ps;
+    if (since_ps == 0) return;
+    int64_t number = (since_ps - 1) / intervals_width_ps(intervals, level);
+    tally_put(tally, routes, intervals_name(level, number), end_ps, sink);
+}
+
+/// Where longer intervals follow, those as long as the open one are no more; the first above has ended too.
+static void rise(LongerTallies *longer, const Intervals *intervals, int64_t now_ps) {
+    if (longer->at.n == 0 || intervals_level(intervals, now_ps + 1) == longer->level) return;
+    tally_fini(&longer->at.at[0]);
+    for (int64_t i = 1; i < longer->at.n; i++) longer->at.at[i - 1] = longer->at.at[i];
+    longer->at.n--;
+    longer->level++;
+}
+
+void longer_close(LongerTallies *longer, Tally *open, const Routes *routes,
+                  const Intervals *intervals, int64_t end_ps, LinkSink sink) {
+    int64_t since_ps = end_ps - intervals->origin_ps;
+    bool merges = intervals->most > 0 && sink.put;
+    if (longer->at.n == 0) longer->level = intervals_level(intervals, end_ps);
+    bool ends = true;
+    for (int32_t above = 0; ends; above++) {
+        int32_t level = longer->level + above;
+        if (merges && longer->at.n == above) array_push(&longer->at, (Tally){0});
+        Tally *tally = above == 0 ? open : &longer->at.at[above - 1];
+        put_interval(tally, routes, intervals, level, end_ps, sink);
+        empty(tally, merges ? &longer->at.at[above] : NULL, routes, end_ps, above == 0);
+        ends = merges && since_ps % intervals_width_ps(intervals, level + 1) == 0;
+    }
+    rise(longer, intervals, end_ps);
+}
+
+void longer_forget(LongerTallies *longer, Tally *open, const Routes *routes,
+                   const Intervals *intervals, int64_t now_ps, LinkSink sink) {
+    put_interval(open, routes, intervals, longer->level, now_ps, sink);
+    empty(open, NULL, routes, now_ps, false);
+    longer_fini(longer);
+}
+
+void longer_fini(LongerTallies *longer) {
+    for (int64_t i = 0; i < longer->at.n; i++) tally_fini(&longer->at.at[i]);
+    array_free(&longer->at);
+    longer->level = 0;
 }
 
 void tally_fini(Tally *tally) {

@@ -12,15 +12,18 @@
 ///                             1/8   the bit
 ///                               4   once any link was slow
 ///                              32   for a link that was slow in the step, or is in the interval
-///          A step and an interval together: 32 to 40 bytes, and at most 64 for each slow link.
+///          A step and an interval together: 32 to 40 bytes, and at most 64 for each slow link; as much
+///          as an interval for each longer one that it is part of: five where 400 are most.
 /// Limits.  Bytes are counted on this rank's links alone (routes_set_owner).
 ///          A link's total is rounded down once per unit_bytes in use (not at all if unit_bytes
-///          divides the bytes); delays are rounded down.
+///          divides the bytes), and what is cut is carried to the next interval: totals of intervals
+///          sum to that of a step in which they lie. Delays are rounded down.
 #ifndef COLOSSIM_ENGINE_TALLY_H
 #define COLOSSIM_ENGINE_TALLY_H
 
 #include "base/array.h"
 #include "base/wide.h"
+#include "engine/intervals.h"
 #include "engine/routes.h"
 
 /// Open while count > 0; then -(start of the open stretch) is included in congested_ps.
@@ -58,9 +61,22 @@ void tally_slow_close(Tally *tally, int32_t slot, int64_t now_ps, Wide delay);
 ///   Cost: a few ns for each link with totals, and what the sink does.
 void tally_put(const Tally *tally, const Routes *routes, int64_t index, int64_t now_ps,
                LinkSink sink);
-/// Zero all totals; what is slow at now_ps stays slow.
-void tally_restart(Tally *tally, int64_t now_ps);
 void tally_fini(Tally *tally);
+
+/// Totals of the longer sampling intervals (intervals.h) that the open one is part of: of what has ended.
+typedef struct LongerTallies {
+    int32_t level;      ///< of the open one
+    ARRAY_OF(Tally) at; ///< [levels above that], as many as have any
+} LongerTallies;
+
+/// The open interval ends at end_ps: its totals go to the sink, and to the next longer one; of which the same holds if
+/// it ends too.
+void longer_close(LongerTallies *longer, Tally *open, const Routes *routes,
+                  const Intervals *intervals, int64_t end_ps, LinkSink sink);
+/// All begins anew at now_ps: the totals of the open interval go to the sink, the longer ones are forgotten.
+void longer_forget(LongerTallies *longer, Tally *open, const Routes *routes,
+                   const Intervals *intervals, int64_t now_ps, LinkSink sink);
+void longer_fini(LongerTallies *longer);
 
 /// Tallies by step, and the slots in the order of their links.
 typedef struct StepTallies {

@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 enum {
-    TRACE_SCHEMA_VERSION = 1,
+    TRACE_SCHEMA_VERSION = 2,
     TRACE_RANK_MAX = 4,    ///< axes of a dataset
     TRACE_TIERS_MAX = 8,   ///< scale-up domain and fabric tiers
     TRACE_DIRECTIONS = 2,  ///< 0 up, 1 down
@@ -109,9 +109,13 @@ typedef enum TraceCollectiveKind {
       "Load and congestion of the links, per step: tiers, and the hottest links by name. "       \
       "Tensor-parallel traffic is priced alone on the scale-up links and is in none of this.")   \
     X(INTERVALS, "intervals", TRACE_ALWAYS, "delay_ps",                                          \
-      "Load and congestion of the links in time, per sampling interval. Intervals follow each "  \
-      "other without gaps; one ends early with the gradient norm of a training step, or with a " \
-      "repetition of traffic, and the next begins.")
+      "Load and congestion of the links in time, per sampling interval. Those of a step begin "  \
+      "behind the gradient norm of the step before (or with the repetition of traffic) and end " \
+      "with its own, behind which nothing moves: what a step moves lies in them. They follow "   \
+      "each other without gaps and are equally wide but for the last: interval_ps of the root, " \
+      "or, where a step would have more than twice the wanted number, 4, 16, 64 ... times as "   \
+      "much. A step that repeats another has none of its own: /steps/links_step. "               \
+      "The closed engine knows no time within a step, and has none.")
 
 typedef enum TraceGroup {
 #define TRACE_GROUP_ENUM(id, name, when, signal, meaning) TRACE_GROUP_##id,
@@ -206,7 +210,9 @@ typedef enum TraceFlags {
     X(STEPS_FINGERPRINT, STEPS, "fingerprint", U64, "1", PLAIN, ALWAYS, "Checksum of all completions of the step; equal on any number of MPI ranks.", TRACE_AXES1(STEP)) \
     X(STEPS_COLLECTIVES_END, STEPS, "collectives_end", I64, "1", PLAIN, IF_TRAINING, "Rows of /collectives up to the end of this step.", TRACE_AXES1(STEP)) \
     X(STEPS_FLOWS_END, STEPS, "flows_end", I64, "1", PLAIN, IF_TRAFFIC, "Rows of /flows up to the end of this step.", TRACE_AXES1(STEP)) \
-    X(STEPS_INTERVALS_END, STEPS, "intervals_end", I64, "1", PLAIN, ALWAYS, "Rows of /intervals up to the end of this step.", TRACE_AXES1(STEP)) \
+    X(STEPS_INTERVALS_END, STEPS, "intervals_end", I64, "1", PLAIN, ALWAYS, "Rows of /intervals up to the end of this step; those of a step are the ones since the step before.", TRACE_AXES1(STEP)) \
+    X(STEPS_INTERVALS_START, STEPS, "intervals_start_ps", I64, "ps", PLAIN, ALWAYS, "Start of the first interval of the step: behind all that the step before has moved (0 for the first).", TRACE_AXES1(STEP)) \
+    X(STEPS_LINKS_STEP, STEPS, "links_step", I64, "1", PLAIN, ALWAYS, "Step whose intervals and hot links are those of this one too: its own number, or that of an earlier one, which this one repeats. They stand once, in the rows of that step; times of its intervals are then later by the difference of intervals_start_ps.", TRACE_AXES1(STEP)) \
     \
     X(GPUS_NODE, GPUS, "node", I64, "1", PLAIN, ALWAYS, "Node the GPU is in.", TRACE_AXES1(GPU)) \
     X(GPUS_SLOT, GPUS, "slot", I32, "1", PLAIN, ALWAYS, "Place of the GPU in its node; also its rail.", TRACE_AXES1(GPU)) \

@@ -305,6 +305,8 @@ Status trace_write_step(Trace *trace, const TraceStep *step) {
         COLUMN(TRACE_STEPS_COLLECTIVES_END, StepRow, collectives_end),
         COLUMN(TRACE_STEPS_FLOWS_END, StepRow, flows_end),
         COLUMN(TRACE_STEPS_INTERVALS_END, StepRow, intervals_end),
+        COLUMN(TRACE_STEPS_INTERVALS_START, StepRow, step.intervals_start_ps),
+        COLUMN(TRACE_STEPS_LINKS_STEP, StepRow, step.links_step),
     };
     CHECK(trace->open, "no step is open");
     const int64_t n = slab_on_root(trace) ? 1 : 0, first = trace->step - 1;

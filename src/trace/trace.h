@@ -102,6 +102,8 @@ typedef void (*TraceGpuFill)(void *context, int column, int64_t first, int64_t n
 typedef struct TraceStep {
     int64_t start_ps, end_ps;
     uint64_t fingerprint;
+    int64_t links_step;         ///< whose intervals and hot links are those of this one too
+    int64_t intervals_start_ps; ///< when the first of its intervals begins
     /// Training only:
     int64_t working_gpus;
     double mean_duration_ps; ///< over working GPUs
@@ -197,8 +199,9 @@ Status trace_append_flows(Trace *trace, int64_t n, const TraceFlow row[]);
 ///   MPI: collective.
 Status trace_append_intervals(Trace *trace, int32_t n, const TraceLoad load[]);
 
-/// Of the open step; only rank 0's load is looked at (NULL elsewhere).   MPI: collective.
-Status trace_write_links(Trace *trace, const TraceLoad *load);
+/// Of the open step; only rank 0's load is looked at (NULL elsewhere), and its `hot`: write the hot links too; else the
+/// step has the row of "no value", as links_step says where they stand.   MPI: collective.
+Status trace_write_links(Trace *trace, const TraceLoad *load, bool hot);
 
 /// Of the open step, if asked for in TraceInfo: each rank its consecutive link ids, as trace_static_gpus.
 ///   MPI: collective; may be called several times a step by all ranks together (n = 0 is legal).

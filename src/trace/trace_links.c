@@ -114,22 +114,27 @@ static TraceTierLoad *gather_tiers(const Trace *trace, int32_t n, const TraceLoa
     return row;
 }
 
-/// Columns by tier and of hot links, for `nrows` rows of which this rank has `n` (all or none).
-static Status write_load(Trace *trace, const Column tier_column[], int ntier,
-                         const Column hot_column[], int nhot, int64_t first, int32_t nrows,
-                         int32_t n, const TraceLoad load[]) {
+/// Columns by tier, for `nrows` rows of which this rank has `n` (all or none).
+static Status write_tiers(Trace *trace, const Column column[], int ncolumns, int64_t first,
+                          int32_t nrows, int32_t n, const TraceLoad load[]) {
     const int64_t tiers = n * (int64_t)trace->info.ntiers * TRACE_DIRECTIONS;
-    const int64_t hots = n * skeleton_axis_size(&trace->info, TRACE_AXIS_HOT);
     TraceTierLoad *tier = gather_tiers(trace, n, load);
+    Status status = status_ok();
+    for (int c = 0; c < ncolumns; c++)
+        slab_keep(&status,
+                  write_packed(trace, &column[c], tier, sizeof *tier, tiers, first, nrows));
+    memory_free(LABEL, tier, (size_t)tiers * sizeof *tier);
+    return status;
+}
+
+/// Columns of hot links, likewise.
+static Status write_hot(Trace *trace, const Column column[], int ncolumns, int64_t first,
+                        int32_t nrows, int32_t n, const TraceLoad load[]) {
+    const int64_t hots = n * skeleton_axis_size(&trace->info, TRACE_AXIS_HOT);
     TraceHotLink *hot = pad_hot(trace, n, load);
     Status status = status_ok();
-    for (int c = 0; c < ntier; c++)
-        slab_keep(&status,
-                  write_packed(trace, &tier_column[c], tier, sizeof *tier, tiers, first, nrows));
-    for (int c = 0; c < nhot; c++)
-        slab_keep(&status,
-                  write_packed(trace, &hot_column[c], hot, sizeof *hot, hots, first, nrows));
-    memory_free(LABEL, tier, (size_t)tiers * sizeof *tier);
+    for (int c = 0; c < ncolumns; c++)
+        slab_keep(&status, write_packed(trace, &column[c], hot, sizeof *hot, hots, first, nrows));
     memory_free(LABEL, hot, (size_t)hots * sizeof *hot);
     return status;
 }
@@ -143,19 +148,21 @@ static Status write_users(Trace *trace, int64_t first, int32_t n, const TraceLoa
     Status status = status_ok();
     for (int c = 0; c < COUNT_OF(STEP_USER_COLUMN); c++)
         slab_keep(&status,
-                  write_packed(trace, &STEP_USER_COLUMN[c], user, sizeof *user, users, first, 1));
+                  write_packed(trace, &STEP_USER_COLUMN[c], user, sizeof *user, users, first, n));
     memory_free(LABEL, user, (size_t)users * sizeof *user);
     memory_free(LABEL, hot, (size_t)hots * sizeof *hot);
     return status;
 }
 
-Status trace_write_links(Trace *trace, const TraceLoad *load) {
+Status trace_write_links(Trace *trace, const TraceLoad *load, bool hot) {
     CHECK(trace->open, "no step is open");
-    const int32_t n = slab_on_root(trace) ? 1 : 0;
+    const int32_t n = slab_on_root(trace) ? 1 : 0, nhot = hot ? n : 0;
     const int64_t row = trace->step - 1;
-    Status status = write_load(trace, STEP_TIER_COLUMN, COUNT_OF(STEP_TIER_COLUMN), STEP_HOT_COLUMN,
-                               COUNT_OF(STEP_HOT_COLUMN), row, 1, n, load);
-    slab_keep(&status, write_users(trace, row, n, load));
+    Status status =
+        write_tiers(trace, STEP_TIER_COLUMN, COUNT_OF(STEP_TIER_COLUMN), row, n, n, load);
+    slab_keep(&status,
+              write_hot(trace, STEP_HOT_COLUMN, COUNT_OF(STEP_HOT_COLUMN), row, nhot, nhot, load));
+    slab_keep(&status, write_users(trace, row, nhot, load));
     return slab_leave(trace, status);
 }
 
@@ -175,9 +182,10 @@ Status trace_append_intervals(Trace *trace, int32_t n, const TraceLoad load[]) {
     for (int c = 0; c < COUNT_OF(time_column); c++)
         slab_keep(&status,
                   write_packed(trace, &time_column[c], load, sizeof *load, mine, first, rows));
-    slab_keep(&status, write_load(trace, INTERVAL_TIER_COLUMN, COUNT_OF(INTERVAL_TIER_COLUMN),
-                                  INTERVAL_HOT_COLUMN, COUNT_OF(INTERVAL_HOT_COLUMN), first, rows,
-                                  mine, load));
+    slab_keep(&status, write_tiers(trace, INTERVAL_TIER_COLUMN, COUNT_OF(INTERVAL_TIER_COLUMN),
+                                   first, rows, mine, load));
+    slab_keep(&status, write_hot(trace, INTERVAL_HOT_COLUMN, COUNT_OF(INTERVAL_HOT_COLUMN), first,
+                                 rows, mine, load));
     return slab_leave(trace, status);
 }
 

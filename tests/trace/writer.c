@@ -186,7 +186,7 @@ static void put_flows(Trace *trace, const Comm *comm, const Options *o, int64_t 
 static void put_links(Trace *trace, const Comm *comm, const Options *o, int64_t step) {
     TraceHotLink hot[FAKE_HOT];
     const TraceLoad load = fake_load(&o->fake, step, -1, hot);
-    expect(trace_write_links(trace, comm_rank(comm) == 0 ? &load : NULL));
+    expect(trace_write_links(trace, comm_rank(comm) == 0 ? &load : NULL, true));
     if (!o->full_links) return;
     const Share share = share_of(comm, o, fake_nlinks(&o->fake));
     int64_t *bytes = memory_alloc("test", (size_t)share.n * sizeof *bytes);
@@ -197,7 +197,9 @@ static void put_links(Trace *trace, const Comm *comm, const Options *o, int64_t 
 }
 
 static void write_step(Trace *trace, const Comm *comm, const Options *o, int64_t step) {
-    TraceStep whole = {.start_ps = fake_step_start_ps(&o->fake, step),
+    TraceStep whole = {.links_step = step,
+                       .intervals_start_ps = fake_step_start_ps(&o->fake, step),
+                       .start_ps = fake_step_start_ps(&o->fake, step),
                        .end_ps = fake_step_start_ps(&o->fake, step + 1),
                        .working_gpus = fake_working(&o->fake),
                        .tokens = 8192 * fake_working(&o->fake),

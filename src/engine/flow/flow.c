@@ -16,7 +16,8 @@ Flow *flow_create(const Cluster *cluster, const FlowSpec *spec) {
     Flow *flow = memory_alloc("flow", sizeof *flow);
     flow->cluster = cluster;
     flow->spec = *spec;
-    flow->intervals.width_ps = spec->interval_ps;
+    flow->intervals = (Intervals){.width_ps = spec->interval_ps, .most = spec->intervals_most};
+    flow->interval_end_ps = spec->interval_ps;
     if (spec->long_route_uses == 0) flow->spec.long_route_uses = LONG_ROUTE_USES;
     if (spec->review_moves == 0) flow->spec.review_moves = REVIEW_MOVES;
     routes_init(&flow->routes, cluster);

@@ -25,7 +25,8 @@
 typedef struct FlowSpec {
     int64_t control_delay_ps; ///< >= 0
     bool full_solve;          ///< oracle: solve the whole active set at every change
-    int64_t interval_ps;      ///< sampling interval of link statistics; 0: none
+    int64_t interval_ps;      ///< shortest sampling interval of link statistics; 0: none
+    int64_t intervals_most;   ///< of them, before they are merged (intervals.h); 0: any number
     bool (*owns)(const void *owner, LinkId link); ///< links of this rank; NULL: all
     const void *owner;
     /// From how many links on a route has a ceiling, and after how many moves it is reviewed (flow_ceiling.c); 0: as is
@@ -67,11 +68,13 @@ Status flow_alone_ps(Flow *flow, const Transfer *transfer, int64_t *duration_ps)
 /// flow_step_clear.
 void flow_step_links(Flow *flow, int32_t step, LinkSink sink);
 void flow_step_clear(Flow *flow, int32_t step);
-/// Who gets the per-link totals of sampling intervals, from the one on that ends next: each when
-/// flow_advance passes its end. Intervals without traffic are left out. Bytes are counted as they
-/// move, in whole bytes of progress.
+/// Who gets the per-link totals of sampling intervals by their intervals_name, from the one on that
+/// ends next: each when flow_advance passes its end, and behind it each longer one that ends there.
+/// Intervals without traffic are left out. Bytes are counted as they move, in whole bytes of
+/// progress; what is cut of a link's totals is carried to the next.
 void flow_sample_into(Flow *flow, LinkSink sink);
-/// End the open sampling interval at the time advanced to, and begin the next (intervals.h).
+/// End the open sampling interval at the time advanced to, which becomes the origin of those that
+/// follow (intervals.h); nothing is told of the longer ones.
 void flow_restart_intervals(Flow *flow);
 
 /// Hold the present levels against the definition on every link: tag of a transfer that violates

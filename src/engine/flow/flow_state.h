@@ -262,9 +262,10 @@ struct Flow {
     ARRAY_OF(LevelItem) water;
 
     StepTallies steps;
-    Tally period;
+    Tally period;         ///< of the interval that is open
+    LongerTallies longer; ///< that it is part of
     Intervals intervals;
-    int64_t period_index;            ///< of the interval that is open
+    int64_t interval_end_ps;         ///< of the open one; it began at or before now_ps
     bool period_used;                ///< it has traffic
     ARRAY_OF(int32_t) period_routes; ///< with period_bytes != 0
     LinkSink samples;

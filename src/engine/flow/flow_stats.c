@@ -5,10 +5,6 @@
 #include "base/units.h"
 #include "engine/flow/flow_state.h"
 
-static int64_t period_start_ps(const Flow *flow) {
-    return intervals_begin_ps(&flow->intervals, flow->period_index);
-}
-
 static void flush_period(Flow *flow, Route *route) {
     if (route->period_bytes == 0) return;
     tally_add_route(&flow->period, &flow->routes, route, route->period_bytes);
@@ -79,16 +75,14 @@ static void sample_running(Flow *flow, Active *f) {
     f->sampled_bytes = f->bytes - left;
 }
 
-static void close_interval(Flow *flow) {
+/// Bring the tally of the open interval up to date.
+static void sample_all(Flow *flow) {
     for (int64_t t = 0; t < flow->nactive; t++)
         if (flow->active[t].state == ACTIVE_RUNNING && flow->active[t].attached)
             sample_running(flow, &flow->active[t]);
     for (int64_t i = 0; i < flow->period_routes.n; i++)
         flush_period(flow, &flow->routes.at[flow->period_routes.at[i]]);
     array_clear(&flow->period_routes);
-    tally_put(&flow->period, &flow->routes, flow->period_index, flow->now_ps, flow->samples);
-    tally_restart(&flow->period, flow->now_ps);
-    flow->period_used = false;
 }
 
 void flow_sample_into(Flow *flow, LinkSink sink) { flow->samples = sink; }
@@ -100,26 +94,34 @@ static bool period_has_traffic(const Flow *flow) {
 
 void stats_close_intervals(Flow *flow, int64_t to_ps) {
     if (flow->spec.interval_ps == 0) return;
-    while (to_ps - period_start_ps(flow) >= flow->spec.interval_ps) {
-        flow->now_ps = period_start_ps(flow) + flow->spec.interval_ps;
-        if (period_has_traffic(flow)) {
-            close_interval(flow);
-            flow->period_index++;
-        } else {
-            flow->period_index = intervals_at(&flow->intervals, to_ps); // nothing moves before
+    while (flow->interval_end_ps <= to_ps) {
+        bool traffic = period_has_traffic(flow);
+        if (!traffic && flow->longer.at.n == 0) { // nothing moves before, or has
+            flow->interval_end_ps = intervals_next_ps(&flow->intervals, to_ps);
+            return;
         }
+        flow->now_ps = flow->interval_end_ps;
+        if (traffic) sample_all(flow);
+        longer_close(&flow->longer, &flow->period, &flow->routes, &flow->intervals, flow->now_ps,
+                     flow->samples);
+        flow->period_used = false;
+        flow->interval_end_ps = intervals_next_ps(&flow->intervals, flow->now_ps);
     }
 }
 
 void flow_restart_intervals(Flow *flow) {
     if (flow->spec.interval_ps == 0) return;
-    if (flow->now_ps > period_start_ps(flow) && period_has_traffic(flow)) close_interval(flow);
-    intervals_restart(&flow->intervals, flow->now_ps);
-    flow->period_index = flow->intervals.origin;
+    if (period_has_traffic(flow)) sample_all(flow);
+    longer_forget(&flow->longer, &flow->period, &flow->routes, &flow->intervals, flow->now_ps,
+                  flow->samples);
+    flow->period_used = false;
+    flow->intervals.origin_ps = flow->now_ps;
+    flow->interval_end_ps = intervals_next_ps(&flow->intervals, flow->now_ps);
 }
 
 void stats_fini(Flow *flow) {
     step_fini(&flow->steps);
     tally_fini(&flow->period);
+    longer_fini(&flow->longer);
     array_free(&flow->period_routes);
 }
