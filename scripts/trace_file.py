@@ -13,7 +13,7 @@ import matplotlib.pyplot as plt  # noqa: E402
 import numpy as np  # noqa: E402
 
 PS = 1e-12  # seconds
-ENDS = {"collective": "collectives_end", "flow": "flows_end", "interval": "intervals_end"}
+ENDS = {"collective": "collectives_end", "flow": "flows_end"}
 
 # Okabe and Ito's colours, which stay apart for colour-blind readers; two of Tol's beyond the eighth.
 PART_COLOUR = {
@@ -51,9 +51,21 @@ class TraceFile:
         if self.nsteps == 0:
             raise TraceError(f"{path}: no step is committed yet")
         self.attributes = dict(self.file.attrs)
+        self.read_repeats()
         self.tiers = [name.decode() for name in self.file["links/tier"][:]]
         self.training = "duration_ps" in self.file["gpus"]
         self.traffic = "flows" in self.file
+
+    def read_repeats(self):
+        """What steps have in common stands once in the file: rows of /intervals and hot links, step by step."""
+        steps = self.file["steps"]
+        self.standing = steps["links_step"][:self.nsteps]
+        first = np.concatenate([[0], steps["intervals_end"][:self.nsteps]])
+        begin = steps["intervals_start_ps"][:self.nsteps]
+        rows = [np.arange(first[r], first[r + 1]) for r in self.standing]
+        self.interval_rows = np.concatenate(rows)
+        self.interval_later = np.concatenate([np.full(len(rows[s]), begin[s] - begin[self.standing[s]])
+                                              for s in range(self.nsteps)])
 
     def axes(self, name):
         """Names of a dataset's axes."""
@@ -66,10 +78,14 @@ class TraceFile:
         return name in self.file
 
     def __getitem__(self, name):
-        """All committed values of a dataset."""
-        data, first = self.file[name], self.axes(name)[0]
+        """All committed values of a dataset; of intervals and hot links as if every step had its own."""
+        data, axes = self.file[name], self.axes(name)
+        first = axes[0]
         if first == "step":
-            return data[:self.nsteps]
+            return data[:self.nsteps][self.standing] if "hot" in axes else data[:self.nsteps]
+        if first == "interval":
+            values = data[:self.interval_rows.max(initial=-1) + 1][self.interval_rows]
+            return values + self.interval_later if name.endswith("_ps") and len(axes) == 1 else values
         if first in ENDS:
             return data[:int(self.file["steps"][ENDS[first]][self.nsteps - 1])]
         return data[()]
