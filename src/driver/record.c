@@ -296,8 +296,9 @@ static void step_load(Recorder *recorder, int32_t step, int64_t start_ps, int64_
 }
 
 static bool same_hot(const TraceHotLink *a, const TraceHotLink *b) {
-    bool same = a->link == b->link && a->width == b->width && a->bytes == b->bytes && a->delay_ps == b->delay_ps &&
-                a->congested_ps == b->congested_ps && a->nusers == b->nusers &&
+    bool same = a->link == b->link && a->width == b->width && a->bytes == b->bytes &&
+                a->delay_ps == b->delay_ps && a->congested_ps == b->congested_ps &&
+                a->nusers == b->nusers &&
                 memcmp(a->traffic_bytes, b->traffic_bytes, sizeof a->traffic_bytes) == 0;
     for (int u = 0; same && u < a->nusers; u++)
         same = a->user[u].traffic == b->user[u].traffic && a->user[u].source == b->user[u].source &&
