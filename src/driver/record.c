@@ -49,7 +49,7 @@ static size_t sum_bytes(const Recorder *recorder) {
 }
 
 void recorder_cut_interval(Recorder *recorder, int64_t now_ps) {
-    if (recorder->trace)
+    if (recorder->trace && recorder_has_loads(recorder))
         sampling_cut(&recorder->sampling, recorder->ops, recorder->engine, now_ps);
     else
         recorder->ops->restart_intervals(recorder->engine);

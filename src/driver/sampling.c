@@ -24,8 +24,11 @@ void sums_free(LoadSums *sums, int32_t hot_links) {
 
 void sampling_init(Sampling *sampling, Intervals intervals, int32_t hot_links, LoadAdder *adder,
                    bool divided) {
-    *sampling = (Sampling){
-        .intervals = intervals, .hot_links = hot_links, .until_ps = INT64_MAX, .adder = adder, .divided = divided};
+    *sampling = (Sampling){.intervals = intervals,
+                           .hot_links = hot_links,
+                           .until_ps = INT64_MAX,
+                           .adder = adder,
+                           .divided = divided};
 }
 
 /// Drop what can no longer become rows.
