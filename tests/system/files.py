@@ -16,7 +16,7 @@ import time
 
 import h5py
 
-from emulator import JOBS, TOPOLOGIES, Emulator, attribute, claim, own_words
+from emulator import JOBS, TOPOLOGIES, Emulator, attribute, claim, kill_all, own_words
 
 LAPTOP, DDP, RING = TOPOLOGIES / "laptop-16.yaml", JOBS / "ddp-small.yaml", JOBS / "traffic-ring.yaml"
 ENDLESS = ("--steps", 1000000, "--set", "trace.intervals=2", "--set", "trace.hot_links=1")
@@ -97,6 +97,16 @@ def replaced(emulator):
         claim(done.returncode in (1, 2), f"a run that fails before its first step: {done.returncode} {done.stderr}")
         claim(path.read_bytes() == whole, "leaves the old file")
     claim(left(here) == ["a.h5", "link.h5"], f"nothing else is left: {left(here)}")
+    # In the middle of a long first step.
+    process = emulator.start("run", TOPOLOGIES / "meta-24k-roce.yaml", JOBS / "traffic-permutation.yaml", "--output", path,
+                             ranks=0)
+    while not (here / ".a.h5.part").exists() and path.read_bytes() == whole and process.poll() is None:
+        time.sleep(0.02)
+    time.sleep(0.5)
+    claim(process.poll() is None, "the step is long")
+    claim(path.read_bytes() == whole, "a run that has no step yet leaves the old file")
+    kill_all(process)
+    claim(path.read_bytes() == whole, "also when it is killed")
 
 
 def locked(emulator):
