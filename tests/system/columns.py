@@ -1,0 +1,165 @@
+#!/usr/bin/python3
+"""columns.py MPIEXEC COLOSSIM CASE: every column means what its description says, recomputed from the others.
+
+`training`, `traffic`: on a small job with noise and full rows of links, each derived column of /steps, /gpus, /collectives,
+/flows, /links and /intervals follows from those it is made of. `ecmp`: the slowest and mean goodput of a pod whose NICs all
+cross its spines, as README's table has them.
+"""
+
+import re
+import sys
+import tempfile
+
+import h5py
+import numpy as np
+
+from emulator import JOBS, ROOT, TOPOLOGIES, Emulator, claim
+
+LAPTOP = TOPOLOGIES / "laptop-16.yaml"
+PS = 1e-12
+
+
+def close(found, wanted, text):
+    claim(np.allclose(found, wanted, rtol=1e-12, atol=0, equal_nan=True), f"{text}: {found}, from the others {wanted}")
+
+
+def same(found, wanted, text):
+    claim(np.array_equal(found, wanted), f"{text}: {found}, from the others {wanted}")
+
+
+def parts_of(steps):
+    """Names of the parts: columns of /gpus by step that are no duration."""
+    return [name for name in steps if name.endswith("_ps") and name not in
+            ("start_ps", "end_ps", "duration_ps", "gpu_duration_ps", "intervals_start_ps")]
+
+
+def steps(file):
+    s = {name: data[()] for name, data in file["steps"].items()}
+    same(s["duration_ps"], s["end_ps"] - s["start_ps"], "duration_ps")
+    same(s["start_ps"], [0, *s["end_ps"][:-1]], "start_ps")
+    for name in "collectives", "flows":
+        if name in file:
+            owner = file[f"{name}/step"][()]
+            same(s[f"{name}_end"], [np.count_nonzero(owner <= step) for step in s["step"]], f"{name}_end")
+    return s
+
+
+def gpus(file, s):
+    g = {name: data[()] for name, data in file["gpus"].items()}
+    per_node = int(file.attrs["gpus_per_node"])
+    same(g["node"], g["gpu"] // per_node, "node")
+    same(g["slot"], g["gpu"] % per_node, "slot")
+    busy = g["job"] >= 0
+    same(np.sort(g["job_rank"][busy]), np.arange(busy.sum()), "job_rank: each once")
+    if "tp" not in g:
+        return
+    same(s["gpus_in_job"], [busy.sum()] * len(s["step"]), "gpus_in_job")
+    names = parts_of(s)
+    same(sum(g[name][:, busy] for name in names), g["duration_ps"][:, busy], "parts of a GPU's step")
+    for name in [*names, "duration_ps"]:
+        close(s["gpu_duration_ps" if name == "duration_ps" else name], g[name][:, busy].mean(axis=1), f"mean {name}")
+    same(s["end_ps"], g["duration_ps"][:, busy].cumsum(axis=0).max(axis=1), "end_ps: the last GPU's")
+    tp, dp = g["tp"].max() + 1, g["dp"].max() + 1
+    same(g["job_rank"][busy], (g["tp"] + tp * (g["dp"] + dp * g["pp"]))[busy], "tp, dp, pp of a job rank")
+    gpu_s = s["duration_ps"] * PS * s["gpus_in_job"]
+    for kind in "full", "causal":
+        close(s[f"mfu_{kind}"], s[f"model_flop_{kind}"] / (gpu_s * s["peak_flop_per_s"]), f"mfu_{kind}")
+    close(s["tokens_per_s_gpu"], s["tokens"] / gpu_s, "tokens_per_s_gpu")
+
+
+def collectives(file):
+    c = {name: data[()] for name, data in file["collectives"].items()}
+    n, kinds = c["group_size"].astype(float), file["collectives/kind"].attrs["flag_meanings"].split()
+    factor = (n - 1) / n * np.where(c["kind"] == kinds.index("all_reduce"), 2, 1)
+    close(c["bus_Bps"], c["bytes"] * factor / ((c["end_ps"] - c["start_ps"]) * PS), "bus_Bps")
+    claim((np.lexsort((c["start_ps"], c["step"])) == np.arange(len(n))).all(), "collectives are ordered by step, then start")
+    claim((c["slowdown"] >= 1 - 1e-12).all(), "no collective is faster than alone")
+
+
+def links(file, s):
+    x = {name: data[()] for name, data in file["links"].items()}
+    first, count, seconds = x["first_link"], x["links"], s["duration_ps"] * PS
+    for tier, n in enumerate(count):
+        for direction in 0, 1:
+            where = f"tier {tier}, direction {direction}"
+            each = x["link_bytes"][:, first[tier, direction]:first[tier, direction] + n]
+            room = x["capacity_Bps"][tier] * seconds[:, None]
+            same(x["bytes"][:, tier, direction], each.sum(axis=1), f"bytes of {where}")
+            close(x["utilisation_mean"][:, tier, direction], each.sum(axis=1) / (n * room[:, 0]), f"mean of {where}")
+            close(x["utilisation_max"][:, tier, direction], (each / room).max(axis=1), f"most of {where}")
+            bins = np.minimum(np.ceil(20 * (each / np.floor(room))), 20).astype(int)
+            same(x["histogram"][:, tier, direction], [np.bincount(row, minlength=21) for row in bins], f"bins of {where}")
+    for step, owner in enumerate(s["links_step"]):
+        there = x["hot_link"][step] >= 0
+        claim(there.any() == (owner == step), f"step {step} has hot links of its own, or refers to others")
+        hot, tier, direction = (x[f"hot_{name}"][step][there] for name in ("link", "tier", "direction"))
+        claim(((hot >= first[tier, direction]) & (hot < first[tier, direction] + count[tier])).all(), "tier of hot links")
+        same(x["hot_bytes"][step][there], x["link_bytes"][step][hot], "hot_bytes")
+        close(x["hot_utilisation"][step][there], x["hot_bytes"][step][there] / (x["capacity_Bps"][tier] * seconds[step]),
+              "hot_utilisation")
+        order = np.lexsort((hot, -x["hot_utilisation"][step][there], -x["hot_delay_ps"][step][there]))
+        same(order, np.arange(len(hot)), "hot links: most delay, then highest utilisation, then least id")
+        users = x["user_bytes"][step][there]
+        claim((np.diff(np.maximum(users, 0), axis=1) <= 0).all(), "users of a hot link: most bytes first")
+        claim((np.maximum(users, 0).sum(axis=1) <= x["hot_bytes"][step][there] * (1 + 1e-6) + 8).all(), "users' bytes")
+
+
+def intervals(file, s):
+    v, x = {name: data[()] for name, data in file["intervals"].items()}, file["links"]
+    claim((v["histogram"].sum(axis=3) == x["links"][()][:, None]).all(), "each link is in one bin of an interval")
+    begin = np.concatenate([[0], s["intervals_end"]])
+    for step, owner in enumerate(s["links_step"]):
+        rows = slice(begin[owner], begin[owner + 1])
+        same(v["bytes"][rows].sum(axis=0), x["bytes"][step], f"intervals of step {step}")
+        gap = x["delay_ps"][step] - v["delay_ps"][rows].sum(axis=0)
+        claim((abs(gap) <= (rows.stop - rows.start) * x["links"][()][:, None]).all(), f"delays of step {step}: {gap}")
+        same(v["congested_ps"][rows].sum(axis=0), x["congested_ps"][step], f"congested time of step {step}")
+
+
+def training(emulator):
+    for settings in {"noise": "on"}, {"noise": "off"}, {"parallel__pp": 4, "parallel__zero": 1, "parallel__dp": 4}:
+        path = emulator.trace(LAPTOP, JOBS / "ddp-small.yaml", "--steps", 3, trace__full_links="on", fabric__routing="ecmp",
+                              **settings)
+        with h5py.File(path) as file:
+            s = steps(file)
+            gpus(file, s)
+            collectives(file)
+            links(file, s)
+            intervals(file, s)
+
+
+def traffic(emulator):
+    settings = {"trace__full_links": "on", "fabric__routing": "ecmp", "traffic__bytes": "7654321 B"}
+    job = JOBS / "traffic-permutation.yaml"
+    path = emulator.trace(LAPTOP, job, "--steps", 3, **settings)
+    bound = emulator.trace(LAPTOP, job, "--steps", 3, name="bound", engine__kind="closed", **settings)
+    with h5py.File(path) as file, h5py.File(bound) as alone:
+        s = steps(file)
+        gpus(file, s)
+        links(file, s)
+        intervals(file, s)
+        took = [other["flows/end_ps"][()] - other["flows/start_ps"][()] for other in (file, alone)]
+        close(file["flows/slowdown"][()], took[0] / took[1], "slowdown")
+
+
+def ecmp(emulator):
+    row = re.search(r"^\| ECMP, 1 queue pair[^|]*\| ([\d.]+)[^|]*\| ([\d.]+)", (ROOT / "README.md").read_text(), re.M | re.I)
+    claim(row, "README has the row of ECMP with one queue pair")
+    path = emulator.trace(TOPOLOGIES / "colossus-100k.yaml", JOBS / "traffic-shift.yaml", traffic__ranks=4096,
+                          fabric__routing="ecmp", traffic__queue_pairs=1)
+    with h5py.File(path) as file:
+        f = {name: data[()] for name, data in file["flows"].items()}
+    rate = f["bytes"] / ((f["end_ps"] - f["start_ps"]) * PS) / 1e9
+    found = rate.mean(), rate.min()
+    for value, text in zip(found, row.groups()):
+        digits = len(text.partition(".")[2])
+        claim(f"{value:.{digits}f}" == text, f"README's pod: {text} GB/s, found {value}")
+
+
+def main():
+    mpiexec, colossim, case = sys.argv[1:]
+    with tempfile.TemporaryDirectory() as folder:
+        {"training": training, "traffic": traffic, "ecmp": ecmp}[case](Emulator(mpiexec, colossim, folder))
+
+
+main()
