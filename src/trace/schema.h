@@ -249,7 +249,7 @@ typedef enum TraceFlags {
     X(LINKS_FIRST, LINKS, "first_link", I64, "1", PLAIN, ALWAYS, "Id of the first link; ids of a tier and direction are consecutive.", TRACE_AXES2(TIER, DIRECTION)) \
     X(LINKS_BYTES, LINKS, "bytes", I64, "B", PLAIN, ALWAYS, "Bytes carried by all links of the tier and direction.", TRACE_AXES3(STEP, TIER, DIRECTION)) \
     X(LINKS_DELAY, LINKS, "delay_ps", I64, "ps", PLAIN, ALWAYS, "What transfers lost in time (actual less alone), each while a link here was what bound it: over all tiers and directions, the sum over all transfers.", TRACE_AXES3(STEP, TIER, DIRECTION)) \
-    X(LINKS_CONGESTED, LINKS, "congested_ps", I64, "ps", PLAIN, ALWAYS, "Time a link was what bound a transfer below its rate alone, summed over links; those of a bundle are at once.", TRACE_AXES3(STEP, TIER, DIRECTION)) \
+    X(LINKS_CONGESTED, LINKS, "congested_ps", I64, "ps", PLAIN, ALWAYS, "Time a link was what bound a transfer below its rate alone, summed over links; a bundle counts as all of its links.", TRACE_AXES3(STEP, TIER, DIRECTION)) \
     X(LINKS_MEAN, LINKS, "utilisation_mean", F64, "1", PLAIN, ALWAYS, "bytes / (links * capacity * duration).", TRACE_AXES3(STEP, TIER, DIRECTION)) \
     X(LINKS_MAX, LINKS, "utilisation_max", F64, "1", PLAIN, ALWAYS, "Of the busiest link over the whole step.", TRACE_AXES3(STEP, TIER, DIRECTION)) \
     X(LINKS_HISTOGRAM, LINKS, "histogram", I64, "1", PLAIN, ALWAYS, "Links per bin of utilisation over the whole step.", TRACE_AXES4(STEP, TIER, DIRECTION, BIN)) \
