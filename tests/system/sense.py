@@ -129,7 +129,16 @@ def ports(emulator):
     claim(tiers(path) == ["scale-up", "tier1"], "the port of a NIC that has one is the NIC")
 
 
-CASES = {case.__name__: case for case in (replicas, shipped, domains, uneven, tensors, ports)}
+def scaling(emulator):
+    """Weak scaling, 8,192 to 99,840 GPUs: with more replicas of equal work a step is never shorter. Buckets are held: by
+    Megatron's rule they grow with the replicas, and fewer of them cost less than more replicas do."""
+    steps = [step_s(alone(emulator, TOPOLOGIES / "colossus-100k.yaml", JOBS / "llama3.1-405b-colossus.yaml", "--steps", 2,
+                          parallel__dp=dp, parallel__global_batch="auto", noise__enabled="off",
+                          training__bucket_parameters=100_000_000)) for dp in (64, 400, 780)]
+    claim(steps == sorted(steps), f"64, 400 and 780 replicas: {steps}")
+
+
+CASES = {case.__name__: case for case in (replicas, shipped, domains, uneven, tensors, ports, scaling)}
 
 
 def main():
