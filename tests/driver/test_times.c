@@ -113,12 +113,32 @@ static void gradients_and_parameters_travel_as_the_algebra_says(void **state) {
     small_run_fini(&run);
 }
 
+// While a bucket is reduced, compute loses share s of the time that takes; reductions here are shorter than the part of the
+// backward pass beside them, so that nobody waits for them and all of it is lost.
+static void compute_beside_a_collective_loses_its_share(void **state) {
+    (void)state;
+    RunSpec run;
+    pipeline_init(&run, 1, 8);
+    run.job[0].parallel.zero = 0;
+    run.job[0].training.bucket_parameters = 1000000;
+    int64_t lost_ps[3];
+    for (int tenths = 0; tenths < 3; tenths++) {
+        run.cluster.gpu.network_processor_share = tenths / 10.0;
+        lost_ps[tenths] = first_unit_ps(&run, TRACE_PART_SHARING);
+    }
+    const int64_t tensor_ps = lost_ps[0]; // what tensor-parallel communication takes
+    assert_true(lost_ps[1] - tensor_ps > 10 * PS_PER_US);
+    assert_close((double)(lost_ps[2] - tensor_ps) / (double)(lost_ps[1] - tensor_ps), 2, 0.01);
+    small_run_fini(&run);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_lone_microbatch_pays_every_hand_over),
         cmocka_unit_test(a_hand_over_carries_the_activations_once),
         cmocka_unit_test(the_norm_climbs_a_tree_and_comes_down),
         cmocka_unit_test(gradients_and_parameters_travel_as_the_algebra_says),
+        cmocka_unit_test(compute_beside_a_collective_loses_its_share),
     };
     return cmocka_run_group_tests_name("times", tests, NULL, NULL);
 }
