@@ -18,7 +18,7 @@ enum {
     OPTION_SEED,
     OPTION_PROGRESS,
     OPTION_MEMORY,
-    OPTION_EVENT_BY_EVENT,
+    OPTION_PLAYER,
     OPTION_EVERY_STEP,
     OPTION_HELP
 };
@@ -30,7 +30,7 @@ static const struct option OPTIONS[] = {
     {"seed", required_argument, NULL, OPTION_SEED},
     {"progress", required_argument, NULL, OPTION_PROGRESS},
     {"memory", no_argument, NULL, OPTION_MEMORY},
-    {"event-by-event", no_argument, NULL, OPTION_EVENT_BY_EVENT},
+    {"player", required_argument, NULL, OPTION_PLAYER},
     {"every-step", no_argument, NULL, OPTION_EVERY_STEP},
     {"help", no_argument, NULL, OPTION_HELP},
     {0},
@@ -52,7 +52,10 @@ void cli_print_help(void) {
         "  --progress lines|none\n"
         "  --memory             bytes by purpose, and per GPU, link and transfer, at the end of a "
         "run\n"
-        "  --event-by-event     do not play replicas apart (same results, slower)\n"
+        "  --player auto|event|island   one moment after the other, or replicas apart, each ahead "
+        "of "
+        "the others\n"
+        "                       (same results; auto: what costs less)\n"
         "  --every-step         play also steps that cannot differ from the one before (same "
         "results, slower)\n\n"
         "exit codes: 0 done, 1 the run failed, 2 wrong usage or input, 3 output failed, 4 stopped "
@@ -110,7 +113,16 @@ static int take_option(CommandLine *line, int option, const char *word) {
             return optarg[0] ? 0 : usage("--output wants a file or none%s", "");
         case OPTION_SEED: add_set(line, "seed", optarg); return 0;
         case OPTION_MEMORY: line->memory = true; return 0;
-        case OPTION_EVENT_BY_EVENT: line->event_by_event = true; return 0;
+        case OPTION_PLAYER:
+            if (strcmp(optarg, "auto") == 0)
+                line->player = PLAYER_BY_COST;
+            else if (strcmp(optarg, "event") == 0)
+                line->player = PLAYER_EVENT;
+            else if (strcmp(optarg, "island") == 0)
+                line->player = PLAYER_ISLAND;
+            else
+                return usage("--player is auto, event or island, not '%s'", optarg);
+            return 0;
         case OPTION_EVERY_STEP: line->every_step = true; return 0;
         case OPTION_HELP: line->command = COMMAND_HELP; return 0;
         case OPTION_PROGRESS:

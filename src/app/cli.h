@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "driver/run_spec.h"
+
 typedef enum Command {
     COMMAND_HELP,
     COMMAND_VERSION,
@@ -31,11 +33,11 @@ typedef struct CommandLine {
     int nshorthand;
     Progress progress;
     bool memory;
-    bool event_by_event; ///< no islands (driver/island.h)
-    bool every_step;     ///< no repeated steps (driver/repeat.h)
-    int error;           ///< exit code of a line that was not understood, or 0
-    char joined[2048];   ///< the whole line, for the trace
-    uint64_t checksum;   ///< of all words but the first, which may spell the program differently
+    PlayerChoice player;
+    bool every_step;   ///< no repeated steps (player/repeat.h)
+    int error;         ///< exit code of a line that was not understood, or 0
+    char joined[2048]; ///< the whole line, for the trace
+    uint64_t checksum; ///< of all words but the first, which may spell the program differently
 } CommandLine;
 
 /// Understand argv; prints usage errors.

@@ -12,8 +12,8 @@
 #include "base/memory.h"
 #include "build_info.h"
 #include "config/run_file.h"
-#include "driver/driver.h"
 #include "par/comm.h"
+#include "player/run.h"
 #include "trace/trace.h"
 
 /// End after the current step; impatient: the next SIGINT or SIGTERM does not wait for it.
@@ -101,7 +101,7 @@ static Status set_output(const char *output, TraceSpec *trace) {
 
 static Status play(const CommandLine *line, Comm *comm, RunSpec *spec) {
     TRY(set_output(line->output, &spec->trace));
-    if (line->event_by_event) spec->dataflow = false;
+    spec->player = line->player;
     if (line->every_step) spec->repeat = false;
     bool root = comm_rank(comm) == 0;
     DriverOptions options = {

@@ -173,7 +173,6 @@ static void fill_spec(Load *load, RunSpec *spec) {
     for (int32_t i = 0; i < spec->njobs; i++) spec->job[i] = load->files.job[i].file->job;
     spec->engine = first->engine.kind;
     spec->control_delay_ps = first->engine.control_delay_ps;
-    spec->dataflow = true;
     spec->repeat = true;
     spec->seed = first->seed;
     spec->trace = first->trace;

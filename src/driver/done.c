@@ -5,18 +5,14 @@
 // to that operation in the next step.
 #include "base/check.h"
 #include "base/memory.h"
-#include "driver/island.h"
+#include "driver/player.h"
 
 #define LABEL "driver.done"
 #define LABEL_PLACES "driver.places"
 
-static DonePool *pool_of(Machine *machine) {
-    return machine->islands ? &machine->islands->current->done : &machine->done;
-}
-
 /// A record is about to change: it may have to return.
 static void touch(Machine *machine, int32_t index) {
-    if (machine->islands) island_touch_done(machine->islands, index);
+    if (machine->player->touch_done) machine->player->touch_done(machine, index);
 }
 
 static bool ends_for_all(const Op *op) {
@@ -72,7 +68,7 @@ void done_keep(Machine *machine, Unit *unit, int32_t index, Clocks end) {
         *end_of(machine, unit, op) = end;
         return;
     }
-    DonePool *pool = pool_of(machine);
+    DonePool *pool = machine->scope.done;
     int32_t place = new_record(machine, pool);
     pool->at.at[place] =
         (Done){.at = end, .op = index, .next = unit->first_done, .waiters = op->nwaiters};
@@ -81,7 +77,7 @@ void done_keep(Machine *machine, Unit *unit, int32_t index, Clocks end) {
 
 /// Take from the unit's own record; the last waiter frees it.
 static Clocks take_own(Machine *machine, Unit *unit, int32_t op) {
-    DonePool *pool = pool_of(machine);
+    DonePool *pool = machine->scope.done;
     int32_t before, place = find_own(pool, unit, op, &before);
     CHECK(place >= 0, "unit %d: operation %d left no record", unit->id, op);
     touch(machine, place);

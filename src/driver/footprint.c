@@ -3,8 +3,6 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "driver/island.h"
-#include "driver/rings.h"
 
 static const struct {
     const char *label;
@@ -40,25 +38,12 @@ FootprintKind footprint_kind(const char *label) {
     return FOOTPRINT_N;
 }
 
-static int64_t island_transfers(const Islands *islands) {
-    int64_t n = islands->rings->ring.n;
-    for (int64_t i = 0; i < islands->n; i++)
-        for (int32_t c = 0; c < islands->channels; c++) n += islands->at[i].route[c] >= 0;
-    return n;
-}
-
 void footprint_count(Footprint *footprint, int64_t ngpus, EngineSizes sizes) {
     footprint->count[FOOTPRINT_GPU] = ngpus;
     footprint->count[FOOTPRINT_LINK] = sizes.links;
     footprint->count[FOOTPRINT_TRANSFER] = sizes.transfers;
     footprint->count[FOOTPRINT_USE] = sizes.uses;
     footprint->count[FOOTPRINT_TOTALS] = sizes.links;
-}
-
-void footprint_count_training(Footprint *footprint, const Machine *machine) {
-    EngineSizes sizes = machine->ops->sizes(machine->engine);
-    if (machine->islands) sizes.transfers += island_transfers(machine->islands);
-    footprint_count(footprint, machine->layout.nslots * machine->layout.width, sizes);
 }
 
 void footprint_gather(Footprint *footprint, const Comm *comm) {

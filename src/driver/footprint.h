@@ -11,7 +11,7 @@
 ///              totals     of a link, for the trace
 ///
 ///          Everything else does not grow with them, or is bounded: configuration, programs, the rows of the trace that
-///          are being packed, the log that windows are undone from (32 MiB, dataflow.c).
+///          are being packed, the log that windows are undone from (32 MiB, island_player.c).
 /// Limits.  Sums over ranks: what every rank holds counts once for each. Labels reach their most at different times, so the
 ///          sum is an upper bound. An island holds a place for each message that it can send: its transfers are counted
 ///          so, under way or not. Links and transfers that several ranks know count on each.
@@ -20,7 +20,9 @@
 
 #include <stdio.h>
 
-#include "driver/machine.h"
+#include "engine/engine.h"
+#include "par/comm.h"
+#include "trace/trace.h"
 
 typedef enum FootprintKind {
     FOOTPRINT_GPU,
@@ -38,7 +40,6 @@ typedef struct Footprint {
 
 /// How many of each this rank has, before its engine is destroyed; `bytes` are left alone.  MPI: local.
 void footprint_count(Footprint *footprint, int64_t ngpus, EngineSizes sizes);
-void footprint_count_training(Footprint *footprint, const Machine *machine);
 /// Fill in bytes, and sum over ranks.  MPI: collective.
 void footprint_gather(Footprint *footprint, const Comm *comm);
 /// Attributes of /run: bytes_per_gpu, bytes_per_link, bytes_per_transfer, bytes_per_use, bytes_per_link_totals.  MPI: collective.

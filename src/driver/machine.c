@@ -1,5 +1,5 @@
 // Building and taking down what one rank needs to play a job.
-#include "driver/island.h"
+#include "driver/player.h"
 
 #include "base/check.h"
 #include "base/memory.h"
@@ -64,8 +64,7 @@ static void displace_units(Machine *machine) {
     memory_free("driver.results", machine->result, sizeof(StepResult) * nslots);
 }
 
-/// Let the first `nranks` ranks play the units.
-static void deal_units(Machine *machine, int nranks) {
+void machine_deal(Machine *machine, int nranks) {
     displace_units(machine);
     layout_deal(&machine->layout, machine->rank, nranks);
     place_units(machine);
@@ -128,7 +127,14 @@ static bool owns_link(const void *context, LinkId link) {
     return layout_owner_of_gpu(&machine->layout, gpu) == machine->rank;
 }
 
-static void open_engine(Machine *machine, bool divided) {
+void machine_prepare(Machine *machine, int64_t interval_ps) {
+    machine->ops = engine_ops_of(machine->run->engine);
+    machine->intervals = (Intervals){.width_ps = interval_ps,
+                                     .most = intervals_bound(machine->run->trace.intervals)};
+    sum_work(machine);
+}
+
+void machine_open_engine(Machine *machine, bool divided) {
     EngineSpec spec = {.control_delay_ps = machine->run->control_delay_ps,
                        .interval_ps = machine->intervals.width_ps,
                        .intervals_most = machine->intervals.most,
@@ -137,25 +143,9 @@ static void open_engine(Machine *machine, bool divided) {
     machine->engine = machine->ops->create(machine->cluster, &spec);
 }
 
-/// Islands of all ranks, if they can be: each rank plays its own.
-static void try_islands(Machine *machine) {
-    deal_units(machine, machine->nranks);
-    open_engine(machine, machine->nranks > 1);
-    islands_create(machine);
-    if (machine->islands) return;
-    machine->ops->destroy(machine->engine);
+void machine_close_engine(Machine *machine) {
+    if (machine->engine) machine->ops->destroy(machine->engine);
     machine->engine = NULL;
-    deal_units(machine, 1);
-}
-
-void machine_open_engine(Machine *machine, int64_t interval_ps) {
-    machine->ops = engine_ops_of(machine->run->engine);
-    machine->intervals = (Intervals){.width_ps = interval_ps,
-                                     .most = intervals_bound(machine->run->trace.intervals)};
-    sum_work(machine);
-    quiet_prepare(machine);
-    if (islands_possible(machine)) try_islands(machine);
-    if (!machine->engine) open_engine(machine, false);
 }
 
 void machine_begin_cycle(Machine *machine, int64_t now_ps, bool quiet) {
@@ -177,10 +167,9 @@ static void free_groups(Machine *machine) {
 
 void machine_destroy(Machine *machine) {
     if (!machine) return;
-    islands_destroy(machine->islands);
-    if (machine->engine) machine->ops->destroy(machine->engine);
+    if (machine->player) machine->player->destroy(machine);
+    machine_close_engine(machine);
     free_groups(machine);
-    quiet_release(machine);
     displace_units(machine);
     layout_fini(&machine->layout);
     memory_free("driver.work", machine->work, sizeof(NominalWork) * (size_t)machine->layout.stages);

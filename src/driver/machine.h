@@ -2,7 +2,7 @@
 ///
 /// Idea.    unit.c moves the cursors of local units through their programs; done.c keeps what an operation leaves to
 ///          those that wait for it; match.c lets sends meet receives and members meet in collectives; network.c turns them
-///          into transfers and completions back into finished operations; step_dist.c is the loop. Where replicas share no
+///          into transfers and completions back into finished operations; player.h is the loop. Where replicas share no
 ///          link that binds, they are played as islands, divided over the ranks (island.h), by the same units. What
 ///          cannot be cut is played by one rank: exact sharing of links is one system, and to divide or to replicate its
 ///          solution was measured to cost the ranks more than it saved.
@@ -71,6 +71,13 @@ typedef struct StepCount {
 static inline void step_forget(StepCount *count, int32_t step) {
     count->fingerprint[step & 1] = count->begins[step & 1] = 0;
 }
+
+/// Whose units a player moves.
+typedef struct Scope {
+    StepCount *count;
+    DonePool *done;
+    int64_t nunits; ///< that finish a step together
+} Scope;
 
 typedef enum ChannelSide { CHANNEL_FROM_PREV, CHANNEL_FROM_NEXT, CHANNEL_SIDES } ChannelSide;
 
@@ -213,12 +220,12 @@ typedef struct Machine {
     StepResult *result; ///< [layout.nslots]
     DonePool done;
     Outcomes outcomes;
-    struct Islands *islands; ///< island.h; NULL: units are played event by event
-    GroupState *group;       ///< [layout_nmeeting], see machine_group
-    Rail *rail;              ///< [layout_nmeeting * width]
+    const struct PlayerOps *player; ///< player.h, once the engine is open ...
+    void *playing;                  ///< ... and its state
+    Scope scope;
+    GroupState *group; ///< [layout_nmeeting], see machine_group
+    Rail *rail;        ///< [layout_nmeeting * width]
     ARRAY_OF(CollectiveRow) row;
-    int64_t **
-        work_ps; ///< [stages][compute operations + 1] least time of all compute before each operation
     StepCount count; ///< of local units (of islands: what their own counts were gathered into)
     int32_t steps;   ///< wanted
     void (*collect)(void *context); ///< called now and then
@@ -236,10 +243,16 @@ typedef struct Machine {
 /// machine.c. Build all of it for run->job[0], all units on rank 0.  MPI: collective over `comm`, which is borrowed.
 ///   Fails: STATUS_RANGE (layout, cost, memory, schedule); *machine must then still be destroyed.
 Status machine_create(const RunSpec *run, const Cluster *cluster, Comm *comm, Machine **machine);
-/// The engine, once the sampling interval is known; replicas are dealt to the ranks if they can be islands.
-///   MPI: collective.
-void machine_open_engine(Machine *machine, int64_t interval_ps);
+/// What can be told of the units once costs are known.  MPI: local.
+void machine_prepare(Machine *machine, int64_t interval_ps);
+/// Let the first `nranks` ranks play the units, before they have begun.  MPI: local.
+void machine_deal(Machine *machine, int nranks);
+/// The engine; `divided`: links go with what is below them, those of a GPU are its rank's.  MPI: local.
+void machine_open_engine(Machine *machine, bool divided);
+void machine_close_engine(Machine *machine);
 void machine_destroy(Machine *machine);
+/// stuck.c: say who waits for what, when nothing is under way any more.  MPI: collective.
+Status machine_stuck(Machine *machine);
 /// The norm of a step is over, and all that happens at this moment: sampling intervals begin anew. `quiet`: nothing is
 /// under way.  MPI: local.
 void machine_begin_cycle(Machine *machine, int64_t now_ps, bool quiet);
@@ -303,9 +316,9 @@ static inline int32_t unit_issued(const Unit *unit, Stream stream) {
 /// Index of the operation a busy stream works on.
 int32_t unit_current_op(const Machine *machine, const Unit *unit, Stream stream);
 
-/// match.c: sends meet receives, members meet.
-void match_send(Machine *machine, Unit *unit, const Op *op, Clocks at);
-void match_receive(Machine *machine, Unit *unit, const Op *op, Clocks at);
+/// match.c: sends meet receives, members meet. A send or a receive comes to a channel of a unit here.
+void match_message(Machine *machine, int64_t receiver, ChannelSide side, bool is_send, Clocks at);
+/// A unit comes to a collective.
 void match_arrive(Machine *machine, Unit *unit, int32_t op, Clocks at);
 /// `count` members have come to a collective. True if all have: then `meeting` holds when the last did.
 bool match_members(Machine *machine, Meeting *meeting, int64_t count);
@@ -334,10 +347,6 @@ void network_forget(GroupState *group);
 /// Transfer.connection of messages between stages, and of a rail of a group.
 enum { CONNECTION_MESSAGES = 1 };
 uint64_t network_connection(const Machine *machine, int64_t group, int32_t rail);
-/// quiet.c. How long units need at least to come to a collective.
-void quiet_prepare(Machine *machine);
-void quiet_release(Machine *machine);
-int64_t quiet_unit_ps(const Machine *machine, const Unit *unit, int64_t now_ps);
 /// One-way time before the first byte of a message between two units.
 int64_t network_message_latency_ps(const Machine *machine, int64_t from, int64_t to);
 /// The unit that feeds a channel.

@@ -1,9 +1,9 @@
 // Sends meet receives, members of a collective meet.
 #include "base/check.h"
-#include "driver/island.h"
+#include "driver/player.h"
 
 /// A send or a receive comes to a channel; the message starts a latency after both are there.
-static void meet(Machine *machine, int64_t receiver, ChannelSide side, bool is_send, Clocks at) {
+void match_message(Machine *machine, int64_t receiver, ChannelSide side, bool is_send, Clocks at) {
     Unit *unit = machine_unit(machine, receiver);
     if (!channel_meet(unit, side, is_send, &at)) return;
     int64_t channel = receiver * CHANNEL_SIDES + (int64_t)side;
@@ -11,25 +11,6 @@ static void meet(Machine *machine, int64_t receiver, ChannelSide side, bool is_s
         network_message_latency_ps(machine, network_sender(machine, channel), receiver);
     at = clocks_at(at.actual_ps + latency_ps, clocks_later(at.nominal, latency_ps));
     network_message(machine, &(Message){.channel = channel, .step = unit->step, .begin = at});
-}
-
-void match_send(Machine *machine, Unit *unit, const Op *op, Clocks at) {
-    bool next = op->stream == STREAM_SEND_NEXT;
-    if (machine->islands) {
-        island_send(machine->islands, unit, next, at);
-        return;
-    }
-    meet(machine, layout_stage_neighbour(&machine->layout, unit->id, next ? 1 : -1),
-         next ? CHANNEL_FROM_PREV : CHANNEL_FROM_NEXT, true, at);
-}
-
-void match_receive(Machine *machine, Unit *unit, const Op *op, Clocks at) {
-    ChannelSide side = op->stream == STREAM_RECV_PREV ? CHANNEL_FROM_PREV : CHANNEL_FROM_NEXT;
-    if (machine->islands) {
-        island_receive(machine->islands, unit, side, at);
-        return;
-    }
-    meet(machine, unit->id, side, false, at);
 }
 
 static int64_t group_of_op(const Machine *machine, const Unit *unit, OpKind kind) {
@@ -61,10 +42,6 @@ void match_arrive(Machine *machine, Unit *unit, int32_t index, Clocks at) {
         unit_finish_op(machine, unit, index, at.nominal, at.actual_ps);
         return;
     }
-    if (machine->islands) {
-        island_arrive(machine->islands, unit, group, index, op->kind, at);
-        return;
-    }
     Meeting meeting = {.group = group, .step = unit->step, .op = index, .kind = op->kind, .at = at};
-    if (match_members(machine, &meeting, 1)) network_collective(machine, &meeting);
+    machine->player->arrive(machine, unit, &meeting);
 }

@@ -4,7 +4,8 @@
 #include "base/memory.h"
 #include "base/rng.h"
 #include "base/units.h"
-#include "driver/rings.h"
+#include "base/wide.h"
+#include "driver/player.h"
 
 int64_t network_sender(const Machine *machine, int64_t channel) {
     int64_t unit = channel / CHANNEL_SIDES;
@@ -43,8 +44,7 @@ Status network_agree_failure(const Machine *machine) {
 
 /// `now_ps`: the moment at which the transfer is known to begin.
 static void submit(Machine *machine, const Transfer *transfer, int64_t now_ps) {
-    Status status = machine->islands ? rings_submit(machine->islands->rings, transfer)
-                                     : machine->ops->submit(machine->engine, transfer);
+    Status status = machine->player->submit(machine, transfer);
     keep_failure(machine, &status, now_ps, transfer->tag);
 }
 
@@ -96,9 +96,7 @@ void network_end_message(Machine *machine, const Completion *done, Unit *receive
     NominalClocks end =
         clocks_after_transfer(*unit_received(receiver, side), took_ps, done->alone_ps);
     count->fingerprint[receiver->step & 1] +=
-        machine->islands
-            ? island_fingerprint(machine->islands, receiver, (int)side, start_ps, end_ps)
-            : fingerprint_of(done->tag, start_ps, end_ps);
+        machine->player->fingerprint(machine, receiver, (int)side, start_ps, end_ps);
     Stream stream = side == CHANNEL_FROM_PREV ? STREAM_RECV_PREV : STREAM_RECV_NEXT;
     unit_finish_op(machine, receiver, unit_current_op(machine, receiver, stream), end,
                    done->end_ps);
@@ -271,25 +269,12 @@ void network_collective(Machine *machine, const Meeting *meeting) {
     start_rails(machine, meeting->group);
 }
 
-/// The next member of a group that is played itself, its island entered; NULL: no more.
-static Unit *enter_next(Machine *machine, int64_t group, int64_t *cursor, int64_t now_ps) {
-    Islands *islands = machine->islands;
-    Unit *unit;
-    while ((unit = members_next(machine, group, cursor)) && islands) {
-        int64_t slot = unit - machine->unit;
-        if (!island_is_played(islands, slot)) continue; // another one stands for it
-        islands->current = &islands->at[slot / islands->stages];
-        islands->current->last_ps = now_ps;
-        break;
-    }
-    return unit;
-}
-
 void network_share_due(Machine *machine, int64_t group, int64_t now_ps) {
     const CollectivePlan *plan = &machine_group(machine, group)->active.plan;
     Sharing sharing = collective_in_one_domain(plan) ? SHARING_SCALE_UP : SHARING_NETWORK;
     int64_t cursor = 0;
-    for (Unit *unit; (unit = enter_next(machine, group, &cursor, now_ps)) != NULL;)
+    for (Unit *unit;
+         (unit = machine->player->next_member(machine, group, &cursor, now_ps)) != NULL;)
         unit_share(machine, unit, sharing, now_ps);
 }
 
@@ -318,7 +303,8 @@ static void finish_collective(Machine *machine, int64_t group, int64_t now_ps) {
                                  .nquiet = machine->cycle.nquiet};
     bool shared = done.rails_left == 0 && done.plan.nphases > 0;
     int64_t cursor = 0;
-    for (Unit *unit; (unit = enter_next(machine, group, &cursor, now_ps)) != NULL;) {
+    for (Unit *unit;
+         (unit = machine->player->next_member(machine, group, &cursor, now_ps)) != NULL;) {
         if (shared) unit_share(machine, unit, SHARING_NONE, now_ps);
         unit_finish_op(machine, unit, unit_current_op(machine, unit, STREAM_DP), end, now_ps);
     }

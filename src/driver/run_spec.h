@@ -63,16 +63,18 @@ typedef struct SourceText {
 
 enum { RUN_JOBS_MAX = 16, RUN_SOURCES_MAX = 64 };
 
+/// Who moves the units of a training job (driver/player.h): whoever costs less, or the one named where it can.
+typedef enum PlayerChoice { PLAYER_BY_COST, PLAYER_EVENT, PLAYER_ISLAND } PlayerChoice;
+
 typedef struct RunSpec {
     ClusterSpec cluster;
     JobSpec *job; ///< [njobs]
     int32_t njobs;
     EngineKind engine;
     int64_t control_delay_ps;
+    PlayerChoice player; ///< changes no result
     bool
-        dataflow; ///< play replicas as islands where that is possible (driver/island.h); changes no result
-    bool
-        repeat; ///< tell steps that cannot differ from the one before (driver/repeat.h); changes no result
+        repeat; ///< tell steps that cannot differ from the one before (player/repeat.h); changes no result
     uint64_t seed;
     TraceSpec trace;
     SourceText source[RUN_SOURCES_MAX];

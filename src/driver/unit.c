@@ -2,7 +2,7 @@
 #include "base/check.h"
 #include "base/fingerprint.h"
 #include "base/wide.h"
-#include "driver/island.h"
+#include "driver/player.h"
 
 void machine_schedule(Machine *machine, int64_t time_ps, Event event, int64_t index,
                       uint64_t order) {
@@ -43,10 +43,6 @@ static bool waits_served(const Program *program, const Unit *unit, const Op *op)
     return true;
 }
 
-static StepCount *step_count(Machine *machine) {
-    return machine->islands ? &machine->islands->current->state->count : &machine->count;
-}
-
 NominalWork unit_work(const Machine *machine, int32_t stage, const Op *op) {
     if (op->kind == OP_OPTIMIZER)
         return (NominalWork){.compute_ps = machine->cost.optimizer_ps[stage]};
@@ -85,19 +81,7 @@ static void take_from_compute(Unit *unit, int64_t more_ps) {
     unit->compute_end_ps += more_ps;
 }
 
-static uint64_t compute_order(const Unit *unit) { return (uint64_t)unit->id + 1; }
-
 static int64_t slot_of(const Machine *machine, const Unit *unit) { return unit - machine->unit; }
-
-/// See to it that unit_compute_due is called when the operation under way ends.
-static void schedule_compute(Machine *machine, const Unit *unit) {
-    if (machine->islands) {
-        island_set_compute(machine->islands, unit, unit->compute_end_ps);
-    } else {
-        machine_schedule(machine, unit->compute_end_ps, EVENT_COMPUTE, slot_of(machine, unit),
-                         compute_order(unit));
-    }
-}
 
 static void issue_compute(Machine *machine, Unit *unit, const Op *op, Clocks begin) {
     NominalWork work = unit_work(machine, unit->stage, op);
@@ -113,7 +97,7 @@ static void issue_compute(Machine *machine, Unit *unit, const Op *op, Clocks beg
                         .ideal_ps = begin.nominal.ideal_ps + work.compute_ps};
     unit->compute_end_ps = begin.actual_ps + busy_ps;
     take_from_compute(unit, shared_time(machine, (Sharing)unit->sharing, busy_ps) - busy_ps);
-    schedule_compute(machine, unit);
+    machine->player->compute(machine, unit);
 }
 
 static void issue(Machine *machine, Unit *unit, int32_t index, int64_t now_ps) {
@@ -132,9 +116,11 @@ static void issue(Machine *machine, Unit *unit, int32_t index, int64_t now_ps) {
     for (int32_t i = 0; i < n; i++) begin = clocks_max(begin, release[i].at);
     begin.actual_ps = now_ps;
     if (op->kind == OP_SEND) {
-        match_send(machine, unit, op, begin);
+        machine->player->send(machine, unit, op, begin);
     } else if (op->kind == OP_RECV) {
-        match_receive(machine, unit, op, begin);
+        machine->player->receive(
+            machine, unit, op->stream == STREAM_RECV_PREV ? CHANNEL_FROM_PREV : CHANNEL_FROM_NEXT,
+            begin);
     } else {
         match_arrive(machine, unit, index, begin);
     }
@@ -175,7 +161,7 @@ void unit_begin(Machine *machine, Unit *unit, int64_t now_ps) {
     unit->factor = largest_factor(machine, unit);
     unit->step_start_ps = now_ps;
     const NominalClocks begin = unit->free[FREE_COMPUTE];
-    step_count(machine)->begins[unit->step & 1] +=
+    machine->scope.count->begins[unit->step & 1] +=
         print_begin(machine, unit, clocks_at(now_ps, begin));
     for (int f = 0; f < FREE_N; f++) unit->free[f] = begin;
     for (int s = 0; s < STREAM_N; s++) unit->done[s] = 0;
@@ -194,13 +180,11 @@ static void finish_step(Machine *machine, Unit *unit, int64_t now_ps) {
     StepResult *result = &machine->result[slot_of(machine, unit)];
     result->end_ps = now_ps;
     for (int part = 0; part < ACCOUNT_N; part++) result->part_ps[part] = unit->part_ps[part];
-    StepCount *count = step_count(machine);
+    StepCount *count = machine->scope.count;
     count->fingerprint[unit->step & 1] +=
-        machine->islands
-            ? island_fingerprint(machine->islands, unit, -1, unit->step_start_ps, now_ps)
-            : fingerprint_of(unit->id, unit->step_start_ps, now_ps);
+        machine->player->fingerprint(machine, unit, -1, unit->step_start_ps, now_ps);
     unit->step++;
-    if (++count->units == (machine->islands ? machine->layout.stages : machine->layout.nslots)) {
+    if (++count->units == machine->scope.nunits) {
         count->units = 0;
         count->steps++;
     }
@@ -239,5 +223,5 @@ void unit_share(Machine *machine, Unit *unit, Sharing sharing, int64_t now_ps) {
     int64_t left_ps = unit->compute_end_ps - now_ps;
     int64_t unshared_ps = noise_apply(left_ps, shared_speed(machine, before));
     take_from_compute(unit, shared_time(machine, sharing, unshared_ps) - left_ps);
-    schedule_compute(machine, unit);
+    machine->player->compute(machine, unit);
 }

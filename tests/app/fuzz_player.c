@@ -16,7 +16,7 @@
 #include "config/job_file.h"
 #include "config/run_file.h"
 #include "config/topology_file.h"
-#include "driver/driver.h"
+#include "player/run.h"
 
 enum { FIELDS = 32, LINE_BYTES = 8192, KNOBS_TURNED_MOST = 2 };
 #define PASSES_MOST 20000.0      // of microbatches, on all units, that are played here

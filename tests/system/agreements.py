@@ -47,10 +47,10 @@ def main():
     mpiexec, colossim = sys.argv[1:]
     with tempfile.TemporaryDirectory() as folder:
         emulator = Emulator(mpiexec, colossim, folder)
-        few, many, rows = meetings(emulator, "event by event", "--event-by-event")
+        few, many, rows = meetings(emulator, "event by event", "--player=event")
         claim(few <= 20 * rows, f"a few agreements a collective: {few} for {rows}")
         print(f"{few} agreements for {rows} collectives, {many} with four times the computation")
-        few, many, rows = meetings(emulator, "islands")
+        few, many, rows = meetings(emulator, "islands", "--player=island")
         print(f"as islands {few} agreements for {rows} collectives, {many} with four times the computation")
         alone, _, _ = play(emulator, 1)
         claim(alone["agreements"] == 0 and not any(alone["wait_share"]), f"one rank meets nobody: {alone}")

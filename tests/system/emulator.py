@@ -107,7 +107,7 @@ def differences(a, b):
                      for name in sorted(left.keys() | right.keys()) if left.get(name) != right.get(name)]
 
 
-EVENT_BY_EVENT, EVERY_STEP = "--event-by-event", "--every-step"
+EVENT_BY_EVENT, AS_ISLANDS, EVERY_STEP = "--player=event", "--player=island", "--every-step"
 
 
 def same_on_any_ranks(emulator, topology, job, ranks, *options, once_more=(), **settings):

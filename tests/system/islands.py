@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """islands.py MPIEXEC COLOSSIM CASE [RANKS]: replicas played apart, against the same job event by event.
 
-Law: a job that falls into islands (driver/island.h) gives the trace that it gives with --event-by-event, on any number
+Law: a job that falls into islands (player/island.h) gives the trace that it gives event by event, on any number
 of ranks; and those jobs do fall into islands, so that the law is not empty. `strips`: seven units of four nodes, a
 replica in each, whose collectives cross an oversubscribed spine and meet its messages in NICs and leaves. `superpod`:
 seven replicas of the 405B model, also on nodes at random, where they meet in bundles that hold nobody. `shipped TOPOLOGY/JOB`: one step of a shipped pair. RANKS: joined by commas.
@@ -11,7 +11,7 @@ import sys
 import tempfile
 
 import random_inputs
-from emulator import EVENT_BY_EVENT, JOBS, RANKS, TOPOLOGIES, Emulator, claim, column, counted, same_on_any_ranks
+from emulator import AS_ISLANDS, EVENT_BY_EVENT, JOBS, RANKS, TOPOLOGIES, Emulator, claim, column, counted, same_on_any_ranks
 
 UNITS, UNIT_NODES, NODE_GPUS = 7, 4, 2
 STRIPS = f"""schema_version: 1
@@ -92,7 +92,8 @@ SUPERPOD_SETTINGS = {
 
 def claim_alike(emulator, topology, job, ranks, apart_on, replicas, *options, **settings):
     """One outcome on all `ranks` and event by event; on those of apart_on every replica is an island."""
-    code = same_on_any_ranks(emulator, topology, job, ranks, *options, once_more=[(1, EVENT_BY_EVENT)], **settings)
+    code = same_on_any_ranks(emulator, topology, job, ranks, AS_ISLANDS, *options, once_more=[(1, EVENT_BY_EVENT)],
+                             **settings)
     claim(code == 0, f"{job} {settings} runs, got {code}")
     leaves = column(emulator.folder / "n1" / "run.h5", "links/congested_ps")[:, 1]
     claim(leaves.sum() > 0, f"{job} {settings}: messages and collectives meet in leaves")
@@ -124,7 +125,7 @@ def superpod(emulator, ranks):
 def shipped(emulator, ranks, pair):
     topology, job = pair.split("/")
     topology, job = TOPOLOGIES / f"{topology}.yaml", JOBS / f"{job}.yaml"
-    code = same_on_any_ranks(emulator, topology, job, ranks, "--steps", 1, once_more=[(1, EVENT_BY_EVENT)])
+    code = same_on_any_ranks(emulator, topology, job, ranks, AS_ISLANDS, "--steps", 1, once_more=[(1, EVENT_BY_EVENT)])
     claim(code == 0, f"{pair} runs")
     claim(counted(emulator, 1, "islands") > 0, f"{pair} falls into islands")
 

@@ -47,7 +47,7 @@ def tree(draw, endpoints):
 def topology(draw, folder, name, apart=False):
     """Write NAME.yaml; returns its path, the numbers of GPUs and of those in a domain.
 
-    apart: neighbours often find a path to each other that nobody else takes, as islands (driver/island.h) need it."""
+    apart: neighbours often find a path to each other that nobody else takes, as islands (player/island.h) need it."""
     slots, nodes = draw.choice((1, 2, 4, 4, 8)), draw.randint(2, 24 if apart else 12)
     domain = draw.choice((slots, slots, max(slots // 2, 1)))
     write_scale_up(folder, domain)

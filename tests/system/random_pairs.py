@@ -12,7 +12,7 @@ import sys
 import tempfile
 
 import random_inputs
-from emulator import EVENT_BY_EVENT, EVERY_STEP, RANKS, Emulator, claim, counted, same_on_any_ranks
+from emulator import AS_ISLANDS, EVENT_BY_EVENT, EVERY_STEP, RANKS, Emulator, claim, counted, same_on_any_ranks
 
 
 def draw_pair(draw, kind, folder, name):
@@ -28,8 +28,9 @@ def main():
     draw = random.Random(f"{kind} {seed}")
     legal, refused, cut = 0, 0, 0
     apart, repeated = dict.fromkeys(RANKS, 0), dict.fromkeys(RANKS, 0)
-    once_more = [(1, EVERY_STEP)]
+    once_more, player = [(1, EVERY_STEP)], []
     if kind == "training":
+        player = [AS_ISLANDS]
         once_more += [(1, EVENT_BY_EVENT), (3, EVERY_STEP, EVENT_BY_EVENT)]
     with tempfile.TemporaryDirectory() as folder:
         random_inputs.write_parts(folder)
@@ -44,7 +45,7 @@ def main():
                 continue
             claim(checked.returncode == 0, f"check accepts or refuses: {checked.returncode} {checked.stderr}")
             try:
-                outcome = same_on_any_ranks(emulator, *pair, RANKS, once_more=once_more)
+                outcome = same_on_any_ranks(emulator, *pair, RANKS, *player, once_more=once_more)
                 claim(outcome != 2, "what check accepts, run does not refuse")
                 cut += outcome != 0
                 for n in RANKS if outcome == 0 else ():

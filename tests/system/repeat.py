@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""repeat.py MPIEXEC COLOSSIM CASE: steps that cannot differ from the one before are told, not played (driver/repeat.h).
+"""repeat.py MPIEXEC COLOSSIM CASE: steps that cannot differ from the one before are told, not played (player/repeat.h).
 
 Law: the trace is that of --every-step to the bit, as islands and event by event, on any number of ranks. `steady`:
 without noise, and with GPUs that are slow for good, all steps but the first two are repeated, and so are repetitions of
@@ -11,7 +11,8 @@ the one before is done; such steps refer to those of the first of them.
 import sys
 import tempfile
 
-from emulator import EVENT_BY_EVENT, EVERY_STEP, JOBS, TOPOLOGIES, Emulator, claim, column, counted, same_on_any_ranks
+from emulator import (AS_ISLANDS, EVENT_BY_EVENT, EVERY_STEP, JOBS, TOPOLOGIES, Emulator, claim, column, counted,
+                      same_on_any_ranks)
 from inputs import traffic_job
 
 STEPS = 5
@@ -25,7 +26,7 @@ STRAGGLERS = {"noise__step_sigma": "0 %", "noise__straggler_probability": "1 %"}
 
 
 def claim_repeated(emulator, pair, ranks, expected, *options, once_more=(), **settings):
-    code = same_on_any_ranks(emulator, *pair, ranks, *options, once_more=once_more, **settings)
+    code = same_on_any_ranks(emulator, *pair, ranks, AS_ISLANDS, *options, once_more=once_more, **settings)
     claim(code == 0, f"{pair} {settings} runs, got {code}")
     for n in ranks:
         found = counted(emulator, n, "steps_repeated")

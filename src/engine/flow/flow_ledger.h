@@ -1,6 +1,6 @@
 /// flow_ledger.h: prices and link statistics of transfers that somebody else plays.
 ///
-/// Idea.    The driver can play transfers whose sharing it can solve apart (driver/island.h). Routes, capacities, prices
+/// Idea.    The driver can play transfers whose sharing it can solve apart (player/island.h). Routes, capacities, prices
 ///          and totals stay here, so that the trace reads one set of totals, whoever played: a transfer is priced once
 ///          by its route; what it moved and how long it was held back are entered as it goes. Advance the engine to the
 ///          end of a sampling interval before entering what lies beyond it.

@@ -1,0 +1,57 @@
+/// player.h: who moves the units of a job through their programs: one table a player.
+///
+/// Idea.    unit.c knows when an operation can begin and what its end sets free; a player knows what the next moment is.
+///          The units tell it what they wait for (a computation that ends, a neighbour, the members of a collective), and
+///          it comes back with unit_compute_due, network_end_message and network_complete. Before it moves units it says
+///          in machine->scope whose they are: all of this rank, or those of an island.
+///
+///              unit  --send, receive, arrive, compute-->  player  --submit-->  engine
+///                ^------compute_due, end_message---------'   ^-----complete-------'
+///
+///          A player plays on all ranks of machine->comm; how the units are divided is its own affair. Which one plays a
+///          job changes no result: it is chosen by cost (player/player.h).
+/// Limits.  One player a job, from its beginning to its end.
+#ifndef COLOSSIM_DRIVER_PLAYER_H
+#define COLOSSIM_DRIVER_PLAYER_H
+
+#include "driver/machine.h"
+
+/// Called on all ranks together when all units have ended step `step` (results in machine->result), with the job-wide
+/// end of the step.
+typedef Status (*StepDone)(void *context, Machine *machine, int32_t step);
+
+/// What a player has to say of itself; this rank's part.
+typedef struct PlayerStats {
+    int64_t islands, islands_played; ///< replicas that are apart; that are played themselves
+    int64_t windows, replays;
+    int64_t transfers; ///< that it holds itself, beside those of the engine
+} PlayerStats;
+
+typedef struct PlayerOps {
+    /// Several ranks have units, and loads of links.
+    bool divides;
+    /// A unit has come to a send or a receive.  MPI: local, as all but the last three.
+    void (*send)(Machine *machine, Unit *unit, const Op *op, Clocks at);
+    void (*receive)(Machine *machine, Unit *unit, ChannelSide side, Clocks at);
+    /// It has come to a collective of a group of two or more.
+    void (*arrive)(Machine *machine, const Unit *unit, const Meeting *meeting);
+    /// Call unit_compute_due at unit->compute_end_ps; what was asked before of this unit is void.
+    void (*compute)(Machine *machine, const Unit *unit);
+    /// A phase of a collective.  Fails: as the engine's submit.
+    Status (*submit)(Machine *machine, const Transfer *transfer);
+    /// As members_next, of those that are played themselves; machine->scope is theirs.
+    Unit *(*next_member)(Machine *machine, int64_t group, int64_t *cursor, int64_t now_ps);
+    /// A record of machine->scope.done is about to change; NULL: nobody wants to know.
+    void (*touch_done)(Machine *machine, int32_t index);
+    /// Of a unit's step (side -1), or of the message that it received: summed over all units that it stands for.
+    uint64_t (*fingerprint)(const Machine *machine, const Unit *unit, int side, int64_t start_ps,
+                            int64_t end_ps);
+    PlayerStats (*stats)(const Machine *machine);
+    /// Play all steps; `stop` (may be NULL) is polled, and the run ends after the step in which any rank sees it set.
+    ///   MPI: collective over machine->comm.
+    ///   Fails: STATUS_STUCK saying who waits for what; STATUS_NO_PATH; what `done` returns; STATUS_STOPPED.
+    Status (*play)(Machine *machine, StepDone done, void *context, const volatile int *stop);
+    void (*destroy)(Machine *machine);
+} PlayerOps;
+
+#endif

@@ -1,0 +1,38 @@
+// A run that cannot go on: who waits for what.
+#include <stdio.h>
+
+#include "driver/machine.h"
+
+/// Say what is under way at the first few units of this rank that cannot go on.
+static void describe_blocked(const Machine *machine, char *text, size_t capacity) {
+    static const char *const STREAM_NAMES[STREAM_N] = {"compute",      "receive-prev", "send-next",
+                                                       "receive-next", "send-prev",    "dp"};
+    enum { LINES = 8 };
+    size_t used = 0;
+    int lines = 0;
+    for (int64_t slot = 0; slot < machine->layout.nslots; slot++) {
+        const Unit *unit = &machine->unit[slot];
+        if (unit->step >= machine->steps) continue;
+        for (int s = 0; s < STREAM_N && lines < LINES && used < capacity; s++) {
+            if (!unit_is_busy(unit, (Stream)s)) continue;
+            char name[96];
+            const Op *op =
+                &unit_program(machine, unit)->op[unit_current_op(machine, unit, (Stream)s)];
+            used += (size_t)snprintf(text + used, capacity - used,
+                                     "\n  rank %d unit %lld stage %d step %d waits in %s: %s",
+                                     machine->rank, (long long)unit->id, unit->stage, unit->step,
+                                     STREAM_NAMES[s], program_op_name(op, name, sizeof name));
+            lines++;
+        }
+    }
+}
+
+Status machine_stuck(Machine *machine) {
+    char text[900] = "";
+    describe_blocked(machine, text, sizeof text);
+    Status mine = status_ok();
+    if (text[0])
+        mine =
+            status_make(STATUS_STUCK, "the run cannot go on: nothing is under way, but:%s", text);
+    return comm_agree(machine->comm, mine);
+}

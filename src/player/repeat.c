@@ -1,0 +1,55 @@
+#include "player/repeat.h"
+
+#include "base/fingerprint.h"
+
+bool repeat_can_follow(Machine *machine, int32_t step) {
+    if (!machine->run->repeat || step < 1 || step + 1 >= machine->steps) return false;
+    if (!noise_is_steady(&machine->job->noise)) return false;
+    // Who has no units has not seen the cycles.
+    bool idle = machine->layout.nslots == 0;
+    int64_t rested = idle || machine->cycle.nquiet >= 2;
+    int64_t period_ps = idle ? 0 : machine->cycle.period_ps;
+    comm_min_i64(machine->comm, &rested, 1);
+    comm_max_i64(machine->comm, &period_ps, 1);
+    uint64_t begins[2] = {machine->count.begins[step & 1], machine->count.begins[(step + 1) & 1]};
+    comm_sum_u64(machine->comm, begins, 2);
+    if (!rested || begins[0] != begins[1]) return false;
+    machine->repeat = (Repeat){.from = step, .period_ps = period_ps};
+    return true;
+}
+
+/// Of when the units here began and ended their last step.
+static uint64_t print_units(const Machine *machine) {
+    uint64_t sum = 0;
+    for (int64_t slot = 0; slot < machine->layout.nslots; slot++) {
+        const Unit *unit = &machine->unit[slot];
+        const StepResult *result = &machine->result[slot];
+        int64_t took_ps = account_sum_ps(result->part_ps, machine->work[unit->stage]);
+        sum += fingerprint_of(unit->id, result->end_ps - took_ps, result->end_ps);
+    }
+    return sum;
+}
+
+static void set_later(Machine *machine, int64_t later_ps) {
+    for (int64_t slot = 0; slot < machine->layout.nslots; slot++)
+        machine->result[slot].end_ps += later_ps;
+}
+
+Status repeat_steps(Machine *machine, StepDone done, void *context, const volatile int *stop) {
+    const int32_t from = machine->repeat.from;
+    // Fingerprints of messages and collectives are of when in the step they were: the same in each.
+    uint64_t network = machine->count.fingerprint[from & 1] - print_units(machine);
+    int64_t end_ps = machine->cycle.begin.actual_ps;
+    for (int32_t step = from + 1; step < machine->steps; step++) {
+        end_ps += machine->repeat.period_ps;
+        TRY(run_check_time(end_ps));
+        int64_t stopping = stop && *stop;
+        comm_max_i64(machine->comm, &stopping, 1);
+        REQUIRE(!stopping, STATUS_STOPPED, "stopped on request after step %d", step - 1);
+        set_later(machine, machine->repeat.period_ps);
+        machine->count.fingerprint[step & 1] = network + print_units(machine);
+        machine->repeat.nsteps++;
+        TRY(done(context, machine, step));
+    }
+    return status_ok();
+}

@@ -1,0 +1,432 @@
+#include "player/traffic_run.h"
+
+#include <math.h>
+
+#include "base/fingerprint.h"
+#include "base/memory.h"
+#include "base/rng.h"
+#include "base/units.h"
+#include "driver/crossing.h"
+
+enum { DRAIN_BATCH = 256, CONNECTION_FLOW = 1 };
+
+typedef struct FlowRow {
+    TrafficFlow flow;
+    GpuId src, dst;           ///< of the first ranks; a block is on one node, so the others follow
+    int64_t end_ps, alone_ps; ///< end -1: not finished
+} FlowRow;
+
+typedef struct TrafficRun {
+    const RunSpec *run;
+    const JobSpec *job;
+    const Cluster *cluster;
+    Placement placement;
+    bool plays; ///< this rank; the others join the trace
+    int64_t ranks;
+    const EngineOps *ops;
+    Engine *engine;
+    FlowRow *row; ///< [nrows]
+    int64_t nrows;
+    Spread spread; ///< of the members of a collective
+    CollectivePlan plan;
+    int32_t phase;
+    int64_t phase_begin_ps, alone_ps;
+    int32_t step;
+    int64_t begin_ps, end_ps; ///< of the step
+    uint64_t moves;           ///< fingerprint of what ended in it, by the time since its begin
+    uint64_t moves_before;    ///< the same of the step before
+    int64_t later_ps; ///< by which each step that follows is the last again; 0: it is played
+    int64_t nrepeated;
+} TrafficRun;
+
+/// What the ranks of one node send to those of another progresses together; every pair carries the
+/// bytes of the flow, over the path that its GPUs have.
+static Edge flow_edge(const void *context, int64_t i) {
+    const FlowRow *row = context;
+    TrafficPair pair = traffic_flow_pair(&row->flow, i);
+    return (Edge){.src = row->src + pair.src, .dst = row->dst + pair.dst, .weight = 1};
+}
+
+static Edge plan_edge(const void *context, int64_t i) {
+    const TrafficRun *traffic = context;
+    PhaseEdge edge = collective_edge(&traffic->plan, traffic->phase, i);
+    return (Edge){.src = placement_gpu(&traffic->placement, edge.src),
+                  .dst = placement_gpu(&traffic->placement, edge.dst),
+                  .weight = edge.weight};
+}
+
+static bool is_collective(const TrafficRun *traffic) {
+    return traffic->job->traffic.pattern == TRAFFIC_COLLECTIVE;
+}
+
+/// Flows say it themselves; a collective uses the connections of its job.
+static int32_t queue_pairs(const TrafficRun *traffic) {
+    return is_collective(traffic) ? traffic->job->network.queue_pairs
+                                  : traffic->job->traffic.queue_pairs;
+}
+
+/// Launch and path of a message, of several the longest path; nothing at all for the race
+/// scenarios.
+static int64_t start_latency_ps(const TrafficRun *traffic, const FlowRow *row) {
+    int64_t extra_ps = traffic->job->traffic.latency_ps, longest_ps = 0;
+    for (int64_t i = 0; extra_ps >= 0 && i < traffic_flow_npairs(&row->flow); i++) {
+        Edge edge = flow_edge(row, i);
+        int64_t path_ps = routing_latency_ps(traffic->cluster, edge.src, edge.dst);
+        if (path_ps > longest_ps) longest_ps = path_ps;
+    }
+    return extra_ps < 0 ? 0 : extra_ps + longest_ps;
+}
+
+/// Flows between the same ends use the same queue pairs.
+static uint64_t flow_queue(const FlowRow *row) {
+    uint64_t blocks = (uint64_t)row->flow.nsrc << 32 | (uint64_t)row->flow.ndst;
+    return rng_mix(rng_mix(1 + blocks, (uint64_t)row->src), (uint64_t)row->dst);
+}
+
+static Status submit_flows(TrafficRun *traffic) {
+    for (int64_t i = 0; i < traffic->nrows; i++) {
+        FlowRow *row = &traffic->row[i];
+        Transfer transfer = {
+            .tag = i,
+            .edges = {.nedges = traffic_flow_npairs(&row->flow), .edge = flow_edge, .context = row},
+            .kind = TRANSFER_FLOW,
+            .step = traffic->step,
+            .queue_pairs = queue_pairs(traffic),
+            .connection = CONNECTION_FLOW,
+            .queue_key = flow_queue(row),
+            .bytes = row->flow.bytes,
+            .rounds = 1,
+            .start_ps = traffic->begin_ps + row->flow.start_ps + start_latency_ps(traffic, row),
+        };
+        TRY(traffic->ops->submit(traffic->engine, &transfer));
+    }
+    return status_ok();
+}
+
+static Status submit_phase(TrafficRun *traffic) {
+    Phase phase = collective_phase(&traffic->plan, traffic->phase);
+    traffic->alone_ps += phase.fill_ps;
+    Transfer transfer = {
+        .tag = traffic->phase,
+        .edges = {.nedges = phase.nedges, .edge = plan_edge, .context = traffic},
+        .kind = TRANSFER_FLOW,
+        .step = traffic->step,
+        .queue_pairs = queue_pairs(traffic),
+        .connection = CONNECTION_FLOW,
+        .queue_key = 1, // all phases follow each other
+        .bytes = phase.bytes,
+        .rounds = phase.rounds,
+        .round_latency_ps = phase.round_latency_ps,
+        .start_ps = traffic->phase_begin_ps + phase.fill_ps,
+    };
+    return traffic->ops->submit(traffic->engine, &transfer);
+}
+
+static Status complete(TrafficRun *traffic, const Completion *done) {
+    traffic->moves += fingerprint_of(done->tag, done->start_ps - traffic->begin_ps,
+                                     done->end_ps - traffic->begin_ps);
+    if (done->end_ps > traffic->end_ps) traffic->end_ps = done->end_ps;
+    if (!is_collective(traffic)) {
+        FlowRow *row = &traffic->row[done->tag];
+        row->end_ps = done->end_ps;
+        row->alone_ps = done->alone_ps + done->start_ps - traffic->begin_ps - row->flow.start_ps;
+        return status_ok();
+    }
+    traffic->alone_ps += done->alone_ps;
+    traffic->phase_begin_ps = done->end_ps;
+    if (++traffic->phase == traffic->plan.nphases) return status_ok();
+    return submit_phase(traffic);
+}
+
+static Status check_finished(const TrafficRun *traffic) {
+    int64_t unfinished = traffic->ops->nunfinished(traffic->engine);
+    for (int64_t i = 0; unfinished > 0 && i < traffic->nrows; i++)
+        REQUIRE(
+            traffic->row[i].end_ps >= 0, STATUS_STUCK,
+            "the run cannot go on: %lld flows cannot end, the first from rank %lld to rank %lld",
+            (long long)unfinished, (long long)traffic->row[i].flow.src,
+            (long long)traffic->row[i].flow.dst);
+    REQUIRE(unfinished == 0, STATUS_STUCK,
+            "the run cannot go on: phase %d of the collective cannot end", traffic->phase);
+    return status_ok();
+}
+
+/// One repetition: from the end of the one before to the last byte.
+static Status play_step(TrafficRun *traffic) {
+    Completion done[DRAIN_BATCH];
+    traffic->begin_ps = traffic->phase_begin_ps = traffic->end_ps;
+    traffic->phase = 0;
+    traffic->alone_ps = 0;
+    traffic->moves_before = traffic->moves;
+    traffic->moves = 0;
+    for (int64_t i = 0; i < traffic->nrows; i++) traffic->row[i].end_ps = -1;
+    TRY(is_collective(traffic) ? submit_phase(traffic) : submit_flows(traffic));
+    while (traffic->ops->nunfinished(traffic->engine) > 0) {
+        int64_t n, next_ps = traffic->ops->next_ps(traffic->engine);
+        if (next_ps == TIME_NEVER_PS) break;
+        TRY(run_check_time(next_ps));
+        traffic->ops->advance(traffic->engine, next_ps);
+        while ((n = traffic->ops->drain(traffic->engine, done, DRAIN_BATCH)) > 0)
+            for (int64_t i = 0; i < n; i++) TRY(complete(traffic, &done[i]));
+    }
+    return check_finished(traffic);
+}
+
+static Status load_flows(TrafficRun *traffic, const char *csv_text) {
+    Traffic *pattern;
+    TRY(traffic_create(&traffic->job->traffic, traffic->ranks,
+                       cluster_spec(traffic->cluster)->gpus_per_node, csv_text, &pattern));
+    traffic->nrows = traffic_nflows(pattern);
+    traffic->row = memory_alloc("traffic.flows", sizeof(FlowRow) * (size_t)traffic->nrows);
+    for (int64_t i = 0; i < traffic->nrows; i++) {
+        TrafficFlow flow = traffic_flow(pattern, i);
+        traffic->row[i] = (FlowRow){.flow = flow,
+                                    .src = placement_gpu(&traffic->placement, flow.src),
+                                    .dst = placement_gpu(&traffic->placement, flow.dst),
+                                    .end_ps = -1};
+    }
+    traffic_destroy(pattern);
+    return status_ok();
+}
+
+static GpuId placed(const void *context, int64_t member) {
+    const TrafficRun *traffic = context;
+    return placement_gpu(&traffic->placement, member);
+}
+
+static Status plan_collective(TrafficRun *traffic) {
+    const NetworkSpec *network = &traffic->job->network;
+    traffic->spread = spread_make(traffic->cluster, traffic->ranks, placed, traffic);
+    CollectiveSpec spec = traffic->job->collective;
+    if (traffic->job->traffic.latency_ps >= 0) { // else none at all, as for flows
+        spec.round_latency_ps = network->round_latency_ps + traffic->job->traffic.latency_ps +
+                                traffic->spread.latency_ps;
+        spec.domain_latency_ps = cluster_spec(traffic->cluster)->scale_up.latency_ps;
+        spec.base_ps = network->collective_base_ps;
+    }
+    return collective_plan(&traffic->plan, &spec, &traffic->spread.domains);
+}
+
+/// Time the busiest GPU needs for what it sends or receives, alone: what sampling intervals are cut from.
+static int64_t estimate_ps(const TrafficRun *traffic) {
+    const double goodput_Bps = (double)cluster_spec(traffic->cluster)->nic.goodput_Bps;
+    int64_t busiest = 0, latest_ps = 0;
+    if (is_collective(traffic)) busiest = collective_total_bytes(&traffic->plan) / traffic->ranks;
+    size_t bytes_of_ranks = sizeof(int64_t) * (size_t)(2 * traffic->ranks);
+    int64_t *load = memory_alloc("traffic.load", bytes_of_ranks);
+    for (int64_t i = 0; i < traffic->nrows; i++) {
+        const TrafficFlow *flow = &traffic->row[i].flow;
+        int64_t npairs = traffic_flow_npairs(flow);
+        for (int32_t k = 0; k < flow->nsrc; k++)
+            load[2 * (flow->src + k)] += npairs / flow->nsrc * flow->bytes;
+        for (int32_t k = 0; k < flow->ndst; k++)
+            load[2 * (flow->dst + k) + 1] += npairs / flow->ndst * flow->bytes;
+        if (flow->start_ps > latest_ps) latest_ps = flow->start_ps;
+    }
+    for (int64_t k = 0; k < 2 * traffic->ranks; k++)
+        if (load[k] > busiest) busiest = load[k];
+    memory_free("traffic.load", load, bytes_of_ranks);
+    double busy_ps = ceil((double)busiest / goodput_Bps * (double)PS_PER_S);
+    return latest_ps + (int64_t)fmin(busy_ps, (double)(TIME_END_PS / 2)) + PS_PER_US;
+}
+
+static void name_users(const void *context, int32_t step, TraceHotLink hot[], int32_t n) {
+    const TrafficRun *traffic = context;
+    (void)step;
+    EdgeWalk *walk = crossing_begin(traffic->cluster, queue_pairs(traffic), hot, n);
+    for (int64_t i = 0; n > 0 && i < traffic->nrows; i++)
+        for (int64_t k = 0; k < traffic_flow_npairs(&traffic->row[i].flow); k++) {
+            Edge edge = flow_edge(&traffic->row[i], k);
+            crossing_walk(walk, CONNECTION_FLOW, TRACE_TRAFFIC_FLOW, edge.src, edge.dst,
+                          traffic->row[i].flow.bytes);
+        }
+    for (int32_t p = 0; n > 0 && p < traffic->plan.nphases; p++) {
+        Phase phase = collective_phase(&traffic->plan, p);
+        for (int64_t i = 0; i < phase.nedges; i++) {
+            PhaseEdge edge = collective_edge(&traffic->plan, p, i);
+            crossing_walk(walk, CONNECTION_FLOW, TRACE_TRAFFIC_FLOW,
+                          placement_gpu(&traffic->placement, edge.src),
+                          placement_gpu(&traffic->placement, edge.dst), phase.bytes * edge.weight);
+        }
+    }
+    crossing_end(walk);
+}
+
+/// Rows of /flows; one for a collective, from its first member to its last. Ends of a flow are the
+/// first ranks of its blocks.
+static Status write_flows(const TrafficRun *traffic, Recorder *recorder) {
+    bool root = comm_rank(recorder->comm) == 0, one = is_collective(traffic);
+    int64_t n = !root ? 0 : one ? 1 : traffic->nrows;
+    TraceFlow *rows = memory_alloc("record.flows", sizeof(TraceFlow) * (size_t)n);
+    for (int64_t i = 0; i < n && !one; i++) {
+        const FlowRow *row = &traffic->row[i];
+        int64_t start_ps = traffic->begin_ps + row->flow.start_ps;
+        double took = (double)(row->end_ps - start_ps);
+        rows[i] = (TraceFlow){.source = row->flow.src,
+                              .destination = row->flow.dst,
+                              .bytes = row->flow.bytes * traffic_flow_npairs(&row->flow),
+                              .start_ps = start_ps,
+                              .end_ps = row->end_ps,
+                              .slowdown = row->alone_ps > 0 ? took / (double)row->alone_ps : 1};
+    }
+    if (n > 0 && one)
+        rows[0] = (TraceFlow){
+            .source = 0,
+            .destination = traffic->ranks - 1,
+            .bytes = traffic->job->collective.bytes,
+            .start_ps = traffic->begin_ps,
+            .end_ps = traffic->end_ps,
+            .slowdown = (double)(traffic->end_ps - traffic->begin_ps) / (double)traffic->alone_ps};
+    Status status = trace_append_flows(recorder->trace, n, rows);
+    memory_free("record.flows", rows, sizeof(TraceFlow) * (size_t)n);
+    return status;
+}
+
+/// The links of the step, played or told again.
+static Status record_links(TrafficRun *traffic, Recorder *recorder, StepSummary *summary) {
+    if (traffic->nrepeated > 0) return recorder_repeat_links(recorder, traffic->later_ps, summary);
+    recorder->keeps = traffic->later_ps > 0;
+    int64_t span_end_ps =
+        traffic->end_ps > traffic->begin_ps ? traffic->end_ps : traffic->begin_ps + 1;
+    return recorder_write_links(recorder, traffic->step, traffic->begin_ps, span_end_ps, name_users,
+                                traffic, summary);
+}
+
+static Status record(TrafficRun *traffic, Recorder *recorder, bool last) {
+    uint64_t fingerprint = traffic->moves + fingerprint_of(-1, traffic->begin_ps, traffic->end_ps);
+    StepSummary summary = {
+        .start_ps = traffic->begin_ps, .end_ps = traffic->end_ps, .fingerprint = fingerprint};
+    if (recorder->trace) {
+        TRY(trace_begin_step(recorder->trace));
+        TRY(write_flows(traffic, recorder));
+    }
+    TRY(record_links(traffic, recorder, &summary));
+    array_push(&recorder->step, summary);
+    if (!recorder->trace) return status_ok();
+    TraceStep step = {.start_ps = traffic->begin_ps,
+                      .end_ps = traffic->end_ps,
+                      .fingerprint = fingerprint,
+                      .links_step = recorder->stands.step,
+                      .intervals_start_ps = recorder->cycle_begin_ps};
+    TRY(trace_write_step(recorder->trace, comm_rank(recorder->comm) == 0 ? &step : NULL));
+    return trace_commit(recorder->trace, last, NULL);
+}
+
+/// What the job moves, on the rank that plays it, and the sampling interval that follows, on all.
+static Status load(TrafficRun *traffic, Comm *comm, const char *csv_text, int64_t *interval_ps) {
+    int64_t asked = traffic->job->traffic.ranks;
+    traffic->ranks = asked > 0 ? asked : cluster_ngpus(traffic->cluster);
+    TRY(placement_init(&traffic->placement, &traffic->job->placement,
+                       cluster_spec(traffic->cluster), traffic->ranks, 1));
+    Status status = status_ok();
+    if (traffic->plays)
+        status = is_collective(traffic) ? plan_collective(traffic) : load_flows(traffic, csv_text);
+    TRY(comm_agree(comm, status));
+    if (traffic->plays)
+        *interval_ps = record_interval_ps(estimate_ps(traffic), traffic->run->trace.intervals);
+    comm_broadcast(comm, interval_ps, sizeof *interval_ps, 0);
+    return status_ok();
+}
+
+static Status open_run(TrafficRun *traffic, Comm *comm, const char *csv_text,
+                       const char *command_line, Recorder *recorder) {
+    const RunSpec *run = traffic->run;
+    int64_t interval_ps = 0;
+    TRY(load(traffic, comm, csv_text, &interval_ps));
+    traffic->ops = engine_ops_of(run->engine);
+    EngineSpec spec = {.control_delay_ps = run->control_delay_ps,
+                       .interval_ps = interval_ps,
+                       .intervals_most = intervals_bound(run->trace.intervals)};
+    traffic->engine = traffic->ops->create(traffic->cluster, &spec);
+    recorder->ops = traffic->ops;
+    recorder->engine = traffic->engine;
+    TRY(recorder_open(recorder, run, traffic->cluster, comm, interval_ps, command_line));
+    return recorder_static_gpus(recorder, &traffic->placement);
+}
+
+/// All that follow are the step that was played, if it was that before it: what it left on the links is what it found
+/// there, transfers that have ended and are still felt, which are told by their ends.
+static bool will_repeat(const TrafficRun *traffic) {
+    return traffic->run->repeat && traffic->step > 0 && traffic->step + 1 < traffic->job->steps &&
+           traffic->moves == traffic->moves_before && traffic->end_ps > traffic->begin_ps;
+}
+
+/// The step that was played once more, later.
+static void repeat_step(TrafficRun *traffic) {
+    traffic->nrepeated++;
+    traffic->begin_ps += traffic->later_ps;
+    traffic->end_ps += traffic->later_ps;
+    for (int64_t i = 0; i < traffic->nrows; i++) traffic->row[i].end_ps += traffic->later_ps;
+}
+
+/// A step ends an interval and begins the next.
+static void cut_interval(const TrafficRun *traffic, Recorder *recorder) {
+    if (traffic->end_ps > traffic->ops->now_ps(traffic->engine))
+        traffic->ops->advance(traffic->engine, traffic->end_ps);
+    recorder_cut_interval(recorder, traffic->end_ps);
+}
+
+/// What all ranks must know of a step.
+typedef struct StepNews {
+    Status status;
+    int64_t begin_ps, end_ps, later_ps;
+    uint64_t moves;
+} StepNews;
+
+/// Play a step where it is played.  MPI: collective.
+static Status play_and_tell(TrafficRun *traffic, Comm *comm) {
+    StepNews news = {.status = status_ok()};
+    if (traffic->plays) {
+        news.status = play_step(traffic);
+        if (will_repeat(traffic)) traffic->later_ps = traffic->end_ps - traffic->begin_ps;
+        news.begin_ps = traffic->begin_ps;
+        news.end_ps = traffic->end_ps;
+        news.later_ps = traffic->later_ps;
+        news.moves = traffic->moves;
+    }
+    comm_await(comm, &news, sizeof news, 0);
+    traffic->begin_ps = news.begin_ps;
+    traffic->end_ps = news.end_ps;
+    traffic->later_ps = news.later_ps;
+    traffic->moves = news.moves;
+    return news.status;
+}
+
+static Status play_steps(TrafficRun *traffic, Comm *comm, Recorder *recorder,
+                         const volatile int *stop) {
+    for (int32_t steps = traffic->job->steps; traffic->step < steps; traffic->step++) {
+        // Ranks see a signal at different moments: they stop after the step in which any has seen it.
+        int64_t stopping = stop && *stop;
+        comm_max_i64(comm, &stopping, 1);
+        REQUIRE(!stopping || traffic->step == 0, STATUS_STOPPED, "stopped on request after step %d",
+                traffic->step - 1);
+        bool last = traffic->step + 1 == steps;
+        if (traffic->later_ps > 0) {
+            TRY(run_check_time(traffic->end_ps + traffic->later_ps));
+            repeat_step(traffic);
+        } else {
+            TRY(play_and_tell(traffic, comm));
+            cut_interval(traffic, recorder);
+        }
+        TRY(record(traffic, recorder, last));
+    }
+    return status_ok();
+}
+
+Status traffic_play(const RunSpec *run, const Cluster *cluster, Comm *comm, const char *csv_text,
+                    const char *command_line, Recorder *recorder, const volatile int *stop) {
+    TrafficRun traffic = {
+        .run = run, .job = &run->job[0], .cluster = cluster, .plays = comm_rank(comm) == 0};
+    Status status = open_run(&traffic, comm, csv_text, command_line, recorder);
+    if (status_is_ok(&status)) status = play_steps(&traffic, comm, recorder, stop);
+    if (recorder->trace) (void)trace_run_int(recorder->trace, "steps_repeated", traffic.nrepeated);
+    if (traffic.engine) {
+        footprint_count(&recorder->footprint, cluster_ngpus(cluster),
+                        traffic.ops->sizes(traffic.engine));
+        traffic.ops->destroy(traffic.engine);
+    }
+    recorder->engine = NULL;
+    spread_free(&traffic.spread);
+    memory_free("traffic.flows", traffic.row, sizeof(FlowRow) * (size_t)traffic.nrows);
+    return status;
+}

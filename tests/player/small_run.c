@@ -1,0 +1,258 @@
+#include "player/small_run.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/fingerprint.h"
+#include "base/memory.h"
+#include "base/units.h"
+#include "player/chooser.h"
+
+enum { GPUS_PER_NODE = 4, NODES_PER_LEAF = 4, TP = 2 };
+
+static GpuSpec small_gpu(void) {
+    GpuSpec gpu = {
+        .name = "gpu",
+        .memory_bytes = INT64_C(64) << 30,
+        .memory_Bps = 2e12,
+        .memory_stream_Bps = 1.6e12,
+        .launch_ps = 2 * PS_PER_US,
+        .scale_up_processor_share = 0.15,
+        .network_processor_share = 0.02,
+    };
+    gpu.gemm[PRECISION_BF16] = (GemmTable){
+        .peak_flop_per_s = 300e12,
+        .best_flop_per_s = 250e12,
+        .npoints = 2,
+        .point = {{1024, 1024, 1024, 120e12}, {8192, 8192, 8192, 250e12}},
+    };
+    gpu.attention_forward_flop_per_s[ATTENTION_FLASH2] = 150e12;
+    gpu.attention_backward_flop_per_s[ATTENTION_FLASH2] = 120e12;
+    return gpu;
+}
+
+static ClusterSpec small_cluster(int64_t nodes) {
+    int64_t rate_Bps = INT64_C(25000000000);
+    SwitchSpec box = {
+        .name = "switch", .ports = 64, .port_Bps = rate_Bps, .latency_ps = 600 * PS_PER_NS};
+    ClusterSpec spec = {
+        .name = "small",
+        .nodes = nodes,
+        .gpus_per_node = GPUS_PER_NODE,
+        .gpu = small_gpu(),
+        .nic = {.name = "nic",
+                .line_Bps = rate_Bps,
+                .goodput_Bps = rate_Bps,
+                .latency_ps = PS_PER_US},
+        .scale_up = {.name = "domain",
+                     .gpus = GPUS_PER_NODE,
+                     .line_Bps = INT64_C(300000000000),
+                     .goodput_Bps = INT64_C(240000000000),
+                     .latency_ps = 2 * PS_PER_US,
+                     .collective_base_ps = 5 * PS_PER_US,
+                     .small_share = 1},
+        .ntiers = 2,
+        .wiring = WIRING_RAIL,
+        .routing = ROUTING_ECMP,
+        .ecmp_seed = 1,
+    };
+    spec.tier[0] = (TierSpec){.name = "leaf",
+                              .children = NODES_PER_LEAF,
+                              .parents = 1,
+                              .lanes = 1,
+                              .link_Bps = rate_Bps,
+                              .cable_ps = 25 * PS_PER_NS,
+                              .switch_spec = box};
+    spec.tier[1] = (TierSpec){.name = "spine",
+                              .children = 64,
+                              .parents = 4,
+                              .lanes = 1,
+                              .link_Bps = rate_Bps,
+                              .cable_ps = 250 * PS_PER_NS,
+                              .switch_spec = box};
+    spec.installed = (int32_t)((nodes + NODES_PER_LEAF - 1) / NODES_PER_LEAF * GPUS_PER_NODE);
+    return spec;
+}
+
+static JobSpec small_job(int32_t pp, int32_t dp, Schedule schedule, int32_t chunks,
+                         int32_t microbatches) {
+    JobSpec job = {
+        .name = "gpt-small",
+        .kind = JOB_TRAINING,
+        .model = {.name = "gpt",
+                  .layers = 16,
+                  .hidden = 512,
+                  .heads = 8,
+                  .kv_heads = 8,
+                  .head_dim = 64,
+                  .ffn = 2048,
+                  .vocab = 8192,
+                  .activation = ACTIVATION_GELU},
+        .network = {.queue_pairs = 2,
+                    .message_latency_ps = 5 * PS_PER_US,
+                    .round_latency_ps = 3 * PS_PER_US,
+                    .collective_base_ps = 8 * PS_PER_US,
+                    .eager_bytes = 4096,
+                    .dp_algorithm = ALGORITHM_HIERARCHICAL},
+        .training = {.sequence = 1024,
+                     .precision = PRECISION_BF16,
+                     .grad_precision = PRECISION_FP32,
+                     .param_precision = PRECISION_BF16,
+                     .attention = ATTENTION_FLASH2,
+                     .grad_overlap = true,
+                     .param_overlap = true,
+                     .pp_overlap = true},
+        .steps = 2,
+    };
+    job.noise = (NoiseSpec){.seed = 7,
+                            .gpu_sigma = 0.01,
+                            .step_sigma = 0.005,
+                            .truncate = 3,
+                            .straggler_probability = 0.01,
+                            .straggler_slowdown = 0.3};
+    job.parallel = (ParallelSpec){
+        .size = {[DIM_TP] = TP, [DIM_CP] = 1, [DIM_EP] = 1, [DIM_DP] = dp, [DIM_PP] = pp},
+        .order = {DIM_TP, DIM_CP, DIM_EP, DIM_DP, DIM_PP},
+        .chunks = chunks,
+        .sequence_parallel = true,
+        .zero = 1,
+        .schedule = schedule,
+        .microbatch = 1,
+        .microbatches = microbatches,
+    };
+    return job;
+}
+
+void small_run_init(RunSpec *run, int64_t nodes, int32_t pp, int32_t dp, Schedule schedule,
+                    int32_t chunks, int32_t microbatches) {
+    memset(run, 0, sizeof *run);
+    run->cluster = small_cluster(nodes);
+    run->job = memory_alloc("test.job", sizeof(JobSpec));
+    run->njobs = 1;
+    run->job[0] = small_job(pp, dp, schedule, chunks, microbatches);
+    run->engine = ENGINE_FLOW;
+    run->control_delay_ps = 10 * PS_PER_US;
+    run->seed = 1;
+}
+
+void small_run_fini(RunSpec *run) { memory_free("test.job", run->job, sizeof(JobSpec)); }
+
+typedef struct LinkTotals {
+    int64_t bytes, delay_ps, congested_ps;
+} LinkTotals;
+
+/// A LinkSink: by link, since several ranks may load one.
+static void add_links(void *context, int64_t step, const LinkSample sample[], int64_t n) {
+    LinkTotals *totals = context;
+    (void)step;
+    for (int64_t i = 0; i < n; i++) {
+        LinkTotals *link = &totals[sample[i].link];
+        link->bytes += sample[i].bytes;
+        link->delay_ps += sample[i].delay_ps;
+        link->congested_ps += sample[i].congested_ps;
+    }
+}
+
+/// Of the totals of every link in a step, the same on all ranks.
+static uint64_t fingerprint_of_links(Machine *machine, int32_t step) {
+    int64_t n = cluster_nresources(machine->cluster);
+    size_t bytes = sizeof(LinkTotals) * (size_t)n;
+    LinkTotals *totals = memory_alloc("test.links", bytes);
+    machine->ops->step_links(machine->engine, step,
+                             (LinkSink){.put = add_links, .context = totals});
+    machine->ops->step_clear(machine->engine, step);
+    comm_sum_i64(machine->comm, (int64_t *)totals, (int)(bytes / sizeof(int64_t)));
+    uint64_t sum = 0;
+    for (int64_t link = 0; link < n; link++)
+        sum += fingerprint_of(
+            link, totals[link].bytes,
+            (int64_t)fingerprint_of(totals[link].delay_ps, totals[link].congested_ps, step));
+    memory_free("test.links", totals, bytes);
+    return sum;
+}
+
+static Status keep_step(void *context, Machine *machine, int32_t step) {
+    Played *played = context;
+    for (int64_t slot = 0; slot < machine->layout.nslots; slot++) {
+        const Unit *unit = &machine->unit[slot];
+        const StepResult *result = &machine->result[slot];
+        if (result->end_ps > played->end_ps) played->end_ps = result->end_ps;
+        for (int part = 0; part < TRACE_PART_N; part++)
+            played->unit_part_ps[unit->id * TRACE_PART_N + part] +=
+                account_part_ps(result->part_ps, machine->work[unit->stage], (TracePart)part);
+    }
+    played->fingerprint += machine->count.fingerprint[step & 1];
+    played->links += fingerprint_of_links(machine, step);
+    return status_ok();
+}
+
+static void make_even(StepCost *cost, int64_t forward_ps, int64_t backward_ps) {
+    for (int32_t v = 0; v < cost->pp * cost->chunks; v++) {
+        cost->chunk[v].forward_ps = forward_ps;
+        cost->chunk[v].backward_ps = backward_ps;
+    }
+    for (int32_t stage = 0; stage < cost->pp; stage++) cost->optimizer_ps[stage] = 0;
+}
+
+static Machine *create(const RunSpec *run, Comm *comm, Cluster **cluster) {
+    Status status = cluster_create(&run->cluster, cluster);
+    CHECK(status_is_ok(&status), "%s", status.text);
+    Machine *machine = NULL;
+    status = machine_create(run, *cluster, comm, &machine);
+    CHECK(status_is_ok(&status), "%s", status.text);
+    return machine;
+}
+
+static Played play(const RunSpec *run, Comm *comm, int64_t forward_ps, int64_t backward_ps) {
+    Cluster *cluster = NULL;
+    Machine *machine = create(run, comm, &cluster);
+    if (forward_ps > 0) make_even(&machine->cost, forward_ps, backward_ps);
+    machine_prepare(machine, PS_PER_MS);
+    player_choose(machine);
+    Played played = {.nunits = machine->layout.nunits};
+    size_t bytes = sizeof(int64_t) * (size_t)(played.nunits * TRACE_PART_N);
+    played.unit_part_ps = memory_alloc("test.parts", bytes);
+    Status status = machine->player->play(machine, keep_step, &played, NULL);
+    CHECK(status_is_ok(&status), "%s", status.text);
+    comm_max_i64(comm, &played.end_ps, 1);
+    comm_sum_u64(comm, &played.fingerprint, 1);
+    comm_sum_i64(comm, played.unit_part_ps, (int)(played.nunits * TRACE_PART_N));
+    for (int64_t i = 0; i < played.nunits * TRACE_PART_N; i++)
+        played.part_ps[i % TRACE_PART_N] += played.unit_part_ps[i];
+    machine_destroy(machine);
+    cluster_destroy(cluster);
+    return played;
+}
+
+static Status ignore_step(void *context, Machine *machine, int32_t step) {
+    (void)context;
+    (void)machine;
+    (void)step;
+    return status_ok();
+}
+
+Status small_run_play_broken(const RunSpec *run, Comm *comm) {
+    Cluster *cluster = NULL;
+    Machine *machine = create(run, comm, &cluster);
+    machine->program[0].stream_nops[STREAM_SEND_NEXT]--;
+    machine_prepare(machine, PS_PER_MS);
+    player_choose(machine);
+    Status status = machine->player->play(machine, ignore_step, NULL, NULL);
+    machine->program[0].stream_nops[STREAM_SEND_NEXT]++;
+    machine_destroy(machine);
+    cluster_destroy(cluster);
+    return status;
+}
+
+Played small_run_play(const RunSpec *run, Comm *comm) { return play(run, comm, 0, 0); }
+
+Played small_run_play_even(const RunSpec *run, Comm *comm, int64_t forward_ps,
+                           int64_t backward_ps) {
+    return play(run, comm, forward_ps, backward_ps);
+}
+
+void played_fini(Played *played) {
+    memory_free("test.parts", played->unit_part_ps,
+                sizeof(int64_t) * (size_t)(played->nunits * TRACE_PART_N));
+}

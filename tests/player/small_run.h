@@ -1,0 +1,32 @@
+/// small_run.h: a small cluster and a small job, built by hand, for the tests of the driver.
+#ifndef COLOSSIM_TESTS_PLAYER_SMALL_RUN_H
+#define COLOSSIM_TESTS_PLAYER_SMALL_RUN_H
+
+#include "driver/machine.h"
+#include "driver/player.h"
+
+/// `nodes` nodes of 4 GPUs behind leaves of 4 nodes and full bisection; a GPT of 8 layers, width 512, tp 2.
+///   Free with small_run_fini.
+void small_run_init(RunSpec *run, int64_t nodes, int32_t pp, int32_t dp, Schedule schedule,
+                    int32_t chunks, int32_t microbatches);
+void small_run_fini(RunSpec *run);
+
+/// What a played run leaves, summed or gathered over all ranks.
+typedef struct Played {
+    int64_t end_ps;                ///< of the last step
+    uint64_t fingerprint;          ///< of all steps
+    uint64_t links;                ///< of the totals of every link in every step
+    int64_t part_ps[TRACE_PART_N]; ///< sums over units and steps
+    int64_t *unit_part_ps; ///< [nunits][TRACE_PART_N], summed over steps; equal on all ranks
+    int64_t nunits;
+} Played;
+
+/// Play on `comm`; CHECKs that the run succeeds.  MPI: collective.
+Played small_run_play(const RunSpec *run, Comm *comm);
+/// The same with every chunk costing forward_ps and backward_ps, and nothing else costing compute.
+Played small_run_play_even(const RunSpec *run, Comm *comm, int64_t forward_ps, int64_t backward_ps);
+/// Play with the last send of stage 0 left out of its program; returns how the run ended.
+Status small_run_play_broken(const RunSpec *run, Comm *comm);
+void played_fini(Played *played);
+
+#endif

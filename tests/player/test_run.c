@@ -1,0 +1,295 @@
+#include "player/small_run.h"
+
+#include <string.h>
+
+#include "par_assert.h"
+
+#include "base/units.h"
+#include "player/run.h"
+
+/// Law: all ranks together play a run as one rank does.
+static void assert_as_alone(Comm *comm, const RunSpec *run) {
+    Comm *self = comm_create_self();
+    Played together = small_run_play(run, comm), alone = small_run_play(run, self);
+    assert_all_ranks(comm, together.fingerprint == alone.fingerprint);
+    assert_all_ranks(comm, together.end_ps == alone.end_ps);
+    assert_all_ranks(comm, together.links == alone.links);
+    for (int64_t k = 0; k < alone.nunits * TRACE_PART_N; k++)
+        assert_all_ranks(comm, together.unit_part_ps[k] == alone.unit_part_ps[k]);
+    comm_destroy(self);
+    played_fini(&together);
+    played_fini(&alone);
+}
+
+// Law: what a rank count can show is nothing. The same run on this communicator and on one rank gives the same times
+// and the same bytes on every link.
+static void ranks_do_not_show(void **state) {
+    Comm *comm = *state;
+    static const struct {
+        int32_t pp, dp, chunks, microbatches;
+        Schedule schedule;
+        PlacementKind placement;
+        Routing routing;
+        EngineKind engine;
+    } CASES[] = {
+        {1, 8, 1, 2, SCHEDULE_NONE, PLACEMENT_CONTIGUOUS, ROUTING_ECMP, ENGINE_FLOW},
+        {4, 3, 1, 8, SCHEDULE_1F1B, PLACEMENT_RANDOM, ROUTING_ECMP, ENGINE_FLOW},
+        {4, 2, 2, 8, SCHEDULE_INTERLEAVED, PLACEMENT_CONTIGUOUS, ROUTING_DMODK, ENGINE_FLOW},
+        {2, 5, 4, 4, SCHEDULE_INTERLEAVED, PLACEMENT_RANDOM, ROUTING_SPRAY, ENGINE_FLOW},
+        {4, 4, 1, 4, SCHEDULE_GPIPE, PLACEMENT_STRIDED, ROUTING_ADAPTIVE, ENGINE_FLOW},
+        // On 4 ranks the second has the nodes 3 and 4 on two leaves; what they tell each other climbs over cables that
+        // belong to the first and third.
+        {8, 2, 1, 8, SCHEDULE_1F1B, PLACEMENT_CONTIGUOUS, ROUTING_ECMP, ENGINE_FLOW},
+        {8, 2, 1, 8, SCHEDULE_1F1B, PLACEMENT_CONTIGUOUS, ROUTING_ECMP, ENGINE_CLOSED},
+        {4, 3, 2, 8, SCHEDULE_INTERLEAVED, PLACEMENT_RANDOM, ROUTING_ADAPTIVE, ENGINE_CLOSED},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        RunSpec run;
+        small_run_init(&run, 9, CASES[i].pp, CASES[i].dp, CASES[i].schedule, CASES[i].chunks,
+                       CASES[i].microbatches);
+        run.job[0].placement = (PlacementSpec){.kind = CASES[i].placement, .stride = 2, .seed = 3};
+        run.cluster.routing = CASES[i].routing;
+        run.engine = CASES[i].engine;
+        assert_as_alone(comm, &run);
+        small_run_fini(&run);
+    }
+}
+
+// Two scale-up domains in a node, each with a leaf port at hand: their messages take 6.65 us (5 to launch, 1.65 over the
+// leaf), less than those inside a domain (7) and those to other nodes (8.35). They stay on a rank until a collective comes
+// to their links; then all ranks must learn of them before they start. Law: as above.
+static void ranks_hear_in_time_of_messages_inside_a_node(void **state) {
+    Comm *comm = *state;
+    RunSpec run;
+    small_run_init(&run, 9, 2, 9, SCHEDULE_GPIPE, 1, 8);
+    run.cluster.wiring = WIRING_PLAIN;
+    run.cluster.installed = 9;
+    run.cluster.scale_up.gpus = 2;
+    run.job[0].training.pp_overlap = false;
+    memcpy(run.job[0].parallel.order, (Dimension[]){DIM_TP, DIM_CP, DIM_PP, DIM_DP, DIM_EP},
+           sizeof run.job[0].parallel.order);
+    assert_as_alone(comm, &run);
+    small_run_fini(&run);
+}
+
+// A phase inside the nodes leaves the NICs to messages that stay on a rank; the next phase, over those NICs, starts the
+// moment it ends. Everything is slow here, so that messages are on their way at that moment. Law: as above.
+static void ranks_hear_in_time_of_messages_before_the_next_phase(void **state) {
+    Comm *comm = *state;
+    static const int64_t SLOW_Bps = INT64_C(2000000000);
+    RunSpec run;
+    small_run_init(&run, 9, 4, 4, SCHEDULE_1F1B, 1, 8);
+    run.cluster.wiring = WIRING_PLAIN;
+    run.cluster.installed = 9;
+    run.cluster.nic.line_Bps = run.cluster.nic.goodput_Bps = SLOW_Bps;
+    run.cluster.scale_up.line_Bps = run.cluster.scale_up.goodput_Bps = SLOW_Bps;
+    for (int t = 0; t < run.cluster.ntiers; t++)
+        run.cluster.tier[t].link_Bps = run.cluster.tier[t].switch_spec.port_Bps = SLOW_Bps;
+    run.job[0].placement = (PlacementSpec){.kind = PLACEMENT_RANDOM, .seed = 9};
+    run.job[0].network.dp_algorithm = ALGORITHM_HALVING_DOUBLING;
+    run.job[0].training.sequence = 4096;
+    run.job[0].training.bucket_parameters = 1000000;
+    run.job[0].parallel.zero = 0;
+    assert_as_alone(comm, &run);
+    small_run_fini(&run);
+}
+
+/// Every unit must idle exactly `bubble_ps` on the ideal clock.
+static void check_bubble(Comm *comm, Schedule schedule, int32_t pp, int32_t chunks, int32_t m,
+                         int64_t bubble_ps) {
+    RunSpec run;
+    small_run_init(&run, 9, pp, 1, schedule, chunks, m);
+    run.job[0].noise = (NoiseSpec){0};
+    run.job[0].steps = 1;
+    Played played = small_run_play_even(&run, comm, PS_PER_MS, 2 * PS_PER_MS);
+    for (int64_t unit = 0; unit < played.nunits; unit++) {
+        const int64_t *part_ps = &played.unit_part_ps[unit * TRACE_PART_N];
+        assert_all_ranks(comm, part_ps[TRACE_PART_BUBBLE] == bubble_ps);
+        assert_all_ranks(comm, part_ps[TRACE_PART_COMPUTE] == 3 * PS_PER_MS * chunks * m);
+    }
+    played_fini(&played);
+    small_run_fini(&run);
+}
+
+// Law (Narayanan et al., SC'21): with forward f and backward b of a chunk, a stage idles (pp - 1) (f + b) in GPipe, 1F1B
+// and interleaved alike; as a share of compute (pp - 1) / m and (pp - 1) / (chunks m).
+static void bubbles_equal_their_closed_forms(void **state) {
+    Comm *comm = *state;
+    static const int32_t STAGES[] = {2, 4, 8};
+    for (size_t i = 0; i < sizeof STAGES / sizeof *STAGES; i++) {
+        int32_t pp = STAGES[i];
+        int64_t bubble_ps = (pp - 1) * 3 * PS_PER_MS;
+        check_bubble(comm, SCHEDULE_GPIPE, pp, 1, 8, bubble_ps);
+        check_bubble(comm, SCHEDULE_1F1B, pp, 1, 9, bubble_ps);
+        check_bubble(comm, SCHEDULE_INTERLEAVED, pp, 2, 2 * pp, bubble_ps);
+        if (pp < 8) check_bubble(comm, SCHEDULE_INTERLEAVED, pp, 4, pp, bubble_ps);
+    }
+}
+
+// Law: communication is what it would be at nominal speed and alone, so one slow GPU adds nothing to anyone's
+// communication, bubble or compute: it is slow itself, and the others wait for a straggler.
+static void a_slow_gpu_adds_nothing_to_communication(void **state) {
+    Comm *comm = *state;
+    RunSpec run;
+    small_run_init(&run, 9, 4, 3, SCHEDULE_1F1B, 1, 8);
+    run.job[0].noise = (NoiseSpec){0};
+    Played even = small_run_play(&run, comm);
+    run.job[0].noise = (NoiseSpec){
+        .seed = 11, .truncate = 3, .straggler_probability = 0.03, .straggler_slowdown = 0.5};
+    Played slow = small_run_play(&run, comm);
+    assert_all_ranks(comm, slow.end_ps > even.end_ps);
+    static const TracePart UNTOUCHED[] = {TRACE_PART_COMPUTE, TRACE_PART_BUBBLE,
+                                          TRACE_PART_TP_EXPOSED, TRACE_PART_PP_EXPOSED,
+                                          TRACE_PART_DP_EXPOSED};
+    for (int64_t unit = 0; unit < even.nunits; unit++)
+        for (size_t i = 0; i < sizeof UNTOUCHED / sizeof *UNTOUCHED; i++) {
+            int64_t k = unit * TRACE_PART_N + UNTOUCHED[i];
+            assert_all_ranks(comm, even.unit_part_ps[k] == slow.unit_part_ps[k]);
+        }
+    assert_all_ranks(
+        comm, slow.part_ps[TRACE_PART_OWN_SLOW] > 0 && slow.part_ps[TRACE_PART_STRAGGLER] > 0);
+    played_fini(&even);
+    played_fini(&slow);
+    small_run_fini(&run);
+}
+
+// Law: the closed engine never loses to the flow engine: sharing can only take longer, and contention is then what differs.
+static void the_closed_engine_is_a_bound(void **state) {
+    Comm *comm = *state;
+    RunSpec run;
+    small_run_init(&run, 9, 4, 4, SCHEDULE_1F1B, 1, 8);
+    run.job[0].noise = (NoiseSpec){0};
+    Played flow = small_run_play(&run, comm);
+    run.engine = ENGINE_CLOSED;
+    Played closed = small_run_play(&run, comm);
+    assert_all_ranks(comm, closed.end_ps <= flow.end_ps);
+    assert_all_ranks(comm, closed.part_ps[TRACE_PART_CONTENTION] == 0);
+    played_fini(&flow);
+    played_fini(&closed);
+    small_run_fini(&run);
+}
+
+// Law: a run that cannot go on says who waits for what, on every rank, and is a failure.
+static void a_run_that_cannot_go_on_says_who_waits(void **state) {
+    Comm *comm = *state;
+    RunSpec run;
+    small_run_init(&run, 9, 2, 3, SCHEDULE_1F1B, 1, 4);
+    Status status = small_run_play_broken(&run, comm);
+    assert_all_ranks(comm, status.code == STATUS_STUCK);
+    assert_all_ranks(comm,
+                     strstr(status.text, "stage 1 step 0 waits in receive-prev: receive") != NULL);
+    assert_all_ranks(comm, strstr(status.text, "microbatch 3") != NULL);
+    assert_all_ranks(comm, status_exit_code(status.code) == 1);
+    small_run_fini(&run);
+}
+
+// Law: a run that is refused before it has begun says why, on every rank, and leaves nothing behind.
+static void a_run_that_is_refused_says_why(void **state) {
+    Comm *comm = *state;
+    RunSpec run;
+    small_run_init(&run, 9, 2, 3, SCHEDULE_1F1B, 1, 4);
+    run.trace.intervals = 40;
+    run.job[0].parallel.size[DIM_TP] = 8;
+    Status training = driver_run(&run, comm, &(DriverOptions){0});
+    assert_all_ranks(comm, training.code == STATUS_RANGE);
+    assert_all_ranks(comm, strstr(training.text, "tp = 8 does not divide the 4 GPUs") != NULL);
+    run.job[0].kind = JOB_TRAFFIC;
+    run.job[0].traffic = (TrafficSpec){.pattern = TRAFFIC_COLLECTIVE, .ranks = 8, .queue_pairs = 1};
+    run.job[0].collective = (CollectiveSpec){
+        .kind = COLLECTIVE_ALL_TO_ALL, .algorithm = ALGORITHM_HIERARCHICAL, .bytes = 1000000};
+    Status traffic = driver_run(&run, comm, &(DriverOptions){0});
+    assert_all_ranks(comm, traffic.code == STATUS_RANGE);
+    assert_all_ranks(comm, strstr(traffic.text, "hierarchical does not do all_to_all") != NULL);
+    small_run_fini(&run);
+}
+
+/// All members of a group that are here, in the order of slots; returns how many.
+static int64_t walk_members(Machine *machine, int64_t group) {
+    const Layout *layout = &machine->layout;
+    int64_t n = 0, cursor = 0;
+    const Unit *before = NULL;
+    for (const Unit *unit; (unit = members_next(machine, group, &cursor)) != NULL; n++) {
+        bool belongs = layout_group_of(layout, unit->id, layout_group_kind(layout, group)) == group;
+        if (!belongs || (before && before >= unit)) return -1;
+        before = unit;
+    }
+    return n;
+}
+
+// Law: the members of a group, over all ranks, are its units, each once, and in order on each rank; groups that meet are
+// all but those of embeddings that are not tied.
+static void members_are_the_units_of_their_groups(void **state) {
+    Comm *comm = *state;
+    for (int tied = 0; tied < 2; tied++) {
+        RunSpec run;
+        small_run_init(&run, 9, 4, 4, SCHEDULE_1F1B, 1, 4);
+        run.job[0].placement = (PlacementSpec){.kind = PLACEMENT_RANDOM, .seed = 3};
+        run.job[0].model.tied_embeddings = tied;
+        Cluster *cluster = NULL;
+        Status status = cluster_create(&run.cluster, &cluster);
+        assert_all_ranks(comm, status_is_ok(&status));
+        Machine *machine = NULL;
+        status = machine_create(&run, cluster, comm, &machine);
+        assert_all_ranks(comm, status_is_ok(&status));
+        const Layout *layout = &machine->layout;
+        assert_all_ranks(comm, layout_nmeeting(layout) == 4 + 4 * tied + 1);
+        for (int64_t index = 0; index < layout_nmeeting(layout); index++) {
+            int64_t group = layout_meeting_group(layout, index);
+            assert_all_ranks(comm, layout_meeting_index(layout, group) == index);
+            int64_t n = walk_members(machine, group);
+            assert_all_ranks(comm, n == layout_group_slots(layout, group).n);
+            comm_sum_i64(comm, &n, 1);
+            assert_all_ranks(comm, n == layout_group_units(layout, group).n);
+        }
+        machine_destroy(machine);
+        cluster_destroy(cluster);
+        small_run_fini(&run);
+    }
+}
+
+// Law: slots and units are one to one, over all ranks, however many play.
+static void every_unit_has_one_place(void **state) {
+    Comm *comm = *state;
+    RunSpec run;
+    small_run_init(&run, 9, 4, 4, SCHEDULE_1F1B, 1, 4);
+    Cluster *cluster = NULL;
+    Status status = cluster_create(&run.cluster, &cluster);
+    assert_all_ranks(comm, status_is_ok(&status));
+    Layout layout;
+    status = layout_init(&layout, cluster, &run.job[0]);
+    assert_all_ranks(comm, status_is_ok(&status));
+    for (int nranks = 1; nranks <= 6; nranks++) {
+        int64_t here = 0, units = 0;
+        for (int rank = 0; rank <= nranks; rank++) {
+            layout_deal(&layout, rank, nranks);
+            units += layout.nslots;
+            for (int64_t slot = 0; slot < layout.nslots; slot++) {
+                int64_t unit = layout_unit_at(&layout, slot);
+                here += layout_slot(&layout, unit) == slot &&
+                        layout_owner_of_gpu(&layout, layout_gpu(&layout, unit, 0)) == rank &&
+                        layout_stage(&layout, unit) == slot % layout.stages;
+            }
+        }
+        assert_all_ranks(comm, here == layout.nunits && units == layout.nunits);
+    }
+    layout_fini(&layout);
+    cluster_destroy(cluster);
+    small_run_fini(&run);
+}
+
+int main(int argc, char *argv[]) {
+    Comm *comm = par_begin(&argc, &argv);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_prestate(ranks_do_not_show, comm),
+        cmocka_unit_test_prestate(ranks_hear_in_time_of_messages_inside_a_node, comm),
+        cmocka_unit_test_prestate(ranks_hear_in_time_of_messages_before_the_next_phase, comm),
+        cmocka_unit_test_prestate(bubbles_equal_their_closed_forms, comm),
+        cmocka_unit_test_prestate(a_slow_gpu_adds_nothing_to_communication, comm),
+        cmocka_unit_test_prestate(the_closed_engine_is_a_bound, comm),
+        cmocka_unit_test_prestate(members_are_the_units_of_their_groups, comm),
+        cmocka_unit_test_prestate(every_unit_has_one_place, comm),
+        cmocka_unit_test_prestate(a_run_that_cannot_go_on_says_who_waits, comm),
+        cmocka_unit_test_prestate(a_run_that_is_refused_says_why, comm),
+    };
+    return par_end(comm, cmocka_run_group_tests_name("driver", tests, NULL, NULL));
+}

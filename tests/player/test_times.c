@@ -1,0 +1,144 @@
+// What communication costs a training step when nothing disturbs it, by arithmetic: closed engine, no noise, even chunks.
+#include "player/small_run.h"
+
+#include "claims.h"
+
+#include "base/units.h"
+
+enum { UNITS_PER_NODE = 2, TP = 2 };
+
+/// A pipeline of one replica, two layers a stage, one microbatch unless told otherwise.
+static void pipeline_init(RunSpec *run, int32_t pp, int32_t dp) {
+    small_run_init(run, 9, pp, dp, pp == 1 ? SCHEDULE_NONE : SCHEDULE_1F1B, 1, 1);
+    run->engine = ENGINE_CLOSED;
+    JobSpec *job = &run->job[0];
+    job->noise = (NoiseSpec){0};
+    job->steps = 1;
+    job->model.layers = 2 * pp;
+    job->network.queue_pairs = 1;
+    run->cluster.gpu.network_processor_share = 0;
+}
+
+/// A part of the step of unit 0, the first stage of the first replica.
+static int64_t first_unit_ps(const RunSpec *run, TracePart part) {
+    Comm *self = comm_create_self();
+    Played played = small_run_play_even(run, self, PS_PER_MS, 2 * PS_PER_MS);
+    const int64_t part_ps = played.unit_part_ps[part];
+    played_fini(&played);
+    comm_destroy(self);
+    return part_ps;
+}
+
+// One microbatch goes through all stages and back: 2 (pp - 1) hand-overs that nothing hides. Each costs its launch and its
+// path once; two stages share a node, so every second one crosses the network.
+static void a_lone_microbatch_pays_every_hand_over(void **state) {
+    (void)state;
+    for (int32_t pp = 2; pp <= 8; pp++) {
+        RunSpec run;
+        pipeline_init(&run, pp, 1);
+        const int64_t plain_ps = first_unit_ps(&run, TRACE_PART_PP_EXPOSED);
+        run.job[0].network.message_latency_ps += 7 * PS_PER_US;
+        const int64_t launched_ps = first_unit_ps(&run, TRACE_PART_PP_EXPOSED);
+        assert_int_equal(launched_ps - plain_ps, 2 * (pp - 1) * 7 * PS_PER_US);
+        run.cluster.nic.latency_ps += 11 * PS_PER_US;
+        const int64_t farther_ps = first_unit_ps(&run, TRACE_PART_PP_EXPOSED);
+        const int32_t crossings = (pp - 1) / UNITS_PER_NODE;
+        assert_int_equal(farther_ps - launched_ps, 2 * crossings * 11 * PS_PER_US);
+        small_run_fini(&run);
+    }
+}
+
+// Activations of a microbatch, 1,024 tokens of 512 numbers of 2 bytes, are cut over the GPUs of a stage: at a thousandth of
+// the rate nothing else counts.
+static void a_hand_over_carries_the_activations_once(void **state) {
+    (void)state;
+    RunSpec run;
+    pipeline_init(&run, 6, 1);
+    run.cluster.nic.goodput_Bps /= 1000;
+    const double message_s = 1024.0 * 512 * 2 / TP / (double)run.cluster.nic.goodput_Bps;
+    const double took_s = units_seconds_from_ps(first_unit_ps(&run, TRACE_PART_PP_EXPOSED));
+    assert_close(took_s / (4 * message_s), 1, 0.01);
+    small_run_fini(&run);
+}
+
+// The gradient norm loads no link: a tree of 2 ceil(log2 n) rounds, up and down, each a launch and a path.
+static void the_norm_climbs_a_tree_and_comes_down(void **state) {
+    (void)state;
+    for (int32_t pp = 3; pp <= 9; pp++) {
+        int32_t rounds = 0;
+        while (1 << rounds < pp) rounds++;
+        RunSpec run;
+        pipeline_init(&run, pp, 1);
+        const int64_t plain_ps = first_unit_ps(&run, TRACE_PART_DP_EXPOSED);
+        run.job[0].network.round_latency_ps += 7 * PS_PER_US;
+        const int64_t launched_ps = first_unit_ps(&run, TRACE_PART_DP_EXPOSED);
+        assert_int_equal(launched_ps - plain_ps, 2 * rounds * 7 * PS_PER_US);
+        run.job[0].network.collective_base_ps += 5 * PS_PER_US;
+        const int64_t based_ps = first_unit_ps(&run, TRACE_PART_DP_EXPOSED);
+        assert_int_equal(based_ps - launched_ps, 5 * PS_PER_US);
+        run.cluster.nic.latency_ps += 11 * PS_PER_US;
+        const int64_t farther_ps = first_unit_ps(&run, TRACE_PART_DP_EXPOSED) - based_ps;
+        assert_true(farther_ps > 0 && farther_ps <= 2 * rounds * 11 * PS_PER_US);
+        small_run_fini(&run);
+    }
+}
+
+/// What data parallelism costs when nothing hides it and the network is a thousand times as slow.
+static double exposed_s(RunSpec *run, int32_t zero, int64_t bucket_parameters) {
+    run->job[0].parallel.zero = zero;
+    run->job[0].training.bucket_parameters = bucket_parameters;
+    return units_seconds_from_ps(first_unit_ps(run, TRACE_PART_DP_EXPOSED));
+}
+
+// A replica is one unit; 8 of them fill 4 nodes, p = 2 a node. Gradients (4 bytes a parameter) are reduced among D = 4 nodes
+// on both NICs of a rail, (D - 1) / D / p of their bytes in each of 2 passes. ZeRO-1 scatters them in one pass and gathers
+// parameters (2 bytes) in one. Buckets cut the bytes and make none.
+static void gradients_and_parameters_travel_as_the_algebra_says(void **state) {
+    (void)state;
+    RunSpec run;
+    pipeline_init(&run, 1, 8);
+    run.job[0].training.grad_overlap = run.job[0].training.param_overlap = false;
+    run.cluster.nic.goodput_Bps /= 1000;
+    StepCost cost;
+    Status status = step_cost_init(&cost, &run.job[0].model, &run.job[0].parallel,
+                                   &run.job[0].training, &run.cluster.gpu, &run.cluster.scale_up);
+    assert_true(status_is_ok(&status));
+    const double pass_s =
+        (double)cost.chunk[0].parameters * 3 / 4 / 2 / (double)run.cluster.nic.goodput_Bps;
+    for (int64_t bucket = 200000; bucket <= INT64_C(1) << 30; bucket *= 20) {
+        assert_close(exposed_s(&run, 0, bucket) / (2 * 4 * pass_s), 1, 0.01);
+        assert_close(exposed_s(&run, 1, bucket) / ((4 + 2) * pass_s), 1, 0.01);
+    }
+    step_cost_fini(&cost);
+    small_run_fini(&run);
+}
+
+// While a bucket is reduced, compute loses share s of the time that takes; reductions here are shorter than the part of the
+// backward pass beside them, so that nobody waits for them and all of it is lost.
+static void compute_beside_a_collective_loses_its_share(void **state) {
+    (void)state;
+    RunSpec run;
+    pipeline_init(&run, 1, 8);
+    run.job[0].parallel.zero = 0;
+    run.job[0].training.bucket_parameters = 1000000;
+    int64_t lost_ps[3];
+    for (int tenths = 0; tenths < 3; tenths++) {
+        run.cluster.gpu.network_processor_share = tenths / 10.0;
+        lost_ps[tenths] = first_unit_ps(&run, TRACE_PART_SHARING);
+    }
+    const int64_t tensor_ps = lost_ps[0]; // what tensor-parallel communication takes
+    assert_true(lost_ps[1] - tensor_ps > 10 * PS_PER_US);
+    assert_close((double)(lost_ps[2] - tensor_ps) / (double)(lost_ps[1] - tensor_ps), 2, 0.01);
+    small_run_fini(&run);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_lone_microbatch_pays_every_hand_over),
+        cmocka_unit_test(a_hand_over_carries_the_activations_once),
+        cmocka_unit_test(the_norm_climbs_a_tree_and_comes_down),
+        cmocka_unit_test(gradients_and_parameters_travel_as_the_algebra_says),
+        cmocka_unit_test(compute_beside_a_collective_loses_its_share),
+    };
+    return cmocka_run_group_tests_name("times", tests, NULL, NULL);
+}
