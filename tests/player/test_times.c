@@ -132,6 +132,36 @@ static void compute_beside_a_collective_loses_its_share(void **state) {
     small_run_fini(&run);
 }
 
+// Tied embeddings stand on the first and the last stage of a replica: these two add their gradients, and no other.
+static void tied_embeddings_join_the_ends_of_a_replica(void **state) {
+    (void)state;
+    for (int32_t pp = 2; pp <= 5; pp++) {
+        RunSpec run;
+        pipeline_init(&run, pp, 3);
+        run.job[0].model.tied_embeddings = true;
+        Cluster *cluster = NULL;
+        Status status = cluster_create(&run.cluster, &cluster);
+        assert_true(status_is_ok(&status));
+        Layout layout;
+        status = layout_init(&layout, cluster, &run.job[0]);
+        assert_true(status_is_ok(&status));
+        for (int64_t unit = 0; unit < layout.nunits; unit++) {
+            const int64_t group = layout_group_of(&layout, unit, GROUP_EMBEDDING);
+            const int32_t stage = layout_stage(&layout, unit);
+            assert_int_equal(group >= 0, stage == 0 || stage == pp - 1);
+            if (group < 0) continue;
+            const Group pair = layout_group_units(&layout, group);
+            assert_int_equal(pair.n, 2);
+            assert_int_equal(layout_stage(&layout, pair.first), 0);
+            assert_int_equal(layout_stage(&layout, pair.first + pair.stride), pp - 1);
+            assert_true(unit == pair.first || unit == pair.first + pair.stride);
+        }
+        layout_fini(&layout);
+        cluster_destroy(cluster);
+        small_run_fini(&run);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_lone_microbatch_pays_every_hand_over),
@@ -139,6 +169,7 @@ int main(void) {
         cmocka_unit_test(the_norm_climbs_a_tree_and_comes_down),
         cmocka_unit_test(gradients_and_parameters_travel_as_the_algebra_says),
         cmocka_unit_test(compute_beside_a_collective_loses_its_share),
+        cmocka_unit_test(tied_embeddings_join_the_ends_of_a_replica),
     };
     return cmocka_run_group_tests_name("times", tests, NULL, NULL);
 }

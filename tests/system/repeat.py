@@ -53,6 +53,9 @@ def steady(emulator):
 def changing(emulator):
     for noise in JITTER, STRAGGLERS:
         claim_repeated(emulator, LAPTOP, (1, 2), 0, "--steps", STEPS, **noise)
+    # Rare ones: the first steps are often alike, and a later one is not.
+    for seed in range(1, 6):
+        claim_repeated(emulator, LAPTOP, (1,), 0, "--steps", STEPS, seed=seed, **STRAGGLERS)
     for steps in 1, 2:
         claim_repeated(emulator, LAPTOP, (1, 2), 0, "--steps", steps, **OFF)
     claim_repeated(emulator, LAPTOP, (1, 2), 0, "--steps", STEPS, EVERY_STEP, **OFF)
