@@ -22,14 +22,7 @@
 #include "base/status.h"
 #include "cluster/cluster.h"
 #include "collective/domains.h"
-
-typedef enum CollectiveKind {
-    COLLECTIVE_ALL_REDUCE,
-    COLLECTIVE_REDUCE_SCATTER,
-    COLLECTIVE_ALL_GATHER,
-    COLLECTIVE_ALL_TO_ALL,
-    COLLECTIVE_KIND_N,
-} CollectiveKind;
+#include "program/kinds.h"
 
 typedef enum CollectiveAlgorithm {
     ALGORITHM_RING,

@@ -35,8 +35,8 @@ static bool other_domain(const Reach *reach, int64_t a, int64_t b) {
 /// Of members of a pipeline the two neighbours, around where chunks go around; of replicas all.
 static bool training_needs(const Reach *reach, int64_t rank) {
     const ParallelSpec *parallel = &reach->job->parallel;
-    Group stages = parallel_group(parallel, rank, DIM_PP),
-          replicas = parallel_group(parallel, rank, DIM_DP);
+    Group stages = parallel_group(parallel, rank, DIM_BIT(DIM_PP)),
+          replicas = parallel_group(parallel, rank, DIM_BIT(DIM_DP));
     const int64_t stage = (rank - stages.first) / stages.stride;
     for (int64_t i = -1; i <= 1; i += 2) {
         int64_t next = stage + i;

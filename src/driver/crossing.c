@@ -74,9 +74,7 @@ static int64_t stage_bytes(const Machine *machine, int32_t stage, OpKind kind) {
     for (int32_t i = 0; i < program->nops; i++) {
         const Op *op = &program->op[i];
         if (op->kind != kind) continue;
-        const ChunkCost *chunk = &machine->cost.chunk[op->chunk * machine->layout.stages + stage];
-        int64_t bytes = kind == OP_PARAM_GATHER ? chunk->gather_bytes : chunk->grad_bytes;
-        bytes = wide_part(bytes, op->part, op->parts);
+        int64_t bytes = step_cost_bytes(&machine->cost, stage, op);
         if (bytes > machine->job->network.eager_bytes) sum += bytes;
     }
     return sum;
@@ -102,15 +100,16 @@ static void walk_plan(EdgeWalk *walk, const Machine *machine, int64_t group,
 }
 
 static void walk_group(EdgeWalk *walk, const Machine *machine, int64_t group) {
-    static const OpKind KINDS[2] = {OP_GRAD_REDUCE, OP_PARAM_GATHER};
+    GroupKind among = layout_group_kind(&machine->layout, group);
     Group units = layout_group_units(&machine->layout, group);
     if (units.n == 1) return;
     int32_t stage = layout_stage(&machine->layout, units.first), n = 0;
-    CollectivePlan plan[2];
-    for (int k = 0; k < 2; k++) {
-        int64_t bytes = stage_bytes(machine, stage, KINDS[k]);
+    CollectivePlan plan[OP_KIND_N];
+    for (int kind = OP_KIND_N - 1; kind >= 0; kind--) {
+        if (OP_KINDS[kind].group != among) continue;
+        int64_t bytes = stage_bytes(machine, stage, (OpKind)kind);
         if (bytes == 0) continue;
-        Status status = network_plan(machine, group, KINDS[k], bytes, &plan[n]);
+        Status status = network_plan(machine, group, (OpKind)kind, bytes, &plan[n]);
         n += status_is_ok(&status);
     }
     bool merge = n == 2 && collective_same_edges(&plan[0], &plan[1]);

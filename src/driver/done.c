@@ -15,9 +15,7 @@ static void touch(Machine *machine, int32_t index) {
     if (machine->player->touch_done) machine->player->touch_done(machine, index);
 }
 
-static bool ends_for_all(const Op *op) {
-    return op->kind == OP_PARAM_GATHER || op->kind == OP_GRAD_REDUCE;
-}
+static bool ends_for_all(const Op *op) { return OP_KINDS[op->kind].group == GROUP_DP; }
 
 /// Where a collective of a unit's DP group leaves when it ended.
 static Clocks *end_of(const Machine *machine, const Unit *unit, const Op *op) {
@@ -28,15 +26,10 @@ static Clocks *end_of(const Machine *machine, const Unit *unit, const Op *op) {
 }
 
 /// What waiting for an operation is charged to.
-static AccountPart kind_of(OpKind kind) {
-    static const uint8_t KINDS[OP_KIND_N] = {
-        [OP_FORWARD] = ACCOUNT_BUBBLE,         [OP_BACKWARD] = ACCOUNT_BUBBLE,
-        [OP_OPTIMIZER] = ACCOUNT_BUBBLE,       [OP_SEND] = ACCOUNT_PP_EXPOSED,
-        [OP_RECV] = ACCOUNT_PP_EXPOSED,        [OP_PARAM_GATHER] = ACCOUNT_DP_EXPOSED,
-        [OP_GRAD_REDUCE] = ACCOUNT_DP_EXPOSED, [OP_EMBEDDING_REDUCE] = ACCOUNT_DP_EXPOSED,
-        [OP_GRAD_NORM] = ACCOUNT_DP_EXPOSED,
-    };
-    return (AccountPart)KINDS[kind];
+static AccountPart part_of(OpKind kind) {
+    Dimension serves = OP_KINDS[kind].serves;
+    if (serves == DIM_N) return ACCOUNT_BUBBLE;
+    return serves == DIM_PP ? ACCOUNT_PP_EXPOSED : ACCOUNT_DP_EXPOSED;
 }
 
 /// The unit's own record of an operation, -1: none; *before: the one before it in its list, -1: it is the first.
@@ -96,7 +89,7 @@ int32_t done_take(Machine *machine, Unit *unit, const Op *op, Release release[PR
     int32_t n = 0;
     for (; n < PROGRAM_WAITS && op->wait[n] >= 0; n++) {
         const Op *awaited = &program->op[op->wait[n]];
-        release[n].kind = kind_of(awaited->kind);
+        release[n].kind = part_of(awaited->kind);
         release[n].at = ends_for_all(awaited) ? *end_of(machine, unit, awaited)
                                               : take_own(machine, unit, op->wait[n]);
     }

@@ -9,6 +9,9 @@ static Status check_shape(const Layout *layout, const ParallelSpec *parallel) {
     const int32_t domain = cluster_spec(layout->cluster)->scale_up.gpus;
     REQUIRE(domain % layout->width == 0, STATUS_RANGE,
             "tp = %d does not divide the %d GPUs of a scale-up domain", layout->width, domain);
+    for (int kind = 0; kind < GROUP_KIND_N; kind++)
+        REQUIRE(parallel_group_is_even(parallel, GROUPS[kind].dimensions), STATUS_RANGE,
+                "parallel.order must keep the dimensions of replicas side by side");
     return status_ok();
 }
 
@@ -35,13 +38,18 @@ void layout_deal(Layout *layout, int rank, int nranks) {
     layout->nslots = dealt ? partition_count(&layout->replicas, rank) * layout->stages : 0;
 }
 
-/// Replicas count along all dimensions of the rank order but tp and pp.
-static int64_t dp_stride(const ParallelSpec *parallel) {
+/// Count the groups of a kind, and where in the job they are: replicas count along all dimensions but tp and pp.
+static int64_t set_up_group(Layout *layout, GroupKind kind) {
+    const ParallelSpec *parallel = layout->parallel;
+    const DimensionSet pipeline = DIM_BIT(DIM_TP) | DIM_BIT(DIM_PP);
+    DimensionSet outside = GROUPS[kind].dimensions & ~pipeline;
     int64_t stride = 1;
-    for (int i = 0; parallel->order[i] != DIM_DP; i++)
-        if (parallel->order[i] != DIM_TP && parallel->order[i] != DIM_PP)
-            stride *= parallel->size[parallel->order[i]];
-    return stride;
+    for (int i = 0; i < DIM_N && !(outside >> parallel->order[i] & 1); i++)
+        if (!(pipeline >> parallel->order[i] & 1)) stride *= parallel->size[parallel->order[i]];
+    layout->group_replicas[kind] = parallel_group_size(parallel, outside);
+    layout->replica_stride[kind] = layout->group_replicas[kind] > 1 ? stride : 1;
+    if (GROUPS[kind].ends_only && layout->stages == 1) return 0;
+    return parallel_ngroups(parallel, GROUPS[kind].dimensions) / layout->width;
 }
 
 Status layout_init(Layout *layout, const Cluster *cluster, const JobSpec *job) {
@@ -53,22 +61,16 @@ Status layout_init(Layout *layout, const Cluster *cluster, const JobSpec *job) {
                        .gpus_per_node = spec->gpus_per_node,
                        .stages = parallel->size[DIM_PP]};
     TRY(check_shape(layout, parallel));
-    layout->stage_stride = parallel_group(parallel, 0, DIM_PP).stride / layout->width;
+    layout->stage_stride = parallel_group(parallel, 0, DIM_BIT(DIM_PP)).stride / layout->width;
     int64_t job_gpus = parallel_nranks(parallel);
     TRY(placement_init(&layout->placement, &job->placement, spec, job_gpus, layout->width));
     if (job->placement.kind == PLACEMENT_RANDOM) list_blocks(layout);
     layout->nunits = job_gpus / layout->width;
-    layout->dp_stride = dp_stride(parallel);
     layout_deal(layout, 0, 1);
-    int64_t replicas = layout->nunits / layout->stages;
-    int64_t count[GROUP_KIND_N] = {
-        [GROUP_DP] = layout->nunits / parallel->size[DIM_DP],
-        [GROUP_EMBEDDING] = layout->stages > 1 ? replicas : 0,
-        [GROUP_ALL] = 1,
-    };
     for (int kind = 0; kind < GROUP_KIND_N; kind++)
-        layout->first_group[kind + 1] = layout->first_group[kind] + count[kind];
-    layout->nidle = job->model.tied_embeddings ? 0 : count[GROUP_EMBEDDING];
+        layout->first_group[kind + 1] =
+            layout->first_group[kind] + set_up_group(layout, (GroupKind)kind);
+    layout->nidle = job->model.tied_embeddings ? 0 : layout_ngroups_of(layout, GROUP_EMBEDDING);
     return status_ok();
 }
 
@@ -121,19 +123,17 @@ int64_t layout_stage_neighbour(const Layout *layout, int64_t unit, int32_t dista
     return unit + (to - stage) * layout->stage_stride;
 }
 
-/// Dense index of a unit's DP group: the groups of member 0 of all units of one DP coordinate.
-static int64_t dp_group(const Layout *layout, int64_t unit) {
-    int64_t index = parallel_group_index(layout->parallel, unit * layout->width, DIM_DP);
-    return index / layout->width;
+static bool at_an_end(const Layout *layout, int64_t unit) {
+    int32_t stage = layout_stage(layout, unit);
+    return layout->stages > 1 && (stage == 0 || stage == layout->stages - 1);
 }
 
 int64_t layout_group_of(const Layout *layout, int64_t unit, GroupKind kind) {
-    int64_t first = layout->first_group[kind];
-    if (kind == GROUP_ALL) return first;
-    if (kind == GROUP_DP) return first + dp_group(layout, unit);
-    int32_t stage = layout_stage(layout, unit);
-    bool in_pair = layout->stages > 1 && (stage == 0 || stage == layout->stages - 1);
-    return in_pair ? first + replica_of(layout, unit) : -1;
+    if (GROUPS[kind].ends_only && !at_an_end(layout, unit)) return -1;
+    // Members 0 of all units: tp, the fastest of the dimensions, is in no group.
+    return layout->first_group[kind] +
+           parallel_group_index(layout->parallel, unit * layout->width, GROUPS[kind].dimensions) /
+               layout->width;
 }
 
 GroupKind layout_group_kind(const Layout *layout, int64_t group) {
@@ -163,32 +163,13 @@ int64_t layout_meeting_group(const Layout *layout, int64_t index) {
     return index < layout->first_group[GROUP_EMBEDDING] ? index : index + layout->nidle;
 }
 
-/// Group number `index` along a dimension: walk the other dimensions of the rank order, skipping this one.
-static Group group_at(const Layout *layout, int64_t index, Dimension dimension) {
-    const ParallelSpec *parallel = layout->parallel;
-    int64_t first = 0, stride = 1, own_stride = 1;
-    for (int i = 0; i < DIM_N; i++) {
-        int64_t size = parallel->size[parallel->order[i]];
-        if (parallel->order[i] == dimension) {
-            own_stride = stride;
-        } else {
-            first += index % size * stride;
-            index /= size;
-        }
-        stride *= size;
-    }
-    return (Group){.first = first / layout->width,
-                   .n = parallel->size[dimension],
-                   .stride = own_stride / layout->width};
-}
-
 Group layout_group_units(const Layout *layout, int64_t group) {
     GroupKind kind = layout_group_kind(layout, group);
-    int64_t index = group - layout->first_group[kind];
-    if (kind == GROUP_ALL) return (Group){.first = 0, .n = layout->nunits, .stride = 1};
-    if (kind == GROUP_DP) return group_at(layout, index * layout->width, DIM_DP);
-    Group stages = group_at(layout, index * layout->width, DIM_PP);
-    return (Group){.first = stages.first, .n = 2, .stride = (stages.n - 1) * stages.stride};
+    int64_t index = (group - layout->first_group[kind]) * layout->width;
+    Group gpus = parallel_group_at(layout->parallel, index, GROUPS[kind].dimensions);
+    Group units = {gpus.first / layout->width, gpus.n, gpus.stride / layout->width};
+    if (!GROUPS[kind].ends_only) return units;
+    return (Group){.first = units.first, .n = 2, .stride = (units.n - 1) * units.stride};
 }
 
 /// Members with numbers first, first + stride, ... (n of them) that lie in [from, from + count).
@@ -204,18 +185,17 @@ static Group cut(Group all, int64_t from, int64_t count) {
 
 Group layout_group_slots(const Layout *layout, int64_t group) {
     GroupKind kind = layout_group_kind(layout, group);
-    int64_t nreplicas = layout->nslots / layout->stages;
-    if (kind == GROUP_ALL) return (Group){.n = layout->nslots, .stride = 1};
     int64_t first_unit = layout_group_units(layout, group).first;
     Group replicas = {.first = replica_of(layout, first_unit),
-                      .n = kind == GROUP_DP ? layout->parallel->size[DIM_DP] : 1,
-                      .stride = kind == GROUP_DP ? layout->dp_stride : 1};
-    replicas = cut(replicas, layout->first_replica, nreplicas);
-    int64_t first = (replicas.first - layout->first_replica) * layout->stages;
+                      .n = layout->group_replicas[kind],
+                      .stride = layout->replica_stride[kind]};
+    replicas = cut(replicas, layout->first_replica, layout->nslots / layout->stages);
     if (replicas.n == 0) return replicas;
-    if (kind == GROUP_DP)
-        return (Group){.first = first + layout_stage(layout, first_unit),
-                       .n = replicas.n,
-                       .stride = replicas.stride * layout->stages};
-    return (Group){.first = first, .n = 2, .stride = layout->stages - 1};
+    int64_t first = (replicas.first - layout->first_replica) * layout->stages;
+    if (GROUPS[kind].ends_only) return (Group){first, 2, layout->stages - 1};
+    if (GROUPS[kind].dimensions & DIM_BIT(DIM_PP))
+        return (Group){first, replicas.n * layout->stages, 1};
+    return (Group){.first = first + layout_stage(layout, first_unit),
+                   .n = replicas.n,
+                   .stride = replicas.stride * layout->stages};
 }

@@ -4,8 +4,7 @@
 ///          Unit u holds job ranks u * width .. u * width + width - 1, on one node or on several. A replica is the units of all stages that hand work to each
 ///          other; replicas are dealt to MPI ranks in order, wherever their GPUs are, and the units of a rank stand
 ///          replica by replica, stage by stage: slot = (replica - first_replica) * stages + stage.
-///          Groups of units: DP (same stage), EMBEDDING (first and last stage of a replica), ALL. The members of a group
-///          that a rank has are evenly spaced slots.
+///          Groups of units stand in program/kinds.h. The members of a group that a rank has are evenly spaced slots.
 /// Limits.  Tensor parallelism runs fastest in the rank order and stays inside one scale-up domain.
 #ifndef COLOSSIM_DRIVER_LAYOUT_H
 #define COLOSSIM_DRIVER_LAYOUT_H
@@ -14,8 +13,6 @@
 #include "cluster/placement.h"
 #include "driver/run_spec.h"
 #include "par/partition.h"
-
-typedef enum GroupKind { GROUP_DP, GROUP_EMBEDDING, GROUP_ALL, GROUP_KIND_N } GroupKind;
 
 typedef struct Layout {
     const Cluster *cluster;
@@ -30,7 +27,8 @@ typedef struct Layout {
     int32_t stages;
     int64_t stage_stride; ///< units from one stage to the next
     int64_t nunits;
-    int64_t dp_stride; ///< replicas from one member of a DP group to the next
+    /// Replicas that a group is in, and from one of them to the next.
+    int64_t group_replicas[GROUP_KIND_N], replica_stride[GROUP_KIND_N];
     int64_t first_replica;
     int64_t nslots; ///< units on this MPI rank
     int64_t first_group[GROUP_KIND_N + 1];
@@ -39,7 +37,7 @@ typedef struct Layout {
 } Layout;
 
 /// All units on one rank, until they are dealt.
-///   MPI: local.  Fails: STATUS_RANGE (order does not begin with tp, width does not divide a domain, job too large).
+///   MPI: local.  Fails: STATUS_RANGE (order does not begin with tp or tears a group apart, width does not divide a domain, job too large).
 Status layout_init(Layout *layout, const Cluster *cluster, const JobSpec *job);
 void layout_fini(Layout *layout);
 /// Deal the replicas to the first `nranks` ranks; `rank` gets none if it is not among them.

@@ -13,13 +13,6 @@ void match_message(Machine *machine, int64_t receiver, ChannelSide side, bool is
     network_message(machine, &(Message){.channel = channel, .step = unit->step, .begin = at});
 }
 
-static int64_t group_of_op(const Machine *machine, const Unit *unit, OpKind kind) {
-    if (kind == OP_GRAD_NORM) return layout_group_of(&machine->layout, unit->id, GROUP_ALL);
-    if (kind == OP_EMBEDDING_REDUCE)
-        return layout_group_of(&machine->layout, unit->id, GROUP_EMBEDDING);
-    return layout_group_of(&machine->layout, unit->id, GROUP_DP);
-}
-
 bool match_members(Machine *machine, Meeting *meeting, int64_t count) {
     int64_t wanted = layout_group_units(&machine->layout, meeting->group).n;
     Arrival *arrival = &machine_group(machine, meeting->group)->arrival;
@@ -36,8 +29,9 @@ bool match_members(Machine *machine, Meeting *meeting, int64_t count) {
 
 void match_arrive(Machine *machine, Unit *unit, int32_t index, Clocks at) {
     const Op *op = &unit_program(machine, unit)->op[index];
-    int64_t group = group_of_op(machine, unit, op->kind);
-    CHECK(group >= 0, "unit %lld has no group for %s", (long long)unit->id, op_kind_name(op->kind));
+    const OpKindRow *kind = &OP_KINDS[op->kind];
+    int64_t group = layout_group_of(&machine->layout, unit->id, kind->group);
+    CHECK(group >= 0, "unit %lld has no group for %s", (long long)unit->id, kind->name);
     if (layout_group_units(&machine->layout, group).n == 1) {
         unit_finish_op(machine, unit, index, at.nominal, at.actual_ps);
         return;

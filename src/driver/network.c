@@ -143,21 +143,10 @@ void network_forget(GroupState *group) {
     group->spread = NULL;
 }
 
-static CollectiveKind collective_of(const Machine *machine, OpKind kind) {
-    if (kind == OP_PARAM_GATHER) return COLLECTIVE_ALL_GATHER;
-    bool sharded = machine->job->parallel.zero > 0 && kind == OP_GRAD_REDUCE;
-    return sharded ? COLLECTIVE_REDUCE_SCATTER : COLLECTIVE_ALL_REDUCE;
-}
-
 static int64_t bytes_of(const Machine *machine, const Meeting *meeting) {
-    if (meeting->kind == OP_GRAD_NORM) return GRAD_NORM_BYTES;
-    if (meeting->kind == OP_EMBEDDING_REDUCE) return machine->cost.embedding_grad_bytes;
     int32_t stage =
         layout_stage(&machine->layout, layout_group_units(&machine->layout, meeting->group).first);
-    const Op *op = &machine->program[stage].op[meeting->op];
-    const ChunkCost *chunk = &machine->cost.chunk[op->chunk * machine->layout.stages + stage];
-    int64_t bytes = meeting->kind == OP_PARAM_GATHER ? chunk->gather_bytes : chunk->grad_bytes;
-    return wide_part(bytes, op->part, op->parts);
+    return step_cost_bytes(&machine->cost, stage, &machine->program[stage].op[meeting->op]);
 }
 
 /// Number of a rail among those of all groups.
@@ -242,7 +231,7 @@ Status network_plan(const Machine *machine, int64_t group, OpKind kind, int64_t 
     const NetworkSpec *network = &machine->job->network;
     const Spread *spread = spread_of(machine, group);
     CollectiveSpec spec = {
-        .kind = collective_of(machine, kind),
+        .kind = OP_KINDS[kind].collective[machine->job->parallel.zero > 0],
         .algorithm = network->dp_algorithm,
         .bytes = bytes,
         .round_latency_ps = network->round_latency_ps + spread->latency_ps,
@@ -296,7 +285,7 @@ static void finish_collective(Machine *machine, int64_t group, int64_t now_ps) {
             fingerprint_of(-1 - group, done.begin.actual_ps - machine->cycle.begin.actual_ps,
                            now_ps - machine->cycle.begin.actual_ps);
     }
-    if (done.kind == OP_GRAD_NORM)
+    if (OP_KINDS[done.kind].ends_cycle)
         machine->cycle = (Cycle){.begin = clocks_at(now_ps, end),
                                  .period_ps = now_ps - machine->cycle.begin.actual_ps,
                                  .ended = true,

@@ -99,9 +99,13 @@ static int64_t latest_end(const Machine *machine) {
 }
 
 static TraceCollectiveKind kind_of(const Machine *machine, const CollectiveRow *row) {
-    if (row->kind == OP_PARAM_GATHER) return TRACE_COLLECTIVE_ALL_GATHER;
-    bool sharded = row->kind == OP_GRAD_REDUCE && machine->job->parallel.zero > 0;
-    return sharded ? TRACE_COLLECTIVE_REDUCE_SCATTER : TRACE_COLLECTIVE_ALL_REDUCE;
+    static const TraceCollectiveKind KINDS[COLLECTIVE_KIND_N] = {
+        [COLLECTIVE_ALL_REDUCE] = TRACE_COLLECTIVE_ALL_REDUCE,
+        [COLLECTIVE_REDUCE_SCATTER] = TRACE_COLLECTIVE_REDUCE_SCATTER,
+        [COLLECTIVE_ALL_GATHER] = TRACE_COLLECTIVE_ALL_GATHER,
+        [COLLECTIVE_ALL_TO_ALL] = TRACE_COLLECTIVE_ALL_TO_ALL,
+    };
+    return KINDS[OP_KINDS[row->kind].collective[machine->job->parallel.zero > 0]];
 }
 
 static int by_start(const void *a, const void *b) {

@@ -18,8 +18,6 @@
 
 typedef enum JobKind { JOB_TRAINING, JOB_TRAFFIC } JobKind;
 
-enum { GRAD_NORM_BYTES = 4 }; ///< what all units of a training job reduce each step: one fp32
-
 /// How messages of a job meet the network.
 typedef struct NetworkSpec {
     int32_t queue_pairs; ///< per connection between two nodes

@@ -105,7 +105,8 @@ static void issue(Machine *machine, Unit *unit, int32_t index, int64_t now_ps) {
     Release release[PROGRAM_WAITS];
     int32_t n = done_take(machine, unit, op, release);
     unit->busy |= (uint8_t)(1 << op->stream);
-    if (op->stream == STREAM_COMPUTE) {
+    OpForm form = OP_KINDS[op->kind].form;
+    if (form == FORM_COMPUTE) {
         Clocks before = clocks_at(unit->compute_end_ps, unit->free[FREE_COMPUTE]);
         Clocks begin = account_wait(unit->part_ps, before, release, n, now_ps);
         issue_compute(machine, unit, op, begin);
@@ -115,9 +116,9 @@ static void issue(Machine *machine, Unit *unit, int32_t index, int64_t now_ps) {
     Clocks begin = clocks_at(now_ps, free ? *free : (NominalClocks){0});
     for (int32_t i = 0; i < n; i++) begin = clocks_max(begin, release[i].at);
     begin.actual_ps = now_ps;
-    if (op->kind == OP_SEND) {
+    if (form == FORM_SEND) {
         machine->player->send(machine, unit, op, begin);
-    } else if (op->kind == OP_RECV) {
+    } else if (form == FORM_RECEIVE) {
         machine->player->receive(
             machine, unit, op->stream == STREAM_RECV_PREV ? CHANNEL_FROM_PREV : CHANNEL_FROM_NEXT,
             begin);
@@ -199,7 +200,7 @@ void unit_finish_op(Machine *machine, Unit *unit, int32_t index, NominalClocks e
     unit->done[op->stream]++;
     unit->busy &= (uint8_t) ~(1 << op->stream);
     if (op->nwaiters > 0) done_keep(machine, unit, index, clocks_at(now_ps, end));
-    if (op->kind == OP_OPTIMIZER) {
+    if (OP_KINDS[op->kind].ends_step) {
         finish_step(machine, unit, now_ps);
         return;
     }

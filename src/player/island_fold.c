@@ -78,6 +78,21 @@ static bool collective_is_even(const Islands *islands, int64_t group, OpKind kin
     return even;
 }
 
+/// The same for all collectives of a kind that replicas share.
+static bool kind_is_even(const Islands *islands, OpKind kind) {
+    const Machine *machine = islands->machine;
+    const int64_t *first = machine->layout.first_group;
+    GroupKind among = OP_KINDS[kind].group;
+    bool shared = among != GROUP_NONE && GROUPS[among].dimensions & DIM_BIT(DIM_DP);
+    if (!shared) return true;
+    // The norm of gradients is too small to load links unless nothing is.
+    if (OP_KINDS[kind].bytes == BYTES_NORM && machine->job->network.eager_bytes >= GRAD_NORM_BYTES)
+        return true;
+    for (int64_t g = first[among]; g < first[among + 1]; g++)
+        if (!collective_is_even(islands, g, kind)) return false;
+    return true;
+}
+
 /// Do messages of an island load links that hold nobody, and that other islands load too?
 static bool loads_common_links(const Islands *islands, const Island *island) {
     const Routes *routes = ledger_routes(islands->ledger);
@@ -114,14 +129,8 @@ void islands_fold(Islands *islands) {
     const Machine *machine = islands->machine;
     if (!noise_is_off(&machine->job->noise)) return;
     choose_leaders(islands);
-    const int64_t *first = machine->layout.first_group;
     bool even = true;
-    for (int64_t g = first[GROUP_DP]; g < first[GROUP_DP + 1] && even; g++)
-        even = collective_is_even(islands, g, OP_PARAM_GATHER) &&
-               collective_is_even(islands, g, OP_GRAD_REDUCE);
-    // The norm of gradients is too small to load links unless nothing is.
-    if (even && machine->job->network.eager_bytes < GRAD_NORM_BYTES)
-        even = collective_is_even(islands, first[GROUP_ALL], OP_GRAD_NORM);
+    for (int kind = 0; kind < OP_KIND_N && even; kind++) even = kind_is_even(islands, (OpKind)kind);
     if (even)
         share_totals(islands);
     else

@@ -45,27 +45,11 @@ int32_t program_add(Program *program, Op op) {
     return program->nops++;
 }
 
-const char *op_kind_name(OpKind kind) {
-    static const char *const name[OP_KIND_N] = {
-        [OP_FORWARD] = "forward",
-        [OP_BACKWARD] = "backward",
-        [OP_OPTIMIZER] = "optimizer",
-        [OP_SEND] = "send",
-        [OP_RECV] = "receive",
-        [OP_PARAM_GATHER] = "parameter gather",
-        [OP_GRAD_REDUCE] = "gradient reduction",
-        [OP_EMBEDDING_REDUCE] = "embedding reduction",
-        [OP_GRAD_NORM] = "gradient norm",
-    };
-    CHECK(kind >= 0 && kind < OP_KIND_N, "operation kind %d", (int)kind);
-    return name[kind];
-}
-
 /// What a transfer carries follows from its stream.
 static const char *op_payload(const Op *op) {
-    if (op->kind != OP_SEND && op->kind != OP_RECV) return "";
-    bool activations = op->stream == STREAM_SEND_NEXT || op->stream == STREAM_RECV_PREV;
-    return activations ? " activations" : " gradients";
+    const Stream *stream = OP_KINDS[op->kind].stream;
+    if (stream[0] == stream[1]) return "";
+    return op->stream == stream[0] ? " activations" : " gradients";
 }
 
 const char *program_op_name(const Op *op, char *text, int32_t capacity) {
@@ -77,7 +61,7 @@ const char *program_op_name(const Op *op, char *text, int32_t capacity) {
     if (op->parts > 1) {
         snprintf(part, sizeof part, " part %d of %d", (int)op->part + 1, (int)op->parts);
     }
-    snprintf(text, (size_t)capacity, "%s%s%s%s%s", op_kind_name(op->kind), op_payload(op), chunk,
+    snprintf(text, (size_t)capacity, "%s%s%s%s%s", OP_KINDS[op->kind].name, op_payload(op), chunk,
              microbatch, part);
     return text;
 }
@@ -87,6 +71,10 @@ enum { OP_NAME_BYTES = 120 };
 static Status program_check_waits(const Program *program, int32_t index) {
     const Op *op = &program->op[index];
     char name[OP_NAME_BYTES];
+    const Stream *stream = OP_KINDS[op->kind].stream;
+    REQUIRE(op->stream == stream[0] || op->stream == stream[1], STATUS_RANGE,
+            "operation %d (%s) is on stream %d", (int)index, program_op_name(op, name, sizeof name),
+            (int)op->stream);
     for (int32_t i = 0; i < PROGRAM_WAITS; i++) {
         int32_t on = op->wait[i];
         if (on == -1) continue;

@@ -2,7 +2,7 @@
 ///
 /// Idea.    A role is a pipeline rank; all units (tensor-parallel groups) of a role share one
 ///          Program. Operations of one stream run in order, one at a time; an operation also waits
-///          for up to PROGRAM_WAITS operations of other streams. A program holds structure only:
+///          for up to PROGRAM_WAITS operations of other streams (kinds.h says what kinds mean). A program holds structure only:
 ///          time and bytes come from a cost function when an operation is issued. It is cyclic:
 ///          step k runs from the end of optimizer k-1 to the end of optimizer k; parameter gathers
 ///          of step k stand at its beginning.
@@ -19,29 +19,7 @@
 #include <stdint.h>
 
 #include "base/status.h"
-
-typedef enum Stream {
-    STREAM_COMPUTE,
-    STREAM_RECV_PREV, ///< activations from the previous stage (cyclic: stage 0 from the last)
-    STREAM_SEND_NEXT,
-    STREAM_RECV_NEXT, ///< gradients from the next stage
-    STREAM_SEND_PREV,
-    STREAM_DP,
-    STREAM_N,
-} Stream;
-
-typedef enum OpKind {
-    OP_FORWARD,
-    OP_BACKWARD,
-    OP_OPTIMIZER,
-    OP_SEND,
-    OP_RECV,
-    OP_PARAM_GATHER,     ///< all-gather over DP of one bucket
-    OP_GRAD_REDUCE,      ///< reduce-scatter (ZeRO) or all-reduce over DP of one bucket
-    OP_EMBEDDING_REDUCE, ///< tied embeddings: all-reduce between first and last stage
-    OP_GRAD_NORM,        ///< small all-reduce over the whole job
-    OP_KIND_N,
-} OpKind;
+#include "program/kinds.h"
 
 enum { PROGRAM_WAITS = 4 };
 
@@ -79,13 +57,12 @@ void op_add_wait(Op *op, int32_t on);
 /// are implied). Not after program_finish.
 int32_t program_add(Program *program, Op op);
 /// Compute sequence, wakes, nwaiters and the stream lists.
-///   Fails: STATUS_RANGE if a wait names no operation, one of its own stream or one twice, or if
+///   Fails: STATUS_RANGE if an operation is not on a stream of its kind, if a wait names no operation, one of its own stream or one twice, or if
 ///   waits and stream order have a cycle (naming the operations). A program that failed can only be
 ///   thrown away.
 Status program_finish(Program *program);
 /// Name of an operation for people, e.g. "forward chunk 3 microbatch 7"; returns `text`.
 const char *program_op_name(const Op *op, char *text, int32_t capacity);
-const char *op_kind_name(OpKind kind);
 
 /// Check that the sends of each stage match the receives of its neighbours in number, order, chunk
 /// and microbatch. A send carries the sender's chunk, a receive the receiver's: they are equal but

@@ -116,7 +116,7 @@ static bool builder_has_transfer(const Builder *builder, Slot slot, bool input) 
 /// One receive ahead with overlap: posted while the slot before is still computing.
 static int32_t builder_add_receive(Builder *builder, Slot slot) {
     if (!builder_has_transfer(builder, slot, true)) return -1;
-    Stream stream = slot.backward ? STREAM_RECV_NEXT : STREAM_RECV_PREV;
+    Stream stream = OP_KINDS[OP_RECV].stream[slot.backward];
     Op receive = program_op(OP_RECV, stream, slot.chunk, slot.microbatch);
     op_add_wait(&receive, builder->ended[builder->spec->pp_overlap ? 1 : 0]);
     return program_add(builder->program, receive);
@@ -124,7 +124,7 @@ static int32_t builder_add_receive(Builder *builder, Slot slot) {
 
 static int32_t builder_add_send(Builder *builder, Slot slot) {
     if (!builder_has_transfer(builder, slot, false)) return -1;
-    Stream stream = slot.backward ? STREAM_SEND_PREV : STREAM_SEND_NEXT;
+    Stream stream = OP_KINDS[OP_SEND].stream[slot.backward];
     Op send = program_op(OP_SEND, stream, slot.chunk, slot.microbatch);
     op_add_wait(&send, builder->ended[0]);
     return program_add(builder->program, send);

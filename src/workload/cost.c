@@ -2,8 +2,10 @@
 
 #include <math.h>
 
+#include "base/check.h"
 #include "base/memory.h"
 #include "base/units.h"
+#include "base/wide.h"
 #include "workload/memory_use.h"
 #include "workload/roofline.h"
 #include "workload/transformer.h"
@@ -265,4 +267,17 @@ Status step_cost_check_memory(const StepCost *cost, const GpuSpec *gpu) {
             (double)use->activations / 1e9, (double)use->logits / 1e9,
             (double)use->workspace / 1e9);
     return status_ok();
+}
+
+int64_t step_cost_bytes(const StepCost *cost, int32_t stage, const Op *op) {
+    const ChunkCost *chunk = &cost->chunk[(op->chunk > 0 ? op->chunk : 0) * cost->pp + stage];
+    switch (OP_KINDS[op->kind].bytes) {
+        case BYTES_NONE: return 0;
+        case BYTES_BOUNDARY: return cost->boundary_bytes;
+        case BYTES_PARAMETERS: return wide_part(chunk->gather_bytes, op->part, op->parts);
+        case BYTES_GRADIENTS: return wide_part(chunk->grad_bytes, op->part, op->parts);
+        case BYTES_EMBEDDING: return cost->embedding_grad_bytes;
+        case BYTES_NORM: return GRAD_NORM_BYTES;
+    }
+    CHECK(false, "operation kind %d", (int)op->kind);
 }

@@ -10,6 +10,7 @@
 #ifndef COLOSSIM_WORKLOAD_COST_H
 #define COLOSSIM_WORKLOAD_COST_H
 
+#include "program/program.h"
 #include "workload/model.h"
 
 /// One virtual stage, one microbatch, one GPU.
@@ -58,6 +59,9 @@ void step_cost_fini(StepCost *cost);
 ///   slowest  by which noise and collectives can stretch an operation, in times
 Status step_cost_check_range(const StepCost *cost, const ParallelSpec *parallel, int32_t steps,
                              double slowest);
+
+/// Bytes that an operation of a stage moves, per GPU; 0 if it computes.
+int64_t step_cost_bytes(const StepCost *cost, int32_t stage, const Op *op);
 
 /// STATUS_RANGE with the terms of the sum if a stage needs more than the GPU has.
 Status step_cost_check_memory(const StepCost *cost, const GpuSpec *gpu);

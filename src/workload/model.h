@@ -1,7 +1,7 @@
 /// model.h: the shape of a dense decoder transformer, how it is dealt over GPUs, and its groups.
 ///
 /// Idea.    A job rank has coordinates (tp, cp, dp, pp, ...); `order` says which runs fastest.
-///          Groups are arithmetic: {first, n, stride}. Layers are dealt to pp * vp chunks: chunk c
+///          Groups are products of dimensions, and arithmetic: {first, n, stride}. Layers are dealt to pp * vp chunks: chunk c
 ///          of stage s is virtual stage c * pp + s.
 /// Limits.  Dense models; expert and context parallelism have their place in ParallelSpec and are
 ///          refused until built.
@@ -16,6 +16,7 @@
 
 #include "base/status.h"
 #include "hardware/hardware.h"
+#include "program/kinds.h"
 
 /// Names the family as well: GELU is GPT (LayerNorm, biases), SwiGLU is Llama (RMSNorm, rotary
 /// embedding, no biases).
@@ -27,8 +28,6 @@ typedef struct ModelSpec {
     Activation activation;
     bool tied_embeddings;
 } ModelSpec;
-
-typedef enum Dimension { DIM_TP, DIM_CP, DIM_EP, DIM_DP, DIM_PP, DIM_N } Dimension;
 
 typedef enum Schedule {
     SCHEDULE_NONE,
@@ -80,11 +79,17 @@ typedef struct Group {
 int64_t parallel_nranks(const ParallelSpec *parallel);
 /// Coordinate of a job rank along a dimension.
 int32_t parallel_coordinate(const ParallelSpec *parallel, int64_t job_rank, Dimension dimension);
-/// The group of `job_rank` along a dimension (all members differ in that coordinate only).
-Group parallel_group(const ParallelSpec *parallel, int64_t job_rank, Dimension dimension);
-/// Number of groups along a dimension, and the index of a rank's group (dense, 0-based).
-int64_t parallel_ngroups(const ParallelSpec *parallel, Dimension dimension);
-int64_t parallel_group_index(const ParallelSpec *parallel, int64_t job_rank, Dimension dimension);
+/// Groups of ranks that differ in the coordinates of a set of dimensions alone.  Of `job_rank`; number `index`, its
+/// members in the order of job ranks. parallel_group_is_even: they are evenly spaced, since the dimensions (those of size
+/// 1 apart) stand side by side in the order; the two others need that.
+Group parallel_group(const ParallelSpec *parallel, int64_t job_rank, DimensionSet dimensions);
+Group parallel_group_at(const ParallelSpec *parallel, int64_t index, DimensionSet dimensions);
+bool parallel_group_is_even(const ParallelSpec *parallel, DimensionSet dimensions);
+/// Members of one; how many there are; the index of a rank's group (dense, 0-based).
+int64_t parallel_group_size(const ParallelSpec *parallel, DimensionSet dimensions);
+int64_t parallel_ngroups(const ParallelSpec *parallel, DimensionSet dimensions);
+int64_t parallel_group_index(const ParallelSpec *parallel, int64_t job_rank,
+                             DimensionSet dimensions);
 /// Layers of a virtual stage (0 .. pp*chunks-1), even or given; embedding on 0, head on the last.
 int32_t parallel_layers(const ParallelSpec *parallel, const ModelSpec *model,
                         int32_t virtual_stage);

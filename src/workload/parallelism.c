@@ -26,19 +26,78 @@ int32_t parallel_coordinate(const ParallelSpec *parallel, int64_t job_rank, Dime
     return (int32_t)(job_rank / dimension_stride(parallel, dimension) % parallel->size[dimension]);
 }
 
-Group parallel_group(const ParallelSpec *parallel, int64_t job_rank, Dimension dimension) {
-    const int64_t stride = dimension_stride(parallel, dimension);
-    const int64_t n = parallel->size[dimension];
-    return (Group){.first = job_rank - (job_rank / stride % n) * stride, .n = n, .stride = stride};
+static bool has(DimensionSet dimensions, Dimension dimension) {
+    return dimensions >> dimension & 1;
 }
 
-int64_t parallel_ngroups(const ParallelSpec *parallel, Dimension dimension) {
-    return parallel_nranks(parallel) / parallel->size[dimension];
+int64_t parallel_group_size(const ParallelSpec *parallel, DimensionSet dimensions) {
+    int64_t n = 1;
+    for (int d = 0; d < DIM_N; ++d)
+        if (has(dimensions, (Dimension)d)) n *= parallel->size[d];
+    return n;
 }
 
-int64_t parallel_group_index(const ParallelSpec *parallel, int64_t job_rank, Dimension dimension) {
-    const int64_t stride = dimension_stride(parallel, dimension);
-    return job_rank / (stride * parallel->size[dimension]) * stride + job_rank % stride;
+int64_t parallel_ngroups(const ParallelSpec *parallel, DimensionSet dimensions) {
+    return parallel_nranks(parallel) / parallel_group_size(parallel, dimensions);
+}
+
+bool parallel_group_is_even(const ParallelSpec *parallel, DimensionSet dimensions) {
+    bool begun = false, ended = false;
+    for (int i = 0; i < DIM_N; ++i) {
+        if (parallel->size[parallel->order[i]] == 1) continue;
+        const bool in = has(dimensions, parallel->order[i]);
+        if (in && ended) return false;
+        ended = begun && !in;
+        begun = begun || in;
+    }
+    return true;
+}
+
+/// Distance between neighbours along the fastest of the dimensions.
+static int64_t group_stride(const ParallelSpec *parallel, DimensionSet dimensions) {
+    int64_t stride = 1, found = 0;
+    for (int i = 0; i < DIM_N; ++i) {
+        const Dimension dimension = parallel->order[i];
+        if (has(dimensions, dimension) && parallel->size[dimension] > 1) return stride;
+        if (has(dimensions, dimension) && found == 0) found = stride;
+        stride *= parallel->size[dimension];
+    }
+    return found > 0 ? found : 1;
+}
+
+Group parallel_group_at(const ParallelSpec *parallel, int64_t index, DimensionSet dimensions) {
+    DCHECK(parallel_group_is_even(parallel, dimensions), "dimensions %x", dimensions);
+    int64_t first = 0, stride = 1;
+    for (int i = 0; i < DIM_N; ++i) {
+        const int64_t size = parallel->size[parallel->order[i]];
+        if (!has(dimensions, parallel->order[i])) {
+            first += index % size * stride;
+            index /= size;
+        }
+        stride *= size;
+    }
+    return (Group){.first = first,
+                   .n = parallel_group_size(parallel, dimensions),
+                   .stride = group_stride(parallel, dimensions)};
+}
+
+Group parallel_group(const ParallelSpec *parallel, int64_t job_rank, DimensionSet dimensions) {
+    return parallel_group_at(parallel, parallel_group_index(parallel, job_rank, dimensions),
+                             dimensions);
+}
+
+int64_t parallel_group_index(const ParallelSpec *parallel, int64_t job_rank,
+                             DimensionSet dimensions) {
+    int64_t index = 0, stride = 1;
+    for (int i = 0; i < DIM_N; ++i) {
+        const int64_t size = parallel->size[parallel->order[i]];
+        if (!has(dimensions, parallel->order[i])) {
+            index += job_rank % size * stride;
+            stride *= size;
+        }
+        job_rank /= size;
+    }
+    return index;
 }
 
 int32_t parallel_layers(const ParallelSpec *parallel, const ModelSpec *model,

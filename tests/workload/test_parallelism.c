@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "base/rng.h"
 #include "claims.h"
 #include "published.h"
 
@@ -27,7 +28,7 @@ static void group_members_differ_in_one_coordinate_only(void **state) {
         const ParallelSpec p = shape(4, 3, 5, ORDERS[o]);
         for (int64_t rank = 0; rank < parallel_nranks(&p); ++rank)
             for (int d = 0; d < DIM_N; ++d) {
-                const Group g = parallel_group(&p, rank, (Dimension)d);
+                const Group g = parallel_group(&p, rank, DIM_BIT(d));
                 assert_int_equal(g.n, p.size[d]);
                 for (int64_t i = 0; i < g.n; ++i)
                     for (int e = 0; e < DIM_N; ++e) {
@@ -49,17 +50,76 @@ static void groups_along_a_dimension_partition_the_ranks(void **state) {
         const ParallelSpec p = shape(4, 3, 5, ORDERS[o]);
         for (int d = 0; d < DIM_N; ++d) {
             int64_t members[60] = {0};
-            const int64_t ngroups = parallel_ngroups(&p, (Dimension)d);
+            const int64_t ngroups = parallel_ngroups(&p, DIM_BIT(d));
             assert_int_equal(ngroups * p.size[d], 60);
             for (int64_t rank = 0; rank < 60; ++rank) {
-                const int64_t index = parallel_group_index(&p, rank, (Dimension)d);
+                const int64_t index = parallel_group_index(&p, rank, DIM_BIT(d));
                 assert_in_range(index, 0, ngroups - 1);
-                const Group g = parallel_group(&p, rank, (Dimension)d);
-                assert_int_equal(parallel_group_index(&p, g.first, (Dimension)d), index);
+                const Group g = parallel_group(&p, rank, DIM_BIT(d));
+                assert_int_equal(parallel_group_index(&p, g.first, DIM_BIT(d)), index);
                 ++members[index];
             }
             for (int64_t i = 0; i < ngroups; ++i) assert_int_equal(members[i], p.size[d]);
         }
+    }
+}
+
+static int32_t below(uint64_t *draws, int32_t n) {
+    return (int32_t)rng_below(9, RNG_TEST, 0, (*draws)++, n);
+}
+
+/// Equal coordinates in all dimensions but those of a set?
+static bool same_beside(const ParallelSpec *p, int64_t a, int64_t b, DimensionSet set) {
+    for (int d = 0; d < DIM_N; ++d)
+        if (!(set & DIM_BIT(d)) &&
+            parallel_coordinate(p, a, (Dimension)d) != parallel_coordinate(p, b, (Dimension)d))
+            return false;
+    return true;
+}
+
+/// As members that are looked for one by one tell it.
+static bool is_evenly_spaced(const ParallelSpec *p, DimensionSet set) {
+    int64_t last = 0, gap = 0;
+    for (int64_t rank = 1; rank < parallel_nranks(p); ++rank) {
+        if (!same_beside(p, rank, 0, set)) continue;
+        if (gap > 0 && rank - last != gap) return false;
+        gap = rank - last;
+        last = rank;
+    }
+    return true;
+}
+
+// The same for any set of dimensions that stand side by side in the order, on random sizes and orders: groups are a
+// partition, members differ in the coordinates of these alone, `at` undoes `index`; and the sets that do not stand side
+// by side are told.
+static void products_of_dimensions_partition_the_ranks(void **state) {
+    (void)state;
+    uint64_t draws = 0;
+    for (int round = 0; round < 300; ++round) {
+        ParallelSpec p = shape(1, 1, 1, ORDERS[round % NORDERS]);
+        for (int d = 0; d < DIM_N; ++d) p.size[d] = 1 + below(&draws, 3);
+        for (int i = 0; i < DIM_N; ++i) {
+            const int j = below(&draws, DIM_N);
+            const Dimension kept = p.order[i];
+            p.order[i] = p.order[j];
+            p.order[j] = kept;
+        }
+        const DimensionSet set = (DimensionSet)below(&draws, 1 << DIM_N);
+        const int64_t size = parallel_group_size(&p, set), n = parallel_nranks(&p);
+        assert_int_equal(size * parallel_ngroups(&p, set), n);
+        int64_t met[243] = {0};
+        for (int64_t rank = 0; rank < n; ++rank) {
+            const int64_t index = parallel_group_index(&p, rank, set);
+            assert_in_range(index, 0, parallel_ngroups(&p, set) - 1);
+            met[index]++;
+            if (!parallel_group_is_even(&p, set)) continue;
+            const Group g = parallel_group_at(&p, index, set);
+            assert_true(g.n == size && (rank - g.first) % g.stride == 0);
+            assert_in_range((rank - g.first) / g.stride, 0, size - 1);
+            assert_true(same_beside(&p, rank, g.first, set));
+        }
+        for (int64_t i = 0; i < parallel_ngroups(&p, set); ++i) assert_int_equal(met[i], size);
+        assert_int_equal(parallel_group_is_even(&p, set), is_evenly_spaced(&p, set));
     }
 }
 
@@ -68,10 +128,10 @@ static void the_first_dimension_of_the_order_runs_fastest(void **state) {
     (void)state;
     const PublishedRun run = published_p1();
     assert_int_equal(parallel_nranks(&run.parallel), 8192);
-    assert_int_equal(parallel_group(&run.parallel, 13, DIM_TP).first, 8);
-    assert_int_equal(parallel_group(&run.parallel, 13, DIM_TP).stride, 1);
-    assert_int_equal(parallel_group(&run.parallel, 13, DIM_PP).stride, 8);
-    assert_int_equal(parallel_group(&run.parallel, 13, DIM_DP).stride, 128);
+    assert_int_equal(parallel_group(&run.parallel, 13, DIM_BIT(DIM_TP)).first, 8);
+    assert_int_equal(parallel_group(&run.parallel, 13, DIM_BIT(DIM_TP)).stride, 1);
+    assert_int_equal(parallel_group(&run.parallel, 13, DIM_BIT(DIM_PP)).stride, 8);
+    assert_int_equal(parallel_group(&run.parallel, 13, DIM_BIT(DIM_DP)).stride, 128);
 }
 
 static void virtual_stages_hold_every_layer_once(void **state) {
@@ -160,6 +220,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(group_members_differ_in_one_coordinate_only),
         cmocka_unit_test(groups_along_a_dimension_partition_the_ranks),
+        cmocka_unit_test(products_of_dimensions_partition_the_ranks),
         cmocka_unit_test(the_first_dimension_of_the_order_runs_fastest),
         cmocka_unit_test(virtual_stages_hold_every_layer_once),
         cmocka_unit_test(given_layers_are_taken_as_they_are),

@@ -1,0 +1,35 @@
+#include "program/kinds.h"
+
+const GroupRow GROUPS[GROUP_KIND_N] = {
+    [GROUP_DP] = {.dimensions = DIM_BIT(DIM_CP) | DIM_BIT(DIM_EP) | DIM_BIT(DIM_DP)},
+    [GROUP_EMBEDDING] = {.dimensions = DIM_BIT(DIM_PP), .ends_only = true},
+    [GROUP_ALL] = {.dimensions =
+                       DIM_BIT(DIM_CP) | DIM_BIT(DIM_EP) | DIM_BIT(DIM_DP) | DIM_BIT(DIM_PP)},
+};
+
+#define COMPUTE(called)                                                           \
+    .name = (called), .form = FORM_COMPUTE, .group = GROUP_NONE, .serves = DIM_N, \
+    .stream = {STREAM_COMPUTE, STREAM_COMPUTE}
+#define MESSAGE(called, end, forward, backward)                             \
+    .name = (called), .form = (end), .group = GROUP_NONE, .serves = DIM_PP, \
+    .stream = {(forward), (backward)}, .bytes = BYTES_BOUNDARY
+#define COLLECTIVE(called, among, size)                                            \
+    .name = (called), .form = FORM_COLLECTIVE, .group = (among), .serves = DIM_DP, \
+    .stream = {STREAM_DP, STREAM_DP}, .bytes = (size)
+
+const OpKindRow OP_KINDS[OP_KIND_N] = {
+    [OP_FORWARD] = {COMPUTE("forward")},
+    [OP_BACKWARD] = {COMPUTE("backward")},
+    [OP_OPTIMIZER] = {COMPUTE("optimizer"), .ends_step = true},
+    [OP_SEND] = {MESSAGE("send", FORM_SEND, STREAM_SEND_NEXT, STREAM_SEND_PREV)},
+    [OP_RECV] = {MESSAGE("receive", FORM_RECEIVE, STREAM_RECV_PREV, STREAM_RECV_NEXT)},
+    [OP_PARAM_GATHER] = {COLLECTIVE("parameter gather", GROUP_DP, BYTES_PARAMETERS),
+                         .collective = {COLLECTIVE_ALL_GATHER, COLLECTIVE_ALL_GATHER}},
+    [OP_GRAD_REDUCE] = {COLLECTIVE("gradient reduction", GROUP_DP, BYTES_GRADIENTS),
+                        .collective = {COLLECTIVE_ALL_REDUCE, COLLECTIVE_REDUCE_SCATTER}},
+    [OP_EMBEDDING_REDUCE] = {COLLECTIVE("embedding reduction", GROUP_EMBEDDING, BYTES_EMBEDDING),
+                             .collective = {COLLECTIVE_ALL_REDUCE, COLLECTIVE_ALL_REDUCE}},
+    [OP_GRAD_NORM] = {COLLECTIVE("gradient norm", GROUP_ALL, BYTES_NORM),
+                      .collective = {COLLECTIVE_ALL_REDUCE, COLLECTIVE_ALL_REDUCE},
+                      .ends_cycle = true},
+};

@@ -1,0 +1,96 @@
+/// kinds.h: what an operation kind means: one table, and one of the groups that collectives are among.
+///
+/// Idea.    An operation computes, sends, receives, or is a collective of a group. What differs from kind to kind stands in
+///          a row of OP_KINDS; a new one (an exchange among experts, a gather of a sharded layer) is a row, the schedule
+///          that puts it into programs, and, if its size is new, a line in step_cost_bytes.
+///          A group is a product of dimensions: ranks that differ in the coordinates of its dimensions alone
+///          (workload/model.h has the arithmetic). Gradients are summed over all but tp and pp: replicas, whatever divides
+///          them. Groups stand in the order in which they are numbered.
+/// Limits.  A collective is among one group; those of a unit are in order.
+#ifndef COLOSSIM_PROGRAM_KINDS_H
+#define COLOSSIM_PROGRAM_KINDS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef enum Stream {
+    STREAM_COMPUTE,
+    STREAM_RECV_PREV, ///< activations from the previous stage (cyclic: stage 0 from the last)
+    STREAM_SEND_NEXT,
+    STREAM_RECV_NEXT, ///< gradients from the next stage
+    STREAM_SEND_PREV,
+    STREAM_DP,
+    STREAM_N,
+} Stream;
+
+/// Dimensions of parallelism; a set of them is DIM_BIT(...) | DIM_BIT(...).
+typedef enum Dimension { DIM_TP, DIM_CP, DIM_EP, DIM_DP, DIM_PP, DIM_N } Dimension;
+typedef uint32_t DimensionSet;
+#define DIM_BIT(dimension) (1u << (dimension))
+
+typedef enum GroupKind {
+    GROUP_DP,        ///< units that hold the same parameters
+    GROUP_EMBEDDING, ///< first and last stage of a replica
+    GROUP_ALL,       ///< all units of the job
+    GROUP_KIND_N,
+    GROUP_NONE = GROUP_KIND_N,
+} GroupKind;
+
+typedef struct GroupRow {
+    DimensionSet dimensions;
+    bool ends_only; ///< of the pipeline, the first and the last stage alone
+} GroupRow;
+
+extern const GroupRow GROUPS[GROUP_KIND_N];
+
+typedef enum CollectiveKind {
+    COLLECTIVE_ALL_REDUCE,
+    COLLECTIVE_REDUCE_SCATTER,
+    COLLECTIVE_ALL_GATHER,
+    COLLECTIVE_ALL_TO_ALL,
+    COLLECTIVE_KIND_N,
+} CollectiveKind;
+
+typedef enum OpKind {
+    OP_FORWARD,
+    OP_BACKWARD,
+    OP_OPTIMIZER,
+    OP_SEND,
+    OP_RECV,
+    OP_PARAM_GATHER,     ///< all-gather over DP of one bucket
+    OP_GRAD_REDUCE,      ///< reduce-scatter (ZeRO) or all-reduce over DP of one bucket
+    OP_EMBEDDING_REDUCE, ///< tied embeddings: all-reduce between first and last stage
+    OP_GRAD_NORM,        ///< small all-reduce over the whole job
+    OP_KIND_N,
+} OpKind;
+
+typedef enum OpForm { FORM_COMPUTE, FORM_SEND, FORM_RECEIVE, FORM_COLLECTIVE } OpForm;
+
+/// Which size of the cost of a step a transfer has, see step_cost_bytes.
+typedef enum OpBytes {
+    BYTES_NONE,
+    BYTES_BOUNDARY,   ///< activations or gradients of a microbatch between stages
+    BYTES_PARAMETERS, ///< of a part of a chunk
+    BYTES_GRADIENTS,
+    BYTES_EMBEDDING, ///< gradients of the tied embedding
+    BYTES_NORM,
+} OpBytes;
+
+enum { GRAD_NORM_BYTES = 4 }; ///< what all units of a training job reduce each step: one fp32
+
+typedef struct OpKindRow {
+    const char *name;
+    OpForm form;
+    Stream stream[2];             ///< on which it stands: of the forward pass, of the backward pass
+    GroupKind group;              ///< of a collective, else GROUP_NONE
+    CollectiveKind collective[2]; ///< whole; where optimizer states are sharded
+    OpBytes bytes;
+    Dimension
+        serves; ///< what waiting for it is charged to, and its traffic; DIM_N: none, it computes
+    bool ends_step;  ///< of its unit
+    bool ends_cycle; ///< when it ends, no transfer of its job is under way
+} OpKindRow;
+
+extern const OpKindRow OP_KINDS[OP_KIND_N];
+
+#endif
