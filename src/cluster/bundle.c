@@ -13,8 +13,8 @@ LinkId bundle_id(const Cluster *cluster, int32_t tier, LinkDirection direction, 
 }
 
 Bundle bundle_from_id(const Cluster *cluster, LinkId id) {
-    Bundle bundle = {.tier = cluster_link_tier(cluster, id),
-                     .direction = cluster_link_direction(cluster, id)};
+    const int32_t range = cluster_range_of(cluster, id);
+    Bundle bundle = {.tier = range / 2, .direction = (LinkDirection)(range % 2)};
     const int32_t nclasses = cluster->faults.nclasses[bundle.tier];
     const int64_t place = id - cluster->first_bundle[bundle.tier][bundle.direction];
     bundle.subtree = place / nclasses;

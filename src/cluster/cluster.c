@@ -286,25 +286,12 @@ int64_t cluster_tier_links(const Cluster *cluster, int32_t tier) {
                                                : cluster->ngpus;
 }
 
-static bool is_bundle(const Cluster *cluster, LinkId link) { return link >= cluster->nlinks; }
-
-/// Tier and direction as tier * 2 + direction: the last range that begins at or before the id.
-static int32_t range_of(const Cluster *cluster, LinkId link) {
-    DCHECK(link >= 0 && link < cluster->nresources, "link %lld of %lld", (long long)link,
-           (long long)cluster->nresources);
-    const LinkId(*first)[2] =
-        is_bundle(cluster, link) ? cluster->first_bundle : cluster->first_link;
-    int32_t range = 2 * cluster->ntiers - 1;
-    while (first[range / 2][range % 2] > link) range--;
-    return range;
-}
-
 int32_t cluster_link_tier(const Cluster *cluster, LinkId link) {
-    return range_of(cluster, link) / 2;
+    return cluster_range_of(cluster, link) / 2;
 }
 
 LinkDirection cluster_link_direction(const Cluster *cluster, LinkId link) {
-    return (LinkDirection)(range_of(cluster, link) % 2);
+    return (LinkDirection)(cluster_range_of(cluster, link) % 2);
 }
 
 /// A physical link of the tree taken apart.
@@ -314,11 +301,11 @@ static FatTreeCable cable_of(const Cluster *cluster, LinkId link, int32_t range)
 }
 
 int64_t cluster_capacity_Bps(const Cluster *cluster, LinkId link) {
-    if (is_bundle(cluster, link)) {
+    if (cluster_is_bundle(cluster, link)) {
         const Bundle bundle = bundle_from_id(cluster, link);
         return bundle_capacity_Bps(cluster, &bundle);
     }
-    const int32_t range = range_of(cluster, link), tier = range / 2;
+    const int32_t range = cluster_range_of(cluster, link), tier = range / 2;
     if (!cluster_tier_in_tree(cluster, tier) || cluster->faults.nfaults == 0)
         return cluster->link_Bps[tier];
     const FatTreeCable end = cable_of(cluster, link, range);
@@ -336,34 +323,35 @@ int64_t cluster_uplinks_Bps(const Cluster *cluster, int32_t tier) {
 }
 
 bool cluster_can_bind(const Cluster *cluster, LinkId link) {
-    return !is_bundle(cluster, link) || cluster->binds[range_of(cluster, link) / 2];
+    return !cluster_is_bundle(cluster, link) || cluster->binds[cluster_range_of(cluster, link) / 2];
 }
 
 int64_t cluster_resource_width(const Cluster *cluster, LinkId link) {
-    if (!is_bundle(cluster, link)) return 1;
+    if (!cluster_is_bundle(cluster, link)) return 1;
     const Bundle bundle = bundle_from_id(cluster, link);
     return bundle_width(cluster, &bundle);
 }
 
 LinkId cluster_resource_link(const Cluster *cluster, LinkId resource, int64_t i) {
-    if (!is_bundle(cluster, resource)) return resource;
+    if (!cluster_is_bundle(cluster, resource)) return resource;
     const Bundle bundle = bundle_from_id(cluster, resource);
     return bundle_link(cluster, &bundle, i);
 }
 
 GpuId cluster_first_gpu_below(const Cluster *cluster, LinkId link) {
-    const int32_t range = range_of(cluster, link), tier = range / 2;
+    const int32_t range = cluster_range_of(cluster, link), tier = range / 2;
     if (!cluster_tier_in_tree(cluster, tier)) return link - cluster->first_link[tier][range % 2];
-    const int64_t subtree = is_bundle(cluster, link) ? bundle_from_id(cluster, link).subtree
-                                                     : cable_of(cluster, link, range).subtree;
+    const int64_t subtree = cluster_is_bundle(cluster, link)
+                                ? bundle_from_id(cluster, link).subtree
+                                : cable_of(cluster, link, range).subtree;
     const GpuId gpu = cluster_gpu_at(cluster, subtree * cluster->tree.below[tier - 1]);
     return gpu >= 0 ? gpu : cluster->ngpus - 1;
 }
 
 void cluster_link_ends(const Cluster *cluster, LinkId link, int64_t *lower, SwitchId *upper) {
-    CHECK(!is_bundle(cluster, link), "resource %lld is a bundle: it has no two ends",
+    CHECK(!cluster_is_bundle(cluster, link), "resource %lld is a bundle: it has no two ends",
           (long long)link);
-    const int32_t range = range_of(cluster, link), tier = range / 2;
+    const int32_t range = cluster_range_of(cluster, link), tier = range / 2;
     if (!cluster_tier_in_tree(cluster, tier)) {
         *lower = link - cluster->first_link[tier][range % 2];
         *upper =
@@ -433,8 +421,8 @@ static void name_bundle(const Cluster *cluster, LinkId link, char text[CLUSTER_N
 }
 
 const char *cluster_link_name(const Cluster *cluster, LinkId link, char text[CLUSTER_NAME_BYTES]) {
-    const int32_t range = range_of(cluster, link), tier = range / 2;
-    if (is_bundle(cluster, link))
+    const int32_t range = cluster_range_of(cluster, link), tier = range / 2;
+    if (cluster_is_bundle(cluster, link))
         name_bundle(cluster, link, text);
     else if (cluster_tier_in_tree(cluster, tier))
         name_link(cluster, link, range, text);

@@ -5,6 +5,7 @@
 #ifndef COLOSSIM_CLUSTER_CLUSTER_PARTS_H
 #define COLOSSIM_CLUSTER_CLUSTER_PARTS_H
 
+#include "base/check.h"
 #include "cluster/cluster.h"
 #include "cluster/fattree.h"
 #include "cluster/linkfault.h"
@@ -44,6 +45,22 @@ static inline bool cluster_tier_bundled(const Cluster *cluster, int32_t tier) {
 /// True if NICs have several ports: then messages load the NIC as well, the last tier.
 static inline bool cluster_nics_loaded(const Cluster *cluster) {
     return cluster->tree.ports[1] > 1;
+}
+
+/// An id of a bundle, not of a link.
+static inline bool cluster_is_bundle(const Cluster *cluster, LinkId link) {
+    return link >= cluster->nlinks;
+}
+
+/// Tier and direction as tier * 2 + direction: the last range that begins at or before the id.
+static inline int32_t cluster_range_of(const Cluster *cluster, LinkId link) {
+    DCHECK(link >= 0 && link < cluster->nresources, "link %lld of %lld", (long long)link,
+           (long long)cluster->nresources);
+    const LinkId(*first)[2] =
+        cluster_is_bundle(cluster, link) ? cluster->first_bundle : cluster->first_link;
+    int32_t range = 2 * cluster->ntiers - 1;
+    while (first[range / 2][range % 2] > link) range--;
+    return range;
 }
 
 /// cluster_endpoint_of, for hot paths.

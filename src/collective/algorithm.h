@@ -16,6 +16,7 @@
 
 typedef struct CollectiveMethod {
     const char *name;
+    bool does_all_to_all; ///< also that which neither reduces nor gathers
     /// Set plan->nphases for n >= 2 members.  Fails: STATUS_RANGE.
     Status (*plan)(CollectivePlan *plan);
     Phase (*phase)(const CollectivePlan *plan, int32_t phase);
@@ -36,8 +37,5 @@ int64_t collective_passes(CollectiveKind kind);
 
 /// Latency of a round in which every member talks to members anywhere.
 int64_t collective_any_latency_ps(const CollectivePlan *plan);
-
-/// STATUS_RANGE unless the collective is one that reduces or gathers (all but all-to-all).
-Status collective_refuse_all_to_all(const CollectivePlan *plan);
 
 #endif

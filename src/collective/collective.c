@@ -12,29 +12,7 @@ static const CollectiveMethod *const collective_table[ALGORITHM_N] = {
     [ALGORITHM_HIERARCHICAL] = &collective_hierarchical,
 };
 
-int64_t collective_share_bytes(int64_t bytes, int64_t numerator, int64_t denominator) {
-    Wide share = ((Wide)bytes * numerator + denominator - 1) / denominator;
-    CHECK(share <= INT64_MAX, "%lld bytes times %lld / %lld", (long long)bytes,
-          (long long)numerator, (long long)denominator);
-    return (int64_t)share;
-}
-
 enum { COLLECTIVE_PASSES_MAX = 2 };
-
-int64_t collective_passes(CollectiveKind kind) { return kind == COLLECTIVE_ALL_REDUCE ? 2 : 1; }
-
-bool collective_in_one_domain(const CollectivePlan *plan) { return plan->domains->n == 1; }
-
-int64_t collective_any_latency_ps(const CollectivePlan *plan) {
-    return collective_in_one_domain(plan) ? plan->spec.domain_latency_ps
-                                          : plan->spec.round_latency_ps;
-}
-
-Status collective_refuse_all_to_all(const CollectivePlan *plan) {
-    REQUIRE(plan->spec.kind != COLLECTIVE_ALL_TO_ALL, STATUS_RANGE, "%s does not do %s: use direct",
-            collective_algorithm_name(plan->spec.algorithm), collective_kind_name(plan->spec.kind));
-    return status_ok();
-}
 
 static Wide collective_total(const CollectivePlan *plan) {
     const CollectiveMethod *method = collective_table[plan->spec.algorithm];
@@ -58,7 +36,10 @@ Status collective_plan(CollectivePlan *plan, const CollectiveSpec *spec, const D
             (long long)nmembers);
     *plan = (CollectivePlan){.spec = *spec, .n = nmembers, .domains = domains};
     if (nmembers == 1) return status_ok(); // alone: nothing to do, no phases
-    TRY(collective_table[spec->algorithm]->plan(plan));
+    const CollectiveMethod *method = collective_table[spec->algorithm];
+    REQUIRE(spec->kind != COLLECTIVE_ALL_TO_ALL || method->does_all_to_all, STATUS_RANGE,
+            "%s does not do %s: use direct", method->name, collective_kind_name(spec->kind));
+    TRY(method->plan(plan));
     CHECK(plan->nphases <= COLLECTIVE_PHASES_MAX, "%d phases", (int)plan->nphases);
     REQUIRE(collective_total(plan) <= INT64_MAX, STATUS_RANGE,
             "%s of %lld bytes among %lld members moves more than 2^63 bytes",

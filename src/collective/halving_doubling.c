@@ -16,7 +16,6 @@ static int32_t log2_of(int64_t n) {
 }
 
 static Status halving_doubling_plan(CollectivePlan *plan) {
-    TRY(collective_refuse_all_to_all(plan));
     REQUIRE((plan->n & (plan->n - 1)) == 0, STATUS_RANGE,
             "halving/doubling needs a power of two of members, not %lld", (long long)plan->n);
     plan->nphases = (int32_t)collective_passes(plan->spec.kind) * log2_of(plan->n);

@@ -83,7 +83,6 @@ static int64_t common_divisor(const CollectivePlan *plan) {
 }
 
 static Status hierarchical_plan(CollectivePlan *plan) {
-    TRY(collective_refuse_all_to_all(plan));
     int64_t passes = collective_passes(plan->spec.kind);
     plan->divisor = common_divisor(plan);
     REQUIRE(passes * plan->domains->least * plan->n / plan->divisor <= INT32_MAX, STATUS_RANGE,

@@ -14,7 +14,6 @@
 #include "collective/algorithm.h"
 
 static Status ring_plan(CollectivePlan *plan) {
-    TRY(collective_refuse_all_to_all(plan));
     plan->nphases = 1;
     return status_ok();
 }

@@ -318,8 +318,6 @@ int32_t unit_current_op(const Machine *machine, const Unit *unit, Stream stream)
 
 /// match.c: sends meet receives, members meet. A send or a receive comes to a channel of a unit here.
 void match_message(Machine *machine, int64_t receiver, ChannelSide side, bool is_send, Clocks at);
-/// A unit comes to a collective.
-void match_arrive(Machine *machine, Unit *unit, int32_t op, Clocks at);
 /// `count` members have come to a collective. True if all have: then `meeting` holds when the last did.
 bool match_members(Machine *machine, Meeting *meeting, int64_t count);
 

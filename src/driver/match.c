@@ -26,16 +26,3 @@ bool match_members(Machine *machine, Meeting *meeting, int64_t count) {
     meeting->at = arrival->at;
     return true;
 }
-
-void match_arrive(Machine *machine, Unit *unit, int32_t index, Clocks at) {
-    const Op *op = &unit_program(machine, unit)->op[index];
-    const OpKindRow *kind = &OP_KINDS[op->kind];
-    int64_t group = layout_group_of(&machine->layout, unit->id, kind->group);
-    CHECK(group >= 0, "unit %lld has no group for %s", (long long)unit->id, kind->name);
-    if (layout_group_units(&machine->layout, group).n == 1) {
-        unit_finish_op(machine, unit, index, at.nominal, at.actual_ps);
-        return;
-    }
-    Meeting meeting = {.group = group, .step = unit->step, .op = index, .kind = op->kind, .at = at};
-    machine->player->arrive(machine, unit, &meeting);
-}

@@ -100,6 +100,20 @@ static void issue_compute(Machine *machine, Unit *unit, const Op *op, Clocks beg
     machine->player->compute(machine, unit);
 }
 
+/// A unit comes to a collective: a group of one is through at once.
+static void arrive(Machine *machine, Unit *unit, int32_t index, Clocks at) {
+    const Op *op = &unit_program(machine, unit)->op[index];
+    const OpKindRow *kind = &OP_KINDS[op->kind];
+    int64_t group = layout_group_of(&machine->layout, unit->id, kind->group);
+    CHECK(group >= 0, "unit %lld has no group for %s", (long long)unit->id, kind->name);
+    if (layout_group_units(&machine->layout, group).n == 1) {
+        unit_finish_op(machine, unit, index, at.nominal, at.actual_ps);
+        return;
+    }
+    Meeting meeting = {.group = group, .step = unit->step, .op = index, .kind = op->kind, .at = at};
+    machine->player->arrive(machine, unit, &meeting);
+}
+
 static void issue(Machine *machine, Unit *unit, int32_t index, int64_t now_ps) {
     const Op *op = &unit_program(machine, unit)->op[index];
     Release release[PROGRAM_WAITS];
@@ -123,7 +137,7 @@ static void issue(Machine *machine, Unit *unit, int32_t index, int64_t now_ps) {
             machine, unit, op->stream == STREAM_RECV_PREV ? CHANNEL_FROM_PREV : CHANNEL_FROM_NEXT,
             begin);
     } else {
-        match_arrive(machine, unit, index, begin);
+        arrive(machine, unit, index, begin);
     }
 }
 

@@ -1,4 +1,4 @@
-// Cutting a job into islands: what their messages use, whether that is theirs alone; snapshots.
+// Cutting a job into islands: what their messages use, whether that is theirs alone.
 #include "player/island.h"
 
 #include <stdlib.h>
@@ -287,76 +287,4 @@ void islands_destroy(Islands *islands) {
     memory_free(LABEL, islands->at, sizeof(Island) * (size_t)islands->n);
     memory_free(LABEL, islands->next_ps, sizeof(int64_t) * (size_t)islands->n);
     memory_free(LABEL, islands, sizeof *islands);
-}
-
-static char *base_of(const Island *island, UndoPart part) {
-    switch (part) {
-        case UNDO_UNITS: return (char *)island->unit;
-        case UNDO_STATE: return (char *)island->state;
-        case UNDO_BOUND: return (char *)island->bound.at;
-        case UNDO_DONE: return (char *)island->done.at.at;
-        case UNDO_POOL: break;
-    }
-    return NULL;
-}
-
-static void put_undo(Islands *islands, UndoPart part, size_t offset, const void *old,
-                     size_t bytes) {
-    UndoEntry entry = {.part = part, .bytes = (int32_t)bytes, .offset = (int64_t)offset};
-    array_reserve(&islands->undo, islands->undo.n + (int64_t)(bytes + sizeof entry));
-    char *to = islands->undo.at + islands->undo.n;
-    memcpy(to, old, bytes);
-    memcpy(to + bytes, &entry, sizeof entry);
-    islands->undo.n += (int64_t)(bytes + sizeof entry);
-}
-
-void island_touch(Islands *islands, Island *island, UndoPart part, size_t offset, size_t bytes) {
-    if (bytes == 0) return;
-    put_undo(islands, part, offset, base_of(island, part) + offset, bytes);
-}
-
-void island_keep(Islands *islands, Island *island) {
-    island->window = islands->windows;
-    island->undo_first = islands->undo.n;
-    island->kept_messages = 0;
-    island->kept_units = 0;
-    island->kept_bound = false;
-    island_touch(islands, island, UNDO_STATE, 0, offsetof(IslandState, message));
-    size_t times = (size_t)((char *)island->time_ps - (char *)island->state);
-    island_touch(islands, island, UNDO_STATE, times, islands->state_bytes - times);
-    int64_t pool[2] = {island->done.at.n, island->done.free};
-    put_undo(islands, UNDO_POOL, 0, pool, sizeof pool);
-}
-
-void islands_mark_bound(Islands *islands, const Island *island, bool bound) {
-    for (int32_t i = 0; i < island->state->nbound; i++) {
-        int32_t slot = island->slot[island->bound.at[i].lane];
-        islands->slot_lane.at[slot].bound = bound ? (uint16_t)(i + 1) : 0;
-        if (bound)
-            islands->slot_notes.at[slot] |= SLOT_BOUND;
-        else
-            islands->slot_notes.at[slot] &= (uint8_t)~SLOT_BOUND;
-    }
-}
-
-void island_return(Islands *islands, Island *island) {
-    islands_mark_bound(islands, island, false);
-    for (int64_t end = island->undo_end; end > island->undo_first;) {
-        UndoEntry entry;
-        memcpy(&entry, islands->undo.at + end - sizeof entry, sizeof entry);
-        end -= (int64_t)(sizeof entry) + entry.bytes;
-        const char *old = islands->undo.at + end;
-        if (entry.part == UNDO_POOL) {
-            int64_t pool[2];
-            memcpy(pool, old, sizeof pool);
-            island->done.at.n = pool[0];
-            island->done.free = (int32_t)pool[1];
-        } else {
-            memcpy(base_of(island, entry.part) + entry.offset, old, (size_t)entry.bytes);
-        }
-    }
-    islands_mark_bound(islands, island, true);
-    island->round++;
-    island->changed = 0;
-    island_find_next(islands, island);
 }

@@ -240,7 +240,7 @@ uint64_t island_fingerprint(const Machine *machine, const Unit *unit, int side, 
                             int64_t end_ps);
 /// What leaders have found, to all they were played for.
 void islands_copy_results(Islands *islands);
-/// Begin to play an island in this window, so that it can return to what it is now.
+/// island_state.c. Begin to play an island in this window, so that it can return to what it is now.
 void island_keep(Islands *islands, Island *island);
 /// Undo what was played since island_keep.
 void island_return(Islands *islands, Island *island);
@@ -263,6 +263,10 @@ static inline void island_touch_message(Islands *islands, Island *island, int32_
                  offsetof(IslandState, message) + sizeof(IslandMessage) * (size_t)channel,
                  sizeof(IslandMessage));
 }
+/// Find the next event.
+void island_find_next(Islands *islands, Island *island);
+/// `channels`, and all present ones that they bear on by way of lanes they share.
+uint64_t island_reach(const Island *island, uint64_t channels);
 static inline int64_t island_index(const Islands *islands, const Island *island) {
     return island - islands->at;
 }
@@ -282,9 +286,6 @@ uint64_t island_messages_due(Islands *islands, Island *island, int64_t now_ps);
 bool island_solve(Islands *islands, Island *island, int64_t now_ps);
 void island_complete(Islands *islands, Island *island, uint64_t ended, int64_t now_ps);
 void island_compute_due(Islands *islands, Island *island, int64_t now_ps);
-/// `channels`, and all present ones that they bear on by way of lanes they share.
-uint64_t island_reach(const Island *island, uint64_t channels);
-void island_find_next(Islands *islands, Island *island);
 /// Log what is slow until now as if it began anew.
 void island_cut_slow(Islands *islands, Island *island, int64_t now_ps);
 /// Enter bytes into the ledger; `sample`: also of running messages, at the end of an interval.

@@ -193,16 +193,6 @@ static void update_bound(Islands *islands, Island *island, uint64_t channels, in
     islands_mark_bound(islands, island, true);
 }
 
-uint64_t island_reach(const Island *island, uint64_t channels) {
-    uint64_t present = island->state->present, seen = 0, all = channels;
-    for (uint64_t left; (left = all & ~seen) != 0;) {
-        int32_t c = __builtin_ctzll(left);
-        seen |= bit(c);
-        all |= island->shape->channel[c].neighbours & present;
-    }
-    return all;
-}
-
 bool island_solve(Islands *islands, Island *island, int64_t now_ps) {
     uint64_t channels = island_reach(island, island->changed);
     uint64_t present = channels & island->state->present;
@@ -319,22 +309,6 @@ static void compute_due(Islands *islands, Island *island, int32_t stage, int64_t
 void island_compute_due(Islands *islands, Island *island, int64_t now_ps) {
     islands_enter(islands, island);
     for (int32_t s = 0; s < islands->stages; s++) compute_due(islands, island, s, now_ps);
-}
-
-void island_find_next(Islands *islands, Island *island) {
-    int64_t least = TIME_NEVER_PS;
-    int32_t event = -1, n = islands->stages + islands->channels;
-    bool several = false;
-    const int64_t *time_ps = island->time_ps;
-    for (int32_t i = 0; i < n; i++) {
-        several = time_ps[i] < least ? false : several || time_ps[i] == least;
-        event = time_ps[i] < least ? i : event;
-        least = time_ps[i] < least ? time_ps[i] : least;
-    }
-    int64_t index = island_index(islands, island);
-    island->next_event = several ? -1 : event;
-    islands->next_ps[index] = least;
-    islands->steps[index] = island->state->count.steps;
 }
 
 /// Play the earliest moment. False: a collective has to give way.

@@ -23,6 +23,11 @@ typedef struct ScheduleOrder {
 
 extern const ScheduleOrder schedule_none, schedule_gpipe, schedule_1f1b, schedule_interleaved;
 
+/// Slots of a stage.
+static inline int64_t schedule_nslots(const ScheduleSpec *spec) {
+    return 2 * (int64_t)spec->chunks * spec->microbatches;
+}
+
 /// Merge a sequence of forwards with one of backwards: `warmup` forwards, then one of each in turn,
 /// then the backwards that are left. Shared by the schedules that differ in the two sequences only.
 ///   nth(spec, backward, k)  the k-th forward (backward) of any stage

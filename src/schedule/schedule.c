@@ -14,20 +14,6 @@ static const ScheduleOrder *const schedule_table[] = {
 /// Above this a program no longer fits 32-bit indices with its transfers and buckets.
 enum { SCHEDULE_SLOTS_MAX = 1 << 28 };
 
-static int64_t schedule_nslots(const ScheduleSpec *spec) {
-    return 2 * (int64_t)spec->chunks * spec->microbatches;
-}
-
-void schedule_merge(const ScheduleSpec *spec, int64_t warmup,
-                    Slot (*nth)(const ScheduleSpec *spec, bool backward, int64_t k), Slot slots[]) {
-    int64_t nforwards = schedule_nslots(spec) / 2, forwards = 0, n = 0;
-    while (forwards < warmup && forwards < nforwards) slots[n++] = nth(spec, false, forwards++);
-    for (int64_t backwards = 0; backwards < nforwards; backwards++) {
-        if (forwards < nforwards) slots[n++] = nth(spec, false, forwards++);
-        slots[n++] = nth(spec, true, backwards);
-    }
-}
-
 static Status schedule_check(const ScheduleSpec *spec) {
     REQUIRE(spec->pp >= 1 && spec->chunks >= 1 && spec->microbatches >= 1, STATUS_RANGE,
             "a schedule needs pp, chunks and microbatches of at least 1, not %d, %d and %d",
