@@ -77,7 +77,8 @@ int64_t bundle_capacity_Bps(const Cluster *cluster, const Bundle *bundle) {
         const LinkFault *fault = &cluster->faults.fault[k];
         if (fault->tier != t || fault->lower >= end) break;
         if (fault->path_class != bundle->path_class) continue;
-        const int64_t left_Bps = linkfault_left_Bps(fault, whole_Bps);
+        // What routing believes dead carries nothing; what is, unknown to it, holds a sprayed class altogether.
+        const int64_t left_Bps = fault->dead ? 0 : linkfault_left_Bps(fault, whole_Bps);
         live -= fault->dead;
         sum_Bps -= whole_Bps - left_Bps;
         if (!fault->dead && left_Bps < slowest_Bps) slowest_Bps = left_Bps;
@@ -225,16 +226,28 @@ static int64_t widen_split(const FatTree *tree, const LinkFaults *faults, Routin
     return split;
 }
 
-int64_t bundle_split(const FatTree *tree, const LinkFaults *faults, Routing routing) {
+/// Do enough of fault[n] stand for this one already?
+static bool fault_is_met(const FatTree *tree, const LinkFault *const fault[], int32_t n,
+                         const LinkFault *own) {
+    int32_t alike = 0;
+    for (int32_t k = 0; k < n; k++)
+        alike += fault[k]->tier == own->tier && fault[k]->path_class == own->path_class &&
+                 fault[k]->share == own->share;
+    return alike == 2 * tree->lanes[own->tier];
+}
+
+int64_t bundle_split(const FatTree *tree, const LinkFaults *faults, Routing routing,
+                     int64_t split) {
     const LinkFault *splitting[BUNDLE_EXACT_FAULTS];
     int32_t n = 0, situations = 1;
     for (int32_t k = 0; k < faults->nfaults; k++) {
-        if (!fault_splits(tree, &faults->fault[k])) continue;
+        const LinkFault *fault = &faults->fault[k];
+        if (!fault_splits(tree, fault) || fault->share == FAULT_SHARE_WHOLE) continue;
+        if (fault_is_met(tree, splitting, n, fault)) continue;
         if (n == BUNDLE_EXACT_FAULTS) return BUNDLE_SPLIT_MAX;
-        splitting[n++] = &faults->fault[k];
+        splitting[n++] = fault;
         situations *= 3;
     }
-    int64_t split = 1;
     // Each fault may lie below the source, below the destination or nowhere near: more cases than
     // can occur, cheaply.
     for (int32_t level = 1; level <= tree->ntiers; level++)

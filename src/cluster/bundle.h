@@ -44,9 +44,10 @@ LinkId bundle_link(const Cluster *cluster, const Bundle *bundle, int64_t i);
 /// Sum over live links (adaptive) or live links times the slowest of them (spray).
 int64_t bundle_capacity_Bps(const Cluster *cluster, const Bundle *bundle);
 
-/// The least number of parts that makes all weights whole, at most BUNDLE_SPLIT_MAX.
+/// The least multiple of `split` that makes all weights whole, at most BUNDLE_SPLIT_MAX. Faults that have one class, tier
+/// and share count as one for each side and lane: a message meets no more of them.
 ///   Cost: O(3^faults classes faults), for at most BUNDLE_EXACT_FAULTS faults that split bundles.
-int64_t bundle_split(const FatTree *tree, const LinkFaults *faults, Routing routing);
+int64_t bundle_split(const FatTree *tree, const LinkFaults *faults, Routing routing, int64_t split);
 
 /// Weights of the classes of each tier for a message with common level `level` and these faults.
 ///   weight[tier][class]  out; each row 1 .. level sums to `unit`, row of nclasses[tier]

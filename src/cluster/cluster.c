@@ -61,23 +61,6 @@ static void number_links(Cluster *cluster) {
     cluster->nresources = next;
 }
 
-/// A fault of tier 1 is given by GPU, the list wants the endpoint.
-static Status take_faults(Cluster *cluster) {
-    const ClusterSpec *spec = &cluster->spec;
-    LinkFaultSpec fault[CLUSTER_FAULTS_MAX];
-    REQUIRE(spec->nfaults >= 0 && spec->nfaults <= CLUSTER_FAULTS_MAX, STATUS_RANGE,
-            "%d link faults, at most %d are supported", spec->nfaults, CLUSTER_FAULTS_MAX);
-    for (int32_t k = 0; k < spec->nfaults; k++) {
-        fault[k] = spec->fault[k];
-        if (fault[k].tier != 1) continue;
-        REQUIRE(fault[k].lower >= 0 && fault[k].lower < cluster->ngpus, STATUS_RANGE,
-                "link fault at the NIC of GPU %lld, but the cluster has %lld GPUs",
-                (long long)fault[k].lower, (long long)cluster->ngpus);
-        fault[k].lower = cluster_endpoint_of(cluster, fault[k].lower);
-    }
-    return linkfault_init(&cluster->faults, &cluster->tree, spec->nfaults, fault);
-}
-
 /// A route must fit in ROUTE_USES_MAX uses.
 static Status check_classes(const Cluster *cluster) {
     int64_t uses = 2 + (cluster_nics_loaded(cluster) ? 2 : 0);
@@ -138,9 +121,8 @@ static Status build(Cluster *cluster) {
     for (int32_t t = 0; t < cluster->ntiers; t++) cluster->link_Bps[t] = link_goodput_Bps(spec, t);
     set_latencies(cluster);
     TRY(check_rates(cluster));
-    TRY(take_faults(cluster));
-    cluster->split =
-        cluster->bundled ? bundle_split(&cluster->tree, &cluster->faults, spec->routing) : 1;
+    TRY(troubles_take(cluster));
+    cluster->split = cluster->bundled ? troubles_split(cluster) : 1;
     if (cluster->bundled) TRY(check_classes(cluster));
     number_links(cluster);
     REQUIRE(cluster->nresources < INT32_MAX, STATUS_RANGE,
@@ -153,6 +135,7 @@ static Status build(Cluster *cluster) {
 Status cluster_create(const ClusterSpec *spec, Cluster **cluster) {
     *cluster = memory_alloc(MEMORY_LABEL, sizeof **cluster);
     (*cluster)->spec = *spec;
+    (*cluster)->troubles = memory_alloc(MEMORY_LABEL, sizeof *(*cluster)->troubles);
     const Status status = build(*cluster);
     if (!status_is_ok(&status)) {
         cluster_destroy(*cluster);
@@ -161,7 +144,12 @@ Status cluster_create(const ClusterSpec *spec, Cluster **cluster) {
     return status;
 }
 
-void cluster_destroy(Cluster *cluster) { memory_free(MEMORY_LABEL, cluster, sizeof *cluster); }
+void cluster_destroy(Cluster *cluster) {
+    if (!cluster) return;
+    array_free(&cluster->troubles->cable);
+    memory_free(MEMORY_LABEL, cluster->troubles, sizeof *cluster->troubles);
+    memory_free(MEMORY_LABEL, cluster, sizeof *cluster);
+}
 
 // GPUs and endpoints
 

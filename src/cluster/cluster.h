@@ -34,7 +34,13 @@ typedef int64_t NodeId;
 typedef int64_t SwitchId; ///< within its level
 typedef int64_t LinkId;   ///< directed link, or a bundle of links (ids after all links); -1 none
 
-enum { FABRIC_TIERS_MAX = 4, CLUSTER_NAME_BYTES = 96, CLUSTER_FAULTS_MAX = 256 };
+enum {
+    FABRIC_TIERS_MAX = 4,
+    CLUSTER_NAME_BYTES = 96,
+    CLUSTER_FAULTS_MAX = 256,
+    CLUSTER_SLOW_MAX = 64,
+    CLUSTER_EVENTS_MAX = 256,
+};
 
 typedef enum Wiring { WIRING_PLAIN, WIRING_RAIL } Wiring;
 typedef enum Routing { ROUTING_ECMP, ROUTING_DMODK, ROUTING_SPRAY, ROUTING_ADAPTIVE } Routing;
@@ -59,6 +65,24 @@ typedef struct LinkFaultSpec {
     double fraction; ///< remaining capacity, 0 <= fraction < 1
 } LinkFaultSpec;
 
+#define CLUSTER_SLOWER_MOST 1e6 /* times as long work takes at most */
+
+/// GPUs, nodes or racks that are slower than nominal, at times; `what` as in trouble.h.
+typedef struct SlowSpec {
+    char what[HARDWARE_NAME_BYTES];
+    double compute,
+        nic; ///< their work, and the bytes of their NICs, take so many times as long; >= 1
+    int64_t from_ps, until_ps; ///< from <= t < until
+} SlowSpec;
+
+/// From at_ps on, until another event of the same `what`, that much is left of it: of the speed of a GPU and its NIC, of
+/// the capacity of links. 0: it is dead.
+typedef struct EventSpec {
+    char what[HARDWARE_NAME_BYTES];
+    int64_t at_ps;
+    double remaining; ///< 0 <= remaining <= 1
+} EventSpec;
+
 typedef struct ClusterSpec {
     char name[HARDWARE_NAME_BYTES];
     int64_t nodes;
@@ -76,6 +100,11 @@ typedef struct ClusterSpec {
     uint64_t ecmp_seed;
     int32_t nfaults;
     LinkFaultSpec fault[CLUSTER_FAULTS_MAX];
+    int32_t nslow;
+    SlowSpec slow[CLUSTER_SLOW_MAX];
+    int32_t nevents;
+    EventSpec event[CLUSTER_EVENTS_MAX];
+    int64_t reroute_delay_ps; ///< until routing knows of a change
 } ClusterSpec;
 
 typedef struct Cluster Cluster; // opaque
@@ -86,6 +115,21 @@ typedef struct Cluster Cluster; // opaque
 Status cluster_create(const ClusterSpec *spec, Cluster **cluster);
 void cluster_destroy(Cluster *cluster);
 const ClusterSpec *cluster_spec(const Cluster *cluster);
+
+/// What is slow or changes over time (trouble.h): at first the cluster is as at 0 ps.
+/// When it changes next behind a moment: a speed, a capacity, or what routing knows; TIME_NEVER_PS: no more.
+int64_t cluster_next_change_ps(const Cluster *cluster, int64_t after_ps);
+/// Be as at now_ps: capacities as they are then, routes as far as routing has learned. Ids stay as they are.
+void cluster_set_time(Cluster *cluster, int64_t now_ps);
+/// Do links carry the same at all times, and does routing know?
+bool cluster_spec_is_still(const ClusterSpec *spec);
+/// Time multiplier of a GPU's work at a moment, in 2^-20, >= 2^20, but for the time it is dead; the largest of a span.
+int64_t cluster_slow_factor(const Cluster *cluster, GpuId gpu, int64_t at_ps);
+int64_t cluster_slowest_factor(const Cluster *cluster, GpuId gpu, int64_t from_ps, int64_t to_ps);
+/// When a GPU works, at or after a moment: then, unless it is dead; TIME_NEVER_PS: never again.
+int64_t cluster_works_from_ps(const Cluster *cluster, GpuId gpu, int64_t at_ps);
+/// Do all GPUs always work at the same speed?
+bool cluster_is_even(const Cluster *cluster);
 
 int64_t cluster_ngpus(const Cluster *cluster);
 NodeId cluster_node_of(const Cluster *cluster, GpuId gpu);

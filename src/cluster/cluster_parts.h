@@ -9,13 +9,16 @@
 #include "cluster/cluster.h"
 #include "cluster/fattree.h"
 #include "cluster/linkfault.h"
+#include "cluster/trouble.h"
 
 enum { LINK_TIERS = FATTREE_LEVELS + 1 }; ///< those of the tree, and NICs
 
 struct Cluster {
     ClusterSpec spec;
     FatTree tree;
-    LinkFaults faults;
+    LinkFaults faults; ///< as they are at the moment
+    Troubles *troubles;
+    bool patient; ///< something will still change: who finds no path waits on the one that is dead
     Divider by_rails, by_domain,
         by_leaf;       ///< GPUs of a node, of a scale-up domain, endpoints of a leaf
     uint64_t ecmp_key; ///< of the seed

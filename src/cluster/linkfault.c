@@ -24,6 +24,12 @@ static int compare_classes(const void *a, const void *b) {
     return x->residue < y->residue ? -1 : x->residue > y->residue;
 }
 
+void linkfault_learn(LinkFault *fault, double fraction) {
+    const int32_t share = (int32_t)lround(fraction * FAULT_SHARE_WHOLE);
+    fault->dead = fraction == 0.0;
+    fault->share = fault->dead || share > 0 ? share : 1;
+}
+
 static Status fault_from_spec(const FatTree *tree, const LinkFaultSpec *spec, LinkFault *fault) {
     const int32_t t = spec->tier;
     REQUIRE(t >= 1 && t <= tree->ntiers, STATUS_RANGE,
@@ -35,21 +41,18 @@ static Status fault_from_spec(const FatTree *tree, const LinkFaultSpec *spec, Li
             "link fault at tier %d, node %lld, port %d, but the node has %d up ports", t,
             (long long)spec->lower, spec->port, tree->ports[t]);
     REQUIRE(
-        spec->fraction >= 0.0 && spec->fraction < 1.0, STATUS_RANGE,
-        "link fault at tier %d, node %lld, port %d leaves fraction %g; wanted 0 <= fraction < 1", t,
-        (long long)spec->lower, spec->port, spec->fraction);
-    const bool dead = spec->fraction == 0.0;
-    const int32_t share = (int32_t)lround(spec->fraction * FAULT_SHARE_WHOLE);
+        spec->fraction >= 0.0 && spec->fraction <= 1.0, STATUS_RANGE,
+        "link fault at tier %d, node %lld, port %d leaves fraction %g; wanted 0 <= fraction <= 1",
+        t, (long long)spec->lower, spec->port, spec->fraction);
     *fault = (LinkFault){
         .tier = t,
         .lower = spec->lower,
         .index = spec->lower % tree->indices[t - 1],
         .port = spec->port,
         .parent = spec->port % tree->parents[t],
-        .dead = dead,
         .fraction = spec->fraction,
-        .share = dead || share > 0 ? share : 1,
     };
+    linkfault_learn(fault, spec->fraction);
     return status_ok();
 }
 
@@ -123,8 +126,8 @@ static void make_classes(LinkFaults *faults, const FatTree *tree) {
 
 Status linkfault_init(LinkFaults *faults, const FatTree *tree, int32_t nfaults,
                       const LinkFaultSpec spec[]) {
-    REQUIRE(nfaults >= 0 && nfaults <= CLUSTER_FAULTS_MAX, STATUS_RANGE,
-            "%d link faults, at most %d are supported", nfaults, CLUSTER_FAULTS_MAX);
+    REQUIRE(nfaults >= 0 && nfaults <= LINK_FAULTS_MAX, STATUS_RANGE,
+            "%d link faults, at most %d are supported", nfaults, LINK_FAULTS_MAX);
     memset(faults, 0, sizeof *faults);
     for (int32_t k = 0; k < nfaults; k++) TRY(fault_from_spec(tree, &spec[k], &faults->fault[k]));
     faults->nfaults = nfaults;

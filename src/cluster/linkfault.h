@@ -9,6 +9,8 @@
 ///          they choose nothing. A tier-t bundle has the classes of depth <= t: a prefix of the
 ///          list.
 ///              classes = { all } for a healthy cluster, one more per digit of a fault otherwise
+///          Faults over time (trouble.h) are in the list from the beginning, with all their capacity while there is none:
+///          so classes, and the ids of bundles, never change.
 /// Limits.  A fault takes both directions of a cable. Fractions enter splits rounded to 1/1000,
 ///          capacities exactly.
 #ifndef COLOSSIM_CLUSTER_LINKFAULT_H
@@ -18,7 +20,11 @@
 #include "cluster/cluster.h"
 #include "cluster/fattree.h"
 
-enum { PATH_CLASSES_MAX = 1 + CLUSTER_FAULTS_MAX * FABRIC_TIERS_MAX, FAULT_SHARE_WHOLE = 1000 };
+enum {
+    LINK_FAULTS_MAX = 1024,
+    PATH_CLASSES_MAX = 1 + LINK_FAULTS_MAX * FABRIC_TIERS_MAX,
+    FAULT_SHARE_WHOLE = 1000,
+};
 
 typedef struct LinkFault {
     int32_t tier;
@@ -26,9 +32,9 @@ typedef struct LinkFault {
     int64_t index;        ///< computed: of the lower node in its subtree
     int32_t port, parent; ///< up port of the lower node; computed: port mod w
     int32_t path_class;   ///< computed: of the upper switch
-    bool dead;            ///< fraction is 0
-    double fraction;
-    int32_t share; ///< computed: fraction in 1/1000, at least 1 unless dead
+    double fraction;      ///< that is left of it now; a fault that comes or goes may leave all
+    bool dead;            ///< to the knowledge of routing: fraction is 0
+    int32_t share;        ///< the same: fraction in 1/1000, at least 1 unless dead
 } LinkFault;
 
 /// All indices that end up congruent to `residue` modulo W_level and in no deeper class.
@@ -42,7 +48,7 @@ typedef struct PathClass {
 
 typedef struct LinkFaults {
     int32_t nfaults;
-    LinkFault fault[CLUSTER_FAULTS_MAX];
+    LinkFault fault[LINK_FAULTS_MAX];
     int32_t nclasses[FATTREE_LEVELS]; ///< [t] classes of a tier-t bundle; [0] is 1
     PathClass path_class[PATH_CLASSES_MAX];
 } LinkFaults;
@@ -54,14 +60,17 @@ typedef struct ActiveFault {
 } ActiveFault;
 typedef struct ActiveFaults {
     int32_t n;
-    ActiveFault item[2 * CLUSTER_FAULTS_MAX];
+    ActiveFault item[2 * LINK_FAULTS_MAX];
 } ActiveFaults;
 
 /// Take over a list whose `lower` are node ids of level tier - 1.
-///   Fails: STATUS_RANGE for a cable outside the tree, a fraction outside [0, 1), or the same cable
+///   Fails: STATUS_RANGE for a cable outside the tree, a fraction outside [0, 1], or the same cable
 ///   twice.
 Status linkfault_init(LinkFaults *faults, const FatTree *tree, int32_t nfaults,
                       const LinkFaultSpec spec[]);
+
+/// Let routing know that so much is left of a link.
+void linkfault_learn(LinkFault *fault, double fraction);
 
 /// Goodput left on a faulty link, rounded down.
 static inline int64_t linkfault_left_Bps(const LinkFault *fault, int64_t whole_Bps) {

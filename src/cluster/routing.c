@@ -352,15 +352,21 @@ static int32_t route_around(const Cluster *cluster, const Pair *pair, uint64_t f
     return 0;
 }
 
-static int32_t route_fabric(const Cluster *cluster, const Pair *pair, uint64_t flow_key,
-                            int32_t queue_pairs, LinkUse uses[], int32_t *nuses) {
-    if (cluster->faults.nfaults > 0)
-        return route_around(cluster, pair, flow_key, queue_pairs, uses, nuses);
+/// As if there were no faults.
+static int32_t route_healthy(const Cluster *cluster, const Pair *pair, uint64_t flow_key,
+                             int32_t queue_pairs, LinkUse uses[], int32_t *nuses) {
     if (cluster->bundled)
         route_spread(cluster, pair, queue_pairs, NULL, uses, nuses);
     else
         *nuses = route_paths(cluster, pair, flow_key, queue_pairs, NULL, uses);
     return 0;
+}
+
+static int32_t route_fabric(const Cluster *cluster, const Pair *pair, uint64_t flow_key,
+                            int32_t queue_pairs, LinkUse uses[], int32_t *nuses) {
+    return cluster->faults.nfaults > 0
+               ? route_around(cluster, pair, flow_key, queue_pairs, uses, nuses)
+               : route_healthy(cluster, pair, flow_key, queue_pairs, uses, nuses);
 }
 
 /// Egress of `from` and ingress of `to` in one scale-up domain.
@@ -398,6 +404,8 @@ Status routing_route(const Cluster *cluster, GpuId src, GpuId dst, uint64_t flow
         make_pair(cluster, src, dst, src, &pair);
         dead = route_fabric(cluster, &pair, flow_key, queue_pairs, uses, &nfabric);
     }
+    if (dead > 0 && cluster->patient) // wait on the path there would be, which carries nothing
+        dead = route_healthy(cluster, &pair, flow_key, queue_pairs, uses, &nfabric);
     *nuses = hop + nfabric;
     REQUIRE(dead == 0, STATUS_NO_PATH,
             "no live path from GPU %lld to GPU %lld: all are cut at tier %d (%s)", (long long)src,

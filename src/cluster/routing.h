@@ -18,7 +18,9 @@
 ///          A path is live if each of its cables is, on both sides: a switch offers a port only if
 ///          a live path leads through it to the destination, as routing protocols withdraw what
 ///          they cannot reach.
-/// Limits.  No change of path during a message. Detours longer than the shortest path are not
+///          Where no path is live but something of the cluster will still change, the message takes the path that it has
+///          without faults: it carries nothing, and who waits there is routed anew (engine.h).
+/// Limits.  No change of path during a message but for that. Detours longer than the shortest path are not
 ///          taken.
 /// Source.  Zahavi (see fattree.h) for d-mod-k.
 #ifndef COLOSSIM_CLUSTER_ROUTING_H

@@ -6,6 +6,7 @@
 
 #include "base/units.h"
 #include "config/reach_check.h"
+#include "config/topology_file.h"
 #include "workload/cost.h"
 #include "workload/traffic.h"
 
@@ -120,6 +121,16 @@ static double least_speed(const GpuSpec *gpu) {
     return fmin(1 - gpu->scale_up_processor_share, 1 - gpu->network_processor_share);
 }
 
+/// How many times as long work may take where GPUs are slow, at most.
+static double slowest(const ClusterSpec *cluster) {
+    double slow = 1, degraded = 1;
+    for (int32_t i = 0; i < cluster->nslow; i++) slow *= cluster->slow[i].compute;
+    for (int32_t i = 0; i < cluster->nevents; i++)
+        if (cluster->event[i].remaining > 0)
+            degraded = fmax(degraded, 1 / cluster->event[i].remaining);
+    return fmin(slow * degraded, CLUSTER_SLOWER_MOST);
+}
+
 /// What a step needs of memory (the terms of the sum stand in the message), of time and bytes.
 static bool check_cost(const Pair *pair) {
     const ClusterSpec *cluster = pair->cluster;
@@ -131,8 +142,10 @@ static bool check_cost(const Pair *pair) {
     if (status_is_ok(&status)) {
         status = step_cost_check_memory(&cost, &cluster->gpu);
         if (status_is_ok(&status)) {
-            status = step_cost_check_range(&cost, &job->parallel, job->steps,
-                                           noise_most(&job->noise) / least_speed(&cluster->gpu));
+            status =
+                step_cost_check_range(&cost, &job->parallel, job->steps,
+                                      noise_most(&job->noise) * slowest(pair->files->troubled) /
+                                          least_speed(&cluster->gpu));
             if (!status_is_ok(&status)) place_of_message(pair, status.text, path);
         }
         step_cost_fini(&cost);
@@ -387,8 +400,24 @@ static void resolve_hash_seed(const CrossCheck *files) {
         files->cluster->ecmp_seed = files->job[0].file->seed;
 }
 
+/// Slow spells and events of all files together, and whether the engine can do them.
+static bool join_troubles(Reader *reader, CrossCheck *files) {
+    bool good = true;
+    *files->troubled = *files->cluster;
+    files->troubled->reroute_delay_ps = files->job[0].file->job.network.reroute_delay_ps;
+    for (int32_t i = 0; i < files->njobs && good; i++) {
+        const JobFile *file = files->job[i].file;
+        good = topology_add_troubles(reader, files->job[i].root, file->slow, file->nslow,
+                                     file->event, file->nevents, files->troubled);
+    }
+    if (good && !cluster_spec_is_still(files->troubled))
+        reader_error(reader, files->job[0].root, "", "changes in time are not played yet");
+    return good;
+}
+
 void cross_check(Reader *reader, CrossCheck *files) {
     resolve_hash_seed(files);
+    if (!join_troubles(reader, files)) return;
     for (int32_t i = 0; i < files->njobs; i++) {
         const JobEntry *entry = &files->job[i];
         Pair pair = {reader,         files,

@@ -22,6 +22,7 @@ typedef struct CrossCheck {
     ClusterSpec *cluster;
     JobEntry job[RUN_JOBS_MAX];
     int32_t njobs;
+    ClusterSpec *troubled; ///< the cluster with what jobs make slow or let happen; computed
 } CrossCheck;
 
 /// Check and complete the files, each good alone; errors are reported.

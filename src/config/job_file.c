@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "config/model_file.h"
+#include "config/topology_file.h"
 
 static const char *const PRECISIONS[] = {[PRECISION_FP32] = "fp32",
                                          [PRECISION_FP16] = "fp16",
@@ -147,6 +148,8 @@ static const Field NETWORK_FIELDS[] = {
                       0, 0, "launch and protocol of a collective"),
     FIELD_QUANTITY_AT("eager", NetworkSpec, eager_bytes, QUANTITY_SIZE, "8 KiB", 0, 0,
                       "messages up to this size do not load links"),
+    FIELD_QUANTITY_AT("reroute_delay", NetworkSpec, reroute_delay_ps, QUANTITY_TIME, "100 ms", 0, 0,
+                      "until routing knows that a link is dead, or back"),
     FIELD_ENUM_AT("dp_algorithm", NetworkSpec, dp_algorithm, ALGORITHMS, "hierarchical",
                   "of data-parallel collectives"),
 };
@@ -397,6 +400,10 @@ bool job_file_resolve_batch(Reader *reader, const Node *node, JobFile *file) {
                     "which GPU carries which rank"),                                               \
         FIELD_STRUCT_AT("network", JobFile, job.network, &NETWORK_SCHEMA, "",                      \
                         "how messages meet the network"),                                          \
+        FIELD_LIST_AT("slow", JobFile, slow, nslow, &topology_slow_element, "",                    \
+                      "as in a topology: GPUs, nodes and racks of the cluster"),                   \
+        FIELD_LIST_AT("events", JobFile, event, nevents, &topology_event_element, "",              \
+                      "as in a topology"),                                                         \
         FIELD_COUNT_AT("seed", JobFile, seed, "1", 0, 0, "of the run"),                            \
         FIELD_STRUCT_AT("engine", JobFile, engine, &ENGINE_SCHEMA, "", "how long transfers take"), \
         FIELD_STRUCT_AT("trace", JobFile, trace, &TRACE_SCHEMA, "", "what is written")

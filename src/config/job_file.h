@@ -25,6 +25,10 @@ typedef struct JobFile {
     TraceSpec trace;
     uint64_t seed;
     bool noise_on;
+    int32_t nslow;
+    SlowSpec slow[CLUSTER_SLOW_MAX];
+    int32_t nevents;
+    EventSpec event[CLUSTER_EVENTS_MAX];
     int32_t global_batch; ///< sequences per step, 0: not given
     char order[ORDER_BYTES];
     char recompute[RECOMPUTE_MAX][RECOMPUTE_BYTES];

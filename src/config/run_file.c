@@ -180,6 +180,7 @@ static void fill_spec(Load *load, RunSpec *spec) {
     write_resolved(&load->files, &resolved);
     spec->resolved = text_take(&resolved);
     take_sources(&load->texts, spec);
+    spec->cluster = *load->files.troubled;
 }
 
 static void load_all(Load *load) {
@@ -203,6 +204,7 @@ Status run_spec_load(const RunRequest *request, RunSpec *spec, char **errors) {
     load.files.cluster = &spec->cluster;
     load.files.topology_path = request->topology_path;
     load.files.njobs = request->njobs;
+    load.files.troubled = memory_alloc("config.troubled", sizeof(ClusterSpec));
     JobFile *job_files = memory_alloc("config.jobs", (size_t)request->njobs * sizeof(JobFile));
     for (int32_t i = 0; i < request->njobs; i++) load.files.job[i].file = &job_files[i];
     load_all(&load);
@@ -217,6 +219,7 @@ Status run_spec_load(const RunRequest *request, RunSpec *spec, char **errors) {
                              (long long)load.diagnostics.errors,
                              load.diagnostics.errors == 1 ? "" : "s");
     }
+    memory_free("config.troubled", load.files.troubled, sizeof(ClusterSpec));
     memory_free("config.jobs", job_files, (size_t)request->njobs * sizeof(JobFile));
     diagnostics_fini(&load.diagnostics);
     texts_fini(&load.texts);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/units.h"
 #include "cluster/clustercheck.h"
 #include "config/hardware_file.h"
 
@@ -52,6 +53,33 @@ static const Schema FAULT_SCHEMA = {.name = "fault",
                                     .nfields = FIELDS_N(FAULT_FIELDS),
                                     .bytes = sizeof(LinkFaultSpec)};
 static const Field FAULT_ELEMENT = ELEMENT_STRUCT(LinkFaultSpec, &FAULT_SCHEMA);
+
+static const Field SLOW_FIELDS[] = {
+    FIELD_STRING_AT("what", SlowSpec, what, NULL, "gpu 17, gpu 8-15, node 3, rack 0-1"),
+    FIELD_NUMBER_AT("compute", SlowSpec, compute, "1", 1, 1000, "work takes so many times as long"),
+    FIELD_NUMBER_AT("nic", SlowSpec, nic, "1", 1, 1000, "so do the bytes of the NICs"),
+    FIELD_QUANTITY_AT("from", SlowSpec, from_ps, QUANTITY_TIME, "0 s", 0, 0, "in simulated time"),
+    FIELD_QUANTITY_OR_WORD_AT("until", SlowSpec, until_ps, QUANTITY_TIME, "never", TIME_NEVER_PS,
+                              "never", 0, 0, "in simulated time"),
+};
+static const Schema SLOW_SCHEMA = {.name = "slow",
+                                   .field = SLOW_FIELDS,
+                                   .nfields = FIELDS_N(SLOW_FIELDS),
+                                   .bytes = sizeof(SlowSpec)};
+const Field topology_slow_element = ELEMENT_STRUCT(SlowSpec, &SLOW_SCHEMA);
+
+static const Field EVENT_FIELDS[] = {
+    FIELD_QUANTITY_AT("at", EventSpec, at_ps, QUANTITY_TIME, NULL, 0, 0, "in simulated time"),
+    FIELD_STRING_AT("what", EventSpec, what, NULL,
+                    "gpu 17, node 3, rack 0, gpu 17 nic, spine 12, leaf 3 port 17"),
+    FIELD_QUANTITY_AT("remaining", EventSpec, remaining, QUANTITY_FRACTION, NULL, 0, 1,
+                      "left of it from then on; 0 % is dead, 100 % is back"),
+};
+static const Schema EVENT_SCHEMA = {.name = "event",
+                                    .field = EVENT_FIELDS,
+                                    .nfields = FIELDS_N(EVENT_FIELDS),
+                                    .bytes = sizeof(EventSpec)};
+const Field topology_event_element = ELEMENT_STRUCT(EventSpec, &EVENT_SCHEMA);
 
 static const Field NODE_FIELDS[] = {
     FIELD_REFERENCE_AT("gpu", ClusterSpec, gpu, "hardware", &gpu_schema,
@@ -166,15 +194,61 @@ static int64_t fabric_endpoints(const ClusterSpec *cluster) {
     return endpoints;
 }
 
+static Status try_spec(const ClusterSpec *spec) {
+    Cluster *built = NULL;
+    Status status = cluster_create(spec, &built);
+    cluster_destroy(built);
+    return status;
+}
+
 /// What the machine's own check says of the cluster with as many nodes and the first faults alone.
 static Status try_cluster(const ClusterSpec *cluster, int64_t nodes, int32_t nfaults) {
     ClusterSpec part = *cluster;
     part.nodes = nodes;
     part.nfaults = nfaults;
-    Cluster *built = NULL;
-    Status status = cluster_create(&part, &built);
-    cluster_destroy(built);
-    return status;
+    part.nslow = part.nevents = 0;
+    return try_spec(&part);
+}
+
+/// Take the next spell or event; false after reporting what the machine says of it.
+static bool try_trouble(Reader *reader, const Node *node, const char *list, int32_t i,
+                        const ClusterSpec *cluster) {
+    char path[64];
+    snprintf(path, sizeof path, "%s.%d.what", list, (int)i);
+    Status status = try_spec(cluster);
+    if (!status_is_ok(&status)) reader_error(reader, node, path, "%s", status.text);
+    return status_is_ok(&status);
+}
+
+bool topology_add_troubles(Reader *reader, const Node *node, const SlowSpec slow[], int32_t nslow,
+                           const EventSpec event[], int32_t nevents, ClusterSpec *cluster) {
+    if (cluster->nslow + nslow > CLUSTER_SLOW_MAX) {
+        reader_error(reader, node, "slow", "at most %d slow spells are supported in one run",
+                     CLUSTER_SLOW_MAX);
+        return false;
+    }
+    if (cluster->nevents + nevents > CLUSTER_EVENTS_MAX) {
+        reader_error(reader, node, "events", "at most %d events are supported in one run",
+                     CLUSTER_EVENTS_MAX);
+        return false;
+    }
+    bool good = true;
+    for (int32_t i = 0; i < nslow && good; i++) {
+        cluster->slow[cluster->nslow++] = slow[i];
+        good = try_trouble(reader, node, "slow", i, cluster);
+    }
+    for (int32_t i = 0; i < nevents && good; i++) {
+        cluster->event[cluster->nevents++] = event[i];
+        good = try_trouble(reader, node, "events", i, cluster);
+    }
+    return good;
+}
+
+static void report_troubles(Reader *reader, const Node *node, const ClusterSpec *cluster) {
+    ClusterSpec part = *cluster;
+    part.nslow = part.nevents = 0;
+    topology_add_troubles(reader, node, cluster->slow, cluster->nslow, cluster->event,
+                          cluster->nevents, &part);
 }
 
 /// It knows no places: they follow from how little of the file it takes for the same error.
@@ -192,11 +266,14 @@ static void report_cluster(Reader *reader, const Node *node, const ClusterSpec *
         snprintf(path, sizeof path, "nodes");
     }
     int32_t first = 0;
-    while (status_is_ok(&part)) {
+    while (status_is_ok(&part) && first < cluster->nfaults) {
         snprintf(path, sizeof path, "fabric.faults.%d", (int)first);
         part = try_cluster(cluster, cluster->nodes, ++first);
     }
-    reader_error(reader, node, path, "%s", part.text);
+    if (status_is_ok(&part))
+        report_troubles(reader, node, cluster);
+    else
+        reader_error(reader, node, path, "%s", part.text);
 }
 
 static void finish_topology(Reader *reader, const Node *node, void *data) {
@@ -221,6 +298,10 @@ static const Field TOPOLOGY_FIELDS[] = {
     FIELD_COUNT_AT("nodes", ClusterSpec, nodes, NULL, 1, 4294967296.0, "nodes of the cluster"),
     FIELD_PART("node", ClusterSpec, &NODE_SCHEMA, NULL, "what is in a node"),
     FIELD_PART("fabric", ClusterSpec, &FABRIC_SCHEMA, NULL, "the network between nodes"),
+    FIELD_LIST_AT("slow", ClusterSpec, slow, nslow, &topology_slow_element, "",
+                  "GPUs, nodes and racks that are slower than nominal"),
+    FIELD_LIST_AT("events", ClusterSpec, event, nevents, &topology_event_element, "",
+                  "what degrades, dies and returns"),
 };
 const Schema topology_schema = {.name = "topology",
                                 .field = TOPOLOGY_FIELDS,

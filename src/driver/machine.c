@@ -93,7 +93,7 @@ static void sum_work(Machine *machine) {
     }
 }
 
-Status machine_create(const RunSpec *run, const Cluster *cluster, Comm *comm, Machine **out) {
+Status machine_create(const RunSpec *run, Cluster *cluster, Comm *comm, Machine **out) {
     Machine *machine = memory_alloc("driver.machine", sizeof *machine);
     *out = machine;
     machine->run = run;
@@ -118,6 +118,10 @@ Status machine_create(const RunSpec *run, const Cluster *cluster, Comm *comm, Ma
     make_groups(machine);
     place_units(machine);
     return status_ok();
+}
+
+bool machine_is_even(const Machine *machine) {
+    return noise_is_off(&machine->job->noise) && cluster_is_even(machine->cluster);
 }
 
 /// Links go with what is below them: those of a GPU are its rank's.

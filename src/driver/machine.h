@@ -206,7 +206,7 @@ typedef struct Repeat {
 typedef struct Machine {
     const RunSpec *run;
     const JobSpec *job;
-    const Cluster *cluster;
+    Cluster *cluster; ///< as it is at the moment
     Comm *comm;
     int rank, nranks;
     Layout layout;
@@ -242,7 +242,9 @@ typedef struct Machine {
 
 /// machine.c. Build all of it for run->job[0], all units on rank 0.  MPI: collective over `comm`, which is borrowed.
 ///   Fails: STATUS_RANGE (layout, cost, memory, schedule); *machine must then still be destroyed.
-Status machine_create(const RunSpec *run, const Cluster *cluster, Comm *comm, Machine **machine);
+Status machine_create(const RunSpec *run, Cluster *cluster, Comm *comm, Machine **machine);
+/// Do all GPUs always work at nominal speed?
+bool machine_is_even(const Machine *machine);
 /// What can be told of the units once costs are known.  MPI: local.
 void machine_prepare(Machine *machine, int64_t interval_ps);
 /// Let the first `nranks` ranks play the units, before they have begun.  MPI: local.

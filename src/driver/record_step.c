@@ -21,7 +21,10 @@ static int64_t own_slow_ps(const GpuColumns *columns, int64_t place, GpuId gpu) 
     if (machine->layout.width == 1) return unit_ps;
     NominalWork work = machine->work[place % machine->layout.stages];
     int64_t compute_ps = work.compute_ps + work.sharing_ps;
-    int64_t factor = noise_factor(&machine->job->noise, gpu, columns->step);
+    int64_t end_ps = columns->result[place].end_ps,
+            start_ps = end_ps - account_sum_ps(columns->result[place].part_ps, work);
+    int64_t factor = noise_apply(noise_factor(&machine->job->noise, gpu, columns->step),
+                                 cluster_slowest_factor(machine->cluster, gpu, start_ps, end_ps));
     int64_t own_ps = noise_apply(compute_ps, factor) - compute_ps;
     // The slowest: rounding of many operations against one.
     return own_ps < unit_ps ? own_ps : unit_ps;

@@ -26,6 +26,7 @@ typedef struct NetworkSpec {
     int64_t round_latency_ps;   ///< per network round of a collective, on top of the path's latency
     int64_t collective_base_ps; ///< launch and protocol of a collective
     int64_t eager_bytes; ///< messages up to this size do not load the links (priced in closed form)
+    int64_t reroute_delay_ps; ///< until routing knows that a link is dead, or back
     CollectiveAlgorithm dp_algorithm;
 } NetworkSpec;
 

@@ -150,11 +150,12 @@ static void try_stream(Machine *machine, Unit *unit, Stream s, int64_t now_ps) {
     if (waits_served(program, unit, &program->op[index])) issue(machine, unit, index, now_ps);
 }
 
-static int64_t largest_factor(const Machine *machine, const Unit *unit) {
+static int64_t largest_factor(const Machine *machine, const Unit *unit, int64_t now_ps) {
     int64_t largest = 0;
     for (int32_t rail = 0; rail < machine->layout.width; rail++) {
         GpuId gpu = layout_gpu(&machine->layout, unit->id, rail);
-        int64_t factor = noise_factor(&machine->job->noise, gpu, unit->step);
+        int64_t factor = noise_apply(noise_factor(&machine->job->noise, gpu, unit->step),
+                                     cluster_slow_factor(machine->cluster, gpu, now_ps));
         if (factor > largest) largest = factor;
     }
     return largest;
@@ -173,7 +174,7 @@ static uint64_t print_begin(const Machine *machine, const Unit *unit, Clocks beg
 }
 
 void unit_begin(Machine *machine, Unit *unit, int64_t now_ps) {
-    unit->factor = largest_factor(machine, unit);
+    unit->factor = largest_factor(machine, unit, now_ps);
     unit->step_start_ps = now_ps;
     const NominalClocks begin = unit->free[FREE_COMPUTE];
     machine->scope.count->begins[unit->step & 1] +=

@@ -32,8 +32,8 @@ static double event_cost_ns(const Machine *machine) {
 /// Time of a step on the slowest rank as islands.
 static double island_cost_ns(const Machine *machine) {
     double replicas = (double)(machine->layout.nunits / machine->layout.stages);
-    double played = noise_is_off(&machine->job->noise) ? operations(machine) / replicas
-                                                       : operations(machine) / machine->nranks;
+    double played = machine_is_even(machine) ? operations(machine) / replicas
+                                             : operations(machine) / machine->nranks;
     return played * ISLAND_NS +
            WINDOWS_A_STEP * (double)(WINDOW_NS + (machine->nranks > 1 ? MEETING_NS : 0));
 }

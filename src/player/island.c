@@ -20,7 +20,8 @@ bool islands_possible(const Machine *machine) {
     return machine->run->engine == ENGINE_FLOW && machine->job->parallel.size[DIM_DP] > 1 &&
            layout->stages <= ISLAND_STAGES_MAX &&
            !(machine->job->model.tied_embeddings && layout->stages > 1) &&
-           (layout->stages == 1 || machine->cost.boundary_bytes > 0);
+           (layout->stages == 1 || machine->cost.boundary_bytes > 0) &&
+           cluster_next_change_ps(machine->cluster, 0) == TIME_NEVER_PS;
 }
 
 static bool is_received(const Machine *machine, const Unit *unit, int side) {

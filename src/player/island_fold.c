@@ -127,7 +127,7 @@ static void share_totals(Islands *islands) {
 
 void islands_fold(Islands *islands) {
     const Machine *machine = islands->machine;
-    if (!noise_is_off(&machine->job->noise)) return;
+    if (!machine_is_even(machine)) return;
     choose_leaders(islands);
     bool even = true;
     for (int kind = 0; kind < OP_KIND_N && even; kind++) even = kind_is_even(islands, (OpKind)kind);

@@ -83,7 +83,7 @@ static int64_t estimate_ps(const Machine *machine) {
     return slowest_ps * m + slowest_ps * (cost->pp - 1) / cost->chunks;
 }
 
-static Status play_training(const RunSpec *run, const Cluster *cluster, Comm *comm,
+static Status play_training(const RunSpec *run, Cluster *cluster, Comm *comm,
                             const DriverOptions *options, Recorder *recorder) {
     Machine *machine = NULL;
     Training training = {
@@ -131,8 +131,7 @@ static const char *closing_word(const Status *status) {
     return status->code == STATUS_STOPPED ? "stopped" : "failed";
 }
 
-static Status play(const RunSpec *run, const Cluster *cluster, Comm *comm,
-                   const DriverOptions *options) {
+static Status play(const RunSpec *run, Cluster *cluster, Comm *comm, const DriverOptions *options) {
     Recorder recorder = {0};
     double wall_begin_s = wall_s();
     bool training = run->job[0].kind == JOB_TRAINING;
