@@ -39,7 +39,9 @@ static const struct option OPTIONS[] = {
 void cli_print_help(void) {
     printf(
         "colossim: emulates training runs on AI superclusters\n\n"
-        "  colossim run TOPOLOGY JOB     play a job; under mpirun on all its ranks\n"
+        "  colossim run TOPOLOGY JOB...  play a job, or several on one fabric; under mpirun on all "
+        "its "
+        "ranks\n"
         "  colossim check FILE...        report every error of topology, job and catalogue files\n"
         "  colossim show FILE...         counts, tiers, bisection, memory, FLOP: what the files "
         "describe\n"

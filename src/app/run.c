@@ -106,7 +106,6 @@ static Status play(const CommandLine *line, Comm *comm, RunSpec *spec) {
     bool root = comm_rank(comm) == 0;
     DriverOptions options = {
         .command_line = line->joined,
-        .csv_text = run_spec_text(spec, spec->job[0].traffic.file),
         .stop = &stop_requested,
         .table = stdout,
         .progress = root && line->progress != PROGRESS_NONE ? stderr : NULL,

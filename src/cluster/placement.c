@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/rng.h"
+#include "base/wide.h"
 
 /// Luby and Rackoff need 4 rounds for a strong permutation; 2 more because small halves mix poorly.
 enum { FEISTEL_ROUNDS = 6 };
@@ -81,27 +82,57 @@ static int64_t block_of(int64_t per_node, int64_t together) {
     return block;
 }
 
+static int64_t step_of(const PlacementSpec *spec) {
+    return spec->node_step > 1 ? spec->node_step : 1;
+}
+
+int64_t placement_nodes(const PlacementSpec *spec, const ClusterSpec *machine) {
+    if (spec->node_count > 0) return spec->node_count;
+    const int64_t behind = machine->nodes - spec->first_node;
+    return behind > 0 ? (behind + step_of(spec) - 1) / step_of(spec) : 0;
+}
+
+/// The set of nodes is there, and whole blocks of it are in one domain.
+static Status check_nodes(const PlacementSpec *spec, const ClusterSpec *machine, int64_t nodes,
+                          int64_t block_nodes) {
+    const int64_t last = spec->first_node + (nodes - 1) * step_of(spec);
+    REQUIRE(spec->first_node >= 0 && nodes >= 1 && last < machine->nodes, STATUS_RANGE,
+            "the job may have nodes %lld to %lld, but the cluster has %lld",
+            (long long)spec->first_node, (long long)last, (long long)machine->nodes);
+    REQUIRE(block_nodes == 1 || (step_of(spec) == 1 && spec->first_node % block_nodes == 0),
+            STATUS_RANGE,
+            "tensor-parallel groups need %lld nodes of one scale-up domain: the job's nodes must "
+            "follow each other, from a multiple of that on",
+            (long long)block_nodes);
+    return status_ok();
+}
+
 Status placement_init(Placement *placement, const PlacementSpec *spec, const ClusterSpec *machine,
                       int64_t job_gpus, int32_t together) {
-    const int64_t ngpus = machine->nodes * machine->gpus_per_node;
+    const int64_t own_nodes = placement_nodes(spec, machine);
+    const int64_t ngpus = own_nodes * machine->gpus_per_node;
     REQUIRE(job_gpus >= 1, STATUS_RANGE, "the job asks for %lld GPUs; wanted at least 1",
             (long long)job_gpus);
-    REQUIRE(job_gpus <= ngpus, STATUS_RANGE, "the job needs %lld GPUs but the cluster has %lld",
-            (long long)job_gpus, (long long)ngpus);
+    REQUIRE(job_gpus <= ngpus, STATUS_RANGE, "the job needs %lld GPUs but %s %lld",
+            (long long)job_gpus,
+            own_nodes < machine->nodes ? "the nodes it may have hold" : "the cluster has",
+            (long long)ngpus);
     REQUIRE(
         spec->kind != PLACEMENT_STRIDED || (spec->stride >= 1 && spec->stride <= machine->nodes),
         STATUS_RANGE, "placement stride is %lld nodes; wanted 1 to %lld, the nodes of the cluster",
         (long long)spec->stride, (long long)machine->nodes);
     const int64_t block = block_of(machine->gpus_per_node, together);
     const int64_t nodes = block / machine->gpus_per_node;
+    TRY(check_nodes(spec, machine, own_nodes, nodes));
     *placement = (Placement){
         .spec = *spec,
-        .blocks = spec->kind == PLACEMENT_CONTIGUOUS ? (machine->nodes + nodes - 1) / nodes
-                                                     : machine->nodes / nodes,
+        .blocks = spec->kind == PLACEMENT_CONTIGUOUS ? (own_nodes + nodes - 1) / nodes
+                                                     : own_nodes / nodes,
         .job_blocks = (job_gpus + block - 1) / block,
         .job_gpus = job_gpus,
         .block_gpus = block,
         .stride = (spec->stride + nodes - 1) / nodes,
+        .per_node = machine->gpus_per_node,
     };
     placement->half_bits = feistel_half_bits(placement->blocks);
     REQUIRE(placement->job_blocks <= placement->blocks, STATUS_RANGE,
@@ -112,6 +143,38 @@ Status placement_init(Placement *placement, const PlacementSpec *spec, const Clu
     return status_ok();
 }
 
+// Spread: equal gaps, as far as blocks divide.
+
+static int64_t spread_block(const Placement *placement, int64_t place) {
+    return (int64_t)((Wide)place * placement->blocks / placement->job_blocks);
+}
+
+static int64_t spread_place(const Placement *placement, int64_t block) {
+    const Wide wide = (Wide)block * placement->job_blocks;
+    const int64_t place = (int64_t)((wide + placement->blocks - 1) / placement->blocks);
+    return place < placement->job_blocks && spread_block(placement, place) == block
+               ? place
+               : placement->job_blocks;
+}
+
+// From the nodes that the job may have to those of the cluster, and back.
+
+static GpuId to_cluster(const Placement *placement, int64_t gpu) {
+    const PlacementSpec *spec = &placement->spec;
+    if (spec->node_step <= 1) return gpu + spec->first_node * placement->per_node;
+    const int64_t node = spec->first_node + gpu / placement->per_node * spec->node_step;
+    return node * placement->per_node + gpu % placement->per_node;
+}
+
+static int64_t from_cluster(const Placement *placement, GpuId gpu) {
+    const PlacementSpec *spec = &placement->spec;
+    const int64_t own = gpu - spec->first_node * placement->per_node;
+    if (own < 0 || spec->node_step <= 1) return own;
+    const int64_t node = own / placement->per_node;
+    if (node % spec->node_step != 0) return -1;
+    return node / spec->node_step * placement->per_node + own % placement->per_node;
+}
+
 GpuId placement_gpu(const Placement *placement, int64_t job_rank) {
     CHECK(job_rank >= 0 && job_rank < placement->job_gpus, "job rank %lld of %lld",
           (long long)job_rank, (long long)placement->job_gpus);
@@ -119,16 +182,18 @@ GpuId placement_gpu(const Placement *placement, int64_t job_rank) {
     int64_t block = place;
     if (placement->spec.kind == PLACEMENT_STRIDED) block = strided_block(placement, place);
     if (placement->spec.kind == PLACEMENT_RANDOM) block = random_block(placement, place);
-    return block * placement->block_gpus + job_rank % placement->block_gpus;
+    if (placement->spec.kind == PLACEMENT_SPREAD) block = spread_block(placement, place);
+    return to_cluster(placement, block * placement->block_gpus + job_rank % placement->block_gpus);
 }
 
 int64_t placement_job_rank(const Placement *placement, GpuId gpu) {
-    const int64_t block = gpu / placement->block_gpus;
-    if (gpu < 0 || block >= placement->blocks) return -1;
+    const int64_t own = from_cluster(placement, gpu), block = own / placement->block_gpus;
+    if (own < 0 || block >= placement->blocks) return -1;
     int64_t place = block;
     if (placement->spec.kind == PLACEMENT_STRIDED) place = strided_place(placement, block);
     if (placement->spec.kind == PLACEMENT_RANDOM) place = random_place(placement, block);
+    if (placement->spec.kind == PLACEMENT_SPREAD) place = spread_place(placement, block);
     if (place >= placement->job_blocks) return -1;
-    const int64_t job_rank = place * placement->block_gpus + gpu % placement->block_gpus;
+    const int64_t job_rank = place * placement->block_gpus + own % placement->block_gpus;
     return job_rank < placement->job_gpus ? job_rank : -1;
 }

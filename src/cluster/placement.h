@@ -5,7 +5,9 @@
 ///          block + slot. Contiguous takes blocks in order, strided takes every stride-th block from
 ///          0 on, then every stride-th from 1 on, and so on; random uses a keyed permutation (a
 ///          Feistel network with cycle walking) so that both directions are O(1). The job takes the
-///          first blocks of that order; blocks left over are spares.
+///          first blocks of that order; blocks left over are spares. Spread leaves equal gaps between
+///          its blocks. All this happens among the nodes that the job may have: all, or every k-th of a
+///          range, so that several jobs divide a cluster.
 /// Limits.  A job that does not fill its last block leaves the rest of that block idle. Nodes that
 ///          do not fill a block are used by contiguous alone.
 /// Source.  Black and Rogaway, "Ciphers with arbitrary finite domains", CT-RSA 2002 (cycle
@@ -18,25 +20,34 @@
 typedef enum PlacementKind {
     PLACEMENT_CONTIGUOUS,
     PLACEMENT_STRIDED,
-    PLACEMENT_RANDOM
+    PLACEMENT_RANDOM,
+    PLACEMENT_SPREAD
 } PlacementKind;
+
+enum { PLACEMENT_NODES_BYTES = 48 };
 
 typedef struct PlacementSpec {
     PlacementKind kind;
-    int64_t stride; ///< nodes, for strided; rounded up to whole blocks
-    uint64_t seed;  ///< for random
+    int64_t stride;                    ///< nodes, for strided; rounded up to whole blocks
+    uint64_t seed;                     ///< for random
+    char nodes[PLACEMENT_NODES_BYTES]; ///< as written: "all", "0-511", "1-1023/2"; not looked at
+    int64_t first_node, node_count;    ///< that it may have; count 0: all behind the first
+    int64_t node_step;                 ///< every so many; 0 and 1: each
 } PlacementSpec;
 
 typedef struct Placement {
     PlacementSpec spec;
-    int64_t blocks;     ///< of the cluster
+    int64_t blocks;     ///< of the nodes it may have
     int64_t job_blocks; ///< of the job, <= blocks
     int64_t job_gpus;   ///< of the job
     int64_t block_gpus; ///< GPUs of a block
     int64_t stride;     ///< blocks
+    int64_t per_node;   ///< GPUs
     int32_t half_bits;  ///< computed: Feistel halves
 } Placement;
 
+/// Nodes that a job may have.
+int64_t placement_nodes(const PlacementSpec *spec, const ClusterSpec *machine);
 /// `together` consecutive job ranks share a scale-up domain, which they divide; 1: no matter.
 ///   MPI: local.  Fails: STATUS_RANGE if the job needs more GPUs than the cluster has, or no GPU, or
 ///   the stride is not in 1 .. nodes.

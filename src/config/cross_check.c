@@ -6,6 +6,7 @@
 
 #include "base/units.h"
 #include "config/reach_check.h"
+#include "config/share_nodes.h"
 #include "config/topology_file.h"
 #include "workload/cost.h"
 #include "workload/traffic.h"
@@ -418,14 +419,21 @@ static bool join_troubles(Reader *reader, CrossCheck *files) {
 void cross_check(Reader *reader, CrossCheck *files) {
     resolve_hash_seed(files);
     if (!join_troubles(reader, files)) return;
+    NodeShares shares = {0};
+    bool all_good = true;
     for (int32_t i = 0; i < files->njobs; i++) {
         const JobEntry *entry = &files->job[i];
-        Pair pair = {reader,         files,
-                     entry,          &entry->file->job,
-                     files->cluster, files->cluster->nodes * files->cluster->gpus_per_node};
+        JobSpec *job = &entry->file->job;
+        share_nodes_offer(&shares, files, job);
+        int64_t nodes = placement_nodes(&job->placement, files->cluster);
+        Pair pair = {reader, files,          entry,
+                     job,    files->cluster, nodes * files->cluster->gpus_per_node};
         bool good = pair.job->kind == JOB_TRAINING ? check_training(&pair) : check_traffic(&pair);
         good = check_placement(&pair) && good;
+        if (good) share_nodes_take(&shares, files, job);
         if (good) check_reach(&pair);
+        all_good = all_good && good;
         if (i > 0) check_agreement(reader, files, entry);
     }
+    if (all_good) share_nodes_check(reader, files);
 }

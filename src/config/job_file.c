@@ -25,6 +25,7 @@ static const char *const SCHEDULES[] = {
 static const char *const PLACEMENTS[] = {[PLACEMENT_CONTIGUOUS] = "contiguous",
                                          [PLACEMENT_STRIDED] = "strided",
                                          [PLACEMENT_RANDOM] = "random",
+                                         [PLACEMENT_SPREAD] = "spread",
                                          NULL};
 static const char *const ALGORITHMS[] = {[ALGORITHM_RING] = "ring",
                                          [ALGORITHM_HALVING_DOUBLING] = "halving_doubling",
@@ -130,6 +131,8 @@ static const Field PLACEMENT_FIELDS[] = {
                   "how job nodes are dealt over the cluster"),
     FIELD_COUNT_AT("stride", PlacementSpec, stride, "1", 1, 0, "nodes, for strided"),
     SEED_AT(PlacementSpec, seed),
+    FIELD_STRING_AT("nodes", PlacementSpec, nodes, "all",
+                    "that the job may have: all, a range 0-511, or every second of one 1-1023/2"),
 };
 static const Schema PLACEMENT_SCHEMA = {.name = "placement",
                                         .field = PLACEMENT_FIELDS,
@@ -312,8 +315,39 @@ static void resolve_schedule(ParallelSpec *parallel) {
                                                      : SCHEDULE_1F1B;
 }
 
+/// A whole number of `text`, which moves behind it; false: there is none.
+static bool take_number(const char **text, int64_t *number) {
+    enum { DIGITS_MOST = 15 };
+    int digits = 0;
+    for (*number = 0; **text >= '0' && **text <= '9' && digits < DIGITS_MOST; ++*text, digits++)
+        *number = 10 * *number + (**text - '0');
+    return digits > 0;
+}
+
+/// "all", "FIRST", "FIRST-LAST" or "FIRST-LAST/STEP".
+static bool take_nodes(PlacementSpec *placement) {
+    const char *text = placement->nodes;
+    int64_t last, step = 1;
+    placement->first_node = placement->node_count = 0;
+    placement->node_step = 1;
+    if (strcmp(text, "all") == 0) return true;
+    if (!take_number(&text, &placement->first_node)) return false;
+    last = placement->first_node;
+    if (*text == '-' && (text++, !take_number(&text, &last))) return false;
+    if (*text == '/' && (text++, !take_number(&text, &step))) return false;
+    if (*text || last < placement->first_node || step < 1) return false;
+    placement->node_step = step;
+    placement->node_count = (last - placement->first_node) / step + 1;
+    return true;
+}
+
 static void finish_common(Reader *reader, const Node *node, JobFile *file) {
     JobSpec *job = &file->job;
+    if (!take_nodes(&job->placement))
+        reader_error(reader, node, "placement.nodes",
+                     "nodes is '%s'; wanted all, a range such as 0-511, or every k-th of one such "
+                     "as 1-1023/2",
+                     job->placement.nodes);
     if (!job->name[0]) text_stem(reader->base, job->name, sizeof job->name);
     if (job->placement.seed == UINT64_MAX) job->placement.seed = file->seed;
     if (job->noise.seed == UINT64_MAX) job->noise.seed = file->seed;
@@ -404,6 +438,8 @@ bool job_file_resolve_batch(Reader *reader, const Node *node, JobFile *file) {
                       "as in a topology: GPUs, nodes and racks of the cluster"),                   \
         FIELD_LIST_AT("events", JobFile, event, nevents, &topology_event_element, "",              \
                       "as in a topology"),                                                         \
+        FIELD_QUANTITY_AT("start", JobFile, job.start_ps, QUANTITY_TIME, "0 s", 0, 0,              \
+                          "when the job begins"),                                                  \
         FIELD_COUNT_AT("seed", JobFile, seed, "1", 0, 0, "of the run"),                            \
         FIELD_STRUCT_AT("engine", JobFile, engine, &ENGINE_SCHEMA, "", "how long transfers take"), \
         FIELD_STRUCT_AT("trace", JobFile, trace, &TRACE_SCHEMA, "", "what is written")

@@ -61,7 +61,7 @@ static void walk_messages(EdgeWalk *walk, const Machine *machine) {
         if (messages == 0) continue;
         int64_t from = network_sender(machine, id);
         for (int32_t rail = 0; rail < layout->width; rail++)
-            crossing_walk(walk, CONNECTION_MESSAGES, TRACE_TRAFFIC_PP,
+            crossing_walk(walk, network_messages_connection(machine), TRACE_TRAFFIC_PP,
                           layout_gpu(layout, from, rail), layout_gpu(layout, to, rail),
                           messages * machine->cost.boundary_bytes);
     }

@@ -93,15 +93,19 @@ static void sum_work(Machine *machine) {
     }
 }
 
-Status machine_create(const RunSpec *run, Cluster *cluster, Comm *comm, Machine **out) {
+Status machine_create(Fabric *fabric, int32_t number, Machine **out) {
+    const RunSpec *run = fabric->run;
+    Cluster *cluster = fabric->cluster;
     Machine *machine = memory_alloc("driver.machine", sizeof *machine);
     *out = machine;
+    machine->fabric = fabric;
+    machine->number = number;
     machine->run = run;
-    machine->job = &run->job[0];
+    machine->job = &run->job[number];
     machine->cluster = cluster;
-    machine->comm = comm;
-    machine->rank = comm_rank(comm);
-    machine->nranks = comm_nranks(comm);
+    machine->comm = fabric->comm;
+    machine->rank = fabric->rank;
+    machine->nranks = fabric->nranks;
     machine->steps = machine->job->steps;
     machine->failure = status_ok();
     const JobSpec *job = machine->job;
@@ -131,34 +135,18 @@ static bool owns_link(const void *context, LinkId link) {
     return layout_owner_of_gpu(&machine->layout, gpu) == machine->rank;
 }
 
-void machine_prepare(Machine *machine, int64_t interval_ps) {
-    machine->ops = engine_ops_of(machine->run->engine);
-    machine->intervals = (Intervals){.width_ps = interval_ps,
-                                     .most = intervals_bound(machine->run->trace.intervals)};
-    sum_work(machine);
-}
+void machine_prepare(Machine *machine) { sum_work(machine); }
 
 void machine_open_engine(Machine *machine, bool divided) {
-    EngineSpec spec = {.control_delay_ps = machine->run->control_delay_ps,
-                       .interval_ps = machine->intervals.width_ps,
-                       .intervals_most = machine->intervals.most,
-                       .owns = divided ? owns_link : NULL,
-                       .owner = machine};
-    machine->engine = machine->ops->create(machine->cluster, &spec);
-}
-
-void machine_close_engine(Machine *machine) {
-    if (machine->engine) machine->ops->destroy(machine->engine);
-    machine->engine = NULL;
+    fabric_open(machine->fabric, divided ? owns_link : NULL, machine);
 }
 
 void machine_begin_cycle(Machine *machine, int64_t now_ps, bool quiet) {
     Cycle *cycle = &machine->cycle;
     cycle->ended = false;
     cycle->nquiet = quiet ? cycle->nquiet + 1 : 0;
-    if (machine->intervals.width_ps == 0) return;
-    if (machine->cut) machine->cut(machine->collector, now_ps);
-    machine->intervals.origin_ps = now_ps;
+    // Of several jobs none has the intervals to itself.
+    if (machine->run->njobs == 1) fabric_cut(machine->fabric, now_ps);
 }
 
 static void free_groups(Machine *machine) {
@@ -172,7 +160,6 @@ static void free_groups(Machine *machine) {
 void machine_destroy(Machine *machine) {
     if (!machine) return;
     if (machine->player) machine->player->destroy(machine);
-    machine_close_engine(machine);
     free_groups(machine);
     displace_units(machine);
     layout_fini(&machine->layout);

@@ -16,7 +16,7 @@
 ///
 ///          A unit is tp GPUs: in the main job (tp 8) 50.5 bytes a GPU, and 7 for what is waited for. Arrays that have
 ///          become large keep up to a sixteenth more room. Not counted: programs, islands, engines.
-/// Limits.  One job, one network.
+/// Limits.  A training job of a fabric (fabric.h).
 #ifndef COLOSSIM_DRIVER_MACHINE_H
 #define COLOSSIM_DRIVER_MACHINE_H
 
@@ -26,13 +26,12 @@
 #include "base/heap.h"
 #include "collective/collective.h"
 #include "driver/account.h"
+#include "driver/fabric.h"
 #include "driver/layout.h"
 #include "driver/load.h"
 #include "driver/run_spec.h"
 #include "driver/spread.h"
 #include "engine/engine.h"
-#include "engine/engine_ops.h"
-#include "engine/intervals.h"
 #include "par/comm.h"
 #include "program/program.h"
 #include "trace/trace.h"
@@ -212,8 +211,8 @@ typedef struct Machine {
     Layout layout;
     StepCost cost;
     Program *program; ///< [stages]
-    const EngineOps *ops;
-    Engine *engine;
+    Fabric *fabric;
+    int32_t number; ///< of the job among those on the fabric
     Heap heap;
     NominalWork *work;  ///< [stages] of a step, once the engine is open
     Unit *unit;         ///< [layout.nslots]
@@ -228,30 +227,25 @@ typedef struct Machine {
     ARRAY_OF(CollectiveRow) row;
     StepCount count; ///< of local units (of islands: what their own counts were gathered into)
     int32_t steps;   ///< wanted
-    void (*collect)(void *context); ///< called now and then
-    /// A step is over for the network: its sampling intervals end, also in the engine.
-    void (*cut)(void *context, int64_t now_ps);
-    void *collector; ///< context of both
-    int64_t collect_after_ps;
-    Intervals intervals;
     Cycle cycle;
     Repeat repeat;
     Status failure;
     int64_t failed_ps, failed_tag; ///< when it was met, by what
 } Machine;
 
-/// machine.c. Build all of it for run->job[0], all units on rank 0.  MPI: collective over `comm`, which is borrowed.
+/// machine.c. Build all of it for job `number` of the run, all units on rank 0.  MPI: collective over the fabric's
+/// communicator; the fabric is borrowed.
 ///   Fails: STATUS_RANGE (layout, cost, memory, schedule); *machine must then still be destroyed.
-Status machine_create(const RunSpec *run, Cluster *cluster, Comm *comm, Machine **machine);
+Status machine_create(Fabric *fabric, int32_t number, Machine **machine);
 /// Do all GPUs always work at nominal speed?
 bool machine_is_even(const Machine *machine);
 /// What can be told of the units once costs are known.  MPI: local.
-void machine_prepare(Machine *machine, int64_t interval_ps);
+void machine_prepare(Machine *machine);
 /// Let the first `nranks` ranks play the units, before they have begun.  MPI: local.
 void machine_deal(Machine *machine, int nranks);
-/// The engine; `divided`: links go with what is below them, those of a GPU are its rank's.  MPI: local.
+/// Open the fabric's engine for this job alone; `divided`: links go with what is below them, those of a GPU are its
+/// rank's.  MPI: local.
 void machine_open_engine(Machine *machine, bool divided);
-void machine_close_engine(Machine *machine);
 void machine_destroy(Machine *machine);
 /// stuck.c: say who waits for what, when nothing is under way any more.  MPI: collective.
 Status machine_stuck(Machine *machine);
@@ -300,7 +294,8 @@ static inline NominalClocks *unit_received(Unit *unit, ChannelSide side) {
 static inline Stream channel_sends(ChannelSide side) {
     return side == CHANNEL_FROM_PREV ? STREAM_SEND_NEXT : STREAM_SEND_PREV;
 }
-/// unit.c: issue what can be issued.
+/// unit.c: the first step begins; a step begins: issue what can be issued.
+void unit_start(Machine *machine, Unit *unit, int64_t now_ps);
 void unit_begin(Machine *machine, Unit *unit, int64_t now_ps);
 void unit_finish_op(Machine *machine, Unit *unit, int32_t op, NominalClocks end, int64_t now_ps);
 void unit_compute_due(Machine *machine, Unit *unit, int64_t now_ps);
@@ -328,6 +323,7 @@ void network_message(Machine *machine, const Message *message);
 void network_collective(Machine *machine, const Meeting *meeting);
 /// Transfer of a phase of the collective that a group is at; *edges, which name it, are borrowed.
 Transfer network_phase(const Machine *machine, const RailEdges *edges, int64_t after_ps);
+/// By the job's own tag (fabric.h).
 void network_complete(Machine *machine, const Completion *completion);
 /// The failure of the run: the first in simulated time on any rank, the same text on all.  MPI: collective.
 Status network_agree_failure(const Machine *machine);
@@ -346,6 +342,7 @@ Status network_plan(const Machine *machine, int64_t group, OpKind kind, int64_t 
 void network_forget(GroupState *group);
 /// Transfer.connection of messages between stages, and of a rail of a group.
 enum { CONNECTION_MESSAGES = 1 };
+uint64_t network_messages_connection(const Machine *machine);
 uint64_t network_connection(const Machine *machine, int64_t group, int32_t rail);
 /// One-way time before the first byte of a message between two units.
 int64_t network_message_latency_ps(const Machine *machine, int64_t from, int64_t to);

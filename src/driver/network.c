@@ -56,21 +56,25 @@ static Edge hop_edge(const void *context, int64_t i) {
                   .weight = 1};
 }
 
+uint64_t network_messages_connection(const Machine *machine) {
+    return fabric_key(machine->number, CONNECTION_MESSAGES);
+}
+
 Transfer network_transfer(const Machine *machine, const Message *message, HopEdges *edges) {
     *edges = (HopEdges){.machine = machine,
                         .from = network_sender(machine, message->channel),
                         .to = message->channel / CHANNEL_SIDES};
     return (Transfer){
-        .tag = message->channel,
+        .tag = fabric_tag(machine->number, message->channel),
         .edges = {.nedges = machine->layout.width,
                   .edge = hop_edge,
                   .context = edges,
-                  .key = rng_mix(1, (uint64_t)message->channel)},
-        .queue_key = rng_mix(1, (uint64_t)message->channel),
+                  .key = fabric_key(machine->number, rng_mix(1, (uint64_t)message->channel))},
+        .queue_key = fabric_key(machine->number, rng_mix(1, (uint64_t)message->channel)),
         .kind = TRANSFER_PP,
-        .step = message->step,
+        .step = fabric_step(machine->fabric, machine->number, message->step),
         .queue_pairs = machine->job->network.queue_pairs,
-        .connection = CONNECTION_MESSAGES,
+        .connection = network_messages_connection(machine),
         .bytes = machine->cost.boundary_bytes,
         .rounds = 1,
         .start_ps = message->begin.actual_ps,
@@ -157,29 +161,33 @@ static int64_t rail_number(const Machine *machine, int64_t group, int32_t rail) 
 static uint64_t rail_key(const RailEdges *edges, const CollectivePlan *plan) {
     uint64_t shape = (uint64_t)plan->spec.algorithm << 16 | (uint64_t)plan->spec.kind << 8 |
                      (uint64_t)edges->phase;
-    return rng_mix(2 + shape, (uint64_t)rail_number(edges->machine, edges->group, edges->rail));
+    const Machine *machine = edges->machine;
+    return fabric_key(machine->number, rng_mix(2 + shape, (uint64_t)rail_number(
+                                                              machine, edges->group, edges->rail)));
 }
 
 uint64_t network_connection(const Machine *machine, int64_t group, int32_t rail) {
-    return (uint64_t)rail_number(machine, group, rail) + CONNECTION_MESSAGES + 1;
+    return fabric_key(machine->number,
+                      (uint64_t)rail_number(machine, group, rail) + CONNECTION_MESSAGES + 1);
 }
 
 Transfer network_phase(const Machine *machine, const RailEdges *edges, int64_t after_ps) {
     const Active *active = &machine_group(machine, edges->group)->active;
     Phase phase = collective_phase(&active->plan, edges->phase);
     return (Transfer){
-        .tag = machine->layout.nunits * CHANNEL_SIDES +
-               rail_number(machine, edges->group, edges->rail),
+        .tag = fabric_tag(machine->number, machine->layout.nunits * CHANNEL_SIDES +
+                                               rail_number(machine, edges->group, edges->rail)),
         .edges = {.nedges = phase.nedges,
                   .edge = rail_edge,
                   .context = edges,
                   .key = rail_key(edges, &active->plan)},
         .kind = TRANSFER_DP,
-        .step = active->step,
+        .step = fabric_step(machine->fabric, machine->number, active->step),
         .everywhere = true,
         .queue_pairs = machine->job->network.queue_pairs,
         .connection = network_connection(machine, edges->group, edges->rail),
-        .queue_key = rng_mix(2, (uint64_t)rail_number(machine, edges->group, edges->rail)),
+        .queue_key = fabric_key(
+            machine->number, rng_mix(2, (uint64_t)rail_number(machine, edges->group, edges->rail))),
         .bytes = phase.bytes,
         .rounds = phase.rounds,
         .round_latency_ps = phase.round_latency_ps,

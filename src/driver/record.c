@@ -22,7 +22,7 @@ static const char *routing_name(Routing routing) {
 }
 
 static const char *placement_name(PlacementKind kind) {
-    static const char *const NAMES[] = {"contiguous", "strided", "random"};
+    static const char *const NAMES[] = {"contiguous", "strided", "random", "spread"};
     return NAMES[kind];
 }
 
@@ -55,6 +55,25 @@ void recorder_cut_interval(Recorder *recorder, int64_t now_ps) {
         recorder->ops->restart_intervals(recorder->engine);
 }
 
+/// The first job of each kind, NULL: none.
+typedef struct JobKinds {
+    const JobSpec *training, *traffic;
+} JobKinds;
+
+static JobKinds kinds_of(const RunSpec *run) {
+    JobKinds kinds = {0};
+    for (int32_t j = run->njobs - 1; j >= 0; j--)
+        *(run->job[j].kind == JOB_TRAINING ? &kinds.training : &kinds.traffic) = &run->job[j];
+    return kinds;
+}
+
+static void join_names(const RunSpec *run, char *text, size_t capacity) {
+    size_t used = 0;
+    for (int32_t j = 0; j < run->njobs; j++)
+        used += (size_t)snprintf(text + used, capacity - used, "%s%s", j ? " + " : "",
+                                 run->job[j].name);
+}
+
 Status recorder_open(Recorder *recorder, const RunSpec *run, const Cluster *cluster, Comm *comm,
                      int64_t interval_ps, const char *command_line) {
     recorder->run = run;
@@ -69,30 +88,33 @@ Status recorder_open(Recorder *recorder, const RunSpec *run, const Cluster *clus
     const ClusterSpec *spec = cluster_spec(cluster);
     const JobSpec *job = &run->job[0];
     TraceTier tier[TRACE_TIERS_MAX];
+    JobKinds kinds = kinds_of(run);
+    char names[RUN_JOBS_MAX * (HARDWARE_NAME_BYTES + 3)];
+    join_names(run, names, sizeof names);
     TraceSource source[RUN_SOURCES_MAX];
     for (int32_t i = 0; i < run->nsources; i++)
         source[i] = (TraceSource){.path = run->source[i].path, .text = run->source[i].text};
-    char title[2 * HARDWARE_NAME_BYTES + 8];
-    snprintf(title, sizeof title, "%s on %s", job->name, spec->name);
-    bool training = job->kind == JOB_TRAINING;
+    char title[sizeof names + HARDWARE_NAME_BYTES + 8];
+    snprintf(title, sizeof title, "%s on %s", names, spec->name);
     TraceInfo info = {
         .path = run->trace.path,
         .make_folder = run->trace.make_folder,
         .title = title,
-        .job = job->name,
+        .job = names,
+        .njobs = run->njobs,
         .cluster = spec->name,
         .engine = run->engine == ENGINE_CLOSED ? "closed" : "flow",
         .routing = routing_name(spec->routing),
         .placement = placement_name(job->placement.kind),
-        .precision = training ? precision_name(job->training.precision) : "",
+        .precision = kinds.training ? precision_name(kinds.training->training.precision) : "",
         .resolved = run->resolved,
         .source = source,
         .nsources = run->nsources,
         .seed = run->seed,
         .control_delay_ps = run->control_delay_ps,
         .interval_ps = interval_ps,
-        .training = training,
-        .traffic = !training,
+        .training = kinds.training != NULL,
+        .traffic = kinds.traffic != NULL,
         .ngpus = cluster_ngpus(cluster),
         .gpus_per_node = spec->gpus_per_node,
         .tier = tier,
@@ -111,17 +133,20 @@ Status recorder_open(Recorder *recorder, const RunSpec *run, const Cluster *clus
 
 /// What places are told from.
 typedef struct Places {
-    const JobSpec *job;
-    const Placement *placement;
+    const RunSpec *run;
+    const Placement *const *placement; ///< [njobs]
 } Places;
 
 static TraceGpu place_gpu(const void *context, int64_t gpu) {
     const Places *places = context;
-    const JobSpec *job = places->job;
     TraceGpu place = {TRACE_NONE, TRACE_NONE, TRACE_NONE, TRACE_NONE, TRACE_NONE};
-    int64_t rank = placement_job_rank(places->placement, gpu);
+    int64_t rank = -1;
+    int32_t j = 0;
+    while (j < places->run->njobs && (rank = placement_job_rank(places->placement[j], gpu)) < 0)
+        j++;
     if (rank < 0) return place;
-    place.job = 0;
+    const JobSpec *job = &places->run->job[j];
+    place.job = j;
     place.job_rank = rank;
     if (job->kind != JOB_TRAINING) return place;
     place.tp = parallel_coordinate(&job->parallel, rank, DIM_TP);
@@ -130,9 +155,9 @@ static TraceGpu place_gpu(const void *context, int64_t gpu) {
     return place;
 }
 
-Status recorder_static_gpus(Recorder *recorder, const Placement *placement) {
+Status recorder_static_gpus(Recorder *recorder, const Placement *const placement[]) {
     if (!recorder->trace) return status_ok();
-    const Places places = {&recorder->run->job[0], placement};
+    const Places places = {recorder->run, placement};
     Partition gpus =
         partition_make(cluster_ngpus(recorder->cluster), 1, comm_nranks(recorder->comm));
     int rank = comm_rank(recorder->comm);
@@ -377,7 +402,8 @@ static Status write_links(Recorder *recorder, StepLinks *links) {
 
 Status recorder_write_links(Recorder *recorder, int32_t step, int64_t start_ps, int64_t end_ps,
                             Crossing crossing, const void *context, StepSummary *summary) {
-    StepLinks links = {.step = step, .hot = memory_alloc("record.hot", hot_bytes(recorder, 1))};
+    StepLinks links = {.step = recorder->step.n, // its row
+                       .hot = memory_alloc("record.hot", hot_bytes(recorder, 1))};
     step_load(recorder, step, start_ps, end_ps, links.hot, &links.load);
     if (crossing && comm_rank(recorder->comm) == 0)
         crossing(context, step, links.hot, links.load.nhot);

@@ -17,6 +17,7 @@
 
 /// Numbers of one step for the report; times in ps, means over GPUs of the job.
 typedef struct StepSummary {
+    int32_t job, job_step;
     int64_t start_ps, end_ps;
     double mean_part_ps[TRACE_PART_N];
     double tokens_per_s_gpu, mfu_full, mfu_causal;
@@ -31,7 +32,7 @@ typedef struct StepSummary {
 /// The links of a step. Of the last step whose intervals and hot links stand in the file, to be compared with those that
 /// follow, or told again: rank 0 has it whole.
 typedef struct StepLinks {
-    int32_t step;
+    int64_t step; ///< row of /steps
     TraceLoad load;
     TraceHotLink *hot; ///< [hot_links] that `load` borrows
     SampledCycle cycle;
@@ -46,11 +47,11 @@ typedef struct Recorder {
     Comm *comm;
     LoadAdder adder;
     Sampling sampling;
-    int64_t last_end_ps;
-    int64_t committed; ///< steps that are in the file for good
-    bool divided;      ///< all ranks play, and have loads; else rank 0 alone
-    bool keeps;        ///< keep the totals of the step that is being written in the engine
-    int32_t played;    ///< the last step that was, whose totals these are
+    int64_t last_end_ps[RUN_JOBS_MAX]; ///< of each job
+    int64_t committed;                 ///< steps that are in the file for good
+    bool divided;                      ///< all ranks play, and have loads; else rank 0 alone
+    bool keeps;     ///< keep the totals of the step that is being written in the engine
+    int32_t played; ///< number of these totals (fabric_step)
     StepLinks stands;
     int64_t cycle_begin_ps;      ///< of the step that is being written
     TraceCollective *collective; ///< [ncollectives] of the last step that was played
@@ -70,12 +71,14 @@ int64_t record_interval_ps(int64_t estimate_ps, int32_t intervals);
 ///   MPI: collective.  Fails: STATUS_OUTPUT.
 Status recorder_open(Recorder *recorder, const RunSpec *run, const Cluster *cluster, Comm *comm,
                      int64_t interval_ps, const char *command_line);
-/// Where GPUs are, and which of them work.  MPI: collective.
-Status recorder_static_gpus(Recorder *recorder, const Placement *placement);
+/// Where GPUs are, and for which job they work.
+///   placement[njobs]  by job of the run
+///   MPI: collective.
+Status recorder_static_gpus(Recorder *recorder, const Placement *const placement[]);
 /// The sampling intervals end now, here and in the engine, which stands there, and those of the next step begin.
 /// MPI: local.
 void recorder_cut_interval(Recorder *recorder, int64_t now_ps);
-/// Write the links of `step` and the intervals of the first cycle that is over (sampling.h); those of a step that is as
+/// Write the links of `step` (fabric_step) and the intervals of the first cycle that is over (sampling.h); those of a step that is as
 /// the last that stands in the file are not written again.
 ///   crossing  may be NULL; called on rank 0 to name the users of the hot links
 ///   MPI: collective.

@@ -172,6 +172,8 @@ static TraceStep summarise(const Machine *machine, const double mean[TRACE_GPU_C
     const StepCost *cost = &machine->cost;
     double gpus = (double)(machine->layout.nunits * machine->layout.width);
     TraceStep row = {
+        .job = summary->job,
+        .job_step = summary->job_step,
         .start_ps = summary->start_ps,
         .end_ps = summary->end_ps,
         .fingerprint = summary->fingerprint,
@@ -209,7 +211,8 @@ static Status write_step(Recorder *recorder, Machine *machine, int32_t step, Ste
         // A job of one unit moves nothing, and has no norm to end its sampling intervals.
         if (recorder->trace && recorder_has_loads(recorder) && recorder->sampling.over.n == 0)
             recorder_cut_interval(recorder, summary->end_ps);
-        TRY(recorder_write_links(recorder, step, summary->start_ps, summary->end_ps,
+        int32_t totals = fabric_step(machine->fabric, machine->number, step);
+        TRY(recorder_write_links(recorder, totals, summary->start_ps, summary->end_ps,
                                  crossing_name_users, machine, summary));
     }
     if (!recorder->trace) return status_ok();
@@ -223,11 +226,14 @@ Status record_training_step(void *context, Machine *machine, int32_t step) {
     Recorder *recorder = context;
     uint64_t fingerprint = machine->count.fingerprint[step & 1];
     comm_sum_u64(machine->comm, &fingerprint, 1);
-    StepSummary summary = {.start_ps = recorder->last_end_ps,
+    int64_t *last_end_ps = &recorder->last_end_ps[machine->number];
+    StepSummary summary = {.job = machine->number,
+                           .job_step = step,
+                           .start_ps = step == 0 ? machine->job->start_ps : *last_end_ps,
                            .end_ps = latest_end(machine),
                            .fingerprint = fingerprint};
     Status status = write_step(recorder, machine, step, &summary);
-    recorder->last_end_ps = summary.end_ps;
+    *last_end_ps = summary.end_ps;
     array_push(&recorder->step, summary);
     return status;
 }

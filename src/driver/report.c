@@ -4,12 +4,13 @@
 
 static double ms(double time_ps) { return time_ps / 1e9; }
 
-static void print_step_rows(FILE *out, const Recorder *recorder) {
+static void print_step_rows(FILE *out, const Recorder *recorder, int32_t job) {
     fprintf(out, "  %-5s %10s %9s %9s %9s   %s\n", "step", "ms", "tok/s/GPU", "MFU", "MFU caus.",
             "fingerprint");
     for (int64_t i = 0; i < recorder->step.n; i++) {
         const StepSummary *step = &recorder->step.at[i];
-        fprintf(out, "  %-5lld %10.3f %9.1f %8.1f%% %8.1f%%   %016llx\n", (long long)i,
+        if (step->job != job) continue;
+        fprintf(out, "  %-5d %10.3f %9.1f %8.1f%% %8.1f%%   %016llx\n", step->job_step,
                 ms((double)(step->end_ps - step->start_ps)), step->tokens_per_s_gpu,
                 100 * step->mfu_full, 100 * step->mfu_causal,
                 (unsigned long long)step->fingerprint);
@@ -39,7 +40,7 @@ static void print_time(FILE *out, int width, double time_ps) {
 
 static void print_tiers(FILE *out, const Recorder *recorder, const StepSummary *step) {
     const Cluster *cluster = recorder->cluster;
-    const JobSpec *job = &recorder->run->job[0];
+    const JobSpec *job = &recorder->run->job[step->job];
     fprintf(out, "\n  %-10s %18s %22s\n", "tier", "busiest link", "delay of transfers");
     for (int32_t tier = 0; tier < cluster_ntiers(cluster); tier++) {
         bool lacks_tp = tier == 0 && job->kind == JOB_TRAINING && job->parallel.size[DIM_TP] > 1;
@@ -57,27 +58,38 @@ static void print_tiers(FILE *out, const Recorder *recorder, const StepSummary *
     fputc('\n', out);
 }
 
-static void print_title(FILE *out, const Recorder *recorder) {
-    const ClusterSpec *spec = cluster_spec(recorder->cluster);
-    const JobSpec *job = &recorder->run->job[0];
-    fprintf(out, "\n%s on %s (%lld GPUs)\n\n", job->name, spec->name,
-            (long long)cluster_ngpus(recorder->cluster));
+static const StepSummary *find_step(const Recorder *recorder, int32_t job, bool last) {
+    const StepSummary *found = NULL;
+    for (int64_t i = 0; i < recorder->step.n; i++)
+        if (recorder->step.at[i].job == job && (last || !found)) found = &recorder->step.at[i];
+    return found;
 }
 
-void report_training(FILE *out, const Recorder *recorder) {
-    if (recorder->step.n == 0) return;
-    const StepSummary *last = &recorder->step.at[recorder->step.n - 1];
-    print_title(out, recorder);
-    print_step_rows(out, recorder);
+static void print_training(FILE *out, const Recorder *recorder, int32_t job) {
+    const StepSummary *last = find_step(recorder, job, true);
+    print_step_rows(out, recorder, job);
     print_parts(out, last);
     print_tiers(out, recorder, last);
 }
 
-void report_traffic(FILE *out, const Recorder *recorder) {
-    if (recorder->step.n == 0) return;
-    const StepSummary *step = &recorder->step.at[0];
-    print_title(out, recorder);
-    fprintf(out, "  all done after %.6f ms   fingerprint %016llx\n", ms((double)step->end_ps),
+static void print_traffic(FILE *out, const Recorder *recorder, int32_t job) {
+    const StepSummary *step = find_step(recorder, job, false);
+    fprintf(out, "  all done after %.6f ms   fingerprint %016llx\n",
+            ms((double)(step->end_ps - recorder->run->job[job].start_ps)),
             (unsigned long long)step->fingerprint);
     print_tiers(out, recorder, step);
+}
+
+void report_print(FILE *out, const Recorder *recorder) {
+    const RunSpec *run = recorder->run;
+    if (recorder->step.n == 0) return;
+    for (int32_t j = 0; j < run->njobs; j++) {
+        const JobSpec *job = &run->job[j];
+        fprintf(out, "\n%s on %s (%lld GPUs)\n\n", job->name, cluster_spec(recorder->cluster)->name,
+                (long long)cluster_ngpus(recorder->cluster));
+        if (!find_step(recorder, j, false))
+            fprintf(out, "  no step ended\n");
+        else
+            (job->kind == JOB_TRAINING ? print_training : print_traffic)(out, recorder, j);
+    }
 }

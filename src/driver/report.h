@@ -6,8 +6,7 @@
 
 #include "driver/record.h"
 
-/// Steps, where they go, the tiers and the hottest link.  MPI: rank 0 only.
-void report_training(FILE *out, const Recorder *recorder);
-void report_traffic(FILE *out, const Recorder *recorder);
+/// Of each job its steps, where they go, the tiers and the hottest link.  MPI: rank 0 only.
+void report_print(FILE *out, const Recorder *recorder);
 
 #endif

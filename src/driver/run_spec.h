@@ -42,6 +42,7 @@ typedef struct JobSpec {
     NoiseSpec noise;
     NetworkSpec network;
     int32_t steps;
+    int64_t start_ps; ///< when it begins
 } JobSpec;
 
 typedef struct TraceSpec {

@@ -173,6 +173,12 @@ static uint64_t print_begin(const Machine *machine, const Unit *unit, Clocks beg
     return fingerprint_of(unit->id, (int64_t)clocks, unit->factor);
 }
 
+void unit_start(Machine *machine, Unit *unit, int64_t now_ps) {
+    unit->compute_end_ps = now_ps;
+    unit->free[FREE_COMPUTE] = (NominalClocks){now_ps, now_ps, now_ps, now_ps};
+    unit_begin(machine, unit, now_ps);
+}
+
 void unit_begin(Machine *machine, Unit *unit, int64_t now_ps) {
     unit->factor = largest_factor(machine, unit, now_ps);
     unit->step_start_ps = now_ps;

@@ -1,7 +1,9 @@
 #include "player/event_player.h"
 
+#include "base/check.h"
 #include "base/fingerprint.h"
 #include "base/units.h"
+#include "player/moments.h"
 #include "player/repeat.h"
 
 enum { DRAIN_BATCH = 256 };
@@ -30,7 +32,7 @@ static void event_compute(Machine *machine, const Unit *unit) {
 }
 
 static Status event_submit(Machine *machine, const Transfer *transfer) {
-    return machine->ops->submit(machine->engine, transfer);
+    return machine->fabric->ops->submit(machine->fabric->engine, transfer);
 }
 
 static Unit *event_next_member(Machine *machine, int64_t group, int64_t *cursor, int64_t now_ps) {
@@ -50,26 +52,25 @@ static PlayerStats event_stats(const Machine *machine) {
     return (PlayerStats){0};
 }
 
-// Moments.
+// A machine as a job.
 
-static int64_t next_event_ps(const Machine *machine) {
-    int64_t heap_ps = heap_next_ps(&machine->heap);
-    int64_t engine_ps = machine->ops->next_ps(machine->engine);
-    return heap_ps < engine_ps ? heap_ps : engine_ps;
+/// What StepDone is called with.
+typedef struct EventJob {
+    Machine *machine;
+    StepDone done;
+    void *context;
+} EventJob;
+
+static Machine *machine_of(const Job *job) { return ((const EventJob *)job->state)->machine; }
+
+static Status job_begin(Job *job, int64_t now_ps) {
+    Machine *machine = machine_of(job);
+    for (int64_t slot = 0; slot < machine->layout.nslots; slot++)
+        unit_start(machine, &machine->unit[slot], now_ps);
+    return status_ok();
 }
 
-static void drain(Machine *machine) {
-    Completion done[DRAIN_BATCH];
-    int64_t n;
-    while ((n = machine->ops->drain(machine->engine, done, DRAIN_BATCH)) > 0)
-        for (int64_t i = 0; i < n; i++) network_complete(machine, &done[i]);
-}
-
-static void collect_intervals(Machine *machine, int64_t now_ps) {
-    if (!machine->collect || now_ps < machine->collect_after_ps) return;
-    machine->collect(machine->collector);
-    machine->collect_after_ps = now_ps + machine->intervals.width_ps;
-}
+static int64_t job_next_ps(const Job *job) { return heap_next_ps(&machine_of(job)->heap); }
 
 static void handle(Machine *machine, HeapItem item) {
     int64_t index = item.item >> 2;
@@ -80,55 +81,70 @@ static void handle(Machine *machine, HeapItem item) {
     }
 }
 
-/// How rank 0 has got on.
-typedef enum Progress { PROGRESS_STEP, PROGRESS_STUCK, PROGRESS_FAILED } Progress;
+static Status job_due(Job *job, int64_t now_ps) {
+    Machine *machine = machine_of(job);
+    const Fabric *fabric = machine->fabric;
+    while (heap_next_ps(&machine->heap) == now_ps) handle(machine, heap_pop(&machine->heap));
+    int64_t engine_ps = fabric->ops->next_ps(fabric->engine);
+    if (machine->cycle.ended) machine_begin_cycle(machine, now_ps, engine_ps == TIME_NEVER_PS);
+    // The whole moment: of several failures the same is told whatever was played first.
+    return engine_ps > now_ps ? machine->failure : status_ok();
+}
 
-typedef struct News {
-    Progress progress;
-    int64_t next_ps; ///< TIME_NEVER_PS where nothing is under way
-} News;
+static Status job_complete(Job *job, const Completion *done) {
+    network_complete(machine_of(job), done);
+    return status_ok();
+}
 
-/// Play until a step that nobody has recorded yet is over.
-static News play(Machine *machine, int32_t recorded) {
-    int64_t now_ps;
-    while (machine->count.steps == recorded && (now_ps = next_event_ps(machine)) < TIME_END_PS) {
-        machine->ops->advance(machine->engine, now_ps);
-        collect_intervals(machine, now_ps);
-        drain(machine);
-        while (heap_next_ps(&machine->heap) == now_ps) handle(machine, heap_pop(&machine->heap));
-        if (machine->cycle.ended)
-            machine_begin_cycle(machine, now_ps,
-                                machine->ops->next_ps(machine->engine) == TIME_NEVER_PS);
-        // The whole moment: of several failures the same is told whatever was played first.
-        if (!status_is_ok(&machine->failure) && next_event_ps(machine) > now_ps)
-            return (News){.progress = PROGRESS_FAILED};
-    }
-    Progress progress = machine->count.steps > recorded ? PROGRESS_STEP : PROGRESS_STUCK;
-    return (News){progress, next_event_ps(machine)};
+static int32_t job_steps(const Job *job) { return machine_of(job)->count.steps; }
+
+static void job_share(Job *job) { (void)job; }
+
+static bool job_repeats(Job *job) { return repeat_can_follow(machine_of(job), job->recorded); }
+
+static Status job_record(Job *job, Recorder *recorder, int32_t step, bool later) {
+    (void)recorder;
+    EventJob *event = job->state;
+    if (later) TRY(comm_agree(event->machine->comm, repeat_step(event->machine, step)));
+    TRY(event->done(event->context, event->machine, step));
+    if (!later && event->machine->repeat.period_ps == 0) step_forget(&event->machine->count, step);
+    return status_ok();
+}
+
+static Status job_go_on(Job *job, int64_t now_ps) {
+    (void)job;
+    (void)now_ps;
+    return status_ok();
+}
+
+static Status job_stuck(Job *job) { return machine_stuck(machine_of(job)); }
+
+Job event_job(Machine *machine, StepDone done, void *context, void *state, size_t bytes) {
+    static const JobOps OPS = {
+        .begin = job_begin,
+        .next_ps = job_next_ps,
+        .due = job_due,
+        .complete = job_complete,
+        .steps = job_steps,
+        .share = job_share,
+        .repeats = job_repeats,
+        .record = job_record,
+        .go_on = job_go_on,
+        .stuck = job_stuck,
+    };
+    CHECK(bytes >= sizeof(EventJob), "%zu bytes for the state of a job", bytes);
+    *(EventJob *)state = (EventJob){machine, done, context};
+    return (Job){.ops = &OPS,
+                 .state = state,
+                 .fabric = machine->fabric,
+                 .spec = machine->job,
+                 .number = machine->number};
 }
 
 static Status event_play(Machine *machine, StepDone done, void *context, const volatile int *stop) {
-    for (int64_t slot = 0; slot < machine->layout.nslots; slot++)
-        unit_begin(machine, &machine->unit[slot], 0);
-    for (int32_t step = 0; step < machine->steps; step++) {
-        News news = {0};
-        if (machine->rank == 0) news = play(machine, step);
-        comm_await(machine->comm, &news, sizeof news, 0);
-        if (news.progress == PROGRESS_FAILED) return network_agree_failure(machine);
-        if (news.progress == PROGRESS_STUCK) {
-            if (news.next_ps < TIME_NEVER_PS) TRY(run_check_time(news.next_ps));
-            return machine_stuck(machine);
-        }
-        int64_t stopping = stop && *stop;
-        comm_max_i64(machine->comm, &stopping, 1);
-        bool repeats = repeat_can_follow(machine, step);
-        TRY(done(context, machine, step));
-        if (repeats) return repeat_steps(machine, done, context, stop);
-        step_forget(&machine->count, step);
-        REQUIRE(!stopping || step + 1 == machine->steps, STATUS_STOPPED,
-                "stopped on request after step %d", step);
-    }
-    return status_ok();
+    EventJob state;
+    Job job = event_job(machine, done, context, &state, sizeof state);
+    return moments_play((Job *const[]){&job}, 1, NULL, stop);
 }
 
 static void event_destroy(Machine *machine) { (void)machine; }
@@ -147,7 +163,6 @@ void event_player_open(Machine *machine) {
         .destroy = event_destroy,
     };
     machine_deal(machine, 1);
-    machine_open_engine(machine, false);
     machine->player = &OPS;
     machine->scope =
         (Scope){.count = &machine->count, .done = &machine->done, .nunits = machine->layout.nslots};

@@ -1,13 +1,19 @@
-/// event_player.h: plays a job one moment after the other.
+/// event_player.h: plays training jobs one moment after the other.
 ///
-/// Idea.    Rank 0 has all units; the others wait, asleep, for the end of each step, which all write together.
-/// Limits.  More ranks make no moment shorter: exact sharing of links is one system.
+/// Idea.    Rank 0 has all units; moments.h is the loop. Several jobs on one fabric are played so.
+/// Limits.  More ranks make no moment shorter.
 #ifndef COLOSSIM_PLAYER_EVENT_PLAYER_H
 #define COLOSSIM_PLAYER_EVENT_PLAYER_H
 
 #include "driver/player.h"
+#include "player/job.h"
 
-/// Deal the units, open the engine and become the machine's player.  MPI: local.
+/// Become the machine's player; the fabric's engine is to be opened by the caller.  MPI: local.
 void event_player_open(Machine *machine);
+
+enum { EVENT_JOB_BYTES = 32 };
+/// A machine with this player as a job of moments.h; `done` is called with `context` for each step.
+///   state[bytes]  storage, at least EVENT_JOB_BYTES; borrowed as long as the job is
+Job event_job(Machine *machine, StepDone done, void *context, void *state, size_t bytes);
 
 #endif

@@ -17,8 +17,8 @@
 
 bool islands_possible(const Machine *machine) {
     const Layout *layout = &machine->layout;
-    return machine->run->engine == ENGINE_FLOW && machine->job->parallel.size[DIM_DP] > 1 &&
-           layout->stages <= ISLAND_STAGES_MAX &&
+    return machine->run->engine == ENGINE_FLOW && machine->job->start_ps == 0 &&
+           machine->job->parallel.size[DIM_DP] > 1 && layout->stages <= ISLAND_STAGES_MAX &&
            !(machine->job->model.tied_embeddings && layout->stages > 1) &&
            (layout->stages == 1 || machine->cost.boundary_bytes > 0) &&
            cluster_next_change_ps(machine->cluster, 0) == TIME_NEVER_PS;
@@ -230,7 +230,7 @@ static void label_arrays(Islands *islands) {
 Islands *islands_create(Machine *machine) {
     Islands *islands = memory_alloc(LABEL, sizeof *islands);
     islands->machine = machine;
-    islands->ledger = (Flow *)machine->engine; // islands_possible: it is one
+    islands->ledger = (Flow *)machine->fabric->engine; // islands_possible: it is one
     islands->stages = machine->layout.stages;
     islands->channels = islands->stages * CHANNEL_SIDES;
     islands->n = machine->layout.nslots / islands->stages;

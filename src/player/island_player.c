@@ -146,7 +146,7 @@ static void meet(Dataflow *flow, int64_t end_ps) {
 
 static int64_t window_end_ps(const Dataflow *flow) {
     int64_t end_ps = least(rings_next_ps(flow->rings), heap_next_ps(&flow->machine->heap));
-    const Intervals *intervals = &flow->machine->intervals;
+    const Intervals *intervals = &flow->machine->fabric->intervals;
     if (flow->first_ps < TIME_NEVER_PS) {
         int64_t from_ps = flow->first_ps > flow->now_ps ? flow->first_ps : flow->now_ps;
         end_ps = least(end_ps, from_ps + flow->width_ps);
@@ -342,12 +342,11 @@ static void enter_statistics(Dataflow *flow, int64_t now_ps, bool sample) {
 
 static void end_interval(Dataflow *flow) {
     Machine *machine = flow->machine;
-    if (machine->intervals.width_ps > 0 && intervals_meet_at(&machine->intervals, flow->now_ps))
+    if (machine->fabric->intervals.width_ps > 0 &&
+        intervals_meet_at(&machine->fabric->intervals, flow->now_ps))
         enter_statistics(flow, flow->now_ps, true);
     flow_advance(flow->islands->ledger, flow->now_ps);
-    if (!machine->collect || flow->now_ps < machine->collect_after_ps) return;
-    machine->collect(machine->collector);
-    machine->collect_after_ps = flow->now_ps + machine->intervals.width_ps;
+    fabric_tell_time(machine->fabric, flow->now_ps);
 }
 
 // A moment.
@@ -411,7 +410,7 @@ static bool is_quiet(const Dataflow *flow) {
 }
 
 static void begin_cycle(Dataflow *flow) {
-    if (flow->machine->intervals.width_ps > 0) enter_statistics(flow, flow->now_ps, true);
+    if (flow->machine->fabric->intervals.width_ps > 0) enter_statistics(flow, flow->now_ps, true);
     machine_begin_cycle(flow->machine, flow->now_ps, is_quiet(flow));
 }
 
@@ -598,7 +597,7 @@ bool island_player_open(Machine *machine) {
     machine_open_engine(machine, machine->nranks > 1);
     machine->playing = islands_create(machine);
     if (!machine->playing) {
-        machine_close_engine(machine);
+        fabric_close(machine->fabric);
         return false;
     }
     machine->player = &OPS;

@@ -35,20 +35,23 @@ static void set_later(Machine *machine, int64_t later_ps) {
         machine->result[slot].end_ps += later_ps;
 }
 
-Status repeat_steps(Machine *machine, StepDone done, void *context, const volatile int *stop) {
-    const int32_t from = machine->repeat.from;
+Status repeat_step(Machine *machine, int32_t step) {
+    const Repeat *repeat = &machine->repeat;
+    TRY(run_check_time(machine->cycle.begin.actual_ps + (step - repeat->from) * repeat->period_ps));
     // Fingerprints of messages and collectives are of when in the step they were: the same in each.
-    uint64_t network = machine->count.fingerprint[from & 1] - print_units(machine);
-    int64_t end_ps = machine->cycle.begin.actual_ps;
-    for (int32_t step = from + 1; step < machine->steps; step++) {
-        end_ps += machine->repeat.period_ps;
-        TRY(run_check_time(end_ps));
+    uint64_t network = machine->count.fingerprint[(step - 1) & 1] - print_units(machine);
+    set_later(machine, repeat->period_ps);
+    machine->count.fingerprint[step & 1] = network + print_units(machine);
+    machine->repeat.nsteps++;
+    return status_ok();
+}
+
+Status repeat_steps(Machine *machine, StepDone done, void *context, const volatile int *stop) {
+    for (int32_t step = machine->repeat.from + 1; step < machine->steps; step++) {
         int64_t stopping = stop && *stop;
         comm_max_i64(machine->comm, &stopping, 1);
         REQUIRE(!stopping, STATUS_STOPPED, "stopped on request after step %d", step - 1);
-        set_later(machine, machine->repeat.period_ps);
-        machine->count.fingerprint[step & 1] = network + print_units(machine);
-        machine->repeat.nsteps++;
+        TRY(comm_agree(machine->comm, repeat_step(machine, step)));
         TRY(done(context, machine, step));
     }
     return status_ok();

@@ -7,6 +7,8 @@
 #include "driver/record.h"
 #include "driver/report.h"
 #include "player/chooser.h"
+#include "player/event_player.h"
+#include "player/moments.h"
 #include "player/toll.h"
 #include "player/traffic_run.h"
 
@@ -22,47 +24,49 @@ static double cpu_s(void) {
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-/// A step's progress needs the recorder and the clock of its start.
-typedef struct Training {
+/// What the fabric's calls, and a step's progress, need.
+typedef struct Speech {
     Recorder *recorder;
     const DriverOptions *options;
     double begin_s, spoke_s; ///< wall clock
-} Training;
+} Speech;
 
 enum { SILENCE_S = 10 };
 
 /// Say where the run is if nothing was said for a while.
 static void say_progress(void *context) {
-    Training *training = context;
-    const Recorder *recorder = training->recorder;
-    FILE *out = comm_rank(recorder->comm) == 0 ? training->options->progress : NULL;
+    Speech *speech = context;
+    const Recorder *recorder = speech->recorder;
+    FILE *out = comm_rank(recorder->comm) == 0 ? speech->options->progress : NULL;
     double now_s = wall_s();
-    if (!out || now_s - training->spoke_s < SILENCE_S) return;
-    training->spoke_s = now_s;
+    if (!out || now_s - speech->spoke_s < SILENCE_S) return;
+    speech->spoke_s = now_s;
     fprintf(out, "  ...  sim %.3f s  wall %.1f s\n",
             units_seconds_from_ps(recorder->ops->now_ps(recorder->engine)),
-            now_s - training->begin_s);
+            now_s - speech->begin_s);
     fflush(out);
 }
 
 static void cut_interval(void *context, int64_t now_ps) {
-    recorder_cut_interval(((Training *)context)->recorder, now_ps);
+    recorder_cut_interval(((Speech *)context)->recorder, now_ps);
 }
 
 static Status training_step_done(void *context, Machine *machine, int32_t step) {
-    Training *training = context;
-    TRY(record_training_step(training->recorder, machine, step));
-    if (machine->rank == 0 && training->options->progress) {
-        training->spoke_s = wall_s();
-        double took_s = training->spoke_s - training->begin_s;
-        const StepSummary *summary = &training->recorder->step.at[step];
-        fprintf(training->options->progress,
+    Speech *speech = context;
+    Recorder *recorder = speech->recorder;
+    TRY(record_training_step(recorder, machine, step));
+    if (machine->rank == 0 && speech->options->progress) {
+        speech->spoke_s = wall_s();
+        double took_s = speech->spoke_s - speech->begin_s;
+        const StepSummary *summary = &recorder->step.at[recorder->step.n - 1];
+        if (machine->run->njobs > 1) fprintf(speech->options->progress, "%s  ", machine->job->name);
+        fprintf(speech->options->progress,
                 "step %d/%d  committed %lld  sim %.3f s  wall %.1f s  eta %.0f s  (step %.3f ms)\n",
-                step + 1, machine->steps, (long long)training->recorder->committed,
+                step + 1, machine->steps, (long long)recorder->committed,
                 units_seconds_from_ps(summary->end_ps), took_s,
                 took_s / (step + 1) * (machine->steps - step - 1),
                 (double)(summary->end_ps - summary->start_ps) / 1e9);
-        fflush(training->options->progress);
+        fflush(speech->options->progress);
     }
     return status_ok();
 }
@@ -83,35 +87,122 @@ static int64_t estimate_ps(const Machine *machine) {
     return slowest_ps * m + slowest_ps * (cost->pp - 1) / cost->chunks;
 }
 
-static Status play_training(const RunSpec *run, Cluster *cluster, Comm *comm,
-                            const DriverOptions *options, Recorder *recorder) {
-    Machine *machine = NULL;
-    Training training = {
-        .recorder = recorder, .options = options, .begin_s = wall_s(), .spoke_s = wall_s()};
-    Status status = machine_create(run, cluster, comm, &machine);
-    if (status_is_ok(&status)) {
-        int64_t interval_ps = record_interval_ps(estimate_ps(machine), run->trace.intervals);
-        machine_prepare(machine, interval_ps);
-        player_choose(machine);
-        recorder->ops = machine->ops;
-        recorder->engine = machine->engine;
-        recorder->divided = machine->player->divides && machine->nranks > 1;
-        machine->collect = say_progress;
-        machine->cut = cut_interval;
-        machine->collector = &training;
-        status = recorder_open(recorder, run, cluster, comm, interval_ps, options->command_line);
-        if (status_is_ok(&status))
-            status = recorder_static_gpus(recorder, &machine->layout.placement);
-        Toll toll = toll_begin(machine);
-        if (status_is_ok(&status))
-            status = machine->player->play(machine, training_step_done, &training, options->stop);
-        toll_note(&toll, machine, recorder->trace, options->progress);
-        EngineSizes sizes = machine->ops->sizes(machine->engine);
-        sizes.transfers += machine->player->stats(machine).transfers;
-        footprint_count(&recorder->footprint, machine->layout.nslots * machine->layout.width,
-                        sizes);
+/// A job of the run, of one kind or the other.
+typedef struct RunJob {
+    Machine *machine;
+    TrafficRun *traffic;
+    Job job;
+    char state[EVENT_JOB_BYTES];
+} RunJob;
+
+/// Make all jobs; the longest step of any is what sampling intervals are cut from.
+static Status open_jobs(Fabric *fabric, RunJob jobs[]) {
+    int64_t longest_ps = 0;
+    for (int32_t j = 0; j < fabric->run->njobs; j++) {
+        bool training = fabric->run->job[j].kind == JOB_TRAINING;
+        TRY(training ? machine_create(fabric, j, &jobs[j].machine)
+                     : traffic_open(fabric, j, &jobs[j].traffic));
+        int64_t step_ps =
+            training ? estimate_ps(jobs[j].machine) : traffic_estimate_ps(jobs[j].traffic);
+        if (step_ps > longest_ps) longest_ps = step_ps;
     }
-    machine_destroy(machine);
+    int32_t wanted = fabric->run->trace.intervals;
+    fabric->intervals = (Intervals){.width_ps = record_interval_ps(longest_ps, wanted),
+                                    .most = intervals_bound(wanted)};
+    return status_ok();
+}
+
+/// Several jobs, or one of traffic, are played moment by moment; one of training by whoever costs less.
+static void open_players(Fabric *fabric, RunJob jobs[], Speech *speech) {
+    bool alone = fabric->run->njobs == 1 && jobs[0].machine;
+    for (int32_t j = 0; j < fabric->run->njobs; j++) {
+        Machine *machine = jobs[j].machine;
+        if (machine) machine_prepare(machine);
+        if (alone) {
+            player_choose(machine);
+        } else if (machine) {
+            event_player_open(machine);
+            jobs[j].job =
+                event_job(machine, training_step_done, speech, jobs[j].state, sizeof jobs[j].state);
+        } else {
+            jobs[j].job = traffic_job(jobs[j].traffic);
+        }
+    }
+    if (!fabric->engine) fabric_open(fabric, NULL, NULL);
+}
+
+static Status open_recorder(Fabric *fabric, const RunJob jobs[], Recorder *recorder,
+                            const DriverOptions *options) {
+    const Placement *placement[RUN_JOBS_MAX];
+    for (int32_t j = 0; j < fabric->run->njobs; j++)
+        placement[j] = jobs[j].machine ? &jobs[j].machine->layout.placement
+                                       : traffic_placement(jobs[j].traffic);
+    recorder->ops = fabric->ops;
+    recorder->engine = fabric->engine;
+    recorder->divided = jobs[0].machine && jobs[0].machine->player->divides && fabric->nranks > 1;
+    TRY(recorder_open(recorder, fabric->run, fabric->cluster, fabric->comm,
+                      fabric->intervals.width_ps, options->command_line));
+    return recorder_static_gpus(recorder, placement);
+}
+
+static Status play_jobs(Fabric *fabric, RunJob jobs[], Recorder *recorder, Speech *speech,
+                        const volatile int *stop) {
+    Machine *machine = jobs[0].machine;
+    if (fabric->run->njobs == 1 && machine)
+        return machine->player->play(machine, training_step_done, speech, stop);
+    Job *job[RUN_JOBS_MAX];
+    for (int32_t j = 0; j < fabric->run->njobs; j++) job[j] = &jobs[j].job;
+    return moments_play(job, fabric->run->njobs, recorder, stop);
+}
+
+/// What playing has cost.
+static void note_costs(const Fabric *fabric, const RunJob jobs[], const Toll *toll,
+                       Recorder *recorder, FILE *out) {
+    EngineSizes sizes = fabric->ops->sizes(fabric->engine);
+    PlayerStats stats = {0};
+    int64_t ngpus = 0, repeated = 0;
+    for (int32_t j = 0; j < fabric->run->njobs; j++) {
+        const Machine *machine = jobs[j].machine;
+        if (machine) {
+            stats = machine->player->stats(machine);
+            sizes.transfers += stats.transfers;
+            ngpus += machine->layout.nslots * machine->layout.width;
+            repeated += machine->repeat.nsteps;
+        } else {
+            ngpus += cluster_ngpus(fabric->cluster);
+            repeated += traffic_nrepeated(jobs[j].traffic);
+        }
+    }
+    toll_note(toll, fabric, &stats, repeated, recorder->trace, out);
+    footprint_count(&recorder->footprint, ngpus, sizes);
+}
+
+static void close_jobs(const Fabric *fabric, RunJob jobs[]) {
+    for (int32_t j = 0; j < fabric->run->njobs; j++) {
+        machine_destroy(jobs[j].machine);
+        traffic_close(jobs[j].traffic);
+    }
+}
+
+static Status play_fabric(Fabric *fabric, const DriverOptions *options, Recorder *recorder) {
+    RunJob jobs[RUN_JOBS_MAX] = {0};
+    Speech speech = {
+        .recorder = recorder, .options = options, .begin_s = wall_s(), .spoke_s = wall_s()};
+    Status status = open_jobs(fabric, jobs);
+    if (status_is_ok(&status)) {
+        open_players(fabric, jobs, &speech);
+        fabric->speak = say_progress;
+        fabric->cut = cut_interval;
+        fabric->context = &speech;
+        status = open_recorder(fabric, jobs, recorder, options);
+        Toll toll = toll_begin(fabric->comm);
+        if (status_is_ok(&status))
+            status = play_jobs(fabric, jobs, recorder, &speech, options->stop);
+        note_costs(fabric, jobs, &toll, recorder, jobs[0].machine ? options->progress : NULL);
+    }
+    close_jobs(fabric, jobs);
+    fabric_close(fabric);
+    recorder->engine = NULL;
     return status;
 }
 
@@ -134,11 +225,8 @@ static const char *closing_word(const Status *status) {
 static Status play(const RunSpec *run, Cluster *cluster, Comm *comm, const DriverOptions *options) {
     Recorder recorder = {0};
     double wall_begin_s = wall_s();
-    bool training = run->job[0].kind == JOB_TRAINING;
-    Status status = training ? play_training(run, cluster, comm, options, &recorder)
-                             : traffic_play(run, cluster, comm, options->csv_text,
-                                            options->command_line, &recorder, options->stop);
-    status = comm_agree(comm, status);
+    Fabric fabric = fabric_make(run, cluster, comm);
+    Status status = comm_agree(comm, play_fabric(&fabric, options, &recorder));
     footprint_gather(&recorder.footprint, comm);
     if (recorder.trace && status.code != STATUS_OUTPUT) {
         double seconds[2] = {wall_s() - wall_begin_s, cpu_s()};
@@ -151,7 +239,7 @@ static Status play(const RunSpec *run, Cluster *cluster, Comm *comm, const Drive
     bool root = comm_rank(comm) == 0;
     // Of a run that failed there is nothing to tell but why.
     if (root && options->table && (status_is_ok(&status) || status.code == STATUS_STOPPED))
-        (training ? report_training : report_traffic)(options->table, &recorder);
+        report_print(options->table, &recorder);
     if (root && options->memory)
         print_memory(options->table ? options->table : stdout, &recorder.footprint);
     array_free(&recorder.step);
@@ -159,7 +247,6 @@ static Status play(const RunSpec *run, Cluster *cluster, Comm *comm, const Drive
 }
 
 Status driver_run(const RunSpec *run, Comm *comm, const DriverOptions *options) {
-    REQUIRE(run->njobs == 1, STATUS_USAGE, "one job a run for now, got %d", run->njobs);
     Cluster *cluster = NULL;
     TRY(cluster_create(&run->cluster, &cluster));
     Status status = play(run, cluster, comm, options);

@@ -9,7 +9,6 @@
 
 typedef struct DriverOptions {
     const char *command_line; ///< goes into /run of the trace
-    const char *csv_text;     ///< content of the file of a traffic job of pattern flows, or NULL
     const volatile int *stop; ///< set to end after the current step, or NULL
     FILE *table;              ///< final table, rank 0; NULL: none
     FILE *progress;           ///< progress lines, rank 0; NULL: none

@@ -4,8 +4,8 @@
 
 #define LABEL "driver.toll"
 
-Toll toll_begin(const Machine *machine) {
-    return (Toll){.begin_ns = comm_clock_ns(), .comm = comm_stats(machine->comm)};
+Toll toll_begin(const Comm *comm) {
+    return (Toll){.begin_ns = comm_clock_ns(), .comm = comm_stats(comm)};
 }
 
 /// Of one rank, then of all of them.
@@ -19,19 +19,18 @@ typedef struct Bill {
 
 enum { BILL_SUMS = 4, BILL_MOSTS = 4 };
 
-static Bill bill_of(const Toll *toll, const Machine *machine, int64_t *wait_ns) {
-    CommStats comm = comm_stats(machine->comm);
-    PlayerStats player = machine->player->stats(machine);
-    Bill bill = {.agreements = comm.agreements - toll->comm.agreements,
-                 .agreement_bytes = comm.bytes - toll->comm.bytes,
-                 .islands = player.islands,
-                 .played = player.islands_played,
-                 .replays = player.replays,
-                 .windows = player.windows,
-                 .repeated = machine->repeat.nsteps,
-                 .play_ns = comm_clock_ns() - toll->begin_ns};
-    *wait_ns = comm.wait_ns - toll->comm.wait_ns;
-    return bill;
+static Bill bill_of(const Toll *toll, const Comm *comm, const PlayerStats *player, int64_t repeated,
+                    int64_t *wait_ns) {
+    CommStats stats = comm_stats(comm);
+    *wait_ns = stats.wait_ns - toll->comm.wait_ns;
+    return (Bill){.agreements = stats.agreements - toll->comm.agreements,
+                  .agreement_bytes = stats.bytes - toll->comm.bytes,
+                  .islands = player->islands,
+                  .played = player->islands_played,
+                  .replays = player->replays,
+                  .windows = player->windows,
+                  .repeated = repeated,
+                  .play_ns = comm_clock_ns() - toll->begin_ns};
 }
 
 /// Parts of their play time that all ranks have waited.
@@ -78,11 +77,12 @@ static void print(FILE *out, const Bill *bill, const double share[], int nranks)
     fflush(out);
 }
 
-void toll_note(const Toll *toll, const Machine *machine, Trace *trace, FILE *out) {
-    const Comm *comm = machine->comm;
-    int nranks = machine->nranks;
+void toll_note(const Toll *toll, const Fabric *fabric, const PlayerStats *player, int64_t repeated,
+               Trace *trace, FILE *out) {
+    const Comm *comm = fabric->comm;
+    int nranks = fabric->nranks;
     int64_t wait_ns;
-    Bill bill = bill_of(toll, machine, &wait_ns);
+    Bill bill = bill_of(toll, comm, player, repeated, &wait_ns);
     double own = bill.play_ns > 0 ? (double)wait_ns / (double)bill.play_ns : 0;
     size_t bytes = sizeof(double) * (size_t)nranks;
     double *share = memory_alloc(LABEL, bytes);
@@ -90,6 +90,6 @@ void toll_note(const Toll *toll, const Machine *machine, Trace *trace, FILE *out
     comm_sum_i64(comm, &bill.agreement_bytes, BILL_SUMS);
     comm_max_i64(comm, &bill.agreements, BILL_MOSTS);
     if (trace) write(trace, &bill, share, nranks);
-    if (out && machine->rank == 0) print(out, &bill, share, nranks);
+    if (out && fabric->rank == 0) print(out, &bill, share, nranks);
     memory_free(LABEL, share, bytes);
 }

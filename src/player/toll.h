@@ -18,7 +18,7 @@ typedef struct Toll {
 } Toll;
 
 /// MPI: local.
-Toll toll_begin(const Machine *machine);
+Toll toll_begin(const Comm *comm);
 
 /// What was counted since then: attributes of /run (`trace` NULL: none), a line to `out` on rank 0 (NULL: none).
 ///   agreements         MPI-collective calls of each rank
@@ -29,6 +29,7 @@ Toll toll_begin(const Machine *machine);
 ///   islands_played     of these, one for each that cannot but do the same
 ///   windows, replays   windows of time; islands returned to a snapshot, over all ranks
 ///   MPI: collective.
-void toll_note(const Toll *toll, const Machine *machine, Trace *trace, FILE *out);
+void toll_note(const Toll *toll, const Fabric *fabric, const PlayerStats *player, int64_t repeated,
+               Trace *trace, FILE *out);
 
 #endif

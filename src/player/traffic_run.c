@@ -8,7 +8,9 @@
 #include "base/units.h"
 #include "driver/crossing.h"
 
-enum { DRAIN_BATCH = 256, CONNECTION_FLOW = 1 };
+#define LABEL "traffic"
+
+enum { CONNECTION_FLOW = 1 };
 
 typedef struct FlowRow {
     TrafficFlow flow;
@@ -16,15 +18,14 @@ typedef struct FlowRow {
     int64_t end_ps, alone_ps; ///< end -1: not finished
 } FlowRow;
 
-typedef struct TrafficRun {
-    const RunSpec *run;
+struct TrafficRun {
+    Fabric *fabric;
+    int32_t number; ///< of the job
     const JobSpec *job;
     const Cluster *cluster;
     Placement placement;
     bool plays; ///< this rank; the others join the trace
     int64_t ranks;
-    const EngineOps *ops;
-    Engine *engine;
     FlowRow *row; ///< [nrows]
     int64_t nrows;
     Spread spread; ///< of the members of a collective
@@ -37,7 +38,9 @@ typedef struct TrafficRun {
     uint64_t moves_before;    ///< the same of the step before
     int64_t later_ps; ///< by which each step that follows is the last again; 0: it is played
     int64_t nrepeated;
-} TrafficRun;
+    int64_t nunfinished; ///< transfers of this step under way, or the phases of a collective
+    bool ended;          ///< the step
+};
 
 /// What the ranks of one node send to those of another progresses together; every pair carries the
 /// bytes of the flow, over the path that its GPUs have.
@@ -83,22 +86,27 @@ static uint64_t flow_queue(const FlowRow *row) {
     return rng_mix(rng_mix(1 + blocks, (uint64_t)row->src), (uint64_t)row->dst);
 }
 
+static uint64_t connection_of(const TrafficRun *traffic) {
+    return fabric_key(traffic->number, CONNECTION_FLOW);
+}
+
 static Status submit_flows(TrafficRun *traffic) {
+    traffic->nunfinished = traffic->nrows;
     for (int64_t i = 0; i < traffic->nrows; i++) {
         FlowRow *row = &traffic->row[i];
         Transfer transfer = {
-            .tag = i,
+            .tag = fabric_tag(traffic->number, i),
             .edges = {.nedges = traffic_flow_npairs(&row->flow), .edge = flow_edge, .context = row},
             .kind = TRANSFER_FLOW,
-            .step = traffic->step,
+            .step = fabric_step(traffic->fabric, traffic->number, traffic->step),
             .queue_pairs = queue_pairs(traffic),
-            .connection = CONNECTION_FLOW,
-            .queue_key = flow_queue(row),
+            .connection = connection_of(traffic),
+            .queue_key = fabric_key(traffic->number, flow_queue(row)),
             .bytes = row->flow.bytes,
             .rounds = 1,
             .start_ps = traffic->begin_ps + row->flow.start_ps + start_latency_ps(traffic, row),
         };
-        TRY(traffic->ops->submit(traffic->engine, &transfer));
+        TRY(traffic->fabric->ops->submit(traffic->fabric->engine, &transfer));
     }
     return status_ok();
 }
@@ -107,19 +115,19 @@ static Status submit_phase(TrafficRun *traffic) {
     Phase phase = collective_phase(&traffic->plan, traffic->phase);
     traffic->alone_ps += phase.fill_ps;
     Transfer transfer = {
-        .tag = traffic->phase,
+        .tag = fabric_tag(traffic->number, traffic->phase),
         .edges = {.nedges = phase.nedges, .edge = plan_edge, .context = traffic},
         .kind = TRANSFER_FLOW,
-        .step = traffic->step,
+        .step = fabric_step(traffic->fabric, traffic->number, traffic->step),
         .queue_pairs = queue_pairs(traffic),
-        .connection = CONNECTION_FLOW,
-        .queue_key = 1, // all phases follow each other
+        .connection = connection_of(traffic),
+        .queue_key = fabric_key(traffic->number, 1), // all phases follow each other
         .bytes = phase.bytes,
         .rounds = phase.rounds,
         .round_latency_ps = phase.round_latency_ps,
         .start_ps = traffic->phase_begin_ps + phase.fill_ps,
     };
-    return traffic->ops->submit(traffic->engine, &transfer);
+    return traffic->fabric->ops->submit(traffic->fabric->engine, &transfer);
 }
 
 static Status complete(TrafficRun *traffic, const Completion *done) {
@@ -130,49 +138,29 @@ static Status complete(TrafficRun *traffic, const Completion *done) {
         FlowRow *row = &traffic->row[done->tag];
         row->end_ps = done->end_ps;
         row->alone_ps = done->alone_ps + done->start_ps - traffic->begin_ps - row->flow.start_ps;
+        traffic->ended = --traffic->nunfinished == 0;
         return status_ok();
     }
     traffic->alone_ps += done->alone_ps;
     traffic->phase_begin_ps = done->end_ps;
-    if (++traffic->phase == traffic->plan.nphases) return status_ok();
-    return submit_phase(traffic);
-}
-
-static Status check_finished(const TrafficRun *traffic) {
-    int64_t unfinished = traffic->ops->nunfinished(traffic->engine);
-    for (int64_t i = 0; unfinished > 0 && i < traffic->nrows; i++)
-        REQUIRE(
-            traffic->row[i].end_ps >= 0, STATUS_STUCK,
-            "the run cannot go on: %lld flows cannot end, the first from rank %lld to rank %lld",
-            (long long)unfinished, (long long)traffic->row[i].flow.src,
-            (long long)traffic->row[i].flow.dst);
-    REQUIRE(unfinished == 0, STATUS_STUCK,
-            "the run cannot go on: phase %d of the collective cannot end", traffic->phase);
-    return status_ok();
+    traffic->ended = ++traffic->phase == traffic->plan.nphases;
+    return traffic->ended ? status_ok() : submit_phase(traffic);
 }
 
 /// One repetition: from the end of the one before to the last byte.
-static Status play_step(TrafficRun *traffic) {
-    Completion done[DRAIN_BATCH];
-    traffic->begin_ps = traffic->phase_begin_ps = traffic->end_ps;
+static Status begin_step(TrafficRun *traffic, int64_t now_ps) {
+    traffic->begin_ps = traffic->end_ps = traffic->phase_begin_ps = now_ps;
     traffic->phase = 0;
     traffic->alone_ps = 0;
     traffic->moves_before = traffic->moves;
     traffic->moves = 0;
+    traffic->ended = false;
     for (int64_t i = 0; i < traffic->nrows; i++) traffic->row[i].end_ps = -1;
-    TRY(is_collective(traffic) ? submit_phase(traffic) : submit_flows(traffic));
-    while (traffic->ops->nunfinished(traffic->engine) > 0) {
-        int64_t n, next_ps = traffic->ops->next_ps(traffic->engine);
-        if (next_ps == TIME_NEVER_PS) break;
-        TRY(run_check_time(next_ps));
-        traffic->ops->advance(traffic->engine, next_ps);
-        while ((n = traffic->ops->drain(traffic->engine, done, DRAIN_BATCH)) > 0)
-            for (int64_t i = 0; i < n; i++) TRY(complete(traffic, &done[i]));
-    }
-    return check_finished(traffic);
+    return is_collective(traffic) ? submit_phase(traffic) : submit_flows(traffic);
 }
 
-static Status load_flows(TrafficRun *traffic, const char *csv_text) {
+static Status load_flows(TrafficRun *traffic) {
+    const char *csv_text = run_spec_text(traffic->fabric->run, traffic->job->traffic.file);
     Traffic *pattern;
     TRY(traffic_create(&traffic->job->traffic, traffic->ranks,
                        cluster_spec(traffic->cluster)->gpus_per_node, csv_text, &pattern));
@@ -237,14 +225,14 @@ static void name_users(const void *context, int32_t step, TraceHotLink hot[], in
     for (int64_t i = 0; n > 0 && i < traffic->nrows; i++)
         for (int64_t k = 0; k < traffic_flow_npairs(&traffic->row[i].flow); k++) {
             Edge edge = flow_edge(&traffic->row[i], k);
-            crossing_walk(walk, CONNECTION_FLOW, TRACE_TRAFFIC_FLOW, edge.src, edge.dst,
+            crossing_walk(walk, connection_of(traffic), TRACE_TRAFFIC_FLOW, edge.src, edge.dst,
                           traffic->row[i].flow.bytes);
         }
     for (int32_t p = 0; n > 0 && p < traffic->plan.nphases; p++) {
         Phase phase = collective_phase(&traffic->plan, p);
         for (int64_t i = 0; i < phase.nedges; i++) {
             PhaseEdge edge = collective_edge(&traffic->plan, p, i);
-            crossing_walk(walk, CONNECTION_FLOW, TRACE_TRAFFIC_FLOW,
+            crossing_walk(walk, connection_of(traffic), TRACE_TRAFFIC_FLOW,
                           placement_gpu(&traffic->placement, edge.src),
                           placement_gpu(&traffic->placement, edge.dst), phase.bytes * edge.weight);
         }
@@ -283,27 +271,34 @@ static Status write_flows(const TrafficRun *traffic, Recorder *recorder) {
 }
 
 /// The links of the step, played or told again.
-static Status record_links(TrafficRun *traffic, Recorder *recorder, StepSummary *summary) {
-    if (traffic->nrepeated > 0) return recorder_repeat_links(recorder, traffic->later_ps, summary);
+static Status record_links(TrafficRun *traffic, Recorder *recorder, bool later,
+                           StepSummary *summary) {
+    if (later) return recorder_repeat_links(recorder, traffic->later_ps, summary);
     recorder->keeps = traffic->later_ps > 0;
     int64_t span_end_ps =
         traffic->end_ps > traffic->begin_ps ? traffic->end_ps : traffic->begin_ps + 1;
-    return recorder_write_links(recorder, traffic->step, traffic->begin_ps, span_end_ps, name_users,
-                                traffic, summary);
+    return recorder_write_links(recorder,
+                                fabric_step(traffic->fabric, traffic->number, traffic->step),
+                                traffic->begin_ps, span_end_ps, name_users, traffic, summary);
 }
 
-static Status record(TrafficRun *traffic, Recorder *recorder, bool last) {
+static Status record_step(TrafficRun *traffic, Recorder *recorder, bool later, bool last) {
     uint64_t fingerprint = traffic->moves + fingerprint_of(-1, traffic->begin_ps, traffic->end_ps);
-    StepSummary summary = {
-        .start_ps = traffic->begin_ps, .end_ps = traffic->end_ps, .fingerprint = fingerprint};
+    StepSummary summary = {.job = traffic->number,
+                           .job_step = traffic->step,
+                           .start_ps = traffic->begin_ps,
+                           .end_ps = traffic->end_ps,
+                           .fingerprint = fingerprint};
     if (recorder->trace) {
         TRY(trace_begin_step(recorder->trace));
         TRY(write_flows(traffic, recorder));
     }
-    TRY(record_links(traffic, recorder, &summary));
+    TRY(record_links(traffic, recorder, later, &summary));
     array_push(&recorder->step, summary);
     if (!recorder->trace) return status_ok();
-    TraceStep step = {.start_ps = traffic->begin_ps,
+    TraceStep step = {.job = traffic->number,
+                      .job_step = traffic->step,
+                      .start_ps = traffic->begin_ps,
                       .end_ps = traffic->end_ps,
                       .fingerprint = fingerprint,
                       .links_step = recorder->stands.step,
@@ -312,121 +307,158 @@ static Status record(TrafficRun *traffic, Recorder *recorder, bool last) {
     return trace_commit(recorder->trace, last, NULL);
 }
 
-/// What the job moves, on the rank that plays it, and the sampling interval that follows, on all.
-static Status load(TrafficRun *traffic, Comm *comm, const char *csv_text, int64_t *interval_ps) {
+/// What the job moves, on the rank that plays it.
+static Status load(TrafficRun *traffic, Comm *comm) {
     int64_t asked = traffic->job->traffic.ranks;
-    traffic->ranks = asked > 0 ? asked : cluster_ngpus(traffic->cluster);
+    const ClusterSpec *machine = cluster_spec(traffic->cluster);
+    traffic->ranks =
+        asked > 0 ? asked
+                  : placement_nodes(&traffic->job->placement, machine) * machine->gpus_per_node;
     TRY(placement_init(&traffic->placement, &traffic->job->placement,
                        cluster_spec(traffic->cluster), traffic->ranks, 1));
     Status status = status_ok();
     if (traffic->plays)
-        status = is_collective(traffic) ? plan_collective(traffic) : load_flows(traffic, csv_text);
-    TRY(comm_agree(comm, status));
-    if (traffic->plays)
-        *interval_ps = record_interval_ps(estimate_ps(traffic), traffic->run->trace.intervals);
-    comm_broadcast(comm, interval_ps, sizeof *interval_ps, 0);
+        status = is_collective(traffic) ? plan_collective(traffic) : load_flows(traffic);
+    return comm_agree(comm, status);
+}
+
+// The traffic as a job.
+
+static TrafficRun *traffic_of(const Job *job) { return job->state; }
+
+static Status job_begin(Job *job, int64_t now_ps) { return begin_step(traffic_of(job), now_ps); }
+
+static int64_t job_next_ps(const Job *job) {
+    (void)job;
+    return TIME_NEVER_PS;
+}
+
+static Status job_due(Job *job, int64_t now_ps) {
+    (void)job;
+    (void)now_ps;
     return status_ok();
 }
 
-static Status open_run(TrafficRun *traffic, Comm *comm, const char *csv_text,
-                       const char *command_line, Recorder *recorder) {
-    const RunSpec *run = traffic->run;
-    int64_t interval_ps = 0;
-    TRY(load(traffic, comm, csv_text, &interval_ps));
-    traffic->ops = engine_ops_of(run->engine);
-    EngineSpec spec = {.control_delay_ps = run->control_delay_ps,
-                       .interval_ps = interval_ps,
-                       .intervals_most = intervals_bound(run->trace.intervals)};
-    traffic->engine = traffic->ops->create(traffic->cluster, &spec);
-    recorder->ops = traffic->ops;
-    recorder->engine = traffic->engine;
-    TRY(recorder_open(recorder, run, traffic->cluster, comm, interval_ps, command_line));
-    return recorder_static_gpus(recorder, &traffic->placement);
+static Status job_complete(Job *job, const Completion *done) {
+    return complete(traffic_of(job), done);
+}
+
+static int32_t job_steps(const Job *job) { return traffic_of(job)->step + traffic_of(job)->ended; }
+
+/// What all ranks must know of a step.
+typedef struct StepNews {
+    int64_t begin_ps, end_ps;
+    uint64_t moves, moves_before;
+} StepNews;
+
+/// Its end also ends sampling intervals.
+static void job_share(Job *job) {
+    TrafficRun *traffic = traffic_of(job);
+    StepNews news = {traffic->begin_ps, traffic->end_ps, traffic->moves, traffic->moves_before};
+    comm_broadcast(job->fabric->comm, &news, sizeof news, 0);
+    traffic->begin_ps = news.begin_ps;
+    traffic->end_ps = news.end_ps;
+    traffic->moves = news.moves;
+    traffic->moves_before = news.moves_before;
+    if (job->fabric->run->njobs == 1) fabric_cut(job->fabric, traffic->end_ps);
 }
 
 /// All that follow are the step that was played, if it was that before it: what it left on the links is what it found
 /// there, transfers that have ended and are still felt, which are told by their ends.
-static bool will_repeat(const TrafficRun *traffic) {
-    return traffic->run->repeat && traffic->step > 0 && traffic->step + 1 < traffic->job->steps &&
-           traffic->moves == traffic->moves_before && traffic->end_ps > traffic->begin_ps;
+static bool job_repeats(Job *job) {
+    TrafficRun *traffic = traffic_of(job);
+    bool same = job->fabric->run->repeat && traffic->step > 0 &&
+                traffic->step + 1 < traffic->job->steps &&
+                traffic->moves == traffic->moves_before && traffic->end_ps > traffic->begin_ps;
+    if (same) traffic->later_ps = traffic->end_ps - traffic->begin_ps;
+    return same;
 }
 
 /// The step that was played once more, later.
-static void repeat_step(TrafficRun *traffic) {
+static Status repeat_step_later(TrafficRun *traffic) {
+    TRY(run_check_time(traffic->end_ps + traffic->later_ps));
     traffic->nrepeated++;
     traffic->begin_ps += traffic->later_ps;
     traffic->end_ps += traffic->later_ps;
     for (int64_t i = 0; i < traffic->nrows; i++) traffic->row[i].end_ps += traffic->later_ps;
-}
-
-/// A step ends an interval and begins the next.
-static void cut_interval(const TrafficRun *traffic, Recorder *recorder) {
-    if (traffic->end_ps > traffic->ops->now_ps(traffic->engine))
-        traffic->ops->advance(traffic->engine, traffic->end_ps);
-    recorder_cut_interval(recorder, traffic->end_ps);
-}
-
-/// What all ranks must know of a step.
-typedef struct StepNews {
-    Status status;
-    int64_t begin_ps, end_ps, later_ps;
-    uint64_t moves;
-} StepNews;
-
-/// Play a step where it is played.  MPI: collective.
-static Status play_and_tell(TrafficRun *traffic, Comm *comm) {
-    StepNews news = {.status = status_ok()};
-    if (traffic->plays) {
-        news.status = play_step(traffic);
-        if (will_repeat(traffic)) traffic->later_ps = traffic->end_ps - traffic->begin_ps;
-        news.begin_ps = traffic->begin_ps;
-        news.end_ps = traffic->end_ps;
-        news.later_ps = traffic->later_ps;
-        news.moves = traffic->moves;
-    }
-    comm_await(comm, &news, sizeof news, 0);
-    traffic->begin_ps = news.begin_ps;
-    traffic->end_ps = news.end_ps;
-    traffic->later_ps = news.later_ps;
-    traffic->moves = news.moves;
-    return news.status;
-}
-
-static Status play_steps(TrafficRun *traffic, Comm *comm, Recorder *recorder,
-                         const volatile int *stop) {
-    for (int32_t steps = traffic->job->steps; traffic->step < steps; traffic->step++) {
-        // Ranks see a signal at different moments: they stop after the step in which any has seen it.
-        int64_t stopping = stop && *stop;
-        comm_max_i64(comm, &stopping, 1);
-        REQUIRE(!stopping || traffic->step == 0, STATUS_STOPPED, "stopped on request after step %d",
-                traffic->step - 1);
-        bool last = traffic->step + 1 == steps;
-        if (traffic->later_ps > 0) {
-            TRY(run_check_time(traffic->end_ps + traffic->later_ps));
-            repeat_step(traffic);
-        } else {
-            TRY(play_and_tell(traffic, comm));
-            cut_interval(traffic, recorder);
-        }
-        TRY(record(traffic, recorder, last));
-    }
     return status_ok();
 }
 
-Status traffic_play(const RunSpec *run, const Cluster *cluster, Comm *comm, const char *csv_text,
-                    const char *command_line, Recorder *recorder, const volatile int *stop) {
-    TrafficRun traffic = {
-        .run = run, .job = &run->job[0], .cluster = cluster, .plays = comm_rank(comm) == 0};
-    Status status = open_run(&traffic, comm, csv_text, command_line, recorder);
-    if (status_is_ok(&status)) status = play_steps(&traffic, comm, recorder, stop);
-    if (recorder->trace) (void)trace_run_int(recorder->trace, "steps_repeated", traffic.nrepeated);
-    if (traffic.engine) {
-        footprint_count(&recorder->footprint, cluster_ngpus(cluster),
-                        traffic.ops->sizes(traffic.engine));
-        traffic.ops->destroy(traffic.engine);
-    }
-    recorder->engine = NULL;
-    spread_free(&traffic.spread);
-    memory_free("traffic.flows", traffic.row, sizeof(FlowRow) * (size_t)traffic.nrows);
-    return status;
+static Status job_record(Job *job, Recorder *recorder, int32_t step, bool later) {
+    TrafficRun *traffic = traffic_of(job);
+    if (later) TRY(repeat_step_later(traffic));
+    TRY(record_step(traffic, recorder, later, step + 1 == traffic->job->steps));
+    traffic->step++;
+    traffic->ended = false;
+    return status_ok();
+}
+
+static Status job_go_on(Job *job, int64_t now_ps) {
+    TrafficRun *traffic = traffic_of(job);
+    return traffic->step < traffic->job->steps ? begin_step(traffic, now_ps) : status_ok();
+}
+
+static Status job_stuck(Job *job) {
+    const TrafficRun *traffic = traffic_of(job);
+    Status mine = status_ok();
+    for (int64_t i = 0; i < traffic->nrows && status_is_ok(&mine); i++)
+        if (traffic->row[i].end_ps < 0)
+            mine = status_make(STATUS_STUCK,
+                               "the run cannot go on: %lld flows cannot end, the first from rank "
+                               "%lld to rank %lld",
+                               (long long)traffic->nunfinished, (long long)traffic->row[i].flow.src,
+                               (long long)traffic->row[i].flow.dst);
+    if (is_collective(traffic) && traffic->plays && traffic->phase < traffic->plan.nphases)
+        mine =
+            status_make(STATUS_STUCK, "the run cannot go on: phase %d of the collective cannot end",
+                        traffic->phase);
+    return comm_agree(job->fabric->comm, mine);
+}
+
+Status traffic_open(Fabric *fabric, int32_t number, TrafficRun **out) {
+    TrafficRun *traffic = memory_alloc(LABEL, sizeof *traffic);
+    *out = traffic;
+    *traffic = (TrafficRun){.fabric = fabric,
+                            .number = number,
+                            .job = &fabric->run->job[number],
+                            .cluster = fabric->cluster,
+                            .plays = fabric->rank == 0};
+    return load(traffic, fabric->comm);
+}
+
+void traffic_close(TrafficRun *traffic) {
+    if (!traffic) return;
+    spread_free(&traffic->spread);
+    memory_free("traffic.flows", traffic->row, sizeof(FlowRow) * (size_t)traffic->nrows);
+    memory_free(LABEL, traffic, sizeof *traffic);
+}
+
+int64_t traffic_estimate_ps(const TrafficRun *traffic) {
+    int64_t busy_ps = traffic->plays ? estimate_ps(traffic) : 0;
+    comm_broadcast(traffic->fabric->comm, &busy_ps, sizeof busy_ps, 0);
+    return busy_ps;
+}
+
+const Placement *traffic_placement(const TrafficRun *traffic) { return &traffic->placement; }
+
+int64_t traffic_nrepeated(const TrafficRun *traffic) { return traffic->nrepeated; }
+
+Job traffic_job(TrafficRun *traffic) {
+    static const JobOps OPS = {
+        .begin = job_begin,
+        .next_ps = job_next_ps,
+        .due = job_due,
+        .complete = job_complete,
+        .steps = job_steps,
+        .share = job_share,
+        .repeats = job_repeats,
+        .record = job_record,
+        .go_on = job_go_on,
+        .stuck = job_stuck,
+    };
+    return (Job){.ops = &OPS,
+                 .state = traffic,
+                 .fabric = traffic->fabric,
+                 .spec = traffic->job,
+                 .number = traffic->number};
 }

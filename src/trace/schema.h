@@ -29,6 +29,7 @@ typedef enum TraceWhen {
     TRACE_ALWAYS,
     TRACE_IF_TRAINING,  ///< a training job takes part
     TRACE_IF_TRAFFIC,   ///< a traffic job takes part
+    TRACE_IF_SEVERAL,   ///< several jobs share the fabric
     TRACE_IF_FULL_LINKS ///< a full row of links per step was asked for
 } TraceWhen;
 
@@ -208,6 +209,8 @@ typedef enum TraceFlags {
     X(STEPS_MFU_CAUSAL, STEPS, "mfu_causal", F64, "1", PLAIN, IF_TRAINING, "model_flop_causal / (duration * gpus_in_job * peak_flop_per_s).", TRACE_AXES1(STEP)) \
     X(STEPS_TOKEN_RATE, STEPS, "tokens_per_s_gpu", F64, "s-1", PLAIN, IF_TRAINING, "Tokens per second and GPU.", TRACE_AXES1(STEP)) \
     X(STEPS_FINGERPRINT, STEPS, "fingerprint", U64, "1", PLAIN, ALWAYS, "Checksum of all completions of the step; equal on any number of MPI ranks.", TRACE_AXES1(STEP)) \
+    X(STEPS_JOB, STEPS, "job", I32, "1", PLAIN, IF_SEVERAL, "Number of the job whose step it is; rows are in the order in which steps end.", TRACE_AXES1(STEP)) \
+    X(STEPS_JOB_STEP, STEPS, "job_step", I64, "1", PLAIN, IF_SEVERAL, "Number of the step within its job, from 0.", TRACE_AXES1(STEP)) \
     X(STEPS_COLLECTIVES_END, STEPS, "collectives_end", I64, "1", PLAIN, IF_TRAINING, "Rows of /collectives up to the end of this step.", TRACE_AXES1(STEP)) \
     X(STEPS_FLOWS_END, STEPS, "flows_end", I64, "1", PLAIN, IF_TRAFFIC, "Rows of /flows up to the end of this step.", TRACE_AXES1(STEP)) \
     X(STEPS_INTERVALS_END, STEPS, "intervals_end", I64, "1", PLAIN, ALWAYS, "Rows of /intervals up to the end of this step; those of a step are the ones since the step before.", TRACE_AXES1(STEP)) \

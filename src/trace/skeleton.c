@@ -22,6 +22,7 @@ bool skeleton_has(const TraceInfo *info, TraceWhen when) {
         case TRACE_ALWAYS: return true;
         case TRACE_IF_TRAINING: return info->training;
         case TRACE_IF_TRAFFIC: return info->traffic;
+        case TRACE_IF_SEVERAL: return info->njobs > 1;
         case TRACE_IF_FULL_LINKS: return info->full_links;
     }
     return false;

@@ -302,6 +302,8 @@ Status trace_write_step(Trace *trace, const TraceStep *step) {
         COLUMN(TRACE_STEPS_MFU_CAUSAL, StepRow, mfu_causal),
         COLUMN(TRACE_STEPS_TOKEN_RATE, StepRow, tokens_per_s_gpu),
         COLUMN(TRACE_STEPS_FINGERPRINT, StepRow, step.fingerprint),
+        COLUMN(TRACE_STEPS_JOB, StepRow, step.job),
+        COLUMN(TRACE_STEPS_JOB_STEP, StepRow, step.job_step),
         COLUMN(TRACE_STEPS_COLLECTIVES_END, StepRow, collectives_end),
         COLUMN(TRACE_STEPS_FLOWS_END, StepRow, flows_end),
         COLUMN(TRACE_STEPS_INTERVALS_END, StepRow, intervals_end),

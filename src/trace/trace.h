@@ -65,7 +65,8 @@ typedef struct TraceInfo {
     int32_t nsources;
     uint64_t seed;
     int64_t control_delay_ps;
-    int64_t interval_ps;    ///< sampling interval
+    int64_t interval_ps; ///< sampling interval
+    int32_t njobs;
     bool training, traffic; ///< kinds of job that take part
     int64_t ngpus;          ///< GPUs of the cluster, spares included
     int64_t gpus_per_node;
@@ -100,6 +101,8 @@ typedef void (*TraceGpuFill)(void *context, int column, int64_t first, int64_t n
 
 /// The whole job's step. Derived columns (duration, mfu, token rate) are computed here.
 typedef struct TraceStep {
+    int32_t job;
+    int64_t job_step;
     int64_t start_ps, end_ps;
     uint64_t fingerprint;
     int64_t links_step;         ///< whose intervals and hot links are those of this one too

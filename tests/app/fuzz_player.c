@@ -81,8 +81,7 @@ static char *play(const RunSpec *run, Comm *comm, Status *status) {
     char *table = NULL;
     size_t size = 0;
     FILE *out = open_memstream(&table, &size);
-    DriverOptions options = {
-        .command_line = "", .csv_text = run_spec_text(run, run->job[0].traffic.file), .table = out};
+    DriverOptions options = {.command_line = "", .table = out};
     *status = driver_run(run, comm, &options);
     fclose(out);
     return table;

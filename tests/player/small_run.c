@@ -159,9 +159,9 @@ static uint64_t fingerprint_of_links(Machine *machine, int32_t step) {
     int64_t n = cluster_nresources(machine->cluster);
     size_t bytes = sizeof(LinkTotals) * (size_t)n;
     LinkTotals *totals = memory_alloc("test.links", bytes);
-    machine->ops->step_links(machine->engine, step,
-                             (LinkSink){.put = add_links, .context = totals});
-    machine->ops->step_clear(machine->engine, step);
+    machine->fabric->ops->step_links(machine->fabric->engine, step,
+                                     (LinkSink){.put = add_links, .context = totals});
+    machine->fabric->ops->step_clear(machine->fabric->engine, step);
     comm_sum_i64(machine->comm, (int64_t *)totals, (int)(bytes / sizeof(int64_t)));
     uint64_t sum = 0;
     for (int64_t link = 0; link < n; link++)
@@ -195,20 +195,35 @@ static void make_even(StepCost *cost, int64_t forward_ps, int64_t backward_ps) {
     for (int32_t stage = 0; stage < cost->pp; stage++) cost->optimizer_ps[stage] = 0;
 }
 
-static Machine *create(const RunSpec *run, Comm *comm, Cluster **cluster) {
-    Status status = cluster_create(&run->cluster, cluster);
+/// A fabric with one job on it.
+typedef struct Small {
+    Cluster *cluster;
+    Fabric fabric;
+    Machine *machine;
+} Small;
+
+static void create(Small *small, const RunSpec *run, Comm *comm) {
+    Status status = cluster_create(&run->cluster, &small->cluster);
     CHECK(status_is_ok(&status), "%s", status.text);
-    Machine *machine = NULL;
-    status = machine_create(run, *cluster, comm, &machine);
+    small->fabric = fabric_make(run, small->cluster, comm);
+    small->fabric.intervals.width_ps = PS_PER_MS;
+    small->machine = NULL;
+    status = machine_create(&small->fabric, 0, &small->machine);
     CHECK(status_is_ok(&status), "%s", status.text);
-    return machine;
+}
+
+static void destroy(Small *small) {
+    machine_destroy(small->machine);
+    fabric_close(&small->fabric);
+    cluster_destroy(small->cluster);
 }
 
 static Played play(const RunSpec *run, Comm *comm, int64_t forward_ps, int64_t backward_ps) {
-    Cluster *cluster = NULL;
-    Machine *machine = create(run, comm, &cluster);
+    Small small;
+    create(&small, run, comm);
+    Machine *machine = small.machine;
     if (forward_ps > 0) make_even(&machine->cost, forward_ps, backward_ps);
-    machine_prepare(machine, PS_PER_MS);
+    machine_prepare(machine);
     player_choose(machine);
     Played played = {.nunits = machine->layout.nunits};
     size_t bytes = sizeof(int64_t) * (size_t)(played.nunits * TRACE_PART_N);
@@ -220,8 +235,7 @@ static Played play(const RunSpec *run, Comm *comm, int64_t forward_ps, int64_t b
     comm_sum_i64(comm, played.unit_part_ps, (int)(played.nunits * TRACE_PART_N));
     for (int64_t i = 0; i < played.nunits * TRACE_PART_N; i++)
         played.part_ps[i % TRACE_PART_N] += played.unit_part_ps[i];
-    machine_destroy(machine);
-    cluster_destroy(cluster);
+    destroy(&small);
     return played;
 }
 
@@ -233,15 +247,15 @@ static Status ignore_step(void *context, Machine *machine, int32_t step) {
 }
 
 Status small_run_play_broken(const RunSpec *run, Comm *comm) {
-    Cluster *cluster = NULL;
-    Machine *machine = create(run, comm, &cluster);
+    Small small;
+    create(&small, run, comm);
+    Machine *machine = small.machine;
     machine->program[0].stream_nops[STREAM_SEND_NEXT]--;
-    machine_prepare(machine, PS_PER_MS);
+    machine_prepare(machine);
     player_choose(machine);
     Status status = machine->player->play(machine, ignore_step, NULL, NULL);
     machine->program[0].stream_nops[STREAM_SEND_NEXT]++;
-    machine_destroy(machine);
-    cluster_destroy(cluster);
+    destroy(&small);
     return status;
 }
 

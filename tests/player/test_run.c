@@ -229,7 +229,8 @@ static void members_are_the_units_of_their_groups(void **state) {
         Status status = cluster_create(&run.cluster, &cluster);
         assert_all_ranks(comm, status_is_ok(&status));
         Machine *machine = NULL;
-        status = machine_create(&run, cluster, comm, &machine);
+        Fabric fabric = fabric_make(&run, cluster, comm);
+        status = machine_create(&fabric, 0, &machine);
         assert_all_ranks(comm, status_is_ok(&status));
         const Layout *layout = &machine->layout;
         assert_all_ranks(comm, layout_nmeeting(layout) == 4 + 4 * tied + 1);

@@ -1,0 +1,52 @@
+#include "config/share_nodes.h"
+
+#include <string.h>
+
+static bool names_nodes(const JobSpec *job) { return strcmp(job->placement.nodes, "all") != 0; }
+
+static int64_t ranks_of(const JobSpec *job) {
+    return job->kind == JOB_TRAINING ? parallel_nranks(&job->parallel) : job->traffic.ranks;
+}
+
+void share_nodes_offer(const NodeShares *shares, const CrossCheck *files, JobSpec *job) {
+    if (files->njobs > 1 && !names_nodes(job)) job->placement.first_node = shares->next_node;
+}
+
+void share_nodes_take(NodeShares *shares, const CrossCheck *files, JobSpec *job) {
+    if (files->njobs == 1 || names_nodes(job)) return;
+    const int64_t per_node = files->cluster->gpus_per_node;
+    job->placement.node_count = (ranks_of(job) + per_node - 1) / per_node;
+    shares->next_node += job->placement.node_count;
+}
+
+static Status open_placement(const CrossCheck *files, const JobSpec *job, Placement *placement) {
+    int32_t together = job->kind == JOB_TRAINING ? job->parallel.size[DIM_TP] : 1;
+    return placement_init(placement, &job->placement, files->cluster, ranks_of(job), together);
+}
+
+/// First GPU of `a` that `b` has too; -1: none. Placements move whole nodes.
+static GpuId find_common(const Placement *a, const Placement *b, int64_t per_node) {
+    for (int64_t rank = 0; rank < a->job_gpus; rank += per_node) {
+        GpuId gpu = placement_gpu(a, rank);
+        if (placement_job_rank(b, gpu) >= 0) return gpu;
+    }
+    return -1;
+}
+
+void share_nodes_check(Reader *reader, const CrossCheck *files) {
+    for (int32_t i = 1; i < files->njobs; i++)
+        for (int32_t j = 0; j < i; j++) {
+            Placement own, other;
+            Status status = open_placement(files, &files->job[i].file->job, &own);
+            if (status_is_ok(&status))
+                status = open_placement(files, &files->job[j].file->job, &other);
+            if (!status_is_ok(&status)) continue; // said where it is a job's alone
+            GpuId gpu = find_common(&own, &other, files->cluster->gpus_per_node);
+            if (gpu < 0) continue;
+            char place[TEXT_PATH_BYTES + 32];
+            reader_error(reader, files->job[i].root, "placement.nodes",
+                         "GPU %lld is also the job's of %s: give the jobs nodes of their own",
+                         (long long)gpu,
+                         place_name(node_place(files->job[j].root, "placement"), place));
+        }
+}

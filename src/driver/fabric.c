@@ -1,0 +1,36 @@
+#include "driver/fabric.h"
+
+Fabric fabric_make(const RunSpec *run, Cluster *cluster, Comm *comm) {
+    return (Fabric){.run = run,
+                    .cluster = cluster,
+                    .comm = comm,
+                    .rank = comm_rank(comm),
+                    .nranks = comm_nranks(comm),
+                    .ops = engine_ops_of(run->engine)};
+}
+
+void fabric_open(Fabric *fabric, bool (*owns)(const void *owner, LinkId link), const void *owner) {
+    EngineSpec spec = {.control_delay_ps = fabric->run->control_delay_ps,
+                       .interval_ps = fabric->intervals.width_ps,
+                       .intervals_most = fabric->intervals.most,
+                       .owns = owns,
+                       .owner = owner};
+    fabric->engine = fabric->ops->create(fabric->cluster, &spec);
+}
+
+void fabric_close(Fabric *fabric) {
+    if (fabric->engine) fabric->ops->destroy(fabric->engine);
+    fabric->engine = NULL;
+}
+
+void fabric_cut(Fabric *fabric, int64_t now_ps) {
+    if (fabric->intervals.width_ps == 0) return;
+    if (fabric->cut) fabric->cut(fabric->context, now_ps);
+    fabric->intervals.origin_ps = now_ps;
+}
+
+void fabric_tell_time(Fabric *fabric, int64_t now_ps) {
+    if (!fabric->speak || now_ps < fabric->speak_after_ps) return;
+    fabric->speak(fabric->context);
+    fabric->speak_after_ps = now_ps + fabric->intervals.width_ps;
+}

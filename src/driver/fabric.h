@@ -1,0 +1,60 @@
+/// fabric.h: what the jobs of a run share: one cluster, one engine, one clock, one recorder.
+///
+/// Idea.    A run is a fabric and the jobs on it (player/job.h). All their transfers go to one engine, where they share
+///          links; each carries its job's number in its tag. The recorder is told of moments at which sampling intervals
+///          end, and is asked to speak now and then, by way of two calls, so that the driver does not know it.
+/// Limits.  One engine; it is opened when the sampling interval is known.
+#ifndef COLOSSIM_DRIVER_FABRIC_H
+#define COLOSSIM_DRIVER_FABRIC_H
+
+#include "driver/run_spec.h"
+#include "engine/engine_ops.h"
+#include "engine/intervals.h"
+#include "par/comm.h"
+
+typedef struct Fabric {
+    const RunSpec *run;
+    Cluster *cluster;
+    Comm *comm;
+    int rank, nranks;
+    const EngineOps *ops;
+    Engine *engine;
+    Intervals intervals;
+    void (*speak)(void *context); ///< called now and then; NULL: nobody listens
+    /// Sampling intervals end, also in the engine, which stands at this moment.
+    void (*cut)(void *context, int64_t now_ps);
+    void *context; ///< of both
+    int64_t speak_after_ps;
+} Fabric;
+
+/// `run`, `cluster` and `comm` are borrowed.
+Fabric fabric_make(const RunSpec *run, Cluster *cluster, Comm *comm);
+/// Open the engine.
+///   owns  which links are this rank's, where several ranks play; NULL: all are
+void fabric_open(Fabric *fabric, bool (*owns)(const void *owner, LinkId link), const void *owner);
+/// Legal where it is not open.
+void fabric_close(Fabric *fabric);
+/// Sampling intervals end now, and begin anew.
+void fabric_cut(Fabric *fabric, int64_t now_ps);
+/// Time has come so far.
+void fabric_tell_time(Fabric *fabric, int64_t now_ps);
+
+/// Bits of a tag below the number of its job: jobs number their transfers as they like.
+enum { FABRIC_TAG_BITS = 44 };
+static inline int64_t fabric_tag(int32_t job, int64_t own) {
+    return (int64_t)job << FABRIC_TAG_BITS | own;
+}
+static inline int32_t fabric_tag_job(int64_t tag) { return (int32_t)(tag >> FABRIC_TAG_BITS); }
+static inline int64_t fabric_tag_own(int64_t tag) {
+    return tag & ((INT64_C(1) << FABRIC_TAG_BITS) - 1);
+}
+/// Number under which an engine keeps the totals of a job's step.
+static inline int32_t fabric_step(const Fabric *fabric, int32_t job, int32_t step) {
+    return step * fabric->run->njobs + job;
+}
+/// Keys of a job's edge sets, queues and connections: none of one job is another's, and the first job's are its own.
+static inline uint64_t fabric_key(int32_t job, uint64_t own) {
+    return own + (uint64_t)job * UINT64_C(0x9E3779B97F4A7C15);
+}
+
+#endif

@@ -1,0 +1,142 @@
+#include "player/moments.h"
+
+#include "base/units.h"
+
+enum { DRAIN_BATCH = 256 };
+
+typedef struct Moments {
+    Fabric *fabric;
+    Job *const *job; ///< [n]
+    int32_t n;
+    bool *begun; ///< not yet: it waits for its start
+    int64_t now_ps;
+} Moments;
+
+/// What rank 0 tells the others when a step is over, or the run.
+typedef struct News {
+    Status failure;
+    int32_t job;     ///< whose step is over; -1: nothing is under way
+    int64_t next_ps; ///< then: TIME_NEVER_PS, or too late for a run
+} News;
+
+static int64_t next_ps(const Moments *moments) {
+    int64_t next_ps = moments->fabric->ops->next_ps(moments->fabric->engine);
+    for (int32_t j = 0; j < moments->n; j++) {
+        const Job *job = moments->job[j];
+        int64_t own_ps = moments->begun[j] ? job->ops->next_ps(job) : job->spec->start_ps;
+        if (own_ps < next_ps) next_ps = own_ps;
+    }
+    return next_ps;
+}
+
+/// Tell jobs of their transfers that have ended.
+static Status complete(const Moments *moments) {
+    const Fabric *fabric = moments->fabric;
+    Completion done[DRAIN_BATCH];
+    int64_t n;
+    while ((n = fabric->ops->drain(fabric->engine, done, DRAIN_BATCH)) > 0)
+        for (int64_t i = 0; i < n; i++) {
+            Job *job = moments->job[fabric_tag_job(done[i].tag)];
+            done[i].tag = fabric_tag_own(done[i].tag);
+            TRY(job->ops->complete(job, &done[i]));
+        }
+    return status_ok();
+}
+
+static Status play_moment(Moments *moments, int64_t now_ps) {
+    Fabric *fabric = moments->fabric;
+    moments->now_ps = now_ps;
+    fabric->ops->advance(fabric->engine, now_ps);
+    fabric_tell_time(fabric, now_ps);
+    TRY(complete(moments));
+    for (int32_t j = 0; j < moments->n; j++) {
+        Job *job = moments->job[j];
+        if (!moments->begun[j] && job->spec->start_ps == now_ps) {
+            moments->begun[j] = true;
+            TRY(job->ops->begin(job, now_ps));
+        }
+        if (moments->begun[j]) TRY(job->ops->due(job, now_ps));
+    }
+    return status_ok();
+}
+
+/// The first job with a step that is over and not written; -1: none.
+static int32_t job_with_step(const Moments *moments) {
+    for (int32_t j = 0; j < moments->n; j++)
+        if (moments->job[j]->ops->steps(moments->job[j]) > moments->job[j]->recorded) return j;
+    return -1;
+}
+
+/// Play until a step is over, a job fails, or nothing is under way.
+static News play(Moments *moments) {
+    News news = {.failure = status_ok(), .job = job_with_step(moments)};
+    while (news.job < 0 && status_is_ok(&news.failure) &&
+           (news.next_ps = next_ps(moments)) < TIME_END_PS) {
+        news.failure = play_moment(moments, news.next_ps);
+        news.job = job_with_step(moments);
+    }
+    return news;
+}
+
+static bool all_done(const Moments *moments) {
+    for (int32_t j = 0; j < moments->n; j++)
+        if (moments->job[j]->recorded < moments->job[j]->spec->steps) return false;
+    return true;
+}
+
+/// Why no step has ended.
+static Status say_why(const Moments *moments, const News *news) {
+    TRY(news->failure);
+    if (news->next_ps < TIME_NEVER_PS) TRY(run_check_time(news->next_ps));
+    for (int32_t j = 0; j < moments->n; j++) TRY(moments->job[j]->ops->stuck(moments->job[j]));
+    return status_make(STATUS_STUCK, "the run cannot go on: nothing is under way");
+}
+
+/// Ranks see a signal at different moments: they stop after the step in which any has seen it.
+static Status check_stop(const Moments *moments, const volatile int *stop) {
+    int64_t stopping = stop && *stop;
+    comm_max_i64(moments->fabric->comm, &stopping, 1);
+    REQUIRE(!stopping || all_done(moments), STATUS_STOPPED, "stopped on request after step %d",
+            moments->job[0]->recorded - 1);
+    return status_ok();
+}
+
+/// All further steps of the only job are as the one before.
+static Status tell_the_rest(const Moments *moments, Recorder *recorder, const volatile int *stop) {
+    Job *job = moments->job[0];
+    while (job->recorded < job->spec->steps) {
+        TRY(check_stop(moments, stop));
+        TRY(job->ops->record(job, recorder, job->recorded, true));
+        job->recorded++;
+    }
+    return status_ok();
+}
+
+static Status play_all(Moments *moments, Recorder *recorder, const volatile int *stop) {
+    Fabric *fabric = moments->fabric;
+    while (!all_done(moments)) {
+        News news = {.failure = status_ok(), .job = -1};
+        if (fabric->rank == 0) news = play(moments);
+        comm_await(fabric->comm, &news, sizeof news, 0);
+        if (!status_is_ok(&news.failure) || news.job < 0) return say_why(moments, &news);
+        Job *job = moments->job[news.job];
+        job->ops->share(job);
+        // Steps of several jobs end at different moments: their rows are between those.
+        if (moments->n > 1) fabric_cut(fabric, moments->now_ps);
+        bool repeats = moments->n == 1 && job->ops->repeats(job);
+        TRY(job->ops->record(job, recorder, job->recorded, false));
+        job->recorded++;
+        if (repeats) return tell_the_rest(moments, recorder, stop);
+        TRY(check_stop(moments, stop));
+        Status status = status_ok();
+        if (fabric->rank == 0) status = job->ops->go_on(job, moments->now_ps);
+        TRY(comm_agree(fabric->comm, status));
+    }
+    return status_ok();
+}
+
+Status moments_play(Job *const job[], int32_t n, Recorder *recorder, const volatile int *stop) {
+    bool begun[RUN_JOBS_MAX] = {false};
+    Moments moments = {.fabric = job[0]->fabric, .job = job, .n = n, .begun = begun};
+    return play_all(&moments, recorder, stop);
+}

@@ -1,0 +1,136 @@
+#!/usr/bin/python3
+"""jobs.py MPIEXEC COLOSSIM CASE: several jobs on one fabric.
+
+Laws. `apart`: jobs on nodes of their own under leaves of their own take what each takes alone, to the picosecond, also
+when one begins later. `shared`: on an oversubscribed fabric, interleaved by node, neither is faster than alone, and the
+GPUs of the trace are divided between them; which is named first changes no duration. `ranks`: one trace on any ranks.
+`refused`: a GPU of two jobs, a range of nodes that is none, and one outside the cluster are said at their key.
+"""
+
+import sys
+import tempfile
+
+import h5py
+import numpy as np
+
+import random_inputs
+from emulator import RANKS, Emulator, claim, column, same_on_any_ranks
+
+NODE_GPUS = 2
+TOPOLOGY = f"""schema_version: 1
+kind: topology
+nodes: 16
+node: {{gpu: h100-sxm, gpus: {NODE_GPUS}, nic: connectx-7-ndr400, scale_up: domain-{NODE_GPUS}}}
+fabric:
+  routing: ecmp
+  tiers:
+    - {{name: leaf, switch: wide, children: 4, rate: 400 Gb/s, cable: 3 m}}
+    - {{name: spine, switch: wide, children: 8, parents: 1, rate: 400 Gb/s, cable: 50 m}}
+"""
+TRAINING = """schema_version: 1
+kind: training
+name: {name}
+model: tiny
+parallel: {{tp: 2, pp: 2, dp: 4, schedule: 1f1b, microbatches: 4, zero: 1, order: tp-cp-ep-dp-pp}}
+training: {{sequence: 4096, bucket_parameters: 5000000}}
+trace: {{intervals: 20, hot_links: 8}}
+placement: {{nodes: {nodes}}}
+start: {start}
+steps: 3
+"""
+TRAFFIC = """schema_version: 1
+kind: traffic
+name: {name}
+traffic: {{pattern: shift, shift: 4, bytes: 300 MB, ranks: 16}}
+placement: {{nodes: {nodes}}}
+trace: {{intervals: 20, hot_links: 8}}
+start: {start}
+steps: 5
+"""
+
+
+def write(emulator, name, text, nodes="all", start="0 s"):
+    path = emulator.folder / f"{name}.yaml"
+    path.write_text(text.format(name=name, nodes=nodes, start=start))
+    return path
+
+
+def play(emulator, *jobs, path="run.h5"):
+    emulator.folder.joinpath(path).unlink(missing_ok=True)
+    done = emulator.call("run", emulator.folder / "fabric.yaml", *jobs, "--output", emulator.folder / path)
+    claim(done.returncode == 0, f"{jobs} run: {done.stderr}")
+    return emulator.folder / path
+
+
+def durations(path, job=None):
+    took = column(path, "steps/duration_ps")
+    return took if job is None else took[column(path, "steps/job") == job]
+
+
+def apart(emulator):
+    first, second = write(emulator, "first", TRAINING, "0-7"), write(emulator, "second", TRAINING, "8-15", "1.5 ms")
+    third = write(emulator, "third", TRAFFIC, "8-15", "0 s")
+    alone = durations(play(emulator, first))
+    both = play(emulator, first, second)
+    for job in 0, 1:
+        claim(np.array_equal(durations(both, job), alone), f"job {job} as alone: {durations(both, job)}, {alone}")
+    start = column(both, "steps/start_ps")[column(both, "steps/job") == 1]
+    claim(start[0] == 1.5e9, f"the second begins late: {start}")
+    mixed = play(emulator, first, third)
+    claim(np.array_equal(durations(mixed, 0), alone), "training beside traffic as alone")
+    claim(np.array_equal(durations(mixed, 1), durations(play(emulator, third))), "traffic beside training as alone")
+
+
+def shared(emulator):
+    jobs = [write(emulator, "even", TRAINING, "0-14/2"), write(emulator, "odd", TRAFFIC, "1-15/2")]
+    alone = [durations(play(emulator, job)) for job in jobs]
+    both = play(emulator, *jobs)
+    swapped = play(emulator, *reversed(jobs), path="swapped.h5")
+    for job in 0, 1:
+        here, there = durations(both, job), durations(swapped, 1 - job)
+        claim(np.array_equal(here, there), f"the order of jobs changes nothing: {here}, {there}")
+        claim(here.sum() >= alone[job].sum(), f"sharing is never faster: {here}, alone {alone[job]}")
+    claim(durations(both, 0).sum() > alone[0].sum(), "and here it costs something")
+    with h5py.File(both) as file:
+        owner, node = file["gpus/job"][()], file["gpus/node"][()]
+        claim(np.array_equal(owner, node % 2), f"even nodes are one job's, odd ones the other's: {owner}")
+        steps = file["steps/job_step"][()]
+        for job in 0, 1:
+            own = steps[file["steps/job"][()] == job]
+            claim(np.array_equal(own, np.arange(len(own))), f"its steps in order: {own}")
+        ends = file["steps/end_ps"][()]
+        claim(np.all(np.diff(ends) >= 0), f"rows in the order of ends: {ends}")
+
+
+def ranks(emulator):
+    jobs = [write(emulator, "even", TRAINING, "0-14/2"), write(emulator, "odd", TRAFFIC, "1-15/2", "3 ms")]
+    code = same_on_any_ranks(emulator, emulator.folder / "fabric.yaml", jobs[0], RANKS, jobs[1])
+    claim(code == 0, f"they run: {code}")
+
+
+def refused(emulator):
+    free, taken = write(emulator, "free", TRAINING, "0-8"), write(emulator, "taken", TRAINING, "7-15")
+    both = ("check", "run")
+    # Checked, files are several runs; played, they are one.
+    cases = [(("run",), (free, taken), "taken.yaml", "also the job's of"),
+             (both, (write(emulator, "odd", TRAINING, "5-2"),), "odd.yaml", "wanted all, a range"),
+             (both, (write(emulator, "far", TRAINING, "8-16"),), "far.yaml", "but the cluster has 16"),
+             (both, (write(emulator, "few", TRAINING, "0-6"),), "few.yaml", "14")]
+    for commands, files, where, words in cases:
+        for command in commands:
+            done = emulator.call(command, emulator.folder / "fabric.yaml", *files)
+            claim(done.returncode == 2 and where + ":" in done.stderr and words in done.stderr,
+                  f"{command} {files}: {done.returncode} {done.stderr}")
+
+
+def main():
+    mpiexec, colossim, case = sys.argv[1:]
+    with tempfile.TemporaryDirectory() as folder:
+        emulator = Emulator(mpiexec, colossim, folder)
+        random_inputs.write_parts(emulator.folder)
+        random_inputs.write_scale_up(emulator.folder, NODE_GPUS)
+        emulator.folder.joinpath("fabric.yaml").write_text(TOPOLOGY)
+        {"apart": apart, "shared": shared, "ranks": ranks, "refused": refused}[case](emulator)
+
+
+main()
