@@ -281,15 +281,17 @@ static Status read_with_seed(void *context, const char *path, char **bytes, int6
 static void jobs_of_a_run_agree(void **state) {
     (void)state;
     static const char *const JOBS[] = {"jobs/traffic-ring.yaml", "jobs/traffic-shift.yaml"};
-    const RunRequest request = {"topologies/laptop-16.yaml", JOBS, 2, NULL, 0,
+    static const char *const HALF[] = {"traffic.ranks=8"};
+    const RunRequest request = {"topologies/laptop-16.yaml", JOBS, 2, HALF, 1,
                                 {text_read_file, NULL, ""}};
     static RunSpec run;
     char *errors = NULL;
     Status status = run_spec_load(&request, &run, &errors);
     assert_true(status_is_ok(&status));
     assert_int_equal(run.njobs, 2);
+    assert_int_equal(run.job[1].placement.first_node, 1); // behind the first
     run_spec_fini(&run);
-    const RunRequest other = {"topologies/laptop-16.yaml", JOBS, 2, NULL, 0,
+    const RunRequest other = {"topologies/laptop-16.yaml", JOBS, 2, HALF, 1,
                               {read_with_seed, NULL, ""}};
     status = run_spec_load(&other, &run, &errors);
     assert_int_equal(status.code, STATUS_INPUT);
