@@ -221,67 +221,17 @@ static void complete(Flow *flow, int32_t index) {
     array_push(&flow->ghosts, (GhostItem){until_ps, index});
 }
 
-static void push_heap(Flow *flow, int32_t index, int64_t end_ps) {
-    // Ties leave by tag, the order in which completions are handed out.
-    uint64_t order = (uint64_t)flow->active[index].tag ^ (UINT64_C(1) << 63);
-    heap_push(&flow->ends, (HeapItem){.time_ps = end_ps, .order = order, .item = index});
-}
-
-/// Ends of one time collect outside the heap as long as they come in a row; a single one makes way.
-void push_end(Flow *flow, int32_t index) {
-    Active *f = &flow->active[index];
-    f->queued_ps = f->end_ps;
-    if (flow->together.n == 1 && flow->together_ps != f->end_ps) {
-        push_heap(flow, flow->together.at[0], flow->together_ps);
-        flow->together.n = 0;
-    }
-    if (flow->together.n == 0) flow->together_ps = f->end_ps;
-    if (flow->together_ps == f->end_ps)
-        array_push(&flow->together, index);
-    else
-        push_heap(flow, index, f->end_ps);
-}
-
-/// Is an entry of the queue the end of that transfer, or has a change of rate made it stale?
-static bool entry_holds(const Flow *flow, int32_t index, int64_t time_ps) {
-    const Active *f = &flow->active[index];
-    return f->state == ACTIVE_RUNNING && f->queued_ps == time_ps && f->end_ps == time_ps;
-}
-
-static void requeue_stale(Flow *flow, int32_t index, int64_t time_ps) {
-    Active *f = &flow->active[index];
-    if (f->state != ACTIVE_RUNNING || f->queued_ps != time_ps)
-        return; // another entry stands for it
-    f->queued_ps = f->end_ps;
-    if (f->end_ps < TIME_NEVER_PS) push_heap(flow, index, f->end_ps);
-}
-
-/// Time of the earliest end; entries that a change of rate has made stale are put where they
-/// belong.
-static int64_t next_end_ps(Flow *flow) {
-    while (flow->together.n > 0 &&
-           !entry_holds(flow, flow->together.at[flow->together.n - 1], flow->together_ps))
-        requeue_stale(flow, flow->together.at[--flow->together.n], flow->together_ps);
-    while (flow->ends.n > 0 &&
-           !entry_holds(flow, (int32_t)flow->ends.at[0].item, flow->ends.at[0].time_ps)) {
-        HeapItem stale = heap_pop(&flow->ends);
-        requeue_stale(flow, (int32_t)stale.item, stale.time_ps);
-    }
-    int64_t next = heap_next_ps(&flow->ends);
-    return flow->together.n > 0 && flow->together_ps < next ? flow->together_ps : next;
-}
-
 /// Complete all transfers that end now.
 static void play_ends(Flow *flow) {
-    while (next_end_ps(flow) == flow->now_ps) {
+    while (ends_next_ps(flow) == flow->now_ps) {
         if (heap_next_ps(&flow->ends) == flow->now_ps)
             complete(flow, (int32_t)heap_pop(&flow->ends).item);
         if (flow->together.n == 0 || flow->together_ps != flow->now_ps) continue;
         for (int64_t i = 0; i < flow->together.n; i++)
-            if (entry_holds(flow, flow->together.at[i], flow->now_ps))
+            if (ends_hold(flow, flow->together.at[i], flow->now_ps))
                 complete(flow, flow->together.at[i]);
             else
-                requeue_stale(flow, flow->together.at[i], flow->now_ps);
+                ends_requeue(flow, flow->together.at[i], flow->now_ps);
         array_clear(&flow->together);
     }
 }
@@ -407,7 +357,7 @@ static void play_instant(Flow *flow, int64_t now_ps) {
     attach_started(flow);
     if (!flow->mass) start_alone(flow); // else it takes one walk to do it with the others
     solve_changes(flow);
-    next_end_ps(flow); // leave no stale entry at the top
+    ends_next_ps(flow); // leave no stale entry at the top
     trim_ghosts(flow);
     sort_done(flow);
 }

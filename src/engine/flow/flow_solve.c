@@ -37,24 +37,6 @@ enum {
     RISE_FACTOR_BITS = 2, ///< then by four times as much, and so on
 };
 
-void settle(Flow *flow, Active *f) {
-    if (f->settled_ps == flow->now_ps) return;
-    bool slow = f->slow;
-    stats_slow_close(flow, f);
-    int64_t rate = flow->routes.at[f->route].level_work * f->level;
-    f->remaining -= (Wide)rate * (flow->now_ps - f->settled_ps);
-    f->settled_ps = flow->now_ps;
-    if (slow) stats_slow_open(flow, f);
-}
-
-void requeue(Flow *flow, int32_t transfer) {
-    Active *f = &flow->active[transfer];
-    f->end_ps =
-        price_end_ps(flow->now_ps, f->remaining, flow->routes.at[f->route].level_work, f->level);
-    if (f->end_ps >= f->queued_ps) return; // the earlier entry will find the new end
-    push_end(flow, transfer);
-}
-
 static bool is_rising(const Active *f) { return f->mark >= MARK_RISING; }
 
 static void push_water(Flow *flow, int64_t level, int32_t order, int32_t item) {
@@ -402,22 +384,6 @@ static void fill_region(Flow *flow) {
         else
             on_transfer(flow, top.item, top.level);
     }
-}
-
-void solve_commit(Flow *flow, Member member) {
-    Active *f = &flow->active[member.transfer];
-    f->mark = MARK_PINNED;
-    if (f->state != ACTIVE_RUNNING) return;
-    int64_t level = f->level;
-    if (member.old_level == level && member.old_slot == bottleneck_slot(flow, f)) return;
-    if (member.old_level != LEVEL_UNKNOWN) {
-        stats_slow_close_as(flow, f, member.old_level, member.old_slot);
-        f->level = member.old_level;
-        settle(flow, f);
-        f->level = level;
-    }
-    if (member.old_level != level) requeue(flow, member.transfer);
-    stats_slow_open(flow, f);
 }
 
 /// Level of a link of two users by the definition, if both keep theirs; -1 if they cannot. No

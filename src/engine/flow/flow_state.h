@@ -333,9 +333,18 @@ static inline const UseNode *shared_nodes(const Flow *flow, const Active *f) {
     return flow_node(flow, f->first_node);
 }
 
-// flow.c
+// flow_ends.c
 /// Put end_ps on the queue of ends.
 void push_end(Flow *flow, int32_t transfer);
+/// Put the end of a running transfer where its level puts it.
+void requeue(Flow *flow, int32_t transfer);
+/// Move a member from its old level and bottleneck, at which it ran until now, to those it has now.
+void solve_commit(Flow *flow, Member member);
+/// Is an entry of the queue the end of that transfer, or has a change of rate made it stale? Then it goes where it
+/// belongs, and so do those that are stale at the top before the earliest end is told.
+bool ends_hold(const Flow *flow, int32_t transfer, int64_t time_ps);
+void ends_requeue(Flow *flow, int32_t transfer, int64_t time_ps);
+int64_t ends_next_ps(Flow *flow);
 
 // flow_links.c
 /// Put a starting transfer on its links.
@@ -385,18 +394,14 @@ void mass_forget(Flow *flow);
 /// Bring all levels to the definition after the changes in started, dirty and orphans; clears
 /// these.
 void solve_changes(Flow *flow);
-/// Move a member from its old level and bottleneck, at which it ran until now, to those it has now.
-void solve_commit(Flow *flow, Member member);
-/// Charge the work done since settled_ps.
-void settle(Flow *flow, Active *f);
-/// Put the end of a running transfer where its level puts it.
-void requeue(Flow *flow, int32_t transfer);
 
 // flow_full.c
 /// Solve the whole active set from scratch.
 void solve_all(Flow *flow);
 
 // flow_stats.c
+/// Charge the work done since settled_ps.
+void settle(Flow *flow, Active *f);
 /// Open or close the stretch in which a running transfer is below its cap, from settled_ps to now. Call close before,
 /// open after a change, and settle in between.
 void stats_slow_open(Flow *flow, Active *f);

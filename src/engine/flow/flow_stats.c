@@ -125,3 +125,13 @@ void stats_fini(Flow *flow) {
     longer_fini(&flow->longer);
     array_free(&flow->period_routes);
 }
+
+void settle(Flow *flow, Active *f) {
+    if (f->settled_ps == flow->now_ps) return;
+    bool slow = f->slow;
+    stats_slow_close(flow, f);
+    int64_t rate = flow->routes.at[f->route].level_work * f->level;
+    f->remaining -= (Wide)rate * (flow->now_ps - f->settled_ps);
+    f->settled_ps = flow->now_ps;
+    if (slow) stats_slow_open(flow, f);
+}
