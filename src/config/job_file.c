@@ -45,7 +45,6 @@ static const char *const PATTERNS[] = {[TRAFFIC_PERMUTATION] = "permutation",
                                        [TRAFFIC_COLLECTIVE] = "collective",
                                        [TRAFFIC_FLOWS] = "flows",
                                        NULL};
-static const char *const ENGINES[] = {[ENGINE_CLOSED] = "closed", [ENGINE_FLOW] = "flow", NULL};
 static const char *const DIMENSIONS[DIM_N] = {
     [DIM_TP] = "tp", [DIM_CP] = "cp", [DIM_EP] = "ep", [DIM_DP] = "dp", [DIM_PP] = "pp"};
 enum { SIZE_MOST = 1 << 24, QUEUE_PAIRS_MOST = 64 };
@@ -182,7 +181,7 @@ static const Schema NOISE_SCHEMA = {.name = "noise",
                                     .shorthand = true};
 
 static const Field ENGINE_FIELDS[] = {
-    FIELD_ENUM_AT("kind", EngineFile, kind, ENGINES, "flow",
+    FIELD_ENUM_AT("kind", EngineFile, kind, ENGINE_NAMES, "flow",
                   "closed: every transfer as if alone; flow: max-min sharing"),
     FIELD_QUANTITY_AT("control_delay", EngineFile, control_delay_ps, QUANTITY_TIME, "10 us", 0, 0,
                       "until an end is felt by others"),

@@ -10,6 +10,7 @@
 
 #include "config/schema.h"
 #include "driver/run_spec.h"
+#include "engine/engines.h"
 
 enum { RECOMPUTE_MAX = 8, RECOMPUTE_BYTES = 32, ORDER_BYTES = 32 };
 

@@ -171,7 +171,7 @@ static void fill_spec(Load *load, RunSpec *spec) {
     spec->njobs = load->files.njobs;
     spec->job = memory_alloc("run_spec.jobs", (size_t)spec->njobs * sizeof(JobSpec));
     for (int32_t i = 0; i < spec->njobs; i++) spec->job[i] = load->files.job[i].file->job;
-    spec->engine = first->engine.kind;
+    spec->engine = engine_of(first->engine.kind);
     spec->control_delay_ps = first->engine.control_delay_ps;
     spec->repeat = true;
     spec->seed = first->seed;

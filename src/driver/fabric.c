@@ -6,15 +6,13 @@ Fabric fabric_make(const RunSpec *run, Cluster *cluster, Comm *comm) {
                     .comm = comm,
                     .rank = comm_rank(comm),
                     .nranks = comm_nranks(comm),
-                    .ops = engine_ops_of(run->engine)};
+                    .ops = run->engine};
 }
 
-void fabric_open(Fabric *fabric, bool (*owns)(const void *owner, LinkId link), const void *owner) {
+void fabric_open(Fabric *fabric) {
     EngineSpec spec = {.control_delay_ps = fabric->run->control_delay_ps,
                        .interval_ps = fabric->intervals.width_ps,
-                       .intervals_most = fabric->intervals.most,
-                       .owns = owns,
-                       .owner = owner};
+                       .intervals_most = fabric->intervals.most};
     fabric->engine = fabric->ops->create(fabric->cluster, &spec);
 }
 

@@ -8,7 +8,7 @@
 #define COLOSSIM_DRIVER_FABRIC_H
 
 #include "driver/run_spec.h"
-#include "engine/engine_ops.h"
+#include "engine/engine.h"
 #include "engine/intervals.h"
 #include "par/comm.h"
 
@@ -30,8 +30,7 @@ typedef struct Fabric {
 /// `run`, `cluster` and `comm` are borrowed.
 Fabric fabric_make(const RunSpec *run, Cluster *cluster, Comm *comm);
 /// Open the engine.
-///   owns  which links are this rank's, where several ranks play; NULL: all are
-void fabric_open(Fabric *fabric, bool (*owns)(const void *owner, LinkId link), const void *owner);
+void fabric_open(Fabric *fabric);
 /// Legal where it is not open.
 void fabric_close(Fabric *fabric);
 /// Sampling intervals end now, and begin anew.

@@ -128,18 +128,7 @@ bool machine_is_even(const Machine *machine) {
     return noise_is_off(&machine->job->noise) && cluster_is_even(machine->cluster);
 }
 
-/// Links go with what is below them: those of a GPU are its rank's.
-static bool owns_link(const void *context, LinkId link) {
-    const Machine *machine = context;
-    GpuId gpu = cluster_first_gpu_below(machine->cluster, link);
-    return layout_owner_of_gpu(&machine->layout, gpu) == machine->rank;
-}
-
 void machine_prepare(Machine *machine) { sum_work(machine); }
-
-void machine_open_engine(Machine *machine, bool divided) {
-    fabric_open(machine->fabric, divided ? owns_link : NULL, machine);
-}
 
 void machine_begin_cycle(Machine *machine, int64_t now_ps, bool quiet) {
     Cycle *cycle = &machine->cycle;

@@ -243,9 +243,6 @@ bool machine_is_even(const Machine *machine);
 void machine_prepare(Machine *machine);
 /// Let the first `nranks` ranks play the units, before they have begun.  MPI: local.
 void machine_deal(Machine *machine, int nranks);
-/// Open the fabric's engine for this job alone; `divided`: links go with what is below them, those of a GPU are its
-/// rank's.  MPI: local.
-void machine_open_engine(Machine *machine, bool divided);
 void machine_destroy(Machine *machine);
 /// stuck.c: say who waits for what, when nothing is under way any more.  MPI: collective.
 Status machine_stuck(Machine *machine);

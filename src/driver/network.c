@@ -71,7 +71,6 @@ Transfer network_transfer(const Machine *machine, const Message *message, HopEdg
                   .context = edges,
                   .key = fabric_key(machine->number, rng_mix(1, (uint64_t)message->channel))},
         .queue_key = fabric_key(machine->number, rng_mix(1, (uint64_t)message->channel)),
-        .kind = TRANSFER_PP,
         .step = fabric_step(machine->fabric, machine->number, message->step),
         .queue_pairs = machine->job->network.queue_pairs,
         .connection = network_messages_connection(machine),
@@ -181,9 +180,7 @@ Transfer network_phase(const Machine *machine, const RailEdges *edges, int64_t a
                   .edge = rail_edge,
                   .context = edges,
                   .key = rail_key(edges, &active->plan)},
-        .kind = TRANSFER_DP,
         .step = fabric_step(machine->fabric, machine->number, active->step),
-        .everywhere = true,
         .queue_pairs = machine->job->network.queue_pairs,
         .connection = network_connection(machine, edges->group, edges->rail),
         .queue_key = fabric_key(

@@ -51,7 +51,7 @@ static size_t sum_bytes(const Recorder *recorder) {
 void recorder_cut_interval(Recorder *recorder, int64_t now_ps) {
     if (recorder->trace && recorder_has_loads(recorder))
         sampling_cut(&recorder->sampling, recorder->ops, recorder->engine, now_ps);
-    else
+    else if (recorder->ops->restart_intervals)
         recorder->ops->restart_intervals(recorder->engine);
 }
 
@@ -103,7 +103,7 @@ Status recorder_open(Recorder *recorder, const RunSpec *run, const Cluster *clus
         .job = names,
         .njobs = run->njobs,
         .cluster = spec->name,
-        .engine = run->engine == ENGINE_CLOSED ? "closed" : "flow",
+        .engine = run->engine->name,
         .routing = routing_name(spec->routing),
         .placement = placement_name(job->placement.kind),
         .precision = kinds.training ? precision_name(kinds.training->training.precision) : "",
@@ -126,7 +126,9 @@ Status recorder_open(Recorder *recorder, const RunSpec *run, const Cluster *clus
         .command_line = command_line,
     };
     TRY(trace_create(comm, &info, &recorder->trace));
-    if (!recorder->ops->sample_into(recorder->engine, sampling_sink(&recorder->sampling)))
+    if (recorder->ops->sample_into)
+        recorder->ops->sample_into(recorder->engine, sampling_sink(&recorder->sampling));
+    else
         recorder->sampling.intervals.width_ps = 0;
     return status_ok();
 }

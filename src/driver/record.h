@@ -12,7 +12,7 @@
 #include "driver/load.h"
 #include "driver/machine.h"
 #include "driver/sampling.h"
-#include "engine/engine_ops.h"
+#include "engine/engine.h"
 #include "trace/trace.h"
 
 /// Numbers of one step for the report; times in ps, means over GPUs of the job.

@@ -12,7 +12,7 @@
 #include "cluster/placement.h"
 #include "collective/collective.h"
 #include "effects/noise.h"
-#include "engine/engine_ops.h"
+#include "engine/engine.h"
 #include "workload/model.h"
 #include "workload/traffic.h"
 
@@ -70,7 +70,7 @@ typedef struct RunSpec {
     ClusterSpec cluster;
     JobSpec *job; ///< [njobs]
     int32_t njobs;
-    EngineKind engine;
+    const EngineOps *engine; ///< not in the texts: any may be plugged in
     int64_t control_delay_ps;
     PlayerChoice player; ///< changes no result
     bool

@@ -105,7 +105,7 @@ void sampling_cut(Sampling *sampling, const EngineOps *ops, Engine *engine, int6
     bool samples = intervals->width_ps > 0;
     int32_t level = samples ? intervals_level(intervals, now_ps) : 0;
     sampling->until_ps = now_ps;
-    ops->restart_intervals(engine); // which tells what is open
+    if (ops->restart_intervals) ops->restart_intervals(engine); // which tells what is open
     if (samples) fill(sampling, level, intervals_number(intervals, now_ps));
     SampledCycle cycle = {.begin_ps = intervals->origin_ps, .rows = sampling->level[level]};
     for (int64_t i = 0; i < sampling->joint.n; i++) {

@@ -12,7 +12,7 @@
 #include "base/array.h"
 #include "driver/joint.h"
 #include "driver/load.h"
-#include "engine/engine_ops.h"
+#include "engine/engine.h"
 #include "engine/intervals.h"
 
 /// Sums behind each other, in the order of time; each is of load_sum_bytes.

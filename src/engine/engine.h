@@ -9,13 +9,24 @@
 ///          groups or files.
 ///          A collective of R rounds waits R latencies: alone it takes R * round_latency +
 ///          bytes / B. That is a cap on its rate; what serial time remains (filling a pipeline) is
-///          part of start_ps. A transfer of no bytes loads no link and takes R * round_latency.
-///          Transfers share links by their streams: a stream is one queue pair of one edge (routes.h).
+///          part of start_ps. A transfer of no bytes loads no link and takes R * round_latency: it completes at
+///          start_ps if there are no rounds. Nothing ends before its alone-time.
+///
+///              create -> submit ... -> next_ps -> advance -> drain -> submit ... -> step_links -> step_clear -> destroy
+///                                         ^----------------------------'
+///
+///          The outcome depends on the transfers alone: not on the order in which they are submitted, nor on the
+///          instants advanced to.
+/// Ranks.   An engine is the matter of one rank: all its operations are local, and none needs another rank. What cannot
+///          be cut is played by one rank, whose engine gets all transfers; the engines of the others get none. Only an
+///          engine that is `apart` is used by several: each plays transfers that share no link with another's.
 /// Limits.  Edges of one transfer share one rate (ideal pipelining). What is not pipelined is
 ///          several transfers.
+///          No call-backs but for samples, which would fill memory until they are asked for.
 #ifndef COLOSSIM_ENGINE_ENGINE_H
 #define COLOSSIM_ENGINE_ENGINE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/status.h"
@@ -29,7 +40,7 @@ typedef struct Edge {
 } Edge;
 
 /// Edges by arithmetic: edge(context, i) for 0 <= i < nedges. `context` is borrowed for the call that
-/// a transfer is handed over by: an engine keeps the links.
+/// a transfer is handed over by: an engine keeps what it needs of them.
 typedef struct EdgeSet {
     int64_t nedges;
     Edge (*edge)(const void *context, int64_t i);
@@ -38,22 +49,10 @@ typedef struct EdgeSet {
         key; ///< equal keys promise equal edges, connection and queue_key (routes are cached); 0: none
 } EdgeSet;
 
-/// What the transfer is, for the statistics of the links only.
-typedef enum TransferKind {
-    TRANSFER_FLOW, ///< traffic job
-    TRANSFER_TP,
-    TRANSFER_PP,
-    TRANSFER_CP,
-    TRANSFER_EP,
-    TRANSFER_DP,
-    TRANSFER_KIND_N,
-} TransferKind;
-
 typedef struct Transfer {
     int64_t tag; ///< unique among unfinished transfers; the same on any number of ranks
     EdgeSet edges;
-    TransferKind kind;
-    int32_t step;        ///< training step (statistics are kept per step)
+    int32_t step;        ///< that its bytes are counted for (step_links)
     int32_t queue_pairs; ///< per edge, 1..QUEUE_PAIRS_MAX
     uint64_t connection; ///< communicator id: an edge hashes (connection, src, dst), always alike
     /// Transfers with equal keys use the same queue pairs, one after the other, wherever these lead: the next takes over
@@ -63,7 +62,6 @@ typedef struct Transfer {
     int64_t rounds;           ///< >= 1
     int64_t round_latency_ps; ///< >= 0, see above; 0 for a plain message
     int64_t start_ps;         ///< first byte on the links
-    bool everywhere; ///< every rank has it: each counts it on the links that are its own (routes.h)
 } Transfer;
 
 typedef struct Completion {
@@ -72,8 +70,9 @@ typedef struct Completion {
     int64_t alone_ps; ///< duration alone on all its links (rounded alike: equal if never slowed)
 } Completion;
 
-/// What an engine keeps state for: links that any transfer has touched, the most transfers it has held at once, and the
-/// links of the routes it knows, each counted for each route.
+/// What an engine keeps state for, 0 where it keeps none: links that any transfer has touched, the most transfers it has
+/// held at once (ended ones that are still felt included), and the links of the routes it knows, each counted for each
+/// route.
 typedef struct EngineSizes {
     int64_t links, transfers, uses;
 } EngineSizes;
@@ -88,14 +87,63 @@ typedef struct LinkSample {
 } LinkSample;
 
 /// Where an engine puts totals of links: batches of links that have any, each link in one batch, in no order.
-///   index   the sampling interval (intervals_name), or the training step
+///   index   the sampling interval (intervals_name), or the step
 ///   put     may be NULL: nobody wants them; must not call the engine; sample[n] is borrowed for the call
 typedef struct LinkSink {
     void (*put)(void *context, int64_t index, const LinkSample sample[], int64_t n);
     void *context;
-    /// The totals of each of link[n], ascending, of one tier, direction and capacity; NULL: put() gets them all.
+    /// The totals of each of link[n], ascending, of one tier, direction and capacity, for an engine that keeps them once
+    /// for all; NULL: put() gets them all.
     void (*put_alike)(void *context, int64_t index, const LinkSample *each, const int32_t link[],
                       int64_t n);
 } LinkSink;
+
+/// What an engine is created with, beside the cluster.
+typedef struct EngineSpec {
+    int64_t control_delay_ps; ///< >= 0: until others feel that a transfer has ended
+    int64_t interval_ps;      ///< shortest sampling interval of link statistics; 0: none
+    int64_t intervals_most;   ///< of them, before they are merged (intervals.h); 0: any number
+} EngineSpec;
+
+/// State of one engine: each engine defines the struct in its own files.
+typedef struct Engine Engine;
+
+/// An engine, and what it can.
+typedef struct EngineOps {
+    const char *name; ///< as in configuration files and traces
+    /// Transfers that share no link with others may be played elsewhere, at levels of its own, and entered into its
+    /// statistics (flow/shared.h).
+    bool apart;
+    /// The cluster is borrowed.
+    Engine *(*create)(const Cluster *cluster, const EngineSpec *spec);
+    void (*destroy)(Engine *engine); ///< NULL is allowed
+    /// Hand in a transfer, which is copied; start_ps >= now_ps().
+    ///   Fails: STATUS_NO_PATH; STATUS_RANGE for what is outside the engine's arithmetic.
+    Status (*submit)(Engine *engine, const Transfer *transfer);
+    /// Time of the earliest pending event (a completion, or what has an effect on one), TIME_NEVER_PS: none.
+    int64_t (*next_ps)(const Engine *engine);
+    /// Time advanced to.
+    int64_t (*now_ps)(const Engine *engine);
+    /// Apply all events up to and including to_ps >= now_ps(), in order; TIME_NEVER_PS: until none is left, and stay at
+    /// the last.
+    void (*advance)(Engine *engine, int64_t to_ps);
+    /// Copy out up to `capacity` completions not yet drained, ordered by (end_ps, tag); returns how many.
+    int64_t (*drain)(Engine *engine, Completion completions[], int64_t capacity);
+    /// Transfers submitted and not completed.
+    int64_t (*nunfinished)(const Engine *engine);
+    /// Duration of a transfer alone on its links, with the rounding of Completion.alone_ps.  Fails: as submit.
+    Status (*alone_ps)(Engine *engine, const Transfer *transfer, int64_t *duration_ps);
+    /// Totals of the links for the transfers of `step`, exact when all have completed; they are kept until step_clear.
+    void (*step_links)(Engine *engine, int32_t step, LinkSink sink);
+    void (*step_clear)(Engine *engine, int32_t step);
+    /// Who gets the totals of sampling intervals by their intervals_name, from the one on that ends next: each when
+    /// advance() passes its end, and behind it each longer one that ends there. None for intervals without traffic.
+    /// Bytes are counted as they move. NULL: the engine has no intervals.
+    void (*sample_into)(Engine *engine, LinkSink sink);
+    /// End the open interval at now_ps(), which becomes the origin of those that follow; nothing is told of the longer
+    /// ones. NULL: as above.
+    void (*restart_intervals)(Engine *engine);
+    EngineSizes (*sizes)(const Engine *engine);
+} EngineOps;
 
 #endif

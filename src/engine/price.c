@@ -54,13 +54,14 @@ Status price_never_ends(const Transfer *transfer) {
          (long long)transfer->tag, (long long)transfer->bytes);
 }
 
-Status price_hold(Routes *routes, const Transfer *transfer, int32_t *out, Price *price) {
+Status price_hold(Routes *routes, const Transfer *transfer, const LinkOwner *own, int32_t *out,
+                  Price *price) {
     REQUIRE(transfer->bytes >= 0, STATUS_RANGE, "transfer %lld of %lld bytes",
             (long long)transfer->tag, (long long)transfer->bytes);
     REQUIRE(transfer->rounds >= 0 && transfer->round_latency_ps >= 0, STATUS_RANGE,
             "transfer %lld: %lld rounds of %lld ps", (long long)transfer->tag,
             (long long)transfer->rounds, (long long)transfer->round_latency_ps);
-    TRY(routes_hold(routes, transfer, out));
+    TRY(routes_hold(routes, transfer, own, out));
     const Route *route = &routes->at[*out];
     if ((Wide)transfer->bytes * route->fullest >= PRICE_BYTES_MAX) {
         int32_t fullest = route->fullest;

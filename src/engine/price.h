@@ -38,9 +38,10 @@ int64_t price_end_ps(int64_t now_ps, Wide work, int64_t level_work, int64_t leve
 /// a transfer it is the time it took more than alone, to 2 ps and 1 ps a second.
 Wide price_delay(int64_t cap, int64_t level, int64_t span_ps);
 enum { PRICE_DELAY_BITS = 40 };
-/// Hold the route of a transfer (routes_hold) and price it. Zero bytes: the rounds alone.
+/// Hold the route of a transfer (routes_hold, of the links that are `own`) and price it. Zero bytes: the rounds alone.
 ///   Fails: as routes_hold; STATUS_RANGE for a transfer outside the arithmetic (bytes, rounds, times).
-Status price_hold(Routes *routes, const Transfer *transfer, int32_t *route, Price *price);
+Status price_hold(Routes *routes, const Transfer *transfer, const LinkOwner *own, int32_t *route,
+                  Price *price);
 /// The error of a transfer whose price is TIME_NEVER_PS.
 Status price_never_ends(const Transfer *transfer);
 

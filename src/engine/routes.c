@@ -59,14 +59,6 @@ void routes_init(Routes *routes, const Cluster *cluster) {
     runs_init(&routes->parts, LABEL_ROUTES, sizeof(int64_t));
 }
 
-void routes_set_owner(Routes *routes, bool (*owns)(const void *context, LinkId link),
-                      const void *context) {
-    CHECK(routes->nroutes == 0, "%lld routes were made before their owner was known",
-          (long long)routes->nroutes);
-    routes->owns = owns;
-    routes->owner = context;
-}
-
 void routes_fini(Routes *routes) {
     for (int64_t p = 0; p < routes->npages; p++)
         memory_free(LABEL_LINKS, routes->page[p], LINK_PAGE * sizeof(int32_t));
@@ -272,21 +264,18 @@ static void leave_queue(Routes *routes, int32_t queue) {
 
 /// A route under construction: what can bind stays in routes->merge, the rest goes to routes->sorted.
 typedef struct RouteDraft {
-    bool everywhere; ///< Transfer.everywhere
-    bool even;       ///< all edges weigh the same
+    const LinkOwner *own; ///< NULL: all links are kept
+    bool even;            ///< all edges weigh the same
     int32_t fullest;
     int64_t alone_level;
     int32_t nbind, nfree, most_weight;
-    bool foreign;
 } RouteDraft;
 
 static void draft_use(Routes *routes, LinkParts use, RouteDraft *draft) {
     if (use.weight > draft->most_weight) draft->most_weight = use.weight;
-    bool own = !routes->owns || routes->owns(routes->owner, use.link);
     bool binds = cluster_can_bind(routes->cluster, use.link);
-    if (binds && !own) draft->foreign = true;
     int64_t capacity;
-    if (own || !draft->everywhere) {
+    if (!draft->own || draft->own->owns(draft->own->context, use.link)) {
         int32_t slot = slot_of(routes, use.link); // may move the capacities
         capacity = routes->capacity[slot];
         use.link = slot;
@@ -328,18 +317,18 @@ static Route finish_draft(Routes *routes, const Transfer *transfer, const RouteD
                    .nuses = nkept,
                    .nbind = draft->nbind,
                    .step = -1,
-                   .foreign = draft->foreign,
                    .older = -1,
                    .newer = -1,
                    .most_weight = draft->most_weight};
 }
 
-static Status make_route(Routes *routes, const Transfer *transfer, int32_t *out) {
+static Status make_route(Routes *routes, const Transfer *transfer, const LinkOwner *own,
+                         int32_t *out) {
     int32_t least, fullest;
     TRY(merge_edges(routes, transfer, &least, &fullest));
     int32_t nuses = (int32_t)routes->merge.n;
     REQUIRE(nuses > 0, STATUS_RANGE, "transfer %lld has no edges", (long long)transfer->tag);
-    RouteDraft draft = {.everywhere = transfer->everywhere,
+    RouteDraft draft = {.own = own,
                         .even = least == fullest,
                         .fullest = least == fullest ? fullest : weight_on_narrowest(routes),
                         .alone_level = INT64_MAX};
@@ -365,7 +354,7 @@ static void idle_remove(Routes *routes, int32_t r) {
     routes->idle_uses -= route->nuses;
 }
 
-Status routes_hold(Routes *routes, const Transfer *transfer, int32_t *out) {
+Status routes_hold(Routes *routes, const Transfer *transfer, const LinkOwner *own, int32_t *out) {
     uint64_t key = transfer->edges.key;
     int64_t *known =
         key != 0 && (int64_t)key != INT64_MIN ? table_find(&routes->by_key, (int64_t)key) : NULL;
@@ -378,7 +367,7 @@ Status routes_hold(Routes *routes, const Transfer *transfer, int32_t *out) {
     REQUIRE(transfer->queue_pairs >= 1 && transfer->queue_pairs <= QUEUE_PAIRS_MAX, STATUS_RANGE,
             "transfer %lld: %d queue pairs, but 1 to %d are allowed", (long long)transfer->tag,
             transfer->queue_pairs, QUEUE_PAIRS_MAX);
-    TRY(make_route(routes, transfer, out));
+    TRY(make_route(routes, transfer, own, out));
     Route *route = &routes->at[*out];
     route->nholders = 1;
     if (!known && key != 0 && (int64_t)key != INT64_MIN) {

@@ -5,7 +5,7 @@
 ///          weight 1), an edge of weight w puts w times its routing weight on each link of its
 ///          path: its *parts*. The uses of all edges are merged, so a route is a list of (link, weight), those that
 ///          can bind (cluster_can_bind) first, each part sorted by link: the rest is for statistics. Of a
-///          transfer that every rank has, each keeps its own links. Only links that some route uses get a slot, a dense number that the
+///          transfer that several ranks have, each keeps its own links (LinkOwner). Only links that some route uses get a slot, a dense number that the
 ///          engines index by. Edge sets with a key are looked up instead of routed again; idle
 ///          routes are kept until they hold more than ROUTE_CACHE_USES uses, then dropped oldest
 ///          first. Rates are integers in units of 2^-rate_bits B/s; rate_bits is chosen from the
@@ -58,8 +58,13 @@ typedef struct Route {
     int32_t nholders;         ///< transfers that hold it; 0: idle, -1: free
     int32_t older, newer;     ///< list of idle routes
     int32_t most_weight;      ///< of its uses
-    bool foreign;             ///< some link that can bind belongs to another rank
 } Route;
+
+/// Some of the links: of several ranks that have a transfer each keeps its own.
+typedef struct LinkOwner {
+    bool (*owns)(const void *context, LinkId link);
+    const void *context;
+} LinkOwner;
 
 enum { LINK_PAGE_BITS = 12, LINK_PAGE = 1 << LINK_PAGE_BITS };
 
@@ -84,8 +89,6 @@ typedef struct RouteQueue {
 /// Read-only for users, but for the statistics of a Route.
 typedef struct Routes {
     const Cluster *cluster;
-    bool (*owns)(const void *context, LinkId link); ///< NULL: every link is this rank's
-    const void *owner;
     int32_t rate_bits, share_bits;
     int32_t **page; ///< [npages] slot + 1 by link id, pages made on demand
     int64_t npages;
@@ -111,14 +114,12 @@ typedef struct Routes {
 } Routes;
 
 void routes_init(Routes *routes, const Cluster *cluster);
-/// Say which links belong to this rank (before any route is made); without it all do.
-void routes_set_owner(Routes *routes, bool (*owns)(const void *context, LinkId link),
-                      const void *context);
 void routes_fini(Routes *routes);
 
-/// Find or make the route of a transfer and hold it.  Fails: STATUS_NO_PATH; STATUS_RANGE for
-/// weights or capacities out of the range of the arithmetic.
-Status routes_hold(Routes *routes, const Transfer *transfer, int32_t *route);
+/// Find or make the route of a transfer and hold it.
+///   own  which links it keeps, NULL: all; of a key always the same
+///   Fails: STATUS_NO_PATH; STATUS_RANGE for weights or capacities out of the range of the arithmetic.
+Status routes_hold(Routes *routes, const Transfer *transfer, const LinkOwner *own, int32_t *route);
 /// One holder less.
 void routes_let_go(Routes *routes, int32_t route);
 /// An idle route to be dropped now (uncached, or beyond the budget), or -1. The owner takes its

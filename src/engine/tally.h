@@ -14,7 +14,7 @@
 ///                              32   for a link that was slow in the step, or is in the interval
 ///          A step and an interval together: 32 to 40 bytes, and at most 64 for each slow link; as much
 ///          as an interval for each longer one that it is part of: five where 400 are most.
-/// Limits.  Bytes are counted on this rank's links alone (routes_set_owner).
+/// Limits.  Bytes are counted on this rank's links alone (LinkOwner).
 ///          A link's total is rounded down once per unit_bytes in use (not at all if unit_bytes
 ///          divides the bytes), and what is cut is carried to the next interval: totals of intervals
 ///          sum to that of a step in which they lie. Delays are rounded down.

@@ -44,5 +44,5 @@ void player_choose(Machine *machine) {
                  (choice == PLAYER_BY_COST && island_cost_ns(machine) < event_cost_ns(machine));
     if (apart && island_player_open(machine)) return;
     event_player_open(machine);
-    machine_open_engine(machine, false);
+    fabric_open(machine->fabric);
 }

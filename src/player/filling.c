@@ -1,7 +1,6 @@
 #include "player/filling.h"
 
 #include "base/memory.h"
-#include "engine/flow/maxmin.h"
 #include "player/rings.h"
 
 #define LABEL "driver.filling"

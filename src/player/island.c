@@ -17,7 +17,7 @@
 
 bool islands_possible(const Machine *machine) {
     const Layout *layout = &machine->layout;
-    return machine->run->engine == ENGINE_FLOW && machine->job->start_ps == 0 &&
+    return machine->run->engine->apart && machine->job->start_ps == 0 &&
            machine->job->parallel.size[DIM_DP] > 1 && layout->stages <= ISLAND_STAGES_MAX &&
            !(machine->job->model.tied_embeddings && layout->stages > 1) &&
            (layout->stages == 1 || machine->cost.boundary_bytes > 0) &&
@@ -53,6 +53,22 @@ typedef struct Draft {
     int32_t route[ISLAND_CHANNELS_MAX];
 } Draft;
 
+/// Links go with what is below them: those of a GPU are its rank's.
+static bool is_below(const void *context, LinkId link) {
+    const Machine *machine = context;
+    GpuId gpu = cluster_first_gpu_below(machine->cluster, link);
+    return layout_owner_of_gpu(&machine->layout, gpu) == machine->rank;
+}
+
+/// Does some link that can bind belong to another rank?
+static bool binds_elsewhere(const Islands *islands, const Route *route) {
+    const Routes *routes = ledger_routes(islands->ledger);
+    const RouteUse *uses = routes_uses(routes, route);
+    for (int32_t u = 0; u < route->nbind && islands->own; u++)
+        if (!is_below(islands->machine, routes->link[uses[u].slot])) return true;
+    return false;
+}
+
 /// Route the message of a channel and name its lanes. False: a link is not this island's alone.
 static bool draft_channel(Islands *islands, int64_t index, int32_t c, Draft *draft) {
     Machine *machine = islands->machine;
@@ -65,11 +81,11 @@ static bool draft_channel(Islands *islands, int64_t index, int32_t c, Draft *dra
     HopEdges edges;
     Transfer transfer = network_transfer(machine, &message, &edges);
     Price price;
-    Status status = ledger_open(islands->ledger, &transfer, &draft->route[c], &price);
+    Status status = ledger_open(islands->ledger, &transfer, NULL, &draft->route[c], &price);
     if (!status_is_ok(&status)) return false; // said again where it is met
     const Routes *routes = ledger_routes(islands->ledger);
     const Route *route = &routes->at[draft->route[c]];
-    if (route->foreign) return false;
+    if (binds_elsewhere(islands, route)) return false;
     channel->cap = price.level;
     channel->alone_ps = price.alone_ps;
     channel->level_work = route->level_work;
@@ -230,7 +246,9 @@ static void label_arrays(Islands *islands) {
 Islands *islands_create(Machine *machine) {
     Islands *islands = memory_alloc(LABEL, sizeof *islands);
     islands->machine = machine;
-    islands->ledger = (Flow *)machine->fabric->engine; // islands_possible: it is one
+    islands->ledger = machine->fabric->engine; // islands_possible: it is apart
+    islands->below = (LinkOwner){is_below, machine};
+    islands->own = machine->nranks > 1 ? &islands->below : NULL;
     islands->stages = machine->layout.stages;
     islands->channels = islands->stages * CHANNEL_SIDES;
     islands->n = machine->layout.nslots / islands->stages;

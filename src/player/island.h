@@ -23,7 +23,7 @@
 #define COLOSSIM_PLAYER_ISLAND_H
 
 #include "driver/player.h"
-#include "engine/flow/flow_ledger.h"
+#include "engine/flow/shared.h"
 
 enum {
     ISLAND_STAGES_MAX = 32,
@@ -177,7 +177,9 @@ typedef struct SlotLane {
 
 typedef struct Islands {
     Machine *machine;
-    Flow *ledger;
+    Engine *ledger;
+    const LinkOwner *own; ///< the links that this rank keeps of a collective, NULL: all
+    LinkOwner below;      ///< that of several ranks: links go with what is below them
     struct Rings *rings;
     int64_t **
         work_ps; ///< [stages][compute operations + 1] least time of all compute before each operation

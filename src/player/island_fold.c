@@ -70,7 +70,7 @@ static bool collective_is_even(const Islands *islands, int64_t group, OpKind kin
             Transfer transfer = network_phase(machine, &edges, 0);
             Price price;
             int32_t route;
-            status = ledger_open(islands->ledger, &transfer, &route, &price);
+            status = ledger_open(islands->ledger, &transfer, islands->own, &route, &price);
             if (!status_is_ok(&status)) return false;
             even = route_is_even(islands, route);
             ledger_close(islands->ledger, route);

@@ -1,7 +1,6 @@
 // Playing an island: its messages and units, event by event, at the levels that collectives have now.
 #include "base/check.h"
 #include "base/units.h"
-#include "engine/flow/maxmin.h"
 #include "player/filling.h"
 #include "player/rings.h"
 

@@ -303,7 +303,7 @@ static int by_slot_and_time(const void *a, const void *b) {
 
 /// Enter sorted spans, overlapping ones as one.
 static void enter_spans(Dataflow *flow, bool by_step) {
-    Flow *ledger = flow->islands->ledger;
+    Engine *ledger = flow->islands->ledger;
     const SlowSpan *span = flow->islands->slow.at;
     int64_t n = flow->islands->slow.n;
     for (int64_t i = 0; i < n;) {
@@ -345,7 +345,7 @@ static void end_interval(Dataflow *flow) {
     if (machine->fabric->intervals.width_ps > 0 &&
         intervals_meet_at(&machine->fabric->intervals, flow->now_ps))
         enter_statistics(flow, flow->now_ps, true);
-    flow_advance(flow->islands->ledger, flow->now_ps);
+    machine->fabric->ops->advance(flow->islands->ledger, flow->now_ps);
     fabric_tell_time(machine->fabric, flow->now_ps);
 }
 
@@ -594,7 +594,7 @@ bool island_player_open(Machine *machine) {
     };
     if (!islands_possible(machine)) return false;
     machine_deal(machine, machine->nranks);
-    machine_open_engine(machine, machine->nranks > 1);
+    fabric_open(machine->fabric);
     machine->playing = islands_create(machine);
     if (!machine->playing) {
         fabric_close(machine->fabric);

@@ -5,7 +5,6 @@
 #include "base/check.h"
 #include "base/memory.h"
 #include "base/units.h"
-#include "engine/flow/maxmin.h"
 
 #define LABEL "driver.rings"
 #define LABEL_SLOTS "driver.slots"
@@ -42,7 +41,7 @@ void rings_destroy(Rings *rings) {
 Status rings_submit(Rings *rings, const Transfer *transfer) {
     int32_t route;
     Price price;
-    TRY(ledger_open(rings->ledger, transfer, &route, &price));
+    TRY(ledger_open(rings->ledger, transfer, rings->islands->own, &route, &price));
     int64_t r = 0;
     while (r < rings->ring.n && rings->ring.at[r].state != RING_FREE) r++;
     if (r == rings->ring.n) array_resize(&rings->ring, r + 1);

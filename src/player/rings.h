@@ -54,7 +54,7 @@ typedef ARRAY_OF(RingSpan) RingSpans;
 
 typedef struct Rings {
     Islands *islands;
-    Flow *ledger;
+    Engine *ledger;
     ARRAY_OF(Ring) ring;
     ARRAY_OF(RingSlot) slot; ///< by slot
     Runs uses;               ///< of RingUse

@@ -128,7 +128,7 @@ static void open_players(Fabric *fabric, RunJob jobs[], Speech *speech) {
             jobs[j].job = traffic_job(jobs[j].traffic);
         }
     }
-    if (!fabric->engine) fabric_open(fabric, NULL, NULL);
+    if (!fabric->engine) fabric_open(fabric);
 }
 
 static Status open_recorder(Fabric *fabric, const RunJob jobs[], Recorder *recorder,

@@ -97,7 +97,6 @@ static Status submit_flows(TrafficRun *traffic) {
         Transfer transfer = {
             .tag = fabric_tag(traffic->number, i),
             .edges = {.nedges = traffic_flow_npairs(&row->flow), .edge = flow_edge, .context = row},
-            .kind = TRANSFER_FLOW,
             .step = fabric_step(traffic->fabric, traffic->number, traffic->step),
             .queue_pairs = queue_pairs(traffic),
             .connection = connection_of(traffic),
@@ -117,7 +116,6 @@ static Status submit_phase(TrafficRun *traffic) {
     Transfer transfer = {
         .tag = fabric_tag(traffic->number, traffic->phase),
         .edges = {.nedges = phase.nedges, .edge = plan_edge, .context = traffic},
-        .kind = TRANSFER_FLOW,
         .step = fabric_step(traffic->fabric, traffic->number, traffic->step),
         .queue_pairs = queue_pairs(traffic),
         .connection = connection_of(traffic),

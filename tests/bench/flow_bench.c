@@ -59,7 +59,7 @@ static double bench_race(RaceKind kind, int64_t nhosts, bool start_only) {
     RaceFlow *flows = memory_alloc("bench", FLOWS_MAX * sizeof *flows);
     int64_t nflows = race_flows(kind, nhosts, flows);
     double from_s = cpu_s();
-    Flow *flow = flow_create(cluster, &(FlowSpec){0});
+    Flow *flow = flow_create(cluster, &(EngineSpec){0});
     if (start_only) {
         for (int64_t i = 0; i < nflows; i++) {
             Transfer transfer = race_transfer(&flows[i], i, 0, 0);
@@ -81,7 +81,7 @@ static double bench_race(RaceKind kind, int64_t nhosts, bool start_only) {
 static double bench_ring(int64_t nhosts) {
     Cluster *cluster = race_cluster(nhosts);
     double from_s = cpu_s();
-    Flow *flow = flow_create(cluster, &(FlowSpec){0});
+    Flow *flow = flow_create(cluster, &(EngineSpec){0});
     race_ring_allreduce_s(flow, nhosts);
     flow_destroy(flow);
     double taken_s = cpu_s() - from_s;
@@ -126,7 +126,7 @@ static void submit(Flow *flow, Transfer transfer) {
 /// Nanoseconds per message; `nrings` coupled rings run all the time.
 static double bench_pipeline(int64_t nrings, int64_t control_delay_ps) {
     Cluster *cluster = rail_cluster();
-    Flow *flow = flow_create(cluster, &(FlowSpec){.control_delay_ps = control_delay_ps});
+    Flow *flow = flow_create(cluster, &(EngineSpec){.control_delay_ps = control_delay_ps});
     int64_t rail[RAILS], node[NODES];
     for (int64_t r = 0; r < nrings; r++) {
         rail[r] = r;
@@ -198,11 +198,10 @@ static void add_bytes(void *context, int64_t step, const LinkSample sample[], in
 static double bench_allreduce_ms(int64_t ngpus) {
     const int64_t gib = INT64_C(1) << 30, rounds = 2 * (ngpus - 1);
     Cluster *cluster = colossus_cluster(ngpus > COLOSSUS ? ngpus : COLOSSUS);
-    Flow *flow = flow_create(cluster, &(FlowSpec){.control_delay_ps = 10 * PS_PER_US});
+    Flow *flow = flow_create(cluster, &(EngineSpec){.control_delay_ps = 10 * PS_PER_US});
     Total total = {0};
     double from_s = cpu_s();
     submit(flow, (Transfer){.edges = {ngpus, neighbour_edge, &ngpus, 1},
-                            .kind = TRANSFER_DP,
                             .queue_pairs = 4,
                             .bytes = gib * rounds / ngpus,
                             .rounds = rounds,

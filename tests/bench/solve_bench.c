@@ -55,7 +55,7 @@ static void measure(int64_t nflows) {
     RaceFlow *message = memory_alloc("bench", bytes);
     for (int64_t i = 0; i < nflows + CHANGES; i++) message[i] = random_flow(i);
     double begin_s = cpu_s();
-    Flow *flow = flow_create(cluster, &(FlowSpec){0});
+    Flow *flow = flow_create(cluster, &(EngineSpec){0});
     for (int64_t i = 0; i < nflows; i++) submit(flow, &message[i], i, 0);
     flow_advance(flow, 0);
     double started_s = cpu_s();

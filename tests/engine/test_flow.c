@@ -2,7 +2,7 @@
 // GPU, 4 below a leaf, so transfers between hosts of one leaf share nothing but ends.
 #include "base/units.h"
 #include "claims.h"
-#include "engine/engine_ops.h"
+#include "engine/engines.h"
 #include "engine/intervals.h"
 #include "link_list.h"
 #include "race.h"
@@ -34,7 +34,7 @@ typedef struct Bench {
 
 static void open_bench(Bench *bench, int64_t nhosts, int64_t control_delay_ps) {
     bench->cluster = race_cluster(nhosts);
-    bench->flow = flow_create(bench->cluster, &(FlowSpec){.control_delay_ps = control_delay_ps});
+    bench->flow = flow_create(bench->cluster, &(EngineSpec){.control_delay_ps = control_delay_ps});
     bench->ndone = 0;
 }
 
@@ -259,7 +259,7 @@ typedef struct Sampled {
 
 static void open_sampled(Sampled *sampled, int64_t interval_ps) {
     *sampled = (Sampled){.cluster = race_cluster(16)};
-    sampled->flow = flow_create(sampled->cluster, &(FlowSpec){.interval_ps = interval_ps});
+    sampled->flow = flow_create(sampled->cluster, &(EngineSpec){.interval_ps = interval_ps});
     flow_sample_into(sampled->flow, link_list_sink(&sampled->links));
 }
 
@@ -378,7 +378,7 @@ static void closed_is_equal_when_alone_and_a_bound_otherwise(void **state) {
         int64_t nflows = race_flows(shared ? RACE_A2A8 : RACE_RING, N, flows);
         int64_t end_ps[ENGINE_KIND_N][8 * N];
         for (int kind = 0; kind < ENGINE_KIND_N; kind++) {
-            const EngineOps *ops = engine_ops_of((EngineKind)kind);
+            const EngineOps *ops = engine_of((EngineKind)kind);
             Engine *engine = ops->create(cluster, &(EngineSpec){.control_delay_ps = 0});
             for (int64_t i = 0; i < nflows; i++) {
                 Transfer transfer = race_transfer(&flows[i], i, 0, 100 * i);
@@ -425,7 +425,7 @@ static void a_dead_link_is_refused(void **state) {
     Cluster *cluster;
     Status status = cluster_create(&spec, &cluster);
     assert_true(status_is_ok(&status));
-    Flow *flow = flow_create(cluster, &(FlowSpec){0});
+    Flow *flow = flow_create(cluster, &(EngineSpec){0});
     Transfer transfer = message(1, &A_TO_B, 1000, 0);
     status = flow_submit(flow, &transfer);
     assert_int_equal(status.code, STATUS_NO_PATH);

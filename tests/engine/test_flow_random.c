@@ -149,8 +149,10 @@ static int by_end_and_tag(const void *a, const void *b) {
     return (x->tag > y->tag) - (x->tag < y->tag);
 }
 
-static void play(const Scene *scene, const FlowSpec *spec, Manner manner, Outcome *outcome) {
+static void play(const Scene *scene, const EngineSpec *spec, FlowTuning tuning, Manner manner,
+                 Outcome *outcome) {
     Flow *flow = flow_create(scene->cluster, spec);
+    flow_tune(flow, tuning);
     LinkList intervals = {0};
     flow_sample_into(flow, link_list_sink(&intervals));
     *outcome = (Outcome){.ndone = 0};
@@ -237,23 +239,25 @@ static void outcome_depends_on_the_transfers_alone(void **state) {
     for (uint64_t n = 0; n <= NSCENES; n++) {
         uint64_t i = n < NSCENES ? n : HARD_SCENE;
         draw_scene(scene, i);
-        FlowSpec spec = {.control_delay_ps = i % 3 == 1 ? 0 : (int64_t)(i % 3) * 1700000};
-        play(scene, &spec, ALL_AT_ONCE, first);
+        EngineSpec spec = {.control_delay_ps = i % 3 == 1 ? 0 : (int64_t)(i % 3) * 1700000};
+        FlowTuning tuning = {0};
+        play(scene, &spec, tuning, ALL_AT_ONCE, first);
         assert_sound(first);
-        play(scene, &spec, JUST_IN_TIME, other);
+        play(scene, &spec, tuning, JUST_IN_TIME, other);
         assert_same(first, other);
-        play(scene, &spec, BACKWARDS, other);
+        play(scene, &spec, tuning, BACKWARDS, other);
         assert_same(first, other);
-        spec.long_route_uses = 1 + (int32_t)(i % 4) * 8; // ceilings on many, reviewed all the time
-        spec.review_moves = 1;
-        play(scene, &spec, JUST_IN_TIME, other);
+        tuning.long_route_uses =
+            1 + (int32_t)(i % 4) * 8; // ceilings on many, reviewed all the time
+        tuning.review_moves = 1;
+        play(scene, &spec, tuning, JUST_IN_TIME, other);
         assert_same(first, other);
-        spec.full_solve = true;
-        play(scene, &spec, JUST_IN_TIME, other);
+        tuning.full_solve = true;
+        play(scene, &spec, tuning, JUST_IN_TIME, other);
         assert_same(first, other);
-        spec.full_solve = false;
+        tuning.full_solve = false;
         spec.interval_ps = 777777;
-        play(scene, &spec, JUST_IN_TIME, other);
+        play(scene, &spec, tuning, JUST_IN_TIME, other);
         assert_same(first, other);
         cluster_destroy(scene->cluster);
     }
@@ -272,8 +276,8 @@ static void bytes_are_conserved_on_every_link(void **state) {
     int64_t *parts = memory_alloc("test", LINKS_MAX * sizeof *parts);
     for (uint64_t i = 0; i < NSCENES; i++) {
         draw_scene(scene, i);
-        play(scene, &(FlowSpec){.control_delay_ps = 900000, .interval_ps = 333333}, JUST_IN_TIME,
-             outcome);
+        play(scene, &(EngineSpec){.control_delay_ps = 900000, .interval_ps = 333333},
+             (FlowTuning){0}, JUST_IN_TIME, outcome);
         int64_t scale = PARTS * routing_unit_bytes(scene->cluster, 1);
         for (int64_t l = 0; l < LINKS_MAX; l++) parts[l] = 0;
         for (int64_t t = 0; t < NTRANSFERS; t++) {

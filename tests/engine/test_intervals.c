@@ -88,9 +88,9 @@ static void play(uint64_t seed, int64_t most, Played *played) {
     Cluster *cluster = race_cluster(HOSTS);
     int64_t byte_ps = 20, width_ps = byte_ps * (40 + pick(seed, &draws, 100));
     Flow *flow = flow_create(
-        cluster, &(FlowSpec){.interval_ps = width_ps,
-                             .intervals_most = most,
-                             .control_delay_ps = pick(seed, &draws, 2) * 30 * width_ps});
+        cluster, &(EngineSpec){.interval_ps = width_ps,
+                               .intervals_most = most,
+                               .control_delay_ps = pick(seed, &draws, 2) * 30 * width_ps});
     flow_sample_into(flow, link_list_sink(&played->sample));
     Edge edge[MESSAGES];
     for (int i = 0; i < MESSAGES; i++) {

@@ -40,7 +40,8 @@ static void play_all(bool full_solve, int64_t nhosts_max) {
         const Answer *answer = &ANSWERS[i];
         if (answer->nhosts > nhosts_max) continue;
         Cluster *cluster = race_cluster(answer->nhosts);
-        Flow *flow = flow_create(cluster, &(FlowSpec){.full_solve = full_solve});
+        Flow *flow = flow_create(cluster, &(EngineSpec){0});
+        flow_tune(flow, (FlowTuning){.full_solve = full_solve});
         int64_t nflows = race_flows(answer->kind, answer->nhosts, flows);
         RaceResult result = race_play(flow, flows, nflows);
         assert_int_equal(result.ncompleted, nflows);
@@ -70,7 +71,7 @@ static void flow_plays_the_bulk_synchronous_ring_in_the_listed_time(void **state
     } rings[] = {{128, 0.0396875}, {1024, 0.039960917}};
     for (size_t i = 0; i < sizeof rings / sizeof *rings; i++) {
         Cluster *cluster = race_cluster(rings[i].nhosts);
-        Flow *flow = flow_create(cluster, &(FlowSpec){0});
+        Flow *flow = flow_create(cluster, &(EngineSpec){0});
         assert_close(race_ring_allreduce_s(flow, rings[i].nhosts), rings[i].last_s, 1e-9);
         flow_destroy(flow);
         cluster_destroy(cluster);

@@ -56,7 +56,7 @@ static void streams_get_equal_bytes(void **state) {
         Draw draw = {.entity = s};
         Cluster *cluster = draw_cluster(s);
         Flow *flow =
-            flow_create(cluster, &(FlowSpec){.control_delay_ps = (int64_t)(s % 2) * DELAY_PS});
+            flow_create(cluster, &(EngineSpec){.control_delay_ps = (int64_t)(s % 2) * DELAY_PS});
         int64_t nsharers = 2 + pick(&draw, SHARERS_MAX - 1), nstreams = 0;
         Edge edge[SHARERS_MAX][3];
         for (int64_t i = 0; i < nsharers; i++) {
@@ -91,7 +91,7 @@ static void a_queue_pair_does_not_wait_for_itself(void **state) {
     for (uint64_t s = 0; s < NSCENES; s++) {
         Draw draw = {.entity = NSCENES + s};
         Cluster *cluster = draw_cluster(s);
-        Flow *flow = flow_create(cluster, &(FlowSpec){.control_delay_ps = DELAY_PS});
+        Flow *flow = flow_create(cluster, &(EngineSpec){.control_delay_ps = DELAY_PS});
         Edge edge[CHAIN][EDGES_MAX];
         int64_t start_ps = 0, alone_ps[CHAIN];
         for (int64_t i = 0; i < CHAIN; i++) {
@@ -131,7 +131,7 @@ static void a_queue_pair_does_not_wait_for_itself(void **state) {
 static int64_t end_beside(int64_t bytes, int64_t part_bytes, int64_t parts, uint64_t queue_key) {
     static const Edge beside = {0, 1, 1}, chain = {0, 2, 1};
     Cluster *cluster = race_cluster(16);
-    Flow *flow = flow_create(cluster, &(FlowSpec){.control_delay_ps = DELAY_PS});
+    Flow *flow = flow_create(cluster, &(EngineSpec){.control_delay_ps = DELAY_PS});
     Transfer next = {.tag = 1,
                      .edges = {.nedges = 1, .edge = edge_at, .context = &chain},
                      .queue_pairs = 1,
@@ -182,7 +182,7 @@ static void one_that_goes_on_takes_over(void **state) {
     (void)state;
     static const Edge edge = {0, 1, 1};
     Cluster *cluster = race_cluster(16);
-    Flow *flow = flow_create(cluster, &(FlowSpec){.control_delay_ps = DELAY_PS});
+    Flow *flow = flow_create(cluster, &(EngineSpec){.control_delay_ps = DELAY_PS});
     for (int64_t i = 0; i < 3; i++)
         submit(flow, &(Transfer){.tag = i,
                                  .edges = {.nedges = 1, .edge = edge_at, .context = &edge},

@@ -6,11 +6,11 @@
 
 #define LABEL "test.ledger"
 
-Flow *named_ledger_create(int32_t link[], int64_t nslots) {
-    Flow *ledger = memory_alloc(LABEL, sizeof *ledger);
+Engine *named_ledger_create(int32_t link[], int64_t nslots) {
+    Engine *ledger = memory_alloc(LABEL, sizeof *ledger);
     ledger->routes.link = link;
     ledger->routes.nslots = nslots;
     return ledger;
 }
 
-void named_ledger_destroy(Flow *ledger) { memory_free(LABEL, ledger, sizeof *ledger); }
+void named_ledger_destroy(Engine *ledger) { memory_free(LABEL, ledger, sizeof *ledger); }

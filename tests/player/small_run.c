@@ -131,7 +131,7 @@ void small_run_init(RunSpec *run, int64_t nodes, int32_t pp, int32_t dp, Schedul
     run->job = memory_alloc("test.job", sizeof(JobSpec));
     run->njobs = 1;
     run->job[0] = small_job(pp, dp, schedule, chunks, microbatches);
-    run->engine = ENGINE_FLOW;
+    run->engine = engine_of(ENGINE_FLOW);
     run->control_delay_ps = 10 * PS_PER_US;
     run->seed = 1;
 }

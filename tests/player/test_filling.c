@@ -158,7 +158,7 @@ static void solve(Oracle *oracle, const Drawn *drawn, const int64_t ring_cap[], 
 
 /// The same system as the driver holds it.
 typedef struct Built {
-    Flow *ledger;
+    Engine *ledger;
     Rings rings;
     Islands islands;
     Island island;

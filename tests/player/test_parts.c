@@ -89,7 +89,7 @@ static void sharing_is_what_it_costs(void **state) {
     for (uint64_t number = 0; number < JOBS; number++) {
         RunSpec run;
         draw_job(&run, number);
-        run.engine = ENGINE_CLOSED;
+        run.engine = engine_of(ENGINE_CLOSED);
         Played shared, unshared;
         play_shared_and_not(comm, &run, &shared, &unshared);
         int64_t most_ps = 0, least_ps = INT64_MAX;
@@ -121,7 +121,7 @@ static void slow_gpus_add_nothing_to_communication(void **state) {
     for (uint64_t number = 0; number < JOBS; number++) {
         RunSpec run;
         draw_job(&run, number);
-        run.engine = ENGINE_CLOSED;
+        run.engine = engine_of(ENGINE_CLOSED);
         Played even = small_run_play(&run, comm);
         run.job[0].noise = (NoiseSpec){.seed = number,
                                        .gpu_sigma = 0.02,
@@ -188,7 +188,7 @@ static void overlap_never_costs(void **state) {
                                  &training->pp_overlap, &training->tp_overlap};
         for (int i = 0; i < 4; i++) {
             bool as_drawn = *overlap[i];
-            run.engine = i < 2 ? ENGINE_FLOW : ENGINE_CLOSED;
+            run.engine = engine_of(i < 2 ? ENGINE_FLOW : ENGINE_CLOSED);
             int64_t ps = overlap_saves_ps(comm, &run, overlap[i]);
             assert_all_ranks(comm, ps >= 0);
             saved_ps += ps;

@@ -49,7 +49,7 @@ static void ranks_do_not_show(void **state) {
                        CASES[i].microbatches);
         run.job[0].placement = (PlacementSpec){.kind = CASES[i].placement, .stride = 2, .seed = 3};
         run.cluster.routing = CASES[i].routing;
-        run.engine = CASES[i].engine;
+        run.engine = engine_of(CASES[i].engine);
         assert_as_alone(comm, &run);
         small_run_fini(&run);
     }
@@ -160,7 +160,7 @@ static void the_closed_engine_is_a_bound(void **state) {
     small_run_init(&run, 9, 4, 4, SCHEDULE_1F1B, 1, 8);
     run.job[0].noise = (NoiseSpec){0};
     Played flow = small_run_play(&run, comm);
-    run.engine = ENGINE_CLOSED;
+    run.engine = engine_of(ENGINE_CLOSED);
     Played closed = small_run_play(&run, comm);
     assert_all_ranks(comm, closed.end_ps <= flow.end_ps);
     assert_all_ranks(comm, closed.part_ps[TRACE_PART_CONTENTION] == 0);

@@ -10,7 +10,7 @@ enum { UNITS_PER_NODE = 2, TP = 2 };
 /// A pipeline of one replica, two layers a stage, one microbatch unless told otherwise.
 static void pipeline_init(RunSpec *run, int32_t pp, int32_t dp) {
     small_run_init(run, 9, pp, dp, pp == 1 ? SCHEDULE_NONE : SCHEDULE_1F1B, 1, 1);
-    run->engine = ENGINE_CLOSED;
+    run->engine = engine_of(ENGINE_CLOSED);
     JobSpec *job = &run->job[0];
     job->noise = (NoiseSpec){0};
     job->steps = 1;

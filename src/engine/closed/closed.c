@@ -18,7 +18,7 @@ typedef struct Pending {
     int32_t route, step;
 } Pending;
 
-struct Closed {
+struct Engine {
     Routes routes;
     StepTallies steps;
     ARRAY_OF(Pending) pending;
@@ -29,15 +29,14 @@ struct Closed {
     int64_t now_ps;
 };
 
-Closed *closed_create(const Cluster *cluster, bool (*owns)(const void *owner, LinkId link),
-                      const void *owner) {
-    Closed *closed = memory_alloc(LABEL, sizeof *closed);
+static Engine *create(const Cluster *cluster, const EngineSpec *spec) {
+    (void)spec; // nobody is felt, and there are no intervals
+    Engine *closed = memory_alloc(LABEL, sizeof *closed);
     routes_init(&closed->routes, cluster);
-    if (owns) routes_set_owner(&closed->routes, owns, owner);
     return closed;
 }
 
-void closed_destroy(Closed *closed) {
+static void destroy(Engine *closed) {
     if (!closed) return;
     routes_fini(&closed->routes);
     step_fini(&closed->steps);
@@ -48,7 +47,7 @@ void closed_destroy(Closed *closed) {
     memory_free(LABEL, closed, sizeof *closed);
 }
 
-static void let_go_route(Closed *closed, int32_t route) {
+static void let_go_route(Engine *closed, int32_t route) {
     routes_let_go(&closed->routes, route);
     for (int32_t r = routes_excess(&closed->routes); r >= 0; r = routes_excess(&closed->routes)) {
         step_flush(&closed->steps, &closed->routes, &closed->routes.at[r]);
@@ -56,22 +55,22 @@ static void let_go_route(Closed *closed, int32_t route) {
     }
 }
 
-Status closed_alone_ps(Closed *closed, const Transfer *transfer, int64_t *duration_ps) {
+static Status alone_ps(Engine *closed, const Transfer *transfer, int64_t *duration_ps) {
     int32_t route;
     Price price;
-    TRY(price_hold(&closed->routes, transfer, &route, &price));
+    TRY(price_hold(&closed->routes, transfer, NULL, &route, &price));
     *duration_ps = price.alone_ps;
     let_go_route(closed, route);
     return status_ok();
 }
 
-Status closed_submit(Closed *closed, const Transfer *transfer) {
+static Status submit(Engine *closed, const Transfer *transfer) {
     CHECK(transfer->start_ps >= closed->now_ps,
           "transfer %lld starts at %lld ps, but it is %lld ps", (long long)transfer->tag,
           (long long)transfer->start_ps, (long long)closed->now_ps);
     int32_t route;
     Price price;
-    TRY(price_hold(&closed->routes, transfer, &route, &price));
+    TRY(price_hold(&closed->routes, transfer, NULL, &route, &price));
     int64_t alone_ps = price.alone_ps;
     if (alone_ps >= TIME_NEVER_PS - transfer->start_ps) {
         let_go_route(closed, route);
@@ -91,11 +90,11 @@ Status closed_submit(Closed *closed, const Transfer *transfer) {
     return status_ok();
 }
 
-int64_t closed_next_ps(const Closed *closed) { return heap_next_ps(&closed->ends); }
+static int64_t next_ps(const Engine *closed) { return heap_next_ps(&closed->ends); }
 
-int64_t closed_now_ps(const Closed *closed) { return closed->now_ps; }
+static int64_t now_ps(const Engine *closed) { return closed->now_ps; }
 
-void closed_advance(Closed *closed, int64_t to_ps) {
+static void advance(Engine *closed, int64_t to_ps) {
     CHECK(to_ps >= closed->now_ps, "advance to %lld ps, but it is %lld ps", (long long)to_ps,
           (long long)closed->now_ps);
     while (closed->ends.n > 0 && heap_next_ps(&closed->ends) <= to_ps) {
@@ -111,7 +110,7 @@ void closed_advance(Closed *closed, int64_t to_ps) {
     if (to_ps < TIME_NEVER_PS) closed->now_ps = to_ps;
 }
 
-int64_t closed_drain(Closed *closed, Completion completions[], int64_t capacity) {
+static int64_t drain(Engine *closed, Completion completions[], int64_t capacity) {
     int64_t n = closed->done.n - closed->ndrained;
     if (n > capacity) n = capacity;
     for (int64_t i = 0; i < n; i++) completions[i] = closed->done.at[closed->ndrained + i];
@@ -120,18 +119,34 @@ int64_t closed_drain(Closed *closed, Completion completions[], int64_t capacity)
     return n;
 }
 
-EngineSizes closed_sizes(const Closed *closed) {
+static EngineSizes sizes(const Engine *closed) {
     return (EngineSizes){.links = closed->routes.nslots,
                          .transfers = closed->pending.n,
                          .uses = closed->routes.uses.n};
 }
 
-int64_t closed_nunfinished(const Closed *closed) { return closed->ends.n; }
+static int64_t nunfinished(const Engine *closed) { return closed->ends.n; }
 
-void closed_step_links(Closed *closed, int32_t step, LinkSink sink) {
+static void put_step(Engine *closed, int32_t step, LinkSink sink) {
     step_put(&closed->steps, &closed->routes, step, closed->now_ps, sink);
 }
 
-void closed_step_clear(Closed *closed, int32_t step) {
+static void clear_step(Engine *closed, int32_t step) {
     step_clear(&closed->steps, &closed->routes, step);
 }
+
+const EngineOps CLOSED_ENGINE = {
+    .name = CLOSED_NAME,
+    .create = create,
+    .destroy = destroy,
+    .submit = submit,
+    .next_ps = next_ps,
+    .now_ps = now_ps,
+    .advance = advance,
+    .drain = drain,
+    .nunfinished = nunfinished,
+    .alone_ps = alone_ps,
+    .step_links = put_step,
+    .step_clear = clear_step,
+    .sizes = sizes,
+};

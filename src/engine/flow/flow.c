@@ -9,7 +9,7 @@
 #include "base/units.h"
 #include "engine/flow/flow_state.h"
 
-Flow *flow_create(const Cluster *cluster, const FlowSpec *spec) {
+Flow *flow_create(const Cluster *cluster, const EngineSpec *spec) {
     CHECK(spec->control_delay_ps >= 0 && spec->interval_ps >= 0,
           "control delay %lld ps, interval %lld ps", (long long)spec->control_delay_ps,
           (long long)spec->interval_ps);
@@ -18,15 +18,19 @@ Flow *flow_create(const Cluster *cluster, const FlowSpec *spec) {
     flow->spec = *spec;
     flow->intervals = (Intervals){.width_ps = spec->interval_ps, .most = spec->intervals_most};
     flow->interval_end_ps = spec->interval_ps;
-    if (spec->long_route_uses == 0) flow->spec.long_route_uses = LONG_ROUTE_USES;
-    if (spec->review_moves == 0) flow->spec.review_moves = REVIEW_MOVES;
+    flow_tune(flow, (FlowTuning){0});
     routes_init(&flow->routes, cluster);
-    if (spec->owns) routes_set_owner(&flow->routes, spec->owns, spec->owner);
     runs_init(&flow->nodes, FLOW_LABEL_NODES, sizeof(UseNode));
     runs_init(&flow->user_runs, FLOW_LABEL_USERS, sizeof(int32_t));
     runs_init(&flow->use_runs, FLOW_LABEL_ROUTES, sizeof(SlotUse));
     flow->link.label = FLOW_LABEL_LINKS;
     return flow;
+}
+
+void flow_tune(Flow *flow, FlowTuning tuning) {
+    if (tuning.long_route_uses == 0) tuning.long_route_uses = LONG_ROUTE_USES;
+    if (tuning.review_moves == 0) tuning.review_moves = REVIEW_MOVES;
+    flow->tuning = tuning;
 }
 
 void flow_destroy(Flow *flow) {
@@ -101,7 +105,7 @@ static Status enter(Flow *flow, const Transfer *transfer, int32_t *out) {
           (long long)transfer->tag, (long long)transfer->start_ps, (long long)flow->now_ps);
     int32_t route;
     Price price;
-    TRY(price_hold(&flow->routes, transfer, &route, &price));
+    TRY(price_hold(&flow->routes, transfer, NULL, &route, &price));
     if (price.alone_ps >= TIME_NEVER_PS - transfer->start_ps) {
         flow_let_go_route(flow, route);
         return price_never_ends(transfer);
@@ -140,7 +144,7 @@ Status flow_submit(Flow *flow, const Transfer *transfer) {
 Status flow_alone_ps(Flow *flow, const Transfer *transfer, int64_t *duration_ps) {
     int32_t route;
     Price price;
-    TRY(price_hold(&flow->routes, transfer, &route, &price));
+    TRY(price_hold(&flow->routes, transfer, NULL, &route, &price));
     *duration_ps = price.alone_ps;
     flow_let_go_route(flow, route);
     return status_ok();
@@ -383,3 +387,22 @@ int64_t flow_drain(Flow *flow, Completion completions[], int64_t capacity) {
     if (flow->ndrained == flow->done.n) flow->done.n = flow->ndrained = 0;
     return n;
 }
+
+const EngineOps FLOW_ENGINE = {
+    .name = FLOW_NAME,
+    .apart = true,
+    .create = flow_create,
+    .destroy = flow_destroy,
+    .submit = flow_submit,
+    .next_ps = flow_next_ps,
+    .now_ps = flow_now_ps,
+    .advance = flow_advance,
+    .drain = flow_drain,
+    .nunfinished = flow_nunfinished,
+    .alone_ps = flow_alone_ps,
+    .step_links = flow_step_links,
+    .step_clear = flow_step_clear,
+    .sample_into = flow_sample_into,
+    .restart_intervals = flow_restart_intervals,
+    .sizes = flow_sizes,
+};

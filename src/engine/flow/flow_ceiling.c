@@ -93,7 +93,7 @@ static Ceiling *take_ceiling(Flow *flow, int32_t route) {
     int32_t index = flow->free_ceilings.at[--flow->free_ceilings.n];
     flow->route[route].ceiling = index + 1;
     // The first review comes at once.
-    flow->ceilings.at[index] = (Ceiling){.route = route, .moves = flow->spec.review_moves};
+    flow->ceilings.at[index] = (Ceiling){.route = route, .moves = flow->tuning.review_moves};
     return &flow->ceilings.at[index];
 }
 
@@ -119,6 +119,6 @@ void ceiling_review(Flow *flow) {
         Ceiling *ceiling = ceiling_of(flow, f->route);
         if (!ceiling) ceiling = take_ceiling(flow, f->route);
         if (f->level > ceiling->peak) ceiling->peak = f->level;
-        if (++ceiling->moves >= flow->spec.review_moves) lower(flow, ceiling);
+        if (++ceiling->moves >= flow->tuning.review_moves) lower(flow, ceiling);
     }
 }

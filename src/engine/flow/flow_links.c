@@ -284,7 +284,7 @@ void links_enter_route(Flow *flow, int32_t transfer) {
         array_push(&flow->unlisted, f->route);
     }
     if (state->unit_load == 0) state->unit_load = alone_load(flow, route->alone_level);
-    f->bounded = route->nbind >= flow->spec.long_route_uses;
+    f->bounded = route->nbind >= flow->tuning.long_route_uses;
     f->attached = 1;
     f->previous = -1;
     f->next = state->first - 1;

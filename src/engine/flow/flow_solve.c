@@ -517,7 +517,7 @@ void solve_changes(Flow *flow) {
         links_settle(flow);
         return;
     }
-    if (flow->spec.full_solve)
+    if (flow->tuning.full_solve)
         solve_all(flow);
     else if (flow->mass)
         mass_solve(flow);

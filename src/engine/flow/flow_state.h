@@ -197,9 +197,10 @@ typedef struct GhostItem {
 
 typedef struct Mass Mass; // flow_mass.c
 
-struct Flow {
+struct Engine {
     const Cluster *cluster;
-    FlowSpec spec;
+    EngineSpec spec;
+    FlowTuning tuning;
     int64_t now_ps;
     int64_t nunfinished;
     Routes routes;

@@ -1,0 +1,17 @@
+#include "engine/engines.h"
+
+#include <stddef.h>
+
+#include "base/check.h"
+#include "engine/closed/closed.h"
+#include "engine/flow/flow.h"
+
+const char *const ENGINE_NAMES[] = {
+    [ENGINE_CLOSED] = CLOSED_NAME, [ENGINE_FLOW] = FLOW_NAME, [ENGINE_KIND_N] = NULL};
+
+const EngineOps *engine_of(EngineKind kind) {
+    static const EngineOps *const ENGINES[ENGINE_KIND_N] = {
+        [ENGINE_CLOSED] = &CLOSED_ENGINE, [ENGINE_FLOW] = &FLOW_ENGINE};
+    CHECK(kind >= 0 && kind < ENGINE_KIND_N, "engine %d", (int)kind);
+    return ENGINES[kind];
+}
