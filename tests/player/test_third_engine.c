@@ -14,10 +14,10 @@
 enum { TEXT_BYTES = 1 << 14 };
 
 /// Play a whole run: what its table says on rank 0, fingerprints, times and busiest links; "" on the others.
-static char *run_text(const RunSpec *run, Comm *comm, const char *csv_text) {
+static char *run_text(const RunSpec *run, Comm *comm) {
     char *text = memory_alloc("test.text", TEXT_BYTES);
     FILE *out = fmemopen(text, TEXT_BYTES, "w");
-    Status status = driver_run(run, comm, &(DriverOptions){.table = out, .csv_text = csv_text});
+    Status status = driver_run(run, comm, &(DriverOptions){.table = out});
     fclose(out);
     if (!status_is_ok(&status)) print_error("%s\n", status.text);
     assert_all_ranks(comm, status_is_ok(&status));
@@ -25,14 +25,14 @@ static char *run_text(const RunSpec *run, Comm *comm, const char *csv_text) {
 }
 
 /// Law: all ranks together play a run as one rank does, whichever player is asked for.
-static void assert_as_alone(Comm *comm, RunSpec *run, const char *csv_text) {
+static void assert_as_alone(Comm *comm, RunSpec *run) {
     static const PlayerChoice PLAYERS[] = {PLAYER_EVENT, PLAYER_ISLAND, PLAYER_BY_COST};
     Comm *self = comm_create_self();
-    char *alone = run_text(run, self, csv_text);
+    char *alone = run_text(run, self);
     assert_all_ranks(comm, strstr(alone, "tier") != NULL);
     for (int i = 0; i < 3; i++) {
         run->player = PLAYERS[i];
-        char *together = run_text(run, comm, csv_text);
+        char *together = run_text(run, comm);
         assert_all_ranks(comm, comm_rank(comm) > 0 || strcmp(together, alone) == 0);
         memory_free("test.text", together, TEXT_BYTES);
     }
@@ -59,9 +59,26 @@ static void it_plays_training(void **state) {
         run.cluster.routing = CASES[i].routing;
         run.trace.intervals = 40;
         run.engine = &THIRD_ENGINE;
-        assert_as_alone(comm, &run, NULL);
+        assert_as_alone(comm, &run);
         small_run_fini(&run);
     }
+}
+
+/// Any pattern among the first 24 GPUs.
+static void make_traffic(RunSpec *run, JobSpec *job, TrafficPattern pattern) {
+    static char FLOWS[] = "source,destination,bytes,start\n0,5,1 MiB,0 us\n7,3,9 MB,2 us\n";
+    run->source[0] = (SourceText){.path = "flows.csv", .text = FLOWS, .bytes = sizeof FLOWS - 1};
+    run->nsources = 1;
+    job->kind = JOB_TRAFFIC;
+    job->traffic = (TrafficSpec){.pattern = pattern,
+                                 .ranks = 24,
+                                 .bytes = 1000000,
+                                 .fan_in = 5,
+                                 .seed = 3,
+                                 .queue_pairs = 2,
+                                 .file = "flows.csv"};
+    job->collective = (CollectiveSpec){
+        .kind = COLLECTIVE_ALL_REDUCE, .algorithm = ALGORITHM_HIERARCHICAL, .bytes = 30000000};
 }
 
 static void it_plays_traffic(void **state) {
@@ -71,19 +88,29 @@ static void it_plays_traffic(void **state) {
         small_run_init(&run, 9, 1, 1, SCHEDULE_NONE, 1, 1);
         run.engine = &THIRD_ENGINE;
         run.trace.intervals = 40;
-        run.job[0].kind = JOB_TRAFFIC;
-        run.job[0].traffic = (TrafficSpec){.pattern = (TrafficPattern)pattern,
-                                           .ranks = 24,
-                                           .bytes = 1000000,
-                                           .fan_in = 5,
-                                           .seed = 3,
-                                           .queue_pairs = 2};
-        run.job[0].collective = (CollectiveSpec){
-            .kind = COLLECTIVE_ALL_REDUCE, .algorithm = ALGORITHM_HIERARCHICAL, .bytes = 30000000};
-        assert_as_alone(comm, &run,
-                        "source,destination,bytes,start\n0,5,1 MiB,0 us\n7,3,9 MB,2 us\n");
+        make_traffic(&run, &run.job[0], (TrafficPattern)pattern);
+        assert_as_alone(comm, &run);
         small_run_fini(&run);
     }
+}
+
+static void it_plays_two_jobs(void **state) {
+    Comm *comm = *state;
+    RunSpec run, two;
+    small_run_init(&run, 9, 2, 3, SCHEDULE_1F1B, 1, 4);
+    JobSpec job[2] = {run.job[0], run.job[0]};
+    two = run;
+    two.engine = &THIRD_ENGINE;
+    two.trace.intervals = 40;
+    two.job = job;
+    two.njobs = 2;
+    job[0].placement = (PlacementSpec){.kind = PLACEMENT_CONTIGUOUS, .node_count = 3};
+    job[1].placement = (PlacementSpec){.kind = PLACEMENT_CONTIGUOUS, .first_node = 3};
+    job[1].start_ps = PS_PER_MS;
+    assert_as_alone(comm, &two);
+    make_traffic(&two, &job[1], TRAFFIC_PERMUTATION);
+    assert_as_alone(comm, &two);
+    small_run_fini(&run);
 }
 
 // The contract itself, on every engine.
@@ -201,6 +228,7 @@ int main(int argc, char *argv[]) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_prestate(it_plays_training, comm),
         cmocka_unit_test_prestate(it_plays_traffic, comm),
+        cmocka_unit_test_prestate(it_plays_two_jobs, comm),
         cmocka_unit_test_prestate(every_engine_keeps_the_contract, comm),
     };
     return par_end(comm, cmocka_run_group_tests_name("third engine", tests, NULL, NULL));
