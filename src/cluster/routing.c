@@ -9,13 +9,13 @@
 #include "cluster/cluster_parts.h"
 
 /// A message as the tree sees it.
-typedef struct Pair {
+typedef struct PathEnds {
     GpuId src, dst;            ///< as asked for
     GpuId sender;              ///< whose NIC sends
     int32_t level;             ///< of the lowest common subtree of the two NICs
     int64_t a[FATTREE_LEVELS]; ///< [0] endpoint of the sending NIC; [1 .. level] subtrees around it
     int64_t b[FATTREE_LEVELS]; ///< same for the receiving NIC
-} Pair;
+} PathEnds;
 
 /// Cables of one path: [tier] 1 .. level.
 typedef struct Path {
@@ -99,7 +99,7 @@ static bool port_open(const FatTree *tree, const ActiveFaults *active, int32_t t
 
 /// Up port: the preferred one if it leads to the destination; else ecmp hashes again over those
 /// that do, and dmodk takes the next. Flows that do not meet a fault keep their path.
-static int32_t open_port(const Cluster *cluster, const ActiveFaults *active, const Pair *pair,
+static int32_t open_port(const Cluster *cluster, const ActiveFaults *active, const PathEnds *pair,
                          int32_t tier, int64_t index, int32_t preferred, uint64_t key) {
     const FatTree *tree = &cluster->tree;
     const int32_t ports = tree->ports[tier];
@@ -141,7 +141,7 @@ static int32_t open_lane(const Cluster *cluster, const ActiveFaults *active, int
 
 /// Hash of a queue pair's addresses. The three parts are spread by odd constants (fractional parts
 /// of square roots of 2, 3 and 5), so that one mix is enough.
-static inline uint64_t flow_hash(const Pair *pair, uint64_t flow_key, int32_t queue_pair) {
+static inline uint64_t flow_hash(const PathEnds *pair, uint64_t flow_key, int32_t queue_pair) {
     const uint64_t addresses = (uint64_t)pair->src * UINT64_C(0x6A09E667F3BCC909) +
                                (uint64_t)pair->dst * UINT64_C(0xBB67AE8584CAA73B) +
                                (uint64_t)queue_pair * UINT64_C(0x3C6EF372FE94F82B);
@@ -149,8 +149,8 @@ static inline uint64_t flow_hash(const Pair *pair, uint64_t flow_key, int32_t qu
 }
 
 /// Up port of the NIC: its queue pairs take the ports in turn, the first by its own hash.
-static inline int32_t prefer_nic_port(const Cluster *cluster, const Pair *pair, uint64_t flow_key,
-                                      int32_t queue_pair) {
+static inline int32_t prefer_nic_port(const Cluster *cluster, const PathEnds *pair,
+                                      uint64_t flow_key, int32_t queue_pair) {
     const int32_t ports = cluster->tree.ports[1];
     if (ports == 1) return 0;
     const uint64_t first = flow_hash(pair, flow_key, 0);
@@ -159,7 +159,7 @@ static inline int32_t prefer_nic_port(const Cluster *cluster, const Pair *pair, 
 
 /// Walk both sides up together: they pass through the same index at each level. `active` is NULL if
 /// no fault is near.
-static inline void choose_path(const Cluster *cluster, const Pair *pair, uint64_t flow_key,
+static inline void choose_path(const Cluster *cluster, const PathEnds *pair, uint64_t flow_key,
                                int32_t queue_pair, const ActiveFaults *active, Path *path) {
     const uint64_t key = flow_hash(pair, flow_key, queue_pair);
     const FatTree *tree = &cluster->tree;
@@ -204,7 +204,8 @@ static int32_t merge_links(LinkId link[], int32_t n, LinkUse uses[]) {
 }
 
 /// The NICs of both ends, where they are loaded apart from their ports.
-static int32_t use_nics(const Cluster *cluster, const Pair *pair, int32_t unit, LinkUse uses[]) {
+static int32_t use_nics(const Cluster *cluster, const PathEnds *pair, int32_t unit,
+                        LinkUse uses[]) {
     if (!cluster_nics_loaded(cluster)) return 0;
     const LinkId *first = cluster->first_link[cluster->ntiers - 1];
     uses[0] = (LinkUse){.link = first[LINK_UP] + pair->sender, .weight = unit};
@@ -212,7 +213,7 @@ static int32_t use_nics(const Cluster *cluster, const Pair *pair, int32_t unit, 
     return 2;
 }
 
-static int32_t route_many(const Cluster *cluster, const Pair *pair, uint64_t flow_key,
+static int32_t route_many(const Cluster *cluster, const PathEnds *pair, uint64_t flow_key,
                           int32_t queue_pairs, const ActiveFaults *active, LinkUse uses[]) {
     LinkId up[FATTREE_LEVELS][QUEUE_PAIRS_MAX], down[FATTREE_LEVELS][QUEUE_PAIRS_MAX];
     for (int32_t q = 0; q < queue_pairs; q++) {
@@ -232,7 +233,7 @@ static int32_t route_many(const Cluster *cluster, const Pair *pair, uint64_t flo
 }
 
 /// Links by path: all parts of the message on one path (dmodk, or one queue pair), or a path each.
-static int32_t route_paths(const Cluster *cluster, const Pair *pair, uint64_t flow_key,
+static int32_t route_paths(const Cluster *cluster, const PathEnds *pair, uint64_t flow_key,
                            int32_t queue_pairs, const ActiveFaults *active, LinkUse uses[]) {
     if (queue_pairs > 1 && (cluster->spec.routing != ROUTING_DMODK || cluster_nics_loaded(cluster)))
         return route_many(cluster, pair, flow_key, queue_pairs, active, uses);
@@ -260,7 +261,7 @@ static int32_t use_bundles(const Cluster *cluster, int32_t tier, LinkDirection d
 
 /// Bundles of a message by class weights [tier][class]; the only link of a subtree stands for
 /// itself, and comes first because ids of links lie below those of bundles.
-static int32_t route_bundles(const Cluster *cluster, const Pair *pair, int32_t unit,
+static int32_t route_bundles(const Cluster *cluster, const PathEnds *pair, int32_t unit,
                              const int32_t weight[FATTREE_LEVELS][PATH_CLASSES_MAX],
                              LinkUse uses[]) {
     int32_t nuses = 0;
@@ -281,7 +282,7 @@ static int32_t route_bundles(const Cluster *cluster, const Pair *pair, int32_t u
 }
 
 /// Without faults near any message the one class of each tier takes the whole unit.
-static bool route_spread(const Cluster *cluster, const Pair *pair, int32_t queue_pairs,
+static bool route_spread(const Cluster *cluster, const PathEnds *pair, int32_t queue_pairs,
                          const ActiveFaults *active, LinkUse uses[], int32_t *nuses) {
     const int32_t unit = (int32_t)(queue_pairs * cluster->split);
     int32_t weight[FATTREE_LEVELS][PATH_CLASSES_MAX];
@@ -313,7 +314,7 @@ static GpuId relay_of(const Cluster *cluster, GpuId src, GpuId dst) {
 }
 
 static inline void make_pair(const Cluster *cluster, GpuId src, GpuId dst, GpuId relay,
-                             Pair *pair) {
+                             PathEnds *pair) {
     pair->src = src;
     pair->dst = dst;
     pair->sender = relay;
@@ -337,7 +338,7 @@ static int32_t dead_tier(const Cluster *cluster, const ActiveFaults *active, int
 }
 
 /// Route over the fabric near faults; returns the dead tier, or 0.
-static int32_t route_around(const Cluster *cluster, const Pair *pair, uint64_t flow_key,
+static int32_t route_around(const Cluster *cluster, const PathEnds *pair, uint64_t flow_key,
                             int32_t queue_pairs, LinkUse uses[], int32_t *nuses) {
     ActiveFaults active;
     linkfault_collect(&cluster->faults, &cluster->tree, pair->a[0], pair->b[0], pair->level,
@@ -353,7 +354,7 @@ static int32_t route_around(const Cluster *cluster, const Pair *pair, uint64_t f
 }
 
 /// As if there were no faults.
-static int32_t route_healthy(const Cluster *cluster, const Pair *pair, uint64_t flow_key,
+static int32_t route_healthy(const Cluster *cluster, const PathEnds *pair, uint64_t flow_key,
                              int32_t queue_pairs, LinkUse uses[], int32_t *nuses) {
     if (cluster->bundled)
         route_spread(cluster, pair, queue_pairs, NULL, uses, nuses);
@@ -362,7 +363,7 @@ static int32_t route_healthy(const Cluster *cluster, const Pair *pair, uint64_t 
     return 0;
 }
 
-static int32_t route_fabric(const Cluster *cluster, const Pair *pair, uint64_t flow_key,
+static int32_t route_fabric(const Cluster *cluster, const PathEnds *pair, uint64_t flow_key,
                             int32_t queue_pairs, LinkUse uses[], int32_t *nuses) {
     return cluster->faults.nfaults > 0
                ? route_around(cluster, pair, flow_key, queue_pairs, uses, nuses)
@@ -395,7 +396,7 @@ Status routing_route(const Cluster *cluster, GpuId src, GpuId dst, uint64_t flow
     const GpuId relay = relay_of(cluster, src, dst);
     int32_t hop = 0, nfabric = 0;
     if (relay != src) hop = use_domain(cluster, src, relay, unit, uses);
-    Pair pair;
+    PathEnds pair;
     make_pair(cluster, src, dst, relay, &pair);
     int32_t dead = route_fabric(cluster, &pair, flow_key, queue_pairs, &uses[hop], &nfabric);
     if (dead > 0 &&
@@ -419,7 +420,7 @@ int64_t routing_latency_ps(const Cluster *cluster, GpuId src, GpuId dst) {
     const int64_t hop_ps = cluster->spec.scale_up.latency_ps;
     if (same_domain(cluster, src, dst)) return hop_ps;
     const GpuId relay = relay_of(cluster, src, dst);
-    Pair pair;
+    PathEnds pair;
     make_pair(cluster, src, dst, relay, &pair);
     return cluster->latency_ps[pair.level] + (relay != src ? hop_ps : 0);
 }
@@ -442,7 +443,7 @@ int64_t routing_level_latency_ps(const Cluster *cluster, int32_t level) {
 
 int32_t routing_nswitches(const Cluster *cluster, GpuId src, GpuId dst) {
     if (same_domain(cluster, src, dst)) return 0;
-    Pair pair;
+    PathEnds pair;
     make_pair(cluster, src, dst, relay_of(cluster, src, dst), &pair);
     return 2 * pair.level - 1;
 }

@@ -10,12 +10,12 @@
 
 /// One unit is numerator / denominator base units. The first spelling of a value is the one
 /// written; `written` marks units used for writing, largest first.
-typedef struct Unit {
+typedef struct QuantityUnit {
     QuantityKind kind;
     bool written;
     const char *name;
     int64_t numerator, denominator;
-} Unit;
+} QuantityUnit;
 
 #define E3 INT64_C(1000)
 #define E6 INT64_C(1000000)
@@ -25,7 +25,7 @@ typedef struct Unit {
 #define E18 INT64_C(1000000000000000000)
 #define KI INT64_C(1024)
 
-static const Unit UNITS[] = {
+static const QuantityUnit UNITS[] = {
     {QUANTITY_RATE, true, "Tb/s", E12, 8},
     {QUANTITY_RATE, true, "Gb/s", E9, 8},
     {QUANTITY_RATE, true, "Mb/s", E6, 8},
@@ -139,7 +139,7 @@ static const char *parse_decimal(const char *text, Decimal *out) {
     return at;
 }
 
-static const Unit *find_unit(QuantityKind kind, const char *name) {
+static const QuantityUnit *find_unit(QuantityKind kind, const char *name) {
     for (int i = 0; i < UNITS_N; i++)
         if (UNITS[i].kind == kind && strcmp(UNITS[i].name, name) == 0) return &UNITS[i];
     return NULL;
@@ -169,9 +169,9 @@ static bool explain_unit(QuantityKind kind, const char *text, const char *unit,
 }
 
 /// Number and unit of a text; false with the reason.
-static bool parse_parts(QuantityKind kind, const char *text, Decimal *decimal, const Unit **unit,
-                        char reason[QUANTITY_REASON_BYTES]) {
-    static const Unit ONE = {QUANTITY_NONE, false, "", 1, 1};
+static bool parse_parts(QuantityKind kind, const char *text, Decimal *decimal,
+                        const QuantityUnit **unit, char reason[QUANTITY_REASON_BYTES]) {
+    static const QuantityUnit ONE = {QUANTITY_NONE, false, "", 1, 1};
     const char *rest = parse_decimal(text, decimal);
     if (!rest && strspn(text, "+-.0123456789") > DIGITS_MAX) {
         snprintf(reason, QUANTITY_REASON_BYTES, "has more than %d digits: '%.60s'", DIGITS_MAX,
@@ -211,7 +211,7 @@ double quantity_most(QuantityKind kind) {
 bool quantity_parse_int(QuantityKind kind, const char *text, int64_t *value,
                         char reason[QUANTITY_REASON_BYTES]) {
     Decimal decimal;
-    const Unit *unit;
+    const QuantityUnit *unit;
     if (!parse_parts(kind, text, &decimal, &unit, reason)) return false;
     // digits < 10^18 and numerator <= 10^15 fit 128 bits; so does 10^18 * 8.
     Wide numerator = (Wide)decimal.digits * unit->numerator;
@@ -241,7 +241,7 @@ bool quantity_parse_int(QuantityKind kind, const char *text, int64_t *value,
 bool quantity_parse_real(QuantityKind kind, const char *text, double *value,
                          char reason[QUANTITY_REASON_BYTES]) {
     Decimal decimal;
-    const Unit *unit;
+    const QuantityUnit *unit;
     if (!parse_parts(kind, text, &decimal, &unit, reason)) return false;
     // Numerator and denominator are exact in double up to 2^53 = 9e15: one rounding for all
     // sensible texts.
@@ -253,8 +253,8 @@ bool quantity_parse_real(QuantityKind kind, const char *text, double *value,
 }
 
 /// Largest unit for writing in which the magnitude is at least 1; the smallest one otherwise.
-static const Unit *unit_for_writing(QuantityKind kind, double magnitude) {
-    const Unit *unit = NULL;
+static const QuantityUnit *unit_for_writing(QuantityKind kind, double magnitude) {
+    const QuantityUnit *unit = NULL;
     // A whole number of KiB below 1000 of them (and so on) was meant so.
     for (int i = 0; i < UNITS_N && kind == QUANTITY_SIZE; i++) {
         double many = magnitude / (double)UNITS[i].numerator;
@@ -275,7 +275,7 @@ const char *quantity_write_int(QuantityKind kind, int64_t value, char out[QUANTI
         return out;
     }
     Wide magnitude = value < 0 ? -(Wide)value : (Wide)value;
-    const Unit *unit = unit_for_writing(kind, (double)magnitude);
+    const QuantityUnit *unit = unit_for_writing(kind, (double)magnitude);
     // Units are 2^a 5^b, so the decimals end: at most 12 after the point, for picoseconds in
     // seconds.
     Wide whole = magnitude * unit->denominator / unit->numerator;
@@ -294,7 +294,7 @@ const char *quantity_write_int(QuantityKind kind, int64_t value, char out[QUANTI
 }
 
 const char *quantity_write_real(QuantityKind kind, double value, char out[QUANTITY_TEXT_BYTES]) {
-    const Unit *unit = kind == QUANTITY_NONE ? NULL : unit_for_writing(kind, fabs(value));
+    const QuantityUnit *unit = kind == QUANTITY_NONE ? NULL : unit_for_writing(kind, fabs(value));
     double scale = unit ? (double)unit->denominator / (double)unit->numerator : 1.0;
     char number[QUANTITY_TEXT_BYTES] = "0";
     char reason[QUANTITY_REASON_BYTES];

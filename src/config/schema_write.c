@@ -100,21 +100,21 @@ static void write_inline(const Field *field, const char *at, const char *base, T
 }
 
 /// How a mapping is written: what it was read from, whether defaults are marked, where it stands.
-typedef struct Layout {
+typedef struct Style {
     const Node *node;
     bool mark, dash;
     int indent;
-} Layout;
+} Style;
 
-static void write_fields(const Schema *schema, const char *data, const Layout *layout,
+static void write_fields(const Schema *schema, const char *data, const Style *layout,
                          TextBuffer *out);
 
-static void write_block(const Field *field, const char *at, const char *base, const Layout *layout,
+static void write_block(const Field *field, const char *at, const char *base, const Style *layout,
                         TextBuffer *out) {
     const Node *node = layout->node;
     if (field->kind == FIELD_STRUCT) {
         text_printf(out, "\n");
-        write_fields(field->table, at, &(Layout){node, layout->mark, false, layout->indent + 2},
+        write_fields(field->table, at, &(Style){node, layout->mark, false, layout->indent + 2},
                      out);
         return;
     }
@@ -129,7 +129,7 @@ static void write_block(const Field *field, const char *at, const char *base, co
             text_put(out, '\n');
         } else {
             write_fields(field->element->table, element,
-                         &(Layout){item, layout->mark, true, layout->indent + 4}, out);
+                         &(Style){item, layout->mark, true, layout->indent + 4}, out);
         }
     }
 }
@@ -151,7 +151,7 @@ static void write_remark(const Field *field, const char *at, bool is_default, Te
     text_put(out, '\n');
 }
 
-static void write_fields(const Schema *schema, const char *data, const Layout *layout,
+static void write_fields(const Schema *schema, const char *data, const Style *layout,
                          TextBuffer *out) {
     bool dash = layout->dash;
     for (int32_t i = 0; i < schema->nfields; i++) {
@@ -165,8 +165,7 @@ static void write_fields(const Schema *schema, const char *data, const Layout *l
                     dash ? "- " : "", field->key);
         dash = false;
         if (is_block(field)) {
-            write_block(field, at, data, &(Layout){value, layout->mark, false, layout->indent},
-                        out);
+            write_block(field, at, data, &(Style){value, layout->mark, false, layout->indent}, out);
             continue;
         }
         text_put(out, ' ');
@@ -177,5 +176,5 @@ static void write_fields(const Schema *schema, const char *data, const Layout *l
 
 void schema_write(const Schema *schema, const void *data, const Node *node, int indent,
                   TextBuffer *out) {
-    write_fields(schema, data, &(Layout){node, node != NULL, false, indent}, out);
+    write_fields(schema, data, &(Style){node, node != NULL, false, indent}, out);
 }

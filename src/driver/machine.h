@@ -125,7 +125,7 @@ typedef struct Arrival {
 } Arrival;
 
 /// A collective of a group under way, on all ranks alike; one per group, since DP streams are in order.
-typedef struct Active {
+typedef struct RunningCollective {
     CollectivePlan plan;
     OpKind kind;
     int32_t step, rails_left;
@@ -133,12 +133,12 @@ typedef struct Active {
     int64_t start_ps; ///< first byte of the first phase
     int64_t bytes;    ///< per member GPU
     int64_t alone_ps; ///< from the last arrival to the end, had it been alone; largest over rails
-} Active;
+} RunningCollective;
 
 /// A group that meets.
 typedef struct GroupState {
     Arrival arrival;
-    Active active;
+    RunningCollective active;
     Spread *spread; ///< where its members are; NULL: not yet asked
 } GroupState;
 

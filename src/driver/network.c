@@ -171,7 +171,7 @@ uint64_t network_connection(const Machine *machine, int64_t group, int32_t rail)
 }
 
 Transfer network_phase(const Machine *machine, const RailEdges *edges, int64_t after_ps) {
-    const Active *active = &machine_group(machine, edges->group)->active;
+    const RunningCollective *active = &machine_group(machine, edges->group)->active;
     Phase phase = collective_phase(&active->plan, edges->phase);
     return (Transfer){
         .tag = fabric_tag(machine->number, machine->layout.nunits * CHANNEL_SIDES +
@@ -213,7 +213,7 @@ static void start_small(Machine *machine, const Meeting *meeting) {
     int64_t n = layout_group_units(&machine->layout, meeting->group).n, rounds = 0;
     while (INT64_C(1) << rounds < n) rounds++;
     int64_t round_ps = network->round_latency_ps + spread_of(machine, meeting->group)->latency_ps;
-    Active *active = &machine_group(machine, meeting->group)->active;
+    RunningCollective *active = &machine_group(machine, meeting->group)->active;
     active->alone_ps = network->collective_base_ps + 2 * rounds * round_ps;
     active->start_ps = meeting->at.actual_ps;
     machine_schedule(machine, meeting->at.actual_ps + active->alone_ps, EVENT_SMALL, meeting->group,
@@ -221,7 +221,7 @@ static void start_small(Machine *machine, const Meeting *meeting) {
 }
 
 static void start_rails(Machine *machine, int64_t group) {
-    Active *active = &machine_group(machine, group)->active;
+    RunningCollective *active = &machine_group(machine, group)->active;
     active->start_ps = active->begin.actual_ps + collective_phase(&active->plan, 0).fill_ps;
     active->rails_left = machine->layout.width;
     for (int32_t r = 0; r < machine->layout.width; r++) {
@@ -248,8 +248,8 @@ Status network_plan(const Machine *machine, int64_t group, OpKind kind, int64_t 
 
 void network_collective(Machine *machine, const Meeting *meeting) {
     int64_t bytes = bytes_of(machine, meeting);
-    Active *active = &machine_group(machine, meeting->group)->active;
-    *active = (Active){
+    RunningCollective *active = &machine_group(machine, meeting->group)->active;
+    *active = (RunningCollective){
         .kind = meeting->kind, .step = meeting->step, .begin = meeting->at, .bytes = bytes};
     if (bytes <= machine->job->network.eager_bytes) {
         start_small(machine, meeting);
@@ -273,7 +273,7 @@ void network_share_due(Machine *machine, int64_t group, int64_t now_ps) {
 }
 
 static void finish_collective(Machine *machine, int64_t group, int64_t now_ps) {
-    const Active done = machine_group(machine, group)->active;
+    const RunningCollective done = machine_group(machine, group)->active;
     NominalClocks end =
         clocks_after_transfer(done.begin.nominal, now_ps - done.begin.actual_ps, done.alone_ps);
     if (machine->rank == 0) {
@@ -313,7 +313,7 @@ static void complete_phase(Machine *machine, const Completion *done) {
     int64_t group = number / machine->layout.width;
     int32_t r = (int32_t)(number % machine->layout.width);
     Rail *rail = rail_of(machine, group, r);
-    Active *active = &machine_group(machine, group)->active;
+    RunningCollective *active = &machine_group(machine, group)->active;
     rail->alone_ps += done->alone_ps;
     if (++rail->phase < active->plan.nphases) {
         submit_phase(machine, group, r, done->end_ps);

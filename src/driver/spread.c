@@ -2,24 +2,24 @@
 
 #include "cluster/routing.h"
 
-typedef struct Places {
+typedef struct MemberPlaces {
     const Cluster *cluster;
     GpuId (*gpu)(const void *context, int64_t i);
     const void *context;
-} Places;
+} MemberPlaces;
 
 static int64_t domain_of(const void *context, int64_t i) {
-    const Places *places = context;
+    const MemberPlaces *places = context;
     return cluster_domain_of(places->cluster, places->gpu(places->context, i));
 }
 
 /// GPU of the member by whose port channel k leaves domain d.
-static GpuId port_gpu(const Places *places, const Domains *domains, int64_t d, int64_t k) {
+static GpuId port_gpu(const MemberPlaces *places, const Domains *domains, int64_t d, int64_t k) {
     int64_t member = domains_member(domains, domains_port(domains, d, k));
     return places->gpu(places->context, member);
 }
 
-static int64_t mean_latency_ps(const Places *places, const Domains *domains) {
+static int64_t mean_latency_ps(const MemberPlaces *places, const Domains *domains) {
     if (domains->n == 1) return 0;
     int64_t sum_ps = 0;
     for (int64_t d = 0; d < domains->n; d++)
@@ -32,7 +32,7 @@ static int64_t mean_latency_ps(const Places *places, const Domains *domains) {
 
 Spread spread_make(const Cluster *cluster, int64_t n, GpuId (*gpu)(const void *context, int64_t i),
                    const void *context) {
-    Places places = {cluster, gpu, context};
+    MemberPlaces places = {cluster, gpu, context};
     Spread spread = {.domains = domains_make(n, domain_of, &places)};
     spread.latency_ps = mean_latency_ps(&places, &spread.domains);
     return spread;

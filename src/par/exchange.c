@@ -8,27 +8,27 @@
 
 enum { TAG_FIRST, TAG_REST };
 
-/// What stands at the front of every bundle.
+/// What stands at the front of every parcel.
 typedef struct Wire {
     int64_t header[EXCHANGE_HEADER_WORDS];
     int64_t
-        payload_bytes; ///< of the whole bundle: records, each an int64_t length and padded bytes
+        payload_bytes; ///< of the whole parcel: records, each an int64_t length and padded bytes
     int64_t round;     ///< both sides count; a difference is our own mistake
 } Wire;
 
 enum { FIRST_MESSAGE_BYTES = (int)sizeof(Wire) + EXCHANGE_EAGER_BYTES };
 
-/// One bundle under way: a Wire and its payload behind it.
-typedef struct Bundle {
+/// One parcel under way: a Wire and its payload behind it.
+typedef struct Parcel {
     char *bytes;
     int64_t capacity;
-} Bundle;
+} Parcel;
 
 struct Exchange {
     MPI_Comm mpi; ///< our own duplicate, so that two exchanges cannot take each other's messages
     int rank, nranks;
-    Bundle *out;           ///< out[nranks]; out[rank] becomes in[half][rank] by exchange of the two
-    Bundle *in[2];         ///< in[half][nranks]
+    Parcel *out;           ///< out[nranks]; out[rank] becomes in[half][rank] by exchange of the two
+    Parcel *in[2];         ///< in[half][nranks]
     int half;              ///< which half holds the last round
     MPI_Request *requests; ///< requests[2 * nranks]: receives by rank, then sends by rank
     int64_t header[EXCHANGE_HEADER_WORDS];
@@ -39,35 +39,35 @@ struct Exchange {
 
 static const char *const exchange_label = "exchange";
 
-static Wire *wire_of(const Bundle *bundle) { return (Wire *)(void *)bundle->bytes; }
+static Wire *wire_of(const Parcel *parcel) { return (Wire *)(void *)parcel->bytes; }
 
-static char *payload_of(const Bundle *bundle) { return bundle->bytes + sizeof(Wire); }
+static char *payload_of(const Parcel *parcel) { return parcel->bytes + sizeof(Wire); }
 
 /// Make room for a payload; contents are kept.
-static void bundle_reserve(Bundle *bundle, int64_t payload_bytes) {
+static void parcel_reserve(Parcel *parcel, int64_t payload_bytes) {
     int64_t wanted = (int64_t)sizeof(Wire) + payload_bytes;
-    if (wanted <= bundle->capacity) return;
-    int64_t grown = 2 * bundle->capacity > wanted ? 2 * bundle->capacity : wanted;
-    bundle->bytes =
-        memory_resize(exchange_label, bundle->bytes, (size_t)bundle->capacity, (size_t)grown);
-    bundle->capacity = grown;
+    if (wanted <= parcel->capacity) return;
+    int64_t grown = 2 * parcel->capacity > wanted ? 2 * parcel->capacity : wanted;
+    parcel->bytes =
+        memory_resize(exchange_label, parcel->bytes, (size_t)parcel->capacity, (size_t)grown);
+    parcel->capacity = grown;
 }
 
-static Bundle *bundles_create(int nranks) {
-    Bundle *bundles = memory_alloc(exchange_label, (size_t)nranks * sizeof *bundles);
-    for (int r = 0; r < nranks; r++) bundle_reserve(&bundles[r], EXCHANGE_EAGER_BYTES);
-    return bundles;
+static Parcel *parcels_create(int nranks) {
+    Parcel *parcels = memory_alloc(exchange_label, (size_t)nranks * sizeof *parcels);
+    for (int r = 0; r < nranks; r++) parcel_reserve(&parcels[r], EXCHANGE_EAGER_BYTES);
+    return parcels;
 }
 
-static void bundles_destroy(Bundle *bundles, int nranks) {
+static void parcels_destroy(Parcel *parcels, int nranks) {
     for (int r = 0; r < nranks; r++)
-        memory_free(exchange_label, bundles[r].bytes, (size_t)bundles[r].capacity);
-    memory_free(exchange_label, bundles, (size_t)nranks * sizeof *bundles);
+        memory_free(exchange_label, parcels[r].bytes, (size_t)parcels[r].capacity);
+    memory_free(exchange_label, parcels, (size_t)nranks * sizeof *parcels);
 }
 
 /// Post the receives of the next round into the half that is not being read.
 static void post_receives(Exchange *exchange) {
-    const Bundle *in = exchange->in[1 - exchange->half];
+    const Parcel *in = exchange->in[1 - exchange->half];
     for (int r = 0; r < exchange->nranks; r++) {
         if (r == exchange->rank) continue;
         MPI_Irecv(in[r].bytes, FIRST_MESSAGE_BYTES, MPI_BYTE, r, TAG_FIRST, exchange->mpi,
@@ -81,9 +81,9 @@ Exchange *exchange_create(const Comm *comm) {
     exchange->rank = comm_rank(comm);
     exchange->nranks = nranks;
     exchange->read_rank = nranks;
-    exchange->out = bundles_create(nranks);
-    exchange->in[0] = bundles_create(nranks);
-    exchange->in[1] = bundles_create(nranks);
+    exchange->out = parcels_create(nranks);
+    exchange->in[0] = parcels_create(nranks);
+    exchange->in[1] = parcels_create(nranks);
     exchange->requests = memory_alloc(exchange_label, 2 * (size_t)nranks * sizeof(MPI_Request));
     for (int i = 0; i < 2 * nranks; i++) exchange->requests[i] = MPI_REQUEST_NULL;
     if (nranks > 1) {
@@ -104,9 +104,9 @@ void exchange_destroy(Exchange *exchange) {
         MPI_Comm_free(&exchange->mpi);
     }
     memory_free(exchange_label, exchange->requests, 2 * (size_t)nranks * sizeof(MPI_Request));
-    bundles_destroy(exchange->out, nranks);
-    bundles_destroy(exchange->in[0], nranks);
-    bundles_destroy(exchange->in[1], nranks);
+    parcels_destroy(exchange->out, nranks);
+    parcels_destroy(exchange->in[0], nranks);
+    parcels_destroy(exchange->in[1], nranks);
     memory_free(exchange_label, exchange, sizeof *exchange);
 }
 
@@ -114,16 +114,16 @@ static size_t padded(size_t n) { return (n + 7) & ~(size_t)7; }
 
 void exchange_put(Exchange *exchange, int to_rank, const void *bytes, size_t n) {
     CHECK(to_rank >= 0 && to_rank < exchange->nranks, "rank %d of %d", to_rank, exchange->nranks);
-    Bundle *bundle = &exchange->out[to_rank];
-    int64_t used = wire_of(bundle)->payload_bytes, length = (int64_t)n;
+    Parcel *parcel = &exchange->out[to_rank];
+    int64_t used = wire_of(parcel)->payload_bytes, length = (int64_t)n;
     int64_t end = used + (int64_t)sizeof length + (int64_t)padded(n);
-    bundle_reserve(bundle, end);
-    char *record = payload_of(bundle) + used;
+    parcel_reserve(parcel, end);
+    char *record = payload_of(parcel) + used;
     memcpy(record, &length, sizeof length);
     if (n > 0) memcpy(record + sizeof length, bytes, n);
     // Padding is sent too: leave no bytes of an earlier round in it.
     memset(record + sizeof length + n, 0, padded(n) - n);
-    wire_of(bundle)->payload_bytes = end;
+    wire_of(parcel)->payload_bytes = end;
 }
 
 void exchange_put_all(Exchange *exchange, const void *bytes, size_t n) {
@@ -135,21 +135,21 @@ void exchange_set_header(Exchange *exchange, const int64_t header[EXCHANGE_HEADE
 }
 
 /// What is behind the first message.
-static int64_t rest_bytes(const Bundle *bundle) {
-    int64_t payload = wire_of(bundle)->payload_bytes;
+static int64_t rest_bytes(const Parcel *parcel) {
+    int64_t payload = wire_of(parcel)->payload_bytes;
     return payload > EXCHANGE_EAGER_BYTES ? payload - EXCHANGE_EAGER_BYTES : 0;
 }
 
-static void seal(Exchange *exchange, Bundle *bundle) {
-    Wire *wire = wire_of(bundle);
+static void seal(Exchange *exchange, Parcel *parcel) {
+    Wire *wire = wire_of(parcel);
     memcpy(wire->header, exchange->header, sizeof wire->header);
     wire->round = exchange->stats.rounds;
 }
 
 static void send_first(Exchange *exchange, int to_rank) {
-    Bundle *bundle = &exchange->out[to_rank];
-    int bytes = (int)sizeof(Wire) + (int)(wire_of(bundle)->payload_bytes - rest_bytes(bundle));
-    MPI_Isend(bundle->bytes, bytes, MPI_BYTE, to_rank, TAG_FIRST, exchange->mpi,
+    Parcel *parcel = &exchange->out[to_rank];
+    int bytes = (int)sizeof(Wire) + (int)(wire_of(parcel)->payload_bytes - rest_bytes(parcel));
+    MPI_Isend(parcel->bytes, bytes, MPI_BYTE, to_rank, TAG_FIRST, exchange->mpi,
               &exchange->requests[exchange->nranks + to_rank]);
     exchange->stats.messages++;
     exchange->stats.bytes += bytes;
@@ -163,8 +163,8 @@ static void wait_all(Exchange *exchange) {
 }
 
 /// The message that begins `at` bytes behind the first one; 0: there is none.
-static int piece_at(const Bundle *bundle, int64_t at) {
-    int64_t left = rest_bytes(bundle) - at;
+static int piece_at(const Parcel *parcel, int64_t at) {
+    int64_t left = rest_bytes(parcel) - at;
     return left <= 0 ? 0 : left < COMM_PIECE_BYTES ? (int)left : COMM_PIECE_BYTES;
 }
 
@@ -173,12 +173,12 @@ static bool pass_piece(Exchange *exchange, int64_t at) {
     bool any = false;
     for (int r = 0; r < exchange->nranks; r++) {
         if (r == exchange->rank) continue;
-        Bundle *in = &exchange->in[exchange->half][r];
-        const Bundle *out = &exchange->out[r];
+        Parcel *in = &exchange->in[exchange->half][r];
+        const Parcel *out = &exchange->out[r];
         int to_receive = piece_at(in, at), to_send = piece_at(out, at);
         any = any || to_receive > 0 || to_send > 0;
         if (to_receive > 0) {
-            bundle_reserve(in, wire_of(in)->payload_bytes);
+            parcel_reserve(in, wire_of(in)->payload_bytes);
             MPI_Irecv(in->bytes + FIRST_MESSAGE_BYTES + at, to_receive, MPI_BYTE, r, TAG_REST,
                       exchange->mpi, &exchange->requests[r]);
         }
@@ -204,7 +204,7 @@ static void deliver_to_others(Exchange *exchange) {
     wait_all(exchange);
     for (int r = 0; r < nranks; r++) {
         if (r == exchange->rank) continue;
-        const Bundle *in = &exchange->in[exchange->half][r];
+        const Parcel *in = &exchange->in[exchange->half][r];
         CHECK(wire_of(in)->round == exchange->stats.rounds, "round %lld of rank %d meets our %lld",
               (long long)wire_of(in)->round, r, (long long)exchange->stats.rounds);
     }
@@ -213,12 +213,12 @@ static void deliver_to_others(Exchange *exchange) {
     post_receives(exchange);
 }
 
-/// Our own bundle changes sides without a copy.
+/// Our own parcel changes sides without a copy.
 static void deliver_to_self(Exchange *exchange) {
-    Bundle *out = &exchange->out[exchange->rank],
+    Parcel *out = &exchange->out[exchange->rank],
            *in = &exchange->in[exchange->half][exchange->rank];
     seal(exchange, out);
-    Bundle sealed = *out;
+    Parcel sealed = *out;
     *out = *in;
     *in = sealed;
     wire_of(out)->payload_bytes = 0;
@@ -234,7 +234,7 @@ void exchange_run(Exchange *exchange) {
 }
 
 bool exchange_next(Exchange *exchange, int *from_rank, const void **bytes, size_t *n) {
-    const Bundle *in = exchange->in[exchange->half];
+    const Parcel *in = exchange->in[exchange->half];
     while (exchange->read_rank < exchange->nranks &&
            exchange->read_at == wire_of(&in[exchange->read_rank])->payload_bytes) {
         exchange->read_rank++;

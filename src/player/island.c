@@ -46,12 +46,12 @@ static int32_t lane_of(Islands *islands, int64_t island, int32_t slot, int32_t *
 }
 
 /// A shape under construction, and what only this island has.
-typedef struct Draft {
+typedef struct ShapeDraft {
     IslandShape shape;
     ARRAY_OF(ChannelUse) use;
     ARRAY_OF(int32_t) slot; ///< by lane
     int32_t route[ISLAND_CHANNELS_MAX];
-} Draft;
+} ShapeDraft;
 
 /// Links go with what is below them: those of a GPU are its rank's.
 static bool is_below(const void *context, LinkId link) {
@@ -70,7 +70,7 @@ static bool binds_elsewhere(const Islands *islands, const Route *route) {
 }
 
 /// Route the message of a channel and name its lanes. False: a link is not this island's alone.
-static bool draft_channel(Islands *islands, int64_t index, int32_t c, Draft *draft) {
+static bool draft_channel(Islands *islands, int64_t index, int32_t c, ShapeDraft *draft) {
     Machine *machine = islands->machine;
     Unit *unit = &islands->at[index].unit[c / CHANNEL_SIDES];
     ChannelShape *channel = &draft->shape.channel[c];
@@ -113,7 +113,7 @@ static int by_link(const void *a, const void *b) {
 }
 
 /// Number the lanes by their links: ties between lanes are broken that way.
-static void order_lanes(const Routes *routes, const Draft *draft, IslandShape *shape) {
+static void order_lanes(const Routes *routes, const ShapeDraft *draft, IslandShape *shape) {
     size_t n = (size_t)shape->nlanes;
     if (n == 0) return;
     LaneLink *sorted = memory_alloc(LABEL_SHAPES, sizeof(LaneLink) * n);
@@ -125,7 +125,7 @@ static void order_lanes(const Routes *routes, const Draft *draft, IslandShape *s
 }
 
 /// Uses by lane, and who meets whom.
-static void finish_shape(const Islands *islands, const Draft *draft, IslandShape *shape) {
+static void finish_shape(const Islands *islands, const ShapeDraft *draft, IslandShape *shape) {
     const Routes *routes = ledger_routes(islands->ledger);
     shape->nuses = (int32_t)draft->use.n;
     shape->use = memory_alloc(LABEL_SHAPES, sizeof(ChannelUse) * (size_t)shape->nuses);
@@ -172,7 +172,7 @@ static bool same_shape(const IslandShape *a, const IslandShape *b) {
 }
 
 /// The shape of a draft, shared with the islands before where it is theirs.
-static const IslandShape *take_shape(Islands *islands, const Draft *draft) {
+static const IslandShape *take_shape(Islands *islands, const ShapeDraft *draft) {
     IslandShape *shape = memory_alloc(LABEL_SHAPES, sizeof *shape);
     *shape = draft->shape;
     finish_shape(islands, draft, shape);
@@ -185,7 +185,7 @@ static const IslandShape *take_shape(Islands *islands, const Draft *draft) {
     return shape;
 }
 
-static void make_island(Islands *islands, Island *island, const Draft *draft) {
+static void make_island(Islands *islands, Island *island, const ShapeDraft *draft) {
     size_t channels = (size_t)islands->channels, nlanes = (size_t)draft->shape.nlanes;
     island->shape = take_shape(islands, draft);
     island->slot = memory_alloc(LABEL_SLOTS, sizeof(int32_t) * nlanes);
@@ -204,14 +204,14 @@ static void make_island(Islands *islands, Island *island, const Draft *draft) {
             (IslandMessage){.pending_ps = -1, .slow_since_ps = -1, .lane = -1};
 }
 
-static void drop_draft(const Islands *islands, const Draft *draft, int32_t nchannels) {
+static void drop_draft(const Islands *islands, const ShapeDraft *draft, int32_t nchannels) {
     for (int32_t c = 0; c < nchannels; c++)
         if (draft->route[c] >= 0) ledger_close(islands->ledger, draft->route[c]);
 }
 
 /// Build all islands. False: some link is shared.
 static bool make_islands(Islands *islands) {
-    Draft draft = {0};
+    ShapeDraft draft = {0};
     bool fits = true;
     for (int64_t i = 0; i < islands->n && fits; i++) {
         Island *island = &islands->at[i];

@@ -60,7 +60,7 @@ static bool route_is_even(const Islands *islands, int32_t r) {
 /// The same for all phases and rails of a group's collective.
 static bool collective_is_even(const Islands *islands, int64_t group, OpKind kind) {
     const Machine *machine = islands->machine;
-    Active *active = &machine_group(machine, group)->active;
+    RunningCollective *active = &machine_group(machine, group)->active;
     Status status =
         network_plan(machine, group, kind, machine->job->network.eager_bytes + 1, &active->plan);
     bool even = status_is_ok(&status);

@@ -12,10 +12,10 @@
 #define LABEL "maxmin"
 
 /// What the water has left of a link: capacity not taken by frozen users, weight of the others.
-typedef struct LinkState {
+typedef struct MaxminLink {
     int64_t residual;
     int64_t weight; ///< LINK_FROZEN once its level is known
-} LinkState;
+} MaxminLink;
 
 enum { LINK_FROZEN = -1 };
 
@@ -24,12 +24,12 @@ typedef struct CapItem {
     int32_t transfer;
 } CapItem;
 
-typedef struct Filling {
+typedef struct MaxminFilling {
     const MaxminSystem *system;
     int64_t *level;      // out
     int64_t *link_level; // out
     int64_t *bottleneck; // out
-    LinkState *link;     // [nlinks]
+    MaxminLink *link;    // [nlinks]
     int32_t *user_first; // [nlinks + 1]
     bool *frozen;        // [ntransfers] small, as most users met are frozen already
     int32_t *user;       // [nuses] transfers by link
@@ -37,13 +37,13 @@ typedef struct Filling {
     int64_t nheap;
     CapItem *caps; // [ntransfers] ascending, only those that could bind
     int64_t ncaps;
-} Filling;
+} MaxminFilling;
 
 static int64_t phi_of(const MaxminSystem *system, int64_t f) {
     return system->phi ? system->phi[f] : 1;
 }
 
-static void filling_list_users(Filling *fill) {
+static void filling_list_users(MaxminFilling *fill) {
     const MaxminSystem *system = fill->system;
     for (int64_t f = 0; f < system->ntransfers; f++)
         for (int64_t i = system->use_first[f]; i < system->use_first[f + 1]; i++) {
@@ -81,7 +81,7 @@ static int cap_compare(const void *a, const void *b) {
     return (x->transfer > y->transfer) - (x->transfer < y->transfer);
 }
 
-static void filling_list_caps(Filling *fill) {
+static void filling_list_caps(MaxminFilling *fill) {
     bool sorted = true;
     for (int64_t f = 0; f < fill->system->ntransfers; f++) {
         if (!cap_can_bind(fill->system, f)) continue;
@@ -92,7 +92,7 @@ static void filling_list_caps(Filling *fill) {
     if (!sorted) qsort(fill->caps, (size_t)fill->ncaps, sizeof *fill->caps, cap_compare);
 }
 
-static void filling_list_links(Filling *fill) {
+static void filling_list_links(MaxminFilling *fill) {
     for (int64_t l = 0; l < fill->system->nlinks; l++) {
         fill->link_level[l] = LEVEL_NONE;
         if (fill->link[l].weight == 0) continue;
@@ -104,12 +104,12 @@ static void filling_list_links(Filling *fill) {
 
 /// Fix a transfer at `level`, which no unfrozen link has passed: take its share from links that
 /// stand higher.
-static void filling_freeze(Filling *fill, int32_t f, int64_t level, int64_t binding_link) {
+static void filling_freeze(MaxminFilling *fill, int32_t f, int64_t level, int64_t binding_link) {
     const MaxminSystem *system = fill->system;
     fill->level[f] = level;
     fill->frozen[f] = true;
     for (int64_t i = system->use_first[f]; i < system->use_first[f + 1]; i++) {
-        LinkState *link = &fill->link[system->use_link[i]];
+        MaxminLink *link = &fill->link[system->use_link[i]];
         if (system->use_link[i] == binding_link) fill->bottleneck[f] = i;
         if (link->weight == LINK_FROZEN) continue;
         if (link->residual - link->weight < level * link->weight)
@@ -120,14 +120,14 @@ static void filling_freeze(Filling *fill, int32_t f, int64_t level, int64_t bind
     }
 }
 
-static void filling_freeze_link(Filling *fill, int64_t l, int64_t level) {
+static void filling_freeze_link(MaxminFilling *fill, int64_t l, int64_t level) {
     fill->link_level[l] = level;
     fill->link[l].weight = LINK_FROZEN;
     for (int64_t i = fill->user_first[l]; i < fill->user_first[l + 1]; i++)
         if (!fill->frozen[fill->user[i]]) filling_freeze(fill, fill->user[i], level, l);
 }
 
-static void filling_run(Filling *fill) {
+static void filling_run(MaxminFilling *fill) {
     int64_t ncap = 0;
     while (fill->nheap > 0 || ncap < fill->ncaps) {
         if (ncap < fill->ncaps &&
@@ -137,7 +137,7 @@ static void filling_run(Filling *fill) {
             continue;
         }
         LevelItem top = fill->heap[0];
-        const LinkState *link = &fill->link[top.item];
+        const MaxminLink *link = &fill->link[top.item];
         if (link->weight == 0) {
             level_heap_pop(fill->heap, &fill->nheap);
         } else if (link->residual / link->weight > top.level) {
@@ -153,12 +153,12 @@ void maxmin_solve_links(const MaxminSystem *system, int64_t level[], int64_t lin
                         int64_t bottleneck[]) {
     size_t nlinks = (size_t)system->nlinks, ntransfers = (size_t)system->ntransfers;
     size_t nuses = ntransfers > 0 ? (size_t)system->use_first[ntransfers] : 0;
-    Filling fill = {
+    MaxminFilling fill = {
         .system = system,
         .level = level,
         .link_level = link_level,
         .bottleneck = bottleneck,
-        .link = memory_alloc(LABEL, nlinks * sizeof(LinkState)),
+        .link = memory_alloc(LABEL, nlinks * sizeof(MaxminLink)),
         .user_first = memory_alloc(LABEL, (nlinks + 1) * sizeof(int32_t)),
         .frozen = memory_alloc(LABEL, ntransfers * sizeof(bool)),
         .user = memory_alloc(LABEL, nuses * sizeof(int32_t)),
@@ -176,7 +176,7 @@ void maxmin_solve_links(const MaxminSystem *system, int64_t level[], int64_t lin
     filling_run(&fill);
     for (size_t f = 0; f < ntransfers; f++)
         if (level[f] == system->cap[f]) bottleneck[f] = -1;
-    memory_free(LABEL, fill.link, nlinks * sizeof(LinkState));
+    memory_free(LABEL, fill.link, nlinks * sizeof(MaxminLink));
     memory_free(LABEL, fill.user_first, (nlinks + 1) * sizeof(int32_t));
     memory_free(LABEL, fill.frozen, ntransfers * sizeof(bool));
     memory_free(LABEL, fill.user, nuses * sizeof(int32_t));

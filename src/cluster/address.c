@@ -1,0 +1,30 @@
+// Where a GPU is, and which one is there.
+#include "cluster/cluster.h"
+#include "cluster/cluster_parts.h"
+
+NodeId cluster_node_of(const Cluster *cluster, GpuId gpu) {
+    return divider_quotient(&cluster->by_rails, gpu);
+}
+
+int32_t cluster_slot_of(const Cluster *cluster, GpuId gpu) {
+    return (int32_t)divider_rest(&cluster->by_rails, gpu);
+}
+
+int64_t cluster_domain_of(const Cluster *cluster, GpuId gpu) {
+    return divider_quotient(&cluster->by_domain, gpu);
+}
+
+int64_t cluster_endpoint_of(const Cluster *cluster, GpuId gpu) {
+    return cluster_nic_endpoint(cluster, gpu);
+}
+
+GpuId cluster_gpu_at(const Cluster *cluster, int64_t endpoint) {
+    const int64_t rails = cluster->spec.gpus_per_node;
+    GpuId gpu = endpoint;
+    if (cluster->spec.wiring == WIRING_RAIL) {
+        const int64_t in_leaf = cluster->tree.children[1], leaf = endpoint / in_leaf;
+        const NodeId node = leaf / rails * in_leaf + endpoint % in_leaf;
+        gpu = node * rails + leaf % rails;
+    }
+    return gpu < cluster->ngpus ? gpu : -1;
+}
