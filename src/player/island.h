@@ -249,6 +249,10 @@ void island_return(Islands *islands, Island *island);
 static inline bool island_is_kept(const Islands *islands, const Island *island) {
     return island->window == islands->windows;
 }
+/// Was what a round of an island noted undone since? -1: what no island did stays.
+static inline bool island_undid(const Islands *islands, int32_t island, int32_t round) {
+    return island >= 0 && islands->at[island].round != round;
+}
 /// Note in slot_lane where the bound lanes of an island stand, or forget it.
 void islands_mark_bound(Islands *islands, const Island *island, bool bound);
 /// Keep the old bytes of what is about to change.

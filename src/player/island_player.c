@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "base/memory.h"
 #include "base/units.h"
+#include "player/news.h"
 #include "player/repeat.h"
 #include "player/rings.h"
 
@@ -26,13 +27,6 @@ typedef struct Due {
     uint64_t ended;
 } Due;
 
-/// What members of a group said in this window: merged over ranks by sum and maximum.
-typedef struct GroupNews {
-    int64_t count;
-    Clocks at;
-    int64_t op, kind, step;
-} GroupNews;
-
 typedef struct Dataflow {
     Machine *machine;
     Islands *islands;
@@ -51,60 +45,7 @@ typedef struct Dataflow {
 
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
-static bool is_void(const Islands *islands, int32_t island, int32_t round) {
-    return island >= 0 && islands->at[island].round != round;
-}
-
 // Collectives that members have come to.
-
-/// Sum up what was said before end_ps. False: nothing, anywhere.
-static bool gather_news(Dataflow *flow, int64_t end_ps) {
-    const Islands *islands = flow->islands;
-    int64_t nnews = 0;
-    for (int64_t g = 0; g < flow->ngroups; g++)
-        flow->news[g] = (GroupNews){.at = {-1, {-1, -1, -1, -1}}, .op = -1, .kind = -1, .step = -1};
-    for (int64_t i = 0; i < islands->arrival.n; i++) {
-        const IslandArrival *arrival = &islands->arrival.at[i];
-        if (is_void(islands, arrival->island, arrival->round)) continue;
-        if (arrival->at.actual_ps >= end_ps) continue;
-        GroupNews *news = &flow->news[layout_meeting_index(&flow->machine->layout, arrival->group)];
-        CHECK(news->kind < 0 || news->kind == arrival->kind,
-              "group %lld: members disagree on the collective", (long long)arrival->group);
-        news->at = clocks_max(news->at, arrival->at);
-        news->op = arrival->op;
-        news->kind = arrival->kind;
-        news->step = arrival->step;
-        news->count += islands->at[arrival->island].nlike;
-        nnews++;
-    }
-    if (comm_nranks(flow->comm) == 1) return nnews > 0;
-    comm_max_i64(flow->comm, &nnews, 1);
-    if (nnews == 0) return false;
-    enum { MAXIMA = 8 };
-    int64_t *count = memory_alloc(LABEL, sizeof(int64_t) * (size_t)flow->ngroups);
-    int64_t(*most)[MAXIMA] = memory_alloc(LABEL, sizeof *most * (size_t)flow->ngroups);
-    for (int64_t g = 0; g < flow->ngroups; g++) {
-        const GroupNews *news = &flow->news[g];
-        count[g] = news->count;
-        const NominalClocks *at = &news->at.nominal;
-        const int64_t values[MAXIMA] = {news->at.actual_ps, at->slowed_ps, at->shared_ps,
-                                        at->alone_ps,       at->ideal_ps,  news->op,
-                                        news->kind,         news->step};
-        for (int k = 0; k < MAXIMA; k++) most[g][k] = values[k];
-    }
-    comm_sum_i64(flow->comm, count, (int)flow->ngroups);
-    comm_max_i64(flow->comm, most[0], (int)flow->ngroups * MAXIMA);
-    for (int64_t g = 0; g < flow->ngroups; g++)
-        flow->news[g] =
-            (GroupNews){.count = count[g],
-                        .at = {most[g][0], {most[g][1], most[g][2], most[g][3], most[g][4]}},
-                        .op = most[g][5],
-                        .kind = most[g][6],
-                        .step = most[g][7]};
-    memory_free(LABEL, count, sizeof(int64_t) * (size_t)flow->ngroups);
-    memory_free(LABEL, most, sizeof *most * (size_t)flow->ngroups);
-    return true;
-}
 
 /// Would the news complete a group?
 static bool completes(const Dataflow *flow, int64_t place) {
@@ -117,7 +58,7 @@ static bool completes(const Dataflow *flow, int64_t place) {
 
 /// Earliest time at which a collective that begins before end_ps can be felt.
 static int64_t first_begin_ps(Dataflow *flow, int64_t end_ps) {
-    if (!gather_news(flow, end_ps)) return end_ps;
+    if (!news_gather(flow->news, flow->islands, end_ps)) return end_ps;
     for (int64_t place = 0; place < flow->ngroups; place++)
         if (completes(flow, place))
             end_ps = least(end_ps, flow->news[place].at.actual_ps +
@@ -128,7 +69,7 @@ static int64_t first_begin_ps(Dataflow *flow, int64_t end_ps) {
 /// Members that came before end_ps are there for good; groups that are complete begin.
 static void meet(Dataflow *flow, int64_t end_ps) {
     Machine *machine = flow->machine;
-    bool any = gather_news(flow, end_ps);
+    bool any = news_gather(flow->news, flow->islands, end_ps);
     array_clear(&flow->islands->arrival);
     for (int64_t place = 0; place < flow->ngroups && any; place++) {
         const GroupNews *news = &flow->news[place];
@@ -207,7 +148,7 @@ static void drop_undone(Dataflow *flow) {
     int64_t n = flow->slow_before;
     for (int64_t i = n; i < islands->slow.n; i++) {
         SlowSpan span = islands->slow.at[i];
-        if (is_void(islands, span.island, span.round)) continue;
+        if (island_undid(islands, span.island, span.round)) continue;
         islands->slow.at[n++] = span;
     }
     islands->slow.n = n;
@@ -217,7 +158,7 @@ static void drop_undone(Dataflow *flow) {
 static void chain_binds(Islands *islands) {
     for (int64_t b = 0; b < islands->bind.n; b++) {
         BindSpan *bind = &islands->bind.at[b];
-        if (is_void(islands, bind->island, bind->round)) continue;
+        if (island_undid(islands, bind->island, bind->round)) continue;
         int32_t *head = bind_head(islands, bind);
         islands->slot_notes.at[islands->at[bind->island].slot[bind->lane]] |= SLOT_BIND;
         bind->next = *head;

@@ -1,0 +1,18 @@
+/// news.h: what members of groups said in a window of islands, merged over ranks by sum and maximum.
+#ifndef COLOSSIM_PLAYER_NEWS_H
+#define COLOSSIM_PLAYER_NEWS_H
+
+#include "player/island.h"
+
+typedef struct GroupNews {
+    int64_t count; ///< members that have come to the collective
+    Clocks at;
+    int64_t op, kind, step;
+} GroupNews;
+
+/// Sum up what was said before end_ps. False: nothing, anywhere.
+///   news[layout_nmeeting]  out
+/// MPI: collective.
+bool news_gather(GroupNews news[], const Islands *islands, int64_t end_ps);
+
+#endif
