@@ -8,11 +8,6 @@
 
 enum { COUNT_BYTES = 32, FAULTS_SHOWN = 20 };
 
-static const char *const ROUTING_NAMES[] = {[ROUTING_ECMP] = "ecmp",
-                                            [ROUTING_DMODK] = "dmodk",
-                                            [ROUTING_SPRAY] = "spray",
-                                            [ROUTING_ADAPTIVE] = "adaptive"};
-
 /// A count >= 0 with a comma every three digits.
 static const char *count_text(int64_t count, char text[COUNT_BYTES]) {
     char digits[COUNT_BYTES];

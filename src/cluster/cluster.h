@@ -44,6 +44,7 @@ enum {
 
 typedef enum Wiring { WIRING_PLAIN, WIRING_RAIL } Wiring;
 typedef enum Routing { ROUTING_ECMP, ROUTING_DMODK, ROUTING_SPRAY, ROUTING_ADAPTIVE } Routing;
+extern const char *const ROUTING_NAMES[]; ///< then NULL
 typedef enum LinkDirection { LINK_UP, LINK_DOWN } LinkDirection;
 
 /// One tier: the links from level t-1 up to level t, and the switches of level t.

@@ -1,8 +1,16 @@
 #include "cluster/placement.h"
 
+#include <stddef.h>
+
 #include "base/check.h"
 #include "base/rng.h"
 #include "base/wide.h"
+
+const char *const PLACEMENT_NAMES[] = {[PLACEMENT_CONTIGUOUS] = "contiguous",
+                                       [PLACEMENT_STRIDED] = "strided",
+                                       [PLACEMENT_RANDOM] = "random",
+                                       [PLACEMENT_SPREAD] = "spread",
+                                       NULL};
 
 /// Luby and Rackoff need 4 rounds for a strong permutation; 2 more because small halves mix poorly.
 enum { FEISTEL_ROUNDS = 6 };

@@ -24,6 +24,8 @@ typedef enum PlacementKind {
     PLACEMENT_SPREAD
 } PlacementKind;
 
+extern const char *const PLACEMENT_NAMES[]; ///< then NULL
+
 enum { PLACEMENT_NODES_BYTES = 48 };
 
 typedef struct PlacementSpec {

@@ -8,6 +8,12 @@
 #include "cluster/bundle.h"
 #include "cluster/cluster_parts.h"
 
+const char *const ROUTING_NAMES[] = {[ROUTING_ECMP] = "ecmp",
+                                     [ROUTING_DMODK] = "dmodk",
+                                     [ROUTING_SPRAY] = "spray",
+                                     [ROUTING_ADAPTIVE] = "adaptive",
+                                     NULL};
+
 /// A message as the tree sees it.
 typedef struct PathEnds {
     GpuId src, dst;            ///< as asked for

@@ -15,7 +15,6 @@
 #include "collective/collective.h"
 
 typedef struct CollectiveMethod {
-    const char *name;
     bool does_all_to_all; ///< also that which neither reduces nor gathers
     /// Set plan->nphases for n >= 2 members.  Fails: STATUS_RANGE.
     Status (*plan)(CollectivePlan *plan);

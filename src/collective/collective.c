@@ -1,5 +1,7 @@
 #include "collective/collective.h"
 
+#include <stddef.h>
+
 #include "base/check.h"
 #include "base/units.h"
 #include "base/wide.h"
@@ -11,6 +13,12 @@ static const CollectiveMethod *const collective_table[ALGORITHM_N] = {
     [ALGORITHM_DIRECT] = &collective_direct,
     [ALGORITHM_HIERARCHICAL] = &collective_hierarchical,
 };
+
+const char *const ALGORITHM_NAMES[] = {[ALGORITHM_RING] = "ring",
+                                       [ALGORITHM_HALVING_DOUBLING] = "halving_doubling",
+                                       [ALGORITHM_DIRECT] = "direct",
+                                       [ALGORITHM_HIERARCHICAL] = "hierarchical",
+                                       NULL};
 
 enum { COLLECTIVE_PASSES_MAX = 2 };
 
@@ -38,12 +46,13 @@ Status collective_plan(CollectivePlan *plan, const CollectiveSpec *spec, const D
     if (nmembers == 1) return status_ok(); // alone: nothing to do, no phases
     const CollectiveMethod *method = collective_table[spec->algorithm];
     REQUIRE(spec->kind != COLLECTIVE_ALL_TO_ALL || method->does_all_to_all, STATUS_RANGE,
-            "%s does not do %s: use direct", method->name, collective_kind_name(spec->kind));
+            "%s does not do %s: use direct", ALGORITHM_NAMES[spec->algorithm],
+            COLLECTIVE_NAMES[spec->kind]);
     TRY(method->plan(plan));
     CHECK(plan->nphases <= COLLECTIVE_PHASES_MAX, "%d phases", (int)plan->nphases);
     REQUIRE(collective_total(plan) <= INT64_MAX, STATUS_RANGE,
             "%s of %lld bytes among %lld members moves more than 2^63 bytes",
-            collective_kind_name(spec->kind), (long long)spec->bytes, (long long)nmembers);
+            COLLECTIVE_NAMES[spec->kind], (long long)spec->bytes, (long long)nmembers);
     return status_ok();
 }
 
@@ -71,20 +80,4 @@ int64_t collective_total_bytes(const CollectivePlan *plan) {
 
 double collective_bus_factor(CollectiveKind kind, int64_t n) {
     return (double)collective_passes(kind) * (double)(n - 1) / (double)n;
-}
-
-const char *collective_kind_name(CollectiveKind kind) {
-    static const char *const name[COLLECTIVE_KIND_N] = {
-        [COLLECTIVE_ALL_REDUCE] = "all_reduce",
-        [COLLECTIVE_REDUCE_SCATTER] = "reduce_scatter",
-        [COLLECTIVE_ALL_GATHER] = "all_gather",
-        [COLLECTIVE_ALL_TO_ALL] = "all_to_all",
-    };
-    CHECK(kind >= 0 && kind < COLLECTIVE_KIND_N, "collective kind %d", (int)kind);
-    return name[kind];
-}
-
-const char *collective_algorithm_name(CollectiveAlgorithm algorithm) {
-    CHECK(algorithm >= 0 && algorithm < ALGORITHM_N, "collective algorithm %d", (int)algorithm);
-    return collective_table[algorithm]->name;
 }

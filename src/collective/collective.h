@@ -31,6 +31,7 @@ typedef enum CollectiveAlgorithm {
     ALGORITHM_HIERARCHICAL,
     ALGORITHM_N,
 } CollectiveAlgorithm;
+extern const char *const ALGORITHM_NAMES[]; ///< [ALGORITHM_N], then NULL
 
 typedef struct CollectiveSpec {
     CollectiveKind kind;
@@ -84,8 +85,5 @@ bool collective_same_edges(const CollectivePlan *a, const CollectivePlan *b);
 int64_t collective_total_bytes(const CollectivePlan *plan);
 /// Bus bandwidth factor of nccl-tests: all-reduce 2(n-1)/n, others (n-1)/n.
 double collective_bus_factor(CollectiveKind kind, int64_t n);
-
-const char *collective_kind_name(CollectiveKind kind);
-const char *collective_algorithm_name(CollectiveAlgorithm algorithm);
 
 #endif

@@ -43,7 +43,6 @@ static int64_t direct_phase_weight(const CollectivePlan *plan, int32_t phase) {
 }
 
 const CollectiveMethod collective_direct = {
-    .name = "direct",
     .does_all_to_all = true,
     .plan = direct_plan,
     .phase = direct_phase,

@@ -53,7 +53,6 @@ static int64_t halving_doubling_phase_weight(const CollectivePlan *plan, int32_t
 }
 
 const CollectiveMethod collective_halving_doubling = {
-    .name = "halving_doubling",
     .plan = halving_doubling_plan,
     .phase = halving_doubling_phase,
     .edge = halving_doubling_edge,

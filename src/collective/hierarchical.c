@@ -153,7 +153,6 @@ static int64_t hierarchical_phase_weight(const CollectivePlan *plan, int32_t pha
 }
 
 const CollectiveMethod collective_hierarchical = {
-    .name = "hierarchical",
     .plan = hierarchical_plan,
     .phase = hierarchical_phase,
     .edge = hierarchical_edge,

@@ -55,7 +55,6 @@ static int64_t ring_phase_weight(const CollectivePlan *plan, int32_t phase) {
 }
 
 const CollectiveMethod collective_ring = {
-    .name = "ring",
     .plan = ring_plan,
     .phase = ring_phase,
     .edge = ring_edge,

@@ -83,14 +83,14 @@ static bool check_domain(const Pair *pair) {
 }
 
 static bool check_gpu(const Pair *pair) {
-    static const char *const NAMES[PRECISION_N] = {"fp32", "fp16", "bf16", "fp8"};
     const TrainingSpec *training = &pair->job->training;
     const GpuSpec *gpu = &pair->cluster->gpu;
     PlaceText place;
     bool precision = gpu->gemm[training->precision].npoints > 0;
     if (!precision)
         PAIR_ERROR(pair, "training.precision", "GPU %s (%s) has no table for precision %s",
-                   gpu->name, topology_place(pair, "node.gpu", &place), NAMES[training->precision]);
+                   gpu->name, topology_place(pair, "node.gpu", &place),
+                   PRECISION_NAMES[training->precision]);
     bool kernel = training->attention == ATTENTION_UNFUSED ||
                   gpu->attention_forward_flop_per_s[training->attention] > 0;
     if (!kernel)

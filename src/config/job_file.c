@@ -7,11 +7,6 @@
 #include "config/model_file.h"
 #include "config/topology_file.h"
 
-static const char *const PRECISIONS[] = {[PRECISION_FP32] = "fp32",
-                                         [PRECISION_FP16] = "fp16",
-                                         [PRECISION_BF16] = "bf16",
-                                         [PRECISION_FP8] = "fp8",
-                                         NULL};
 static const char *const ATTENTIONS[] = {[ATTENTION_UNFUSED] = "unfused",
                                          [ATTENTION_FLASH2] = "flash2",
                                          [ATTENTION_FLASH3] = "flash3",
@@ -22,21 +17,6 @@ static const char *const SCHEDULES[] = {
     [SCHEDULE_NONE] = "none", [SCHEDULE_GPIPE] = "gpipe",
     [SCHEDULE_1F1B] = "1f1b", [SCHEDULE_INTERLEAVED] = "interleaved",
     [SCHEDULE_AUTO] = "auto", NULL};
-static const char *const PLACEMENTS[] = {[PLACEMENT_CONTIGUOUS] = "contiguous",
-                                         [PLACEMENT_STRIDED] = "strided",
-                                         [PLACEMENT_RANDOM] = "random",
-                                         [PLACEMENT_SPREAD] = "spread",
-                                         NULL};
-static const char *const ALGORITHMS[] = {[ALGORITHM_RING] = "ring",
-                                         [ALGORITHM_HALVING_DOUBLING] = "halving_doubling",
-                                         [ALGORITHM_DIRECT] = "direct",
-                                         [ALGORITHM_HIERARCHICAL] = "hierarchical",
-                                         NULL};
-static const char *const COLLECTIVES[] = {[COLLECTIVE_ALL_REDUCE] = "all_reduce",
-                                          [COLLECTIVE_REDUCE_SCATTER] = "reduce_scatter",
-                                          [COLLECTIVE_ALL_GATHER] = "all_gather",
-                                          [COLLECTIVE_ALL_TO_ALL] = "all_to_all",
-                                          NULL};
 static const char *const PATTERNS[] = {[TRAFFIC_PERMUTATION] = "permutation",
                                        [TRAFFIC_SHIFT] = "shift",
                                        [TRAFFIC_RING] = "ring",
@@ -45,8 +25,6 @@ static const char *const PATTERNS[] = {[TRAFFIC_PERMUTATION] = "permutation",
                                        [TRAFFIC_COLLECTIVE] = "collective",
                                        [TRAFFIC_FLOWS] = "flows",
                                        NULL};
-static const char *const DIMENSIONS[DIM_N] = {
-    [DIM_TP] = "tp", [DIM_CP] = "cp", [DIM_EP] = "ep", [DIM_DP] = "dp", [DIM_PP] = "pp"};
 enum { SIZE_MOST = 1 << 24, QUEUE_PAIRS_MOST = 64 };
 
 // Parallelism
@@ -94,11 +72,11 @@ static const Field RECOMPUTE_ELEMENT = ELEMENT_STRING(RECOMPUTE_BYTES);
 static const Field TRAINING_FIELDS[] = {
     FIELD_COUNT_AT("sequence", JobFile, job.training.sequence, NULL, 1, SIZE_MOST,
                    "tokens of a sequence"),
-    FIELD_ENUM_AT("precision", JobFile, job.training.precision, PRECISIONS, "bf16",
+    FIELD_ENUM_AT("precision", JobFile, job.training.precision, PRECISION_NAMES, "bf16",
                   "of the matrix products"),
-    FIELD_ENUM_AT("grad_precision", JobFile, job.training.grad_precision, PRECISIONS, "fp32",
+    FIELD_ENUM_AT("grad_precision", JobFile, job.training.grad_precision, PRECISION_NAMES, "fp32",
                   "of the gradient reduction"),
-    FIELD_ENUM_AT("param_precision", JobFile, job.training.param_precision, PRECISIONS, "bf16",
+    FIELD_ENUM_AT("param_precision", JobFile, job.training.param_precision, PRECISION_NAMES, "bf16",
                   "of the parameter gather"),
     FIELD_ENUM_AT("attention", JobFile, job.training.attention, ATTENTIONS, "flash2", "kernel"),
     FIELD_LIST_AT("recompute", JobFile, recompute, nrecompute, &RECOMPUTE_ELEMENT, "",
@@ -126,7 +104,7 @@ static const Schema TRAINING_SCHEMA = {.name = "training",
 #define SEED_AT(T, m) \
     FIELD_COUNT_OR_WORD_AT("seed", T, m, "run", -1, "run", 0, 0, "run: the seed of the run")
 static const Field PLACEMENT_FIELDS[] = {
-    FIELD_ENUM_AT("kind", PlacementSpec, kind, PLACEMENTS, "contiguous",
+    FIELD_ENUM_AT("kind", PlacementSpec, kind, PLACEMENT_NAMES, "contiguous",
                   "how job nodes are dealt over the cluster"),
     FIELD_COUNT_AT("stride", PlacementSpec, stride, "1", 1, 0, "nodes, for strided"),
     SEED_AT(PlacementSpec, seed),
@@ -152,7 +130,7 @@ static const Field NETWORK_FIELDS[] = {
                       "messages up to this size do not load links"),
     FIELD_QUANTITY_AT("reroute_delay", NetworkSpec, reroute_delay_ps, QUANTITY_TIME, "100 ms", 0, 0,
                       "until routing knows that a link is dead, or back"),
-    FIELD_ENUM_AT("dp_algorithm", NetworkSpec, dp_algorithm, ALGORITHMS, "hierarchical",
+    FIELD_ENUM_AT("dp_algorithm", NetworkSpec, dp_algorithm, ALGORITHM_NAMES, "hierarchical",
                   "of data-parallel collectives"),
 };
 static const Schema NETWORK_SCHEMA = {.name = "network",
@@ -227,9 +205,9 @@ static const Field TRAFFIC_FIELDS[] = {
                               "0 us", 0, 0,
                               "start-up of a flow on top of the path; none: not even the path's"),
     FIELD_STRING_AT("file", JobFile, job.traffic.file, "", "CSV of flows, beside the job file"),
-    FIELD_ENUM_AT("collective", JobFile, job.collective.kind, COLLECTIVES, "all_reduce",
+    FIELD_ENUM_AT("collective", JobFile, job.collective.kind, COLLECTIVE_NAMES, "all_reduce",
                   "for pattern collective"),
-    FIELD_ENUM_AT("algorithm", JobFile, job.collective.algorithm, ALGORITHMS, "ring",
+    FIELD_ENUM_AT("algorithm", JobFile, job.collective.algorithm, ALGORITHM_NAMES, "ring",
                   "for pattern collective"),
 };
 static const Schema TRAFFIC_SCHEMA = {.name = "traffic",
@@ -246,8 +224,8 @@ static bool read_order(Reader *reader, const Node *node, JobFile *file) {
     for (const char *at = file->order; *at;) {
         size_t length = strcspn(at, "-");
         int d = 0;
-        while (d < DIM_N &&
-               (strlen(DIMENSIONS[d]) != length || strncmp(DIMENSIONS[d], at, length) != 0))
+        while (d < DIM_N && (strlen(DIMENSION_NAMES[d]) != length ||
+                             strncmp(DIMENSION_NAMES[d], at, length) != 0))
             d++;
         if (d == DIM_N || seen[d]) {
             reader_error(
@@ -267,7 +245,7 @@ static bool read_order(Reader *reader, const Node *node, JobFile *file) {
         // Left out is fine for a dimension of size 1; auto may become anything.
         if (parallel->size[d] != 1) {
             reader_error(reader, node, "parallel.order", "order '%s' leaves out %s", file->order,
-                         DIMENSIONS[d]);
+                         DIMENSION_NAMES[d]);
             good = false;
         }
         parallel->order[n++] = (Dimension)d;

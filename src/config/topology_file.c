@@ -8,11 +8,6 @@
 #include "config/hardware_file.h"
 
 static const char *const WIRINGS[] = {[WIRING_PLAIN] = "plain", [WIRING_RAIL] = "rail", NULL};
-static const char *const ROUTINGS[] = {[ROUTING_ECMP] = "ecmp",
-                                       [ROUTING_DMODK] = "dmodk",
-                                       [ROUTING_SPRAY] = "spray",
-                                       [ROUTING_ADAPTIVE] = "adaptive",
-                                       NULL};
 
 enum { CHILDREN_MOST = 1 << 20 };
 
@@ -101,7 +96,7 @@ static const Field FABRIC_FIELDS[] = {
                   "rail: NIC r of every node of a unit goes to leaf r of that unit"),
     FIELD_BOOL_AT("pxn", ClusterSpec, pxn, "on",
                   "cross-rail messages hop over the scale-up domain to the right rail first"),
-    FIELD_ENUM_AT("routing", ClusterSpec, routing, ROUTINGS, "ecmp", "how paths are chosen"),
+    FIELD_ENUM_AT("routing", ClusterSpec, routing, ROUTING_NAMES, "ecmp", "how paths are chosen"),
     FIELD_COUNT_OR_WORD_AT("hash_seed", ClusterSpec, ecmp_seed, "run", -1, "run", 0, 0,
                            "seed of the ecmp hashes; run: the seed of the run"),
     FIELD_BOOL_AT("shared_seed", ClusterSpec, shared_seed, "off",

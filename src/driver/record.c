@@ -16,21 +16,6 @@ int64_t record_interval_ps(int64_t estimate_ps, int32_t intervals) {
             if (MANTISSA[i] * decade_ps >= wanted_ps) return MANTISSA[i] * decade_ps;
 }
 
-static const char *routing_name(Routing routing) {
-    static const char *const NAMES[] = {"ecmp", "dmodk", "spray", "adaptive"};
-    return NAMES[routing];
-}
-
-static const char *placement_name(PlacementKind kind) {
-    static const char *const NAMES[] = {"contiguous", "strided", "random", "spread"};
-    return NAMES[kind];
-}
-
-static const char *precision_name(Precision precision) {
-    static const char *const NAMES[] = {"fp32", "fp16", "bf16", "fp8"};
-    return NAMES[precision];
-}
-
 /// The tier axis: scale-up domain, then the tiers of the fabric, and NICs of several ports.
 static int32_t describe_tiers(const Cluster *cluster, TraceTier tier[TRACE_TIERS_MAX]) {
     const int32_t ntiers = cluster_ntiers(cluster);
@@ -104,9 +89,9 @@ Status recorder_open(Recorder *recorder, const RunSpec *run, const Cluster *clus
         .njobs = run->njobs,
         .cluster = spec->name,
         .engine = run->engine->name,
-        .routing = routing_name(spec->routing),
-        .placement = placement_name(job->placement.kind),
-        .precision = kinds.training ? precision_name(kinds.training->training.precision) : "",
+        .routing = ROUTING_NAMES[spec->routing],
+        .placement = PLACEMENT_NAMES[job->placement.kind],
+        .precision = kinds.training ? PRECISION_NAMES[kinds.training->training.precision] : "",
         .resolved = run->resolved,
         .source = source,
         .nsources = run->nsources,

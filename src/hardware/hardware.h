@@ -20,6 +20,8 @@ typedef enum Precision {
     PRECISION_N,
 } Precision;
 
+extern const char *const PRECISION_NAMES[]; ///< [PRECISION_N], then NULL
+
 typedef enum AttentionKernel {
     ATTENTION_UNFUSED, ///< scores written to memory: batched GEMM, softmax, GEMM
     ATTENTION_FLASH2,

@@ -1,5 +1,16 @@
 #include "program/kinds.h"
 
+#include <stddef.h>
+
+const char *const DIMENSION_NAMES[] = {
+    [DIM_TP] = "tp", [DIM_CP] = "cp", [DIM_EP] = "ep", [DIM_DP] = "dp", [DIM_PP] = "pp", NULL};
+
+const char *const COLLECTIVE_NAMES[] = {[COLLECTIVE_ALL_REDUCE] = "all_reduce",
+                                        [COLLECTIVE_REDUCE_SCATTER] = "reduce_scatter",
+                                        [COLLECTIVE_ALL_GATHER] = "all_gather",
+                                        [COLLECTIVE_ALL_TO_ALL] = "all_to_all",
+                                        NULL};
+
 const GroupRow GROUPS[GROUP_KIND_N] = {
     [GROUP_DP] = {.dimensions = DIM_BIT(DIM_CP) | DIM_BIT(DIM_EP) | DIM_BIT(DIM_DP)},
     [GROUP_EMBEDDING] = {.dimensions = DIM_BIT(DIM_PP), .ends_only = true},

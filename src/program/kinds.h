@@ -25,6 +25,7 @@ typedef enum Stream {
 
 /// Dimensions of parallelism; a set of them is DIM_BIT(...) | DIM_BIT(...).
 typedef enum Dimension { DIM_TP, DIM_CP, DIM_EP, DIM_DP, DIM_PP, DIM_N } Dimension;
+extern const char *const DIMENSION_NAMES[]; ///< [DIM_N], then NULL
 typedef uint32_t DimensionSet;
 #define DIM_BIT(dimension) (1u << (dimension))
 
@@ -50,6 +51,7 @@ typedef enum CollectiveKind {
     COLLECTIVE_ALL_TO_ALL,
     COLLECTIVE_KIND_N,
 } CollectiveKind;
+extern const char *const COLLECTIVE_NAMES[]; ///< [COLLECTIVE_KIND_N], then NULL
 
 typedef enum OpKind {
     OP_FORWARD,

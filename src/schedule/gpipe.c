@@ -23,7 +23,6 @@ static void gpipe_fill(const ScheduleSpec *spec, int32_t stage, Slot slots[]) {
 }
 
 const ScheduleOrder schedule_gpipe = {
-    .name = "gpipe",
     .check = gpipe_check,
     .fill = gpipe_fill,
 };

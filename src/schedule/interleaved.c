@@ -40,7 +40,6 @@ static void interleaved_fill(const ScheduleSpec *spec, int32_t stage, Slot slots
 }
 
 const ScheduleOrder schedule_interleaved = {
-    .name = "interleaved",
     .check = interleaved_check,
     .fill = interleaved_fill,
     .pairs_from = interleaved_warmup,

@@ -22,7 +22,6 @@ static void none_fill(const ScheduleSpec *spec, int32_t stage, Slot slots[]) {
 }
 
 const ScheduleOrder schedule_none = {
-    .name = "none",
     .check = none_check,
     .fill = none_fill,
 };

@@ -22,7 +22,6 @@ static void one_f_one_b_fill(const ScheduleSpec *spec, int32_t stage, Slot slots
 }
 
 const ScheduleOrder schedule_1f1b = {
-    .name = "1f1b",
     .check = one_f_one_b_check,
     .fill = one_f_one_b_fill,
 };

@@ -11,7 +11,6 @@
 #include "schedule/schedule.h"
 
 typedef struct ScheduleOrder {
-    const char *name;
     /// What the schedule asks of pp, chunks and microbatches (all >= 1).  Fails: STATUS_RANGE.
     Status (*check)(const ScheduleSpec *spec);
     /// Write all 2 * chunks * microbatches slots of `stage`.

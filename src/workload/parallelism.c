@@ -3,8 +3,6 @@
 #include "base/check.h"
 #include "workload/model.h"
 
-static const char *const DIMENSION_NAME[DIM_N] = {"tp", "cp", "ep", "dp", "pp"};
-
 /// Forward and backward of a microbatch on a virtual stage take about 500 bytes of programs.
 enum { PROGRAM_PASSES_MAX = 1 << 21 };
 
@@ -125,7 +123,7 @@ static Status validate_order(const ParallelSpec *parallel) {
 static Status validate_sizes(const ParallelSpec *parallel) {
     for (int d = 0; d < DIM_N; ++d)
         REQUIRE(parallel->size[d] >= 1, STATUS_RANGE, "%s = %d, but it must be at least 1",
-                DIMENSION_NAME[d], parallel->size[d]);
+                DIMENSION_NAMES[d], parallel->size[d]);
     REQUIRE(parallel->size[DIM_CP] == 1, STATUS_RANGE,
             "cp = %d, but context parallelism is not modelled yet", parallel->size[DIM_CP]);
     REQUIRE(parallel->size[DIM_EP] == 1, STATUS_RANGE,
