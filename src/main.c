@@ -29,6 +29,10 @@ static int obey(const CommandLine *line) {
 int main(int argc, char *argv[]) {
     CommandLine line;
     cli_parse(argc, argv, &line);
+    if (line.command != COMMAND_RUN && cli_has_others()) {
+        int code = run_command(&line);
+        if (code) return code;
+    }
     // A launcher kills the others when one fails: only the process that says why may, or it might never say it. In a
     // run the others wait for it.
     if (line.error && line.command != COMMAND_RUN) return cli_is_first_process() ? line.error : 0;

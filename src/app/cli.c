@@ -62,8 +62,9 @@ void cli_print_help(void) {
         "results, slower)\n\n"
         "exit codes: 0 done, 1 the run failed, 2 wrong usage or input, 3 output failed, 4 stopped "
         "on request\n"
-        "SIGINT, SIGTERM, SIGUSR1 and SIGUSR2 stop a run after its step; a second SIGINT or "
-        "SIGTERM at once\n");
+        "SIGUSR1 and SIGUSR2 stop a run after its step; SIGINT and SIGTERM leave the step, and "
+        "keep "
+        "those\nthat are complete; a second one ends at once\n");
 }
 
 void cli_print_version(void) {
@@ -79,6 +80,15 @@ bool cli_is_first_process(void) {
         if (rank) return strcmp(rank, "0") == 0;
     }
     return true;
+}
+
+bool cli_has_others(void) {
+    static const char *const SIZE_VARIABLES[] = {"OMPI_COMM_WORLD_SIZE", "PMIX_SIZE", "PMI_SIZE"};
+    for (size_t i = 0; i < sizeof SIZE_VARIABLES / sizeof *SIZE_VARIABLES; i++) {
+        const char *size = getenv(SIZE_VARIABLES[i]);
+        if (size) return strcmp(size, "1") != 0;
+    }
+    return false;
 }
 
 int cli_finish_output(int code) {

@@ -52,5 +52,7 @@ int cli_finish_output(int code);
 
 /// True on the process that prints when several run the same command without MPI (a launcher's rank 0, or no launcher).
 bool cli_is_first_process(void);
+/// True where a launcher has started others beside this process.
+bool cli_has_others(void);
 
 #endif

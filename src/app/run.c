@@ -12,18 +12,18 @@
 #include "base/memory.h"
 #include "build_info.h"
 #include "config/run_file.h"
+#include "driver/stop.h"
 #include "par/comm.h"
 #include "player/run.h"
 #include "trace/trace.h"
 
-/// End after the current step; impatient: the next SIGINT or SIGTERM does not wait for it.
-enum { STOP = 1, STOP_IMPATIENT = 2 };
-static volatile sig_atomic_t stop_requested = 0;
+static volatile sig_atomic_t stop_flag = STOP_NOT;
 
+/// SIGUSR1 and SIGUSR2 let the step end; SIGINT and SIGTERM leave it, a second one leaves everything.
 static void request_stop(int signal_number) {
     bool impatient = signal_number == SIGINT || signal_number == SIGTERM;
-    if (impatient && stop_requested == STOP_IMPATIENT) _exit(status_exit_code(STATUS_STOPPED));
-    if (stop_requested != STOP_IMPATIENT) stop_requested = impatient ? STOP_IMPATIENT : STOP;
+    if (impatient && stop_flag == STOP_NOW) _exit(status_exit_code(STATUS_STOPPED));
+    if (stop_flag != STOP_NOW) stop_flag = impatient ? STOP_NOW : STOP_AFTER_STEP;
 }
 
 static void install_signals(void) {
@@ -106,7 +106,7 @@ static Status play(const CommandLine *line, Comm *comm, RunSpec *spec) {
     bool root = comm_rank(comm) == 0;
     DriverOptions options = {
         .command_line = line->joined,
-        .stop = &stop_requested,
+        .stop = &stop_flag,
         .table = stdout,
         .progress = root && line->progress != PROGRESS_NONE ? stderr : NULL,
         .memory = line->memory,
@@ -117,10 +117,14 @@ static Status play(const CommandLine *line, Comm *comm, RunSpec *spec) {
     return status;
 }
 
+static Status meet(const CommandLine *line, Comm *comm) {
+    TRY(agree_on(comm, program_checksum(), "program"));
+    return agree_on(comm, line->checksum, "command line");
+}
+
 static Status load_and_play(const CommandLine *line, Comm *comm) {
     RunSpec spec = {0};
-    TRY(agree_on(comm, program_checksum(), "program"));
-    TRY(agree_on(comm, line->checksum, "command line"));
+    TRY(meet(line, comm));
     if (line->error) return (Status){.code = STATUS_USAGE}; // cli.h has said why
     TRY(load(line, comm, &spec));
     Status status =
@@ -134,7 +138,7 @@ int run_command(const CommandLine *line) {
     install_signals();
     MPI_Init(NULL, NULL);
     Comm *comm = comm_create_world();
-    Status status = load_and_play(line, comm);
+    Status status = (line->command == COMMAND_RUN ? load_and_play : meet)(line, comm);
     if (status.text[0] && comm_rank(comm) == 0) log_error("%s", status.text);
     int code = cli_finish_output(status_exit_code(status.code));
     int64_t held = trace_is_held();

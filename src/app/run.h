@@ -1,10 +1,11 @@
-/// run.h: `colossim run`: load, play, report; the only command that uses MPI.
+/// run.h: `colossim run`: load, play, report.
 #ifndef COLOSSIM_APP_RUN_H
 #define COLOSSIM_APP_RUN_H
 
 #include "app/cli.h"
 
-/// Initialises and finalises MPI. Returns the exit code of the process.
+/// Initialises and finalises MPI. Returns the exit code of the process. A command that needs no MPI only sees whether all
+/// processes have been told the same: those that were told to run would wait for it.
 int run_command(const CommandLine *line);
 
 #endif

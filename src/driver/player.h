@@ -47,7 +47,8 @@ typedef struct PlayerOps {
     uint64_t (*fingerprint)(const Machine *machine, const Unit *unit, int side, int64_t start_ps,
                             int64_t end_ps);
     PlayerStats (*stats)(const Machine *machine);
-    /// Play all steps; `stop` (may be NULL) is polled, and the run ends after the step in which any rank sees it set.
+    /// Play all steps; `stop` (may be NULL) is polled (stop.h): a step under way is left where rank 0 sees STOP_NOW, or
+    /// where it is played by several any of them, and the run ends after the step in which any rank sees it set.
     ///   MPI: collective over machine->comm.
     ///   Fails: STATUS_STUCK saying who waits for what; STATUS_NO_PATH; what `done` returns; STATUS_STOPPED.
     Status (*play)(Machine *machine, StepDone done, void *context, const volatile int *stop);

@@ -12,7 +12,7 @@ const char *run_spec_text(const RunSpec *spec, const char *path) {
 }
 
 Status run_check_time(int64_t now_ps) {
-    REQUIRE(now_ps < TIME_END_PS, STATUS_RANGE,
+    REQUIRE(now_ps < TIME_END_PS, STATUS_FAILED,
             "the run would last longer than the 53 days of simulated time that it can have");
     return status_ok();
 }

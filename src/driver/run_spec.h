@@ -84,7 +84,7 @@ typedef struct RunSpec {
 
 /// Text of a source by its path (the CSV of a traffic job), NUL-terminated, or NULL. Borrowed.
 const char *run_spec_text(const RunSpec *spec, const char *path);
-/// STATUS_RANGE where a run has come further than simulated time goes.
+/// STATUS_FAILED where a run has come further than simulated time goes.
 Status run_check_time(int64_t now_ps);
 /// Release what config/run_file.h filled; the struct is zero afterwards.
 void run_spec_fini(RunSpec *spec);

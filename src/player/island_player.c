@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "base/memory.h"
 #include "base/units.h"
+#include "driver/stop.h"
 #include "player/news.h"
 #include "player/repeat.h"
 #include "player/rings.h"
@@ -403,9 +404,10 @@ static void gather_step(Dataflow *flow) {
 
 /// What the ranks agree on after a moment.
 typedef struct Agreed {
-    int64_t next_ps, steps, fine, go_on;
-    int64_t quiet; ///< minus the time before which no collective can begin
-    int64_t room;  ///< of undo logs; the least, negative where the last window had too little
+    int64_t next_ps, steps, fine;
+    int64_t patience; ///< minus the most that is asked by signals (stop.h)
+    int64_t quiet;    ///< minus the time before which no collective can begin
+    int64_t room;     ///< of undo logs; the least, negative where the last window had too little
 } Agreed;
 
 /// A collective needs a unit of the first replica here: when can one of these come to it?
@@ -422,7 +424,7 @@ static Agreed agree(Dataflow *flow, const volatile int *stop) {
     Agreed mine = {.next_ps = TIME_NEVER_PS,
                    .steps = steps_done(islands),
                    .fine = status_is_ok(&flow->machine->failure),
-                   .go_on = !(stop && *stop),
+                   .patience = -stop_requested(stop),
                    .quiet = -quiet_ps(flow),
                    .room = LOG_BYTES - log_bytes(islands)};
     for (int64_t i = 0; i < islands->n; i++)
@@ -460,10 +462,12 @@ static Status play_steps(Dataflow *flow, StepDone done, void *context, const vol
             TRY(done(context, machine, islands->recorded - 1));
             if (repeats) return repeat_steps(machine, done, context, stop);
             step_forget(&machine->count, islands->recorded - 1);
-            REQUIRE(agreed.go_on || islands->recorded == machine->steps, STATUS_STOPPED,
+            REQUIRE(agreed.patience == 0 || islands->recorded == machine->steps, STATUS_STOPPED,
                     "stopped on request after step %d", islands->recorded - 1);
             continue;
         }
+        REQUIRE(agreed.patience > -STOP_NOW, STATUS_STOPPED, "stopped on request in step %d",
+                islands->recorded);
         if (window_end_ps(flow) == TIME_NEVER_PS) return machine_stuck(machine);
         int64_t end_ps = play_window(flow);
         flow->idle = end_ps > flow->now_ps ? 0 : flow->idle + 1;

@@ -1,6 +1,7 @@
 #include "player/moments.h"
 
 #include "base/units.h"
+#include "driver/stop.h"
 
 enum { DRAIN_BATCH = 256 };
 
@@ -9,6 +10,7 @@ typedef struct Moments {
     Job *const *job; ///< [n]
     int32_t n;
     bool *begun; ///< not yet: it waits for its start
+    const volatile int *stop;
     int64_t now_ps;
 } Moments;
 
@@ -73,6 +75,9 @@ static News play(Moments *moments) {
     while (news.job < 0 && status_is_ok(&news.failure) &&
            (news.next_ps = next_ps(moments)) < TIME_END_PS) {
         news.failure = play_moment(moments, news.next_ps);
+        if (stop_is_now(moments->stop))
+            news.failure = status_make(STATUS_STOPPED, "stopped on request in step %d",
+                                       moments->job[0]->recorded);
         news.job = job_with_step(moments);
     }
     return news;
@@ -93,8 +98,8 @@ static Status say_why(const Moments *moments, const News *news) {
 }
 
 /// Ranks see a signal at different moments: they stop after the step in which any has seen it.
-static Status check_stop(const Moments *moments, const volatile int *stop) {
-    int64_t stopping = stop && *stop;
+static Status check_stop(const Moments *moments) {
+    int64_t stopping = stop_requested(moments->stop);
     comm_max_i64(moments->fabric->comm, &stopping, 1);
     REQUIRE(!stopping || all_done(moments), STATUS_STOPPED, "stopped on request after step %d",
             moments->job[0]->recorded - 1);
@@ -102,17 +107,17 @@ static Status check_stop(const Moments *moments, const volatile int *stop) {
 }
 
 /// All further steps of the only job are as the one before.
-static Status tell_the_rest(const Moments *moments, Recorder *recorder, const volatile int *stop) {
+static Status tell_the_rest(const Moments *moments, Recorder *recorder) {
     Job *job = moments->job[0];
     while (job->recorded < job->spec->steps) {
-        TRY(check_stop(moments, stop));
+        TRY(check_stop(moments));
         TRY(job->ops->record(job, recorder, job->recorded, true));
         job->recorded++;
     }
     return status_ok();
 }
 
-static Status play_all(Moments *moments, Recorder *recorder, const volatile int *stop) {
+static Status play_all(Moments *moments, Recorder *recorder) {
     Fabric *fabric = moments->fabric;
     while (!all_done(moments)) {
         News news = {.failure = status_ok(), .job = -1};
@@ -126,8 +131,8 @@ static Status play_all(Moments *moments, Recorder *recorder, const volatile int 
         bool repeats = moments->n == 1 && job->ops->repeats(job);
         TRY(job->ops->record(job, recorder, job->recorded, false));
         job->recorded++;
-        if (repeats) return tell_the_rest(moments, recorder, stop);
-        TRY(check_stop(moments, stop));
+        if (repeats) return tell_the_rest(moments, recorder);
+        TRY(check_stop(moments));
         Status status = status_ok();
         if (fabric->rank == 0) status = job->ops->go_on(job, moments->now_ps);
         TRY(comm_agree(fabric->comm, status));
@@ -137,6 +142,6 @@ static Status play_all(Moments *moments, Recorder *recorder, const volatile int 
 
 Status moments_play(Job *const job[], int32_t n, Recorder *recorder, const volatile int *stop) {
     bool begun[RUN_JOBS_MAX] = {false};
-    Moments moments = {.fabric = job[0]->fabric, .job = job, .n = n, .begun = begun};
-    return play_all(&moments, recorder, stop);
+    Moments moments = {.fabric = job[0]->fabric, .job = job, .n = n, .begun = begun, .stop = stop};
+    return play_all(&moments, recorder);
 }

@@ -9,8 +9,8 @@
 
 #include "player/job.h"
 
-/// Play job[n] of one fabric to their ends; `stop` (may be NULL) is polled, and the run ends after the step in which any
-/// rank sees it set.
+/// Play job[n] of one fabric to their ends; `stop` (may be NULL) is polled (driver/stop.h): rank 0 leaves a step where it
+/// sees STOP_NOW, and the run ends after the step in which any rank sees it set.
 ///   MPI: collective over the fabric's communicator.
 ///   Fails: what a job fails with; STATUS_STUCK saying who waits for what; STATUS_STOPPED.
 Status moments_play(Job *const job[], int32_t n, Recorder *recorder, const volatile int *stop);

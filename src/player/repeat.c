@@ -1,6 +1,7 @@
 #include "player/repeat.h"
 
 #include "base/fingerprint.h"
+#include "driver/stop.h"
 
 bool repeat_can_follow(Machine *machine, int32_t step) {
     if (!machine->run->repeat || step < 1 || step + 1 >= machine->steps) return false;
@@ -48,7 +49,7 @@ Status repeat_step(Machine *machine, int32_t step) {
 
 Status repeat_steps(Machine *machine, StepDone done, void *context, const volatile int *stop) {
     for (int32_t step = machine->repeat.from + 1; step < machine->steps; step++) {
-        int64_t stopping = stop && *stop;
+        int64_t stopping = stop_requested(stop);
         comm_max_i64(machine->comm, &stopping, 1);
         REQUIRE(!stopping, STATUS_STOPPED, "stopped on request after step %d", step - 1);
         TRY(comm_agree(machine->comm, repeat_step(machine, step)));

@@ -174,6 +174,25 @@ def cut(emulator):
         claim(done.returncode == 0, f"{routing}: over the spine that is left: {done.stderr}")
 
 
+def time_ends(emulator):
+    """A run has 53 days of simulated time; where it comes to their end it fails on all ranks alike. And a run that has them
+    takes no longer for that: what lies between two events costs nothing."""
+    far = {"fabric__tiers__0__cable": "200000000 km"}
+    for n in (0, 3):
+        for options in (("--player", "event"), ("--player", "island", "--every-step")):
+            ends(emulator.run(LAPTOP, DDP, *options, ranks=n, steps=200, **far), 1, "53 days of simulated time",
+                 f"{options} on {n} ranks")
+        ends(emulator.run(LAPTOP, JOBS / "traffic-all-reduce.yaml", ranks=n, steps=1000, **far), 1,
+             "53 days of simulated time", f"an all-reduce on {n} ranks")
+        path = emulator.folder / "far.h5"
+        done = emulator.call("run", LAPTOP, DDP, "--output", path, "--steps", 20, "--every-step", "--set", "trace.intervals=2000",
+                             "--set", "fabric.tiers.0.cable=200000000 km", ranks=n, timeout=60)
+        claim(done.returncode == 0 and path.stat().st_size < 64e6, f"20 long steps on {n} ranks: {done.stderr[-1500:]}")
+        done = emulator.call("run", LAPTOP, SHIFT, "--output", path, "--set", "fabric.tiers.0.rate=24 b/s",
+                             "--set", "traffic.bytes=1 MB", "--set", "trace.intervals=2000", ranks=n, timeout=60)
+        claim(done.returncode == 0, f"a link of 3 bytes a second on {n} ranks: {done.stderr[-1500:]}")
+
+
 def done(emulator):
     for n in COUNTS:
         for job in (DDP, SHIFT):
@@ -191,7 +210,7 @@ def done(emulator):
             claim(not words & {"inf", "nan"}, f"speeds and shares are numbers: {progress}")
 
 
-CASES = {case.__name__: case for case in (usage, bad_input, output, full_disk, stop, cut, done)}
+CASES = {case.__name__: case for case in (usage, bad_input, output, full_disk, stop, cut, time_ends, done)}
 
 
 def main():
