@@ -35,7 +35,9 @@ def write_inputs(folder, runs, seed):
             topology, gpus, domain = random_inputs.topology(draw, folder, f"machine-{k}", draw.random() < 0.3)
             job = (random_inputs.training(draw, folder, f"training-{k}", gpus, domain) if draw.random() < 0.5
                    else random_inputs.traffic(draw, folder, f"traffic-{k}", gpus))
-        lines.append("|".join(map(str, (topology, job, f"topology.fabric.hash_seed={draw.randint(0, 9)}"))))
+        knobs = [f"@{draw.choice(('topology', 'job', 'job'))}:{draw.randrange(10**6)}:{draw.randrange(10**6)}"
+                 for _ in range(draw.randint(0, 2))]
+        lines.append("|".join(map(str, (topology, job, f"topology.fabric.hash_seed={draw.randint(0, 9)}", *knobs))))
     path = pathlib.Path(folder) / "list"
     path.write_text("\n".join(lines) + "\n")
     return path
@@ -76,7 +78,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         inputs = write_inputs(folder, runs, seed)
         while first < runs:
-            last, verdicts, words, code = play([mpiexec, "-n", "2", player, str(inputs), str(first), str(seed)],
+            last, verdicts, words, code = play([mpiexec, "-n", "2", player, str(inputs), str(first)],
                                                environment, PATIENCE_S)
             for verdict, n in verdicts.items():
                 total[verdict] = total.get(verdict, 0) + n

@@ -1,7 +1,7 @@
-// fuzz_player LIST FIRST SEED: plays configurations one after the other, each on one rank and on all, in one process a rank.
+// fuzz_player LIST FIRST: plays configurations one after the other, each on one rank and on all, in one process a rank.
 //
-// LIST has a line a configuration: TOPOLOGY|JOB|KEY=VALUE|... . To these settings some extremes (tests/config/extremes.h) are
-// added, drawn from SEED and the number of the line. For each line from FIRST on, rank 0 prints its number before anything is
+// LIST has a line a configuration: TOPOLOGY|JOB|KEY=VALUE|... , where @topology:K:E or @job:K:E stands for the K-th key of that
+// file at its E-th extreme (tests/config/extremes.h). For each line from FIRST on, rank 0 prints its number before anything is
 // done, and then what became of it: refused, too long to be played here, played, or failed with a reason. All ranks together
 // and each alone must tell the same. What does not come back is judged by fuzz.py, from the last number.
 #include <mpi.h>
@@ -12,19 +12,18 @@
 
 #include "../config/extremes.h"
 #include "base/memory.h"
-#include "base/rng.h"
 #include "config/job_file.h"
 #include "config/run_file.h"
 #include "config/topology_file.h"
 #include "player/run.h"
 
-enum { FIELDS = 32, LINE_BYTES = 8192, KNOBS_TURNED_MOST = 2 };
-#define PASSES_MOST 20000.0      // of microbatches, on all units, that are played here
+enum { FIELDS = 32, LINE_BYTES = 8192 };
+#define PASSES_MOST 200000.0     // of microbatches, on all units, that are played here
 #define MEMORY_MOST_KB (1 << 20) // of the whole process
 
 typedef struct Trial {
     char text[LINE_BYTES];
-    char turned[2 * KNOBS_TURNED_MOST][256];
+    char turned[FIELDS][256];
     const char *field[FIELDS];
     int nfields;
 } Trial;
@@ -37,41 +36,40 @@ static void fail(const char *format, const char *what) {
     MPI_Abort(MPI_COMM_WORLD, 1);
 }
 
-static void cut(Trial *trial) {
-    trial->nfields = 0;
-    for (char *at = strtok(trial->text, "|\n");
-         at && trial->nfields < FIELDS - 2 * KNOBS_TURNED_MOST; at = strtok(NULL, "|\n"))
-        trial->field[trial->nfields++] = at;
+/// "@topology:K:E" or "@job:K:E" is the K-th key of that schema at its E-th extreme, counted around.
+static void turn_knob(Trial *trial, const char *field) {
+    static Knob knob[KNOBS_MAX];
+    bool whose_job = field[1] == 'j';
+    const Schema *schema = !whose_job                           ? &topology_schema
+                           : strstr(trial->field[1], "traffic") ? &traffic_job_schema
+                                                                : &training_job_schema;
+    long k = atol(strchr(field, ':') + 1), e = atol(strrchr(field, ':') + 1);
+    const Knob *chosen = &knob[k % knobs_of(schema, knob)];
+    char setting[240];
+    knob_setting(chosen, (int)(e % EXTREMES), setting, sizeof setting);
+    const char *parts[] = {chosen->base, setting};
+    for (int p = chosen->base[0] ? 0 : 1; p < 2 && trial->nfields < FIELDS; p++) {
+        char *turned = trial->turned[trial->nfields];
+        snprintf(turned, sizeof trial->turned[0], "%s.%s", whose_job ? "job" : "topology",
+                 parts[p]);
+        trial->field[trial->nfields++] = turned;
+    }
 }
 
-static void turn_knobs(Trial *trial, uint64_t seed, uint64_t number) {
-    static Knob knob[KNOBS_MAX];
-    uint64_t draws = 0;
-    int64_t n = rng_below(seed, RNG_TEST, number, draws++, KNOBS_TURNED_MOST + 1);
-    const Schema *job =
-        strstr(trial->field[1], "traffic") ? &traffic_job_schema : &training_job_schema;
-    for (int64_t i = 0; i < n; i++) {
-        const Schema *schema =
-            rng_below(seed, RNG_TEST, number, draws++, 3) == 0 ? &topology_schema : job;
-        char setting[240];
-        const char *whose = schema == &topology_schema ? "topology" : "job";
-        int nknobs = knobs_of(schema, knob);
-        const Knob *chosen = &knob[rng_below(seed, RNG_TEST, number, draws++, nknobs)];
-        int extreme = (int)rng_below(seed, RNG_TEST, number, draws++, EXTREMES);
-        knob_setting(chosen, extreme, setting, sizeof setting);
-        const char *parts[] = {chosen->base, setting};
-        for (int p = chosen->base[0] ? 0 : 1; p < 2; p++) {
-            char *turned = trial->turned[2 * i + p];
-            snprintf(turned, sizeof trial->turned[0], "%s.%s", whose, parts[p]);
-            trial->field[trial->nfields++] = turned;
-        }
-    }
+static void cut(Trial *trial) {
+    trial->nfields = 0;
+    for (char *at = strtok(trial->text, "|\n"); at && trial->nfields < FIELDS;
+         at = strtok(NULL, "|\n"))
+        if (at[0] == '@')
+            turn_knob(trial, at);
+        else
+            trial->field[trial->nfields++] = at;
 }
 
 /// What a run costs here grows with the microbatches that it plays.
 static bool is_long(const RunSpec *run) {
     const JobSpec *job = &run->job[0];
-    if (job->kind == JOB_TRAFFIC) return job->steps > 100;
+    if (job->kind == JOB_TRAFFIC) return job->steps > 1000;
     double passes =
         (double)parallel_nranks(&job->parallel) * job->parallel.chunks * job->parallel.microbatches;
     return passes * job->steps > PASSES_MOST;
@@ -89,9 +87,12 @@ static char *play(const RunSpec *run, Comm *comm, Status *status) {
 
 /// Alone and together: the same table or the same reason.
 static void compare(const RunSpec *run, Comm *world, Comm *self) {
-    Status alone, together;
-    char *first = play(run, self, &alone), *second = play(run, world, &together);
-    if (comm_rank(world) == 0) {
+    Status alone = status_ok(), together;
+    bool root = comm_rank(world) == 0;
+    char *first = root ? play(run, self, &alone) : NULL;
+    comm_await(world, &alone, sizeof alone, 0); // without taking rank 0's core
+    char *second = play(run, world, &together);
+    if (root) {
         if (alone.code != together.code || strcmp(alone.text, together.text) != 0) {
             printf("alone: %s\ntogether: ", alone.text);
             fail("%s", together.text);
@@ -129,14 +130,13 @@ static void try_line(Trial *trial, Comm *world, Comm *self) {
 int main(int argc, char *argv[]) {
     MPI_Init(&argc, &argv);
     Comm *world = comm_create_world(), *self = comm_create_self();
-    if (argc != 4) fail("usage: fuzz_player LIST FIRST SEED%s", "");
+    if (argc != 3) fail("usage: fuzz_player LIST FIRST%s", "");
     FILE *list = fopen(argv[1], "r");
     if (!list) fail("no list %s", argv[1]);
     static Trial trial;
     for (long number = 0; fgets(trial.text, sizeof trial.text, list); number++) {
         if (number < atol(argv[2])) continue;
         cut(&trial);
-        turn_knobs(&trial, (uint64_t)atol(argv[3]), (uint64_t)number);
         if (comm_rank(world) == 0) {
             printf("%ld", number);
             for (int i = 0; i < trial.nfields; i++) printf("|%s", trial.field[i]);
