@@ -13,7 +13,7 @@ Model of the play time of one step on R ranks, from the rows of 1 and 2 ranks in
     share  of the busiest rank: replicas are dealt by whole leaves of 64 nodes. More ranks than leaves split replicas
            between ranks, which can then not be played as islands: no figure.
     A, l   agreements of the run on 2 ranks; l = 2 us a stage of recursive doubling.
-    I      waiting of 2 ranks beyond A agreements of par.exchange.n2.csv (shared memory): one has more to play between
+    I      waiting of 2 ranks beyond A agreements of par.comm.n2.csv (shared memory): one has more to play between
            two agreements than the other. Replicas are independent, so the work of a rank between agreements is taken
            as normal, its standard deviation as sqrt(1 / R), and the slowest of R ranks is e(R) of them above the mean:
            spread(R) = e(R) / e(2) * sqrt(2 / R), e(R) the mean of the largest of R standard normals.
@@ -157,7 +157,7 @@ def words(models):
 
 def scaling_tables():
     rows = table_of("step_cost.csv")
-    allreduce = next(row for row in table_of("par.exchange.n2.csv") if row["what"] == "allreduce")
+    allreduce = next(row for row in table_of("par.comm.n2.csv") if row["what"] == "allreduce")
     models = {}
     for gpus in MODELLED:
         pair = find(rows, gpus=gpus, ranks=1), find(rows, gpus=gpus, ranks=2)

@@ -7,8 +7,6 @@ static LogLevel level_now = LOG_INFO;
 
 void log_set_level(LogLevel level) { level_now = level; }
 
-LogLevel log_level(void) { return level_now; }
-
 void log_message(LogLevel level, const char *format, ...) {
     static const char *const word[] = {[LOG_ERROR] = "error",
                                        [LOG_WARNING] = "warning",

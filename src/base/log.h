@@ -8,7 +8,6 @@ typedef enum LogLevel { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG } LogLevel;
 
 /// Set what is printed; ranks other than 0 are usually set to LOG_ERROR by main.
 void log_set_level(LogLevel level);
-LogLevel log_level(void);
 
 /// Print one line "colossim: <word>: text" to stderr when `level` is enabled.
 __attribute__((format(printf, 2, 3))) void log_message(LogLevel level, const char *format, ...);

@@ -99,7 +99,6 @@ static const struct {
 };
 
 const char *quantity_name(QuantityKind kind) { return KINDS[kind].name; }
-const char *quantity_examples(QuantityKind kind) { return KINDS[kind].examples; }
 
 /// A decimal number as digits / 10^decimals.
 typedef struct Decimal {

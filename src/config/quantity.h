@@ -43,8 +43,7 @@ const char *quantity_write_real(QuantityKind kind, double value, char out[QUANTI
 /// 1 TW. Sums and products of some of them fit the arithmetic (the rest is checked where they meet); 0: no limit.
 double quantity_most(QuantityKind kind);
 
-/// What it is and two examples: "a data rate", "'400 Gb/s' or '50 GB/s'".
+/// What it is: "a data rate".
 const char *quantity_name(QuantityKind kind);
-const char *quantity_examples(QuantityKind kind);
 
 #endif

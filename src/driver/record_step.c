@@ -101,14 +101,8 @@ static int64_t latest_end(const Machine *machine) {
     return end_ps;
 }
 
-static TraceCollectiveKind kind_of(const Machine *machine, const CollectiveRow *row) {
-    static const TraceCollectiveKind KINDS[COLLECTIVE_KIND_N] = {
-        [COLLECTIVE_ALL_REDUCE] = TRACE_COLLECTIVE_ALL_REDUCE,
-        [COLLECTIVE_REDUCE_SCATTER] = TRACE_COLLECTIVE_REDUCE_SCATTER,
-        [COLLECTIVE_ALL_GATHER] = TRACE_COLLECTIVE_ALL_GATHER,
-        [COLLECTIVE_ALL_TO_ALL] = TRACE_COLLECTIVE_ALL_TO_ALL,
-    };
-    return KINDS[OP_KINDS[row->kind].collective[machine->job->parallel.zero > 0]];
+static CollectiveKind kind_of(const Machine *machine, const CollectiveRow *row) {
+    return OP_KINDS[row->kind].collective[machine->job->parallel.zero > 0];
 }
 
 static int by_start(const void *a, const void *b) {
@@ -119,12 +113,17 @@ static int by_start(const void *a, const void *b) {
 }
 
 static TraceCollective describe(const Machine *machine, const CollectiveRow *row) {
-    TraceCollectiveKind kind = kind_of(machine, row);
-    double n = (double)row->units.n;
-    double factor = (n - 1) / n * (kind == TRACE_COLLECTIVE_ALL_REDUCE ? 2 : 1);
+    static const TraceCollectiveKind KINDS[COLLECTIVE_KIND_N] = {
+        [COLLECTIVE_ALL_REDUCE] = TRACE_COLLECTIVE_ALL_REDUCE,
+        [COLLECTIVE_REDUCE_SCATTER] = TRACE_COLLECTIVE_REDUCE_SCATTER,
+        [COLLECTIVE_ALL_GATHER] = TRACE_COLLECTIVE_ALL_GATHER,
+        [COLLECTIVE_ALL_TO_ALL] = TRACE_COLLECTIVE_ALL_TO_ALL,
+    };
+    CollectiveKind kind = kind_of(machine, row);
+    double factor = collective_bus_factor(kind, row->units.n);
     double duration_s = (double)(row->end_ps - row->start_ps) / 1e12;
     return (TraceCollective){
-        .kind = kind,
+        .kind = KINDS[kind],
         .traffic = TRACE_TRAFFIC_DP,
         .group_first = row->units.first * machine->layout.width,
         .group_stride = row->units.stride * machine->layout.width,

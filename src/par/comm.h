@@ -80,7 +80,7 @@ typedef struct CommStats {
 
 CommStats comm_stats(const Comm *comm);
 
-/// Wall clock for such stretches: two calls take some 50 ns, an agreement some 700 (tests/bench/par.exchange.n2.csv).
+/// Wall clock for such stretches: two calls take some 50 ns, an agreement some 700 (tests/bench/par.comm.n2.csv).
 int64_t comm_clock_ns(void);
 
 /// CHECK that all ranks pass the same value; call it in debug builds on arguments that must match.

@@ -51,11 +51,9 @@ const char *trace_type_name(TraceType type) {
 #define PART_NAME_ROW(X, id, name, meaning) name,
 static const char *const PART_NAME[] = {TRACE_PART_TABLE(PART_NAME_ROW, _)};
 static const char *const TRAFFIC_NAME[] = {TRACE_TRAFFIC_TABLE(NAME_ROW)};
-static const char *const COLLECTIVE_NAME[] = {TRACE_COLLECTIVE_TABLE(NAME_ROW)};
 
 const char *trace_part_name(TracePart part) { return PART_NAME[part]; }
 const char *trace_traffic_name(TraceTraffic traffic) { return TRAFFIC_NAME[traffic]; }
-const char *trace_collective_name(TraceCollectiveKind kind) { return COLLECTIVE_NAME[kind]; }
 
 #define FLAG_WORD(id, name) " " name
 const char *trace_flag_meanings(TraceFlags flags, int *n) {

@@ -329,7 +329,6 @@ int64_t trace_type_bytes(TraceType type);
 const char *trace_type_name(TraceType type);
 const char *trace_part_name(TracePart part);
 const char *trace_traffic_name(TraceTraffic traffic);
-const char *trace_collective_name(TraceCollectiveKind kind);
 /// "flag_values"-ordered names, separated by blanks, and their number; "" and 0 for columns without flags.
 const char *trace_flag_meanings(TraceFlags flags, int *n);
 

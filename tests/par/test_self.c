@@ -4,7 +4,6 @@
 
 #include "claims.h"
 #include "par/comm.h"
-#include "par/exchange.h"
 
 static void self_needs_no_mpi(void **state) {
     (void)state;
@@ -29,36 +28,9 @@ static void self_needs_no_mpi(void **state) {
     comm_destroy(NULL);
 }
 
-static void self_exchange_delivers_to_itself(void **state) {
-    (void)state;
-    Comm *comm = comm_create_self();
-    Exchange *exchange = exchange_create(comm);
-    int from;
-    const void *bytes;
-    size_t n;
-    assert_false(exchange_next(exchange, &from, &bytes, &n));
-    for (int64_t round = 0; round < 10; round++) {
-        exchange_put_all(exchange, &round, sizeof round);
-        exchange_put(exchange, 0, NULL, 0);
-        exchange_run(exchange);
-        assert_true(exchange_next(exchange, &from, &bytes, &n));
-        assert_int_equal(n, sizeof round);
-        assert_memory_equal(bytes, &round, sizeof round);
-        assert_true(exchange_next(exchange, &from, &bytes, &n));
-        assert_int_equal(n, 0);
-        assert_false(exchange_next(exchange, &from, &bytes, &n));
-    }
-    assert_int_equal(exchange_stats(exchange).rounds, 10);
-    assert_int_equal(exchange_stats(exchange).messages, 0);
-    exchange_destroy(exchange);
-    exchange_destroy(NULL);
-    comm_destroy(comm);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(self_needs_no_mpi),
-        cmocka_unit_test(self_exchange_delivers_to_itself),
     };
     return cmocka_run_group_tests_name("self", tests, NULL, NULL);
 }

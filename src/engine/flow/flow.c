@@ -61,8 +61,6 @@ void flow_destroy(Flow *flow) {
     memory_free("flow", flow, sizeof *flow);
 }
 
-int32_t flow_rate_bits(const Flow *flow) { return flow->routes.rate_bits; }
-
 int64_t flow_nunfinished(const Flow *flow) { return flow->nunfinished; }
 
 EngineSizes flow_sizes(const Flow *flow) {

@@ -54,8 +54,6 @@ void flow_restart_intervals(Flow *flow);
 // For tests.
 /// Before any transfer.
 void flow_tune(Flow *flow, FlowTuning tuning);
-/// log2 of the number of rate units per B/s, chosen from the largest capacity.
-int32_t flow_rate_bits(const Flow *flow);
 /// Hold the present levels against the definition on every link: tag of a transfer that violates
 /// it, or -1.  Cost: O(active uses).
 int64_t flow_violation(Flow *flow);
