@@ -177,8 +177,36 @@ static void matching_refuses_number_order_and_chunk(void **state) {
     assert_refused(finish_and_match(program), "transfer 0 of stage 2");
 }
 
+// The table of kinds: what is of a group is a collective and the other way round, what moves bytes serves a dimension,
+// one kind ends a step and one its cycle; and a program holds no operation on a stream that its kind does not know.
+static void kinds_agree_with_themselves_and_their_streams(void **state) {
+    (void)state;
+    int ends_step = 0, ends_cycle = 0;
+    for (int kind = 0; kind < OP_KIND_N; kind++) {
+        const OpKindRow *row = &OP_KINDS[kind];
+        assert_true(row->name && (row->form == FORM_COLLECTIVE) == (row->group < GROUP_NONE));
+        assert_true((row->form == FORM_COMPUTE) == (row->bytes == BYTES_NONE));
+        assert_true((row->form == FORM_COMPUTE) == (row->serves == DIM_N));
+        ends_step += row->ends_step;
+        ends_cycle += row->ends_cycle;
+        for (int stream = 0; stream < STREAM_N; stream++) {
+            Program program;
+            program_init(&program);
+            add(&program, (OpKind)kind, (Stream)stream, -1, -1);
+            bool known = row->stream[0] == (Stream)stream || row->stream[1] == (Stream)stream;
+            assert_int_equal(program_finish(&program).code, known ? STATUS_OK : STATUS_RANGE);
+            program_fini(&program);
+        }
+    }
+    assert_int_equal(ends_step, 1);
+    assert_int_equal(ends_cycle, 1);
+    for (int group = 0; group < GROUP_KIND_N; group++)
+        assert_true(GROUPS[group].dimensions && !(GROUPS[group].dimensions & DIM_BIT(DIM_TP)));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(kinds_agree_with_themselves_and_their_streams),
         cmocka_unit_test(program_finish_computes_order_and_waiters),
         cmocka_unit_test(program_of_no_operations_is_finished),
         cmocka_unit_test(program_refuses_waits_for_nothing),
