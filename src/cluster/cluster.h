@@ -124,6 +124,8 @@ int64_t cluster_next_change_ps(const Cluster *cluster, int64_t after_ps);
 void cluster_set_time(Cluster *cluster, int64_t now_ps);
 /// Do links carry the same at all times, and does routing know?
 bool cluster_spec_is_still(const ClusterSpec *spec);
+/// Will it still change after the moment that it is as at? Then routing finds every message a path, if one that waits.
+bool cluster_may_change(const Cluster *cluster);
 /// Time multiplier of a GPU's work at a moment, in 2^-20, >= 2^20, but for the time it is dead; the largest of a span.
 int64_t cluster_slow_factor(const Cluster *cluster, GpuId gpu, int64_t at_ps);
 int64_t cluster_slowest_factor(const Cluster *cluster, GpuId gpu, int64_t from_ps, int64_t to_ps);

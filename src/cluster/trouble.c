@@ -157,6 +157,8 @@ int64_t cluster_slow_factor(const Cluster *cluster, GpuId gpu, int64_t at_ps) {
                    (double)FACTOR_ONE);
 }
 
+bool cluster_may_change(const Cluster *cluster) { return cluster->patient; }
+
 bool cluster_is_even(const Cluster *cluster) { return cluster->troubles->even; }
 
 static bool is_dead(const Cluster *cluster, GpuId gpu, int64_t at_ps) {

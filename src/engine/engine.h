@@ -70,6 +70,13 @@ typedef struct Completion {
     int64_t alone_ps; ///< duration alone on all its links (rounded alike: equal if never slowed)
 } Completion;
 
+/// Asked for a transfer that has not ended by its tag, its owner describes it once more, as it was handed over. What it
+/// refers to is borrowed until he is asked again.
+typedef struct TransferSource {
+    Transfer (*describe)(void *context, int64_t tag);
+    void *context;
+} TransferSource;
+
 /// What an engine keeps state for, 0 where it keeps none: links that any transfer has touched, the most transfers it has
 /// held at once (ended ones that are still felt included), and the links of the routes it knows, each counted for each
 /// route.
@@ -143,6 +150,12 @@ typedef struct EngineOps {
     /// End the open interval at now_ps(), which becomes the origin of those that follow; nothing is told of the longer
     /// ones. NULL: as above.
     void (*restart_intervals)(Engine *engine);
+    /// The cluster has changed at now_ps(): transfers under way go on with what is left of them, over the routes and
+    /// capacities there are now, and wait where a link of theirs carries nothing as long as the cluster may still change.
+    /// The alone-time of one that lives through a change stays that of the path on which it began to move, but no longer
+    /// than it took. NULL: the engine cannot, and links must carry the same at all times.
+    ///   Fails: STATUS_NO_PATH for a transfer that can never go on.
+    Status (*refresh)(Engine *engine, TransferSource source);
     EngineSizes (*sizes)(const Engine *engine);
 } EngineOps;
 

@@ -415,6 +415,21 @@ void routes_drop(Routes *routes, int32_t r) {
     routes->first_free = r;
 }
 
+void routes_refresh(Routes *routes) {
+    for (int64_t s = 0; s < routes->nslots; s++)
+        routes->capacity[s] = capacity_of(routes, routes->link[s]);
+    for (int32_t r = 0; r < routes->nroutes; r++) {
+        Route *route = &routes->at[r];
+        if (route->key == 0) continue;
+        table_remove(&routes->by_key, (int64_t)route->key);
+        route->key = 0;
+        if (route->nholders > 0) continue;
+        idle_remove(routes, r); // to where routes_excess looks
+        route->nholders = 1;
+        routes_let_go(routes, r);
+    }
+}
+
 void routes_slots_by_link(const Routes *routes, int32_t slots[]) {
     int64_t n = 0;
     for (int64_t p = 0; p < routes->npages; p++)

@@ -127,6 +127,9 @@ void routes_let_go(Routes *routes, int32_t route);
 int32_t routes_excess(const Routes *routes);
 void routes_drop(Routes *routes, int32_t route);
 
+/// The cluster has changed: read the capacities of all slots again, and let no key find a route that was made before.
+void routes_refresh(Routes *routes);
+
 static inline const RouteUse *routes_uses(const Routes *routes, const Route *route) {
     return (const RouteUse *)routes->uses.at + route->first_use;
 }

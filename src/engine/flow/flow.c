@@ -51,6 +51,7 @@ void flow_destroy(Flow *flow) {
     array_free(&flow->queue);
     array_free(&flow->queues_going);
     array_free(&flow->done);
+    array_free(&flow->kept_alone_ps);
     array_free(&flow->started);
     array_free(&flow->dirty);
     array_free(&flow->orphans);
@@ -85,7 +86,7 @@ static int32_t take_active(Flow *flow) {
 }
 
 /// Drop routes that nobody will ask for again.
-static void drop_excess_routes(Flow *flow) {
+void flow_drop_excess_routes(Flow *flow) {
     for (int32_t r = routes_excess(&flow->routes); r >= 0; r = routes_excess(&flow->routes)) {
         stats_flush_route(flow, r);
         links_forget_route(flow, r);
@@ -95,7 +96,7 @@ static void drop_excess_routes(Flow *flow) {
 
 void flow_let_go_route(Flow *flow, int32_t route) {
     routes_let_go(&flow->routes, route);
-    drop_excess_routes(flow);
+    flow_drop_excess_routes(flow);
 }
 
 static Status enter(Flow *flow, const Transfer *transfer, int32_t *out) {
@@ -104,26 +105,29 @@ static Status enter(Flow *flow, const Transfer *transfer, int32_t *out) {
     int32_t route;
     Price price;
     TRY(price_hold(&flow->routes, transfer, NULL, &route, &price));
-    if (price.alone_ps >= TIME_NEVER_PS - transfer->start_ps) {
+    bool waits = price.level == 0 && cluster_may_change(flow->cluster);
+    if (price.alone_ps >= TIME_NEVER_PS - transfer->start_ps && !waits) {
         flow_let_go_route(flow, route);
         return price_never_ends(transfer);
     }
     int32_t index = take_active(flow);
+    if (index < flow->kept_alone_ps.n) flow->kept_alone_ps.at[index] = 0;
     Wide work = price_work(&flow->routes, &flow->routes.at[route], transfer->bytes);
-    flow->active[index] = (Active){.remaining = work,
-                                   .tag = transfer->tag,
-                                   .bytes = transfer->bytes,
-                                   .start_ps = transfer->start_ps,
-                                   .end_ps = transfer->start_ps + price.alone_ps,
-                                   .queued_ps = TIME_NEVER_PS,
-                                   .settled_ps = transfer->start_ps,
-                                   .cap = price.level,
-                                   .level = LEVEL_UNKNOWN,
-                                   .route = route,
-                                   .step = transfer->step,
-                                   .first_node = -1,
-                                   .bottleneck = -1,
-                                   .state = ACTIVE_WAITING};
+    flow->active[index] =
+        (Active){.remaining = work,
+                 .tag = transfer->tag,
+                 .bytes = transfer->bytes,
+                 .start_ps = transfer->start_ps,
+                 .end_ps = waits ? TIME_NEVER_PS : transfer->start_ps + price.alone_ps,
+                 .queued_ps = TIME_NEVER_PS,
+                 .settled_ps = transfer->start_ps,
+                 .cap = price.level,
+                 .level = LEVEL_UNKNOWN,
+                 .route = route,
+                 .step = transfer->step,
+                 .first_node = -1,
+                 .bottleneck = -1,
+                 .state = ACTIVE_WAITING};
     flow->nunfinished++;
     *out = index;
     return status_ok();
@@ -202,15 +206,26 @@ static void queue_end(Flow *flow, const Active *f) {
         array_push(&flow->queues_going, flow->routes.at[f->route].queue);
 }
 
+int64_t flow_alone_of(const Flow *flow, const Active *f) {
+    const Route *route = &flow->routes.at[f->route];
+    return price_duration_ps(price_work(&flow->routes, route, f->bytes), route->level_work, f->cap);
+}
+
+/// Of one that has ended: if it has lived through changes, no longer than it took.
+static int64_t alone_of_ended(const Flow *flow, int32_t index) {
+    const Active *f = &flow->active[index];
+    int64_t took_ps = f->end_ps - f->start_ps;
+    if (f->bytes == 0) return took_ps;
+    bool kept = index < flow->kept_alone_ps.n && flow->kept_alone_ps.at[index] > 0;
+    int64_t alone_ps = kept ? flow->kept_alone_ps.at[index] : flow_alone_of(flow, f);
+    return kept && alone_ps > took_ps ? took_ps : alone_ps;
+}
+
 static void complete(Flow *flow, int32_t index) {
     Active *f = &flow->active[index];
-    const Route *route = &flow->routes.at[f->route];
     stats_slow_close(flow, f);
     stats_complete(flow, f);
-    int64_t alone_ps = f->end_ps - f->start_ps;
-    if (f->bytes > 0)
-        alone_ps = price_duration_ps(price_work(&flow->routes, route, f->bytes), route->level_work,
-                                     f->cap);
+    int64_t alone_ps = alone_of_ended(flow, index);
     array_push(&flow->done, (Completion){f->tag, f->start_ps, f->end_ps, alone_ps});
     flow->nunfinished--;
     int64_t until_ps = flow->now_ps + flow->spec.control_delay_ps;
@@ -249,11 +264,21 @@ int64_t flow_next_ps(const Flow *flow) {
     return next;
 }
 
+void flow_wait(Flow *flow, int32_t index) {
+    Active *f = &flow->active[index];
+    f->level = 0;
+    f->end_ps = TIME_NEVER_PS; // entries of the queue find it
+}
+
 static void start(Flow *flow, int32_t index) {
     Active *f = &flow->active[index];
     f->state = ACTIVE_RUNNING;
     if (f->bytes > 0) {
         queue_run(flow, index);
+        if (f->cap == 0) {
+            flow_wait(flow, index);
+            return;
+        }
         array_push(&flow->started, index);
         flow->nstarting_uses += flow->routes.at[f->route].nbind;
     } else if (f->end_ps == flow->now_ps) {
@@ -364,6 +389,16 @@ static void play_instant(Flow *flow, int64_t now_ps) {
     sort_done(flow);
 }
 
+void flow_solve_anew(Flow *flow) {
+    start_alone(flow);
+    solve_all(flow);
+    links_settle(flow);
+    array_clear(&flow->started);
+    array_clear(&flow->dirty);
+    array_clear(&flow->orphans);
+    ends_next_ps(flow); // leave no stale entry at the top
+}
+
 void flow_advance(Flow *flow, int64_t to_ps) {
     CHECK(to_ps >= flow->now_ps, "advance to %lld ps, but it is %lld ps", (long long)to_ps,
           (long long)flow->now_ps);
@@ -385,22 +420,3 @@ int64_t flow_drain(Flow *flow, Completion completions[], int64_t capacity) {
     if (flow->ndrained == flow->done.n) flow->done.n = flow->ndrained = 0;
     return n;
 }
-
-const EngineOps FLOW_ENGINE = {
-    .name = FLOW_NAME,
-    .apart = true,
-    .create = flow_create,
-    .destroy = flow_destroy,
-    .submit = flow_submit,
-    .next_ps = flow_next_ps,
-    .now_ps = flow_now_ps,
-    .advance = flow_advance,
-    .drain = flow_drain,
-    .nunfinished = flow_nunfinished,
-    .alone_ps = flow_alone_ps,
-    .step_links = flow_step_links,
-    .step_clear = flow_step_clear,
-    .sample_into = flow_sample_into,
-    .restart_intervals = flow_restart_intervals,
-    .sizes = flow_sizes,
-};

@@ -50,6 +50,8 @@ void flow_step_clear(Flow *flow, int32_t step);
 /// Bytes are in whole bytes of progress; what is cut of a link's totals is carried to the next interval.
 void flow_sample_into(Flow *flow, LinkSink sink);
 void flow_restart_intervals(Flow *flow);
+/// Everything is taken off the links and put back.   Cost: O(uses of all transfers).
+Status flow_refresh(Flow *flow, TransferSource source);
 
 // For tests.
 /// Before any transfer.

@@ -23,8 +23,7 @@ int32_t links_unit_load(const Flow *flow, int64_t level) {
     return load < LOAD_MAX ? (int32_t)load : LOAD_MAX;
 }
 
-/// Slack of a link that nobody uses.
-static int32_t whole_slack(const Flow *flow, int32_t slot) {
+int32_t links_whole_slack(const Flow *flow, int32_t slot) {
     Wide slack = ((Wide)flow->routes.capacity[slot] << LOAD_UNIT_BITS) / flow->reference;
     return slack < LOAD_MAX ? (int32_t)slack : LOAD_MAX;
 }
@@ -55,7 +54,7 @@ static void grow_slots(Flow *flow) {
 void links_grow(Flow *flow) {
     if (flow->nslots < flow->routes.nslots) grow_slots(flow);
     for (; flow->nslack < flow->routes.nslots; flow->nslack++)
-        flow->slack[flow->nslack] = whole_slack(flow, (int32_t)flow->nslack);
+        flow->slack[flow->nslack] = links_whole_slack(flow, (int32_t)flow->nslack);
     if (flow->nroutes < flow->routes.nroutes) {
         size_t old = (size_t)flow->nroutes, wanted = (size_t)flow->routes.routes_capacity;
         flow->route = memory_resize(FLOW_LABEL_ROUTES, flow->route, old * sizeof *flow->route,

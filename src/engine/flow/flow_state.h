@@ -248,6 +248,9 @@ struct Engine {
     ARRAY_OF(Completion) done;
     int64_t ndrained;
 
+    ARRAY_OF(int64_t)
+    kept_alone_ps; ///< by transfer: see flow_refresh.c; 0 or none: it has lived through no change
+
     // What the events of one instant leave to the solver.
     ARRAY_OF(int32_t) started; ///< transfers that share a link
     int64_t nstarting_uses;    ///< uses of those that are not on their links yet
@@ -371,6 +374,8 @@ int32_t links_take(Flow *flow, int32_t slot);
 void links_calm(Flow *flow, int32_t slot);
 /// Before a route is dropped.
 void links_forget_route(Flow *flow, int32_t route);
+/// Slack of a link that nobody uses.
+int32_t links_whole_slack(const Flow *flow, int32_t slot);
 /// Load per weight of transfers of that level, as in RouteState, rounded up.
 int32_t links_unit_load(const Flow *flow, int64_t level);
 
@@ -426,5 +431,12 @@ void queue_run(Flow *flow, int32_t transfer);
 void queue_haunt(Flow *flow, int32_t transfer, int64_t until_ps);
 /// flow.c: one holder of a route less; drop the routes that nobody will ask for again.
 void flow_let_go_route(Flow *flow, int32_t route);
+void flow_drop_excess_routes(Flow *flow);
+/// flow.c: time that a transfer that loads links takes alone.
+int64_t flow_alone_of(const Flow *flow, const Active *f);
+/// flow.c: let a running transfer wait, off its links, for a path that carries something.
+void flow_wait(Flow *flow, int32_t transfer);
+/// flow.c: all that is on links has been put there now: solve it.
+void flow_solve_anew(Flow *flow);
 
 #endif
