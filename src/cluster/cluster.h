@@ -126,7 +126,8 @@ void cluster_set_time(Cluster *cluster, int64_t now_ps);
 bool cluster_spec_is_still(const ClusterSpec *spec);
 /// Will it still change after the moment that it is as at? Then routing finds every message a path, if one that waits.
 bool cluster_may_change(const Cluster *cluster);
-/// Time multiplier of a GPU's work at a moment, in 2^-20, >= 2^20, but for the time it is dead; the largest of a span.
+/// Time multiplier of a GPU's work at a moment, in 2^-20, >= 2^20, but for the time it is dead; the largest of a
+/// span, as CLUSTER_SLOWER_MOST where it is dead at times.
 int64_t cluster_slow_factor(const Cluster *cluster, GpuId gpu, int64_t at_ps);
 int64_t cluster_slowest_factor(const Cluster *cluster, GpuId gpu, int64_t from_ps, int64_t to_ps);
 /// When a GPU works, at or after a moment: then, unless it is dead; TIME_NEVER_PS: never again.

@@ -177,11 +177,11 @@ int64_t cluster_works_from_ps(const Cluster *cluster, GpuId gpu, int64_t at_ps) 
 }
 
 int64_t cluster_slowest_factor(const Cluster *cluster, GpuId gpu, int64_t from_ps, int64_t to_ps) {
-    int64_t most = cluster_slow_factor(cluster, gpu, from_ps);
+    int64_t most = FACTOR_ONE;
     if (cluster->troubles->even) return most;
-    for (int64_t at_ps = cluster_next_change_ps(cluster, from_ps); at_ps < to_ps;
-         at_ps = cluster_next_change_ps(cluster, at_ps)) {
-        int64_t factor = cluster_slow_factor(cluster, gpu, at_ps);
+    for (int64_t at_ps = from_ps; at_ps < to_ps; at_ps = cluster_next_change_ps(cluster, at_ps)) {
+        int64_t factor = is_dead(cluster, gpu, at_ps) ? (int64_t)CLUSTER_SLOWER_MOST * FACTOR_ONE
+                                                      : cluster_slow_factor(cluster, gpu, at_ps);
         if (factor > most) most = factor;
     }
     return most;

@@ -411,8 +411,11 @@ static bool join_troubles(Reader *reader, CrossCheck *files) {
         good = topology_add_troubles(reader, files->job[i].root, file->slow, file->nslow,
                                      file->event, file->nevents, files->troubled);
     }
-    if (good && !cluster_spec_is_still(files->troubled))
-        reader_error(reader, files->job[0].root, "", "changes in time are not played yet");
+    bool closed = files->job[0].file->engine.kind == ENGINE_CLOSED;
+    if (good && closed && !cluster_spec_is_still(files->troubled))
+        reader_error(reader, files->job[0].root, "engine",
+                     "the closed engine cannot let links change: events, and slow NICs with 'from' "
+                     "or 'until', want engine flow");
     return good;
 }
 

@@ -6,7 +6,8 @@ Fabric fabric_make(const RunSpec *run, Cluster *cluster, Comm *comm) {
                     .comm = comm,
                     .rank = comm_rank(comm),
                     .nranks = comm_nranks(comm),
-                    .ops = run->engine};
+                    .ops = run->engine,
+                    .change_ps = cluster_next_change_ps(cluster, 0)};
 }
 
 void fabric_open(Fabric *fabric) {

@@ -164,6 +164,12 @@ typedef struct RailEdges {
     int32_t rail, phase;
 } RailEdges;
 
+/// What a transfer is described from once more.
+typedef struct Description {
+    HopEdges hop;
+    RailEdges rail;
+} Description;
+
 /// A message between two stages that begins.
 typedef struct Message {
     int64_t channel; ///< receiving unit * CHANNEL_SIDES + side
@@ -229,6 +235,8 @@ typedef struct Machine {
     int32_t steps;   ///< wanted
     Cycle cycle;
     Repeat repeat;
+    Description description;
+    int32_t still_step; ///< from this step on, none that has ended saw it change
     Status failure;
     int64_t failed_ps, failed_tag; ///< when it was met, by what
 } Machine;
@@ -296,6 +304,8 @@ void unit_start(Machine *machine, Unit *unit, int64_t now_ps);
 void unit_begin(Machine *machine, Unit *unit, int64_t now_ps);
 void unit_finish_op(Machine *machine, Unit *unit, int32_t op, NominalClocks end, int64_t now_ps);
 void unit_compute_due(Machine *machine, Unit *unit, int64_t now_ps);
+/// The speed of GPUs may have changed: re-time what a unit computes.
+void unit_retime(Machine *machine, Unit *unit, int64_t now_ps);
 void unit_share(Machine *machine, Unit *unit, Sharing sharing, int64_t now_ps);
 Unit *machine_unit(Machine *machine, int64_t unit); ///< NULL if not local
 /// Nominal work of a compute operation of a stage.
@@ -320,7 +330,9 @@ void network_message(Machine *machine, const Message *message);
 void network_collective(Machine *machine, const Meeting *meeting);
 /// Transfer of a phase of the collective that a group is at; *edges, which name it, are borrowed.
 Transfer network_phase(const Machine *machine, const RailEdges *edges, int64_t after_ps);
-/// By the job's own tag (fabric.h).
+/// A transfer under way, by the job's own tag (fabric.h), once more; until the next is asked for.
+Transfer network_describe(Machine *machine, int64_t tag);
+/// By the job's own tag.
 void network_complete(Machine *machine, const Completion *completion);
 /// The failure of the run: the first in simulated time on any rank, the same text on all.  MPI: collective.
 Status network_agree_failure(const Machine *machine);

@@ -197,6 +197,22 @@ static Rail *rail_of(const Machine *machine, int64_t group, int32_t rail) {
     return &machine->rail[index * machine->layout.width + rail];
 }
 
+Transfer network_describe(Machine *machine, int64_t tag) {
+    Description *description = &machine->description;
+    int64_t number = tag - machine->layout.nunits * CHANNEL_SIDES;
+    if (number < 0) {
+        Message message = {.channel = tag};
+        return network_transfer(machine, &message, &description->hop);
+    }
+    int64_t group = number / machine->layout.width;
+    int32_t rail = (int32_t)(number % machine->layout.width);
+    description->rail = (RailEdges){.machine = machine,
+                                    .group = group,
+                                    .rail = rail,
+                                    .phase = rail_of(machine, group, rail)->phase};
+    return network_phase(machine, &description->rail, 0);
+}
+
 static void submit_phase(Machine *machine, int64_t group, int32_t r, int64_t after_ps) {
     Rail *rail = rail_of(machine, group, r);
     RailEdges edges = {.machine = machine, .group = group, .rail = r, .phase = rail->phase};

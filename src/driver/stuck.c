@@ -1,6 +1,7 @@
 // A run that cannot go on: who waits for what.
 #include <stdio.h>
 
+#include "base/units.h"
 #include "driver/machine.h"
 
 /// Say what is under way at the first few units of this rank that cannot go on.
@@ -22,6 +23,8 @@ static void describe_blocked(const Machine *machine, char *text, size_t capacity
                                      "\n  rank %d unit %lld stage %d step %d waits in %s: %s",
                                      machine->rank, (long long)unit->id, unit->stage, unit->step,
                                      STREAM_NAMES[s], program_op_name(op, name, sizeof name));
+            if (s == STREAM_COMPUTE && unit->compute_end_ps == TIME_NEVER_PS && used < capacity)
+                used += (size_t)snprintf(text + used, capacity - used, ", on a GPU that is dead");
             lines++;
         }
     }

@@ -1,6 +1,7 @@
 // Units walk through their programs: an operation is issued when its stream is free and its waits are served.
 #include "base/check.h"
 #include "base/fingerprint.h"
+#include "base/units.h"
 #include "base/wide.h"
 #include "driver/player.h"
 
@@ -83,20 +84,41 @@ static void take_from_compute(Unit *unit, int64_t more_ps) {
 
 static int64_t slot_of(const Machine *machine, const Unit *unit) { return unit - machine->unit; }
 
+/// When all GPUs of a unit work, at or after a moment; TIME_NEVER_PS: never again.
+static int64_t works_from_ps(const Machine *machine, const Unit *unit, int64_t at_ps) {
+    if (cluster_is_even(machine->cluster)) return at_ps;
+    int64_t before_ps;
+    do {
+        before_ps = at_ps;
+        for (int32_t rail = 0; rail < machine->layout.width && at_ps < TIME_NEVER_PS; rail++)
+            at_ps = cluster_works_from_ps(machine->cluster,
+                                          layout_gpu(&machine->layout, unit->id, rail), at_ps);
+    } while (at_ps != before_ps);
+    return at_ps;
+}
+
+/// Time of an operation on GPUs that are slow by a factor, nothing else being beside it.
+static int64_t busy_time(NominalWork work, int64_t factor) {
+    return noise_apply(work.compute_ps + work.sharing_ps, factor) + work.tp_ps;
+}
+
 static void issue_compute(Machine *machine, Unit *unit, const Op *op, Clocks begin) {
     NominalWork work = unit_work(machine, unit->stage, op);
     int64_t alone_ps = work.compute_ps + work.tp_ps;
-    int64_t own_slow_ps = noise_apply(work.compute_ps + work.sharing_ps, unit->factor) -
-                          work.compute_ps - work.sharing_ps;
-    int64_t busy_ps = alone_ps + work.sharing_ps + own_slow_ps;
-    unit->part_ps[ACCOUNT_OWN_SLOW] += own_slow_ps;
+    int64_t busy_ps = busy_time(work, unit->factor);
+    int64_t works_ps = works_from_ps(machine, unit, begin.actual_ps);
     unit->free[FREE_COMPUTE] =
         (NominalClocks){.slowed_ps = begin.nominal.slowed_ps + alone_ps + work.sharing_ps,
                         .shared_ps = begin.nominal.shared_ps + alone_ps + work.sharing_ps,
                         .alone_ps = begin.nominal.alone_ps + alone_ps,
                         .ideal_ps = begin.nominal.ideal_ps + work.compute_ps};
-    unit->compute_end_ps = begin.actual_ps + busy_ps;
-    take_from_compute(unit, shared_time(machine, (Sharing)unit->sharing, busy_ps) - busy_ps);
+    unit->compute_end_ps = TIME_NEVER_PS;
+    if (works_ps < TIME_NEVER_PS) {
+        unit->compute_end_ps = works_ps + busy_ps;
+        unit->part_ps[ACCOUNT_OWN_SLOW] +=
+            works_ps - begin.actual_ps + busy_ps - alone_ps - work.sharing_ps;
+        take_from_compute(unit, shared_time(machine, (Sharing)unit->sharing, busy_ps) - busy_ps);
+    }
     machine->player->compute(machine, unit);
 }
 
@@ -241,9 +263,33 @@ void unit_compute_due(Machine *machine, Unit *unit, int64_t now_ps) {
 void unit_share(Machine *machine, Unit *unit, Sharing sharing, int64_t now_ps) {
     Sharing before = (Sharing)unit->sharing;
     unit->sharing = (uint8_t)sharing;
-    if (before == sharing || !unit_is_busy(unit, STREAM_COMPUTE)) return;
-    int64_t left_ps = unit->compute_end_ps - now_ps;
+    if (before == sharing || !unit_is_busy(unit, STREAM_COMPUTE) ||
+        unit->compute_end_ps == TIME_NEVER_PS)
+        return;
+    int64_t left_ps = unit->compute_end_ps - works_from_ps(machine, unit, now_ps);
     int64_t unshared_ps = noise_apply(left_ps, shared_speed(machine, before));
     take_from_compute(unit, shared_time(machine, sharing, unshared_ps) - left_ps);
+    machine->player->compute(machine, unit);
+}
+
+void unit_retime(Machine *machine, Unit *unit, int64_t now_ps) {
+    if (unit->step >= machine->steps) return;
+    const int64_t before = unit->factor, end_ps = unit->compute_end_ps;
+    unit->factor = largest_factor(machine, unit, now_ps);
+    if (!unit_is_busy(unit, STREAM_COMPUTE) || end_ps == TIME_NEVER_PS) return;
+    // A GPU that was dead until now knew when it would work again.
+    int64_t from_ps = works_from_ps(machine, unit, now_ps - 1);
+    int64_t left_ps = end_ps - (from_ps > now_ps ? from_ps : now_ps);
+    if (left_ps <= 0) return;
+    if (unit->factor != before) {
+        int32_t op = unit_current_op(machine, unit, STREAM_COMPUTE);
+        NominalWork work = unit_work(machine, unit->stage, &unit_program(machine, unit)->op[op]);
+        int64_t old_ps = busy_time(work, before);
+        left_ps = (int64_t)(((Wide)left_ps * busy_time(work, unit->factor) + old_ps / 2) / old_ps);
+    }
+    from_ps = works_from_ps(machine, unit, now_ps);
+    unit->compute_end_ps = from_ps < TIME_NEVER_PS ? from_ps + left_ps : TIME_NEVER_PS;
+    if (unit->compute_end_ps == end_ps) return;
+    unit->part_ps[ACCOUNT_OWN_SLOW] += unit->compute_end_ps - end_ps;
     machine->player->compute(machine, unit);
 }

@@ -96,6 +96,17 @@ static Status job_complete(Job *job, const Completion *done) {
     return status_ok();
 }
 
+static Transfer job_describe(Job *job, int64_t tag) {
+    return network_describe(machine_of(job), tag);
+}
+
+static void job_change(Job *job, int64_t now_ps) {
+    Machine *machine = machine_of(job);
+    for (int64_t slot = 0; slot < machine->layout.nslots; slot++)
+        unit_retime(machine, &machine->unit[slot], now_ps);
+    machine->still_step = machine->count.steps + 2; // some may be in the next already
+}
+
 static int32_t job_steps(const Job *job) { return machine_of(job)->count.steps; }
 
 static void job_share(Job *job) { (void)job; }
@@ -125,6 +136,8 @@ Job event_job(Machine *machine, StepDone done, void *context, void *state, size_
         .next_ps = job_next_ps,
         .due = job_due,
         .complete = job_complete,
+        .describe = job_describe,
+        .change = job_change,
         .steps = job_steps,
         .share = job_share,
         .repeats = job_repeats,
@@ -133,7 +146,7 @@ Job event_job(Machine *machine, StepDone done, void *context, void *state, size_
         .stuck = job_stuck,
     };
     CHECK(bytes >= sizeof(EventJob), "%zu bytes for the state of a job", bytes);
-    *(EventJob *)state = (EventJob){machine, done, context};
+    *(EventJob *)state = (EventJob){.machine = machine, .done = done, .context = context};
     return (Job){.ops = &OPS,
                  .state = state,
                  .fabric = machine->fabric,

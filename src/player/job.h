@@ -12,7 +12,7 @@
 
 typedef struct Job Job;
 
-/// The first five are called where the job is played; of the others all are MPI-collective.
+/// The first seven are called where the job is played; of the others all are MPI-collective.
 typedef struct JobOps {
     Status (*begin)(Job *job, int64_t now_ps);
     /// Own next event; TIME_NEVER_PS.
@@ -21,6 +21,10 @@ typedef struct JobOps {
     Status (*due)(Job *job, int64_t now_ps);
     /// A transfer, by its own tag.
     Status (*complete)(Job *job, const Completion *done);
+    /// One that is under way, by its own tag, as it was handed over; what it refers to lasts until the next is asked for.
+    Transfer (*describe)(Job *job, int64_t tag);
+    /// The cluster has changed.
+    void (*change)(Job *job, int64_t now_ps);
     /// Steps that have ended.
     int32_t (*steps)(const Job *job);
     /// The last step was told to all: what they must know of it.

@@ -23,6 +23,7 @@ typedef struct News {
 
 static int64_t next_ps(const Moments *moments) {
     int64_t next_ps = moments->fabric->ops->next_ps(moments->fabric->engine);
+    if (moments->fabric->change_ps < next_ps) next_ps = moments->fabric->change_ps;
     for (int32_t j = 0; j < moments->n; j++) {
         const Job *job = moments->job[j];
         int64_t own_ps = moments->begun[j] ? job->ops->next_ps(job) : job->spec->start_ps;
@@ -45,11 +46,29 @@ static Status complete(const Moments *moments) {
     return status_ok();
 }
 
+static Transfer describe(void *context, int64_t tag) {
+    const Moments *moments = context;
+    Job *job = moments->job[fabric_tag_job(tag)];
+    return job->ops->describe(job, fabric_tag_own(tag));
+}
+
+/// The cluster changes now: what is under way goes on as it can.
+static Status change(Moments *moments, int64_t now_ps) {
+    Fabric *fabric = moments->fabric;
+    cluster_set_time(fabric->cluster, now_ps);
+    fabric->change_ps = cluster_next_change_ps(fabric->cluster, now_ps);
+    for (int32_t j = 0; j < moments->n; j++)
+        if (moments->begun[j]) moments->job[j]->ops->change(moments->job[j], now_ps);
+    if (!fabric->ops->refresh) return status_ok(); // then only GPUs change
+    return fabric->ops->refresh(fabric->engine, (TransferSource){describe, moments});
+}
+
 static Status play_moment(Moments *moments, int64_t now_ps) {
     Fabric *fabric = moments->fabric;
     moments->now_ps = now_ps;
     fabric->ops->advance(fabric->engine, now_ps);
     fabric_tell_time(fabric, now_ps);
+    if (fabric->change_ps == now_ps) TRY(change(moments, now_ps));
     TRY(complete(moments));
     for (int32_t j = 0; j < moments->n; j++) {
         Job *job = moments->job[j];

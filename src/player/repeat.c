@@ -2,13 +2,15 @@
 
 #include "base/fingerprint.h"
 #include "driver/stop.h"
+#include "base/units.h"
 
 bool repeat_can_follow(Machine *machine, int32_t step) {
     if (!machine->run->repeat || step < 1 || step + 1 >= machine->steps) return false;
     if (!noise_is_steady(&machine->job->noise)) return false;
     // Who has no units has not seen the cycles.
+    bool changes = machine->fabric->change_ps < TIME_NEVER_PS || step < machine->still_step;
     bool idle = machine->layout.nslots == 0;
-    int64_t rested = idle || machine->cycle.nquiet >= 2;
+    int64_t rested = idle || (machine->cycle.nquiet >= 2 && !changes);
     int64_t period_ps = idle ? 0 : machine->cycle.period_ps;
     comm_min_i64(machine->comm, &rested, 1);
     comm_max_i64(machine->comm, &period_ps, 1);

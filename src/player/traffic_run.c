@@ -38,6 +38,7 @@ struct TrafficRun {
     uint64_t moves_before;    ///< the same of the step before
     int64_t later_ps; ///< by which each step that follows is the last again; 0: it is played
     int64_t nrepeated;
+    int32_t still_step; ///< from this step on, none that has ended saw the cluster change
     int64_t nunfinished; ///< transfers of this step under way, or the phases of a collective
     bool ended;          ///< the step
 };
@@ -90,30 +91,33 @@ static uint64_t connection_of(const TrafficRun *traffic) {
     return fabric_key(traffic->number, CONNECTION_FLOW);
 }
 
+static Transfer flow_transfer(TrafficRun *traffic, int64_t i) {
+    FlowRow *row = &traffic->row[i];
+    return (Transfer){
+        .tag = fabric_tag(traffic->number, i),
+        .edges = {.nedges = traffic_flow_npairs(&row->flow), .edge = flow_edge, .context = row},
+        .step = fabric_step(traffic->fabric, traffic->number, traffic->step),
+        .queue_pairs = queue_pairs(traffic),
+        .connection = connection_of(traffic),
+        .queue_key = fabric_key(traffic->number, flow_queue(row)),
+        .bytes = row->flow.bytes,
+        .rounds = 1,
+        .start_ps = traffic->begin_ps + row->flow.start_ps + start_latency_ps(traffic, row),
+    };
+}
+
 static Status submit_flows(TrafficRun *traffic) {
     traffic->nunfinished = traffic->nrows;
     for (int64_t i = 0; i < traffic->nrows; i++) {
-        FlowRow *row = &traffic->row[i];
-        Transfer transfer = {
-            .tag = fabric_tag(traffic->number, i),
-            .edges = {.nedges = traffic_flow_npairs(&row->flow), .edge = flow_edge, .context = row},
-            .step = fabric_step(traffic->fabric, traffic->number, traffic->step),
-            .queue_pairs = queue_pairs(traffic),
-            .connection = connection_of(traffic),
-            .queue_key = fabric_key(traffic->number, flow_queue(row)),
-            .bytes = row->flow.bytes,
-            .rounds = 1,
-            .start_ps = traffic->begin_ps + row->flow.start_ps + start_latency_ps(traffic, row),
-        };
+        Transfer transfer = flow_transfer(traffic, i);
         TRY(traffic->fabric->ops->submit(traffic->fabric->engine, &transfer));
     }
     return status_ok();
 }
 
-static Status submit_phase(TrafficRun *traffic) {
+static Transfer phase_transfer(TrafficRun *traffic) {
     Phase phase = collective_phase(&traffic->plan, traffic->phase);
-    traffic->alone_ps += phase.fill_ps;
-    Transfer transfer = {
+    return (Transfer){
         .tag = fabric_tag(traffic->number, traffic->phase),
         .edges = {.nedges = phase.nedges, .edge = plan_edge, .context = traffic},
         .step = fabric_step(traffic->fabric, traffic->number, traffic->step),
@@ -125,6 +129,11 @@ static Status submit_phase(TrafficRun *traffic) {
         .round_latency_ps = phase.round_latency_ps,
         .start_ps = traffic->phase_begin_ps + phase.fill_ps,
     };
+}
+
+static Status submit_phase(TrafficRun *traffic) {
+    traffic->alone_ps += collective_phase(&traffic->plan, traffic->phase).fill_ps;
+    Transfer transfer = phase_transfer(traffic);
     return traffic->fabric->ops->submit(traffic->fabric->engine, &transfer);
 }
 
@@ -341,23 +350,38 @@ static Status job_complete(Job *job, const Completion *done) {
     return complete(traffic_of(job), done);
 }
 
+static Transfer job_describe(Job *job, int64_t tag) {
+    TrafficRun *traffic = traffic_of(job);
+    return is_collective(traffic) ? phase_transfer(traffic) : flow_transfer(traffic, tag);
+}
+
+static void job_change(Job *job, int64_t now_ps) {
+    (void)now_ps;
+    traffic_of(job)->still_step = traffic_of(job)->step + 2;
+}
+
 static int32_t job_steps(const Job *job) { return traffic_of(job)->step + traffic_of(job)->ended; }
 
 /// What all ranks must know of a step.
 typedef struct StepNews {
     int64_t begin_ps, end_ps;
     uint64_t moves, moves_before;
+    int32_t still_step;
 } StepNews;
 
 /// Its end also ends sampling intervals.
 static void job_share(Job *job) {
     TrafficRun *traffic = traffic_of(job);
-    StepNews news = {traffic->begin_ps, traffic->end_ps, traffic->moves, traffic->moves_before};
+    // The cluster may still change where it is played.
+    int32_t still_step = job->fabric->change_ps < TIME_NEVER_PS ? INT32_MAX : traffic->still_step;
+    StepNews news = {traffic->begin_ps, traffic->end_ps, traffic->moves, traffic->moves_before,
+                     still_step};
     comm_broadcast(job->fabric->comm, &news, sizeof news, 0);
     traffic->begin_ps = news.begin_ps;
     traffic->end_ps = news.end_ps;
     traffic->moves = news.moves;
     traffic->moves_before = news.moves_before;
+    traffic->still_step = news.still_step;
     if (job->fabric->run->njobs == 1) fabric_cut(job->fabric, traffic->end_ps);
 }
 
@@ -367,7 +391,8 @@ static bool job_repeats(Job *job) {
     TrafficRun *traffic = traffic_of(job);
     bool same = job->fabric->run->repeat && traffic->step > 0 &&
                 traffic->step + 1 < traffic->job->steps &&
-                traffic->moves == traffic->moves_before && traffic->end_ps > traffic->begin_ps;
+                traffic->moves == traffic->moves_before && traffic->end_ps > traffic->begin_ps &&
+                traffic->step >= traffic->still_step;
     if (same) traffic->later_ps = traffic->end_ps - traffic->begin_ps;
     return same;
 }
@@ -447,6 +472,8 @@ Job traffic_job(TrafficRun *traffic) {
         .next_ps = job_next_ps,
         .due = job_due,
         .complete = job_complete,
+        .describe = job_describe,
+        .change = job_change,
         .steps = job_steps,
         .share = job_share,
         .repeats = job_repeats,
