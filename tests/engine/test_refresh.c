@@ -1,10 +1,9 @@
 // Laws of a fabric that changes while transfers are under way, on random scenes: 32 hosts of one GPU, 8 below a leaf, 8
 // spines; links carry 50e9 B/s.
-#include "base/memory.h"
 #include "base/rng.h"
 #include "base/units.h"
 #include "claims.h"
-#include "engine/engine_ops.h"
+#include "engine/flow/flow.h"
 #include "race.h"
 
 #include <stdio.h>
@@ -82,7 +81,7 @@ static void play(Scene *scene, int64_t every_ps, Outcome *outcome) {
     Cluster *cluster = NULL;
     Status made = cluster_create(&scene->spec, &cluster);
     if (!status_is_ok(&made)) fail_msg("%s", made.text);
-    FlowSpec spec = {.control_delay_ps = 10 * PS_PER_US, .interval_ps = 50 * PS_PER_US};
+    EngineSpec spec = {.control_delay_ps = 10 * PS_PER_US, .interval_ps = 50 * PS_PER_US};
     Flow *flow = flow_create(cluster, &spec);
     for (int32_t i = 0; i < scene->n; i++) {
         Status status = flow_submit(flow, &scene->transfer[i]);
