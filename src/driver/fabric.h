@@ -20,7 +20,7 @@ typedef struct Fabric {
     const EngineOps *ops;
     Engine *engine;
     Intervals intervals;
-    int64_t change_ps; ///< when the cluster changes next
+    int64_t change_ps;            ///< when the cluster changes next
     void (*speak)(void *context); ///< called now and then; NULL: nobody listens
     /// Sampling intervals end, also in the engine, which stands at this moment.
     void (*cut)(void *context, int64_t now_ps);

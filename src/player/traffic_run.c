@@ -38,7 +38,7 @@ struct TrafficRun {
     uint64_t moves_before;    ///< the same of the step before
     int64_t later_ps; ///< by which each step that follows is the last again; 0: it is played
     int64_t nrepeated;
-    int32_t still_step; ///< from this step on, none that has ended saw the cluster change
+    int32_t still_step;  ///< from this step on, none that has ended saw the cluster change
     int64_t nunfinished; ///< transfers of this step under way, or the phases of a collective
     bool ended;          ///< the step
 };
