@@ -149,7 +149,10 @@ void network_forget(GroupState *group) {
 static int64_t bytes_of(const Machine *machine, const Meeting *meeting) {
     int32_t stage =
         layout_stage(&machine->layout, layout_group_units(&machine->layout, meeting->group).first);
-    return step_cost_bytes(&machine->cost, stage, &machine->program[stage].op[meeting->op]);
+    // Members of several stages have programs of their own, in which it stands elsewhere; then its kind says it all.
+    Op op = {.kind = meeting->kind};
+    if (OP_KINDS[meeting->kind].group == GROUP_DP) op = machine->program[stage].op[meeting->op];
+    return step_cost_bytes(&machine->cost, stage, &op);
 }
 
 /// Number of a rail among those of all groups.
