@@ -1,8 +1,8 @@
 #include "player/repeat.h"
 
 #include "base/fingerprint.h"
-#include "driver/stop.h"
 #include "base/units.h"
+#include "driver/stop.h"
 
 bool repeat_can_follow(Machine *machine, int32_t step) {
     if (!machine->run->repeat || step < 1 || step + 1 >= machine->steps) return false;
