@@ -73,7 +73,7 @@ typedef enum MessageState {
 
 /// The message of a channel, or what others still feel of it.
 typedef struct IslandMessage {
-    Wide remaining; ///< work at settled_ps
+    LooseWide remaining; ///< work at settled_ps
     int64_t start_ps, settled_ps, level;
     int64_t pending_ps;    ///< of a ghost: start of the next message, -1: none yet
     int64_t slow_since_ps; ///< below its cap: since when; -1: it is not

@@ -8,8 +8,6 @@ static int32_t stage_of(const Island *island, const Unit *unit) {
     return (int32_t)(unit - island->unit);
 }
 
-enum { LEVEL_UNKNOWN = -1 }; ///< of a message that starts now
-
 static uint64_t bit(int32_t c) { return UINT64_C(1) << c; }
 
 static int64_t *channel_time(const Islands *islands, const Island *island, int32_t c) {
@@ -96,9 +94,8 @@ void island_arrive(Machine *machine, const Unit *unit, const Meeting *meeting) {
 }
 
 static void settle(const ChannelShape *shape, IslandMessage *message, int64_t now_ps) {
-    message->remaining -=
-        (Wide)(shape->level_work * message->level) * (now_ps - message->settled_ps);
-    message->settled_ps = now_ps;
+    fluid_settle(&message->remaining, &message->settled_ps, shape->level_work, message->level,
+                 now_ps);
 }
 
 /// Log how long and how far the message of a channel has been below its cap.
@@ -236,7 +233,8 @@ static void end_message(Islands *islands, Island *island, int32_t c, int64_t now
     message->step_bytes[message->step & 1] += bytes;
     message->period_bytes += bytes - message->sampled_bytes;
     message->state = MESSAGE_GHOST;
-    *channel_time(islands, island, c) = now_ps + islands->machine->run->control_delay_ps;
+    *channel_time(islands, island, c) =
+        fluid_felt_until_ps(now_ps, islands->machine->run->control_delay_ps);
 }
 
 static void end_ghost(const Islands *islands, Island *island, int32_t c) {
@@ -356,10 +354,9 @@ static void sample(Islands *islands, const Island *island, int32_t c, int64_t no
     if (message->state != MESSAGE_RUNNING) return;
     settle(&island->shape->channel[c], message, now_ps);
     const Routes *routes = ledger_routes(islands->ledger);
-    int64_t left = price_bytes_left(routes, &routes->at[island->route[c]], message->remaining);
-    int64_t moved = islands->machine->cost.boundary_bytes - left;
-    message->period_bytes += moved - message->sampled_bytes;
-    message->sampled_bytes = moved;
+    message->period_bytes +=
+        fluid_sample(routes, island->route[c], message->remaining,
+                     islands->machine->cost.boundary_bytes, &message->sampled_bytes);
 }
 
 void island_enter_bytes(Islands *islands, Island *island, int64_t now_ps, bool at_sample) {

@@ -10,8 +10,6 @@
 #define LABEL_SLOTS "driver.slots"
 #define LABEL_USES "driver.uses"
 
-enum { LEVEL_UNKNOWN = -1 };
-
 Rings *rings_create(Islands *islands) {
     Rings *rings = memory_alloc(LABEL, sizeof *rings);
     rings->islands = islands;
@@ -96,7 +94,7 @@ static void end_ring(Rings *rings, int32_t r, int64_t now_ps) {
     ledger_add_bytes(rings->ledger, ring->route, ring->step, ring->bytes,
                      ring->bytes - ring->sampled_bytes);
     ring->state = RING_GHOST;
-    ring->end_ps = now_ps + delay_ps;
+    ring->end_ps = fluid_felt_until_ps(now_ps, delay_ps);
     if (ring->bytes == 0 || delay_ps == 0) release(rings, r);
 }
 
@@ -140,11 +138,13 @@ const Completion *rings_take_done(Rings *rings, int64_t *n) {
     return rings->done.at;
 }
 
-static void settle(Rings *rings, Ring *ring, int64_t now_ps) {
-    int64_t level_work = ledger_routes(rings->ledger)->at[ring->route].level_work;
-    if (ring->level >= 0)
-        ring->remaining -= (Wide)(level_work * ring->level) * (now_ps - ring->settled_ps);
-    ring->settled_ps = now_ps;
+static int64_t level_work_of(const Rings *rings, const Ring *ring) {
+    return ledger_routes(rings->ledger)->at[ring->route].level_work;
+}
+
+static void settle(const Rings *rings, Ring *ring, int64_t now_ps) {
+    fluid_settle(&ring->remaining, &ring->settled_ps, level_work_of(rings, ring), ring->level,
+                 now_ps);
 }
 
 static void set_level(Rings *rings, Ring *ring, int64_t level, int64_t now_ps) {
@@ -155,8 +155,7 @@ static void set_level(Rings *rings, Ring *ring, int64_t level, int64_t now_ps) {
     }
     settle(rings, ring, now_ps);
     ring->level = level;
-    int64_t level_work = ledger_routes(rings->ledger)->at[ring->route].level_work;
-    ring->end_ps = price_end_ps(now_ps, ring->remaining, level_work, level);
+    ring->end_ps = price_end_ps(now_ps, ring->remaining, level_work_of(rings, ring), level);
 }
 
 void rings_sample(Rings *rings, int64_t now_ps) {
@@ -165,10 +164,9 @@ void rings_sample(Rings *rings, int64_t now_ps) {
         Ring *ring = &rings->ring.at[r];
         if (ring->state != RING_RUNNING || ring->bytes == 0) continue;
         settle(rings, ring, now_ps);
-        int64_t left = price_bytes_left(routes, &routes->at[ring->route], ring->remaining);
-        ledger_add_bytes(rings->ledger, ring->route, ring->step, 0,
-                         ring->bytes - left - ring->sampled_bytes);
-        ring->sampled_bytes = ring->bytes - left;
+        ledger_add_bytes(
+            rings->ledger, ring->route, ring->step, 0,
+            fluid_sample(routes, ring->route, ring->remaining, ring->bytes, &ring->sampled_bytes));
     }
 }
 

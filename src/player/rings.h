@@ -19,7 +19,7 @@ typedef enum RingState { RING_FREE, RING_WAITING, RING_RUNNING, RING_GHOST } Rin
 
 /// A rail of a collective: one transfer.
 typedef struct Ring {
-    Wide remaining; ///< work at settled_ps
+    LooseWide remaining; ///< work at settled_ps
     int64_t tag, bytes, sampled_bytes;
     int64_t start_ps, end_ps, settled_ps; ///< end: of a ghost, until when it is felt
     int64_t alone_ps, cap, level;

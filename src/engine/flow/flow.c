@@ -228,7 +228,7 @@ static void complete(Flow *flow, int32_t index) {
     int64_t alone_ps = alone_of_ended(flow, index);
     array_push(&flow->done, (Completion){f->tag, f->start_ps, f->end_ps, alone_ps});
     flow->nunfinished--;
-    int64_t until_ps = flow->now_ps + flow->spec.control_delay_ps;
+    int64_t until_ps = fluid_felt_until_ps(flow->now_ps, flow->spec.control_delay_ps);
     if (f->attached) queue_end(flow, f);
     if (!f->attached || flow->spec.control_delay_ps == 0) {
         release(flow, index);

@@ -33,6 +33,7 @@
 #include "base/heap.h"
 #include "base/wide.h"
 #include "engine/flow/flow.h"
+#include "engine/flow/fluid.h"
 #include "engine/flow/level_heap.h"
 #include "engine/flow/maxmin.h"
 #include "engine/intervals.h"
@@ -181,8 +182,6 @@ typedef struct Member {
     int32_t old_slot;  ///< of its bottleneck; slot -1: none
     int64_t old_level; ///< LEVEL_UNKNOWN: it starts now
 } Member;
-
-enum { LEVEL_UNKNOWN = -1 };
 
 /// An attached transfer on a link.
 typedef struct LinkUser {

@@ -70,9 +70,9 @@ void flow_step_clear(Flow *flow, int32_t step) { step_clear(&flow->steps, &flow-
 /// to the next.
 static void sample_running(Flow *flow, Active *f) {
     settle(flow, f);
-    int64_t left = price_bytes_left(&flow->routes, &flow->routes.at[f->route], f->remaining);
-    stats_add_period_bytes(flow, f->route, f->bytes - left - f->sampled_bytes);
-    f->sampled_bytes = f->bytes - left;
+    stats_add_period_bytes(
+        flow, f->route,
+        fluid_sample(&flow->routes, f->route, f->remaining, f->bytes, &f->sampled_bytes));
 }
 
 /// Bring the tally of the open interval up to date.
@@ -130,8 +130,7 @@ void settle(Flow *flow, Active *f) {
     if (f->settled_ps == flow->now_ps) return;
     bool slow = f->slow;
     stats_slow_close(flow, f);
-    int64_t rate = flow->routes.at[f->route].level_work * f->level;
-    f->remaining -= (Wide)rate * (flow->now_ps - f->settled_ps);
-    f->settled_ps = flow->now_ps;
+    fluid_settle(&f->remaining, &f->settled_ps, flow->routes.at[f->route].level_work, f->level,
+                 flow->now_ps);
     if (slow) stats_slow_open(flow, f);
 }

@@ -13,6 +13,7 @@
 #define COLOSSIM_ENGINE_FLOW_SHARED_H
 
 #include "base/wide.h"
+#include "engine/flow/fluid.h"
 #include "engine/flow/maxmin.h"
 #include "engine/price.h"
 
