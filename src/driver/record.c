@@ -1,6 +1,7 @@
 #include "driver/record.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/check.h"
@@ -59,6 +60,28 @@ static void join_names(const RunSpec *run, char *text, size_t capacity) {
                                  run->job[j].name);
 }
 
+static int by_time(const void *a, const void *b) {
+    const TraceEvent *x = a, *y = b;
+    if (x->time_ps != y->time_ps) return x->time_ps < y->time_ps ? -1 : 1;
+    return strcmp(x->what, y->what);
+}
+
+_Static_assert((int)CLUSTER_EVENTS_MAX <= (int)TRACE_EVENTS_MAX, "events of a trace");
+
+int32_t record_list_events(const ClusterSpec *spec, TraceEvent event[CLUSTER_EVENTS_MAX]) {
+    for (int32_t i = 0; i < spec->nevents; i++) {
+        const EventSpec *own = &spec->event[i];
+        event[i] = (TraceEvent){.time_ps = own->at_ps, .to = own->remaining, .from = 1};
+        event[i].known_ps = own->at_ps > 0 ? own->at_ps + spec->reroute_delay_ps : 0;
+        snprintf(event[i].what, sizeof event[i].what, "%s", own->what);
+    }
+    qsort(event, (size_t)spec->nevents, sizeof *event, by_time);
+    for (int32_t i = 0; i < spec->nevents; i++)
+        for (int32_t before = 0; before < i; before++)
+            if (strcmp(event[before].what, event[i].what) == 0) event[i].from = event[before].to;
+    return spec->nevents;
+}
+
 Status recorder_open(Recorder *recorder, const RunSpec *run, const Cluster *cluster, Comm *comm,
                      int64_t interval_ps, const char *command_line) {
     recorder->run = run;
@@ -71,8 +94,8 @@ Status recorder_open(Recorder *recorder, const RunSpec *run, const Cluster *clus
         run->trace.hot_links, &recorder->adder, recorder->divided);
     if (!run->trace.path[0]) return status_ok();
     const ClusterSpec *spec = cluster_spec(cluster);
-    const JobSpec *job = &run->job[0];
     TraceTier tier[TRACE_TIERS_MAX];
+    TraceEvent event[CLUSTER_EVENTS_MAX];
     JobKinds kinds = kinds_of(run);
     char names[RUN_JOBS_MAX * (HARDWARE_NAME_BYTES + 3)];
     join_names(run, names, sizeof names);
@@ -90,7 +113,7 @@ Status recorder_open(Recorder *recorder, const RunSpec *run, const Cluster *clus
         .cluster = spec->name,
         .engine = run->engine->name,
         .routing = ROUTING_NAMES[spec->routing],
-        .placement = PLACEMENT_NAMES[job->placement.kind],
+        .placement = PLACEMENT_NAMES[run->job[0].placement.kind],
         .precision = kinds.training ? PRECISION_NAMES[kinds.training->training.precision] : "",
         .resolved = run->resolved,
         .source = source,
@@ -104,6 +127,8 @@ Status recorder_open(Recorder *recorder, const RunSpec *run, const Cluster *clus
         .gpus_per_node = spec->gpus_per_node,
         .tier = tier,
         .ntiers = describe_tiers(cluster, tier),
+        .event = event,
+        .nevents = record_list_events(spec, event),
         .nlinks = cluster_nlinks(cluster),
         .hot_links = run->trace.hot_links,
         .full_links = run->trace.full_links,

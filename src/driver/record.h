@@ -67,6 +67,8 @@ static inline bool recorder_has_loads(const Recorder *recorder) {
 /// Sampling interval for a step of about estimate_ps: the 1-2-5 value nearest above estimate / intervals.
 int64_t record_interval_ps(int64_t estimate_ps, int32_t intervals);
 
+/// Events of a cluster by time, as columns of /events; returns how many.
+int32_t record_list_events(const ClusterSpec *spec, TraceEvent event[CLUSTER_EVENTS_MAX]);
 /// Open the trace (none if the path is empty), let the engine put its intervals here, and write what is known before the first step.
 ///   MPI: collective.  Fails: STATUS_OUTPUT.
 Status recorder_open(Recorder *recorder, const RunSpec *run, const Cluster *cluster, Comm *comm,

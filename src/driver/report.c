@@ -80,6 +80,17 @@ static void print_traffic(FILE *out, const Recorder *recorder, int32_t job) {
     print_tiers(out, recorder, step);
 }
 
+/// What happened before the end of the last step.
+static void print_events(FILE *out, const Recorder *recorder) {
+    TraceEvent event[CLUSTER_EVENTS_MAX];
+    int32_t n = record_list_events(cluster_spec(recorder->cluster), event);
+    int64_t end_ps = recorder->step.at[recorder->step.n - 1].end_ps;
+    for (int32_t i = 0; i < n && event[i].time_ps < end_ps; i++)
+        fprintf(out, "%s  %14.3f ms   %-24s %5.1f%% -> %5.1f%%\n",
+                i == 0 ? "\n  Events (left of what they hit)\n" : "", ms((double)event[i].time_ps),
+                event[i].what, 100 * event[i].from, 100 * event[i].to);
+}
+
 void report_print(FILE *out, const Recorder *recorder) {
     const RunSpec *run = recorder->run;
     if (recorder->step.n == 0) return;
@@ -92,4 +103,5 @@ void report_print(FILE *out, const Recorder *recorder) {
         else
             (job->kind == JOB_TRAINING ? print_training : print_traffic)(out, recorder, j);
     }
+    print_events(out, recorder);
 }

@@ -4,12 +4,28 @@
 #include "base/units.h"
 #include "driver/machine.h"
 
+/// The first unit of this rank that stands still because a GPU of it is dead; NULL: there is none.
+static const Unit *dead_unit(const Machine *machine) {
+    for (int64_t slot = 0; slot < machine->layout.nslots; slot++) {
+        const Unit *unit = &machine->unit[slot];
+        if (unit->step < machine->steps && unit_is_busy(unit, STREAM_COMPUTE) &&
+            unit->compute_end_ps == TIME_NEVER_PS)
+            return unit;
+    }
+    return NULL;
+}
+
 /// Say what is under way at the first few units of this rank that cannot go on.
 static void describe_blocked(const Machine *machine, char *text, size_t capacity) {
     static const char *const STREAM_NAMES[STREAM_N] = {"compute",      "receive-prev", "send-next",
                                                        "receive-next", "send-prev",    "dp"};
     enum { LINES = 8 };
+    const Unit *dead = dead_unit(machine);
     size_t used = 0;
+    if (dead)
+        used = (size_t)snprintf(
+            text, capacity, "\n  unit %lld (GPU %lld and on) has a GPU that is dead for good",
+            (long long)dead->id, (long long)layout_gpu(&machine->layout, dead->id, 0));
     int lines = 0;
     for (int64_t slot = 0; slot < machine->layout.nslots; slot++) {
         const Unit *unit = &machine->unit[slot];
@@ -23,8 +39,6 @@ static void describe_blocked(const Machine *machine, char *text, size_t capacity
                                      "\n  rank %d unit %lld stage %d step %d waits in %s: %s",
                                      machine->rank, (long long)unit->id, unit->stage, unit->step,
                                      STREAM_NAMES[s], program_op_name(op, name, sizeof name));
-            if (s == STREAM_COMPUTE && unit->compute_end_ps == TIME_NEVER_PS && used < capacity)
-                used += (size_t)snprintf(text + used, capacity - used, ", on a GPU that is dead");
             lines++;
         }
     }

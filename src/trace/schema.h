@@ -16,11 +16,12 @@
 
 enum {
     TRACE_SCHEMA_VERSION = 2,
-    TRACE_RANK_MAX = 4,    ///< axes of a dataset
-    TRACE_TIERS_MAX = 8,   ///< scale-up domain and fabric tiers
-    TRACE_DIRECTIONS = 2,  ///< 0 up, 1 down
-    TRACE_BINS = 21,       ///< of link utilisation: idle, then twenty of 5 %
-    TRACE_USERS = 4,       ///< named users of a hot link
+    TRACE_RANK_MAX = 4,   ///< axes of a dataset
+    TRACE_TIERS_MAX = 8,  ///< scale-up domain and fabric tiers
+    TRACE_DIRECTIONS = 2, ///< 0 up, 1 down
+    TRACE_BINS = 21,      ///< of link utilisation: idle, then twenty of 5 %
+    TRACE_USERS = 4,      ///< named users of a hot link
+    TRACE_EVENTS_MAX = 256,
     TRACE_NAME_CHARS = 64, ///< of a link's name, padded with NUL
 };
 
@@ -30,6 +31,7 @@ typedef enum TraceWhen {
     TRACE_IF_TRAINING,  ///< a training job takes part
     TRACE_IF_TRAFFIC,   ///< a traffic job takes part
     TRACE_IF_SEVERAL,   ///< several jobs share the fabric
+    TRACE_IF_EVENTS,    ///< something of the cluster changes by an event
     TRACE_IF_FULL_LINKS ///< a full row of links per step was asked for
 } TraceWhen;
 
@@ -109,6 +111,8 @@ typedef enum TraceCollectiveKind {
     X(LINKS, "links", TRACE_ALWAYS, "utilisation_max",                                           \
       "Load and congestion of the links, per step: tiers, and the hottest links by name. "       \
       "Tensor-parallel traffic is priced alone on the scale-up links and is in none of this.")   \
+    X(EVENTS, "events", TRACE_IF_EVENTS, "to",                                                   \
+      "What degrades, dies and returns, by time, whether the run comes so far or not.")          \
     X(INTERVALS, "intervals", TRACE_ALWAYS, "delay_ps",                                          \
       "Load and congestion of the links in time, per sampling interval. Those of a step begin "  \
       "behind the gradient norm of the step before (or with the repetition of traffic) and end " \
@@ -132,6 +136,7 @@ typedef enum TraceGroup {
     X(GPU, "gpu", GPUS, false, "Physical GPU: node * GPUs per node + slot.")                   \
     X(COLLECTIVE, "collective", COLLECTIVES, true, "Number of the collective, from 0.")        \
     X(FLOW, "flow", FLOWS, true, "Number of the flow, from 0.")                                \
+    X(EVENT, "event", EVENTS, false, "Number of the event, from 0.")                           \
     X(INTERVAL, "interval", INTERVALS, true, "Number of the sampling interval, from 0.")       \
     X(TIER, "tier", LINKS, false,                                                              \
       "Tier of links: the scale-up domain, then the fabric from the GPUs upwards.")            \
@@ -246,6 +251,12 @@ typedef enum TraceFlags {
     X(FLOWS_START, FLOWS, "start_ps", I64, "ps", PLAIN, IF_TRAFFIC, "Submitted; latency counts.", TRACE_AXES1(FLOW)) \
     X(FLOWS_END, FLOWS, "end_ps", I64, "ps", PLAIN, IF_TRAFFIC, "Last byte has arrived.", TRACE_AXES1(FLOW)) \
     X(FLOWS_SLOWDOWN, FLOWS, "slowdown", F64, "1", PLAIN, IF_TRAFFIC, "Duration over its duration alone on the fabric.", TRACE_AXES1(FLOW)) \
+    \
+    X(EVENTS_TIME, EVENTS, "time_ps", I64, "ps", PLAIN, IF_EVENTS, "When it happens; what NICs and links carry changes at once.", TRACE_AXES1(EVENT)) \
+    X(EVENTS_KNOWN, EVENTS, "known_ps", I64, "ps", PLAIN, IF_EVENTS, "When routing knows: network.reroute_delay later (at once at 0 ps).", TRACE_AXES1(EVENT)) \
+    X(EVENTS_FROM, EVENTS, "from", F64, "1", PLAIN, IF_EVENTS, "Share that was left of it before, by events that name the same.", TRACE_AXES1(EVENT)) \
+    X(EVENTS_TO, EVENTS, "to", F64, "1", PLAIN, IF_EVENTS, "Share that is left of it from then on: of the speed of GPUs and of what their NICs carry, or of what links carry; 0 is dead.", TRACE_AXES1(EVENT)) \
+    X(EVENTS_WHAT, EVENTS, "what", CHAR, "1", PLAIN, IF_EVENTS, "What it hits, by name.", TRACE_AXES2(EVENT, CHAR)) \
     \
     X(LINKS_COUNT, LINKS, "links", I64, "1", PLAIN, ALWAYS, "Links of the tier, each direction.", TRACE_AXES1(TIER)) \
     X(LINKS_CAPACITY, LINKS, "capacity_Bps", I64, "B s-1", PLAIN, ALWAYS, "Goodput of one healthy link, one direction.", TRACE_AXES1(TIER)) \

@@ -23,6 +23,7 @@ bool skeleton_has(const TraceInfo *info, TraceWhen when) {
         case TRACE_IF_TRAINING: return info->training;
         case TRACE_IF_TRAFFIC: return info->traffic;
         case TRACE_IF_SEVERAL: return info->njobs > 1;
+        case TRACE_IF_EVENTS: return info->nevents > 0;
         case TRACE_IF_FULL_LINKS: return info->full_links;
     }
     return false;
@@ -57,6 +58,7 @@ int64_t skeleton_axis_size(const TraceInfo *info, TraceAxis axis) {
         case TRACE_AXIS_HOT: return info->hot_links > 0 ? info->hot_links : 1;
         case TRACE_AXIS_TRAFFIC: return TRACE_TRAFFIC_N;
         case TRACE_AXIS_USER: return TRACE_USERS;
+        case TRACE_AXIS_EVENT: return info->nevents;
         case TRACE_AXIS_LINK: return info->nlinks;
         case TRACE_AXIS_CHAR: return TRACE_NAME_CHARS;
         default: return 0;
@@ -331,6 +333,18 @@ static Status describe_run(H5File *file, const TraceInfo *info, int nranks) {
     return run_text(file, "command_line", info->command_line);
 }
 
+/// A whole column.
+static Status put_column(H5File *file, const TraceInfo *info, TraceDataset dataset,
+                         const void *data) {
+    char path[SKELETON_PATH_BYTES];
+    H5Shape shape = skeleton_shape(info, dataset);
+    H5Set set;
+    TRY(h5_open_set(file, skeleton_dataset_path(dataset, path), &set));
+    TRY(h5_write(file, set, TRACE_DATASETS[dataset].type, shape.rank, (int64_t[TRACE_RANK_MAX]){0},
+                 shape.size, data));
+    return h5_close_set(file, set);
+}
+
 /// Columns that are known before the first step.
 static Status put_tiers(H5File *file, const TraceInfo *info) {
     int64_t links[TRACE_TIERS_MAX], capacity_Bps[TRACE_TIERS_MAX],
@@ -347,16 +361,29 @@ static Status put_tiers(H5File *file, const TraceInfo *info) {
     } column[] = {{TRACE_LINKS_COUNT, links},
                   {TRACE_LINKS_CAPACITY, capacity_Bps},
                   {TRACE_LINKS_FIRST, first}};
-    for (size_t i = 0; i < sizeof column / sizeof column[0]; i++) {
-        char path[SKELETON_PATH_BYTES];
-        H5Shape shape = skeleton_shape(info, column[i].dataset);
-        H5Set set;
-        TRY(h5_open_set(file, skeleton_dataset_path(column[i].dataset, path), &set));
-        TRY(h5_write(file, set, TRACE_I64, shape.rank, (int64_t[TRACE_RANK_MAX]){0}, shape.size,
-                     column[i].data));
-        TRY(h5_close_set(file, set));
-    }
+    for (size_t i = 0; i < sizeof column / sizeof column[0]; i++)
+        TRY(put_column(file, info, column[i].dataset, column[i].data));
     return status_ok();
+}
+
+static Status put_events(H5File *file, const TraceInfo *info) {
+    if (info->nevents == 0) return status_ok();
+    int64_t time_ps[TRACE_EVENTS_MAX], known_ps[TRACE_EVENTS_MAX];
+    double from[TRACE_EVENTS_MAX], to[TRACE_EVENTS_MAX];
+    char what[TRACE_EVENTS_MAX][TRACE_NAME_CHARS] = {{0}};
+    for (int32_t i = 0; i < info->nevents; i++) {
+        const TraceEvent *event = &info->event[i];
+        time_ps[i] = event->time_ps;
+        known_ps[i] = event->known_ps;
+        from[i] = event->from;
+        to[i] = event->to;
+        memcpy(what[i], event->what, sizeof what[i]);
+    }
+    TRY(put_column(file, info, TRACE_EVENTS_TIME, time_ps));
+    TRY(put_column(file, info, TRACE_EVENTS_KNOWN, known_ps));
+    TRY(put_column(file, info, TRACE_EVENTS_FROM, from));
+    TRY(put_column(file, info, TRACE_EVENTS_TO, to));
+    return put_column(file, info, TRACE_EVENTS_WHAT, what);
 }
 
 static Status put_nothing_committed(H5File *file) {
@@ -376,6 +403,7 @@ static Status fill_file(H5File *file, const TraceInfo *info, int nranks) {
     for (int d = 0; d < TRACE_DATASET_N; d++)
         if (skeleton_has(info, TRACE_DATASETS[d].when)) TRY(make_dataset(file, info, d));
     TRY(put_tiers(file, info));
+    TRY(put_events(file, info));
     TRY(put_nothing_committed(file));
     TRY(describe_root(file, info));
     return describe_run(file, info, nranks);

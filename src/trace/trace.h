@@ -49,6 +49,13 @@ typedef struct TraceTier {
     int64_t first_link[TRACE_DIRECTIONS];
 } TraceTier;
 
+/// Something that changes: columns of /events.
+typedef struct TraceEvent {
+    int64_t time_ps, known_ps;
+    double from, to;
+    char what[TRACE_NAME_CHARS];
+} TraceEvent;
+
 /// What the file says about itself. Everything is borrowed for the call, and equal on all ranks.
 typedef struct TraceInfo {
     const char *path;  ///< of the file; a trace that is there is replaced once a step is committed
@@ -70,10 +77,12 @@ typedef struct TraceInfo {
     bool training, traffic; ///< kinds of job that take part
     int64_t ngpus;          ///< GPUs of the cluster, spares included
     int64_t gpus_per_node;
-    const TraceTier *tier; ///< [ntiers]
-    int32_t ntiers;        ///< 1 .. TRACE_TIERS_MAX
-    int64_t nlinks;        ///< of all tiers and directions
-    int32_t hot_links;     ///< >= 0, per step and per interval
+    const TraceTier *tier;   ///< [ntiers]
+    int32_t ntiers;          ///< 1 .. TRACE_TIERS_MAX
+    const TraceEvent *event; ///< [nevents], by time
+    int32_t nevents;
+    int64_t nlinks;    ///< of all tiers and directions
+    int32_t hot_links; ///< >= 0, per step and per interval
     bool full_links;
     int32_t compress;         ///< gzip level 0..9
     bool commit_every;        ///< never thin out commits

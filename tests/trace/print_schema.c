@@ -10,6 +10,7 @@ static const char *when_text(TraceWhen when) {
         case TRACE_IF_TRAINING: return "Training jobs only. ";
         case TRACE_IF_TRAFFIC: return "Traffic jobs only. ";
         case TRACE_IF_SEVERAL: return "Several jobs only. ";
+        case TRACE_IF_EVENTS: return "Runs with events only. ";
         case TRACE_IF_FULL_LINKS: return "Only if a full row of links was asked for. ";
     }
     return "";

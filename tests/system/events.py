@@ -1,0 +1,80 @@
+#!/usr/bin/python3
+"""events.py MPIEXEC COLOSSIM: what is slow, dies and returns while a run goes on.
+
+Law: one outcome on any number of ranks, told steps or played ones, for training and traffic, with outages of GPUs, NICs and
+switches; what cannot go on ends with exit code 1 and says who waits, or has no path. The shipped job: the step in which
+the spine dies is late by the reroute delay to the microsecond, its return costs nothing, and /events says both.
+"""
+
+import sys
+import tempfile
+
+from emulator import EVERY_STEP, JOBS, TOPOLOGIES, Emulator, claim, column, own_words, same_on_any_ranks
+
+LAPTOP, POD = TOPOLOGIES / "laptop-16.yaml", TOPOLOGIES / "superpod-h100-4su.yaml"
+OUTAGES = """
+slow:
+  - {what: gpu 3, compute: 2, from: 300 ms, until: 340 ms}
+  - {what: node 1, nic: 3, from: 0 s, until: 290 ms}
+events:
+  - {at: 100 ms, what: gpu 9, remaining: 0 %}
+  - {at: 130 ms, what: gpu 9, remaining: 100 %}
+  - {at: 220 ms, what: spine 0, remaining: 0 %}
+  - {at: 235 ms, what: gpu 2 nic, remaining: 25 %}
+  - {at: 250 ms, what: spine 0, remaining: 100 %}
+  - {at: 600 ms, what: leaf 4, remaining: 0 %}
+  - {at: 640 ms, what: leaf 4, remaining: 50 %}
+"""
+
+
+def changed(emulator, job, name, lines):
+    """A shipped job with more lines."""
+    text = (JOBS / job).read_text()
+    path = emulator.folder / f"{name}.yaml"
+    path.write_text(text + lines)
+    return path
+
+
+def anywhere(emulator):
+    training = changed(emulator, "ddp-small.yaml", "outages", OUTAGES)
+    traffic = changed(emulator, "traffic-permutation.yaml", "moving", OUTAGES.replace("00 ms", " ms"))
+    for job in training, traffic:
+        for routing in "ecmp", "adaptive":
+            code = same_on_any_ranks(emulator, LAPTOP, job, (1, 2, 3), "--steps", 5, once_more=[(1, EVERY_STEP)],
+                                     fabric__routing=routing, network__reroute_delay="4 ms")
+            claim(code == 0, f"{job.stem} runs, got {code}")
+
+
+def no_way(emulator):
+    for what, words in ("gpu 9", ("no live path", "dead")), ("leaf 4", ("no live path",)):
+        job = changed(emulator, "ddp-small.yaml", "dead", f"\nevents:\n  - {{at: 100 ms, what: {what}, remaining: 0 %}}\n")
+        done = emulator.run(LAPTOP, job, ranks=2)
+        claim(done.returncode == 1 and any(word in done.stderr for word in words),
+              f"{what} dead for good ends with 1 and says why, got {done.returncode}: {own_words(done)}")
+    job = changed(emulator, "ddp-small.yaml", "bad", "\nevents:\n  - {at: 1 ms, what: spine 99, remaining: 0 %}\n")
+    done = emulator.run(LAPTOP, job)
+    claim(done.returncode == 2 and "spine 99" in done.stderr and "bad.yaml:" in done.stderr,
+          f"an event of nothing is refused with its place: {done.stderr}")
+    job = changed(emulator, "ddp-small.yaml", "closed", OUTAGES)
+    done = emulator.run(LAPTOP, job, engine__kind="closed")
+    claim(done.returncode == 2 and "closed engine" in done.stderr, f"the closed engine refuses events: {done.stderr}")
+
+
+def shipped(emulator):
+    path = emulator.trace(POD, JOBS / "events" / "spine-outage.yaml", ranks=2)
+    took_ps = column(path, "steps/duration_ps")
+    claim(abs(took_ps[1] - took_ps[0] - 50 * 10**9) < 10**6, f"late by the reroute delay, got {took_ps}")
+    claim(len(set(took_ps[[0, 2, 3, 4, 5]])) == 1, f"and nothing else, got {took_ps}")
+    claim(list(column(path, "events/time_ps")) == [150 * 10**9, 350 * 10**9], "both events are in the trace")
+    claim(list(column(path, "events/from")) == [1, 0] and list(column(path, "events/to")) == [0, 1], "from and to")
+
+
+def main():
+    with tempfile.TemporaryDirectory() as folder:
+        emulator = Emulator(*sys.argv[1:3], folder)
+        shipped(emulator)
+        no_way(emulator)
+        anywhere(emulator)
+
+
+main()
