@@ -88,7 +88,8 @@ static Status job_due(Job *job, int64_t now_ps) {
     int64_t engine_ps = fabric->ops->next_ps(fabric->engine);
     if (machine->cycle.ended) machine_begin_cycle(machine, now_ps, engine_ps == TIME_NEVER_PS);
     // The whole moment: of several failures the same is told whatever was played first.
-    return engine_ps > now_ps ? machine->failure : status_ok();
+    if (engine_ps > now_ps && !status_is_ok(&machine->failure)) return machine->failure;
+    return status_ok();
 }
 
 static Status job_complete(Job *job, const Completion *done) {

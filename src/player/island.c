@@ -89,6 +89,7 @@ static bool draft_channel(Islands *islands, int64_t index, int32_t c, ShapeDraft
     channel->cap = price.level;
     channel->alone_ps = price.alone_ps;
     channel->level_work = route->level_work;
+    channel->work = price_work(routes, route, transfer.bytes);
     channel->latency_ps = network_message_latency_ps(machine, edges.from, unit->id);
     channel->sender = layout_stage(&machine->layout, edges.from);
     channel->nuses = route->nbind;

@@ -39,12 +39,13 @@ typedef struct ChannelUse {
 /// A message between two stages, whenever it is sent.
 typedef struct ChannelShape {
     int64_t cap, alone_ps; ///< price.h
+    Wide work;             ///< of the whole message
     int64_t level_work, latency_ps;
     uint64_t
         neighbours; ///< channels that use one of its lanes, itself included; 0: no such message in the program
     int32_t first_use, nuses;
-    int32_t sender; ///< stage
-    int32_t unused;
+    int32_t sender;    ///< stage
+    int32_t unused[3]; ///< shapes are compared as bytes
 } ChannelShape;
 
 /// A link as an island sees it.

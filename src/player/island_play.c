@@ -211,12 +211,10 @@ bool island_solve(Islands *islands, Island *island, int64_t now_ps) {
     return true;
 }
 
-static void start_message(const Islands *islands, Island *island, int32_t c, int64_t now_ps) {
+static void start_message(Island *island, int32_t c, int64_t now_ps) {
     IslandMessage *message = &island->state->message[c];
-    const Routes *routes = ledger_routes(islands->ledger);
     message->state = MESSAGE_RUNNING;
-    message->remaining =
-        price_work(routes, &routes->at[island->route[c]], islands->machine->cost.boundary_bytes);
+    message->remaining = island->shape->channel[c].work;
     message->settled_ps = now_ps;
     message->level = LEVEL_UNKNOWN;
     message->lane = -1;
@@ -259,8 +257,7 @@ static uint64_t message_due(Islands *islands, Island *island, int32_t c, int64_t
         ended = bit(c);
     }
     if (message->state == MESSAGE_GHOST && *time_ps == now_ps) end_ghost(islands, island, c);
-    if (message->state == MESSAGE_WAITING && *time_ps == now_ps)
-        start_message(islands, island, c, now_ps);
+    if (message->state == MESSAGE_WAITING && *time_ps == now_ps) start_message(island, c, now_ps);
     return ended;
 }
 

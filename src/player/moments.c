@@ -89,17 +89,14 @@ static int32_t job_with_step(const Moments *moments) {
 }
 
 /// Play until a step is over, a job fails, or nothing is under way.
-static News play(Moments *moments) {
-    News news = {.failure = status_ok(), .job = job_with_step(moments)};
-    while (news.job < 0 && status_is_ok(&news.failure) &&
-           (news.next_ps = next_ps(moments)) < TIME_END_PS) {
-        news.failure = play_moment(moments, news.next_ps);
-        if (stop_is_now(moments->stop))
-            news.failure = status_make(STATUS_STOPPED, "stopped on request in step %d",
-                                       moments->job[0]->recorded);
-        news.job = job_with_step(moments);
+static Status play(Moments *moments, News *news) {
+    while ((news->job = job_with_step(moments)) < 0 &&
+           (news->next_ps = next_ps(moments)) < TIME_END_PS) {
+        TRY(play_moment(moments, news->next_ps));
+        REQUIRE(!stop_is_now(moments->stop), STATUS_STOPPED, "stopped on request in step %d",
+                moments->job[0]->recorded);
     }
-    return news;
+    return status_ok();
 }
 
 static bool all_done(const Moments *moments) {
@@ -140,7 +137,7 @@ static Status play_all(Moments *moments, Recorder *recorder) {
     Fabric *fabric = moments->fabric;
     while (!all_done(moments)) {
         News news = {.failure = status_ok(), .job = -1};
-        if (fabric->rank == 0) news = play(moments);
+        if (fabric->rank == 0) news.failure = play(moments, &news);
         comm_await(fabric->comm, &news, sizeof news, 0);
         if (!status_is_ok(&news.failure) || news.job < 0) return say_why(moments, &news);
         Job *job = moments->job[news.job];
