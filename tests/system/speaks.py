@@ -11,8 +11,8 @@ import tempfile
 
 from emulator import JOBS, TOPOLOGIES, Emulator, claim
 
-SHIPPED = sorted([*TOPOLOGIES.glob("*.yaml"), *JOBS.glob("*.yaml"), *TOPOLOGIES.glob("hardware/*.yaml"),
-                  *JOBS.glob("models/*.yaml")])
+SHIPPED = sorted([path for folder in (TOPOLOGIES, TOPOLOGIES / "hardware", JOBS, JOBS / "models", JOBS / "events", JOBS / "shared")
+                  for path in folder.glob("*.yaml")])
 # DGX SuperPOD reference architecture (RA-11333-001): switches by tier; Colossus: 100,000 GPUs.
 COUNTS = {"superpod-h100-1su": (256, {"leaf": 8, "spine": 4}), "superpod-h100-4su": (1024, {"leaf": 32, "spine": 16}),
           "colossus-100k": (100000, {"leaf": 1600}),
