@@ -1,27 +1,5 @@
 #include "driver/account.h"
 
-static int64_t max_of(int64_t a, int64_t b) { return a > b ? a : b; }
-
-Clocks clocks_max(Clocks a, Clocks b) {
-    const NominalClocks *x = &a.nominal, *y = &b.nominal;
-    return (Clocks){.actual_ps = max_of(a.actual_ps, b.actual_ps),
-                    .nominal = {.slowed_ps = max_of(x->slowed_ps, y->slowed_ps),
-                                .shared_ps = max_of(x->shared_ps, y->shared_ps),
-                                .alone_ps = max_of(x->alone_ps, y->alone_ps),
-                                .ideal_ps = max_of(x->ideal_ps, y->ideal_ps)}};
-}
-
-NominalClocks clocks_later(NominalClocks at, int64_t by_ps) {
-    return clocks_after_transfer(at, by_ps, by_ps);
-}
-
-NominalClocks clocks_after_transfer(NominalClocks at, int64_t took_ps, int64_t alone_ps) {
-    return (NominalClocks){.slowed_ps = at.slowed_ps + took_ps,
-                           .shared_ps = at.shared_ps + alone_ps,
-                           .alone_ps = at.alone_ps + alone_ps,
-                           .ideal_ps = at.ideal_ps};
-}
-
 int64_t account_part_ps(const int64_t parts[ACCOUNT_N], NominalWork work, TracePart part) {
     switch (part) {
         case TRACE_PART_COMPUTE: return work.compute_ps;

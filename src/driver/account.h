@@ -42,12 +42,28 @@ typedef struct Clocks {
 static inline Clocks clocks_at(int64_t actual_ps, NominalClocks nominal) {
     return (Clocks){.actual_ps = actual_ps, .nominal = nominal};
 }
+static inline int64_t clock_later(int64_t a_ps, int64_t b_ps) { return a_ps > b_ps ? a_ps : b_ps; }
 /// Element-wise maximum: what waits for both.
-Clocks clocks_max(Clocks a, Clocks b);
-/// What all but free communication waits for.
-NominalClocks clocks_later(NominalClocks at, int64_t by_ps);
+static inline Clocks clocks_max(Clocks a, Clocks b) {
+    const NominalClocks *x = &a.nominal, *y = &b.nominal;
+    return (Clocks){.actual_ps = clock_later(a.actual_ps, b.actual_ps),
+                    .nominal = {.slowed_ps = clock_later(x->slowed_ps, y->slowed_ps),
+                                .shared_ps = clock_later(x->shared_ps, y->shared_ps),
+                                .alone_ps = clock_later(x->alone_ps, y->alone_ps),
+                                .ideal_ps = clock_later(x->ideal_ps, y->ideal_ps)}};
+}
 /// When a transfer that began at `at` ends: it lasted took_ps, alone_ps had it been alone.
-NominalClocks clocks_after_transfer(NominalClocks at, int64_t took_ps, int64_t alone_ps);
+static inline NominalClocks clocks_after_transfer(NominalClocks at, int64_t took_ps,
+                                                  int64_t alone_ps) {
+    return (NominalClocks){.slowed_ps = at.slowed_ps + took_ps,
+                           .shared_ps = at.shared_ps + alone_ps,
+                           .alone_ps = at.alone_ps + alone_ps,
+                           .ideal_ps = at.ideal_ps};
+}
+/// What all but free communication waits for.
+static inline NominalClocks clocks_later(NominalClocks at, int64_t by_ps) {
+    return clocks_after_transfer(at, by_ps, by_ps);
+}
 
 /// The parts that differ from step to step, which are summed up while one is played.
 typedef enum AccountPart {
