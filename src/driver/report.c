@@ -4,12 +4,18 @@
 
 static double ms(double time_ps) { return time_ps / 1e9; }
 
-static void print_step_rows(FILE *out, const Recorder *recorder, int32_t job) {
+/// Of more than twice as many steps, the first and the last so many: the others are in the trace.
+enum { SHOWN = 50 };
+
+static void print_step_rows(FILE *out, const Recorder *recorder, int32_t job, int32_t last) {
     fprintf(out, "  %-5s %10s %9s %9s %9s   %s\n", "step", "ms", "tok/s/GPU", "MFU", "MFU caus.",
             "fingerprint");
     for (int64_t i = 0; i < recorder->step.n; i++) {
         const StepSummary *step = &recorder->step.at[i];
         if (step->job != job) continue;
+        if (step->job_step == SHOWN && last >= 2 * SHOWN)
+            fprintf(out, "  ... %d more in the trace\n", last + 1 - 2 * SHOWN);
+        if (step->job_step >= SHOWN && step->job_step <= last - SHOWN) continue;
         fprintf(out, "  %-5d %10.3f %9.1f %8.1f%% %8.1f%%   %016llx\n", step->job_step,
                 ms((double)(step->end_ps - step->start_ps)), step->tokens_per_s_gpu,
                 100 * step->mfu_full, 100 * step->mfu_causal,
@@ -67,7 +73,7 @@ static const StepSummary *find_step(const Recorder *recorder, int32_t job, bool 
 
 static void print_training(FILE *out, const Recorder *recorder, int32_t job) {
     const StepSummary *last = find_step(recorder, job, true);
-    print_step_rows(out, recorder, job);
+    print_step_rows(out, recorder, job, last->job_step);
     print_parts(out, last);
     print_tiers(out, recorder, last);
 }

@@ -51,23 +51,33 @@ static void cut_interval(void *context, int64_t now_ps) {
     recorder_cut_interval(((Speech *)context)->recorder, now_ps);
 }
 
+/// mpiexec does not read for a second while it ends its ranks: who has filled the pipe by then is stuck, and killed.
+#define BREATH_S 0.02
+
+/// Say that a step has ended; of many in a moment, only some.
+static void say_step(Speech *speech, const Machine *machine, int32_t step) {
+    FILE *out = machine->rank == 0 ? speech->options->progress : NULL;
+    const Recorder *recorder = speech->recorder;
+    double now_s = wall_s();
+    bool some = step == 0 || step + 1 == machine->steps || now_s - speech->spoke_s >= BREATH_S;
+    if (!out || !some) return;
+    speech->spoke_s = now_s;
+    double took_s = now_s - speech->begin_s;
+    const StepSummary *summary = &recorder->step.at[recorder->step.n - 1];
+    if (machine->run->njobs > 1) fprintf(out, "%s  ", machine->job->name);
+    fprintf(out,
+            "step %d/%d  committed %lld  sim %.3f s  wall %.1f s  eta %.0f s  (step %.3f ms)\n",
+            step + 1, machine->steps, (long long)recorder->committed,
+            units_seconds_from_ps(summary->end_ps), took_s,
+            took_s / (step + 1) * (machine->steps - step - 1),
+            (double)(summary->end_ps - summary->start_ps) / 1e9);
+    fflush(out);
+}
+
 static Status training_step_done(void *context, Machine *machine, int32_t step) {
     Speech *speech = context;
-    Recorder *recorder = speech->recorder;
-    TRY(record_training_step(recorder, machine, step));
-    if (machine->rank == 0 && speech->options->progress) {
-        speech->spoke_s = wall_s();
-        double took_s = speech->spoke_s - speech->begin_s;
-        const StepSummary *summary = &recorder->step.at[recorder->step.n - 1];
-        if (machine->run->njobs > 1) fprintf(speech->options->progress, "%s  ", machine->job->name);
-        fprintf(speech->options->progress,
-                "step %d/%d  committed %lld  sim %.3f s  wall %.1f s  eta %.0f s  (step %.3f ms)\n",
-                step + 1, machine->steps, (long long)recorder->committed,
-                units_seconds_from_ps(summary->end_ps), took_s,
-                took_s / (step + 1) * (machine->steps - step - 1),
-                (double)(summary->end_ps - summary->start_ps) / 1e9);
-        fflush(speech->options->progress);
-    }
+    TRY(record_training_step(speech->recorder, machine, step));
+    say_step(speech, machine, step);
     return status_ok();
 }
 

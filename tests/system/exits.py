@@ -136,9 +136,8 @@ def stop_one(emulator, n, number):
     _, stderr = process.communicate(timeout=60)
     what = f"stopped on {n} ranks"
     claim(process.returncode == 4, f"{what}: exit code 4, got {process.returncode}: {stderr[-1500:]}")
-    done = [line for line in stderr.splitlines() if line.startswith("step ")] or [line]
     claim(stderr.count("stopped on request after step") == 1, f"{what}: one message: {stderr[-1500:]}")
-    steps = int(done[-1].split("/")[0].split()[1])
+    steps = 1 + int(re.search(r"stopped on request after step (\d+)", stderr)[1])
     with h5py.File(path) as file:
         claim(file.attrs["status"] == "stopped", f"{what}: status, got {file.attrs['status']}")
         claim(file["committed_steps"][()] == steps == len(file["steps/step"]),
