@@ -126,7 +126,8 @@ def locked(emulator):
         process.send_signal(signal.SIGUSR1)
         process.communicate(timeout=60)
         claim(process.returncode == 4, "the run goes on and is stopped")
-        claim(attribute(here / "a.h5", "status") == "stopped", "and says so")
+        found = attribute(here / "a.h5", "status")
+        claim(found == "stopped", f"and says so: {found}, {n} ranks")
     claim(emulator.run(LAPTOP, RING, path=here / "a.h5").returncode == 0, "then the place is free")
     claim(left(here) == ["a.h5", "link.h5"], f"nothing else is left: {left(here)}")
 
