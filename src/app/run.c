@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "app/play.h"
 #include "base/fingerprint.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -14,7 +15,6 @@
 #include "config/run_file.h"
 #include "driver/stop.h"
 #include "par/comm.h"
-#include "player/run.h"
 #include "trace/trace.h"
 
 static volatile sig_atomic_t stop_flag = STOP_NOT;

@@ -28,13 +28,11 @@
 #include "driver/account.h"
 #include "driver/fabric.h"
 #include "driver/layout.h"
-#include "driver/load.h"
 #include "driver/run_spec.h"
 #include "driver/spread.h"
 #include "engine/engine.h"
 #include "par/comm.h"
 #include "program/program.h"
-#include "trace/trace.h"
 #include "workload/cost.h"
 
 /// A finished operation that operations of other streams of its unit still wait for.

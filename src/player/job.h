@@ -8,7 +8,7 @@
 #define COLOSSIM_PLAYER_JOB_H
 
 #include "driver/fabric.h"
-#include "driver/record.h"
+#include "observe/record.h"
 
 typedef struct Job Job;
 

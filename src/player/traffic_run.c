@@ -6,7 +6,7 @@
 #include "base/memory.h"
 #include "base/rng.h"
 #include "base/units.h"
-#include "driver/crossing.h"
+#include "observe/crossing.h"
 
 #define LABEL "traffic"
 

@@ -11,11 +11,11 @@
 #include <sys/resource.h>
 
 #include "../config/extremes.h"
+#include "app/play.h"
 #include "base/memory.h"
 #include "config/job_file.h"
 #include "config/run_file.h"
 #include "config/topology_file.h"
-#include "player/run.h"
 
 enum { FIELDS = 32, LINE_BYTES = 8192 };
 #define PASSES_MOST 200000.0     // of microbatches, on all units, that are played here

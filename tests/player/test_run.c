@@ -4,8 +4,8 @@
 
 #include "par_assert.h"
 
+#include "app/play.h"
 #include "base/units.h"
-#include "player/run.h"
 
 /// Law: all ranks together play a run as one rank does.
 static void assert_as_alone(Comm *comm, const RunSpec *run) {

@@ -4,10 +4,10 @@
 
 #include "par_assert.h"
 
+#include "app/play.h"
 #include "base/memory.h"
 #include "base/rng.h"
 #include "base/units.h"
-#include "player/run.h"
 #include "player/small_run.h"
 #include "player/third_engine.h"
 

@@ -8,8 +8,8 @@
 ///          An adder keeps what a link would otherwise have to be asked each time: its class, which is the tier,
 ///          direction, capacity and width it shares with thousands of others, in 2 bytes a link; and for each class the
 ///          most bytes of every bin of the histogram, so that a link costs one multiplication and no division.
-#ifndef COLOSSIM_DRIVER_LOAD_H
-#define COLOSSIM_DRIVER_LOAD_H
+#ifndef COLOSSIM_OBSERVE_LOAD_H
+#define COLOSSIM_OBSERVE_LOAD_H
 
 #include "base/array.h"
 #include "cluster/cluster.h"

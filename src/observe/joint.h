@@ -5,11 +5,11 @@
 ///          are set aside, told to rank 0 when a row is written, and added up there. They hold nobody: bytes are all there
 ///          is to add.
 /// Limits.  Whole bytes: messages load such links with whole units of progress.
-#ifndef COLOSSIM_DRIVER_JOINT_H
-#define COLOSSIM_DRIVER_JOINT_H
+#ifndef COLOSSIM_OBSERVE_JOINT_H
+#define COLOSSIM_OBSERVE_JOINT_H
 
 #include "base/array.h"
-#include "driver/load.h"
+#include "observe/load.h"
 #include "par/comm.h"
 
 /// Bytes of a link in an interval or step.

@@ -1,4 +1,4 @@
-#include "driver/footprint.h"
+#include "observe/footprint.h"
 
 #include <string.h>
 

@@ -4,12 +4,13 @@
 ///          after the steps. They go into /run of the trace, where what may differ between equal runs belongs, and into
 ///          one line for a person beside the progress lines: the table on stdout is the same on any number of ranks.
 /// Limits.  HDF5 writes collectively on its own account: that time is played, but not waited.
-#ifndef COLOSSIM_PLAYER_TOLL_H
-#define COLOSSIM_PLAYER_TOLL_H
+#ifndef COLOSSIM_OBSERVE_TOLL_H
+#define COLOSSIM_OBSERVE_TOLL_H
 
 #include <stdio.h>
 
 #include "driver/player.h"
+#include "trace/trace.h"
 
 /// Counters at the beginning.
 typedef struct Toll {

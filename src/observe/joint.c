@@ -1,4 +1,4 @@
-#include "driver/joint.h"
+#include "observe/joint.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-#include "driver/load.h"
+#include "observe/load.h"
 
 #include <stdio.h>
 #include <string.h>

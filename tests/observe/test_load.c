@@ -6,7 +6,7 @@
 #include "base/rng.h"
 #include "base/wide.h"
 #include "claims.h"
-#include "driver/load.h"
+#include "observe/load.h"
 
 enum { HOSTS = 128, HOT = 5, LINKS_MAX = 4096, SCENES = 60 };
 

@@ -1,4 +1,4 @@
-#include "player/toll.h"
+#include "observe/toll.h"
 
 #include "base/memory.h"
 

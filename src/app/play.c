@@ -1,15 +1,15 @@
-#include "player/run.h"
+#include "app/play.h"
 
 #include <time.h>
 
+#include "app/report.h"
 #include "base/memory.h"
 #include "base/units.h"
-#include "driver/record.h"
-#include "driver/report.h"
+#include "observe/record.h"
+#include "observe/toll.h"
 #include "player/chooser.h"
 #include "player/event_player.h"
 #include "player/moments.h"
-#include "player/toll.h"
 #include "player/traffic_run.h"
 
 static double wall_s(void) {

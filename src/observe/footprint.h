@@ -15,8 +15,8 @@
 /// Limits.  Sums over ranks: what every rank holds counts once for each. Labels reach their most at different times, so the
 ///          sum is an upper bound. An island holds a place for each message that it can send: its transfers are counted
 ///          so, under way or not. Links and transfers that several ranks know count on each.
-#ifndef COLOSSIM_DRIVER_FOOTPRINT_H
-#define COLOSSIM_DRIVER_FOOTPRINT_H
+#ifndef COLOSSIM_OBSERVE_FOOTPRINT_H
+#define COLOSSIM_OBSERVE_FOOTPRINT_H
 
 #include <stdio.h>
 

@@ -1,6 +1,6 @@
-/// driver.h: plays a run from its spec to its trace.
-#ifndef COLOSSIM_PLAYER_RUN_H
-#define COLOSSIM_PLAYER_RUN_H
+/// play.h: plays a run from its spec to its trace.
+#ifndef COLOSSIM_APP_PLAY_H
+#define COLOSSIM_APP_PLAY_H
 
 #include <stdio.h>
 

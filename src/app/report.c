@@ -1,4 +1,4 @@
-#include "driver/report.h"
+#include "app/report.h"
 
 #include "base/units.h"
 

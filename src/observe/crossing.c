@@ -1,4 +1,4 @@
-#include "driver/crossing.h"
+#include "observe/crossing.h"
 
 #include "base/memory.h"
 #include "base/table.h"

@@ -3,8 +3,8 @@
 /// Idea.    The transfers of a step follow from programs and groups; each edge is routed once more with the hash the
 ///          engine used, and what crosses a hot link is added to its traffic by kind and to its largest users.
 /// Limits.  Cost: one route per edge of the job and step, on rank 0.
-#ifndef COLOSSIM_DRIVER_CROSSING_H
-#define COLOSSIM_DRIVER_CROSSING_H
+#ifndef COLOSSIM_OBSERVE_CROSSING_H
+#define COLOSSIM_OBSERVE_CROSSING_H
 
 #include "driver/machine.h"
 #include "trace/trace.h"

@@ -1,4 +1,4 @@
-#include "driver/sampling.h"
+#include "observe/sampling.h"
 
 #include <string.h>
 

@@ -6,14 +6,14 @@
 ///          level is taken. So a cycle costs at most 4/3 of the `most` of intervals.h, however long it lasts.
 /// Limits.  Intervals are equally wide but for the last of a cycle, and without gaps inside it; behind the last cut there
 ///          are none.
-#ifndef COLOSSIM_DRIVER_SAMPLING_H
-#define COLOSSIM_DRIVER_SAMPLING_H
+#ifndef COLOSSIM_OBSERVE_SAMPLING_H
+#define COLOSSIM_OBSERVE_SAMPLING_H
 
 #include "base/array.h"
-#include "driver/joint.h"
-#include "driver/load.h"
 #include "engine/engine.h"
 #include "engine/intervals.h"
+#include "observe/joint.h"
+#include "observe/load.h"
 
 /// Sums behind each other, in the order of time; each is of load_sum_bytes.
 typedef struct LoadSums {

@@ -1,4 +1,4 @@
-#include "driver/record.h"
+#include "observe/record.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,7 +7,7 @@
 #include "base/check.h"
 #include "base/memory.h"
 #include "base/wide.h"
-#include "driver/load.h"
+#include "observe/load.h"
 
 int64_t record_interval_ps(int64_t estimate_ps, int32_t intervals) {
     static const int64_t MANTISSA[] = {1, 2, 5};

@@ -3,16 +3,16 @@
 /// Idea.    A recorder owns the open trace and the sampling intervals that wait for their step (sampling.h), which do not
 ///          depend on windows or ranks. Each rank sums the links that its transfers load; rank 0 merges the sums and writes.
 ///          Steps whose intervals and hot links are those of the step before refer to that, whether they were played or told.
-#ifndef COLOSSIM_DRIVER_RECORD_H
-#define COLOSSIM_DRIVER_RECORD_H
+#ifndef COLOSSIM_OBSERVE_RECORD_H
+#define COLOSSIM_OBSERVE_RECORD_H
 
 #include "base/array.h"
-#include "driver/footprint.h"
-#include "driver/joint.h"
-#include "driver/load.h"
 #include "driver/machine.h"
-#include "driver/sampling.h"
 #include "engine/engine.h"
+#include "observe/footprint.h"
+#include "observe/joint.h"
+#include "observe/load.h"
+#include "observe/sampling.h"
 #include "trace/trace.h"
 
 /// Numbers of one step for the report; times in ps, means over GPUs of the job.

@@ -3,8 +3,8 @@
 
 #include "base/memory.h"
 #include "base/wide.h"
-#include "driver/crossing.h"
-#include "driver/record.h"
+#include "observe/crossing.h"
+#include "observe/record.h"
 
 /// A step's columns per GPU, and their exact sums: high and low halves apart. Rank 0 has the results of all units.
 typedef struct GpuColumns {
