@@ -24,9 +24,17 @@ static double cpu_s(void) {
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-/// What the fabric's calls, and a step's progress, need.
+/// A job of the run, of one kind or the other.
+typedef struct RunJob {
+    Machine *machine;
+    TrafficRun *traffic;
+    Job job;
+} RunJob;
+
+/// What listening to the fabric needs.
 typedef struct Speech {
     Recorder *recorder;
+    const RunJob *job;
     const DriverOptions *options;
     double begin_s, spoke_s; ///< wall clock
 } Speech;
@@ -74,10 +82,12 @@ static void say_step(Speech *speech, const Machine *machine, int32_t step) {
     fflush(out);
 }
 
-static Status training_step_done(void *context, Machine *machine, int32_t step) {
+static Status keep_step(void *context, int32_t number, int32_t step, int64_t later_ps) {
     Speech *speech = context;
-    TRY(record_training_step(speech->recorder, machine, step));
-    say_step(speech, machine, step);
+    const RunJob *job = &speech->job[number];
+    if (job->traffic) return record_traffic_step(speech->recorder, job->traffic, later_ps);
+    TRY(record_training_step(speech->recorder, job->machine, step, later_ps));
+    say_step(speech, job->machine, step);
     return status_ok();
 }
 
@@ -97,14 +107,6 @@ static int64_t estimate_ps(const Machine *machine) {
     return slowest_ps * m + slowest_ps * (cost->pp - 1) / cost->chunks;
 }
 
-/// A job of the run, of one kind or the other.
-typedef struct RunJob {
-    Machine *machine;
-    TrafficRun *traffic;
-    Job job;
-    char state[EVENT_JOB_BYTES];
-} RunJob;
-
 /// Make all jobs; the longest step of any is what sampling intervals are cut from.
 static Status open_jobs(Fabric *fabric, RunJob jobs[]) {
     int64_t longest_ps = 0;
@@ -123,7 +125,7 @@ static Status open_jobs(Fabric *fabric, RunJob jobs[]) {
 }
 
 /// Several jobs, or one of traffic, are played moment by moment; one of training by whoever costs less.
-static void open_players(Fabric *fabric, RunJob jobs[], Speech *speech) {
+static void open_players(Fabric *fabric, RunJob jobs[]) {
     bool alone = fabric->run->njobs == 1 && jobs[0].machine;
     for (int32_t j = 0; j < fabric->run->njobs; j++) {
         Machine *machine = jobs[j].machine;
@@ -132,8 +134,7 @@ static void open_players(Fabric *fabric, RunJob jobs[], Speech *speech) {
             player_choose(machine);
         } else if (machine) {
             event_player_open(machine);
-            jobs[j].job =
-                event_job(machine, training_step_done, speech, jobs[j].state, sizeof jobs[j].state);
+            jobs[j].job = event_job(machine);
         } else {
             jobs[j].job = traffic_job(jobs[j].traffic);
         }
@@ -145,8 +146,8 @@ static Status open_recorder(Fabric *fabric, const RunJob jobs[], Recorder *recor
                             const DriverOptions *options) {
     const Placement *placement[RUN_JOBS_MAX];
     for (int32_t j = 0; j < fabric->run->njobs; j++)
-        placement[j] = jobs[j].machine ? &jobs[j].machine->layout.placement
-                                       : traffic_placement(jobs[j].traffic);
+        placement[j] =
+            jobs[j].machine ? &jobs[j].machine->layout.placement : &jobs[j].traffic->placement;
     recorder->ops = fabric->ops;
     recorder->engine = fabric->engine;
     recorder->divided = jobs[0].machine && jobs[0].machine->player->divides && fabric->nranks > 1;
@@ -155,14 +156,12 @@ static Status open_recorder(Fabric *fabric, const RunJob jobs[], Recorder *recor
     return recorder_static_gpus(recorder, placement);
 }
 
-static Status play_jobs(Fabric *fabric, RunJob jobs[], Recorder *recorder, Speech *speech,
-                        const volatile int *stop) {
+static Status play_jobs(const Fabric *fabric, RunJob jobs[]) {
     Machine *machine = jobs[0].machine;
-    if (fabric->run->njobs == 1 && machine)
-        return machine->player->play(machine, training_step_done, speech, stop);
+    if (fabric->run->njobs == 1 && machine) return machine->player->play(machine);
     Job *job[RUN_JOBS_MAX];
     for (int32_t j = 0; j < fabric->run->njobs; j++) job[j] = &jobs[j].job;
-    return moments_play(job, fabric->run->njobs, recorder, stop);
+    return moments_play(job, fabric->run->njobs);
 }
 
 /// What playing has cost.
@@ -180,7 +179,7 @@ static void note_costs(const Fabric *fabric, const RunJob jobs[], const Toll *to
             repeated += machine->repeat.nsteps;
         } else {
             ngpus += cluster_ngpus(fabric->cluster);
-            repeated += traffic_nrepeated(jobs[j].traffic);
+            repeated += jobs[j].traffic->nrepeated;
         }
     }
     toll_note(toll, fabric, &stats, repeated, recorder->trace, out);
@@ -196,18 +195,19 @@ static void close_jobs(const Fabric *fabric, RunJob jobs[]) {
 
 static Status play_fabric(Fabric *fabric, const DriverOptions *options, Recorder *recorder) {
     RunJob jobs[RUN_JOBS_MAX] = {0};
-    Speech speech = {
-        .recorder = recorder, .options = options, .begin_s = wall_s(), .spoke_s = wall_s()};
+    Speech speech = {.recorder = recorder,
+                     .job = jobs,
+                     .options = options,
+                     .begin_s = wall_s(),
+                     .spoke_s = wall_s()};
     Status status = open_jobs(fabric, jobs);
     if (status_is_ok(&status)) {
-        open_players(fabric, jobs, &speech);
-        fabric->speak = say_progress;
-        fabric->cut = cut_interval;
-        fabric->context = &speech;
+        open_players(fabric, jobs);
+        fabric->listener = (FabricListener){&speech, say_progress, cut_interval, keep_step};
+        fabric->stop = options->stop;
         status = open_recorder(fabric, jobs, recorder, options);
         Toll toll = toll_begin(fabric->comm);
-        if (status_is_ok(&status))
-            status = play_jobs(fabric, jobs, recorder, &speech, options->stop);
+        if (status_is_ok(&status)) status = play_jobs(fabric, jobs);
         note_costs(fabric, jobs, &toll, recorder, jobs[0].machine ? options->progress : NULL);
     }
     close_jobs(fabric, jobs);

@@ -25,8 +25,6 @@
 
 #include <stdint.h>
 
-#include "trace/schema.h"
-
 /// The four of nominal speed. A stream that nothing but its own operations moves on needs no more: the actual clock is
 /// the moment at which it goes on.
 typedef struct NominalClocks {
@@ -83,9 +81,7 @@ typedef struct NominalWork {
     int64_t sharing_ps; ///< taken from compute by tensor-parallel communication beside it
 } NominalWork;
 
-/// A part of a step.
-int64_t account_part_ps(const int64_t parts[ACCOUNT_N], NominalWork work, TracePart part);
-/// The sum of all its parts.
+/// The sum of all parts of a step.
 int64_t account_sum_ps(const int64_t parts[ACCOUNT_N], NominalWork work);
 
 /// What released a wait.

@@ -1,5 +1,7 @@
 #include "driver/fabric.h"
 
+#include "driver/stop.h"
+
 Fabric fabric_make(const RunSpec *run, Cluster *cluster, Comm *comm) {
     return (Fabric){.run = run,
                     .cluster = cluster,
@@ -24,12 +26,24 @@ void fabric_close(Fabric *fabric) {
 
 void fabric_cut(Fabric *fabric, int64_t now_ps) {
     if (fabric->intervals.width_ps == 0) return;
-    if (fabric->cut) fabric->cut(fabric->context, now_ps);
+    if (fabric->listener.cut) fabric->listener.cut(fabric->listener.context, now_ps);
     fabric->intervals.origin_ps = now_ps;
 }
 
 void fabric_tell_time(Fabric *fabric, int64_t now_ps) {
-    if (!fabric->speak || now_ps < fabric->speak_after_ps) return;
-    fabric->speak(fabric->context);
+    if (!fabric->listener.speak || now_ps < fabric->speak_after_ps) return;
+    fabric->listener.speak(fabric->listener.context);
     fabric->speak_after_ps = now_ps + fabric->intervals.width_ps;
+}
+
+Status fabric_tell_step(const Fabric *fabric, int32_t job, int32_t step, int64_t later_ps) {
+    const FabricListener *listener = &fabric->listener;
+    return listener->step ? listener->step(listener->context, job, step, later_ps) : status_ok();
+}
+
+Status fabric_check_stop(const Fabric *fabric, int32_t step, bool done) {
+    int64_t stopping = stop_requested(fabric->stop);
+    comm_max_i64(fabric->comm, &stopping, 1);
+    REQUIRE(!stopping || done, STATUS_STOPPED, "stopped on request after step %d", step);
+    return status_ok();
 }

@@ -1,8 +1,8 @@
-/// fabric.h: what the jobs of a run share: one cluster, one engine, one clock, one recorder.
+/// fabric.h: what the jobs of a run share: one cluster, one engine, one clock, one who keeps it.
 ///
 /// Idea.    A run is a fabric and the jobs on it (player/job.h). All their transfers go to one engine, where they share
-///          links; each carries its job's number in its tag. The recorder is told of moments at which sampling intervals
-///          end, and is asked to speak now and then, by way of two calls, so that the driver does not know it.
+///          links; each carries its job's number in its tag. Who keeps what is played, and speaks of it, listens: neither the
+///          driver nor players know of files.
 /// Limits.  One engine; it is opened when the sampling interval is known.
 #ifndef COLOSSIM_DRIVER_FABRIC_H
 #define COLOSSIM_DRIVER_FABRIC_H
@@ -12,6 +12,18 @@
 #include "engine/intervals.h"
 #include "par/comm.h"
 
+/// What is told of a run as it goes; NULL: nobody listens.
+typedef struct FabricListener {
+    void *context;
+    /// Called now and then, by each rank in its own time.
+    void (*speak)(void *context);
+    /// Sampling intervals end, also in the engine, which stands at this moment.
+    void (*cut)(void *context, int64_t now_ps);
+    /// A job has ended `step` on all ranks; later_ps > 0: it was not played, but is the one before, so much later.
+    ///   MPI: collective.
+    Status (*step)(void *context, int32_t job, int32_t step, int64_t later_ps);
+} FabricListener;
+
 typedef struct Fabric {
     const RunSpec *run;
     Cluster *cluster;
@@ -20,12 +32,10 @@ typedef struct Fabric {
     const EngineOps *ops;
     Engine *engine;
     Intervals intervals;
-    int64_t change_ps;            ///< when the cluster changes next
-    void (*speak)(void *context); ///< called now and then; NULL: nobody listens
-    /// Sampling intervals end, also in the engine, which stands at this moment.
-    void (*cut)(void *context, int64_t now_ps);
-    void *context; ///< of both
+    int64_t change_ps; ///< when the cluster changes next
+    FabricListener listener;
     int64_t speak_after_ps;
+    const volatile int *stop; ///< flag of stop.h; NULL: none
 } Fabric;
 
 /// `run`, `cluster` and `comm` are borrowed.
@@ -38,6 +48,12 @@ void fabric_close(Fabric *fabric);
 void fabric_cut(Fabric *fabric, int64_t now_ps);
 /// Time has come so far.
 void fabric_tell_time(Fabric *fabric, int64_t now_ps);
+/// To the listener.  MPI: collective.
+Status fabric_tell_step(const Fabric *fabric, int32_t job, int32_t step, int64_t later_ps);
+/// Ranks see a signal at different moments: fails with STATUS_STOPPED where any has seen one, unless all is `done` anyway.
+///   step  the last that was told
+///   MPI: collective.
+Status fabric_check_stop(const Fabric *fabric, int32_t step, bool done);
 
 /// Bits of a tag below the number of its job: jobs number their transfers as they like.
 enum { FABRIC_TAG_BITS = 44 };

@@ -16,10 +16,6 @@
 
 #include "driver/machine.h"
 
-/// Called on all ranks together when all units have ended step `step` (results in machine->result), with the job-wide
-/// end of the step.
-typedef Status (*StepDone)(void *context, Machine *machine, int32_t step);
-
 /// What a player has to say of itself; this rank's part.
 typedef struct PlayerStats {
     int64_t islands, islands_played; ///< replicas that are apart; that are played themselves
@@ -47,11 +43,12 @@ typedef struct PlayerOps {
     uint64_t (*fingerprint)(const Machine *machine, const Unit *unit, int side, int64_t start_ps,
                             int64_t end_ps);
     PlayerStats (*stats)(const Machine *machine);
-    /// Play all steps; `stop` (may be NULL) is polled (stop.h): a step under way is left where rank 0 sees STOP_NOW, or
-    /// where it is played by several any of them, and the run ends after the step in which any rank sees it set.
+    /// Play all steps; each is told to the fabric's listener when all units have ended it (results in machine->result).
+    /// The fabric's `stop` is polled (stop.h): a step under way is left where rank 0 sees STOP_NOW, or where it is played
+    /// by several any of them, and the run ends after the step in which any rank sees it set.
     ///   MPI: collective over machine->comm.
-    ///   Fails: STATUS_STUCK saying who waits for what; STATUS_NO_PATH; what `done` returns; STATUS_STOPPED.
-    Status (*play)(Machine *machine, StepDone done, void *context, const volatile int *stop);
+    ///   Fails: STATUS_STUCK saying who waits for what; STATUS_NO_PATH; what the listener returns; STATUS_STOPPED.
+    Status (*play)(Machine *machine);
     void (*destroy)(Machine *machine);
 } PlayerOps;
 

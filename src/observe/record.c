@@ -313,15 +313,16 @@ static void add_step_alike(void *context, int64_t step, const LinkSample *each,
 }
 
 /// The load of a step over the links of all ranks; complete on rank 0.
-static void step_load(Recorder *recorder, int32_t step, int64_t start_ps, int64_t end_ps,
-                      TraceHotLink hot[], TraceLoad *load) {
+static void step_load(Recorder *recorder, const StepSummary *step, TraceHotLink hot[],
+                      TraceLoad *load) {
     LoadSum *sum = memory_alloc("record.step", sum_bytes(recorder));
-    sum->start_ps = start_ps;
-    sum->end_ps = end_ps;
+    sum->start_ps = step->start_ps;
+    sum->end_ps = step->end_ps > step->start_ps ? step->end_ps : step->start_ps + 1;
     load_adder_into(&recorder->adder, sum);
     StepSink sink = {.recorder = recorder};
     JointList total = {0};
-    recorder->ops->step_links(recorder->engine, step, (LinkSink){add_step, &sink, add_step_alike});
+    recorder->ops->step_links(recorder->engine, recorder->played,
+                              (LinkSink){add_step, &sink, add_step_alike});
     if (recorder->divided) joint_gather(recorder->comm, &sink.joint, INT64_MAX, &total);
     for (int64_t i = 0; i < total.n; i++)
         load_add_link(&recorder->adder, total.at[i].link, total.at[i].bytes, 0, 0);
@@ -412,15 +413,23 @@ static Status write_links(Recorder *recorder, StepLinks *links) {
     return write_step_links(recorder, stands);
 }
 
-Status recorder_write_links(Recorder *recorder, int32_t step, int64_t start_ps, int64_t end_ps,
-                            Crossing crossing, const void *context, StepSummary *summary) {
+/// What stands in the file holds for a step that is the one before.
+static Status repeat_links(Recorder *recorder, int64_t later_ps, StepSummary *summary) {
+    recorder->cycle_begin_ps += later_ps;
+    summarise_links(&recorder->stands.load, cluster_ntiers(recorder->cluster), summary);
+    return recorder->trace ? write_step_links(recorder, false) : status_ok();
+}
+
+Status recorder_write_links(Recorder *recorder, int64_t later_ps, Crossing crossing,
+                            const void *context, StepSummary *summary) {
+    if (later_ps > 0) return repeat_links(recorder, later_ps, summary);
     StepLinks links = {.step = recorder->step.n, // its row
                        .hot = memory_alloc("record.hot", hot_bytes(recorder, 1))};
-    step_load(recorder, step, start_ps, end_ps, links.hot, &links.load);
+    recorder->played = summary->job_step * recorder->run->njobs + summary->job;
+    step_load(recorder, summary, links.hot, &links.load);
     if (crossing && comm_rank(recorder->comm) == 0)
-        crossing(context, step, links.hot, links.load.nhot);
+        crossing(context, recorder->played, links.hot, links.load.nhot);
     summarise_links(&links.load, cluster_ntiers(recorder->cluster), summary);
-    recorder->played = step;
     Status status = status_ok();
     if (recorder->trace) {
         status = write_links(recorder, &links);
@@ -428,14 +437,23 @@ Status recorder_write_links(Recorder *recorder, int32_t step, int64_t start_ps, 
         free_links(recorder, &recorder->stands);
         recorder->stands = links;
     }
-    if (!recorder->keeps) recorder->ops->step_clear(recorder->engine, step);
+    if (!recorder->keeps) recorder->ops->step_clear(recorder->engine, recorder->played);
     return status;
 }
 
-Status recorder_repeat_links(Recorder *recorder, int64_t later_ps, StepSummary *summary) {
-    recorder->cycle_begin_ps += later_ps;
-    summarise_links(&recorder->stands.load, cluster_ntiers(recorder->cluster), summary);
-    return recorder->trace ? write_step_links(recorder, false) : status_ok();
+Status recorder_end_step(Recorder *recorder, const StepSummary *summary, TraceStep row) {
+    array_push(&recorder->step, *summary);
+    if (!recorder->trace) return status_ok();
+    row.job = summary->job;
+    row.job_step = summary->job_step;
+    row.start_ps = summary->start_ps;
+    row.end_ps = summary->end_ps;
+    row.fingerprint = summary->fingerprint;
+    row.links_step = recorder->stands.step;
+    row.intervals_start_ps = recorder->cycle_begin_ps;
+    TRY(trace_write_step(recorder->trace, comm_rank(recorder->comm) == 0 ? &row : NULL));
+    bool last = summary->job_step + 1 == recorder->run->job[summary->job].steps;
+    return trace_commit(recorder->trace, last, &recorder->committed);
 }
 
 Status recorder_close(Recorder *recorder, const char *status) {

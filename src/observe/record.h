@@ -13,6 +13,7 @@
 #include "observe/joint.h"
 #include "observe/load.h"
 #include "observe/sampling.h"
+#include "player/traffic_run.h"
 #include "trace/trace.h"
 
 /// Numbers of one step for the report; times in ps, means over GPUs of the job.
@@ -80,19 +81,25 @@ Status recorder_static_gpus(Recorder *recorder, const Placement *const placement
 /// The sampling intervals end now, here and in the engine, which stands there, and those of the next step begin.
 /// MPI: local.
 void recorder_cut_interval(Recorder *recorder, int64_t now_ps);
-/// Write the links of `step` (fabric_step) and the intervals of the first cycle that is over (sampling.h); those of a step that is as
+/// Write the links of a step and the intervals of the first cycle that is over (sampling.h); those of a step that is as
 /// the last that stands in the file are not written again.
+///   later_ps  > 0: the step is the one before (Recorder.keeps), so much later
 ///   crossing  may be NULL; called on rank 0 to name the users of the hot links
+///   summary   where and when the step was; gets what is told of links
 ///   MPI: collective.
 typedef void (*Crossing)(const void *context, int32_t step, TraceHotLink hot[], int32_t n);
-Status recorder_write_links(Recorder *recorder, int32_t step, int64_t start_ps, int64_t end_ps,
-                            Crossing crossing, const void *context, StepSummary *summary);
-/// The same for a step that is the one before (Recorder.keeps), so much later.  MPI: collective.
-Status recorder_repeat_links(Recorder *recorder, int64_t later_ps, StepSummary *summary);
+Status recorder_write_links(Recorder *recorder, int64_t later_ps, Crossing crossing,
+                            const void *context, StepSummary *summary);
+/// The last of a step: its row, of which what the summary holds is filled in here. It is in the file for good.
+/// MPI: collective.
+Status recorder_end_step(Recorder *recorder, const StepSummary *summary, TraceStep row);
 /// MPI: collective.
 Status recorder_close(Recorder *recorder, const char *status);
 
-/// StepDone of a training job, also of a step that is repeated; context is the Recorder.
-Status record_training_step(void *context, Machine *machine, int32_t step);
+/// A part of a step, of one unit.
+int64_t record_part_ps(const int64_t parts[ACCOUNT_N], NominalWork work, TracePart part);
+/// A step of a job has ended, or was told again (FabricListener.step).  MPI: collective.
+Status record_training_step(Recorder *recorder, Machine *machine, int32_t step, int64_t later_ps);
+Status record_traffic_step(Recorder *recorder, const TrafficRun *traffic, int64_t later_ps);
 
 #endif

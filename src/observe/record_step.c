@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "base/wide.h"
+#include "driver/machine.h"
 #include "observe/crossing.h"
 #include "observe/record.h"
 
@@ -30,6 +31,24 @@ static int64_t own_slow_ps(const GpuColumns *columns, int64_t place, GpuId gpu) 
     return own_ps < unit_ps ? own_ps : unit_ps;
 }
 
+int64_t record_part_ps(const int64_t parts[ACCOUNT_N], NominalWork work, TracePart part) {
+    switch (part) {
+        case TRACE_PART_COMPUTE: return work.compute_ps;
+        case TRACE_PART_TP_EXPOSED: return work.tp_ps;
+        case TRACE_PART_OWN_SLOW: return parts[ACCOUNT_OWN_SLOW];
+        case TRACE_PART_SHARING: return parts[ACCOUNT_SHARING] + work.sharing_ps;
+        case TRACE_PART_BUBBLE: return parts[ACCOUNT_BUBBLE];
+        case TRACE_PART_PP_EXPOSED: return parts[ACCOUNT_PP_EXPOSED];
+        case TRACE_PART_DP_EXPOSED: return parts[ACCOUNT_DP_EXPOSED];
+        case TRACE_PART_CONTENTION: return parts[ACCOUNT_CONTENTION];
+        case TRACE_PART_STRAGGLER: return parts[ACCOUNT_STRAGGLER];
+        case TRACE_PART_CP_EXPOSED: // neither is played
+        case TRACE_PART_EP_EXPOSED:
+        case TRACE_PART_N: break;
+    }
+    return 0;
+}
+
 /// One GPU of a unit: the unit's step, but for what it waited for its peers.
 static int64_t gpu_value_ps(const GpuColumns *columns, int64_t place, GpuId gpu, int column) {
     const Machine *machine = columns->machine;
@@ -37,7 +56,7 @@ static int64_t gpu_value_ps(const GpuColumns *columns, int64_t place, GpuId gpu,
     NominalWork work = machine->work[place % machine->layout.stages];
     if (column == TRACE_GPU_DURATION) return account_sum_ps(parts, work);
     if (column != TRACE_PART_OWN_SLOW && column != TRACE_PART_STRAGGLER)
-        return account_part_ps(parts, work, (TracePart)column);
+        return record_part_ps(parts, work, (TracePart)column);
     int64_t own_ps = own_slow_ps(columns, place, gpu);
     if (column == TRACE_PART_OWN_SLOW) return own_ps;
     return parts[ACCOUNT_STRAGGLER] + parts[ACCOUNT_OWN_SLOW] - own_ps;
@@ -166,16 +185,12 @@ static Status repeat_collectives(Recorder *recorder, int64_t later_ps) {
     return trace_append_collectives(recorder->trace, recorder->ncollectives, recorder->collective);
 }
 
+/// What only a training step says of itself.
 static TraceStep summarise(const Machine *machine, const double mean[TRACE_GPU_COLUMNS],
                            StepSummary *summary) {
     const StepCost *cost = &machine->cost;
     double gpus = (double)(machine->layout.nunits * machine->layout.width);
     TraceStep row = {
-        .job = summary->job,
-        .job_step = summary->job_step,
-        .start_ps = summary->start_ps,
-        .end_ps = summary->end_ps,
-        .fingerprint = summary->fingerprint,
         .working_gpus = (int64_t)gpus,
         .mean_duration_ps = mean[TRACE_GPU_DURATION],
         .tokens = (int64_t)cost->tokens,
@@ -192,37 +207,26 @@ static TraceStep summarise(const Machine *machine, const double mean[TRACE_GPU_C
     return row;
 }
 
-static Status write_step(Recorder *recorder, Machine *machine, int32_t step, StepSummary *summary) {
-    bool last = step + 1 == machine->steps;
-    int64_t later_ps = machine->repeat.nsteps > 0 ? machine->repeat.period_ps : 0;
+static Status write_step(Recorder *recorder, Machine *machine, int64_t later_ps,
+                         StepSummary *summary) {
     recorder->keeps = machine->repeat.period_ps > 0;
     if (recorder->trace) TRY(trace_begin_step(recorder->trace));
-    GpuColumns columns = {.machine = machine, .step = step};
+    GpuColumns columns = {.machine = machine, .step = summary->job_step};
     TRY(write_gpus(recorder, &columns));
     double mean[TRACE_GPU_COLUMNS];
     mean_columns(&columns, mean);
-    TraceStep trace_step = summarise(machine, mean, summary);
-    if (later_ps > 0) {
-        TRY(repeat_collectives(recorder, later_ps));
-        TRY(recorder_repeat_links(recorder, later_ps, summary));
-    } else {
-        TRY(write_collectives(recorder, machine, step));
-        // A job of one unit moves nothing, and has no norm to end its sampling intervals.
-        if (recorder->trace && recorder_has_loads(recorder) && recorder->sampling.over.n == 0)
-            recorder_cut_interval(recorder, summary->end_ps);
-        int32_t totals = fabric_step(machine->fabric, machine->number, step);
-        TRY(recorder_write_links(recorder, totals, summary->start_ps, summary->end_ps,
-                                 crossing_name_users, machine, summary));
-    }
-    if (!recorder->trace) return status_ok();
-    trace_step.links_step = recorder->stands.step;
-    trace_step.intervals_start_ps = recorder->cycle_begin_ps;
-    TRY(trace_write_step(recorder->trace, machine->rank == 0 ? &trace_step : NULL));
-    return trace_commit(recorder->trace, last, &recorder->committed);
+    TraceStep row = summarise(machine, mean, summary);
+    TRY(later_ps > 0 ? repeat_collectives(recorder, later_ps)
+                     : write_collectives(recorder, machine, summary->job_step));
+    // A job of one unit moves nothing, and has no norm to end its sampling intervals.
+    if (later_ps == 0 && recorder->trace && recorder_has_loads(recorder) &&
+        recorder->sampling.over.n == 0)
+        recorder_cut_interval(recorder, summary->end_ps);
+    TRY(recorder_write_links(recorder, later_ps, crossing_name_users, machine, summary));
+    return recorder_end_step(recorder, summary, row);
 }
 
-Status record_training_step(void *context, Machine *machine, int32_t step) {
-    Recorder *recorder = context;
+Status record_training_step(Recorder *recorder, Machine *machine, int32_t step, int64_t later_ps) {
     uint64_t fingerprint = machine->count.fingerprint[step & 1];
     comm_sum_u64(machine->comm, &fingerprint, 1);
     int64_t *last_end_ps = &recorder->last_end_ps[machine->number];
@@ -231,8 +235,6 @@ Status record_training_step(void *context, Machine *machine, int32_t step) {
                            .start_ps = step == 0 ? machine->job->start_ps : *last_end_ps,
                            .end_ps = latest_end(machine),
                            .fingerprint = fingerprint};
-    Status status = write_step(recorder, machine, step, &summary);
     *last_end_ps = summary.end_ps;
-    array_push(&recorder->step, summary);
-    return status;
+    return write_step(recorder, machine, later_ps, &summary);
 }

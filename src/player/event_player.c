@@ -1,6 +1,5 @@
 #include "player/event_player.h"
 
-#include "base/check.h"
 #include "base/fingerprint.h"
 #include "base/units.h"
 #include "player/moments.h"
@@ -54,14 +53,7 @@ static PlayerStats event_stats(const Machine *machine) {
 
 // A machine as a job.
 
-/// What StepDone is called with.
-typedef struct EventJob {
-    Machine *machine;
-    StepDone done;
-    void *context;
-} EventJob;
-
-static Machine *machine_of(const Job *job) { return ((const EventJob *)job->state)->machine; }
+static Machine *machine_of(const Job *job) { return job->state; }
 
 static Status job_begin(Job *job, int64_t now_ps) {
     Machine *machine = machine_of(job);
@@ -110,28 +102,15 @@ static void job_change(Job *job, int64_t now_ps) {
 
 static int32_t job_steps(const Job *job) { return machine_of(job)->count.steps; }
 
-static void job_share(Job *job) { (void)job; }
-
-static bool job_repeats(Job *job) { return repeat_can_follow(machine_of(job), job->recorded); }
-
-static Status job_record(Job *job, Recorder *recorder, int32_t step, bool later) {
-    (void)recorder;
-    EventJob *event = job->state;
-    if (later) TRY(comm_agree(event->machine->comm, repeat_step(event->machine, step)));
-    TRY(event->done(event->context, event->machine, step));
-    if (!later && event->machine->repeat.period_ps == 0) step_forget(&event->machine->count, step);
-    return status_ok();
-}
-
 static Status job_go_on(Job *job, int64_t now_ps) {
-    (void)job;
     (void)now_ps;
+    step_forget(&machine_of(job)->count, job->told - 1);
     return status_ok();
 }
 
 static Status job_stuck(Job *job) { return machine_stuck(machine_of(job)); }
 
-Job event_job(Machine *machine, StepDone done, void *context, void *state, size_t bytes) {
+Job event_job(Machine *machine) {
     static const JobOps OPS = {
         .begin = job_begin,
         .next_ps = job_next_ps,
@@ -140,25 +119,21 @@ Job event_job(Machine *machine, StepDone done, void *context, void *state, size_
         .describe = job_describe,
         .change = job_change,
         .steps = job_steps,
-        .share = job_share,
-        .repeats = job_repeats,
-        .record = job_record,
+        .repeats = repeat_can_follow,
+        .again = repeat_step,
         .go_on = job_go_on,
         .stuck = job_stuck,
     };
-    CHECK(bytes >= sizeof(EventJob), "%zu bytes for the state of a job", bytes);
-    *(EventJob *)state = (EventJob){.machine = machine, .done = done, .context = context};
     return (Job){.ops = &OPS,
-                 .state = state,
+                 .state = machine,
                  .fabric = machine->fabric,
                  .spec = machine->job,
                  .number = machine->number};
 }
 
-static Status event_play(Machine *machine, StepDone done, void *context, const volatile int *stop) {
-    EventJob state;
-    Job job = event_job(machine, done, context, &state, sizeof state);
-    return moments_play((Job *const[]){&job}, 1, NULL, stop);
+static Status event_play(Machine *machine) {
+    Job job = event_job(machine);
+    return moments_play((Job *const[]){&job}, 1);
 }
 
 static void event_destroy(Machine *machine) { (void)machine; }

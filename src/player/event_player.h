@@ -11,9 +11,7 @@
 /// Become the machine's player; the fabric's engine is to be opened by the caller.  MPI: local.
 void event_player_open(Machine *machine);
 
-enum { EVENT_JOB_BYTES = 32 };
-/// A machine with this player as a job of moments.h; `done` is called with `context` for each step.
-///   state[bytes]  storage, at least EVENT_JOB_BYTES; borrowed as long as the job is
-Job event_job(Machine *machine, StepDone done, void *context, void *state, size_t bytes);
+/// A machine with this player as a job of moments.h.
+Job event_job(Machine *machine);
 
 #endif

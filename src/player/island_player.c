@@ -419,12 +419,12 @@ static int64_t quiet_ps(const Dataflow *flow) {
     return islands->n > 0 ? quiet_ps : 0;
 }
 
-static Agreed agree(Dataflow *flow, const volatile int *stop) {
+static Agreed agree(Dataflow *flow) {
     const Islands *islands = flow->islands;
     Agreed mine = {.next_ps = TIME_NEVER_PS,
                    .steps = steps_done(islands),
                    .fine = status_is_ok(&flow->machine->failure),
-                   .patience = -stop_requested(stop),
+                   .patience = -stop_requested(flow->machine->fabric->stop),
                    .quiet = -quiet_ps(flow),
                    .room = LOG_BYTES - log_bytes(islands)};
     for (int64_t i = 0; i < islands->n; i++)
@@ -445,22 +445,22 @@ static void begin_units(Islands *islands) {
 }
 
 /// Steps until all are done.
-static Status play_steps(Dataflow *flow, StepDone done, void *context, const volatile int *stop) {
+static Status play_steps(Dataflow *flow, Job *job) {
     Machine *machine = flow->machine;
     Islands *islands = flow->islands;
     islands_fold(islands);
     begin_units(islands);
     meet(flow, TIME_NEVER_PS);
     while (islands->recorded < machine->steps) {
-        Agreed agreed = agree(flow, stop);
+        Agreed agreed = agree(flow);
         flow->first_ps = agreed.next_ps;
         flow->quiet_ps = -agreed.quiet;
         if (!agreed.fine) return network_agree_failure(machine);
         if (agreed.steps > islands->recorded) {
             gather_step(flow);
-            bool repeats = repeat_can_follow(machine, islands->recorded - 1);
-            TRY(done(context, machine, islands->recorded - 1));
-            if (repeats) return repeat_steps(machine, done, context, stop);
+            bool repeats = repeat_can_follow(job);
+            TRY(job_tell(job, 0));
+            if (repeats) return job_tell_rest(job);
             step_forget(&machine->count, islands->recorded - 1);
             REQUIRE(agreed.patience == 0 || islands->recorded == machine->steps, STATUS_STOPPED,
                     "stopped on request after step %d", islands->recorded - 1);
@@ -475,7 +475,7 @@ static Status play_steps(Dataflow *flow, StepDone done, void *context, const vol
         int64_t began_ps = flow->now_ps;
         flow->now_ps = end_ps;
         TRY(run_check_time(end_ps));
-        agreed = agree(flow, NULL);
+        agreed = agree(flow);
         flow->first_ps = agreed.next_ps;
         if (agreed.room < 0)
             flow->width_ps =
@@ -486,8 +486,9 @@ static Status play_steps(Dataflow *flow, StepDone done, void *context, const vol
     return status_ok();
 }
 
-static Status island_player_play(Machine *machine, StepDone done, void *context,
-                                 const volatile int *stop) {
+static Status island_player_play(Machine *machine) {
+    static const JobOps TOLD = {.again = repeat_step};
+    Job job = {.ops = &TOLD, .state = machine, .fabric = machine->fabric, .spec = machine->job};
     Islands *islands = islands_of(machine);
     Dataflow flow = {.machine = machine,
                      .islands = islands,
@@ -496,7 +497,7 @@ static Status island_player_play(Machine *machine, StepDone done, void *context,
                      .width_ps = FIRST_WIDTH_PS,
                      .ngroups = layout_nmeeting(&machine->layout)};
     flow.news = memory_alloc(LABEL, sizeof(GroupNews) * (size_t)flow.ngroups);
-    Status status = play_steps(&flow, done, context, stop);
+    Status status = play_steps(&flow, &job);
     memory_free(LABEL, flow.news, sizeof(GroupNews) * (size_t)flow.ngroups);
     array_free(&flow.due);
     return status;

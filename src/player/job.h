@@ -1,18 +1,17 @@
 /// job.h: a job as the loop over moments sees it, whatever it does: a training job or a traffic job.
 ///
 /// Idea.    Jobs on one fabric meet in its engine alone. A job says when its own next event is and does what is due; its
-///          transfers come back to it when they have ended. When all of it has ended a step, that is written, and then it
-///          may go on. Rank 0 plays; the others are told of each step what they need to write it with.
+///          transfers come back to it when they have ended. When all of it has ended a step, that is told to whoever
+///          listens (fabric.h), and then it may go on. Rank 0 plays; the others learn of each step what is told of it.
 /// Limits.  Jobs of one moment are asked in the order of their numbers.
 #ifndef COLOSSIM_PLAYER_JOB_H
 #define COLOSSIM_PLAYER_JOB_H
 
 #include "driver/fabric.h"
-#include "observe/record.h"
 
 typedef struct Job Job;
 
-/// The first seven are called where the job is played; of the others all are MPI-collective.
+/// The first seven are called where the job is played; the others on all ranks together.
 typedef struct JobOps {
     Status (*begin)(Job *job, int64_t now_ps);
     /// Own next event; TIME_NEVER_PS.
@@ -27,13 +26,13 @@ typedef struct JobOps {
     void (*change)(Job *job, int64_t now_ps);
     /// Steps that have ended.
     int32_t (*steps)(const Job *job);
-    /// The last step was told to all: what they must know of it.
+    /// A step has ended: what all ranks must know of it. NULL: nothing.
     void (*share)(Job *job);
     /// Will all further steps be the one that has just ended? Asked only of a job that has the fabric to itself.
     bool (*repeats)(Job *job);
-    /// To the trace; `later`: not played, but the one before, later.
-    Status (*record)(Job *job, Recorder *recorder, int32_t step, bool later);
-    /// Go on after a step has been written.
+    /// Make the step that was told last the next one, later by what is said.  Fails: STATUS_FAILED where time ends.
+    Status (*again)(Job *job, int64_t *later_ps);
+    /// Go on after a step has been told.
     Status (*go_on)(Job *job, int64_t now_ps);
     /// Nothing is under way: who waits for what. Fails with that, or is fine if nobody does.
     Status (*stuck)(Job *job);
@@ -45,7 +44,12 @@ struct Job {
     Fabric *fabric;
     const JobSpec *spec;
     int32_t number;
-    int32_t recorded; ///< steps
+    int32_t told; ///< steps
 };
+
+/// A step has ended; tell it.  MPI: collective.
+Status job_tell(Job *job, int64_t later_ps);
+/// All further steps are as the one that was told last.  MPI: collective.  Fails: STATUS_STOPPED too.
+Status job_tell_rest(Job *job);
 
 #endif

@@ -10,7 +10,6 @@ typedef struct Moments {
     Job *const *job; ///< [n]
     int32_t n;
     bool *begun; ///< not yet: it waits for its start
-    const volatile int *stop;
     int64_t now_ps;
 } Moments;
 
@@ -84,7 +83,7 @@ static Status play_moment(Moments *moments, int64_t now_ps) {
 /// The first job with a step that is over and not written; -1: none.
 static int32_t job_with_step(const Moments *moments) {
     for (int32_t j = 0; j < moments->n; j++)
-        if (moments->job[j]->ops->steps(moments->job[j]) > moments->job[j]->recorded) return j;
+        if (moments->job[j]->ops->steps(moments->job[j]) > moments->job[j]->told) return j;
     return -1;
 }
 
@@ -93,15 +92,15 @@ static Status play(Moments *moments, News *news) {
     while ((news->job = job_with_step(moments)) < 0 &&
            (news->next_ps = next_ps(moments)) < TIME_END_PS) {
         TRY(play_moment(moments, news->next_ps));
-        REQUIRE(!stop_is_now(moments->stop), STATUS_STOPPED, "stopped on request in step %d",
-                moments->job[0]->recorded);
+        REQUIRE(!stop_is_now(moments->fabric->stop), STATUS_STOPPED,
+                "stopped on request in step %d", moments->job[0]->told);
     }
     return status_ok();
 }
 
 static bool all_done(const Moments *moments) {
     for (int32_t j = 0; j < moments->n; j++)
-        if (moments->job[j]->recorded < moments->job[j]->spec->steps) return false;
+        if (moments->job[j]->told < moments->job[j]->spec->steps) return false;
     return true;
 }
 
@@ -113,27 +112,7 @@ static Status say_why(const Moments *moments, const News *news) {
     return status_make(STATUS_STUCK, "the run cannot go on: nothing is under way");
 }
 
-/// Ranks see a signal at different moments: they stop after the step in which any has seen it.
-static Status check_stop(const Moments *moments) {
-    int64_t stopping = stop_requested(moments->stop);
-    comm_max_i64(moments->fabric->comm, &stopping, 1);
-    REQUIRE(!stopping || all_done(moments), STATUS_STOPPED, "stopped on request after step %d",
-            moments->job[0]->recorded - 1);
-    return status_ok();
-}
-
-/// All further steps of the only job are as the one before.
-static Status tell_the_rest(const Moments *moments, Recorder *recorder) {
-    Job *job = moments->job[0];
-    while (job->recorded < job->spec->steps) {
-        TRY(check_stop(moments));
-        TRY(job->ops->record(job, recorder, job->recorded, true));
-        job->recorded++;
-    }
-    return status_ok();
-}
-
-static Status play_all(Moments *moments, Recorder *recorder) {
+static Status play_all(Moments *moments) {
     Fabric *fabric = moments->fabric;
     while (!all_done(moments)) {
         News news = {.failure = status_ok(), .job = -1};
@@ -141,23 +120,20 @@ static Status play_all(Moments *moments, Recorder *recorder) {
         comm_await(fabric->comm, &news, sizeof news, 0);
         if (!status_is_ok(&news.failure) || news.job < 0) return say_why(moments, &news);
         Job *job = moments->job[news.job];
-        job->ops->share(job);
+        if (job->ops->share) job->ops->share(job);
         // Steps of several jobs end at different moments: their rows are between those.
         if (moments->n > 1) fabric_cut(fabric, moments->now_ps);
         bool repeats = moments->n == 1 && job->ops->repeats(job);
-        TRY(job->ops->record(job, recorder, job->recorded, false));
-        job->recorded++;
-        if (repeats) return tell_the_rest(moments, recorder);
-        TRY(check_stop(moments));
-        Status status = status_ok();
-        if (fabric->rank == 0) status = job->ops->go_on(job, moments->now_ps);
-        TRY(comm_agree(fabric->comm, status));
+        TRY(job_tell(job, 0));
+        if (repeats) return job_tell_rest(job);
+        TRY(fabric_check_stop(fabric, moments->job[0]->told - 1, all_done(moments)));
+        TRY(comm_agree(fabric->comm, job->ops->go_on(job, moments->now_ps)));
     }
     return status_ok();
 }
 
-Status moments_play(Job *const job[], int32_t n, Recorder *recorder, const volatile int *stop) {
+Status moments_play(Job *const job[], int32_t n) {
     bool begun[RUN_JOBS_MAX] = {false};
-    Moments moments = {.fabric = job[0]->fabric, .job = job, .n = n, .begun = begun, .stop = stop};
-    return play_all(&moments, recorder);
+    Moments moments = {.fabric = job[0]->fabric, .job = job, .n = n, .begun = begun};
+    return play_all(&moments);
 }

@@ -2,9 +2,11 @@
 
 #include "base/fingerprint.h"
 #include "base/units.h"
-#include "driver/stop.h"
+#include "driver/player.h"
 
-bool repeat_can_follow(Machine *machine, int32_t step) {
+bool repeat_can_follow(Job *job) {
+    Machine *machine = job->state;
+    const int32_t step = job->told;
     if (!machine->run->repeat || step < 1 || step + 1 >= machine->steps) return false;
     if (!noise_is_steady(&machine->job->noise)) return false;
     // Who has no units has not seen the cycles.
@@ -38,7 +40,7 @@ static void set_later(Machine *machine, int64_t later_ps) {
         machine->result[slot].end_ps += later_ps;
 }
 
-Status repeat_step(Machine *machine, int32_t step) {
+static Status make_later(Machine *machine, int32_t step) {
     const Repeat *repeat = &machine->repeat;
     TRY(run_check_time(machine->cycle.begin.actual_ps + (step - repeat->from) * repeat->period_ps));
     // Fingerprints of messages and collectives are of when in the step they were: the same in each.
@@ -49,13 +51,8 @@ Status repeat_step(Machine *machine, int32_t step) {
     return status_ok();
 }
 
-Status repeat_steps(Machine *machine, StepDone done, void *context, const volatile int *stop) {
-    for (int32_t step = machine->repeat.from + 1; step < machine->steps; step++) {
-        int64_t stopping = stop_requested(stop);
-        comm_max_i64(machine->comm, &stopping, 1);
-        REQUIRE(!stopping, STATUS_STOPPED, "stopped on request after step %d", step - 1);
-        TRY(comm_agree(machine->comm, repeat_step(machine, step)));
-        TRY(done(context, machine, step));
-    }
-    return status_ok();
+Status repeat_step(Job *job, int64_t *later_ps) {
+    Machine *machine = job->state;
+    *later_ps = machine->repeat.period_ps;
+    return comm_agree(machine->comm, make_later(machine, job->told));
 }

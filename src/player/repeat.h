@@ -12,16 +12,11 @@
 #ifndef COLOSSIM_PLAYER_REPEAT_H
 #define COLOSSIM_PLAYER_REPEAT_H
 
-#include "driver/player.h"
+#include "player/job.h"
 
-/// Step `step` is over on all ranks, and not yet told: will all that follow be the same? Then they are to be repeated.
-///   MPI: collective.
-bool repeat_can_follow(Machine *machine, int32_t step);
-/// Make the results those of `step`, which is the one before, later; what is under way is left as it is.
-///   MPI: local.  Fails: STATUS_RANGE where simulated time ends.
-Status repeat_step(Machine *machine, int32_t step);
-/// Tell all steps behind machine->repeat.from, which has been told.
-///   MPI: collective.  Fails: what `done` returns; STATUS_STOPPED.
-Status repeat_steps(Machine *machine, StepDone done, void *context, const volatile int *stop);
+// JobOps of a job whose state is a Machine.
+bool repeat_can_follow(Job *job);
+/// What is under way is left as it is.
+Status repeat_step(Job *job, int64_t *later_ps);
 
 #endif

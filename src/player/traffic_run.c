@@ -6,46 +6,12 @@
 #include "base/memory.h"
 #include "base/rng.h"
 #include "base/units.h"
-#include "observe/crossing.h"
 
 #define LABEL "traffic"
 
 enum { CONNECTION_FLOW = 1 };
 
-typedef struct FlowRow {
-    TrafficFlow flow;
-    GpuId src, dst;           ///< of the first ranks; a block is on one node, so the others follow
-    int64_t end_ps, alone_ps; ///< end -1: not finished
-} FlowRow;
-
-struct TrafficRun {
-    Fabric *fabric;
-    int32_t number; ///< of the job
-    const JobSpec *job;
-    const Cluster *cluster;
-    Placement placement;
-    bool plays; ///< this rank; the others join the trace
-    int64_t ranks;
-    FlowRow *row; ///< [nrows]
-    int64_t nrows;
-    Spread spread; ///< of the members of a collective
-    CollectivePlan plan;
-    int32_t phase;
-    int64_t phase_begin_ps, alone_ps;
-    int32_t step;
-    int64_t begin_ps, end_ps; ///< of the step
-    uint64_t moves;           ///< fingerprint of what ended in it, by the time since its begin
-    uint64_t moves_before;    ///< the same of the step before
-    int64_t later_ps; ///< by which each step that follows is the last again; 0: it is played
-    int64_t nrepeated;
-    int32_t still_step;  ///< from this step on, none that has ended saw the cluster change
-    int64_t nunfinished; ///< transfers of this step under way, or the phases of a collective
-    bool ended;          ///< the step
-};
-
-/// What the ranks of one node send to those of another progresses together; every pair carries the
-/// bytes of the flow, over the path that its GPUs have.
-static Edge flow_edge(const void *context, int64_t i) {
+Edge traffic_flow_edge(const void *context, int64_t i) {
     const FlowRow *row = context;
     TrafficPair pair = traffic_flow_pair(&row->flow, i);
     return (Edge){.src = row->src + pair.src, .dst = row->dst + pair.dst, .weight = 1};
@@ -59,14 +25,13 @@ static Edge plan_edge(const void *context, int64_t i) {
                   .weight = edge.weight};
 }
 
-static bool is_collective(const TrafficRun *traffic) {
+bool traffic_is_collective(const TrafficRun *traffic) {
     return traffic->job->traffic.pattern == TRAFFIC_COLLECTIVE;
 }
 
-/// Flows say it themselves; a collective uses the connections of its job.
-static int32_t queue_pairs(const TrafficRun *traffic) {
-    return is_collective(traffic) ? traffic->job->network.queue_pairs
-                                  : traffic->job->traffic.queue_pairs;
+int32_t traffic_queue_pairs(const TrafficRun *traffic) {
+    return traffic_is_collective(traffic) ? traffic->job->network.queue_pairs
+                                          : traffic->job->traffic.queue_pairs;
 }
 
 /// Launch and path of a message, of several the longest path; nothing at all for the race
@@ -74,7 +39,7 @@ static int32_t queue_pairs(const TrafficRun *traffic) {
 static int64_t start_latency_ps(const TrafficRun *traffic, const FlowRow *row) {
     int64_t extra_ps = traffic->job->traffic.latency_ps, longest_ps = 0;
     for (int64_t i = 0; extra_ps >= 0 && i < traffic_flow_npairs(&row->flow); i++) {
-        Edge edge = flow_edge(row, i);
+        Edge edge = traffic_flow_edge(row, i);
         int64_t path_ps = routing_latency_ps(traffic->cluster, edge.src, edge.dst);
         if (path_ps > longest_ps) longest_ps = path_ps;
     }
@@ -87,7 +52,7 @@ static uint64_t flow_queue(const FlowRow *row) {
     return rng_mix(rng_mix(1 + blocks, (uint64_t)row->src), (uint64_t)row->dst);
 }
 
-static uint64_t connection_of(const TrafficRun *traffic) {
+uint64_t traffic_connection(const TrafficRun *traffic) {
     return fabric_key(traffic->number, CONNECTION_FLOW);
 }
 
@@ -95,10 +60,12 @@ static Transfer flow_transfer(TrafficRun *traffic, int64_t i) {
     FlowRow *row = &traffic->row[i];
     return (Transfer){
         .tag = fabric_tag(traffic->number, i),
-        .edges = {.nedges = traffic_flow_npairs(&row->flow), .edge = flow_edge, .context = row},
+        .edges = {.nedges = traffic_flow_npairs(&row->flow),
+                  .edge = traffic_flow_edge,
+                  .context = row},
         .step = fabric_step(traffic->fabric, traffic->number, traffic->step),
-        .queue_pairs = queue_pairs(traffic),
-        .connection = connection_of(traffic),
+        .queue_pairs = traffic_queue_pairs(traffic),
+        .connection = traffic_connection(traffic),
         .queue_key = fabric_key(traffic->number, flow_queue(row)),
         .bytes = row->flow.bytes,
         .rounds = 1,
@@ -121,8 +88,8 @@ static Transfer phase_transfer(TrafficRun *traffic) {
         .tag = fabric_tag(traffic->number, traffic->phase),
         .edges = {.nedges = phase.nedges, .edge = plan_edge, .context = traffic},
         .step = fabric_step(traffic->fabric, traffic->number, traffic->step),
-        .queue_pairs = queue_pairs(traffic),
-        .connection = connection_of(traffic),
+        .queue_pairs = traffic_queue_pairs(traffic),
+        .connection = traffic_connection(traffic),
         .queue_key = fabric_key(traffic->number, 1), // all phases follow each other
         .bytes = phase.bytes,
         .rounds = phase.rounds,
@@ -141,7 +108,7 @@ static Status complete(TrafficRun *traffic, const Completion *done) {
     traffic->moves += fingerprint_of(done->tag, done->start_ps - traffic->begin_ps,
                                      done->end_ps - traffic->begin_ps);
     if (done->end_ps > traffic->end_ps) traffic->end_ps = done->end_ps;
-    if (!is_collective(traffic)) {
+    if (!traffic_is_collective(traffic)) {
         FlowRow *row = &traffic->row[done->tag];
         row->end_ps = done->end_ps;
         row->alone_ps = done->alone_ps + done->start_ps - traffic->begin_ps - row->flow.start_ps;
@@ -163,7 +130,7 @@ static Status begin_step(TrafficRun *traffic, int64_t now_ps) {
     traffic->moves = 0;
     traffic->ended = false;
     for (int64_t i = 0; i < traffic->nrows; i++) traffic->row[i].end_ps = -1;
-    return is_collective(traffic) ? submit_phase(traffic) : submit_flows(traffic);
+    return traffic_is_collective(traffic) ? submit_phase(traffic) : submit_flows(traffic);
 }
 
 static Status load_flows(TrafficRun *traffic) {
@@ -206,7 +173,8 @@ static Status plan_collective(TrafficRun *traffic) {
 static int64_t estimate_ps(const TrafficRun *traffic) {
     const double goodput_Bps = (double)cluster_spec(traffic->cluster)->nic.goodput_Bps;
     int64_t busiest = 0, latest_ps = 0;
-    if (is_collective(traffic)) busiest = collective_total_bytes(&traffic->plan) / traffic->ranks;
+    if (traffic_is_collective(traffic))
+        busiest = collective_total_bytes(&traffic->plan) / traffic->ranks;
     size_t bytes_of_ranks = sizeof(int64_t) * (size_t)(2 * traffic->ranks);
     int64_t *load = memory_alloc("traffic.load", bytes_of_ranks);
     for (int64_t i = 0; i < traffic->nrows; i++) {
@@ -225,95 +193,6 @@ static int64_t estimate_ps(const TrafficRun *traffic) {
     return latest_ps + (int64_t)fmin(busy_ps, (double)(TIME_END_PS / 2)) + PS_PER_US;
 }
 
-static void name_users(const void *context, int32_t step, TraceHotLink hot[], int32_t n) {
-    const TrafficRun *traffic = context;
-    (void)step;
-    EdgeWalk *walk = crossing_begin(traffic->cluster, queue_pairs(traffic), hot, n);
-    for (int64_t i = 0; n > 0 && i < traffic->nrows; i++)
-        for (int64_t k = 0; k < traffic_flow_npairs(&traffic->row[i].flow); k++) {
-            Edge edge = flow_edge(&traffic->row[i], k);
-            crossing_walk(walk, connection_of(traffic), TRACE_TRAFFIC_FLOW, edge.src, edge.dst,
-                          traffic->row[i].flow.bytes);
-        }
-    for (int32_t p = 0; n > 0 && p < traffic->plan.nphases; p++) {
-        Phase phase = collective_phase(&traffic->plan, p);
-        for (int64_t i = 0; i < phase.nedges; i++) {
-            PhaseEdge edge = collective_edge(&traffic->plan, p, i);
-            crossing_walk(walk, connection_of(traffic), TRACE_TRAFFIC_FLOW,
-                          placement_gpu(&traffic->placement, edge.src),
-                          placement_gpu(&traffic->placement, edge.dst), phase.bytes * edge.weight);
-        }
-    }
-    crossing_end(walk);
-}
-
-/// Rows of /flows; one for a collective, from its first member to its last. Ends of a flow are the
-/// first ranks of its blocks.
-static Status write_flows(const TrafficRun *traffic, Recorder *recorder) {
-    bool root = comm_rank(recorder->comm) == 0, one = is_collective(traffic);
-    int64_t n = !root ? 0 : one ? 1 : traffic->nrows;
-    TraceFlow *rows = memory_alloc("record.flows", sizeof(TraceFlow) * (size_t)n);
-    for (int64_t i = 0; i < n && !one; i++) {
-        const FlowRow *row = &traffic->row[i];
-        int64_t start_ps = traffic->begin_ps + row->flow.start_ps;
-        double took = (double)(row->end_ps - start_ps);
-        rows[i] = (TraceFlow){.source = row->flow.src,
-                              .destination = row->flow.dst,
-                              .bytes = row->flow.bytes * traffic_flow_npairs(&row->flow),
-                              .start_ps = start_ps,
-                              .end_ps = row->end_ps,
-                              .slowdown = row->alone_ps > 0 ? took / (double)row->alone_ps : 1};
-    }
-    if (n > 0 && one)
-        rows[0] = (TraceFlow){
-            .source = 0,
-            .destination = traffic->ranks - 1,
-            .bytes = traffic->job->collective.bytes,
-            .start_ps = traffic->begin_ps,
-            .end_ps = traffic->end_ps,
-            .slowdown = (double)(traffic->end_ps - traffic->begin_ps) / (double)traffic->alone_ps};
-    Status status = trace_append_flows(recorder->trace, n, rows);
-    memory_free("record.flows", rows, sizeof(TraceFlow) * (size_t)n);
-    return status;
-}
-
-/// The links of the step, played or told again.
-static Status record_links(TrafficRun *traffic, Recorder *recorder, bool later,
-                           StepSummary *summary) {
-    if (later) return recorder_repeat_links(recorder, traffic->later_ps, summary);
-    recorder->keeps = traffic->later_ps > 0;
-    int64_t span_end_ps =
-        traffic->end_ps > traffic->begin_ps ? traffic->end_ps : traffic->begin_ps + 1;
-    return recorder_write_links(recorder,
-                                fabric_step(traffic->fabric, traffic->number, traffic->step),
-                                traffic->begin_ps, span_end_ps, name_users, traffic, summary);
-}
-
-static Status record_step(TrafficRun *traffic, Recorder *recorder, bool later, bool last) {
-    uint64_t fingerprint = traffic->moves + fingerprint_of(-1, traffic->begin_ps, traffic->end_ps);
-    StepSummary summary = {.job = traffic->number,
-                           .job_step = traffic->step,
-                           .start_ps = traffic->begin_ps,
-                           .end_ps = traffic->end_ps,
-                           .fingerprint = fingerprint};
-    if (recorder->trace) {
-        TRY(trace_begin_step(recorder->trace));
-        TRY(write_flows(traffic, recorder));
-    }
-    TRY(record_links(traffic, recorder, later, &summary));
-    array_push(&recorder->step, summary);
-    if (!recorder->trace) return status_ok();
-    TraceStep step = {.job = traffic->number,
-                      .job_step = traffic->step,
-                      .start_ps = traffic->begin_ps,
-                      .end_ps = traffic->end_ps,
-                      .fingerprint = fingerprint,
-                      .links_step = recorder->stands.step,
-                      .intervals_start_ps = recorder->cycle_begin_ps};
-    TRY(trace_write_step(recorder->trace, comm_rank(recorder->comm) == 0 ? &step : NULL));
-    return trace_commit(recorder->trace, last, NULL);
-}
-
 /// What the job moves, on the rank that plays it.
 static Status load(TrafficRun *traffic, Comm *comm) {
     int64_t asked = traffic->job->traffic.ranks;
@@ -325,7 +204,7 @@ static Status load(TrafficRun *traffic, Comm *comm) {
                        cluster_spec(traffic->cluster), traffic->ranks, 1));
     Status status = status_ok();
     if (traffic->plays)
-        status = is_collective(traffic) ? plan_collective(traffic) : load_flows(traffic);
+        status = traffic_is_collective(traffic) ? plan_collective(traffic) : load_flows(traffic);
     return comm_agree(comm, status);
 }
 
@@ -352,7 +231,7 @@ static Status job_complete(Job *job, const Completion *done) {
 
 static Transfer job_describe(Job *job, int64_t tag) {
     TrafficRun *traffic = traffic_of(job);
-    return is_collective(traffic) ? phase_transfer(traffic) : flow_transfer(traffic, tag);
+    return traffic_is_collective(traffic) ? phase_transfer(traffic) : flow_transfer(traffic, tag);
 }
 
 static void job_change(Job *job, int64_t now_ps) {
@@ -397,28 +276,24 @@ static bool job_repeats(Job *job) {
     return same;
 }
 
-/// The step that was played once more, later.
-static Status repeat_step_later(TrafficRun *traffic) {
+static Status job_again(Job *job, int64_t *later_ps) {
+    TrafficRun *traffic = traffic_of(job);
+    *later_ps = traffic->later_ps;
     TRY(run_check_time(traffic->end_ps + traffic->later_ps));
     traffic->nrepeated++;
+    traffic->step++;
     traffic->begin_ps += traffic->later_ps;
     traffic->end_ps += traffic->later_ps;
     for (int64_t i = 0; i < traffic->nrows; i++) traffic->row[i].end_ps += traffic->later_ps;
     return status_ok();
 }
 
-static Status job_record(Job *job, Recorder *recorder, int32_t step, bool later) {
-    TrafficRun *traffic = traffic_of(job);
-    if (later) TRY(repeat_step_later(traffic));
-    TRY(record_step(traffic, recorder, later, step + 1 == traffic->job->steps));
-    traffic->step++;
-    traffic->ended = false;
-    return status_ok();
-}
-
 static Status job_go_on(Job *job, int64_t now_ps) {
     TrafficRun *traffic = traffic_of(job);
-    return traffic->step < traffic->job->steps ? begin_step(traffic, now_ps) : status_ok();
+    traffic->step++;
+    traffic->ended = false;
+    bool more = traffic->plays && traffic->step < traffic->job->steps;
+    return more ? begin_step(traffic, now_ps) : status_ok();
 }
 
 static Status job_stuck(Job *job) {
@@ -431,7 +306,7 @@ static Status job_stuck(Job *job) {
                                "%lld to rank %lld",
                                (long long)traffic->nunfinished, (long long)traffic->row[i].flow.src,
                                (long long)traffic->row[i].flow.dst);
-    if (is_collective(traffic) && traffic->plays && traffic->phase < traffic->plan.nphases)
+    if (traffic_is_collective(traffic) && traffic->plays && traffic->phase < traffic->plan.nphases)
         mine =
             status_make(STATUS_STUCK, "the run cannot go on: phase %d of the collective cannot end",
                         traffic->phase);
@@ -462,10 +337,6 @@ int64_t traffic_estimate_ps(const TrafficRun *traffic) {
     return busy_ps;
 }
 
-const Placement *traffic_placement(const TrafficRun *traffic) { return &traffic->placement; }
-
-int64_t traffic_nrepeated(const TrafficRun *traffic) { return traffic->nrepeated; }
-
 Job traffic_job(TrafficRun *traffic) {
     static const JobOps OPS = {
         .begin = job_begin,
@@ -477,7 +348,7 @@ Job traffic_job(TrafficRun *traffic) {
         .steps = job_steps,
         .share = job_share,
         .repeats = job_repeats,
-        .record = job_record,
+        .again = job_again,
         .go_on = job_go_on,
         .stuck = job_stuck,
     };

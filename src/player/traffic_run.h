@@ -6,9 +6,39 @@
 #ifndef COLOSSIM_PLAYER_TRAFFIC_RUN_H
 #define COLOSSIM_PLAYER_TRAFFIC_RUN_H
 
+#include "driver/spread.h"
 #include "player/job.h"
 
-typedef struct TrafficRun TrafficRun; // opaque
+typedef struct FlowRow {
+    TrafficFlow flow;
+    GpuId src, dst;           ///< of the first ranks; a block is on one node, so the others follow
+    int64_t end_ps, alone_ps; ///< end -1: not finished
+} FlowRow;
+
+typedef struct TrafficRun {
+    Fabric *fabric;
+    int32_t number; ///< of the job
+    const JobSpec *job;
+    const Cluster *cluster;
+    Placement placement;
+    bool plays; ///< this rank; the others join the trace
+    int64_t ranks;
+    FlowRow *row; ///< [nrows]
+    int64_t nrows;
+    Spread spread; ///< of the members of a collective
+    CollectivePlan plan;
+    int32_t phase;
+    int64_t phase_begin_ps, alone_ps;
+    int32_t step;
+    int64_t begin_ps, end_ps; ///< of the step
+    uint64_t moves;           ///< fingerprint of what ended in it, by the time since its begin
+    uint64_t moves_before;    ///< the same of the step before
+    int64_t later_ps;    ///< by which each step that follows is the last again; 0: it is played
+    int64_t nrepeated;   ///< steps that were told, not played
+    int32_t still_step;  ///< from this step on, none that has ended saw the cluster change
+    int64_t nunfinished; ///< transfers of this step under way, or the phases of a collective
+    bool ended;          ///< the step
+} TrafficRun;
 
 /// What job `number` of the fabric's run moves. *traffic is to be closed also after a failure.
 ///   MPI: collective.  Fails: STATUS_INPUT, STATUS_RANGE.
@@ -16,9 +46,14 @@ Status traffic_open(Fabric *fabric, int32_t number, TrafficRun **traffic);
 void traffic_close(TrafficRun *traffic); ///< NULL is legal
 /// Time the busiest GPU needs for what it sends or receives, alone: what sampling intervals are cut from.  MPI: collective.
 int64_t traffic_estimate_ps(const TrafficRun *traffic);
-const Placement *traffic_placement(const TrafficRun *traffic);
-/// Repetitions that were told, not played.
-int64_t traffic_nrepeated(const TrafficRun *traffic);
+bool traffic_is_collective(const TrafficRun *traffic);
+/// Of a transfer: flows say it themselves, a collective uses the connections of its job.
+int32_t traffic_queue_pairs(const TrafficRun *traffic);
+uint64_t traffic_connection(const TrafficRun *traffic);
+/// What the ranks of one node send to those of another progresses together; every pair carries the bytes of the flow, over
+/// the path that its GPUs have.
+///   row  a FlowRow
+Edge traffic_flow_edge(const void *row, int64_t i);
 /// As a job of moments.h; borrows `traffic`.
 Job traffic_job(TrafficRun *traffic);
 

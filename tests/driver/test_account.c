@@ -2,6 +2,7 @@
 #include "base/rng.h"
 #include "claims.h"
 #include "driver/account.h"
+#include "observe/record.h"
 
 // A stream is free at 100 on all clocks. A receive released it: ideally at 110, alone at 140; a neighbour whose GPU
 // communication had slowed made it 143, its transfer was slowed to 150, and its GPU was slow to 155. So it waits 55: 10 of
@@ -84,7 +85,7 @@ static void parts_sum_to_the_step(void **state) {
             now = account_wait(parts, now, release, RELEASES, go_on_ps);
         }
         for (int part = 0; part < TRACE_PART_N; part++)
-            told_ps += account_part_ps(parts, work, (TracePart)part);
+            told_ps += record_part_ps(parts, work, (TracePart)part);
         assert_int_equal(told_ps, now.actual_ps + work.compute_ps + work.tp_ps + work.sharing_ps);
         assert_int_equal(account_sum_ps(parts, work), told_ps);
     }

@@ -172,15 +172,25 @@ static uint64_t fingerprint_of_links(Machine *machine, int32_t step) {
     return sum;
 }
 
-static Status keep_step(void *context, Machine *machine, int32_t step) {
-    Played *played = context;
+/// What a FabricListener of these runs keeps.
+typedef struct Keeper {
+    Machine *machine;
+    Played *played;
+} Keeper;
+
+static Status keep_step(void *context, int32_t job, int32_t step, int64_t later_ps) {
+    const Keeper *keeper = context;
+    Machine *machine = keeper->machine;
+    Played *played = keeper->played;
+    (void)job;
+    (void)later_ps;
     for (int64_t slot = 0; slot < machine->layout.nslots; slot++) {
         const Unit *unit = &machine->unit[slot];
         const StepResult *result = &machine->result[slot];
         if (result->end_ps > played->end_ps) played->end_ps = result->end_ps;
         for (int part = 0; part < TRACE_PART_N; part++)
             played->unit_part_ps[unit->id * TRACE_PART_N + part] +=
-                account_part_ps(result->part_ps, machine->work[unit->stage], (TracePart)part);
+                record_part_ps(result->part_ps, machine->work[unit->stage], (TracePart)part);
     }
     played->fingerprint += machine->count.fingerprint[step & 1];
     played->links += fingerprint_of_links(machine, step);
@@ -228,7 +238,9 @@ static Played play(const RunSpec *run, Comm *comm, int64_t forward_ps, int64_t b
     Played played = {.nunits = machine->layout.nunits};
     size_t bytes = sizeof(int64_t) * (size_t)(played.nunits * TRACE_PART_N);
     played.unit_part_ps = memory_alloc("test.parts", bytes);
-    Status status = machine->player->play(machine, keep_step, &played, NULL);
+    Keeper keeper = {machine, &played};
+    small.fabric.listener = (FabricListener){.context = &keeper, .step = keep_step};
+    Status status = machine->player->play(machine);
     CHECK(status_is_ok(&status), "%s", status.text);
     comm_max_i64(comm, &played.end_ps, 1);
     comm_sum_u64(comm, &played.fingerprint, 1);
@@ -239,13 +251,6 @@ static Played play(const RunSpec *run, Comm *comm, int64_t forward_ps, int64_t b
     return played;
 }
 
-static Status ignore_step(void *context, Machine *machine, int32_t step) {
-    (void)context;
-    (void)machine;
-    (void)step;
-    return status_ok();
-}
-
 Status small_run_play_broken(const RunSpec *run, Comm *comm) {
     Small small;
     create(&small, run, comm);
@@ -253,7 +258,7 @@ Status small_run_play_broken(const RunSpec *run, Comm *comm) {
     machine->program[0].stream_nops[STREAM_SEND_NEXT]--;
     machine_prepare(machine);
     player_choose(machine);
-    Status status = machine->player->play(machine, ignore_step, NULL, NULL);
+    Status status = machine->player->play(machine);
     machine->program[0].stream_nops[STREAM_SEND_NEXT]++;
     destroy(&small);
     return status;

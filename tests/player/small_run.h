@@ -5,6 +5,7 @@
 #include "driver/machine.h"
 #include "driver/player.h"
 #include "engine/engines.h"
+#include "observe/record.h"
 
 /// `nodes` nodes of 4 GPUs behind leaves of 4 nodes and full bisection; a GPT of 8 layers, width 512, tp 2.
 ///   Free with small_run_fini.

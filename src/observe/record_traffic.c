@@ -1,0 +1,75 @@
+// A finished repetition of traffic: rows of flows, links.
+#include "base/fingerprint.h"
+#include "base/memory.h"
+#include "observe/crossing.h"
+#include "observe/record.h"
+
+static void name_users(const void *context, int32_t step, TraceHotLink hot[], int32_t n) {
+    const TrafficRun *traffic = context;
+    (void)step;
+    EdgeWalk *walk = crossing_begin(traffic->cluster, traffic_queue_pairs(traffic), hot, n);
+    for (int64_t i = 0; n > 0 && i < traffic->nrows; i++)
+        for (int64_t k = 0; k < traffic_flow_npairs(&traffic->row[i].flow); k++) {
+            Edge edge = traffic_flow_edge(&traffic->row[i], k);
+            crossing_walk(walk, traffic_connection(traffic), TRACE_TRAFFIC_FLOW, edge.src, edge.dst,
+                          traffic->row[i].flow.bytes);
+        }
+    for (int32_t p = 0; n > 0 && p < traffic->plan.nphases; p++) {
+        Phase phase = collective_phase(&traffic->plan, p);
+        for (int64_t i = 0; i < phase.nedges; i++) {
+            PhaseEdge edge = collective_edge(&traffic->plan, p, i);
+            crossing_walk(walk, traffic_connection(traffic), TRACE_TRAFFIC_FLOW,
+                          placement_gpu(&traffic->placement, edge.src),
+                          placement_gpu(&traffic->placement, edge.dst), phase.bytes * edge.weight);
+        }
+    }
+    crossing_end(walk);
+}
+
+/// Rows of /flows; one for a collective, from its first member to its last. Ends of a flow are the
+/// first ranks of its blocks.
+static Status write_flows(const TrafficRun *traffic, Recorder *recorder) {
+    bool root = comm_rank(recorder->comm) == 0, one = traffic_is_collective(traffic);
+    int64_t n = !root ? 0 : one ? 1 : traffic->nrows;
+    TraceFlow *rows = memory_alloc("record.flows", sizeof(TraceFlow) * (size_t)n);
+    for (int64_t i = 0; i < n && !one; i++) {
+        const FlowRow *row = &traffic->row[i];
+        int64_t start_ps = traffic->begin_ps + row->flow.start_ps;
+        double took = (double)(row->end_ps - start_ps);
+        rows[i] = (TraceFlow){.source = row->flow.src,
+                              .destination = row->flow.dst,
+                              .bytes = row->flow.bytes * traffic_flow_npairs(&row->flow),
+                              .start_ps = start_ps,
+                              .end_ps = row->end_ps,
+                              .slowdown = row->alone_ps > 0 ? took / (double)row->alone_ps : 1};
+    }
+    if (n > 0 && one)
+        rows[0] = (TraceFlow){
+            .source = 0,
+            .destination = traffic->ranks - 1,
+            .bytes = traffic->job->collective.bytes,
+            .start_ps = traffic->begin_ps,
+            .end_ps = traffic->end_ps,
+            .slowdown = (double)(traffic->end_ps - traffic->begin_ps) / (double)traffic->alone_ps};
+    Status status = trace_append_flows(recorder->trace, n, rows);
+    memory_free("record.flows", rows, sizeof(TraceFlow) * (size_t)n);
+    return status;
+}
+
+Status record_traffic_step(Recorder *recorder, const TrafficRun *traffic, int64_t later_ps) {
+    int64_t begin_ps = traffic->begin_ps, end_ps = traffic->end_ps;
+    StepSummary summary = {
+        .job = traffic->number,
+        .job_step = traffic->step,
+        .start_ps = begin_ps,
+        .end_ps = end_ps,
+        .fingerprint = traffic->moves + fingerprint_of(-1, begin_ps, end_ps),
+    };
+    recorder->keeps = traffic->later_ps > 0;
+    if (recorder->trace) {
+        TRY(trace_begin_step(recorder->trace));
+        TRY(write_flows(traffic, recorder));
+    }
+    TRY(recorder_write_links(recorder, later_ps, name_users, traffic, &summary));
+    return recorder_end_step(recorder, &summary, (TraceStep){0});
+}
