@@ -12,12 +12,6 @@
 #include "player/moments.h"
 #include "player/traffic_run.h"
 
-static double wall_s(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
 static double cpu_s(void) {
     struct timespec now;
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
@@ -46,7 +40,7 @@ static void say_progress(void *context) {
     Speech *speech = context;
     const Recorder *recorder = speech->recorder;
     FILE *out = comm_rank(recorder->comm) == 0 ? speech->options->progress : NULL;
-    double now_s = wall_s();
+    double now_s = comm_clock_s();
     if (!out || now_s - speech->spoke_s < SILENCE_S) return;
     speech->spoke_s = now_s;
     fprintf(out, "  ...  sim %.3f s  wall %.1f s\n",
@@ -66,7 +60,7 @@ static void cut_interval(void *context, int64_t now_ps) {
 static void say_step(Speech *speech, const Machine *machine, int32_t step) {
     FILE *out = machine->rank == 0 ? speech->options->progress : NULL;
     const Recorder *recorder = speech->recorder;
-    double now_s = wall_s();
+    double now_s = comm_clock_s();
     bool some = step == 0 || step + 1 == machine->steps || now_s - speech->spoke_s >= BREATH_S;
     if (!out || !some) return;
     speech->spoke_s = now_s;
@@ -198,8 +192,8 @@ static Status play_fabric(Fabric *fabric, const DriverOptions *options, Recorder
     Speech speech = {.recorder = recorder,
                      .job = jobs,
                      .options = options,
-                     .begin_s = wall_s(),
-                     .spoke_s = wall_s()};
+                     .begin_s = comm_clock_s(),
+                     .spoke_s = comm_clock_s()};
     Status status = open_jobs(fabric, jobs);
     if (status_is_ok(&status)) {
         open_players(fabric, jobs);
@@ -234,12 +228,12 @@ static const char *closing_word(const Status *status) {
 
 static Status play(const RunSpec *run, Cluster *cluster, Comm *comm, const DriverOptions *options) {
     Recorder recorder = {0};
-    double wall_begin_s = wall_s();
+    double wall_begin_s = comm_clock_s();
     Fabric fabric = fabric_make(run, cluster, comm);
     Status status = comm_agree(comm, play_fabric(&fabric, options, &recorder));
     footprint_gather(&recorder.footprint, comm);
     if (recorder.trace && status.code != STATUS_OUTPUT) {
-        double seconds[2] = {wall_s() - wall_begin_s, cpu_s()};
+        double seconds[2] = {comm_clock_s() - wall_begin_s, cpu_s()};
         (void)trace_run_double(recorder.trace, "wall_s", seconds[0]);
         (void)trace_run_double(recorder.trace, "cpu_s_rank0", seconds[1]);
         footprint_note(&recorder.footprint, recorder.trace);

@@ -15,4 +15,14 @@ static inline int64_t wide_part(int64_t total, int64_t k, int64_t n) {
     return (int64_t)((Wide)total * (k + 1) / n - (Wide)total * k / n);
 }
 
+/// Greatest number that divides both; the other one where one is 0.
+static inline Wide wide_gcd(Wide a, Wide b) {
+    while (b != 0) {
+        const Wide rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return a;
+}
+
 #endif

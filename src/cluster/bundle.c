@@ -88,15 +88,6 @@ int64_t bundle_capacity_Bps(const Cluster *cluster, const Bundle *bundle) {
 
 // weights
 
-static Wide gcd(Wide a, Wide b) {
-    while (b != 0) {
-        const Wide rest = a % b;
-        a = b;
-        b = rest;
-    }
-    return a;
-}
-
 /// A fault that makes links of a bundle differ: not one on the only link of a subtree, such as a
 /// NIC's.
 static bool fault_splits(const FatTree *tree, const LinkFault *fault) {
@@ -128,7 +119,7 @@ static Trunk trunk_of(const FatTree *tree, const LinkFaults *faults, const Activ
 static int64_t lanes_multiple(const FatTree *tree, int32_t level) {
     int64_t multiple = 1;
     for (int32_t t = 1; t <= level; t++)
-        multiple *= tree->lanes[t] / (int64_t)gcd(multiple, tree->lanes[t]);
+        multiple *= tree->lanes[t] / (int64_t)wide_gcd(multiple, tree->lanes[t]);
     return multiple;
 }
 
@@ -216,8 +207,8 @@ static int64_t widen_split(const FatTree *tree, const LinkFaults *faults, Routin
     if (total == 0) return split;
     for (int32_t t = level; t >= 1; t--) {
         for (int32_t c = 0; c < faults->nclasses[t]; c++) {
-            const Wide denominator = total / gcd(total, worth[c]);
-            const Wide wider = denominator / gcd(split, denominator) * split;
+            const Wide denominator = total / wide_gcd(total, worth[c]);
+            const Wide wider = denominator / wide_gcd(split, denominator) * split;
             if (wider > BUNDLE_SPLIT_MAX) return BUNDLE_SPLIT_MAX;
             split = (int64_t)wider;
         }

@@ -5,17 +5,9 @@
 
 #include "base/memory.h"
 #include "base/table.h"
+#include "base/wide.h"
 
 #define LABEL "collective.domains"
-
-static int64_t gcd_of(int64_t a, int64_t b) {
-    while (b != 0) {
-        int64_t rest = a % b;
-        a = b;
-        b = rest;
-    }
-    return a;
-}
 
 Domains domains_even(int64_t n, int64_t each) {
     return (Domains){
@@ -48,7 +40,7 @@ static void sum_up(Domains *domains) {
         int64_t size = domains->first[d + 1];
         if (size < domains->least) domains->least = size;
         if (size > domains->most) domains->most = size;
-        domains->common = gcd_of(size, domains->common);
+        domains->common = (int64_t)wide_gcd(size, domains->common);
         domains->first[d + 1] += domains->first[d];
         domains->alone[d + 1] = domains->alone[d] + (size == 1);
     }

@@ -34,15 +34,6 @@
 #include "base/wide.h"
 #include "collective/algorithm.h"
 
-static int64_t gcd_of(int64_t a, int64_t b) {
-    while (b != 0) {
-        int64_t rest = a % b;
-        a = b;
-        b = rest;
-    }
-    return a;
-}
-
 static bool gathers(const CollectivePlan *plan) {
     return plan->spec.kind != COLLECTIVE_REDUCE_SCATTER;
 }
@@ -75,9 +66,9 @@ static int64_t common_divisor(const CollectivePlan *plan) {
     int64_t different = domains->each > 0 ? 1 : domains->n; // of equal ones, one says all
     for (int64_t d = 0; d < different; d++) {
         int64_t p = domains_size(domains, d);
-        if (domains->n > 1) divisor = gcd_of(across_parts(plan, d), divisor);
-        if (p > 1) divisor = gcd_of(inside_parts(plan, p, passes), divisor);
-        if (p > domains->least) divisor = gcd_of(plan->n - p, divisor);
+        if (domains->n > 1) divisor = (int64_t)wide_gcd(across_parts(plan, d), divisor);
+        if (p > 1) divisor = (int64_t)wide_gcd(inside_parts(plan, p, passes), divisor);
+        if (p > domains->least) divisor = (int64_t)wide_gcd(plan->n - p, divisor);
     }
     return divisor;
 }

@@ -71,6 +71,8 @@ int64_t comm_clock_ns(void) {
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
+double comm_clock_s(void) { return (double)comm_clock_ns() / 1e9; }
+
 /// Enter one more agreement that began at begin_ns.
 static void count_agreement(const Comm *comm, int64_t bytes, int64_t begin_ns) {
     comm->stats->agreements++;

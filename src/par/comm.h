@@ -82,6 +82,8 @@ CommStats comm_stats(const Comm *comm);
 
 /// Wall clock for such stretches: two calls take some 50 ns, an agreement some 700 (tests/bench/par.comm.n2.csv).
 int64_t comm_clock_ns(void);
+/// The same in seconds, for what is told.
+double comm_clock_s(void);
 
 /// CHECK that all ranks pass the same value; call it in debug builds on arguments that must match.
 /// MPI: collective.

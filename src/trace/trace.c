@@ -3,7 +3,6 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/check.h"
 #include "base/memory.h"
@@ -14,12 +13,6 @@
 static const char LABEL[] = "trace";
 /// Commits are thinned out above this share of wall time, unless the last is that long ago.
 static const double COMMIT_SHARE = 0.05, COMMIT_PATIENCE_S = 2.0;
-
-static double wall_s(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
 
 static Status open_sets(Trace *trace) {
     char path[SKELETON_PATH_BYTES];
@@ -85,7 +78,7 @@ static Status open_trace(Trace *trace) {
 Status trace_create(const Comm *comm, const TraceInfo *info, Trace **out) {
     CHECK(info->ntiers >= 1 && info->ntiers <= TRACE_TIERS_MAX, "%d tiers", info->ntiers);
     Trace *trace = memory_alloc(LABEL, sizeof *trace);
-    *trace = (Trace){.comm = comm, .info = *info, .start_s = wall_s()};
+    *trace = (Trace){.comm = comm, .info = *info, .start_s = comm_clock_s()};
     trace->last_commit_s = trace->start_s;
     for (int d = 0; d < TRACE_DATASET_N; d++) trace->set[d] = -1;
     for (int a = 0; a < TRACE_AXIS_N; a++) trace->label[a] = -1;
@@ -328,7 +321,7 @@ Status trace_write_step(Trace *trace, const TraceStep *step) {
 
 /// Committing costs an fsync a rank: about 10 ms on a local disk, more on a parallel file system.
 static bool commit_now(Trace *trace) {
-    const double now = wall_s();
+    const double now = comm_clock_s();
     int8_t yes = trace->info.commit_every ||
                  trace->commit_s <= COMMIT_SHARE * (now - trace->start_s) ||
                  now - trace->last_commit_s >= COMMIT_PATIENCE_S;
@@ -342,7 +335,7 @@ static Status publish(Trace *trace) {
 }
 
 static Status commit(Trace *trace) {
-    const double begin = wall_s();
+    const double begin = comm_clock_s();
     const int64_t closed = trace->step - (trace->open ? 1 : 0);
     // Only what is flushed may be counted.
     TRY(slab_leave(trace, h5_flush(trace->file)));
@@ -351,7 +344,7 @@ static Status commit(Trace *trace) {
                                    &(int64_t){0}, &n, &closed)));
     if (closed > 0) TRY(slab_leave(trace, publish(trace)));
     trace->committed = closed;
-    trace->last_commit_s = wall_s();
+    trace->last_commit_s = comm_clock_s();
     trace->commit_s += trace->last_commit_s - begin;
     return status_ok();
 }
