@@ -239,7 +239,9 @@ static Status play(const RunSpec *run, Cluster *cluster, Comm *comm, const Drive
         footprint_note(&recorder.footprint, recorder.trace);
     }
     Status closed = recorder_close(&recorder, closing_word(&status));
-    if (status_is_ok(&status)) status = closed;
+    // A trace that could not be ended is worse than that the run was stopped.
+    if (status_is_ok(&status) || (status.code == STATUS_STOPPED && !status_is_ok(&closed)))
+        status = closed;
     bool root = comm_rank(comm) == 0;
     // Of a run that failed there is nothing to tell but why.
     if (root && options->table && (status_is_ok(&status) || status.code == STATUS_STOPPED))

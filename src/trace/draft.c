@@ -18,12 +18,17 @@
 
 static const char LABEL[] = "trace.draft";
 
+/// What HDF5 may write of rows beside them until its next flush.
+enum { NOTES_BYTES = 1 << 20 };
+
 struct Draft {
     char said[1024];             // as the user wrote it
     char place[PATH_MAX];        // the same, resolved
     char part[DRAFT_PATH_BYTES]; // the draft
     char lock[DRAFT_PATH_BYTES];
     int file, locked; // descriptors; -1: none
+    int64_t used;     // bytes that hold something, or may since they were asked for
+    int64_t length;   // of the file, as it was made last
     DraftKind is_trace;
     bool published;
 };
@@ -185,21 +190,36 @@ static Status check_room(const Draft *draft, int64_t bytes) {
     return status_ok();
 }
 
-Status draft_reserve(const Draft *draft, int64_t bytes) {
-    struct stat now;
+/// Make the file `bytes` longer than `size`.
+static Status lengthen(const Draft *draft, int64_t size, int64_t bytes) {
     struct rlimit limit;
-    if (fstat(draft->file, &now) != 0) return refuse(draft->said, "cannot be looked at", errno);
     if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
-        REQUIRE((double)now.st_size + (double)bytes <= (double)limit.rlim_cur, STATUS_OUTPUT,
+        REQUIRE((double)size + (double)bytes <= (double)limit.rlim_cur, STATUS_OUTPUT,
                 "%s: it may not grow beyond %.3g MB (limit on the size of files; ulimit -f)",
                 draft->said, (double)limit.rlim_cur / 1e6);
     int failed;
-    do failed = fallocate(draft->file, FALLOC_FL_KEEP_SIZE, now.st_size, (off_t)bytes);
+    do failed = fallocate(draft->file, 0, (off_t)size, (off_t)bytes);
     while (failed && errno == EINTR);
-    if (!failed) return status_ok();
-    if (errno == EOPNOTSUPP || errno == ENOSYS) return check_room(draft, bytes);
-    FAIL(STATUS_OUTPUT, "%s: no room for the next %.3g MB: %s", draft->said, (double)bytes / 1e6,
-         strerror(errno));
+    if (failed && (errno == EOPNOTSUPP || errno == ENOSYS)) {
+        TRY(check_room(draft, bytes));
+        failed = ftruncate(draft->file, (off_t)(size + bytes));
+    }
+    REQUIRE(!failed, STATUS_OUTPUT, "%s: no room for the next %.3g MB: %s", draft->said,
+            (double)bytes / 1e6, strerror(errno));
+    return status_ok();
+}
+
+Status draft_reserve(Draft *draft, int64_t bytes) {
+    struct stat now;
+    if (fstat(draft->file, &now) != 0) return refuse(draft->said, "cannot be looked at", errno);
+    const int64_t size = now.st_size;
+    if (size != draft->length) draft->used = size; // HDF5 has cut it to what it uses
+    draft->used += bytes;
+    draft->length = size;
+    if (draft->used + NOTES_BYTES <= size) return status_ok();
+    TRY(lengthen(draft, size, draft->used + NOTES_BYTES - size));
+    draft->length = draft->used + NOTES_BYTES;
+    return status_ok();
 }
 
 Status draft_check(const Draft *draft) {
@@ -222,20 +242,11 @@ Status draft_publish(Draft *draft) {
     return status_ok();
 }
 
-/// The room set aside behind the end of the file.
-static void give_back(const Draft *draft) {
-    struct stat now;
-    if (fstat(draft->file, &now) == 0) (void)!ftruncate(draft->file, now.st_size);
-}
-
 void draft_end(Draft **at) {
     Draft *draft = *at;
     if (!draft) return;
     if (draft->file >= 0) {
-        if (!draft->published)
-            unlink(draft->part);
-        else
-            give_back(draft);
+        if (!draft->published) unlink(draft->part);
         close(draft->file);
     }
     drop_lock(draft, draft->locked >= 0);

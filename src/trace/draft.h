@@ -41,8 +41,10 @@ Status draft_begin(const char *path, bool make_folder, const char *const input[]
 /// Where the file is now; borrowed.
 const char *draft_path(const Draft *draft);
 
-/// Whether the file may grow by `bytes`: they are set aside where the file system can do that.
-Status draft_reserve(const Draft *draft, int64_t bytes);
+/// Room for `bytes` more of rows, and some for what HDF5 notes of them, where the file system can set it aside. The
+/// file is that long at once, so that a reader never finds it shorter than its first page says; HDF5 cuts it to what it
+/// needs when it flushes.
+Status draft_reserve(Draft *draft, int64_t bytes);
 
 /// Give the draft its name, in one move; nothing happens the second time.
 Status draft_publish(Draft *draft);
@@ -51,7 +53,7 @@ bool draft_is_published(const Draft *draft);
 /// Fails if the file has been removed or another stands in its place.
 Status draft_check(const Draft *draft);
 
-/// Remove an unpublished draft, give back what was set aside, unlock and free. *draft becomes NULL; NULL is legal.
+/// Remove an unpublished draft, unlock and free. *draft becomes NULL; NULL is legal.
 void draft_end(Draft **draft);
 
 #endif

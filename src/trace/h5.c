@@ -144,7 +144,9 @@ Status h5_open(const char *path, const char *said, const Comm *comm, H5File **ou
     hid_t access = H5Pcreate(H5P_FILE_ACCESS);
     H5Pset_libver_bounds(access, H5F_LIBVER_EARLIEST, H5F_LIBVER_V18);
     H5Pset_fapl_mpio(access, comm_mpi(comm), MPI_INFO_NULL);
-    H5Pset_all_coll_metadata_ops(access, true);
+    // Metadata is read by each rank alone: chunks are looked up so anyway (HDFGroup/hdf5 issues 1173, 1175), caches
+    // drift apart, and HDF5 1.10.8 would then wait in broadcasts that do not match (tried: after some 2,000 rows).
+    H5Pset_all_coll_metadata_ops(access, false);
     H5Pset_coll_metadata_write(access, true);
     H5Pset_dxpl_mpio(file->transfer, H5FD_MPIO_COLLECTIVE); // filters accept nothing else
     // Below HDF5 every rank writes its own pieces, which are contiguous. Open MPI 4.1.4 (OMPIO, fcoll
@@ -195,17 +197,27 @@ Status h5_check_root(const char *path, const char *said, const char *name, const
     return status_ok();
 }
 
+static Status rewrite_root(hid_t file, const char *said, const char *name, const char *text) {
+    hid_t type = text_type(0);
+    hid_t attribute = H5Aopen_by_name(file, "/", name, H5P_DEFAULT, H5P_DEFAULT);
+    herr_t failed = attribute < 0 || type < 0 ? -1 : H5Awrite(attribute, type, &text);
+    Status status = h5_status(failed, said, "write attribute", name);
+    if (attribute >= 0) H5Aclose(attribute);
+    if (type >= 0) H5Tclose(type);
+    return status;
+}
+
 Status h5_mend_root(const char *path, const char *name, const char *text) {
     hid_t access = H5Pcreate(H5P_FILE_ACCESS);
     H5Pset_libver_bounds(access, H5F_LIBVER_EARLIEST, H5F_LIBVER_V18);
     H5Pset_file_locking(access, false, true);
-    H5File file = {.file = H5Fopen(path, H5F_ACC_RDWR, access)};
-    Status status = h5_status(file.file, path, "open", "the file once more");
+    hid_t file = H5Fopen(path, H5F_ACC_RDWR, access);
+    Status status = h5_status(file, path, "open", "the file once more");
     H5Pclose(access);
     TRY(status);
-    status = h5_rewrite_text(&file, "/", name, text);
-    H5_TRY(H5Fclose(file.file), &file, "close", "the file");
-    return status;
+    status = rewrite_root(file, path, name, text);
+    Status closed = h5_status(H5Fclose(file), path, "close", "the file");
+    return status_is_ok(&status) ? closed : status;
 }
 
 Status h5_close(H5File **file) {
@@ -356,16 +368,6 @@ Status h5_attribute_texts(H5File *file, const char *path, const char *name,
 Status h5_attribute(H5File *file, const char *path, const char *name, TraceType type, int n,
                     const void *values) {
     return put_attribute(file, path, name, type_of(type, true), type_of(type, false), n, values);
-}
-
-Status h5_rewrite_text(H5File *file, const char *path, const char *name, const char *text) {
-    hid_t type = text_type(0);
-    hid_t attribute = H5Aopen_by_name(file->file, path, name, H5P_DEFAULT, H5P_DEFAULT);
-    herr_t failed = attribute < 0 || type < 0 ? -1 : H5Awrite(attribute, type, &text);
-    Status status = h5_status(failed, file->path, "write attribute", name);
-    if (attribute >= 0) H5Aclose(attribute);
-    if (type >= 0) H5Tclose(type);
-    return status;
 }
 
 Status h5_open_set(H5File *file, const char *path, H5Set *set) {

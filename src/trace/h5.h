@@ -33,8 +33,8 @@ Status h5_open(const char *path, const char *said, const Comm *comm, H5File **fi
 /// Whether the root of a file has text `name` that begins with `begin`; fails if not, or if another program writes the
 /// file. MPI: local.
 Status h5_check_root(const char *path, const char *said, const char *name, const char *begin);
-/// Change a text of the root of a file that H5Files may have open but will not close: after a failure of one, the
-/// serial driver still reaches what was flushed. MPI: local.
+/// Change a text of the root of a file that is closed, or that H5Files have open but will not close: after a failure of
+/// one, the serial driver still reaches what was flushed. The file is cut to its length. MPI: local.
 Status h5_mend_root(const char *path, const char *name, const char *text);
 /// Close; every H5Set must have been closed. *file becomes NULL; NULL is legal.
 Status h5_close(H5File **file);
@@ -62,8 +62,6 @@ Status h5_attribute_texts(H5File *file, const char *path, const char *name,
 /// n = 0: scalar.
 Status h5_attribute(H5File *file, const char *path, const char *name, TraceType type, int n,
                     const void *values);
-/// Change a text that exists.
-Status h5_rewrite_text(H5File *file, const char *path, const char *name, const char *text);
 
 /// Data. A selection of nothing (any n[i] = 0) takes part in the collective write. A scalar has rank 0, and
 /// n[0] = 1 where it is written from.

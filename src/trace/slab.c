@@ -6,8 +6,6 @@
 #include "trace/skeleton.h"
 
 static const char LABEL[] = "trace";
-/// Room for what HDF5 writes beside the rows (indices of chunks, object headers): a few hundred KiB at most.
-enum { METADATA_BYTES = 1 << 20 };
 
 void slab_keep(Status *first, Status next) {
     if (status_is_ok(first)) *first = next;
@@ -85,7 +83,7 @@ static int64_t growth_bytes(const Trace *trace, TraceDataset dataset, int64_t ol
 static Status check_room(Trace *trace, TraceAxis axis, int64_t n) {
     Status status = status_ok();
     if (slab_on_root(trace)) {
-        int64_t bytes = METADATA_BYTES;
+        int64_t bytes = 0;
         for (int d = 0; d < TRACE_DATASET_N; d++)
             if (trace->set[d] >= 0 && TRACE_DATASETS[d].axis[0] == axis)
                 bytes += growth_bytes(trace, d, trace->rows[axis], n);

@@ -393,31 +393,28 @@ Status trace_run_text(Trace *trace, const char *name, const char *text) {
     return status;
 }
 
-/// The last words of a file that can be closed.
-static Status end_file(Trace *trace, const char *word) {
+static Status close_file(Trace *trace) {
     Status status = commit(trace);
-    slab_keep(&status, h5_rewrite_text(trace->file, "/", "status", word));
     slab_keep(&status, close_sets(trace));
     slab_keep(&status, h5_close(&trace->file));
-    if (trace->draft && draft_is_published(trace->draft))
-        slab_keep(&status, draft_check(trace->draft));
     return slab_leave(trace, status);
 }
 
-static void mark_failed(const Draft *draft) {
-    Status ours = draft_check(draft);
-    if (draft_is_published(draft) && status_is_ok(&ours))
-        (void)h5_mend_root(draft_path(draft), "status", "failed");
+/// What failed once may hang the next time (a rank alone in a collective write): HDF5's file stays as it was committed.
+/// So rank 0 alone says the last word, beside it. HDF5 then cuts the file to its length, too.
+static Status say_last(const Draft *draft, const char *word) {
+    if (!draft || !draft_is_published(draft)) return status_ok();
+    TRY(draft_check(draft));
+    return h5_mend_root(draft_path(draft), "status", word);
 }
 
 Status trace_close(Trace **at, const char *word) {
     Trace *trace = *at;
     if (!trace) return status_ok();
     Status status = status_ok();
-    if (!trace->failed) status = end_file(trace, word);
-    // What failed once may hang the next time (a rank alone in a collective write): HDF5's file stays as it was
-    // committed, and rank 0 alone reaches beside it.
-    if (trace->failed && trace->draft) mark_failed(trace->draft);
+    if (!trace->failed) status = close_file(trace);
+    Status said = say_last(trace->draft, trace->failed ? "failed" : word);
+    if (!trace->failed) slab_keep(&status, comm_agree(trace->comm, said));
     draft_end(&trace->draft);
     free_trace(at);
     return status;

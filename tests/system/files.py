@@ -124,10 +124,10 @@ def locked(emulator):
         with h5py.File(here / "a.h5") as file:
             claim(file.attrs["status"] == "running", "readers are let in")
         process.send_signal(signal.SIGUSR1)
-        process.communicate(timeout=60)
-        claim(process.returncode == 4, "the run goes on and is stopped")
+        _, stderr = process.communicate(timeout=60)
+        claim(process.returncode == 4, f"the run goes on and is stopped: {process.returncode}, {n} ranks: {stderr[-1500:]}")
         found = attribute(here / "a.h5", "status")
-        claim(found == "stopped", f"and says so: {found}, {n} ranks")
+        claim(found == "stopped", f"and says so: {found}, {n} ranks: {stderr[-1500:]}")
     claim(emulator.run(LAPTOP, RING, path=here / "a.h5").returncode == 0, "then the place is free")
     claim(left(here) == ["a.h5", "link.h5"], f"nothing else is left: {left(here)}")
 
