@@ -1,14 +1,11 @@
 #include "player/island_player.h"
 
-#include <stdlib.h>
-
 #include "base/check.h"
 #include "base/memory.h"
 #include "base/units.h"
 #include "driver/stop.h"
 #include "player/news.h"
 #include "player/repeat.h"
-#include "player/rings.h"
 
 #define LABEL "driver.dataflow"
 
@@ -31,15 +28,14 @@ typedef struct Due {
 typedef struct Dataflow {
     Machine *machine;
     Islands *islands;
-    Rings *rings;
+    Isles *isles;
     Comm *comm;
     int64_t now_ps, width_ps;
-    int64_t first_ps;    ///< earliest event of any island of any rank
-    int64_t quiet_ps;    ///< no collective can begin before
-    bool moved;          ///< levels of collectives must be solved at now_ps
-    int64_t ngroups;     ///< layout_nmeeting
-    GroupNews *news;     ///< [ngroups]
-    int64_t slow_before; ///< log entries of windows before
+    int64_t first_ps; ///< earliest event of any island of any rank
+    int64_t quiet_ps; ///< no collective can begin before
+    bool moved;       ///< levels of collectives must be solved at now_ps
+    int64_t ngroups;  ///< layout_nmeeting
+    GroupNews *news;  ///< [ngroups]
     ARRAY_OF(Due) due;
     int64_t idle; ///< moments in a row that did not move time
 } Dataflow;
@@ -87,7 +83,7 @@ static void meet(Dataflow *flow, int64_t end_ps) {
 // A window.
 
 static int64_t window_end_ps(const Dataflow *flow) {
-    int64_t end_ps = least(rings_next_ps(flow->rings), heap_next_ps(&flow->machine->heap));
+    int64_t end_ps = least(isles_next_ring_ps(flow->isles), heap_next_ps(&flow->machine->heap));
     const Intervals *intervals = &flow->machine->fabric->intervals;
     if (flow->first_ps < TIME_NEVER_PS) {
         int64_t from_ps = flow->first_ps > flow->now_ps ? flow->first_ps : flow->now_ps;
@@ -99,7 +95,7 @@ static int64_t window_end_ps(const Dataflow *flow) {
 }
 
 static int64_t log_bytes(const Islands *islands) {
-    return islands->undo.n + islands->bind.n * (int64_t)sizeof(BindSpan);
+    return islands->undo.old.n + isles_log_bytes(islands->isles);
 }
 
 /// Play up to wanted_ps; less where the logs would grow too long. Returns how far.
@@ -107,15 +103,14 @@ static int64_t play_islands(Dataflow *flow, int64_t wanted_ps) {
     int64_t end_ps = wanted_ps;
     Islands *islands = flow->islands;
     islands->windows++;
-    array_clear(&islands->undo);
-    islands->undoable = rings_any(flow->rings) || wanted_ps > flow->quiet_ps;
+    array_clear(&islands->undo.old);
+    islands->undo.on = isles_have_rings(flow->isles) || wanted_ps > flow->quiet_ps;
     islands->violation_ps = TIME_NEVER_PS;
-    flow->slow_before = islands->slow.n;
-    array_clear(&islands->bind);
+    isles_begin_window(flow->isles);
     for (int64_t i = 0; i < islands->n; i++) {
         int64_t until_ps = least(end_ps, islands->violation_ps);
         if (islands->next_ps[i] >= until_ps) continue;
-        if (islands->undoable) island_keep(islands, &islands->at[i]);
+        island_keep(islands, &islands->at[i]);
         island_play(islands, &islands->at[i], until_ps);
         if (log_bytes(islands) > 2 * LOG_BYTES && end_ps == wanted_ps)
             end_ps = flow->now_ps + (wanted_ps - flow->now_ps) / 8 + 1;
@@ -128,71 +123,13 @@ static void return_to(Dataflow *flow, int64_t end_ps) {
     Islands *islands = flow->islands;
     for (int64_t i = 0; i < islands->n; i++) {
         Island *island = &islands->at[i];
-        if (!island_is_kept(islands, island) || island->last_ps < end_ps) continue;
+        if (island->window != islands->windows || island->last_ps < end_ps) continue;
         island_return(islands, island);
         island_keep(islands, island);
         island->last_ps = flow->now_ps - 1;
         islands->replays++;
         bool plays = island_play(islands, island, end_ps);
         CHECK(plays, "a collective has to give way before the time that was found");
-    }
-}
-
-/// Where the stretches of a lane are chained.
-static int32_t *bind_head(Islands *islands, const BindSpan *bind) {
-    return &islands->slot_bind.at[islands->at[bind->island].slot[bind->lane]];
-}
-
-/// Drop what undone rounds have logged of slow links.
-static void drop_undone(Dataflow *flow) {
-    Islands *islands = flow->islands;
-    int64_t n = flow->slow_before;
-    for (int64_t i = n; i < islands->slow.n; i++) {
-        SlowSpan span = islands->slow.at[i];
-        if (island_undid(islands, span.island, span.round)) continue;
-        islands->slow.at[n++] = span;
-    }
-    islands->slow.n = n;
-}
-
-/// List binding stretches by slot.
-static void chain_binds(Islands *islands) {
-    for (int64_t b = 0; b < islands->bind.n; b++) {
-        BindSpan *bind = &islands->bind.at[b];
-        if (island_undid(islands, bind->island, bind->round)) continue;
-        int32_t *head = bind_head(islands, bind);
-        islands->slot_notes.at[islands->at[bind->island].slot[bind->lane]] |= SLOT_BIND;
-        bind->next = *head;
-        *head = (int32_t)b + 1;
-    }
-}
-
-static void clear_binds(Islands *islands) {
-    for (int64_t b = 0; b < islands->bind.n; b++) {
-        const BindSpan *bind = &islands->bind.at[b];
-        *bind_head(islands, bind) = 0;
-        islands->slot_notes.at[islands->at[bind->island].slot[bind->lane]] &= (uint8_t)~SLOT_BIND;
-    }
-}
-
-/// What held collectives back in the window.
-static void log_rings(Dataflow *flow, int64_t end_ps) {
-    const Rings *rings = flow->rings;
-    for (int64_t i = 0; i < rings->span.n; i++) {
-        const RingSpan *span = &rings->span.at[i];
-        const Ring *ring = &rings->ring.at[span->ring];
-        int64_t to_ps = least(span->to_ps, end_ps);
-        int32_t use = rings_find_use(rings, span->ring, span->link);
-        if (ring->state != RING_RUNNING || span->from_ps >= to_ps || use < 0) continue;
-        const Routes *routes = ledger_routes(rings->ledger);
-        Wide delay = price_delay(ring->cap, ring->level, to_ps - span->from_ps);
-        array_push(&flow->islands->slow,
-                   (SlowSpan){.delay = delay,
-                              .from_ps = span->from_ps,
-                              .to_ps = to_ps,
-                              .slot = routes_uses(routes, &routes->at[ring->route])[use].slot,
-                              .step = ring->step,
-                              .island = -1});
     }
 }
 
@@ -204,21 +141,16 @@ static int64_t play_window(Dataflow *flow) {
     int64_t end_ps = least(ends_ps[0], ends_ps[1]);
     end_ps = first_begin_ps(flow, end_ps);
     return_to(flow, end_ps);
-    if (rings_any(flow->rings)) {
-        chain_binds(flow->islands);
-        int64_t bare_ps = rings_lay(flow->rings, flow->now_ps, end_ps);
-        clear_binds(flow->islands);
+    if (isles_have_rings(flow->isles)) {
+        int64_t bare_ps = isles_lay(flow->isles, flow->now_ps, end_ps);
         if (bare_ps < end_ps) {
             flow->moved = true;
             end_ps = bare_ps;
             return_to(flow, end_ps);
         }
-        log_rings(flow, end_ps);
     }
-    drop_undone(flow);
-    flow->islands->undoable = false;
-    for (int64_t i = flow->slow_before; i < flow->islands->slow.n; i++)
-        flow->islands->slow.at[i].island = -1;
+    isles_end_window(flow->isles, end_ps);
+    flow->islands->undo.on = false;
     int64_t reached_ps = end_ps - flow->now_ps;
     if (flow->moved)
         flow->width_ps = reached_ps > NARROWEST_PS ? reached_ps : NARROWEST_PS;
@@ -228,70 +160,16 @@ static int64_t play_window(Dataflow *flow) {
     return end_ps;
 }
 
-// Statistics of links.
-
-static int by_slot_and_step(const void *a, const void *b) {
-    const SlowSpan *x = a, *y = b;
-    if (x->slot != y->slot) return x->slot < y->slot ? -1 : 1;
-    if (x->step != y->step) return x->step < y->step ? -1 : 1;
-    return (x->from_ps > y->from_ps) - (x->from_ps < y->from_ps);
-}
-
-static int by_slot_and_time(const void *a, const void *b) {
-    const SlowSpan *x = a, *y = b;
-    if (x->slot != y->slot) return x->slot < y->slot ? -1 : 1;
-    return (x->from_ps > y->from_ps) - (x->from_ps < y->from_ps);
-}
-
-/// Enter sorted spans, overlapping ones as one.
-static void enter_spans(Dataflow *flow, bool by_step) {
-    Engine *ledger = flow->islands->ledger;
-    const SlowSpan *span = flow->islands->slow.at;
-    int64_t n = flow->islands->slow.n;
-    for (int64_t i = 0; i < n;) {
-        int64_t first = i, to_ps = span[i].to_ps;
-        Wide delay = 0;
-        for (; i < n && span[i].slot == span[first].slot && span[i].from_ps <= to_ps &&
-               (!by_step || span[i].step == span[first].step);
-             i++) {
-            delay += span[i].delay;
-            if (span[i].to_ps > to_ps) to_ps = span[i].to_ps;
-        }
-        if (by_step)
-            ledger_add_slow(ledger, span[first].step, span[first].slot, span[first].from_ps, to_ps,
-                            delay);
-        else
-            ledger_add_period_slow(ledger, span[first].slot, span[first].from_ps, to_ps, delay);
-    }
-}
-
-/// Bring the ledger up to date. `sample`: also what is under way.
-static void enter_statistics(Dataflow *flow, int64_t now_ps, bool sample) {
-    Islands *islands = flow->islands;
-    for (int64_t i = 0; i < islands->n; i++) {
-        if (islands->at[i].leader != i) continue;
-        island_cut_slow(islands, &islands->at[i], now_ps);
-        island_enter_bytes(islands, &islands->at[i], now_ps, sample);
-    }
-    if (sample) rings_sample(flow->rings, now_ps);
-    if (islands->slow.n == 0) return;
-    qsort(islands->slow.at, (size_t)islands->slow.n, sizeof(SlowSpan), by_slot_and_step);
-    enter_spans(flow, true);
-    qsort(islands->slow.at, (size_t)islands->slow.n, sizeof(SlowSpan), by_slot_and_time);
-    enter_spans(flow, false);
-    array_clear(&islands->slow);
-}
+// A moment.
 
 static void end_interval(Dataflow *flow) {
     Machine *machine = flow->machine;
     if (machine->fabric->intervals.width_ps > 0 &&
         intervals_meet_at(&machine->fabric->intervals, flow->now_ps))
-        enter_statistics(flow, flow->now_ps, true);
-    machine->fabric->ops->advance(flow->islands->ledger, flow->now_ps);
+        isles_enter_totals(flow->isles, flow->now_ps, flow->islands->recorded, true);
+    machine->fabric->ops->advance(machine->fabric->engine, flow->now_ps);
     fabric_tell_time(machine->fabric, flow->now_ps);
 }
-
-// A moment.
 
 /// Messages of all islands at this moment; whether there were any.
 static void messages_due(Dataflow *flow) {
@@ -307,23 +185,20 @@ static void messages_due(Dataflow *flow) {
 
 static void solve(Dataflow *flow) {
     Islands *islands = flow->islands;
-    bool all = false;
-    if (rings_any(flow->rings) &&
-        (flow->moved || flow->rings->changed || flow->first_ps == flow->now_ps))
-        all = rings_solve(flow->rings, flow->now_ps);
+    if (isles_have_rings(flow->isles) &&
+        (flow->moved || isles_rings_have_changed(flow->isles) || flow->first_ps == flow->now_ps))
+        isles_solve_rings(flow->isles, flow->now_ps);
     for (int64_t i = 0; i < islands->n; i++) {
-        Island *island = &islands->at[i];
-        if (all) island->changed |= island->ring_channels;
-        if (!island->changed) continue;
-        bool agrees = island_solve(islands, island, flow->now_ps);
+        if (!isle_has_changed(flow->isles, i)) continue;
+        bool agrees = isle_solve(flow->isles, i, flow->now_ps);
         CHECK(agrees, "an island does not agree with the levels of collectives");
-        if (island->last_ps < flow->now_ps) island_find_next(islands, island);
+        if (islands->at[i].last_ps < flow->now_ps) island_find_next(islands, &islands->at[i]);
     }
 }
 
 static void complete_rings(Dataflow *flow) {
     int64_t n;
-    const Completion *done = rings_take_done(flow->rings, &n);
+    const Completion *done = isles_take_rings(flow->isles, &n);
     for (int64_t i = 0; i < n; i++) network_complete(flow->machine, &done[i]);
 }
 
@@ -341,18 +216,19 @@ static void handle_groups(Dataflow *flow) {
 /// Is nothing under way but computing?
 static bool is_quiet(const Dataflow *flow) {
     const Islands *islands = flow->islands;
-    bool quiet = rings_next_ps(flow->rings) == TIME_NEVER_PS;
+    bool quiet = isles_next_ring_ps(flow->isles) == TIME_NEVER_PS;
     for (int64_t i = 0; i < islands->n && quiet; i++) {
-        const Island *island = &islands->at[i];
-        if (island->leader != i) continue;
+        if (!island_leads(islands, i)) continue;
+        const int64_t *time_ps = &islands->at[i].state->time_ps[islands->stages];
         for (int32_t c = 0; c < islands->channels; c++)
-            quiet = quiet && island->time_ps[islands->stages + c] == TIME_NEVER_PS;
+            quiet = quiet && time_ps[c] == TIME_NEVER_PS;
     }
     return quiet;
 }
 
 static void begin_cycle(Dataflow *flow) {
-    if (flow->machine->fabric->intervals.width_ps > 0) enter_statistics(flow, flow->now_ps, true);
+    if (flow->machine->fabric->intervals.width_ps > 0)
+        isles_enter_totals(flow->isles, flow->now_ps, flow->islands->recorded, true);
     machine_begin_cycle(flow->machine, flow->now_ps, is_quiet(flow));
 }
 
@@ -360,7 +236,7 @@ static void play_moment(Dataflow *flow) {
     Islands *islands = flow->islands;
     end_interval(flow);
     messages_due(flow);
-    rings_due(flow->rings, flow->now_ps);
+    isles_rings_due(flow->isles, flow->now_ps);
     solve(flow);
     for (int64_t i = 0; i < flow->due.n; i++)
         island_complete(islands, &islands->at[flow->due.at[i].island], flow->due.at[i].ended,
@@ -388,7 +264,7 @@ static int32_t steps_done(const Islands *islands) {
 static void gather_step(Dataflow *flow) {
     Islands *islands = flow->islands;
     StepCount *count = &flow->machine->count;
-    enter_statistics(flow, flow->now_ps, false);
+    isles_enter_totals(flow->isles, flow->now_ps, islands->recorded, false);
     int parity = islands->recorded & 1;
     count->begins[0] = count->begins[1] = 0;
     for (int64_t i = 0; i < islands->n; i++) {
@@ -436,7 +312,7 @@ static Agreed agree(Dataflow *flow) {
 static void begin_units(Islands *islands) {
     for (int64_t i = 0; i < islands->n; i++) {
         islands->at[i].last_ps = -1;
-        if (islands->at[i].leader != i) continue;
+        if (!island_leads(islands, i)) continue;
         islands_enter(islands, &islands->at[i]);
         for (int32_t s = 0; s < islands->stages; s++)
             unit_begin(islands->machine, &islands->at[i].unit[s], 0);
@@ -492,7 +368,7 @@ static Status island_player_play(Machine *machine) {
     Islands *islands = islands_of(machine);
     Dataflow flow = {.machine = machine,
                      .islands = islands,
-                     .rings = islands->rings,
+                     .isles = islands->isles,
                      .comm = machine->comm,
                      .width_ps = FIRST_WIDTH_PS,
                      .ngroups = layout_nmeeting(&machine->layout)};
@@ -504,7 +380,7 @@ static Status island_player_play(Machine *machine) {
 }
 
 static Status island_submit(Machine *machine, const Transfer *transfer) {
-    return rings_submit(islands_of(machine)->rings, transfer);
+    return isles_submit(islands_of(machine)->isles, transfer);
 }
 
 static PlayerStats island_stats(const Machine *machine) {
@@ -512,12 +388,8 @@ static PlayerStats island_stats(const Machine *machine) {
     PlayerStats stats = {.islands = islands->n,
                          .windows = islands->windows - 1, // the first is number 2
                          .replays = islands->replays,
-                         .transfers = islands->rings->ring.n};
-    for (int64_t i = 0; i < islands->n; i++) {
-        stats.islands_played += islands->at[i].leader == i;
-        for (int32_t c = 0; c < islands->channels; c++)
-            stats.transfers += islands->at[i].route[c] >= 0;
-    }
+                         .transfers = isles_ntransfers(islands->isles)};
+    for (int64_t i = 0; i < islands->n; i++) stats.islands_played += island_leads(islands, i);
     return stats;
 }
 

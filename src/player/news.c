@@ -12,7 +12,7 @@ static int64_t listen(GroupNews news[], int64_t ngroups, const Islands *islands,
         news[g] = (GroupNews){.at = {-1, {-1, -1, -1, -1}}, .op = -1, .kind = -1, .step = -1};
     for (int64_t i = 0; i < islands->arrival.n; i++) {
         const IslandArrival *arrival = &islands->arrival.at[i];
-        if (island_undid(islands, arrival->island, arrival->round)) continue;
+        if (islands->at[arrival->island].round != arrival->round) continue;
         if (arrival->at.actual_ps >= end_ps) continue;
         GroupNews *to = &news[layout_meeting_index(&islands->machine->layout, arrival->group)];
         CHECK(to->kind < 0 || to->kind == arrival->kind,
@@ -21,7 +21,7 @@ static int64_t listen(GroupNews news[], int64_t ngroups, const Islands *islands,
         to->op = arrival->op;
         to->kind = arrival->kind;
         to->step = arrival->step;
-        to->count += islands->at[arrival->island].nlike;
+        to->count += isle_nlike(islands->isles, arrival->island);
         nnews++;
     }
     return nnews;

@@ -15,7 +15,7 @@ enum { LINKS_MAX = 12, TRANSFERS_MAX = 24, USES_MAX = LINKS_MAX * TRANSFERS_MAX,
 typedef struct Random {
     MaxminSystem system;
     int64_t capacity[LINKS_MAX], use_first[TRANSFERS_MAX + 1], cap[TRANSFERS_MAX];
-    int32_t use_link[USES_MAX], use_a[USES_MAX], phi[TRANSFERS_MAX];
+    int32_t use_link[USES_MAX], use_a[USES_MAX];
     int32_t a[TRANSFERS_MAX][LINKS_MAX];
     uint64_t entity, draw;
 } Random;
@@ -42,7 +42,6 @@ static void point(Random *r) {
     r->system.use_first = r->use_first;
     r->system.use_link = r->use_link;
     r->system.use_a = r->use_a;
-    r->system.phi = r->phi;
     r->system.cap = r->cap;
 }
 
@@ -55,10 +54,10 @@ static void draw_system(Random *r, uint64_t entity, int64_t capacity_max, int32_
     for (int64_t l = 0; l < r->system.nlinks; l++) r->capacity[l] = pick(r, capacity_max);
     int64_t density = 1 + pick(r, 4);
     for (int64_t f = 0; f < r->system.ntransfers; f++) {
-        r->phi[f] = 1 + (int32_t)pick(r, 3);
+        int32_t streams = 1 + (int32_t)pick(r, 3);
         r->cap[f] = caps && pick(r, 2) ? pick(r, capacity_max) : INT64_MAX;
         for (int64_t l = 0; l < r->system.nlinks; l++)
-            if (pick(r, 4) < density) r->a[f][l] = 1 + (int32_t)pick(r, a_max);
+            if (pick(r, 4) < density) r->a[f][l] = streams * (1 + (int32_t)pick(r, a_max));
     }
     compress(r);
     point(r);
@@ -81,7 +80,7 @@ static void solve_by_definition(const Random *r, int64_t level[]) {
         for (int64_t l = 0; l < r->system.nlinks; l++) {
             Wide left = r->capacity[l], from = 0;
             for (int64_t f = 0; f < n; f++) {
-                Wide weight = (Wide)r->a[f][l] * r->phi[f];
+                Wide weight = (Wide)r->a[f][l];
                 if (level[f] >= 0 && level[f] < s)
                     left -= weight * level[f];
                 else
@@ -97,13 +96,20 @@ static void solve_by_definition(const Random *r, int64_t level[]) {
     }
 }
 
+static void solve(const Random *r, int64_t level[]) {
+    MaxminSolution solution = {0};
+    maxmin_solve(&r->system, &solution);
+    memcpy(level, solution.level.at, sizeof *level * (size_t)r->system.ntransfers);
+    maxmin_free(&solution);
+}
+
 static void levels_are_those_of_the_definition(void **state) {
     (void)state;
     Random r;
     for (uint64_t i = 0; i < NSYSTEMS; i++) {
         draw_system(&r, i, 2 + (int64_t)(i % 5) * 40, LINKS_MAX, 4, true);
         int64_t level[TRANSFERS_MAX], wanted[TRANSFERS_MAX];
-        maxmin_solve(&r.system, level);
+        solve(&r, level);
         solve_by_definition(&r, wanted);
         for (int64_t f = 0; f < r.system.ntransfers; f++) assert_int_equal(level[f], wanted[f]);
         assert_int_equal(maxmin_violation(&r.system, level), -1);
@@ -139,7 +145,7 @@ static void solve_in_fractions(const Random *r, Fraction rate[]) {
             Fraction left = {r->capacity[l], 1};
             Wide weight = 0;
             for (int64_t f = 0; f < r->system.ntransfers; f++) {
-                Wide w = (Wide)r->a[f][l] * r->phi[f];
+                Wide w = (Wide)r->a[f][l];
                 if (frozen[f])
                     left = reduced(left.num * rate[f].den - w * rate[f].num * left.den,
                                    left.den * rate[f].den);
@@ -168,7 +174,7 @@ static void levels_are_the_fair_rates_of_the_rationals(void **state) {
         draw_system(&r, NSYSTEMS + i, INT64_C(1) << 36, 4, 2, false);
         int64_t level[TRANSFERS_MAX];
         Fraction rate[TRANSFERS_MAX] = {{0, 0}};
-        maxmin_solve(&r.system, level);
+        solve(&r, level);
         solve_in_fractions(&r, rate);
         for (int64_t f = 0; f < r.system.ntransfers; f++) {
             if (rate[f].den == 0) continue; // no links
@@ -202,14 +208,13 @@ static void levels_do_not_depend_on_order(void **state) {
         point(&other);
         for (int64_t l = 0; l < r.system.nlinks; l++) other.capacity[link_to[l]] = r.capacity[l];
         for (int64_t f = 0; f < r.system.ntransfers; f++) {
-            other.phi[transfer_to[f]] = r.phi[f];
             other.cap[transfer_to[f]] = r.cap[f];
             for (int64_t l = 0; l < r.system.nlinks; l++)
                 other.a[transfer_to[f]][link_to[l]] = r.a[f][l];
         }
         compress(&other);
-        maxmin_solve(&r.system, level);
-        maxmin_solve(&other.system, shuffled);
+        solve(&r, level);
+        solve(&other, shuffled);
         for (int64_t f = 0; f < r.system.ntransfers; f++)
             assert_int_equal(level[f], shuffled[transfer_to[f]]);
     }
@@ -221,7 +226,7 @@ static void a_level_moved_by_one_violates_the_definition(void **state) {
     for (uint64_t i = 0; i < NSYSTEMS / 4; i++) {
         draw_system(&r, 4 * NSYSTEMS + i, 100000, LINKS_MAX, 4, true);
         int64_t level[TRANSFERS_MAX];
-        maxmin_solve(&r.system, level);
+        solve(&r, level);
         int64_t f = pick(&r, r.system.ntransfers), move = pick(&r, 2) || level[f] == 0 ? 1 : -1;
         if (level[f] == INT64_MAX) continue;
         level[f] += move;
@@ -232,19 +237,21 @@ static void a_level_moved_by_one_violates_the_definition(void **state) {
 static void bottleneck_is_the_least_link_at_the_level(void **state) {
     (void)state;
     Random r;
+    MaxminSolution solution = {0};
     for (uint64_t i = 0; i < NSYSTEMS / 4; i++) {
         draw_system(&r, 5 * NSYSTEMS + i, 300, LINKS_MAX, 3, true);
-        int64_t level[TRANSFERS_MAX], link_level[LINKS_MAX], bottleneck[TRANSFERS_MAX];
-        maxmin_solve_links(&r.system, level, link_level, bottleneck);
+        maxmin_solve(&r.system, &solution);
+        const int64_t *level = solution.level.at, *bottleneck = solution.bottleneck.at;
         for (int64_t f = 0; f < r.system.ntransfers; f++) {
             int64_t wanted = -1;
             for (int64_t u = r.use_first[f];
                  u < r.use_first[f + 1] && wanted < 0 && level[f] < r.cap[f]; u++)
-                if (link_level[r.use_link[u]] == level[f]) wanted = u;
+                if (solution.link_level.at[r.use_link[u]] == level[f]) wanted = u;
             assert_int_equal(bottleneck[f], wanted);
             assert_true(bottleneck[f] >= 0 || level[f] == r.cap[f]);
         }
     }
+    maxmin_free(&solution);
 }
 
 int main(void) {

@@ -10,9 +10,10 @@ typedef struct FullSystem {
     int64_t ntransfers, nlinks, nuses;
     int32_t *transfer; // [ntransfers]
     int32_t *link;     // [nlinks] by link id, so that ties are broken by link id
-    int64_t *capacity, *use_first, *cap, *level, *link_level, *bottleneck;
+    int64_t *capacity, *use_first, *cap;
     int32_t *use_link, *use_a;
     MaxminSystem system;
+    MaxminSolution solution;
 } FullSystem;
 
 static bool enters(const Active *f) {
@@ -31,7 +32,6 @@ static void full_list_links(Flow *flow, FullSystem *full) {
     const int32_t *order = step_slots(&flow->steps, &flow->routes);
     full->link = full_array(flow->routes.nslots, sizeof(int32_t));
     full->capacity = full_array(flow->routes.nslots, sizeof(int64_t));
-    full->link_level = full_array(flow->routes.nslots, sizeof(int64_t));
     for (int64_t i = 0; i < flow->routes.nslots; i++) {
         if (order[i] >= flow->nslots || !link_contended(flow, order[i])) continue;
         full->link[full->nlinks] = flow->contended[order[i]] - 1;
@@ -50,8 +50,6 @@ static void full_list_transfers(const Flow *flow, FullSystem *full) {
     full->transfer = full_array(full->ntransfers, sizeof(int32_t));
     full->use_first = full_array(full->ntransfers + 1, sizeof(int64_t));
     full->cap = full_array(full->ntransfers, sizeof(int64_t));
-    full->level = full_array(full->ntransfers, sizeof(int64_t));
-    full->bottleneck = full_array(full->ntransfers, sizeof(int64_t));
     full->use_link = full_array(full->nuses, sizeof(int32_t));
     full->use_a = full_array(full->nuses, sizeof(int32_t));
     int64_t n = 0, u = 0;
@@ -80,18 +78,18 @@ static void take_room(Flow *flow, const Active *f) {
 static void full_commit(Flow *flow, const FullSystem *full) {
     for (int64_t l = 0; l < full->nlinks; l++) {
         LinkState *link = &flow->link.at[full->link[l]];
-        link->level = full->link_level[l];
+        link->level = full->solution.link_level.at[l];
         if (link->level == LEVEL_NONE) link_set_room(link, full->capacity[l]);
         link->region = -1;
     }
     for (int64_t i = 0; i < full->ntransfers; i++) {
         Active *f = &flow->active[full->transfer[i]];
         Member member = member_of(flow, full->transfer[i]);
-        f->level = full->level[i];
+        f->level = full->solution.level.at[i];
         f->bottleneck = -1;
-        if (full->bottleneck[i] >= 0) {
-            const UseNode *node =
-                shared_nodes(flow, f) + (full->bottleneck[i] - full->use_first[i]);
+        int64_t use = full->solution.bottleneck.at[i];
+        if (use >= 0) {
+            const UseNode *node = shared_nodes(flow, f) + (use - full->use_first[i]);
             f->bottleneck = (int32_t)(node - flow_node(flow, 0));
         }
         take_room(flow, f);
@@ -114,21 +112,19 @@ static void full_make(Flow *flow, FullSystem *full) {
 static void full_fini(const Flow *flow, FullSystem *full) {
     full_free(full->link, flow->routes.nslots, sizeof(int32_t));
     full_free(full->capacity, flow->routes.nslots, sizeof(int64_t));
-    full_free(full->link_level, flow->routes.nslots, sizeof(int64_t));
     full_free(full->transfer, full->ntransfers, sizeof(int32_t));
     full_free(full->use_first, full->ntransfers + 1, sizeof(int64_t));
     full_free(full->cap, full->ntransfers, sizeof(int64_t));
-    full_free(full->level, full->ntransfers, sizeof(int64_t));
-    full_free(full->bottleneck, full->ntransfers, sizeof(int64_t));
     full_free(full->use_link, full->nuses, sizeof(int32_t));
     full_free(full->use_a, full->nuses, sizeof(int32_t));
+    maxmin_free(&full->solution);
 }
 
 void solve_all(Flow *flow) {
     ceiling_lift_all(flow);
     FullSystem full = {0};
     full_make(flow, &full);
-    maxmin_solve_links(&full.system, full.level, full.link_level, full.bottleneck);
+    maxmin_solve(&full.system, &full.solution);
     full_commit(flow, &full);
     full_fini(flow, &full);
 }
@@ -136,9 +132,10 @@ void solve_all(Flow *flow) {
 int64_t flow_violation(Flow *flow) {
     FullSystem full = {0};
     full_make(flow, &full);
-    for (int64_t i = 0; i < full.ntransfers; i++)
-        full.level[i] = flow->active[full.transfer[i]].level;
-    int64_t violated = maxmin_violation(&full.system, full.level);
+    int64_t *level = full_array(full.ntransfers, sizeof *level);
+    for (int64_t i = 0; i < full.ntransfers; i++) level[i] = flow->active[full.transfer[i]].level;
+    int64_t violated = maxmin_violation(&full.system, level);
+    full_free(level, full.ntransfers, sizeof *level);
     if (violated >= 0) violated = flow->active[full.transfer[violated]].tag;
     for (int64_t l = 0; l < full.nlinks; l++) flow->link.at[full.link[l]].region = -1;
     full_fini(flow, &full);

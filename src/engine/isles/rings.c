@@ -1,4 +1,4 @@
-#include "player/rings.h"
+#include "engine/isles/rings.h"
 
 #include <stdlib.h>
 
@@ -6,15 +6,14 @@
 #include "base/memory.h"
 #include "base/units.h"
 
-#define LABEL "driver.rings"
-#define LABEL_SLOTS "driver.slots"
-#define LABEL_USES "driver.uses"
+#define LABEL "isles.rings"
+#define LABEL_USES "isles.uses"
 
-Rings *rings_create(Islands *islands) {
+Rings *rings_create(Isles *isles) {
     Rings *rings = memory_alloc(LABEL, sizeof *rings);
-    rings->islands = islands;
-    rings->ledger = islands->ledger;
-    rings->slot.label = LABEL_SLOTS;
+    rings->isles = isles;
+    rings->ledger = isles->ledger;
+    rings->slot.label = ISLES_LABEL_SLOTS;
     rings->ring.label = LABEL;
     rings->contended.label = LABEL_USES;
     runs_init(&rings->uses, LABEL_USES, sizeof(RingUse));
@@ -36,10 +35,11 @@ void rings_destroy(Rings *rings) {
     memory_free(LABEL, rings, sizeof *rings);
 }
 
-Status rings_submit(Rings *rings, const Transfer *transfer) {
+Status isles_submit(Isles *isles, const Transfer *transfer) {
+    Rings *rings = isles->rings;
     int32_t route;
     Price price;
-    TRY(ledger_open(rings->ledger, transfer, rings->islands->own, &route, &price));
+    TRY(ledger_open(rings->ledger, transfer, isles->spec.own, &route, &price));
     int64_t r = 0;
     while (r < rings->ring.n && rings->ring.at[r].state != RING_FREE) r++;
     if (r == rings->ring.n) array_resize(&rings->ring, r + 1);
@@ -60,7 +60,8 @@ Status rings_submit(Rings *rings, const Transfer *transfer) {
     return status_ok();
 }
 
-int64_t rings_next_ps(const Rings *rings) {
+int64_t isles_next_ring_ps(const Isles *isles) {
+    const Rings *rings = isles->rings;
     int64_t next_ps = TIME_NEVER_PS;
     for (int64_t r = 0; r < rings->ring.n; r++) {
         const Ring *ring = &rings->ring.at[r];
@@ -71,11 +72,14 @@ int64_t rings_next_ps(const Rings *rings) {
     return next_ps;
 }
 
-bool rings_any(const Rings *rings) {
+bool isles_have_rings(const Isles *isles) {
+    const Rings *rings = isles->rings;
     for (int64_t r = 0; r < rings->ring.n; r++)
         if (ring_on_links(&rings->ring.at[r])) return true;
     return false;
 }
+
+bool isles_rings_have_changed(const Isles *isles) { return isles->rings->changed; }
 
 static void release(Rings *rings, int32_t r) {
     if (rings->ring.at[r].bytes > 0) ring_detach(rings, r);
@@ -89,7 +93,7 @@ static int32_t ring_queue(const Rings *rings, int32_t r) {
 
 static void end_ring(Rings *rings, int32_t r, int64_t now_ps) {
     Ring *ring = &rings->ring.at[r];
-    int64_t delay_ps = rings->islands->machine->run->control_delay_ps;
+    int64_t delay_ps = rings->isles->spec.control_delay_ps;
     array_push(&rings->done, (Completion){ring->tag, ring->start_ps, now_ps, ring->alone_ps});
     ledger_add_bytes(rings->ledger, ring->route, ring->step, ring->bytes,
                      ring->bytes - ring->sampled_bytes);
@@ -98,7 +102,7 @@ static void end_ring(Rings *rings, int32_t r, int64_t now_ps) {
     if (ring->bytes == 0 || delay_ps == 0) release(rings, r);
 }
 
-/// Begin on the links; what is still felt of a collective of the same queue before is over.
+/// Begin on the links; what is still felt of a ring of the same queue before is over.
 static void take_over(Rings *rings, int32_t r) {
     for (int32_t other = 0; other < rings->ring.n; other++)
         if (rings->ring.at[other].state == RING_GHOST && ring_queue(rings, other) >= 0 &&
@@ -107,7 +111,8 @@ static void take_over(Rings *rings, int32_t r) {
     ring_attach(rings, r);
 }
 
-void rings_due(Rings *rings, int64_t now_ps) {
+void isles_rings_due(Isles *isles, int64_t now_ps) {
+    Rings *rings = isles->rings;
     for (int32_t r = 0; r < rings->ring.n; r++) {
         Ring *ring = &rings->ring.at[r];
         if (ring->state == RING_RUNNING && ring->end_ps == now_ps)
@@ -131,7 +136,8 @@ static int by_tag(const void *a, const void *b) {
     return (x->tag > y->tag) - (x->tag < y->tag);
 }
 
-const Completion *rings_take_done(Rings *rings, int64_t *n) {
+const Completion *isles_take_rings(Isles *isles, int64_t *n) {
+    Rings *rings = isles->rings;
     *n = rings->done.n;
     if (*n > 0) qsort(rings->done.at, (size_t)*n, sizeof(Completion), by_tag);
     array_clear(&rings->done);
@@ -172,63 +178,7 @@ void rings_sample(Rings *rings, int64_t now_ps) {
 
 // Levels.
 
-/// One use of one link by one transfer of the system.
-typedef struct SystemUse {
-    int32_t transfer, link, weight;
-} SystemUse;
-
-/// Collectives, and the messages of this rank that bear on them, as one system.
-typedef struct RingSystem {
-    ARRAY_OF(int64_t) cap;      ///< by transfer; collectives first, in order
-    ARRAY_OF(int32_t) ring;     ///< of those
-    ARRAY_OF(int64_t) capacity; ///< by link
-    ARRAY_OF(SystemUse) use;
-    int32_t *transfer_of_ring; ///< [rings]
-} RingSystem;
-
-static void add_rings_of_slot(const Rings *rings, RingSystem *system, int32_t slot) {
-    int32_t link = (int32_t)system->capacity.n;
-    array_push(&system->capacity, ledger_routes(rings->ledger)->capacity[slot]);
-    for (const RingUse *use = rings_first_use(rings, slot); use; use = ring_use(rings, use->next))
-        array_push(&system->use,
-                   (SystemUse){system->transfer_of_ring[use->ring], link, use->weight});
-}
-
-/// A lane, with its collectives and those of `channels` on it.
-static void add_lane(const Rings *rings, RingSystem *system, const Island *island, int32_t l,
-                     uint64_t channels, const int32_t transfer[]) {
-    const LaneShape *lane = &island->shape->lane[l];
-    int32_t link = (int32_t)system->capacity.n;
-    add_rings_of_slot(rings, system, island->slot[l]);
-    for (int32_t u = lane->first_use; u < lane->first_use + lane->nuses; u++) {
-        ChannelUse use = island->shape->by_lane[u];
-        if (channels >> use.lane & 1)
-            array_push(&system->use, (SystemUse){transfer[use.lane], link, use.weight});
-    }
-}
-
-/// Messages of an island that share a lane with a collective, and what these share lanes with.
-static void add_island(const Rings *rings, RingSystem *system, const Island *island) {
-    uint64_t channels = island_reach(island, island->ring_channels & island->state->present);
-    int32_t transfer[ISLAND_CHANNELS_MAX];
-    for (uint64_t left = channels; left; left &= left - 1) {
-        int32_t c = __builtin_ctzll(left);
-        transfer[c] = (int32_t)system->cap.n;
-        array_push(&system->cap, island->shape->channel[c].cap);
-    }
-    for (uint64_t left = channels; left; left &= left - 1) {
-        const ChannelShape *channel = &island->shape->channel[__builtin_ctzll(left)];
-        for (int32_t u = 0; u < channel->nuses; u++) {
-            int32_t l = island->shape->use[channel->first_use + u].lane;
-            // A lane comes with the first of its channels.
-            if (__builtin_ctzll(island->shape->lane[l].channels & channels) ==
-                __builtin_ctzll(left))
-                add_lane(rings, system, island, l, channels, transfer);
-        }
-    }
-}
-
-/// List the links that collectives alone could fill, anew.  MPI: collective.
+/// List the links that rings alone could fill, anew.  MPI: collective.
 static void list_limits(Rings *rings) {
     const Routes *routes = ledger_routes(rings->ledger);
     ARRAY_OF(LimitUse) users = {0};
@@ -244,46 +194,49 @@ static void list_limits(Rings *rings) {
             limits_add(&rings->limits, routes->capacity[slot], routes->link[slot], users.at,
                        users.n);
     }
-    limits_share(&rings->limits, rings->islands->machine->comm);
+    limits_share(&rings->limits, rings->isles->spec.comm);
     array_free(&users);
 }
 
-static void add_limits(const Rings *rings, RingSystem *system) {
+static void draft_limits(Rings *rings) {
+    MaxminDraft *draft = &rings->isles->draft;
     for (int64_t i = 0; i < rings->limits.at.n; i++) {
         const RingLimit *limit = &rings->limits.at.at[i];
-        int32_t link = (int32_t)system->capacity.n;
-        array_push(&system->capacity, limit->capacity);
+        int32_t link = (int32_t)draft->capacity.n;
+        array_push(&draft->capacity, limit->capacity);
         for (int64_t u = limit->first; u < limit->first + limit->n; u++) {
             LimitUse use = rings->limits.use.at[u];
-            array_push(&system->use,
-                       (SystemUse){system->transfer_of_ring[use.ring], link, use.weight});
+            array_push(&draft->use,
+                       (MaxminUse){rings->ring.at[use.ring].transfer, link, use.weight});
         }
     }
 }
 
-static void make_system(Rings *rings, RingSystem *system) {
-    const Islands *islands = rings->islands;
-    system->cap.label = system->capacity.label = system->use.label = LABEL_USES;
-    system->transfer_of_ring = memory_alloc(LABEL, sizeof(int32_t) * (size_t)rings->ring.n);
-    for (int32_t r = 0; r < rings->ring.n; r++) {
-        if (!ring_on_links(&rings->ring.at[r])) continue;
-        system->transfer_of_ring[r] = (int32_t)system->cap.n;
-        array_push(&system->cap, rings->ring.at[r].cap);
-        array_push(&system->ring, r);
-    }
+/// Rings, and the transfers of this rank's channels that bear on them, as one system; returns how many rings.
+static int64_t draft_all(Rings *rings) {
+    Isles *isles = rings->isles;
+    rings_begin_draft(rings);
+    for (int32_t r = 0; r < rings->ring.n; r++)
+        if (ring_on_links(&rings->ring.at[r]))
+            rings_draft_transfer(rings, r, rings->ring.at[r].cap);
+    int64_t n = isles->draft.cap.n;
     if (rings->changed) list_limits(rings);
-    add_limits(rings, system);
-    for (int64_t i = 0; i < islands->n; i++)
-        if (islands->at[i].ring_channels & islands->at[i].state->present)
-            add_island(rings, system, &islands->at[i]);
+    draft_limits(rings);
+    for (int64_t i = 0; i < isles->n; i++) {
+        // What shares a lane with a ring, and what this shares lanes with.
+        const Isle *isle = &isles->at[i];
+        uint64_t channels = isle->ring_channels & isle->state->present;
+        if (channels) isle_draft(isles, isle, isle_reach(isle, channels), true);
+    }
+    return n;
 }
 
 /// Of what each rank has found from its own links, keep what holds for all; false: fill again with that.
 /// Where ranks do not agree, the least level is right for its collective, for below it no other rank can know of less.
 /// Up to the least level in dispute all ranks have filled with the same water, so what they found up to there is right.
-static bool fix_levels(const Comm *comm, RingSystem *system, const int64_t found[],
-                       int64_t ring_level[]) {
-    int64_t n = system->ring.n, disputed = INT64_MAX;
+static bool fix_levels(MaxminDraft *draft, int64_t n, const Comm *comm) {
+    const int64_t *found = draft->solution.level.at;
+    int64_t disputed = INT64_MAX;
     int64_t *ends = memory_alloc(LABEL, sizeof(int64_t) * 2 * (size_t)n); // least; minus greatest
     for (int64_t r = 0; r < n; r++) {
         ends[r] = found[r];
@@ -293,46 +246,12 @@ static bool fix_levels(const Comm *comm, RingSystem *system, const int64_t found
     for (int64_t r = 0; r < n; r++)
         if (ends[r] != -ends[n + r] && ends[r] < disputed) disputed = ends[r];
     for (int64_t r = 0; r < n; r++)
-        if (ends[r] <= disputed) ring_level[r] = system->cap.at[r] = ends[r];
+        if (ends[r] <= disputed) draft->cap.at[r] = ends[r];
     memory_free(LABEL, ends, sizeof(int64_t) * 2 * (size_t)n);
     return disputed == INT64_MAX;
 }
 
-/// Levels of the collectives of a system, over all ranks.
-static void fill_system(const Rings *rings, RingSystem *system, int64_t ring_level[]) {
-    size_t ntransfers = (size_t)system->cap.n, nuses = (size_t)system->use.n;
-    size_t nlinks = (size_t)system->capacity.n;
-    int64_t *first = memory_alloc(LABEL_USES, sizeof(int64_t) * (ntransfers + 2));
-    int32_t *link = memory_alloc(LABEL_USES, sizeof(int32_t) * nuses);
-    int32_t *weight = memory_alloc(LABEL_USES, sizeof(int32_t) * nuses);
-    int64_t *level = memory_alloc(LABEL_USES, sizeof(int64_t) * ntransfers);
-    int64_t *bottleneck = memory_alloc(LABEL_USES, sizeof(int64_t) * ntransfers);
-    int64_t *link_level = memory_alloc(LABEL_USES, sizeof(int64_t) * nlinks);
-    for (size_t u = 0; u < nuses; u++) first[system->use.at[u].transfer + 2]++;
-    for (size_t f = 2; f < ntransfers + 2; f++) first[f] += first[f - 1];
-    for (size_t u = 0; u < nuses; u++) {
-        int64_t at = first[system->use.at[u].transfer + 1]++;
-        link[at] = system->use.at[u].link;
-        weight[at] = system->use.at[u].weight;
-    }
-    MaxminSystem maxmin = {.nlinks = system->capacity.n,
-                           .ntransfers = system->cap.n,
-                           .capacity = system->capacity.at,
-                           .use_first = first,
-                           .use_link = link,
-                           .use_a = weight,
-                           .cap = system->cap.at};
-    do maxmin_solve_links(&maxmin, level, link_level, bottleneck);
-    while (!fix_levels(rings->islands->machine->comm, system, level, ring_level));
-    memory_free(LABEL_USES, first, sizeof(int64_t) * (ntransfers + 2));
-    memory_free(LABEL_USES, link, sizeof(int32_t) * nuses);
-    memory_free(LABEL_USES, weight, sizeof(int32_t) * nuses);
-    memory_free(LABEL_USES, level, sizeof(int64_t) * ntransfers);
-    memory_free(LABEL_USES, bottleneck, sizeof(int64_t) * ntransfers);
-    memory_free(LABEL_USES, link_level, sizeof(int64_t) * nlinks);
-}
-
-/// Level of a link by the definition, if collectives at their levels were all its users; INT64_MAX: it holds none.
+/// Level of a link by the definition, if rings at their levels were all its users; INT64_MAX: it holds none.
 static int64_t level_of_limit(const Rings *rings, const RingLimit *limit) {
     const LimitUse *use = &rings->limits.use.at[limit->first];
     Wide left = limit->capacity;
@@ -356,8 +275,8 @@ static int64_t level_of_limit(const Rings *rings, const RingLimit *limit) {
     }
 }
 
-/// Use of a link of a route, uses being sorted by link.
-int32_t rings_find_use(const Rings *rings, int32_t r, int64_t link) {
+/// Use of a link of a ring's route, uses being sorted by link; -1: another rank's.
+static int32_t find_use(const Rings *rings, int32_t r, int64_t link) {
     const Routes *routes = ledger_routes(rings->ledger);
     const Route *route = &routes->at[rings->ring.at[r].route];
     const RouteUse *uses = routes_uses(routes, route);
@@ -389,27 +308,41 @@ static void find_static_links(Rings *rings) {
     }
     for (int32_t r = 0; r < rings->ring.n; r++)
         if (rings->ring.at[r].static_link < INT64_MAX)
-            rings->ring.at[r].static_use = rings_find_use(rings, r, rings->ring.at[r].static_link);
+            rings->ring.at[r].static_use = find_use(rings, r, rings->ring.at[r].static_link);
 }
 
-bool rings_solve(Rings *rings, int64_t now_ps) {
+void isles_solve_rings(Isles *isles, int64_t now_ps) {
+    Rings *rings = isles->rings;
     bool moved = false;
-    RingSystem system = {0};
-    make_system(rings, &system);
-    int64_t *level = memory_alloc(LABEL, sizeof(int64_t) * (size_t)system.ring.n);
-    fill_system(rings, &system, level);
-    for (int64_t i = 0; i < system.ring.n; i++) {
-        Ring *ring = &rings->ring.at[system.ring.at[i]];
-        moved = moved || ring->level != level[i];
-        set_level(rings, ring, level[i], now_ps);
+    int64_t n = draft_all(rings);
+    draft_solve(&isles->draft);
+    // Of what all have fixed, caps are the levels.
+    while (!fix_levels(&isles->draft, n, isles->spec.comm)) draft_solve_again(&isles->draft);
+    for (int64_t i = 0; i < n; i++) {
+        Ring *ring = &rings->ring.at[isles->drafted.at[i]];
+        moved = moved || ring->level != isles->draft.cap.at[i];
+        set_level(rings, ring, isles->draft.cap.at[i], now_ps);
     }
     find_static_links(rings);
     rings->changed = false;
-    memory_free(LABEL, level, sizeof(int64_t) * (size_t)system.ring.n);
-    memory_free(LABEL, system.transfer_of_ring, sizeof(int32_t) * (size_t)rings->ring.n);
-    array_free(&system.cap);
-    array_free(&system.ring);
-    array_free(&system.capacity);
-    array_free(&system.use);
-    return moved;
+    for (int64_t i = 0; moved && i < isles->n; i++)
+        isles->at[i].changed |= isles->at[i].ring_channels;
+}
+
+void rings_log(const Rings *rings, int64_t end_ps) {
+    for (int64_t i = 0; i < rings->span.n; i++) {
+        const RingSpan *span = &rings->span.at[i];
+        const Ring *ring = &rings->ring.at[span->ring];
+        int64_t to_ps = span->to_ps < end_ps ? span->to_ps : end_ps;
+        int32_t use = find_use(rings, span->ring, span->link);
+        if (ring->state != RING_RUNNING || span->from_ps >= to_ps || use < 0) continue;
+        const Routes *routes = ledger_routes(rings->ledger);
+        array_push(&rings->isles->slow,
+                   (SlowSpan){.delay = price_delay(ring->cap, ring->level, to_ps - span->from_ps),
+                              .from_ps = span->from_ps,
+                              .to_ps = to_ps,
+                              .slot = routes_uses(routes, &routes->at[ring->route])[use].slot,
+                              .step = ring->step,
+                              .isle = -1});
+    }
 }

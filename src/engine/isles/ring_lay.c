@@ -1,8 +1,8 @@
-// What held collectives over a window: stretches in which links were at their level, laid over each other in the order of
+// What held rings over a window: stretches in which links were at their level, laid over each other in the order of
 // link ids.
 #include <stdlib.h>
 
-#include "player/rings.h"
+#include "engine/isles/rings.h"
 
 typedef struct Stretch {
     int64_t from_ps, to_ps;
@@ -37,33 +37,33 @@ static void cover(Rings *rings, Bare *bare, int32_t r, int64_t link, int64_t fro
     for (int64_t i = 0; i < bare->scratch.n; i++) array_push(&bare->part, bare->scratch.at[i]);
 }
 
-/// What the notes of a slot say of a collective.
+/// What the notes of a slot say of a ring.
 static void cover_noted(Rings *rings, Bare *bare, int32_t r, RouteUse use) {
-    const Islands *islands = rings->islands;
+    const Isles *isles = rings->isles;
     int64_t level = rings->ring.at[r].level, link = ledger_routes(rings->ledger)->link[use.slot];
-    for (int32_t b = islands->slot_bind.at[use.slot]; b > 0; b = islands->bind.at[b - 1].next) {
-        const BindSpan *bind = &islands->bind.at[b - 1];
+    for (int32_t b = isles->slot_bind.at[use.slot]; b > 0; b = isles->bind.at[b - 1].next) {
+        const BindSpan *bind = &isles->bind.at[b - 1];
         if (bind->level == level) cover(rings, bare, r, link, bind->from_ps, bind->to_ps);
     }
-    SlotLane where = islands->slot_lane.at[use.slot];
+    SlotLane where = isles->slot_lane.at[use.slot];
     if (where.bound == 0) return;
-    const BoundLane *bound = &islands->at[where.island].bound.at[where.bound - 1];
+    const BoundLane *bound = &isles->at[where.isle].bound.at[where.bound - 1];
     if (bound->level == level) cover(rings, bare, r, link, bound->since_ps, INT64_MAX);
 }
 
-/// Lay what the islands of this rank say over the window, links in order.
+/// Lay what the isles of this rank say over the window, links in order.
 static void lay_own(Rings *rings, Bare *bare, int32_t r) {
-    const Islands *islands = rings->islands;
+    const Isles *isles = rings->isles;
     const Routes *routes = ledger_routes(rings->ledger);
     const Ring *ring = &rings->ring.at[r];
     const Route *route = &routes->at[ring->route];
     const RouteUse *uses = routes_uses(routes, route);
-    int64_t noted = islands->slot_notes.n;
+    int64_t noted = isles->slot_notes.n;
     for (int32_t u = 0; u < route->nbind && bare->part.n > 0; u++) {
         int32_t slot = uses[u].slot;
         if (u == ring->static_use)
             cover(rings, bare, r, routes->link[slot], INT64_MIN, INT64_MAX);
-        else if (slot < noted && islands->slot_notes.at[slot] != 0)
+        else if (slot < noted && isles->slot_notes.at[slot] != 0)
             cover_noted(rings, bare, r, uses[u]);
     }
 }
@@ -77,7 +77,7 @@ static int by_link(const void *a, const void *b) {
 
 /// Join what all ranks have laid: the least link at each time.
 static void gather_spans(Rings *rings, RingSpans *all) {
-    Gathered gathered = comm_allgather(rings->islands->machine->comm, rings->span.at,
+    Gathered gathered = comm_allgather(rings->isles->spec.comm, rings->span.at,
                                        (int64_t)sizeof(RingSpan) * rings->span.n);
     int64_t n = gathered.first[gathered.nranks] / (int64_t)sizeof(RingSpan);
     array_resize(all, n);
@@ -122,8 +122,7 @@ int64_t rings_lay(Rings *rings, int64_t from_ps, int64_t to_ps) {
         lay_own(rings, &bare, r);
         if (bare.part.n > 0 && bare.part.at[0].from_ps < bare_ps) bare_ps = bare.part.at[0].from_ps;
     }
-    if (comm_nranks(rings->islands->machine->comm) > 1)
-        bare_ps = lay_all(rings, &bare, from_ps, to_ps);
+    if (comm_nranks(rings->isles->spec.comm) > 1) bare_ps = lay_all(rings, &bare, from_ps, to_ps);
     array_free(&bare.part);
     array_free(&bare.scratch);
     return bare_ps;

@@ -1,16 +1,15 @@
-/// shared.h: what those need who play transfers of an engine that is `apart` themselves: prices, levels, statistics.
+/// ledger.h: what isles need of the engine: prices, routes, totals of links.
 ///
-/// Idea.    Transfers that share no link with others can be played apart (player/island.h), each group far ahead of the
+/// Idea.    Transfers that share no link with others can be played apart (isles.h), each group far ahead of the
 ///          others. Definition of levels (maxmin.h), arithmetic of what is under way (fluid.h), routes, capacities,
 ///          prices and totals are the engine's, so that there is one physics and the trace reads one set of totals,
 ///          whoever played: a transfer is priced once by its route; what it moved and how long it was held back are
 ///          entered as it goes. Advance the engine to the end of a sampling interval before entering what lies beyond
 ///          it.
-///          This is all that the outside may include of this folder.
 /// Limits.  Transfers of the ledger and transfers of the engine itself must not share a link.
 /// Ranks.   All operations are local. Several ranks may hold one transfer: each keeps its own links of it.
-#ifndef COLOSSIM_ENGINE_FLOW_SHARED_H
-#define COLOSSIM_ENGINE_FLOW_SHARED_H
+#ifndef COLOSSIM_ENGINE_FLOW_LEDGER_H
+#define COLOSSIM_ENGINE_FLOW_LEDGER_H
 
 #include "base/wide.h"
 #include "engine/flow/fluid.h"

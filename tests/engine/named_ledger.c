@@ -1,14 +1,14 @@
-// Apart from the tests: the inner header of the engine has names that the driver has too.
-#include "player/named_ledger.h"
+#include "engine/named_ledger.h"
 
 #include "base/memory.h"
 #include "engine/flow/flow_state.h"
 
 #define LABEL "test.ledger"
 
-Engine *named_ledger_create(int32_t link[], int64_t nslots) {
+Engine *named_ledger_create(int32_t link[], int64_t capacity[], int64_t nslots) {
     Engine *ledger = memory_alloc(LABEL, sizeof *ledger);
     ledger->routes.link = link;
+    ledger->routes.capacity = capacity;
     ledger->routes.nslots = nslots;
     return ledger;
 }

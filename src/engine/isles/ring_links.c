@@ -1,31 +1,31 @@
-// Which collectives are on which links. A collective comes and goes with thousands of links, so each costs a few stores:
+// Which rings are on which links. A ring comes and goes with thousands of links, so each costs a few stores:
 // its uses stand together, each between its neighbours in the list of the link, and a link knows what is left of it.
-#include "player/rings.h"
+#include "engine/isles/rings.h"
 
 enum { WHOLE = 1 << 12 }; ///< a link, in the units of RingSlot.left
 
-/// What a collective at its cap takes of a link, rounded up so far that two or more that could fill it leave less than
+/// What a ring at its cap takes of a link, rounded up so far that two or more that could fill it leave less than
 /// nothing, and one alone never does.
 static int32_t load_at_cap(const Ring *ring, int32_t weight, int64_t capacity) {
     return (int32_t)((double)(ring->cap * weight) / (double)capacity * WHOLE) + 2;
 }
 
-/// The channels of a lane meet one collective more, or less, and are to be solved anew. `change`: 1 if it was the first
+/// The channels of a lane meet one ring more, or less, and are to be solved anew. `change`: 1 if it was the first
 /// there, -1 if it was the last.
-static void count_on_lane(Islands *islands, int32_t slot, int change) {
-    if (slot >= islands->slot_lane.n || islands->slot_lane.at[slot].island < 0) return;
-    SlotLane where = islands->slot_lane.at[slot];
-    Island *island = &islands->at[where.island];
-    if (island->leader != where.island) return;
-    uint64_t channels = island->shape->lane[where.lane].channels;
-    island->changed |= channels;
+static void count_on_lane(Isles *isles, int32_t slot, int change) {
+    if (slot >= isles->slot_lane.n || isles->slot_lane.at[slot].isle < 0) return;
+    SlotLane where = isles->slot_lane.at[slot];
+    Isle *isle = &isles->at[where.isle];
+    if (isle->leader != where.isle) return;
+    uint64_t channels = isle->shape->lane[where.lane].channels;
+    isle->changed |= channels;
     for (; change != 0 && channels; channels &= channels - 1) {
         int32_t c = __builtin_ctzll(channels);
-        island->ring_lanes[c] = (uint16_t)(island->ring_lanes[c] + change);
-        if (island->ring_lanes[c] > 0)
-            island->ring_channels |= UINT64_C(1) << c;
+        isle->ring_lanes[c] = (uint16_t)(isle->ring_lanes[c] + change);
+        if (isle->ring_lanes[c] > 0)
+            isle->ring_channels |= UINT64_C(1) << c;
         else
-            island->ring_channels &= ~(UINT64_C(1) << c);
+            isle->ring_channels &= ~(UINT64_C(1) << c);
     }
 }
 
@@ -57,7 +57,7 @@ void ring_attach(Rings *rings, int32_t r) {
             slot->listed = true;
             array_push(&rings->contended, s);
         }
-        count_on_lane(rings->islands, s, next ? 0 : 1);
+        count_on_lane(rings->isles, s, next ? 0 : 1);
     }
 }
 
@@ -77,7 +77,7 @@ void ring_detach(Rings *rings, int32_t r) {
         else
             rings->slot.at[s].first = use->next;
         rings->slot.at[s].left += load_at_cap(ring, uses[u].weight, routes->capacity[s]);
-        count_on_lane(rings->islands, s, next || previous ? 0 : -1);
+        count_on_lane(rings->isles, s, next || previous ? 0 : -1);
     }
     if (route->nbind > 0) runs_give_back(&rings->uses, ring->first_use, route->nbind);
 }
@@ -92,4 +92,33 @@ void rings_tidy_contended(Rings *rings) {
             slot->listed = false;
     }
     rings->contended.n = n;
+}
+
+void rings_begin_draft(Rings *rings) {
+    draft_clear(&rings->isles->draft);
+    array_clear(&rings->isles->drafted);
+}
+
+int32_t rings_draft_transfer(Rings *rings, int32_t r, int64_t cap) {
+    Isles *isles = rings->isles;
+    if (r >= 0) rings->ring.at[r].transfer = (int32_t)isles->drafted.n;
+    array_push(&isles->drafted, r);
+    array_push(&isles->draft.cap, cap);
+    return (int32_t)isles->drafted.n - 1;
+}
+
+bool rings_draft_slot(Rings *rings, int32_t slot) {
+    Isles *isles = rings->isles;
+    int32_t link = (int32_t)isles->draft.capacity.n;
+    array_push(&isles->draft.capacity, ledger_routes(rings->ledger)->capacity[slot]);
+    const RingUse *first = rings_first_use(rings, slot);
+    for (const RingUse *use = first; use; use = ring_use(rings, use->next)) {
+        int32_t transfer = rings->ring.at[use->ring].transfer;
+        bool known = transfer < isles->drafted.n && isles->drafted.at[transfer] == use->ring;
+        // Among channels that are solved alone, a ring goes as far as its level.
+        if (!known)
+            transfer = rings_draft_transfer(rings, use->ring, rings->ring.at[use->ring].level);
+        array_push(&isles->draft.use, (MaxminUse){transfer, link, use->weight});
+    }
+    return first != NULL;
 }

@@ -1,4 +1,4 @@
-#include "player/ring_limits.h"
+#include "engine/isles/ring_limits.h"
 
 #include <string.h>
 

@@ -1,7 +1,5 @@
-// Law: with collectives as users whose caps are their levels, levels of messages are the max-min levels of the whole;
-// and a collective has to give way exactly if the max-min levels of that system do not let it have its cap.
-#include "player/filling.h"
-
+// Law: with rings as users whose caps are their levels, levels of messages are the max-min levels of the whole;
+// and a ring has to give way exactly if the max-min levels of that system do not let it have its cap.
 #include <stdbool.h>
 #include <string.h>
 
@@ -9,21 +7,21 @@
 #include "base/rng.h"
 #include "claims.h"
 #include "engine/flow/maxmin.h"
-#include "player/named_ledger.h"
-#include "player/rings.h"
+#include "engine/isles/rings.h"
+#include "engine/named_ledger.h"
 
 enum {
-    LANES_MAX = 10,
-    OUTER_MAX = 4, ///< links that only collectives use
+    DRAWN_LANES = 10,
+    OUTER_MAX = 4, ///< links that only rings use
     CHANNELS_MAX = 12,
     RINGS_MAX = 5,
     TRANSFERS_MAX = CHANNELS_MAX + RINGS_MAX,
-    LINKS_MAX = LANES_MAX + OUTER_MAX,
+    LINKS_MAX = DRAWN_LANES + OUTER_MAX,
     USES_MAX = TRANSFERS_MAX * LINKS_MAX,
     NSYSTEMS = 20000,
 };
 
-/// One island's lanes 0 .. nlanes-1, then outer links; transfers: channels, then collectives.
+/// One isle's lanes 0 .. nlanes-1, then outer links; transfers: channels, then rings.
 typedef struct Drawn {
     int32_t nlanes, nouter, nchannels, nrings;
     int64_t capacity[LINKS_MAX], cap[TRANSFERS_MAX];
@@ -71,7 +69,7 @@ static void draw_channels(Drawn *drawn) {
 static void draw_system(Drawn *drawn, uint64_t entity, int64_t capacity_max) {
     memset(drawn, 0, sizeof *drawn);
     drawn->entity = entity;
-    drawn->nlanes = 1 + (int32_t)pick(drawn, LANES_MAX);
+    drawn->nlanes = 1 + (int32_t)pick(drawn, DRAWN_LANES);
     drawn->nouter = (int32_t)pick(drawn, OUTER_MAX + 1);
     drawn->nchannels = 1 + (int32_t)pick(drawn, CHANNELS_MAX);
     drawn->nrings = (int32_t)pick(drawn, RINGS_MAX + 1);
@@ -95,14 +93,14 @@ static void draw_system(Drawn *drawn, uint64_t entity, int64_t capacity_max) {
     draw_channels(drawn);
 }
 
-/// The system of the channels of the set and all collectives, for the oracle; links in the order of ids.
+/// The system of the channels of the set and all rings, for the oracle; links in the order of ids.
 typedef struct Oracle {
     MaxminSystem system;
     int64_t capacity[LINKS_MAX], cap[TRANSFERS_MAX], use_first[TRANSFERS_MAX + 1];
     int32_t use_link[USES_MAX], use_a[USES_MAX];
     int32_t slot[LINKS_MAX], transfer[TRANSFERS_MAX];
     int64_t level[TRANSFERS_MAX]; ///< by transfer of the drawn system; -1: absent
-    int64_t link_level[LINKS_MAX], bottleneck[TRANSFERS_MAX];
+    MaxminSolution solution;
     int32_t binding[TRANSFERS_MAX]; ///< slot, -1: its cap
 } Oracle;
 
@@ -131,6 +129,7 @@ static void take_transfer(Oracle *oracle, const Drawn *drawn, int32_t t, int64_t
 
 /// ring_cap[nrings]; nlinks: nlanes for what the island sees, or all links.
 static void solve(Oracle *oracle, const Drawn *drawn, const int64_t ring_cap[], int32_t nlinks) {
+    maxmin_free(&oracle->solution);
     memset(oracle, 0, sizeof *oracle);
     oracle->system = (MaxminSystem){.nlinks = nlinks,
                                     .capacity = oracle->capacity,
@@ -146,32 +145,30 @@ static void solve(Oracle *oracle, const Drawn *drawn, const int64_t ring_cap[], 
         else if (drawn->channels >> t & 1)
             take_transfer(oracle, drawn, t, drawn->cap[t]);
     }
-    int64_t level[TRANSFERS_MAX];
-    maxmin_solve_links(&oracle->system, level, oracle->link_level, oracle->bottleneck);
+    maxmin_solve(&oracle->system, &oracle->solution);
+    const int64_t *level = oracle->solution.level.at;
     assert_int_equal(maxmin_violation(&oracle->system, level), -1);
     for (int64_t n = 0; n < oracle->system.ntransfers; n++) {
-        int64_t use = oracle->bottleneck[n];
+        int64_t use = oracle->solution.bottleneck.at[n];
         oracle->level[oracle->transfer[n]] = level[n];
         oracle->binding[oracle->transfer[n]] = use < 0 ? -1 : oracle->slot[oracle->use_link[use]];
     }
 }
 
-/// The same system as the driver holds it.
+/// The same system as isles hold it.
 typedef struct Built {
-    Engine *ledger;
     Rings rings;
-    Islands islands;
-    Island island;
-    IslandShape shape;
+    Isles isles;
+    Isle isle;
+    IsleShape shape;
     ChannelUse use[USES_MAX], by_lane[USES_MAX];
-    LaneShape lane[LANES_MAX];
-    int32_t slot[LANES_MAX];
-    Filling *filling;
+    LaneShape lane[DRAWN_LANES];
+    int32_t slot[DRAWN_LANES];
 } Built;
 
 static void build_shape(Built *built, const Drawn *drawn) {
-    IslandShape *shape = &built->shape;
-    *shape = (IslandShape){
+    IsleShape *shape = &built->shape;
+    *shape = (IsleShape){
         .nlanes = drawn->nlanes, .use = built->use, .lane = built->lane, .by_lane = built->by_lane};
     int32_t n = 0;
     for (int32_t c = 0; c < drawn->nchannels; c++) {
@@ -182,7 +179,8 @@ static void build_shape(Built *built, const Drawn *drawn) {
         shape->channel[c].nuses = shape->nuses - shape->channel[c].first_use;
     }
     for (int32_t l = 0; l < drawn->nlanes; l++) {
-        shape->lane[l] = (LaneShape){.capacity = drawn->capacity[l], .first_use = n};
+        shape->lane[l] =
+            (LaneShape){.capacity = drawn->capacity[l], .order = drawn->link[l], .first_use = n};
         for (int32_t c = 0; c < drawn->nchannels; c++) {
             if (drawn->weight[c][l] == 0) continue;
             shape->by_lane[n++] = (ChannelUse){c, drawn->weight[c][l]};
@@ -194,16 +192,15 @@ static void build_shape(Built *built, const Drawn *drawn) {
 }
 
 static void build(Built *built, Drawn *drawn, const int64_t ring_level[]) {
-    Filling *filling = built->filling;
     memset(built, 0, sizeof *built);
-    built->filling = filling;
-    built->ledger = named_ledger_create(drawn->link, drawn->nlanes);
-    built->rings.ledger = built->islands.ledger = built->ledger;
-    built->islands.rings = &built->rings;
-    built->islands.at = &built->island;
-    built->islands.n = 1;
-    built->island.shape = &built->shape;
-    built->island.slot = built->slot;
+    built->isles.ledger = named_ledger_create(drawn->link, drawn->capacity, drawn->nlanes);
+    built->rings.ledger = built->isles.ledger;
+    built->rings.isles = &built->isles;
+    built->isles.rings = &built->rings;
+    built->isles.at = &built->isle;
+    built->isles.n = 1;
+    built->isle.shape = &built->shape;
+    built->isle.slot = built->slot;
     build_shape(built, drawn);
     runs_init(&built->rings.uses, "test.uses", sizeof(RingUse));
     for (int32_t l = 0; l < drawn->nlanes; l++)
@@ -222,20 +219,24 @@ static void build(Built *built, Drawn *drawn, const int64_t ring_level[]) {
 }
 
 static void forget(Built *built) {
-    named_ledger_destroy(built->ledger);
+    named_ledger_destroy(built->isles.ledger);
     array_free(&built->rings.ring);
     array_free(&built->rings.slot);
     runs_fini(&built->rings.uses);
+    draft_free(&built->isles.draft);
+    array_free(&built->isles.drafted);
+    array_free(&built->isles.solved);
+    array_free(&built->isles.place);
 }
 
-/// Does every collective have its level in the oracle?
+/// Does every ring have its level in the oracle?
 static bool all_have(const Oracle *oracle, const Drawn *drawn, const int64_t ring_level[]) {
     for (int32_t r = 0; r < drawn->nrings; r++)
         if (oracle->level[drawn->nchannels + r] != ring_level[r]) return false;
     return true;
 }
 
-/// Collectives that meet no channel of the set cannot give way to one.
+/// Rings that meet no channel of the set cannot give way to one.
 static void drop_strangers(Drawn *drawn) {
     for (int32_t r = drawn->nchannels; r < drawn->nchannels + drawn->nrings; r++)
         for (int32_t l = 0; l < drawn->nlanes; l++) {
@@ -247,26 +248,30 @@ static void drop_strangers(Drawn *drawn) {
 }
 
 static void assert_messages_alike(const Built *built, const Oracle *oracle, const Drawn *drawn) {
+    int64_t transfer = 0;
     for (int32_t c = 0; c < drawn->nchannels; c++) {
         if (!(drawn->channels >> c & 1)) continue;
-        assert_int_equal(built->filling->level[c], oracle->level[c]);
-        assert_int_equal(built->filling->binding[c], oracle->binding[c]);
+        assert_int_equal(built->isles.draft.solution.level.at[transfer], oracle->level[c]);
+        assert_int_equal(isle_binding(&built->isles, &built->isle, c, transfer),
+                         oracle->binding[c]);
+        transfer++;
     }
 }
 
-/// A lane is said to hold collectives at a level exactly if it has that level and one of them stands there.
+/// A lane is said to hold rings at a level exactly if it has that level and one of them stands there.
 static void assert_holds_alike(const Built *built, const Oracle *oracle, const Drawn *drawn,
                                const int64_t ring_level[]) {
-    int64_t found[LANES_MAX];
+    int64_t found[DRAWN_LANES];
     for (int32_t l = 0; l < drawn->nlanes; l++) found[l] = LEVEL_NONE;
-    for (int64_t i = 0; i < built->filling->lane.n; i++)
-        found[built->filling->lane.at[i].lane] = built->filling->lane.at[i].level;
+    for (int64_t i = 0; i < built->isles.solved.n; i++)
+        found[built->isles.solved.at[i].lane] = built->isles.solved.at[i].level;
     for (int32_t i = 0; i < oracle->system.nlinks; i++) {
         int32_t l = oracle->slot[i];
         bool met = (built->shape.lane[l].channels & drawn->channels) != 0;
         for (int32_t r = 0; r < drawn->nrings && met; r++)
             if (drawn->weight[drawn->nchannels + r][l] > 0)
-                assert_int_equal(found[l] == ring_level[r], oracle->link_level[i] == ring_level[r]);
+                assert_int_equal(found[l] == ring_level[r],
+                                 oracle->solution.link_level.at[i] == ring_level[r]);
     }
 }
 
@@ -274,14 +279,14 @@ static void assert_holds_alike(const Built *built, const Oracle *oracle, const D
 static void levels_are_those_of_the_whole(void **state) {
     Built *built = *state;
     Drawn drawn;
-    Oracle whole, seen;
+    Oracle whole = {0}, seen = {0};
     int64_t nshared = 0;
     for (uint64_t i = 0; i < NSYSTEMS; i++) {
         draw_system(&drawn, i, 4 + (int64_t)(i % 4) * 300);
         solve(&whole, &drawn, &drawn.cap[drawn.nchannels], drawn.nlanes + drawn.nouter);
         const int64_t *ring_level = &whole.level[drawn.nchannels];
         build(built, &drawn, ring_level);
-        assert_true(filling_run(built->filling, &built->islands, &built->island, drawn.channels));
+        assert_true(isle_fill(&built->isles, &built->isle, drawn.channels));
         assert_messages_alike(built, &whole, &drawn);
         solve(&seen, &drawn, ring_level, drawn.nlanes);
         assert_holds_alike(built, &seen, &drawn, ring_level);
@@ -289,12 +294,14 @@ static void levels_are_those_of_the_whole(void **state) {
         forget(built);
     }
     assert_true(nshared > NSYSTEMS / 4); // not all alone
+    maxmin_free(&whole.solution);
+    maxmin_free(&seen.solution);
 }
 
-static void a_collective_gives_way_exactly_if_its_level_is_too_high(void **state) {
+static void a_ring_gives_way_exactly_if_its_level_is_too_high(void **state) {
     Built *built = *state;
     Drawn drawn;
-    Oracle whole, seen;
+    Oracle whole = {0}, seen = {0};
     int64_t ngive_way = 0, nrings = 0;
     for (uint64_t i = 0; i < NSYSTEMS; i++) {
         draw_system(&drawn, NSYSTEMS + i, 4 + (int64_t)(i % 4) * 300);
@@ -309,7 +316,7 @@ static void a_collective_gives_way_exactly_if_its_level_is_too_high(void **state
         }
         solve(&seen, &drawn, ring_level, drawn.nlanes);
         build(built, &drawn, ring_level);
-        bool agrees = filling_run(built->filling, &built->islands, &built->island, drawn.channels);
+        bool agrees = isle_fill(&built->isles, &built->isle, drawn.channels);
         assert_int_equal(agrees, all_have(&seen, &drawn, ring_level));
         if (agrees) {
             assert_messages_alike(built, &seen, &drawn);
@@ -320,26 +327,24 @@ static void a_collective_gives_way_exactly_if_its_level_is_too_high(void **state
         forget(built);
     }
     assert_true(ngive_way > nrings / 20 && ngive_way < nrings - nrings / 20);
+    maxmin_free(&whole.solution);
+    maxmin_free(&seen.solution);
 }
 
 static int begin(void **state) {
-    Built *built = memory_alloc("test.filling", sizeof *built);
-    built->filling = filling_create();
-    *state = built;
+    *state = memory_alloc("test.water", sizeof(Built));
     return 0;
 }
 
 static int end(void **state) {
-    Built *built = *state;
-    filling_destroy(built->filling);
-    memory_free("test.filling", built, sizeof *built);
+    memory_free("test.water", *state, sizeof(Built));
     return 0;
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(levels_are_those_of_the_whole),
-        cmocka_unit_test(a_collective_gives_way_exactly_if_its_level_is_too_high),
+        cmocka_unit_test(a_ring_gives_way_exactly_if_its_level_is_too_high),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }

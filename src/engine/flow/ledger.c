@@ -1,4 +1,4 @@
-#include "engine/flow/shared.h"
+#include "engine/flow/ledger.h"
 
 #include "base/units.h"
 #include "engine/flow/flow_state.h"

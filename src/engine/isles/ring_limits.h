@@ -1,12 +1,12 @@
-/// ring_limits.h: the links that collectives alone could fill, of all ranks, each kind once.
+/// ring_limits.h: the links that rings alone could fill, of all ranks, each kind once.
 ///
-/// Idea.    Collectives of one job cross thousands of links together, but in few combinations: a link says no more than
+/// Idea.    Rings of one job cross thousands of links together, but in few combinations: a link says no more than
 ///          another of the same capacity with the same users. So each rank lists its links by content, and all ranks
-///          share the lists when the set of collectives changes; between changes every rank solves with all of them and
+///          share the lists when the set of rings changes; between changes every rank solves with all of them and
 ///          needs no talk about them.
 /// Limits.  Users of a link are listed latest first (as rings.h attaches them), on all ranks alike.
-#ifndef COLOSSIM_PLAYER_RING_LIMITS_H
-#define COLOSSIM_PLAYER_RING_LIMITS_H
+#ifndef COLOSSIM_ENGINE_ISLES_RING_LIMITS_H
+#define COLOSSIM_ENGINE_ISLES_RING_LIMITS_H
 
 #include "base/array.h"
 #include "base/table.h"
