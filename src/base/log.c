@@ -3,21 +3,23 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-static LogLevel level_now = LOG_INFO;
-
-void log_set_level(LogLevel level) { level_now = level; }
-
-void log_message(LogLevel level, const char *format, ...) {
-    static const char *const word[] = {[LOG_ERROR] = "error",
-                                       [LOG_WARNING] = "warning",
-                                       [LOG_INFO] = "info",
-                                       [LOG_DEBUG] = "debug"};
-    if (level > level_now) return;
-    // One write a line, so that ranks sharing a terminal do not mix; long lines are cut.
+/// One write a line, so that ranks sharing a terminal do not mix; long lines are cut.
+static void print(const char *word, const char *format, va_list arguments) {
     char text[2048];
+    vsnprintf(text, sizeof text, format, arguments);
+    fprintf(stderr, "colossim: %s: %s\n", word, text);
+}
+
+void log_error(const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
+    print("error", format, arguments);
     va_end(arguments);
-    fprintf(stderr, "colossim: %s: %s\n", word[level], text);
+}
+
+void log_warning(const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    print("warning", format, arguments);
+    va_end(arguments);
 }

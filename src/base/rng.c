@@ -44,9 +44,3 @@ double rng_normal(uint64_t seed, RngPurpose purpose, uint64_t entity, uint64_t d
     double radius = sqrt(-2.0 * log(1.0 - unit_interval(block.low)));
     return radius * cos(two_pi * unit_interval(block.high));
 }
-
-int64_t rng_below(uint64_t seed, RngPurpose purpose, uint64_t entity, uint64_t draw, int64_t n) {
-    CHECK(n > 0, "a number below %lld", (long long)n);
-    // Multiply and shift: the bias of any value is below n / 2^64.
-    return (int64_t)((UWide)rng_bits(seed, purpose, entity, draw) * (uint64_t)n >> 64);
-}

@@ -26,9 +26,6 @@ uint64_t rng_bits(uint64_t seed, RngPurpose purpose, uint64_t entity, uint64_t d
 double rng_uniform(uint64_t seed, RngPurpose purpose, uint64_t entity, uint64_t draw);
 /// Standard normal (Box-Muller, one output per draw).
 double rng_normal(uint64_t seed, RngPurpose purpose, uint64_t entity, uint64_t draw);
-/// Uniform integer in [0, n), n > 0, without modulo bias visible below 2^-32.
-int64_t rng_below(uint64_t seed, RngPurpose purpose, uint64_t entity, uint64_t draw, int64_t n);
-
 /// Mix two words into one, for hashes that need speed rather than quality guarantees of Philox.
 static inline uint64_t rng_mix(uint64_t a, uint64_t b) {
     uint64_t z = a * UINT64_C(0x9E3779B97F4A7C15) + b + UINT64_C(0xD1B54A32D192ED03);

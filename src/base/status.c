@@ -15,23 +15,13 @@ Status status_make(StatusCode code, const char *format, ...) {
     return status;
 }
 
-typedef struct StatusRow {
-    int exit_code;
-    const char *word;
-} StatusRow;
-
-static const StatusRow status_rows[] = {
-#define STATUS_ROW(code, exit_code, word) [code] = {exit_code, word},
-    STATUS_TABLE(STATUS_ROW)
+int status_exit_code(StatusCode code) {
+    static const int EXIT_CODES[] = {
+#define STATUS_ROW(code, exit_code) [code] = exit_code,
+        STATUS_TABLE(STATUS_ROW)
 #undef STATUS_ROW
-};
-
-static const StatusRow *row_of(StatusCode code) {
-    CHECK((size_t)code < sizeof status_rows / sizeof status_rows[0],
+    };
+    CHECK((size_t)code < sizeof EXIT_CODES / sizeof EXIT_CODES[0],
           "status code %d is not in STATUS_TABLE", (int)code);
-    return &status_rows[code];
+    return EXIT_CODES[code];
 }
-
-int status_exit_code(StatusCode code) { return row_of(code)->exit_code; }
-
-const char *status_word(StatusCode code) { return row_of(code)->word; }

@@ -10,19 +10,19 @@
 /// code, process exit code, one word for the log. The exit codes are those of the command line:
 /// 0 done, 1 the run failed, 2 wrong usage or input, 3 output failed, 4 stopped on request,
 /// resumable.
-#define STATUS_TABLE(X)           \
-    X(STATUS_OK, 0, "ok")         \
-    X(STATUS_USAGE, 2, "usage")   \
-    X(STATUS_INPUT, 2, "input")   \
-    X(STATUS_RANGE, 2, "range")   \
-    X(STATUS_NO_PATH, 1, "path")  \
-    X(STATUS_STUCK, 1, "stuck")   \
-    X(STATUS_FAILED, 1, "failed") \
-    X(STATUS_OUTPUT, 3, "output") \
-    X(STATUS_STOPPED, 4, "stopped")
+#define STATUS_TABLE(X)  \
+    X(STATUS_OK, 0)      \
+    X(STATUS_USAGE, 2)   \
+    X(STATUS_INPUT, 2)   \
+    X(STATUS_RANGE, 2)   \
+    X(STATUS_NO_PATH, 1) \
+    X(STATUS_STUCK, 1)   \
+    X(STATUS_FAILED, 1)  \
+    X(STATUS_OUTPUT, 3)  \
+    X(STATUS_STOPPED, 4)
 
 typedef enum StatusCode {
-#define STATUS_ENUM(code, exit_code, word) code,
+#define STATUS_ENUM(code, exit_code) code,
     STATUS_TABLE(STATUS_ENUM)
 #undef STATUS_ENUM
 } StatusCode;
@@ -50,9 +50,6 @@ static inline bool status_is_ok(const Status *status) { return status->code == S
 
 /// Exit code of the process for this status.
 int status_exit_code(StatusCode code);
-
-/// Its word for the log.
-const char *status_word(StatusCode code);
 
 #define FAIL(code, ...) return status_make((code), __VA_ARGS__)
 #define REQUIRE(condition, code, ...)                              \

@@ -22,7 +22,4 @@ static inline double units_seconds_from_ps(int64_t time_ps) { return (double)tim
 /// Convert seconds (|s| < 9.2e6) to picoseconds, rounded to nearest.
 int64_t units_ps_from_seconds(double seconds);
 
-/// Time for `bytes` at `rate_Bps` (> 0), rounded up to the next picosecond; exact in 128 bits.
-int64_t units_ps_for_bytes(int64_t bytes, int64_t rate_Bps);
-
 #endif

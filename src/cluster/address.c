@@ -2,14 +2,6 @@
 #include "cluster/cluster.h"
 #include "cluster/cluster_parts.h"
 
-NodeId cluster_node_of(const Cluster *cluster, GpuId gpu) {
-    return divider_quotient(&cluster->by_rails, gpu);
-}
-
-int32_t cluster_slot_of(const Cluster *cluster, GpuId gpu) {
-    return (int32_t)divider_rest(&cluster->by_rails, gpu);
-}
-
 int64_t cluster_domain_of(const Cluster *cluster, GpuId gpu) {
     return divider_quotient(&cluster->by_domain, gpu);
 }

@@ -136,8 +136,6 @@ int64_t cluster_works_from_ps(const Cluster *cluster, GpuId gpu, int64_t at_ps);
 bool cluster_is_even(const Cluster *cluster);
 
 int64_t cluster_ngpus(const Cluster *cluster);
-NodeId cluster_node_of(const Cluster *cluster, GpuId gpu);
-int32_t cluster_slot_of(const Cluster *cluster, GpuId gpu);
 /// Scale-up domain of a GPU: it may hold many nodes, or be part of one.
 int64_t cluster_domain_of(const Cluster *cluster, GpuId gpu);
 /// Tree endpoint (level-0 index) of a GPU's NIC and back; -1 for an endpoint without a GPU.

@@ -42,9 +42,3 @@ FatTreeCable fattree_cable(const FatTree *tree, int32_t tier, int64_t cable) {
     end.upper = end.subtree / tree->children[tier] * tree->indices[tier] + upper_index;
     return end;
 }
-
-int32_t fattree_lower_port(const FatTree *tree, int32_t tier, int64_t cable) {
-    const FatTreeCable end = fattree_cable(tree, tier, cable);
-    const int32_t child = (int32_t)(end.subtree % tree->children[tier]);
-    return child * tree->lanes[tier] + end.port / tree->parents[tier];
-}

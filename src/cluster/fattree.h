@@ -66,7 +66,4 @@ typedef struct FatTreeCable {
 
 FatTreeCable fattree_cable(const FatTree *tree, int32_t tier, int64_t cable);
 
-/// Port of the upper node that the cable is plugged into: child p_t + lane, below m_t p_t.
-int32_t fattree_lower_port(const FatTree *tree, int32_t tier, int64_t cable);
-
 #endif

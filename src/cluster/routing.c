@@ -487,10 +487,3 @@ int64_t routing_least_latency_ps(const Cluster *cluster) {
     const int64_t across_ps = nodes > 1 ? latency_to_next_ps(cluster, nodes - 1) : TIME_NEVER_PS;
     return inside_ps < across_ps ? inside_ps : across_ps;
 }
-
-int64_t routing_least_latency_anywhere_ps(const Cluster *cluster) {
-    // And node 0 has two domains as near to each other as any node has.
-    const int64_t least_ps = routing_least_latency_ps(cluster),
-                  inside_ps = least_latency_to(cluster, 0, 0, cluster->spec.gpus_per_node);
-    return inside_ps < least_ps ? inside_ps : least_ps;
-}

@@ -58,8 +58,5 @@ int32_t routing_nswitches(const Cluster *cluster, GpuId src, GpuId dst);
 /// Least one-way latency between any two GPUs of different nodes of this cluster; TIME_NEVER_PS for
 /// one node.
 int64_t routing_least_latency_ps(const Cluster *cluster);
-/// Least one-way latency between any two GPUs, of one node too: inside a scale-up domain, or over the fabric between
-/// the domains of a node, which can be nearer than another node. TIME_NEVER_PS for one GPU.
-int64_t routing_least_latency_anywhere_ps(const Cluster *cluster);
 
 #endif

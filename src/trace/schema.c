@@ -39,14 +39,6 @@ int64_t trace_type_bytes(TraceType type) {
     return 0;
 }
 
-const char *trace_type_name(TraceType type) {
-    static const char *const name[] = {
-        [TRACE_I8] = "int8",    [TRACE_I32] = "int32",   [TRACE_I64] = "int64",
-        [TRACE_U64] = "uint64", [TRACE_F64] = "float64", [TRACE_CHAR] = "char",
-        [TRACE_TEXT] = "string"};
-    return name[type];
-}
-
 #define NAME_ROW(id, name) name,
 #define PART_NAME_ROW(X, id, name, meaning) name,
 static const char *const PART_NAME[] = {TRACE_PART_TABLE(PART_NAME_ROW, _)};

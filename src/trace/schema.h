@@ -337,7 +337,6 @@ extern const TraceDatasetRow TRACE_DATASETS[TRACE_DATASET_N];
 int trace_dataset_rank(TraceDataset dataset);
 /// Bytes of one element of a type.
 int64_t trace_type_bytes(TraceType type);
-const char *trace_type_name(TraceType type);
 const char *trace_part_name(TracePart part);
 const char *trace_traffic_name(TraceTraffic traffic);
 /// "flag_values"-ordered names, separated by blanks, and their number; "" and 0 for columns without flags.

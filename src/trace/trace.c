@@ -381,18 +381,6 @@ Status trace_run_int(Trace *trace, const char *name, int64_t value) {
     return run_attribute(trace, name, TRACE_I64, 0, &value);
 }
 
-Status trace_run_text(Trace *trace, const char *name, const char *text) {
-    if (trace->failed) return status_ok();
-    int64_t bytes = (int64_t)strlen(text) + 1;
-    comm_broadcast(trace->comm, &bytes, sizeof bytes, 0);
-    char *copy = memory_alloc(LABEL, (size_t)bytes);
-    if (slab_on_root(trace)) memcpy(copy, text, (size_t)bytes);
-    comm_broadcast(trace->comm, copy, bytes, 0);
-    Status status = slab_leave(trace, h5_attribute_text(trace->file, "/run", name, copy));
-    memory_free(LABEL, copy, (size_t)bytes);
-    return status;
-}
-
 static Status close_file(Trace *trace) {
     Status status = commit(trace);
     slab_keep(&status, close_sets(trace));

@@ -233,7 +233,6 @@ Status trace_commit(Trace *trace, bool force, int64_t *committed);
 Status trace_run_double(Trace *trace, const char *name, double value);
 Status trace_run_doubles(Trace *trace, const char *name, const double values[], int n); ///< n >= 1
 Status trace_run_int(Trace *trace, const char *name, int64_t value);
-Status trace_run_text(Trace *trace, const char *name, const char *text);
 
 /// Commit what is closed, set attribute status ("complete", "stopped", "failed"), close the
 /// file and free. After a failure of another trace function the file is left as it was committed, with

@@ -2,8 +2,8 @@
 #include <stdlib.h>
 
 #include "base/heap.h"
-#include "base/rng.h"
 #include "base/units.h"
+#include "draws.h"
 #include "expect_check.h"
 
 enum { N_ITEMS = 2000 };

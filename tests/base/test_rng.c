@@ -4,6 +4,7 @@
 
 #include "base/rng.h"
 #include "claims.h"
+#include "draws.h"
 
 enum { N_DRAWS = 100000 };
 

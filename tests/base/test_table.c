@@ -1,7 +1,7 @@
 // Law: after any sequence of inserts and removes the table holds what a plain array over the key
 // range holds.
-#include "base/rng.h"
 #include "base/table.h"
+#include "draws.h"
 #include "expect_check.h"
 
 enum { N_KEYS = 300 };

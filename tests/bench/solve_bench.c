@@ -14,7 +14,7 @@
 
 #include "base/check.h"
 #include "base/memory.h"
-#include "base/rng.h"
+#include "draws.h"
 #include "engine/race.h"
 
 enum { LEAST = 1000, MOST = 10000000, CHANGES = 100, PATIENCE_S = 3, HOSTS = 65536, SEED = 7 };

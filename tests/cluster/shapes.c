@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/rng.h"
 #include "base/units.h"
+#include "draws.h"
 
 enum { SHAPE_SEED = 20 };
 

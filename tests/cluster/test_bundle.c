@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/rng.h"
 #include "cluster/bundle.h"
 #include "cluster/routing.h"
+#include "draws.h"
 #include "oracle.h"
 #include "shapes.h"
 

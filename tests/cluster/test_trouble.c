@@ -4,11 +4,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/rng.h"
 #include "base/units.h"
 #include "claims.h"
 #include "cluster/routing.h"
 #include "cluster/trouble.h"
+#include "draws.h"
 #include "shapes.h"
 
 static Cluster *make(const ClusterSpec *spec) {

@@ -15,13 +15,13 @@
 #include "app/check.h"
 #include "app/show.h"
 #include "base/memory.h"
-#include "base/rng.h"
 #include "claims.h"
 #include "config/hardware_file.h"
 #include "config/job_file.h"
 #include "config/model_file.h"
 #include "config/run_file.h"
 #include "config/topology_file.h"
+#include "draws.h"
 #include "extremes.h"
 
 enum {

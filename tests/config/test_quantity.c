@@ -5,6 +5,7 @@
 #include "base/rng.h"
 #include "claims.h"
 #include "config/quantity.h"
+#include "draws.h"
 
 static int64_t parse(QuantityKind kind, const char *text) {
     int64_t value = -1;

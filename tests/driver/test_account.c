@@ -1,6 +1,6 @@
 // Where a step goes: waits are charged to the clock on which they arise, and the parts sum to the step.
-#include "base/rng.h"
 #include "claims.h"
+#include "draws.h"
 #include "driver/account.h"
 #include "observe/record.h"
 

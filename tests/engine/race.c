@@ -5,8 +5,8 @@
 
 #include "base/check.h"
 #include "base/memory.h"
-#include "base/rng.h"
 #include "base/units.h"
+#include "draws.h"
 
 enum { RACE_TIERS_MAX = 3, RANDOM_FLOWS = 1000000, RACE_SEED = 7 };
 

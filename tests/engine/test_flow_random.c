@@ -6,9 +6,10 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
-#include "base/rng.h"
 #include "base/units.h"
 #include "claims.h"
+#include "draws.h"
+#include "engine/violation.h"
 #include "link_list.h"
 #include "race.h"
 

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "base/rng.h"
 #include "claims.h"
+#include "draws.h"
 #include "engine/flow/flow.h"
 #include "engine/intervals.h"
 #include "link_list.h"

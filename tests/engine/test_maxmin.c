@@ -5,9 +5,10 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "base/rng.h"
 #include "base/wide.h"
 #include "claims.h"
+#include "draws.h"
+#include "engine/violation.h"
 
 enum { LINKS_MAX = 12, TRANSFERS_MAX = 24, USES_MAX = LINKS_MAX * TRANSFERS_MAX, NSYSTEMS = 10000 };
 

@@ -2,6 +2,7 @@
 #include "base/rng.h"
 #include "base/units.h"
 #include "claims.h"
+#include "draws.h"
 #include "engine/price.h"
 
 /// Any size: up to 2^bits.

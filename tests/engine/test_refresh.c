@@ -3,7 +3,9 @@
 #include "base/rng.h"
 #include "base/units.h"
 #include "claims.h"
+#include "draws.h"
 #include "engine/flow/flow.h"
+#include "engine/violation.h"
 #include "race.h"
 
 #include <stdio.h>

@@ -1,8 +1,8 @@
 // Laws of shares: two transfers get equal bytes of a link for each of their streams, however heavy
 // their edges; a queue pair does not wait for itself.
-#include "base/rng.h"
 #include "base/units.h"
 #include "claims.h"
+#include "draws.h"
 #include "engine/flow/flow.h"
 #include "race.h"
 

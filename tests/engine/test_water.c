@@ -4,11 +4,12 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "base/rng.h"
 #include "claims.h"
+#include "draws.h"
 #include "engine/flow/maxmin.h"
 #include "engine/isles/rings.h"
 #include "engine/named_ledger.h"
+#include "engine/violation.h"
 
 enum {
     DRAWN_LANES = 10,

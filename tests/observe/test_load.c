@@ -3,9 +3,9 @@
 #include "../engine/race.h"
 
 #include "base/memory.h"
-#include "base/rng.h"
 #include "base/wide.h"
 #include "claims.h"
+#include "draws.h"
 #include "observe/load.h"
 
 enum { HOSTS = 128, HOT = 5, LINKS_MAX = 4096, SCENES = 60 };

@@ -6,8 +6,8 @@
 
 #include "par_assert.h"
 
-#include "base/rng.h"
 #include "base/units.h"
+#include "draws.h"
 
 enum { JOBS = 16, NODES = 9, GPUS = 36, UNITS = 18 };
 

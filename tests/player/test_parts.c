@@ -3,7 +3,7 @@
 
 #include "par_assert.h"
 
-#include "base/rng.h"
+#include "draws.h"
 
 typedef struct Draws {
     uint64_t job, n;

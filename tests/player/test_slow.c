@@ -5,8 +5,8 @@
 
 #include "par_assert.h"
 
-#include "base/rng.h"
 #include "base/units.h"
+#include "draws.h"
 
 enum { JOBS = 24, NODES = 9, GPUS = 36, UNITS = 18, UNIT_GPUS = 2 };
 

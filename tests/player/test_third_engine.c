@@ -6,8 +6,8 @@
 
 #include "app/play.h"
 #include "base/memory.h"
-#include "base/rng.h"
 #include "base/units.h"
+#include "draws.h"
 #include "player/small_run.h"
 #include "player/third_engine.h"
 

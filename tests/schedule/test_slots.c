@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/rng.h"
 #include "claims.h"
+#include "draws.h"
 #include "schedule/schedule.h"
 #include "workload/memory_use.h"
 

@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 
 import h5py
 import numpy as np
@@ -64,6 +65,15 @@ class Emulator:
         return subprocess.Popen([*mpiexec, *launch, self.colossim, *map(str, arguments)], stdout=subprocess.PIPE,
                                 stderr=subprocess.PIPE, text=True, start_new_session=True,
                                 cwd=folder or self.folder, env=self.environment)
+
+
+def run_case(*cases):
+    """SCRIPT MPIEXEC COLOSSIM CASE [FOLDER]: the function of that name, with an emulator whose traces go to FOLDER, or to
+    one that is removed."""
+    mpiexec, colossim, name, *given = sys.argv[1:]
+    with tempfile.TemporaryDirectory() as folder:
+        {case.__name__: case for case in cases}[name](Emulator(mpiexec, colossim, given[0] if given else folder))
+    print(f"{name}: holds")
 
 
 def said(text):

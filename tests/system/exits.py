@@ -11,12 +11,11 @@ import shlex
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 
 import h5py
 
-from emulator import JOBS, TOPOLOGIES, Emulator, attribute, claim, own_words
+from emulator import JOBS, TOPOLOGIES, attribute, claim, own_words, run_case
 
 LAPTOP, DDP, SHIFT = TOPOLOGIES / "laptop-16.yaml", JOBS / "ddp-small.yaml", JOBS / "traffic-shift.yaml"
 COUNTS = (0, 1, 3)  # 0: without mpiexec
@@ -209,14 +208,4 @@ def done(emulator):
             claim(not words & {"inf", "nan"}, f"speeds and shares are numbers: {progress}")
 
 
-CASES = {case.__name__: case for case in (usage, bad_input, output, full_disk, stop, cut, time_ends, done)}
-
-
-def main():
-    mpiexec, colossim, case, *mounted = sys.argv[1:]
-    with tempfile.TemporaryDirectory() as folder:
-        CASES[case](Emulator(mpiexec, colossim, mounted[0] if mounted else folder))
-    print(f"{case}: as promised")
-
-
-main()
+run_case(usage, bad_input, output, full_disk, stop, cut, time_ends, done)

@@ -11,13 +11,11 @@ import pathlib
 import re
 import signal
 import subprocess
-import sys
-import tempfile
 import time
 
 import h5py
 
-from emulator import JOBS, TOPOLOGIES, Emulator, attribute, claim, kill_all, own_words
+from emulator import JOBS, TOPOLOGIES, attribute, claim, kill_all, own_words, run_case
 
 LAPTOP, DDP, RING = TOPOLOGIES / "laptop-16.yaml", JOBS / "ddp-small.yaml", JOBS / "traffic-ring.yaml"
 ENDLESS = ("--steps", 1000000, "--set", "trace.intervals=2", "--set", "trace.hot_links=1")
@@ -266,14 +264,4 @@ def agreed(emulator):
             claim(left(emulator.folder) == ["colossim"], f"{different}: nothing is written: {left(emulator.folder)}")
 
 
-CASES = {case.__name__: case for case in (refused, replaced, locked, removed, named, table, signals, agreed)}
-
-
-def main():
-    mpiexec, colossim, case = sys.argv[1:]
-    with tempfile.TemporaryDirectory() as folder:
-        CASES[case](Emulator(mpiexec, colossim, folder))
-    print(f"{case}: as promised")
-
-
-main()
+run_case(refused, replaced, locked, removed, named, table, signals, agreed)

@@ -5,12 +5,10 @@ Everything is read from the trace. `ideal` clusters (inputs.py) have no latency,
 rounding of a flow's end (1 ps) and of its rate (less than 1e-9).
 """
 
-import sys
-import tempfile
 
 import numpy as np
 
-from emulator import JOBS, PS_PER_S, TOPOLOGIES, Emulator, claim, close, column, tiers
+from emulator import JOBS, PS_PER_S, TOPOLOGIES, claim, close, column, run_case, tiers
 from inputs import DOMAIN_Bps, NIC_Bps, ideal_cluster, traffic_job
 
 EXACT = 1e-9
@@ -337,15 +335,5 @@ def users(emulator):
               f"{queue_pairs} queue pairs: users of the NIC are {named}, the largest {largest[:4]}")
 
 
-CASES = {case.__name__: case for case in (patterns, conserved, groups, bound, parts, dimensions, ring_law, ties, fair, users, own_ghosts, units, latency,
-                                          settings_count)}
-
-
-def main():
-    mpiexec, colossim, case = sys.argv[1:]
-    with tempfile.TemporaryDirectory() as folder:
-        CASES[case](Emulator(mpiexec, colossim, folder))
-    print(f"{case}: as computed by hand")
-
-
-main()
+run_case(patterns, conserved, groups, bound, parts, dimensions, ring_law, ties, fair, users, own_ghosts, units,
+         latency, settings_count)

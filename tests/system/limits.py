@@ -6,10 +6,8 @@ The topologies and jobs stand in limits/. Other wrong inputs, with their places,
 
 import pathlib
 import re
-import sys
-import tempfile
 
-from emulator import JOBS, PS_PER_S, TOPOLOGIES, Emulator, claim, close, column
+from emulator import JOBS, PS_PER_S, TOPOLOGIES, claim, close, column, run_case
 
 HERE = pathlib.Path(__file__).resolve().parent / "limits"
 LAPTOP, SMALL = TOPOLOGIES / "laptop-16.yaml", JOBS / "ddp-small.yaml"
@@ -88,14 +86,4 @@ def seeds(emulator):
     claim([len(kinds) for kinds in prints.values()] == [3, 3, 1], f"fingerprints by what is drawn: {prints}")
 
 
-CASES = {case.__name__: case for case in (figures, plays, time, wide, seeds)}
-
-
-def main():
-    mpiexec, colossim, case = sys.argv[1:]
-    with tempfile.TemporaryDirectory() as folder:
-        CASES[case](Emulator(mpiexec, colossim, folder))
-    print(f"{case}: as it must be")
-
-
-main()
+run_case(figures, plays, time, wide, seeds)

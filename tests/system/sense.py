@@ -1,10 +1,7 @@
 #!/usr/bin/python3
 """sense.py MPIEXEC COLOSSIM CASE: laws of common sense that any machine and any job obey."""
 
-import sys
-import tempfile
-
-from emulator import JOBS, TOPOLOGIES, Emulator, claim, close, column, tiers
+from emulator import JOBS, TOPOLOGIES, claim, close, column, run_case, tiers
 from inputs import DOMAIN_Bps, NIC_Bps, ideal_cluster, traffic_job
 
 LAPTOP = TOPOLOGIES / "laptop-16.yaml"
@@ -138,14 +135,4 @@ def scaling(emulator):
     claim(steps == sorted(steps), f"64, 400 and 780 replicas: {steps}")
 
 
-CASES = {case.__name__: case for case in (replicas, shipped, domains, uneven, tensors, ports, scaling)}
-
-
-def main():
-    mpiexec, colossim, case = sys.argv[1:]
-    with tempfile.TemporaryDirectory() as folder:
-        CASES[case](Emulator(mpiexec, colossim, folder))
-    print(f"{case}: as common sense has it")
-
-
-main()
+run_case(replicas, shipped, domains, uneven, tensors, ports, scaling)

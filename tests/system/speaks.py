@@ -6,10 +6,8 @@ say the published counts; under mpiexec one process speaks; the same input gives
 """
 
 import re
-import sys
-import tempfile
 
-from emulator import JOBS, TOPOLOGIES, Emulator, claim
+from emulator import JOBS, TOPOLOGIES, claim, run_case
 
 SHIPPED = sorted([path for folder in (TOPOLOGIES, TOPOLOGIES / "hardware", JOBS, JOBS / "models", JOBS / "events", JOBS / "shared")
                   for path in folder.glob("*.yaml")])
@@ -78,14 +76,4 @@ def tables(emulator):
             claim(again == first, f"{job} on {ranks} ranks:\n{first}\n{again}")
 
 
-CASES = {case.__name__: case for case in (help, shipped, counts, tables)}
-
-
-def main():
-    mpiexec, colossim, case = sys.argv[1:]
-    with tempfile.TemporaryDirectory() as folder:
-        CASES[case](Emulator(mpiexec, colossim, folder))
-    print(f"{case}: said")
-
-
-main()
+run_case(help, shipped, counts, tables)

@@ -12,14 +12,12 @@ import pathlib
 import shutil
 import signal
 import subprocess
-import sys
-import tempfile
 import time
 
 import h5py
 import numpy as np
 
-from emulator import JOBS, PS_PER_S, ROOT, TOPOLOGIES, Emulator, claim, column, differences, tiers
+from emulator import JOBS, PS_PER_S, ROOT, TOPOLOGIES, Emulator, claim, column, differences, run_case, tiers
 
 LAPTOP, DDP, SHIFT = (str(path) for path in (TOPOLOGIES / "laptop-16.yaml", JOBS / "ddp-small.yaml",
                                              JOBS / "traffic-shift.yaml"))
@@ -319,14 +317,4 @@ def slurm(emulator):
     claim([row["case"] for row in sweep.rows()] == names, f"in order: {sweep.rows()}")
 
 
-CASES = {case.__name__: case for case in (tables, resume, refused, failing, stopped, slurm)}
-
-
-def main():
-    mpiexec, colossim, case = sys.argv[1:]
-    with tempfile.TemporaryDirectory() as folder:
-        CASES[case](Emulator(mpiexec, colossim, folder))
-    print(f"{case}: as promised")
-
-
-main()
+run_case(tables, resume, refused, failing, stopped, slurm)

@@ -23,14 +23,21 @@ static void print_axes(void) {
                TRACE_AXES[a].meaning);
 }
 
+static const char *type_name(TraceType type) {
+    static const char *const name[] = {
+        [TRACE_I8] = "int8",    [TRACE_I32] = "int32",   [TRACE_I64] = "int64",
+        [TRACE_U64] = "uint64", [TRACE_F64] = "float64", [TRACE_CHAR] = "char",
+        [TRACE_TEXT] = "string"};
+    return name[type];
+}
+
 static void print_dataset(const TraceDatasetRow *row, const TraceGroupRow *group) {
     int nwords = 0;
     const char *words = trace_flag_meanings(row->flags, &nwords);
     printf("| `%s` | ", row->name);
     for (int i = 0; i < TRACE_RANK_MAX && row->axis[i] != TRACE_AXIS_NONE; i++)
         printf("%s%s", i ? ", " : "", TRACE_AXES[row->axis[i]].name);
-    printf(" | %s | %s | %s%s", trace_type_name(row->type),
-           row->type == TRACE_CHAR ? "" : row->unit,
+    printf(" | %s | %s | %s%s", type_name(row->type), row->type == TRACE_CHAR ? "" : row->unit,
            row->when == group->when ? "" : when_text(row->when), row->meaning);
     if (nwords > 0) printf(" Flags from 0: %s.", words);
     puts(" |");

@@ -248,8 +248,6 @@ int main(int argc, char **argv) {
     const double numbers[] = {comm_rank(comm), -comm_rank(comm)};
     expect(trace_run_int(trace, "rank", comm_rank(comm)));
     expect(trace_run_doubles(trace, "ranks", numbers, 2));
-    expect(trace_run_text(trace, "note",
-                          comm_rank(comm) == 0 ? "written by a test" : "written by another rank"));
     expect(trace_close(&trace, "complete"));
     comm_destroy(comm);
     MPI_Finalize();

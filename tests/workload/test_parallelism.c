@@ -1,7 +1,7 @@
 #include <string.h>
 
-#include "base/rng.h"
 #include "claims.h"
+#include "draws.h"
 #include "published.h"
 
 static ParallelSpec shape(int32_t tp, int32_t pp, int32_t dp, const Dimension order[DIM_N]) {

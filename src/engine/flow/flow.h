@@ -53,11 +53,7 @@ void flow_restart_intervals(Flow *flow);
 /// Everything is taken off the links and put back.   Cost: O(uses of all transfers).
 Status flow_refresh(Flow *flow, TransferSource source);
 
-// For tests.
-/// Before any transfer.
+/// For tests. Before any transfer.
 void flow_tune(Flow *flow, FlowTuning tuning);
-/// Hold the present levels against the definition on every link: tag of a transfer that violates
-/// it, or -1.  Cost: O(active uses).
-int64_t flow_violation(Flow *flow);
 
 #endif

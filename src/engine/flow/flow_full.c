@@ -128,16 +128,3 @@ void solve_all(Flow *flow) {
     full_commit(flow, &full);
     full_fini(flow, &full);
 }
-
-int64_t flow_violation(Flow *flow) {
-    FullSystem full = {0};
-    full_make(flow, &full);
-    int64_t *level = full_array(full.ntransfers, sizeof *level);
-    for (int64_t i = 0; i < full.ntransfers; i++) level[i] = flow->active[full.transfer[i]].level;
-    int64_t violated = maxmin_violation(&full.system, level);
-    full_free(level, full.ntransfers, sizeof *level);
-    if (violated >= 0) violated = flow->active[full.transfer[violated]].tag;
-    for (int64_t l = 0; l < full.nlinks; l++) flow->link.at[full.link[l]].region = -1;
-    full_fini(flow, &full);
-    return violated;
-}

@@ -87,8 +87,4 @@ void draft_free(MaxminDraft *draft);
 void draft_solve(MaxminDraft *draft);
 void draft_solve_again(MaxminDraft *draft);
 
-/// Check the definition link by link; returns -1 if it holds, else the index of a transfer that
-/// violates it.
-int64_t maxmin_violation(const MaxminSystem *system, const int64_t level[]);
-
 #endif
