@@ -174,10 +174,8 @@ static Status put_labels(H5File *file, const TraceInfo *info, TraceAxis axis, co
     return status;
 }
 
-static Status make_axis(H5File *file, const TraceInfo *info, TraceAxis axis) {
-    char path[SKELETON_PATH_BYTES], link[SKELETON_PATH_BYTES];
-    const TraceGroup home = TRACE_AXES[axis].home; // exists whenever the axis is used
-    skeleton_axis_path(axis, home, path);
+/// The scale of an axis, and its labels.
+static Status make_scale(H5File *file, const TraceInfo *info, TraceAxis axis, const char *path) {
     H5Shape shape = skeleton_axis_shape(info, axis);
     TraceType type = axis_type(axis);
     int64_t none = -1;
@@ -191,7 +189,13 @@ static Status make_axis(H5File *file, const TraceInfo *info, TraceAxis axis) {
     TRY(h5_make_scale(file, path, TRACE_AXES[axis].name));
     if (type != TRACE_TEXT) TRY(h5_attribute_text(file, path, "units", "1"));
     TRY(h5_attribute_text(file, path, "long_name", TRACE_AXES[axis].meaning));
-    if (!shape.grows) TRY(put_labels(file, info, axis, path));
+    return shape.grows ? status_ok() : put_labels(file, info, axis, path);
+}
+
+static Status make_axis(H5File *file, const TraceInfo *info, TraceAxis axis) {
+    char path[SKELETON_PATH_BYTES], link[SKELETON_PATH_BYTES];
+    const TraceGroup home = TRACE_AXES[axis].home; // exists whenever the axis is used
+    TRY(make_scale(file, info, axis, skeleton_axis_path(axis, home, path)));
     for (int g = 0; g < TRACE_GROUP_N; g++)
         if (g != (int)home && group_uses(info, g, axis))
             TRY(h5_make_link(file, path, skeleton_axis_path(axis, g, link)));

@@ -9,6 +9,8 @@ the spine dies is late by the reroute delay to the microsecond, its return costs
 import sys
 import tempfile
 
+import xarray
+
 from emulator import EVERY_STEP, JOBS, TOPOLOGIES, Emulator, claim, column, own_words, same_on_any_ranks
 
 LAPTOP, POD = TOPOLOGIES / "laptop-16.yaml", TOPOLOGIES / "superpod-h100-4su.yaml"
@@ -67,6 +69,8 @@ def shipped(emulator):
     claim(len(set(took_ps[[0, 2, 3, 4, 5]])) == 1, f"and nothing else, got {took_ps}")
     claim(list(column(path, "events/time_ps")) == [150 * 10**9, 350 * 10**9], "both events are in the trace")
     claim(list(column(path, "events/from")) == [1, 0] and list(column(path, "events/to")) == [0, 1], "from and to")
+    with xarray.open_dataset(path, group="events", engine="netcdf4") as events:
+        claim([str(what) for what in events.what.values] == ["spine 1", "spine 1"], f"by name: {events.what.values}")
 
 
 def main():
