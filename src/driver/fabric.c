@@ -2,6 +2,8 @@
 
 #include "driver/stop.h"
 
+_Static_assert((int)RUN_JOBS_MAX <= (int)ENGINE_JOBS_MAX, "jobs of a run");
+
 Fabric fabric_make(const RunSpec *run, Cluster *cluster, Comm *comm) {
     return (Fabric){.run = run,
                     .cluster = cluster,
@@ -13,7 +15,8 @@ Fabric fabric_make(const RunSpec *run, Cluster *cluster, Comm *comm) {
 }
 
 void fabric_open(Fabric *fabric) {
-    EngineSpec spec = {.control_delay_ps = fabric->run->control_delay_ps,
+    EngineSpec spec = {.njobs = fabric->run->njobs,
+                       .control_delay_ps = fabric->run->control_delay_ps,
                        .interval_ps = fabric->intervals.width_ps,
                        .intervals_most = fabric->intervals.most};
     fabric->engine = fabric->ops->create(fabric->cluster, &spec);

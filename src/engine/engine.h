@@ -17,6 +17,12 @@
 ///
 ///          The outcome depends on the transfers alone: not on the order in which they are submitted, nor on the
 ///          instants advanced to.
+///
+///          Who costs whom. While a transfer runs below its alone-rate, one link binds it. What it loses in time then, the
+///          others on that link cost it, each in proportion to the rate that it has there; one that has ended counts as
+///          long as it is felt. Itself it costs nothing, so of n equal transfers on a link each costs each other the time
+///          it takes alone: as much as all of them would end sooner without it. Added up by jobs, that is what a job's
+///          transfers lose to those of each job, their own included.
 /// Ranks.   An engine is the matter of one rank: all its operations are local, and none needs another rank. What cannot
 ///          be cut is played by one rank, whose engine gets all transfers; the engines of the others get none. Only an
 ///          engine that is `apart` is used by several: each plays transfers that share no link with another's.
@@ -53,6 +59,7 @@ typedef struct Transfer {
     int64_t tag; ///< unique among unfinished transfers; the same on any number of ranks
     EdgeSet edges;
     int32_t step;        ///< that its bytes are counted for (step_links)
+    int32_t job;         ///< whose it is, 0 .. EngineSpec.njobs - 1
     int32_t queue_pairs; ///< per edge, 1..QUEUE_PAIRS_MAX
     uint64_t connection; ///< communicator id: an edge hashes (connection, src, dst), always alike
     /// Transfers with equal keys use the same queue pairs, one after the other, wherever these lead: the next takes over
@@ -105,8 +112,20 @@ typedef struct LinkSink {
                       int64_t n);
 } LinkSink;
 
+/// Where an engine puts what transfers of a step lost on a link, by whose transfers cost it: one call for each link with
+/// any, in no order.
+///   delay_ps[njobs]  borrowed for the call; they sum to the delay_ps of the link's LinkSample
+typedef struct CulpritSink {
+    void (*put)(void *context, LinkId link, const int64_t delay_ps[]);
+    void *context;
+} CulpritSink;
+
+enum { ENGINE_JOBS_MAX = 32 };
+
 /// What an engine is created with, beside the cluster.
 typedef struct EngineSpec {
+    int32_t
+        njobs; ///< that use it, up to ENGINE_JOBS_MAX; who costs whom is kept if there are several. 0: one
     int64_t control_delay_ps; ///< >= 0: until others feel that a transfer has ended
     int64_t interval_ps;      ///< shortest sampling interval of link statistics; 0: none
     int64_t intervals_most;   ///< of them, before they are merged (intervals.h); 0: any number
@@ -143,6 +162,8 @@ typedef struct EngineOps {
     /// Totals of the links for the transfers of `step`, exact when all have completed; they are kept until step_clear.
     void (*step_links)(Engine *engine, int32_t step, LinkSink sink);
     void (*step_clear)(Engine *engine, int32_t step);
+    /// Of the same step, who cost whom; only with several jobs. NULL: nobody slows anybody.
+    void (*step_culprits)(const Engine *engine, int32_t step, CulpritSink sink);
     /// Who gets the totals of sampling intervals by their intervals_name, from the one on that ends next: each when
     /// advance() passes its end, and behind it each longer one that ends there. None for intervals without traffic.
     /// Bytes are counted as they move. NULL: the engine has no intervals.

@@ -28,8 +28,12 @@ int64_t price_end_ps(int64_t now_ps, Wide work, int64_t level_work, int64_t leve
     return left_ps < TIME_NEVER_PS - now_ps ? now_ps + left_ps : TIME_NEVER_PS;
 }
 
+int64_t price_loss(int64_t cap, int64_t level) {
+    return (int64_t)(((UWide)(cap - level) << PRICE_DELAY_BITS) / (UWide)cap);
+}
+
 Wide price_delay(int64_t cap, int64_t level, int64_t span_ps) {
-    return (Wide)(((UWide)(cap - level) << PRICE_DELAY_BITS) / (UWide)cap) * span_ps;
+    return (Wide)price_loss(cap, level) * span_ps;
 }
 
 static Price price_alone(const Routes *routes, const Route *route, const Transfer *transfer) {

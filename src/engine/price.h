@@ -37,6 +37,8 @@ int64_t price_end_ps(int64_t now_ps, Wide work, int64_t level_work, int64_t leve
 /// in 2^-PRICE_DELAY_BITS ps. It is linear in the span, so that sums are the same however spans are cut; over the life of
 /// a transfer it is the time it took more than alone, to 2 ps and 1 ps a second.
 Wide price_delay(int64_t cap, int64_t level, int64_t span_ps);
+/// The same of each picosecond.
+int64_t price_loss(int64_t cap, int64_t level);
 enum { PRICE_DELAY_BITS = 40 };
 /// Hold the route of a transfer (routes_hold, of the links that are `own`) and price it. Zero bytes: the rounds alone.
 ///   Fails: as routes_hold; STATUS_RANGE for a transfer outside the arithmetic (bytes, rounds, times).

@@ -61,11 +61,19 @@ void tally_add_route(Tally *tally, const Routes *routes, const Route *route, int
     }
 }
 
+static size_t charged_bytes(const Tally *tally, int64_t nslow) {
+    return (size_t)(nslow * tally->njobs) * sizeof *tally->charged;
+}
+
 static void grow_slow(Tally *tally) {
     size_t old = (size_t)tally->slow_capacity * sizeof *tally->slow;
     tally->slow_capacity = array_grown(tally->slow_capacity);
     tally->slow =
         memory_resize(LABEL, tally->slow, old, (size_t)tally->slow_capacity * sizeof *tally->slow);
+    if (tally->njobs == 0) return;
+    tally->charged = memory_resize(LABEL, tally->charged,
+                                   charged_bytes(tally, (int64_t)(old / sizeof *tally->slow)),
+                                   charged_bytes(tally, tally->slow_capacity));
 }
 
 /// The record of a slow link, made if there is none.
@@ -95,6 +103,10 @@ void tally_slow_close(Tally *tally, int32_t slot, int64_t now_ps, Wide delay) {
     SlowLink *link = &tally->slow[tally->slow_at[slot] - 1];
     if (--link->count == 0) link->congested_ps += now_ps;
     link->delay += delay;
+}
+
+void tally_charge(Tally *tally, int32_t slot, int32_t job, Wide delay) {
+    tally->charged[(tally->slow_at[slot] - 1) * tally->njobs + job] += delay;
 }
 
 static int64_t whole_bytes(const TallyBytes *total, int64_t slot) {
@@ -268,6 +280,7 @@ void tally_fini(Tally *tally) {
         memory_free(LABEL, tally->bytes.at[i].parts,
                     (size_t)tally->bytes.at[i].nslots * sizeof(Wide));
     array_free(&tally->bytes);
+    memory_free(LABEL, tally->charged, charged_bytes(tally, tally->slow_capacity));
     memory_free(LABEL, tally->slow, (size_t)tally->slow_capacity * sizeof *tally->slow);
     memory_free(LABEL, tally->slow_at, (size_t)tally->nslots * sizeof *tally->slow_at);
     memory_free(LABEL, tally->used, (size_t)tally->nwords * sizeof *tally->used);
@@ -277,7 +290,7 @@ void tally_fini(Tally *tally) {
 Tally *step_tally(StepTallies *steps, int32_t step) {
     for (int64_t i = steps->at.n - 1; i >= 0; i--)
         if (steps->at.at[i].step == step) return &steps->at.at[i];
-    array_push(&steps->at, (Tally){.step = step});
+    array_push(&steps->at, (Tally){.step = step, .njobs = steps->njobs});
     return &steps->at.at[steps->at.n - 1];
 }
 
@@ -307,6 +320,30 @@ void step_put(StepTallies *steps, Routes *routes, int32_t step, int64_t now_ps, 
     for (int64_t r = 0; r < routes->nroutes; r++)
         if (routes->at[r].step == step) step_flush(steps, routes, &routes->at[r]);
     tally_put(step_tally(steps, step), routes, step, now_ps, sink);
+}
+
+/// Whole picoseconds of what each job cost, so that they sum to the whole picoseconds of all.
+static void whole_charges(const Tally *tally, int64_t slow, int64_t delay_ps[]) {
+    Wide sum = 0;
+    int64_t before_ps = 0;
+    for (int32_t j = 0; j < tally->njobs; j++) {
+        sum += tally->charged[slow * tally->njobs + j];
+        int64_t sum_ps = (int64_t)(sum >> PRICE_DELAY_BITS);
+        delay_ps[j] = sum_ps - before_ps;
+        before_ps = sum_ps;
+    }
+}
+
+void step_put_culprits(const StepTallies *steps, const Routes *routes, int32_t step,
+                       CulpritSink sink) {
+    int64_t delay_ps[ENGINE_JOBS_MAX];
+    for (int64_t i = 0; i < steps->at.n; i++) {
+        const Tally *tally = &steps->at.at[i];
+        for (int64_t s = 0; tally->step == step && s < tally->nslow; s++) {
+            whole_charges(tally, s, delay_ps);
+            sink.put(sink.context, routes->link[tally->slow[s].slot], delay_ps);
+        }
+    }
 }
 
 void step_clear(StepTallies *steps, Routes *routes, int32_t step) {

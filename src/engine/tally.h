@@ -12,6 +12,7 @@
 ///                             1/8   the bit
 ///                               4   once any link was slow
 ///                              32   for a link that was slow in the step, or is in the interval
+///                              16   for each job of several, if it was slow in the step
 ///          A step and an interval together: 32 to 40 bytes, and at most 64 for each slow link; as much
 ///          as an interval for each longer one that it is part of: five where 400 are most.
 /// Limits.  Bytes are counted on this rank's links alone (LinkOwner).
@@ -44,9 +45,11 @@ typedef struct TallyBytes {
 /// Zero-initialise to use.
 typedef struct Tally {
     int32_t step;
+    int32_t njobs; ///< that its delays are told apart by; 0: they are not
     ARRAY_OF(TallyBytes) bytes;
     SlowLink *slow; ///< [nslow]
     int64_t nslow, slow_capacity;
+    Wide *charged;    ///< [nslow][njobs] of `delay` what the transfers of each job cost
     int32_t *slow_at; ///< [nslots] by slot: index in slow + 1; 0: never slow
     int64_t nslots;
     uint64_t *used; ///< [nwords] bit by slot: the link has totals
@@ -57,6 +60,8 @@ typedef struct Tally {
 void tally_add_route(Tally *tally, const Routes *routes, const Route *route, int64_t bytes);
 void tally_slow_open(Tally *tally, const Routes *routes, int32_t slot, int64_t now_ps);
 void tally_slow_close(Tally *tally, int32_t slot, int64_t now_ps, Wide delay);
+/// Of the delay of a slow link, transfers of `job` cost so much.
+void tally_charge(Tally *tally, int32_t slot, int32_t job, Wide delay);
 /// Totals of all links with any, to `sink` under `index`.
 ///   Cost: a few ns for each link with totals, and what the sink does.
 void tally_put(const Tally *tally, const Routes *routes, int64_t index, int64_t now_ps,
@@ -80,6 +85,7 @@ void longer_fini(LongerTallies *longer);
 
 /// Tallies by step, and the slots in the order of their links.
 typedef struct StepTallies {
+    int32_t njobs; ///< of their tallies
     ARRAY_OF(Tally) at;
     ARRAY_OF(int32_t) slots;
 } StepTallies;
@@ -94,6 +100,9 @@ void step_add(StepTallies *steps, const Routes *routes, Route *route, int32_t st
 void step_flush(StepTallies *steps, const Routes *routes, Route *route);
 /// Totals of a step to `sink`.
 void step_put(StepTallies *steps, Routes *routes, int32_t step, int64_t now_ps, LinkSink sink);
+/// Who cost whom in a step, to `sink`.
+void step_put_culprits(const StepTallies *steps, const Routes *routes, int32_t step,
+                       CulpritSink sink);
 void step_clear(StepTallies *steps, Routes *routes, int32_t step);
 void step_fini(StepTallies *steps);
 

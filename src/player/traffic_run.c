@@ -63,6 +63,7 @@ static Transfer flow_transfer(TrafficRun *traffic, int64_t i) {
         .edges = {.nedges = traffic_flow_npairs(&row->flow),
                   .edge = traffic_flow_edge,
                   .context = row},
+        .job = traffic->number,
         .step = fabric_step(traffic->fabric, traffic->number, traffic->step),
         .queue_pairs = traffic_queue_pairs(traffic),
         .connection = traffic_connection(traffic),
@@ -87,6 +88,7 @@ static Transfer phase_transfer(TrafficRun *traffic) {
     return (Transfer){
         .tag = fabric_tag(traffic->number, traffic->phase),
         .edges = {.nedges = phase.nedges, .edge = plan_edge, .context = traffic},
+        .job = traffic->number,
         .step = fabric_step(traffic->fabric, traffic->number, traffic->step),
         .queue_pairs = traffic_queue_pairs(traffic),
         .connection = traffic_connection(traffic),

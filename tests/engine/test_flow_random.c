@@ -1,13 +1,14 @@
 // Law: what the flow engine says depends on the transfers alone. Random transfers (several edges,
 // weights, queue pairs, rounds, starts that coincide, keys that repeat) end at the same picosecond,
-// with the same totals per link, whether the engine solves regions or everything, whatever the
-// order of submission, the instants advanced to, or the sampling; and after every event all levels
-// satisfy the definition.
+// with the same totals per link and the same told of who cost them, whether the engine solves regions
+// or everything, whatever the order of submission, the instants advanced to, or the sampling; and after
+// every event all levels satisfy the definition. What jobs cost is all of a link's delay.
 #include <stdlib.h>
 
 #include "base/memory.h"
 #include "base/units.h"
 #include "claims.h"
+#include "culprit_list.h"
 #include "draws.h"
 #include "engine/violation.h"
 #include "link_list.h"
@@ -18,7 +19,7 @@
 #endif
 
 enum { HARD_SCENE = 320 }; ///< unlike transfers start on one route: their ceiling has to fit both
-enum { NTRANSFERS = 160, EDGES_MAX = 6, NSTEPS = 3, LINKS_MAX = 2000 };
+enum { NTRANSFERS = 160, EDGES_MAX = 6, NSTEPS = 3, NJOBS = 3, LINKS_MAX = 2000 };
 
 typedef struct Scene {
     Cluster *cluster;
@@ -73,6 +74,7 @@ static void draw_scene(Scene *scene, uint64_t entity) {
         else
             draw_edges(scene, t, cluster_ngpus(scene->cluster));
         transfer->tag = 1000 - 3 * t;
+        transfer->job = (int32_t)(t % NJOBS);
         transfer->step = (int32_t)pick(scene, entity % 4 > 0 ? NSTEPS : 1);
         transfer->bytes = pick(scene, 8) == 0 ? 0 : 1 + pick(scene, 1 << (10 + 2 * pick(scene, 6)));
         transfer->rounds = 1 + pick(scene, 3);
@@ -93,8 +95,9 @@ typedef struct Outcome {
     int64_t ndone;
     LinkSample link[NSTEPS][LINKS_MAX];
     int64_t nlinks[NSTEPS];
-    int64_t sampled_bytes[LINKS_MAX]; ///< over all intervals, by link
-    int64_t nsampled[LINKS_MAX];      ///< intervals in which a link had totals
+    int64_t charged_ps[NSTEPS][LINKS_MAX][NJOBS]; ///< as link
+    int64_t sampled_bytes[LINKS_MAX];             ///< over all intervals, by link
+    int64_t nsampled[LINKS_MAX];                  ///< intervals in which a link had totals
 } Outcome;
 
 typedef enum Manner { ALL_AT_ONCE, BACKWARDS, JUST_IN_TIME } Manner;
@@ -117,6 +120,29 @@ static void collect(Flow *flow, Outcome *outcome) {
         outcome->ndone += n;
 }
 
+/// Law: what jobs cost transfers on a link is what these lost there.
+static void take_culprits(Flow *flow, int32_t step, Outcome *outcome) {
+    CulpritList culprits = {.njobs = NJOBS};
+    culprit_list_take(&culprits, &FLOW_ENGINE, flow, step);
+    int64_t k = 0;
+    for (int64_t i = 0; i < outcome->nlinks[step]; i++) {
+        int64_t left_ps = outcome->link[step][i].delay_ps;
+        if (k == culprits.rows.n || culprits.rows.at[k].link != outcome->link[step][i].link) {
+            assert_int_equal(left_ps, 0);
+            continue;
+        }
+        for (int32_t j = 0; j < NJOBS; j++) {
+            outcome->charged_ps[step][i][j] = culprits.rows.at[k].delay_ps[j];
+            assert_true(outcome->charged_ps[step][i][j] >= 0);
+            left_ps -= outcome->charged_ps[step][i][j];
+        }
+        assert_int_equal(left_ps, 0);
+        k++;
+    }
+    assert_int_equal(k, culprits.rows.n);
+    array_free(&culprits.rows);
+}
+
 static void totals(Flow *flow, Outcome *outcome) {
     LinkList links = {0};
     for (int32_t step = 0; step < NSTEPS; step++) {
@@ -125,6 +151,7 @@ static void totals(Flow *flow, Outcome *outcome) {
         outcome->nlinks[step] = links.n;
         for (int64_t i = 0; i < links.n; i++) outcome->link[step][i] = links.at[i].sample;
         array_clear(&links);
+        take_culprits(flow, step, outcome);
         flow_step_clear(flow, step);
         flow_step_links(flow, step, link_list_sink(&links));
         assert_int_equal(links.n, 0);
@@ -201,6 +228,8 @@ static void assert_same(const Outcome *a, const Outcome *b) {
             assert_int_equal(a->link[step][i].bytes, b->link[step][i].bytes);
             assert_int_equal(a->link[step][i].delay_ps, b->link[step][i].delay_ps);
             assert_int_equal(a->link[step][i].congested_ps, b->link[step][i].congested_ps);
+            for (int32_t j = 0; j < NJOBS; j++)
+                assert_int_equal(a->charged_ps[step][i][j], b->charged_ps[step][i][j]);
         }
     }
 }
@@ -240,7 +269,8 @@ static void outcome_depends_on_the_transfers_alone(void **state) {
     for (uint64_t n = 0; n <= NSCENES; n++) {
         uint64_t i = n < NSCENES ? n : HARD_SCENE;
         draw_scene(scene, i);
-        EngineSpec spec = {.control_delay_ps = i % 3 == 1 ? 0 : (int64_t)(i % 3) * 1700000};
+        EngineSpec spec = {.njobs = NJOBS,
+                           .control_delay_ps = i % 3 == 1 ? 0 : (int64_t)(i % 3) * 1700000};
         FlowTuning tuning = {0};
         play(scene, &spec, tuning, ALL_AT_ONCE, first);
         assert_sound(first);
@@ -277,7 +307,8 @@ static void bytes_are_conserved_on_every_link(void **state) {
     int64_t *parts = memory_alloc("test", LINKS_MAX * sizeof *parts);
     for (uint64_t i = 0; i < NSCENES; i++) {
         draw_scene(scene, i);
-        play(scene, &(EngineSpec){.control_delay_ps = 900000, .interval_ps = 333333},
+        play(scene,
+             &(EngineSpec){.njobs = NJOBS, .control_delay_ps = 900000, .interval_ps = 333333},
              (FlowTuning){0}, JUST_IN_TIME, outcome);
         int64_t scale = PARTS * routing_unit_bytes(scene->cluster, 1);
         for (int64_t l = 0; l < LINKS_MAX; l++) parts[l] = 0;

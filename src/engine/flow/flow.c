@@ -16,6 +16,8 @@ Flow *flow_create(const Cluster *cluster, const EngineSpec *spec) {
     Flow *flow = memory_alloc("flow", sizeof *flow);
     flow->cluster = cluster;
     flow->spec = *spec;
+    CHECK(spec->njobs >= 0 && spec->njobs <= ENGINE_JOBS_MAX, "%d jobs", spec->njobs);
+    flow->steps.njobs = spec->njobs > 1 ? spec->njobs : 0;
     flow->intervals = (Intervals){.width_ps = spec->interval_ps, .most = spec->intervals_most};
     flow->interval_end_ps = spec->interval_ps;
     flow_tune(flow, (FlowTuning){0});
@@ -59,6 +61,7 @@ void flow_destroy(Flow *flow) {
     array_free(&flow->members);
     array_free(&flow->water);
     links_fini(flow);
+    culprits_fini(flow);
     memory_free("flow", flow, sizeof *flow);
 }
 
@@ -102,6 +105,8 @@ void flow_let_go_route(Flow *flow, int32_t route) {
 static Status enter(Flow *flow, const Transfer *transfer, int32_t *out) {
     CHECK(transfer->start_ps >= flow->now_ps, "transfer %lld starts at %lld ps, but it is %lld ps",
           (long long)transfer->tag, (long long)transfer->start_ps, (long long)flow->now_ps);
+    CHECK(transfer->job == 0 || (transfer->job > 0 && transfer->job < flow->spec.njobs),
+          "transfer %lld of job %d", (long long)transfer->tag, transfer->job);
     int32_t route;
     Price price;
     TRY(price_hold(&flow->routes, transfer, NULL, &route, &price));
@@ -127,6 +132,7 @@ static Status enter(Flow *flow, const Transfer *transfer, int32_t *out) {
                  .step = transfer->step,
                  .first_node = -1,
                  .bottleneck = -1,
+                 .job = (uint8_t)(transfer->job & (ENGINE_JOBS_MAX - 1)),
                  .state = ACTIVE_WAITING};
     flow->nunfinished++;
     *out = index;

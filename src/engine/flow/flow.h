@@ -47,6 +47,7 @@ EngineSizes flow_sizes(const Flow *flow);
 Status flow_alone_ps(Flow *flow, const Transfer *transfer, int64_t *duration_ps);
 void flow_step_links(Flow *flow, int32_t step, LinkSink sink);
 void flow_step_clear(Flow *flow, int32_t step);
+void flow_step_culprits(const Flow *flow, int32_t step, CulpritSink sink);
 /// Bytes are in whole bytes of progress; what is cut of a link's totals is carried to the next interval.
 void flow_sample_into(Flow *flow, LinkSink sink);
 void flow_restart_intervals(Flow *flow);

@@ -14,6 +14,7 @@ const EngineOps FLOW_ENGINE = {
     .alone_ps = flow_alone_ps,
     .step_links = flow_step_links,
     .step_clear = flow_step_clear,
+    .step_culprits = flow_step_culprits,
     .sample_into = flow_sample_into,
     .restart_intervals = flow_restart_intervals,
     .refresh = flow_refresh,

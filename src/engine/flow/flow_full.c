@@ -121,6 +121,8 @@ static void full_fini(const Flow *flow, FullSystem *full) {
 }
 
 void solve_all(Flow *flow) {
+    for (int32_t at = 0; at < flow->shares.n; at++)
+        if (flow->link.at[at].nusers > 0) stats_before_change(flow, at);
     ceiling_lift_all(flow);
     FullSystem full = {0};
     full_make(flow, &full);

@@ -366,6 +366,7 @@ int32_t links_take(Flow *flow, int32_t slot) {
                                     .slot = slot,
                                     .id = flow->routes.link[slot]};
     flow->contended[slot] = at + 1;
+    if (flow->spec.njobs > 1) culprits_look_again(flow, at);
     return at;
 }
 
@@ -528,6 +529,7 @@ void links_detach(Flow *flow, int32_t transfer) {
     while (f->nshared > 0) {
         UseNode node = *flow_node(flow, f->first_node + --f->nshared);
         LinkState *link = &flow->link.at[node.link];
+        stats_before_change(flow, node.link);
         remove_user(flow, link, node.place);
         after_removal(flow, link, room_taken(f, node.weight));
     }

@@ -65,6 +65,7 @@ static RegionLink *region_take(Flow *flow, int32_t at) {
 /// Open a link, water having risen to `level`: look at its users.
 static void region_open(Flow *flow, int32_t at, int64_t level) {
     LinkState *link = &flow->link.at[at];
+    stats_before_change(flow, at);
     RegionLink r = {.residual = link->capacity, .link = at};
     int64_t frozen_here = 0; // weight of those frozen at this very level
     const int32_t *users = link_users(flow, link);

@@ -78,6 +78,7 @@ typedef struct Active {
     uint8_t attached : 1; ///< on its links
     uint8_t slow : 1;
     uint8_t bounded : 1; ///< its route is long: see flow_ceiling.c
+    uint8_t job : 5;
     int32_t route, step;
     int32_t next, previous; ///< attached transfers of the same route, -1 ends
     LooseWide remaining;    ///< work at settled_ps; running below its cap: charged until then
@@ -154,6 +155,13 @@ typedef struct SlackDebt {
     int32_t slot, n; ///< n * DEBT less than the slack says
 } SlackDebt;
 
+/// Of a contended link, where several jobs use links: who has what of it, since its users changed last.
+typedef struct LinkShares {
+    int64_t changed_ps;
+    int64_t total; ///< of all jobs; -1: not looked up yet, in flow->job_share neither
+} LinkShares;
+
+_Static_assert(ENGINE_JOBS_MAX <= 1 << 5, "jobs of a transfer");
 _Static_assert(4 * sizeof(int32_t) + sizeof(*((Routes *)0)->link) +
                        sizeof(*((Routes *)0)->capacity) + sizeof(**((Routes *)0)->page) <=
                    48,
@@ -264,6 +272,8 @@ struct Engine {
     ARRAY_OF(Member) members;
     ARRAY_OF(LevelItem) water;
 
+    ARRAY_OF(LinkShares) shares; ///< as `link`; none with one job
+    ARRAY_OF(int64_t) job_share; ///< [link][njobs] rate units that users of a job have
     StepTallies steps;
     Tally period;         ///< of the interval that is open
     LongerTallies longer; ///< that it is part of
@@ -404,6 +414,13 @@ void solve_changes(Flow *flow);
 /// Solve the whole active set from scratch.
 void solve_all(Flow *flow);
 
+// flow_culprits.c
+/// What users have of a contended link changes now, or it is a new one.
+void culprits_look_again(Flow *flow, int32_t at);
+/// A running transfer has lost `loss` (price.h) in each of span_ps, in which nothing changed on the link that holds it.
+void culprits_charge(Flow *flow, const Active *f, int32_t slot, int64_t loss, int64_t span_ps);
+void culprits_fini(Flow *flow);
+
 // flow_stats.c
 /// Charge the work done since settled_ps.
 void settle(Flow *flow, Active *f);
@@ -415,6 +432,12 @@ void stats_slow_close(Flow *flow, Active *f);
 void stats_slow_open_link(Flow *flow, int32_t step, int32_t slot, int64_t n);
 /// The same for one that has another level and bottleneck by now than it had in this stretch.
 void stats_slow_close_as(Flow *flow, Active *f, int64_t level, int32_t slot);
+/// Users of a contended link go now, or what they have of it changes: where several jobs use links, charge what it has cost
+/// those it holds until now. To be called before every such change.
+void stats_settle_link(Flow *flow, int32_t link);
+static inline void stats_before_change(Flow *flow, int32_t link) {
+    if (flow->spec.njobs > 1) stats_settle_link(flow, link);
+}
 /// Count the bytes of a transfer that ends now.
 void stats_complete(Flow *flow, const Active *f);
 /// A route has moved `bytes` in the open sampling interval.

@@ -50,7 +50,9 @@ void stats_slow_close_as(Flow *flow, Active *f, int64_t level, int32_t slot) {
     if (!f->slow) return;
     f->slow = 0;
     // Since then; intervals cut stretches.
-    Wide delay = price_delay(f->cap, level, flow->now_ps - f->settled_ps);
+    const int64_t span_ps = flow->now_ps - f->settled_ps, loss = price_loss(f->cap, level);
+    Wide delay = (Wide)loss * span_ps;
+    if (flow->spec.njobs > 1 && span_ps > 0) culprits_charge(flow, f, slot, loss, span_ps);
     tally_slow_close(step_tally(&flow->steps, f->step), slot, flow->now_ps, delay);
     if (flow->spec.interval_ps > 0) tally_slow_close(&flow->period, slot, flow->now_ps, delay);
 }
@@ -62,6 +64,10 @@ void stats_slow_close(Flow *flow, Active *f) {
 
 void flow_step_links(Flow *flow, int32_t step, LinkSink sink) {
     step_put(&flow->steps, &flow->routes, step, flow->now_ps, sink);
+}
+
+void flow_step_culprits(const Flow *flow, int32_t step, CulpritSink sink) {
+    step_put_culprits(&flow->steps, &flow->routes, step, sink);
 }
 
 void flow_step_clear(Flow *flow, int32_t step) { step_clear(&flow->steps, &flow->routes, step); }
@@ -133,4 +139,15 @@ void settle(Flow *flow, Active *f) {
     fluid_settle(&f->remaining, &f->settled_ps, flow->routes.at[f->route].level_work, f->level,
                  flow->now_ps);
     if (slow) stats_slow_open(flow, f);
+}
+
+void stats_settle_link(Flow *flow, int32_t at) {
+    if (flow->shares.at[at].changed_ps == flow->now_ps) return;
+    const LinkState *link = &flow->link.at[at];
+    const int32_t *users = link_users(flow, link);
+    for (int32_t i = 0; link_holds(link) && i < link->nusers; i++) {
+        Active *f = &flow->active[flow_node(flow, users[i])->transfer];
+        if (f->slow && f->bottleneck == users[i]) settle(flow, f);
+    }
+    culprits_look_again(flow, at);
 }
