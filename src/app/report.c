@@ -1,5 +1,7 @@
 #include "app/report.h"
 
+#include <string.h>
+
 #include "base/units.h"
 
 static double ms(double time_ps) { return time_ps / 1e9; }
@@ -97,6 +99,54 @@ static void print_events(FILE *out, const Recorder *recorder) {
                 event[i].what, 100 * event[i].from, 100 * event[i].to);
 }
 
+/// A job by number, as names may be alike.
+static const char *call_job(const Recorder *recorder, int32_t job,
+                            char text[HARDWARE_NAME_BYTES + 16]) {
+    snprintf(text, HARDWARE_NAME_BYTES + 16, "job %d (%s)", job, recorder->run->job[job].name);
+    return text;
+}
+
+/// What a job lost to one, itself or another, and where.
+static void print_cost(FILE *out, const Recorder *recorder, int32_t victim, int32_t culprit,
+                       int width, double lost_ps) {
+    const Wide *tier_ps = recorder->costs.total_ps[victim][culprit];
+    char text[HARDWARE_NAME_BYTES + 16];
+    double sum_ps = 0;
+    for (int32_t t = 0; t < TRACE_TIERS_MAX; t++) sum_ps += (double)tier_ps[t];
+    fprintf(out, "  %-*s ", width, call_job(recorder, victim, text));
+    print_time(out, 14, sum_ps);
+    fprintf(out, " %6.1f%%  to %s", lost_ps > 0 ? 100 * sum_ps / lost_ps : 0,
+            culprit == victim ? "itself" : call_job(recorder, culprit, text));
+    const char *before = ": ";
+    for (int32_t t = 0; t < cluster_ntiers(recorder->cluster); t++) {
+        if (tier_ps[t] == 0) continue;
+        fprintf(out, "%s%s %.1f%%", before, cluster_tier_name(recorder->cluster, t),
+                100 * (double)tier_ps[t] / sum_ps);
+        before = ", ";
+    }
+    fputc('\n', out);
+}
+
+/// Who cost whom, if there are several jobs.
+static void print_costs(FILE *out, const Recorder *recorder) {
+    const int32_t njobs = recorder->run->njobs;
+    if (njobs < 2) return;
+    int width = 0;
+    char text[HARDWARE_NAME_BYTES + 16];
+    for (int32_t j = 0; j < njobs; j++) {
+        int length = (int)strlen(call_job(recorder, j, text));
+        if (length > width) width = length;
+    }
+    fprintf(out, "\n  What transfers lose to those of each job (all steps), and where\n");
+    for (int32_t victim = 0; victim < njobs; victim++) {
+        double lost_ps = 0;
+        for (int32_t j = 0; j < njobs; j++)
+            for (int32_t t = 0; t < TRACE_TIERS_MAX; t++)
+                lost_ps += (double)recorder->costs.total_ps[victim][j][t];
+        for (int32_t j = 0; j < njobs; j++) print_cost(out, recorder, victim, j, width, lost_ps);
+    }
+}
+
 void report_print(FILE *out, const Recorder *recorder) {
     const RunSpec *run = recorder->run;
     if (recorder->step.n == 0) return;
@@ -109,5 +159,6 @@ void report_print(FILE *out, const Recorder *recorder) {
         else
             (job->kind == JOB_TRAINING ? print_training : print_traffic)(out, recorder, j);
     }
+    print_costs(out, recorder);
     print_events(out, recorder);
 }

@@ -41,23 +41,24 @@ void recorder_cut_interval(Recorder *recorder, int64_t now_ps) {
         recorder->ops->restart_intervals(recorder->engine);
 }
 
-/// The first job of each kind, NULL: none.
-typedef struct JobKinds {
-    const JobSpec *training, *traffic;
-} JobKinds;
+/// What the trace says of the jobs.
+typedef struct JobWords {
+    const JobSpec *training, *traffic; ///< the first of each kind, NULL: none
+    const char *name[RUN_JOBS_MAX];
+    char names[RUN_JOBS_MAX * (HARDWARE_NAME_BYTES + 3)]; ///< joined
+} JobWords;
 
-static JobKinds kinds_of(const RunSpec *run) {
-    JobKinds kinds = {0};
-    for (int32_t j = run->njobs - 1; j >= 0; j--)
-        *(run->job[j].kind == JOB_TRAINING ? &kinds.training : &kinds.traffic) = &run->job[j];
-    return kinds;
-}
-
-static void join_names(const RunSpec *run, char *text, size_t capacity) {
+static void say_jobs(const RunSpec *run, JobWords *words) {
+    *words = (JobWords){0};
     size_t used = 0;
-    for (int32_t j = 0; j < run->njobs; j++)
-        used += (size_t)snprintf(text + used, capacity - used, "%s%s", j ? " + " : "",
-                                 run->job[j].name);
+    for (int32_t j = 0; j < run->njobs; j++) {
+        const JobSpec *job = &run->job[j];
+        const JobSpec **first = job->kind == JOB_TRAINING ? &words->training : &words->traffic;
+        if (!*first) *first = job;
+        words->name[j] = job->name;
+        used += (size_t)snprintf(words->names + used, sizeof words->names - used, "%s%s",
+                                 j ? " + " : "", job->name);
+    }
 }
 
 static int by_time(const void *a, const void *b) {
@@ -96,33 +97,33 @@ Status recorder_open(Recorder *recorder, const RunSpec *run, const Cluster *clus
     const ClusterSpec *spec = cluster_spec(cluster);
     TraceTier tier[TRACE_TIERS_MAX];
     TraceEvent event[CLUSTER_EVENTS_MAX];
-    JobKinds kinds = kinds_of(run);
-    char names[RUN_JOBS_MAX * (HARDWARE_NAME_BYTES + 3)];
-    join_names(run, names, sizeof names);
+    JobWords jobs;
+    say_jobs(run, &jobs);
     TraceSource source[RUN_SOURCES_MAX];
     for (int32_t i = 0; i < run->nsources; i++)
         source[i] = (TraceSource){.path = run->source[i].path, .text = run->source[i].text};
-    char title[sizeof names + HARDWARE_NAME_BYTES + 8];
-    snprintf(title, sizeof title, "%s on %s", names, spec->name);
+    char title[sizeof jobs.names + HARDWARE_NAME_BYTES + 8];
+    snprintf(title, sizeof title, "%s on %s", jobs.names, spec->name);
     TraceInfo info = {
         .path = run->trace.path,
         .make_folder = run->trace.make_folder,
         .title = title,
-        .job = names,
+        .job = jobs.names,
         .njobs = run->njobs,
+        .job_name = jobs.name,
         .cluster = spec->name,
         .engine = run->engine->name,
         .routing = ROUTING_NAMES[spec->routing],
         .placement = PLACEMENT_NAMES[run->job[0].placement.kind],
-        .precision = kinds.training ? PRECISION_NAMES[kinds.training->training.precision] : "",
+        .precision = jobs.training ? PRECISION_NAMES[jobs.training->training.precision] : "",
         .resolved = run->resolved,
         .source = source,
         .nsources = run->nsources,
         .seed = run->seed,
         .control_delay_ps = run->control_delay_ps,
         .interval_ps = interval_ps,
-        .training = kinds.training != NULL,
-        .traffic = kinds.traffic != NULL,
+        .training = jobs.training != NULL,
+        .traffic = jobs.traffic != NULL,
         .ngpus = cluster_ngpus(cluster),
         .gpus_per_node = spec->gpus_per_node,
         .tier = tier,
@@ -413,6 +414,15 @@ static Status write_links(Recorder *recorder, StepLinks *links) {
     return write_step_links(recorder, stands);
 }
 
+/// What the transfers of a step lost, by the job that cost it.
+static Status write_costs(Recorder *recorder, int32_t job) {
+    int64_t delay_ps[RUN_JOBS_MAX * TRACE_TIERS_MAX * TRACE_DIRECTIONS];
+    if (comm_rank(recorder->comm) == 0)
+        job_costs_take(&recorder->costs, recorder->cluster, recorder->ops, recorder->engine,
+                       recorder->played, job, recorder->run->njobs, delay_ps);
+    return recorder->trace ? trace_write_job_costs(recorder->trace, delay_ps) : status_ok();
+}
+
 /// What stands in the file holds for a step that is the one before.
 static Status repeat_links(Recorder *recorder, int64_t later_ps, StepSummary *summary) {
     recorder->cycle_begin_ps += later_ps;
@@ -437,6 +447,8 @@ Status recorder_write_links(Recorder *recorder, int64_t later_ps, Crossing cross
         free_links(recorder, &recorder->stands);
         recorder->stands = links;
     }
+    if (status_is_ok(&status) && recorder->run->njobs > 1)
+        status = write_costs(recorder, summary->job);
     if (!recorder->keeps) recorder->ops->step_clear(recorder->engine, recorder->played);
     return status;
 }

@@ -10,6 +10,7 @@
 #include "driver/machine.h"
 #include "engine/engine.h"
 #include "observe/footprint.h"
+#include "observe/job_costs.h"
 #include "observe/joint.h"
 #include "observe/load.h"
 #include "observe/sampling.h"
@@ -58,6 +59,7 @@ typedef struct Recorder {
     TraceCollective *collective; ///< [ncollectives] of the last step that was played
     int64_t ncollectives;
     ARRAY_OF(StepSummary) step;
+    JobCosts costs;      ///< of rank 0, with several jobs
     Footprint footprint; ///< counts, set before the engine is destroyed
 } Recorder;
 

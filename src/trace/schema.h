@@ -111,6 +111,8 @@ typedef enum TraceCollectiveKind {
     X(LINKS, "links", TRACE_ALWAYS, "utilisation_max",                                           \
       "Load and congestion of the links, per step: tiers, and the hottest links by name. "       \
       "Tensor-parallel traffic is priced alone on the scale-up links and is in none of this.")   \
+    X(JOBS, "jobs", TRACE_IF_SEVERAL, "delay_ps",                                                \
+      "What jobs that share the fabric cost each other.")                                        \
     X(EVENTS, "events", TRACE_IF_EVENTS, "to",                                                   \
       "What degrades, dies and returns, by time, whether the run comes so far or not.")          \
     X(INTERVALS, "intervals", TRACE_ALWAYS, "delay_ps",                                          \
@@ -137,6 +139,8 @@ typedef enum TraceGroup {
     X(COLLECTIVE, "collective", COLLECTIVES, true, "Number of the collective, from 0.")        \
     X(FLOW, "flow", FLOWS, true, "Number of the flow, from 0.")                                \
     X(EVENT, "event", EVENTS, false, "Number of the event, from 0.")                           \
+    X(JOB, "job", JOBS, false, "Number of the job, in the order of the command line.")         \
+    X(CULPRIT, "culprit", JOBS, false, "Number of the job whose transfers cost others time.")  \
     X(INTERVAL, "interval", INTERVALS, true, "Number of the sampling interval, from 0.")       \
     X(TIER, "tier", LINKS, false,                                                              \
       "Tier of links: the scale-up domain, then the fabric from the GPUs upwards.")            \
@@ -251,6 +255,9 @@ typedef enum TraceFlags {
     X(FLOWS_START, FLOWS, "start_ps", I64, "ps", PLAIN, IF_TRAFFIC, "Submitted; latency counts.", TRACE_AXES1(FLOW)) \
     X(FLOWS_END, FLOWS, "end_ps", I64, "ps", PLAIN, IF_TRAFFIC, "Last byte has arrived.", TRACE_AXES1(FLOW)) \
     X(FLOWS_SLOWDOWN, FLOWS, "slowdown", F64, "1", PLAIN, IF_TRAFFIC, "Duration over its duration alone on the fabric.", TRACE_AXES1(FLOW)) \
+    \
+    X(JOBS_NAME, JOBS, "name", CHAR, "1", PLAIN, IF_SEVERAL, "Name of the job.", TRACE_AXES2(JOB, CHAR)) \
+    X(JOBS_DELAY, JOBS, "delay_ps", I64, "ps", PLAIN, IF_SEVERAL, "What the transfers of the step, which is one of job /steps/job, lost in time to the transfers of each job, their own included. While a transfer is slower than alone, what it loses is charged to the others on the link that binds it, in proportion to the rate each has there; one that has ended counts as long as it is felt (control_delay_ps). Over all culprits, the sum is delay_ps of /links.", TRACE_AXES4(STEP, CULPRIT, TIER, DIRECTION)) \
     \
     X(EVENTS_TIME, EVENTS, "time_ps", I64, "ps", PLAIN, IF_EVENTS, "When it happens; what NICs and links carry changes at once.", TRACE_AXES1(EVENT)) \
     X(EVENTS_KNOWN, EVENTS, "known_ps", I64, "ps", PLAIN, IF_EVENTS, "When routing knows: network.reroute_delay later (at once at 0 ps).", TRACE_AXES1(EVENT)) \

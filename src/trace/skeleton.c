@@ -59,6 +59,8 @@ int64_t skeleton_axis_size(const TraceInfo *info, TraceAxis axis) {
         case TRACE_AXIS_TRAFFIC: return TRACE_TRAFFIC_N;
         case TRACE_AXIS_USER: return TRACE_USERS;
         case TRACE_AXIS_EVENT: return info->nevents;
+        case TRACE_AXIS_JOB:
+        case TRACE_AXIS_CULPRIT: return info->njobs;
         case TRACE_AXIS_LINK: return info->nlinks;
         case TRACE_AXIS_CHAR: return TRACE_NAME_CHARS;
         default: return 0;
@@ -390,6 +392,17 @@ static Status put_events(H5File *file, const TraceInfo *info) {
     return put_column(file, info, TRACE_EVENTS_WHAT, what);
 }
 
+static Status put_jobs(H5File *file, const TraceInfo *info) {
+    if (!skeleton_has(info, TRACE_IF_SEVERAL)) return status_ok();
+    size_t bytes = (size_t)info->njobs * TRACE_NAME_CHARS;
+    char *name = memory_alloc("trace.skeleton", bytes);
+    for (int32_t j = 0; j < info->njobs; j++)
+        snprintf(name + (size_t)j * TRACE_NAME_CHARS, TRACE_NAME_CHARS, "%s", info->job_name[j]);
+    Status status = put_column(file, info, TRACE_JOBS_NAME, name);
+    memory_free("trace.skeleton", name, bytes);
+    return status;
+}
+
 static Status put_nothing_committed(H5File *file) {
     const int64_t zero = 0;
     char path[SKELETON_PATH_BYTES];
@@ -408,6 +421,7 @@ static Status fill_file(H5File *file, const TraceInfo *info, int nranks) {
         if (skeleton_has(info, TRACE_DATASETS[d].when)) TRY(make_dataset(file, info, d));
     TRY(put_tiers(file, info));
     TRY(put_events(file, info));
+    TRY(put_jobs(file, info));
     TRY(put_nothing_committed(file));
     TRY(describe_root(file, info));
     return describe_run(file, info, nranks);

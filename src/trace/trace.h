@@ -74,8 +74,9 @@ typedef struct TraceInfo {
     int64_t control_delay_ps;
     int64_t interval_ps; ///< sampling interval
     int32_t njobs;
-    bool training, traffic; ///< kinds of job that take part
-    int64_t ngpus;          ///< GPUs of the cluster, spares included
+    const char *const *job_name; ///< [njobs]; looked at if there are several
+    bool training, traffic;      ///< kinds of job that take part
+    int64_t ngpus;               ///< GPUs of the cluster, spares included
     int64_t gpus_per_node;
     const TraceTier *tier;   ///< [ntiers]
     int32_t ntiers;          ///< 1 .. TRACE_TIERS_MAX
@@ -214,6 +215,11 @@ Status trace_append_intervals(Trace *trace, int32_t n, const TraceLoad load[]);
 /// Of the open step; only rank 0's load is looked at (NULL elsewhere), and its `hot`: write the hot links too; else the
 /// step has the row of "no value", as links_step says where they stand.   MPI: collective.
 Status trace_write_links(Trace *trace, const TraceLoad *load, bool hot);
+
+/// Of the open step of one of several jobs: what its transfers lost to those of each job; only rank 0's is looked at.
+///   delay_ps[njobs][ntiers][TRACE_DIRECTIONS]
+///   MPI: collective.
+Status trace_write_job_costs(Trace *trace, const int64_t delay_ps[]);
 
 /// Of the open step, if asked for in TraceInfo: each rank its consecutive link ids, as trace_static_gpus.
 ///   MPI: collective; may be called several times a step by all ranks together (n = 0 is legal).

@@ -166,6 +166,13 @@ Status trace_write_links(Trace *trace, const TraceLoad *load, bool hot) {
     return slab_leave(trace, status);
 }
 
+Status trace_write_job_costs(Trace *trace, const int64_t delay_ps[]) {
+    CHECK(trace->open && trace->info.njobs > 1, "no step of one of several jobs is open");
+    const int64_t n = slab_on_root(trace) ? 1 : 0;
+    return slab_leave(trace,
+                      slab_write_rows(trace, TRACE_JOBS_DELAY, trace->step - 1, n, delay_ps));
+}
+
 Status trace_append_intervals(Trace *trace, int32_t n, const TraceLoad load[]) {
     static const Column time_column[] = {
         COLUMN(TRACE_INTERVALS_START, TraceLoad, start_ps),

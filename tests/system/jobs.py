@@ -4,17 +4,24 @@
 Laws. `apart`: jobs on nodes of their own under leaves of their own take what each takes alone, to the picosecond, also
 when one begins later. `shared`: on an oversubscribed fabric, interleaved by node, neither is faster than alone, and the
 GPUs of the trace are divided between them; which is named first changes no duration. `ranks`: one trace on any ranks.
-`refused`: a GPU of two jobs, a range of nodes that is none, and one outside the cluster are said at their key.
+`costs`: what jobs cost each other (/jobs/delay_ps) is, for each step, tier and direction, all that transfers lost there;
+jobs that share no link cost each other nothing, equal ones as much as they are cost, and the order of jobs only names
+them; what another job costs flows is what they take less where it is not there, in sign and roughly in size; the table
+says the same, and `plot` draws it. `refused`: a GPU of two jobs, a range of nodes that is none, and one outside the cluster are said at their key.
 """
 
+import random
+import re
+import subprocess
 import sys
 import tempfile
 
 import h5py
 import numpy as np
+import xarray
 
 import random_inputs
-from emulator import RANKS, Emulator, claim, column, same_on_any_ranks
+from emulator import RANKS, ROOT, Emulator, claim, column, same_on_any_ranks
 
 NODE_GPUS = 2
 TOPOLOGY = f"""schema_version: 1
@@ -46,6 +53,23 @@ placement: {{nodes: {nodes}}}
 trace: {{intervals: 20, hot_links: 8}}
 start: {start}
 steps: 5
+"""
+
+
+FLOWS = """schema_version: 1
+kind: traffic
+name: {name}
+traffic: {{pattern: PATTERN, bytes: SIZE MB, ranks: 16}}
+placement: {{nodes: {nodes}}}
+trace: {{intervals: 20, hot_links: 8}}
+start: {start}
+steps: 1
+"""
+OUTAGE = """network: {{reroute_delay: 1 ms}}
+events:
+  - {{at: 10 ms, what: leaf 0 port 0, remaining: 0 %}}
+  - {{at: 20 ms, what: leaf 0 port 0, remaining: 50 %}}
+  - {{at: 40 ms, what: leaf 0 port 0, remaining: 100 %}}
 """
 
 
@@ -108,6 +132,68 @@ def ranks(emulator):
     claim(code == 0, f"they run: {code}")
 
 
+def costs_of(path):
+    """Who cost whom in a trace, over all steps, [victim, culprit]; held against what links say first."""
+    with h5py.File(path) as file:
+        owner, delay, lost = (file[name][()] for name in ("steps/job", "jobs/delay_ps", "links/delay_ps"))
+        claim(np.array_equal(delay.sum(axis=1), lost), f"jobs cost what transfers lost:\n{delay.sum(axis=1)}\n{lost}")
+        claim((delay >= 0).all(), "nobody gains")
+        return np.array([delay[owner == job].sum(axis=(0, 2, 3)) for job in file["jobs/job"]])
+
+
+def table_of(done):
+    """The same in ms, as the table has it."""
+    lines = re.findall(r"^  job (\d+) \(.*?\) +([\d.]+) (m?s) .* to (itself|job (\d+))", done.stdout, re.M)
+    return {(int(victim), int(other or victim)): float(time) * (1 if unit == "ms" else 1000)
+            for victim, time, unit, _, other in lines}
+
+
+def flow_times(path):
+    """Time that flows take, all together."""
+    return int((column(path, "flows/end_ps") - column(path, "flows/start_ps")).sum())
+
+
+def random_flows(emulator, draw, name, nodes):
+    pattern = draw.choice(("permutation", "shift, shift: 4", "shift, shift: 2", "all_to_all"))
+    text = FLOWS.replace("PATTERN", pattern).replace("SIZE", str(draw.randint(1, 40)))
+    return write(emulator, name, text, nodes)
+
+
+def costs(emulator):
+    apart = [write(emulator, "first", TRAINING, "0-7"), write(emulator, "second", TRAFFIC, "8-15")]
+    cost = costs_of(play(emulator, *apart))
+    claim(cost[0, 1] == cost[1, 0] == 0 < cost[1, 1], f"apart they cost each other nothing: {cost}")
+    equal = [write(emulator, "even", TRAFFIC, "0-14/2"), write(emulator, "odd", TRAFFIC, "1-15/2")]
+    cost = costs_of(play(emulator, *equal))
+    claim(np.allclose(cost, cost.T, rtol=1e-9) and np.allclose(cost[0, 0], cost[1, 1], rtol=1e-9) and cost[0, 1] > 0,
+          f"equal jobs cost each other alike: {cost}")
+    mixed = [write(emulator, "even", TRAINING + OUTAGE, "0-14/2"), write(emulator, "odd", TRAFFIC, "1-15/2", "3 ms")]
+    cost, swapped = costs_of(play(emulator, *mixed)), costs_of(play(emulator, *reversed(mixed), path="swapped.h5"))
+    claim(np.allclose(cost, swapped[::-1, ::-1], rtol=1e-9) and (cost > 0).all(), f"their order only names them: {cost}")
+    with xarray.open_dataset(emulator.folder / "swapped.h5", group="jobs") as jobs:
+        claim([str(name) for name in jobs.name.values] == ["odd", "even"], f"jobs have names: {jobs.name.values}")
+        with xarray.open_dataset(emulator.folder / "swapped.h5", group="steps") as steps:
+            matrix = jobs.delay_ps.sum(["tier", "direction"]).groupby(steps.job).sum()
+        claim(np.array_equal(matrix.transpose("job", "culprit"), swapped), f"xarray has the same matrix: {matrix}")
+        claim({"spine", "up"} <= {*jobs.tier.values, *jobs.direction.values}, "tiers and directions have labels")
+    drawn = subprocess.run([ROOT / "scripts/plot", emulator.folder / "swapped.h5"], capture_output=True, text=True)
+    claim(drawn.returncode == 0 and "swapped-jobs.png" in drawn.stdout, f"plot draws them: {drawn.stderr}")
+    draw = random.Random(9)
+    for _ in range(5):
+        jobs = [random_flows(emulator, draw, "even", "0-14/2"), random_flows(emulator, draw, "odd", "1-15/2")]
+        alone = [flow_times(play(emulator, job)) for job in jobs]
+        done = emulator.call("run", emulator.folder / "fabric.yaml", *jobs, "--output", emulator.folder / "both.h5")
+        claim(done.returncode == 0, f"both run: {done.stderr}")
+        cost, told = costs_of(emulator.folder / "both.h5"), table_of(done)
+        claim(told == {(a, b): round(cost[a, b] / 1e9, 3) for a in (0, 1) for b in (0, 1)}, f"the table: {told}, {cost}")
+        with h5py.File(emulator.folder / "both.h5") as file:
+            step, owner = file["flows/step"][()], file["steps/job"][()]
+            took = file["flows/end_ps"][()] - file["flows/start_ps"][()]
+        for job in 0, 1:
+            less = took[owner[step] == job].sum() - alone[job]
+            claim(0.85 * less < cost[job, 1 - job] < 1.15 * less, f"the other's cost: {cost[job]}, it is gone: {less} less")
+
+
 def refused(emulator):
     free, taken = write(emulator, "free", TRAINING, "0-8"), write(emulator, "taken", TRAINING, "7-15")
     both = ("check", "run")
@@ -130,7 +216,7 @@ def main():
         random_inputs.write_parts(emulator.folder)
         random_inputs.write_scale_up(emulator.folder, NODE_GPUS)
         emulator.folder.joinpath("fabric.yaml").write_text(TOPOLOGY)
-        {"apart": apart, "shared": shared, "ranks": ranks, "refused": refused}[case](emulator)
+        {"apart": apart, "shared": shared, "ranks": ranks, "costs": costs, "refused": refused}[case](emulator)
 
 
 main()
