@@ -22,11 +22,21 @@ typedef struct Pair {
 } Pair;
 
 typedef struct PlaceText {
-    char text[TEXT_PATH_BYTES + 32];
+    char text[TEXT_PATH_BYTES + 64];
 } PlaceText;
 
 static const char *topology_place(const Pair *pair, const char *path, PlaceText *out) {
     return place_name(node_place(pair->files->topology_root, path), out->text);
+}
+
+/// Where it stands how many GPUs the job may have.
+static const char *room_place(const Pair *pair, PlaceText *out) {
+    PlaceText whole;
+    const bool rest =
+        pair->job->placement.first_node > 0 && strcmp(pair->job->placement.nodes, "all") == 0;
+    snprintf(out->text, sizeof out->text, "%s%s", rest ? "what the jobs before leave of " : "",
+             topology_place(pair, "nodes", &whole));
+    return out->text;
 }
 
 #define PAIR_ERROR(pair, path, ...) \
@@ -52,14 +62,14 @@ static bool check_ranks(const Pair *pair) {
     if (others > pair->gpus) {
         PAIR_ERROR(pair, size_key(pair),
                    "one replica needs tp*pp*cp*ep >= %lld GPUs, but %s has %lld GPUs",
-                   (long long)others, topology_place(pair, "nodes", &place), (long long)pair->gpus);
+                   (long long)others, room_place(pair, &place), (long long)pair->gpus);
         return false;
     }
     if (parallel->dp_auto) parallel->size[DIM_DP] = (int32_t)(pair->gpus / others);
     int64_t ranks = others * parallel->size[DIM_DP];
     if (ranks > pair->gpus) {
         PAIR_ERROR(pair, size_key(pair), "tp*pp*dp = %lld GPUs, but %s has %lld GPUs",
-                   (long long)ranks, topology_place(pair, "nodes", &place), (long long)pair->gpus);
+                   (long long)ranks, room_place(pair, &place), (long long)pair->gpus);
         return false;
     }
     return true;
@@ -261,8 +271,7 @@ static bool check_all_to_all(const Pair *pair) {
     if (traffic->pattern != TRAFFIC_ALL_TO_ALL || traffic->group == 0) return true;
     if (traffic->group > pair->gpus) {
         PAIR_ERROR(pair, "traffic.group", "group is %lld, but %s has %lld GPUs",
-                   (long long)traffic->group, topology_place(pair, "nodes", &place),
-                   (long long)pair->gpus);
+                   (long long)traffic->group, room_place(pair, &place), (long long)pair->gpus);
         return false;
     }
     if (traffic->ranks == 0) traffic->ranks = pair->gpus / traffic->group * traffic->group;
@@ -328,8 +337,7 @@ static bool check_traffic(const Pair *pair) {
     }
     if (traffic->ranks > pair->gpus) {
         PAIR_ERROR(pair, "traffic.ranks", "ranks is %lld, but %s has %lld GPUs",
-                   (long long)traffic->ranks, topology_place(pair, "nodes", &place),
-                   (long long)pair->gpus);
+                   (long long)traffic->ranks, room_place(pair, &place), (long long)pair->gpus);
         return false;
     }
     if (traffic->pattern == TRAFFIC_SHIFT && traffic->shift == 0)

@@ -199,6 +199,8 @@ def refused(emulator):
     both = ("check", "run")
     # Checked, files are several runs; played, they are one.
     cases = [(("run",), (free, taken), "taken.yaml", "also the job's of"),
+             (("run",), (write(emulator, "most", TRAINING), write(emulator, "rest", TRAFFIC.replace("16}}", "18}}"))),
+              "rest.yaml", "what the jobs before leave of"),
              (both, (write(emulator, "odd", TRAINING, "5-2"),), "odd.yaml", "wanted all, a range"),
              (both, (write(emulator, "far", TRAINING, "8-16"),), "far.yaml", "but the cluster has 16"),
              (both, (write(emulator, "few", TRAINING, "0-6"),), "few.yaml", "14")]
