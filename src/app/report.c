@@ -106,6 +106,9 @@ static const char *call_job(const Recorder *recorder, int32_t job,
     return text;
 }
 
+/// Tiers with less of a sum are not named.
+#define SMALLEST_SHARE 0.0005
+
 /// What a job lost to one, itself or another, and where.
 static void print_cost(FILE *out, const Recorder *recorder, int32_t victim, int32_t culprit,
                        int width, double lost_ps) {
@@ -119,7 +122,7 @@ static void print_cost(FILE *out, const Recorder *recorder, int32_t victim, int3
             culprit == victim ? "itself" : call_job(recorder, culprit, text));
     const char *before = ": ";
     for (int32_t t = 0; t < cluster_ntiers(recorder->cluster); t++) {
-        if (tier_ps[t] == 0) continue;
+        if ((double)tier_ps[t] < SMALLEST_SHARE * sum_ps || tier_ps[t] == 0) continue;
         fprintf(out, "%s%s %.1f%%", before, cluster_tier_name(recorder->cluster, t),
                 100 * (double)tier_ps[t] / sum_ps);
         before = ", ";

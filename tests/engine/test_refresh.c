@@ -24,6 +24,7 @@ typedef struct Outcome {
     Completion done[FLOWS];
     int64_t ndone, end_ps;
     int64_t bytes[LINKS_MAX], delay_ps[LINKS_MAX];
+    int64_t charged_ps[LINKS_MAX][2]; ///< by job
     Status status;
 } Outcome;
 
@@ -46,6 +47,7 @@ static void draw_scene(Scene *scene, uint64_t number) {
         scene->transfer[i] = (Transfer){
             .tag = i,
             .edges = {.nedges = 1 + (i % 3 == 2), .edge = edge_at, .context = scene->edge[i]},
+            .job = i % 2,
             .step = i % 2,
             .queue_pairs = 1 + (int32_t)draw(number, at + 2, 3),
             .connection = 1,
@@ -80,13 +82,19 @@ static void take_links(void *context, int64_t step, const LinkSample sample[], i
     }
 }
 
+static void take_culprits(void *context, LinkId link, const int64_t delay_ps[]) {
+    Outcome *outcome = context;
+    for (int32_t job = 0; job < 2; job++) outcome->charged_ps[link][job] += delay_ps[job];
+}
+
 /// Play to the end; `every_ps` > 0: refresh that often too, for nothing.
 static void play(Scene *scene, int64_t every_ps, Outcome *outcome) {
     *outcome = (Outcome){.status = status_ok()};
     Cluster *cluster = NULL;
     Status made = cluster_create(&scene->spec, &cluster);
     if (!status_is_ok(&made)) fail_msg("%s", made.text);
-    EngineSpec spec = {.control_delay_ps = 10 * PS_PER_US, .interval_ps = 50 * PS_PER_US};
+    EngineSpec spec = {
+        .njobs = 2, .control_delay_ps = 10 * PS_PER_US, .interval_ps = 50 * PS_PER_US};
     Flow *flow = flow_create(cluster, &spec);
     for (int32_t i = 0; i < scene->n; i++) {
         Status status = flow_submit(flow, &scene->transfer[i]);
@@ -110,8 +118,10 @@ static void play(Scene *scene, int64_t every_ps, Outcome *outcome) {
         assert_int_equal(flow_violation(flow), -1);
     }
     outcome->end_ps = now_ps;
-    for (int32_t step = 0; step < 2; step++)
+    for (int32_t step = 0; step < 2; step++) {
         flow_step_links(flow, step, (LinkSink){.put = take_links, .context = outcome});
+        flow_step_culprits(flow, step, (CulpritSink){take_culprits, outcome});
+    }
     flow_destroy(flow);
     cluster_destroy(cluster);
 }
@@ -124,8 +134,12 @@ static void assert_same(const Outcome *a, const Outcome *b) {
         assert_int_equal(a->done[i].alone_ps, b->done[i].alone_ps);
     }
     assert_memory_equal(a->bytes, b->bytes, sizeof a->bytes);
-    for (int32_t l = 0; l < LINKS_MAX; l++)
+    for (int32_t l = 0; l < LINKS_MAX; l++) {
         assert_in_range(a->delay_ps[l] - b->delay_ps[l] + 2, 0, 4);
+        assert_int_equal(a->charged_ps[l][0] + a->charged_ps[l][1], a->delay_ps[l]);
+        for (int32_t job = 0; job < 2; job++)
+            assert_in_range(a->charged_ps[l][job] - b->charged_ps[l][job] + 4, 0, 8);
+    }
 }
 
 static int64_t bytes_of(const Scene *scene) {
