@@ -3,7 +3,6 @@
 #include <time.h>
 
 #include "app/report.h"
-#include "base/memory.h"
 #include "base/units.h"
 #include "observe/record.h"
 #include "observe/toll.h"
@@ -176,7 +175,8 @@ static void note_costs(const Fabric *fabric, const RunJob jobs[], const Toll *to
             repeated += jobs[j].traffic->nrepeated;
         }
     }
-    toll_note(toll, fabric, &stats, repeated, recorder->trace, out);
+    Bill bill = toll_settle(toll, fabric->comm, &stats, repeated, recorder->trace);
+    if (out && fabric->rank == 0) report_bill(out, &bill, fabric->nranks);
     footprint_count(&recorder->footprint, ngpus, sizes);
 }
 
@@ -210,17 +210,6 @@ static Status play_fabric(Fabric *fabric, const DriverOptions *options, Recorder
     return status;
 }
 
-static void print_memory(FILE *out, const Footprint *footprint) {
-    enum { ROWS = 128 };
-    MemoryRow row[ROWS];
-    int n = memory_report(row, ROWS);
-    fprintf(out, "\n  %-24s %14s %14s\n", "memory of rank 0", "now, bytes", "most, bytes");
-    for (int i = 0; i < n && i < ROWS; i++)
-        fprintf(out, "  %-24s %14lld %14lld\n", row[i].label, (long long)row[i].live_bytes,
-                (long long)row[i].high_bytes);
-    footprint_print(footprint, out);
-}
-
 static const char *closing_word(const Status *status) {
     if (status_is_ok(status)) return "complete";
     return status->code == STATUS_STOPPED ? "stopped" : "failed";
@@ -247,7 +236,7 @@ static Status play(const RunSpec *run, Cluster *cluster, Comm *comm, const Drive
     if (root && options->table && (status_is_ok(&status) || status.code == STATUS_STOPPED))
         report_print(options->table, &recorder);
     if (root && options->memory)
-        print_memory(options->table ? options->table : stdout, &recorder.footprint);
+        report_memory(options->table ? options->table : stdout, &recorder.footprint);
     array_free(&recorder.step);
     return status;
 }

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/memory.h"
 #include "base/units.h"
 
 static double ms(double time_ps) { return time_ps / 1e9; }
@@ -164,4 +165,42 @@ void report_print(FILE *out, const Recorder *recorder) {
     }
     print_costs(out, recorder);
     print_events(out, recorder);
+}
+
+void report_bill(FILE *out, const Bill *bill, int nranks) {
+    fprintf(out, "played in %.3f s  ", (double)bill->play_ns / 1e9);
+    if (bill->islands > 0)
+        fprintf(out, "%lld islands (%lld played)  %lld windows  %lld replays  ",
+                (long long)bill->islands, (long long)bill->played, (long long)bill->windows,
+                (long long)bill->replays);
+    else
+        fprintf(out, "event by event  ");
+    if (bill->repeated > 0) fprintf(out, "%lld steps repeated  ", (long long)bill->repeated);
+    if (nranks > 1)
+        fprintf(out, "%lld agreements, %lld B  ranks waited %.1f to %.1f %%",
+                (long long)bill->agreements, (long long)bill->agreement_bytes,
+                100 * bill->least_share, 100 * bill->most_share);
+    fprintf(out, "\n");
+    fflush(out);
+}
+
+void report_memory(FILE *out, const Footprint *footprint) {
+    enum { ROWS = 128 };
+    MemoryRow row[ROWS];
+    int n = memory_report(row, ROWS);
+    fprintf(out, "\n  %-24s %14s %14s\n", "memory of rank 0", "now, bytes", "most, bytes");
+    for (int i = 0; i < n && i < ROWS; i++)
+        fprintf(out, "  %-24s %14lld %14lld\n", row[i].label, (long long)row[i].live_bytes,
+                (long long)row[i].high_bytes);
+    fprintf(out, "\n  %-16s %12s %14s %9s %7s\n", "all ranks", "most at once", "most, bytes",
+            "each, B", "budget");
+    for (int kind = 0; kind < FOOTPRINT_N; kind++) {
+        const FootprintRow *about = &FOOTPRINT_ROWS[kind];
+        char budget[32] = "none";
+        if (about->budget_bytes > 0)
+            snprintf(budget, sizeof budget, "%lld", (long long)about->budget_bytes);
+        fprintf(out, "  %-16s %12lld %14lld %9.1f %7s\n", about->name,
+                (long long)footprint->count[kind], (long long)footprint->bytes[kind],
+                footprint_each(footprint, (FootprintKind)kind), budget);
+    }
 }

@@ -5,8 +5,13 @@
 #include <stdio.h>
 
 #include "observe/record.h"
+#include "observe/toll.h"
 
 /// Of each job its steps, where they go, the tiers and the hottest link.  MPI: rank 0 only.
 void report_print(FILE *out, const Recorder *recorder);
+/// One line for a person, beside the progress lines: what differs from run to run is no part of the table.
+void report_bill(FILE *out, const Bill *bill, int nranks);
+/// Bytes by purpose on this rank, and for each GPU, link and transfer of all ranks.
+void report_memory(FILE *out, const Footprint *footprint);
 
 #endif

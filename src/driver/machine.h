@@ -25,11 +25,11 @@
 #include "base/array.h"
 #include "base/heap.h"
 #include "collective/collective.h"
+#include "collective/spread.h"
 #include "driver/account.h"
 #include "driver/fabric.h"
 #include "driver/layout.h"
 #include "driver/run_spec.h"
-#include "driver/spread.h"
 #include "engine/engine.h"
 #include "par/comm.h"
 #include "program/program.h"
@@ -332,8 +332,6 @@ Transfer network_phase(const Machine *machine, const RailEdges *edges, int64_t a
 Transfer network_describe(Machine *machine, int64_t tag);
 /// By the job's own tag.
 void network_complete(Machine *machine, const Completion *completion);
-/// The failure of the run: the first in simulated time on any rank, the same text on all.  MPI: collective.
-Status network_agree_failure(const Machine *machine);
 /// A message as the engine takes it; *edges are filled in and borrowed.
 Transfer network_transfer(const Machine *machine, const Message *message, HopEdges *edges);
 /// Its end.

@@ -31,17 +31,6 @@ static void keep_failure(Machine *machine, const Status *status, int64_t at_ps, 
     machine->failed_tag = tag;
 }
 
-Status network_agree_failure(const Machine *machine) {
-    bool fine = status_is_ok(&machine->failure);
-    int64_t at_ps = fine ? TIME_NEVER_PS : machine->failed_ps;
-    comm_min_i64(machine->comm, &at_ps, 1);
-    bool first = !fine && machine->failed_ps == at_ps;
-    int64_t tag = first ? machine->failed_tag : INT64_MAX;
-    comm_min_i64(machine->comm, &tag, 1);
-    first = first && machine->failed_tag == tag;
-    return comm_agree(machine->comm, first ? machine->failure : status_ok());
-}
-
 /// `now_ps`: the moment at which the transfer is known to begin.
 static void submit(Machine *machine, const Transfer *transfer, int64_t now_ps) {
     Status status = machine->player->submit(machine, transfer);

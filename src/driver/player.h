@@ -8,8 +8,27 @@
 ///              unit  --send, receive, arrive, compute-->  player  --submit-->  engine
 ///                ^------compute_due, end_message---------'   ^-----complete-------'
 ///
+///          The life of a collective, here of two rails and two phases (match.c, network.c):
+///
+///              members arrive   *   *      *
+///              rail 0                      |-fill-|== phase 0 ==|-fill-|==== phase 1 ====|
+///              rail 1                      |-fill-|==== phase 0 ====|-fill-|==== phase 1 ====|
+///                                        begin  start: takes a share of members' GPUs      end: all members go on
+///
+///          Each == is a transfer of the engine. One of no more than `network.eager` bytes loads no link: it ends a tree of
+///          latencies after its begin. A message is shorter: begin where both its ends are there, start a latency later,
+///          end with the transfer.
+///
 ///          A player plays on all ranks of machine->comm; how the units are divided is its own affair. Which one plays a
-///          job changes no result: it is chosen by cost (player/player.h).
+///          job changes no result: it is chosen by cost (player/chooser.h).
+/// Terms.   unit         a tensor-parallel group of GPUs, which move as one; rail r is the r-th GPU of each
+///          replica      the units of all pipeline stages that hand work to each other (layout.h)
+///          channel      what one unit receives from one neighbour: receiving unit * CHANNEL_SIDES + side
+///          group        units that meet in collectives (program/kinds.h); meeting: they have all come to one
+///          step         of a unit, from optimizer to optimizer; of a job, when all units have ended theirs
+///          cycle        from one norm of gradients, behind which nothing is under way, to the next
+///          moment       all that happens at one picosecond
+///          island       a replica whose links are its own; window: how far islands are played ahead (player/island.h)
 /// Limits.  One player a job, from its beginning to its end.
 #ifndef COLOSSIM_DRIVER_PLAYER_H
 #define COLOSSIM_DRIVER_PLAYER_H

@@ -23,6 +23,17 @@
 ///          long as it is felt. Itself it costs nothing, so of n equal transfers on a link each costs each other the time
 ///          it takes alone: as much as all of them would end sooner without it. Added up by jobs, that is what a job's
 ///          transfers lose to those of each job, their own included.
+/// Terms.   transfer     edges that progress together: a message, or one phase of a collective on one rail
+///          link         one direction of a cable, a port or a NIC; where a message spreads evenly over a bundle of links,
+///                       the bundle counts as one (cluster.h)
+///          route        what a transfer puts on each of its links (routes.h); slot: a link that some route has touched
+///          stream       one queue pair of one edge; queue: what the transfers of one queue_key share
+///          level        bytes a second of a transfer's fullest stream; a link has one too, at which it holds its highest
+///                       users (flow/maxmin.h); the bottleneck of a transfer is the link whose level is its own
+///          cap, alone   the level that a transfer has alone, and the time it takes at that
+///          ghost        what others still feel of a transfer that has ended, for a control delay
+///          delay        time that transfers lose against alone, charged to their bottleneck
+///          isle, ring   links that are apart and what is played on them; a transfer that crosses isles (isles.h)
 /// Ranks.   An engine is the matter of one rank: all its operations are local, and none needs another rank. What cannot
 ///          be cut is played by one rank, whose engine gets all transfers; the engines of the others get none. Only an
 ///          engine that is `apart` is used by several: each plays transfers that share no link with another's.

@@ -31,11 +31,7 @@ static const struct {
     {"load.links", FOOTPRINT_TOTALS},
 };
 
-/// Budgets were set when the project began; a benchmark holds runs to them. 0: none.
-static const struct {
-    const char *name, *attribute;
-    int64_t budget_bytes;
-} KINDS[FOOTPRINT_N] = {
+const FootprintRow FOOTPRINT_ROWS[FOOTPRINT_N] = {
     [FOOTPRINT_GPU] = {"GPU", "bytes_per_gpu", 64},
     [FOOTPRINT_LINK] = {"touched link", "bytes_per_link", 48},
     [FOOTPRINT_TRANSFER] = {"active transfer", "bytes_per_transfer", 128},
@@ -43,7 +39,8 @@ static const struct {
     [FOOTPRINT_TOTALS] = {"link's totals", "bytes_per_link_totals", 0},
 };
 
-FootprintKind footprint_kind(const char *label) {
+/// What a label counts as; FOOTPRINT_N: nothing that grows.
+static FootprintKind footprint_kind(const char *label) {
     for (size_t i = 0; i < sizeof LABELS / sizeof LABELS[0]; i++)
         if (strcmp(LABELS[i].label, label) == 0) return LABELS[i].kind;
     return FOOTPRINT_N;
@@ -70,25 +67,13 @@ void footprint_gather(Footprint *footprint, const Comm *comm) {
     comm_sum_i64(comm, footprint->bytes, FOOTPRINT_N);
 }
 
-static double bytes_each(const Footprint *footprint, int kind) {
+double footprint_each(const Footprint *footprint, FootprintKind kind) {
     if (footprint->count[kind] == 0) return 0;
     return (double)footprint->bytes[kind] / (double)footprint->count[kind];
 }
 
 void footprint_note(const Footprint *footprint, Trace *trace) {
     for (int kind = 0; kind < FOOTPRINT_N; kind++)
-        (void)trace_run_double(trace, KINDS[kind].attribute, bytes_each(footprint, kind));
-}
-
-void footprint_print(const Footprint *footprint, FILE *out) {
-    fprintf(out, "\n  %-16s %12s %14s %9s %7s\n", "all ranks", "most at once", "most, bytes",
-            "each, B", "budget");
-    for (int kind = 0; kind < FOOTPRINT_N; kind++) {
-        char budget[32] = "none";
-        if (KINDS[kind].budget_bytes > 0)
-            snprintf(budget, sizeof budget, "%lld", (long long)KINDS[kind].budget_bytes);
-        fprintf(out, "  %-16s %12lld %14lld %9.1f %7s\n", KINDS[kind].name,
-                (long long)footprint->count[kind], (long long)footprint->bytes[kind],
-                bytes_each(footprint, kind), budget);
-    }
+        (void)trace_run_double(trace, FOOTPRINT_ROWS[kind].attribute,
+                               footprint_each(footprint, (FootprintKind)kind));
 }

@@ -18,8 +18,6 @@
 #ifndef COLOSSIM_OBSERVE_FOOTPRINT_H
 #define COLOSSIM_OBSERVE_FOOTPRINT_H
 
-#include <stdio.h>
-
 #include "engine/engine.h"
 #include "par/comm.h"
 #include "trace/trace.h"
@@ -33,6 +31,14 @@ typedef enum FootprintKind {
     FOOTPRINT_N
 } FootprintKind;
 
+/// Budgets were set when the project began; a benchmark holds runs to them. 0: none.
+typedef struct FootprintRow {
+    const char *name, *attribute;
+    int64_t budget_bytes;
+} FootprintRow;
+
+extern const FootprintRow FOOTPRINT_ROWS[FOOTPRINT_N];
+
 typedef struct Footprint {
     int64_t count[FOOTPRINT_N];
     int64_t bytes[FOOTPRINT_N]; ///< the most
@@ -44,8 +50,7 @@ void footprint_count(Footprint *footprint, int64_t ngpus, EngineSizes sizes);
 void footprint_gather(Footprint *footprint, const Comm *comm);
 /// Attributes of /run: bytes_per_gpu, bytes_per_link, bytes_per_transfer, bytes_per_use, bytes_per_link_totals.  MPI: collective.
 void footprint_note(const Footprint *footprint, Trace *trace);
-/// What a label counts as; FOOTPRINT_N: nothing that grows.
-FootprintKind footprint_kind(const char *label);
-void footprint_print(const Footprint *footprint, FILE *out);
+/// Bytes for each of a kind.
+double footprint_each(const Footprint *footprint, FootprintKind kind);
 
 #endif

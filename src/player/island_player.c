@@ -331,7 +331,7 @@ static Status play_steps(Dataflow *flow, Job *job) {
         Agreed agreed = agree(flow);
         flow->first_ps = agreed.next_ps;
         flow->quiet_ps = -agreed.quiet;
-        if (!agreed.fine) return network_agree_failure(machine);
+        if (!agreed.fine) return comm_agree(flow->comm, machine->failure);
         if (agreed.steps > islands->recorded) {
             gather_step(flow);
             bool repeats = repeat_can_follow(job);

@@ -14,7 +14,7 @@ typedef struct Job Job;
 /// The first seven are called where the job is played; the others on all ranks together.
 typedef struct JobOps {
     Status (*begin)(Job *job, int64_t now_ps);
-    /// Own next event; TIME_NEVER_PS.
+    /// Own next event; TIME_NEVER_PS. NULL, and so the next: it has none but its transfers.
     int64_t (*next_ps)(const Job *job);
     /// All own events of this moment; transfers that ended then have been told.
     Status (*due)(Job *job, int64_t now_ps);

@@ -25,7 +25,11 @@ static int64_t next_ps(const Moments *moments) {
     if (moments->fabric->change_ps < next_ps) next_ps = moments->fabric->change_ps;
     for (int32_t j = 0; j < moments->n; j++) {
         const Job *job = moments->job[j];
-        int64_t own_ps = moments->begun[j] ? job->ops->next_ps(job) : job->spec->start_ps;
+        int64_t own_ps = TIME_NEVER_PS;
+        if (!moments->begun[j])
+            own_ps = job->spec->start_ps;
+        else if (job->ops->next_ps)
+            own_ps = job->ops->next_ps(job);
         if (own_ps < next_ps) next_ps = own_ps;
     }
     return next_ps;
@@ -75,7 +79,7 @@ static Status play_moment(Moments *moments, int64_t now_ps) {
             moments->begun[j] = true;
             TRY(job->ops->begin(job, now_ps));
         }
-        if (moments->begun[j]) TRY(job->ops->due(job, now_ps));
+        if (moments->begun[j] && job->ops->due) TRY(job->ops->due(job, now_ps));
     }
     return status_ok();
 }

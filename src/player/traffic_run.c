@@ -216,17 +216,6 @@ static TrafficRun *traffic_of(const Job *job) { return job->state; }
 
 static Status job_begin(Job *job, int64_t now_ps) { return begin_step(traffic_of(job), now_ps); }
 
-static int64_t job_next_ps(const Job *job) {
-    (void)job;
-    return TIME_NEVER_PS;
-}
-
-static Status job_due(Job *job, int64_t now_ps) {
-    (void)job;
-    (void)now_ps;
-    return status_ok();
-}
-
 static Status job_complete(Job *job, const Completion *done) {
     return complete(traffic_of(job), done);
 }
@@ -342,8 +331,6 @@ int64_t traffic_estimate_ps(const TrafficRun *traffic) {
 Job traffic_job(TrafficRun *traffic) {
     static const JobOps OPS = {
         .begin = job_begin,
-        .next_ps = job_next_ps,
-        .due = job_due,
         .complete = job_complete,
         .describe = job_describe,
         .change = job_change,

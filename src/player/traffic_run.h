@@ -6,7 +6,7 @@
 #ifndef COLOSSIM_PLAYER_TRAFFIC_RUN_H
 #define COLOSSIM_PLAYER_TRAFFIC_RUN_H
 
-#include "driver/spread.h"
+#include "collective/spread.h"
 #include "player/job.h"
 
 typedef struct FlowRow {

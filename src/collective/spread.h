@@ -1,6 +1,6 @@
 /// spread.h: where the members of a collective are, and how far from each other.
-#ifndef COLOSSIM_DRIVER_SPREAD_H
-#define COLOSSIM_DRIVER_SPREAD_H
+#ifndef COLOSSIM_COLLECTIVE_SPREAD_H
+#define COLOSSIM_COLLECTIVE_SPREAD_H
 
 #include "cluster/cluster.h"
 #include "collective/domains.h"

@@ -1,4 +1,4 @@
-#include "driver/spread.h"
+#include "collective/spread.h"
 
 #include "cluster/routing.h"
 
