@@ -5,7 +5,7 @@
 
 #define LABEL "engine.tally"
 
-enum { WORD = 64 };
+enum { WORD = 64, BATCH = 512 };
 
 /// Log2 of a power of two, or -1.
 static int32_t shift_of(int64_t unit_bytes) {
@@ -25,10 +25,26 @@ static TallyBytes *bytes_of_unit(Tally *tally, int64_t unit_bytes) {
 
 static void grow_parts(TallyBytes *total, const Routes *routes) {
     if (total->nslots >= routes->nslots) return;
-    size_t old = (size_t)total->nslots * sizeof *total->parts;
+    const size_t old = (size_t)total->nslots, now = (size_t)routes->slots_capacity;
+    total->low =
+        memory_resize(LABEL, total->low, old * sizeof *total->low, now * sizeof *total->low);
+    if (total->high)
+        total->high =
+            memory_resize(LABEL, total->high, old * sizeof *total->high, now * sizeof *total->high);
     total->nslots = routes->slots_capacity;
-    total->parts =
-        memory_resize(LABEL, total->parts, old, (size_t)total->nslots * sizeof *total->parts);
+}
+
+/// What does not fit the low word of a sum.
+static void add_high(TallyBytes *total, int32_t slot, int64_t more) {
+    if (!total->high)
+        total->high = memory_alloc(LABEL, (size_t)total->nslots * sizeof *total->high);
+    total->high[slot] += more;
+}
+
+static inline void add_parts(TallyBytes *total, int32_t slot, Wide parts) {
+    int64_t more = (int64_t)(parts >> 64);
+    more += __builtin_add_overflow(total->low[slot], (uint64_t)parts, &total->low[slot]);
+    if (__builtin_expect(more != 0, 0)) add_high(total, slot, more);
 }
 
 static void grow_used(Tally *tally, const Routes *routes) {
@@ -48,15 +64,14 @@ void tally_add_route(Tally *tally, const Routes *routes, const Route *route, int
     const RouteUse *uses = routes_uses(routes, route);
     const int64_t *own_parts = routes_parts(routes, route);
     const int64_t fullest = route->fullest;
-    Wide *parts = total->parts;
     uint64_t *used = tally->used;
     const int32_t n = route->nuses, share_bits = routes->share_bits;
     for (int32_t u = 0; u < n && own_parts; u++) {
-        parts[uses[u].slot] += (Wide)own_parts[u] * bytes;
+        add_parts(total, uses[u].slot, (Wide)own_parts[u] * bytes);
         mark(used, uses[u].slot);
     }
     for (int32_t u = 0; u < n && !own_parts; u++) {
-        parts[uses[u].slot] += (Wide)((uses[u].weight >> share_bits) * fullest) * bytes;
+        add_parts(total, uses[u].slot, (Wide)((uses[u].weight >> share_bits) * fullest) * bytes);
         mark(used, uses[u].slot);
     }
 }
@@ -109,23 +124,30 @@ void tally_charge(Tally *tally, int32_t slot, int32_t job, Wide delay) {
     tally->charged[(tally->slow_at[slot] - 1) * tally->njobs + job] += delay;
 }
 
-static int64_t whole_bytes(const TallyBytes *total, int64_t slot) {
-    Wide parts = total->parts[slot];
+/// Whole bytes of a sum that is wider than a word.
+static int64_t wide_bytes(const TallyBytes *total, int64_t slot) {
+    const Wide parts = (Wide)(((UWide)(uint64_t)total->high[slot] << 64) | total->low[slot]);
     return (int64_t)(total->shift >= 0 ? parts >> total->shift : parts / total->unit_bytes);
 }
 
-static LinkSample sample_slot(const Tally *tally, const Routes *routes, int64_t slot,
-                              int64_t now_ps) {
-    LinkSample sample = {.link = routes->link[slot]};
+static inline int64_t whole_bytes(const TallyBytes *total, int64_t slot) {
+    if (total->high) return wide_bytes(total, slot);
+    const uint64_t parts = total->low[slot];
+    return (int64_t)(total->shift >= 0 ? parts >> total->shift
+                                       : parts / (uint64_t)total->unit_bytes);
+}
+
+static void sample_slot(const Tally *tally, const Routes *routes, int64_t slot, int64_t now_ps,
+                        LinkSample *sample) {
+    int64_t bytes = 0, delay_ps = 0, congested_ps = 0;
     for (int64_t u = 0; u < tally->bytes.n; u++)
-        if (slot < tally->bytes.at[u].nslots)
-            sample.bytes += whole_bytes(&tally->bytes.at[u], slot);
+        if (slot < tally->bytes.at[u].nslots) bytes += whole_bytes(&tally->bytes.at[u], slot);
     if (slot < tally->nslots && tally->slow_at[slot] > 0) {
         const SlowLink *slow = &tally->slow[tally->slow_at[slot] - 1];
-        sample.delay_ps = (int64_t)(slow->delay >> PRICE_DELAY_BITS);
-        sample.congested_ps = slow->congested_ps + (slow->count > 0 ? now_ps : 0);
+        delay_ps = (int64_t)(slow->delay >> PRICE_DELAY_BITS);
+        congested_ps = slow->congested_ps + (slow->count > 0 ? now_ps : 0);
     }
-    return sample;
+    *sample = (LinkSample){routes->link[slot], bytes, delay_ps, congested_ps};
 }
 
 /// The slot of the lowest bit of `bits` in a word, and take the bit away.
@@ -135,70 +157,97 @@ static int64_t next_slot(int64_t word, uint64_t *bits) {
     return slot;
 }
 
+/// Samples on their way to a sink.
+typedef struct Batch {
+    const Routes *routes;
+    LinkSink sink;
+    int64_t index, n;
+    LinkSample sample[BATCH];
+} Batch;
+
+static void batch_open(Batch *batch, const Routes *routes, int64_t index, LinkSink sink) {
+    batch->routes = routes;
+    batch->sink = sink;
+    batch->index = index;
+    batch->n = 0; // the samples are not zeroed
+}
+
+static void batch_flush(Batch *batch) {
+    if (batch->n > 0) batch->sink.put(batch->sink.context, batch->index, batch->sample, batch->n);
+    batch->n = 0;
+}
+
 /// The totals of a slot that stands for several.
-static void put_alike(const Routes *routes, const SlotAlike *alike, int64_t index,
-                      const LinkSample *each, LinkSink sink) {
-    const int32_t *link = &routes->alike_link.at[alike->first];
+static void put_alike(const Batch *batch, const SlotAlike *alike, const LinkSample *each) {
+    const LinkSink sink = batch->sink;
+    const int32_t *link = &batch->routes->alike_link.at[alike->first];
     if (sink.put_alike) {
-        sink.put_alike(sink.context, index, each, link, alike->n);
+        sink.put_alike(sink.context, batch->index, each, link, alike->n);
         return;
     }
     for (int32_t i = 0; i < alike->n; i++) {
         LinkSample one = *each;
         one.link = link[i];
-        sink.put(sink.context, index, &one, 1);
+        sink.put(sink.context, batch->index, &one, 1);
     }
+}
+
+/// The totals of a slot, if there are any. They are written where they go on from: a copy waits for what has just been
+/// stored (a third of the time of all totals).
+static inline void batch_add(Batch *batch, const Tally *tally, int64_t slot, int64_t now_ps) {
+    const Routes *routes = batch->routes;
+    LinkSample *sample = &batch->sample[batch->n];
+    sample_slot(tally, routes, slot, now_ps, sample);
+    if (sample->bytes == 0 && sample->delay_ps == 0 && sample->congested_ps == 0) return;
+    if (slot < routes->alike_at.n && routes->alike_at.at[slot] > 0) {
+        put_alike(batch, &routes->alike.at[routes->alike_at.at[slot] - 1], sample);
+        return;
+    }
+    if (++batch->n == BATCH) batch_flush(batch);
 }
 
 void tally_put(const Tally *tally, const Routes *routes, int64_t index, int64_t now_ps,
                LinkSink sink) {
-    enum { BATCH = 8 * WORD };
     if (!sink.put) return;
-    LinkSample sample[BATCH];
-    int64_t n = 0;
+    Batch batch;
+    batch_open(&batch, routes, index, sink);
     for (int64_t word = 0; word < tally->nwords; word++) {
         for (uint64_t bits = tally->used[word]; bits != 0;) {
-            int64_t slot = next_slot(word, &bits);
-            LinkSample next = sample_slot(tally, routes, slot, now_ps);
-            if (next.bytes == 0 && next.delay_ps == 0 && next.congested_ps == 0) continue;
-            if (slot < routes->alike_at.n && routes->alike_at.at[slot] > 0)
-                put_alike(routes, &routes->alike.at[routes->alike_at.at[slot] - 1], index, &next,
-                          sink);
-            else
-                sample[n++] = next;
+            const int64_t slot = next_slot(word, &bits);
+            batch_add(&batch, tally, slot, now_ps);
         }
-        if (n <= BATCH - WORD) continue;
-        sink.put(sink.context, index, sample, n);
-        n = 0;
     }
-    if (n > 0) sink.put(sink.context, index, sample, n);
+    batch_flush(&batch);
 }
 
 /// Zero the bytes of a slot, but for less than one if that is to be carried; whole ones go to `into` if there is one.
-static bool empty_slot(Tally *tally, Tally *into, int64_t slot, bool carry) {
+static inline bool empty_slot(Tally *tally, TallyBytes *into, int64_t slot, bool carry) {
     bool left = false;
     for (int64_t u = 0; u < tally->bytes.n; u++) {
         TallyBytes *total = &tally->bytes.at[u];
         if (slot >= total->nslots) continue;
-        int64_t whole = whole_bytes(total, slot);
-        if (into) into->bytes.at[0].parts[slot] += whole;
-        total->parts[slot] = carry ? total->parts[slot] - (Wide)whole * total->unit_bytes : 0;
-        left = left || total->parts[slot] > 0;
+        const int64_t whole = whole_bytes(total, slot);
+        if (into) add_parts(into, (int32_t)slot, whole);
+        total->low[slot] =
+            carry ? total->low[slot] - (uint64_t)whole * (uint64_t)total->unit_bytes : 0;
+        if (total->high) total->high[slot] = 0;
+        left = left || total->low[slot] > 0;
     }
     return left;
 }
 
-static void empty_bytes(Tally *tally, Tally *into, const Routes *routes, bool carry) {
-    if (into) grow_parts(bytes_of_unit(into, 1), routes);
+/// Hand the totals of an interval out and zero its bytes, which go to `into` if there is one.
+static void end_bytes(Tally *tally, TallyBytes *into, Batch *batch, int64_t now_ps, bool carry) {
     for (int64_t word = 0; word < tally->nwords; word++) {
         uint64_t left = 0;
-        if (into) into->used[word] |= tally->used[word];
         for (uint64_t bits = tally->used[word]; bits != 0;) {
-            int64_t slot = next_slot(word, &bits);
+            const int64_t slot = next_slot(word, &bits);
+            if (batch->sink.put) batch_add(batch, tally, slot, now_ps);
             if (empty_slot(tally, into, slot, carry)) left |= UINT64_C(1) << slot % WORD;
         }
         tally->used[word] = left;
     }
+    batch_flush(batch);
 }
 
 static void empty_slow(Tally *tally, Tally *into, const Routes *routes, int64_t now_ps) {
@@ -220,20 +269,26 @@ static void empty_slow(Tally *tally, Tally *into, const Routes *routes, int64_t 
     tally->nslow = kept;
 }
 
-/// Zero all totals, which are added to `into` if there is one; what is slow at now_ps stays slow.
-static void empty(Tally *tally, Tally *into, const Routes *routes, int64_t now_ps, bool carry) {
-    if (into) grow_used(into, routes);
-    empty_bytes(tally, into, routes, carry);
-    empty_slow(tally, into, routes, now_ps);
+/// For what ends at a moment, on its level.
+static void batch_open_interval(Batch *batch, const Routes *routes, const Intervals *intervals,
+                                int32_t level, int64_t end_ps, LinkSink sink) {
+    const int64_t since_ps = end_ps - intervals->origin_ps;
+    const int64_t number = since_ps > 0 ? (since_ps - 1) / intervals_width_ps(intervals, level) : 0;
+    if (since_ps == 0) sink.put = NULL;
+    batch_open(batch, routes, intervals_name(level, number), sink);
 }
 
-/// Totals of what ends at a moment, on its level.
-static void put_interval(const Tally *tally, const Routes *routes, const Intervals *intervals,
-                         int32_t level, int64_t end_ps, LinkSink sink) {
-    int64_t since_ps = end_ps - intervals->origin_ps;
-    if (since_ps == 0) return;
-    int64_t number = (since_ps - 1) / intervals_width_ps(intervals, level);
-    tally_put(tally, routes, intervals_name(level, number), end_ps, sink);
+/// An interval ends: its totals go to the sink, and to `into` if there is one; what is slow stays slow.
+static void end_interval(Tally *tally, Tally *into, Batch *batch, int64_t end_ps, bool carry) {
+    TallyBytes *bytes = NULL;
+    if (into) {
+        grow_used(into, batch->routes);
+        for (int64_t word = 0; word < tally->nwords; word++) into->used[word] |= tally->used[word];
+        bytes = bytes_of_unit(into, 1);
+        grow_parts(bytes, batch->routes);
+    }
+    end_bytes(tally, bytes, batch, end_ps, carry);
+    empty_slow(tally, into, batch->routes, end_ps);
 }
 
 /// Where longer intervals follow, those as long as the open one are no more; the first above has ended too.
@@ -251,12 +306,13 @@ void longer_close(LongerTallies *longer, Tally *open, const Routes *routes,
     bool merges = intervals->most > 0 && sink.put;
     if (longer->at.n == 0) longer->level = intervals_level(intervals, end_ps);
     bool ends = true;
+    Batch batch;
     for (int32_t above = 0; ends; above++) {
         int32_t level = longer->level + above;
         if (merges && longer->at.n == above) array_push(&longer->at, (Tally){0});
         Tally *tally = above == 0 ? open : &longer->at.at[above - 1];
-        put_interval(tally, routes, intervals, level, end_ps, sink);
-        empty(tally, merges ? &longer->at.at[above] : NULL, routes, end_ps, above == 0);
+        batch_open_interval(&batch, routes, intervals, level, end_ps, sink);
+        end_interval(tally, merges ? &longer->at.at[above] : NULL, &batch, end_ps, above == 0);
         ends = merges && since_ps % intervals_width_ps(intervals, level + 1) == 0;
     }
     rise(longer, intervals, end_ps);
@@ -264,8 +320,9 @@ void longer_close(LongerTallies *longer, Tally *open, const Routes *routes,
 
 void longer_forget(LongerTallies *longer, Tally *open, const Routes *routes,
                    const Intervals *intervals, int64_t now_ps, LinkSink sink) {
-    put_interval(open, routes, intervals, longer->level, now_ps, sink);
-    empty(open, NULL, routes, now_ps, false);
+    Batch batch;
+    batch_open_interval(&batch, routes, intervals, longer->level, now_ps, sink);
+    end_interval(open, NULL, &batch, now_ps, false);
     longer_fini(longer);
 }
 
@@ -276,9 +333,12 @@ void longer_fini(LongerTallies *longer) {
 }
 
 void tally_fini(Tally *tally) {
-    for (int64_t i = 0; i < tally->bytes.n; i++)
-        memory_free(LABEL, tally->bytes.at[i].parts,
-                    (size_t)tally->bytes.at[i].nslots * sizeof(Wide));
+    for (int64_t i = 0; i < tally->bytes.n; i++) {
+        const TallyBytes *total = &tally->bytes.at[i];
+        memory_free(LABEL, total->low, (size_t)total->nslots * sizeof *total->low);
+        if (total->high)
+            memory_free(LABEL, total->high, (size_t)total->nslots * sizeof *total->high);
+    }
     array_free(&tally->bytes);
     memory_free(LABEL, tally->charged, charged_bytes(tally, tally->slow_capacity));
     memory_free(LABEL, tally->slow, (size_t)tally->slow_capacity * sizeof *tally->slow);

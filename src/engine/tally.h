@@ -8,12 +8,12 @@
 ///          A bit says whether a link has any; totals are handed out by walking the bits that are
 ///          set, in order of memory: most links are idle in most intervals.
 ///
-///              bytes a link:   16   for each unit_bytes in use (one, unless queue pairs differ)
+///              bytes a link:    8   for each unit_bytes in use (one, unless queue pairs differ); 16 once a sum is wide
 ///                             1/8   the bit
 ///                               4   once any link was slow
 ///                              32   for a link that was slow in the step, or is in the interval
 ///                              16   for each job of several, if it was slow in the step
-///          A step and an interval together: 32 to 40 bytes, and at most 64 for each slow link; as much
+///          A step and an interval together: 16 to 24 bytes, and at most 64 for each slow link; as much
 ///          as an interval for each longer one that it is part of: five where 400 are most.
 /// Limits.  Bytes are counted on this rank's links alone (LinkOwner).
 ///          A link's total is rounded down once per unit_bytes in use (not at all if unit_bytes
@@ -38,7 +38,8 @@ typedef struct SlowLink {
 typedef struct TallyBytes {
     int64_t unit_bytes;
     int32_t shift; ///< log2 of unit_bytes, -1: not a power of two
-    Wide *parts;   ///< [nslots] by slot
+    uint64_t *low; ///< [nslots] by slot: the sum in parts, modulo 2^64
+    int64_t *high; ///< [nslots] the rest of it; NULL: no sum has come to 2^64
     int64_t nslots;
 } TallyBytes;
 
