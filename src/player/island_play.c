@@ -41,27 +41,33 @@ void island_return(Islands *islands, Island *island) {
 
 static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
-/// Of n times, 3 for each stage: three chains of comparisons do not wait for each other.
-static int64_t least_of(const int64_t time_ps[], int32_t n) {
-    int64_t a = TIME_NEVER_PS, b = TIME_NEVER_PS, c = TIME_NEVER_PS;
-    for (int32_t i = 0; i < n; i += 3) {
-        a = smaller(a, time_ps[i]);
-        b = smaller(b, time_ps[i + 1]);
-        c = smaller(c, time_ps[i + 2]);
+enum { CHAINS = 3 }; // of comparisons that do not wait for each other; times are three for each stage
+
+/// The place of the only time of a chain that is the least, -1 if there are several.
+static int32_t only_least(const int64_t time_ps[], int32_t n, int32_t chain, int64_t least) {
+    int32_t event = -1, several = 0;
+    for (int32_t i = chain; i < n; i += CHAINS) {
+        bool next = time_ps[i] == least;
+        several += next;
+        event = next ? i : event;
     }
-    return smaller(a, smaller(b, c));
+    return several == 1 ? event : -1;
 }
 
 void island_find_next(Islands *islands, Island *island) {
     const int64_t *time_ps = island->state->time_ps;
     int32_t n = islands->stages + islands->channels;
-    int64_t least = least_of(time_ps, n);
-    int32_t event = 0;
-    while (time_ps[event] != least) event++;
-    bool several = false;
-    for (int32_t i = event + 1; i < n; i++) several |= time_ps[i] == least;
+    int64_t a = TIME_NEVER_PS, b = TIME_NEVER_PS, c = TIME_NEVER_PS;
+    for (int32_t i = 0; i < n; i += CHAINS) {
+        a = smaller(a, time_ps[i]);
+        b = smaller(b, time_ps[i + 1]);
+        c = smaller(c, time_ps[i + 2]);
+    }
+    int64_t least = smaller(a, smaller(b, c));
+    bool several = (a == least) + (b == least) + (c == least) > 1;
+    int32_t chain = a == least ? 0 : b == least ? 1 : 2;
     int64_t index = island_index(islands, island);
-    island->next_event = several ? -1 : event;
+    island->next_event = several ? -1 : only_least(time_ps, n, chain, least);
     islands->next_ps[index] = least;
     islands->steps[index] = island->state->count.steps;
 }
@@ -177,7 +183,8 @@ static bool play_next(Islands *islands, Island *island, int64_t now_ps) {
     uint64_t ended = island_messages_due(islands, island, now_ps);
     if (!isle_solve(islands->isles, island_index(islands, island), now_ps)) return false;
     island_complete(islands, island, ended, now_ps);
-    island_compute_due(islands, island, now_ps);
+    // One event that ends no message gives nobody anything to compute.
+    if (event < 0 || ended) island_compute_due(islands, island, now_ps);
     return true;
 }
 
