@@ -273,6 +273,7 @@ typedef struct RouteDraft {
 
 static void draft_use(Routes *routes, LinkParts use, RouteDraft *draft) {
     if (use.weight > draft->most_weight) draft->most_weight = use.weight;
+    if (use.weight > routes->most_weight) routes->most_weight = use.weight;
     bool binds = cluster_can_bind(routes->cluster, use.link);
     int64_t capacity;
     if (!draft->own || draft->own->owns(draft->own->context, use.link)) {

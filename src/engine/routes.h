@@ -106,6 +106,7 @@ typedef struct Routes {
     int32_t first_free; ///< chained through `newer`
     int32_t oldest, newest;
     int64_t idle_uses;
+    int32_t most_weight;        ///< of any use so far
     ARRAY_OF(uint8_t) muted;    ///< by slot: routes do not keep it, another slot stands for it
     ARRAY_OF(int32_t) alike_at; ///< by slot: index in alike + 1, 0: it stands for itself
     ARRAY_OF(SlotAlike) alike;

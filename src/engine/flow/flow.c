@@ -297,6 +297,7 @@ static void start(Flow *flow, int32_t index) {
 /// Put what starts on its links.
 static void attach_started(Flow *flow) {
     links_grow(flow);
+    ceiling_expect(flow, flow->nplaying + flow->started.n);
     // The way for all at once walks all links.
     if (flow->nplaying == 0 && flow->nstarting_uses > flow->routes.nslots)
         mass_attach(flow);

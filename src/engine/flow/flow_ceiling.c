@@ -8,8 +8,9 @@
 /// hold anybody, so this is in time.
 ///
 /// A link with slack at the ceilings holds nobody by the definition in maxmin.h: if it held u below its cap, its load
-/// would be within the weight of its users of its capacity; but u, or another of u's level, is at least LEAST_SPARE
-/// below its ceiling, which is more than all weights together.
+/// would be within the weight of its users of its capacity; but u, or another of u's level, is at least least_spare
+/// below its ceiling, which is more than all weights together: no link has more users than there are transfers, and
+/// none of them a weight above the largest so far.
 #include "base/check.h"
 #include "base/memory.h"
 #include "engine/flow/flow_state.h"
@@ -18,8 +19,6 @@ enum {
     SPARE_DIVISOR = 8,  ///< a new ceiling is an eighth above the peak
     MARGIN_DIVISOR = 64 ///< transfers stop this part below it
 };
-
-#define LEAST_SPARE (INT64_C(1) << 36) ///< more than the weights of the users of a link
 
 static Ceiling *ceiling_of(const Flow *flow, int32_t route) {
     int32_t ceiling = flow->route[route].ceiling;
@@ -85,6 +84,13 @@ void ceiling_lift_all(Flow *flow) {
     array_clear(&flow->lifted);
 }
 
+void ceiling_expect(Flow *flow, int64_t ntransfers) {
+    const int64_t weights = ntransfers * flow->routes.most_weight;
+    if (weights < flow->least_spare) return;
+    flow->least_spare = 2 * weights;
+    ceiling_lift_all(flow);
+}
+
 static Ceiling *take_ceiling(Flow *flow, int32_t route) {
     if (flow->free_ceilings.n == 0) {
         array_push(&flow->free_ceilings, (int32_t)flow->ceilings.n);
@@ -106,7 +112,7 @@ static void lower(Flow *flow, Ceiling *ceiling) {
     ceiling->peak = 0;
     int64_t now = ceiling->level > 0 ? ceiling->level : alone;
     int64_t wanted = peak + peak / SPARE_DIVISOR;
-    if (wanted - peak < MARGIN_DIVISOR * LEAST_SPARE || wanted >= now - now / SPARE_DIVISOR) return;
+    if (wanted / MARGIN_DIVISOR < flow->least_spare || wanted >= now - now / SPARE_DIVISOR) return;
     ceiling->level = wanted;
     change_load(flow, ceiling->route, links_unit_load(flow, wanted));
     CHECK(flow->orphans.n == 0, "route %d: a link that holds somebody has slack", ceiling->route);

@@ -232,6 +232,7 @@ struct Engine {
     int64_t nroutes;
     ARRAY_OF(int32_t) unlisted; ///< routes with waiting
     ARRAY_OF(Ceiling) ceilings;
+    int64_t least_spare; ///< of ceilings above levels: more than the weights of the users of a link
     ARRAY_OF(int32_t) free_ceilings;
     ARRAY_OF(SlackDebt) debts;
     ARRAY_OF(NodeRun) outgrown; ///< the region still refers to their nodes
@@ -395,6 +396,8 @@ int64_t ceiling_reach(const Flow *flow, const Active *f);
 void ceiling_lift(Flow *flow, int32_t route, int64_t level);
 /// Lift all ceilings as far as they go.
 void ceiling_lift_all(Flow *flow);
+/// So many transfers will play at once: ceilings that are too near for that are lifted.
+void ceiling_expect(Flow *flow, int64_t ntransfers);
 /// A solution has moved transfers of long routes: flow->members.
 void ceiling_review(Flow *flow);
 
