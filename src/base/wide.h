@@ -10,9 +10,10 @@ __extension__ typedef unsigned __int128 UWide;
 /// In structs that must not be padded to 16 bytes.
 typedef Wide LooseWide __attribute__((aligned(8)));
 
-/// The k-th (from 0) of n whole parts, as equal as they can be, that sum to `total`.
+/// The k-th (from 0) of n < 2^31 whole parts, as equal as they can be, that sum to `total`.
 static inline int64_t wide_part(int64_t total, int64_t k, int64_t n) {
-    return (int64_t)((Wide)total * (k + 1) / n - (Wide)total * k / n);
+    const int64_t each = total / n, rest = total % n; // rest * n fits
+    return each + rest * (k + 1) / n - rest * k / n;
 }
 
 /// Greatest number that divides both; the other one where one is 0.

@@ -19,19 +19,19 @@ static AccountPart released_by(const Release release[], int32_t n) {
     return kind;
 }
 
-Clocks account_wait(int64_t parts[ACCOUNT_N], Clocks before, const Release release[], int32_t n,
-                    int64_t now_ps) {
-    Clocks after = before;
-    for (int32_t i = 0; i < n; i++) after = clocks_max(after, release[i].at);
-    after.actual_ps = now_ps;
-    const NominalClocks *from = &before.nominal, *to = &after.nominal;
-    int64_t ideal_ps = to->ideal_ps - from->ideal_ps, alone_ps = to->alone_ps - from->alone_ps;
-    int64_t shared_ps = to->shared_ps - from->shared_ps;
-    int64_t slowed_ps = to->slowed_ps - from->slowed_ps;
+void account_wait(int64_t parts[ACCOUNT_N], Clocks *at, const Release release[], int32_t n,
+                  int64_t now_ps) {
+    const Clocks from = *at;
+    for (int32_t i = 0; i < n; i++) clocks_raise(at, &release[i].at);
+    at->actual_ps = now_ps;
+    const NominalClocks *to = &at->nominal;
+    int64_t ideal_ps = to->ideal_ps - from.nominal.ideal_ps;
+    int64_t alone_ps = to->alone_ps - from.nominal.alone_ps;
+    int64_t shared_ps = to->shared_ps - from.nominal.shared_ps;
+    int64_t slowed_ps = to->slowed_ps - from.nominal.slowed_ps;
     parts[ACCOUNT_BUBBLE] += ideal_ps;
     parts[released_by(release, n)] += alone_ps - ideal_ps;
     parts[ACCOUNT_SHARING] += shared_ps - alone_ps;
     parts[ACCOUNT_CONTENTION] += slowed_ps - shared_ps;
-    parts[ACCOUNT_STRAGGLER] += now_ps - before.actual_ps - slowed_ps;
-    return after;
+    parts[ACCOUNT_STRAGGLER] += now_ps - from.actual_ps - slowed_ps;
 }

@@ -42,13 +42,14 @@ static inline Clocks clocks_at(int64_t actual_ps, NominalClocks nominal) {
 }
 static inline int64_t clock_later(int64_t a_ps, int64_t b_ps) { return a_ps > b_ps ? a_ps : b_ps; }
 /// Element-wise maximum: what waits for both.
-static inline Clocks clocks_max(Clocks a, Clocks b) {
-    const NominalClocks *x = &a.nominal, *y = &b.nominal;
-    return (Clocks){.actual_ps = clock_later(a.actual_ps, b.actual_ps),
-                    .nominal = {.slowed_ps = clock_later(x->slowed_ps, y->slowed_ps),
-                                .shared_ps = clock_later(x->shared_ps, y->shared_ps),
-                                .alone_ps = clock_later(x->alone_ps, y->alone_ps),
-                                .ideal_ps = clock_later(x->ideal_ps, y->ideal_ps)}};
+static inline void clocks_raise(Clocks *at, const Clocks *other) {
+    NominalClocks *x = &at->nominal;
+    const NominalClocks *y = &other->nominal;
+    at->actual_ps = clock_later(at->actual_ps, other->actual_ps);
+    x->slowed_ps = clock_later(x->slowed_ps, y->slowed_ps);
+    x->shared_ps = clock_later(x->shared_ps, y->shared_ps);
+    x->alone_ps = clock_later(x->alone_ps, y->alone_ps);
+    x->ideal_ps = clock_later(x->ideal_ps, y->ideal_ps);
 }
 /// When a transfer that began at `at` ends: it lasted took_ps, alone_ps had it been alone.
 static inline NominalClocks clocks_after_transfer(NominalClocks at, int64_t took_ps,
@@ -91,9 +92,9 @@ typedef struct Release {
         kind; ///< the exposed part it is charged to; ACCOUNT_BUBBLE if no communication was waited for
 } Release;
 
-/// Add the wait between `before` (stream free) and the releases to the parts; returns the moment it can go on.
+/// Add the wait from `at` (stream free) to the releases to the parts; *at becomes the moment it can go on.
 ///   release[n], n >= 0;  now_ps: actual time of going on
-Clocks account_wait(int64_t parts[ACCOUNT_N], Clocks before, const Release release[], int32_t n,
-                    int64_t now_ps);
+void account_wait(int64_t parts[ACCOUNT_N], Clocks *at, const Release release[], int32_t n,
+                  int64_t now_ps);
 
 #endif

@@ -278,8 +278,8 @@ int32_t done_take(Machine *machine, Unit *unit, const Op *op, Release release[PR
 void done_open(Machine *machine);
 void done_close(Machine *machine);
 
-/// unit.c. A send (or a receive) comes to a channel. True if the other is there: *at becomes the later of both.
-bool channel_meet(Unit *receiver, ChannelSide side, bool is_send, Clocks *at);
+/// unit.c. A send (or a receive) comes to a channel. True if the other is there: *begin is the later of both.
+bool channel_meet(Unit *receiver, ChannelSide side, bool is_send, const Clocks *at, Clocks *begin);
 /// NULL for a stream of sends.
 static inline NominalClocks *unit_free(Unit *unit, Stream stream) {
     static const int8_t PLACE[STREAM_N] = {[STREAM_COMPUTE] = FREE_COMPUTE,
@@ -319,7 +319,8 @@ static inline int32_t unit_issued(const Unit *unit, Stream stream) {
 int32_t unit_current_op(const Machine *machine, const Unit *unit, Stream stream);
 
 /// match.c: sends meet receives, members meet. A send or a receive comes to a channel of a unit here.
-void match_message(Machine *machine, int64_t receiver, ChannelSide side, bool is_send, Clocks at);
+void match_message(Machine *machine, int64_t receiver, ChannelSide side, bool is_send,
+                   const Clocks *at);
 /// `count` members have come to a collective. True if all have: then `meeting` holds when the last did.
 bool match_members(Machine *machine, Meeting *meeting, int64_t count);
 

@@ -20,14 +20,15 @@ int32_t unit_current_op(const Machine *machine, const Unit *unit, Stream stream)
     return unit_program(machine, unit)->stream_op[stream][unit->done[stream]];
 }
 
-bool channel_meet(Unit *receiver, ChannelSide side, bool is_send, Clocks *at) {
+bool channel_meet(Unit *receiver, ChannelSide side, bool is_send, const Clocks *at, Clocks *begin) {
     uint8_t *mine = is_send ? &receiver->ready : &receiver->posted;
     uint8_t *others = is_send ? &receiver->posted : &receiver->ready;
     uint8_t bit = (uint8_t)(1 << side);
     CHECK(!(*mine & bit), "unit %lld has two %s waiting", (long long)receiver->id,
           is_send ? "sends" : "receives");
     if (*others & bit) {
-        *at = clocks_max(receiver->met[side], *at);
+        *begin = receiver->met[side];
+        clocks_raise(begin, at);
         *others &= (uint8_t)~bit;
         return true;
     }
@@ -102,37 +103,38 @@ static int64_t busy_time(NominalWork work, int64_t factor) {
     return noise_apply(work.compute_ps + work.sharing_ps, factor) + work.tp_ps;
 }
 
-static void issue_compute(Machine *machine, Unit *unit, const Op *op, Clocks begin) {
+static void issue_compute(Machine *machine, Unit *unit, const Op *op, const Clocks *begin) {
     NominalWork work = unit_work(machine, unit->stage, op);
     int64_t alone_ps = work.compute_ps + work.tp_ps;
     int64_t busy_ps = busy_time(work, unit->factor);
-    int64_t works_ps = works_from_ps(machine, unit, begin.actual_ps);
+    int64_t works_ps = works_from_ps(machine, unit, begin->actual_ps);
     unit->free[FREE_COMPUTE] =
-        (NominalClocks){.slowed_ps = begin.nominal.slowed_ps + alone_ps + work.sharing_ps,
-                        .shared_ps = begin.nominal.shared_ps + alone_ps + work.sharing_ps,
-                        .alone_ps = begin.nominal.alone_ps + alone_ps,
-                        .ideal_ps = begin.nominal.ideal_ps + work.compute_ps};
+        (NominalClocks){.slowed_ps = begin->nominal.slowed_ps + alone_ps + work.sharing_ps,
+                        .shared_ps = begin->nominal.shared_ps + alone_ps + work.sharing_ps,
+                        .alone_ps = begin->nominal.alone_ps + alone_ps,
+                        .ideal_ps = begin->nominal.ideal_ps + work.compute_ps};
     unit->compute_end_ps = TIME_NEVER_PS;
     if (works_ps < TIME_NEVER_PS) {
         unit->compute_end_ps = works_ps + busy_ps;
         unit->part_ps[ACCOUNT_OWN_SLOW] +=
-            works_ps - begin.actual_ps + busy_ps - alone_ps - work.sharing_ps;
+            works_ps - begin->actual_ps + busy_ps - alone_ps - work.sharing_ps;
         take_from_compute(unit, shared_time(machine, (Sharing)unit->sharing, busy_ps) - busy_ps);
     }
     machine->player->compute(machine, unit);
 }
 
 /// A unit comes to a collective: a group of one is through at once.
-static void arrive(Machine *machine, Unit *unit, int32_t index, Clocks at) {
+static void arrive(Machine *machine, Unit *unit, int32_t index, const Clocks *at) {
     const Op *op = &unit_program(machine, unit)->op[index];
     const OpKindRow *kind = &OP_KINDS[op->kind];
     int64_t group = layout_group_of(&machine->layout, unit->id, kind->group);
     CHECK(group >= 0, "unit %lld has no group for %s", (long long)unit->id, kind->name);
     if (layout_group_units(&machine->layout, group).n == 1) {
-        unit_finish_op(machine, unit, index, at.nominal, at.actual_ps);
+        unit_finish_op(machine, unit, index, at->nominal, at->actual_ps);
         return;
     }
-    Meeting meeting = {.group = group, .step = unit->step, .op = index, .kind = op->kind, .at = at};
+    Meeting meeting = {
+        .group = group, .step = unit->step, .op = index, .kind = op->kind, .at = *at};
     machine->player->arrive(machine, unit, &meeting);
 }
 
@@ -143,23 +145,23 @@ static void issue(Machine *machine, Unit *unit, int32_t index, int64_t now_ps) {
     unit->busy |= (uint8_t)(1 << op->stream);
     OpForm form = OP_KINDS[op->kind].form;
     if (form == FORM_COMPUTE) {
-        Clocks before = clocks_at(unit->compute_end_ps, unit->free[FREE_COMPUTE]);
-        Clocks begin = account_wait(unit->part_ps, before, release, n, now_ps);
-        issue_compute(machine, unit, op, begin);
+        Clocks begin = clocks_at(unit->compute_end_ps, unit->free[FREE_COMPUTE]);
+        account_wait(unit->part_ps, &begin, release, n, now_ps);
+        issue_compute(machine, unit, op, &begin);
         return;
     }
     const NominalClocks *free = unit_free(unit, op->stream);
     Clocks begin = clocks_at(now_ps, free ? *free : (NominalClocks){0});
-    for (int32_t i = 0; i < n; i++) begin = clocks_max(begin, release[i].at);
+    for (int32_t i = 0; i < n; i++) clocks_raise(&begin, &release[i].at);
     begin.actual_ps = now_ps;
     if (form == FORM_SEND) {
-        machine->player->send(machine, unit, op, begin);
+        machine->player->send(machine, unit, op, &begin);
     } else if (form == FORM_RECEIVE) {
         machine->player->receive(
             machine, unit, op->stream == STREAM_RECV_PREV ? CHANNEL_FROM_PREV : CHANNEL_FROM_NEXT,
-            begin);
+            &begin);
     } else {
-        arrive(machine, unit, index, begin);
+        arrive(machine, unit, index, &begin);
     }
 }
 

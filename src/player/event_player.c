@@ -9,13 +9,13 @@ enum { DRAIN_BATCH = 256 };
 
 // What units ask for.
 
-static void event_send(Machine *machine, Unit *unit, const Op *op, Clocks at) {
+static void event_send(Machine *machine, Unit *unit, const Op *op, const Clocks *at) {
     bool next = op->stream == STREAM_SEND_NEXT;
     match_message(machine, layout_stage_neighbour(&machine->layout, unit->id, next ? 1 : -1),
                   next ? CHANNEL_FROM_PREV : CHANNEL_FROM_NEXT, true, at);
 }
 
-static void event_receive(Machine *machine, Unit *unit, ChannelSide side, Clocks at) {
+static void event_receive(Machine *machine, Unit *unit, ChannelSide side, const Clocks *at) {
     match_message(machine, unit->id, side, false, at);
 }
 

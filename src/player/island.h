@@ -114,8 +114,8 @@ void island_return(Islands *islands, Island *island);
 void island_find_next(Islands *islands, Island *island);
 /// Called by units, as in driver/player.h.
 void island_compute(Machine *machine, const Unit *unit);
-void island_send(Machine *machine, Unit *unit, const Op *op, Clocks at);
-void island_receive(Machine *machine, Unit *unit, ChannelSide side, Clocks at);
+void island_send(Machine *machine, Unit *unit, const Op *op, const Clocks *at);
+void island_receive(Machine *machine, Unit *unit, ChannelSide side, const Clocks *at);
 void island_arrive(Machine *machine, const Unit *unit, const Meeting *meeting);
 void island_done_changes(Machine *machine, int32_t index);
 Unit *island_next_member(Machine *machine, int64_t group, int64_t *cursor, int64_t now_ps);

@@ -78,9 +78,11 @@ void island_compute(Machine *machine, const Unit *unit) {
 }
 
 /// Sends meet receives here; the message starts a latency later.
-static void meet(Islands *islands, Unit *receiver, ChannelSide side, bool is_send, Clocks begin) {
+static void meet(Islands *islands, Unit *receiver, ChannelSide side, bool is_send,
+                 const Clocks *at) {
     const Island *island = islands->current;
-    if (!channel_meet(receiver, side, is_send, &begin)) return;
+    Clocks begin;
+    if (!channel_meet(receiver, side, is_send, at, &begin)) return;
     int32_t channel = stage_of(island, receiver) * CHANNEL_SIDES + (int32_t)side;
     int64_t index = island_index(islands, island);
     int64_t latency_ps = isle_latency_ps(islands->isles, index, channel);
@@ -88,7 +90,7 @@ static void meet(Islands *islands, Unit *receiver, ChannelSide side, bool is_sen
     isle_start(islands->isles, index, channel, begin.actual_ps + latency_ps, receiver->step);
 }
 
-void island_send(Machine *machine, Unit *unit, const Op *op, Clocks at) {
+void island_send(Machine *machine, Unit *unit, const Op *op, const Clocks *at) {
     Islands *islands = islands_of(machine);
     Island *island = islands->current;
     bool to_next = op->stream == STREAM_SEND_NEXT;
@@ -98,7 +100,7 @@ void island_send(Machine *machine, Unit *unit, const Op *op, Clocks at) {
     meet(islands, &island->unit[stage], to_next ? CHANNEL_FROM_PREV : CHANNEL_FROM_NEXT, true, at);
 }
 
-void island_receive(Machine *machine, Unit *unit, ChannelSide side, Clocks at) {
+void island_receive(Machine *machine, Unit *unit, ChannelSide side, const Clocks *at) {
     meet(islands_of(machine), unit, side, false, at);
 }
 

@@ -17,7 +17,7 @@ static int64_t listen(GroupNews news[], int64_t ngroups, const Islands *islands,
         GroupNews *to = &news[layout_meeting_index(&islands->machine->layout, arrival->group)];
         CHECK(to->kind < 0 || to->kind == arrival->kind,
               "group %lld: members disagree on the collective", (long long)arrival->group);
-        to->at = clocks_max(to->at, arrival->at);
+        clocks_raise(&to->at, &arrival->at);
         to->op = arrival->op;
         to->kind = arrival->kind;
         to->step = arrival->step;

@@ -10,11 +10,11 @@
 static void a_wait_is_charged_by_its_clocks(void **state) {
     (void)state;
     int64_t parts[ACCOUNT_N] = {0};
-    Clocks before = {100, {100, 100, 100, 100}};
+    Clocks begin = {100, {100, 100, 100, 100}};
     Release release = {
         .at = {155, {.slowed_ps = 150, .shared_ps = 143, .alone_ps = 140, .ideal_ps = 110}},
         .kind = ACCOUNT_PP_EXPOSED};
-    Clocks begin = account_wait(parts, before, &release, 1, 155);
+    account_wait(parts, &begin, &release, 1, 155);
     assert_memory_equal(&begin, &release.at, sizeof begin);
     assert_int_equal(parts[ACCOUNT_BUBBLE], 10);
     assert_int_equal(parts[ACCOUNT_PP_EXPOSED], 30);
@@ -32,7 +32,7 @@ static void each_clock_waits_for_its_own_last(void **state) {
          .kind = ACCOUNT_PP_EXPOSED},
         {.at = {145, {.slowed_ps = 145, .shared_ps = 130, .alone_ps = 125, .ideal_ps = 100}},
          .kind = ACCOUNT_DP_EXPOSED}};
-    account_wait(parts, (Clocks){100, {100, 100, 100, 100}}, release, 2, 150);
+    account_wait(parts, &(Clocks){100, {100, 100, 100, 100}}, release, 2, 150);
     assert_int_equal(parts[ACCOUNT_BUBBLE], 10);
     assert_int_equal(parts[ACCOUNT_PP_EXPOSED], 0);
     assert_int_equal(parts[ACCOUNT_DP_EXPOSED], 15);
@@ -82,7 +82,7 @@ static void parts_sum_to_the_step(void **state) {
                 int64_t at_ps = release[i].at.actual_ps;
                 if (at_ps > go_on_ps) go_on_ps = at_ps;
             }
-            now = account_wait(parts, now, release, RELEASES, go_on_ps);
+            account_wait(parts, &now, release, RELEASES, go_on_ps);
         }
         for (int part = 0; part < TRACE_PART_N; part++)
             told_ps += record_part_ps(parts, work, (TracePart)part);
