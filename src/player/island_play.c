@@ -41,7 +41,9 @@ void island_return(Islands *islands, Island *island) {
 
 static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
-enum { CHAINS = 3 }; // of comparisons that do not wait for each other; times are three for each stage
+enum {
+    CHAINS = 3
+}; // of comparisons that do not wait for each other; times are three for each stage
 
 /// The place of the only time of a chain that is the least, -1 if there are several.
 static int32_t only_least(const int64_t time_ps[], int32_t n, int32_t chain, int64_t least) {

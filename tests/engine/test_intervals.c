@@ -177,12 +177,58 @@ static void merged_intervals_hold_the_sums(void **state) {
     assert_true(merged > SCENES / 3);
 }
 
+// Also sums that no 64 bits hold: a link counts 64 parts a byte here.
+static void wide_sums_lose_nothing(void **state) {
+    (void)state;
+    enum { QUEUE_PAIRS = 64, TRANSFERS = 600, FASTER = 8 };
+    const int64_t bytes = (INT64_C(1) << 55) / QUEUE_PAIRS - 1, width_ps = INT64_C(1) << 58;
+    ClusterSpec spec = race_spec(HOSTS); // faster, so that it ends before simulated time does
+    spec.nic.line_Bps = spec.nic.goodput_Bps *= FASTER;
+    for (int32_t t = 0; t < spec.ntiers; t++)
+        spec.tier[t].link_Bps = spec.tier[t].switch_spec.port_Bps *= FASTER;
+    Cluster *cluster = NULL;
+    assert_true(status_is_ok(&(Status[]){cluster_create(&spec, &cluster)}[0]));
+    Flow *flow = flow_create(cluster, &(EngineSpec){.interval_ps = width_ps, .intervals_most = 8});
+    Played played = {0};
+    flow_sample_into(flow, link_list_sink(&played.sample));
+    Edge edge = {.src = 0, .dst = HOSTS - 1, .weight = 1};
+    for (int64_t i = 0; i < TRANSFERS; i++) {
+        Transfer transfer = {.tag = i,
+                             .edges = {1, edge_of, &edge, 0},
+                             .queue_pairs = QUEUE_PAIRS,
+                             .connection = 7,
+                             .bytes = bytes,
+                             .rounds = 1};
+        assert_true(status_is_ok(&(Status[]){flow_submit(flow, &transfer)}[0]));
+    }
+    while (flow_nunfinished(flow) > 0) {
+        flow_advance(flow, flow_next_ps(flow));
+        flow_drain(flow, &(Completion){0}, 1);
+    }
+    flow_restart_intervals(flow);
+    flow_step_links(flow, 0, link_list_sink(&played.step));
+    assert_true(played.step.n > 0 && played.sample.n > played.step.n);
+    LinkId ends[2] = {-1, -1};
+    for (int64_t k = 0; k < played.step.n; k++) {
+        LinkSample link = played.step.at[k].sample;
+        LinkSample all = sum_of(&played, width_ps, 0, link.link, 0, INT64_MAX);
+        assert_int_equal(all.bytes, link.bytes);
+        if (link.bytes == TRANSFERS * bytes) ends[ends[0] >= 0] = link.link;
+    }
+    assert_true(ends[0] >= 0 && ends[1] > ends[0]); // from the sender and to the receiver
+    array_free(&played.sample);
+    array_free(&played.step);
+    flow_destroy(flow);
+    cluster_destroy(cluster);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(there_are_never_more_than_most),
         cmocka_unit_test(at_most_twice_what_is_wanted),
         cmocka_unit_test(the_longest_time_has_its_interval),
         cmocka_unit_test(merged_intervals_hold_the_sums),
+        cmocka_unit_test(wide_sums_lose_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
