@@ -311,8 +311,7 @@ static bool same_domain(const Cluster *cluster, GpuId a, GpuId b) {
     return divider_quotient(&cluster->by_domain, a) == divider_quotient(&cluster->by_domain, b);
 }
 
-/// GPU whose NIC sends for `src`: with PXN the one of the destination's slot on the same node.
-static GpuId relay_of(const Cluster *cluster, GpuId src, GpuId dst) {
+GpuId routing_relay(const Cluster *cluster, GpuId src, GpuId dst) {
     if (!cluster->spec.pxn || cluster->spec.wiring != WIRING_RAIL) return src;
     const GpuId relay =
         src - divider_rest(&cluster->by_rails, src) + divider_rest(&cluster->by_rails, dst);
@@ -388,8 +387,8 @@ int64_t routing_unit_bytes(const Cluster *cluster, int32_t queue_pairs) {
     return queue_pairs * cluster->split;
 }
 
-Status routing_route(const Cluster *cluster, GpuId src, GpuId dst, uint64_t flow_key,
-                     int32_t queue_pairs, LinkUse uses[], int32_t *nuses) {
+Status routing_route_by(const Cluster *cluster, GpuId src, GpuId sender, GpuId dst,
+                        uint64_t flow_key, int32_t queue_pairs, LinkUse uses[], int32_t *nuses) {
     CHECK(src != dst && src >= 0 && dst >= 0 && src < cluster->ngpus && dst < cluster->ngpus,
           "message from GPU %lld to GPU %lld of %lld", (long long)src, (long long)dst,
           (long long)cluster->ngpus);
@@ -399,14 +398,13 @@ Status routing_route(const Cluster *cluster, GpuId src, GpuId dst, uint64_t flow
         *nuses = use_domain(cluster, src, dst, unit, uses);
         return status_ok();
     }
-    const GpuId relay = relay_of(cluster, src, dst);
     int32_t hop = 0, nfabric = 0;
-    if (relay != src) hop = use_domain(cluster, src, relay, unit, uses);
+    if (sender != src) hop = use_domain(cluster, src, sender, unit, uses);
     PathEnds pair;
-    make_pair(cluster, src, dst, relay, &pair);
+    make_pair(cluster, src, dst, sender, &pair);
     int32_t dead = route_fabric(cluster, &pair, flow_key, queue_pairs, &uses[hop], &nfabric);
     if (dead > 0 &&
-        relay != src) { // the relay's own NIC or leaf is cut off: cross the rails in the fabric
+        sender != src) { // the relay's own NIC or leaf is cut off: cross the rails in the fabric
         hop = 0;
         make_pair(cluster, src, dst, src, &pair);
         dead = route_fabric(cluster, &pair, flow_key, queue_pairs, uses, &nfabric);
@@ -420,15 +418,24 @@ Status routing_route(const Cluster *cluster, GpuId src, GpuId dst, uint64_t flow
     return status_ok();
 }
 
+Status routing_route(const Cluster *cluster, GpuId src, GpuId dst, uint64_t flow_key,
+                     int32_t queue_pairs, LinkUse uses[], int32_t *nuses) {
+    return routing_route_by(cluster, src, routing_relay(cluster, src, dst), dst, flow_key,
+                            queue_pairs, uses, nuses);
+}
+
 // lengths
 
-int64_t routing_latency_ps(const Cluster *cluster, GpuId src, GpuId dst) {
+int64_t routing_latency_by_ps(const Cluster *cluster, GpuId src, GpuId sender, GpuId dst) {
     const int64_t hop_ps = cluster->spec.scale_up.latency_ps;
     if (same_domain(cluster, src, dst)) return hop_ps;
-    const GpuId relay = relay_of(cluster, src, dst);
     PathEnds pair;
-    make_pair(cluster, src, dst, relay, &pair);
-    return cluster->latency_ps[pair.level] + (relay != src ? hop_ps : 0);
+    make_pair(cluster, src, dst, sender, &pair);
+    return cluster->latency_ps[pair.level] + (sender != src ? hop_ps : 0);
+}
+
+int64_t routing_latency_ps(const Cluster *cluster, GpuId src, GpuId dst) {
+    return routing_latency_by_ps(cluster, src, routing_relay(cluster, src, dst), dst);
 }
 
 bool routing_level_used(const Cluster *cluster, int32_t level) {
@@ -450,7 +457,7 @@ int64_t routing_level_latency_ps(const Cluster *cluster, int32_t level) {
 int32_t routing_nswitches(const Cluster *cluster, GpuId src, GpuId dst) {
     if (same_domain(cluster, src, dst)) return 0;
     PathEnds pair;
-    make_pair(cluster, src, dst, relay_of(cluster, src, dst), &pair);
+    make_pair(cluster, src, dst, routing_relay(cluster, src, dst), &pair);
     return 2 * pair.level - 1;
 }
 

@@ -13,8 +13,9 @@
 ///          A message between domains uses NIC links of tier 1; a NIC of several ports itself too.
 ///          Its queue pairs take the ports in turn (ecmp and dmodk; the first by hash or by
 ///          destination), as hosts bind them; the other choices are the switches'. Inside a domain
-///          the scale-up links of tier 0; with PXN (rail wiring) a cross-rail message first goes to
-///          the GPU of the destination's slot on its own node.
+///          the scale-up links of tier 0; with PXN (rail wiring) a cross-rail message may first go to
+///          the GPU of the destination's slot on its own node (its *relay*), if that is of the same
+///          communicator: whoever asks knows.
 ///          A path is live if each of its cables is, on both sides: a switch offers a port only if
 ///          a live path leads through it to the destination, as routing protocols withdraw what
 ///          they cannot reach.
@@ -22,7 +23,8 @@
 ///          without faults: it carries nothing, and who waits there is routed anew (engine.h).
 /// Limits.  No change of path during a message but for that. Detours longer than the shortest path are not
 ///          taken.
-/// Source.  Zahavi (see fattree.h) for d-mod-k.
+/// Source.  Zahavi (see fattree.h) for d-mod-k. NCCL's PXN goes by ranks of the communicator that it has found on the
+///          node (src/graph/paths.cc, ncclTopoGetIntermediateRank).
 #ifndef COLOSSIM_CLUSTER_ROUTING_H
 #define COLOSSIM_CLUSTER_ROUTING_H
 
@@ -40,14 +42,23 @@ enum { ROUTE_USES_MAX = 1024, QUEUE_PAIRS_MAX = 64 };
 /// faults split bundles.
 int64_t routing_unit_bytes(const Cluster *cluster, int32_t queue_pairs);
 
+/// GPU whose NIC would send for src: with PXN the one of the slot of dst on the same node, else src itself.
+GpuId routing_relay(const Cluster *cluster, GpuId src, GpuId dst);
+
 /// Links of a message from src to dst (src != dst), each link once, sorted by id.
+///   sender       whose NIC sends: src, or its relay
 ///   flow_key     identifies the message for the hash; queue pair q hashes (flow_key, q)
 ///   uses[ROUTE_USES_MAX]  out;  *nuses  out
 /// MPI: local.  Fails: STATUS_NO_PATH naming both GPUs and the dead tier.
+Status routing_route_by(const Cluster *cluster, GpuId src, GpuId sender, GpuId dst,
+                        uint64_t flow_key, int32_t queue_pairs, LinkUse uses[], int32_t *nuses);
+/// The same by the relay.
 Status routing_route(const Cluster *cluster, GpuId src, GpuId dst, uint64_t flow_key,
                      int32_t queue_pairs, LinkUse uses[], int32_t *nuses);
 
 /// One-way latency of a path: adapters, cables and switches (or the scale-up step).
+int64_t routing_latency_by_ps(const Cluster *cluster, GpuId src, GpuId sender, GpuId dst);
+/// The same by the relay.
 int64_t routing_latency_ps(const Cluster *cluster, GpuId src, GpuId dst);
 /// Are there GPUs whose messages turn at a switch of `level` (1 .. ntiers)?
 bool routing_level_used(const Cluster *cluster, int32_t level);

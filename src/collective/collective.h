@@ -48,6 +48,7 @@ typedef struct CollectiveSpec {
 typedef struct PhaseEdge {
     int64_t src, dst;
     int32_t weight;
+    bool own_nic; ///< sent by the NIC of `src`, whatever the rail of `dst`
 } PhaseEdge;
 
 typedef struct Phase {

@@ -132,7 +132,8 @@ static PhaseEdge hierarchical_edge(const CollectivePlan *plan, int32_t phase, in
     int64_t d = (i - inside) / domains->least, k = (i - inside) % domains->least;
     return (PhaseEdge){.src = domains_port(domains, d, k),
                        .dst = domains_port(domains, next_of(d, domains->n), k),
-                       .weight = (int32_t)(across_parts(plan, d) / plan->divisor)};
+                       .weight = (int32_t)(across_parts(plan, d) / plan->divisor),
+                       .own_nic = true}; // by another it might meet the channel of that port
 }
 
 /// All members together receive (or send) P (n - 1) B, see above.

@@ -19,14 +19,16 @@ static GpuId port_gpu(const MemberPlaces *places, const Domains *domains, int64_
     return places->gpu(places->context, member);
 }
 
+/// Channels leave by the NIC of their port.
 static int64_t mean_latency_ps(const MemberPlaces *places, const Domains *domains) {
     if (domains->n == 1) return 0;
     int64_t sum_ps = 0;
     for (int64_t d = 0; d < domains->n; d++)
-        for (int64_t k = 0; k < domains->least; k++)
-            sum_ps +=
-                routing_latency_ps(places->cluster, port_gpu(places, domains, d, k),
-                                   port_gpu(places, domains, d + 1 < domains->n ? d + 1 : 0, k));
+        for (int64_t k = 0; k < domains->least; k++) {
+            GpuId from = port_gpu(places, domains, d, k);
+            GpuId to = port_gpu(places, domains, d + 1 < domains->n ? d + 1 : 0, k);
+            sum_ps += routing_latency_by_ps(places->cluster, from, from, to);
+        }
     return sum_ps / (domains->n * domains->least);
 }
 

@@ -172,6 +172,23 @@ Group layout_group_units(const Layout *layout, int64_t group) {
     return (Group){.first = units.first, .n = 2, .stride = (units.n - 1) * units.stride};
 }
 
+/// The unit whose member `rail` a GPU is, or -1.
+static int64_t unit_of_gpu(const Layout *layout, int32_t rail, GpuId gpu) {
+    int64_t job_rank = placement_job_rank(&layout->placement, gpu);
+    return job_rank >= 0 && job_rank % layout->width == rail ? job_rank / layout->width : -1;
+}
+
+bool layout_in_group(const Layout *layout, int64_t group, int32_t rail, GpuId gpu) {
+    int64_t unit = unit_of_gpu(layout, rail, gpu);
+    return unit >= 0 &&
+           layout_group_of(layout, unit, layout_group_kind(layout, group)) == group;
+}
+
+bool layout_same_pipeline(const Layout *layout, int64_t unit, int32_t rail, GpuId gpu) {
+    int64_t other = unit_of_gpu(layout, rail, gpu);
+    return other >= 0 && replica_of(layout, other) == replica_of(layout, unit);
+}
+
 /// Members with numbers first, first + stride, ... (n of them) that lie in [from, from + count).
 static Group cut(Group all, int64_t from, int64_t count) {
     int64_t before = from > all.first ? (from - all.first + all.stride - 1) / all.stride : 0;

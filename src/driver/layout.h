@@ -60,6 +60,9 @@ int64_t layout_stage_neighbour(const Layout *layout, int64_t unit, int32_t dista
 int64_t layout_group_of(const Layout *layout, int64_t unit, GroupKind kind);
 Group layout_group_units(const Layout *layout, int64_t group);
 GroupKind layout_group_kind(const Layout *layout, int64_t group);
+/// Whether a GPU is the member `rail` of a unit in the group; of a unit of the same replica as `unit`.
+bool layout_in_group(const Layout *layout, int64_t group, int32_t rail, GpuId gpu);
+bool layout_same_pipeline(const Layout *layout, int64_t unit, int32_t rail, GpuId gpu);
 /// Slots of the members of a group on this MPI rank; n may be 0.
 Group layout_group_slots(const Layout *layout, int64_t group);
 int64_t layout_ngroups(const Layout *layout);

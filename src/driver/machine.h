@@ -329,6 +329,9 @@ void network_message(Machine *machine, const Message *message);
 void network_collective(Machine *machine, const Meeting *meeting);
 /// Transfer of a phase of the collective that a group is at; *edges, which name it, are borrowed.
 Transfer network_phase(const Machine *machine, const RailEdges *edges, int64_t after_ps);
+/// Edge i of a message, and of a phase of a plan: by a relay if that is of the same pipeline, or group.
+Edge network_hop_edge(const HopEdges *hop, int32_t rail);
+Edge network_rail_edge(const RailEdges *edges, const CollectivePlan *plan, int64_t i);
 /// A transfer under way, by the job's own tag (fabric.h), once more; until the next is asked for.
 Transfer network_describe(Machine *machine, int64_t tag);
 /// By the job's own tag.

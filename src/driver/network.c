@@ -14,9 +14,11 @@ int64_t network_sender(const Machine *machine, int64_t channel) {
 }
 
 int64_t network_message_latency_ps(const Machine *machine, int64_t from, int64_t to) {
-    GpuId src = layout_gpu(&machine->layout, from, 0), dst = layout_gpu(&machine->layout, to, 0);
+    const HopEdges hop = {.machine = machine, .from = from, .to = to};
+    Edge edge = network_hop_edge(&hop, 0);
     return machine->job->network.message_latency_ps +
-           routing_latency_ps(machine->cluster, src, dst);
+           routing_latency_by_ps(machine->cluster, edge.src, edge_sender(machine->cluster, &edge),
+                                 edge.dst);
 }
 
 /// Keep the first failure, of those of one moment the one with the least tag.
@@ -37,13 +39,17 @@ static void submit(Machine *machine, const Transfer *transfer, int64_t now_ps) {
     keep_failure(machine, &status, now_ps, transfer->tag);
 }
 
-static Edge hop_edge(const void *context, int64_t i) {
-    const HopEdges *hop = context;
+Edge network_hop_edge(const HopEdges *hop, int32_t rail) {
     const Layout *layout = &hop->machine->layout;
-    return (Edge){.src = layout_gpu(layout, hop->from, (int32_t)i),
-                  .dst = layout_gpu(layout, hop->to, (int32_t)i),
-                  .weight = 1};
+    Edge edge = {.src = layout_gpu(layout, hop->from, rail),
+                 .dst = layout_gpu(layout, hop->to, rail),
+                 .weight = 1};
+    GpuId relay = routing_relay(layout->cluster, edge.src, edge.dst);
+    edge.own_nic = relay != edge.src && !layout_same_pipeline(layout, hop->from, rail, relay);
+    return edge;
 }
+
+static Edge hop_edge(const void *context, int64_t i) { return network_hop_edge(context, (int32_t)i); }
 
 uint64_t network_messages_connection(const Machine *machine) {
     return fabric_key(machine->number, CONNECTION_MESSAGES);
@@ -108,13 +114,23 @@ static GpuId rail_member(const RailEdges *edges, int64_t i) {
     return layout_gpu(layout, units.first + i * units.stride, edges->rail);
 }
 
+Edge network_rail_edge(const RailEdges *edges, const CollectivePlan *plan, int64_t i) {
+    const Layout *layout = &edges->machine->layout;
+    PhaseEdge planned = collective_edge(plan, edges->phase, i);
+    Edge edge = {.src = rail_member(edges, planned.src),
+                 .dst = rail_member(edges, planned.dst),
+                 .weight = planned.weight,
+                 .own_nic = planned.own_nic};
+    if (edge.own_nic) return edge;
+    GpuId relay = routing_relay(layout->cluster, edge.src, edge.dst);
+    edge.own_nic = relay != edge.src && !layout_in_group(layout, edges->group, edges->rail, relay);
+    return edge;
+}
+
 static Edge rail_edge(const void *context, int64_t i) {
     const RailEdges *edges = context;
-    const CollectivePlan *plan = &machine_group(edges->machine, edges->group)->active.plan;
-    PhaseEdge edge = collective_edge(plan, edges->phase, i);
-    return (Edge){.src = rail_member(edges, edge.src),
-                  .dst = rail_member(edges, edge.dst),
-                  .weight = edge.weight};
+    return network_rail_edge(
+        edges, &machine_group(edges->machine, edges->group)->active.plan, i);
 }
 
 /// Where the members of a group are, by their first rail: a unit is in one scale-up domain.

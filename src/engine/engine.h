@@ -54,7 +54,12 @@
 typedef struct Edge {
     GpuId src, dst;
     int32_t weight;
+    bool own_nic; ///< sent by the NIC of src: its relay (routing.h) is none of the communicator
 } Edge;
+
+static inline GpuId edge_sender(const Cluster *cluster, const Edge *edge) {
+    return edge->own_nic ? edge->src : routing_relay(cluster, edge->src, edge->dst);
+}
 
 /// Edges by arithmetic: edge(context, i) for 0 <= i < nedges. `context` is borrowed for the call that
 /// a transfer is handed over by: an engine keeps what it needs of them.

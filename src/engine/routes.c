@@ -152,9 +152,9 @@ static Status merge_edges(Routes *routes, const Transfer *transfer, int32_t *lea
     *most = 1;
     for (int64_t e = 0; e < transfer->edges.nedges; e++) {
         Edge edge = transfer->edges.edge(transfer->edges.context, e);
-        TRY(routing_route(routes->cluster, edge.src, edge.dst, transfer->connection,
-                          transfer->queue_pairs, uses,
-                          &nuses)); // the hash takes in the two ends
+        TRY(routing_route_by(routes->cluster, edge.src, edge_sender(routes->cluster, &edge),
+                             edge.dst, transfer->connection, transfer->queue_pairs, uses,
+                             &nuses)); // the hash takes in the two ends
         if (edge.weight < *least) *least = edge.weight;
         if (edge.weight > *most) *most = edge.weight;
         array_reserve(&routes->merge, routes->merge.n + nuses);

@@ -32,22 +32,25 @@ static void add_user(TraceHotLink *hot, const TraceLinkUser *user) {
     if (i < TRACE_USERS) hot->user[i] = *user;
 }
 
-void crossing_walk(EdgeWalk *walk, uint64_t connection, TraceTraffic traffic, GpuId src, GpuId dst,
+void crossing_walk(EdgeWalk *walk, uint64_t connection, TraceTraffic traffic, Edge edge,
                    int64_t bytes) {
     int32_t nuses = 0;
     LinkUse uses[ROUTE_USES_MAX];
     Status status =
-        routing_route(walk->cluster, src, dst, connection, walk->queue_pairs, uses, &nuses);
+        routing_route_by(walk->cluster, edge.src, edge_sender(walk->cluster, &edge), edge.dst,
+                         connection, walk->queue_pairs, uses, &nuses);
     if (!status_is_ok(&status)) return;
     int64_t unit = routing_unit_bytes(walk->cluster, walk->queue_pairs);
     for (int32_t i = 0; i < nuses; i++) {
         const int64_t *at = table_find(&walk->index, uses[i].link);
         if (!at) continue;
         TraceHotLink *hot = &walk->hot[*at];
-        int64_t share = (int64_t)((Wide)bytes * uses[i].weight / unit);
+        int64_t share = (int64_t)((Wide)bytes * edge.weight * uses[i].weight / unit);
         hot->traffic_bytes[traffic] += share;
-        add_user(hot, &(TraceLinkUser){
-                          .traffic = traffic, .source = src, .destination = dst, .bytes = share});
+        add_user(hot, &(TraceLinkUser){.traffic = traffic,
+                                       .source = edge.src,
+                                       .destination = edge.dst,
+                                       .bytes = share});
     }
 }
 
@@ -59,11 +62,10 @@ static void walk_messages(EdgeWalk *walk, const Machine *machine) {
             id % CHANNEL_SIDES == CHANNEL_FROM_PREV ? STREAM_RECV_PREV : STREAM_RECV_NEXT;
         int64_t messages = machine->program[layout_stage(layout, to)].stream_nops[stream];
         if (messages == 0) continue;
-        int64_t from = network_sender(machine, id);
+        HopEdges hop = {.machine = machine, .from = network_sender(machine, id), .to = to};
         for (int32_t rail = 0; rail < layout->width; rail++)
             crossing_walk(walk, network_messages_connection(machine), TRACE_TRAFFIC_PP,
-                          layout_gpu(layout, from, rail), layout_gpu(layout, to, rail),
-                          messages * machine->cost.boundary_bytes);
+                          network_hop_edge(&hop, rail), messages * machine->cost.boundary_bytes);
     }
 }
 
@@ -83,19 +85,14 @@ static int64_t stage_bytes(const Machine *machine, int32_t stage, OpKind kind) {
 /// One plan for gathers and reductions of a group where both use the same edges with the same weights.
 static void walk_plan(EdgeWalk *walk, const Machine *machine, int64_t group,
                       const CollectivePlan *plan, const CollectivePlan *same_edges) {
-    const Layout *layout = &machine->layout;
-    Group units = layout_group_units(layout, group);
     for (int32_t p = 0; p < plan->nphases; p++) {
         Phase phase = collective_phase(plan, p);
         int64_t bytes = phase.bytes + (same_edges ? collective_phase(same_edges, p).bytes : 0);
-        for (int64_t i = 0; i < phase.nedges; i++) {
-            PhaseEdge edge = collective_edge(plan, p, i);
-            for (int32_t rail = 0; rail < layout->width; rail++)
-                crossing_walk(walk, network_connection(machine, group, rail), TRACE_TRAFFIC_DP,
-                              layout_gpu(layout, units.first + edge.src * units.stride, rail),
-                              layout_gpu(layout, units.first + edge.dst * units.stride, rail),
-                              bytes * edge.weight);
-        }
+        RailEdges edges = {.machine = machine, .group = group, .phase = p};
+        for (int64_t i = 0; i < phase.nedges; i++)
+            for (edges.rail = 0; edges.rail < machine->layout.width; edges.rail++)
+                crossing_walk(walk, network_connection(machine, group, edges.rail),
+                              TRACE_TRAFFIC_DP, network_rail_edge(&edges, plan, i), bytes);
     }
 }
 

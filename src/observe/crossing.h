@@ -18,8 +18,8 @@ typedef struct EdgeWalk EdgeWalk; // opaque
 /// hot[n] is borrowed until crossing_end.
 EdgeWalk *crossing_begin(const Cluster *cluster, int32_t queue_pairs, TraceHotLink hot[],
                          int32_t n);
-/// An edge that carries `bytes` in all from src to dst.
-void crossing_walk(EdgeWalk *walk, uint64_t connection, TraceTraffic traffic, GpuId src, GpuId dst,
+/// An edge that carries `bytes` per unit of its weight in all.
+void crossing_walk(EdgeWalk *walk, uint64_t connection, TraceTraffic traffic, Edge edge,
                    int64_t bytes);
 void crossing_end(EdgeWalk *walk);
 

@@ -9,19 +9,15 @@ static void name_users(const void *context, int32_t step, TraceHotLink hot[], in
     (void)step;
     EdgeWalk *walk = crossing_begin(traffic->cluster, traffic_queue_pairs(traffic), hot, n);
     for (int64_t i = 0; n > 0 && i < traffic->nrows; i++)
-        for (int64_t k = 0; k < traffic_flow_npairs(&traffic->row[i].flow); k++) {
-            Edge edge = traffic_flow_edge(&traffic->row[i], k);
-            crossing_walk(walk, traffic_connection(traffic), TRACE_TRAFFIC_FLOW, edge.src, edge.dst,
+        for (int64_t k = 0; k < traffic_flow_npairs(&traffic->row[i].flow); k++)
+            crossing_walk(walk, traffic_connection(traffic), TRACE_TRAFFIC_FLOW,
+                          traffic_flow_edge(traffic, &traffic->row[i], k),
                           traffic->row[i].flow.bytes);
-        }
     for (int32_t p = 0; n > 0 && p < traffic->plan.nphases; p++) {
         Phase phase = collective_phase(&traffic->plan, p);
-        for (int64_t i = 0; i < phase.nedges; i++) {
-            PhaseEdge edge = collective_edge(&traffic->plan, p, i);
+        for (int64_t i = 0; i < phase.nedges; i++)
             crossing_walk(walk, traffic_connection(traffic), TRACE_TRAFFIC_FLOW,
-                          placement_gpu(&traffic->placement, edge.src),
-                          placement_gpu(&traffic->placement, edge.dst), phase.bytes * edge.weight);
-        }
+                          traffic_phase_edge(traffic, p, i), phase.bytes);
     }
     crossing_end(walk);
 }

@@ -11,18 +11,36 @@
 
 enum { CONNECTION_FLOW = 1 };
 
-Edge traffic_flow_edge(const void *context, int64_t i) {
-    const FlowRow *row = context;
+/// The ranks of a job are one communicator.
+static Edge by_members(const TrafficRun *traffic, Edge edge) {
+    if (edge.own_nic) return edge;
+    GpuId relay = routing_relay(traffic->cluster, edge.src, edge.dst);
+    edge.own_nic = relay != edge.src && placement_job_rank(&traffic->placement, relay) < 0;
+    return edge;
+}
+
+Edge traffic_flow_edge(const TrafficRun *traffic, const FlowRow *row, int64_t i) {
     TrafficPair pair = traffic_flow_pair(&row->flow, i);
-    return (Edge){.src = row->src + pair.src, .dst = row->dst + pair.dst, .weight = 1};
+    return by_members(traffic,
+                      (Edge){.src = row->src + pair.src, .dst = row->dst + pair.dst, .weight = 1});
+}
+
+Edge traffic_phase_edge(const TrafficRun *traffic, int32_t phase, int64_t i) {
+    PhaseEdge edge = collective_edge(&traffic->plan, phase, i);
+    return by_members(traffic, (Edge){.src = placement_gpu(&traffic->placement, edge.src),
+                                      .dst = placement_gpu(&traffic->placement, edge.dst),
+                                      .weight = edge.weight,
+                                      .own_nic = edge.own_nic});
+}
+
+static Edge flow_edge(const void *context, int64_t i) {
+    const FlowEdges *edges = context;
+    return traffic_flow_edge(edges->traffic, edges->row, i);
 }
 
 static Edge plan_edge(const void *context, int64_t i) {
     const TrafficRun *traffic = context;
-    PhaseEdge edge = collective_edge(&traffic->plan, traffic->phase, i);
-    return (Edge){.src = placement_gpu(&traffic->placement, edge.src),
-                  .dst = placement_gpu(&traffic->placement, edge.dst),
-                  .weight = edge.weight};
+    return traffic_phase_edge(traffic, traffic->phase, i);
 }
 
 bool traffic_is_collective(const TrafficRun *traffic) {
@@ -39,8 +57,9 @@ int32_t traffic_queue_pairs(const TrafficRun *traffic) {
 static int64_t start_latency_ps(const TrafficRun *traffic, const FlowRow *row) {
     int64_t extra_ps = traffic->job->traffic.latency_ps, longest_ps = 0;
     for (int64_t i = 0; extra_ps >= 0 && i < traffic_flow_npairs(&row->flow); i++) {
-        Edge edge = traffic_flow_edge(row, i);
-        int64_t path_ps = routing_latency_ps(traffic->cluster, edge.src, edge.dst);
+        Edge edge = traffic_flow_edge(traffic, row, i);
+        int64_t path_ps = routing_latency_by_ps(
+            traffic->cluster, edge.src, edge_sender(traffic->cluster, &edge), edge.dst);
         if (path_ps > longest_ps) longest_ps = path_ps;
     }
     return extra_ps < 0 ? 0 : extra_ps + longest_ps;
@@ -58,11 +77,12 @@ uint64_t traffic_connection(const TrafficRun *traffic) {
 
 static Transfer flow_transfer(TrafficRun *traffic, int64_t i) {
     FlowRow *row = &traffic->row[i];
+    traffic->asked = (FlowEdges){traffic, row};
     return (Transfer){
         .tag = fabric_tag(traffic->number, i),
         .edges = {.nedges = traffic_flow_npairs(&row->flow),
-                  .edge = traffic_flow_edge,
-                  .context = row},
+                  .edge = flow_edge,
+                  .context = &traffic->asked},
         .job = traffic->number,
         .step = fabric_step(traffic->fabric, traffic->number, traffic->step),
         .queue_pairs = traffic_queue_pairs(traffic),

@@ -15,6 +15,12 @@ typedef struct FlowRow {
     int64_t end_ps, alone_ps; ///< end -1: not finished
 } FlowRow;
 
+/// What the edges of a flow are computed from while an engine is handed it.
+typedef struct FlowEdges {
+    const struct TrafficRun *traffic;
+    const FlowRow *row;
+} FlowEdges;
+
 typedef struct TrafficRun {
     Fabric *fabric;
     int32_t number; ///< of the job
@@ -25,7 +31,8 @@ typedef struct TrafficRun {
     int64_t ranks;
     FlowRow *row; ///< [nrows]
     int64_t nrows;
-    Spread spread; ///< of the members of a collective
+    FlowEdges asked; ///< of the flow that is handed over
+    Spread spread;  ///< of the members of a collective
     CollectivePlan plan;
     int32_t phase;
     int64_t phase_begin_ps, alone_ps;
@@ -51,9 +58,10 @@ bool traffic_is_collective(const TrafficRun *traffic);
 int32_t traffic_queue_pairs(const TrafficRun *traffic);
 uint64_t traffic_connection(const TrafficRun *traffic);
 /// What the ranks of one node send to those of another progresses together; every pair carries the bytes of the flow, over
-/// the path that its GPUs have.
-///   row  a FlowRow
-Edge traffic_flow_edge(const void *row, int64_t i);
+/// the path that its GPUs have, by a relay if that is of the job.
+Edge traffic_flow_edge(const TrafficRun *traffic, const FlowRow *row, int64_t i);
+/// So of a phase of the plan.
+Edge traffic_phase_edge(const TrafficRun *traffic, int32_t phase, int64_t i);
 /// As a job of moments.h; borrows `traffic`.
 Job traffic_job(TrafficRun *traffic);
 

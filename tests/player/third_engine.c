@@ -66,8 +66,8 @@ static Status walk(const Engine *engine, const Transfer *transfer, int64_t total
         LinkUse use[ROUTE_USES_MAX];
         int32_t n;
         Edge edge = transfer->edges.edge(transfer->edges.context, e);
-        TRY(routing_route(engine->cluster, edge.src, edge.dst, transfer->connection,
-                          transfer->queue_pairs, use, &n));
+        TRY(routing_route_by(engine->cluster, edge.src, edge_sender(engine->cluster, &edge),
+                             edge.dst, transfer->connection, transfer->queue_pairs, use, &n));
         if (edge.weight > *heaviest) *heaviest = edge.weight;
         for (int32_t u = 0; totals && u < n; u++)
             totals[use[u].link] += transfer->bytes * edge.weight / unit * use[u].weight;
