@@ -180,8 +180,7 @@ static int64_t unit_of_gpu(const Layout *layout, int32_t rail, GpuId gpu) {
 
 bool layout_in_group(const Layout *layout, int64_t group, int32_t rail, GpuId gpu) {
     int64_t unit = unit_of_gpu(layout, rail, gpu);
-    return unit >= 0 &&
-           layout_group_of(layout, unit, layout_group_kind(layout, group)) == group;
+    return unit >= 0 && layout_group_of(layout, unit, layout_group_kind(layout, group)) == group;
 }
 
 bool layout_same_pipeline(const Layout *layout, int64_t unit, int32_t rail, GpuId gpu) {

@@ -49,7 +49,9 @@ Edge network_hop_edge(const HopEdges *hop, int32_t rail) {
     return edge;
 }
 
-static Edge hop_edge(const void *context, int64_t i) { return network_hop_edge(context, (int32_t)i); }
+static Edge hop_edge(const void *context, int64_t i) {
+    return network_hop_edge(context, (int32_t)i);
+}
 
 uint64_t network_messages_connection(const Machine *machine) {
     return fabric_key(machine->number, CONNECTION_MESSAGES);
@@ -129,8 +131,7 @@ Edge network_rail_edge(const RailEdges *edges, const CollectivePlan *plan, int64
 
 static Edge rail_edge(const void *context, int64_t i) {
     const RailEdges *edges = context;
-    return network_rail_edge(
-        edges, &machine_group(edges->machine, edges->group)->active.plan, i);
+    return network_rail_edge(edges, &machine_group(edges->machine, edges->group)->active.plan, i);
 }
 
 /// Where the members of a group are, by their first rail: a unit is in one scale-up domain.

@@ -36,9 +36,8 @@ void crossing_walk(EdgeWalk *walk, uint64_t connection, TraceTraffic traffic, Ed
                    int64_t bytes) {
     int32_t nuses = 0;
     LinkUse uses[ROUTE_USES_MAX];
-    Status status =
-        routing_route_by(walk->cluster, edge.src, edge_sender(walk->cluster, &edge), edge.dst,
-                         connection, walk->queue_pairs, uses, &nuses);
+    Status status = routing_route_by(walk->cluster, edge.src, edge_sender(walk->cluster, &edge),
+                                     edge.dst, connection, walk->queue_pairs, uses, &nuses);
     if (!status_is_ok(&status)) return;
     int64_t unit = routing_unit_bytes(walk->cluster, walk->queue_pairs);
     for (int32_t i = 0; i < nuses; i++) {
@@ -47,10 +46,10 @@ void crossing_walk(EdgeWalk *walk, uint64_t connection, TraceTraffic traffic, Ed
         TraceHotLink *hot = &walk->hot[*at];
         int64_t share = (int64_t)((Wide)bytes * edge.weight * uses[i].weight / unit);
         hot->traffic_bytes[traffic] += share;
-        add_user(hot, &(TraceLinkUser){.traffic = traffic,
-                                       .source = edge.src,
-                                       .destination = edge.dst,
-                                       .bytes = share});
+        add_user(
+            hot,
+            &(TraceLinkUser){
+                .traffic = traffic, .source = edge.src, .destination = edge.dst, .bytes = share});
     }
 }
 

@@ -58,8 +58,8 @@ static int64_t start_latency_ps(const TrafficRun *traffic, const FlowRow *row) {
     int64_t extra_ps = traffic->job->traffic.latency_ps, longest_ps = 0;
     for (int64_t i = 0; extra_ps >= 0 && i < traffic_flow_npairs(&row->flow); i++) {
         Edge edge = traffic_flow_edge(traffic, row, i);
-        int64_t path_ps = routing_latency_by_ps(
-            traffic->cluster, edge.src, edge_sender(traffic->cluster, &edge), edge.dst);
+        int64_t path_ps = routing_latency_by_ps(traffic->cluster, edge.src,
+                                                edge_sender(traffic->cluster, &edge), edge.dst);
         if (path_ps > longest_ps) longest_ps = path_ps;
     }
     return extra_ps < 0 ? 0 : extra_ps + longest_ps;

@@ -32,7 +32,7 @@ typedef struct TrafficRun {
     FlowRow *row; ///< [nrows]
     int64_t nrows;
     FlowEdges asked; ///< of the flow that is handed over
-    Spread spread;  ///< of the members of a collective
+    Spread spread;   ///< of the members of a collective
     CollectivePlan plan;
     int32_t phase;
     int64_t phase_begin_ps, alone_ps;
