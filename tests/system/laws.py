@@ -111,12 +111,14 @@ def conserved(emulator):
 def bytes_of_pairs(nodes, slots, group, size, leaf_nodes, pxn):
     """Bytes each GPU must send and receive in an all-to-all of groups, [GPU, UP or DOWN]: over its scale-up port, its NIC;
     and what goes above the leaves in all. Pair by pair, nothing of the program's blocks in it. With PXN, NIC r of a node
-    has leaf r, and what is for slot r of another node goes through the GPU of slot r at home."""
+    has leaf r, and what is for slot r of another node goes through the GPU of slot r at home, if that takes part."""
     domain, nic, above = np.zeros((nodes * slots, 2), int), np.zeros((nodes * slots, 2), int), 0
-    for source in range(nodes * slots // group * group):
+    ranks = nodes * slots // group * group
+    for source in range(ranks):
         for destination in range(source // group * group, source // group * group + group):
             between = source // slots != destination // slots
             relay = source // slots * slots + destination % slots if between and pxn else source
+            relay = relay if relay < ranks else source
             first = destination if not between else relay
             if first != source:
                 domain[source, UP] += size
@@ -124,7 +126,8 @@ def bytes_of_pairs(nodes, slots, group, size, leaf_nodes, pxn):
             if between:
                 nic[relay, UP] += size
                 nic[destination, DOWN] += size
-                above += size * (source // slots // leaf_nodes != destination // slots // leaf_nodes)
+                leaf = lambda gpu: (gpu // slots // leaf_nodes, pxn and gpu % slots)
+                above += size * (leaf(relay) != leaf(destination))
     return domain, nic, above
 
 

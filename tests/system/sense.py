@@ -77,12 +77,33 @@ def no_slower(emulator, steps, before, **after):
 
 
 def overlap(emulator):
-    """Overlap on is never slower than off, and a network with less latency never slower, for every shipped job. (Where a
-    fabric is contended for, a reduction that starts sooner may hold up a message that others wait for.)"""
+    """Overlap on is never slower than off, and a network with less latency never slower, for every shipped job."""
     for key in ("grad", "param", "pp", "tp"):
         no_slower(emulator, 2, {f"training__{key}_overlap": "off"}, **{f"training__{key}_overlap": "on"})
     no_slower(emulator, 1, {"network__round_latency": "10 us", "network__message_latency": "50 us"},
               network__round_latency="1 us", network__message_latency="5 us")
+
+
+def overlap_alone(emulator):
+    """Where transfers do not meet, overlap of any kind never makes any job slower, whatever share of a GPU it takes. (Where
+    they do, a reduction that starts sooner may hold up a message that others wait for: of 480 random cases one was 2.7 %
+    slower, an all-to-all of 16 queue pairs each over a fabric of 8 to 1.)"""
+    random_inputs.write_parts(emulator.folder)
+    legal = 0
+    for seed in range(12):
+        draw = random.Random(seed)
+        topology, gpus, domain = random_inputs.topology(draw, emulator.folder, "machine")
+        job = random_inputs.training(draw, emulator.folder, "job", gpus, domain)
+        for key in ("grad", "param", "pp", "tp"):
+            took = []
+            for value in ("off", "on"):
+                path = emulator.folder / "run.h5"
+                done = emulator.run(topology, job, "--steps", 2, ranks=0, path=path, noise="off", engine__kind="closed",
+                                    **{f"training__{key}_overlap": value})
+                took += [step_s(path)] if done.returncode == 0 else []
+            legal += len(took) == 2
+            claim(len(took) < 2 or took[1] <= took[0] * (1 + 1e-9), f"seed {seed}, {key}: {took}\n{job.read_text()}")
+    claim(legal > 0, "some random jobs are legal")
 
 
 def domains(emulator):
@@ -263,7 +284,8 @@ def scaling(emulator):
     claim(all(b >= a * (1 - 1e-4) for a, b in zip(free, free[1:])), f"nothing shared, {sizes} replicas: {free}")
 
 
-CASES = {case.__name__: case for case in (replicas, shipped, overlap, domains, uneven, strangers, blocking, tensors, ports, scaling)}
+CASES = {case.__name__: case for case in (replicas, shipped, overlap, overlap_alone, domains, uneven, strangers, blocking,
+                                         tensors, ports, scaling)}
 
 
 def main():
