@@ -7,6 +7,7 @@ import shutil
 import sys
 import tempfile
 
+import numpy as np
 import random_inputs
 from emulator import JOBS, TOPOLOGIES, Emulator, claim, close, column, tiers
 from inputs import DOMAIN_Bps, NIC_Bps, ideal_cluster, traffic_job
@@ -157,16 +158,36 @@ def port_bytes(members, domain, size, kind):
     return nic, inside
 
 
+def ring_bytes(members, domain, size, kind):
+    """The same of one ring through all members: all but a share on each of its edges, of which one leaves a domain."""
+    each = (1 + (kind == "all_reduce")) * (len(members) - 1) / len(members) * size
+    homes = [gpu // domain for gpu in members]
+    return each * (len(set(homes)) > 1), each * (len(set(homes)) < len(homes))
+
+
+def sent_messages(tp, pp, dp, slots, times):
+    """Messages that each NIC sends, of `times` that each GPU sends a stage on and a stage back: by that of the receiver's slot
+    on the same node, if that is the same place in another stage, as of one communicator, else by its own."""
+    sent = np.zeros(64, int)
+    for gpu in range(tp * dp * pp):
+        for to in (gpu + tp * dp, gpu - tp * dp):
+            if to // slots == gpu // slots or not 0 <= to < tp * dp * pp:
+                continue
+            relay = gpu // slots * slots + to % slots
+            sent[relay if (relay - gpu) % (tp * dp) == 0 and relay < tp * dp * pp else gpu] += times
+    return sent
+
+
 def strangers(emulator):
-    """Groups that have no GPU in common do not wait for each other, nor messages of other replicas, though they share domains
-    and rails cross: each collective takes what its own NICs, or ports, take alone. Random groups, stage by stage across
-    nodes; a fabric of full bisection without latency."""
+    """Groups that have no GPU in common do not wait for each other, nor do they use each other's NICs, though they share
+    domains and rails cross: each collective takes what its own NICs, or ports, take alone. Random groups, stage by stage
+    across nodes; a fabric of full bisection without latency."""
     random_inputs.write_parts(emulator.folder)
     kinds = ("all_reduce", "reduce_scatter", "all_gather")
     for seed in range(12):
         draw = random.Random(seed)
         tp, pp, zero = draw.choice((1, 1, 2)), draw.choice((2, 2, 4)), draw.randint(0, 1)
-        dp = draw.randint(2, 64 // (tp * pp))
+        dp = draw.choice((4 // tp, draw.randint(2, 64 // (tp * pp)), draw.randint(2, 64 // (tp * pp))))
         topology = ideal_cluster(emulator.folder, 8, 8, [(8, 1, 1), (8, 8, 1)], routing=draw.choice(("spray", "adaptive")),
                                  wiring=draw.choice(("rail", "rail", "plain")), pxn="on")
         job = emulator.folder / "job.yaml"
@@ -174,19 +195,26 @@ def strangers(emulator):
                        f"  tp: {tp}\n  pp: {pp}\n  dp: {dp}\n  zero: {zero}\n  schedule: gpipe\n  microbatches: 3\n"
                        "  order: tp-dp-pp\ntraining:\n  sequence: 16\nnetwork:\n  eager: 1 kB\n  collective_base: 0 us\n"
                        "  round_latency: 0 us\n  message_latency: 0 us\nsteps: 2\n")
-        where = f"seed {seed}: tp {tp}, pp {pp}, dp {dp}, zero {zero}\n{topology.read_text()}"
-        path = alone(emulator, topology, job, engine__control_delay="0 us")
+        algorithm = draw.choice(("hierarchical", "hierarchical", "ring"))
+        where = f"seed {seed}: tp {tp}, pp {pp}, dp {dp}, zero {zero}, {algorithm}\n{topology.read_text()}"
+        path = alone(emulator, topology, job, engine__control_delay="0 us", network__dp_algorithm=algorithm)
         rows = {name: column(path, f"collectives/{name}") for name in ("kind", "bytes", "group_first", "group_stride",
                                                                      "group_size", "start_ps", "end_ps")}
         for kind, size, first, stride, n, start_ps, end_ps in zip(*rows.values()):
-            nic, inside = port_bytes([first + i * stride for i in range(n)], 8, int(size), kinds[kind])
+            heaviest = ring_bytes if algorithm == "ring" else port_bytes
+            nic, inside = heaviest([first + i * stride for i in range(n)], 8, int(size), kinds[kind])
             law = max(nic / NIC_Bps, inside / DOMAIN_Bps)
             took = (end_ps - start_ps) / 1e12
             # Messages of the pipeline's end pass by, of 32 kB each.
             claim(size <= 1000 or law * (1 - 1e-6) <= took <= law * (1 + 1e-6) + 4e-6,
                   f"{kinds[kind]} of {size} bytes from GPU {first} on: {took} s, law {law}; {where}")
-        path = alone(emulator, topology, job, network__eager="1 GB", training__sequence=1024)
-        claim(column(path, "steps/contention_ps").tolist() == [0, 0], f"messages wait for each other: {where}")
+        path = alone(emulator, topology, job, network__eager="1 GB", trace__full_links="on")
+        first, each = column(path, "links/first_link")[1, 0], column(path, "links/link_bytes")[0]
+        carried = each[first:first + 64]
+        if "wiring: rail" in topology.read_text():  # NICs are numbered leaf by leaf: slot before node
+            carried = carried.reshape(8, 8).T.flatten()
+            law = sent_messages(tp, pp, dp, 8, 3 * 16 * 1024 * 2 // tp)
+            claim((carried == law).all(), f"NICs send {carried}, law {law}: {where}")
 
 
 def exposed_s(path):
