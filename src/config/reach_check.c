@@ -49,14 +49,16 @@ static bool training_needs(const Reach *reach, int64_t rank) {
     return false;
 }
 
-/// Does a message between two ranks, one of them `rank`, find no path?
-static bool pair_fails(Reach *reach, int64_t rank, int64_t src, int64_t dst) {
+/// Does a message between two ranks, one of them `rank`, find no path? It goes by a relay of the job, if it may.
+static bool pair_fails(Reach *reach, int64_t rank, int64_t src, int64_t dst, bool own_nic) {
     LinkUse uses[ROUTE_USES_MAX];
     int32_t nuses;
     reach->pairs_left--;
     if (src == dst || (src != rank && dst != rank)) return false;
-    Status status = routing_route(reach->cluster, placement_gpu(&reach->placement, src),
-                                  placement_gpu(&reach->placement, dst), 0, 1, uses, &nuses);
+    GpuId from = placement_gpu(&reach->placement, src), to = placement_gpu(&reach->placement, dst);
+    GpuId relay = routing_relay(reach->cluster, from, to);
+    if (own_nic || placement_job_rank(&reach->placement, relay) < 0) relay = from;
+    Status status = routing_route_by(reach->cluster, from, relay, to, 0, 1, uses, &nuses);
     return !status_is_ok(&status);
 }
 
@@ -69,7 +71,7 @@ static bool collective_needs(Reach *reach, int64_t rank) {
         const int64_t nedges = collective_phase(&plan, p).nedges;
         for (int64_t i = 0; i < nedges && reach->pairs_left > 0 && !needs; i++) {
             PhaseEdge edge = collective_edge(&plan, p, i);
-            needs = pair_fails(reach, rank, edge.src, edge.dst);
+            needs = pair_fails(reach, rank, edge.src, edge.dst, edge.own_nic);
         }
     }
     domains_free(&domains);
@@ -86,7 +88,7 @@ static bool flows_need(Reach *reach, const char *csv_text, int64_t rank) {
         for (int64_t k = 0; k < traffic_flow_npairs(&flow) && reach->pairs_left > 0 && !needs;
              k++) {
             TrafficPair pair = traffic_flow_pair(&flow, k);
-            needs = pair_fails(reach, rank, flow.src + pair.src, flow.dst + pair.dst);
+            needs = pair_fails(reach, rank, flow.src + pair.src, flow.dst + pair.dst, false);
         }
     }
     traffic_destroy(traffic);

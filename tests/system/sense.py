@@ -4,12 +4,10 @@
 import random
 import re
 import shutil
-import sys
-import tempfile
 
 import numpy as np
 import random_inputs
-from emulator import JOBS, TOPOLOGIES, Emulator, claim, close, column, tiers
+from emulator import JOBS, TOPOLOGIES, claim, close, column, run_case, tiers
 from inputs import DOMAIN_Bps, NIC_Bps, ideal_cluster, traffic_job
 
 # Every shipped training job with a machine that it is for. (llama3.1-405b-1m is llama3.1-405b-colossus on ten times the GPUs.)
@@ -312,15 +310,4 @@ def scaling(emulator):
     claim(all(b >= a * (1 - 1e-4) for a, b in zip(free, free[1:])), f"nothing shared, {sizes} replicas: {free}")
 
 
-CASES = {case.__name__: case for case in (replicas, shipped, overlap, overlap_alone, domains, uneven, strangers, blocking,
-                                         tensors, ports, scaling)}
-
-
-def main():
-    mpiexec, colossim, case = sys.argv[1:]
-    with tempfile.TemporaryDirectory() as folder:
-        CASES[case](Emulator(mpiexec, colossim, folder))
-    print(f"{case}: as common sense has it")
-
-
-main()
+run_case(replicas, shipped, overlap, overlap_alone, domains, uneven, strangers, blocking, tensors, ports, scaling)
