@@ -36,20 +36,12 @@ static void add_up(JointList *total) {
     total->n = n;
 }
 
-void joint_gather(const Comm *comm, JointList *list, int64_t end, JointList *total) {
-    JointList due = {0};
-    int64_t nleft = 0;
-    for (int64_t i = 0; i < list->n; i++)
-        if (list->at[i].index < end)
-            array_push(&due, list->at[i]);
-        else
-            list->at[nleft++] = list->at[i];
-    list->n = nleft;
-    Gathered all = comm_gather(comm, due.at, due.n * (int64_t)sizeof *due.at);
-    int64_t n = all.nranks > 0 ? all.first[all.nranks] / (int64_t)sizeof *due.at : 0;
+void joint_gather(const Comm *comm, JointList *list, JointList *total) {
+    Gathered all = comm_gather(comm, list->at, list->n * (int64_t)sizeof *list->at);
+    int64_t n = all.nranks > 0 ? all.first[all.nranks] / (int64_t)sizeof *list->at : 0;
     array_resize(total, n);
-    if (n > 0) memcpy(total->at, all.bytes, (size_t)n * sizeof *due.at);
+    if (n > 0) memcpy(total->at, all.bytes, (size_t)n * sizeof *list->at);
     gathered_free(&all);
-    array_free(&due);
+    array_free(list);
     add_up(total);
 }

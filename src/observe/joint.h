@@ -22,9 +22,9 @@ typedef ARRAY_OF(JointBytes) JointList;
 /// sample[n] of interval or step `index`: what is this rank's alone to the adder, the rest to the list.
 void joint_add(JointList *list, const Cluster *cluster, int64_t index, const LinkSample sample[],
                int64_t n, LoadAdder *adder);
-/// Take what is below `end` out of the lists of all ranks.
+/// Take what is in the lists of all ranks, which are freed.
 ///   total  out; on rank 0 each index and link once, ascending; empty elsewhere. To be freed.
 ///   MPI: collective.
-void joint_gather(const Comm *comm, JointList *list, int64_t end, JointList *total);
+void joint_gather(const Comm *comm, JointList *list, JointList *total);
 
 #endif

@@ -182,14 +182,13 @@ Status recorder_static_gpus(Recorder *recorder, const Placement *const placement
 static void add_joint_intervals(Recorder *recorder, SampledCycle *cycle) {
     if (!recorder->divided) return;
     JointList total = {0};
-    joint_gather(recorder->comm, &cycle->joint, INT64_MAX, &total);
+    joint_gather(recorder->comm, &cycle->joint, &total);
     for (int64_t i = 0; i < total.n; i++) {
         load_adder_into(&recorder->adder,
                         sums_at(&cycle->rows, recorder->run->trace.hot_links, total.at[i].index));
         load_add_link(&recorder->adder, total.at[i].link, total.at[i].bytes, 0, 0);
     }
     array_free(&total);
-    array_free(&cycle->joint);
 }
 
 /// Merge the sums of all ranks into sums[n] of rank 0, a few at a time: messages do not grow with the settings.
@@ -272,7 +271,7 @@ static Status write_full(Recorder *recorder, int32_t step) {
     FullBlock block = {.cluster = recorder->cluster, .joint = &mine};
     LinkSink sink = {.put = add_full, .context = &block};
     recorder->ops->step_links(recorder->engine, step, sink);
-    joint_gather(recorder->comm, &mine, INT64_MAX, &total);
+    joint_gather(recorder->comm, &mine, &total);
     block.joint = NULL;
     block.bytes = memory_alloc("record.full", bytes);
     Status status = status_ok();
@@ -286,7 +285,6 @@ static Status write_full(Recorder *recorder, int32_t step) {
             trace_write_full_links(recorder->trace, block.first, root ? block.n : 0, block.bytes);
     }
     memory_free("record.full", block.bytes, bytes);
-    array_free(&mine);
     array_free(&total);
     return status;
 }
@@ -324,10 +322,9 @@ static void step_load(Recorder *recorder, const StepSummary *step, TraceHotLink 
     JointList total = {0};
     recorder->ops->step_links(recorder->engine, recorder->played,
                               (LinkSink){add_step, &sink, add_step_alike});
-    if (recorder->divided) joint_gather(recorder->comm, &sink.joint, INT64_MAX, &total);
+    if (recorder->divided) joint_gather(recorder->comm, &sink.joint, &total);
     for (int64_t i = 0; i < total.n; i++)
         load_add_link(&recorder->adder, total.at[i].link, total.at[i].bytes, 0, 0);
-    array_free(&sink.joint);
     array_free(&total);
     merge_ranks(recorder, sum, 1);
     load_finish(recorder->cluster, sum, hot, load);

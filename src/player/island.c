@@ -3,9 +3,11 @@
 
 #include "base/memory.h"
 #include "base/units.h"
+#include "player/news.h"
 
 #define LABEL "driver.islands"
 #define LABEL_DONE "driver.done"
+#define LABEL_NEWS "driver.news"
 
 bool islands_possible(const Machine *machine) {
     const Layout *layout = &machine->layout;
@@ -72,6 +74,9 @@ Islands *islands_create(Machine *machine) {
     islands->next_ps = memory_alloc(LABEL, sizeof(int64_t) * (size_t)islands->n);
     islands->steps = memory_alloc(LABEL, sizeof(int32_t) * (size_t)islands->n);
     islands->windows = 1;
+    islands->width_ps = PS_PER_MS;
+    islands->ngroups = layout_nmeeting(&machine->layout);
+    islands->news = memory_alloc(LABEL_NEWS, sizeof(GroupNews) * (size_t)islands->ngroups);
     islands->undo.old.label = "driver.window";
     make_islands(islands);
     IslesSpec spec = {.n = islands->n,
@@ -100,6 +105,8 @@ void islands_destroy(Islands *islands) {
         memory_free(LABEL, islands->at[i].state, state_bytes(islands));
         array_free(&islands->at[i].done.at);
     }
+    memory_free(LABEL_NEWS, islands->news, sizeof(GroupNews) * (size_t)islands->ngroups);
+    array_free(&islands->due);
     array_free(&islands->arrival);
     array_free(&islands->undo.old);
     memory_free(LABEL, islands->steps, sizeof(int32_t) * (size_t)islands->n);

@@ -54,6 +54,12 @@ typedef struct IslandArrival {
     int32_t island, round;
 } IslandArrival;
 
+/// An island with messages that ended at this moment.
+typedef struct IslandDue {
+    int32_t island;
+    uint64_t ended;
+} IslandDue;
+
 typedef struct Islands {
     Machine *machine;
     Isles *isles;
@@ -72,6 +78,15 @@ typedef struct Islands {
     int64_t violation_ps;            ///< earliest time at which a collective had to give way
     int32_t recorded;                ///< steps in the trace
     int64_t windows, replays;        ///< counters; windows begin with 1
+    // The loop over windows, on all ranks alike.
+    int64_t now_ps, width_ps;
+    int64_t first_ps;        ///< earliest event of any island of any rank
+    int64_t quiet_ps;        ///< no collective can begin before
+    bool moved;              ///< levels of collectives must be solved at now_ps
+    int64_t ngroups;         ///< layout_nmeeting
+    struct GroupNews *news;  ///< [ngroups]
+    ARRAY_OF(IslandDue) due; ///< at this moment
+    int64_t idle;            ///< moments in a row that did not move time
 } Islands;
 
 static inline Islands *islands_of(const Machine *machine) { return machine->playing; }

@@ -1,16 +1,12 @@
 #include "player/island_player.h"
 
 #include "base/check.h"
-#include "base/memory.h"
 #include "base/units.h"
 #include "driver/stop.h"
 #include "player/news.h"
 #include "player/repeat.h"
 
-#define LABEL "driver.dataflow"
-
 // Width of a window.
-#define FIRST_WIDTH_PS PS_PER_MS
 #define NARROWEST_PS PS_PER_US
 #define WIDEST_PS PS_PER_S
 
@@ -19,57 +15,36 @@ enum {
     MOMENTS_MAX = 1000000, ///< at one time: more can only be an error
 };
 
-/// An island with messages that ended at this moment.
-typedef struct Due {
-    int32_t island;
-    uint64_t ended;
-} Due;
-
-typedef struct Dataflow {
-    Machine *machine;
-    Islands *islands;
-    Isles *isles;
-    Comm *comm;
-    int64_t now_ps, width_ps;
-    int64_t first_ps; ///< earliest event of any island of any rank
-    int64_t quiet_ps; ///< no collective can begin before
-    bool moved;       ///< levels of collectives must be solved at now_ps
-    int64_t ngroups;  ///< layout_nmeeting
-    GroupNews *news;  ///< [ngroups]
-    ARRAY_OF(Due) due;
-    int64_t idle; ///< moments in a row that did not move time
-} Dataflow;
-
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
 // Collectives that members have come to.
 
 /// Would the news complete a group?
-static bool completes(const Dataflow *flow, int64_t place) {
-    const Layout *layout = &flow->machine->layout;
-    const GroupNews *news = &flow->news[place];
+static bool completes(const Islands *islands, int64_t place) {
+    const Layout *layout = &islands->machine->layout;
+    const GroupNews *news = &islands->news[place];
     int64_t group = layout_meeting_group(layout, place);
-    return news->count > 0 && flow->machine->group[place].arrival.count + news->count ==
+    return news->count > 0 && islands->machine->group[place].arrival.count + news->count ==
                                   layout_group_units(layout, group).n;
 }
 
 /// Earliest time at which a collective that begins before end_ps can be felt.
-static int64_t first_begin_ps(Dataflow *flow, int64_t end_ps) {
-    if (!news_gather(flow->news, flow->islands, end_ps)) return end_ps;
-    for (int64_t place = 0; place < flow->ngroups; place++)
-        if (completes(flow, place))
-            end_ps = least(end_ps, flow->news[place].at.actual_ps +
-                                       flow->machine->job->network.collective_base_ps);
+static int64_t first_begin_ps(Islands *islands, int64_t end_ps) {
+    if (!news_gather(islands->news, islands, end_ps)) return end_ps;
+    for (int64_t place = 0; place < islands->ngroups; place++)
+        if (completes(islands, place))
+            end_ps = least(end_ps, islands->news[place].at.actual_ps +
+                                       islands->machine->job->network.collective_base_ps);
     return end_ps;
 }
 
 /// Members that came before end_ps are there for good; groups that are complete begin.
-static void meet(Dataflow *flow, int64_t end_ps) {
-    Machine *machine = flow->machine;
-    bool any = news_gather(flow->news, flow->islands, end_ps);
-    array_clear(&flow->islands->arrival);
-    for (int64_t place = 0; place < flow->ngroups && any; place++) {
-        const GroupNews *news = &flow->news[place];
+static void meet(Islands *islands, int64_t end_ps) {
+    Machine *machine = islands->machine;
+    bool any = news_gather(islands->news, islands, end_ps);
+    array_clear(&islands->arrival);
+    for (int64_t place = 0; place < islands->ngroups && any; place++) {
+        const GroupNews *news = &islands->news[place];
         if (news->count == 0) continue;
         Meeting meeting = {.group = layout_meeting_group(&machine->layout, place),
                            .step = (int32_t)news->step,
@@ -82,15 +57,16 @@ static void meet(Dataflow *flow, int64_t end_ps) {
 
 // A window.
 
-static int64_t window_end_ps(const Dataflow *flow) {
-    int64_t end_ps = least(isles_next_ring_ps(flow->isles), heap_next_ps(&flow->machine->heap));
-    const Intervals *intervals = &flow->machine->fabric->intervals;
-    if (flow->first_ps < TIME_NEVER_PS) {
-        int64_t from_ps = flow->first_ps > flow->now_ps ? flow->first_ps : flow->now_ps;
-        end_ps = least(end_ps, from_ps + flow->width_ps);
+static int64_t window_end_ps(const Islands *islands) {
+    int64_t end_ps =
+        least(isles_next_ring_ps(islands->isles), heap_next_ps(&islands->machine->heap));
+    const Intervals *intervals = &islands->machine->fabric->intervals;
+    if (islands->first_ps < TIME_NEVER_PS) {
+        int64_t from_ps = islands->first_ps > islands->now_ps ? islands->first_ps : islands->now_ps;
+        end_ps = least(end_ps, from_ps + islands->width_ps);
     }
     if (end_ps < TIME_NEVER_PS && intervals->width_ps > 0)
-        end_ps = least(end_ps, intervals_next_ps(intervals, flow->now_ps));
+        end_ps = least(end_ps, intervals_next_ps(intervals, islands->now_ps));
     return end_ps;
 }
 
@@ -99,34 +75,32 @@ static int64_t log_bytes(const Islands *islands) {
 }
 
 /// Play up to wanted_ps; less where the logs would grow too long. Returns how far.
-static int64_t play_islands(Dataflow *flow, int64_t wanted_ps) {
+static int64_t play_islands(Islands *islands, int64_t wanted_ps) {
     int64_t end_ps = wanted_ps;
-    Islands *islands = flow->islands;
     islands->windows++;
     array_clear(&islands->undo.old);
-    islands->undo.on = isles_have_rings(flow->isles) || wanted_ps > flow->quiet_ps;
+    islands->undo.on = isles_have_rings(islands->isles) || wanted_ps > islands->quiet_ps;
     islands->violation_ps = TIME_NEVER_PS;
-    isles_begin_window(flow->isles);
+    isles_begin_window(islands->isles);
     for (int64_t i = 0; i < islands->n; i++) {
         int64_t until_ps = least(end_ps, islands->violation_ps);
         if (islands->next_ps[i] >= until_ps) continue;
         island_keep(islands, &islands->at[i]);
         island_play(islands, &islands->at[i], until_ps);
         if (log_bytes(islands) > 2 * LOG_BYTES && end_ps == wanted_ps)
-            end_ps = flow->now_ps + (wanted_ps - flow->now_ps) / 8 + 1;
+            end_ps = islands->now_ps + (wanted_ps - islands->now_ps) / 8 + 1;
     }
     return end_ps;
 }
 
 /// Islands that went to end_ps or beyond play again up to it.
-static void return_to(Dataflow *flow, int64_t end_ps) {
-    Islands *islands = flow->islands;
+static void return_to(Islands *islands, int64_t end_ps) {
     for (int64_t i = 0; i < islands->n; i++) {
         Island *island = &islands->at[i];
         if (island->window != islands->windows || island->last_ps < end_ps) continue;
         island_return(islands, island);
         island_keep(islands, island);
-        island->last_ps = flow->now_ps - 1;
+        island->last_ps = islands->now_ps - 1;
         islands->replays++;
         bool plays = island_play(islands, island, end_ps);
         CHECK(plays, "a collective has to give way before the time that was found");
@@ -134,89 +108,88 @@ static void return_to(Dataflow *flow, int64_t end_ps) {
 }
 
 /// Play from now_ps up to a moment at which something common happens; that moment is returned.
-static int64_t play_window(Dataflow *flow) {
-    int64_t ends_ps[] = {play_islands(flow, window_end_ps(flow)), flow->islands->violation_ps};
-    comm_min_i64(flow->comm, ends_ps, 2);
-    flow->moved = ends_ps[1] <= ends_ps[0];
+static int64_t play_window(Islands *islands) {
+    int64_t ends_ps[] = {play_islands(islands, window_end_ps(islands)), islands->violation_ps};
+    comm_min_i64(islands->machine->comm, ends_ps, 2);
+    islands->moved = ends_ps[1] <= ends_ps[0];
     int64_t end_ps = least(ends_ps[0], ends_ps[1]);
-    end_ps = first_begin_ps(flow, end_ps);
-    return_to(flow, end_ps);
-    if (isles_have_rings(flow->isles)) {
-        int64_t bare_ps = isles_lay(flow->isles, flow->now_ps, end_ps);
+    end_ps = first_begin_ps(islands, end_ps);
+    return_to(islands, end_ps);
+    if (isles_have_rings(islands->isles)) {
+        int64_t bare_ps = isles_lay(islands->isles, islands->now_ps, end_ps);
         if (bare_ps < end_ps) {
-            flow->moved = true;
+            islands->moved = true;
             end_ps = bare_ps;
-            return_to(flow, end_ps);
+            return_to(islands, end_ps);
         }
     }
-    isles_end_window(flow->isles, end_ps);
-    flow->islands->undo.on = false;
-    int64_t reached_ps = end_ps - flow->now_ps;
-    if (flow->moved)
-        flow->width_ps = reached_ps > NARROWEST_PS ? reached_ps : NARROWEST_PS;
-    else if (flow->width_ps < WIDEST_PS)
-        flow->width_ps += flow->width_ps / 2;
-    meet(flow, end_ps);
+    isles_end_window(islands->isles, end_ps);
+    islands->undo.on = false;
+    int64_t reached_ps = end_ps - islands->now_ps;
+    if (islands->moved)
+        islands->width_ps = reached_ps > NARROWEST_PS ? reached_ps : NARROWEST_PS;
+    else if (islands->width_ps < WIDEST_PS)
+        islands->width_ps += islands->width_ps / 2;
+    meet(islands, end_ps);
     return end_ps;
 }
 
 // A moment.
 
-static void end_interval(Dataflow *flow) {
-    Machine *machine = flow->machine;
+static void end_interval(Islands *islands) {
+    Machine *machine = islands->machine;
     if (machine->fabric->intervals.width_ps > 0 &&
-        intervals_meet_at(&machine->fabric->intervals, flow->now_ps))
-        isles_enter_totals(flow->isles, flow->now_ps, flow->islands->recorded, true);
-    machine->fabric->ops->advance(machine->fabric->engine, flow->now_ps);
-    fabric_tell_time(machine->fabric, flow->now_ps);
+        intervals_meet_at(&machine->fabric->intervals, islands->now_ps))
+        isles_enter_totals(islands->isles, islands->now_ps, islands->recorded, true);
+    machine->fabric->ops->advance(machine->fabric->engine, islands->now_ps);
+    fabric_tell_time(machine->fabric, islands->now_ps);
 }
 
 /// Messages of all islands at this moment; whether there were any.
-static void messages_due(Dataflow *flow) {
-    Islands *islands = flow->islands;
-    array_clear(&flow->due);
+static void messages_due(Islands *islands) {
+    array_clear(&islands->due);
     for (int64_t i = 0; i < islands->n; i++) {
-        if (islands->next_ps[i] != flow->now_ps) continue;
-        islands->at[i].last_ps = flow->now_ps;
-        array_push(&flow->due,
-                   (Due){(int32_t)i, island_messages_due(islands, &islands->at[i], flow->now_ps)});
+        if (islands->next_ps[i] != islands->now_ps) continue;
+        islands->at[i].last_ps = islands->now_ps;
+        array_push(&islands->due,
+                   (IslandDue){(int32_t)i,
+                               island_messages_due(islands, &islands->at[i], islands->now_ps)});
     }
 }
 
-static void solve(Dataflow *flow) {
-    Islands *islands = flow->islands;
-    if (isles_have_rings(flow->isles) &&
-        (flow->moved || isles_rings_have_changed(flow->isles) || flow->first_ps == flow->now_ps))
-        isles_solve_rings(flow->isles, flow->now_ps);
+static void solve(Islands *islands) {
+    if (isles_have_rings(islands->isles) &&
+        (islands->moved || isles_rings_have_changed(islands->isles) ||
+         islands->first_ps == islands->now_ps))
+        isles_solve_rings(islands->isles, islands->now_ps);
     for (int64_t i = 0; i < islands->n; i++) {
-        if (!isle_has_changed(flow->isles, i)) continue;
-        bool agrees = isle_solve(flow->isles, i, flow->now_ps);
+        if (!isle_has_changed(islands->isles, i)) continue;
+        bool agrees = isle_solve(islands->isles, i, islands->now_ps);
         CHECK(agrees, "an island does not agree with the levels of collectives");
-        if (islands->at[i].last_ps < flow->now_ps) island_find_next(islands, &islands->at[i]);
+        if (islands->at[i].last_ps < islands->now_ps) island_find_next(islands, &islands->at[i]);
     }
 }
 
-static void complete_rings(Dataflow *flow) {
+static void complete_rings(Islands *islands) {
     int64_t n;
-    const Completion *done = isles_take_rings(flow->isles, &n);
-    for (int64_t i = 0; i < n; i++) network_complete(flow->machine, &done[i]);
+    const Completion *done = isles_take_rings(islands->isles, &n);
+    for (int64_t i = 0; i < n; i++) network_complete(islands->machine, &done[i]);
 }
 
-static void handle_groups(Dataflow *flow) {
-    Machine *machine = flow->machine;
-    while (heap_next_ps(&machine->heap) == flow->now_ps) {
+static void handle_groups(Islands *islands) {
+    Machine *machine = islands->machine;
+    while (heap_next_ps(&machine->heap) == islands->now_ps) {
         HeapItem item = heap_pop(&machine->heap);
         if ((Event)(item.item & 3) == EVENT_SHARE)
-            network_share_due(machine, item.item >> 2, flow->now_ps);
+            network_share_due(machine, item.item >> 2, islands->now_ps);
         else
-            network_small_due(machine, item.item >> 2, flow->now_ps);
+            network_small_due(machine, item.item >> 2, islands->now_ps);
     }
 }
 
 /// Is nothing under way but computing?
-static bool is_quiet(const Dataflow *flow) {
-    const Islands *islands = flow->islands;
-    bool quiet = isles_next_ring_ps(flow->isles) == TIME_NEVER_PS;
+static bool is_quiet(const Islands *islands) {
+    bool quiet = isles_next_ring_ps(islands->isles) == TIME_NEVER_PS;
     for (int64_t i = 0; i < islands->n && quiet; i++) {
         if (!island_leads(islands, i)) continue;
         const int64_t *time_ps = &islands->at[i].state->time_ps[islands->stages];
@@ -226,29 +199,28 @@ static bool is_quiet(const Dataflow *flow) {
     return quiet;
 }
 
-static void begin_cycle(Dataflow *flow) {
-    if (flow->machine->fabric->intervals.width_ps > 0)
-        isles_enter_totals(flow->isles, flow->now_ps, flow->islands->recorded, true);
-    machine_begin_cycle(flow->machine, flow->now_ps, is_quiet(flow));
+static void begin_cycle(Islands *islands) {
+    if (islands->machine->fabric->intervals.width_ps > 0)
+        isles_enter_totals(islands->isles, islands->now_ps, islands->recorded, true);
+    machine_begin_cycle(islands->machine, islands->now_ps, is_quiet(islands));
 }
 
-static void play_moment(Dataflow *flow) {
-    Islands *islands = flow->islands;
-    end_interval(flow);
-    messages_due(flow);
-    isles_rings_due(flow->isles, flow->now_ps);
-    solve(flow);
-    for (int64_t i = 0; i < flow->due.n; i++)
-        island_complete(islands, &islands->at[flow->due.at[i].island], flow->due.at[i].ended,
-                        flow->now_ps);
-    complete_rings(flow);
-    for (int64_t i = 0; i < flow->due.n; i++)
-        island_compute_due(islands, &islands->at[flow->due.at[i].island], flow->now_ps);
-    handle_groups(flow);
-    if (flow->machine->cycle.ended) begin_cycle(flow);
+static void play_moment(Islands *islands) {
+    end_interval(islands);
+    messages_due(islands);
+    isles_rings_due(islands->isles, islands->now_ps);
+    solve(islands);
+    for (int64_t i = 0; i < islands->due.n; i++)
+        island_complete(islands, &islands->at[islands->due.at[i].island], islands->due.at[i].ended,
+                        islands->now_ps);
+    complete_rings(islands);
+    for (int64_t i = 0; i < islands->due.n; i++)
+        island_compute_due(islands, &islands->at[islands->due.at[i].island], islands->now_ps);
+    handle_groups(islands);
+    if (islands->machine->cycle.ended) begin_cycle(islands);
     for (int64_t i = 0; i < islands->n; i++)
-        if (islands->at[i].last_ps == flow->now_ps) island_find_next(islands, &islands->at[i]);
-    meet(flow, TIME_NEVER_PS);
+        if (islands->at[i].last_ps == islands->now_ps) island_find_next(islands, &islands->at[i]);
+    meet(islands, TIME_NEVER_PS);
 }
 
 // Steps.
@@ -261,10 +233,9 @@ static int32_t steps_done(const Islands *islands) {
 }
 
 /// All units have ended a step: gather what islands kept of it.
-static void gather_step(Dataflow *flow) {
-    Islands *islands = flow->islands;
-    StepCount *count = &flow->machine->count;
-    isles_enter_totals(flow->isles, flow->now_ps, islands->recorded, false);
+static void gather_step(Islands *islands) {
+    StepCount *count = &islands->machine->count;
+    isles_enter_totals(islands->isles, islands->now_ps, islands->recorded, false);
     int parity = islands->recorded & 1;
     count->begins[0] = count->begins[1] = 0;
     for (int64_t i = 0; i < islands->n; i++) {
@@ -287,25 +258,24 @@ typedef struct Agreed {
 } Agreed;
 
 /// A collective needs a unit of the first replica here: when can one of these come to it?
-static int64_t quiet_ps(const Dataflow *flow) {
-    const Islands *islands = flow->islands;
+static int64_t quiet_ps(const Islands *islands) {
     int64_t quiet_ps = TIME_NEVER_PS;
     for (int32_t s = 0; islands->n > 0 && s < islands->stages; s++)
-        quiet_ps = least(quiet_ps, quiet_unit_ps(islands, &islands->at[0].unit[s], flow->now_ps));
+        quiet_ps =
+            least(quiet_ps, quiet_unit_ps(islands, &islands->at[0].unit[s], islands->now_ps));
     return islands->n > 0 ? quiet_ps : 0;
 }
 
-static Agreed agree(Dataflow *flow) {
-    const Islands *islands = flow->islands;
+static Agreed agree(Islands *islands) {
     Agreed mine = {.next_ps = TIME_NEVER_PS,
                    .steps = steps_done(islands),
-                   .fine = status_is_ok(&flow->machine->failure),
-                   .patience = -stop_requested(flow->machine->fabric->stop),
-                   .quiet = -quiet_ps(flow),
+                   .fine = status_is_ok(&islands->machine->failure),
+                   .patience = -stop_requested(islands->machine->fabric->stop),
+                   .quiet = -quiet_ps(islands),
                    .room = LOG_BYTES - log_bytes(islands)};
     for (int64_t i = 0; i < islands->n; i++)
         mine.next_ps = least(mine.next_ps, islands->next_ps[i]);
-    comm_min_i64(flow->comm, (int64_t *)&mine, (int)(sizeof mine / sizeof(int64_t)));
+    comm_min_i64(islands->machine->comm, (int64_t *)&mine, (int)(sizeof mine / sizeof(int64_t)));
     return mine;
 }
 
@@ -321,19 +291,18 @@ static void begin_units(Islands *islands) {
 }
 
 /// Steps until all are done.
-static Status play_steps(Dataflow *flow, Job *job) {
-    Machine *machine = flow->machine;
-    Islands *islands = flow->islands;
+static Status play_steps(Islands *islands, Job *job) {
+    Machine *machine = islands->machine;
     islands_fold(islands);
     begin_units(islands);
-    meet(flow, TIME_NEVER_PS);
+    meet(islands, TIME_NEVER_PS);
     while (islands->recorded < machine->steps) {
-        Agreed agreed = agree(flow);
-        flow->first_ps = agreed.next_ps;
-        flow->quiet_ps = -agreed.quiet;
-        if (!agreed.fine) return comm_agree(flow->comm, machine->failure);
+        Agreed agreed = agree(islands);
+        islands->first_ps = agreed.next_ps;
+        islands->quiet_ps = -agreed.quiet;
+        if (!agreed.fine) return comm_agree(islands->machine->comm, machine->failure);
         if (agreed.steps > islands->recorded) {
-            gather_step(flow);
+            gather_step(islands);
             bool repeats = repeat_can_follow(job);
             TRY(job_tell(job, 0));
             if (repeats) return job_tell_rest(job);
@@ -344,20 +313,21 @@ static Status play_steps(Dataflow *flow, Job *job) {
         }
         REQUIRE(agreed.patience > -STOP_NOW, STATUS_STOPPED, "stopped on request in step %d",
                 islands->recorded);
-        if (window_end_ps(flow) == TIME_NEVER_PS) return machine_stuck(machine);
-        int64_t end_ps = play_window(flow);
-        flow->idle = end_ps > flow->now_ps ? 0 : flow->idle + 1;
-        CHECK(flow->idle < MOMENTS_MAX, "time stands still at %lld ps", (long long)flow->now_ps);
-        int64_t began_ps = flow->now_ps;
-        flow->now_ps = end_ps;
+        if (window_end_ps(islands) == TIME_NEVER_PS) return machine_stuck(machine);
+        int64_t end_ps = play_window(islands);
+        islands->idle = end_ps > islands->now_ps ? 0 : islands->idle + 1;
+        CHECK(islands->idle < MOMENTS_MAX, "time stands still at %lld ps",
+              (long long)islands->now_ps);
+        int64_t began_ps = islands->now_ps;
+        islands->now_ps = end_ps;
         TRY(run_check_time(end_ps));
-        agreed = agree(flow);
-        flow->first_ps = agreed.next_ps;
+        agreed = agree(islands);
+        islands->first_ps = agreed.next_ps;
         if (agreed.room < 0)
-            flow->width_ps =
-                least(flow->width_ps, (int64_t)((double)(end_ps - began_ps) * LOG_BYTES /
-                                                (double)(LOG_BYTES - agreed.room)));
-        play_moment(flow);
+            islands->width_ps =
+                least(islands->width_ps, (int64_t)((double)(end_ps - began_ps) * LOG_BYTES /
+                                                   (double)(LOG_BYTES - agreed.room)));
+        play_moment(islands);
     }
     return status_ok();
 }
@@ -365,18 +335,7 @@ static Status play_steps(Dataflow *flow, Job *job) {
 static Status island_player_play(Machine *machine) {
     static const JobOps TOLD = {.again = repeat_step};
     Job job = {.ops = &TOLD, .state = machine, .fabric = machine->fabric, .spec = machine->job};
-    Islands *islands = islands_of(machine);
-    Dataflow flow = {.machine = machine,
-                     .islands = islands,
-                     .isles = islands->isles,
-                     .comm = machine->comm,
-                     .width_ps = FIRST_WIDTH_PS,
-                     .ngroups = layout_nmeeting(&machine->layout)};
-    flow.news = memory_alloc(LABEL, sizeof(GroupNews) * (size_t)flow.ngroups);
-    Status status = play_steps(&flow, &job);
-    memory_free(LABEL, flow.news, sizeof(GroupNews) * (size_t)flow.ngroups);
-    array_free(&flow.due);
-    return status;
+    return play_steps(islands_of(machine), &job);
 }
 
 static Status island_submit(Machine *machine, const Transfer *transfer) {

@@ -3,7 +3,7 @@
 #include "base/check.h"
 #include "base/memory.h"
 
-#define LABEL "driver.dataflow"
+#define LABEL "driver.news"
 
 /// What was said on this rank; returns how often.
 static int64_t listen(GroupNews news[], int64_t ngroups, const Islands *islands, int64_t end_ps) {
@@ -27,29 +27,15 @@ static int64_t listen(GroupNews news[], int64_t ngroups, const Islands *islands,
     return nnews;
 }
 
-enum { MAXIMA = 8 };
-
+/// Counts are summed up, of all else the latest is told.
 static void merge(GroupNews news[], int64_t ngroups, Comm *comm) {
+    enum { WORDS = sizeof(GroupNews) / sizeof(int64_t) };
     int64_t *count = memory_alloc(LABEL, sizeof(int64_t) * (size_t)ngroups);
-    int64_t(*most)[MAXIMA] = memory_alloc(LABEL, sizeof *most * (size_t)ngroups);
-    for (int64_t g = 0; g < ngroups; g++) {
-        count[g] = news[g].count;
-        const NominalClocks *at = &news[g].at.nominal;
-        const int64_t values[MAXIMA] = {news[g].at.actual_ps, at->slowed_ps, at->shared_ps,
-                                        at->alone_ps,         at->ideal_ps,  news[g].op,
-                                        news[g].kind,         news[g].step};
-        for (int k = 0; k < MAXIMA; k++) most[g][k] = values[k];
-    }
+    for (int64_t g = 0; g < ngroups; g++) count[g] = news[g].count;
     comm_sum_i64(comm, count, (int)ngroups);
-    comm_max_i64(comm, most[0], (int)ngroups * MAXIMA);
-    for (int64_t g = 0; g < ngroups; g++)
-        news[g] = (GroupNews){.count = count[g],
-                              .at = {most[g][0], {most[g][1], most[g][2], most[g][3], most[g][4]}},
-                              .op = most[g][5],
-                              .kind = most[g][6],
-                              .step = most[g][7]};
+    comm_max_i64(comm, (int64_t *)news, (int)ngroups * WORDS);
+    for (int64_t g = 0; g < ngroups; g++) news[g].count = count[g];
     memory_free(LABEL, count, sizeof(int64_t) * (size_t)ngroups);
-    memory_free(LABEL, most, sizeof *most * (size_t)ngroups);
 }
 
 bool news_gather(GroupNews news[], const Islands *islands, int64_t end_ps) {

@@ -4,6 +4,7 @@
 
 #include "player/island.h"
 
+/// Plain 64-bit integers, as ranks merge them.
 typedef struct GroupNews {
     int64_t count; ///< members that have come to the collective
     Clocks at;
