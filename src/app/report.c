@@ -100,10 +100,11 @@ static void print_events(FILE *out, const Recorder *recorder) {
                 event[i].what, 100 * event[i].from, 100 * event[i].to);
 }
 
+enum { CALL_BYTES = HARDWARE_NAME_BYTES + 24 };
+
 /// A job by number, as names may be alike.
-static const char *call_job(const Recorder *recorder, int32_t job,
-                            char text[HARDWARE_NAME_BYTES + 16]) {
-    snprintf(text, HARDWARE_NAME_BYTES + 16, "job %d (%s)", job, recorder->run->job[job].name);
+static const char *call_job(const Recorder *recorder, int32_t job, char text[CALL_BYTES]) {
+    snprintf(text, CALL_BYTES, "job %d (%s)", job, recorder->run->job[job].name);
     return text;
 }
 
@@ -114,7 +115,7 @@ static const char *call_job(const Recorder *recorder, int32_t job,
 static void print_cost(FILE *out, const Recorder *recorder, int32_t victim, int32_t culprit,
                        int width, double lost_ps) {
     const Wide *tier_ps = recorder->costs.total_ps[victim][culprit];
-    char text[HARDWARE_NAME_BYTES + 16];
+    char text[CALL_BYTES];
     double sum_ps = 0;
     for (int32_t t = 0; t < TRACE_TIERS_MAX; t++) sum_ps += (double)tier_ps[t];
     fprintf(out, "  %-*s ", width, call_job(recorder, victim, text));
@@ -136,7 +137,7 @@ static void print_costs(FILE *out, const Recorder *recorder) {
     const int32_t njobs = recorder->run->njobs;
     if (njobs < 2) return;
     int width = 0;
-    char text[HARDWARE_NAME_BYTES + 16];
+    char text[CALL_BYTES];
     for (int32_t j = 0; j < njobs; j++) {
         int length = (int)strlen(call_job(recorder, j, text));
         if (length > width) width = length;
