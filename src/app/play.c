@@ -166,7 +166,7 @@ static void note_costs(const Fabric *fabric, const RunJob jobs[], const Toll *to
     for (int32_t j = 0; j < fabric->run->njobs; j++) {
         const Machine *machine = jobs[j].machine;
         if (machine) {
-            stats = machine->player->stats(machine);
+            if (machine->player->stats) stats = machine->player->stats(machine);
             sizes.transfers += stats.transfers;
             ngpus += machine->layout.nslots * machine->layout.width;
             repeated += machine->repeat.nsteps;

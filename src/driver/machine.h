@@ -1,7 +1,7 @@
 /// machine.h: the state of one MPI rank that plays a training job; shared by the files of the driver.
 ///
 /// Idea.    unit.c moves the cursors of local units through their programs; done.c keeps what an operation leaves to
-///          those that wait for it; match.c lets sends meet receives and members meet in collectives; network.c turns them
+///          those that wait for it; in network.c members meet in collectives, and what is sent turns
 ///          into transfers and completions back into finished operations; player.h is the loop. Where replicas share no
 ///          link that binds, they are played as islands, divided over the ranks (island.h), by the same units. What
 ///          cannot be cut is played by one rank: exact sharing of links is one system, and to divide or to replicate its
@@ -318,14 +318,10 @@ static inline int32_t unit_issued(const Unit *unit, Stream stream) {
 /// Index of the operation a busy stream works on.
 int32_t unit_current_op(const Machine *machine, const Unit *unit, Stream stream);
 
-/// match.c: sends meet receives, members meet. A send or a receive comes to a channel of a unit here.
-void match_message(Machine *machine, int64_t receiver, ChannelSide side, bool is_send,
-                   const Clocks *at);
-/// `count` members have come to a collective. True if all have: then `meeting` holds when the last did.
-bool match_members(Machine *machine, Meeting *meeting, int64_t count);
-
 /// network.c: transfers.
 void network_message(Machine *machine, const Message *message);
+/// `count` members have come to a collective. True if all have: then `meeting` holds when the last did.
+bool network_meet(Machine *machine, Meeting *meeting, int64_t count);
 void network_collective(Machine *machine, const Meeting *meeting);
 /// Transfer of a phase of the collective that a group is at; *edges, which name it, are borrowed.
 Transfer network_phase(const Machine *machine, const RailEdges *edges, int64_t after_ps);
@@ -343,7 +339,7 @@ void network_end_message(Machine *machine, const Completion *done, Unit *receive
                          StepCount *count);
 /// Heap events of collectives: shares begin; small ones end.
 void network_share_due(Machine *machine, int64_t group, int64_t now_ps);
-void network_small_due(Machine *machine, int64_t group, int64_t now_ps);
+void network_end_collective(Machine *machine, int64_t group, int64_t now_ps);
 /// Plan of a data-parallel collective of `bytes` per GPU.  Fails as collective_plan.
 Status network_plan(const Machine *machine, int64_t group, OpKind kind, int64_t bytes,
                     CollectivePlan *plan);

@@ -273,6 +273,21 @@ Status network_plan(const Machine *machine, int64_t group, OpKind kind, int64_t 
     return collective_plan(plan, &spec, &spread->domains);
 }
 
+bool network_meet(Machine *machine, Meeting *meeting, int64_t count) {
+    int64_t wanted = layout_group_units(&machine->layout, meeting->group).n;
+    Arrival *arrival = &machine_group(machine, meeting->group)->arrival;
+    CHECK(arrival->count == 0 || arrival->kind == (int32_t)meeting->kind,
+          "group %lld: members disagree on the collective", (long long)meeting->group);
+    if (arrival->count == 0) arrival->at = meeting->at;
+    clocks_raise(&arrival->at, &meeting->at);
+    arrival->kind = (int32_t)meeting->kind;
+    arrival->count += count;
+    if (arrival->count < wanted) return false;
+    arrival->count = 0;
+    meeting->at = arrival->at;
+    return true;
+}
+
 void network_collective(Machine *machine, const Meeting *meeting) {
     int64_t bytes = bytes_of(machine, meeting);
     RunningCollective *active = &machine_group(machine, meeting->group)->active;
@@ -299,7 +314,7 @@ void network_share_due(Machine *machine, int64_t group, int64_t now_ps) {
         unit_share(machine, unit, sharing, now_ps);
 }
 
-static void finish_collective(Machine *machine, int64_t group, int64_t now_ps) {
+void network_end_collective(Machine *machine, int64_t group, int64_t now_ps) {
     const RunningCollective done = machine_group(machine, group)->active;
     NominalClocks end =
         clocks_after_transfer(done.begin.nominal, now_ps - done.begin.actual_ps, done.alone_ps);
@@ -331,10 +346,6 @@ static void finish_collective(Machine *machine, int64_t group, int64_t now_ps) {
     }
 }
 
-void network_small_due(Machine *machine, int64_t group, int64_t now_ps) {
-    finish_collective(machine, group, now_ps);
-}
-
 static void complete_phase(Machine *machine, const Completion *done) {
     int64_t number = done->tag - machine->layout.nunits * CHANNEL_SIDES;
     int64_t group = number / machine->layout.width;
@@ -347,7 +358,7 @@ static void complete_phase(Machine *machine, const Completion *done) {
         return;
     }
     if (rail->alone_ps > active->alone_ps) active->alone_ps = rail->alone_ps;
-    if (--active->rails_left == 0) finish_collective(machine, group, done->end_ps);
+    if (--active->rails_left == 0) network_end_collective(machine, group, done->end_ps);
 }
 
 void network_complete(Machine *machine, const Completion *completion) {

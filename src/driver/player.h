@@ -8,7 +8,7 @@
 ///              unit  --send, receive, arrive, compute-->  player  --submit-->  engine
 ///                ^------compute_due, end_message---------'   ^-----complete-------'
 ///
-///          The life of a collective, here of two rails and two phases (match.c, network.c):
+///          The life of a collective, here of two rails and two phases (network.c):
 ///
 ///              members arrive   *   *      *
 ///              rail 0                      |-fill-|== phase 0 ==|-fill-|==== phase 1 ====|
@@ -61,14 +61,14 @@ typedef struct PlayerOps {
     /// Of a unit's step (side -1), or of the message that it received: summed over all units that it stands for.
     uint64_t (*fingerprint)(const Machine *machine, const Unit *unit, int side, int64_t start_ps,
                             int64_t end_ps);
-    PlayerStats (*stats)(const Machine *machine);
+    PlayerStats (*stats)(const Machine *machine); ///< NULL: nothing
     /// Play all steps; each is told to the fabric's listener when all units have ended it (results in machine->result).
     /// The fabric's `stop` is polled (stop.h): a step under way is left where rank 0 sees STOP_NOW, or where it is played
     /// by several any of them, and the run ends after the step in which any rank sees it set.
     ///   MPI: collective over machine->comm.
     ///   Fails: STATUS_STUCK saying who waits for what; STATUS_NO_PATH; what the listener returns; STATUS_STOPPED.
     Status (*play)(Machine *machine);
-    void (*destroy)(Machine *machine);
+    void (*destroy)(Machine *machine); ///< NULL: nothing to do
 } PlayerOps;
 
 #endif

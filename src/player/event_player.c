@@ -9,20 +9,33 @@ enum { DRAIN_BATCH = 256 };
 
 // What units ask for.
 
+/// A send or a receive comes to a channel; the message starts a latency after both are there.
+static void meet(Machine *machine, int64_t receiver, ChannelSide side, bool is_send,
+                 const Clocks *at) {
+    Unit *unit = machine_unit(machine, receiver);
+    Clocks begin;
+    if (!channel_meet(unit, side, is_send, at, &begin)) return;
+    int64_t channel = receiver * CHANNEL_SIDES + (int64_t)side;
+    int64_t latency_ps =
+        network_message_latency_ps(machine, network_sender(machine, channel), receiver);
+    begin = clocks_at(begin.actual_ps + latency_ps, clocks_later(begin.nominal, latency_ps));
+    network_message(machine, &(Message){.channel = channel, .step = unit->step, .begin = begin});
+}
+
 static void event_send(Machine *machine, Unit *unit, const Op *op, const Clocks *at) {
     bool next = op->stream == STREAM_SEND_NEXT;
-    match_message(machine, layout_stage_neighbour(&machine->layout, unit->id, next ? 1 : -1),
-                  next ? CHANNEL_FROM_PREV : CHANNEL_FROM_NEXT, true, at);
+    meet(machine, layout_stage_neighbour(&machine->layout, unit->id, next ? 1 : -1),
+         next ? CHANNEL_FROM_PREV : CHANNEL_FROM_NEXT, true, at);
 }
 
 static void event_receive(Machine *machine, Unit *unit, ChannelSide side, const Clocks *at) {
-    match_message(machine, unit->id, side, false, at);
+    meet(machine, unit->id, side, false, at);
 }
 
 static void event_arrive(Machine *machine, const Unit *unit, const Meeting *meeting) {
     (void)unit;
     Meeting all = *meeting;
-    if (match_members(machine, &all, 1)) network_collective(machine, &all);
+    if (network_meet(machine, &all, 1)) network_collective(machine, &all);
 }
 
 static void event_compute(Machine *machine, const Unit *unit) {
@@ -46,11 +59,6 @@ static uint64_t event_fingerprint(const Machine *machine, const Unit *unit, int 
     return fingerprint_of(side < 0 ? id : id * CHANNEL_SIDES + side, start_ps, end_ps);
 }
 
-static PlayerStats event_stats(const Machine *machine) {
-    (void)machine;
-    return (PlayerStats){0};
-}
-
 // A machine as a job.
 
 static Machine *machine_of(const Job *job) { return job->state; }
@@ -69,7 +77,7 @@ static void handle(Machine *machine, HeapItem item) {
     switch ((Event)(item.item & 3)) {
         case EVENT_COMPUTE: unit_compute_due(machine, &machine->unit[index], item.time_ps); break;
         case EVENT_SHARE: network_share_due(machine, index, item.time_ps); break;
-        case EVENT_SMALL: network_small_due(machine, index, item.time_ps); break;
+        case EVENT_SMALL: network_end_collective(machine, index, item.time_ps); break;
     }
 }
 
@@ -136,8 +144,6 @@ static Status event_play(Machine *machine) {
     return moments_play((Job *const[]){&job}, 1);
 }
 
-static void event_destroy(Machine *machine) { (void)machine; }
-
 void event_player_open(Machine *machine) {
     static const PlayerOps OPS = {
         .send = event_send,
@@ -147,9 +153,7 @@ void event_player_open(Machine *machine) {
         .submit = event_submit,
         .next_member = event_next_member,
         .fingerprint = event_fingerprint,
-        .stats = event_stats,
         .play = event_play,
-        .destroy = event_destroy,
     };
     machine_deal(machine, 1);
     machine->player = &OPS;

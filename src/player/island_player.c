@@ -51,7 +51,7 @@ static void meet(Islands *islands, int64_t end_ps) {
                            .op = (int32_t)news->op,
                            .kind = (OpKind)news->kind,
                            .at = news->at};
-        if (match_members(machine, &meeting, news->count)) network_collective(machine, &meeting);
+        if (network_meet(machine, &meeting, news->count)) network_collective(machine, &meeting);
     }
 }
 
@@ -183,7 +183,7 @@ static void handle_groups(Islands *islands) {
         if ((Event)(item.item & 3) == EVENT_SHARE)
             network_share_due(machine, item.item >> 2, islands->now_ps);
         else
-            network_small_due(machine, item.item >> 2, islands->now_ps);
+            network_end_collective(machine, item.item >> 2, islands->now_ps);
     }
 }
 
