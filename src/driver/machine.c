@@ -110,6 +110,7 @@ Status machine_create(Fabric *fabric, int32_t number, Machine **out) {
     machine->failure = status_ok();
     const JobSpec *job = machine->job;
     TRY(layout_init(&machine->layout, cluster, job));
+    layout_deal(&machine->layout, machine->rank, 1);
     REQUIRE(machine->layout.nunits <= INT32_MAX / CHANNEL_SIDES, STATUS_RANGE,
             "%lld tensor-parallel groups are more than %d", (long long)machine->layout.nunits,
             INT32_MAX / CHANNEL_SIDES);
@@ -119,6 +120,7 @@ Status machine_create(Fabric *fabric, int32_t number, Machine **out) {
     TRY(step_cost_check_memory(&machine->cost, &spec->gpu));
     TRY(build_programs(machine));
     make_groups(machine);
+    place_units(machine);
     return status_ok();
 }
 
