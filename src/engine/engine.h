@@ -154,7 +154,7 @@ typedef struct Engine Engine;
 typedef struct EngineOps {
     const char *name; ///< as in configuration files and traces
     /// Transfers that share no link with others may be played elsewhere, at levels of its own, and entered into its
-    /// statistics (flow/shared.h).
+    /// statistics (isles.h).
     bool apart;
     /// The cluster is borrowed.
     Engine *(*create)(const Cluster *cluster, const EngineSpec *spec);

@@ -113,8 +113,8 @@ static void walk_group(EdgeWalk *walk, const Machine *machine, int64_t group) {
         walk_plan(walk, machine, group, &plan[k], merge ? &plan[1] : NULL);
 }
 
-void crossing_name_users(const void *context, int32_t step, TraceHotLink hot[], int32_t n) {
-    (void)step; // every step of a job sends the same
+// Every step of a job sends the same.
+void crossing_name_users(const void *context, TraceHotLink hot[], int32_t n) {
     if (n == 0) return;
     const Machine *machine = context;
     EdgeWalk *walk = crossing_begin(machine->cluster, machine->job->network.queue_pairs, hot, n);

@@ -10,7 +10,7 @@
 #include "trace/trace.h"
 
 /// A Crossing (record.h); context is the Machine.
-void crossing_name_users(const void *context, int32_t step, TraceHotLink hot[], int32_t n);
+void crossing_name_users(const void *context, TraceHotLink hot[], int32_t n);
 
 /// Walking edges over a set of hot links, whatever the job.
 typedef struct EdgeWalk EdgeWalk; // opaque

@@ -434,8 +434,7 @@ Status recorder_write_links(Recorder *recorder, int64_t later_ps, Crossing cross
                        .hot = memory_alloc("record.hot", hot_bytes(recorder, 1))};
     recorder->played = summary->job_step * recorder->run->njobs + summary->job;
     step_load(recorder, summary, links.hot, &links.load);
-    if (crossing && comm_rank(recorder->comm) == 0)
-        crossing(context, recorder->played, links.hot, links.load.nhot);
+    if (crossing && comm_rank(recorder->comm) == 0) crossing(context, links.hot, links.load.nhot);
     summarise_links(&links.load, cluster_ntiers(recorder->cluster), summary);
     Status status = status_ok();
     if (recorder->trace) {

@@ -89,7 +89,7 @@ void recorder_cut_interval(Recorder *recorder, int64_t now_ps);
 ///   crossing  may be NULL; called on rank 0 to name the users of the hot links
 ///   summary   where and when the step was; gets what is told of links
 ///   MPI: collective.
-typedef void (*Crossing)(const void *context, int32_t step, TraceHotLink hot[], int32_t n);
+typedef void (*Crossing)(const void *context, TraceHotLink hot[], int32_t n);
 Status recorder_write_links(Recorder *recorder, int64_t later_ps, Crossing crossing,
                             const void *context, StepSummary *summary);
 /// The last of a step: its row, of which what the summary holds is filled in here. It is in the file for good.

@@ -4,9 +4,8 @@
 #include "observe/crossing.h"
 #include "observe/record.h"
 
-static void name_users(const void *context, int32_t step, TraceHotLink hot[], int32_t n) {
+static void name_users(const void *context, TraceHotLink hot[], int32_t n) {
     const TrafficRun *traffic = context;
-    (void)step;
     EdgeWalk *walk = crossing_begin(traffic->cluster, traffic_queue_pairs(traffic), hot, n);
     for (int64_t i = 0; n > 0 && i < traffic->nrows; i++)
         for (int64_t k = 0; k < traffic_flow_npairs(&traffic->row[i].flow); k++)

@@ -30,7 +30,7 @@ static bool completes(const Islands *islands, int64_t place) {
 
 /// Earliest time at which a collective that begins before end_ps can be felt.
 static int64_t first_begin_ps(Islands *islands, int64_t end_ps) {
-    if (!news_gather(islands->news, islands, end_ps)) return end_ps;
+    if (!news_gather(islands, end_ps)) return end_ps;
     for (int64_t place = 0; place < islands->ngroups; place++)
         if (completes(islands, place))
             end_ps = least(end_ps, islands->news[place].at.actual_ps +
@@ -41,7 +41,7 @@ static int64_t first_begin_ps(Islands *islands, int64_t end_ps) {
 /// Members that came before end_ps are there for good; groups that are complete begin.
 static void meet(Islands *islands, int64_t end_ps) {
     Machine *machine = islands->machine;
-    bool any = news_gather(islands->news, islands, end_ps);
+    bool any = news_gather(islands, end_ps);
     array_clear(&islands->arrival);
     for (int64_t place = 0; place < islands->ngroups && any; place++) {
         const GroupNews *news = &islands->news[place];

@@ -38,13 +38,12 @@ static void merge(GroupNews news[], int64_t ngroups, Comm *comm) {
     memory_free(LABEL, count, sizeof(int64_t) * (size_t)ngroups);
 }
 
-bool news_gather(GroupNews news[], const Islands *islands, int64_t end_ps) {
-    const Machine *machine = islands->machine;
-    int64_t ngroups = layout_nmeeting(&machine->layout);
-    int64_t nnews = listen(news, ngroups, islands, end_ps);
-    if (comm_nranks(machine->comm) == 1) return nnews > 0;
-    comm_max_i64(machine->comm, &nnews, 1);
+bool news_gather(Islands *islands, int64_t end_ps) {
+    Comm *comm = islands->machine->comm;
+    int64_t nnews = listen(islands->news, islands->ngroups, islands, end_ps);
+    if (comm_nranks(comm) == 1) return nnews > 0;
+    comm_max_i64(comm, &nnews, 1);
     if (nnews == 0) return false;
-    merge(news, ngroups, machine->comm);
+    merge(islands->news, islands->ngroups, comm);
     return true;
 }

@@ -11,9 +11,7 @@ typedef struct GroupNews {
     int64_t op, kind, step;
 } GroupNews;
 
-/// Sum up what was said before end_ps. False: nothing, anywhere.
-///   news[layout_nmeeting]  out
-/// MPI: collective.
-bool news_gather(GroupNews news[], const Islands *islands, int64_t end_ps);
+/// Sum up what was said before end_ps into islands->news. False: nothing, anywhere.  MPI: collective.
+bool news_gather(Islands *islands, int64_t end_ps);
 
 #endif
