@@ -240,6 +240,7 @@ void isles_destroy(Isles *isles) {
     array_free(&isles->slow);
     array_free(&isles->bind);
     draft_free(&isles->draft);
+    array_free(&isles->drafted);
     array_free(&isles->solved);
     array_free(&isles->place);
     memory_free(ISLES_LABEL, isles->at, sizeof(Isle) * (size_t)isles->n);
