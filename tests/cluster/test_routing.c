@@ -182,7 +182,7 @@ static void weights_of_queue_pairs_sum_to_their_number(void **state) {
             assert_int_equal(routing_route(cluster, src, dst, draw, queue_pairs, uses, &nuses).code,
                              STATUS_OK);
             assert_int_equal(routing_unit_bytes(cluster, queue_pairs), queue_pairs);
-            int64_t sum[FABRIC_TIERS_MAX + 1][2] = {{0}};
+            int64_t sum[FABRIC_TIERS_MAX + 2][2] = {{0}}; // the last: NICs of several ports
             for (int32_t u = 0; u < nuses; u++) {
                 assert_true(uses[u].weight >= 1);
                 if (u > 0) assert_true(uses[u - 1].link < uses[u].link);
