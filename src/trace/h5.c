@@ -137,6 +137,22 @@ static Status look_before_open(const char *path, const char *said, const Comm *c
     return comm_agree(comm, status);
 }
 
+/// What changes the file reads metadata by broadcasts, and only those that HDF5 has not noted as read so. What ranks read
+/// alone (chunks are looked up so: HDFGroup/hdf5 issue 1173) drives their caches apart, and once a cache makes room ranks
+/// wait in broadcasts that do not match: HDF5 1.10.8 hung on 3 ranks, or failed after 2,000 steps (tried). So no cache
+/// makes room: some 60 bytes a chunk of the file.
+static herr_t keep_metadata(hid_t access) {
+    const size_t most_bytes = (size_t)128 << 20; // HDF5 takes no more
+    H5AC_cache_config_t cache = {.version = H5AC__CURR_CACHE_CONFIG_VERSION};
+    H5Pget_mdc_config(access, &cache);
+    cache.set_initial_size = true;
+    cache.initial_size = cache.max_size = most_bytes;
+    cache.incr_mode = H5C_incr__off;
+    cache.flash_incr_mode = H5C_flash_incr__off;
+    cache.decr_mode = H5C_decr__off;
+    return H5Pset_mdc_config(access, &cache);
+}
+
 Status h5_open(const char *path, const char *said, const Comm *comm, H5File **out) {
     TRY(look_before_open(path, said, comm));
     H5File *file = new_file(said);
@@ -144,15 +160,13 @@ Status h5_open(const char *path, const char *said, const Comm *comm, H5File **ou
     hid_t access = H5Pcreate(H5P_FILE_ACCESS);
     H5Pset_libver_bounds(access, H5F_LIBVER_EARLIEST, H5F_LIBVER_V18);
     H5Pset_fapl_mpio(access, comm_mpi(comm), MPI_INFO_NULL);
-    // Metadata is read by each rank alone: chunks are looked up so anyway (HDFGroup/hdf5 issues 1173, 1175), caches
-    // drift apart, and HDF5 1.10.8 would then wait in broadcasts that do not match (tried: after some 2,000 rows).
     H5Pset_all_coll_metadata_ops(access, false);
     H5Pset_coll_metadata_write(access, true);
     H5Pset_dxpl_mpio(file->transfer, H5FD_MPIO_COLLECTIVE); // filters accept nothing else
     // Below HDF5 every rank writes its own pieces, which are contiguous. Open MPI 4.1.4 (OMPIO, fcoll
     // vulcan) and ROMIO lose the error of a collective write: a run on a full disk would go on (tried).
     H5Pset_dxpl_mpio_collective_opt(file->transfer, H5FD_MPIO_INDIVIDUAL_IO);
-    file->file = H5Fopen(path, H5F_ACC_RDWR, access);
+    file->file = keep_metadata(access) < 0 ? -1 : H5Fopen(path, H5F_ACC_RDWR, access);
     Status status = h5_status(file->file, said, "open", "the file by all ranks");
     H5Pclose(access);
     if (status_is_ok(&status))

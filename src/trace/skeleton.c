@@ -14,7 +14,7 @@
 
 /// Rows of a chunk of columns along steps and along tables; columns of a chunk of [step, gpu].
 enum { STEP_CHUNK = 256, ROW_CHUNK = 1024, SLAB_CHUNK = 16384, CHUNK_BYTES = 65536 };
-/// A row of intervals that takes as much is compressed on its own.
+/// A row of a step or an interval that takes as much is compressed on its own.
 enum { WIDE_BYTES = 256 };
 
 bool skeleton_has(const TraceInfo *info, TraceWhen when) {
@@ -81,8 +81,8 @@ const char *skeleton_axis_path(TraceAxis axis, TraceGroup group, char path[SKELE
 
 /// Columns along steps and tables are filled in place, so they are not compressed; a row of GPUs or links is
 /// compressed on its own, and so never written again (tried: a chunk of 16 compressed steps lost committed
-/// data in 15 of 100 kills). So are wide rows of intervals, mostly zeros and "no value". Chunks of 16 of them would take
-/// a tenth of that; but HDF5 frees a chunk before it places what replaces it, so that the last one of a step, which the
+/// data in 15 of 100 kills). So are wide rows of steps and intervals, mostly zeros and "no value". Chunks of 16 of them
+/// would take a tenth of that; but HDF5 frees a chunk before it places what replaces it, so that the last one of a step, which the
 /// next step fills up, was torn in 1 of 19 kills, though flushed by itself (tried).
 H5Shape skeleton_shape(const TraceInfo *info, TraceDataset dataset) {
     H5Shape shape = {.rank = trace_dataset_rank(dataset)};
@@ -95,7 +95,8 @@ H5Shape skeleton_shape(const TraceInfo *info, TraceDataset dataset) {
     shape.grows = shape.rank > 0 && TRACE_AXES[axis[0]].grows;
     if (!shape.grows) return shape;
     for (int i = 1; i < shape.rank; i++) shape.chunk[i] = shape.size[i];
-    const bool wide = axis[0] == TRACE_AXIS_INTERVAL && row_bytes >= WIDE_BYTES;
+    const bool wide = (axis[0] == TRACE_AXIS_INTERVAL || axis[0] == TRACE_AXIS_STEP) &&
+                      shape.rank > 1 && row_bytes >= WIDE_BYTES;
     if (axis[1] == TRACE_AXIS_GPU || axis[1] == TRACE_AXIS_LINK || (wide && info->compress > 0)) {
         shape.chunk[0] = 1;
         if (shape.chunk[1] > SLAB_CHUNK) shape.chunk[1] = SLAB_CHUNK;
