@@ -163,7 +163,7 @@ def disk_one(world, trial, moments, what, limit):
     else:
         claim(process.returncode == 3, f"{what}: exit code 3, got {process.returncode}: {stderr[-1500:]}")
         claim(len(said) == 1 and str(trial.path) in said[0] and "no cause given" not in said[0],
-              f"{what}: one message with file and cause: {said}")
+              f"{what}: one message with file and cause: {said}, {ranks} ranks: {(line + stderr)[-1500:]}")
         claim(stdout.strip() == "", f"{what}: no table: {stdout}")
         claim(steps == 0 or values(trial.path)[1] == "failed", f"{what}: the file says that its run failed")
         claim([name for name in os.listdir(trial.folder) if name.startswith(".")] == [], f"{what}: nothing is left")
