@@ -187,6 +187,14 @@ def ranks_of(process):
     return members
 
 
+def first_line(process):
+    """The first line of its standard error, and no byte more: what a reader holds ready is lost to communicate()."""
+    line = b""
+    while not line.endswith(b"\n") and (byte := os.read(process.stderr.fileno(), 1)):
+        line += byte
+    return line.decode()
+
+
 def kill_all(process):
     """SIGKILL to mpiexec and all ranks at once; what they had printed."""
     for pid in [*ranks_of(process), process.pid] if process.poll() is None else []:

@@ -42,7 +42,7 @@ def anywhere(emulator):
     traffic = changed(emulator, "traffic-permutation.yaml", "moving", OUTAGES.replace("00 ms", " ms"))
     for job in training, traffic:
         for routing in "ecmp", "adaptive":
-            code = same_on_any_ranks(emulator, LAPTOP, job, (1, 2, 3), "--steps", 5, once_more=[(1, EVERY_STEP)],
+            code = same_on_any_ranks(emulator, LAPTOP, job, (1, 2, 3, 4, 7), "--steps", 5, once_more=[(1, EVERY_STEP)],
                                      fabric__routing=routing, network__reroute_delay="4 ms")
             claim(code == 0, f"{job.stem} runs, got {code}")
 

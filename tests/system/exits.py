@@ -15,7 +15,7 @@ import time
 
 import h5py
 
-from emulator import JOBS, TOPOLOGIES, attribute, claim, own_words, run_case
+from emulator import JOBS, TOPOLOGIES, attribute, claim, first_line, own_words, run_case
 
 LAPTOP, DDP, SHIFT = TOPOLOGIES / "laptop-16.yaml", JOBS / "ddp-small.yaml", JOBS / "traffic-shift.yaml"
 COUNTS = (0, 1, 3)  # 0: without mpiexec
@@ -128,7 +128,7 @@ def stop_one(emulator, n, number):
     path = emulator.folder / f"stopped{n}-{number}.h5"
     process = emulator.start("run", LAPTOP, DDP, "--steps", 100000, "--set", "trace.intervals=2", "--output", path,
                              ranks=n)
-    line = process.stderr.readline()
+    line = first_line(process)
     claim("step 1/" in line, f"a first step ends: {line}")
     time.sleep(0.2 * number)
     process.send_signal(number and signal.SIGUSR1 or signal.SIGUSR2)

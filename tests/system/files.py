@@ -15,7 +15,7 @@ import time
 
 import h5py
 
-from emulator import JOBS, TOPOLOGIES, attribute, claim, kill_all, own_words, run_case
+from emulator import JOBS, TOPOLOGIES, attribute, claim, first_line, kill_all, own_words, run_case
 
 LAPTOP, DDP, RING = TOPOLOGIES / "laptop-16.yaml", JOBS / "ddp-small.yaml", JOBS / "traffic-ring.yaml"
 ENDLESS = ("--steps", 1000000, "--set", "trace.intervals=2", "--set", "trace.hot_links=1")
@@ -35,7 +35,7 @@ def refuses(done, words, what, code=3):
 
 def start_endless(emulator, path, ranks=0):
     process = emulator.start("run", LAPTOP, DDP, *ENDLESS, "--output", path, ranks=ranks)
-    line = process.stderr.readline()
+    line = first_line(process)
     claim("step 1/" in line, f"a first step ends: {line}")
     return process
 

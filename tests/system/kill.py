@@ -17,7 +17,7 @@ import h5py
 import numpy as np
 import xarray
 
-from emulator import JOBS, TOPOLOGIES, Emulator, claim, kill_all
+from emulator import JOBS, TOPOLOGIES, Emulator, claim, first_line, kill_all
 
 STEPS = 150
 ENGINES = ("h5netcdf", "netcdf4")
@@ -119,7 +119,7 @@ def kill_one(emulator, path, moments, early_s, length_s):
     if moments.random() < 0.2:
         time.sleep(moments.uniform(0, early_s))
     else:
-        line = process.stderr.readline()
+        line = first_line(process)
         time.sleep(moments.uniform(0, length_s))
     return reported(line + kill_all(process)[1])
 
@@ -131,7 +131,7 @@ def main():
         emulator = Emulator(mpiexec, colossim, folder)
         path, begin = emulator.folder / "whole.h5", time.monotonic()
         process = start(emulator, path)
-        process.stderr.readline()
+        first_line(process)
         first = time.monotonic()
         _, stderr = process.communicate(timeout=300)
         early_s, length_s = first - begin, time.monotonic() - first

@@ -21,7 +21,7 @@ import time
 import h5py
 import numpy as np
 
-from emulator import JOBS, TOPOLOGIES, Emulator, claim, kill_all
+from emulator import JOBS, TOPOLOGIES, Emulator, claim, first_line, kill_all
 
 TOPOLOGY, JOB, RING = TOPOLOGIES / "laptop-16.yaml", JOBS / "ddp-small.yaml", JOBS / "traffic-ring.yaml"
 STEPS = 90
@@ -89,7 +89,7 @@ class World:
             path = self.folder / f"whole{seed}.h5"
             begin = time.monotonic()
             process = self.start(path, seed)
-            process.stderr.readline()
+            first_line(process)
             self.early_s = time.monotonic() - begin
             _, stderr = process.communicate(timeout=300)
             self.length_s = time.monotonic() - begin - self.early_s
@@ -120,7 +120,7 @@ def kill_one(world, trial, moments, what):
     if moments.random() < 0.5:
         time.sleep(moments.uniform(0.3, 1.05) * world.early_s)
     else:
-        line = process.stderr.readline()
+        line = first_line(process)
         time.sleep(moments.uniform(0, world.length_s))
     said = reported(line + kill_all(process)[1])
     steps = trial.judge(said, what)
@@ -147,7 +147,7 @@ def disk_one(world, trial, moments, what, limit):
     line = ""
     if not limit and moments.random() < 0.5:
         if moments.random() < 0.7:
-            line = process.stderr.readline()
+            line = first_line(process)
         time.sleep(moments.uniform(0, 0.3) * world.length_s)
         fill(trial.folder)
     try:
