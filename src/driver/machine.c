@@ -58,6 +58,7 @@ static void place_units(Machine *machine) {
 }
 
 static void displace_units(Machine *machine) {
+    if (!machine->unit) return;
     size_t nslots = (size_t)machine->layout.nslots;
     done_close(machine);
     memory_free("driver.units", machine->unit, sizeof(Unit) * nslots);
@@ -120,7 +121,6 @@ Status machine_create(Fabric *fabric, int32_t number, Machine **out) {
     TRY(step_cost_check_memory(&machine->cost, &spec->gpu));
     TRY(build_programs(machine));
     make_groups(machine);
-    place_units(machine);
     return status_ok();
 }
 

@@ -239,7 +239,7 @@ typedef struct Machine {
     int64_t failed_ps, failed_tag; ///< when it was met, by what
 } Machine;
 
-/// machine.c. Build all of it for job `number` of the run, all units on rank 0.  MPI: collective over the fabric's
+/// machine.c. Build all of it for job `number` of the run, but for units, which have no place until they are dealt.  MPI: collective over the fabric's
 /// communicator; the fabric is borrowed.
 ///   Fails: STATUS_RANGE (layout, cost, memory, schedule); *machine must then still be destroyed.
 Status machine_create(Fabric *fabric, int32_t number, Machine **machine);
@@ -247,7 +247,7 @@ Status machine_create(Fabric *fabric, int32_t number, Machine **machine);
 bool machine_is_even(const Machine *machine);
 /// What can be told of the units once costs are known.  MPI: local.
 void machine_prepare(Machine *machine);
-/// Let the first `nranks` ranks play the units, before they have begun.  MPI: local.
+/// Let the first `nranks` ranks have the units, which have not begun.  MPI: local.
 void machine_deal(Machine *machine, int nranks);
 void machine_destroy(Machine *machine);
 /// stuck.c: say who waits for what, when nothing is under way any more.  MPI: collective.

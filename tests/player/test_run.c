@@ -232,6 +232,7 @@ static void members_are_the_units_of_their_groups(void **state) {
         Fabric fabric = fabric_make(&run, cluster, comm);
         status = machine_create(&fabric, 0, &machine);
         assert_all_ranks(comm, status_is_ok(&status));
+        machine_deal(machine, fabric.nranks);
         const Layout *layout = &machine->layout;
         assert_all_ranks(comm, layout_nmeeting(layout) == 4 + 4 * tied + 1);
         for (int64_t index = 0; index < layout_nmeeting(layout); index++) {
