@@ -3,7 +3,7 @@
 
 `training`, `traffic`: on a small job with noise and full rows of links, each derived column of /steps, /gpus, /collectives,
 /flows, /links and /intervals follows from those it is made of. `ecmp`: the slowest and mean goodput of a pod whose NICs all
-cross its spines, as README's table has them.
+cross its spines, as README's table has them. `table`: what is printed of steps is what /steps holds.
 """
 
 import re
@@ -156,10 +156,26 @@ def ecmp(emulator):
         claim(f"{value:.{digits}f}" == text, f"README's pod: {text} GB/s, found {value}")
 
 
+def table(emulator):
+    """What is printed of a step is what its columns hold, as far as it is printed."""
+    path = emulator.folder / "table.h5"
+    done = emulator.run(LAPTOP, JOBS / "ddp-small.yaml", "--steps", 4, path=path, noise="on")
+    rows = re.findall(r"^ +(\d+) +([\d.]+) +([\d.]+) +([\d.]+)% +([\d.]+)% +([0-9a-f]{16})$", done.stdout, re.M)
+    claim(len(rows) == 4, f"a row for each step: {done.stdout}")
+    with h5py.File(path) as file:
+        s = {name: data[()] for name, data in file["steps"].items()}
+    for step, *said, fingerprint in rows:
+        k = int(step)
+        for text, value in zip(said, (s["duration_ps"][k] / 1e9, s["tokens_per_s_gpu"][k], 100 * s["mfu_full"][k],
+                                      100 * s["mfu_causal"][k])):
+            claim(abs(float(text) - value) <= 0.51 * 10.0 ** -len(text.partition(".")[2]), f"step {k}: {text} for {value}")
+        claim(int(fingerprint, 16) == s["fingerprint"][k], f"step {k}: {fingerprint}")
+
+
 def main():
     mpiexec, colossim, case = sys.argv[1:]
     with tempfile.TemporaryDirectory() as folder:
-        {"training": training, "traffic": traffic, "ecmp": ecmp}[case](Emulator(mpiexec, colossim, folder))
+        {"training": training, "traffic": traffic, "ecmp": ecmp, "table": table}[case](Emulator(mpiexec, colossim, folder))
 
 
 main()
