@@ -312,7 +312,7 @@ void longer_close(LongerTallies *longer, Tally *open, const Routes *routes,
         if (merges && longer->at.n == above) array_push(&longer->at, (Tally){0});
         Tally *tally = above == 0 ? open : &longer->at.at[above - 1];
         batch_open_interval(&batch, routes, intervals, level, end_ps, sink);
-        end_interval(tally, merges ? &longer->at.at[above] : NULL, &batch, end_ps, above == 0);
+        end_interval(tally, merges ? &longer->at.at[above] : NULL, &batch, end_ps, true);
         ends = merges && since_ps % intervals_width_ps(intervals, level + 1) == 0;
     }
     rise(longer, intervals, end_ps);

@@ -160,7 +160,6 @@ Status h5_open(const char *path, const char *said, const Comm *comm, H5File **ou
     hid_t access = H5Pcreate(H5P_FILE_ACCESS);
     H5Pset_libver_bounds(access, H5F_LIBVER_EARLIEST, H5F_LIBVER_V18);
     H5Pset_fapl_mpio(access, comm_mpi(comm), MPI_INFO_NULL);
-    H5Pset_all_coll_metadata_ops(access, false);
     H5Pset_coll_metadata_write(access, true);
     H5Pset_dxpl_mpio(file->transfer, H5FD_MPIO_COLLECTIVE); // filters accept nothing else
     // Below HDF5 every rank writes its own pieces, which are contiguous. Open MPI 4.1.4 (OMPIO, fcoll
