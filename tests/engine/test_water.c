@@ -224,7 +224,7 @@ static void forget(Built *built) {
     array_free(&built->rings.ring);
     array_free(&built->rings.slot);
     runs_fini(&built->rings.uses);
-    draft_free(&built->isles.draft);
+    maxmin_draft_free(&built->isles.draft);
     array_free(&built->isles.drafted);
     array_free(&built->isles.solved);
     array_free(&built->isles.place);

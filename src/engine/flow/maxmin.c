@@ -160,7 +160,7 @@ void maxmin_free(MaxminSolution *solution) {
     array_free(&solution->caps);
 }
 
-void draft_clear(MaxminDraft *draft) {
+void maxmin_draft_clear(MaxminDraft *draft) {
     draft->cap.label = draft->capacity.label = draft->use.label = draft->first.label =
         draft->link.label = draft->weight.label = LABEL;
     array_clear(&draft->cap);
@@ -168,7 +168,7 @@ void draft_clear(MaxminDraft *draft) {
     array_clear(&draft->use);
 }
 
-void draft_free(MaxminDraft *draft) {
+void maxmin_draft_free(MaxminDraft *draft) {
     array_free(&draft->cap);
     array_free(&draft->capacity);
     array_free(&draft->use);
@@ -178,7 +178,7 @@ void draft_free(MaxminDraft *draft) {
     maxmin_free(&draft->solution);
 }
 
-void draft_solve(MaxminDraft *draft) {
+void maxmin_draft_solve(MaxminDraft *draft) {
     int64_t n = draft->cap.n;
     array_resize(&draft->first, n + 2);
     array_resize(&draft->link, draft->use.n);
@@ -192,10 +192,10 @@ void draft_solve(MaxminDraft *draft) {
         draft->link.at[at] = draft->use.at[u].link;
         draft->weight.at[at] = draft->use.at[u].weight;
     }
-    draft_solve_again(draft);
+    maxmin_draft_solve_again(draft);
 }
 
-void draft_solve_again(MaxminDraft *draft) {
+void maxmin_draft_solve_again(MaxminDraft *draft) {
     MaxminSystem system = {.nlinks = draft->capacity.n,
                            .ntransfers = draft->cap.n,
                            .capacity = draft->capacity.at,

@@ -81,10 +81,10 @@ typedef struct MaxminDraft {
     MaxminSolution solution;
 } MaxminDraft;
 
-void draft_clear(MaxminDraft *draft);
-void draft_free(MaxminDraft *draft);
+void maxmin_draft_clear(MaxminDraft *draft);
+void maxmin_draft_free(MaxminDraft *draft);
 /// The first time, or after more was added; again: with other caps.
-void draft_solve(MaxminDraft *draft);
-void draft_solve_again(MaxminDraft *draft);
+void maxmin_draft_solve(MaxminDraft *draft);
+void maxmin_draft_solve_again(MaxminDraft *draft);
 
 #endif

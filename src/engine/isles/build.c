@@ -239,7 +239,7 @@ void isles_destroy(Isles *isles) {
     array_free(&isles->slot_bind);
     array_free(&isles->slow);
     array_free(&isles->bind);
-    draft_free(&isles->draft);
+    maxmin_draft_free(&isles->draft);
     array_free(&isles->drafted);
     array_free(&isles->solved);
     array_free(&isles->place);

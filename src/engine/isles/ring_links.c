@@ -95,7 +95,7 @@ void rings_tidy_contended(Rings *rings) {
 }
 
 void rings_begin_draft(Rings *rings) {
-    draft_clear(&rings->isles->draft);
+    maxmin_draft_clear(&rings->isles->draft);
     array_clear(&rings->isles->drafted);
 }
 

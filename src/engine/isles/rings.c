@@ -315,9 +315,9 @@ void isles_solve_rings(Isles *isles, int64_t now_ps) {
     Rings *rings = isles->rings;
     bool moved = false;
     int64_t n = draft_all(rings);
-    draft_solve(&isles->draft);
+    maxmin_draft_solve(&isles->draft);
     // Of what all have fixed, caps are the levels.
-    while (!fix_levels(&isles->draft, n, isles->spec.comm)) draft_solve_again(&isles->draft);
+    while (!fix_levels(&isles->draft, n, isles->spec.comm)) maxmin_draft_solve_again(&isles->draft);
     for (int64_t i = 0; i < n; i++) {
         Ring *ring = &rings->ring.at[isles->drafted.at[i]];
         moved = moved || ring->level != isles->draft.cap.at[i];

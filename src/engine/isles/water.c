@@ -104,7 +104,7 @@ bool isle_fill(Isles *isles, const Isle *isle, uint64_t channels) {
     MaxminDraft *draft = &isles->draft;
     rings_begin_draft(isles->rings);
     isle_draft(isles, isle, channels, false);
-    draft_solve(draft);
+    maxmin_draft_solve(draft);
     for (int64_t f = __builtin_popcountll(channels); f < draft->cap.n; f++)
         if (draft->solution.level.at[f] < draft->cap.at[f]) return false;
     for (int64_t i = 0; i < isles->solved.n; i++) {
