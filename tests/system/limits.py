@@ -86,4 +86,25 @@ def seeds(emulator):
     claim([len(kinds) for kinds in prints.values()] == [3, 3, 1], f"fingerprints by what is drawn: {prints}")
 
 
-run_case(figures, plays, time, wide, seeds)
+def queues(emulator):
+    """A queue pair does not wait for itself: two messages one behind the other on an idle path each take the time alone."""
+    slowdown = column(emulator.trace(LAPTOP, HERE / "two-messages.yaml"), "flows/slowdown")
+    claim(len(slowdown) == 2 and all(close(value, 1, 1e-9) for value in slowdown), f"alone on an idle path: {slowdown}")
+
+
+def rooms(emulator):
+    """Room for 2^45 nodes is more links than have numbers: refused where it is written."""
+    done = emulator.call("check", HERE / "big-room.yaml")
+    claim(done.returncode == 2 and "big-room.yaml:9:5: error: the fabric has room for" in done.stderr, done.stderr)
+
+
+def sampled(emulator):
+    """A link at 1 % of its rate makes a run a hundred times as long as expected, and not its table."""
+    for remaining in ("1 %", "0.1 %"):
+        path = emulator.trace(HERE / "weak-link.yaml", JOBS / "traffic-shift.yaml",
+                              fabric__faults=f"[{{tier: 1, lower: 0, port: 0, remaining: {remaining}}}]")
+        begins = column(path, "intervals/start_ps")
+        claim(len(begins) <= 400, f"{remaining}: {len(begins)} intervals for 200 wanted")
+
+
+run_case(figures, plays, time, wide, seeds, queues, rooms, sampled)
