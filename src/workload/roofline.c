@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "base/units.h"
+#include "collective/tuning.h"
 
 static const char *const PRECISION_NAME[PRECISION_N] = {"fp32", "fp16", "bf16", "fp8"};
 static const char *const ATTENTION_NAME[ATTENTION_N] = {"unfused", "flash2", "flash3", "cudnn"};
@@ -112,21 +113,6 @@ double roofline_work_s(const Work *work, const GpuSpec *gpu, const TrainingSpec 
     return 0;
 }
 
-double roofline_collective_s(WorkKind kind, double bytes, int32_t n, const ScaleUpSpec *scale_up) {
-    if (n == 1) return 0;
-    const bool reduce = kind == WORK_REDUCE;
-    const double steps = (n - 1) * (reduce ? 2 : 1);
-    const double wire_bytes = bytes * steps / n;
-    const double rate_Bps = reduce && scale_up->reduce_Bps > 0 ? (double)scale_up->reduce_Bps
-                                                               : (double)scale_up->goodput_Bps;
-    const double start_s = units_seconds_from_ps(scale_up->collective_base_ps) +
-                           steps * units_seconds_from_ps(scale_up->latency_ps);
-    const double bulk_s =
-        steps * units_seconds_from_ps(scale_up->bulk_latency_ps) + wire_bytes / rate_Bps;
-    const double small_s = wire_bytes / (rate_Bps * scale_up->small_share);
-    return start_s + fmin(bulk_s, small_s);
-}
-
 /// The partner GEMM cut into n pieces of m / n rows, together.
 static double pieces_s(const Work *gemm, int32_t n, const GpuSpec *gpu,
                        const TrainingSpec *training) {
@@ -137,11 +123,18 @@ static double pieces_s(const Work *gemm, int32_t n, const GpuSpec *gpu,
     return n * roofline_work_s(&piece, gpu, training);
 }
 
+static CollectiveKind collective_of(WorkKind kind) {
+    return kind == WORK_GATHER    ? COLLECTIVE_ALL_GATHER
+           : kind == WORK_SCATTER ? COLLECTIVE_REDUCE_SCATTER
+                                  : COLLECTIVE_ALL_REDUCE;
+}
+
 /// Add a collective to the sums; its partner GEMM is in them already or will be.
 static void add_collective(const WorkList *list, const Work *work, int32_t tp, const GpuSpec *gpu,
                            const ScaleUpSpec *scale_up, const TrainingSpec *training,
                            WorkTime *time) {
-    const double alone_s = roofline_collective_s(work->kind, work->bytes, tp, scale_up);
+    const double alone_s =
+        collective_domain_s(collective_of(work->kind), work->bytes, tp, scale_up);
     const bool hidden =
         work->hiding == HIDE_ALWAYS || (work->hiding == HIDE_WITH_GEMM && training->tp_overlap);
     if (!hidden) {

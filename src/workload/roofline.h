@@ -11,9 +11,7 @@
 ///                      its Tc is read off.
 ///          attention   FLOP at the kernel's measured rate, or traffic, whichever is longer.
 ///          memory      bytes at stream bandwidth + launch.
-///          collective  base + steps * latency + bytes on the wire / rate, in the better of two
-///                      protocols: low latency and a share of the bandwidth, or all of the
-///                      bandwidth and more latency per step.
+///          collective  as collective/tuning.h prices it.
 ///          overlap     tp_overlap cuts a collective and its GEMM into n pieces; a piece of m / n
 ///                      rows is computed while the next one is on the wire. Exposed is what n - 1
 ///                      pieces do not cover: the first of a gather, or the last of a scatter, has
@@ -31,8 +29,7 @@
 ///          (xla/service/gpu/model/matmul_interpolator_data.h) shapes of equal m n k lie within a
 ///          tenth of their mean unless a side is below 512. Pieces: Wang et al., "Overlap
 ///          communication with dependent computation via decomposition", ASPLOS'23, and Transformer
-///          Engine's userbuffers (ring exchange). Protocols: NVIDIA/nccl src/graph/tuning.cc.
-///          Share: Isaev et al., Calculon, SC'23.
+///          Engine's userbuffers (ring exchange). Share: Isaev et al., Calculon, SC'23.
 #ifndef COLOSSIM_WORKLOAD_ROOFLINE_H
 #define COLOSSIM_WORKLOAD_ROOFLINE_H
 
@@ -40,9 +37,6 @@
 
 /// Time of one kernel in seconds; 0 for collectives.
 double roofline_work_s(const Work *work, const GpuSpec *gpu, const TrainingSpec *training);
-
-/// Time in seconds of a collective of `bytes` (full size) over n GPUs of an otherwise idle domain.
-double roofline_collective_s(WorkKind kind, double bytes, int32_t n, const ScaleUpSpec *scale_up);
 
 /// Sums over a list, seconds.
 typedef struct WorkTime {

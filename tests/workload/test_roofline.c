@@ -1,4 +1,5 @@
 #include "claims.h"
+#include "collective/tuning.h"
 #include "published.h"
 #include "workload/roofline.h"
 
@@ -118,8 +119,8 @@ static void measured_all_reduce_times_are_reproduced(void **state) {
     const ScaleUpSpec a100 = published_nvlink_a100(), h100 = published_nvlink_h100();
     for (int i = 0; i < 6; ++i) {
         const double wire = bytes[i] * 2 * 7 / 8;
-        const double a_s = roofline_collective_s(WORK_REDUCE, bytes[i], 8, &a100);
-        const double h_s = roofline_collective_s(WORK_REDUCE, bytes[i], 8, &h100);
+        const double a_s = collective_domain_s(COLLECTIVE_ALL_REDUCE, bytes[i], 8, &a100);
+        const double h_s = collective_domain_s(COLLECTIVE_ALL_REDUCE, bytes[i], 8, &h100);
         assert_close(wire / a_s / (a100_GBps[i] * 1e9), 1, 0.25);
         assert_close(wire / h_s / (h100_GBps[i] * 1e9), 1, 0.25);
     }
@@ -132,13 +133,14 @@ static void all_reduce_is_scatter_and_gather_on_a_ring(void **state) {
     ScaleUpSpec domain = published_nvlink_h100();
     domain.collective_base_ps = 0;
     const double bytes = 1 << 28;
-    const double gather_s = roofline_collective_s(WORK_GATHER, bytes, 8, &domain);
-    assert_close(roofline_collective_s(WORK_SCATTER, bytes, 8, &domain), gather_s, 0);
-    const double reduced_s = roofline_collective_s(WORK_REDUCE, bytes, 8, &domain);
+    const double gather_s = collective_domain_s(COLLECTIVE_ALL_GATHER, bytes, 8, &domain);
+    assert_close(collective_domain_s(COLLECTIVE_REDUCE_SCATTER, bytes, 8, &domain), gather_s, 0);
+    const double reduced_s = collective_domain_s(COLLECTIVE_ALL_REDUCE, bytes, 8, &domain);
     domain.reduce_Bps = 0;
-    assert_close(roofline_collective_s(WORK_REDUCE, bytes, 8, &domain), 2 * gather_s, 1e-12);
+    assert_close(collective_domain_s(COLLECTIVE_ALL_REDUCE, bytes, 8, &domain), 2 * gather_s,
+                 1e-12);
     assert_true(reduced_s < 2 * gather_s);
-    assert_close(roofline_collective_s(WORK_REDUCE, bytes, 1, &domain), 0, 0);
+    assert_close(collective_domain_s(COLLECTIVE_ALL_REDUCE, bytes, 1, &domain), 0, 0);
 }
 
 /// A gather before a GEMM of m rows, priced with or without overlap, over links `slower` times as slow as they are.
