@@ -51,7 +51,7 @@ static Status print_training(const RunSpec *run, const JobSpec *job, FILE *out) 
     const ParallelSpec *parallel = &job->parallel;
     fprintf(out, "#   %" PRId64 " of %" PRId64 " GPUs (%" PRId64 " spare): tp %d, pp %d, dp %d\n",
             used, gpus, gpus - used, (int)parallel->size[DIM_TP], (int)parallel->size[DIM_PP],
-            (int)parallel->size[DIM_DP]);
+            (int)parallel_replicas(parallel));
     fprintf(out,
             "#   a step: %.0f tokens, %.4g model FLOP, %.4g hardware FLOP (%.4g TFLOP a GPU)\n",
             cost.tokens, cost.model_flop_full, cost.hardware_flop,

@@ -50,29 +50,35 @@ static const char *size_key(const Pair *pair) {
     return "parallel";
 }
 
+/// As many replicas as there is room for, in whole numbers of those that hold experts together.
+static int32_t whole_replicas(const ParallelSpec *parallel, int64_t room) {
+    const int64_t together = parallel_expert_replicas(parallel);
+    return (int32_t)(room < together ? room : room / together * together);
+}
+
 static bool check_ranks(const Pair *pair) {
     ParallelSpec *parallel = &pair->job->parallel;
     PlaceText place;
-    int64_t others = 1;
-    for (int d = 0; d < DIM_N; d++) {
-        if (d == DIM_DP) continue;
-        others *= parallel->size[d];
-        if (others > pair->gpus) break;
-    }
-    if (others > pair->gpus) {
+    int64_t one = 1;
+    for (int d = 0; d < DIM_N && one <= pair->gpus; d++)
+        if (d != DIM_DP && d != DIM_EP) one *= parallel->size[d];
+    if (one > pair->gpus) {
         PAIR_ERROR(pair, size_key(pair),
-                   "one replica needs tp*pp*cp*ep >= %lld GPUs, but %s has %lld GPUs",
-                   (long long)others, room_place(pair, &place), (long long)pair->gpus);
+                   "one replica needs tp*pp*cp >= %lld GPUs, but %s has %lld GPUs", (long long)one,
+                   room_place(pair, &place), (long long)pair->gpus);
         return false;
     }
-    if (parallel->dp_auto) parallel->size[DIM_DP] = (int32_t)(pair->gpus / others);
-    int64_t ranks = others * parallel->size[DIM_DP];
+    if (parallel->dp_auto) parallel->size[DIM_DP] = whole_replicas(parallel, pair->gpus / one);
+    pair->entry->file->replicas = (int32_t)parallel_replicas(parallel);
+    int64_t ranks = one * parallel_replicas(parallel);
     if (ranks > pair->gpus) {
-        PAIR_ERROR(pair, size_key(pair), "tp*pp*dp = %lld GPUs, but %s has %lld GPUs",
+        PAIR_ERROR(pair, size_key(pair), "tp*pp*cp*dp = %lld GPUs, but %s has %lld GPUs",
                    (long long)ranks, room_place(pair, &place), (long long)pair->gpus);
         return false;
     }
-    return true;
+    Status status = parallel_deal_experts(parallel);
+    if (!status_is_ok(&status)) PAIR_ERROR(pair, "parallel.ep", "%s", status.text);
+    return status_is_ok(&status);
 }
 
 static bool check_domain(const Pair *pair) {
@@ -183,8 +189,7 @@ static bool check_group(const Pair *pair, int64_t members, const char *whose) {
 /// Of the groups, two can have a size that is too odd for an algorithm; the pair of the embeddings never has.
 static bool check_groups(const Pair *pair) {
     const ParallelSpec *parallel = &pair->job->parallel;
-    int64_t replicas = parallel->size[DIM_DP];
-    if (!check_group(pair, replicas, "the replicas of a stage")) return false;
+    if (!check_group(pair, parallel_holders(parallel), "the replicas of a stage")) return false;
     if (pair->job->network.eager_bytes >= GRAD_NORM_BYTES) return true;
     return check_group(pair, parallel_nranks(parallel) / parallel->size[DIM_TP],
                        "for the gradient norm all units, as network.eager is below its size");

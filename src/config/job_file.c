@@ -34,12 +34,16 @@ static const Field PARALLEL_FIELDS[] = {
     FIELD_COUNT_AT("tp", JobFile, job.parallel.size[DIM_TP], "1", 1, SIZE_MOST,
                    "tensor parallel size"),
     FIELD_COUNT_AT("pp", JobFile, job.parallel.size[DIM_PP], "1", 1, SIZE_MOST, "pipeline stages"),
-    FIELD_COUNT_OR_WORD_AT("dp", JobFile, job.parallel.size[DIM_DP], "auto", 0, "auto", 1,
-                           SIZE_MOST, "replicas; auto: what fits on the cluster"),
+    FIELD_COUNT_OR_WORD_AT("dp", JobFile, replicas, "auto", 0, "auto", 1, SIZE_MOST,
+                           "replicas; auto: what fits on the cluster"),
     FIELD_COUNT_AT("cp", JobFile, job.parallel.size[DIM_CP], "1", 1, SIZE_MOST,
-                   "context parallel size (1 for now)"),
-    FIELD_COUNT_AT("ep", JobFile, job.parallel.size[DIM_EP], "1", 1, SIZE_MOST,
-                   "expert parallel size (1 for now)"),
+                   "GPUs that share each sequence"),
+    FIELD_ENUM_AT("cp_algorithm", JobFile, job.parallel.cp_algorithm, CP_ALGORITHM_NAMES, "ring",
+                  "how they come to the keys and values of the others"),
+    FIELD_COUNT_AT("ep", JobFile, job.parallel.ep, "1", 1, SIZE_MOST,
+                   "GPUs over which a layer's experts are dealt, among tp * cp * dp"),
+    FIELD_COUNT_AT("expert_tp", JobFile, job.parallel.expert_tp, "1", 1, SIZE_MOST,
+                   "GPUs that share each expert"),
     FIELD_COUNT_AT("chunks", JobFile, job.parallel.chunks, "1", 1, CHUNKS_MAX,
                    "model chunks per stage (virtual pipeline)"),
     FIELD_STRING_AT("order", JobFile, order, "tp-cp-ep-dp-pp",
@@ -243,7 +247,7 @@ static bool read_order(Reader *reader, const Node *node, JobFile *file) {
     for (int d = 0; d < DIM_N; d++) {
         if (seen[d]) continue;
         // Left out is fine for a dimension of size 1; auto may become anything.
-        if (parallel->size[d] != 1) {
+        if (parallel->size[d] != 1 || (d == DIM_EP && parallel->ep > 1)) {
             reader_error(reader, node, "parallel.order", "order '%s' leaves out %s", file->order,
                          DIMENSION_NAMES[d]);
             good = false;
@@ -342,7 +346,9 @@ static void finish_training(Reader *reader, const Node *node, void *data) {
     JobFile *file = data;
     ParallelSpec *parallel = &file->job.parallel;
     file->job.kind = JOB_TRAINING;
-    parallel->dp_auto = parallel->size[DIM_DP] == 0;
+    parallel->size[DIM_DP] = file->replicas;
+    parallel->dp_auto = file->replicas == 0;
+    parallel->size[DIM_EP] = 1;
     finish_common(reader, node, file);
     resolve_schedule(parallel);
     bool good = read_order(reader, node, file);
@@ -375,7 +381,7 @@ static void finish_traffic(Reader *reader, const Node *node, void *data) {
 
 bool job_file_resolve_batch(Reader *reader, const Node *node, JobFile *file) {
     ParallelSpec *parallel = &file->job.parallel;
-    int64_t one = (int64_t)parallel->size[DIM_DP] * parallel->microbatch;
+    int64_t one = parallel_replicas(parallel) * parallel->microbatch;
     if (parallel->microbatches == 0) {
         if (file->global_batch % one != 0) {
             reader_error(reader, node, "parallel.global_batch",

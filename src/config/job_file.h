@@ -30,6 +30,7 @@ typedef struct JobFile {
     SlowSpec slow[CLUSTER_SLOW_MAX];
     int32_t nevents;
     EventSpec event[CLUSTER_EVENTS_MAX];
+    int32_t replicas;     ///< dp, 0: what fits
     int32_t global_batch; ///< sequences per step, 0: not given
     char order[ORDER_BYTES];
     char recompute[RECOMPUTE_MAX][RECOMPUTE_BYTES];

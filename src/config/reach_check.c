@@ -36,7 +36,7 @@ static bool other_domain(const Reach *reach, int64_t a, int64_t b) {
 static bool training_needs(const Reach *reach, int64_t rank) {
     const ParallelSpec *parallel = &reach->job->parallel;
     Group stages = parallel_group(parallel, rank, DIM_BIT(DIM_PP)),
-          replicas = parallel_group(parallel, rank, DIM_BIT(DIM_DP));
+          replicas = parallel_group(parallel, rank, GROUPS[GROUP_DP].dimensions);
     const int64_t stage = (rank - stages.first) / stages.stride;
     for (int64_t i = -1; i <= 1; i += 2) {
         int64_t next = stage + i;

@@ -31,7 +31,7 @@ static Status build_programs(Machine *machine) {
         .pp_overlap = job->training.pp_overlap,
         .gathers = parallel->zero > 0,
         .zero = parallel->zero,
-        .data_parallel = parallel->size[DIM_DP] > 1,
+        .data_parallel = parallel_holders(parallel) > 1,
         .tied_embeddings = job->model.tied_embeddings && parallel->size[DIM_PP] > 1,
         .buckets = buckets,
     };

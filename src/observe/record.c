@@ -164,7 +164,7 @@ static TraceGpu place_gpu(const void *context, int64_t gpu) {
     if (job->kind != JOB_TRAINING) return place;
     place.tp = parallel_coordinate(&job->parallel, rank, DIM_TP);
     place.pp = parallel_coordinate(&job->parallel, rank, DIM_PP);
-    place.dp = parallel_coordinate(&job->parallel, rank, DIM_DP);
+    place.dp = (int32_t)parallel_replica(&job->parallel, rank);
     return place;
 }
 

@@ -118,7 +118,7 @@ static int64_t resolve_bucket(const ParallelSpec *parallel, const TrainingSpec *
     if (training->bucket_parameters > 0) return training->bucket_parameters;
     // Megatron-LM core/distributed/distributed_data_parallel.py: max(40 M, 1 M * data-parallel
     // size).
-    const int64_t by_dp = INT64_C(1000000) * parallel->size[DIM_DP];
+    const int64_t by_dp = INT64_C(1000000) * parallel_holders(parallel);
     return by_dp > INT64_C(40000000) ? by_dp : INT64_C(40000000);
 }
 
@@ -129,7 +129,7 @@ static void price_stage(StepCost *cost, const Pricing *p, int32_t stage) {
     cost->memory[stage] =
         memory_use(p->model, p->parallel, p->training, stage, parameters, cost->bucket_parameters);
     const double shard = p->parallel->zero >= 1
-                             ? ceil((double)parameters / p->parallel->size[DIM_DP])
+                             ? ceil((double)parameters / (double)parallel_holders(p->parallel))
                              : (double)parameters;
     cost->optimizer_ps[stage] =
         clipped_ps(units_seconds_from_ps(p->gpu->launch_ps) +
@@ -137,9 +137,14 @@ static void price_stage(StepCost *cost, const Pricing *p, int32_t stage) {
                        p->gpu->memory_stream_Bps);
 }
 
+/// GPUs of a stage.
+static double stage_ranks(const ParallelSpec *parallel) {
+    return (double)(parallel_nranks(parallel) / parallel->size[DIM_PP]);
+}
+
 static void total_step(StepCost *cost, const Pricing *p) {
-    const double sequences =
-        (double)p->parallel->size[DIM_DP] * p->parallel->microbatch * p->parallel->microbatches;
+    const double sequences = (double)parallel_replicas(p->parallel) * p->parallel->microbatch *
+                             p->parallel->microbatches;
     cost->tokens = sequences * p->training->sequence;
     cost->model_flop_full =
         sequences * transformer_model_flop(p->model, p->training->sequence, false);
@@ -148,8 +153,7 @@ static void total_step(StepCost *cost, const Pricing *p) {
     double flop = 0;
     for (int32_t v = 0; v < cost->pp * cost->chunks; ++v)
         flop += cost->chunk[v].forward_flop + cost->chunk[v].backward_flop;
-    cost->hardware_flop =
-        flop * p->parallel->microbatches * p->parallel->size[DIM_TP] * p->parallel->size[DIM_DP];
+    cost->hardware_flop = flop * p->parallel->microbatches * stage_ranks(p->parallel);
 }
 
 static Status validate(const ModelSpec *model, const ParallelSpec *parallel,
@@ -224,7 +228,7 @@ static double step_bytes(const StepCost *cost, const ParallelSpec *parallel) {
     for (int32_t v = 0; v < cost->pp * cost->chunks; ++v)
         bytes += 2.0 * parallel->microbatches * (double)cost->boundary_bytes +
                  2.0 * (double)(cost->chunk[v].grad_bytes + cost->chunk[v].gather_bytes);
-    return bytes * parallel->size[DIM_TP] * parallel->size[DIM_DP];
+    return bytes * stage_ranks(parallel);
 }
 
 Status step_cost_check_range(const StepCost *cost, const ParallelSpec *parallel, int32_t steps,

@@ -96,7 +96,7 @@ MemoryUse memory_use(const ModelSpec *model, const ParallelSpec *parallel,
                      int64_t bucket_parameters) {
     const TransformerShape s = transformer_shape(model, parallel, training);
     const int32_t pp = parallel->size[DIM_PP];
-    const double dp = parallel->size[DIM_DP];
+    const double dp = (double)parallel_holders(parallel);
     double chunk_bytes[CHUNKS_MAX] = {0};
     for (int32_t c = 0; c < parallel->chunks; ++c) {
         const int32_t v = c * pp + stage;

@@ -1,10 +1,12 @@
-/// model.h: the shape of a dense decoder transformer, how it is dealt over GPUs, and its groups.
+/// model.h: the shape of a decoder transformer, how it is dealt over GPUs, and its groups.
 ///
-/// Idea.    A job rank has coordinates (tp, cp, dp, pp, ...); `order` says which runs fastest.
+/// Idea.    A job rank has coordinates (tp, cp, ep, dp, pp); `order` says which runs fastest.
 ///          Groups are products of dimensions, and arithmetic: {first, n, stride}. Layers are dealt to pp * vp chunks: chunk c
 ///          of stage s is virtual stage c * pp + s.
-/// Limits.  Dense models; expert and context parallelism have their place in ParallelSpec and are
-///          refused until built.
+///          A job has tp * cp * pp * replicas ranks, and experts multiply none: those of a layer are dealt over `ep` times
+///          `expert_tp` ranks of a stage that follow each other, of one replica, a part of one or several. So replicas
+///          are EP * DP: the EP part (1 if one replica holds all experts) is those that hold a layer's experts
+///          together, the DP part how often they are held.
 /// Source.  Narayanan et al., "Efficient large-scale language model training on GPU clusters using
 ///          Megatron-LM", SC'21 (interleaving, rank order); Korthikanti et al., arXiv:2205.05198
 ///          (sequence parallelism).
@@ -38,8 +40,19 @@ typedef enum Schedule {
 
 enum { CHUNKS_MAX = 1024 };
 
+/// How GPUs that share a sequence come to the keys and values of the others.
+typedef enum CpAlgorithm {
+    CP_RING, ///< blocks of them go round while attention runs on the block before (Megatron's p2p)
+    CP_ALL_GATHER, ///< all of them before attention (Llama 3)
+    CP_ALL_TO_ALL, ///< sequences for heads before attention, and back after it (DeepSpeed-Ulysses)
+    CP_ALGORITHM_N,
+} CpAlgorithm;
+extern const char *const CP_ALGORITHM_NAMES[]; ///< [CP_ALGORITHM_N], then NULL
+
 typedef struct ParallelSpec {
-    int32_t size[DIM_N];    ///< all >= 1; cp and ep must be 1 for now
+    int32_t size[DIM_N];   ///< all >= 1; replicas are EP * DP, see parallel_deal_experts
+    int32_t ep, expert_tp; ///< GPUs that hold a layer's experts, each some; that share each expert
+    CpAlgorithm cp_algorithm;
     Dimension order[DIM_N]; ///< fastest first; dimensions of size 1 may stand anywhere
     bool dp_auto;           ///< dp is what fits on the cluster
     int32_t chunks;         ///< vp: model chunks per stage
@@ -77,6 +90,18 @@ typedef struct Group {
 
 /// Ranks of the job: product of all sizes.
 int64_t parallel_nranks(const ParallelSpec *parallel);
+/// Of the model: what Megatron calls dp.
+int64_t parallel_replicas(const ParallelSpec *parallel);
+/// The replica that a job rank is of.
+int64_t parallel_replica(const ParallelSpec *parallel, int64_t job_rank);
+/// GPUs that hold the same parameters, experts' apart: all replicas and their parts of sequences.
+int64_t parallel_holders(const ParallelSpec *parallel);
+/// GPUs that hold the experts of a layer once, and the replicas (1 if one has room for them) they are of.
+int64_t parallel_expert_span(const ParallelSpec *parallel);
+int64_t parallel_expert_replicas(const ParallelSpec *parallel);
+/// Divide the replicas (all of them in one of EP and DP, or divided before) into EP and DP.
+///   Fails: STATUS_RANGE where the GPUs of a layer's experts are no whole parts or whole numbers of replicas.
+Status parallel_deal_experts(ParallelSpec *parallel);
 /// Coordinate of a job rank along a dimension.
 int32_t parallel_coordinate(const ParallelSpec *parallel, int64_t job_rank, Dimension dimension);
 /// Groups of ranks that differ in the coordinates of a set of dimensions alone.  Of `job_rank`; number `index`, its

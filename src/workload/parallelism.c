@@ -6,6 +6,9 @@
 /// Forward and backward of a microbatch on a virtual stage take about 500 bytes of programs.
 enum { PROGRAM_PASSES_MAX = 1 << 21 };
 
+const char *const CP_ALGORITHM_NAMES[] = {
+    [CP_RING] = "ring", [CP_ALL_GATHER] = "all_gather", [CP_ALL_TO_ALL] = "all_to_all", NULL};
+
 int64_t parallel_nranks(const ParallelSpec *parallel) {
     int64_t n = 1;
     for (int d = 0; d < DIM_N; ++d) n *= parallel->size[d];
@@ -26,6 +29,52 @@ int32_t parallel_coordinate(const ParallelSpec *parallel, int64_t job_rank, Dime
 
 static bool has(DimensionSet dimensions, Dimension dimension) {
     return dimensions >> dimension & 1;
+}
+
+int64_t parallel_replicas(const ParallelSpec *parallel) {
+    return (int64_t)parallel->size[DIM_EP] * parallel->size[DIM_DP];
+}
+
+int64_t parallel_replica(const ParallelSpec *parallel, int64_t job_rank) {
+    return parallel_group_index(parallel, job_rank,
+                                DIM_BIT(DIM_TP) | DIM_BIT(DIM_CP) | DIM_BIT(DIM_PP));
+}
+
+int64_t parallel_holders(const ParallelSpec *parallel) {
+    return parallel_group_size(parallel, GROUPS[GROUP_DP].dimensions);
+}
+
+int64_t parallel_expert_span(const ParallelSpec *parallel) {
+    return (int64_t)parallel->ep * parallel->expert_tp;
+}
+
+int64_t parallel_expert_replicas(const ParallelSpec *parallel) {
+    const int64_t one = (int64_t)parallel->size[DIM_TP] * parallel->size[DIM_CP];
+    const int64_t span = parallel_expert_span(parallel);
+    return span > one ? span / one : 1;
+}
+
+Status parallel_deal_experts(ParallelSpec *parallel) {
+    const int64_t one = (int64_t)parallel->size[DIM_TP] * parallel->size[DIM_CP];
+    const int64_t span = parallel_expert_span(parallel), replicas = parallel_replicas(parallel);
+    REQUIRE(parallel->ep >= 1 && parallel->expert_tp >= 1, STATUS_RANGE,
+            "ep = %d and expert_tp = %d, but both must be at least 1", parallel->ep,
+            parallel->expert_tp);
+    REQUIRE(
+        one % span == 0 || span % one == 0, STATUS_RANGE,
+        "ep * expert_tp = %lld GPUs hold the experts of a layer, and a replica has tp * cp = %lld "
+        "on each stage: one must divide the other",
+        (long long)span, (long long)one);
+    const int64_t together = parallel_expert_replicas(parallel);
+    REQUIRE(
+        replicas % together == 0, STATUS_RANGE,
+        "ep * expert_tp = %lld GPUs hold the experts of a layer: those of %lld replicas, of which "
+        "dp = %lld makes no whole number; dp = %lld does",
+        (long long)span, (long long)together, (long long)replicas,
+        (long long)((replicas + together - 1) / together * together));
+    parallel->size[DIM_EP] = (int32_t)together;
+    parallel->size[DIM_DP] = (int32_t)(replicas / together);
+    return status_ok();
 }
 
 int64_t parallel_group_size(const ParallelSpec *parallel, DimensionSet dimensions) {
@@ -124,10 +173,11 @@ static Status validate_sizes(const ParallelSpec *parallel) {
     for (int d = 0; d < DIM_N; ++d)
         REQUIRE(parallel->size[d] >= 1, STATUS_RANGE, "%s = %d, but it must be at least 1",
                 DIMENSION_NAMES[d], parallel->size[d]);
-    REQUIRE(parallel->size[DIM_CP] == 1, STATUS_RANGE,
-            "cp = %d, but context parallelism is not modelled yet", parallel->size[DIM_CP]);
-    REQUIRE(parallel->size[DIM_EP] == 1, STATUS_RANGE,
-            "ep = %d, but expert parallelism is not modelled yet", parallel->size[DIM_EP]);
+    REQUIRE(parallel->ep >= 1 && parallel->expert_tp >= 1, STATUS_RANGE,
+            "ep = %d and expert_tp = %d, but both must be at least 1", parallel->ep,
+            parallel->expert_tp);
+    REQUIRE(parallel->size[DIM_EP] == parallel_expert_replicas(parallel), STATUS_RANGE,
+            "ep = %d: the experts of a layer are not dealt over the replicas", parallel->ep);
     REQUIRE(parallel->microbatch >= 1, STATUS_RANGE, "microbatch = %d sequences, at least 1 needed",
             parallel->microbatch);
     REQUIRE(parallel->microbatches >= 1, STATUS_RANGE, "microbatches = %d, at least 1 needed",

@@ -113,6 +113,8 @@ static JobSpec small_job(int32_t pp, int32_t dp, Schedule schedule, int32_t chun
                             .straggler_slowdown = 0.3};
     job.parallel = (ParallelSpec){
         .size = {[DIM_TP] = TP, [DIM_CP] = 1, [DIM_EP] = 1, [DIM_DP] = dp, [DIM_PP] = pp},
+        .ep = 1,
+        .expert_tp = 1,
         .order = {DIM_TP, DIM_CP, DIM_EP, DIM_DP, DIM_PP},
         .chunks = chunks,
         .sequence_parallel = true,

@@ -117,6 +117,8 @@ static ParallelSpec plan(int32_t tp, int32_t pp, int32_t vp, int32_t dp, int32_t
                          int32_t zero) {
     return (ParallelSpec){
         .size = {[DIM_TP] = tp, [DIM_CP] = 1, [DIM_EP] = 1, [DIM_DP] = dp, [DIM_PP] = pp},
+        .ep = 1,
+        .expert_tp = 1,
         .order = {DIM_TP, DIM_CP, DIM_EP, DIM_PP, DIM_DP},
         .chunks = vp,
         .sequence_parallel = true,

@@ -214,6 +214,8 @@ static void tied_embeddings_are_held_once_a_gpu(void **state) {
     PublishedRun run = published_q();
     for (int32_t pp = 1; pp <= 8; pp *= 8) {
         run.parallel = (ParallelSpec){.size = {8, 1, 1, 1, pp},
+                                      .ep = 1,
+                                      .expert_tp = 1,
                                       .order = {DIM_TP, DIM_CP, DIM_EP, DIM_DP, DIM_PP},
                                       .chunks = 1,
                                       .sequence_parallel = true,

@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <string.h>
 
 #include "claims.h"
@@ -7,6 +8,8 @@
 static ParallelSpec shape(int32_t tp, int32_t pp, int32_t dp, const Dimension order[DIM_N]) {
     ParallelSpec parallel = {
         .size = {[DIM_TP] = tp, [DIM_CP] = 1, [DIM_EP] = 1, [DIM_DP] = dp, [DIM_PP] = pp},
+        .ep = 1,
+        .expert_tp = 1,
         .chunks = 1,
         .schedule = pp > 1 ? SCHEDULE_1F1B : SCHEDULE_NONE,
         .microbatch = 1,
@@ -123,6 +126,50 @@ static void products_of_dimensions_partition_the_ranks(void **state) {
     }
 }
 
+// Experts multiply no ranks: a plan that can be dealt keeps its ranks and replicas, its groups of ep * expert_tp GPUs are
+// whole parts or whole numbers of replicas, and dealing it once more changes nothing; one that cannot is refused with a
+// number of replicas that can.
+static void experts_are_dealt_over_replicas(void **state) {
+    (void)state;
+    uint64_t draws = 0;
+    int32_t dealt = 0, refused = 0;
+    for (int round = 0; round < 400; ++round) {
+        ParallelSpec p = shape(1 << below(&draws, 4), 1 + below(&draws, 3), 1 + below(&draws, 24),
+                               ORDERS[round % NORDERS]);
+        p.size[DIM_CP] = 1 + below(&draws, 3);
+        p.ep = 1 << below(&draws, 6);
+        p.expert_tp = 1 + below(&draws, 2);
+        const int64_t ranks = parallel_nranks(&p), replicas = parallel_replicas(&p);
+        const int64_t one = (int64_t)p.size[DIM_TP] * p.size[DIM_CP];
+        const int64_t span = (int64_t)p.ep * p.expert_tp;
+        Status status = parallel_deal_experts(&p);
+        dealt += status_is_ok(&status);
+        refused += !status_is_ok(&status);
+        if (one % span != 0 && span % one != 0) {
+            assert_non_null(strstr(status.text, "one must divide the other"));
+            continue;
+        }
+        if (!status_is_ok(&status)) {
+            int wanted = 0;
+            assert_int_equal(sscanf(strrchr(status.text, '=') + 1, "%d", &wanted), 1);
+            assert_true(wanted > replicas && wanted < replicas + span / one);
+            p.size[DIM_DP] = wanted;
+            status = parallel_deal_experts(&p);
+            assert_true(status_is_ok(&status));
+            continue;
+        }
+        const ParallelSpec once = p;
+        assert_int_equal(parallel_nranks(&p), ranks);
+        assert_int_equal(parallel_replicas(&p), replicas);
+        assert_int_equal(parallel_holders(&p), replicas * p.size[DIM_CP]);
+        const int64_t held = one * p.size[DIM_EP];
+        assert_true(span > one ? held == span : p.size[DIM_EP] == 1 && one % span == 0);
+        status = parallel_deal_experts(&p);
+        assert_true(status_is_ok(&status) && memcmp(&p, &once, sizeof p) == 0);
+    }
+    assert_true(dealt > 50 && refused > 50);
+}
+
 // tp-cp-pp-dp of Llama 3: neighbours in rank share a TP group of 8, replicas are 128 ranks apart.
 static void the_first_dimension_of_the_order_runs_fastest(void **state) {
     (void)state;
@@ -203,8 +250,8 @@ static void impossible_plans_are_refused_with_both_numbers(void **state) {
     REFUSES(run.parallel.chunks = 1, "vp >= 2");
     REFUSES(run.parallel.schedule = SCHEDULE_1F1B, "vp = 3 needs schedule interleaved");
     REFUSES(run.parallel.schedule = SCHEDULE_NONE, "needs pp = 1, but pp = 8");
-    REFUSES(run.parallel.size[DIM_CP] = 2, "cp = 2");
-    REFUSES(run.parallel.size[DIM_EP] = 2, "ep = 2");
+    REFUSES(run.parallel.ep = 0, "ep = 0 and expert_tp = 1");
+    REFUSES(run.parallel.ep = 64, "ep = 64: the experts of a layer are not dealt");
     REFUSES(run.parallel.size[DIM_DP] = 0, "dp = 0");
     REFUSES(run.parallel.zero = 3, "zero = 3");
     REFUSES(run.parallel.order[0] = DIM_PP, "order must name each");
@@ -221,6 +268,7 @@ int main(void) {
         cmocka_unit_test(group_members_differ_in_one_coordinate_only),
         cmocka_unit_test(groups_along_a_dimension_partition_the_ranks),
         cmocka_unit_test(products_of_dimensions_partition_the_ranks),
+        cmocka_unit_test(experts_are_dealt_over_replicas),
         cmocka_unit_test(the_first_dimension_of_the_order_runs_fastest),
         cmocka_unit_test(virtual_stages_hold_every_layer_once),
         cmocka_unit_test(given_layers_are_taken_as_they_are),
