@@ -1,0 +1,121 @@
+"""residuals.py: what emulated steps of published runs say together: errors by group, families of runs, intervals.
+
+Idea.    The error of a run is the distance of its emulated step to the published one (to the nearer end, where an interval is
+         published), in percent. Groups are summed up by the size of errors (median, nine in ten, worst) and by their mean with
+         sign, which is what is common to them. A family is runs of one plan that differ in size or batch: published and
+         emulated steps over the microbatches of a replica are each a line, whose slope is what a microbatch costs and whose
+         fixed part is all that a step costs once.
+"""
+
+import collections
+import re
+import statistics
+
+# What may differ between the runs of a family.
+FREE = {"id", "source", "n_gpu", "gbs_seq", "dp", "step_s", "step_lo_s", "step_hi_s", "step_err_rel", "given", "sourced",
+        "assumed", "gate", "note", "domain_used", "shard_group", "moe_routing", "order"}
+Line = collections.namedtuple("Line", "fixed slope")
+Summary = collections.namedtuple("Summary", "n median nine_in_ten worst mean")
+
+
+def error_percent(row, step_s):
+    low, high = float(row["step_lo_s"] or row["step_s"]), float(row["step_hi_s"] or row["step_s"])
+    return (step_s / min(max(step_s, low), high) - 1) * 100
+
+
+def quantile(values, share):
+    """The least value that at least `share` of the values do not exceed."""
+    ordered = sorted(values)
+    need = -(-share * len(ordered) // 1)
+    return ordered[max(int(need) - 1, 0)]
+
+
+def summary(errors):
+    sizes = [abs(error) for error in errors]
+    return Summary(len(errors), statistics.median(sizes), quantile(sizes, 0.9), max(sizes), statistics.fmean(errors))
+
+
+def groups(rows, errors, key):
+    """{name: Summary} over rows that have an error, the largest group first."""
+    members = collections.defaultdict(list)
+    for row, error in zip(rows, errors):
+        if error is not None:
+            members[key(row)].append(error)
+    return {name: summary(members[name]) for name in sorted(members, key=lambda name: (-len(members[name]), name))}
+
+
+def microbatches(row):
+    return int(row["gbs_seq"]) / (int(row["dp"]) * int(row["mbs"]))
+
+
+def line(points):
+    """Least squares through (x, y); None where x does not differ."""
+    xs, ys = zip(*points)
+    x, y = statistics.fmean(xs), statistics.fmean(ys)
+    spread = sum((value - x) ** 2 for value in xs)
+    if spread == 0:
+        return None
+    slope = sum((a - x) * (b - y) for a, b in points) / spread
+    return Line(y - slope * x, slope)
+
+
+def families(rows):
+    """Lists of rows of one plan, three or more each, by the number of GPUs and the batch."""
+    members = collections.defaultdict(list)
+    for row in rows:
+        if row["dp"] and row["mbs"]:
+            note = re.sub(r"\b(measured peak|.*_mbc\d+|SimuMax predicts).*?(;|$)", "", row["note"])
+            kv = re.search(r"\d+ KV groups|dense_layers \d+|ep_a2a_overlap on", note)
+            members[(*(row[key] for key in row if key not in FREE), kv and kv[0], per_replica(row))].append(row)
+    found = [sorted(family, key=lambda row: (int(row["n_gpu"]), int(row["gbs_seq"]))) for family in members.values()]
+    return sorted((family for family in found if len(family) >= 3), key=lambda family: family[0]["id"])
+
+
+def per_replica(row):
+    """Runs on one machine differ in batch alone; others in size too, and then a plan is what all replicas do alike."""
+    return row["dp"] if row["fabric"] == "one-node" else None
+
+
+def tokens_per_gpu(row, step_s):
+    return int(row["gbs_seq"]) * int(row["seq_tok"]) / int(row["n_gpu"]) / step_s
+
+
+def compare_family(family, steps):
+    """What is published and what is emulated of a family: lines, and the change of tokens/s/GPU from its smallest run to its
+    largest, in percent of the first."""
+    published = [float(row["step_s"]) for row in family]
+    xs = [microbatches(row) for row in family]
+    change = []
+    for side in (published, steps):
+        rates = [tokens_per_gpu(row, step) for row, step in zip(family, side)]
+        change.append((rates[-1] / rates[0] - 1) * 100)
+    return line(list(zip(xs, published))), line(list(zip(xs, steps))), *change
+
+
+def duplicates(rows):
+    """Ids of runs that another row of the table stands for: of each pair that notes call one configuration, the second."""
+    ids, second = {row["id"] for row in rows}, set()
+    for row in rows:
+        for first, other in re.findall(r"(\w+) and (\w+) are one configuration", row["note"]):
+            if first in ids and other in ids:
+                second.add(other)
+    return second
+
+
+def scatter(rows):
+    """Runs of one configuration by several operators or on several fabrics: [(ids, spread in percent)]."""
+    members = collections.defaultdict(list)
+    for row in rows:
+        free = FREE - {"n_gpu", "gbs_seq", "dp", "domain_used"} | {"fabric", "stack", "sp", "zero"}
+        members[tuple(row[key] for key in row if key not in free)].append(row)
+    found = []
+    for same in members.values():
+        steps = [float(row["step_s"]) for row in same]
+        if len(same) > 1:
+            found.append(([row["id"] for row in same], (max(steps) / min(steps) - 1) * 100))
+    for row in rows:
+        match = re.search(r"vendors?[^;]*?([\d.]+)-([\d.]+) s\b", row["note"])
+        if match:
+            steps = [float(match[1]), float(match[2]), float(row["step_s"])]
+            found.append(([row["id"], "other vendors"], (max(steps) / min(steps) - 1) * 100))
+    return found

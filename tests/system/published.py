@@ -1,0 +1,97 @@
+"""Law: a published run becomes files that say what its row says, and what rows say together is arithmetic.
+
+Every row of jobs/published/runs.csv becomes a machine with room for its GPUs that is less than a unit, a pod or a domain
+larger; the line through points of a line is that line; quantiles and means are those of their definitions; rows that
+differ in size and batch alone are one family.
+"""
+
+import pathlib
+import random
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "scripts"))
+import published
+import residuals
+
+from emulator import claim
+
+
+def claim_machines(rows, tables):
+    """The tree holds the nodes, and a tree of one unit (or pod) less would not."""
+    for row in rows:
+        fabric = tables.fabrics[row["fabric"]]
+        nodes, per_node = published.nodes_of(row, fabric), int(fabric["gpus_per_node"])
+        claim(nodes * per_node >= int(row["n_gpu"]), f"{row['id']} fits on its machine")
+        domain = published.domain_gpus(row)
+        used = min(published.whole(row, "domain_used", domain), domain) if int(row["n_gpu"]) > domain else domain
+        spare = nodes * per_node * used // max(domain, per_node) if domain > per_node else nodes * per_node
+        claim(spare - int(row["n_gpu"]) < max(domain, per_node), f"{row['id']} leaves less than a domain idle")
+        (leaf, *_), *above = published.tiers_of(fabric, nodes)
+        ports = leaf
+        for children, *_ in above:
+            ports *= children
+        claim(nodes * per_node <= ports, f"{row['id']}: the tree has {ports} ports for {nodes * per_node} NICs")
+
+
+def claim_lines(rng):
+    for _ in range(200):
+        fixed, slope = rng.uniform(0, 10), rng.uniform(0.01, 5)
+        points = [(x, fixed + slope * x) for x in rng.sample(range(1, 500), rng.randint(2, 9))]
+        found = residuals.line(points)
+        claim(abs(found.fixed - fixed) < 1e-6 and abs(found.slope - slope) < 1e-8, "a line through points of a line")
+    claim(residuals.line([(3, 1.0), (3, 2.0)]) is None, "no line through one abscissa")
+
+
+def claim_statistics(rng):
+    for _ in range(200):
+        errors = [rng.uniform(-30, 30) for _ in range(rng.randint(1, 40))]
+        said = residuals.summary(errors)
+        below = sum(abs(error) <= said.nine_in_ten for error in errors)
+        claim(below >= 0.9 * len(errors), "nine in ten lie within the ninth decile")
+        smaller = [abs(error) for error in errors if abs(error) < said.nine_in_ten]
+        claim(len(smaller) < 0.9 * len(errors), "and no smaller error has that")
+        claim(said.worst == max(map(abs, errors)) and abs(said.mean * len(errors) - sum(errors)) < 1e-9, "worst and mean")
+    row = {"step_s": "3", "step_lo_s": "2", "step_hi_s": "4"}
+    claim([residuals.error_percent(row, step) for step in (1, 2.5, 5)] == [-50, 0, 25], "errors of an interval")
+
+
+def claim_families(rows):
+    """Every member shares the plan with the first, and a run taken twice with another batch and size joins its family."""
+    base = next(row for row in rows if row["id"] == "C07")
+    copies = [{**base, "id": f"copy{n}", "dp": str(n), "n_gpu": str(48 * n), "gbs_seq": str(96 * n)} for n in (1, 2, 3)]
+    family = next(f for f in residuals.families(rows + copies) if any(row["id"] == "copy1" for row in f))
+    claim({"C07", "CS96", "copy1", "copy2", "copy3"} <= {row["id"] for row in family}, "one plan, one family")
+    other = [{**row, "vp": "4", "id": f"other{row['id']}"} for row in copies]
+    family = next(f for f in residuals.families(rows + other) if any(row["id"] == "othercopy1" for row in f))
+    claim(len(family) == 3, "another plan is another family")
+
+
+def claim_alternatives(rows):
+    for row in rows:
+        for other in published.alternatives(row):
+            differing = [key for key in row if row[key] != other[key]]
+            claim(len(differing) == 1 and differing[0] in row["assumed"], f"{row['id']}: one assumed input at a time")
+
+
+def main():
+    rows, tables = published.read_rows(published.RUNS), published.Tables.read()
+    claim(len({row["id"] for row in rows}) == len(rows) == 226, "226 runs, each named once")
+    for row in rows:
+        if row["tp"]:
+            text = published.job_text(row, tables)
+            claim(f"global_batch: {row['gbs_seq']}\n" in text and f"sequence: {row['seq_tok']}\n" in text, f"{row['id']} in words")
+    rng = random.Random(1)
+    claim_machines(rows, tables)
+    claim_lines(rng)
+    claim_statistics(rng)
+    claim_families(rows)
+    claim_alternatives(rows)
+    try:
+        published.job_text({**rows[0], "mbs": ""}, tables)
+    except published.Unplayable:
+        return
+    claim(False, "a row without a microbatch is refused")
+
+
+if __name__ == "__main__":
+    main()
