@@ -83,19 +83,21 @@ static bool check_ranks(const Pair *pair) {
 
 static bool check_domain(const Pair *pair) {
     const ParallelSpec *parallel = &pair->job->parallel;
-    const ClusterSpec *cluster = pair->cluster;
-    int32_t tp = parallel->size[DIM_TP];
+    Parts parts;
     PlaceText place;
-    int32_t domain = cluster->scale_up.gpus;
-    bool fits = domain % tp == 0, fastest = tp == 1 || parallel->order[0] == DIM_TP;
-    if (!fits)
-        PAIR_ERROR(pair, "parallel.tp",
-                   "tp = %d does not divide the %d GPUs of a scale-up domain (%s)", (int)tp,
-                   (int)domain, topology_place(pair, "node.scale_up", &place));
-    if (!fastest)
-        PAIR_ERROR(pair, "parallel.order",
-                   "order must begin with tp: tensor-parallel ranks share a scale-up domain");
-    return fits && fastest;
+    bool good = true;
+    for (int d = 0; d < DIM_N; d++) {
+        if (!(DIM_UNIT >> d & 1)) continue;
+        Status status =
+            parallel_parts(parallel, (Dimension)d, pair->cluster->scale_up.gpus, &parts);
+        if (status_is_ok(&status)) continue;
+        char path[32];
+        snprintf(path, sizeof path, "parallel.%s", DIMENSION_NAMES[d]);
+        PAIR_ERROR(pair, path, "%s (%s)", status.text,
+                   topology_place(pair, "node.scale_up", &place));
+        good = false;
+    }
+    return good;
 }
 
 static bool check_gpu(const Pair *pair) {
@@ -202,7 +204,7 @@ static bool check_blocks(const Pair *pair) {
     Placement placement;
     Status status =
         placement_init(&placement, spec, pair->cluster, parallel_nranks(&pair->job->parallel),
-                       pair->job->parallel.size[DIM_TP]);
+                       parallel_together(&pair->job->parallel, pair->cluster->scale_up.gpus));
     if (!status_is_ok(&status)) PAIR_ERROR(pair, "placement.kind", "%s", status.text);
     return status_is_ok(&status);
 }

@@ -35,8 +35,9 @@ static bool other_domain(const Reach *reach, int64_t a, int64_t b) {
 /// Of members of a pipeline the two neighbours, around where chunks go around; of replicas all.
 static bool training_needs(const Reach *reach, int64_t rank) {
     const ParallelSpec *parallel = &reach->job->parallel;
-    Group stages = parallel_group(parallel, rank, DIM_BIT(DIM_PP)),
-          replicas = parallel_group(parallel, rank, GROUPS[GROUP_DP].dimensions);
+    const Group stages = parallel_group(parallel, rank, DIM_BIT(DIM_PP));
+    const DimensionSet alike = GROUPS[GROUP_DP].dimensions;
+    const int64_t holders = parallel_group_index(parallel, rank, alike);
     const int64_t stage = (rank - stages.first) / stages.stride;
     for (int64_t i = -1; i <= 1; i += 2) {
         int64_t next = stage + i;
@@ -44,8 +45,9 @@ static bool training_needs(const Reach *reach, int64_t rank) {
         if (next < 0 || next >= stages.n) continue;
         if (other_domain(reach, rank, stages.first + next * stages.stride)) return true;
     }
-    for (int64_t i = 0; i < replicas.n && reach->job->network.dp_algorithm != ALGORITHM_RING; i++)
-        if (other_domain(reach, rank, replicas.first + i * replicas.stride)) return true;
+    if (reach->job->network.dp_algorithm == ALGORITHM_RING) return false;
+    for (int64_t i = 0; i < parallel_holders(parallel); i++)
+        if (other_domain(reach, rank, parallel_member(parallel, holders, alike, i))) return true;
     return false;
 }
 
@@ -112,8 +114,9 @@ int32_t reach_find_cut(const ClusterSpec *spec, const JobSpec *job, const char *
         .pairs_left = PAIRS_MOST};
     Status status = cluster_create(spec, &reach.cluster);
     if (status_is_ok(&status))
-        status = placement_init(&reach.placement, &job->placement, spec, reach.ranks,
-                                job->kind == JOB_TRAINING ? job->parallel.size[DIM_TP] : 1);
+        status = placement_init(
+            &reach.placement, &job->placement, spec, reach.ranks,
+            job->kind == JOB_TRAINING ? parallel_together(&job->parallel, spec->scale_up.gpus) : 1);
     int32_t found = -1;
     for (; status_is_ok(&status) && k < spec->nfaults && found < 0; k++) {
         if (!is_cut(spec, k)) continue;

@@ -3,15 +3,14 @@
 #include "base/check.h"
 #include "base/memory.h"
 
-static Status check_shape(const Layout *layout, const ParallelSpec *parallel) {
-    REQUIRE(parallel->size[DIM_TP] == 1 || parallel->order[0] == DIM_TP, STATUS_RANGE,
-            "parallel.order must begin with tp: tensor-parallel ranks share a scale-up domain");
+#define LABEL_RAILS "driver.rails"
+
+/// Units divide scale-up domains, or fill whole ones: then where their GPUs are is the same for all.
+static Status check_shape(const Layout *layout) {
     const int32_t domain = cluster_spec(layout->cluster)->scale_up.gpus;
-    REQUIRE(domain % layout->width == 0, STATUS_RANGE,
-            "tp = %d does not divide the %d GPUs of a scale-up domain", layout->width, domain);
-    for (int kind = 0; kind < GROUP_KIND_N; kind++)
-        REQUIRE(parallel_group_is_even(parallel, GROUPS[kind].dimensions), STATUS_RANGE,
-                "parallel.order must keep the dimensions of replicas side by side");
+    Parts parts;
+    for (int d = 0; d < DIM_N; d++)
+        if (DIM_UNIT >> d & 1) TRY(parallel_parts(layout->parallel, (Dimension)d, domain, &parts));
     return status_ok();
 }
 
@@ -28,6 +27,10 @@ void layout_fini(Layout *layout) {
     memory_free("driver.nodes", layout->block,
                 sizeof *layout->block * (size_t)layout->placement.job_blocks);
     layout->block = NULL;
+    for (int kind = 0; kind < GROUP_KIND_N; kind++) {
+        memory_free(LABEL_RAILS, layout->rails[kind].gpu, sizeof(int32_t) * (size_t)layout->width);
+        layout->rails[kind].gpu = NULL;
+    }
 }
 
 void layout_deal(Layout *layout, int rank, int nranks) {
@@ -38,18 +41,24 @@ void layout_deal(Layout *layout, int rank, int nranks) {
     layout->nslots = dealt ? partition_count(&layout->replicas, rank) * layout->stages : 0;
 }
 
-/// Count the groups of a kind, and where in the job they are: replicas count along all dimensions but tp and pp.
-static int64_t set_up_group(Layout *layout, GroupKind kind) {
-    const ParallelSpec *parallel = layout->parallel;
-    const DimensionSet pipeline = DIM_BIT(DIM_TP) | DIM_BIT(DIM_PP);
-    DimensionSet outside = GROUPS[kind].dimensions & ~pipeline;
-    int64_t stride = 1;
-    for (int i = 0; i < DIM_N && !(outside >> parallel->order[i] & 1); i++)
-        if (!(pipeline >> parallel->order[i] & 1)) stride *= parallel->size[parallel->order[i]];
-    layout->group_replicas[kind] = parallel_group_size(parallel, outside);
-    layout->replica_stride[kind] = layout->group_replicas[kind] > 1 ? stride : 1;
+/// Count the groups of a kind.
+static int64_t count_groups(const Layout *layout, GroupKind kind) {
     if (GROUPS[kind].ends_only && layout->stages == 1) return 0;
-    return parallel_ngroups(parallel, GROUPS[kind].dimensions) / layout->width;
+    return parallel_ngroups(&layout->units, GROUPS[kind].dimensions);
+}
+
+/// Rails of a kind of groups: GPUs of a unit apart from each other along its dimensions.
+static Rails make_rails(const Layout *layout, GroupKind kind) {
+    ParallelSpec unit = *layout->parallel;
+    unit.size[DIM_DP] = unit.size[DIM_PP] = 1;
+    const DimensionSet along = GROUPS[kind].dimensions & DIM_UNIT;
+    Rails rails = {.n = (int32_t)parallel_ngroups(&unit, along),
+                   .each = (int32_t)parallel_group_size(&unit, along)};
+    rails.gpu = memory_alloc(LABEL_RAILS, sizeof(int32_t) * (size_t)layout->width);
+    for (int32_t rail = 0; rail < rails.n; rail++)
+        for (int32_t i = 0; i < rails.each; i++)
+            rails.gpu[rail * rails.each + i] = (int32_t)parallel_member(&unit, rail, along, i);
+    return rails;
 }
 
 Status layout_init(Layout *layout, const Cluster *cluster, const JobSpec *job) {
@@ -57,30 +66,55 @@ Status layout_init(Layout *layout, const Cluster *cluster, const JobSpec *job) {
     const ParallelSpec *parallel = &job->parallel;
     *layout = (Layout){.cluster = cluster,
                        .parallel = parallel,
-                       .width = parallel->size[DIM_TP],
+                       .units = *parallel,
+                       .width = (int32_t)parallel_group_size(parallel, DIM_UNIT),
+                       .consecutive = parallel_units_are_consecutive(parallel),
                        .gpus_per_node = spec->gpus_per_node,
                        .stages = parallel->size[DIM_PP]};
-    TRY(check_shape(layout, parallel));
-    layout->stage_stride = parallel_group(parallel, 0, DIM_BIT(DIM_PP)).stride / layout->width;
+    for (int d = 0; d < DIM_N; d++)
+        if (DIM_UNIT >> d & 1) layout->units.size[d] = 1;
+    TRY(check_shape(layout));
+    layout->stage_stride = parallel_group(&layout->units, 0, DIM_BIT(DIM_PP)).stride;
     int64_t job_gpus = parallel_nranks(parallel);
-    TRY(placement_init(&layout->placement, &job->placement, spec, job_gpus, layout->width));
+    TRY(placement_init(&layout->placement, &job->placement, spec, job_gpus,
+                       parallel_together(parallel, spec->scale_up.gpus)));
     if (job->placement.kind == PLACEMENT_RANDOM) list_blocks(layout);
     layout->nunits = job_gpus / layout->width;
     layout_deal(layout, 0, 1);
-    for (int kind = 0; kind < GROUP_KIND_N; kind++)
+    for (int kind = 0; kind < GROUP_KIND_N; kind++) {
+        layout->rails[kind] = make_rails(layout, (GroupKind)kind);
         layout->first_group[kind + 1] =
-            layout->first_group[kind] + set_up_group(layout, (GroupKind)kind);
+            layout->first_group[kind] + count_groups(layout, (GroupKind)kind);
+    }
     layout->nidle = job->model.tied_embeddings ? 0 : layout_ngroups_of(layout, GROUP_EMBEDDING);
     return status_ok();
 }
 
-GpuId layout_gpu(const Layout *layout, int64_t unit, int32_t rail) {
-    int64_t job_rank = unit * layout->width + rail;
+int64_t layout_job_rank(const Layout *layout, int64_t unit, int32_t member) {
+    if (layout->consecutive) return unit * layout->width + member;
+    return parallel_member(layout->parallel, unit, DIM_UNIT, member);
+}
+
+int64_t layout_unit_of(const Layout *layout, int64_t job_rank) {
+    if (layout->consecutive) return job_rank / layout->width;
+    return parallel_group_index(layout->parallel, job_rank, DIM_UNIT);
+}
+
+static int64_t member_of(const Layout *layout, int64_t job_rank) {
+    if (layout->consecutive) return job_rank % layout->width;
+    return parallel_group_index(layout->parallel, job_rank, ~DIM_UNIT);
+}
+
+static GpuId gpu_of(const Layout *layout, int64_t job_rank) {
     if (!layout->block) return placement_gpu(&layout->placement, job_rank);
     CHECK(job_rank >= 0 && job_rank < layout->placement.job_gpus, "job rank %lld of %lld",
           (long long)job_rank, (long long)layout->placement.job_gpus);
     int64_t block_gpus = layout->placement.block_gpus;
     return (int64_t)layout->block[job_rank / block_gpus] * block_gpus + job_rank % block_gpus;
+}
+
+GpuId layout_gpu(const Layout *layout, int64_t unit, int32_t member) {
+    return gpu_of(layout, layout_job_rank(layout, unit, member));
 }
 
 /// The pipeline-parallel peers of a unit are stage_stride apart: take the stage out of its number.
@@ -97,7 +131,7 @@ static int64_t unit_of(const Layout *layout, int64_t replica, int64_t stage) {
 int layout_owner_of_gpu(const Layout *layout, GpuId gpu) {
     int64_t job_rank = placement_job_rank(&layout->placement, gpu);
     if (job_rank < 0) return 0;
-    return partition_owner(&layout->replicas, replica_of(layout, job_rank / layout->width));
+    return partition_owner(&layout->replicas, replica_of(layout, layout_unit_of(layout, job_rank)));
 }
 
 int64_t layout_place(const Layout *layout, int64_t unit) {
@@ -130,10 +164,8 @@ static bool at_an_end(const Layout *layout, int64_t unit) {
 
 int64_t layout_group_of(const Layout *layout, int64_t unit, GroupKind kind) {
     if (GROUPS[kind].ends_only && !at_an_end(layout, unit)) return -1;
-    // Members 0 of all units: tp, the fastest of the dimensions, is in no group.
     return layout->first_group[kind] +
-           parallel_group_index(layout->parallel, unit * layout->width, GROUPS[kind].dimensions) /
-               layout->width;
+           parallel_group_index(&layout->units, unit, GROUPS[kind].dimensions);
 }
 
 GroupKind layout_group_kind(const Layout *layout, int64_t group) {
@@ -165,27 +197,46 @@ int64_t layout_meeting_group(const Layout *layout, int64_t index) {
 
 Group layout_group_units(const Layout *layout, int64_t group) {
     GroupKind kind = layout_group_kind(layout, group);
-    int64_t index = (group - layout->first_group[kind]) * layout->width;
-    Group gpus = parallel_group_at(layout->parallel, index, GROUPS[kind].dimensions);
-    Group units = {gpus.first / layout->width, gpus.n, gpus.stride / layout->width};
+    Group units = parallel_group_at(&layout->units, group - layout->first_group[kind],
+                                    GROUPS[kind].dimensions);
     if (!GROUPS[kind].ends_only) return units;
     return (Group){.first = units.first, .n = 2, .stride = (units.n - 1) * units.stride};
 }
 
-/// The unit whose member `rail` a GPU is, or -1.
-static int64_t unit_of_gpu(const Layout *layout, int32_t rail, GpuId gpu) {
+const Rails *layout_rails(const Layout *layout, int64_t group) {
+    return &layout->rails[layout_group_kind(layout, group)];
+}
+
+int64_t layout_rail_size(const Layout *layout, int64_t group) {
+    return layout_group_units(layout, group).n * layout_rails(layout, group)->each;
+}
+
+int64_t layout_rail_job_rank(const Layout *layout, int64_t group, int32_t rail, int64_t i) {
+    Group units = layout_group_units(layout, group);
+    const Rails *rails = layout_rails(layout, group);
+    return layout_job_rank(layout, units.first + i / rails->each * units.stride,
+                           rails->gpu[rail * rails->each + i % rails->each]);
+}
+
+GpuId layout_rail_gpu(const Layout *layout, int64_t group, int32_t rail, int64_t i) {
+    return gpu_of(layout, layout_rail_job_rank(layout, group, rail, i));
+}
+
+bool layout_on_rail(const Layout *layout, int64_t group, int32_t rail, GpuId gpu) {
     int64_t job_rank = placement_job_rank(&layout->placement, gpu);
-    return job_rank >= 0 && job_rank % layout->width == rail ? job_rank / layout->width : -1;
+    if (job_rank < 0) return false;
+    int64_t unit = layout_unit_of(layout, job_rank), member = member_of(layout, job_rank);
+    const Rails *rails = layout_rails(layout, group);
+    bool on = false;
+    for (int32_t i = 0; i < rails->each && !on; i++)
+        on = rails->gpu[rail * rails->each + i] == member;
+    return on && layout_group_of(layout, unit, layout_group_kind(layout, group)) == group;
 }
 
-bool layout_in_group(const Layout *layout, int64_t group, int32_t rail, GpuId gpu) {
-    int64_t unit = unit_of_gpu(layout, rail, gpu);
-    return unit >= 0 && layout_group_of(layout, unit, layout_group_kind(layout, group)) == group;
-}
-
-bool layout_same_pipeline(const Layout *layout, int64_t unit, int32_t rail, GpuId gpu) {
-    int64_t other = unit_of_gpu(layout, rail, gpu);
-    return other >= 0 && replica_of(layout, other) == replica_of(layout, unit);
+bool layout_same_pipeline(const Layout *layout, int64_t unit, int32_t member, GpuId gpu) {
+    int64_t job_rank = placement_job_rank(&layout->placement, gpu);
+    return job_rank >= 0 && member_of(layout, job_rank) == member &&
+           replica_of(layout, layout_unit_of(layout, job_rank)) == replica_of(layout, unit);
 }
 
 /// Members with numbers first, first + stride, ... (n of them) that lie in [from, from + count).
@@ -202,9 +253,10 @@ static Group cut(Group all, int64_t from, int64_t count) {
 Group layout_group_slots(const Layout *layout, int64_t group) {
     GroupKind kind = layout_group_kind(layout, group);
     int64_t first_unit = layout_group_units(layout, group).first;
+    const bool all = GROUPS[kind].dimensions >> DIM_DP & 1;
     Group replicas = {.first = replica_of(layout, first_unit),
-                      .n = layout->group_replicas[kind],
-                      .stride = layout->replica_stride[kind]};
+                      .n = all ? layout->nunits / layout->stages : 1,
+                      .stride = 1};
     replicas = cut(replicas, layout->first_replica, layout->nslots / layout->stages);
     if (replicas.n == 0) return replicas;
     int64_t first = (replicas.first - layout->first_replica) * layout->stages;

@@ -187,7 +187,6 @@ typedef struct Meeting {
 typedef struct CollectiveRow {
     int32_t step;
     OpKind kind;
-    Group units;
     int64_t group, bytes, start_ps, end_ps, alone_ps;
 } CollectiveRow;
 

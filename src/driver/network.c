@@ -111,9 +111,7 @@ static void complete_message(Machine *machine, const Completion *done) {
 }
 
 static GpuId rail_member(const RailEdges *edges, int64_t i) {
-    const Layout *layout = &edges->machine->layout;
-    Group units = layout_group_units(layout, edges->group);
-    return layout_gpu(layout, units.first + i * units.stride, edges->rail);
+    return layout_rail_gpu(&edges->machine->layout, edges->group, edges->rail, i);
 }
 
 Edge network_rail_edge(const RailEdges *edges, const CollectivePlan *plan, int64_t i) {
@@ -125,7 +123,7 @@ Edge network_rail_edge(const RailEdges *edges, const CollectivePlan *plan, int64
                  .own_nic = planned.own_nic};
     if (edge.own_nic) return edge;
     GpuId relay = routing_relay(layout->cluster, edge.src, edge.dst);
-    edge.own_nic = relay != edge.src && !layout_in_group(layout, edges->group, edges->rail, relay);
+    edge.own_nic = relay != edge.src && !layout_on_rail(layout, edges->group, edges->rail, relay);
     return edge;
 }
 
@@ -134,7 +132,7 @@ static Edge rail_edge(const void *context, int64_t i) {
     return network_rail_edge(edges, &machine_group(edges->machine, edges->group)->active.plan, i);
 }
 
-/// Where the members of a group are, by their first rail: a unit is in one scale-up domain.
+/// Where the members of a group are, by their first rail: units divide scale-up domains or fill them, all alike.
 static GpuId first_rail_member(const void *context, int64_t i) { return rail_member(context, i); }
 
 static const Spread *spread_of(const Machine *machine, int64_t group) {
@@ -142,7 +140,7 @@ static const Spread *spread_of(const Machine *machine, int64_t group) {
     if (state->spread) return state->spread;
     RailEdges first_rail = {.machine = machine, .group = group};
     state->spread = memory_alloc("driver.spreads", sizeof *state->spread);
-    *state->spread = spread_make(machine->cluster, layout_group_units(&machine->layout, group).n,
+    *state->spread = spread_make(machine->cluster, layout_rail_size(&machine->layout, group),
                                  first_rail_member, &first_rail);
     return state->spread;
 }
@@ -237,7 +235,7 @@ static uint64_t group_order(int64_t group) { return UINT64_C(1) << 48 | (uint64_
 /// Too small to load a link: a tree of latencies, 2 ceil(log2 n) rounds.
 static void start_small(Machine *machine, const Meeting *meeting) {
     const NetworkSpec *network = &machine->job->network;
-    int64_t n = layout_group_units(&machine->layout, meeting->group).n, rounds = 0;
+    int64_t n = layout_rail_size(&machine->layout, meeting->group), rounds = 0;
     while (INT64_C(1) << rounds < n) rounds++;
     int64_t round_ps = network->round_latency_ps + spread_of(machine, meeting->group)->latency_ps;
     RunningCollective *active = &machine_group(machine, meeting->group)->active;
@@ -250,8 +248,9 @@ static void start_small(Machine *machine, const Meeting *meeting) {
 static void start_rails(Machine *machine, int64_t group) {
     RunningCollective *active = &machine_group(machine, group)->active;
     active->start_ps = active->begin.actual_ps + collective_phase(&active->plan, 0).fill_ps;
-    active->rails_left = machine->layout.width;
-    for (int32_t r = 0; r < machine->layout.width; r++) {
+    const int32_t nrails = layout_rails(&machine->layout, group)->n;
+    active->rails_left = nrails;
+    for (int32_t r = 0; r < nrails; r++) {
         *rail_of(machine, group, r) = (Rail){0};
         submit_phase(machine, group, r, active->begin.actual_ps);
     }
@@ -321,7 +320,6 @@ void network_end_collective(Machine *machine, int64_t group, int64_t now_ps) {
     if (machine->rank == 0) {
         CollectiveRow row = {.step = done.step,
                              .kind = done.kind,
-                             .units = layout_group_units(&machine->layout, group),
                              .group = group,
                              .bytes = done.bytes,
                              .start_ps = done.begin.actual_ps,

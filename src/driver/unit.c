@@ -129,7 +129,7 @@ static void arrive(Machine *machine, Unit *unit, int32_t index, const Clocks *at
     const OpKindRow *kind = &OP_KINDS[op->kind];
     int64_t group = layout_group_of(&machine->layout, unit->id, kind->group);
     CHECK(group >= 0, "unit %lld has no group for %s", (long long)unit->id, kind->name);
-    if (layout_group_units(&machine->layout, group).n == 1) {
+    if (layout_rail_size(&machine->layout, group) == 1) {
         unit_finish_op(machine, unit, index, at->nominal, at->actual_ps);
         return;
     }

@@ -89,7 +89,8 @@ static void walk_plan(EdgeWalk *walk, const Machine *machine, int64_t group,
         int64_t bytes = phase.bytes + (same_edges ? collective_phase(same_edges, p).bytes : 0);
         RailEdges edges = {.machine = machine, .group = group, .phase = p};
         for (int64_t i = 0; i < phase.nedges; i++)
-            for (edges.rail = 0; edges.rail < machine->layout.width; edges.rail++)
+            for (edges.rail = 0; edges.rail < layout_rails(&machine->layout, group)->n;
+                 edges.rail++)
                 crossing_walk(walk, network_connection(machine, group, edges.rail),
                               TRACE_TRAFFIC_DP, network_rail_edge(&edges, plan, i), bytes);
     }
@@ -98,7 +99,7 @@ static void walk_plan(EdgeWalk *walk, const Machine *machine, int64_t group,
 static void walk_group(EdgeWalk *walk, const Machine *machine, int64_t group) {
     GroupKind among = layout_group_kind(&machine->layout, group);
     Group units = layout_group_units(&machine->layout, group);
-    if (units.n == 1) return;
+    if (layout_rail_size(&machine->layout, group) == 1) return;
     int32_t stage = layout_stage(&machine->layout, units.first), n = 0;
     CollectivePlan plan[OP_KIND_N];
     for (int kind = OP_KIND_N - 1; kind >= 0; kind--) {

@@ -71,7 +71,7 @@ static void fill_column(void *context, int column, int64_t first, int64_t n, int
         int64_t job_rank = placement_job_rank(&machine->layout.placement, first + i);
         value_ps[i] = TRACE_NO_TIME_PS;
         if (job_rank < 0) continue;
-        int64_t place = layout_place(&machine->layout, job_rank / machine->layout.width);
+        int64_t place = layout_place(&machine->layout, layout_unit_of(&machine->layout, job_rank));
         value_ps[i] = gpu_value_ps(columns, place, first + i, column);
         half[0] += value_ps[i] >> 32;
         half[1] += value_ps[i] & INT64_C(0xffffffff);
@@ -139,14 +139,19 @@ static TraceCollective describe(const Machine *machine, const CollectiveRow *row
         [COLLECTIVE_ALL_TO_ALL] = TRACE_COLLECTIVE_ALL_TO_ALL,
     };
     CollectiveKind kind = kind_of(machine, row);
-    double factor = collective_bus_factor(kind, row->units.n);
+    const int64_t n = layout_rail_size(&machine->layout, row->group);
+    const int64_t first = layout_rail_job_rank(&machine->layout, row->group, 0, 0),
+                  second = layout_rail_job_rank(&machine->layout, row->group, 0, 1),
+                  last = layout_rail_job_rank(&machine->layout, row->group, 0, n - 1);
+    const bool even = last - first == (n - 1) * (second - first);
+    double factor = collective_bus_factor(kind, n);
     double duration_s = (double)(row->end_ps - row->start_ps) / 1e12;
     return (TraceCollective){
         .kind = KINDS[kind],
         .traffic = TRACE_TRAFFIC_DP,
-        .group_first = row->units.first * machine->layout.width,
-        .group_stride = row->units.stride * machine->layout.width,
-        .group_size = row->units.n,
+        .group_first = first,
+        .group_stride = even ? second - first : 0,
+        .group_size = n,
         .bytes = row->bytes,
         .start_ps = row->start_ps,
         .end_ps = row->end_ps,

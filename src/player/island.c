@@ -12,7 +12,7 @@
 bool islands_possible(const Machine *machine) {
     const Layout *layout = &machine->layout;
     return machine->run->engine->apart && machine->job->start_ps == 0 &&
-           parallel_replicas(&machine->job->parallel) > 1 && layout->stages <= ISLAND_STAGES_MAX &&
+           layout->nunits > layout->stages && layout->stages <= ISLAND_STAGES_MAX &&
            !(machine->job->model.tied_embeddings && layout->stages > 1) &&
            (layout->stages == 1 || machine->cost.boundary_bytes > 0) &&
            cluster_next_change_ps(machine->cluster, 0) == TIME_NEVER_PS;

@@ -11,7 +11,7 @@ static bool collective_is_even(const Islands *islands, int64_t group, OpKind kin
     Status status =
         network_plan(machine, group, kind, machine->job->network.eager_bytes + 1, &active->plan);
     bool even = status_is_ok(&status);
-    for (int32_t r = 0; r < machine->layout.width && even; r++)
+    for (int32_t r = 0; r < layout_rails(&machine->layout, group)->n && even; r++)
         for (int32_t p = 0; p < active->plan.nphases && even; p++) {
             RailEdges edges = {.machine = machine, .group = group, .rail = r, .phase = p};
             Transfer transfer = network_phase(machine, &edges, 0);

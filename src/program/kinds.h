@@ -6,6 +6,9 @@
 ///          A group is a product of dimensions: ranks that differ in the coordinates of its dimensions alone
 ///          (workload/model.h has the arithmetic). Gradients are summed over all but tp and pp: replicas, whatever divides
 ///          them. Groups stand in the order in which they are numbered.
+///          Ranks of one stage that exchange in every layer (the parts of a matrix, of a sequence, of a layer's experts)
+///          are never apart by more than a layer: they are a unit, which walks through one program. Groups are of units,
+///          and a collective runs between the GPUs of these that hold the same, side by side.
 /// Limits.  A collective is among one group; those of a unit are in order.
 #ifndef COLOSSIM_PROGRAM_KINDS_H
 #define COLOSSIM_PROGRAM_KINDS_H
@@ -28,6 +31,8 @@ typedef enum Dimension { DIM_TP, DIM_CP, DIM_EP, DIM_DP, DIM_PP, DIM_N } Dimensi
 extern const char *const DIMENSION_NAMES[]; ///< [DIM_N], then NULL
 typedef uint32_t DimensionSet;
 #define DIM_BIT(dimension) (1u << (dimension))
+/// GPUs that differ along these alone exchange in every layer, so that they move as one, a unit.
+#define DIM_UNIT (DIM_BIT(DIM_TP) | DIM_BIT(DIM_CP) | DIM_BIT(DIM_EP))
 
 typedef enum GroupKind {
     GROUP_DP,        ///< units that hold the same parameters

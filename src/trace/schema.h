@@ -240,7 +240,7 @@ typedef enum TraceFlags {
     X(COLLECTIVES_KIND, COLLECTIVES, "kind", I8, "1", KIND_FLAGS, IF_TRAINING, "What it does.", TRACE_AXES1(COLLECTIVE)) \
     X(COLLECTIVES_TRAFFIC, COLLECTIVES, "traffic", I8, "1", TRAFFIC_FLAGS, IF_TRAINING, "Dimension of parallelism it serves.", TRACE_AXES1(COLLECTIVE)) \
     X(COLLECTIVES_FIRST, COLLECTIVES, "group_first", I64, "1", PLAIN, IF_TRAINING, "Job rank of its first member.", TRACE_AXES1(COLLECTIVE)) \
-    X(COLLECTIVES_STRIDE, COLLECTIVES, "group_stride", I64, "1", PLAIN, IF_TRAINING, "Job ranks from one member to the next.", TRACE_AXES1(COLLECTIVE)) \
+    X(COLLECTIVES_STRIDE, COLLECTIVES, "group_stride", I64, "1", PLAIN, IF_TRAINING, "Job ranks from one member to the next; 0: not always as many.", TRACE_AXES1(COLLECTIVE)) \
     X(COLLECTIVES_SIZE, COLLECTIVES, "group_size", I64, "1", PLAIN, IF_TRAINING, "Members.", TRACE_AXES1(COLLECTIVE)) \
     X(COLLECTIVES_BYTES, COLLECTIVES, "bytes", I64, "B", PLAIN, IF_TRAINING, "Size as nccl-tests counts it: all-reduce the vector, reduce-scatter the input, all-gather the output.", TRACE_AXES1(COLLECTIVE)) \
     X(COLLECTIVES_START, COLLECTIVES, "start_ps", I64, "ps", PLAIN, IF_TRAINING, "Last member has arrived.", TRACE_AXES1(COLLECTIVE)) \

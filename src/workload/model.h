@@ -110,11 +110,26 @@ int32_t parallel_coordinate(const ParallelSpec *parallel, int64_t job_rank, Dime
 Group parallel_group(const ParallelSpec *parallel, int64_t job_rank, DimensionSet dimensions);
 Group parallel_group_at(const ParallelSpec *parallel, int64_t index, DimensionSet dimensions);
 bool parallel_group_is_even(const ParallelSpec *parallel, DimensionSet dimensions);
+/// Member number `i`, in the order of job ranks, of group number `index`; of any set of dimensions.
+int64_t parallel_member(const ParallelSpec *parallel, int64_t index, DimensionSet dimensions,
+                        int64_t i);
 /// Members of one; how many there are; the index of a rank's group (dense, 0-based).
 int64_t parallel_group_size(const ParallelSpec *parallel, DimensionSet dimensions);
 int64_t parallel_ngroups(const ParallelSpec *parallel, DimensionSet dimensions);
 int64_t parallel_group_index(const ParallelSpec *parallel, int64_t job_rank,
                              DimensionSet dimensions);
+/// How GPUs that exchange in every layer are spread over scale-up domains: n of them, `inside` in each.
+typedef struct Parts {
+    int32_t n, inside;
+} Parts;
+/// Of those along TP or CP, or (EP) of those that hold a layer's experts once, each a part of each.
+///   Fails: STATUS_RANGE where they neither divide domains of so many GPUs nor fill some.
+Status parallel_parts(const ParallelSpec *parallel, Dimension dimension, int32_t domain_gpus,
+                      Parts *parts);
+/// Consecutive job ranks that are to share a domain; 1: no matter.
+int32_t parallel_together(const ParallelSpec *parallel, int32_t domain_gpus);
+/// Do the dimensions of a unit run fastest?
+bool parallel_units_are_consecutive(const ParallelSpec *parallel);
 /// Layers of a virtual stage (0 .. pp*chunks-1), even or given; embedding on 0, head on the last.
 int32_t parallel_layers(const ParallelSpec *parallel, const ModelSpec *model,
                         int32_t virtual_stage);

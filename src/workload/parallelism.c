@@ -128,6 +128,19 @@ Group parallel_group_at(const ParallelSpec *parallel, int64_t index, DimensionSe
                    .stride = group_stride(parallel, dimensions)};
 }
 
+int64_t parallel_member(const ParallelSpec *parallel, int64_t index, DimensionSet dimensions,
+                        int64_t i) {
+    int64_t rank = 0, stride = 1;
+    for (int d = 0; d < DIM_N; ++d) {
+        const int64_t size = parallel->size[parallel->order[d]];
+        int64_t *rest = has(dimensions, parallel->order[d]) ? &i : &index;
+        rank += *rest % size * stride;
+        *rest /= size;
+        stride *= size;
+    }
+    return rank;
+}
+
 Group parallel_group(const ParallelSpec *parallel, int64_t job_rank, DimensionSet dimensions) {
     return parallel_group_at(parallel, parallel_group_index(parallel, job_rank, dimensions),
                              dimensions);
@@ -145,6 +158,56 @@ int64_t parallel_group_index(const ParallelSpec *parallel, int64_t job_rank,
         job_rank /= size;
     }
     return index;
+}
+
+bool parallel_units_are_consecutive(const ParallelSpec *parallel) {
+    bool ended = false;
+    for (int i = 0; i < DIM_N; ++i) {
+        if (parallel->size[parallel->order[i]] == 1) continue;
+        const bool inside = has(DIM_UNIT, parallel->order[i]);
+        if (inside && ended) return false;
+        ended = ended || !inside;
+    }
+    return true;
+}
+
+/// {members, ranks from one to the next} of a group along a dimension of units.
+static Group exchange_group(const ParallelSpec *parallel, Dimension dimension) {
+    if (dimension == DIM_EP) return (Group){.n = parallel->ep, .stride = parallel->expert_tp};
+    return parallel_group(parallel, 0, DIM_BIT(dimension));
+}
+
+Status parallel_parts(const ParallelSpec *parallel, Dimension dimension, int32_t domain_gpus,
+                      Parts *parts) {
+    const Group group = exchange_group(parallel, dimension);
+    const int64_t window = group.n * group.stride;
+    *parts = (Parts){.n = (int32_t)group.n, .inside = (int32_t)group.n};
+    if (group.n == 1) return status_ok();
+    REQUIRE(
+        dimension != DIM_EP || parallel_units_are_consecutive(parallel), STATUS_RANGE,
+        "order: ep = %d GPUs that hold a layer's experts follow each other: tp, cp and ep must run "
+        "fastest",
+        parallel->ep);
+    const bool fills = domain_gpus % group.stride == 0 && window % domain_gpus == 0;
+    REQUIRE(domain_gpus % window == 0 || fills || group.stride % domain_gpus == 0, STATUS_RANGE,
+            "%s = %d does not divide the %d GPUs of a scale-up domain", DIMENSION_NAMES[dimension],
+            parts->n, domain_gpus);
+    if (domain_gpus % window != 0)
+        parts->inside = fills ? (int32_t)(domain_gpus / group.stride) : 1;
+    return status_ok();
+}
+
+int32_t parallel_together(const ParallelSpec *parallel, int32_t domain_gpus) {
+    int64_t most = 1;
+    const Dimension dimensions[] = {DIM_TP, DIM_CP, DIM_EP};
+    for (int i = 0; i < 3; ++i) {
+        const Group group = exchange_group(parallel, dimensions[i]);
+        if (group.n == 1 || group.stride >= domain_gpus) continue;
+        const int64_t window = group.n * group.stride;
+        const int64_t inside = window < domain_gpus ? window : domain_gpus;
+        if (inside > most) most = inside;
+    }
+    return (int32_t)most;
 }
 
 int32_t parallel_layers(const ParallelSpec *parallel, const ModelSpec *model,

@@ -251,7 +251,7 @@ static void contradictions_name_both_places(void **state) {
     (void)state;
     refuses("topologies/laptop-16.yaml", "jobs/llama3.1-405b-8k.yaml", NULL,
             "but topologies/laptop-16.yaml:7:8 has 16 GPUs");
-    refuses("topologies/laptop-16.yaml", "jobs/ddp-small.yaml", "parallel.tp=16",
+    refuses("topologies/laptop-16.yaml", "jobs/ddp-small.yaml", "parallel.tp=3",
             "scale-up domain (topologies/laptop-16.yaml:12:13)");
     refuses("topologies/laptop-16.yaml", "jobs/ddp-small.yaml", "parallel.global_batch=100",
             "jobs/ddp-small.yaml:");

@@ -189,10 +189,10 @@ static void a_run_that_is_refused_says_why(void **state) {
     RunSpec run;
     small_run_init(&run, 9, 2, 3, SCHEDULE_1F1B, 1, 4);
     run.trace.intervals = 40;
-    run.job[0].parallel.size[DIM_TP] = 8;
+    run.job[0].parallel.size[DIM_TP] = 3;
     Status training = driver_run(&run, comm, &(DriverOptions){0});
     assert_all_ranks(comm, training.code == STATUS_RANGE);
-    assert_all_ranks(comm, strstr(training.text, "tp = 8 does not divide the 4 GPUs") != NULL);
+    assert_all_ranks(comm, strstr(training.text, "tp = 3 does not divide the 4 GPUs") != NULL);
     run.job[0].kind = JOB_TRAFFIC;
     run.job[0].traffic = (TrafficSpec){.pattern = TRAFFIC_COLLECTIVE, .ranks = 8, .queue_pairs = 1};
     run.job[0].collective = (CollectiveSpec){
