@@ -5,6 +5,7 @@
 #include "cluster/routing.h"
 #include "config/quantity.h"
 #include "workload/cost.h"
+#include "workload/model_size.h"
 
 void check_print_cluster(const ClusterSpec *spec, FILE *out) {
     Cluster *cluster = NULL;
@@ -42,7 +43,20 @@ static void print_memory(const StepCost *cost, const GpuSpec *gpu, FILE *out) {
             (double)use->workspace / 1e9);
 }
 
+static void print_model(const JobSpec *job, FILE *out) {
+    const ModelSize size = model_size(&job->model);
+    const int32_t sequence = job->training.sequence;
+    fprintf(out, "#   %s: %.4g B parameters", job->model.name, size.total / 1e9);
+    if (size.active < size.total)
+        fprintf(out, ", active %.4g B, without the embedding %.4g B", size.active / 1e9,
+                (size.active - size.embedding) / 1e9);
+    fprintf(out, "\n#   a token: %.4g model GFLOP with whole attention, %.4g with its mask\n",
+            model_flop(&job->model, sequence, false) / sequence / 1e9,
+            model_flop(&job->model, sequence, true) / sequence / 1e9);
+}
+
 static Status print_training(const RunSpec *run, const JobSpec *job, FILE *out) {
+    print_model(job, out);
     StepCost cost;
     TRY(step_cost_init(&cost, &job->model, &job->parallel, &job->training, &run->cluster.gpu,
                        &run->cluster.scale_up));

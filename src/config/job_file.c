@@ -83,8 +83,9 @@ static const Field TRAINING_FIELDS[] = {
     FIELD_ENUM_AT("param_precision", JobFile, job.training.param_precision, PRECISION_NAMES, "bf16",
                   "of the parameter gather"),
     FIELD_ENUM_AT("attention", JobFile, job.training.attention, ATTENTIONS, "flash2", "kernel"),
-    FIELD_LIST_AT("recompute", JobFile, recompute, nrecompute, &RECOMPUTE_ELEMENT, "",
-                  "core_attn, mlp_act, layernorm, full:n (every n-th layer)"),
+    FIELD_LIST_AT(
+        "recompute", JobFile, recompute, nrecompute, &RECOMPUTE_ELEMENT, "",
+        "core_attn, mlp_act, layernorm, mlp, moe_act, moe, mla_up_proj, full:n (every n-th layer)"),
     FIELD_BOOL_AT("dropout", JobFile, job.training.dropout, "off",
                   "hidden and attention dropout: masks are written, kept and read"),
     FIELD_BOOL_AT("tp_overlap", JobFile, job.training.tp_overlap, "off",
@@ -258,29 +259,27 @@ static bool read_order(Reader *reader, const Node *node, JobFile *file) {
 }
 
 static bool read_recompute(Reader *reader, const Node *node, JobFile *file) {
-    static const char *const NAMES[] = {"core_attn", "mlp_act", "layernorm"};
     TrainingSpec *training = &file->job.training;
-    bool *const flags[] = {&training->recompute_core_attention, &training->recompute_mlp_activation,
-                           &training->recompute_layernorm};
     bool good = true;
     for (int32_t i = 0; i < file->nrecompute; i++) {
         const char *text = file->recompute[i];
         int k = 0;
-        while (k < 3 && strcmp(NAMES[k], text) != 0) k++;
+        while (k < RECOMPUTE_N && strcmp(RECOMPUTE_NAMES[k], text) != 0) k++;
         char *rest = NULL;
         long every = strncmp(text, "full:", 5) == 0 && text[5] >= '0' && text[5] <= '9'
                          ? strtol(text + 5, &rest, 10)
                          : 0;
-        if (k < 3) {
-            *flags[k] = true;
+        if (k < RECOMPUTE_N) {
+            training->recompute |= RECOMPUTE_BIT(k);
         } else if (every >= 1 && every <= 4096 && *rest == '\0') {
             training->recompute_full_every = (int32_t)every;
         } else {
             char path[64];
             snprintf(path, sizeof path, "training.recompute.%d", (int)i);
-            const char *close = diagnostics_closest(text, NAMES, 3);
+            const char *close = diagnostics_closest(text, RECOMPUTE_NAMES, RECOMPUTE_N);
             reader_error(reader, node, path,
-                         "recompute wants core_attn, mlp_act, layernorm or full:n, got '%s'%s%s%s",
+                         "recompute wants core_attn, mlp_act, layernorm, mlp, moe_act, moe, "
+                         "mla_up_proj or full:n, got '%s'%s%s%s",
                          text, close ? "; did you mean '" : "", close ? close : "",
                          close ? "'?" : "");
             good = false;
@@ -346,6 +345,8 @@ static void finish_training(Reader *reader, const Node *node, void *data) {
     JobFile *file = data;
     ParallelSpec *parallel = &file->job.parallel;
     file->job.kind = JOB_TRAINING;
+    file->job.model = file->model;
+    model_file_change(reader, node, &file->model_changes, &file->job.model);
     parallel->size[DIM_DP] = file->replicas;
     parallel->dp_auto = file->replicas == 0;
     parallel->size[DIM_EP] = 1;
@@ -429,8 +430,10 @@ bool job_file_resolve_batch(Reader *reader, const Node *node, JobFile *file) {
 
 static const Field TRAINING_JOB_FIELDS[] = {
     FIELD_STRING_AT("name", JobFile, job.name, "", "for people; default: the file's name"),
-    FIELD_REFERENCE_AT("model", JobFile, job.model, "models", &model_schema,
+    FIELD_REFERENCE_AT("model", JobFile, model, "models", &model_schema,
                        "catalogue entry of the model"),
+    FIELD_STRUCT_AT("model_changes", JobFile, model_changes, &model_changes_schema, "",
+                    "counts that the job puts over those of the entry: cut to so many layers"),
     FIELD_PART("parallel", JobFile, &PARALLEL_SCHEMA, NULL, "how the model is dealt over GPUs"),
     FIELD_PART("training", JobFile, &TRAINING_SCHEMA, NULL, "what is computed and kept"),
     FIELD_COUNT_AT("steps", JobFile, job.steps, "3", 1, 1000000, "training steps"),

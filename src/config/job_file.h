@@ -22,6 +22,7 @@ typedef struct EngineFile {
 /// The struct behind both schemas.
 typedef struct JobFile {
     JobSpec job;
+    ModelSpec model, model_changes; ///< of the catalogue; what the job puts over it
     EngineFile engine;
     TraceSpec trace;
     uint64_t seed;

@@ -145,10 +145,10 @@ static void write_resolved(const CrossCheck *files, TextBuffer *out) {
         const JobSpec *job = &files->job[i].file->job;
         bool known = job->kind != JOB_TRAINING;
         for (int32_t other = 0; other < i; other++)
-            known = known || strcmp(files->job[other].file->job.model.name, job->model.name) == 0;
+            known = known || strcmp(files->job[other].file->model.name, job->model.name) == 0;
         if (known) continue;
         text_printf(out, "  %s:\n", job->model.name);
-        run_file_write(&model_schema, &job->model, NULL, 4, out);
+        run_file_write(&model_schema, &files->job[i].file->model, NULL, 4, out);
     }
 }
 

@@ -7,6 +7,7 @@
 #include "base/units.h"
 #include "base/wide.h"
 #include "workload/memory_use.h"
+#include "workload/model_size.h"
 #include "workload/roofline.h"
 #include "workload/transformer.h"
 
@@ -63,9 +64,7 @@ static void add_pass(const Pricing *p, Pass *pass, double times, PassCost *sum) 
 /// Layers recomputed whole do not recompute their modules once more.
 static void whole_backward(const TransformerShape *shape, WorkList *list) {
     TransformerShape plain = *shape;
-    plain.recompute_core_attention = false;
-    plain.recompute_mlp_activation = false;
-    plain.recompute_layernorm = false;
+    plain.recompute = 0;
     transformer_layer_backward(&plain, list);
 }
 
@@ -146,10 +145,8 @@ static void total_step(StepCost *cost, const Pricing *p) {
     const double sequences = (double)parallel_replicas(p->parallel) * p->parallel->microbatch *
                              p->parallel->microbatches;
     cost->tokens = sequences * p->training->sequence;
-    cost->model_flop_full =
-        sequences * transformer_model_flop(p->model, p->training->sequence, false);
-    cost->model_flop_causal =
-        sequences * transformer_model_flop(p->model, p->training->sequence, true);
+    cost->model_flop_full = sequences * model_flop(p->model, p->training->sequence, false);
+    cost->model_flop_causal = sequences * model_flop(p->model, p->training->sequence, true);
     double flop = 0;
     for (int32_t v = 0; v < cost->pp * cost->chunks; ++v)
         flop += cost->chunk[v].forward_flop + cost->chunk[v].backward_flop;

@@ -4,18 +4,18 @@
 
 double memory_layer_activation(const TransformerShape *s, bool whole) {
     const double t = s->tokens, tn = s->tokens_norm, h = s->hidden, e = s->element;
-    if (whole) return e * tn * h;                                // the input of the layer
-    double bytes = 2 * e * tn * h;                               // inputs of both norms
-    if (!s->recompute_layernorm) bytes += 2 * e * tn * h;        // inputs of qkv and fc1
+    if (whole) return e * tn * h;  // the input of the layer
+    double bytes = 2 * e * tn * h; // inputs of both norms
+    if (!shape_recomputes(s, RECOMPUTE_LAYERNORM)) bytes += 2 * e * tn * h; // inputs of qkv and fc1
     if (s->dropout) bytes += 2 * tn * h;                         // masks of both residuals
     bytes += e * t * (s->heads + 2 * s->kv_heads) * s->head_dim; // query, key, value
     bytes += e * t * s->heads * s->head_dim;                     // input of proj
     bytes += e * t * s->ffn_in;                                  // input of the activation
-    if (!s->recompute_mlp_activation) bytes += e * t * s->ffn;   // input of fc2
+    if (!shape_recomputes(s, RECOMPUTE_MLP_ACTIVATION)) bytes += e * t * s->ffn; // input of fc2
     const double scores = s->batch * s->heads * s->sequence * s->sequence;
     if (s->flash)
         bytes += 4 * t * s->heads; // logarithm of the softmax sum
-    else if (!s->recompute_core_attention)
+    else if (!shape_recomputes(s, RECOMPUTE_CORE_ATTENTION))
         bytes += scores * (s->dropout ? 2 * e + 1 : e); // softmax, mask, dropped
     return bytes;
 }
@@ -69,15 +69,11 @@ static double workspace_bytes(const TransformerShape *s, const TrainingSpec *tra
     double bytes = s->sequence_parallel ? 2 * s->element * s->tokens * s->hidden : 0;
     if (training->recompute_full_every > 0) {
         TransformerShape plain = *s;
-        plain.recompute_core_attention = false;
-        plain.recompute_mlp_activation = false;
-        plain.recompute_layernorm = false;
+        plain.recompute = 0;
         return bytes + memory_layer_activation(&plain, false);
     }
     TransformerShape kept = *s;
-    kept.recompute_core_attention = false;
-    kept.recompute_mlp_activation = false;
-    kept.recompute_layernorm = false;
+    kept.recompute = 0;
     return bytes + memory_layer_activation(&kept, false) - memory_layer_activation(s, false);
 }
 

@@ -1,15 +1,21 @@
 /// model.h: the shape of a decoder transformer, how it is dealt over GPUs, and its groups.
 ///
-/// Idea.    A job rank has coordinates (tp, cp, ep, dp, pp); `order` says which runs fastest.
+/// Idea.    Layers of a model are of a few kinds: dense or mixtures of experts, with or without a
+///          sliding window, and those that predict further tokens (multi-token prediction), which
+///          stand behind the others. Grouped-query attention has fewer heads of keys and values,
+///          latent attention (MLA) makes them from a narrow projection.
+///          A job rank has coordinates (tp, cp, ep, dp, pp); `order` says which runs fastest.
 ///          Groups are products of dimensions, and arithmetic: {first, n, stride}. Layers are dealt to pp * vp chunks: chunk c
 ///          of stage s is virtual stage c * pp + s.
 ///          A job has tp * cp * pp * replicas ranks, and experts multiply none: those of a layer are dealt over `ep` times
 ///          `expert_tp` ranks of a stage that follow each other, of one replica, a part of one or several. So replicas
 ///          are EP * DP: the EP part (1 if one replica holds all experts) is those that hold a layer's experts
 ///          together, the DP part how often they are held.
+/// Limits.  Biases of SwiGLU models are not counted.
 /// Source.  Narayanan et al., "Efficient large-scale language model training on GPU clusters using
 ///          Megatron-LM", SC'21 (interleaving, rank order); Korthikanti et al., arXiv:2205.05198
-///          (sequence parallelism).
+///          (sequence parallelism); DeepSeek-AI, arXiv:2412.19437 (MLA, shared experts, multi-token
+///          prediction); Lepikhin et al., GShard, arXiv:2006.16668 (expert parallelism, capacity).
 #ifndef COLOSSIM_WORKLOAD_MODEL_H
 #define COLOSSIM_WORKLOAD_MODEL_H
 
@@ -20,16 +26,47 @@
 #include "hardware/hardware.h"
 #include "program/kinds.h"
 
-/// Names the family as well: GELU is GPT (LayerNorm, biases), SwiGLU is Llama (RMSNorm, rotary
-/// embedding, no biases).
-typedef enum Activation { ACTIVATION_GELU, ACTIVATION_SWIGLU } Activation;
+/// Names the family as well: GELU is GPT (LayerNorm, biases), SwiGLU and GeGLU are Llama (gated MLP,
+/// RMSNorm, rotary embedding, no biases).
+typedef enum Activation { ACTIVATION_GELU, ACTIVATION_SWIGLU, ACTIVATION_GEGLU } Activation;
+
+/// Multi-head latent attention: widths of the compressed queries and keys, and of the parts of a head.
+typedef struct MlaSpec {
+    int32_t q_lora;        ///< 0: queries are not compressed
+    int32_t kv_lora;       ///< 0: the model has no latent attention
+    int32_t rope, nope, v; ///< a key is nope + rope wide, rope shared by all heads; a value v
+} MlaSpec;
 
 typedef struct ModelSpec {
     char name[HARDWARE_NAME_BYTES];
     int32_t layers, hidden, heads, kv_heads, head_dim, ffn, vocab;
     Activation activation;
     bool tied_embeddings;
+    int32_t experts;        ///< routed experts of a mixture; 0: every layer is dense
+    int32_t top_k;          ///< of them, those that a token passes
+    int32_t shared_experts; ///< that every token passes
+    int32_t expert_ffn;     ///< width inside an expert
+    int32_t first_dense;    ///< layers before the mixtures, with `ffn`
+    int32_t mtp_layers;     ///< that predict further tokens, behind the others
+    MlaSpec mla;
+    int32_t window;       ///< tokens that a token attends to; 0: all before it
+    int32_t window_every; ///< layers 0, n, 2n, ... have the window, the others none
+    bool parallel_block;  ///< attention and MLP read the same norm and are added together
+    bool qk_norm;         ///< queries and keys are normalised per head
 } ModelSpec;
+
+/// What distinguishes layers of one model.
+typedef enum LayerKind {
+    LAYER_DENSE,
+    LAYER_DENSE_WINDOW,
+    LAYER_MIXTURE,
+    LAYER_MIXTURE_WINDOW,
+    LAYER_MTP, ///< multi-token prediction: a projection and a layer like the model's last
+    LAYER_KIND_N,
+} LayerKind;
+
+/// Kind of a layer, 0 .. layers - 1, then those of multi-token prediction.
+LayerKind model_layer_kind(const ModelSpec *model, int32_t layer);
 
 typedef enum Schedule {
     SCHEDULE_NONE,
@@ -66,6 +103,28 @@ typedef struct ParallelSpec {
     int32_t nlayers;            ///< 0 or pp * chunks
 } ParallelSpec;
 
+/// Parts of a layer whose results are not kept for the backward pass, but computed again in it.
+typedef enum RecomputeModule {
+    RECOMPUTE_CORE_ATTENTION,
+    RECOMPUTE_MLP_ACTIVATION,
+    RECOMPUTE_LAYERNORM,
+    RECOMPUTE_MLP,            ///< the whole MLP of a dense layer
+    RECOMPUTE_MOE_ACTIVATION, ///< inside the experts
+    RECOMPUTE_MOE,            ///< a whole mixture: router, exchanges and experts
+    RECOMPUTE_MLA_UP,         ///< queries, keys and values from the narrow ones of latent attention
+    RECOMPUTE_N,
+} RecomputeModule;
+extern const char *const RECOMPUTE_NAMES[]; ///< [RECOMPUTE_N], then NULL
+typedef uint32_t RecomputeSet;
+#define RECOMPUTE_BIT(module) (1u << (module))
+
+/// How tokens find their experts.
+typedef enum ExpertRouting {
+    EXPERTS_BALANCED, ///< as many to each
+    EXPERTS_DRAWN,    ///< more to some, other ones each step
+    EXPERTS_CAPACITY, ///< capacity_factor times the balanced number to each: padded, the rest dropped
+} ExpertRouting;
+
 /// What is computed and kept: precision, kernels, recompute list, overlap keys.
 typedef struct TrainingSpec {
     int32_t sequence;          ///< tokens
@@ -73,14 +132,19 @@ typedef struct TrainingSpec {
     Precision grad_precision;  ///< of the gradient reduction: fp32, bf16 or fp16
     Precision param_precision; ///< of the parameter gather
     AttentionKernel attention;
-    bool recompute_core_attention, recompute_mlp_activation, recompute_layernorm;
+    RecomputeSet recompute;       ///< modules of every layer
     int32_t recompute_full_every; ///< 0 none; n: every n-th layer is recomputed whole
     bool tp_overlap;              ///< TP collectives overlap the GEMMs they feed
     bool grad_overlap;            ///< a bucket is reduced when its last gradient is there
     bool param_overlap;           ///< parameter gather of a chunk overlaps earlier forwards
     bool pp_overlap;              ///< sends and receives are asynchronous, receives posted early
     int64_t bucket_parameters;    ///< 0: Megatron's rule max(40 M, 1 M * dp)
-    bool dropout;                 ///< hidden and attention: masks are written, kept and read
+    ExpertRouting routing;
+    double
+        routing_scatter; ///< drawn: standard deviation of the tokens of an expert, over their mean
+    double capacity_factor; ///< capacity: tokens of an expert, over their mean
+    bool head_narrow;       ///< head GEMMs in `precision` too, not in 16 bit
+    bool dropout;           ///< hidden and attention: masks are written, kept and read
 } TrainingSpec;
 
 /// Ranks first, first + stride, ..., n of them.
@@ -130,9 +194,21 @@ Status parallel_parts(const ParallelSpec *parallel, Dimension dimension, int32_t
 int32_t parallel_together(const ParallelSpec *parallel, int32_t domain_gpus);
 /// Do the dimensions of a unit run fastest?
 bool parallel_units_are_consecutive(const ParallelSpec *parallel);
+/// What stands on a virtual stage.
+typedef struct StageLayers {
+    bool embedding, head;
+    int32_t first;           ///< index of its first layer
+    int32_t layers;          ///< those of multi-token prediction apart
+    int32_t n[LAYER_KIND_N]; ///< of each kind
+} StageLayers;
+StageLayers parallel_stage_layers(const ParallelSpec *parallel, const ModelSpec *model,
+                                  int32_t virtual_stage);
 /// Layers of a virtual stage (0 .. pp*chunks-1), even or given; embedding on 0, head on the last.
 int32_t parallel_layers(const ParallelSpec *parallel, const ModelSpec *model,
                         int32_t virtual_stage);
+/// Layers of multi-token prediction on a virtual stage: all stand before the head.
+int32_t parallel_mtp_layers(const ParallelSpec *parallel, const ModelSpec *model,
+                            int32_t virtual_stage);
 /// Check sizes against the model (heads, layers, hidden divisible ...) and each other.
 ///   Fails: STATUS_RANGE with both numbers.
 Status parallel_validate(const ParallelSpec *parallel, const ModelSpec *model,

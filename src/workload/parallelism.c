@@ -3,6 +3,12 @@
 #include "base/check.h"
 #include "workload/model.h"
 
+const char *const RECOMPUTE_NAMES[] = {
+    [RECOMPUTE_CORE_ATTENTION] = "core_attn", [RECOMPUTE_MLP_ACTIVATION] = "mlp_act",
+    [RECOMPUTE_LAYERNORM] = "layernorm",      [RECOMPUTE_MLP] = "mlp",
+    [RECOMPUTE_MOE_ACTIVATION] = "moe_act",   [RECOMPUTE_MOE] = "moe",
+    [RECOMPUTE_MLA_UP] = "mla_up_proj",       NULL};
+
 /// Forward and backward of a microbatch on a virtual stage take about 500 bytes of programs.
 enum { PROGRAM_PASSES_MAX = 1 << 21 };
 
@@ -221,6 +227,30 @@ int32_t parallel_layers(const ParallelSpec *parallel, const ModelSpec *model,
     return places - (virtual_stage == 0) - (virtual_stage == nstages - 1);
 }
 
+int32_t parallel_mtp_layers(const ParallelSpec *parallel, const ModelSpec *model,
+                            int32_t virtual_stage) {
+    return virtual_stage == parallel->size[DIM_PP] * parallel->chunks - 1 ? model->mtp_layers : 0;
+}
+
+LayerKind model_layer_kind(const ModelSpec *model, int32_t layer) {
+    if (layer >= model->layers) return LAYER_MTP;
+    const bool window = model->window > 0 && layer % model->window_every == 0;
+    const bool mixture = model->experts > 0 && layer >= model->first_dense;
+    return mixture ? (window ? LAYER_MIXTURE_WINDOW : LAYER_MIXTURE)
+                   : (window ? LAYER_DENSE_WINDOW : LAYER_DENSE);
+}
+
+StageLayers parallel_stage_layers(const ParallelSpec *parallel, const ModelSpec *model,
+                                  int32_t virtual_stage) {
+    const int32_t nstages = parallel->size[DIM_PP] * parallel->chunks;
+    StageLayers stage = {.embedding = virtual_stage == 0, .head = virtual_stage == nstages - 1};
+    for (int32_t v = 0; v < virtual_stage; ++v) stage.first += parallel_layers(parallel, model, v);
+    stage.layers = parallel_layers(parallel, model, virtual_stage);
+    for (int32_t i = 0; i < stage.layers; ++i) ++stage.n[model_layer_kind(model, stage.first + i)];
+    stage.n[LAYER_MTP] = parallel_mtp_layers(parallel, model, virtual_stage);
+    return stage;
+}
+
 static Status validate_order(const ParallelSpec *parallel) {
     bool seen[DIM_N] = {false};
     for (int i = 0; i < DIM_N; ++i) {
@@ -318,11 +348,15 @@ static Status validate_tensor(const ParallelSpec *parallel, const ModelSpec *mod
     const int32_t tp = parallel->size[DIM_TP];
     const struct {
         const char *name;
-        int32_t value;
-    } divided[] = {{"heads", model->heads}, {"hidden", model->hidden}, {"ffn", model->ffn}};
+        int64_t value;
+    } divided[] = {
+        {"heads", model->heads},
+        {"hidden", model->hidden},
+        {"ffn", model->ffn},
+        {"shared_experts * expert_ffn", (int64_t)model->shared_experts * model->expert_ffn}};
     for (size_t i = 0; i < sizeof divided / sizeof divided[0]; ++i)
-        REQUIRE(divided[i].value % tp == 0, STATUS_RANGE, "%s = %d does not divide by tp = %d",
-                divided[i].name, divided[i].value, tp);
+        REQUIRE(divided[i].value % tp == 0, STATUS_RANGE, "%s = %lld does not divide by tp = %d",
+                divided[i].name, (long long)divided[i].value, tp);
     REQUIRE(model->kv_heads % tp == 0 || tp % model->kv_heads == 0, STATUS_RANGE,
             "kv_heads = %d and tp = %d: one must divide the other", model->kv_heads, tp);
     const int64_t tokens = (int64_t)training->sequence * parallel->microbatch;
@@ -332,10 +366,56 @@ static Status validate_tensor(const ParallelSpec *parallel, const ModelSpec *mod
     return status_ok();
 }
 
+static Status validate_mixture(const ModelSpec *model) {
+    const bool dense = model->experts == 0 || model->first_dense > 0;
+    REQUIRE(model->ffn >= (dense ? 1 : 0), STATUS_RANGE,
+            "model %s: ffn = %d, but it has dense layers", model->name, model->ffn);
+    REQUIRE(model->first_dense <= model->layers, STATUS_RANGE,
+            "model %s: first_dense = %d of %d layers", model->name, model->first_dense,
+            model->layers);
+    if (model->experts == 0) {
+        REQUIRE(
+            model->top_k == 0 && model->shared_experts == 0 && model->expert_ffn == 0, STATUS_RANGE,
+            "model %s: top_k, shared_experts or expert_ffn is given, but experts = 0", model->name);
+        return status_ok();
+    }
+    REQUIRE(model->top_k >= 1 && model->top_k <= model->experts, STATUS_RANGE,
+            "model %s: top_k = %d, but a token passes 1 to experts = %d", model->name, model->top_k,
+            model->experts);
+    REQUIRE(model->expert_ffn >= 1, STATUS_RANGE, "model %s: expert_ffn = %d", model->name,
+            model->expert_ffn);
+    return status_ok();
+}
+
+static Status validate_experts(const ParallelSpec *parallel, const ModelSpec *model) {
+    REQUIRE(model->experts <= 1 && model->window == 0 && model->mtp_layers == 0, STATUS_RANGE,
+            "model %s: layers of several kinds are not priced yet", model->name);
+    const int32_t tp = parallel->size[DIM_TP], ep = parallel->ep, etp = parallel->expert_tp;
+    REQUIRE(ep >= 1 && etp >= 1, STATUS_RANGE, "ep = %d, expert_tp = %d; at least 1 each", ep, etp);
+    if (model->experts == 0) {
+        REQUIRE(ep == 1 && etp == 1, STATUS_RANGE,
+                "ep = %d, expert_tp = %d, but model %s has no experts", ep, etp, model->name);
+        return status_ok();
+    }
+    REQUIRE(model->experts % ep == 0, STATUS_RANGE, "experts = %d does not divide by ep = %d",
+            model->experts, ep);
+    REQUIRE(model->expert_ffn % etp == 0, STATUS_RANGE,
+            "expert_ffn = %d does not divide by expert_tp = %d", model->expert_ffn, etp);
+    REQUIRE(
+        tp == 1 || parallel->sequence_parallel, STATUS_RANGE,
+        "tp = %d without sequence_parallel: every GPU of a tensor-parallel group would route the "
+        "same tokens of a mixture of experts",
+        tp);
+    return status_ok();
+}
+
 static Status validate_model(const ModelSpec *model, const TrainingSpec *training) {
     REQUIRE(model->layers >= 1 && model->hidden >= 1 && model->heads >= 1 && model->kv_heads >= 1 &&
-                model->head_dim >= 1 && model->ffn >= 1 && model->vocab >= 1,
+                model->head_dim >= 1 && model->vocab >= 1,
             STATUS_RANGE, "model %s: every size must be at least 1", model->name);
+    TRY(validate_mixture(model));
+    REQUIRE(model->window == 0 || model->window_every >= 1, STATUS_RANGE,
+            "model %s: window_every = %d", model->name, model->window_every);
     REQUIRE(model->heads % model->kv_heads == 0, STATUS_RANGE,
             "model %s: heads = %d does not divide by kv_heads = %d", model->name, model->heads,
             model->kv_heads);
@@ -350,6 +430,7 @@ Status parallel_validate(const ParallelSpec *parallel, const ModelSpec *model,
     TRY(validate_order(parallel));
     TRY(validate_sizes(parallel));
     TRY(validate_model(model, training));
+    TRY(validate_experts(parallel, model));
     TRY(validate_schedule(parallel));
     TRY(validate_layers(parallel, model));
     return validate_tensor(parallel, model, training);

@@ -85,7 +85,7 @@ static double gemm_s(const GpuSpec *gpu, Precision precision, double batch, doub
 /// Attention scores are never computed in fp8 here.
 static Precision work_precision(const Work *work, const TrainingSpec *training) {
     const bool narrow = training->precision == PRECISION_FP8;
-    return work->attention && narrow ? PRECISION_BF16 : training->precision;
+    return (work->attention || work->wide) && narrow ? PRECISION_BF16 : training->precision;
 }
 
 static double attention_s(const Work *work, const GpuSpec *gpu, double rate) {
@@ -108,6 +108,7 @@ double roofline_work_s(const Work *work, const GpuSpec *gpu, const TrainingSpec 
         case WORK_GATHER:
         case WORK_SCATTER:
         case WORK_REDUCE:
+        case WORK_EXCHANGE:
         case WORK_KIND_N: break;
     }
     return 0;

@@ -10,71 +10,33 @@
 ///          all-gather and reduce-scatter; without, gather is nothing and scatter an all-reduce
 ///          (conjugate in the backward pass). The backward of Y = X W is two GEMMs, dX = dY W' and
 ///          dW += X' dY, the second adding into the gradient buffer.
+///          Latent attention (MLA) makes qkv in two steps: narrow projections of all tokens of a GPU,
+///          a norm, and wide ones cut among tp. A mixture of experts has instead of the MLP
+///              norm | router | permute | dispatch | grouped fc1 | activation | grouped fc2 |
+///              combine | unpermute, beside it the shared experts, | residual
+///          dispatch and combine are all-to-all exchanges among the `ep` GPUs over which experts are
+///          dealt; grouped products are one problem for each expert of the GPU. A context-parallel
+///          GPU has 1 / cp of each sequence, cut so that all have as much of the causal half.
 /// Limits.  One kernel per step of the pass; fusions as in Megatron-LM (scale-mask-softmax,
 ///          bias-GELU, bias-dropout-add, rotary in one kernel). Position embeddings are not
-///          counted. Flash attention runs the causal half.
+///          counted. Flash attention runs the causal half. Experts are as full as the mean, or as
+///          their capacity; what drawn routing adds is the driver's.
 /// Source.  Korthikanti et al., arXiv:2205.05198 (which collectives, what is recomputed);
 ///          Megatron-LM tensor_parallel/layers.py: in the backward of a column-parallel layer the
 ///          input is gathered again during the input-gradient GEMM, and the reduce-scatter runs
-///          during the weight-gradient GEMM.
+///          during the weight-gradient GEMM. core/transformer/moe and multi_latent_attention.py of
+///          the same: order of kernels, what recomputing a module repeats.
 #ifndef COLOSSIM_WORKLOAD_TRANSFORMER_H
 #define COLOSSIM_WORKLOAD_TRANSFORMER_H
 
-#include "workload/model.h"
-
-typedef enum WorkKind {
-    WORK_GEMM,      ///< batch * (m x k)(k x n)
-    WORK_ATTENTION, ///< flash attention forward
-    WORK_ATTENTION_BACKWARD,
-    WORK_MEMORY,  ///< bytes through GPU memory
-    WORK_GATHER,  ///< all-gather in the tensor-parallel group; bytes: the gathered size
-    WORK_SCATTER, ///< reduce-scatter; bytes: the size before
-    WORK_REDUCE,  ///< all-reduce
-    WORK_KIND_N,
-} WorkKind;
-
-/// What a collective may hide behind.
-typedef enum Hiding {
-    HIDE_NEVER,     ///< waits of both sides stand in the stream
-    HIDE_WITH_GEMM, ///< only with tp_overlap: in pieces that alternate with those of the partner
-    HIDE_ALWAYS,    ///< asynchronous in any case: beside the whole partner GEMM
-} Hiding;
-
-typedef struct Work {
-    const char *name; ///< string literal
-    WorkKind kind;
-    double batch, m, n, k; ///< of a GEMM
-    bool attention;        ///< GEMM of the attention core: 16-bit even where linear layers are fp8
-    double flop;           ///< executed
-    double bytes;          ///< memory traffic; of a collective its full size
-    Hiding hiding;         ///< collectives
-    int32_t partner;       ///< collectives: index of the GEMM in the same list, -1 none
-} Work;
-
-enum { WORK_MAX = 64 };
-
-typedef struct WorkList {
-    Work work[WORK_MAX];
-    int32_t n;
-} WorkList;
-
-/// What one GPU sees of the model; filled by transformer_shape.
-typedef struct TransformerShape {
-    double tokens, tokens_norm;         ///< of a microbatch; of it, those a norm sees
-    double sequence, batch;             ///< tokens of a sequence, sequences of a microbatch
-    double hidden, head_dim;            ///< of the model
-    double heads, kv_heads, ffn, vocab; ///< of this GPU
-    double ffn_in;           ///< width of fc1's output on this GPU: ffn, or 2 ffn if gated
-    double element, operand; ///< bytes of an activation in memory, and as a GEMM operand
-    double gradient;         ///< bytes of an accumulated weight gradient
-    int32_t tp;
-    bool sequence_parallel, gated, flash, dropout;
-    bool recompute_core_attention, recompute_mlp_activation, recompute_layernorm;
-} TransformerShape;
+#include "workload/works.h"
 
 /// Sizes per GPU. The specs must have passed parallel_validate.
 TransformerShape transformer_shape(const ModelSpec *model, const ParallelSpec *parallel,
                                    const TrainingSpec *training);
+
+/// The same for one kind of layer.
+TransformerShape transformer_of_kind(const TransformerShape *shape, LayerKind kind);
 
 /// Append the works of a pass to `list`. Backward includes the recomputation of the listed modules.
 void transformer_layer_forward(const TransformerShape *shape, WorkList *list);
@@ -95,10 +57,5 @@ double transformer_flop(const WorkList *list);
 double transformer_layer_parameters(const TransformerShape *shape);
 double transformer_embedding_parameters(const TransformerShape *shape);
 double transformer_head_parameters(const TransformerShape *shape, bool tied_here);
-
-/// FLOP of the model for one sequence, forward and backward, no recompute; attention whole or its
-/// causal half.
-///   Source. Narayanan et al., SC'21, appendix: GPT is 72 s L h^2 (1 + s / 6h + V / 12 h L).
-double transformer_model_flop(const ModelSpec *model, int32_t sequence, bool causal);
 
 #endif

@@ -69,8 +69,7 @@ static void llama_plans_have_the_published_sizes(void **state) {
     assert_int_equal(parallel_nranks(p), 99840);
     assert_int_equal(p->size[DIM_DP] * p->microbatch * p->microbatches, 12480);
     assert_int_equal(l.run.cluster.nodes * l.run.cluster.gpus_per_node - parallel_nranks(p), 160);
-    assert_true(l.run.job[0].training.recompute_mlp_activation);
-    assert_false(l.run.job[0].training.recompute_core_attention);
+    assert_int_equal(l.run.job[0].training.recompute, RECOMPUTE_BIT(RECOMPUTE_MLP_ACTIVATION));
     assert_false(l.run.job[0].training.tp_overlap);
     assert_true(l.run.job[0].noise.straggler_probability > 0);
     assert_int_equal(l.run.job[0].placement.kind, PLACEMENT_CONTIGUOUS);

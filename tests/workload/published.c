@@ -137,7 +137,7 @@ PublishedRun published_q(void) {
                                        .grad_precision = PRECISION_FP16,
                                        .param_precision = PRECISION_FP16,
                                        .attention = ATTENTION_UNFUSED,
-                                       .recompute_core_attention = true,
+                                       .recompute = RECOMPUTE_BIT(RECOMPUTE_CORE_ATTENTION),
                                        .dropout = true},
                           .gpu = published_a100(),
                           .scale_up = published_nvlink_a100(),
@@ -194,7 +194,7 @@ PublishedRun published_colossus(void) {
     run.parallel.size[DIM_DP] = 780;
     run.parallel.zero = 1;
     run.parallel.microbatches = 16;
-    run.training.recompute_mlp_activation = true;
+    run.training.recompute |= RECOMPUTE_BIT(RECOMPUTE_MLP_ACTIVATION);
     run.step_lo_s = 6.2;
     run.step_hi_s = 7.2;
     return run;

@@ -1,4 +1,5 @@
 #include <dirent.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -7,6 +8,7 @@
 #include "config/hardware_file.h"
 #include "config/model_file.h"
 #include "published.h"
+#include "workload/model_size.h"
 
 static const char HARDWARE[] = COLOSSIM_SOURCE_DIR "/topologies/hardware";
 static const char MODELS[] = COLOSSIM_SOURCE_DIR "/jobs/models";
@@ -93,7 +95,7 @@ static int load_all(const char *folder) {
 static void every_catalogue_entry_is_read_without_error(void **state) {
     (void)state;
     assert_true(load_all(HARDWARE) >= 14);
-    assert_true(load_all(MODELS) >= 32);
+    assert_true(load_all(MODELS) >= 48);
 }
 
 static void expect_same_table(const GemmTable *a, const GemmTable *b) {
@@ -171,10 +173,73 @@ static void the_tests_use_the_figures_of_the_catalogue(void **state) {
     }
 }
 
+// Parameters in billions as published: total, active with the embedding or without it.
+static void models_have_the_published_parameters(void **state) {
+    (void)state;
+    static const struct {
+        const char *name;
+        double total, active, tolerance;
+        bool embedding;
+    } PUBLISHED[] = {
+        {"deepseek-v3", 671.0, 37.0, 0.02, true},     // arXiv:2412.19437
+        {"deepseek-v2", 236.0, 21.0, 0.02, true},     // arXiv:2405.04434
+        {"mixtral-8x7b", 46.7, 12.9, 0.005, true},    // arXiv:2401.04088
+        {"mixtral-8x22b", 141.0, 39.0, 0.005, true},  // mistral.ai
+        {"grok-1", 314.0, 86.0, 0.03, true},          // xai-org/grok-1: a quarter of the weights
+        {"kimi-k2", 1040.0, 32.6, 0.02, true},        // arXiv:2507.20534
+        {"qwen3-235b-a22b", 235.0, 22.0, 0.02, true}, // arXiv:2505.09388
+        {"qwen3-30b-a3b", 30.5, 3.3, 0.02, true},
+        {"gpt-oss-120b", 116.83, 5.13, 0.005, false}, // arXiv:2508.10925, table 1
+        {"gpt-oss-20b", 20.91, 3.61, 0.005, false},
+        {"qwen2.5-32b", 32.76, 32.76, 0.001, true}, // arXiv:2412.15115
+        {"llama3.1-405b", 405.85, 405.85, 0.001, true},
+        {"gpt3-175b", 174.6, 174.6, 0.001, true},
+    };
+    for (size_t i = 0; i < sizeof PUBLISHED / sizeof PUBLISHED[0]; ++i) {
+        ModelSpec model;
+        memset(&model, 0, sizeof model);
+        load(MODELS, PUBLISHED[i].name, &model_schema, &model);
+        const ModelSize size = model_size(&model);
+        const double active = size.active - (PUBLISHED[i].embedding ? 0 : size.embedding);
+        if (fabs(size.total / 1e9 / PUBLISHED[i].total - 1) > PUBLISHED[i].tolerance ||
+            fabs(active / 1e9 / PUBLISHED[i].active - 1) > PUBLISHED[i].tolerance)
+            fail_msg("%s: %.2f B, active %.2f B", model.name, size.total / 1e9, active / 1e9);
+    }
+}
+
+// Model FLOP of a token behind the two columns (tokens and FLOP per second) of NVIDIA's tables of Megatron-Bridge, which
+// count what causal masks and windows leave, in TFLOP.
+static void models_have_the_published_flop(void **state) {
+    (void)state;
+    static const struct {
+        const char *name;
+        int32_t sequence;
+        double tflop;
+    } PUBLISHED[] = {
+        {"llama3-8b", 8192, 0.0515},       {"llama3-70b", 8192, 0.449},
+        {"llama3.1-405b", 8192, 2.524},    {"deepseek-v3", 4096, 0.2497},
+        {"deepseek-v3-mtp", 4096, 0.2602}, {"qwen3-235b-a22b", 4096, 0.148},
+        {"qwen3-30b-a3b", 4096, 0.0230},   {"gpt-oss-120b", 4096, 0.0326},
+        {"kimi-k2", 4096, 0.2046},
+    };
+    for (size_t i = 0; i < sizeof PUBLISHED / sizeof PUBLISHED[0]; ++i) {
+        ModelSpec model;
+        memset(&model, 0, sizeof model);
+        load(MODELS, PUBLISHED[i].name, &model_schema, &model);
+        const int32_t s = PUBLISHED[i].sequence;
+        const double tflop = model_flop(&model, s, true) / s / 1e12;
+        if (fabs(tflop / PUBLISHED[i].tflop - 1) > 0.015)
+            fail_msg("%s: %.4f TFLOP a token, published %.4f", model.name, tflop,
+                     PUBLISHED[i].tflop);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_catalogue_entry_is_read_without_error),
         cmocka_unit_test(the_tests_use_the_figures_of_the_catalogue),
+        cmocka_unit_test(models_have_the_published_parameters),
+        cmocka_unit_test(models_have_the_published_flop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

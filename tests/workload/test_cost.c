@@ -186,10 +186,11 @@ static void whole_layers_leave_no_module_to_recompute(void **state) {
     run.training.recompute_full_every = 1;
     for (int32_t gelu = 0; gelu < 2;
          ++gelu, run = published_q(), run.training.recompute_full_every = 1) {
-        run.training.recompute_core_attention = false;
+        run.training.recompute &= ~RECOMPUTE_BIT(RECOMPUTE_CORE_ATTENTION);
         StepCost plain = priced(&run);
-        run.training.recompute_core_attention = run.training.recompute_mlp_activation =
-            run.training.recompute_layernorm = true;
+        run.training.recompute |= RECOMPUTE_BIT(RECOMPUTE_CORE_ATTENTION) |
+                                  RECOMPUTE_BIT(RECOMPUTE_MLP_ACTIVATION) |
+                                  RECOMPUTE_BIT(RECOMPUTE_LAYERNORM);
         StepCost listed = priced(&run);
         for (int32_t v = 0; v < plain.pp * plain.chunks; ++v) {
             assert_int_equal(listed.chunk[v].backward_ps, plain.chunk[v].backward_ps);

@@ -17,7 +17,7 @@ static void gpt_activations_equal_the_published_formulas(void **state) {
     PublishedRun run = published_q();
     const double sbh = 2048.0 * 12288, scores = 5.0 * 96 * 2048 / 12288, t = 8;
     assert_close(layer_bytes(&run) / (34 * sbh / t), 1, 1e-12);
-    run.training.recompute_core_attention = false;
+    run.training.recompute &= ~RECOMPUTE_BIT(RECOMPUTE_CORE_ATTENTION);
     assert_close(layer_bytes(&run) / ((34 + scores) * sbh / t), 1, 1e-12);
     run.parallel.sequence_parallel = false;
     assert_close(layer_bytes(&run) / ((10 + 24 / t + scores / t) * sbh), 1, 1e-12);
@@ -81,10 +81,10 @@ static void memory_is_monotone(void **state) {
     const PublishedRun base = published_p1();
     const int64_t total = fullest(&base).total;
     PublishedRun run = base;
-    run.training.recompute_mlp_activation = true;
+    run.training.recompute |= RECOMPUTE_BIT(RECOMPUTE_MLP_ACTIVATION);
     const MemoryUse some = fullest(&run);
     assert_true(some.total < total);
-    run.training.recompute_layernorm = true;
+    run.training.recompute |= RECOMPUTE_BIT(RECOMPUTE_LAYERNORM);
     assert_true(fullest(&run).activations < some.activations);
     run.training.recompute_full_every = 1;
     assert_true(fullest(&run).activations < some.activations / 4);

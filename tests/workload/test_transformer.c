@@ -2,6 +2,7 @@
 
 #include "claims.h"
 #include "published.h"
+#include "workload/model_size.h"
 #include "workload/transformer.h"
 
 static double pass_flop(const PublishedRun *run,
@@ -18,11 +19,11 @@ static void gpt_flop_equal_the_closed_form(void **state) {
     (void)state;
     const PublishedRun run = published_q();
     const double s = 2048, L = 96, h = 12288, V = 51200;
-    assert_close(transformer_model_flop(&run.model, 2048, false) /
+    assert_close(model_flop(&run.model, 2048, false) /
                      (72 * s * L * h * h * (1 + s / (6 * h) + V / (12 * h * L))),
                  1, 1e-12);
     PublishedRun plain = run;
-    plain.training.recompute_core_attention = false;
+    plain.training.recompute &= ~RECOMPUTE_BIT(RECOMPUTE_CORE_ATTENTION);
     StepCost cost;
     Status status = step_cost_init(&cost, &plain.model, &plain.parallel, &plain.training,
                                    &plain.gpu, &plain.scale_up);
@@ -44,8 +45,8 @@ static void gpt_flop_equal_the_closed_form(void **state) {
 static void llama_flop_per_token_equal_the_published_convention(void **state) {
     (void)state;
     const PublishedRun run = published_p1();
-    const double full = transformer_model_flop(&run.model, 8192, false) / 8192;
-    const double causal = transformer_model_flop(&run.model, 8192, true) / 8192;
+    const double full = model_flop(&run.model, 8192, false) / 8192;
+    const double causal = model_flop(&run.model, 8192, true) / 8192;
     assert_close(2 * causal - full, 2.4225e12, 0.00005e12);
     assert_close(2 * (full - causal), 0.2029e12, 0.00005e12);
 }
@@ -86,12 +87,12 @@ static void recompute_adds_the_forward_flop_of_the_listed_modules(void **state) 
     (void)state;
     PublishedRun run = published_q();
     const double with = pass_flop(&run, transformer_layer_backward);
-    run.training.recompute_core_attention = false;
+    run.training.recompute &= ~RECOMPUTE_BIT(RECOMPUTE_CORE_ATTENTION);
     const double without = pass_flop(&run, transformer_layer_backward);
     const double core = 4.0 * 2048 * 2048 * 12288 / 8;
     assert_close((with - without) / core, 1, 1e-9);
-    run.training.recompute_mlp_activation = true;
-    run.training.recompute_layernorm = true;
+    run.training.recompute |= RECOMPUTE_BIT(RECOMPUTE_MLP_ACTIVATION);
+    run.training.recompute |= RECOMPUTE_BIT(RECOMPUTE_LAYERNORM);
     assert_close(pass_flop(&run, transformer_layer_backward) / without, 1, 1e-12);
 }
 

@@ -1,0 +1,173 @@
+#include "workload/attention.h"
+
+#include "workload/works.h"
+
+/// One of the GEMMs of unfused attention: `batch` problems, 16-bit operands.
+static void add_attention_gemm(const TransformerShape *s, WorkList *list, const char *name,
+                               double n, double k) {
+    works_add_wide_gemm(s, list, name, s->batch * s->heads, s->sequence / s->cp, n, k, 0);
+    list->work[list->n - 1].attention = true;
+    list->work[list->n - 1].wide = false;
+}
+
+static void add_rotary(const TransformerShape *s, WorkList *list) {
+    if (s->gated)
+        works_add_memory(list, "rotary",
+                         2 * s->element * s->tokens * (s->heads + s->kv_heads) * s->head_dim);
+}
+
+/// FLOP of both attention GEMMs, forward, the part that a kernel runs: what the mask leaves, in pairs
+/// of tokens, or all of it where scores are written out.
+static double attention_flop(const TransformerShape *s) {
+    const double t = s->sequence, w = s->window > 0 && s->window < t ? s->window : t;
+    const double pairs = s->flash ? w * t - w * w / 2 : t * t;
+    return 2 * s->batch * pairs * s->heads * (s->head_dim + s->value_dim) / s->cp;
+}
+
+/// Queries, keys, values and results of the attention core.
+static double attention_numbers(const TransformerShape *s) {
+    return (s->heads + s->kv_heads) * (s->head_dim + s->value_dim);
+}
+
+double attention_scores(const TransformerShape *s) {
+    return s->batch * s->heads * s->sequence * s->sequence / s->cp;
+}
+
+void attention_add_core(const TransformerShape *s, WorkList *list) {
+    if (s->flash) {
+        Work *work = works_append(list, "attention", WORK_ATTENTION);
+        work->flop = attention_flop(s);
+        work->bytes = s->element * s->tokens * attention_numbers(s);
+        return;
+    }
+    const double scores = attention_scores(s);
+    add_attention_gemm(s, list, "scores", s->sequence, s->head_dim);
+    works_add_memory(list, "softmax", 2 * s->element * scores);
+    if (s->dropout) works_add_memory(list, "attention dropout", (2 * s->element + 1) * scores);
+    add_attention_gemm(s, list, "context", s->value_dim, s->sequence);
+}
+
+void attention_add_core_backward(const TransformerShape *s, WorkList *list) {
+    if (s->flash) {
+        // Five GEMMs where the forward has two: the scores are computed again (arXiv:2307.08691,
+        // section 4.1).
+        Work *work = works_append(list, "attention backward", WORK_ATTENTION_BACKWARD);
+        work->flop = 2.5 * attention_flop(s);
+        work->bytes = s->element * s->tokens * 2 * attention_numbers(s);
+        return;
+    }
+    const double scores = attention_scores(s);
+    add_attention_gemm(s, list, "scores grad", s->sequence, s->value_dim);
+    add_attention_gemm(s, list, "value grad", s->value_dim, s->sequence);
+    if (s->dropout) works_add_memory(list, "attention dropout grad", (2 * s->element + 1) * scores);
+    works_add_memory(list, "softmax grad", 3 * s->element * scores);
+    add_attention_gemm(s, list, "query grad", s->head_dim, s->sequence);
+    add_attention_gemm(s, list, "key grad", s->head_dim, s->sequence);
+}
+
+// Latent attention. The narrow projections are whole on every GPU of a tensor-parallel group, and see
+// the tokens that a norm sees; what they give is gathered for the wide ones.
+
+static double mla_narrow(const TransformerShape *s) { return s->q_lora + s->kv_lora + s->rope; }
+
+static double mla_queries(const TransformerShape *s) { return s->heads * s->head_dim; }
+
+static double mla_wide(const TransformerShape *s) { return s->heads * (s->nope + s->value_dim); }
+
+static void add_mla_norm(const TransformerShape *s, WorkList *list, const char *name,
+                         double passes) {
+    works_add_memory(list, name, passes * s->element * s->tokens_norm * (s->q_lora + s->kv_lora));
+}
+
+/// Rotary embedding, and keys put together from their two parts.
+static void add_mla_rotary(const TransformerShape *s, WorkList *list) {
+    const double keys = s->heads * (s->head_dim + s->value_dim);
+    works_add_memory(
+        list, "rotary",
+        s->element * s->tokens * (2 * s->heads * s->rope + mla_wide(s) + s->rope + keys));
+}
+
+void attention_add_up(const TransformerShape *s, WorkList *list) {
+    add_mla_norm(s, list, "latent norm", 2);
+    if (s->sequence_parallel)
+        works_add_collective_of(s, list, "gather", WORK_GATHER, mla_narrow(s), HIDE_NEVER, 0);
+    if (s->q_lora > 0) {
+        works_add_cast_of(s, list, s->tokens, s->q_lora);
+        works_add_gemm(s, list, "q up", 1, s->tokens, mla_queries(s), s->q_lora, 0);
+    }
+    works_add_cast_of(s, list, s->tokens, s->kv_lora);
+    works_add_gemm(s, list, "kv up", 1, s->tokens, mla_wide(s), s->kv_lora, 0);
+    add_mla_rotary(s, list);
+}
+
+static void add_mla(const TransformerShape *s, WorkList *list) {
+    works_add_cast_of(s, list, s->tokens_norm, s->hidden);
+    if (s->q_lora > 0)
+        works_add_gemm(s, list, "q down", 1, s->tokens_norm, s->q_lora, s->hidden, 0);
+    else
+        works_add_column(s, list, "q", mla_queries(s));
+    works_add_gemm(s, list, "kv down", 1, s->tokens_norm, s->kv_lora + s->rope, s->hidden, 0);
+    attention_add_up(s, list);
+}
+
+static void add_mla_backward(const TransformerShape *s, WorkList *list) {
+    add_mla_rotary(s, list);
+    works_add_linear_backward(s, list, "kv up grad", "kv up weight grad", s->tokens, mla_wide(s),
+                              s->kv_lora);
+    if (s->q_lora > 0)
+        works_add_linear_backward(s, list, "q up grad", "q up weight grad", s->tokens,
+                                  mla_queries(s), s->q_lora);
+    if (s->sequence_parallel)
+        works_add_collective_of(s, list, "scatter", WORK_SCATTER, mla_narrow(s), HIDE_NEVER, 0);
+    add_mla_norm(s, list, "latent norm grad", 3);
+    works_add_linear_backward(s, list, "kv down grad", "kv down weight grad", s->tokens_norm,
+                              s->kv_lora + s->rope, s->hidden);
+    if (s->q_lora > 0)
+        works_add_linear_backward(s, list, "q down grad", "q down weight grad", s->tokens_norm,
+                                  s->q_lora, s->hidden);
+    else
+        works_add_column_backward(s, list, "q grad", "q weight grad", mla_queries(s));
+    works_add_memory(list, "input grad", 3 * s->element * s->tokens_norm * s->hidden);
+}
+
+// Attention: from a norm to its residual.
+
+static double qkv_width(const TransformerShape *s) {
+    return (s->heads + 2 * s->kv_heads) * s->head_dim;
+}
+
+static void add_qk_norm(const TransformerShape *s, WorkList *list, const char *name,
+                        double passes) {
+    if (s->qk_norm)
+        works_add_memory(list, name,
+                         passes * s->element * s->tokens * (s->heads + s->kv_heads) * s->head_dim);
+}
+
+void attention_add_qkv(const TransformerShape *s, WorkList *list) {
+    if (s->kv_lora > 0) {
+        add_mla(s, list);
+        return;
+    }
+    works_add_column(s, list, "qkv", qkv_width(s));
+    add_qk_norm(s, list, "norm of heads", 2);
+    add_rotary(s, list);
+}
+
+void attention_add_qkv_backward(const TransformerShape *s, WorkList *list) {
+    if (s->kv_lora > 0) {
+        add_mla_backward(s, list);
+        return;
+    }
+    add_rotary(s, list);
+    add_qk_norm(s, list, "norm of heads grad", 3);
+    works_add_column_backward(s, list, "qkv grad", "qkv weight grad", qkv_width(s));
+}
+
+double attention_parameters(const TransformerShape *s) {
+    const double proj = works_linear_parameters(s, s->heads * s->value_dim, s->hidden);
+    const double heads = s->qk_norm ? 2 * s->head_dim : 0;
+    if (s->kv_lora == 0) return works_linear_parameters(s, s->hidden, qkv_width(s)) + proj + heads;
+    const double queries =
+        s->q_lora > 0 ? s->q_lora * (s->hidden + 1 + mla_queries(s)) : s->hidden * mla_queries(s);
+    return queries + s->hidden * (s->kv_lora + s->rope) + s->kv_lora * (1 + mla_wide(s)) + proj;
+}

@@ -1,0 +1,132 @@
+#include "workload/mixture.h"
+
+#include "workload/works.h"
+
+/// One product for each expert of the GPU: rows x k times k x n, or, of a weight gradient, n x rows
+/// times rows x k.
+static void add_grouped(const TransformerShape *s, WorkList *list, const char *name, double m,
+                        double n, double k, double accumulate) {
+    works_add_gemm(s, list, name, s->experts_here, m, n, k, accumulate);
+    list->work[list->n - 1].grouped = true;
+}
+
+/// Rows of one expert of this GPU.
+static double expert_rows(const TransformerShape *s) { return s->routed / s->experts_here; }
+
+/// Rows that a GPU sends out, and, where experts are balanced, gets.
+static double exchanged_rows(const TransformerShape *s) { return s->routed / s->expert_tp; }
+
+double mixture_dispatch_bytes(const TransformerShape *s) {
+    return s->element * exchanged_rows(s) * s->hidden;
+}
+
+double mixture_combine_bytes(const TransformerShape *s) {
+    return s->element * exchanged_rows(s) * s->hidden;
+}
+
+static double expert_ffn_in(const TransformerShape *s) {
+    return (s->gated ? 2 : 1) * s->expert_ffn;
+}
+
+// Scores of a token for all experts, in fp32: read and written by a softmax or sigmoid, read by the choice of the best, by
+// the balance loss, and turned into a map of tokens (Megatron-LM core/transformer/moe/moe_utils.py).
+enum { ROUTER_FORWARD_BYTES = 24, ROUTER_BACKWARD_BYTES = 16 };
+
+static void add_router(const TransformerShape *s, WorkList *list) {
+    works_add_wide_gemm(s, list, "router", 1, s->tokens_norm, s->experts, s->hidden, 0);
+    works_add_memory(list, "routing", ROUTER_FORWARD_BYTES * s->tokens_norm * s->experts);
+}
+
+static void add_router_backward(const TransformerShape *s, WorkList *list) {
+    works_add_memory(list, "routing grad", ROUTER_BACKWARD_BYTES * s->tokens_norm * s->experts);
+    works_add_wide_gemm(s, list, "router grad", 1, s->tokens_norm, s->hidden, s->experts, 0);
+    works_add_wide_gemm(s, list, "router weight grad", 1, s->experts, s->hidden, s->tokens_norm,
+                        s->gradient);
+}
+
+/// Every row is read by token and written by expert, or the other way, where its copies are added.
+static void add_permute(const TransformerShape *s, WorkList *list, const char *name) {
+    works_add_memory(list, name, s->element * (s->tokens_norm + exchanged_rows(s)) * s->hidden);
+}
+
+/// Rows from GPUs are put in the order of experts, and back.
+static void add_sort(const TransformerShape *s, WorkList *list, const char *name) {
+    if (s->ep > 1 && s->experts_here > 1)
+        works_add_memory(list, name, 2 * s->element * exchanged_rows(s) * s->hidden);
+}
+
+static void add_exchange(const TransformerShape *s, WorkList *list, const char *name,
+                         double bytes) {
+    if (s->ep > 1) works_append(list, name, WORK_EXCHANGE)->bytes = bytes;
+}
+
+static void add_activation(const TransformerShape *s, WorkList *list, const char *name,
+                           double widths) {
+    works_add_memory(list, name, s->element * s->routed * widths);
+}
+
+static void add_experts(const TransformerShape *s, WorkList *list) {
+    const double rows = expert_rows(s), in = expert_ffn_in(s);
+    works_add_cast_of(s, list, s->routed, s->hidden);
+    add_grouped(s, list, "expert fc1", rows, in, s->hidden, 0);
+    add_activation(s, list, "expert activation", in + s->expert_ffn);
+    works_add_cast_of(s, list, s->routed, s->expert_ffn);
+    add_grouped(s, list, "expert fc2", rows, s->hidden, s->expert_ffn, 0);
+}
+
+static void add_experts_backward(const TransformerShape *s, WorkList *list) {
+    const double rows = expert_rows(s), in = expert_ffn_in(s);
+    works_add_cast_of(s, list, s->routed, s->hidden);
+    add_grouped(s, list, "expert fc2 grad", rows, s->expert_ffn, s->hidden, 0);
+    add_grouped(s, list, "expert fc2 weight grad", s->hidden, s->expert_ffn, rows, s->gradient);
+    add_activation(s, list, "expert activation grad", 2 * in + s->expert_ffn);
+    works_add_cast_of(s, list, s->routed, in);
+    add_grouped(s, list, "expert fc1 grad", rows, s->hidden, in, 0);
+    add_grouped(s, list, "expert fc1 weight grad", in, s->hidden, rows, s->gradient);
+}
+
+void mixture_add(const TransformerShape *s, WorkList *list) {
+    const TransformerShape shared = works_with_ffn(s, s->shared_ffn);
+    add_router(s, list);
+    if (s->shared_ffn > 0) works_add_mlp(&shared, list);
+    add_permute(s, list, "permute");
+    add_exchange(s, list, "dispatch", mixture_dispatch_bytes(s));
+    add_sort(s, list, "sort");
+    add_experts(s, list);
+    add_sort(s, list, "sort back");
+    add_exchange(s, list, "combine", mixture_combine_bytes(s));
+    add_permute(s, list, "unpermute");
+    if (s->shared_ffn > 0)
+        works_add_memory(list, "shared sum", 3 * s->element * s->tokens_norm * s->hidden);
+}
+
+void mixture_add_backward(const TransformerShape *s, WorkList *list) {
+    const TransformerShape shared = works_with_ffn(s, s->shared_ffn);
+    add_permute(s, list, "unpermute grad");
+    add_exchange(s, list, "combine grad", mixture_dispatch_bytes(s));
+    add_sort(s, list, "sort back grad");
+    add_experts_backward(s, list);
+    add_sort(s, list, "sort grad");
+    add_exchange(s, list, "dispatch grad", mixture_combine_bytes(s));
+    add_permute(s, list, "permute grad");
+    if (s->shared_ffn > 0) {
+        works_add_mlp_backward(&shared, list);
+        works_add_memory(list, "shared sum grad", 3 * s->element * s->tokens_norm * s->hidden);
+    }
+    add_router_backward(s, list);
+}
+
+void mixture_add_recomputed_activation(const TransformerShape *s, WorkList *list) {
+    add_activation(s, list, "expert activation", expert_ffn_in(s) + s->expert_ffn);
+}
+
+double mixture_expert_parameters(const TransformerShape *s) {
+    return s->experts_here * (works_linear_parameters(s, s->hidden, expert_ffn_in(s)) +
+                              works_linear_parameters(s, s->expert_ffn, s->hidden));
+}
+
+double mixture_parameters(const TransformerShape *s) {
+    const TransformerShape shared = works_with_ffn(s, s->shared_ffn);
+    return s->experts * s->hidden + mixture_expert_parameters(s) +
+           (s->shared_ffn > 0 ? works_mlp_parameters(&shared) : 0);
+}

@@ -1,0 +1,30 @@
+/// mixture.h: works of a mixture of experts, in place of an MLP.
+///
+/// Idea.    router | permute | dispatch | sort | grouped fc1 | activation | grouped fc2 | sort |
+///          combine | unpermute, and the shared experts as an MLP. Tokens are those that a norm sees:
+///          each GPU of a tensor-parallel group routes its own. Dispatch and combine are all-to-all
+///          exchanges of top_k rows a token among `ep` GPUs; `expert_tp` GPUs share an expert, and
+///          all rows that come to it.
+/// Limits.  Experts are as full as the mean, or as their capacity. The gather and the sum among
+///          expert_tp GPUs are not priced: no published run has them.
+/// Source.  Megatron-LM core/transformer/moe (order of kernels; activation weighted by the router in
+///          one kernel); DeepSeek-AI, arXiv:2412.19437, section 2.1.2.
+#ifndef COLOSSIM_WORKLOAD_MIXTURE_H
+#define COLOSSIM_WORKLOAD_MIXTURE_H
+
+#include "workload/works.h"
+
+void mixture_add(const TransformerShape *s, WorkList *list);
+void mixture_add_backward(const TransformerShape *s, WorkList *list);
+/// The activation inside the experts again.
+void mixture_add_recomputed_activation(const TransformerShape *s, WorkList *list);
+
+/// Bytes that a GPU sends into one exchange, itself included: to the experts, and back.
+double mixture_dispatch_bytes(const TransformerShape *s);
+double mixture_combine_bytes(const TransformerShape *s);
+
+/// Parameters on one GPU: of the routed experts, and of all the mixture.
+double mixture_expert_parameters(const TransformerShape *s);
+double mixture_parameters(const TransformerShape *s);
+
+#endif

@@ -1,0 +1,172 @@
+#include "workload/works.h"
+
+#include "base/check.h"
+
+Work *works_append(WorkList *list, const char *name, WorkKind kind) {
+    CHECK(list->n < WORK_MAX, "a pass has more than %d works", WORK_MAX);
+    Work *work = &list->work[list->n++];
+    *work = (Work){.name = name, .kind = kind, .partner = -1};
+    return work;
+}
+
+void works_add_memory(WorkList *list, const char *name, double bytes) {
+    works_append(list, name, WORK_MEMORY)->bytes = bytes;
+}
+
+/// C[m,n] = A[m,k] B[k,n]; `accumulate` > 0: C is read and written with that many bytes a number.
+void works_add_gemm(const TransformerShape *s, WorkList *list, const char *name, double batch,
+                    double m, double n, double k, double accumulate) {
+    Work *work = works_append(list, name, WORK_GEMM);
+    work->batch = batch;
+    work->m = m;
+    work->n = n;
+    work->k = k;
+    work->flop = 2 * batch * m * n * k;
+    const double result = accumulate > 0 ? 2 * accumulate : s->element;
+    work->bytes = batch * (s->operand * (m * k + k * n) + result * m * n);
+}
+
+/// Its operands stay in 16 bit where those of the linear layers are narrower.
+void works_add_wide_gemm(const TransformerShape *s, WorkList *list, const char *name, double batch,
+                         double m, double n, double k, double accumulate) {
+    TransformerShape wide = *s;
+    wide.operand = s->element;
+    works_add_gemm(&wide, list, name, batch, m, n, k, accumulate);
+    list->work[list->n - 1].wide = true;
+}
+
+/// A collective over `width` numbers of each token of a microbatch. `partner_offset`: index of the
+/// GEMM relative to this work.
+void works_add_collective_of(const TransformerShape *s, WorkList *list, const char *name,
+                             WorkKind kind, double width, Hiding hiding, int32_t partner_offset) {
+    if (s->tp == 1) return;
+    const int32_t index = list->n;
+    Work *work = works_append(list, name, kind);
+    work->bytes = s->tokens * width * s->element;
+    work->hiding = hiding;
+    work->partner = hiding == HIDE_NEVER ? -1 : index + partner_offset;
+}
+
+void works_add_collective(const TransformerShape *s, WorkList *list, const char *name,
+                          WorkKind kind, Hiding hiding, int32_t partner_offset) {
+    works_add_collective_of(s, list, name, kind, s->hidden, hiding, partner_offset);
+}
+
+/// Activations become operands of the tensor cores: fp8 needs a pass that scales and casts.
+void works_add_cast_of(const TransformerShape *s, WorkList *list, double rows, double width) {
+    if (s->operand < s->element)
+        works_add_memory(list, "cast", (s->element + 2 * s->operand) * rows * width);
+}
+
+void works_add_cast(const TransformerShape *s, WorkList *list, double width) {
+    works_add_cast_of(s, list, s->tokens, width);
+}
+
+void works_add_norm(const TransformerShape *s, WorkList *list) {
+    works_add_memory(list, "norm", 2 * s->element * s->tokens_norm * s->hidden);
+}
+
+/// x + dropout(y + bias): reads two, writes one and the mask.
+void works_add_residual(const TransformerShape *s, WorkList *list) {
+    works_add_memory(list, "residual",
+                     (3 * s->element + (s->dropout ? 1 : 0)) * s->tokens_norm * s->hidden);
+}
+
+void works_add_activation(const TransformerShape *s, WorkList *list) {
+    works_add_memory(list, "activation", s->element * s->tokens * (s->ffn_in + s->ffn));
+}
+
+/// Column-parallel layer: the whole width of tokens comes in, each GPU keeps a slice of the result.
+void works_add_column(const TransformerShape *s, WorkList *list, const char *name, double out) {
+    if (s->sequence_parallel)
+        works_add_collective(s, list, "gather", WORK_GATHER, HIDE_WITH_GEMM,
+                             s->operand < s->element ? 2 : 1);
+    works_add_cast(s, list, s->hidden);
+    works_add_gemm(s, list, name, 1, s->tokens, out, s->hidden, 0);
+}
+
+/// Row-parallel layer: partial results of every GPU are summed.
+void works_add_row(const TransformerShape *s, WorkList *list, const char *name, double in) {
+    works_add_cast(s, list, in);
+    works_add_gemm(s, list, name, 1, s->tokens, s->hidden, in, 0);
+    if (s->sequence_parallel)
+        works_add_collective(s, list, "scatter", WORK_SCATTER, HIDE_WITH_GEMM, -1);
+    else
+        works_add_collective(s, list, "reduce", WORK_REDUCE, HIDE_NEVER, 0);
+}
+
+void works_add_column_backward(const TransformerShape *s, WorkList *list, const char *grad,
+                               const char *weight, double out) {
+    works_add_cast(s, list, out);
+    if (s->sequence_parallel)
+        works_add_collective(s, list, "gather input", WORK_GATHER, HIDE_ALWAYS, 1);
+    works_add_gemm(s, list, grad, 1, s->tokens, s->hidden, out, 0);
+    works_add_collective(s, list, s->sequence_parallel ? "scatter" : "reduce",
+                         s->sequence_parallel ? WORK_SCATTER : WORK_REDUCE, HIDE_ALWAYS, 1);
+    works_add_gemm(s, list, weight, 1, out, s->hidden, s->tokens, s->gradient);
+    if (!s->gated) works_add_memory(list, "bias grad", s->element * s->tokens * out);
+}
+
+void works_add_row_backward(const TransformerShape *s, WorkList *list, const char *grad,
+                            const char *weight, double in) {
+    if (s->sequence_parallel)
+        works_add_collective(s, list, "gather", WORK_GATHER, HIDE_WITH_GEMM,
+                             s->operand < s->element ? 2 : 1);
+    works_add_cast(s, list, s->hidden);
+    works_add_gemm(s, list, grad, 1, s->tokens, in, s->hidden, 0);
+    works_add_gemm(s, list, weight, 1, s->hidden, in, s->tokens, s->gradient);
+}
+
+/// Backward of x + dropout(y): the gradient goes two ways; where they meet again they are added.
+void works_add_residual_backward(const TransformerShape *s, WorkList *list) {
+    const double numbers = s->tokens_norm * s->hidden;
+    if (s->dropout) works_add_memory(list, "dropout grad", (2 * s->element + 1) * numbers);
+    works_add_memory(list, "residual grad", 3 * s->element * numbers);
+}
+
+void works_add_norm_backward(const TransformerShape *s, WorkList *list) {
+    works_add_memory(list, "norm grad", 3 * s->element * s->tokens_norm * s->hidden);
+}
+
+void works_add_linear_backward(const TransformerShape *s, WorkList *list, const char *grad,
+                               const char *weight, double tokens, double out, double in) {
+    works_add_cast_of(s, list, tokens, out);
+    works_add_gemm(s, list, grad, 1, tokens, in, out, 0);
+    works_add_gemm(s, list, weight, 1, out, in, tokens, s->gradient);
+}
+
+// An MLP of a width that stands in the shape: dense, or the shared experts.
+
+TransformerShape works_with_ffn(const TransformerShape *s, double ffn) {
+    TransformerShape other = *s;
+    other.ffn = ffn;
+    other.ffn_in = (s->gated ? 2 : 1) * ffn;
+    return other;
+}
+
+void works_add_mlp(const TransformerShape *s, WorkList *list) {
+    works_add_column(s, list, "fc1", s->ffn_in);
+    works_add_activation(s, list);
+    works_add_row(s, list, "fc2", s->ffn);
+}
+
+void works_add_mlp_backward(const TransformerShape *s, WorkList *list) {
+    works_add_row_backward(s, list, "fc2 grad", "fc2 weight grad", s->ffn);
+    works_add_memory(list, "activation grad", s->element * s->tokens * (2 * s->ffn_in + s->ffn));
+    works_add_column_backward(s, list, "fc1 grad", "fc1 weight grad", s->ffn_in);
+}
+
+/// Of a norm: RMSNorm has a weight, LayerNorm a weight and a bias.
+double works_norm_parameters(const TransformerShape *s, double width) {
+    return (s->gated ? 1 : 2) * width;
+}
+
+/// Of a linear layer; only GPT's have biases.
+double works_linear_parameters(const TransformerShape *s, double in, double out) {
+    return in * out + (s->gated ? 0 : out);
+}
+
+double works_mlp_parameters(const TransformerShape *s) {
+    return works_linear_parameters(s, s->hidden, s->ffn_in) +
+           works_linear_parameters(s, s->ffn, s->hidden);
+}
