@@ -92,8 +92,10 @@ static int64_t estimate_ps(const Machine *machine) {
         int64_t stage_ps = 0;
         for (int32_t chunk = 0; chunk < cost->chunks; chunk++) {
             const ChunkCost *c = &cost->chunk[chunk * cost->pp + stage];
-            stage_ps += c->forward_ps + c->backward_ps + c->forward_tp_ps + c->backward_tp_ps +
-                        c->forward_sharing_ps + c->backward_sharing_ps;
+            for (int pass = PASS_FORWARD; pass <= PASS_BACKWARD; pass++) {
+                const NominalWork *work = &c->whole.pass[pass];
+                stage_ps += work->compute_ps + work->tp_ps + work->sharing_ps;
+            }
         }
         if (stage_ps > slowest_ps) slowest_ps = stage_ps;
     }

@@ -25,6 +25,8 @@
 
 #include <stdint.h>
 
+#include "workload/cost.h"
+
 /// The four of nominal speed. A stream that nothing but its own operations moves on needs no more: the actual clock is
 /// the moment at which it goes on.
 typedef struct NominalClocks {
@@ -76,13 +78,7 @@ typedef enum AccountPart {
     ACCOUNT_N
 } AccountPart;
 
-/// The others: work of a step, or of an operation, at nominal speed.
-typedef struct NominalWork {
-    int64_t compute_ps, tp_ps;
-    int64_t sharing_ps; ///< taken from compute by tensor-parallel communication beside it
-} NominalWork;
-
-/// The sum of all parts of a step.
+/// The sum of all parts of a step: these, and the work of a step at nominal speed.
 int64_t account_sum_ps(const int64_t parts[ACCOUNT_N], NominalWork work);
 
 /// What released a wait.

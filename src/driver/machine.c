@@ -10,9 +10,22 @@ static void count_buckets(const Machine *machine, int32_t buckets[]) {
     const StepCost *cost = &machine->cost;
     for (int32_t v = 0; v < cost->pp * cost->chunks; v++) {
         int64_t n =
-            (cost->chunk[v].parameters + cost->bucket_parameters - 1) / cost->bucket_parameters;
+            (cost->chunk[v].whole.parameters + cost->bucket_parameters - 1) / cost->bucket_parameters;
         buckets[v] = (int32_t)(n < 1 ? 1 : n);
     }
+}
+
+/// Segments of all virtual stages as a schedule sees them; *spec borrows both arrays.
+static void list_segments(const StepCost *cost, int32_t first[], ScheduleSegment segment[],
+                          ScheduleSpec *spec) {
+    for (int32_t v = 0; v < cost->pp * cost->chunks; v++)
+        first[v + 1] = first[v] + cost->chunk[v].nsegments;
+    for (int32_t i = 0; i < cost->nsegments; i++)
+        segment[i] = (ScheduleSegment){.sharded = cost->segment[i].parameters > 0,
+                                       .kept = cost->segment[i].kept};
+    if (cost->nsegments == 0) return;
+    spec->first_segment = first;
+    spec->segment = segment;
 }
 
 static Status build_programs(Machine *machine) {
@@ -20,6 +33,9 @@ static Status build_programs(Machine *machine) {
     const ParallelSpec *parallel = &job->parallel;
     int32_t nvirtual = machine->cost.pp * machine->cost.chunks;
     int32_t *buckets = memory_alloc("driver.buckets", sizeof(int32_t) * (size_t)nvirtual);
+    int32_t *first = memory_alloc("driver.buckets", sizeof(int32_t) * (size_t)(nvirtual + 1));
+    size_t segment_bytes = sizeof(ScheduleSegment) * (size_t)machine->cost.nsegments;
+    ScheduleSegment *segment = memory_alloc("driver.buckets", segment_bytes);
     count_buckets(machine, buckets);
     ScheduleSpec spec = {
         .kind = parallel->schedule,
@@ -34,13 +50,17 @@ static Status build_programs(Machine *machine) {
         .data_parallel = parallel_holders(parallel) > 1,
         .tied_embeddings = job->model.tied_embeddings && parallel->size[DIM_PP] > 1,
         .buckets = buckets,
+        .prefetch = parallel->prefetch,
     };
+    list_segments(&machine->cost, first, segment, &spec);
     machine->program = memory_alloc("driver.programs", sizeof(Program) * (size_t)spec.pp);
     Status status = status_ok();
     for (int32_t stage = 0; stage < spec.pp && status_is_ok(&status); stage++)
         status = schedule_program(&spec, stage, &machine->program[stage]);
     if (status_is_ok(&status)) status = programs_check_matching(machine->program, spec.pp);
     memory_free("driver.buckets", buckets, sizeof(int32_t) * (size_t)nvirtual);
+    memory_free("driver.buckets", first, sizeof(int32_t) * (size_t)(nvirtual + 1));
+    memory_free("driver.buckets", segment, segment_bytes);
     return status;
 }
 

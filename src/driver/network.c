@@ -155,7 +155,7 @@ static int64_t bytes_of(const Machine *machine, const Meeting *meeting) {
     int32_t stage =
         layout_stage(&machine->layout, layout_group_units(&machine->layout, meeting->group).first);
     // Members of several stages have programs of their own, in which it stands elsewhere; then its kind says it all.
-    Op op = {.kind = meeting->kind};
+    Op op = {.kind = meeting->kind, .segment = -1};
     if (OP_KINDS[meeting->kind].group == GROUP_DP) op = machine->program[stage].op[meeting->op];
     return step_cost_bytes(&machine->cost, stage, &op);
 }

@@ -48,14 +48,11 @@ static bool waits_served(const Program *program, const Unit *unit, const Op *op)
 NominalWork unit_work(const Machine *machine, int32_t stage, const Op *op) {
     if (op->kind == OP_OPTIMIZER)
         return (NominalWork){.compute_ps = machine->cost.optimizer_ps[stage]};
-    const ChunkCost *chunk = &machine->cost.chunk[op->chunk * machine->layout.stages + stage];
-    bool forward = op->kind == OP_FORWARD;
-    int64_t compute_ps = forward ? chunk->forward_ps : chunk->backward_ps;
-    int64_t tp_ps = forward ? chunk->forward_tp_ps : chunk->backward_tp_ps;
-    int64_t sharing_ps = forward ? chunk->forward_sharing_ps : chunk->backward_sharing_ps;
-    return (NominalWork){.compute_ps = wide_part(compute_ps, op->part, op->parts),
-                         .tp_ps = wide_part(tp_ps, op->part, op->parts),
-                         .sharing_ps = wide_part(sharing_ps, op->part, op->parts)};
+    const NominalWork *work =
+        &step_cost_segment(&machine->cost, stage, op)->pass[OP_KINDS[op->kind].pass];
+    return (NominalWork){.compute_ps = wide_part(work->compute_ps, op->part, op->parts),
+                         .tp_ps = wide_part(work->tp_ps, op->part, op->parts),
+                         .sharing_ps = wide_part(work->sharing_ps, op->part, op->parts)};
 }
 
 /// Speed of compute beside a collective that takes its share of the GPU, in 2^-20.

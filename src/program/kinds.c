@@ -18,20 +18,20 @@ const GroupRow GROUPS[GROUP_KIND_N] = {
                        DIM_BIT(DIM_CP) | DIM_BIT(DIM_EP) | DIM_BIT(DIM_DP) | DIM_BIT(DIM_PP)},
 };
 
-#define COMPUTE(called)                                                           \
-    .name = (called), .form = FORM_COMPUTE, .group = GROUP_NONE, .serves = DIM_N, \
+#define COMPUTE(called, of)                                                                       \
+    .name = (called), .form = FORM_COMPUTE, .pass = (of), .group = GROUP_NONE, .serves = DIM_N, \
     .stream = {STREAM_COMPUTE, STREAM_COMPUTE}
 #define MESSAGE(called, end, forward, backward)                             \
-    .name = (called), .form = (end), .group = GROUP_NONE, .serves = DIM_PP, \
+    .name = (called), .form = (end), .pass = PASS_NONE, .group = GROUP_NONE, .serves = DIM_PP, \
     .stream = {(forward), (backward)}, .bytes = BYTES_BOUNDARY
 #define COLLECTIVE(called, among, size)                                            \
-    .name = (called), .form = FORM_COLLECTIVE, .group = (among), .serves = DIM_DP, \
+    .name = (called), .form = FORM_COLLECTIVE, .pass = PASS_NONE, .group = (among), .serves = DIM_DP, \
     .stream = {STREAM_DP, STREAM_DP}, .bytes = (size)
 
 const OpKindRow OP_KINDS[OP_KIND_N] = {
-    [OP_FORWARD] = {COMPUTE("forward")},
-    [OP_BACKWARD] = {COMPUTE("backward")},
-    [OP_OPTIMIZER] = {COMPUTE("optimizer"), .ends_step = true},
+    [OP_FORWARD] = {COMPUTE("forward", PASS_FORWARD)},
+    [OP_BACKWARD] = {COMPUTE("backward", PASS_BACKWARD)},
+    [OP_OPTIMIZER] = {COMPUTE("optimizer", PASS_NONE), .ends_step = true},
     [OP_SEND] = {MESSAGE("send", FORM_SEND, STREAM_SEND_NEXT, STREAM_SEND_PREV)},
     [OP_RECV] = {MESSAGE("receive", FORM_RECEIVE, STREAM_RECV_PREV, STREAM_RECV_NEXT)},
     [OP_PARAM_GATHER] = {COLLECTIVE("parameter gather", GROUP_DP, BYTES_PARAMETERS),

@@ -71,6 +71,14 @@ typedef enum OpKind {
     OP_KIND_N,
 } OpKind;
 
+/// Which work of a segment a compute operation does.
+typedef enum Pass {
+    PASS_FORWARD,
+    PASS_BACKWARD, ///< of both gradients
+    PASS_N,
+    PASS_NONE = PASS_N,
+} Pass;
+
 typedef enum OpForm { FORM_COMPUTE, FORM_SEND, FORM_RECEIVE, FORM_COLLECTIVE } OpForm;
 
 /// Which size of the cost of a step a transfer has, see step_cost_bytes.
@@ -88,6 +96,7 @@ enum { GRAD_NORM_BYTES = 4 }; ///< what all units of a training job reduce each 
 typedef struct OpKindRow {
     const char *name;
     OpForm form;
+    Pass pass;        ///< of a segment that it computes
     Stream stream[2];             ///< on which it stands: of the forward pass, of the backward pass
     GroupKind group;              ///< of a collective, else GROUP_NONE
     CollectiveKind collective[2]; ///< whole; where optimizer states are sharded

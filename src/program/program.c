@@ -17,7 +17,12 @@ void program_fini(Program *program) {
 }
 
 Op program_op(OpKind kind, Stream stream, int32_t chunk, int32_t microbatch) {
-    Op op = {.kind = kind, .stream = stream, .chunk = chunk, .microbatch = microbatch, .parts = 1};
+    Op op = {.kind = kind,
+             .stream = stream,
+             .chunk = chunk,
+             .microbatch = microbatch,
+             .segment = -1,
+             .parts = 1};
     for (int32_t i = 0; i < PROGRAM_WAITS; i++) op.wait[i] = -1;
     return op;
 }
@@ -53,16 +58,17 @@ static const char *op_payload(const Op *op) {
 }
 
 const char *program_op_name(const Op *op, char *text, int32_t capacity) {
-    char chunk[32] = "", microbatch[32] = "", part[48] = "";
+    char chunk[32] = "", microbatch[32] = "", segment[32] = "", part[48] = "";
     if (op->chunk >= 0) snprintf(chunk, sizeof chunk, " chunk %d", (int)op->chunk);
     if (op->microbatch >= 0) {
         snprintf(microbatch, sizeof microbatch, " microbatch %d", (int)op->microbatch);
     }
+    if (op->segment >= 0) snprintf(segment, sizeof segment, " segment %d", (int)op->segment);
     if (op->parts > 1) {
         snprintf(part, sizeof part, " part %d of %d", (int)op->part + 1, (int)op->parts);
     }
-    snprintf(text, (size_t)capacity, "%s%s%s%s%s", OP_KINDS[op->kind].name, op_payload(op), chunk,
-             microbatch, part);
+    snprintf(text, (size_t)capacity, "%s%s%s%s%s%s", OP_KINDS[op->kind].name, op_payload(op), chunk,
+             segment, microbatch, part);
     return text;
 }
 

@@ -28,8 +28,9 @@ typedef struct Op {
     Stream stream;
     int32_t chunk;      ///< 0 .. chunks-1; -1 if none
     int32_t microbatch; ///< -1 if none
-    /// compute: this share of the chunk (buckets become ready inside it); gather, reduce: bucket
-    /// `part` of `parts`
+    int32_t segment;    ///< of the chunk, in the order of the model; -1: all of it
+    /// compute: this share of it (buckets become ready inside); gather, reduce: bucket `part` of
+    /// `parts`
     int32_t part, parts;
     int32_t wait[PROGRAM_WAITS]; ///< indices of operations of other streams; -1: no more
     int32_t sequence;            ///< computed: position within its stream

@@ -34,6 +34,12 @@ Status schedule_slots(const ScheduleSpec *spec, int32_t stage, Slot slots[]) {
 /// Slots whose transfers go out together.
 enum { EXCHANGE_SLOTS = 2 };
 
+/// A segment in a slot: the `nth` that the slot comes to.
+typedef struct Use {
+    int64_t slot;
+    int32_t nth;
+} Use;
+
 /// A program while its slots are played in order; operation indices are -1 where there is none.
 typedef struct Builder {
     const ScheduleSpec *spec;
@@ -50,7 +56,24 @@ typedef struct Builder {
     int32_t sent[EXCHANGE_SLOTS];
     /// reduction that the next compute operation waits for (ZeRO-2 without overlap)
     int32_t reduced;
+    // ZeRO-3: uses of sharded segments that gather, in the order of the step.
+    Use next_use;                  ///< that may gather next
+    int32_t ngathers, nuses;       ///< so far: issued, computed
+    int32_t *use_gather, *use_end; ///< [uses] the gather of each, and its compute operation
 } Builder;
+
+static const ScheduleSegment *builder_segment(const Builder *builder, int32_t chunk,
+                                              int32_t segment) {
+    const ScheduleSpec *spec = builder->spec;
+    return &spec->segment[spec->first_segment[chunk * spec->pp + builder->stage] + segment];
+}
+
+/// Segments of a chunk; 0: it is computed in one.
+static int32_t builder_nsegments(const Builder *builder, int32_t chunk) {
+    const int32_t *first = builder->spec->first_segment;
+    int32_t v = chunk * builder->spec->pp + builder->stage;
+    return first ? first[v + 1] - first[v] : 0;
+}
 
 static int32_t builder_buckets(const Builder *builder, int32_t chunk) {
     int32_t buckets = builder->spec->buckets[chunk * builder->spec->pp + builder->stage];
@@ -67,7 +90,7 @@ static bool builder_reduces_early(const Builder *builder) {
 
 static void builder_add_gathers(Builder *builder) {
     const ScheduleSpec *spec = builder->spec;
-    if (!spec->gathers || !spec->data_parallel) return;
+    if (!spec->gathers || !spec->data_parallel || spec->first_segment) return;
     for (int32_t chunk = 0; chunk < spec->chunks; chunk++) {
         int32_t buckets = builder_buckets(builder, chunk);
         builder->gather[chunk] = builder->program->nops;
@@ -132,6 +155,86 @@ static int32_t builder_parts(const Builder *builder, int64_t i, bool reduces) {
     return reduces || gathered ? builder_buckets(builder, slot->chunk) : 1;
 }
 
+/// What a compute operation waits for beside gathers; `received` and sends only before the first of a slot.
+static void builder_gate(Builder *builder, Op *compute, bool first, int32_t received,
+                         int32_t gather) {
+    if (first) {
+        op_add_wait(compute, received);
+        for (int32_t k = 0; k < EXCHANGE_SLOTS; k++) op_add_wait(compute, builder->sent[k]);
+        for (int32_t k = 0; k < EXCHANGE_SLOTS; k++) builder->sent[k] = -1;
+    }
+    // Both are on STREAM_DP: who has waited for the later has waited for the other.
+    op_add_wait(compute, gather > builder->reduced ? gather : builder->reduced);
+    builder->reduced = -1;
+}
+
+static void builder_end_slot(Builder *builder, int32_t last) {
+    builder->ended[1] = builder->ended[0];
+    builder->ended[0] = last;
+}
+
+/// The segment of a use, in the order of the model: backwards come from the last.
+static int32_t use_segment(const Builder *builder, Use use) {
+    const Slot *slot = &builder->slots[use.slot];
+    return slot->backward ? builder_nsegments(builder, slot->chunk) - 1 - use.nth : use.nth;
+}
+
+static bool use_gathers(const Builder *builder, Use use) {
+    const Slot *slot = &builder->slots[use.slot];
+    const ScheduleSegment *segment =
+        builder_segment(builder, slot->chunk, use_segment(builder, use));
+    return segment->sharded && !(segment->kept && slot->backward);
+}
+
+static Use use_after(const Builder *builder, Use use) {
+    if (use.nth + 1 < builder_nsegments(builder, builder->slots[use.slot].chunk))
+        return (Use){use.slot, use.nth + 1};
+    return (Use){use.slot + 1, 0};
+}
+
+/// Issue the next gather of the step; false: there is no other.
+static bool builder_gather_next(Builder *builder, int32_t ahead) {
+    while (builder->next_use.slot < builder->nslots && !use_gathers(builder, builder->next_use))
+        builder->next_use = use_after(builder, builder->next_use);
+    if (builder->next_use.slot == builder->nslots) return false;
+    const Slot *slot = &builder->slots[builder->next_use.slot];
+    Op gather = program_op(OP_PARAM_GATHER, STREAM_DP, slot->chunk, slot->microbatch);
+    gather.segment = use_segment(builder, builder->next_use);
+    int32_t dropped = builder->ngathers - 1 - ahead;
+    if (dropped >= 0) op_add_wait(&gather, builder->use_end[dropped]);
+    builder->use_gather[builder->ngathers++] = program_add(builder->program, gather);
+    builder->next_use = use_after(builder, builder->next_use);
+    return true;
+}
+
+/// Compute slot i segment by segment.
+static void builder_add_segments(Builder *builder, int64_t i, int32_t received) {
+    const Slot *slot = &builder->slots[i];
+    const ScheduleSpec *spec = builder->spec;
+    int32_t n = builder_nsegments(builder, slot->chunk), index = -1;
+    int32_t ahead = spec->param_overlap ? spec->prefetch : 0;
+    for (Use use = {i, 0}; use.nth < n; use.nth++) {
+        bool gathers = use_gathers(builder, use);
+        while (builder->ngathers < builder->nuses + gathers + ahead)
+            if (!builder_gather_next(builder, ahead)) break;
+        Op compute = program_op(slot->backward ? OP_BACKWARD : OP_FORWARD, STREAM_COMPUTE,
+                                slot->chunk, slot->microbatch);
+        compute.segment = use_segment(builder, use);
+        builder_gate(builder, &compute, use.nth == 0, received,
+                     gathers ? builder->use_gather[builder->nuses] : -1);
+        index = program_add(builder->program, compute);
+        if (gathers) builder->use_end[builder->nuses++] = index;
+        if (!slot->backward || !builder_segment(builder, slot->chunk, compute.segment)->sharded)
+            continue;
+        Op reduce = program_op(OP_GRAD_REDUCE, STREAM_DP, slot->chunk, slot->microbatch);
+        reduce.segment = compute.segment;
+        op_add_wait(&reduce, index);
+        int32_t reduced = program_add(builder->program, reduce);
+        if (!spec->grad_overlap) builder->reduced = reduced;
+    }
+    builder_end_slot(builder, index);
+}
+
 /// Compute slot i in its parts; buckets of gradients are ready from the last to the first.
 static void builder_add_compute(Builder *builder, int64_t i, int32_t received) {
     const Slot *slot = &builder->slots[i];
@@ -143,19 +246,11 @@ static void builder_add_compute(Builder *builder, int64_t i, int32_t received) {
                                 slot->chunk, slot->microbatch);
         compute.part = part;
         compute.parts = parts;
-        if (part == 0) {
-            op_add_wait(&compute, received);
-            for (int32_t k = 0; k < EXCHANGE_SLOTS; k++) op_add_wait(&compute, builder->sent[k]);
-            for (int32_t k = 0; k < EXCHANGE_SLOTS; k++) builder->sent[k] = -1;
-        }
-        op_add_wait(&compute, builder_gather_of(builder, i, part));
-        op_add_wait(&compute, builder->reduced);
-        builder->reduced = -1;
+        builder_gate(builder, &compute, part == 0, received, builder_gather_of(builder, i, part));
         index = program_add(builder->program, compute);
         if (reduces) builder_add_reduction(builder, slot->chunk, parts - 1 - part, index);
     }
-    builder->ended[1] = builder->ended[0];
-    builder->ended[0] = index;
+    builder_end_slot(builder, index);
 }
 
 /// Slots from i on that exchange together. Blocking transfers of an interleaved pipeline go out
@@ -174,7 +269,12 @@ static void builder_add_round(Builder *builder, int64_t i, int32_t nslots) {
     for (int32_t k = 0; k < nslots; k++) {
         received[k] = builder_add_receive(builder, builder->slots[i + k]);
     }
-    for (int32_t k = 0; k < nslots; k++) builder_add_compute(builder, i + k, received[k]);
+    for (int32_t k = 0; k < nslots; k++) {
+        if (builder->spec->first_segment)
+            builder_add_segments(builder, i + k, received[k]);
+        else
+            builder_add_compute(builder, i + k, received[k]);
+    }
     for (int32_t k = 0; k < nslots; k++) {
         int32_t sent = builder_add_send(builder, builder->slots[i + k]);
         if (!builder->spec->pp_overlap) builder->sent[k] = sent;
@@ -222,6 +322,14 @@ static Status builder_build(Builder *builder) {
     return program_finish(builder->program);
 }
 
+/// Segments that all slots come to.
+static int64_t count_uses(const Builder *builder) {
+    int64_t n = 0;
+    for (int64_t i = 0; i < builder->nslots; i++)
+        n += builder_nsegments(builder, builder->slots[i].chunk);
+    return n;
+}
+
 Status schedule_program(const ScheduleSpec *spec, int32_t stage, Program *program) {
     program_init(program);
     TRY(schedule_check(spec));
@@ -242,6 +350,9 @@ Status schedule_program(const ScheduleSpec *spec, int32_t stage, Program *progra
         .sent = {-1, -1},
         .reduced = -1,
     };
+    int64_t nuses = count_uses(&builder);
+    builder.use_gather = arena_array(arena, int32_t, nuses);
+    builder.use_end = arena_array(arena, int32_t, nuses);
     status = builder_build(&builder);
     arena_destroy(arena);
     return status;

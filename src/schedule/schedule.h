@@ -13,6 +13,12 @@
 #include "program/program.h"
 #include "workload/model.h"
 
+/// A segment of a chunk whose parameters are sharded (ZeRO-3).
+typedef struct ScheduleSegment {
+    bool sharded; ///< it has parameters: gathered before it is used, its gradients reduced behind
+    bool kept;    ///< from its forward until its backward, which needs no other gather
+} ScheduleSegment;
+
 typedef struct ScheduleSpec {
     Schedule kind;
     int32_t pp, chunks, microbatches;
@@ -24,6 +30,10 @@ typedef struct ScheduleSpec {
     bool tied_embeddings; ///< with pp > 1: embedding reduce between first and last stage
     /// [pp * chunks], by virtual stage: gradient buckets of a chunk, >= 1
     const int32_t *buckets;
+    /// Segments of virtual stage v: first_segment[v] .. first_segment[v + 1] - 1; NULL: chunks are computed in one.
+    const int32_t *first_segment;
+    const ScheduleSegment *segment;
+    int32_t prefetch; ///< ZeRO-3: gathers ahead of the segment that is computed
 } ScheduleSpec;
 
 /// One compute operation in the order of a rank.
@@ -48,6 +58,12 @@ Status schedule_slots(const ScheduleSpec *spec, int32_t stage, Slot slots[]);
 ///   nothing waits for a send. Without it, when the slot before it has ended, and a slot also waits
 ///   for the send of the one before; an interleaved pipeline then exchanges once for each pair of a
 ///   forward and a backward.
+///   ZeRO-3: chunks are computed segment by segment. Each use of a sharded one waits for a gather of its own, each
+///   backward is followed by its reduction, all in one order on STREAM_DP, as issued: before a use the gathers up to
+///   `prefetch` uses on, behind it the reduction. A gather waits until the use 1 + prefetch before its own has ended
+///   and dropped its parameters. One stream, since gathers and reductions share a communicator (Zhao et al., PyTorch
+///   FSDP, VLDB'23, 3.3.2). Without param_overlap nothing is gathered ahead; without grad_overlap the next segment
+///   waits for each reduction.
 ///   Fails: STATUS_RANGE as schedule_slots.
 Status schedule_program(const ScheduleSpec *spec, int32_t stage, Program *program);
 

@@ -34,7 +34,7 @@ typedef struct PassCost {
     double compute_s, sharing_s, exposed_s, flop;
 } PassCost;
 
-typedef void Pass(const TransformerShape *shape, WorkList *list);
+typedef void AddWorks(const TransformerShape *shape, WorkList *list);
 
 // What does not fit in a GPU, or in the time of a run, is clipped where it is counted, and refused where it is compared
 // (step_cost_check_memory, step_cost_check_range): sums of a few such still fit 64 bits.
@@ -49,10 +49,10 @@ static int64_t clipped_ps(double seconds) {
 
 static int64_t clipped_count(double count) { return (int64_t)fmin(count, COUNT_CLIP); }
 
-/// Add `times` runs of a pass to a sum.
-static void add_pass(const Pricing *p, Pass *pass, double times, PassCost *sum) {
+/// Add `times` runs of some works to a sum.
+static void add_pass(const Pricing *p, AddWorks *works, double times, PassCost *sum) {
     WorkList list = {.n = 0};
-    pass(&p->shape, &list);
+    works(&p->shape, &list);
     const WorkTime time =
         roofline_list(&list, p->parallel->size[DIM_TP], p->gpu, p->scale_up, p->training);
     sum->compute_s += times * time.compute_s;
@@ -68,49 +68,128 @@ static void whole_backward(const TransformerShape *shape, WorkList *list) {
     transformer_layer_backward(&plain, list);
 }
 
-static int64_t chunk_parameters(const Pricing *p, const ChunkCost *chunk) {
-    const bool tied_here = p->model->tied_embeddings && chunk->embedding;
-    double n = chunk->layers * transformer_layer_parameters(&p->shape);
-    if (chunk->embedding) n += transformer_embedding_parameters(&p->shape);
-    if (chunk->head) n += transformer_head_parameters(&p->shape, tied_here);
-    return clipped_count(n);
+/// Layers first .. first + n - 1 of the model, with what stands before and behind those of a chunk.
+typedef struct Span {
+    int32_t first, n;
+    bool begins, ends; ///< the chunk
+    bool embedding, head;
+} Span;
+
+static double span_parameters(const Pricing *p, const Span *span) {
+    const bool tied_here = p->model->tied_embeddings && span->embedding;
+    double n = span->n * transformer_layer_parameters(&p->shape);
+    if (span->embedding) n += transformer_embedding_parameters(&p->shape);
+    if (span->head) n += transformer_head_parameters(&p->shape, tied_here);
+    return n;
+}
+
+static void price_forward(const Pricing *p, const Span *span, PassCost *sum) {
+    if (span->embedding)
+        add_pass(p, transformer_embedding_forward, 1, sum);
+    else if (span->begins)
+        add_pass(p, transformer_handover, 1, sum);
+    add_pass(p, transformer_layer_forward, span->n, sum);
+    if (span->head) add_pass(p, transformer_head_forward, 1, sum);
+}
+
+static void price_backward(const Pricing *p, const Span *span, PassCost *sum) {
+    const int32_t whole = memory_whole_layers(p->training, span->first, span->n);
+    if (span->embedding) add_pass(p, transformer_embedding_backward, 1, sum);
+    add_pass(p, transformer_layer_forward, whole, sum);
+    add_pass(p, whole_backward, whole, sum);
+    add_pass(p, transformer_layer_backward, span->n - whole, sum);
+    if (span->head)
+        add_pass(p, transformer_head_backward, 1, sum);
+    else if (span->ends)
+        add_pass(p, transformer_handover, 1, sum);
+}
+
+static NominalWork nominal(const PassCost *cost) {
+    return (NominalWork){.compute_ps = clipped_ps(cost->compute_s),
+                         .tp_ps = clipped_ps(cost->exposed_s),
+                         .sharing_ps = clipped_ps(cost->sharing_s)};
+}
+
+static void set_parameters(const Pricing *p, const Span *span, SegmentCost *segment) {
+    segment->parameters = clipped_count(span_parameters(p, span));
+    segment->grad_bytes = segment->parameters * precision_bytes(p->training->grad_precision);
+    segment->gather_bytes = segment->parameters * precision_bytes(p->training->param_precision);
+}
+
+static SegmentCost price_span(const Pricing *p, const Span *span, double flop[PASS_N]) {
+    PassCost cost[PASS_N] = {0};
+    price_forward(p, span, &cost[PASS_FORWARD]);
+    price_backward(p, span, &cost[PASS_BACKWARD]);
+    SegmentCost segment = {0};
+    set_parameters(p, span, &segment);
+    for (int pass = 0; pass < PASS_N; ++pass) {
+        segment.pass[pass] = nominal(&cost[pass]);
+        flop[pass] = cost[pass].flop;
+    }
+    return segment;
+}
+
+static Span chunk_span(const Pricing *p, int32_t v) {
+    const int32_t nstages = p->parallel->size[DIM_PP] * p->parallel->chunks;
+    return (Span){.first = parallel_stage_layers(p->parallel, p->model, v).first,
+                  .n = parallel_layers(p->parallel, p->model, v),
+                  .begins = true,
+                  .ends = true,
+                  .embedding = v == 0,
+                  .head = v == nstages - 1};
 }
 
 static ChunkCost price_chunk(const Pricing *p, int32_t v) {
-    const int32_t nstages = p->parallel->size[DIM_PP] * p->parallel->chunks;
-    ChunkCost chunk = {.layers = parallel_layers(p->parallel, p->model, v),
-                       .embedding = v == 0,
-                       .head = v == nstages - 1};
-    const int32_t whole = memory_whole_layers(p->model, p->parallel, p->training, v);
-    PassCost forward = {0}, backward = {0};
-    if (chunk.embedding) {
-        add_pass(p, transformer_embedding_forward, 1, &forward);
-        add_pass(p, transformer_embedding_backward, 1, &backward);
-    } else {
-        add_pass(p, transformer_handover, 1, &forward);
-    }
-    add_pass(p, transformer_layer_forward, chunk.layers, &forward);
-    add_pass(p, transformer_layer_forward, whole, &backward);
-    add_pass(p, whole_backward, whole, &backward);
-    add_pass(p, transformer_layer_backward, chunk.layers - whole, &backward);
-    if (chunk.head) {
-        add_pass(p, transformer_head_forward, 1, &forward);
-        add_pass(p, transformer_head_backward, 1, &backward);
-    } else {
-        add_pass(p, transformer_handover, 1, &backward);
-    }
-    chunk.forward_ps = clipped_ps(forward.compute_s);
-    chunk.forward_tp_ps = clipped_ps(forward.exposed_s);
-    chunk.forward_sharing_ps = clipped_ps(forward.sharing_s);
-    chunk.forward_flop = forward.flop;
-    chunk.backward_ps = clipped_ps(backward.compute_s);
-    chunk.backward_tp_ps = clipped_ps(backward.exposed_s);
-    chunk.backward_sharing_ps = clipped_ps(backward.sharing_s);
-    chunk.backward_flop = backward.flop;
-    chunk.parameters = chunk_parameters(p, &chunk);
-    chunk.grad_bytes = chunk.parameters * precision_bytes(p->training->grad_precision);
-    chunk.gather_bytes = chunk.parameters * precision_bytes(p->training->param_precision);
+    const Span span = chunk_span(p, v);
+    double flop[PASS_N];
+    ChunkCost chunk = {.layers = span.n, .embedding = span.embedding, .head = span.head};
+    chunk.whole = price_span(p, &span, flop);
+    chunk.forward_flop = flop[PASS_FORWARD];
+    chunk.backward_flop = flop[PASS_BACKWARD];
     return chunk;
+}
+
+/// Layers, and what stands at the ends of the model, where each is gathered on its own.
+static int32_t count_segments(const Pricing *p, int32_t v) {
+    const Span span = chunk_span(p, v);
+    return parallel_shards_layers(p->parallel) ? span.n + span.embedding + span.head : 0;
+}
+
+/// Segments of a virtual stage: the embedding, the layers, the head. Embedding and head of one chunk are gathered with
+/// the embedding: they are the root of what is sharded (torch.distributed.fsdp, wrapped by layer).
+static void price_segments(const Pricing *p, int32_t v, SegmentCost segment[]) {
+    const Span all = chunk_span(p, v);
+    const int32_t n = count_segments(p, v);
+    for (int32_t i = 0; i < n; ++i) {
+        const int32_t layer = i - all.embedding;
+        const bool is_layer = layer >= 0 && layer < all.n;
+        const Span span = {.first = all.first + layer,
+                           .n = is_layer,
+                           .begins = i == 0,
+                           .ends = i == n - 1,
+                           .embedding = all.embedding && i == 0,
+                           .head = all.head && i == n - 1};
+        double flop[PASS_N];
+        segment[i] = price_span(p, &span, flop);
+        segment[i].kept = !is_layer || !p->parallel->reshard;
+    }
+    if (n == 0 || !all.embedding || !all.head) return;
+    Span root = {.embedding = true, .head = true};
+    set_parameters(p, &root, &segment[0]);
+    set_parameters(p, &(Span){0}, &segment[n - 1]);
+}
+
+static void price_chunks(StepCost *cost, const Pricing *p) {
+    const int32_t nstages = cost->pp * cost->chunks;
+    for (int32_t v = 0; v < nstages; ++v) {
+        cost->chunk[v] = price_chunk(p, v);
+        cost->chunk[v].first_segment = cost->nsegments;
+        cost->chunk[v].nsegments = count_segments(p, v);
+        cost->nsegments += cost->chunk[v].nsegments;
+    }
+    cost->segment = memory_alloc(LABEL, (size_t)cost->nsegments * sizeof *cost->segment);
+    for (int32_t v = 0; v < nstages; ++v)
+        price_segments(p, v, &cost->segment[cost->chunk[v].first_segment]);
 }
 
 static int64_t resolve_bucket(const ParallelSpec *parallel, const TrainingSpec *training) {
@@ -124,7 +203,7 @@ static int64_t resolve_bucket(const ParallelSpec *parallel, const TrainingSpec *
 static void price_stage(StepCost *cost, const Pricing *p, int32_t stage) {
     int64_t parameters = 0;
     for (int32_t c = 0; c < cost->chunks; ++c)
-        parameters += cost->chunk[c * cost->pp + stage].parameters;
+        parameters += cost->chunk[c * cost->pp + stage].whole.parameters;
     cost->memory[stage] =
         memory_use(p->model, p->parallel, p->training, stage, parameters, cost->bucket_parameters);
     const double shard = p->parallel->zero >= 1
@@ -190,7 +269,7 @@ Status step_cost_init(StepCost *cost, const ModelSpec *model, const ParallelSpec
         cost->embedding_grad_bytes =
             clipped_count(transformer_embedding_parameters(&p.shape) * p.shape.gradient);
     cost->peak_flop_per_s = gpu->gemm[training->precision].peak_flop_per_s;
-    for (int32_t v = 0; v < nstages; ++v) cost->chunk[v] = price_chunk(&p, v);
+    price_chunks(cost, &p);
     for (int32_t stage = 0; stage < pp; ++stage) price_stage(cost, &p, stage);
     total_step(cost, &p);
     return status_ok();
@@ -199,9 +278,14 @@ Status step_cost_init(StepCost *cost, const ModelSpec *model, const ParallelSpec
 void step_cost_fini(StepCost *cost) {
     const size_t pp = (size_t)cost->pp, nstages = pp * (size_t)cost->chunks;
     memory_free(LABEL, cost->chunk, nstages * sizeof *cost->chunk);
+    memory_free(LABEL, cost->segment, (size_t)cost->nsegments * sizeof *cost->segment);
     memory_free(LABEL, cost->memory, pp * sizeof *cost->memory);
     memory_free(LABEL, cost->optimizer_ps, pp * sizeof *cost->optimizer_ps);
     *cost = (StepCost){0};
+}
+
+static double pass_seconds(const NominalWork *work) {
+    return units_seconds_from_ps(work->compute_ps + work->tp_ps);
 }
 
 /// Computing of a stage in one step; its longest operation goes into *longest_s.
@@ -211,8 +295,8 @@ static double stage_seconds(const StepCost *cost, int32_t stage, int32_t microba
     *longest_s = fmax(*longest_s, sum_s);
     for (int32_t c = 0; c < cost->chunks; ++c) {
         const ChunkCost *chunk = &cost->chunk[c * cost->pp + stage];
-        const double forward_s = units_seconds_from_ps(chunk->forward_ps + chunk->forward_tp_ps);
-        const double backward_s = units_seconds_from_ps(chunk->backward_ps + chunk->backward_tp_ps);
+        const double forward_s = pass_seconds(&chunk->whole.pass[PASS_FORWARD]);
+        const double backward_s = pass_seconds(&chunk->whole.pass[PASS_BACKWARD]);
         *longest_s = fmax(*longest_s, fmax(forward_s, backward_s));
         sum_s += microbatches * (forward_s + backward_s);
     }
@@ -221,10 +305,12 @@ static double stage_seconds(const StepCost *cost, int32_t stage, int32_t microba
 
 /// What all GPUs send in a step, at most.
 static double step_bytes(const StepCost *cost, const ParallelSpec *parallel) {
+    const double times = parallel_shards_layers(parallel) ? parallel->microbatches : 1;
     double bytes = (double)cost->embedding_grad_bytes;
     for (int32_t v = 0; v < cost->pp * cost->chunks; ++v)
-        bytes += 2.0 * parallel->microbatches * (double)cost->boundary_bytes +
-                 2.0 * (double)(cost->chunk[v].grad_bytes + cost->chunk[v].gather_bytes);
+        bytes +=
+            2.0 * parallel->microbatches * (double)cost->boundary_bytes +
+            2.0 * times * (double)(cost->chunk[v].whole.grad_bytes + cost->chunk[v].whole.gather_bytes);
     return bytes * stage_ranks(parallel);
 }
 
@@ -243,10 +329,10 @@ Status step_cost_check_range(const StepCost *cost, const ParallelSpec *parallel,
             "longer than the 53 days of simulated time that a run can have",
             longest_s, slowest);
     for (int32_t v = 0; v < cost->pp * cost->chunks; ++v)
-        REQUIRE(cost->chunk[v].parameters / cost->bucket_parameters < BUCKETS_MOST, STATUS_RANGE,
+        REQUIRE(cost->chunk[v].whole.parameters / cost->bucket_parameters < BUCKETS_MOST, STATUS_RANGE,
                 "bucket_parameters = %lld cuts the %lld parameters of a virtual stage into more "
                 "than %d buckets",
-                (long long)cost->bucket_parameters, (long long)cost->chunk[v].parameters,
+                (long long)cost->bucket_parameters, (long long)cost->chunk[v].whole.parameters,
                 BUCKETS_MOST);
     REQUIRE(
         step_bytes(cost, parallel) < BYTES_MOST, STATUS_RANGE,
@@ -271,12 +357,12 @@ Status step_cost_check_memory(const StepCost *cost, const GpuSpec *gpu) {
 }
 
 int64_t step_cost_bytes(const StepCost *cost, int32_t stage, const Op *op) {
-    const ChunkCost *chunk = &cost->chunk[(op->chunk > 0 ? op->chunk : 0) * cost->pp + stage];
+    const SegmentCost *segment = step_cost_segment(cost, stage, op);
     switch (OP_KINDS[op->kind].bytes) {
         case BYTES_NONE: return 0;
         case BYTES_BOUNDARY: return cost->boundary_bytes;
-        case BYTES_PARAMETERS: return wide_part(chunk->gather_bytes, op->part, op->parts);
-        case BYTES_GRADIENTS: return wide_part(chunk->grad_bytes, op->part, op->parts);
+        case BYTES_PARAMETERS: return wide_part(segment->gather_bytes, op->part, op->parts);
+        case BYTES_GRADIENTS: return wide_part(segment->grad_bytes, op->part, op->parts);
         case BYTES_EMBEDDING: return cost->embedding_grad_bytes;
         case BYTES_NORM: return GRAD_NORM_BYTES;
     }

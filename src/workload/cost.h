@@ -13,16 +13,28 @@
 #include "program/program.h"
 #include "workload/model.h"
 
+/// Work at nominal speed.
+typedef struct NominalWork {
+    int64_t compute_ps; ///< recompute included
+    int64_t tp_ps;      ///< tensor-parallel communication that no GEMM hides
+    int64_t sharing_ps; ///< taken from compute by what is hidden
+} NominalWork;
+
+/// What stands in a chunk between two points at which it communicates; one microbatch, one GPU.
+typedef struct SegmentCost {
+    NominalWork pass[PASS_N];
+    int64_t parameters;               ///< on this GPU
+    int64_t grad_bytes, gather_bytes; ///< full size of DP reduction and parameter gather
+    bool kept; ///< ZeRO-3: gathered for the forward, its parameters stay until the backward
+} SegmentCost;
+
 /// One virtual stage, one microbatch, one GPU.
 typedef struct ChunkCost {
     int32_t layers;
     bool embedding, head;
-    int64_t forward_ps, backward_ps;       ///< compute (backward includes recompute)
-    int64_t forward_tp_ps, backward_tp_ps; ///< tensor-parallel communication no GEMM hides
-    int64_t forward_sharing_ps, backward_sharing_ps; ///< what that which is hidden takes from GEMMs
-    double forward_flop, backward_flop;              ///< hardware FLOP, recompute included
-    int64_t parameters;                              ///< on this GPU
-    int64_t grad_bytes, gather_bytes; ///< full size of DP reduction and parameter gather
+    double forward_flop, backward_flop; ///< hardware FLOP, recompute included
+    SegmentCost whole;                  ///< all of it
+    int32_t first_segment, nsegments;   ///< in StepCost.segment; 0: it is computed in one
 } ChunkCost;
 
 /// Terms of the memory of the fullest moment of a GPU of one stage, bytes.
@@ -33,6 +45,8 @@ typedef struct MemoryUse {
 typedef struct StepCost {
     int32_t pp, chunks;
     ChunkCost *chunk;      ///< [pp * chunks], index = virtual stage
+    SegmentCost *segment;  ///< [nsegments] of all chunks, in the order of the model
+    int32_t nsegments;
     MemoryUse *memory;     ///< [pp]
     int64_t *optimizer_ps; ///< [pp]
     /// Activations a GPU sends to the next stage per microbatch (and as many gradients back).
@@ -59,6 +73,13 @@ void step_cost_fini(StepCost *cost);
 ///   slowest  by which noise and collectives can stretch an operation, in times
 Status step_cost_check_range(const StepCost *cost, const ParallelSpec *parallel, int32_t steps,
                              double slowest);
+
+/// What an operation of a stage is about: a segment, or a whole chunk.
+static inline const SegmentCost *step_cost_segment(const StepCost *cost, int32_t stage,
+                                                   const Op *op) {
+    const ChunkCost *chunk = &cost->chunk[(op->chunk > 0 ? op->chunk : 0) * cost->pp + stage];
+    return op->segment < 0 ? &chunk->whole : &cost->segment[chunk->first_segment + op->segment];
+}
 
 /// Bytes that an operation of a stage moves, per GPU; 0 if it computes.
 int64_t step_cost_bytes(const StepCost *cost, int32_t stage, const Op *op);

@@ -49,18 +49,10 @@ double memory_in_flight(const ParallelSpec *parallel, int32_t stage, const doubl
     return high;
 }
 
-static int64_t first_layer(const ModelSpec *model, const ParallelSpec *parallel, int32_t v) {
-    int64_t first = 0;
-    for (int32_t u = 0; u < v; ++u) first += parallel_layers(parallel, model, u);
-    return first;
-}
-
-int32_t memory_whole_layers(const ModelSpec *model, const ParallelSpec *parallel,
-                            const TrainingSpec *training, int32_t virtual_stage) {
+int32_t memory_whole_layers(const TrainingSpec *training, int32_t first, int32_t n) {
     const int64_t every = training->recompute_full_every;
     if (every == 0) return 0;
-    const int64_t first = first_layer(model, parallel, virtual_stage);
-    const int64_t end = first + parallel_layers(parallel, model, virtual_stage);
+    const int64_t end = (int64_t)first + n;
     return (int32_t)((end + every - 1) / every - (first + every - 1) / every);
 }
 
@@ -96,8 +88,10 @@ MemoryUse memory_use(const ModelSpec *model, const ParallelSpec *parallel,
     double chunk_bytes[CHUNKS_MAX] = {0};
     for (int32_t c = 0; c < parallel->chunks; ++c) {
         const int32_t v = c * pp + stage;
-        const int32_t whole = memory_whole_layers(model, parallel, training, v);
-        const int32_t plain = parallel_layers(parallel, model, v) - whole;
+        const int32_t layers = parallel_layers(parallel, model, v);
+        const int32_t whole =
+            memory_whole_layers(training, parallel_stage_layers(parallel, model, v).first, layers);
+        const int32_t plain = layers - whole;
         chunk_bytes[c] =
             plain * memory_layer_activation(&s, false) + whole * memory_layer_activation(&s, true);
     }

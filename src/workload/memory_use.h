@@ -32,8 +32,7 @@ MemoryUse memory_use(const ModelSpec *model, const ParallelSpec *parallel,
                      const TrainingSpec *training, int32_t stage, int64_t parameters,
                      int64_t bucket_parameters);
 
-/// Layers of a virtual stage that are recomputed whole: every n-th of the model, from the first.
-int32_t memory_whole_layers(const ModelSpec *model, const ParallelSpec *parallel,
-                            const TrainingSpec *training, int32_t virtual_stage);
+/// Of layers first .. first + n - 1 of the model, those that are recomputed whole: every n-th of it, from the first.
+int32_t memory_whole_layers(const TrainingSpec *training, int32_t first, int32_t n);
 
 #endif

@@ -15,6 +15,10 @@ enum { PROGRAM_PASSES_MAX = 1 << 21 };
 const char *const CP_ALGORITHM_NAMES[] = {
     [CP_RING] = "ring", [CP_ALL_GATHER] = "all_gather", [CP_ALL_TO_ALL] = "all_to_all", NULL};
 
+bool parallel_shards_layers(const ParallelSpec *parallel) {
+    return parallel->zero == 3 && parallel_holders(parallel) > 1;
+}
+
 int64_t parallel_nranks(const ParallelSpec *parallel) {
     int64_t n = 1;
     for (int d = 0; d < DIM_N; ++d) n *= parallel->size[d];
@@ -275,8 +279,9 @@ static Status validate_sizes(const ParallelSpec *parallel) {
             parallel->microbatch);
     REQUIRE(parallel->microbatches >= 1, STATUS_RANGE, "microbatches = %d, at least 1 needed",
             parallel->microbatches);
-    REQUIRE(parallel->zero >= 0 && parallel->zero <= 2, STATUS_RANGE,
-            "zero = %d, but only 0, 1 and 2 are modelled", parallel->zero);
+    REQUIRE(parallel->zero >= 0 && parallel->zero <= 3, STATUS_RANGE,
+            "zero = %d, but only 0 to 3 are modelled", parallel->zero);
+    REQUIRE(parallel->prefetch >= 0, STATUS_RANGE, "prefetch = %d layers", parallel->prefetch);
     REQUIRE(parallel->chunks >= 1, STATUS_RANGE, "vp = %d, but it must be at least 1",
             parallel->chunks);
     REQUIRE((int64_t)parallel->size[DIM_PP] * parallel->chunks <= CHUNKS_MAX, STATUS_RANGE,
@@ -332,6 +337,11 @@ static Status validate_given_layers(const ParallelSpec *parallel, const ModelSpe
 }
 
 static Status validate_layers(const ParallelSpec *parallel, const ModelSpec *model) {
+    REQUIRE(!parallel_shards_layers(parallel) ||
+                (int64_t)parallel->microbatches * (model->layers + 2) <= PROGRAM_PASSES_MAX,
+            STATUS_RANGE,
+            "microbatches = %d of %d layers, each computed on its own; at most %d in all are supported",
+            parallel->microbatches, model->layers, PROGRAM_PASSES_MAX);
     const int32_t nstages = parallel->size[DIM_PP] * parallel->chunks;
     if (parallel->nlayers > 0) return validate_given_layers(parallel, model);
     const int32_t extra = parallel->embedding_as_layer ? 2 : 0;

@@ -201,8 +201,8 @@ static Status keep_step(void *context, int32_t job, int32_t step, int64_t later_
 
 static void make_even(StepCost *cost, int64_t forward_ps, int64_t backward_ps) {
     for (int32_t v = 0; v < cost->pp * cost->chunks; v++) {
-        cost->chunk[v].forward_ps = forward_ps;
-        cost->chunk[v].backward_ps = backward_ps;
+        cost->chunk[v].whole.pass[PASS_FORWARD].compute_ps = forward_ps;
+        cost->chunk[v].whole.pass[PASS_BACKWARD].compute_ps = backward_ps;
     }
     for (int32_t stage = 0; stage < cost->pp; stage++) cost->optimizer_ps[stage] = 0;
 }

@@ -104,7 +104,7 @@ static void gradients_and_parameters_travel_as_the_algebra_says(void **state) {
                                    &run.job[0].training, &run.cluster.gpu, &run.cluster.scale_up);
     assert_true(status_is_ok(&status));
     const double pass_s =
-        (double)cost.chunk[0].parameters * 3 / 4 / 2 / (double)run.cluster.nic.goodput_Bps;
+        (double)cost.chunk[0].whole.parameters * 3 / 4 / 2 / (double)run.cluster.nic.goodput_Bps;
     for (int64_t bucket = 200000; bucket <= INT64_C(1) << 30; bucket *= 20) {
         assert_close(exposed_s(&run, 0, bucket) / (2 * 4 * pass_s), 1, 0.01);
         assert_close(exposed_s(&run, 1, bucket) / ((4 + 2) * pass_s), 1, 0.01);

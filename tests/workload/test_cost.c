@@ -17,8 +17,8 @@ static double stage_s(const StepCost *cost, int32_t s) {
     int64_t sum_ps = 0;
     for (int32_t c = 0; c < cost->chunks; ++c) {
         const ChunkCost *chunk = &cost->chunk[c * cost->pp + s];
-        sum_ps += chunk->forward_ps + chunk->forward_tp_ps + chunk->forward_sharing_ps +
-                  chunk->backward_ps + chunk->backward_tp_ps + chunk->backward_sharing_ps;
+        sum_ps += chunk->whole.pass[PASS_FORWARD].compute_ps + chunk->whole.pass[PASS_FORWARD].tp_ps + chunk->whole.pass[PASS_FORWARD].sharing_ps +
+                  chunk->whole.pass[PASS_BACKWARD].compute_ps + chunk->whole.pass[PASS_BACKWARD].tp_ps + chunk->whole.pass[PASS_BACKWARD].sharing_ps;
     }
     return units_seconds_from_ps(sum_ps);
 }
@@ -60,14 +60,14 @@ static void chunks_hold_every_parameter(void **state) {
     StepCost cost = priced(&run);
     double sum = 0, grad = 0;
     for (int32_t v = 0; v < 128; ++v) {
-        sum += (double)cost.chunk[v].parameters;
-        grad += (double)cost.chunk[v].grad_bytes;
-        assert_int_equal(cost.chunk[v].gather_bytes, 2 * cost.chunk[v].parameters);
+        sum += (double)cost.chunk[v].whole.parameters;
+        grad += (double)cost.chunk[v].whole.grad_bytes;
+        assert_int_equal(cost.chunk[v].whole.gather_bytes, 2 * cost.chunk[v].whole.parameters);
     }
     assert_close(8 * sum, 405.85e9 + 7 * 16384.0 * (2 * 126 + 1), 0.01e9);
     assert_close(grad, 4 * sum, 0);
     assert_true(cost.chunk[0].embedding && !cost.chunk[0].head && cost.chunk[127].head);
-    assert_close((double)cost.chunk[0].parameters, 128256.0 / 8 * 16384, 0);
+    assert_close((double)cost.chunk[0].whole.parameters, 128256.0 / 8 * 16384, 0);
     step_cost_fini(&cost);
 }
 
@@ -99,8 +99,8 @@ static void dealing_layers_differently_moves_time_but_makes_none(void **state) {
     StepCost uneven = priced(&run);
     int64_t before_ps = 0, after_ps = 0;
     for (int v = 0; v < 24; ++v) {
-        before_ps += even.chunk[v].forward_ps + even.chunk[v].backward_ps;
-        after_ps += uneven.chunk[v].forward_ps + uneven.chunk[v].backward_ps;
+        before_ps += even.chunk[v].whole.pass[PASS_FORWARD].compute_ps + even.chunk[v].whole.pass[PASS_BACKWARD].compute_ps;
+        after_ps += uneven.chunk[v].whole.pass[PASS_FORWARD].compute_ps + uneven.chunk[v].whole.pass[PASS_BACKWARD].compute_ps;
     }
     assert_close((double)after_ps, (double)before_ps, 24);
     assert_close(uneven.hardware_flop / even.hardware_flop, 1, 1e-12);
@@ -117,14 +117,14 @@ static void tensor_parallel_time_stands_apart(void **state) {
     StepCost off = priced(&run);
     run.training.tp_overlap = true;
     StepCost on = priced(&run);
-    assert_true(on.chunk[7].forward_tp_ps < off.chunk[7].forward_tp_ps);
-    assert_true(on.chunk[7].forward_ps > off.chunk[7].forward_ps);
+    assert_true(on.chunk[7].whole.pass[PASS_FORWARD].tp_ps < off.chunk[7].whole.pass[PASS_FORWARD].tp_ps);
+    assert_true(on.chunk[7].whole.pass[PASS_FORWARD].compute_ps > off.chunk[7].whole.pass[PASS_FORWARD].compute_ps);
     step_cost_fini(&off);
     step_cost_fini(&on);
     run.parallel.size[DIM_TP] = 1;
     StepCost alone = priced(&run);
-    assert_int_equal(alone.chunk[7].forward_tp_ps, 0);
-    assert_int_equal(alone.chunk[7].backward_tp_ps, 0);
+    assert_int_equal(alone.chunk[7].whole.pass[PASS_FORWARD].tp_ps, 0);
+    assert_int_equal(alone.chunk[7].whole.pass[PASS_BACKWARD].tp_ps, 0);
     step_cost_fini(&alone);
 }
 
@@ -169,7 +169,7 @@ static void the_optimizer_moves_the_bytes_of_its_passes(void **state) {
         StepCost cost = priced(&run);
         double parameters = 0;
         for (int32_t c = 0; c < cost.chunks; ++c)
-            parameters += (double)cost.chunk[c * cost.pp + 1].parameters;
+            parameters += (double)cost.chunk[c * cost.pp + 1].whole.parameters;
         const double passes = 4 + (4 + 4) + 4 + 3 * (4 + 4) + 2, zeroing = 4;
         const double bytes = ceil(parameters / dp) * passes + parameters * zeroing;
         const double moved_s =
@@ -193,7 +193,7 @@ static void whole_layers_leave_no_module_to_recompute(void **state) {
                                   RECOMPUTE_BIT(RECOMPUTE_LAYERNORM);
         StepCost listed = priced(&run);
         for (int32_t v = 0; v < plain.pp * plain.chunks; ++v) {
-            assert_int_equal(listed.chunk[v].backward_ps, plain.chunk[v].backward_ps);
+            assert_int_equal(listed.chunk[v].whole.pass[PASS_BACKWARD].compute_ps, plain.chunk[v].whole.pass[PASS_BACKWARD].compute_ps);
             assert_close(listed.chunk[v].backward_flop, plain.chunk[v].backward_flop, 0);
         }
         step_cost_fini(&plain);
@@ -204,7 +204,7 @@ static void whole_layers_leave_no_module_to_recompute(void **state) {
 static double parameters_of(const PublishedRun *run) {
     StepCost cost = priced(run);
     double sum = 0;
-    for (int32_t v = 0; v < cost.pp * cost.chunks; ++v) sum += (double)cost.chunk[v].parameters;
+    for (int32_t v = 0; v < cost.pp * cost.chunks; ++v) sum += (double)cost.chunk[v].whole.parameters;
     step_cost_fini(&cost);
     return sum;
 }
