@@ -48,8 +48,9 @@ static const Field PARALLEL_FIELDS[] = {
                    "model chunks per stage (virtual pipeline)"),
     FIELD_STRING_AT("order", JobFile, order, "tp-cp-ep-dp-pp",
                     "which dimension runs fastest over the ranks"),
-    FIELD_COUNT_AT("zero", JobFile, job.parallel.zero, "0", 0, 3,
-                   "0 plain, 1 optimizer sharded over dp, 2 gradients too, 3 parameters too (FSDP)"),
+    FIELD_COUNT_AT(
+        "zero", JobFile, job.parallel.zero, "0", 0, 3,
+        "0 plain, 1 optimizer sharded over dp, 2 gradients too, 3 parameters too (FSDP)"),
     FIELD_COUNT_AT("prefetch", JobFile, job.parallel.prefetch, "1", 0, SIZE_MOST,
                    "zero 3: layers gathered ahead of the one that is computed"),
     FIELD_BOOL_AT("reshard", JobFile, job.parallel.reshard, "on",

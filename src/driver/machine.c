@@ -9,8 +9,8 @@
 static void count_buckets(const Machine *machine, int32_t buckets[]) {
     const StepCost *cost = &machine->cost;
     for (int32_t v = 0; v < cost->pp * cost->chunks; v++) {
-        int64_t n =
-            (cost->chunk[v].whole.parameters + cost->bucket_parameters - 1) / cost->bucket_parameters;
+        int64_t n = (cost->chunk[v].whole.parameters + cost->bucket_parameters - 1) /
+                    cost->bucket_parameters;
         buckets[v] = (int32_t)(n < 1 ? 1 : n);
     }
 }

@@ -18,15 +18,15 @@ const GroupRow GROUPS[GROUP_KIND_N] = {
                        DIM_BIT(DIM_CP) | DIM_BIT(DIM_EP) | DIM_BIT(DIM_DP) | DIM_BIT(DIM_PP)},
 };
 
-#define COMPUTE(called, of)                                                                       \
+#define COMPUTE(called, of)                                                                     \
     .name = (called), .form = FORM_COMPUTE, .pass = (of), .group = GROUP_NONE, .serves = DIM_N, \
     .stream = {STREAM_COMPUTE, STREAM_COMPUTE}
-#define MESSAGE(called, end, forward, backward)                             \
+#define MESSAGE(called, end, forward, backward)                                                \
     .name = (called), .form = (end), .pass = PASS_NONE, .group = GROUP_NONE, .serves = DIM_PP, \
     .stream = {(forward), (backward)}, .bytes = BYTES_BOUNDARY
-#define COLLECTIVE(called, among, size)                                            \
-    .name = (called), .form = FORM_COLLECTIVE, .pass = PASS_NONE, .group = (among), .serves = DIM_DP, \
-    .stream = {STREAM_DP, STREAM_DP}, .bytes = (size)
+#define COLLECTIVE(called, among, size)                                             \
+    .name = (called), .form = FORM_COLLECTIVE, .pass = PASS_NONE, .group = (among), \
+    .serves = DIM_DP, .stream = {STREAM_DP, STREAM_DP}, .bytes = (size)
 
 const OpKindRow OP_KINDS[OP_KIND_N] = {
     [OP_FORWARD] = {COMPUTE("forward", PASS_FORWARD)},

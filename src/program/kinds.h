@@ -96,7 +96,7 @@ enum { GRAD_NORM_BYTES = 4 }; ///< what all units of a training job reduce each 
 typedef struct OpKindRow {
     const char *name;
     OpForm form;
-    Pass pass;        ///< of a segment that it computes
+    Pass pass;                    ///< of a segment that it computes
     Stream stream[2];             ///< on which it stands: of the forward pass, of the backward pass
     GroupKind group;              ///< of a collective, else GROUP_NONE
     CollectiveKind collective[2]; ///< whole; where optimizer states are sharded

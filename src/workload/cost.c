@@ -17,8 +17,8 @@ static const char LABEL[] = "workload.cost";
 // read, weight and two moments read and written, 16-bit weight written; before it the gradient is
 // read for its norm, read and written when clipped. The whole gradient buffer is set to zero at the
 // end (Megatron-LM zero_grad_buffer).
-static double optimizer_bytes(double parameters, double shard, double gradient, double element) {
-    return shard * (gradient + 24 + element + 3 * gradient) + parameters * gradient;
+static double optimizer_bytes(double gradients, double shard, double gradient, double element) {
+    return shard * (gradient + 24 + element + 3 * gradient) + gradients * gradient;
 }
 
 typedef struct Pricing {
@@ -200,18 +200,41 @@ static int64_t resolve_bucket(const ParallelSpec *parallel, const TrainingSpec *
     return by_dp > INT64_C(40000000) ? by_dp : INT64_C(40000000);
 }
 
+/// ZeRO-3 holds what is kept from forward to backward, and of what is not the largest segment that is computed with as
+/// many as are gathered ahead; gradients are reduced segment by segment.
+static StageParameters stage_parameters(const StepCost *cost, const Pricing *p, int32_t stage) {
+    double all = 0, kept = 0, passing = 0, bucket = 0;
+    for (int32_t c = 0; c < cost->chunks; ++c) {
+        const ChunkCost *chunk = &cost->chunk[c * cost->pp + stage];
+        all += (double)chunk->whole.parameters;
+        for (int32_t i = 0; i < chunk->nsegments; ++i) {
+            const SegmentCost *segment = &cost->segment[chunk->first_segment + i];
+            const double n = (double)segment->parameters;
+            bucket = fmax(bucket, n);
+            if (segment->kept)
+                kept += n;
+            else
+                passing = fmax(passing, n);
+        }
+    }
+    if (bucket == 0) // nothing is gathered
+        return (StageParameters){
+            .all = all, .whole = all, .bucket = fmin(all, (double)cost->bucket_parameters)};
+    const double at_once = 1 + p->training->param_overlap * (double)p->parallel->prefetch;
+    return (StageParameters){
+        .all = all, .whole = fmin(all, kept + at_once * passing), .bucket = bucket};
+}
+
 static void price_stage(StepCost *cost, const Pricing *p, int32_t stage) {
-    int64_t parameters = 0;
-    for (int32_t c = 0; c < cost->chunks; ++c)
-        parameters += cost->chunk[c * cost->pp + stage].whole.parameters;
-    cost->memory[stage] =
-        memory_use(p->model, p->parallel, p->training, stage, parameters, cost->bucket_parameters);
+    const StageParameters parameters = stage_parameters(cost, p, stage);
+    cost->memory[stage] = memory_use(p->model, p->parallel, p->training, stage, &parameters);
     const double shard = p->parallel->zero >= 1
-                             ? ceil((double)parameters / (double)parallel_holders(p->parallel))
-                             : (double)parameters;
+                             ? ceil(parameters.all / (double)parallel_holders(p->parallel))
+                             : parameters.all;
+    const double gradients = parallel_shards_layers(p->parallel) ? shard : parameters.all;
     cost->optimizer_ps[stage] =
         clipped_ps(units_seconds_from_ps(p->gpu->launch_ps) +
-                   optimizer_bytes((double)parameters, shard, p->shape.gradient, p->shape.element) /
+                   optimizer_bytes(gradients, shard, p->shape.gradient, p->shape.element) /
                        p->gpu->memory_stream_Bps);
 }
 
@@ -308,9 +331,9 @@ static double step_bytes(const StepCost *cost, const ParallelSpec *parallel) {
     const double times = parallel_shards_layers(parallel) ? parallel->microbatches : 1;
     double bytes = (double)cost->embedding_grad_bytes;
     for (int32_t v = 0; v < cost->pp * cost->chunks; ++v)
-        bytes +=
-            2.0 * parallel->microbatches * (double)cost->boundary_bytes +
-            2.0 * times * (double)(cost->chunk[v].whole.grad_bytes + cost->chunk[v].whole.gather_bytes);
+        bytes += 2.0 * parallel->microbatches * (double)cost->boundary_bytes +
+                 2.0 * times *
+                     (double)(cost->chunk[v].whole.grad_bytes + cost->chunk[v].whole.gather_bytes);
     return bytes * stage_ranks(parallel);
 }
 
@@ -329,7 +352,8 @@ Status step_cost_check_range(const StepCost *cost, const ParallelSpec *parallel,
             "longer than the 53 days of simulated time that a run can have",
             longest_s, slowest);
     for (int32_t v = 0; v < cost->pp * cost->chunks; ++v)
-        REQUIRE(cost->chunk[v].whole.parameters / cost->bucket_parameters < BUCKETS_MOST, STATUS_RANGE,
+        REQUIRE(cost->chunk[v].whole.parameters / cost->bucket_parameters < BUCKETS_MOST,
+                STATUS_RANGE,
                 "bucket_parameters = %lld cuts the %lld parameters of a virtual stage into more "
                 "than %d buckets",
                 (long long)cost->bucket_parameters, (long long)cost->chunk[v].whole.parameters,

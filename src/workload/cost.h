@@ -44,8 +44,8 @@ typedef struct MemoryUse {
 
 typedef struct StepCost {
     int32_t pp, chunks;
-    ChunkCost *chunk;      ///< [pp * chunks], index = virtual stage
-    SegmentCost *segment;  ///< [nsegments] of all chunks, in the order of the model
+    ChunkCost *chunk;     ///< [pp * chunks], index = virtual stage
+    SegmentCost *segment; ///< [nsegments] of all chunks, in the order of the model
     int32_t nsegments;
     MemoryUse *memory;     ///< [pp]
     int64_t *optimizer_ps; ///< [pp]

@@ -80,8 +80,8 @@ static double weight_bytes(const TransformerShape *s, const TrainingSpec *traini
 static int64_t whole_bytes(double bytes) { return (int64_t)fmin(bytes, 1e18); }
 
 MemoryUse memory_use(const ModelSpec *model, const ParallelSpec *parallel,
-                     const TrainingSpec *training, int32_t stage, int64_t parameters,
-                     int64_t bucket_parameters) {
+                     const TrainingSpec *training, int32_t stage,
+                     const StageParameters *parameters) {
     const TransformerShape s = transformer_shape(model, parallel, training);
     const int32_t pp = parallel->size[DIM_PP];
     const double dp = (double)parallel_holders(parallel);
@@ -95,18 +95,18 @@ MemoryUse memory_use(const ModelSpec *model, const ParallelSpec *parallel,
         chunk_bytes[c] =
             plain * memory_layer_activation(&s, false) + whole * memory_layer_activation(&s, true);
     }
-    const double p = (double)parameters, bucket = fmin(p, (double)bucket_parameters);
+    const double p = parameters->all;
     const double share = parallel->zero >= 1 ? p / dp : p;
     const double weight = weight_bytes(&s, training);
     MemoryUse use = {
-        .weights = whole_bytes(weight * p),
+        .weights = whole_bytes(weight * parameters->whole),
         .gradients = whole_bytes(s.gradient * (parallel->zero >= 2 ? p / dp : p)),
         .optimizer = whole_bytes(12 * share), // fp32 weight and two moments of Adam
         .activations = whole_bytes(memory_in_flight(parallel, stage, chunk_bytes)),
         // Logits in the training precision, in fp32, and their gradient.
         .logits = stage == pp - 1 ? whole_bytes((2 * s.element + 4) * s.tokens * s.vocab) : 0,
         .workspace = whole_bytes(workspace_bytes(&s, training) +
-                                 (parallel->zero >= 2 ? s.gradient * bucket : 0)),
+                                 (parallel->zero >= 2 ? s.gradient * parameters->bucket : 0)),
     };
     use.total =
         use.weights + use.gradients + use.optimizer + use.activations + use.logits + use.workspace;

@@ -3,7 +3,8 @@
 /// Idea.    weights + gradients + optimizer are per parameter; activations are those of the
 ///          microbatches in flight when they are most, found by playing the order of forwards and
 ///          backwards of the stage; logits on the last stage; workspace: gathered tensors in use,
-///          one layer under recomputation, one gradient bucket under ZeRO-2.
+///          one layer under recomputation, one gradient bucket under ZeRO-2 and 3.
+///          Under ZeRO-3 a GPU keeps its shard in fp32, in the optimizer's term, and 16-bit weights of what is gathered.
 ///          Per layer and token, in bytes (h: hidden, 16 bit):
 ///              norm inputs 4h + norm outputs 4h + qkv + attention output + fc1 output +
 ///              activation output (+ masks)
@@ -26,11 +27,17 @@ double memory_layer_activation(const TransformerShape *shape, bool whole);
 ///   chunk_bytes[chunks]  in
 double memory_in_flight(const ParallelSpec *parallel, int32_t stage, const double chunk_bytes[]);
 
+/// Parameters of all chunks of a stage, those of its GPU.
+typedef struct StageParameters {
+    double all;
+    double whole;  ///< at once, not a shard: all, or with ZeRO-3 what is gathered
+    double bucket; ///< whose gradients are reduced together
+} StageParameters;
+
 /// Terms of stage `stage`.
-///   parameters  on this GPU, all chunks of the stage
 MemoryUse memory_use(const ModelSpec *model, const ParallelSpec *parallel,
-                     const TrainingSpec *training, int32_t stage, int64_t parameters,
-                     int64_t bucket_parameters);
+                     const TrainingSpec *training, int32_t stage,
+                     const StageParameters *parameters);
 
 /// Of layers first .. first + n - 1 of the model, those that are recomputed whole: every n-th of it, from the first.
 int32_t memory_whole_layers(const TrainingSpec *training, int32_t first, int32_t n);

@@ -337,11 +337,12 @@ static Status validate_given_layers(const ParallelSpec *parallel, const ModelSpe
 }
 
 static Status validate_layers(const ParallelSpec *parallel, const ModelSpec *model) {
-    REQUIRE(!parallel_shards_layers(parallel) ||
-                (int64_t)parallel->microbatches * (model->layers + 2) <= PROGRAM_PASSES_MAX,
-            STATUS_RANGE,
-            "microbatches = %d of %d layers, each computed on its own; at most %d in all are supported",
-            parallel->microbatches, model->layers, PROGRAM_PASSES_MAX);
+    REQUIRE(
+        !parallel_shards_layers(parallel) ||
+            (int64_t)parallel->microbatches * (model->layers + 2) <= PROGRAM_PASSES_MAX,
+        STATUS_RANGE,
+        "microbatches = %d of %d layers, each computed on its own; at most %d in all are supported",
+        parallel->microbatches, model->layers, PROGRAM_PASSES_MAX);
     const int32_t nstages = parallel->size[DIM_PP] * parallel->chunks;
     if (parallel->nlayers > 0) return validate_given_layers(parallel, model);
     const int32_t extra = parallel->embedding_as_layer ? 2 : 0;

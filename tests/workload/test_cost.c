@@ -17,8 +17,11 @@ static double stage_s(const StepCost *cost, int32_t s) {
     int64_t sum_ps = 0;
     for (int32_t c = 0; c < cost->chunks; ++c) {
         const ChunkCost *chunk = &cost->chunk[c * cost->pp + s];
-        sum_ps += chunk->whole.pass[PASS_FORWARD].compute_ps + chunk->whole.pass[PASS_FORWARD].tp_ps + chunk->whole.pass[PASS_FORWARD].sharing_ps +
-                  chunk->whole.pass[PASS_BACKWARD].compute_ps + chunk->whole.pass[PASS_BACKWARD].tp_ps + chunk->whole.pass[PASS_BACKWARD].sharing_ps;
+        sum_ps +=
+            chunk->whole.pass[PASS_FORWARD].compute_ps + chunk->whole.pass[PASS_FORWARD].tp_ps +
+            chunk->whole.pass[PASS_FORWARD].sharing_ps +
+            chunk->whole.pass[PASS_BACKWARD].compute_ps + chunk->whole.pass[PASS_BACKWARD].tp_ps +
+            chunk->whole.pass[PASS_BACKWARD].sharing_ps;
     }
     return units_seconds_from_ps(sum_ps);
 }
@@ -99,8 +102,10 @@ static void dealing_layers_differently_moves_time_but_makes_none(void **state) {
     StepCost uneven = priced(&run);
     int64_t before_ps = 0, after_ps = 0;
     for (int v = 0; v < 24; ++v) {
-        before_ps += even.chunk[v].whole.pass[PASS_FORWARD].compute_ps + even.chunk[v].whole.pass[PASS_BACKWARD].compute_ps;
-        after_ps += uneven.chunk[v].whole.pass[PASS_FORWARD].compute_ps + uneven.chunk[v].whole.pass[PASS_BACKWARD].compute_ps;
+        before_ps += even.chunk[v].whole.pass[PASS_FORWARD].compute_ps +
+                     even.chunk[v].whole.pass[PASS_BACKWARD].compute_ps;
+        after_ps += uneven.chunk[v].whole.pass[PASS_FORWARD].compute_ps +
+                    uneven.chunk[v].whole.pass[PASS_BACKWARD].compute_ps;
     }
     assert_close((double)after_ps, (double)before_ps, 24);
     assert_close(uneven.hardware_flop / even.hardware_flop, 1, 1e-12);
@@ -117,8 +122,10 @@ static void tensor_parallel_time_stands_apart(void **state) {
     StepCost off = priced(&run);
     run.training.tp_overlap = true;
     StepCost on = priced(&run);
-    assert_true(on.chunk[7].whole.pass[PASS_FORWARD].tp_ps < off.chunk[7].whole.pass[PASS_FORWARD].tp_ps);
-    assert_true(on.chunk[7].whole.pass[PASS_FORWARD].compute_ps > off.chunk[7].whole.pass[PASS_FORWARD].compute_ps);
+    assert_true(on.chunk[7].whole.pass[PASS_FORWARD].tp_ps <
+                off.chunk[7].whole.pass[PASS_FORWARD].tp_ps);
+    assert_true(on.chunk[7].whole.pass[PASS_FORWARD].compute_ps >
+                off.chunk[7].whole.pass[PASS_FORWARD].compute_ps);
     step_cost_fini(&off);
     step_cost_fini(&on);
     run.parallel.size[DIM_TP] = 1;
@@ -193,7 +200,8 @@ static void whole_layers_leave_no_module_to_recompute(void **state) {
                                   RECOMPUTE_BIT(RECOMPUTE_LAYERNORM);
         StepCost listed = priced(&run);
         for (int32_t v = 0; v < plain.pp * plain.chunks; ++v) {
-            assert_int_equal(listed.chunk[v].whole.pass[PASS_BACKWARD].compute_ps, plain.chunk[v].whole.pass[PASS_BACKWARD].compute_ps);
+            assert_int_equal(listed.chunk[v].whole.pass[PASS_BACKWARD].compute_ps,
+                             plain.chunk[v].whole.pass[PASS_BACKWARD].compute_ps);
             assert_close(listed.chunk[v].backward_flop, plain.chunk[v].backward_flop, 0);
         }
         step_cost_fini(&plain);
@@ -204,7 +212,8 @@ static void whole_layers_leave_no_module_to_recompute(void **state) {
 static double parameters_of(const PublishedRun *run) {
     StepCost cost = priced(run);
     double sum = 0;
-    for (int32_t v = 0; v < cost.pp * cost.chunks; ++v) sum += (double)cost.chunk[v].whole.parameters;
+    for (int32_t v = 0; v < cost.pp * cost.chunks; ++v)
+        sum += (double)cost.chunk[v].whole.parameters;
     step_cost_fini(&cost);
     return sum;
 }

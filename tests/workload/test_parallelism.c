@@ -253,7 +253,7 @@ static void impossible_plans_are_refused_with_both_numbers(void **state) {
     REFUSES(run.parallel.ep = 0, "ep = 0 and expert_tp = 1");
     REFUSES(run.parallel.ep = 64, "ep = 64: the experts of a layer are not dealt");
     REFUSES(run.parallel.size[DIM_DP] = 0, "dp = 0");
-    REFUSES(run.parallel.zero = 3, "zero = 3");
+    REFUSES(run.parallel.zero = 4, "zero = 4");
     REFUSES(run.parallel.order[0] = DIM_PP, "order must name each");
     REFUSES(run.parallel.microbatch = 0, "microbatch = 0");
     REFUSES(run.training.sequence = 2047, "2047 tokens of a microbatch do not divide by tp = 8");
