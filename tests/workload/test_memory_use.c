@@ -130,7 +130,9 @@ static void every_nth_layer_is_recomputed_whole(void **state) {
         run.training.recompute_full_every = every;
         int32_t sum = 0;
         for (int32_t v = 0; v < 24; ++v)
-            sum += memory_whole_layers(&run.training, parallel_stage_layers(&run.parallel, &run.model, v).first, parallel_layers(&run.parallel, &run.model, v));
+            sum += memory_whole_layers(&run.training,
+                                       parallel_stage_layers(&run.parallel, &run.model, v).first,
+                                       parallel_layers(&run.parallel, &run.model, v));
         assert_int_equal(sum, (96 + every - 1) / every);
     }
 }
