@@ -58,8 +58,9 @@ static void print_model(const JobSpec *job, FILE *out) {
 static Status print_training(const RunSpec *run, const JobSpec *job, FILE *out) {
     print_model(job, out);
     StepCost cost;
+    const Uplink uplink = run_spec_uplink(job, &run->cluster);
     TRY(step_cost_init(&cost, &job->model, &job->parallel, &job->training, &run->cluster.gpu,
-                       &run->cluster.scale_up));
+                       &run->cluster.scale_up, &uplink));
     const int64_t gpus = run->cluster.nodes * run->cluster.gpus_per_node,
                   used = parallel_nranks(&job->parallel);
     const ParallelSpec *parallel = &job->parallel;

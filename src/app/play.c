@@ -94,7 +94,7 @@ static int64_t estimate_ps(const Machine *machine) {
             const ChunkCost *c = &cost->chunk[chunk * cost->pp + stage];
             for (int pass = PASS_FORWARD; pass <= PASS_BACKWARD; pass++) {
                 const NominalWork *work = &c->whole.pass[pass];
-                stage_ps += work->compute_ps + work->tp_ps + work->sharing_ps;
+                stage_ps += work->compute_ps + nominal_exposed_ps(*work) + work->sharing_ps;
             }
         }
         if (stage_ps > slowest_ps) slowest_ps = stage_ps;

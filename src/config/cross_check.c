@@ -156,8 +156,9 @@ static bool check_cost(const Pair *pair) {
     const JobSpec *job = pair->job;
     char path[96] = "model";
     StepCost cost;
+    const Uplink uplink = run_spec_uplink(job, cluster);
     Status status = step_cost_init(&cost, &job->model, &job->parallel, &job->training,
-                                   &cluster->gpu, &cluster->scale_up);
+                                   &cluster->gpu, &cluster->scale_up, &uplink);
     if (status_is_ok(&status)) {
         status = step_cost_check_memory(&cost, &cluster->gpu);
         if (status_is_ok(&status)) {
@@ -210,8 +211,7 @@ static bool check_blocks(const Pair *pair) {
 }
 
 static bool check_training(const Pair *pair) {
-    bool good = check_ranks(pair);
-    good = check_domain(pair) && good;
+    bool good = check_ranks(pair) && check_domain(pair);
     good = check_gpu(pair) && good;
     good = good && check_blocks(pair) && check_groups(pair);
     if (!good) return false;

@@ -1,7 +1,7 @@
 #include "driver/account.h"
 
 int64_t account_sum_ps(const int64_t parts[ACCOUNT_N], NominalWork work) {
-    int64_t sum_ps = work.compute_ps + work.tp_ps + work.sharing_ps;
+    int64_t sum_ps = work.compute_ps + nominal_exposed_ps(work) + work.sharing_ps;
     for (int part = 0; part < ACCOUNT_N; part++) sum_ps += parts[part];
     return sum_ps;
 }

@@ -109,6 +109,8 @@ static void sum_work(Machine *machine) {
             NominalWork work = unit_work(machine, stage, op);
             machine->work[stage].compute_ps += work.compute_ps;
             machine->work[stage].tp_ps += work.tp_ps;
+            machine->work[stage].cp_ps += work.cp_ps;
+            machine->work[stage].ep_ps += work.ep_ps;
             machine->work[stage].sharing_ps += work.sharing_ps;
         }
     }
@@ -136,8 +138,9 @@ Status machine_create(Fabric *fabric, int32_t number, Machine **out) {
             "%lld tensor-parallel groups are more than %d", (long long)machine->layout.nunits,
             INT32_MAX / CHANNEL_SIDES);
     const ClusterSpec *spec = cluster_spec(cluster);
+    const Uplink uplink = run_spec_uplink(job, spec);
     TRY(step_cost_init(&machine->cost, &job->model, &job->parallel, &job->training, &spec->gpu,
-                       &spec->scale_up));
+                       &spec->scale_up, &uplink));
     TRY(step_cost_check_memory(&machine->cost, &spec->gpu));
     TRY(build_programs(machine));
     make_groups(machine);

@@ -17,6 +17,15 @@ Status run_check_time(int64_t now_ps) {
     return status_ok();
 }
 
+Uplink run_spec_uplink(const JobSpec *job, const ClusterSpec *cluster) {
+    const TierSpec *leaf = &cluster->tier[0];
+    const int64_t path_ps =
+        cluster->nic.latency_ps + 2 * leaf->cable_ps + leaf->switch_spec.latency_ps;
+    return (Uplink){.nic_Bps = (double)cluster->nic.goodput_Bps,
+                    .base_s = units_seconds_from_ps(job->network.collective_base_ps),
+                    .round_s = units_seconds_from_ps(job->network.round_latency_ps + path_ps)};
+}
+
 void run_spec_fini(RunSpec *spec) {
     memory_free("run_spec.jobs", spec->job, (size_t)spec->njobs * sizeof(JobSpec));
     for (int32_t i = 0; i < spec->nsources; i++)

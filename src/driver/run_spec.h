@@ -13,7 +13,7 @@
 #include "collective/collective.h"
 #include "effects/noise.h"
 #include "engine/engine.h"
-#include "workload/model.h"
+#include "workload/exchange.h"
 #include "workload/traffic.h"
 
 typedef enum JobKind { JOB_TRAINING, JOB_TRAFFIC } JobKind;
@@ -86,6 +86,8 @@ typedef struct RunSpec {
 const char *run_spec_text(const RunSpec *spec, const char *path);
 /// STATUS_FAILED where a run has come further than simulated time goes.
 Status run_check_time(int64_t now_ps);
+/// A GPU's way out of its scale-up domain, to one below the same leaf.
+Uplink run_spec_uplink(const JobSpec *job, const ClusterSpec *cluster);
 /// Release what config/run_file.h filled; the struct is zero afterwards.
 void run_spec_fini(RunSpec *spec);
 

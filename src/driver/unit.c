@@ -52,6 +52,8 @@ NominalWork unit_work(const Machine *machine, int32_t stage, const Op *op) {
         &step_cost_segment(&machine->cost, stage, op)->pass[OP_KINDS[op->kind].pass];
     return (NominalWork){.compute_ps = wide_part(work->compute_ps, op->part, op->parts),
                          .tp_ps = wide_part(work->tp_ps, op->part, op->parts),
+                         .cp_ps = wide_part(work->cp_ps, op->part, op->parts),
+                         .ep_ps = wide_part(work->ep_ps, op->part, op->parts),
                          .sharing_ps = wide_part(work->sharing_ps, op->part, op->parts)};
 }
 
@@ -97,12 +99,12 @@ static int64_t works_from_ps(const Machine *machine, const Unit *unit, int64_t a
 
 /// Time of an operation on GPUs that are slow by a factor, nothing else being beside it.
 static int64_t busy_time(NominalWork work, int64_t factor) {
-    return noise_apply(work.compute_ps + work.sharing_ps, factor) + work.tp_ps;
+    return noise_apply(work.compute_ps + work.sharing_ps, factor) + nominal_exposed_ps(work);
 }
 
 static void issue_compute(Machine *machine, Unit *unit, const Op *op, const Clocks *begin) {
     NominalWork work = unit_work(machine, unit->stage, op);
-    int64_t alone_ps = work.compute_ps + work.tp_ps;
+    int64_t alone_ps = work.compute_ps + nominal_exposed_ps(work);
     int64_t busy_ps = busy_time(work, unit->factor);
     int64_t works_ps = works_from_ps(machine, unit, begin->actual_ps);
     unit->free[FREE_COMPUTE] =

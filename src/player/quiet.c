@@ -7,7 +7,7 @@
 static int64_t least_ps(const Machine *machine, int32_t stage, const Op *op) {
     NominalWork work = unit_work(machine, stage, op);
     int64_t factor = noise_least_factor(&machine->job->noise);
-    return noise_apply(work.compute_ps + work.sharing_ps, factor) + work.tp_ps;
+    return noise_apply(work.compute_ps + work.sharing_ps, factor) + nominal_exposed_ps(work);
 }
 
 static void sum_work(Islands *islands, int32_t stage) {

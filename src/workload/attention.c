@@ -33,7 +33,70 @@ double attention_scores(const TransformerShape *s) {
     return s->batch * s->heads * s->sequence * s->sequence / s->cp;
 }
 
-void attention_add_core(const TransformerShape *s, WorkList *list) {
+/// Keys and values of a token.
+static double kv_numbers(const TransformerShape *s) {
+    return s->kv_heads * (s->head_dim + s->value_dim);
+}
+
+/// A collective among the GPUs that share a sequence, of so many numbers for each of its tokens that the result has
+/// (gather), there were (scatter), or a GPU has (exchange).
+static void add_shared(const TransformerShape *s, WorkList *list, const char *name, WorkKind kind,
+                       double numbers) {
+    Work *work = works_append(list, name, kind);
+    work->bytes = s->element * s->tokens * numbers * (kind == WORK_EXCHANGE ? 1 : s->cp);
+    work->along = DIM_CP;
+    work->partner = -1;
+}
+
+/// Blocks of keys and values (backward also their gradients) go round behind the attention that was appended last.
+static void add_ring(const TransformerShape *s, WorkList *list, const char *name, double numbers) {
+    add_shared(s, list, name, WORK_GATHER, numbers);
+    Work *work = &list->work[list->n - 1];
+    if (!s->flash) return;
+    work->hiding = HIDE_IN_RING;
+    work->partner = list->n - 2;
+}
+
+static void add_context_before(const TransformerShape *s, WorkList *list) {
+    if (s->cp == 1 || s->cp_algorithm == CP_RING) return;
+    if (s->cp_algorithm == CP_ALL_GATHER)
+        add_shared(s, list, "gather keys", WORK_GATHER, kv_numbers(s));
+    else
+        add_shared(s, list, "tokens for heads", WORK_EXCHANGE,
+                   s->heads * s->head_dim + kv_numbers(s));
+}
+
+static void add_context_after(const TransformerShape *s, WorkList *list) {
+    if (s->cp == 1) return;
+    if (s->cp_algorithm == CP_RING) add_ring(s, list, "ring of keys", kv_numbers(s));
+    if (s->cp_algorithm == CP_ALL_TO_ALL)
+        add_shared(s, list, "heads for tokens", WORK_EXCHANGE, s->heads * s->value_dim);
+}
+
+static void add_context_before_backward(const TransformerShape *s, WorkList *list) {
+    if (s->cp == 1 || s->cp_algorithm == CP_RING) return;
+    if (s->cp_algorithm == CP_ALL_GATHER)
+        add_shared(s, list, "gather keys", WORK_GATHER, kv_numbers(s));
+    else
+        add_shared(s, list, "tokens for heads grad", WORK_EXCHANGE, s->heads * s->value_dim);
+}
+
+static void add_context_after_backward(const TransformerShape *s, WorkList *list) {
+    if (s->cp == 1) return;
+    switch (s->cp_algorithm) {
+        case CP_RING: add_ring(s, list, "ring of keys grad", 2 * kv_numbers(s)); break;
+        case CP_ALL_GATHER:
+            add_shared(s, list, "scatter keys grad", WORK_SCATTER, kv_numbers(s));
+            break;
+        case CP_ALL_TO_ALL:
+            add_shared(s, list, "heads for tokens grad", WORK_EXCHANGE,
+                       s->heads * s->head_dim + kv_numbers(s));
+            break;
+        case CP_ALGORITHM_N: break;
+    }
+}
+
+static void add_core(const TransformerShape *s, WorkList *list) {
     if (s->flash) {
         Work *work = works_append(list, "attention", WORK_ATTENTION);
         work->flop = attention_flop(s);
@@ -47,7 +110,7 @@ void attention_add_core(const TransformerShape *s, WorkList *list) {
     add_attention_gemm(s, list, "context", s->value_dim, s->sequence);
 }
 
-void attention_add_core_backward(const TransformerShape *s, WorkList *list) {
+static void add_core_backward(const TransformerShape *s, WorkList *list) {
     if (s->flash) {
         // Five GEMMs where the forward has two: the scores are computed again (arXiv:2307.08691,
         // section 4.1).
@@ -63,6 +126,18 @@ void attention_add_core_backward(const TransformerShape *s, WorkList *list) {
     works_add_memory(list, "softmax grad", 3 * s->element * scores);
     add_attention_gemm(s, list, "query grad", s->head_dim, s->sequence);
     add_attention_gemm(s, list, "key grad", s->head_dim, s->sequence);
+}
+
+void attention_add_core(const TransformerShape *s, WorkList *list) {
+    add_context_before(s, list);
+    add_core(s, list);
+    add_context_after(s, list);
+}
+
+void attention_add_core_backward(const TransformerShape *s, WorkList *list) {
+    add_context_before_backward(s, list);
+    add_core_backward(s, list);
+    add_context_after_backward(s, list);
 }
 
 // Latent attention. The narrow projections are whole on every GPU of a tensor-parallel group, and see

@@ -26,12 +26,12 @@ typedef struct Pricing {
     const ParallelSpec *parallel;
     const TrainingSpec *training;
     const GpuSpec *gpu;
-    const ScaleUpSpec *scale_up;
+    LayerLinks links;
     TransformerShape shape;
 } Pricing;
 
 typedef struct PassCost {
-    double compute_s, sharing_s, exposed_s, flop;
+    double compute_s, sharing_s, exposed_s[DIM_N], flop;
 } PassCost;
 
 typedef void AddWorks(const TransformerShape *shape, WorkList *list);
@@ -53,11 +53,10 @@ static int64_t clipped_count(double count) { return (int64_t)fmin(count, COUNT_C
 static void add_pass(const Pricing *p, AddWorks *works, double times, PassCost *sum) {
     WorkList list = {.n = 0};
     works(&p->shape, &list);
-    const WorkTime time =
-        roofline_list(&list, p->parallel->size[DIM_TP], p->gpu, p->scale_up, p->training);
+    const WorkTime time = roofline_list(&list, &p->links, p->gpu, p->training);
     sum->compute_s += times * time.compute_s;
     sum->sharing_s += times * time.sharing_s;
-    sum->exposed_s += times * time.exposed_s;
+    for (int d = 0; d < DIM_N; ++d) sum->exposed_s[d] += times * time.exposed_s[d];
     sum->flop += times * transformer_flop(&list);
 }
 
@@ -106,7 +105,9 @@ static void price_backward(const Pricing *p, const Span *span, PassCost *sum) {
 
 static NominalWork nominal(const PassCost *cost) {
     return (NominalWork){.compute_ps = clipped_ps(cost->compute_s),
-                         .tp_ps = clipped_ps(cost->exposed_s),
+                         .tp_ps = clipped_ps(cost->exposed_s[DIM_TP]),
+                         .cp_ps = clipped_ps(cost->exposed_s[DIM_CP]),
+                         .ep_ps = clipped_ps(cost->exposed_s[DIM_EP]),
                          .sharing_ps = clipped_ps(cost->sharing_s)};
 }
 
@@ -256,27 +257,22 @@ static void total_step(StepCost *cost, const Pricing *p) {
 }
 
 static Status validate(const ModelSpec *model, const ParallelSpec *parallel,
-                       const TrainingSpec *training, const GpuSpec *gpu,
-                       const ScaleUpSpec *scale_up) {
+                       const TrainingSpec *training, const GpuSpec *gpu) {
     TRY(parallel_validate(parallel, model, training));
     TRY(roofline_supports(gpu, training));
-    const int32_t tp = parallel->size[DIM_TP];
-    REQUIRE(tp <= scale_up->gpus, STATUS_RANGE,
-            "tp = %d, but a scale-up domain (%s) has %d GPUs: tensor parallelism stays inside one",
-            tp, scale_up->name, scale_up->gpus);
-    REQUIRE(tp == 1 || (scale_up->goodput_Bps > 0 && scale_up->small_share > 0), STATUS_RANGE,
-            "scale-up domain %s has no bandwidth for tp = %d", scale_up->name, tp);
     REQUIRE(gpu->memory_stream_Bps > 0, STATUS_RANGE, "GPU %s has no memory bandwidth", gpu->name);
     return status_ok();
 }
 
 Status step_cost_init(StepCost *cost, const ModelSpec *model, const ParallelSpec *parallel,
-                      const TrainingSpec *training, const GpuSpec *gpu,
-                      const ScaleUpSpec *scale_up) {
+                      const TrainingSpec *training, const GpuSpec *gpu, const ScaleUpSpec *scale_up,
+                      const Uplink *uplink) {
     *cost = (StepCost){0};
-    TRY(validate(model, parallel, training, gpu, scale_up));
+    TRY(validate(model, parallel, training, gpu));
+    LayerLinks links;
+    TRY(layer_links_init(&links, model, parallel, training, scale_up, uplink));
     const Pricing p = {model, parallel, training,
-                       gpu,   scale_up, transformer_shape(model, parallel, training)};
+                       gpu,   links,    transformer_shape(model, parallel, training)};
     const int32_t pp = parallel->size[DIM_PP], nstages = pp * parallel->chunks;
     cost->pp = pp;
     cost->chunks = parallel->chunks;

@@ -11,14 +11,18 @@
 #define COLOSSIM_WORKLOAD_COST_H
 
 #include "program/program.h"
-#include "workload/model.h"
+#include "workload/exchange.h"
 
 /// Work at nominal speed.
 typedef struct NominalWork {
     int64_t compute_ps; ///< recompute included
-    int64_t tp_ps;      ///< tensor-parallel communication that no GEMM hides
+    /// Communication of a layer that no kernel hides: tensor and context parallel, among experts.
+    int64_t tp_ps, cp_ps, ep_ps;
     int64_t sharing_ps; ///< taken from compute by what is hidden
 } NominalWork;
+static inline int64_t nominal_exposed_ps(NominalWork work) {
+    return work.tp_ps + work.cp_ps + work.ep_ps;
+}
 
 /// What stands in a chunk between two points at which it communicates; one microbatch, one GPU.
 typedef struct SegmentCost {
@@ -62,10 +66,11 @@ typedef struct StepCost {
 
 /// Price one step.
 ///   Fails: STATUS_RANGE (precision or kernel without a table, sizes that do not divide).
+///   uplink  NULL: GPUs of different scale-up domains do not share layers
 ///   MPI: local.  The result owns its arrays: step_cost_fini (legal after a failure, too).
 Status step_cost_init(StepCost *cost, const ModelSpec *model, const ParallelSpec *parallel,
-                      const TrainingSpec *training, const GpuSpec *gpu,
-                      const ScaleUpSpec *scale_up);
+                      const TrainingSpec *training, const GpuSpec *gpu, const ScaleUpSpec *scale_up,
+                      const Uplink *uplink);
 void step_cost_fini(StepCost *cost);
 
 /// STATUS_RANGE, beginning with the name of the key, if a run cannot have the time of the steps or of an operation, or

@@ -57,7 +57,10 @@ static void add_sort(const TransformerShape *s, WorkList *list, const char *name
 
 static void add_exchange(const TransformerShape *s, WorkList *list, const char *name,
                          double bytes) {
-    if (s->ep > 1) works_append(list, name, WORK_EXCHANGE)->bytes = bytes;
+    if (s->ep == 1) return;
+    Work *work = works_append(list, name, WORK_EXCHANGE);
+    work->bytes = bytes;
+    work->along = DIM_EP;
 }
 
 static void add_activation(const TransformerShape *s, WorkList *list, const char *name,

@@ -127,6 +127,15 @@ typedef enum ExpertRouting {
     EXPERTS_CAPACITY, ///< capacity_factor times the balanced number to each: padded, the rest dropped
 } ExpertRouting;
 
+/// How tokens travel to their experts, see exchange.h.
+typedef enum Dispatcher {
+    DISPATCH_ALLTOALL,
+    DISPATCH_NODE_DEDUP, ///< DeepEP
+    DISPATCH_HYBRID,     ///< Hybrid-EP
+    DISPATCHER_N,
+} Dispatcher;
+extern const char *const DISPATCHER_NAMES[]; ///< [DISPATCHER_N], then NULL
+
 /// What is computed and kept: precision, kernels, recompute list, overlap keys.
 typedef struct TrainingSpec {
     int32_t sequence;          ///< tokens
@@ -145,8 +154,10 @@ typedef struct TrainingSpec {
     double
         routing_scatter; ///< drawn: standard deviation of the tokens of an expert, over their mean
     double capacity_factor; ///< capacity: tokens of an expert, over their mean
-    bool head_narrow;       ///< head GEMMs in `precision` too, not in 16 bit
-    bool dropout;           ///< hidden and attention: masks are written, kept and read
+    Dispatcher dispatcher;
+    bool ep_overlap;  ///< exchanges of a microbatch run behind the computing of another
+    bool head_narrow; ///< head GEMMs in `precision` too, not in 16 bit
+    bool dropout;     ///< hidden and attention: masks are written, kept and read
 } TrainingSpec;
 
 /// Ranks first, first + stride, ..., n of them.

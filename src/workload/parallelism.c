@@ -370,10 +370,27 @@ static Status validate_tensor(const ParallelSpec *parallel, const ModelSpec *mod
                 divided[i].name, (long long)divided[i].value, tp);
     REQUIRE(model->kv_heads % tp == 0 || tp % model->kv_heads == 0, STATUS_RANGE,
             "kv_heads = %d and tp = %d: one must divide the other", model->kv_heads, tp);
-    const int64_t tokens = (int64_t)training->sequence * parallel->microbatch;
+    const int64_t tokens =
+        (int64_t)training->sequence * parallel->microbatch / parallel->size[DIM_CP];
     REQUIRE(!parallel->sequence_parallel || tokens % tp == 0, STATUS_RANGE,
             "sequence parallelism: %lld tokens of a microbatch do not divide by tp = %d",
             (long long)tokens, tp);
+    return status_ok();
+}
+
+static Status validate_context(const ParallelSpec *parallel, const ModelSpec *model,
+                               const TrainingSpec *training) {
+    const int32_t tp = parallel->size[DIM_TP], cp = parallel->size[DIM_CP];
+    if (cp == 1) return status_ok();
+    // Each GPU has a part from the beginning and one from the end of a sequence, so that the causal mask leaves all alike.
+    REQUIRE(training->sequence % (2 * (int64_t)cp) == 0, STATUS_RANGE,
+            "sequence = %d tokens does not divide by 2 * cp = %lld", training->sequence,
+            2 * (long long)cp);
+    REQUIRE(
+        parallel->cp_algorithm != CP_ALL_TO_ALL || model->heads / tp % cp == 0, STATUS_RANGE,
+        "cp_algorithm all_to_all exchanges tokens for heads, but the heads / tp = %d of a GPU do "
+        "not divide by cp = %d",
+        model->heads / tp, cp);
     return status_ok();
 }
 
@@ -442,6 +459,7 @@ Status parallel_validate(const ParallelSpec *parallel, const ModelSpec *model,
     TRY(validate_sizes(parallel));
     TRY(validate_model(model, training));
     TRY(validate_experts(parallel, model));
+    TRY(validate_context(parallel, model, training));
     TRY(validate_schedule(parallel));
     TRY(validate_layers(parallel, model));
     return validate_tensor(parallel, model, training);

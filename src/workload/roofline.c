@@ -125,21 +125,35 @@ static double pieces_s(const Work *gemm, int32_t n, const GpuSpec *gpu,
 }
 
 static CollectiveKind collective_of(WorkKind kind) {
-    return kind == WORK_GATHER    ? COLLECTIVE_ALL_GATHER
-           : kind == WORK_SCATTER ? COLLECTIVE_REDUCE_SCATTER
-                                  : COLLECTIVE_ALL_REDUCE;
+    return kind == WORK_GATHER     ? COLLECTIVE_ALL_GATHER
+           : kind == WORK_SCATTER  ? COLLECTIVE_REDUCE_SCATTER
+           : kind == WORK_EXCHANGE ? COLLECTIVE_ALL_TO_ALL
+                                   : COLLECTIVE_ALL_REDUCE;
+}
+
+/// Blocks go round while attention runs on the one before: n - 1 of them, each behind an n-th of it.
+static void add_ring(const WorkList *list, const Work *work, const LayerLinks *links,
+                     const GpuSpec *gpu, const TrainingSpec *training, WorkTime *time) {
+    const int32_t n = links->parts[work->along].n;
+    const Work *attention = &list->work[work->partner];
+    const double alone_s =
+        layer_collective_s(links, collective_of(work->kind), work->along, work->bytes);
+    const double behind_s = roofline_work_s(attention, gpu, training) * (n - 1) / n;
+    const double covered_s = fmin(alone_s, behind_s);
+    time->exposed_s[work->along] += alone_s - covered_s;
+    time->sharing_s += gpu->scale_up_processor_share * covered_s;
 }
 
 /// Add a collective to the sums; its partner GEMM is in them already or will be.
-static void add_collective(const WorkList *list, const Work *work, int32_t tp, const GpuSpec *gpu,
-                           const ScaleUpSpec *scale_up, const TrainingSpec *training,
-                           WorkTime *time) {
+static void add_collective(const WorkList *list, const Work *work, const LayerLinks *links,
+                           const GpuSpec *gpu, const TrainingSpec *training, WorkTime *time) {
+    const int32_t tp = links->parts[DIM_TP].n;
     const double alone_s =
-        collective_domain_s(collective_of(work->kind), work->bytes, tp, scale_up);
+        layer_collective_s(links, collective_of(work->kind), work->along, work->bytes);
     const bool hidden =
         work->hiding == HIDE_ALWAYS || (work->hiding == HIDE_WITH_GEMM && training->tp_overlap);
     if (!hidden) {
-        time->exposed_s += alone_s;
+        time->exposed_s[work->along] += alone_s;
         return;
     }
     const Work *gemm = &list->work[work->partner];
@@ -153,21 +167,22 @@ static void add_collective(const WorkList *list, const Work *work, int32_t tp, c
     }
     const double covered_s = fmin(alone_s, cover_s), saved_s = covered_s - cut_s;
     if (saved_s <= 0) {
-        time->exposed_s += alone_s;
+        time->exposed_s[work->along] += alone_s;
         return;
     }
     time->compute_s += cut_s;
-    time->exposed_s += alone_s - covered_s;
+    time->exposed_s[work->along] += alone_s - covered_s;
     time->sharing_s += fmin(gpu->scale_up_processor_share * covered_s, saved_s);
 }
 
-WorkTime roofline_list(const WorkList *list, int32_t tp, const GpuSpec *gpu,
-                       const ScaleUpSpec *scale_up, const TrainingSpec *training) {
+WorkTime roofline_list(const WorkList *list, const LayerLinks *links, const GpuSpec *gpu,
+                       const TrainingSpec *training) {
     WorkTime time = {0};
     for (int32_t i = 0; i < list->n; ++i) {
         const Work *work = &list->work[i];
         if (work->kind >= WORK_GATHER)
-            add_collective(list, work, tp, gpu, scale_up, training, &time);
+            (work->hiding == HIDE_IN_RING ? add_ring : add_collective)(list, work, links, gpu,
+                                                                       training, &time);
         else
             time.compute_s += roofline_work_s(work, gpu, training);
     }

@@ -33,6 +33,7 @@
 #ifndef COLOSSIM_WORKLOAD_ROOFLINE_H
 #define COLOSSIM_WORKLOAD_ROOFLINE_H
 
+#include "workload/exchange.h"
 #include "workload/transformer.h"
 
 /// Time of one kernel in seconds; 0 for collectives.
@@ -40,12 +41,12 @@ double roofline_work_s(const Work *work, const GpuSpec *gpu, const TrainingSpec 
 
 /// Sums over a list, seconds.
 typedef struct WorkTime {
-    double compute_s; ///< with what cutting it into pieces costs
-    double sharing_s; ///< what the collectives beside it take from it
-    double exposed_s; ///< communication that stays visible
+    double compute_s;        ///< with what cutting it into pieces costs
+    double sharing_s;        ///< what the collectives beside it take from it
+    double exposed_s[DIM_N]; ///< communication that stays visible, by who takes part
 } WorkTime;
-WorkTime roofline_list(const WorkList *list, int32_t tp, const GpuSpec *gpu,
-                       const ScaleUpSpec *scale_up, const TrainingSpec *training);
+WorkTime roofline_list(const WorkList *list, const LayerLinks *links, const GpuSpec *gpu,
+                       const TrainingSpec *training);
 
 /// STATUS_RANGE if the GPU has no table for the precision or no such attention kernel.
 Status roofline_supports(const GpuSpec *gpu, const TrainingSpec *training);

@@ -32,6 +32,7 @@ TransformerShape transformer_shape(const ModelSpec *model, const ParallelSpec *p
         .gradient = precision_bytes(training->grad_precision),
         .tp = tp,
         .cp = cp,
+        .cp_algorithm = parallel->cp_algorithm,
         .sequence_parallel = parallel->sequence_parallel,
         .gated = gated,
         .flash = training->attention != ATTENTION_UNFUSED,

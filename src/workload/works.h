@@ -15,10 +15,10 @@ typedef enum WorkKind {
     WORK_ATTENTION, ///< flash attention forward
     WORK_ATTENTION_BACKWARD,
     WORK_MEMORY,   ///< bytes through GPU memory
-    WORK_GATHER,   ///< all-gather in the tensor-parallel group; bytes: the gathered size
+    WORK_GATHER,   ///< all-gather among the GPUs along a dimension; bytes: the gathered size
     WORK_SCATTER,  ///< reduce-scatter; bytes: the size before
     WORK_REDUCE,   ///< all-reduce
-    WORK_EXCHANGE, ///< all-to-all among `ep` GPUs; bytes: what one of them sends, itself included
+    WORK_EXCHANGE, ///< all-to-all; bytes: what one GPU has for all, itself included
     WORK_KIND_N,
 } WorkKind;
 
@@ -27,6 +27,7 @@ typedef enum Hiding {
     HIDE_NEVER,     ///< waits of both sides stand in the stream
     HIDE_WITH_GEMM, ///< only with tp_overlap: in pieces that alternate with those of the partner
     HIDE_ALWAYS,    ///< asynchronous in any case: beside the whole partner GEMM
+    HIDE_IN_RING, ///< blocks go round behind the partner, an attention kernel on one block after the other
 } Hiding;
 
 typedef struct Work {
@@ -38,8 +39,9 @@ typedef struct Work {
     bool grouped;          ///< `batch` experts, m rows for each, one kernel
     double flop;           ///< executed
     double bytes;          ///< memory traffic; of a collective its full size
+    Dimension along;       ///< collectives: who takes part; TP if nothing is said
     Hiding hiding;         ///< collectives
-    int32_t partner;       ///< collectives: index of the GEMM in the same list, -1 none
+    int32_t partner;       ///< collectives: index of the kernel in the same list, -1 none
 } Work;
 
 enum { WORK_MAX = 160 };
@@ -59,6 +61,7 @@ typedef struct TransformerShape {
     double element, operand; ///< bytes of an activation in memory, and as a GEMM operand
     double gradient;         ///< bytes of an accumulated weight gradient
     int32_t tp, cp;
+    CpAlgorithm cp_algorithm;
     bool sequence_parallel, gated, flash, dropout;
     bool parallel_block, qk_norm, head_narrow;
     double value_dim;                   ///< of a head

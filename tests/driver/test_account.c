@@ -72,6 +72,7 @@ static void parts_sum_to_the_step(void **state) {
         int64_t parts[ACCOUNT_N] = {0}, told_ps = 0;
         NominalWork work = {.compute_ps = draw(&draws, SPAN_PS),
                             .tp_ps = draw(&draws, SPAN_PS),
+                            .ep_ps = draw(&draws, SPAN_PS),
                             .sharing_ps = draw(&draws, SPAN_PS)};
         Clocks now = {0};
         for (int wait = 0; wait < WAITS; wait++) {
@@ -86,7 +87,8 @@ static void parts_sum_to_the_step(void **state) {
         }
         for (int part = 0; part < TRACE_PART_N; part++)
             told_ps += record_part_ps(parts, work, (TracePart)part);
-        assert_int_equal(told_ps, now.actual_ps + work.compute_ps + work.tp_ps + work.sharing_ps);
+        assert_int_equal(
+            told_ps, now.actual_ps + work.compute_ps + nominal_exposed_ps(work) + work.sharing_ps);
         assert_int_equal(account_sum_ps(parts, work), told_ps);
     }
 }

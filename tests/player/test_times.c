@@ -2,6 +2,7 @@
 #include "player/small_run.h"
 
 #include "claims.h"
+#include "draws.h"
 
 #include "base/units.h"
 
@@ -100,8 +101,9 @@ static void gradients_and_parameters_travel_as_the_algebra_says(void **state) {
     run.job[0].training.grad_overlap = run.job[0].training.param_overlap = false;
     run.cluster.nic.goodput_Bps /= 1000;
     StepCost cost;
-    Status status = step_cost_init(&cost, &run.job[0].model, &run.job[0].parallel,
-                                   &run.job[0].training, &run.cluster.gpu, &run.cluster.scale_up);
+    Status status =
+        step_cost_init(&cost, &run.job[0].model, &run.job[0].parallel, &run.job[0].training,
+                       &run.cluster.gpu, &run.cluster.scale_up, NULL);
     assert_true(status_is_ok(&status));
     const double pass_s =
         (double)cost.chunk[0].whole.parameters * 3 / 4 / 2 / (double)run.cluster.nic.goodput_Bps;
@@ -162,6 +164,69 @@ static void tied_embeddings_join_the_ends_of_a_replica(void **state) {
     }
 }
 
+static int32_t below(uint64_t *draws, int32_t n) {
+    return (int32_t)rng_below(17, RNG_TEST, 0, (*draws)++, n);
+}
+
+/// Where a plan is like the one before on all dimensions but those of a set.
+static bool differ_along(const ParallelSpec *parallel, int64_t a, int64_t b, DimensionSet set) {
+    for (int d = 0; d < DIM_N; d++)
+        if (!(set >> d & 1) && parallel_coordinate(parallel, a, (Dimension)d) !=
+                                   parallel_coordinate(parallel, b, (Dimension)d))
+            return false;
+    return true;
+}
+
+// Law: for any sizes and order, rails of a kind of groups partition the ranks of the job (those of its units at an end of
+// the pipeline, for embeddings); members of a rail differ along the kind's dimensions alone, and are found on it.
+static void rails_partition_the_ranks(void **state) {
+    (void)state;
+    uint64_t draws = 0;
+    for (int round = 0; round < 60; round++) {
+        RunSpec run;
+        small_run_init(&run, 64, 1, 1, SCHEDULE_NONE, 1, 1);
+        ParallelSpec *parallel = &run.job[0].parallel;
+        for (int d = 0; d < DIM_N; d++) parallel->size[d] = 1 << below(&draws, 2);
+        for (int i = 0; i < DIM_N; i++) {
+            const int j = below(&draws, DIM_N);
+            const Dimension kept = parallel->order[i];
+            parallel->order[i] = parallel->order[j];
+            parallel->order[j] = kept;
+        }
+        Cluster *cluster = NULL;
+        Status status = cluster_create(&run.cluster, &cluster);
+        assert_true(status_is_ok(&status));
+        Layout layout;
+        status = layout_init(&layout, cluster, &run.job[0]);
+        assert_true(status_is_ok(&status));
+        for (int kind = 0; kind < GROUP_KIND_N; kind++) {
+            int met[64] = {0};
+            for (int64_t group = layout.first_group[kind]; group < layout.first_group[kind + 1];
+                 group++)
+                for (int32_t rail = 0; rail < layout_rails(&layout, group)->n; rail++) {
+                    const int64_t first = layout_rail_job_rank(&layout, group, rail, 0);
+                    for (int64_t i = 0; i < layout_rail_size(&layout, group); i++) {
+                        const int64_t rank = layout_rail_job_rank(&layout, group, rail, i);
+                        assert_true(differ_along(parallel, rank, first, GROUPS[kind].dimensions));
+                        const GpuId gpu = layout_rail_gpu(&layout, group, rail, i);
+                        assert_true(layout_on_rail(&layout, group, rail, gpu));
+                        met[rank]++;
+                    }
+                }
+            for (int64_t rank = 0; rank < parallel_nranks(parallel); rank++) {
+                const int32_t stage = parallel_coordinate(parallel, rank, DIM_PP);
+                const bool there =
+                    !GROUPS[kind].ends_only ||
+                    (layout.stages > 1 && (stage == 0 || stage == layout.stages - 1));
+                assert_int_equal(met[rank], there);
+            }
+        }
+        layout_fini(&layout);
+        cluster_destroy(cluster);
+        small_run_fini(&run);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_lone_microbatch_pays_every_hand_over),
@@ -170,6 +235,7 @@ int main(void) {
         cmocka_unit_test(gradients_and_parameters_travel_as_the_algebra_says),
         cmocka_unit_test(compute_beside_a_collective_loses_its_share),
         cmocka_unit_test(tied_embeddings_join_the_ends_of_a_replica),
+        cmocka_unit_test(rails_partition_the_ranks),
     };
     return cmocka_run_group_tests_name("times", tests, NULL, NULL);
 }

@@ -7,7 +7,7 @@
 static StepCost priced(const PublishedRun *run) {
     StepCost cost;
     const Status status = step_cost_init(&cost, &run->model, &run->parallel, &run->training,
-                                         &run->gpu, &run->scale_up);
+                                         &run->gpu, &run->scale_up, NULL);
     if (status.code != STATUS_OK) fail_msg("%s", status.text);
     return cost;
 }
@@ -152,14 +152,14 @@ static void what_has_no_table_or_domain_is_refused(void **state) {
     StepCost cost;
     PublishedRun run = published_q();
     run.training.precision = PRECISION_FP8;
-    Status status =
-        step_cost_init(&cost, &run.model, &run.parallel, &run.training, &run.gpu, &run.scale_up);
+    Status status = step_cost_init(&cost, &run.model, &run.parallel, &run.training, &run.gpu,
+                                   &run.scale_up, NULL);
     assert_int_equal(status.code, STATUS_RANGE);
     assert_non_null(strstr(status.text, "a100-80g-sxm has no measured GEMM table for fp8"));
     run = published_q();
     run.scale_up.gpus = 4;
-    status =
-        step_cost_init(&cost, &run.model, &run.parallel, &run.training, &run.gpu, &run.scale_up);
+    status = step_cost_init(&cost, &run.model, &run.parallel, &run.training, &run.gpu,
+                            &run.scale_up, NULL);
     assert_int_equal(status.code, STATUS_RANGE);
     assert_non_null(strstr(status.text, "tp = 8, but a scale-up domain (nvlink3-8) has 4 GPUs"));
     step_cost_fini(&cost); // legal after a refusal

@@ -50,7 +50,7 @@ static void microbatches_in_flight_equal_the_closed_forms(void **state) {
 static MemoryUse fullest(const PublishedRun *run) {
     StepCost cost;
     const Status status = step_cost_init(&cost, &run->model, &run->parallel, &run->training,
-                                         &run->gpu, &run->scale_up);
+                                         &run->gpu, &run->scale_up, NULL);
     if (status.code != STATUS_OK) fail_msg("%s", status.text);
     MemoryUse worst = cost.memory[0];
     for (int32_t s = 0; s < cost.pp; ++s) {
@@ -109,8 +109,8 @@ static void what_does_not_fit_is_refused_with_its_terms(void **state) {
     PublishedRun run = published_p1();
     run.parallel.zero = 0;
     StepCost cost;
-    Status status =
-        step_cost_init(&cost, &run.model, &run.parallel, &run.training, &run.gpu, &run.scale_up);
+    Status status = step_cost_init(&cost, &run.model, &run.parallel, &run.training, &run.gpu,
+                                   &run.scale_up, NULL);
     assert_int_equal(status.code, STATUS_OK);
     status = step_cost_check_memory(&cost, &run.gpu);
     step_cost_fini(&cost);
@@ -159,7 +159,7 @@ static void logits_are_kept_three_times_on_the_last_stage(void **state) {
         const double element = wide ? 4 : 2, logits = 4096.0 * 131072 / 8;
         StepCost cost;
         const Status status = step_cost_init(&cost, &run.model, &run.parallel, &run.training,
-                                             &run.gpu, &run.scale_up);
+                                             &run.gpu, &run.scale_up, NULL);
         assert_int_equal(status.code, STATUS_OK);
         for (int32_t s = 0; s < cost.pp; ++s)
             assert_close((double)cost.memory[s].logits,

@@ -250,6 +250,9 @@ static void impossible_plans_are_refused_with_both_numbers(void **state) {
     REFUSES(run.parallel.chunks = 1, "vp >= 2");
     REFUSES(run.parallel.schedule = SCHEDULE_1F1B, "vp = 3 needs schedule interleaved");
     REFUSES(run.parallel.schedule = SCHEDULE_NONE, "needs pp = 1, but pp = 8");
+    REFUSES(run.parallel.size[DIM_CP] = 3, "sequence = 2048 tokens does not divide by 2 * cp = 6");
+    REFUSES((run.parallel.size[DIM_CP] = 8, run.parallel.cp_algorithm = CP_ALL_TO_ALL),
+            "heads / tp = 12 of a GPU do not divide by cp = 8");
     REFUSES(run.parallel.ep = 0, "ep = 0 and expert_tp = 1");
     REFUSES(run.parallel.ep = 64, "ep = 64: the experts of a layer are not dealt");
     REFUSES(run.parallel.size[DIM_DP] = 0, "dp = 0");

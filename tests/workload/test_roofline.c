@@ -157,14 +157,17 @@ static WorkTime gather_and_gemm_over(double slower, double m, bool overlap, doub
                           .hiding = HIDE_WITH_GEMM,
                           .partner = 1};
     list.work[1] = gemm(m, 6144, 12288, 2);
-    return roofline_list(&list, 8, &gpu, &domain, &training);
+    const LayerLinks links = {.scale_up = &domain, .parts = {[DIM_TP] = {8, 8}}};
+    return roofline_list(&list, &links, &gpu, &training);
 }
 
 static WorkTime gather_and_gemm(double m, bool overlap, double share) {
     return gather_and_gemm_over(1, m, overlap, share);
 }
 
-static double total_s(WorkTime time) { return time.compute_s + time.sharing_s + time.exposed_s; }
+static double total_s(WorkTime time) {
+    return time.compute_s + time.sharing_s + time.exposed_s[DIM_TP];
+}
 
 // Overlap hides at most the collective and at most n - 1 of n pieces of the GEMM; it never makes a
 // pair of them faster than the longer of the two.
@@ -174,23 +177,24 @@ static void overlap_hides_no_more_than_there_is(void **state) {
     for (int i = 0; i < 5; ++i) {
         const WorkTime off = gather_and_gemm(rows[i], false, 0);
         const WorkTime on = gather_and_gemm(rows[i], true, 0);
-        assert_true(on.exposed_s <= off.exposed_s);
+        assert_true(on.exposed_s[DIM_TP] <= off.exposed_s[DIM_TP]);
         assert_true(on.compute_s >= off.compute_s);
-        assert_true(on.compute_s + on.exposed_s >= fmax(off.compute_s, off.exposed_s));
+        assert_true(on.compute_s + on.exposed_s[DIM_TP] >=
+                    fmax(off.compute_s, off.exposed_s[DIM_TP]));
         // What sharing the GPU costs stands apart, and overlap is never worse than none.
         const WorkTime shared = gather_and_gemm(rows[i], true, 0.15);
         assert_close(shared.compute_s, on.compute_s, 0);
-        assert_close(shared.exposed_s, on.exposed_s, 0);
-        assert_true(on.compute_s + on.exposed_s <= off.compute_s + off.exposed_s);
+        assert_close(shared.exposed_s[DIM_TP], on.exposed_s[DIM_TP], 0);
+        assert_true(on.compute_s + on.exposed_s[DIM_TP] <= off.compute_s + off.exposed_s[DIM_TP]);
         assert_true(total_s(shared) <= total_s(off) * (1 + 1e-12));
-        assert_true(shared.sharing_s > 0 || on.exposed_s == off.exposed_s);
+        assert_true(shared.sharing_s > 0 || on.exposed_s[DIM_TP] == off.exposed_s[DIM_TP]);
     }
     // Large: hidden whole, and worth it.
     const WorkTime off = gather_and_gemm(32768, false, 0.15),
                    on = gather_and_gemm(32768, true, 0.15);
-    assert_close(on.exposed_s, 0, 0);
+    assert_close(on.exposed_s[DIM_TP], 0, 0);
     assert_true(total_s(on) < total_s(off));
-    assert_close(on.sharing_s, 0.15 * off.exposed_s, 1e-15);
+    assert_close(on.sharing_s, 0.15 * off.exposed_s[DIM_TP], 1e-15);
 }
 
 static void missing_tables_and_kernels_are_refused(void **state) {
@@ -234,8 +238,9 @@ static void overlap_leaves_one_piece_of_the_gemm_alone(void **state) {
     for (int i = 0; i < 3; ++i) {
         const WorkTime off = gather_and_gemm_over(30, rows[i], false, 0);
         const WorkTime on = gather_and_gemm_over(30, rows[i], true, 0);
-        assert_true(on.exposed_s > 0); // the collective is the longer one here
-        assert_true(on.compute_s + on.exposed_s >= off.exposed_s + off.compute_s / 8 * (1 - 1e-9));
+        assert_true(on.exposed_s[DIM_TP] > 0); // the collective is the longer one here
+        assert_true(on.compute_s + on.exposed_s[DIM_TP] >=
+                    off.exposed_s[DIM_TP] + off.compute_s / 8 * (1 - 1e-9));
     }
 }
 

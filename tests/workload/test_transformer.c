@@ -26,13 +26,13 @@ static void gpt_flop_equal_the_closed_form(void **state) {
     plain.training.recompute &= ~RECOMPUTE_BIT(RECOMPUTE_CORE_ATTENTION);
     StepCost cost;
     Status status = step_cost_init(&cost, &plain.model, &plain.parallel, &plain.training,
-                                   &plain.gpu, &plain.scale_up);
+                                   &plain.gpu, &plain.scale_up, NULL);
     assert_int_equal(status.code, STATUS_OK);
     assert_close(cost.hardware_flop / cost.model_flop_full, 1, 1e-12);
     step_cost_fini(&cost);
     plain.training.recompute_full_every = 1;
     status = step_cost_init(&cost, &plain.model, &plain.parallel, &plain.training, &plain.gpu,
-                            &plain.scale_up);
+                            &plain.scale_up, NULL);
     assert_int_equal(status.code, STATUS_OK);
     assert_close(
         cost.hardware_flop / 64 / (96 * s * L * h * h * (1 + s / (6 * h) + V / (16 * h * L))), 1,

@@ -1,0 +1,55 @@
+/// exchange.h: what the GPUs of a unit send each other in a layer, and how long that takes alone.
+///
+/// Idea.    Tokens go to their experts and come back. A token passes top_k of `experts`, drawn without preference, dealt
+///          over ep GPUs, `inside` of them in each of D domains. A row is a token on its way to a GPU:
+///              alltoall    a row for every expert, straight from GPU to GPU: top_k rows, of which (D - 1) / D leave
+///              node_dedup  a row for every other domain that has any of the experts; there it is handed on to every GPU
+///                          that has some. h = 1 - C(E - E / D, k) / C(E, k) is the chance that a domain has one of k
+///                          out of E experts, g the same of a GPU: (D - 1) h rows leave, (ep - D) g are handed on inside
+///              hybrid      as node_dedup
+///          What leaves goes by the GPU's NIC, what stays by its port, both at once. The way back is the same backwards.
+///          Collectives of a layer whose members are in several domains are rings inside each and rings across, side by
+///          side (collective/hierarchical.c): (D - 1) / D of the bytes, divided by the members inside, on each NIC.
+/// Limits.  The links are the unit's own: what others do on NICs meanwhile is not felt. GPUs are taken as evenly loaded.
+///          Routing limited to some domains (DeepSeek-V3: 4 of 8) sends less than this.
+/// Source.  Megatron-LM core/transformer/moe/token_dispatcher.py; deepseek-ai/DeepEP, csrc/kernels/internode.cu;
+///          NVIDIA Hybrid-EP. Held against DeepEP's measured times in tests/workload/test_exchange.c.
+#ifndef COLOSSIM_WORKLOAD_EXCHANGE_H
+#define COLOSSIM_WORKLOAD_EXCHANGE_H
+
+#include "workload/model.h"
+
+/// A GPU's way out of its scale-up domain.
+typedef struct Uplink {
+    double nic_Bps;
+    double base_s;  ///< before the first byte of a collective
+    double round_s; ///< of each of its rounds
+} Uplink;
+
+/// What a GPU sends to others: by its port, by its NIC.
+typedef struct ExchangeRows {
+    double inside, outside;
+} ExchangeRows;
+
+/// What layers communicate over.
+typedef struct LayerLinks {
+    const ScaleUpSpec *scale_up;
+    Uplink uplink;        ///< nic_Bps 0: none
+    Parts parts[DIM_N];   ///< of the groups along TP, CP and EP
+    ExchangeRows of_rows; ///< of the bytes of all rows of a token, those sent
+} LayerLinks;
+
+/// Rows a token of a dispatch.
+ExchangeRows exchange_rows(Dispatcher dispatcher, int32_t experts, int32_t top_k, Parts ep);
+
+/// Fails: STATUS_RANGE where a group is in several domains and there is no way out, or no bandwidth inside.
+///   scale_up, uplink  borrowed; uplink NULL: none
+Status layer_links_init(LayerLinks *links, const ModelSpec *model, const ParallelSpec *parallel,
+                        const TrainingSpec *training, const ScaleUpSpec *scale_up,
+                        const Uplink *uplink);
+/// Seconds of a collective of a layer, nobody else being there.
+///   bytes  as collective_domain_s; all-to-all along EP: of all rows of a GPU's tokens, wherever they go
+double layer_collective_s(const LayerLinks *links, CollectiveKind kind, Dimension along,
+                          double bytes);
+
+#endif

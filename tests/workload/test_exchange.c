@@ -1,0 +1,131 @@
+#include <math.h>
+
+#include "claims.h"
+#include "collective/tuning.h"
+#include "draws.h"
+#include "workload/exchange.h"
+
+static int32_t below(uint64_t *draws, int32_t n) {
+    return (int32_t)rng_below(11, RNG_TEST, 0, (*draws)++, n);
+}
+
+/// Experts of one token: the first k of a shuffled list.
+static void draw_experts(uint64_t *draws, int32_t experts, int32_t k, int32_t list[]) {
+    for (int32_t i = 0; i < experts; ++i) list[i] = i;
+    for (int32_t i = 0; i < k; ++i) {
+        const int32_t j = i + below(draws, experts - i), kept = list[i];
+        list[i] = list[j];
+        list[j] = kept;
+    }
+}
+
+/// Rows that one token of GPU 0 needs, counted.
+static ExchangeRows count_rows(Dispatcher dispatcher, const int32_t list[], int32_t k,
+                               int32_t experts, Parts ep) {
+    ExchangeRows rows = {0};
+    bool gpu[64] = {false}, domain[64] = {false};
+    for (int32_t i = 0; i < k; ++i) {
+        const int32_t at = list[i] / (experts / ep.n), in = at / ep.inside;
+        if (dispatcher == DISPATCH_ALLTOALL) {
+            rows.outside += in != 0;
+            rows.inside += in == 0 && at != 0;
+        } else {
+            rows.outside += in != 0 && !domain[in];
+            // What comes in arrives at the GPU with the sender's place in its domain.
+            rows.inside += !gpu[at] && at != in * ep.inside;
+        }
+        gpu[at] = domain[in] = true;
+    }
+    return rows;
+}
+
+// Law: what closed form says of a dispatch is what counting tokens gives, for any experts, GPUs and domains.
+static void rows_are_what_tokens_need(void **state) {
+    (void)state;
+    enum { TOKENS = 20000 };
+    uint64_t draws = 0;
+    for (int32_t round = 0; round < 12; ++round) {
+        Parts ep = {.inside = 1 << below(&draws, 4)};
+        ep.n = ep.inside << below(&draws, 3);
+        const int32_t experts = ep.n * (1 + below(&draws, 4));
+        const int32_t k = 1 + below(&draws, experts < 8 ? experts : 8);
+        for (int d = 0; d < DISPATCHER_N; ++d) {
+            double inside = 0, outside = 0;
+            for (int32_t t = 0; t < TOKENS; ++t) {
+                int32_t list[256];
+                draw_experts(&draws, experts, k, list);
+                const ExchangeRows one = count_rows((Dispatcher)d, list, k, experts, ep);
+                inside += one.inside / TOKENS;
+                outside += one.outside / TOKENS;
+            }
+            const ExchangeRows rows = exchange_rows((Dispatcher)d, experts, k, ep);
+            assert_close(rows.inside, inside, 0.04 + 0.01 * k);
+            assert_close(rows.outside, outside, 0.04 + 0.01 * k);
+        }
+    }
+}
+
+// Nobody sends more where rows are put together, and all rows end somewhere.
+static void putting_rows_together_saves(void **state) {
+    (void)state;
+    for (int32_t n = 1; n <= 256; n *= 2)
+        for (int32_t inside = 1; inside <= n; inside *= 2) {
+            const Parts ep = {n, inside};
+            const ExchangeRows plain = exchange_rows(DISPATCH_ALLTOALL, 256, 8, ep);
+            const ExchangeRows dedup = exchange_rows(DISPATCH_NODE_DEDUP, 256, 8, ep);
+            assert_close(plain.inside + plain.outside, 8.0 * (n - 1) / n, 1e-12);
+            assert_true(dedup.outside <= plain.outside + 1e-12);
+        }
+}
+
+static LayerLinks links_of(const ScaleUpSpec *scale_up, Dimension along, Parts parts) {
+    LayerLinks links = {.scale_up = scale_up,
+                        .uplink = {.nic_Bps = 46e9, .base_s = 8e-6, .round_s = 14e-6}};
+    links.parts[along] = parts;
+    links.of_rows =
+        (ExchangeRows){(parts.inside - 1.0) / parts.n, (double)(parts.n - parts.inside) / parts.n};
+    return links;
+}
+
+// Inside a domain a layer pays what anybody pays; across domains never less than the NICs need for their bytes, nor less
+// than inside one; and of members in fewer domains the more are served by the same bytes of each NIC.
+static void layers_pay_for_ports_and_nics(void **state) {
+    (void)state;
+    const ScaleUpSpec scale_up = {.gpus = 64,
+                                  .goodput_Bps = INT64_C(360000000000),
+                                  .latency_ps = 1000000,
+                                  .collective_base_ps = 6000000,
+                                  .bulk_latency_ps = 1000000,
+                                  .small_share = 0.3};
+    static const Dimension ALONG[] = {DIM_TP, DIM_CP, DIM_EP};
+    for (int kind = 0; kind < COLLECTIVE_KIND_N; ++kind)
+        for (int d = 0; d < 3; ++d)
+            for (double bytes = 1e3; bytes < 1e10; bytes *= 100) {
+                const CollectiveKind of = (CollectiveKind)kind;
+                const LayerLinks one = links_of(&scale_up, ALONG[d], (Parts){16, 16});
+                const double alone_s = layer_collective_s(&one, of, ALONG[d], bytes);
+                assert_close(alone_s, collective_domain_s(of, bytes, 16, &scale_up),
+                             1e-12 * alone_s);
+                double before_s = INFINITY;
+                for (int32_t inside = 1; inside < 16; inside *= 2) {
+                    const LayerLinks many = links_of(&scale_up, ALONG[d], (Parts){16, inside});
+                    const double across_s = layer_collective_s(&many, of, ALONG[d], bytes);
+                    assert_true(across_s >= alone_s / 2 && across_s <= before_s * (1 + 1e-12));
+                    const double passes = of == COLLECTIVE_ALL_REDUCE ? 2 : 1;
+                    const double nic = of == COLLECTIVE_ALL_TO_ALL
+                                           ? (16.0 - inside) / 16
+                                           : passes * (1 - inside / 16.0) / inside;
+                    assert_true(across_s >= bytes * nic / 46e9);
+                    before_s = across_s;
+                }
+            }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(rows_are_what_tokens_need),
+        cmocka_unit_test(putting_rows_together_saves),
+        cmocka_unit_test(layers_pay_for_ports_and_nics),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
