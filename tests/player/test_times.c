@@ -112,6 +112,21 @@ static void gradients_and_parameters_travel_as_the_algebra_says(void **state) {
         assert_close(exposed_s(&run, 1, bucket) / ((4 + 2) * pass_s), 1, 0.01);
     }
     step_cost_fini(&cost);
+    // ZeRO-3: in each microbatch layers are gathered twice and reduced once; embedding and head, one and kept, are gathered
+    // once.
+    run.job[0].parallel.reshard = true;
+    for (int32_t m = 1; m <= 3; m++) {
+        run.job[0].parallel.zero = 3;
+        run.job[0].parallel.microbatches = m;
+        status = step_cost_init(&cost, &run.job[0].model, &run.job[0].parallel,
+                                &run.job[0].training, &run.cluster.gpu, &run.cluster.scale_up);
+        assert_true(status_is_ok(&status));
+        const double root =
+            (double)cost.segment[0].parameters / (double)cost.chunk[0].whole.parameters;
+        const double each = 2 * root + (2 + 2) * (1 - root) + 4;
+        assert_close(exposed_s(&run, 3, 0) / (m * each * pass_s), 1, 0.01);
+        step_cost_fini(&cost);
+    }
     small_run_fini(&run);
 }
 

@@ -19,6 +19,7 @@ enum { PLAY_STAGES_MAX = 16, PLAY_UNIT = 12 };
 typedef struct PlayCosts {
     int64_t forward, backward; ///< ticks of a whole chunk
     int64_t transfer, gather, reduce;
+    int32_t segments; ///< of a chunk that is computed in some
 } PlayCosts;
 
 typedef struct Play {

@@ -91,10 +91,34 @@ static void bubble_is_zero_without_a_pipeline(void **state) {
     }
 }
 
+enum { LAYERS = 4, STAGES_MOST = 18 };
+
+/// ZeRO-3: every chunk is LAYERS segments that are sharded.
+static ScheduleSpec make_sharded(Schedule kind, int32_t pp, int32_t chunks, int32_t m,
+                                 int32_t prefetch) {
+    static int32_t first[STAGES_MOST + 1];
+    static ScheduleSegment segment[STAGES_MOST * LAYERS];
+    for (int32_t v = 0; v <= STAGES_MOST; v++) first[v] = v * LAYERS;
+    for (int32_t i = 0; i < STAGES_MOST * LAYERS; i++)
+        segment[i] = (ScheduleSegment){.sharded = true};
+    ScheduleSpec spec = make_spec(kind, pp, chunks, m, true);
+    spec.zero = 3;
+    spec.tied_embeddings = false;
+    spec.first_segment = first;
+    spec.segment = segment;
+    spec.prefetch = prefetch;
+    return spec;
+}
+
 // Every combination of keys over small shapes, with transfers that cost something: it must end.
 static void schedules_never_stand_still(void **state) {
     (void)state;
-    PlayCosts costs = {.forward = 12, .backward = 24, .transfer = 5, .gather = 7, .reduce = 11};
+    PlayCosts costs = {.forward = 12,
+                       .backward = 24,
+                       .transfer = 5,
+                       .gather = 7,
+                       .reduce = 11,
+                       .segments = LAYERS};
     for (int32_t keys = 0; keys < 1 << 6; keys++) {
         for (int32_t pp = 1; pp <= 6; pp++) {
             for (int32_t chunks = 1; chunks <= 3; chunks++) {
@@ -106,7 +130,12 @@ static void schedules_never_stand_still(void **state) {
                     spec.gathers = keys & 8;
                     spec.data_parallel = keys & 16;
                     spec.zero = keys & 32 ? 2 : 0;
-                    if (chunks > 1) spec.kind = SCHEDULE_INTERLEAVED;
+                    ScheduleSpec sharded = make_sharded(spec.kind, pp, chunks, m, keys >> 5);
+                    sharded.pp_overlap = spec.pp_overlap;
+                    sharded.param_overlap = spec.param_overlap;
+                    sharded.grad_overlap = spec.grad_overlap;
+                    if (chunks > 1) spec.kind = sharded.kind = SCHEDULE_INTERLEAVED;
+                    (void)play_schedule(&sharded, costs);
                     (void)play_schedule(&spec, costs);
                     if (chunks > 1) continue;
                     spec.kind = SCHEDULE_GPIPE;
@@ -166,6 +195,56 @@ static void zero2_without_overlap_reduces_early_and_waits(void **state) {
     assert_int_equal(play.end, 2 * 36 + 3 * 6);
 }
 
+// One stage, m microbatches of n layers; a layer computes f forward and b backward, is gathered in g and reduced in r.
+// One layer ahead, where g <= f and g + r <= b: all hides but the first gather and the last reduction, and what the first
+// forward of a microbatch is too short for, as the last reduction of the one before comes first. Nothing ahead: each
+// layer waits for its gather, and in the backward for the reduction that was issued before it. Nothing to compute: the sum.
+static void sharded_layers_hide_as_far_ahead_as_they_are_gathered(void **state) {
+    (void)state;
+    for (int32_t m = 1; m <= 3; m++) {
+        const int64_t f = 20, b = 40, g = 15, r = 25, n = LAYERS;
+        PlayCosts costs = {
+            .forward = n * f, .backward = n * b, .gather = g, .reduce = r, .segments = LAYERS};
+        ScheduleSpec spec = make_sharded(SCHEDULE_NONE, 1, 1, m, 1);
+        assert_int_equal(play_schedule(&spec, costs).end,
+                         g + m * n * (f + b) + (m - 1) * (g + r - f) + r);
+        spec.prefetch = 0;
+        assert_int_equal(play_schedule(&spec, costs).end, m * n * (f + b + 2 * g + r));
+        spec.prefetch = 1;
+        costs.forward = costs.backward = 0;
+        assert_int_equal(play_schedule(&spec, costs).end, m * n * (2 * g + r));
+        // Without overlap all of it is in a row, whatever could be ahead.
+        costs = (PlayCosts){
+            .forward = n * f, .backward = n * b, .gather = g, .reduce = r, .segments = LAYERS};
+        spec.param_overlap = spec.grad_overlap = false;
+        assert_int_equal(play_schedule(&spec, costs).end, m * n * (f + b + 2 * g + r));
+    }
+}
+
+// Where communication is free a pipeline of sharded layers is that of whole chunks; where it is not, no schedule stands
+// still, and what is gathered farther ahead is never slower.
+static void sharded_layers_keep_the_bubble(void **state) {
+    (void)state;
+    for (int32_t pp = 1; pp <= 4; pp++)
+        for (int32_t chunks = 1; chunks <= 3; chunks++)
+            for (int32_t m = pp; m <= 3 * pp; m += pp) {
+                Schedule kind = chunks > 1 ? SCHEDULE_INTERLEAVED : SCHEDULE_1F1B;
+                ScheduleSpec spec = make_sharded(kind, pp, chunks, m, 1);
+                PlayCosts costs = unit_costs;
+                costs.segments = LAYERS;
+                assert_int_equal(play_schedule(&spec, costs).compute_end,
+                                 3 * PLAY_UNIT * (m * chunks + pp - 1));
+                costs.transfer = 5;
+                costs.gather = costs.reduce = 2;
+                int64_t before = INT64_MAX;
+                for (spec.prefetch = 0; spec.prefetch < 4; spec.prefetch++) {
+                    int64_t end = play_schedule(&spec, costs).end;
+                    if (pp == 1) assert_true(end <= before);
+                    before = end;
+                }
+            }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bubble_of_gpipe_and_1f1b_is_pp_minus_one_over_m),
@@ -176,6 +255,8 @@ int main(void) {
         cmocka_unit_test(activations_kept_are_what_the_schedule_promises),
         cmocka_unit_test(overlap_hides_reductions_and_gathers),
         cmocka_unit_test(zero2_without_overlap_reduces_early_and_waits),
+        cmocka_unit_test(sharded_layers_hide_as_far_ahead_as_they_are_gathered),
+        cmocka_unit_test(sharded_layers_keep_the_bubble),
     };
     return cmocka_run_group_tests_name("bubble", tests, NULL, NULL);
 }

@@ -78,6 +78,7 @@ STRIPS_SETTINGS = {
     "alike": {"noise": "off", "fabric__routing": "adaptive", "parallel__schedule": "gpipe"},
     "alike_interleaved": {"noise": "off", "parallel__schedule": "interleaved", "parallel__chunks": 4, "parallel__zero": 0,
                           "engine__control_delay": "0 us", "network__queue_pairs": 1},
+    "sharded": {"noise": "on", "parallel__zero": 3, "parallel__microbatches": 2, "parallel__prefetch": 2},
     "short_replicas": {"noise": "on", "parallel__pp": 2, "parallel__dp": 2 * UNITS, "network__dp_algorithm": "hierarchical",
                        "fabric__routing": "dmodk"},
 }

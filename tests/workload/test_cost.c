@@ -262,6 +262,42 @@ static void flop_of_a_step_follow_their_definitions(void **state) {
     }
 }
 
+// What is computed layer by layer is the chunk: its time to a picosecond a segment, its parameters to the last. Of a model
+// on one stage the embedding is gathered with the head, and both stay.
+static void segments_are_the_chunk(void **state) {
+    (void)state;
+    PublishedRun runs[] = {published_q(), published_c07(), published_p1()};
+    for (int i = 0; i < 3; ++i) {
+        for (int32_t full = 0; full <= 3; full += 3) {
+            runs[i].training.recompute_full_every = full;
+            runs[i].parallel.zero = 3;
+            runs[i].parallel.reshard = true;
+            runs[i].parallel.size[DIM_DP] = 16;
+            StepCost cost = priced(&runs[i]);
+            for (int32_t v = 0; v < cost.pp * cost.chunks; ++v) {
+                const ChunkCost *chunk = &cost.chunk[v];
+                assert_int_equal(chunk->nsegments, chunk->layers + chunk->embedding + chunk->head);
+                int64_t sum_ps[PASS_N] = {0}, parameters = 0, kept = 0;
+                for (int32_t s = 0; s < chunk->nsegments; ++s) {
+                    const SegmentCost *segment = &cost.segment[chunk->first_segment + s];
+                    for (int pass = 0; pass < PASS_N; ++pass)
+                        sum_ps[pass] += segment->pass[pass].compute_ps + segment->pass[pass].tp_ps;
+                    parameters += segment->parameters;
+                    kept += segment->kept;
+                }
+                for (int pass = 0; pass < PASS_N; ++pass)
+                    assert_close((double)sum_ps[pass],
+                                 (double)(chunk->whole.pass[pass].compute_ps +
+                                          chunk->whole.pass[pass].tp_ps),
+                                 2 + 2 * chunk->nsegments);
+                assert_int_equal(parameters, chunk->whole.parameters);
+                assert_int_equal(kept, chunk->embedding + chunk->head);
+            }
+            step_cost_fini(&cost);
+        }
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(published_steps_are_met_from_below_within_15_percent),
@@ -274,6 +310,7 @@ int main(void) {
         cmocka_unit_test(the_optimizer_moves_the_bytes_of_its_passes),
         cmocka_unit_test(whole_layers_leave_no_module_to_recompute),
         cmocka_unit_test(tied_embeddings_are_held_once_a_gpu),
+        cmocka_unit_test(segments_are_the_chunk),
         cmocka_unit_test(flop_of_a_step_follow_their_definitions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
