@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/layout_text.h"
 #include "config/model_file.h"
 #include "config/topology_file.h"
 
@@ -69,6 +70,9 @@ static const Field PARALLEL_FIELDS[] = {
                   "embedding and head each take the place of one layer"),
     FIELD_LIST_AT("layers", JobFile, job.parallel.layers, job.parallel.nlayers, &LAYERS_ELEMENT, "",
                   "layers of each virtual stage; default: dealt evenly"),
+    FIELD_STRING_AT(
+        "layout", JobFile, layout, "",
+        "the same as Megatron-LM writes it: E embedding, t layer, m prediction, L head; |, *n"),
 };
 static const Schema PARALLEL_SCHEMA = {.name = "parallel",
                                        .field = PARALLEL_FIELDS,
@@ -297,6 +301,34 @@ static bool read_recompute(Reader *reader, const Node *node, JobFile *file) {
     return good;
 }
 
+/// A layout is another way to list layers.
+static void read_layout(Reader *reader, const Node *node, JobFile *file) {
+    ParallelSpec *parallel = &file->job.parallel;
+    const char *const key = "parallel.layout";
+    if (!file->layout[0]) return;
+    PipelineLayout layout;
+    Status status = layout_read(file->layout, &layout);
+    char other[TEXT_PATH_BYTES + 32];
+    if (!status_is_ok(&status))
+        reader_error(reader, node, key, "%s", status.text);
+    else if (parallel->nlayers > 0)
+        reader_error(reader, node, key,
+                     "layout and layers (%s) say the same: one of them is enough",
+                     place_name(node_place(node, "parallel.layers"), other));
+    else if (layout.mtp_layers != file->job.model.mtp_layers)
+        reader_error(reader, node, key,
+                     "layout has %d layers of multi-token prediction (m), but the model has %d",
+                     (int)layout.mtp_layers, (int)file->job.model.mtp_layers);
+    else if (layout.n != parallel->size[DIM_PP] * parallel->chunks)
+        reader_error(reader, node, key,
+                     "layout has %d virtual stages, but pp * chunks = %d * %d = %d", (int)layout.n,
+                     (int)parallel->size[DIM_PP], (int)parallel->chunks,
+                     (int)(parallel->size[DIM_PP] * parallel->chunks));
+    else
+        memcpy(parallel->layers, layout.layers, sizeof parallel->layers);
+    parallel->nlayers = layout.n;
+}
+
 static void resolve_schedule(ParallelSpec *parallel) {
     if ((int)parallel->schedule != SCHEDULE_AUTO) return;
     parallel->schedule = parallel->size[DIM_PP] == 1 ? SCHEDULE_NONE
@@ -361,6 +393,7 @@ static void finish_training(Reader *reader, const Node *node, void *data) {
     parallel->size[DIM_EP] = 1;
     finish_common(reader, node, file);
     resolve_schedule(parallel);
+    read_layout(reader, node, file);
     bool good = read_order(reader, node, file);
     good = read_recompute(reader, node, file) && good;
     if (parallel->microbatches == 0 && file->global_batch == 0)

@@ -12,7 +12,7 @@
 #include "driver/run_spec.h"
 #include "engine/engines.h"
 
-enum { RECOMPUTE_MAX = 8, RECOMPUTE_BYTES = 32, ORDER_BYTES = 32 };
+enum { RECOMPUTE_MAX = 8, RECOMPUTE_BYTES = 32, ORDER_BYTES = 32, LAYOUT_BYTES = 256 };
 
 typedef struct EngineFile {
     EngineKind kind;
@@ -34,6 +34,7 @@ typedef struct JobFile {
     int32_t replicas;     ///< dp, 0: what fits
     int32_t global_batch; ///< sequences per step, 0: not given
     char order[ORDER_BYTES];
+    char layout[LAYOUT_BYTES];
     char recompute[RECOMPUTE_MAX][RECOMPUTE_BYTES];
     int32_t nrecompute;
 } JobFile;

@@ -218,7 +218,8 @@ typedef struct StageLayers {
 } StageLayers;
 StageLayers parallel_stage_layers(const ParallelSpec *parallel, const ModelSpec *model,
                                   int32_t virtual_stage);
-/// Layers of a virtual stage (0 .. pp*chunks-1), even or given; embedding on 0, head on the last.
+/// Layers of a virtual stage (0 .. pp*chunks-1), given or dealt; embedding on 0, head on the last. Where they do not divide,
+/// the last but one and those before it have one more: the last computes the head, the first keep more activations.
 int32_t parallel_layers(const ParallelSpec *parallel, const ModelSpec *model,
                         int32_t virtual_stage);
 /// Layers of multi-token prediction on a virtual stage: all stand before the head.

@@ -226,9 +226,10 @@ int32_t parallel_layers(const ParallelSpec *parallel, const ModelSpec *model,
     DCHECK(virtual_stage >= 0 && virtual_stage < nstages, "virtual stage %d of %d", virtual_stage,
            nstages);
     if (parallel->nlayers > 0) return parallel->layers[virtual_stage];
-    if (!parallel->embedding_as_layer) return model->layers / nstages;
-    const int32_t places = (model->layers + 2) / nstages;
-    return places - (virtual_stage == 0) - (virtual_stage == nstages - 1);
+    const int32_t ends = parallel->embedding_as_layer ? 1 : 0, places = model->layers + 2 * ends;
+    const int32_t last = nstages - 1, more = places % nstages;
+    return places / nstages + (virtual_stage >= last - more && virtual_stage < last) -
+           ends * ((virtual_stage == 0) + (virtual_stage == last));
 }
 
 int32_t parallel_mtp_layers(const ParallelSpec *parallel, const ModelSpec *model,
@@ -346,11 +347,11 @@ static Status validate_layers(const ParallelSpec *parallel, const ModelSpec *mod
     const int32_t nstages = parallel->size[DIM_PP] * parallel->chunks;
     if (parallel->nlayers > 0) return validate_given_layers(parallel, model);
     const int32_t extra = parallel->embedding_as_layer ? 2 : 0;
-    REQUIRE((model->layers + extra) % nstages == 0, STATUS_RANGE,
-            "%d layers%s do not divide by pp * vp = %d * %d = %d; list the layers of each virtual "
-            "stage instead",
-            model->layers + extra, extra ? " (embedding and head counted)" : "",
-            parallel->size[DIM_PP], parallel->chunks, nstages);
+    REQUIRE(
+        model->layers + extra >= nstages, STATUS_RANGE,
+        "%d layers%s are too few for pp * vp = %d * %d = %d virtual stages: each holds something",
+        model->layers + extra, extra ? " (embedding and head counted)" : "", parallel->size[DIM_PP],
+        parallel->chunks, nstages);
     return status_ok();
 }
 

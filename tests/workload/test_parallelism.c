@@ -1,4 +1,5 @@
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "claims.h"
@@ -198,6 +199,36 @@ static void virtual_stages_hold_every_layer_once(void **state) {
     assert_int_equal(parallel_layers(&runs[2].parallel, &runs[2].model, 64), 1);
 }
 
+// Dealt without being asked: all layers, and no two virtual stages, nor the sums of two stages, differ by more than one,
+// embedding and head counted where they are to be; the last has no more than any.
+static void layers_that_do_not_divide_are_dealt_evenly(void **state) {
+    (void)state;
+    for (int32_t layers = 8; layers <= 130; layers += 7)
+        for (int32_t pp = 1; pp <= 8; pp++)
+            for (int32_t chunks = 1; pp * chunks <= layers && chunks <= 5; chunks++)
+                for (int32_t ends = 0; ends < 2; ends++) {
+                    PublishedRun run = published_q();
+                    run.model.layers = layers;
+                    run.parallel.size[DIM_PP] = pp;
+                    run.parallel.chunks = chunks;
+                    run.parallel.embedding_as_layer = ends;
+                    const int32_t n = pp * chunks;
+                    int32_t sum = 0, least = INT32_MAX, most = 0, stage[8] = {0}, last = 0;
+                    for (int32_t v = 0; v < n; ++v) {
+                        last = parallel_layers(&run.parallel, &run.model, v);
+                        sum += last;
+                        last += ends * ((v == 0) + (v == n - 1));
+                        least = last < least ? last : least;
+                        most = last > most ? last : most;
+                        stage[v % pp] += last;
+                    }
+                    assert_int_equal(sum, layers);
+                    assert_true(most - least <= 1);
+                    assert_int_equal(last, least);
+                    for (int32_t s = 1; s < pp; ++s) assert_true(abs(stage[s] - stage[0]) <= 1);
+                }
+}
+
 static void given_layers_are_taken_as_they_are(void **state) {
     (void)state;
     PublishedRun run = published_q();
@@ -244,8 +275,9 @@ static void impossible_plans_are_refused_with_both_numbers(void **state) {
     REFUSES(run.model.ffn = 49151, "ffn = 49151 does not divide by tp = 8");
     REFUSES(run.model.kv_heads = 12, "kv_heads = 12 and tp = 8");
     REFUSES(run.model.kv_heads = 7, "does not divide by kv_heads = 7");
-    REFUSES(run.parallel.chunks = 5, "96 layers do not divide by pp * vp = 8 * 5");
-    REFUSES(run.parallel.embedding_as_layer = true, "98 layers (embedding and head counted)");
+    REFUSES(run.parallel.chunks = 13, "96 layers are too few for pp * vp = 8 * 13");
+    REFUSES((run.parallel.chunks = 13, run.parallel.embedding_as_layer = true),
+            "98 layers (embedding and head counted) are too few");
     REFUSES(run.parallel.microbatches = 63, "63 % 8 = 7");
     REFUSES(run.parallel.chunks = 1, "vp >= 2");
     REFUSES(run.parallel.schedule = SCHEDULE_1F1B, "vp = 3 needs schedule interleaved");
@@ -275,6 +307,7 @@ int main(void) {
         cmocka_unit_test(the_first_dimension_of_the_order_runs_fastest),
         cmocka_unit_test(virtual_stages_hold_every_layer_once),
         cmocka_unit_test(given_layers_are_taken_as_they_are),
+        cmocka_unit_test(layers_that_do_not_divide_are_dealt_evenly),
         cmocka_unit_test(published_plans_are_valid),
         cmocka_unit_test(impossible_plans_are_refused_with_both_numbers),
     };
