@@ -60,6 +60,7 @@ static bool check_ranks(const Pair *pair) {
     ParallelSpec *parallel = &pair->job->parallel;
     PlaceText place;
     int64_t one = 1;
+    if (parallel->dp_auto) parallel->size[DIM_DP] = 1; // at least
     for (int d = 0; d < DIM_N && one <= pair->gpus; d++)
         if (d != DIM_DP && d != DIM_EP) one *= parallel->size[d];
     if (one > pair->gpus) {
