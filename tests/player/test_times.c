@@ -118,8 +118,9 @@ static void gradients_and_parameters_travel_as_the_algebra_says(void **state) {
     for (int32_t m = 1; m <= 3; m++) {
         run.job[0].parallel.zero = 3;
         run.job[0].parallel.microbatches = m;
-        status = step_cost_init(&cost, &run.job[0].model, &run.job[0].parallel,
-                                &run.job[0].training, &run.cluster.gpu, &run.cluster.scale_up);
+        status =
+            step_cost_init(&cost, &run.job[0].model, &run.job[0].parallel, &run.job[0].training,
+                           &run.cluster.gpu, &run.cluster.scale_up, NULL);
         assert_true(status_is_ok(&status));
         const double root =
             (double)cost.segment[0].parameters / (double)cost.chunk[0].whole.parameters;
