@@ -15,9 +15,9 @@ static void touch(Machine *machine, int32_t index) {
     if (machine->player->touch_done) machine->player->touch_done(machine, index);
 }
 
-static bool ends_for_all(const Op *op) { return OP_KINDS[op->kind].group == GROUP_DP; }
+static bool ends_for_all(const Op *op) { return group_is_of_stage(OP_KINDS[op->kind].group); }
 
-/// Where a collective of a unit's DP group leaves when it ended.
+/// Where a collective of a unit's DP group, or of the same units' experts, leaves when it ended.
 static Clocks *end_of(const Machine *machine, const Unit *unit, const Op *op) {
     const Layout *layout = &machine->layout;
     const Outcomes *outcomes = &machine->outcomes;

@@ -41,14 +41,27 @@ void layout_deal(Layout *layout, int rank, int nranks) {
     layout->nslots = dealt ? partition_count(&layout->replicas, rank) * layout->stages : 0;
 }
 
-/// Count the groups of a kind.
-static int64_t count_groups(const Layout *layout, GroupKind kind) {
+/// Count the groups of a kind; `experts` are held by other GPUs than the rest.
+static int64_t count_groups(const Layout *layout, GroupKind kind, bool experts) {
     if (GROUPS[kind].ends_only && layout->stages == 1) return 0;
+    if (GROUPS[kind].experts && !experts) return 0;
     return parallel_ngroups(&layout->units, GROUPS[kind].dimensions);
+}
+
+/// Those of a layer's experts follow each other, and hold them all once.
+static Rails make_expert_rails(const Layout *layout) {
+    Rails rails = {.n = (int32_t)parallel_expert_span(layout->parallel)};
+    rails.each = layout->width / rails.n;
+    rails.gpu = memory_alloc(LABEL_RAILS, sizeof(int32_t) * (size_t)layout->width);
+    for (int32_t rail = 0; rail < rails.n; rail++)
+        for (int32_t i = 0; i < rails.each; i++)
+            rails.gpu[rail * rails.each + i] = i * rails.n + rail;
+    return rails;
 }
 
 /// Rails of a kind of groups: GPUs of a unit apart from each other along its dimensions.
 static Rails make_rails(const Layout *layout, GroupKind kind) {
+    if (GROUPS[kind].experts) return make_expert_rails(layout);
     ParallelSpec unit = *layout->parallel;
     unit.size[DIM_DP] = unit.size[DIM_PP] = 1;
     const DimensionSet along = GROUPS[kind].dimensions & DIM_UNIT;
@@ -84,7 +97,8 @@ Status layout_init(Layout *layout, const Cluster *cluster, const JobSpec *job) {
     for (int kind = 0; kind < GROUP_KIND_N; kind++) {
         layout->rails[kind] = make_rails(layout, (GroupKind)kind);
         layout->first_group[kind + 1] =
-            layout->first_group[kind] + count_groups(layout, (GroupKind)kind);
+            layout->first_group[kind] +
+            count_groups(layout, (GroupKind)kind, parallel_experts_apart(parallel, &job->model));
     }
     layout->nidle = job->model.tied_embeddings ? 0 : layout_ngroups_of(layout, GROUP_EMBEDDING);
     return status_ok();

@@ -22,6 +22,7 @@ static void list_segments(const StepCost *cost, int32_t first[], ScheduleSegment
         first[v + 1] = first[v] + cost->chunk[v].nsegments;
     for (int32_t i = 0; i < cost->nsegments; i++)
         segment[i] = (ScheduleSegment){.sharded = cost->segment[i].parameters > 0,
+                                       .experts = cost->segment[i].expert_grad_bytes > 0,
                                        .kept = cost->segment[i].kept};
     if (cost->nsegments == 0) return;
     spec->first_segment = first;
@@ -36,7 +37,10 @@ static Status build_programs(Machine *machine) {
     int32_t *first = memory_alloc("driver.buckets", sizeof(int32_t) * (size_t)(nvirtual + 1));
     size_t segment_bytes = sizeof(ScheduleSegment) * (size_t)machine->cost.nsegments;
     ScheduleSegment *segment = memory_alloc("driver.buckets", segment_bytes);
+    bool *experts = memory_alloc("driver.buckets", sizeof(bool) * (size_t)nvirtual);
     count_buckets(machine, buckets);
+    for (int32_t v = 0; v < nvirtual; v++)
+        experts[v] = machine->cost.chunk[v].whole.expert_grad_bytes > 0;
     ScheduleSpec spec = {
         .kind = parallel->schedule,
         .pp = machine->cost.pp,
@@ -50,6 +54,7 @@ static Status build_programs(Machine *machine) {
         .data_parallel = parallel_holders(parallel) > 1,
         .tied_embeddings = job->model.tied_embeddings && parallel->size[DIM_PP] > 1,
         .buckets = buckets,
+        .experts = experts,
         .prefetch = parallel->prefetch,
     };
     list_segments(&machine->cost, first, segment, &spec);
@@ -59,6 +64,7 @@ static Status build_programs(Machine *machine) {
         status = schedule_program(&spec, stage, &machine->program[stage]);
     if (status_is_ok(&status)) status = programs_check_matching(machine->program, spec.pp);
     memory_free("driver.buckets", buckets, sizeof(int32_t) * (size_t)nvirtual);
+    memory_free("driver.buckets", experts, sizeof(bool) * (size_t)nvirtual);
     memory_free("driver.buckets", first, sizeof(int32_t) * (size_t)(nvirtual + 1));
     memory_free("driver.buckets", segment, segment_bytes);
     return status;

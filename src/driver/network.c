@@ -156,7 +156,8 @@ static int64_t bytes_of(const Machine *machine, const Meeting *meeting) {
         layout_stage(&machine->layout, layout_group_units(&machine->layout, meeting->group).first);
     // Members of several stages have programs of their own, in which it stands elsewhere; then its kind says it all.
     Op op = {.kind = meeting->kind, .segment = -1};
-    if (OP_KINDS[meeting->kind].group == GROUP_DP) op = machine->program[stage].op[meeting->op];
+    if (group_is_of_stage(OP_KINDS[meeting->kind].group))
+        op = machine->program[stage].op[meeting->op];
     return step_cost_bytes(&machine->cost, stage, &op);
 }
 

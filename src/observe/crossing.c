@@ -120,7 +120,8 @@ void crossing_name_users(const void *context, TraceHotLink hot[], int32_t n) {
     const Machine *machine = context;
     EdgeWalk *walk = crossing_begin(machine->cluster, machine->job->network.queue_pairs, hot, n);
     walk_messages(walk, machine);
-    for (int64_t group = 0; group < machine->layout.first_group[GROUP_DP + 1]; group++)
-        walk_group(walk, machine, group);
+    for (int64_t group = 0; group < layout_ngroups(&machine->layout); group++)
+        if (group_is_of_stage(layout_group_kind(&machine->layout, group)))
+            walk_group(walk, machine, group);
     crossing_end(walk);
 }

@@ -16,6 +16,7 @@ const GroupRow GROUPS[GROUP_KIND_N] = {
     [GROUP_EMBEDDING] = {.dimensions = DIM_BIT(DIM_PP), .ends_only = true},
     [GROUP_ALL] = {.dimensions =
                        DIM_BIT(DIM_CP) | DIM_BIT(DIM_EP) | DIM_BIT(DIM_DP) | DIM_BIT(DIM_PP)},
+    [GROUP_EXPERT_DP] = {.dimensions = DIM_BIT(DIM_DP), .experts = true},
 };
 
 #define COMPUTE(called, of)                                                                     \
@@ -38,6 +39,12 @@ const OpKindRow OP_KINDS[OP_KIND_N] = {
                          .collective = {COLLECTIVE_ALL_GATHER, COLLECTIVE_ALL_GATHER}},
     [OP_GRAD_REDUCE] = {COLLECTIVE("gradient reduction", GROUP_DP, BYTES_GRADIENTS),
                         .collective = {COLLECTIVE_ALL_REDUCE, COLLECTIVE_REDUCE_SCATTER}},
+    [OP_EXPERT_GATHER] = {COLLECTIVE("expert parameter gather", GROUP_EXPERT_DP,
+                                     BYTES_EXPERT_PARAMETERS),
+                          .collective = {COLLECTIVE_ALL_GATHER, COLLECTIVE_ALL_GATHER}},
+    [OP_EXPERT_REDUCE] = {COLLECTIVE("expert gradient reduction", GROUP_EXPERT_DP,
+                                     BYTES_EXPERT_GRADIENTS),
+                          .collective = {COLLECTIVE_ALL_REDUCE, COLLECTIVE_REDUCE_SCATTER}},
     [OP_EMBEDDING_REDUCE] = {COLLECTIVE("embedding reduction", GROUP_EMBEDDING, BYTES_EMBEDDING),
                              .collective = {COLLECTIVE_ALL_REDUCE, COLLECTIVE_ALL_REDUCE}},
     [OP_GRAD_NORM] = {COLLECTIVE("gradient norm", GROUP_ALL, BYTES_NORM),

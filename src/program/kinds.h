@@ -38,6 +38,7 @@ typedef enum GroupKind {
     GROUP_DP,        ///< units that hold the same parameters
     GROUP_EMBEDDING, ///< first and last stage of a replica
     GROUP_ALL,       ///< all units of the job
+    GROUP_EXPERT_DP, ///< units that hold the same parameters: of each those GPUs that hold the same experts
     GROUP_KIND_N,
     GROUP_NONE = GROUP_KIND_N,
 } GroupKind;
@@ -45,9 +46,15 @@ typedef enum GroupKind {
 typedef struct GroupRow {
     DimensionSet dimensions;
     bool ends_only; ///< of the pipeline, the first and the last stage alone
+    bool
+        experts; ///< between GPUs that hold the same experts, not all that differ along the dimensions
 } GroupRow;
 
 extern const GroupRow GROUPS[GROUP_KIND_N];
+/// Are all members of one stage, so that they run one program?
+static inline bool group_is_of_stage(GroupKind kind) {
+    return kind < GROUP_KIND_N && !(GROUPS[kind].dimensions >> DIM_PP & 1);
+}
 
 typedef enum CollectiveKind {
     COLLECTIVE_ALL_REDUCE,
@@ -64,8 +71,10 @@ typedef enum OpKind {
     OP_OPTIMIZER,
     OP_SEND,
     OP_RECV,
-    OP_PARAM_GATHER,     ///< all-gather over DP of one bucket
-    OP_GRAD_REDUCE,      ///< reduce-scatter (ZeRO) or all-reduce over DP of one bucket
+    OP_PARAM_GATHER,  ///< all-gather over DP of one bucket
+    OP_GRAD_REDUCE,   ///< reduce-scatter (ZeRO) or all-reduce over DP of one bucket
+    OP_EXPERT_GATHER, ///< the same of what it holds of experts
+    OP_EXPERT_REDUCE,
     OP_EMBEDDING_REDUCE, ///< tied embeddings: all-reduce between first and last stage
     OP_GRAD_NORM,        ///< small all-reduce over the whole job
     OP_KIND_N,
@@ -87,6 +96,8 @@ typedef enum OpBytes {
     BYTES_BOUNDARY,   ///< activations or gradients of a microbatch between stages
     BYTES_PARAMETERS, ///< of a part of a chunk
     BYTES_GRADIENTS,
+    BYTES_EXPERT_PARAMETERS, ///< of experts in it
+    BYTES_EXPERT_GRADIENTS,
     BYTES_EMBEDDING, ///< gradients of the tied embedding
     BYTES_NORM,
 } OpBytes;

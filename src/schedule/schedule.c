@@ -88,27 +88,41 @@ static bool builder_reduces_early(const Builder *builder) {
     return builder->spec->grad_overlap || builder->spec->zero >= 2;
 }
 
+static bool builder_has_experts(const Builder *builder, int32_t chunk) {
+    const bool *experts = builder->spec->experts;
+    return experts && experts[chunk * builder->spec->pp + builder->stage];
+}
+
+/// A collective of parameters, and one of the experts among them behind it; returns the last.
+static int32_t builder_add_both(Builder *builder, Op op, bool experts) {
+    int32_t index = program_add(builder->program, op);
+    if (!experts) return index;
+    op.kind = op.kind == OP_PARAM_GATHER ? OP_EXPERT_GATHER : OP_EXPERT_REDUCE;
+    return program_add(builder->program, op);
+}
+
+static int32_t builder_add_bucket(Builder *builder, OpKind kind, int32_t chunk, int32_t bucket,
+                                  int32_t after) {
+    Op op = program_op(kind, STREAM_DP, chunk, -1);
+    op.part = bucket;
+    op.parts = builder_buckets(builder, chunk);
+    op_add_wait(&op, after);
+    return builder_add_both(builder, op, builder_has_experts(builder, chunk));
+}
+
 static void builder_add_gathers(Builder *builder) {
     const ScheduleSpec *spec = builder->spec;
     if (!spec->gathers || !spec->data_parallel || spec->first_segment) return;
     for (int32_t chunk = 0; chunk < spec->chunks; chunk++) {
         int32_t buckets = builder_buckets(builder, chunk);
         builder->gather[chunk] = builder->program->nops;
-        for (int32_t bucket = 0; bucket < buckets; bucket++) {
-            Op gather = program_op(OP_PARAM_GATHER, STREAM_DP, chunk, -1);
-            gather.part = bucket;
-            gather.parts = buckets;
-            builder->last_gather = program_add(builder->program, gather);
-        }
+        for (int32_t bucket = 0; bucket < buckets; bucket++)
+            builder->last_gather = builder_add_bucket(builder, OP_PARAM_GATHER, chunk, bucket, -1);
     }
 }
 
 static void builder_add_reduction(Builder *builder, int32_t chunk, int32_t bucket, int32_t after) {
-    Op reduce = program_op(OP_GRAD_REDUCE, STREAM_DP, chunk, -1);
-    reduce.part = bucket;
-    reduce.parts = builder_buckets(builder, chunk);
-    op_add_wait(&reduce, after);
-    int32_t index = program_add(builder->program, reduce);
+    int32_t index = builder_add_bucket(builder, OP_GRAD_REDUCE, chunk, bucket, after);
     if (!builder->spec->grad_overlap) builder->reduced = index;
 }
 
@@ -146,7 +160,9 @@ static int32_t builder_gather_of(const Builder *builder, int64_t i, int32_t part
     if (builder->last_gather < 0) return -1;
     if (!builder->spec->param_overlap) return i == 0 ? builder->last_gather : -1;
     bool first_use = !slot->backward && slot->microbatch == 0;
-    return first_use ? builder->gather[slot->chunk] + part : -1;
+    if (!first_use) return -1;
+    const int32_t each = 1 + builder_has_experts(builder, slot->chunk);
+    return builder->gather[slot->chunk] + each * (part + 1) - 1;
 }
 
 static int32_t builder_parts(const Builder *builder, int64_t i, bool reduces) {
@@ -202,7 +218,8 @@ static bool builder_gather_next(Builder *builder, int32_t ahead) {
     gather.segment = use_segment(builder, builder->next_use);
     int32_t dropped = builder->ngathers - 1 - ahead;
     if (dropped >= 0) op_add_wait(&gather, builder->use_end[dropped]);
-    builder->use_gather[builder->ngathers++] = program_add(builder->program, gather);
+    const bool experts = builder_segment(builder, slot->chunk, gather.segment)->experts;
+    builder->use_gather[builder->ngathers++] = builder_add_both(builder, gather, experts);
     builder->next_use = use_after(builder, builder->next_use);
     return true;
 }
@@ -229,7 +246,8 @@ static void builder_add_segments(Builder *builder, int64_t i, int32_t received) 
         Op reduce = program_op(OP_GRAD_REDUCE, STREAM_DP, slot->chunk, slot->microbatch);
         reduce.segment = compute.segment;
         op_add_wait(&reduce, index);
-        int32_t reduced = program_add(builder->program, reduce);
+        const bool experts = builder_segment(builder, slot->chunk, reduce.segment)->experts;
+        int32_t reduced = builder_add_both(builder, reduce, experts);
         if (!spec->grad_overlap) builder->reduced = reduced;
     }
     builder_end_slot(builder, index);

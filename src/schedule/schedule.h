@@ -16,7 +16,9 @@
 /// A segment of a chunk whose parameters are sharded (ZeRO-3).
 typedef struct ScheduleSegment {
     bool sharded; ///< it has parameters: gathered before it is used, its gradients reduced behind
-    bool kept;    ///< from its forward until its backward, which needs no other gather
+    bool
+        experts; ///< some of them of experts that are held by other GPUs than the rest, see ScheduleSpec
+    bool kept; ///< from its forward until its backward, which needs no other gather
 } ScheduleSegment;
 
 typedef struct ScheduleSpec {
@@ -30,6 +32,9 @@ typedef struct ScheduleSpec {
     bool tied_embeddings; ///< with pp > 1: embedding reduce between first and last stage
     /// [pp * chunks], by virtual stage: gradient buckets of a chunk, >= 1
     const int32_t *buckets;
+    /// [pp * chunks] those with experts that are held by other GPUs than the rest: each bucket has a collective more, of
+    /// what it has of them; NULL: none
+    const bool *experts;
     /// Segments of virtual stage v: first_segment[v] .. first_segment[v + 1] - 1; NULL: chunks are computed in one.
     const int32_t *first_segment;
     const ScheduleSegment *segment;

@@ -383,6 +383,10 @@ int64_t step_cost_bytes(const StepCost *cost, int32_t stage, const Op *op) {
         case BYTES_BOUNDARY: return cost->boundary_bytes;
         case BYTES_PARAMETERS: return wide_part(segment->gather_bytes, op->part, op->parts);
         case BYTES_GRADIENTS: return wide_part(segment->grad_bytes, op->part, op->parts);
+        case BYTES_EXPERT_PARAMETERS:
+            return wide_part(segment->expert_gather_bytes, op->part, op->parts);
+        case BYTES_EXPERT_GRADIENTS:
+            return wide_part(segment->expert_grad_bytes, op->part, op->parts);
         case BYTES_EMBEDDING: return cost->embedding_grad_bytes;
         case BYTES_NORM: return GRAD_NORM_BYTES;
     }

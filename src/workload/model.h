@@ -178,6 +178,10 @@ int64_t parallel_holders(const ParallelSpec *parallel);
 /// GPUs that hold the experts of a layer once, and the replicas (1 if one has room for them) they are of.
 int64_t parallel_expert_span(const ParallelSpec *parallel);
 int64_t parallel_expert_replicas(const ParallelSpec *parallel);
+/// Are experts held by other GPUs than the rest of a layer?
+bool parallel_experts_apart(const ParallelSpec *parallel, const ModelSpec *model);
+/// GPUs that hold the same experts.
+int64_t parallel_expert_holders(const ParallelSpec *parallel);
 /// Divide the replicas (all of them in one of EP and DP, or divided before) into EP and DP.
 ///   Fails: STATUS_RANGE where the GPUs of a layer's experts are no whole parts or whole numbers of replicas.
 Status parallel_deal_experts(ParallelSpec *parallel);

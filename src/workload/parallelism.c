@@ -64,6 +64,15 @@ int64_t parallel_expert_replicas(const ParallelSpec *parallel) {
     return span > one ? span / one : 1;
 }
 
+bool parallel_experts_apart(const ParallelSpec *parallel, const ModelSpec *model) {
+    if (model->experts == 0) return false;
+    return parallel->ep > 1 || parallel->expert_tp != parallel->size[DIM_TP];
+}
+
+int64_t parallel_expert_holders(const ParallelSpec *parallel) {
+    return parallel_nranks(parallel) / parallel->size[DIM_PP] / parallel_expert_span(parallel);
+}
+
 Status parallel_deal_experts(ParallelSpec *parallel) {
     const int64_t one = (int64_t)parallel->size[DIM_TP] * parallel->size[DIM_CP];
     const int64_t span = parallel_expert_span(parallel), replicas = parallel_replicas(parallel);

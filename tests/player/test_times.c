@@ -209,6 +209,9 @@ static void rails_partition_the_ranks(void **state) {
             parallel->order[i] = parallel->order[j];
             parallel->order[j] = kept;
         }
+        if (parallel_units_are_consecutive(parallel))
+            parallel->ep = parallel->size[DIM_TP] * parallel->size[DIM_CP] * parallel->size[DIM_EP];
+        run.job[0].model.experts = 64;
         Cluster *cluster = NULL;
         Status status = cluster_create(&run.cluster, &cluster);
         assert_true(status_is_ok(&status));
@@ -223,7 +226,10 @@ static void rails_partition_the_ranks(void **state) {
                     const int64_t first = layout_rail_job_rank(&layout, group, rail, 0);
                     for (int64_t i = 0; i < layout_rail_size(&layout, group); i++) {
                         const int64_t rank = layout_rail_job_rank(&layout, group, rail, i);
-                        assert_true(differ_along(parallel, rank, first, GROUPS[kind].dimensions));
+                        assert_true(
+                            GROUPS[kind].experts
+                                ? (rank - first) % parallel_expert_span(parallel) == 0
+                                : differ_along(parallel, rank, first, GROUPS[kind].dimensions));
                         const GpuId gpu = layout_rail_gpu(&layout, group, rail, i);
                         assert_true(layout_on_rail(&layout, group, rail, gpu));
                         met[rank]++;
@@ -231,9 +237,10 @@ static void rails_partition_the_ranks(void **state) {
                 }
             for (int64_t rank = 0; rank < parallel_nranks(parallel); rank++) {
                 const int32_t stage = parallel_coordinate(parallel, rank, DIM_PP);
+                const bool ends = layout.stages > 1 && (stage == 0 || stage == layout.stages - 1);
                 const bool there =
-                    !GROUPS[kind].ends_only ||
-                    (layout.stages > 1 && (stage == 0 || stage == layout.stages - 1));
+                    (!GROUPS[kind].ends_only || ends) &&
+                    (!GROUPS[kind].experts || parallel_experts_apart(parallel, &run.job[0].model));
                 assert_int_equal(met[rank], there);
             }
         }
