@@ -119,3 +119,66 @@ def scatter(rows):
             steps = [float(match[1]), float(match[2]), float(row["step_s"])]
             found.append(([row["id"], "other vendors"], (max(steps) / min(steps) - 1) * 100))
     return found
+
+
+# ---------------------------------------------------------------------------------------------- how sure a step is
+
+FAMILIES = {"Ampere": ("A100",), "Hopper": ("H100", "H200", "H800"), "Blackwell": ("B200", "B300", "GB200", "GB300"),
+            "CDNA": ("MI300X", "MI325X", "MI350X", "MI355X")}
+SIZES = (64, 1024)  # GPUs: a rack or less, a pod or less, more
+COVERAGE = 0.8
+LEAST_RUNS = 9  # fewer cannot bound 8 in 10: the least and the most of n leave out 2 of n + 1
+LARGEST_PUBLISHED = {False: 16384, True: 8192}  # GPUs: Llama 3.1 405B (P2); DeepSeek-V3 on GB300, MLPerf v6.0
+
+Bounds = collections.namedtuple("Bounds", "least most")
+
+
+def bounds(ratios):
+    """Between what the ratio of one more run of the class lies in 8 of 10 cases, if runs are exchangeable: the ordered
+    ratios number 0.1 (n + 1) and 0.9 (n + 1)."""
+    ordered, n = sorted(ratios), len(ratios)
+    tail = (1 - COVERAGE) / 2
+    low = int(tail * (n + 1) + 1e-9)
+    return Bounds(ordered[max(low, 1) - 1], ordered[min(n + 1 - low, n) - 1])
+
+
+def family_of(gpu):
+    return next((name for name, gpus in FAMILIES.items() if gpu in gpus), None)
+
+
+Class = collections.namedtuple("Class", "name experts gpus least_gpus most_gpus ratios")
+
+
+def classes(runs):
+    """Classes of runs (experts, gpu, GPUs of the job, ratio), from the narrowest with enough runs to those that take all."""
+    found = []
+    for experts in (False, True):
+        for family, gpus in (*FAMILIES.items(), (None, ())):
+            mine = [run for run in runs if run[0] == experts and (family is None or run[1] in gpus)]
+            name = f"{'mixtures' if experts else 'dense'}, {family or 'any GPU'}"
+            for least, most in zip((0, *SIZES), (*SIZES, 0)):
+                size = f"{least + 1:,} to {most:,} GPUs" if most else f"more than {least:,} GPUs"
+                ratios = [run[3] for run in mine if run[2] > least and (most == 0 or run[2] <= most)]
+                if len(ratios) >= LEAST_RUNS:
+                    found.append(Class(f"{name}, {size}", experts, gpus, least + 1, most, ratios))
+            if len(mine) >= (LEAST_RUNS if family else 1):
+                found.append(Class(name, experts, gpus, 0, 0, [run[3] for run in mine]))
+    return found
+
+
+def certainty_text(runs, catalogue):
+    """topologies/residuals/published.yaml. catalogue: the entry of a GPU as rows call it."""
+    lines = ["# Published steps over emulated ones, by class; written by scripts/validate --record.", "schema_version: 1",
+             "kind: residuals", "sources: \"gates of jobs/published/runs.csv\"",
+             f"largest_dense: {LARGEST_PUBLISHED[False]}", f"largest_experts: {LARGEST_PUBLISHED[True]}", "classes:"]
+    for found in classes(runs):
+        low, high = bounds(found.ratios)
+        lines += [f'  - name: "{found.name}"', f"    experts: {'on' if found.experts else 'off'}"]
+        if found.gpus:
+            lines.append(f"    gpu: [{', '.join(catalogue[gpu][0] for gpu in found.gpus)}]")
+        if found.least_gpus > 1:
+            lines.append(f"    least_gpus: {found.least_gpus}")
+        if found.most_gpus:
+            lines.append(f"    most_gpus: {found.most_gpus}")
+        lines += [f"    runs: {len(found.ratios)}", f"    least: {100 * low:.1f} %", f"    most: {100 * high:.1f} %"]
+    return "\n".join(lines) + "\n"

@@ -67,6 +67,21 @@ static void print_tiers(FILE *out, const Recorder *recorder, const StepSummary *
     fputc('\n', out);
 }
 
+/// How sure: what published runs like it took for what the program makes of them.
+static void print_certainty(FILE *out, const Recorder *recorder, const StepSummary *step) {
+    const JobSpec *job = &recorder->run->job[step->job];
+    const CertaintyClass *class = step->certainty;
+    const double duration_s = (double)(step->end_ps - step->start_ps) / 1e12;
+    const bool experts = job->model.experts > 0;
+    const int64_t largest = certainty_largest(&recorder->run->certainty, experts);
+    if (class)
+        fprintf(out, "  step interval %.4g to %.4g s: 8 in 10 of %d published runs (%s)\n",
+                duration_s * class->least, duration_s * class->most, class->runs, class->name);
+    if (largest > 0 && parallel_nranks(&job->parallel) > largest)
+        fprintf(out, "  no measurement exists: no %s on more than %lld GPUs is published\n",
+                experts ? "mixture of experts" : "run", (long long)largest);
+}
+
 static const StepSummary *find_step(const Recorder *recorder, int32_t job, bool last) {
     const StepSummary *found = NULL;
     for (int64_t i = 0; i < recorder->step.n; i++)
@@ -77,6 +92,7 @@ static const StepSummary *find_step(const Recorder *recorder, int32_t job, bool 
 static void print_training(FILE *out, const Recorder *recorder, int32_t job) {
     const StepSummary *last = find_step(recorder, job, true);
     print_step_rows(out, recorder, job, last->job_step);
+    print_certainty(out, recorder, last);
     print_parts(out, last);
     print_tiers(out, recorder, last);
 }

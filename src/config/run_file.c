@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/memory.h"
+#include "config/certainty_file.h"
 #include "config/cross_check.h"
 #include "config/hardware_file.h"
 #include "config/job_file.h"
@@ -17,7 +18,7 @@ enum { ARENA_BYTES = 1 << 16 };
 
 static const Schema *const SCHEMAS[] = {&topology_schema, &training_job_schema, &traffic_job_schema,
                                         &gpu_schema,      &nic_schema,          &switch_schema,
-                                        &scale_up_schema, &model_schema};
+                                        &scale_up_schema, &model_schema,        &certainty_schema};
 enum { SCHEMAS_N = sizeof SCHEMAS / sizeof SCHEMAS[0] };
 
 Node *run_file_open(Reader *reader, const char *path) {
@@ -43,14 +44,14 @@ const Schema *run_file_schema(Reader *reader, const Node *root) {
                             : NULL;
     if (root->kind == NODE_MAPPING && kind)
         diagnostics_error(reader->diagnostics, kind->place,
-                          "kind wants topology, training, traffic, gpu, nic, switch, scale_up or "
-                          "model, got '%.60s'%s%s%s",
+                          "kind wants topology, training, traffic, gpu, nic, switch, scale_up, "
+                          "model or residuals, got '%.60s'%s%s%s",
                           kind->kind == NODE_SCALAR ? kind->text : "a collection",
                           close ? "; did you mean '" : "", close ? close : "", close ? "'?" : "");
     else
         diagnostics_error(reader->diagnostics, root->place,
                           "the file wants a key 'kind': topology, training, traffic, gpu, nic, "
-                          "switch, scale_up or model");
+                          "switch, scale_up, model or residuals");
     return NULL;
 }
 
@@ -67,6 +68,7 @@ typedef struct Load {
     Texts texts;
     Diagnostics diagnostics;
     CrossCheck files;
+    CertaintySpec *certainty;
 } Load;
 
 static void open_files(Load *load) {
@@ -190,6 +192,9 @@ static void load_all(Load *load) {
     if (load->diagnostics.errors == 0) {
         cross_check(&load->reader, &load->files);
         trace_path_resolve(&load->reader, &load->files);
+        load->reader.base = load->request->topology_path;
+        reader_load_shipped(&load->reader, "residuals", "published", &certainty_schema,
+                            load->certainty);
     }
 }
 
@@ -201,6 +206,7 @@ Status run_spec_load(const RunRequest *request, RunSpec *spec, char **errors) {
     Load load = {.request = request};
     load.reader = (Reader){request->topology_path, &load.request->source, &load.texts,
                            arena_create("config", ARENA_BYTES), &load.diagnostics};
+    load.certainty = &spec->certainty;
     load.files.cluster = &spec->cluster;
     load.files.topology_path = request->topology_path;
     load.files.njobs = request->njobs;

@@ -399,6 +399,24 @@ static int entry_paths(const Reader *reader, const char *folder, const char *nam
     return 3;
 }
 
+/// The first of the places where an entry stands, or NULL and what was tried.
+static const Text *open_entry(Reader *reader, const char *folder, const char *name,
+                              char tried[DIAGNOSTIC_BYTES]) {
+    EntryPath path[ENTRY_PLACES];
+    size_t used = 0;
+    int npaths = entry_paths(reader, folder, name, path);
+    for (int i = 0; i < npaths; i++) {
+        Status reason;
+        const Text *text =
+            texts_open(reader->texts, reader->source, path[i], TEXT_BYTES_MAX, &reason);
+        if (text) return text;
+        if (used < DIAGNOSTIC_BYTES)
+            used += (size_t)snprintf(tried + used, DIAGNOSTIC_BYTES - used, "%s%.120s: %.60s",
+                                     i > 0 ? "; " : "", path[i], reason.text);
+    }
+    return NULL;
+}
+
 bool reader_load_entry(Reader *reader, const char *folder, const char *name, Place place,
                        const Schema *schema, void *data) {
     if (!is_entry_name(name)) {
@@ -406,19 +424,16 @@ bool reader_load_entry(Reader *reader, const char *folder, const char *name, Pla
                           name);
         return false;
     }
-    EntryPath path[ENTRY_PLACES];
     char tried[DIAGNOSTIC_BYTES] = "";
-    size_t used = 0;
-    int npaths = entry_paths(reader, folder, name, path);
-    for (int i = 0; i < npaths; i++) {
-        Status reason;
-        const Text *text =
-            texts_open(reader->texts, reader->source, path[i], TEXT_BYTES_MAX, &reason);
-        if (text) return load_text(reader, text, name, schema, data);
-        if (used < sizeof tried)
-            used += (size_t)snprintf(tried + used, sizeof tried - used, "%s%.120s: %.60s",
-                                     i > 0 ? "; " : "", path[i], reason.text);
-    }
+    const Text *text = open_entry(reader, folder, name, tried);
+    if (text) return load_text(reader, text, name, schema, data);
     diagnostics_error(reader->diagnostics, place, "unknown %s '%s': %s", schema->name, name, tried);
     return false;
+}
+
+bool reader_load_shipped(Reader *reader, const char *folder, const char *name, const Schema *schema,
+                         void *data) {
+    char tried[DIAGNOSTIC_BYTES] = "";
+    const Text *text = open_entry(reader, folder, name, tried);
+    return !text || load_text(reader, text, name, schema, data);
 }

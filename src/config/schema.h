@@ -205,6 +205,9 @@ __attribute__((format(printf, 4, 5))) void reader_error(Reader *reader, const No
 /// <name>.yaml. False if anything was reported.
 bool reader_load_entry(Reader *reader, const char *folder, const char *name, Place place,
                        const Schema *schema, void *data);
+/// The same of an entry that no file names: without it the struct stays as it is, and true.
+bool reader_load_shipped(Reader *reader, const char *folder, const char *name, const Schema *schema,
+                         void *data);
 /// Report anything but 1.
 void reader_check_version(Reader *reader, const Node *node);
 /// Read the root of a file: `schema_version: 1`, `kind` as the schema's, free `description` and

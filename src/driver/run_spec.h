@@ -13,7 +13,9 @@
 #include "collective/collective.h"
 #include "effects/noise.h"
 #include "engine/engine.h"
+#include "workload/certainty.h"
 #include "workload/exchange.h"
+#include "workload/model.h"
 #include "workload/traffic.h"
 
 typedef enum JobKind { JOB_TRAINING, JOB_TRAFFIC } JobKind;
@@ -76,6 +78,7 @@ typedef struct RunSpec {
     bool
         repeat; ///< tell steps that cannot differ from the one before (player/repeat.h); changes no result
     uint64_t seed;
+    CertaintySpec certainty; ///< how far the model was from published runs
     TraceSpec trace;
     SourceText source[RUN_SOURCES_MAX];
     int32_t nsources;

@@ -23,6 +23,7 @@ typedef struct StepSummary {
     int64_t start_ps, end_ps;
     double mean_part_ps[TRACE_PART_N];
     double tokens_per_s_gpu, mfu_full, mfu_causal;
+    const CertaintyClass *certainty; ///< published runs like it; NULL: none. Training only
     uint64_t fingerprint;
     int64_t delay_ps[TRACE_TIERS_MAX]; ///< rank 0 only, both directions
     double utilisation_max[TRACE_TIERS_MAX];

@@ -1,4 +1,5 @@
 // A finished training step: columns per GPU, collectives, links, and the means of the report.
+#include <math.h>
 #include <stdlib.h>
 
 #include "base/memory.h"
@@ -190,6 +191,20 @@ static Status repeat_collectives(Recorder *recorder, int64_t later_ps) {
     return trace_append_collectives(recorder->trace, recorder->ncollectives, recorder->collective);
 }
 
+/// Between what bounds the step is likely to lie.
+static void bound_step(const RunSpec *run, const Machine *machine, TraceStep *row,
+                       StepSummary *summary) {
+    const bool experts = machine->job->model.experts > 0;
+    const CertaintyClass *class = certainty_class(
+        &run->certainty, experts, cluster_spec(machine->cluster)->gpu.name, row->working_gpus);
+    double duration_ps = (double)(summary->end_ps - summary->start_ps);
+    summary->certainty = class;
+    row->likely_least_ps = class ? duration_ps * class->least : NAN;
+    row->likely_most_ps = class ? duration_ps * class->most : NAN;
+    row->likely_runs = class ? class->runs : 0;
+    row->largest_run_gpus = certainty_largest(&run->certainty, experts);
+}
+
 /// What only a training step says of itself.
 static TraceStep summarise(const Machine *machine, const double mean[TRACE_GPU_COLUMNS],
                            StepSummary *summary) {
@@ -221,6 +236,7 @@ static Status write_step(Recorder *recorder, Machine *machine, int64_t later_ps,
     double mean[TRACE_GPU_COLUMNS];
     mean_columns(&columns, mean);
     TraceStep row = summarise(machine, mean, summary);
+    bound_step(recorder->run, machine, &row, summary);
     TRY(later_ps > 0 ? repeat_collectives(recorder, later_ps)
                      : write_collectives(recorder, machine, summary->job_step));
     // A job of one unit moves nothing, and has no norm to end its sampling intervals.

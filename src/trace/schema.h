@@ -217,6 +217,10 @@ typedef enum TraceFlags {
     X(STEPS_MFU_FULL, STEPS, "mfu_full", F64, "1", PLAIN, IF_TRAINING, "model_flop_full / (duration * gpus_in_job * peak_flop_per_s).", TRACE_AXES1(STEP)) \
     X(STEPS_MFU_CAUSAL, STEPS, "mfu_causal", F64, "1", PLAIN, IF_TRAINING, "model_flop_causal / (duration * gpus_in_job * peak_flop_per_s).", TRACE_AXES1(STEP)) \
     X(STEPS_TOKEN_RATE, STEPS, "tokens_per_s_gpu", F64, "s-1", PLAIN, IF_TRAINING, "Tokens per second and GPU.", TRACE_AXES1(STEP)) \
+    X(STEPS_LIKELY_LEAST, STEPS, "likely_least_ps", F64, "ps", PLAIN, IF_TRAINING, "duration_ps times the least of what published runs like it took for what the program makes of them: 8 in 10 of those lie between this and likely_most_ps.", TRACE_AXES1(STEP)) \
+    X(STEPS_LIKELY_MOST, STEPS, "likely_most_ps", F64, "ps", PLAIN, IF_TRAINING, "Times the most.", TRACE_AXES1(STEP)) \
+    X(STEPS_LIKELY_RUNS, STEPS, "likely_runs", I64, "1", PLAIN, IF_TRAINING, "Published runs behind these bounds.", TRACE_AXES1(STEP)) \
+    X(STEPS_LARGEST_RUN, STEPS, "largest_run_gpus", I64, "1", PLAIN, IF_TRAINING, "GPUs of the largest published run of its kind, with experts or without: where gpus_in_job is more, no measurement exists.", TRACE_AXES1(STEP)) \
     X(STEPS_FINGERPRINT, STEPS, "fingerprint", U64, "1", PLAIN, ALWAYS, "Checksum of all completions of the step; equal on any number of MPI ranks.", TRACE_AXES1(STEP)) \
     X(STEPS_JOB, STEPS, "job", I32, "1", PLAIN, IF_SEVERAL, "Number of the job whose step it is; rows are in the order in which steps end.", TRACE_AXES1(STEP)) \
     X(STEPS_JOB_STEP, STEPS, "job_step", I64, "1", PLAIN, IF_SEVERAL, "Number of the step within its job, from 0.", TRACE_AXES1(STEP)) \

@@ -1,7 +1,8 @@
 #!/usr/bin/python3
-"""readme_sample.py COLOSSIM SOURCE: what README.md shows as a first run is what the program prints.
+"""readme_sample.py COLOSSIM SOURCE [--write]: what README.md shows as a first run is what the program prints.
 
-Law: the text between the sample marks, after its command line, equals the standard output of that command, run here.
+Law: the text between the sample marks, after its command line, equals the standard output of that command, run here;
+--write makes it so.
 """
 
 import os
@@ -13,7 +14,7 @@ import tempfile
 
 
 def main():
-    colossim, source = sys.argv[1], pathlib.Path(sys.argv[2])
+    colossim, source = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]).resolve()
     text = (source / "README.md").read_text()
     block = re.search(r"<!-- sample: colossim (.*?) -->\n(.*?)<!-- /sample -->", text, re.S)
     arguments = block.group(1).split()
@@ -26,7 +27,11 @@ def main():
         os.mkdir(pathlib.Path(folder, "output"))
         run = subprocess.run([colossim, *arguments], cwd=folder, capture_output=True, text=True, check=True)
     printed = [line.rstrip() for line in run.stdout.strip("\n").split("\n")]
-    if shown[1:] != printed:
+    if sys.argv[3:] == ["--write"]:
+        lines = [shown[0], *printed]
+        sample = "\n".join(f"    {line}".rstrip() for line in lines)
+        (source / "README.md").write_text(text.replace(block.group(2), f"\n{sample}\n\n"))
+    elif shown[1:] != printed:
         sys.exit("README.md shows\n" + "\n".join(shown[1:]) + "\nbut the program prints\n" + "\n".join(printed))
 
 

@@ -30,7 +30,7 @@ def same(found, wanted, text):
 def parts_of(steps):
     """Names of the parts: columns of /gpus by step that are no duration."""
     return [name for name in steps if name.endswith("_ps") and name not in
-            ("start_ps", "end_ps", "duration_ps", "gpu_duration_ps", "intervals_start_ps")]
+            ("start_ps", "end_ps", "duration_ps", "gpu_duration_ps", "intervals_start_ps", "likely_least_ps", "likely_most_ps")]
 
 
 def steps(file):
@@ -54,6 +54,9 @@ def gpus(file, s):
     if "tp" not in g:
         return
     same(s["gpus_in_job"], [busy.sum()] * len(s["step"]), "gpus_in_job")
+    for name in "likely_least_ps", "likely_most_ps":
+        close(s[name] / s["duration_ps"], [s[name][0] / s["duration_ps"][0]] * len(s["step"]), f"{name}: a share of the step")
+    claim((s["likely_least_ps"] <= s["likely_most_ps"]).all() and (s["likely_runs"] > 0).all(), "bounds from published runs")
     names = parts_of(s)
     same(sum(g[name][:, busy] for name in names), g["duration_ps"][:, busy], "parts of a GPU's step")
     for name in [*names, "duration_ps"]:

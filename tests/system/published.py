@@ -55,6 +55,24 @@ def claim_statistics(rng):
     claim([residuals.error_percent(row, step) for step in (1, 2.5, 5)] == [-50, 0, 25], "errors of an interval")
 
 
+def claim_bounds(rng):
+    """Law: of exchangeable runs, one more lies within the bounds of n >= 9 in 8 of 10 cases or more."""
+    for n in (9, 14, 30):
+        inside = 0
+        for _ in range(2000):
+            ratios = [rng.gauss(1, 0.1) for _ in range(n)]
+            found = residuals.bounds(ratios)
+            inside += found.least <= rng.gauss(1, 0.1) <= found.most
+        claim(inside > 0.78 * 2000, f"bounds of {n} runs hold one more in {inside} of 2000 cases")
+    runs = [(rng.random() < 0.5, rng.choice(["A100", "H100", "GB200", "X"]), 8 ** rng.randint(1, 5), rng.gauss(1, 0.1)) for _ in range(300)]
+    found = residuals.classes(runs)
+    for experts, gpu, gpus, _ in runs:
+        mine = [c for c in found if c.experts == experts and (not c.gpus or gpu in c.gpus)
+                and gpus >= c.least_gpus and (not c.most_gpus or gpus <= c.most_gpus)]
+        claim(mine, "every run has a class")
+        claim(all(len(c.ratios) >= residuals.LEAST_RUNS for c in mine[:-1]), "with enough runs in it")
+
+
 def claim_families(rows):
     """Every member shares the plan with the first, and a run taken twice with another batch and size joins its family."""
     base = next(row for row in rows if row["id"] == "C07")
@@ -84,6 +102,7 @@ def main():
     claim_machines(rows, tables)
     claim_lines(rng)
     claim_statistics(rng)
+    claim_bounds(rng)
     claim_families(rows)
     claim_alternatives(rows)
     try:
