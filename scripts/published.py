@@ -32,7 +32,7 @@ CABLES = ("10 m", "50 m", "70 m")  # planning values
 TIERS = ("leaf", "spine", "core")
 # Phrases of notes that change a key.
 NOTES = (
-    (r"ep_a2a_overlap on", "parallel", "ep_overlap", "on"),
+    (r"ep_a2a_overlap on", "training", "ep_overlap", "on"),
     (r"\battn_fp8\b", "training", "attention_fp8", "on"),
 )
 # Phrases of notes that change the model, and where the number stands.
@@ -184,11 +184,9 @@ def parallel_keys(row):
         keys["shard_group"] = row["shard_group"]
     if row["layout"]:
         keys["layout"] = f'"{row["layout"]}"'
-    schedule, _, overlap = row["schedule"].partition("+")
+    schedule = row["schedule"].partition("+")[0]
     if schedule not in ("interleaved", "1f1b", "none", ""):
         keys["schedule"] = schedule
-    if overlap:
-        keys["ep_overlap"] = "on"
     return keys
 
 
@@ -227,6 +225,8 @@ def training_keys(row, stack):
         keys["dispatcher"] = row["moe_dispatcher"]
         drawn = row["moe_routing"].startswith(("learned", "real"))
         keys["routing"] = "drawn" if drawn else "balanced"
+        if "+ep-a2a" in row["schedule"]:
+            keys["ep_overlap"] = "on"
     return keys
 
 
