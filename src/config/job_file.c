@@ -82,6 +82,10 @@ static const Schema PARALLEL_SCHEMA = {.name = "parallel",
 // Training
 
 static const Field RECOMPUTE_ELEMENT = ELEMENT_STRING(RECOMPUTE_BYTES);
+static const char *const ROUTINGS[] = {[EXPERTS_BALANCED] = "balanced",
+                                       [EXPERTS_DRAWN] = "drawn",
+                                       [EXPERTS_CAPACITY] = "capacity",
+                                       NULL};
 static const Field TRAINING_FIELDS[] = {
     FIELD_COUNT_AT("sequence", JobFile, job.training.sequence, NULL, 1, SIZE_MOST,
                    "tokens of a sequence"),
@@ -95,6 +99,20 @@ static const Field TRAINING_FIELDS[] = {
     FIELD_LIST_AT(
         "recompute", JobFile, recompute, nrecompute, &RECOMPUTE_ELEMENT, "",
         "core_attn, mlp_act, layernorm, mlp, moe_act, moe, mla_up_proj, full:n (every n-th layer)"),
+    FIELD_LIST_AT("offload", JobFile, offload, noffload, &RECOMPUTE_ELEMENT, "",
+                  "to the host: activations:n (of n layers of each virtual stage)"),
+    FIELD_ENUM_AT(
+        "routing", JobFile, job.training.routing, ROUTINGS, "balanced",
+        "tokens of experts: as many each, drawn, or up to capacity_factor times the mean"),
+    FIELD_QUANTITY_AT("routing_scatter", JobFile, job.training.routing_scatter, QUANTITY_FRACTION,
+                      "10 %", 0, 10,
+                      "drawn: standard deviation of the tokens of a GPU, over their mean"),
+    FIELD_NUMBER_AT("capacity_factor", JobFile, job.training.capacity_factor, "1", 0.01, 1000,
+                    "capacity: tokens of an expert over their mean, padded to that"),
+    FIELD_BOOL_AT("fused_loss", JobFile, job.training.fused_loss, "off",
+                  "one kernel makes the loss, and gradients in place of logits"),
+    FIELD_BOOL_AT("head_narrow", JobFile, job.training.head_narrow, "off",
+                  "products of the head in precision too; off: in 16 bit"),
     FIELD_BOOL_AT("dropout", JobFile, job.training.dropout, "off",
                   "hidden and attention dropout: masks are written, kept and read"),
     FIELD_ENUM_AT("dispatcher", JobFile, job.training.dispatcher, DISPATCHER_NAMES, "alltoall",
@@ -271,6 +289,15 @@ static bool read_order(Reader *reader, const Node *node, JobFile *file) {
     return good;
 }
 
+/// A count from 1 behind `prefix`; 0: the text has not this form.
+static int32_t count_behind(const char *text, const char *prefix) {
+    const size_t n = strlen(prefix);
+    if (strncmp(text, prefix, n) != 0 || text[n] < '0' || text[n] > '9') return 0;
+    char *rest = NULL;
+    const long count = strtol(text + n, &rest, 10);
+    return *rest == '\0' && count >= 1 && count <= 4096 ? (int32_t)count : 0;
+}
+
 static bool read_recompute(Reader *reader, const Node *node, JobFile *file) {
     TrainingSpec *training = &file->job.training;
     bool good = true;
@@ -278,14 +305,11 @@ static bool read_recompute(Reader *reader, const Node *node, JobFile *file) {
         const char *text = file->recompute[i];
         int k = 0;
         while (k < RECOMPUTE_N && strcmp(RECOMPUTE_NAMES[k], text) != 0) k++;
-        char *rest = NULL;
-        long every = strncmp(text, "full:", 5) == 0 && text[5] >= '0' && text[5] <= '9'
-                         ? strtol(text + 5, &rest, 10)
-                         : 0;
+        const int32_t every = count_behind(text, "full:");
         if (k < RECOMPUTE_N) {
             training->recompute |= RECOMPUTE_BIT(k);
-        } else if (every >= 1 && every <= 4096 && *rest == '\0') {
-            training->recompute_full_every = (int32_t)every;
+        } else if (every > 0) {
+            training->recompute_full_every = every;
         } else {
             char path[64];
             snprintf(path, sizeof path, "training.recompute.%d", (int)i);
@@ -327,6 +351,25 @@ static void read_layout(Reader *reader, const Node *node, JobFile *file) {
     else
         memcpy(parallel->layers, layout.layers, sizeof parallel->layers);
     parallel->nlayers = layout.n;
+}
+
+static bool read_offload(Reader *reader, const Node *node, JobFile *file) {
+    TrainingSpec *training = &file->job.training;
+    bool good = true;
+    for (int32_t i = 0; i < file->noffload; i++) {
+        const int32_t layers = count_behind(file->offload[i], "activations:");
+        if (layers > 0) {
+            training->offload_layers = layers;
+        } else {
+            char path[64];
+            snprintf(path, sizeof path, "training.offload.%d", (int)i);
+            reader_error(reader, node, path,
+                         "offload wants activations:n (layers of a virtual stage), got '%s'",
+                         file->offload[i]);
+            good = false;
+        }
+    }
+    return good;
 }
 
 static void resolve_schedule(ParallelSpec *parallel) {
@@ -396,6 +439,7 @@ static void finish_training(Reader *reader, const Node *node, void *data) {
     read_layout(reader, node, file);
     bool good = read_order(reader, node, file);
     good = read_recompute(reader, node, file) && good;
+    good = read_offload(reader, node, file) && good;
     if (parallel->microbatches == 0 && file->global_batch == 0)
         reader_error(reader, node, "parallel", "parallel wants microbatches or global_batch");
     else if (good && !parallel->dp_auto)

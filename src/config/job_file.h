@@ -37,6 +37,8 @@ typedef struct JobFile {
     char layout[LAYOUT_BYTES];
     char recompute[RECOMPUTE_MAX][RECOMPUTE_BYTES];
     int32_t nrecompute;
+    char offload[RECOMPUTE_MAX][RECOMPUTE_BYTES];
+    int32_t noffload;
 } JobFile;
 
 /// Read with reader_load_root: `kind: training` and `kind: traffic`.

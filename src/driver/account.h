@@ -5,7 +5,7 @@
 ///
 ///              clock     every GPU at nominal speed, and ...    waiting that it adds  own time that it adds
 ///              ideal     communication is free                  bubble                compute
-///              alone     transfers take as long as alone        pp, dp, ...           tp
+///              alone     transfers take as long as alone        pp, dp, ...           tp, ep
 ///              shared    compute loses what communication       sharing               sharing
 ///                        took of its GPU
 ///              slowed    transfers take as long as they did     contention            -

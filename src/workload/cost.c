@@ -7,6 +7,7 @@
 #include "base/units.h"
 #include "base/wide.h"
 #include "workload/memory_use.h"
+#include "workload/mixture.h"
 #include "workload/model_size.h"
 #include "workload/roofline.h"
 #include "workload/transformer.h"
@@ -49,15 +50,30 @@ static int64_t clipped_ps(double seconds) {
 
 static int64_t clipped_count(double count) { return (int64_t)fmin(count, COUNT_CLIP); }
 
-/// Add `times` runs of some works to a sum.
-static void add_pass(const Pricing *p, AddWorks *works, double times, PassCost *sum) {
+/// Add `times` runs of some works of a shape to a sum.
+static void add_works(const Pricing *p, const TransformerShape *shape, AddWorks *works,
+                      double times, PassCost *sum) {
     WorkList list = {.n = 0};
-    works(&p->shape, &list);
+    works(shape, &list);
     const WorkTime time = roofline_list(&list, &p->links, p->gpu, p->training);
     sum->compute_s += times * time.compute_s;
     sum->sharing_s += times * time.sharing_s;
     for (int d = 0; d < DIM_N; ++d) sum->exposed_s[d] += times * time.exposed_s[d];
     sum->flop += times * transformer_flop(&list);
+}
+
+static void add_pass(const Pricing *p, AddWorks *works, double times, PassCost *sum) {
+    add_works(p, &p->shape, works, times, sum);
+}
+
+/// Add works of layers, so many of each kind.
+static void add_layers(const Pricing *p, AddWorks *works, const int32_t n[LAYER_KIND_N],
+                       PassCost *sum) {
+    for (int kind = 0; kind < LAYER_KIND_N; ++kind) {
+        if (n[kind] == 0) continue;
+        const TransformerShape shape = transformer_of_kind(&p->shape, (LayerKind)kind);
+        add_works(p, &shape, works, n[kind], sum);
+    }
 }
 
 /// Layers recomputed whole do not recompute their modules once more.
@@ -70,16 +86,40 @@ static void whole_backward(const TransformerShape *shape, WorkList *list) {
 /// Layers first .. first + n - 1 of the model, with what stands before and behind those of a chunk.
 typedef struct Span {
     int32_t first, n;
+    int32_t mtp;       ///< layers of multi-token prediction behind them
     bool begins, ends; ///< the chunk
     bool embedding, head;
 } Span;
 
-static double span_parameters(const Pricing *p, const Span *span) {
+/// Its layers by kind; those that are recomputed whole, or the others.
+static void count_layers(const Pricing *p, const Span *span, bool whole, int32_t n[LAYER_KIND_N]) {
+    memory_count_layers(p->model, p->training, (LayerRange){span->first, span->n, span->mtp}, whole,
+                        n);
+}
+
+/// Of everything but routed experts, and of these.
+typedef struct Parameters {
+    double rest, experts;
+} Parameters;
+
+static Parameters span_parameters(const Pricing *p, const Span *span) {
     const bool tied_here = p->model->tied_embeddings && span->embedding;
-    double n = span->n * transformer_layer_parameters(&p->shape);
-    if (span->embedding) n += transformer_embedding_parameters(&p->shape);
-    if (span->head) n += transformer_head_parameters(&p->shape, tied_here);
-    return n;
+    Parameters sum = {0};
+    for (int whole = 0; whole < 2; ++whole) {
+        int32_t n[LAYER_KIND_N];
+        count_layers(p, span, whole == 1, n);
+        for (int kind = 0; kind < LAYER_KIND_N; ++kind) {
+            const TransformerShape shape = transformer_of_kind(&p->shape, (LayerKind)kind);
+            const double experts = shape.mixture ? mixture_expert_parameters(&shape) : 0;
+            sum.experts += n[kind] * experts;
+            sum.rest += n[kind] * (transformer_layer_parameters(&shape) - experts);
+        }
+    }
+    // Multi-token prediction embeds tokens: with a pipeline from a copy of the matrix.
+    if (span->embedding || (span->mtp > 0 && p->parallel->size[DIM_PP] > 1))
+        sum.rest += transformer_embedding_parameters(&p->shape);
+    if (span->head) sum.rest += transformer_head_parameters(&p->shape, tied_here);
+    return sum;
 }
 
 static void price_forward(const Pricing *p, const Span *span, PassCost *sum) {
@@ -87,16 +127,22 @@ static void price_forward(const Pricing *p, const Span *span, PassCost *sum) {
         add_pass(p, transformer_embedding_forward, 1, sum);
     else if (span->begins)
         add_pass(p, transformer_handover, 1, sum);
-    add_pass(p, transformer_layer_forward, span->n, sum);
+    for (int whole = 0; whole < 2; ++whole) {
+        int32_t n[LAYER_KIND_N];
+        count_layers(p, span, whole == 1, n);
+        add_layers(p, transformer_layer_forward, n, sum);
+    }
     if (span->head) add_pass(p, transformer_head_forward, 1, sum);
 }
 
 static void price_backward(const Pricing *p, const Span *span, PassCost *sum) {
-    const int32_t whole = memory_whole_layers(p->training, span->first, span->n);
+    int32_t whole[LAYER_KIND_N], plain[LAYER_KIND_N];
+    count_layers(p, span, true, whole);
+    count_layers(p, span, false, plain);
     if (span->embedding) add_pass(p, transformer_embedding_backward, 1, sum);
-    add_pass(p, transformer_layer_forward, whole, sum);
-    add_pass(p, whole_backward, whole, sum);
-    add_pass(p, transformer_layer_backward, span->n - whole, sum);
+    add_layers(p, transformer_layer_forward, whole, sum);
+    add_layers(p, whole_backward, whole, sum);
+    add_layers(p, transformer_layer_backward, plain, sum);
     if (span->head)
         add_pass(p, transformer_head_backward, 1, sum);
     else if (span->ends)
@@ -112,9 +158,16 @@ static NominalWork nominal(const PassCost *cost) {
 }
 
 static void set_parameters(const Pricing *p, const Span *span, SegmentCost *segment) {
-    segment->parameters = clipped_count(span_parameters(p, span));
-    segment->grad_bytes = segment->parameters * precision_bytes(p->training->grad_precision);
-    segment->gather_bytes = segment->parameters * precision_bytes(p->training->param_precision);
+    const Precision grad = p->training->grad_precision, gather = p->training->param_precision;
+    Parameters parameters = span_parameters(p, span);
+    if (!parallel_experts_apart(p->parallel, p->model))
+        parameters = (Parameters){.rest = parameters.rest + parameters.experts};
+    segment->parameters = clipped_count(parameters.rest);
+    segment->expert_parameters = clipped_count(parameters.experts);
+    segment->grad_bytes = segment->parameters * precision_bytes(grad);
+    segment->gather_bytes = segment->parameters * precision_bytes(gather);
+    segment->expert_grad_bytes = segment->expert_parameters * precision_bytes(grad);
+    segment->expert_gather_bytes = segment->expert_parameters * precision_bytes(gather);
 }
 
 static SegmentCost price_span(const Pricing *p, const Span *span, double flop[PASS_N]) {
@@ -134,6 +187,7 @@ static Span chunk_span(const Pricing *p, int32_t v) {
     const int32_t nstages = p->parallel->size[DIM_PP] * p->parallel->chunks;
     return (Span){.first = parallel_stage_layers(p->parallel, p->model, v).first,
                   .n = parallel_layers(p->parallel, p->model, v),
+                  .mtp = parallel_mtp_layers(p->parallel, p->model, v),
                   .begins = true,
                   .ends = true,
                   .embedding = v == 0,
@@ -153,7 +207,7 @@ static ChunkCost price_chunk(const Pricing *p, int32_t v) {
 /// Layers, and what stands at the ends of the model, where each is gathered on its own.
 static int32_t count_segments(const Pricing *p, int32_t v) {
     const Span span = chunk_span(p, v);
-    return parallel_shards_layers(p->parallel) ? span.n + span.embedding + span.head : 0;
+    return parallel_shards_layers(p->parallel) ? span.n + span.mtp + span.embedding + span.head : 0;
 }
 
 /// Segments of a virtual stage: the embedding, the layers, the head. Embedding and head of one chunk are gathered with
@@ -163,9 +217,11 @@ static void price_segments(const Pricing *p, int32_t v, SegmentCost segment[]) {
     const int32_t n = count_segments(p, v);
     for (int32_t i = 0; i < n; ++i) {
         const int32_t layer = i - all.embedding;
-        const bool is_layer = layer >= 0 && layer < all.n;
+        const bool is_mtp = layer >= all.n && layer < all.n + all.mtp;
+        const bool is_layer = (layer >= 0 && layer < all.n) || is_mtp;
         const Span span = {.first = all.first + layer,
-                           .n = is_layer,
+                           .n = is_layer && !is_mtp,
+                           .mtp = is_mtp,
                            .begins = i == 0,
                            .ends = i == n - 1,
                            .embedding = all.embedding && i == 0,
@@ -204,35 +260,38 @@ static int64_t resolve_bucket(const ParallelSpec *parallel, const TrainingSpec *
 /// ZeRO-3 holds what is kept from forward to backward, and of what is not the largest segment that is computed with as
 /// many as are gathered ahead; gradients are reduced segment by segment.
 static StageParameters stage_parameters(const StepCost *cost, const Pricing *p, int32_t stage) {
-    double all = 0, kept = 0, passing = 0, bucket = 0;
+    StageParameters sum = {0};
+    double kept = 0, passing = 0;
     for (int32_t c = 0; c < cost->chunks; ++c) {
         const ChunkCost *chunk = &cost->chunk[c * cost->pp + stage];
-        all += (double)chunk->whole.parameters;
+        sum.rest += (double)chunk->whole.parameters;
+        sum.experts += (double)chunk->whole.expert_parameters;
         for (int32_t i = 0; i < chunk->nsegments; ++i) {
             const SegmentCost *segment = &cost->segment[chunk->first_segment + i];
-            const double n = (double)segment->parameters;
-            bucket = fmax(bucket, n);
+            const double n = (double)(segment->parameters + segment->expert_parameters);
+            sum.bucket = fmax(sum.bucket, n);
             if (segment->kept)
                 kept += n;
             else
                 passing = fmax(passing, n);
         }
     }
-    if (bucket == 0) // nothing is gathered
-        return (StageParameters){
-            .all = all, .whole = all, .bucket = fmin(all, (double)cost->bucket_parameters)};
+    const double all = sum.rest + sum.experts;
     const double at_once = 1 + p->training->param_overlap * (double)p->parallel->prefetch;
-    return (StageParameters){
-        .all = all, .whole = fmin(all, kept + at_once * passing), .bucket = bucket};
+    const bool gathered = sum.bucket > 0;
+    sum.whole = gathered ? fmin(all, kept + at_once * passing) : all;
+    if (!gathered) sum.bucket = fmin(all, (double)cost->bucket_parameters);
+    return sum;
 }
 
 static void price_stage(StepCost *cost, const Pricing *p, int32_t stage) {
     const StageParameters parameters = stage_parameters(cost, p, stage);
     cost->memory[stage] = memory_use(p->model, p->parallel, p->training, stage, &parameters);
+    const double all = parameters.rest + parameters.experts;
     const double shard = p->parallel->zero >= 1
-                             ? ceil(parameters.all / (double)parallel_holders(p->parallel))
-                             : parameters.all;
-    const double gradients = parallel_shards_layers(p->parallel) ? shard : parameters.all;
+                             ? ceil(memory_shard(p->parallel, parameters.rest, parameters.experts))
+                             : all;
+    const double gradients = parallel_shards_layers(p->parallel) ? shard : all;
     cost->optimizer_ps[stage] =
         clipped_ps(units_seconds_from_ps(p->gpu->launch_ps) +
                    optimizer_bytes(gradients, shard, p->shape.gradient, p->shape.element) /
@@ -304,7 +363,7 @@ void step_cost_fini(StepCost *cost) {
 }
 
 static double pass_seconds(const NominalWork *work) {
-    return units_seconds_from_ps(work->compute_ps + work->tp_ps);
+    return units_seconds_from_ps(work->compute_ps + nominal_exposed_ps(*work));
 }
 
 /// Computing of a stage in one step; its longest operation goes into *longest_s.

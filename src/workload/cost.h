@@ -28,8 +28,9 @@ static inline int64_t nominal_exposed_ps(NominalWork work) {
 typedef struct SegmentCost {
     NominalWork pass[PASS_N];
     int64_t parameters;               ///< on this GPU
+    int64_t expert_parameters;        ///< of experts that other GPUs hold, apart
     int64_t grad_bytes, gather_bytes; ///< full size of DP reduction and parameter gather ...
-    int64_t expert_grad_bytes, expert_gather_bytes; ///< ... and of experts that other GPUs hold
+    int64_t expert_grad_bytes, expert_gather_bytes; ///< ... and of these experts
     bool kept; ///< ZeRO-3: gathered for the forward, its parameters stay until the backward
 } SegmentCost;
 

@@ -2,21 +2,64 @@
 
 #include <math.h>
 
-double memory_layer_activation(const TransformerShape *s, bool whole) {
-    const double t = s->tokens, tn = s->tokens_norm, h = s->hidden, e = s->element;
-    if (whole) return e * tn * h;  // the input of the layer
-    double bytes = 2 * e * tn * h; // inputs of both norms
-    if (!shape_recomputes(s, RECOMPUTE_LAYERNORM)) bytes += 2 * e * tn * h; // inputs of qkv and fc1
-    if (s->dropout) bytes += 2 * tn * h;                         // masks of both residuals
-    bytes += e * t * (s->heads + 2 * s->kv_heads) * s->head_dim; // query, key, value
-    bytes += e * t * s->heads * s->head_dim;                     // input of proj
-    bytes += e * t * s->ffn_in;                                  // input of the activation
-    if (!shape_recomputes(s, RECOMPUTE_MLP_ACTIVATION)) bytes += e * t * s->ffn; // input of fc2
-    const double scores = s->batch * s->heads * s->sequence * s->sequence;
+#include "workload/attention.h"
+#include "workload/mixture.h"
+
+/// Bytes of a number that stands in memory as the input of a linear layer.
+static double operand(const TransformerShape *s) { return fmin(s->element, s->operand); }
+
+static double attention_activation(const TransformerShape *s) {
+    const double t = s->tokens, tn = s->tokens_norm, e = s->element;
+    const double keys = s->kv_lora > 0 ? s->heads : s->kv_heads;
+    double bytes = 0;
+    if (s->kv_lora > 0) // narrow queries, keys and values, normalised and before
+        bytes += e * tn * (s->q_lora + s->kv_lora + s->rope);
+    if (s->kv_lora > 0 && !shape_recomputes(s, RECOMPUTE_MLA_UP))
+        bytes += operand(s) * tn * (s->q_lora + s->kv_lora);
+    if (s->kv_lora == 0 || !shape_recomputes(s, RECOMPUTE_MLA_UP))
+        bytes += e * t * ((s->heads + keys) * s->head_dim + keys * s->value_dim);
+    if (s->qk_norm) bytes += e * t * (s->heads + s->kv_heads) * s->head_dim;
+    bytes += operand(s) * t * s->heads * s->value_dim; // input of proj
+    // Transformer Engine keeps what attention gave before heads were exchanged for tokens again.
+    if (s->swaps_heads) bytes += e * t * s->heads * s->value_dim;
     if (s->flash)
         bytes += 4 * t * s->heads; // logarithm of the softmax sum
     else if (!shape_recomputes(s, RECOMPUTE_CORE_ATTENTION))
-        bytes += scores * (s->dropout ? 2 * e + 1 : e); // softmax, mask, dropped
+        bytes += attention_scores(s) * (s->dropout ? 2 * e + 1 : e); // softmax, mask, dropped
+    return bytes;
+}
+
+static double mlp_activation(const TransformerShape *s) {
+    if (shape_recomputes(s, RECOMPUTE_MLP)) return 0;
+    double bytes = s->element * s->tokens * s->ffn_in;
+    if (!shape_recomputes(s, RECOMPUTE_MLP_ACTIVATION)) bytes += operand(s) * s->tokens * s->ffn;
+    return bytes;
+}
+
+/// Of each token its scores in fp32, their choice, and where its rows went.
+enum { ROUTING_BYTES = 9, ROW_BYTES = 8 };
+
+static double mixture_activation(const TransformerShape *s) {
+    if (shape_recomputes(s, RECOMPUTE_MOE)) return 0;
+    const TransformerShape shared = works_with_ffn(s, s->shared_ffn);
+    const double in = (s->gated ? 2 : 1) * s->expert_ffn;
+    double bytes = s->tokens_norm * (ROUTING_BYTES * s->experts + ROW_BYTES * s->top_k) +
+                   operand(s) * s->routed * s->hidden + s->element * s->routed * in;
+    if (!shape_recomputes(s, RECOMPUTE_MOE_ACTIVATION))
+        bytes += operand(s) * s->routed * s->expert_ffn;
+    return bytes + mlp_activation(&shared);
+}
+
+double memory_layer_activation(const TransformerShape *s, bool whole) {
+    const double tn = s->tokens_norm, h = s->hidden, e = s->element;
+    const double input = e * tn * h, norms = s->parallel_block ? 1 : 2;
+    if (whole) return input;
+    double bytes = norms * input; // of the norms
+    if (!shape_recomputes(s, RECOMPUTE_LAYERNORM)) bytes += norms * operand(s) * tn * h;
+    if (s->dropout) bytes += norms * tn * h; // masks of the residuals
+    bytes += attention_activation(s);
+    bytes += s->mixture ? mixture_activation(s) : mlp_activation(s);
+    if (s->mtp) bytes += 3 * input + 2 * operand(s) * tn * h; // two inputs and the projection's
     return bytes;
 }
 
@@ -49,24 +92,103 @@ double memory_in_flight(const ParallelSpec *parallel, int32_t stage, const doubl
     return high;
 }
 
-int32_t memory_whole_layers(const TrainingSpec *training, int32_t first, int32_t n) {
-    const int64_t every = training->recompute_full_every;
-    if (every == 0) return 0;
-    const int64_t end = (int64_t)first + n;
-    return (int32_t)((end + every - 1) / every - (first + every - 1) / every);
+void memory_count_layers(const ModelSpec *model, const TrainingSpec *training, LayerRange range,
+                         bool whole, int32_t n[LAYER_KIND_N]) {
+    const int32_t every = training->recompute_full_every;
+    for (int kind = 0; kind < LAYER_KIND_N; ++kind) n[kind] = 0;
+    for (int32_t i = 0; i < range.n + range.mtp; ++i) {
+        const int32_t layer = i < range.n ? range.first + i : model->layers + i - range.n;
+        const bool is_whole = every > 0 && layer % every == 0;
+        if (is_whole == whole) ++n[model_layer_kind(model, layer)];
+    }
 }
 
-/// Gathered tensors in use: input and gradient of a linear layer, and a layer under recomputation.
-static double workspace_bytes(const TransformerShape *s, const TrainingSpec *training) {
-    double bytes = s->sequence_parallel ? 2 * s->element * s->tokens * s->hidden : 0;
-    if (training->recompute_full_every > 0) {
-        TransformerShape plain = *s;
-        plain.recompute = 0;
-        return bytes + memory_layer_activation(&plain, false);
+/// What layers of a virtual stage keep, those offloaded to the host apart.
+static double chunk_activation(const ModelSpec *model, const ParallelSpec *parallel,
+                               const TrainingSpec *training, const TransformerShape *shape,
+                               int32_t v) {
+    const LayerRange range = {.first = parallel_stage_layers(parallel, model, v).first,
+                              .n = parallel_layers(parallel, model, v),
+                              .mtp = parallel_mtp_layers(parallel, model, v)};
+    double bytes = 0;
+    for (int whole = 0; whole < 2; ++whole) {
+        int32_t n[LAYER_KIND_N];
+        memory_count_layers(model, training, range, whole == 1, n);
+        for (int kind = 0; kind < LAYER_KIND_N; ++kind) {
+            const TransformerShape s = transformer_of_kind(shape, (LayerKind)kind);
+            bytes += n[kind] * memory_layer_activation(&s, whole == 1);
+        }
     }
+    const int32_t layers = range.n + range.mtp;
+    const double kept = layers > training->offload_layers ? layers - training->offload_layers : 0;
+    return layers > 0 ? bytes * kept / layers : 0;
+}
+
+/// While the fullest layer goes back: what is recomputed for it, and the gradients of its widest part.
+static double passing_bytes(const TransformerShape *s, const TrainingSpec *training) {
     TransformerShape kept = *s;
     kept.recompute = 0;
-    return bytes + memory_layer_activation(&kept, false) - memory_layer_activation(s, false);
+    const bool whole = training->recompute_full_every > 0;
+    const double again =
+        memory_layer_activation(&kept, false) - (whole ? 0 : memory_layer_activation(s, false));
+    const double in = (s->gated ? 2 : 1) * s->expert_ffn;
+    const double widest = s->mixture ? s->routed * (in + s->expert_ffn + s->hidden)
+                                     : s->tokens * (s->ffn_in + s->ffn);
+    return again + s->element * (widest + s->tokens_norm * s->hidden);
+}
+
+/// Transformer Engine adds weight gradients into the buffer, and gives the framework for each shape of
+/// a weight one tensor in 16 bit that nobody reads (module/base.py, get_dummy_wgrad); so does
+/// Megatron-LM for the head. Where gradients are sharded there is no such buffer: they are those of the
+/// bucket that is reduced.
+static double dummy_bytes(const TransformerShape *shape, const bool has[LAYER_KIND_N], bool head) {
+    double dense = 0, mixture = 0, attention = 0;
+    for (int kind = 0; kind < LAYER_KIND_N; ++kind) {
+        if (!has[kind]) continue;
+        const TransformerShape s = transformer_of_kind(shape, (LayerKind)kind);
+        attention = attention_parameters(&s);
+        if (s.mixture)
+            mixture =
+                mixture_parameters(&s) - mixture_expert_parameters(&s) * (1 - 1 / s.experts_here);
+        else
+            dense = works_mlp_parameters(&s);
+    }
+    const double of_head = head ? shape->vocab * shape->hidden : 0;
+    return shape->element * (attention + dense + mixture + of_head);
+}
+
+typedef struct Workspace {
+    double passing, standing;
+} Workspace;
+
+static Workspace workspace(const ModelSpec *model, const ParallelSpec *parallel,
+                           const TrainingSpec *training, const TransformerShape *shape,
+                           int32_t stage) {
+    const int32_t pp = parallel->size[DIM_PP];
+    bool has[LAYER_KIND_N] = {false};
+    for (int32_t c = 0; c < parallel->chunks; ++c) {
+        const StageLayers layers = parallel_stage_layers(parallel, model, c * pp + stage);
+        for (int kind = 0; kind < LAYER_KIND_N; ++kind) has[kind] = has[kind] || layers.n[kind];
+    }
+    Workspace work = {0};
+    if (parallel->zero < 2) work.standing = dummy_bytes(shape, has, stage == pp - 1);
+    for (int kind = 0; kind < LAYER_KIND_N; ++kind) {
+        if (!has[kind]) continue;
+        const TransformerShape s = transformer_of_kind(shape, (LayerKind)kind);
+        work.passing = fmax(work.passing, passing_bytes(&s, training));
+    }
+    // Gathered input and gradient of a linear layer.
+    if (shape->sequence_parallel && shape->tp > 1)
+        work.standing += 2 * shape->element * shape->tokens * shape->hidden;
+    return work;
+}
+
+/// Logits and in their place their gradient; or both in turn beside the softmax in fp32 (Megatron-LM
+/// tensor_parallel/cross_entropy.py). Multi-token prediction has its own.
+static double logits_bytes(const ModelSpec *model, const TrainingSpec *training,
+                           const TransformerShape *s) {
+    const double number = training->fused_loss ? s->element : s->element + 4;
+    return (1 + model->mtp_layers) * number * s->tokens * s->vocab;
 }
 
 /// Of one parameter. fp8 holds two casts, one per operand layout, beside the 16-bit weight; where the
@@ -84,31 +206,30 @@ MemoryUse memory_use(const ModelSpec *model, const ParallelSpec *parallel,
                      const StageParameters *parameters) {
     const TransformerShape s = transformer_shape(model, parallel, training);
     const int32_t pp = parallel->size[DIM_PP];
-    const double dp = (double)parallel_holders(parallel);
     double chunk_bytes[CHUNKS_MAX] = {0};
-    for (int32_t c = 0; c < parallel->chunks; ++c) {
-        const int32_t v = c * pp + stage;
-        const int32_t layers = parallel_layers(parallel, model, v);
-        const int32_t whole =
-            memory_whole_layers(training, parallel_stage_layers(parallel, model, v).first, layers);
-        const int32_t plain = layers - whole;
-        chunk_bytes[c] =
-            plain * memory_layer_activation(&s, false) + whole * memory_layer_activation(&s, true);
-    }
-    const double p = parameters->all;
-    const double share = parallel->zero >= 1 ? p / dp : p;
-    const double weight = weight_bytes(&s, training);
+    for (int32_t c = 0; c < parallel->chunks; ++c)
+        chunk_bytes[c] = chunk_activation(model, parallel, training, &s, c * pp + stage);
+    const double all = parameters->rest + parameters->experts;
+    const double shard = memory_shard(parallel, parameters->rest, parameters->experts);
+    const double logits = stage == pp - 1 ? logits_bytes(model, training, &s) : 0;
+    const Workspace work = workspace(model, parallel, training, &s, stage);
     MemoryUse use = {
-        .weights = whole_bytes(weight * parameters->whole),
-        .gradients = whole_bytes(s.gradient * (parallel->zero >= 2 ? p / dp : p)),
-        .optimizer = whole_bytes(12 * share), // fp32 weight and two moments of Adam
+        .weights = whole_bytes(weight_bytes(&s, training) * parameters->whole),
+        .gradients = whole_bytes(s.gradient * (parallel->zero >= 2 ? shard : all)),
+        // fp32 weight and two moments of Adam
+        .optimizer = whole_bytes(12 * (parallel->zero >= 1 ? shard : all)),
         .activations = whole_bytes(memory_in_flight(parallel, stage, chunk_bytes)),
-        // Logits in the training precision, in fp32, and their gradient.
-        .logits = stage == pp - 1 ? whole_bytes((2 * s.element + 4) * s.tokens * s.vocab) : 0,
-        .workspace = whole_bytes(workspace_bytes(&s, training) +
+        .logits = whole_bytes(logits),
+        // Logits are gone when the first layer goes back.
+        .workspace = whole_bytes(work.standing + fmax(0, work.passing - logits) +
                                  (parallel->zero >= 2 ? s.gradient * parameters->bucket : 0)),
     };
     use.total =
         use.weights + use.gradients + use.optimizer + use.activations + use.logits + use.workspace;
     return use;
+}
+
+double memory_shard(const ParallelSpec *parallel, double rest, double experts) {
+    return rest / (double)parallel_holders(parallel) +
+           experts / (double)parallel_expert_holders(parallel);
 }

@@ -29,9 +29,9 @@ double memory_in_flight(const ParallelSpec *parallel, int32_t stage, const doubl
 
 /// Parameters of all chunks of a stage, those of its GPU.
 typedef struct StageParameters {
-    double all;
-    double whole;  ///< at once, not a shard: all, or with ZeRO-3 what is gathered
-    double bucket; ///< whose gradients are reduced together
+    double rest, experts; ///< routed experts apart
+    double whole;         ///< at once, not a shard: all, or with ZeRO-3 what is gathered
+    double bucket;        ///< whose gradients are reduced together
 } StageParameters;
 
 /// Terms of stage `stage`.
@@ -39,7 +39,16 @@ MemoryUse memory_use(const ModelSpec *model, const ParallelSpec *parallel,
                      const TrainingSpec *training, int32_t stage,
                      const StageParameters *parameters);
 
-/// Of layers first .. first + n - 1 of the model, those that are recomputed whole: every n-th of it, from the first.
-int32_t memory_whole_layers(const TrainingSpec *training, int32_t first, int32_t n);
+/// Layers first .. first + n - 1 of the model, and the first `mtp` of multi-token prediction.
+typedef struct LayerRange {
+    int32_t first, n, mtp;
+} LayerRange;
+
+/// Of these the ones that are recomputed whole (every n-th of the model is, from the first), or the others, by kind.
+void memory_count_layers(const ModelSpec *model, const TrainingSpec *training, LayerRange range,
+                         bool whole, int32_t n[LAYER_KIND_N]);
+
+/// What one of the GPUs that share them has of parameters: experts are held by fewer.
+double memory_shard(const ParallelSpec *parallel, double rest, double experts);
 
 #endif

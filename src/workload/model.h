@@ -155,7 +155,9 @@ typedef struct TrainingSpec {
         routing_scatter; ///< drawn: standard deviation of the tokens of an expert, over their mean
     double capacity_factor; ///< capacity: tokens of an expert, over their mean
     Dispatcher dispatcher;
-    bool ep_overlap;  ///< exchanges of a microbatch run behind the computing of another
+    bool ep_overlap;        ///< exchanges of a microbatch run behind the computing of another
+    int32_t offload_layers; ///< of a virtual stage, whose activations wait on the host
+    bool fused_loss;  ///< one kernel makes of logits their loss and, in their place, their gradient
     bool head_narrow; ///< head GEMMs in `precision` too, not in 16 bit
     bool dropout;     ///< hidden and attention: masks are written, kept and read
 } TrainingSpec;

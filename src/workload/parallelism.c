@@ -426,8 +426,6 @@ static Status validate_mixture(const ModelSpec *model) {
 }
 
 static Status validate_experts(const ParallelSpec *parallel, const ModelSpec *model) {
-    REQUIRE(model->experts <= 1 && model->window == 0 && model->mtp_layers == 0, STATUS_RANGE,
-            "model %s: layers of several kinds are not priced yet", model->name);
     const int32_t tp = parallel->size[DIM_TP], ep = parallel->ep, etp = parallel->expert_tp;
     REQUIRE(ep >= 1 && etp >= 1, STATUS_RANGE, "ep = %d, expert_tp = %d; at least 1 each", ep, etp);
     if (model->experts == 0) {

@@ -40,6 +40,8 @@ TransformerShape transformer_shape(const ModelSpec *model, const ParallelSpec *p
         .parallel_block = model->parallel_block,
         .qk_norm = model->qk_norm,
         .head_narrow = training->head_narrow,
+        .fused_loss = training->fused_loss,
+        .swaps_heads = cp > 1 && parallel->cp_algorithm == CP_ALL_TO_ALL,
         .value_dim = latent ? model->mla.v : model->head_dim,
         .q_lora = model->mla.q_lora,
         .kv_lora = model->mla.kv_lora,
@@ -180,7 +182,14 @@ void transformer_embedding_backward(const TransformerShape *s, WorkList *list) {
 // Megatron-LM tensor_parallel/cross_entropy.py: cast to fp32 (2 + 4), maximum (4), subtract in
 // place (8), exponential in place (8), sum (4), divide in place (8); backward: scale by the
 // incoming gradient (8), cast (4 + 2).
-enum { LOSS_FORWARD_BYTES = 38, LOSS_BACKWARD_BYTES = 14 };
+// Fused (Transformer Engine triton/cross_entropy.py): read for maximum and sum, read and written for the gradient in the
+// forward; read and written when scaled by the incoming gradient.
+typedef struct LossBytes {
+    double forward, backward;
+} LossBytes;
+static LossBytes loss_bytes(const TransformerShape *s) {
+    return s->fused_loss ? (LossBytes){3 * s->element, 2 * s->element} : (LossBytes){38, 14};
+}
 
 /// The head is no layer of Transformer Engine: its products stay in 16 bit.
 static TransformerShape head_shape(const TransformerShape *s) {
@@ -201,11 +210,11 @@ void transformer_head_forward(const TransformerShape *s, WorkList *list) {
     works_add_norm(s, list);
     works_add_column(&head, list, "head", s->vocab);
     mark_head(s, list, first);
-    works_add_memory(list, "loss", LOSS_FORWARD_BYTES * s->tokens * s->vocab);
+    works_add_memory(list, "loss", loss_bytes(s).forward * s->tokens * s->vocab);
 }
 
 void transformer_head_backward(const TransformerShape *s, WorkList *list) {
-    works_add_memory(list, "loss grad", LOSS_BACKWARD_BYTES * s->tokens * s->vocab);
+    works_add_memory(list, "loss grad", loss_bytes(s).backward * s->tokens * s->vocab);
     const int32_t first = list->n;
     const TransformerShape head = head_shape(s);
     works_add_cast(&head, list, s->vocab);
