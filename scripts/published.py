@@ -222,7 +222,7 @@ def training_keys(row, stack):
     if row["offload"] not in ("none", ""):
         keys["offload"] = listed(row["offload"].removesuffix(" layers"))
     if is_moe(row):
-        keys["dispatcher"] = row["moe_dispatcher"]
+        keys["dispatcher"] = row["moe_dispatcher"].replace("-", "_")
         drawn = row["moe_routing"].startswith(("learned", "real"))
         keys["routing"] = "drawn" if drawn else "balanced"
         if "+ep-a2a" in row["schedule"]:
