@@ -34,6 +34,7 @@ TIERS = ("leaf", "spine", "core")
 NOTES = (
     (r"ep_a2a_overlap on", "training", "ep_overlap", "on"),
     (r"\battn_fp8\b", "training", "attention_fp8", "on"),
+    (r"FP8 LM head", "training", "head_narrow", "on"),
 )
 # Phrases of notes that change the model, and where the number stands.
 MODEL_NOTES = ((r"\bdense_layers (\d+)", "first_dense"), (r"uses (\d+) KV groups", "kv_heads"))
@@ -170,9 +171,11 @@ def model_keys(row, tables):
     return name, changes, training
 
 
-def parallel_keys(row):
+def parallel_keys(row, stack):
     keys = {name: whole(row, name) for name in ("tp", "pp", "dp")}
     keys |= {name: whole(row, name) for name in ("cp", "ep") if row[name] != "1"}
+    if "cp_comm_type a2a" in stack["fusions"] and "cp" in keys:
+        keys["cp_algorithm"] = "all_to_all"
     if row["etp"] not in ("", "1"):
         keys["expert_tp"] = row["etp"]
     if keys["tp"] * keys["pp"] * keys["dp"] * keys.get("cp", 1) != int(row["n_gpu"]):
@@ -213,6 +216,8 @@ def training_keys(row, stack):
             "grad_overlap": "on" if row["dp_overlap"].startswith("grad") else "off",
             "param_overlap": "on" if row["dp_overlap"].endswith("param") else "off",
             "pp_overlap": stack["pp_overlap_key"]}
+    if "cross entropy" in stack["fusions"]:
+        keys["fused_loss"] = "on"
     if keys["pp_overlap"] == "vp":
         keys["pp_overlap"] = "on" if whole(row, "vp", 1) > 1 else "off"
     if row["recompute"] not in ("none", ""):
@@ -232,7 +237,8 @@ def training_keys(row, stack):
 
 def job_text(row, tables):
     model, changes, training = model_keys(row, tables)
-    sections = {"parallel": parallel_keys(row), "training": training_keys(row, tables.stack(row["stack"])) | training}
+    stack = tables.stack(row["stack"])
+    sections = {"parallel": parallel_keys(row, stack), "training": training_keys(row, stack) | training}
     for phrase, section, key, value in NOTES:
         if re.search(phrase, row["note"]):
             sections[section][key] = value
