@@ -121,6 +121,11 @@ static const Field TRAINING_FIELDS[] = {
                   "exchanges of a microbatch run behind the computing of another"),
     FIELD_BOOL_AT("tp_overlap", JobFile, job.training.tp_overlap, "off",
                   "tensor-parallel collectives overlap the products they feed"),
+    FIELD_BOOL_AT("tp_backward_overlap", JobFile, job.training.tp_backward_overlap, "on",
+                  "those of the backward run beside products that they do not feed"),
+    FIELD_LIST_AT("cuda_graph", JobFile, cuda_graph, ncuda_graph, &RECOMPUTE_ELEMENT, "",
+                  "launched as graphs: attn, mlp, moe_router, moe_preprocess, mamba, layer (all of "
+                  "it), full (the whole iteration), none"),
     FIELD_BOOL_AT("grad_overlap", JobFile, job.training.grad_overlap, "on",
                   "a bucket is reduced when its last gradient is there"),
     FIELD_BOOL_AT("param_overlap", JobFile, job.training.param_overlap, "on",
@@ -372,6 +377,39 @@ static bool read_offload(Reader *reader, const Node *node, JobFile *file) {
     return good;
 }
 
+static bool read_cuda_graph(Reader *reader, const Node *node, JobFile *file) {
+    static const struct {
+        const char *name;
+        GraphSet set;
+    } SETS[] = {{"attn", 1U << PART_ATTENTION},
+                {"mlp", 1U << PART_MLP},
+                {"moe_router", 1U << PART_MOE_ROUTER},
+                {"moe_preprocess", 1U << PART_MOE_PREPROCESS},
+                {"mamba", 1U << PART_MAMBA},
+                {"layer", GRAPH_FULL & ~(1U << PART_OUTSIDE)},
+                {"full", GRAPH_FULL},
+                {"none", 0}};
+    enum { N = sizeof SETS / sizeof SETS[0] };
+    bool good = true;
+    for (int32_t i = 0; i < file->ncuda_graph; i++) {
+        int k = 0;
+        while (k < N && strcmp(SETS[k].name, file->cuda_graph[i]) != 0) k++;
+        if (k < N) {
+            file->job.training.cuda_graph |= SETS[k].set;
+            continue;
+        }
+        char path[64];
+        snprintf(path, sizeof path, "training.cuda_graph.%d", (int)i);
+        reader_error(
+            reader, node, path,
+            "cuda_graph wants attn, mlp, moe_router, moe_preprocess, mamba, layer, full or "
+            "none, got '%s'",
+            file->cuda_graph[i]);
+        good = false;
+    }
+    return good;
+}
+
 static void resolve_schedule(ParallelSpec *parallel) {
     if ((int)parallel->schedule != SCHEDULE_AUTO) return;
     parallel->schedule = parallel->size[DIM_PP] == 1 ? SCHEDULE_NONE
@@ -440,6 +478,7 @@ static void finish_training(Reader *reader, const Node *node, void *data) {
     bool good = read_order(reader, node, file);
     good = read_recompute(reader, node, file) && good;
     good = read_offload(reader, node, file) && good;
+    good = read_cuda_graph(reader, node, file) && good;
     if (parallel->microbatches == 0 && file->global_batch == 0)
         reader_error(reader, node, "parallel", "parallel wants microbatches or global_batch");
     else if (good && !parallel->dp_auto)

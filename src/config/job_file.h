@@ -12,7 +12,13 @@
 #include "driver/run_spec.h"
 #include "engine/engines.h"
 
-enum { RECOMPUTE_MAX = 8, RECOMPUTE_BYTES = 32, ORDER_BYTES = 32, LAYOUT_BYTES = 256 };
+enum {
+    RECOMPUTE_MAX = 8,
+    GRAPHS_MAX = 8,
+    RECOMPUTE_BYTES = 32,
+    ORDER_BYTES = 32,
+    LAYOUT_BYTES = 256
+};
 
 typedef struct EngineFile {
     EngineKind kind;
@@ -39,6 +45,8 @@ typedef struct JobFile {
     int32_t nrecompute;
     char offload[RECOMPUTE_MAX][RECOMPUTE_BYTES];
     int32_t noffload;
+    char cuda_graph[GRAPHS_MAX][RECOMPUTE_BYTES];
+    int32_t ncuda_graph;
 } JobFile;
 
 /// Read with reader_load_root: `kind: training` and `kind: traffic`.

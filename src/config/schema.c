@@ -203,8 +203,19 @@ static void store_count(const Value *value, int32_t n) {
     memcpy(base + value->field->count_offset, &n, sizeof n);
 }
 
+/// A text for a list of texts is a list of one.
+static void read_only_element(const Value *value) {
+    const Field *element = value->field->element;
+    read_value(&(Value){value->reader, element, value->label, value->node, value->at});
+    store_count(value, 1);
+}
+
 static void read_list(const Value *value) {
     const Field *field = value->field, *element = field->element;
+    if (value->node->kind == NODE_SCALAR && element->kind == FIELD_STRING) {
+        read_only_element(value);
+        return;
+    }
     if (value->node->kind != NODE_LIST) {
         complain(value, "wants a list, such as [a, b], got %s", kind_word(value->node));
         return;

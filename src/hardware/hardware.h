@@ -55,6 +55,8 @@ typedef struct GpuSpec {
     double memory_Bps;        ///< data sheet
     double memory_stream_Bps; ///< achieved by a copy kernel
     int64_t launch_ps;        ///< gap on the GPU between dependent kernels
+    int64_t graph_launch_ps;  ///< the same inside a CUDA graph, if it is less
+    int64_t host_call_ps;     ///< of the host, to have one operation of a framework launched
     double sustained_share;   ///< of isolated GEMM and attention rates, kept in long runs; 0: all
     /// Of the GPU, taken while communication runs on it, 0..0.99: inside a scale-up domain, and over the network.
     double scale_up_processor_share, network_processor_share;

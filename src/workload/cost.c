@@ -32,7 +32,7 @@ typedef struct Pricing {
 } Pricing;
 
 typedef struct PassCost {
-    double compute_s, sharing_s, exposed_s[DIM_N], flop;
+    double compute_s, sharing_s, exposed_s[DIM_N], flop, host_s;
 } PassCost;
 
 typedef void AddWorks(const TransformerShape *shape, WorkList *list);
@@ -59,6 +59,7 @@ static void add_works(const Pricing *p, const TransformerShape *shape, AddWorks 
     sum->compute_s += times * time.compute_s;
     sum->sharing_s += times * time.sharing_s;
     for (int d = 0; d < DIM_N; ++d) sum->exposed_s[d] += times * time.exposed_s[d];
+    sum->host_s += times * time.host_s;
     sum->flop += times * transformer_flop(&list);
 }
 
@@ -149,8 +150,16 @@ static void price_backward(const Pricing *p, const Span *span, PassCost *sum) {
         add_pass(p, transformer_handover, 1, sum);
 }
 
+/// What a pass waits for a host that is slower than the GPU: the host launches ahead, so only sums
+/// meet.
+static double waiting_s(const PassCost *cost) {
+    double gpu_s = cost->compute_s + cost->sharing_s;
+    for (int d = 0; d < DIM_N; ++d) gpu_s += cost->exposed_s[d];
+    return fmax(0, cost->host_s - gpu_s);
+}
+
 static NominalWork nominal(const PassCost *cost) {
-    return (NominalWork){.compute_ps = clipped_ps(cost->compute_s),
+    return (NominalWork){.compute_ps = clipped_ps(cost->compute_s + waiting_s(cost)),
                          .tp_ps = clipped_ps(cost->exposed_s[DIM_TP]),
                          .cp_ps = clipped_ps(cost->exposed_s[DIM_CP]),
                          .ep_ps = clipped_ps(cost->exposed_s[DIM_EP]),

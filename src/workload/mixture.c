@@ -90,9 +90,12 @@ static void add_experts_backward(const TransformerShape *s, WorkList *list) {
 
 void mixture_add(const TransformerShape *s, WorkList *list) {
     const TransformerShape shared = works_with_ffn(s, s->shared_ffn);
+    list->part = PART_MOE_ROUTER;
     add_router(s, list);
     if (s->shared_ffn > 0) works_add_mlp(&shared, list);
+    list->part = PART_MOE_PREPROCESS;
     add_permute(s, list, "permute");
+    list->part = PART_MOE_EXPERTS;
     add_exchange(s, list, "dispatch", mixture_dispatch_bytes(s));
     add_sort(s, list, "sort");
     add_experts(s, list);
@@ -105,13 +108,16 @@ void mixture_add(const TransformerShape *s, WorkList *list) {
 
 void mixture_add_backward(const TransformerShape *s, WorkList *list) {
     const TransformerShape shared = works_with_ffn(s, s->shared_ffn);
+    list->part = PART_MOE_EXPERTS;
     add_permute(s, list, "unpermute grad");
     add_exchange(s, list, "combine grad", mixture_dispatch_bytes(s));
     add_sort(s, list, "sort back grad");
     add_experts_backward(s, list);
     add_sort(s, list, "sort grad");
     add_exchange(s, list, "dispatch grad", mixture_combine_bytes(s));
+    list->part = PART_MOE_PREPROCESS;
     add_permute(s, list, "permute grad");
+    list->part = PART_MOE_ROUTER;
     if (s->shared_ffn > 0) {
         works_add_mlp_backward(&shared, list);
         works_add_memory(list, "shared sum grad", 3 * s->element * s->tokens_norm * s->hidden);

@@ -136,6 +136,22 @@ typedef enum Dispatcher {
 } Dispatcher;
 extern const char *const DISPATCHER_NAMES[]; ///< [DISPATCHER_N], then NULL
 
+/// Parts of a layer that a CUDA graph may hold.
+typedef enum WorkPart {
+    PART_OUTSIDE, ///< of the layers: embedding, head
+    PART_ATTENTION,
+    PART_MLP,
+    PART_MOE_ROUTER,
+    PART_MOE_PREPROCESS, ///< counts and permutation of the routed tokens
+    PART_MOE_EXPERTS,    ///< exchange, experts, and back
+    PART_MAMBA,
+    PART_N,
+} WorkPart;
+
+/// Parts (1 << WorkPart) that CUDA graphs hold; all bits: the whole iteration.
+typedef uint32_t GraphSet;
+#define GRAPH_FULL UINT32_MAX
+
 /// What is computed and kept: precision, kernels, recompute list, overlap keys.
 typedef struct TrainingSpec {
     int32_t sequence;          ///< tokens
@@ -146,6 +162,8 @@ typedef struct TrainingSpec {
     RecomputeSet recompute;       ///< modules of every layer
     int32_t recompute_full_every; ///< 0 none; n: every n-th layer is recomputed whole
     bool tp_overlap;              ///< TP collectives overlap the GEMMs they feed
+    bool tp_backward_overlap;     ///< those of the backward run beside GEMMs they do not feed
+    GraphSet cuda_graph;          ///< what is launched as graphs, not kernel by kernel
     bool grad_overlap;            ///< a bucket is reduced when its last gradient is there
     bool param_overlap;           ///< parameter gather of a chunk overlaps earlier forwards
     bool pp_overlap;              ///< sends and receives are asynchronous, receives posted early

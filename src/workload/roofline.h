@@ -10,7 +10,12 @@
 ///                      (sum); measured points come back, since each point's Tm is taken out when
 ///                      its Tc is read off.
 ///          attention   FLOP at the kernel's measured rate, or traffic, whichever is longer.
-///          memory      bytes at stream bandwidth + launch.
+///          memory      bytes at 0.91 of stream bandwidth + launch.
+///          accumulate  what adding into an accumulator reads and writes beyond a plain result stands
+///                      behind the products of a tile: half of it is added to the GEMM.
+///          launch      a gap between kernels, a shorter one in a CUDA graph. The host launches ahead,
+///                      one operation of the framework after the other; a GPU that is faster than
+///                      its host waits (cost.c), but for what is in graphs.
 ///          collective  as collective/tuning.h prices it.
 ///          overlap     tp_overlap cuts a collective and its GEMM into n pieces; a piece of m / n
 ///                      rows is computed while the next one is on the wire. Exposed is what n - 1
@@ -29,7 +34,8 @@
 ///          (xla/service/gpu/model/matmul_interpolator_data.h) shapes of equal m n k lie within a
 ///          tenth of their mean unless a side is below 512. Pieces: Wang et al., "Overlap
 ///          communication with dependent computation via decomposition", ASPLOS'23, and Transformer
-///          Engine's userbuffers (ring exchange). Share: Isaev et al., Calculon, SC'23.
+///          Engine's userbuffers (ring exchange). Share: Isaev et al., Calculon, SC'23. Accumulators
+///          and passes over memory: MooreThreads/SimuMax, configs/system, measured on A100 and B200.
 #ifndef COLOSSIM_WORKLOAD_ROOFLINE_H
 #define COLOSSIM_WORKLOAD_ROOFLINE_H
 
@@ -41,6 +47,7 @@ double roofline_work_s(const Work *work, const GpuSpec *gpu, const TrainingSpec 
 
 /// Sums over a list, seconds.
 typedef struct WorkTime {
+    double host_s;           ///< of the host, to launch it: a GPU that is done before waits
     double compute_s;        ///< with what cutting it into pieces costs
     double sharing_s;        ///< what the collectives beside it take from it
     double exposed_s[DIM_N]; ///< communication that stays visible, by who takes part

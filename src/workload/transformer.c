@@ -116,22 +116,27 @@ static void add_mtp_input_backward(const TransformerShape *s, WorkList *list) {
 
 void transformer_layer_forward(const TransformerShape *s, WorkList *list) {
     if (s->mtp) add_mtp_input(s, list);
+    list->part = PART_ATTENTION;
     works_add_norm(s, list);
     attention_add_qkv(s, list);
     attention_add_core(s, list);
     works_add_row(s, list, "proj", s->heads * s->value_dim);
+    list->part = s->mixture ? PART_MOE_ROUTER : PART_MLP;
     if (!s->parallel_block) {
         works_add_residual(s, list);
         works_add_norm(s, list);
     }
     add_ffn(s, list);
     works_add_residual(s, list);
+    list->part = PART_OUTSIDE;
     if (s->mtp) transformer_head_forward(s, list);
 }
 
 void transformer_layer_recompute(const TransformerShape *s, WorkList *list) {
+    list->part = PART_ATTENTION;
     if (shape_recomputes(s, RECOMPUTE_MLA_UP) && s->kv_lora > 0) attention_add_up(s, list);
     if (shape_recomputes(s, RECOMPUTE_CORE_ATTENTION)) attention_add_core(s, list);
+    list->part = s->mixture ? PART_MOE_EXPERTS : PART_MLP;
     if (s->mixture && shape_recomputes(s, RECOMPUTE_MOE))
         mixture_add(s, list);
     else if (s->mixture && shape_recomputes(s, RECOMPUTE_MOE_ACTIVATION))
@@ -149,16 +154,19 @@ void transformer_layer_recompute(const TransformerShape *s, WorkList *list) {
 void transformer_layer_backward(const TransformerShape *s, WorkList *list) {
     if (s->mtp) transformer_head_backward(s, list);
     transformer_layer_recompute(s, list);
+    list->part = PART_MLP;
     add_ffn_backward(s, list);
     if (!s->parallel_block) {
         works_add_norm_backward(s, list);
         works_add_residual_backward(s, list);
     }
+    list->part = PART_ATTENTION;
     works_add_row_backward(s, list, "proj grad", "proj weight grad", s->heads * s->value_dim);
     attention_add_core_backward(s, list);
     attention_add_qkv_backward(s, list);
     works_add_norm_backward(s, list);
     works_add_residual_backward(s, list);
+    list->part = PART_OUTSIDE;
     if (s->mtp) add_mtp_input_backward(s, list);
 }
 
@@ -219,10 +227,10 @@ void transformer_head_backward(const TransformerShape *s, WorkList *list) {
     const TransformerShape head = head_shape(s);
     works_add_cast(&head, list, s->vocab);
     if (s->sequence_parallel)
-        works_add_collective(s, list, "gather input", WORK_GATHER, HIDE_ALWAYS, 1);
+        works_add_collective(s, list, "gather input", WORK_GATHER, HIDE_BESIDE, 1);
     works_add_gemm(&head, list, "head grad", 1, s->tokens, s->hidden, s->vocab, 0);
     works_add_collective(s, list, s->sequence_parallel ? "scatter" : "reduce",
-                         s->sequence_parallel ? WORK_SCATTER : WORK_REDUCE, HIDE_ALWAYS, 1);
+                         s->sequence_parallel ? WORK_SCATTER : WORK_REDUCE, HIDE_BESIDE, 1);
     works_add_gemm(&head, list, "head weight grad", 1, s->vocab, s->hidden, s->tokens, s->gradient);
     mark_head(s, list, first);
     works_add_norm_backward(s, list);

@@ -1,11 +1,13 @@
 #include "workload/works.h"
 
+#include <math.h>
+
 #include "base/check.h"
 
 Work *works_append(WorkList *list, const char *name, WorkKind kind) {
     CHECK(list->n < WORK_MAX, "a pass has more than %d works", WORK_MAX);
     Work *work = &list->work[list->n++];
-    *work = (Work){.name = name, .kind = kind, .partner = -1};
+    *work = (Work){.name = name, .kind = kind, .part = list->part, .partner = -1};
     return work;
 }
 
@@ -24,6 +26,7 @@ void works_add_gemm(const TransformerShape *s, WorkList *list, const char *name,
     work->flop = 2 * batch * m * n * k;
     const double result = accumulate > 0 ? 2 * accumulate : s->element;
     work->bytes = batch * (s->operand * (m * k + k * n) + result * m * n);
+    work->accumulator_bytes = fmax(0, batch * (result - s->element) * m * n);
 }
 
 /// Its operands stay in 16 bit where those of the linear layers are narrower.
@@ -99,10 +102,10 @@ void works_add_column_backward(const TransformerShape *s, WorkList *list, const 
                                const char *weight, double out) {
     works_add_cast(s, list, out);
     if (s->sequence_parallel)
-        works_add_collective(s, list, "gather input", WORK_GATHER, HIDE_ALWAYS, 1);
+        works_add_collective(s, list, "gather input", WORK_GATHER, HIDE_BESIDE, 1);
     works_add_gemm(s, list, grad, 1, s->tokens, s->hidden, out, 0);
     works_add_collective(s, list, s->sequence_parallel ? "scatter" : "reduce",
-                         s->sequence_parallel ? WORK_SCATTER : WORK_REDUCE, HIDE_ALWAYS, 1);
+                         s->sequence_parallel ? WORK_SCATTER : WORK_REDUCE, HIDE_BESIDE, 1);
     works_add_gemm(s, list, weight, 1, out, s->hidden, s->tokens, s->gradient);
     if (!s->gated) works_add_memory(list, "bias grad", s->element * s->tokens * out);
 }

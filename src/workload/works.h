@@ -26,22 +26,25 @@ typedef enum WorkKind {
 typedef enum Hiding {
     HIDE_NEVER,     ///< waits of both sides stand in the stream
     HIDE_WITH_GEMM, ///< only with tp_overlap: in pieces that alternate with those of the partner
-    HIDE_ALWAYS,    ///< asynchronous in any case: beside the whole partner GEMM
+    HIDE_BESIDE,    ///< only with tp_backward_overlap: beside the whole partner GEMM
     HIDE_IN_RING, ///< blocks go round behind the partner, an attention kernel on one block after the other
 } Hiding;
 
 typedef struct Work {
     const char *name; ///< string literal
     WorkKind kind;
+    WorkPart part;
     double batch, m, n, k; ///< of a GEMM
     bool attention;        ///< GEMM of the attention core: 16-bit even where linear layers are fp8
     bool wide;             ///< another GEMM in 16 bit: router, head
     bool grouped;          ///< `batch` experts, m rows for each, one kernel
     double flop;           ///< executed
     double bytes;          ///< memory traffic; of a collective its full size
-    Dimension along;       ///< collectives: who takes part; TP if nothing is said
-    Hiding hiding;         ///< collectives
-    int32_t partner;       ///< collectives: index of the kernel in the same list, -1 none
+    /// Of them, those by which adding into an accumulator exceeds writing a 16-bit result.
+    double accumulator_bytes;
+    Dimension along; ///< collectives: who takes part; TP if nothing is said
+    Hiding hiding;   ///< collectives
+    int32_t partner; ///< collectives: index of the kernel in the same list, -1 none
 } Work;
 
 enum { WORK_MAX = 160 };
@@ -49,6 +52,7 @@ enum { WORK_MAX = 160 };
 typedef struct WorkList {
     Work work[WORK_MAX];
     int32_t n;
+    WorkPart part; ///< of the works that are appended next
 } WorkList;
 
 /// What one GPU sees of the model; filled by transformer_shape.

@@ -31,6 +31,7 @@ static void draw_job(RunSpec *run, uint64_t number) {
     job->training.param_overlap = toss(&d);
     job->training.pp_overlap = toss(&d);
     job->training.tp_overlap = toss(&d);
+    job->training.tp_backward_overlap = toss(&d);
     job->training.bucket_parameters = 200000 + draw(&d, 4000000);
     job->placement =
         (PlacementSpec){.kind = toss(&d) ? PLACEMENT_RANDOM : PLACEMENT_CONTIGUOUS, .seed = number};
@@ -185,8 +186,9 @@ static void overlap_never_costs(void **state) {
         draw_job(&run, number);
         TrainingSpec *training = &run.job[0].training;
         bool *const overlap[] = {&training->grad_overlap, &training->param_overlap,
-                                 &training->pp_overlap, &training->tp_overlap};
-        for (int i = 0; i < 4; i++) {
+                                 &training->pp_overlap, &training->tp_overlap,
+                                 &training->tp_backward_overlap};
+        for (int i = 0; i < 5; i++) {
             bool as_drawn = *overlap[i];
             run.engine = engine_of(i < 2 ? ENGINE_FLOW : ENGINE_CLOSED);
             int64_t ps = overlap_saves_ps(comm, &run, overlap[i]);
