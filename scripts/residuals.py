@@ -12,7 +12,7 @@ import re
 import statistics
 
 # What may differ between the runs of a family.
-FREE = {"id", "source", "n_gpu", "gbs_seq", "dp", "step_s", "step_lo_s", "step_hi_s", "step_err_rel", "given", "sourced",
+FREE = {"id", "source", "fabric", "n_gpu", "gbs_seq", "dp", "step_s", "step_lo_s", "step_hi_s", "step_err_rel", "given", "sourced",
         "assumed", "gate", "note", "domain_used", "shard_group", "moe_routing", "order"}
 Line = collections.namedtuple("Line", "fixed slope")
 Summary = collections.namedtuple("Summary", "n median nine_in_ten worst mean")
@@ -66,7 +66,8 @@ def families(rows):
         if row["dp"] and row["mbs"]:
             note = re.sub(r"\b(measured peak|.*_mbc\d+|SimuMax predicts).*?(;|$)", "", row["note"])
             kv = re.search(r"\d+ KV groups|dense_layers \d+|ep_a2a_overlap on", note)
-            members[(*(row[key] for key in row if key not in FREE), kv and kv[0], per_replica(row))].append(row)
+            plan = [row[key] for key in row if key not in FREE]
+            members[(*plan, kv and kv[0], per_replica(row))].append(row)
     found = [sorted(family, key=lambda row: (int(row["n_gpu"]), int(row["gbs_seq"]))) for family in members.values()]
     return sorted((family for family in found if len(family) >= 3), key=lambda family: family[0]["id"])
 
@@ -106,7 +107,7 @@ def scatter(rows):
     """Runs of one configuration by several operators or on several fabrics: [(ids, spread in percent)]."""
     members = collections.defaultdict(list)
     for row in rows:
-        free = FREE - {"n_gpu", "gbs_seq", "dp", "domain_used"} | {"fabric", "stack", "sp", "zero"}
+        free = FREE - {"n_gpu", "gbs_seq", "dp", "domain_used"} | {"stack", "sp", "zero"}
         members[tuple(row[key] for key in row if key not in free)].append(row)
     found = []
     for same in members.values():

@@ -114,6 +114,7 @@ def step_row(file, step):
         row["gpu_step_s"] = float(steps["gpu_duration_ps"][step]) / PS_PER_S
         row.update((name[:-len("_ps")] + "_s", float(steps[name][step]) / PS_PER_S) for name in part_columns(file))
         row.update((name, float(steps[name][step])) for name in ("tokens_per_s_gpu", "mfu_full", "mfu_causal"))
+        row.update((f"likely_{end}_s", float(steps[f"likely_{end}_ps"][step]) / PS_PER_S) for end in ("least", "most"))
     row.update(busiest(file, step))
     row["link_delay_s"] = int(file["links/delay_ps"][step].sum()) / PS_PER_S
     if "flows" in file:
