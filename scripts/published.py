@@ -174,8 +174,8 @@ def model_keys(row, tables):
 def parallel_keys(row, stack):
     keys = {name: whole(row, name) for name in ("tp", "pp", "dp")}
     keys |= {name: whole(row, name) for name in ("cp", "ep") if row[name] != "1"}
-    if "cp_comm_type a2a" in stack["fusions"] and "cp" in keys:
-        keys["cp_algorithm"] = "all_to_all"
+    if stack["cp_algorithm"] and "cp" in keys:
+        keys["cp_algorithm"] = stack["cp_algorithm"]
     if row["etp"] not in ("", "1"):
         keys["expert_tp"] = row["etp"]
     if keys["tp"] * keys["pp"] * keys["dp"] * keys.get("cp", 1) != int(row["n_gpu"]):
@@ -217,7 +217,7 @@ def training_keys(row, stack):
             "grad_overlap": "on" if row["dp_overlap"].startswith("grad") else "off",
             "param_overlap": "on" if row["dp_overlap"].endswith("param") else "off",
             "pp_overlap": stack["pp_overlap_key"]}
-    if "cross entropy" in stack["fusions"]:
+    if stack["fused_loss"] == "on":
         keys["fused_loss"] = "on"
     if keys["pp_overlap"] == "vp":
         keys["pp_overlap"] = "on" if whole(row, "vp", 1) > 1 else "off"
