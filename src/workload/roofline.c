@@ -27,6 +27,11 @@ static const double ACCUMULATOR_SHARE = 0.5;
 // one: 99.7 to 37.1 us (GB200), 90.5 to 33.2 (GH200); NVIDIA/TransformerEngine issue 2053.
 static const double LINEAR_CALLS = 2.7;
 
+// Transformer Engine's userbuffers, as tuned for H100 (NVIDIA NeMo, tp_overlap_configs/userbuffers.py): a scattered result
+// goes in 4 pieces, by 24 of 132 processors, which the product leaves free all the time (set_sm_margin).
+enum { PIPELINE_PIECES = 4 };
+static const double PIPELINE_SHARE = 24.0 / 132;
+
 Status roofline_supports(const GpuSpec *gpu, const TrainingSpec *training) {
     REQUIRE(gpu->gemm[training->precision].npoints > 0, STATUS_RANGE,
             "GPU %s has no measured GEMM table for %s", gpu->name,
@@ -171,35 +176,60 @@ static void add_ring(const WorkList *list, const Work *work, const LayerLinks *l
     time->sharing_s += gpu->scale_up_processor_share * covered_s;
 }
 
+/// What becomes of a collective and its partner GEMM when they run at once.
+typedef struct Overlap {
+    double covered_s; ///< of the collective
+    double cut_s;     ///< by which the pieces of the GEMM take longer than the whole
+    double taken_s;   ///< by which the GEMM takes longer for what the collective uses of the GPU
+} Overlap;
+
+/// Ring exchange: a GPU computes on the rows it has while copy engines bring those of the next.
+static Overlap ring_exchange(double alone_s, const Work *gemm, int32_t n, const GpuSpec *gpu,
+                             const TrainingSpec *training) {
+    const double together_s = pieces_s(gemm, n, gpu, training);
+    return (Overlap){.covered_s = fmin(alone_s, together_s * (n - 1) / n),
+                     .cut_s = fmax(0, together_s - roofline_work_s(gemm, gpu, training))};
+}
+
+/// Results are sent piece by piece, the last one behind the GEMM, by processors that it leaves free.
+static Overlap pipelined(double alone_s, const Work *gemm, const GpuSpec *gpu,
+                         const TrainingSpec *training) {
+    const double n = PIPELINE_PIECES, together_s = pieces_s(gemm, PIPELINE_PIECES, gpu, training);
+    const double slowed_s = together_s / (1 - PIPELINE_SHARE);
+    return (Overlap){.covered_s = fmin(alone_s, slowed_s) * (n - 1) / n,
+                     .cut_s = fmax(0, together_s - roofline_work_s(gemm, gpu, training)),
+                     .taken_s = slowed_s - together_s};
+}
+
+static Overlap beside(double alone_s, const Work *gemm, const GpuSpec *gpu,
+                      const TrainingSpec *training) {
+    const double covered_s = fmin(alone_s, roofline_work_s(gemm, gpu, training));
+    return (Overlap){.covered_s = covered_s, .taken_s = gpu->scale_up_processor_share * covered_s};
+}
+
+/// Nothing is covered where the GEMM is waited for, or where the job says so.
+static Overlap overlap_of(const Work *work, const WorkList *list, double alone_s, int32_t tp,
+                          const GpuSpec *gpu, const TrainingSpec *training) {
+    const bool wanted = (work->hiding == HIDE_BESIDE && training->tp_backward_overlap) ||
+                        (work->hiding == HIDE_WITH_GEMM && training->tp_overlap);
+    if (!wanted) return (Overlap){0};
+    const Work *gemm = &list->work[work->partner];
+    CHECK(gemm->kind == WORK_GEMM, "%s hides behind %s, which is no GEMM", work->name, gemm->name);
+    if (work->hiding == HIDE_BESIDE) return beside(alone_s, gemm, gpu, training);
+    return work->kind == WORK_GATHER ? ring_exchange(alone_s, gemm, tp, gpu, training)
+                                     : pipelined(alone_s, gemm, gpu, training);
+}
+
 /// Add a collective to the sums; its partner GEMM is in them already or will be.
 static void add_collective(const WorkList *list, const Work *work, const LayerLinks *links,
                            const GpuSpec *gpu, const TrainingSpec *training, WorkTime *time) {
-    const int32_t tp = links->parts[DIM_TP].n;
     const double alone_s =
         layer_collective_s(links, collective_of(work->kind), work->along, work->bytes);
-    const bool hidden = (work->hiding == HIDE_BESIDE && training->tp_backward_overlap) ||
-                        (work->hiding == HIDE_WITH_GEMM && training->tp_overlap);
-    if (!hidden) {
-        time->exposed_s[work->along] += alone_s;
-        return;
-    }
-    const Work *gemm = &list->work[work->partner];
-    CHECK(gemm->kind == WORK_GEMM, "%s hides behind %s, which is no GEMM", work->name, gemm->name);
-    const double whole_s = roofline_work_s(gemm, gpu, training);
-    double cover_s = whole_s, cut_s = 0; // what the cut costs
-    if (work->hiding == HIDE_WITH_GEMM) {
-        const double together_s = pieces_s(gemm, tp, gpu, training);
-        cut_s = fmax(0, together_s - whole_s);
-        cover_s = together_s * (tp - 1) / tp;
-    }
-    const double covered_s = fmin(alone_s, cover_s), saved_s = covered_s - cut_s;
-    if (saved_s <= 0) {
-        time->exposed_s[work->along] += alone_s;
-        return;
-    }
-    time->compute_s += cut_s;
-    time->exposed_s[work->along] += alone_s - covered_s;
-    time->sharing_s += fmin(gpu->scale_up_processor_share * covered_s, saved_s);
+    Overlap o = overlap_of(work, list, alone_s, links->parts[DIM_TP].n, gpu, training);
+    if (o.covered_s <= o.cut_s + o.taken_s) o = (Overlap){0}; // better one after the other
+    time->exposed_s[work->along] += alone_s - o.covered_s;
+    time->compute_s += o.cut_s;
+    time->sharing_s += o.taken_s;
 }
 
 WorkTime roofline_list(const WorkList *list, const LayerLinks *links, const GpuSpec *gpu,
