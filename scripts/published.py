@@ -214,6 +214,7 @@ def training_keys(row, stack):
             "attention": ATTENTION.get(row["attention"], row["attention"]), "dropout": stack["dropout"],
             "tp_overlap": "on" if row["tp_overlap"] == "on" else "off",
             "tp_backward_overlap": stack["tp_backward_key"],
+            "grad_fusion": stack["grad_fusion_key"],
             "grad_overlap": "on" if row["dp_overlap"].startswith("grad") else "off",
             "param_overlap": "on" if row["dp_overlap"].endswith("param") else "off",
             "pp_overlap": stack["pp_overlap_key"]}

@@ -126,6 +126,8 @@ static const Field TRAINING_FIELDS[] = {
     FIELD_LIST_AT("cuda_graph", JobFile, cuda_graph, ncuda_graph, &RECOMPUTE_ELEMENT, "",
                   "launched as graphs: attn, mlp, moe_router, moe_preprocess, mamba, layer (all of "
                   "it), full (the whole iteration), none"),
+    FIELD_BOOL_AT("grad_fusion", JobFile, job.training.grad_fusion, "on",
+                  "weight gradients are added up by the products that make them"),
     FIELD_BOOL_AT("grad_overlap", JobFile, job.training.grad_overlap, "on",
                   "a bucket is reduced when its last gradient is there"),
     FIELD_BOOL_AT("param_overlap", JobFile, job.training.param_overlap, "on",

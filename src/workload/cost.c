@@ -14,12 +14,15 @@
 
 static const char LABEL[] = "workload.cost";
 
-// Bytes through memory per parameter of the local shard in an Adam step on fp32 state: gradient
-// read, weight and two moments read and written, 16-bit weight written; before it the gradient is
-// read for its norm, read and written when clipped. The whole gradient buffer is set to zero at the
-// end (Megatron-LM zero_grad_buffer).
-static double optimizer_bytes(double gradients, double shard, double gradient, double element) {
-    return shard * (gradient + 24 + element + 3 * gradient) + gradients * gradient;
+// Bytes through memory per parameter of the local shard in an Adam step on fp32 state, pass by pass: a 16-bit gradient is
+// copied into fp32; that of fp16 is divided by the loss scale; the norm reads it, clipping reads and writes it; Adam reads
+// it, and reads and writes weight and two moments; the fp32 weight is copied into the 16-bit one. The whole gradient
+// buffer is set to zero at the end. Megatron-LM core/optimizer/optimizer.py, clip_grads.py; apex multi_tensor_adam.
+static double optimizer_bytes(double gradients, double shard, double gradient, bool scaled,
+                              double element) {
+    const double copied = gradient < 4 ? gradient + 4 : 0;
+    const double passes = copied + (scaled ? 8 : 0) + 4 + 8 + 28 + 4 + element;
+    return shard * passes + gradients * gradient;
 }
 
 typedef struct Pricing {
@@ -303,8 +306,9 @@ static void price_stage(StepCost *cost, const Pricing *p, int32_t stage) {
     const double gradients = parallel_shards_layers(p->parallel) ? shard : all;
     cost->optimizer_ps[stage] =
         clipped_ps(units_seconds_from_ps(p->gpu->launch_ps) +
-                   optimizer_bytes(gradients, shard, p->shape.gradient, p->shape.element) /
-                       p->gpu->memory_stream_Bps);
+                   optimizer_bytes(gradients, shard, p->shape.gradient,
+                                   p->training->precision == PRECISION_FP16, p->shape.element) /
+                       (ROOFLINE_STREAM_SHARE * p->gpu->memory_stream_Bps));
 }
 
 /// GPUs of a stage.

@@ -5,9 +5,16 @@
 /// One product for each expert of the GPU: rows x k times k x n, or, of a weight gradient, n x rows
 /// times rows x k.
 static void add_grouped(const TransformerShape *s, WorkList *list, const char *name, double m,
-                        double n, double k, double accumulate) {
-    works_add_gemm(s, list, name, s->experts_here, m, n, k, accumulate);
+                        double n, double k) {
+    works_add_gemm(s, list, name, s->experts_here, m, n, k, 0);
     list->work[list->n - 1].grouped = true;
+}
+
+static void add_grouped_weight_grad(const TransformerShape *s, WorkList *list, const char *name,
+                                    double m, double n, double k) {
+    const int32_t product = list->n;
+    works_add_weight_grad(s, list, name, s->experts_here, m, n, k);
+    list->work[product].grouped = true;
 }
 
 /// Rows of one expert of this GPU.
@@ -41,7 +48,7 @@ static void add_router_backward(const TransformerShape *s, WorkList *list) {
     works_add_memory(list, "routing grad", ROUTER_BACKWARD_BYTES * s->tokens_norm * s->experts);
     works_add_wide_gemm(s, list, "router grad", 1, s->tokens_norm, s->hidden, s->experts, 0);
     works_add_wide_gemm(s, list, "router weight grad", 1, s->experts, s->hidden, s->tokens_norm,
-                        s->gradient);
+                        s->gradient_fused ? s->gradient : 0);
 }
 
 /// Every row is read by token and written by expert, or the other way, where its copies are added.
@@ -71,21 +78,21 @@ static void add_activation(const TransformerShape *s, WorkList *list, const char
 static void add_experts(const TransformerShape *s, WorkList *list) {
     const double rows = expert_rows(s), in = expert_ffn_in(s);
     works_add_cast_of(s, list, s->routed, s->hidden);
-    add_grouped(s, list, "expert fc1", rows, in, s->hidden, 0);
+    add_grouped(s, list, "expert fc1", rows, in, s->hidden);
     add_activation(s, list, "expert activation", in + s->expert_ffn);
     works_add_cast_of(s, list, s->routed, s->expert_ffn);
-    add_grouped(s, list, "expert fc2", rows, s->hidden, s->expert_ffn, 0);
+    add_grouped(s, list, "expert fc2", rows, s->hidden, s->expert_ffn);
 }
 
 static void add_experts_backward(const TransformerShape *s, WorkList *list) {
     const double rows = expert_rows(s), in = expert_ffn_in(s);
     works_add_cast_of(s, list, s->routed, s->hidden);
-    add_grouped(s, list, "expert fc2 grad", rows, s->expert_ffn, s->hidden, 0);
-    add_grouped(s, list, "expert fc2 weight grad", s->hidden, s->expert_ffn, rows, s->gradient);
+    add_grouped(s, list, "expert fc2 grad", rows, s->expert_ffn, s->hidden);
+    add_grouped_weight_grad(s, list, "expert fc2 weight grad", s->hidden, s->expert_ffn, rows);
     add_activation(s, list, "expert activation grad", 2 * in + s->expert_ffn);
     works_add_cast_of(s, list, s->routed, in);
-    add_grouped(s, list, "expert fc1 grad", rows, s->hidden, in, 0);
-    add_grouped(s, list, "expert fc1 weight grad", in, s->hidden, rows, s->gradient);
+    add_grouped(s, list, "expert fc1 grad", rows, s->hidden, in);
+    add_grouped_weight_grad(s, list, "expert fc1 weight grad", in, s->hidden, rows);
 }
 
 void mixture_add(const TransformerShape *s, WorkList *list) {

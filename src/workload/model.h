@@ -164,6 +164,7 @@ typedef struct TrainingSpec {
     bool tp_overlap;              ///< TP collectives overlap the GEMMs they feed
     bool tp_backward_overlap;     ///< those of the backward run beside GEMMs they do not feed
     GraphSet cuda_graph;          ///< what is launched as graphs, not kernel by kernel
+    bool grad_fusion;             ///< weight gradients are added up by the products that make them
     bool grad_overlap;            ///< a bucket is reduced when its last gradient is there
     bool param_overlap;           ///< parameter gather of a chunk overlaps earlier forwards
     bool pp_overlap;              ///< sends and receives are asynchronous, receives posted early

@@ -16,9 +16,6 @@ static const double TILE = 128;
 // compute rate.
 static const double LEAST_COMPUTE_SHARE = 0.05;
 
-// Kernels that pass over their data reach this much of what a copy reaches: SimuMax (MooreThreads, github), configs/system,
-// has measured 0.91 on A100 and 0.86 on B200 (5.33 of 6.2 TB/s).
-static const double STREAM_SHARE = 0.91;
 // A product that adds into fp32 reads and writes its accumulator at the end of a tile, where only half of the traffic hides
 // behind other tiles: 12 weight gradients of 4096 tokens on A100 and 15 on B200 in the same files, against the products
 // they belong to (medians 0.51 and 0.62).
@@ -136,7 +133,8 @@ double roofline_work_s(const Work *work, const GpuSpec *gpu, const TrainingSpec 
             return gap_s + attention_s(work, gpu, gpu->attention_forward_flop_per_s[kernel]);
         case WORK_ATTENTION_BACKWARD:
             return gap_s + attention_s(work, gpu, gpu->attention_backward_flop_per_s[kernel]);
-        case WORK_MEMORY: return gap_s + work->bytes / (STREAM_SHARE * gpu->memory_stream_Bps);
+        case WORK_MEMORY:
+            return gap_s + work->bytes / (ROOFLINE_STREAM_SHARE * gpu->memory_stream_Bps);
         case WORK_GATHER:
         case WORK_SCATTER:
         case WORK_REDUCE:

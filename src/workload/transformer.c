@@ -30,6 +30,8 @@ TransformerShape transformer_shape(const ModelSpec *model, const ParallelSpec *p
         .element = training->precision == PRECISION_FP32 ? 4 : 2,
         .operand = precision_bytes(training->precision),
         .gradient = precision_bytes(training->grad_precision),
+        .gradient_fused = training->grad_fusion && !parallel_shards_layers(parallel),
+        .gradient_kept = !parallel_shards_layers(parallel),
         .tp = tp,
         .cp = cp,
         .cp_algorithm = parallel->cp_algorithm,
@@ -226,12 +228,11 @@ void transformer_head_backward(const TransformerShape *s, WorkList *list) {
     const int32_t first = list->n;
     const TransformerShape head = head_shape(s);
     works_add_cast(&head, list, s->vocab);
-    if (s->sequence_parallel)
-        works_add_collective(s, list, "gather input", WORK_GATHER, HIDE_BESIDE, 1);
+    if (s->sequence_parallel) works_add_operand_gather(&head, list, "gather input", HIDE_BESIDE, 1);
     works_add_gemm(&head, list, "head grad", 1, s->tokens, s->hidden, s->vocab, 0);
     works_add_collective(s, list, s->sequence_parallel ? "scatter" : "reduce",
                          s->sequence_parallel ? WORK_SCATTER : WORK_REDUCE, HIDE_BESIDE, 1);
-    works_add_gemm(&head, list, "head weight grad", 1, s->vocab, s->hidden, s->tokens, s->gradient);
+    works_add_weight_grad(&head, list, "head weight grad", 1, s->vocab, s->hidden, s->tokens);
     mark_head(s, list, first);
     works_add_norm_backward(s, list);
 }

@@ -29,6 +29,13 @@ void works_add_gemm(const TransformerShape *s, WorkList *list, const char *name,
     work->accumulator_bytes = fmax(0, batch * (result - s->element) * m * n);
 }
 
+void works_add_weight_grad(const TransformerShape *s, WorkList *list, const char *name,
+                           double batch, double m, double n, double k) {
+    works_add_gemm(s, list, name, batch, m, n, k, s->gradient_fused ? s->gradient : 0);
+    if (s->gradient_kept && !s->gradient_fused)
+        works_add_memory(list, "gradient sum", (s->element + 2 * s->gradient) * batch * m * n);
+}
+
 /// Its operands stay in 16 bit where those of the linear layers are narrower.
 void works_add_wide_gemm(const TransformerShape *s, WorkList *list, const char *name, double batch,
                          double m, double n, double k, double accumulate) {
@@ -53,6 +60,13 @@ void works_add_collective_of(const TransformerShape *s, WorkList *list, const ch
 void works_add_collective(const TransformerShape *s, WorkList *list, const char *name,
                           WorkKind kind, Hiding hiding, int32_t partner_offset) {
     works_add_collective_of(s, list, name, kind, s->hidden, hiding, partner_offset);
+}
+
+void works_add_operand_gather(const TransformerShape *s, WorkList *list, const char *name,
+                              Hiding hiding, int32_t partner_offset) {
+    TransformerShape sent = *s;
+    sent.element = fmin(s->element, s->operand);
+    works_add_collective(&sent, list, name, WORK_GATHER, hiding, partner_offset);
 }
 
 /// Activations become operands of the tensor cores: fp8 needs a pass that scales and casts.
@@ -82,8 +96,8 @@ void works_add_activation(const TransformerShape *s, WorkList *list) {
 /// Column-parallel layer: the whole width of tokens comes in, each GPU keeps a slice of the result.
 void works_add_column(const TransformerShape *s, WorkList *list, const char *name, double out) {
     if (s->sequence_parallel)
-        works_add_collective(s, list, "gather", WORK_GATHER, HIDE_WITH_GEMM,
-                             s->operand < s->element ? 2 : 1);
+        works_add_operand_gather(s, list, "gather", HIDE_WITH_GEMM,
+                                 s->operand < s->element ? 2 : 1);
     works_add_cast(s, list, s->hidden);
     works_add_gemm(s, list, name, 1, s->tokens, out, s->hidden, 0);
 }
@@ -101,23 +115,22 @@ void works_add_row(const TransformerShape *s, WorkList *list, const char *name, 
 void works_add_column_backward(const TransformerShape *s, WorkList *list, const char *grad,
                                const char *weight, double out) {
     works_add_cast(s, list, out);
-    if (s->sequence_parallel)
-        works_add_collective(s, list, "gather input", WORK_GATHER, HIDE_BESIDE, 1);
+    if (s->sequence_parallel) works_add_operand_gather(s, list, "gather input", HIDE_BESIDE, 1);
     works_add_gemm(s, list, grad, 1, s->tokens, s->hidden, out, 0);
     works_add_collective(s, list, s->sequence_parallel ? "scatter" : "reduce",
                          s->sequence_parallel ? WORK_SCATTER : WORK_REDUCE, HIDE_BESIDE, 1);
-    works_add_gemm(s, list, weight, 1, out, s->hidden, s->tokens, s->gradient);
+    works_add_weight_grad(s, list, weight, 1, out, s->hidden, s->tokens);
     if (!s->gated) works_add_memory(list, "bias grad", s->element * s->tokens * out);
 }
 
 void works_add_row_backward(const TransformerShape *s, WorkList *list, const char *grad,
                             const char *weight, double in) {
     if (s->sequence_parallel)
-        works_add_collective(s, list, "gather", WORK_GATHER, HIDE_WITH_GEMM,
-                             s->operand < s->element ? 2 : 1);
+        works_add_operand_gather(s, list, "gather", HIDE_WITH_GEMM,
+                                 s->operand < s->element ? 2 : 1);
     works_add_cast(s, list, s->hidden);
     works_add_gemm(s, list, grad, 1, s->tokens, in, s->hidden, 0);
-    works_add_gemm(s, list, weight, 1, s->hidden, in, s->tokens, s->gradient);
+    works_add_weight_grad(s, list, weight, 1, s->hidden, in, s->tokens);
 }
 
 /// Backward of x + dropout(y): the gradient goes two ways; where they meet again they are added.
@@ -135,7 +148,7 @@ void works_add_linear_backward(const TransformerShape *s, WorkList *list, const 
                                const char *weight, double tokens, double out, double in) {
     works_add_cast_of(s, list, tokens, out);
     works_add_gemm(s, list, grad, 1, tokens, in, out, 0);
-    works_add_gemm(s, list, weight, 1, out, in, tokens, s->gradient);
+    works_add_weight_grad(s, list, weight, 1, out, in, tokens);
 }
 
 // An MLP of a width that stands in the shape: dense, or the shared experts.

@@ -64,6 +64,8 @@ typedef struct TransformerShape {
     double ffn_in;           ///< width of fc1's output on this GPU: ffn, or 2 ffn if gated
     double element, operand; ///< bytes of an activation in memory, and as a GEMM operand
     double gradient;         ///< bytes of an accumulated weight gradient
+    bool gradient_fused;     ///< the product that makes it adds it to those before
+    bool gradient_kept;      ///< it is added to those of microbatches before at all, not sent away
     int32_t tp, cp;
     CpAlgorithm cp_algorithm;
     bool sequence_parallel, gated, flash, dropout;
@@ -96,12 +98,18 @@ void works_add_gemm(const TransformerShape *s, WorkList *list, const char *name,
                     double m, double n, double k, double accumulate);
 void works_add_wide_gemm(const TransformerShape *s, WorkList *list, const char *name, double batch,
                          double m, double n, double k, double accumulate);
+/// A weight gradient: m x n, summed over k rows, and over microbatches.
+void works_add_weight_grad(const TransformerShape *s, WorkList *list, const char *name,
+                           double batch, double m, double n, double k);
 /// A collective over the activations of a microbatch, or over `width` numbers of each of its tokens.
 ///   partner_offset  index of the GEMM it hides behind, relative to this work
 void works_add_collective(const TransformerShape *s, WorkList *list, const char *name,
                           WorkKind kind, Hiding hiding, int32_t partner_offset);
 void works_add_collective_of(const TransformerShape *s, WorkList *list, const char *name,
                              WorkKind kind, double width, Hiding hiding, int32_t partner_offset);
+/// The gather of an operand: what is cast is cast before it travels (Transformer Engine).
+void works_add_operand_gather(const TransformerShape *s, WorkList *list, const char *name,
+                              Hiding hiding, int32_t partner_offset);
 /// Activations become operands of the tensor cores; nothing where these take what stands in memory.
 void works_add_cast(const TransformerShape *s, WorkList *list, double width);
 void works_add_cast_of(const TransformerShape *s, WorkList *list, double rows, double width);

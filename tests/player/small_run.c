@@ -102,6 +102,7 @@ static JobSpec small_job(int32_t pp, int32_t dp, Schedule schedule, int32_t chun
                      .attention = ATTENTION_FLASH2,
                      .grad_overlap = true,
                      .tp_backward_overlap = true,
+                     .grad_fusion = true,
                      .param_overlap = true,
                      .pp_overlap = true},
         .steps = 2,

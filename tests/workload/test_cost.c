@@ -135,6 +135,29 @@ static void tensor_parallel_time_stands_apart(void **state) {
     step_cost_fini(&alone);
 }
 
+// A pass takes as long as its host takes to launch it, where that is longer; graphs need no host.
+static void a_gpu_waits_for_its_host(void **state) {
+    (void)state;
+    PublishedRun run = published_p1();
+    run.parallel.size[DIM_TP] = 1;
+    run.scale_up.gpus = 1;
+    StepCost quick = priced(&run);
+    run.gpu.host_call_ps = 100 * PS_PER_MS;
+    StepCost slow = priced(&run);
+    run.training.cuda_graph = GRAPH_FULL;
+    StepCost graphs = priced(&run);
+    for (int pass = 0; pass < PASS_N; ++pass) {
+        const int64_t quick_ps = quick.chunk[7].whole.pass[pass].compute_ps;
+        const int64_t slow_ps = slow.chunk[7].whole.pass[pass].compute_ps;
+        assert_true(quick_ps < PS_PER_S);
+        assert_true(slow_ps > PS_PER_S && slow_ps < 10 * PS_PER_S);
+        assert_true(graphs.chunk[7].whole.pass[pass].compute_ps < quick_ps);
+    }
+    step_cost_fini(&quick);
+    step_cost_fini(&slow);
+    step_cost_fini(&graphs);
+}
+
 // Sharding the optimizer over dp divides its work; only zeroing the gradients stays.
 static void zero_divides_the_optimizer(void **state) {
     (void)state;
@@ -166,7 +189,7 @@ static void what_has_no_table_or_domain_is_refused(void **state) {
 }
 
 // Bytes of a parameter in the optimizer, each pass by name: fp32 gradient read for the norm, read and written when
-// clipped, read by Adam; weight and two moments read and written; 16-bit weight written: with ZeRO only in its shard. The
+// clipped, read by Adam; weight and two moments read and written; the weight read, and written in 16 bit: with ZeRO only in its shard. The
 // buffer of gradients is zeroed whole.
 static void the_optimizer_moves_the_bytes_of_its_passes(void **state) {
     (void)state;
@@ -177,11 +200,11 @@ static void the_optimizer_moves_the_bytes_of_its_passes(void **state) {
         double parameters = 0;
         for (int32_t c = 0; c < cost.chunks; ++c)
             parameters += (double)cost.chunk[c * cost.pp + 1].whole.parameters;
-        const double passes = 4 + (4 + 4) + 4 + 3 * (4 + 4) + 2, zeroing = 4;
+        const double passes = 4 + (4 + 4) + 4 + 3 * (4 + 4) + 4 + 2, zeroing = 4;
         const double bytes = ceil(parameters / dp) * passes + parameters * zeroing;
         const double moved_s =
             units_seconds_from_ps(cost.optimizer_ps[1]) - units_seconds_from_ps(run.gpu.launch_ps);
-        assert_close(moved_s * run.gpu.memory_stream_Bps / bytes, 1, 1e-6);
+        assert_close(moved_s * 0.91 * run.gpu.memory_stream_Bps / bytes, 1, 1e-6);
         step_cost_fini(&cost);
     }
 }
@@ -305,6 +328,7 @@ int main(void) {
         cmocka_unit_test(the_job_counts_its_tokens_and_hand_overs),
         cmocka_unit_test(dealing_layers_differently_moves_time_but_makes_none),
         cmocka_unit_test(tensor_parallel_time_stands_apart),
+        cmocka_unit_test(a_gpu_waits_for_its_host),
         cmocka_unit_test(zero_divides_the_optimizer),
         cmocka_unit_test(what_has_no_table_or_domain_is_refused),
         cmocka_unit_test(the_optimizer_moves_the_bytes_of_its_passes),

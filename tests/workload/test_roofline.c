@@ -145,58 +145,80 @@ static void all_reduce_is_scatter_and_gather_on_a_ring(void **state) {
     assert_close(collective_domain_s(COLLECTIVE_ALL_REDUCE, bytes, 1, &domain), 0, 0);
 }
 
-/// A gather before a GEMM of m rows, priced with or without overlap, over links `slower` times as slow as they are.
-static WorkTime gather_and_gemm_over(double slower, double m, bool overlap, double share) {
+/// A collective and the GEMM of m rows that it hides behind, with or without overlap, over links `slower` times as slow as
+/// they are.
+static WorkTime pair_over(double slower, WorkKind kind, Hiding hiding, double m, bool overlap,
+                          double share) {
     GpuSpec gpu = published_h100();
     gpu.scale_up_processor_share = share;
     ScaleUpSpec domain = published_nvlink_h100();
     domain.goodput_Bps = (int64_t)((double)domain.goodput_Bps / slower);
-    const TrainingSpec training = {.precision = PRECISION_BF16, .tp_overlap = overlap};
+    const TrainingSpec training = {
+        .precision = PRECISION_BF16, .tp_overlap = overlap, .tp_backward_overlap = overlap};
     WorkList list = {.n = 2};
-    list.work[0] = (Work){.name = "gather",
-                          .kind = WORK_GATHER,
-                          .bytes = 2 * 12288 * m,
-                          .hiding = HIDE_WITH_GEMM,
-                          .partner = 1};
+    list.work[0] = (Work){
+        .name = "collective", .kind = kind, .bytes = 2 * 12288 * m, .hiding = hiding, .partner = 1};
     list.work[1] = gemm(m, 6144, 12288, 2);
     const LayerLinks links = {.scale_up = &domain, .parts = {[DIM_TP] = {8, 8}}};
     return roofline_list(&list, &links, &gpu, &training);
 }
 
-static WorkTime gather_and_gemm(double m, bool overlap, double share) {
-    return gather_and_gemm_over(1, m, overlap, share);
+static WorkTime gather_and_gemm_over(double slower, double m, bool overlap) {
+    return pair_over(slower, WORK_GATHER, HIDE_WITH_GEMM, m, overlap, 0.15);
 }
 
 static double total_s(WorkTime time) {
     return time.compute_s + time.sharing_s + time.exposed_s[DIM_TP];
 }
 
-// Overlap hides at most the collective and at most n - 1 of n pieces of the GEMM; it never makes a
-// pair of them faster than the longer of the two.
+// Law: overlap hides at most the collective, never makes a pair of collective and GEMM faster than the
+// longer of the two, and never slower than one after the other, whatever it takes of the GPU.
 static void overlap_hides_no_more_than_there_is(void **state) {
     (void)state;
+    static const struct {
+        WorkKind kind;
+        Hiding hiding;
+    } CASES[] = {{WORK_GATHER, HIDE_WITH_GEMM},
+                 {WORK_SCATTER, HIDE_WITH_GEMM},
+                 {WORK_GATHER, HIDE_BESIDE},
+                 {WORK_SCATTER, HIDE_BESIDE}};
     const double rows[] = {1, 64, 1024, 4096, 32768};
-    for (int i = 0; i < 5; ++i) {
-        const WorkTime off = gather_and_gemm(rows[i], false, 0);
-        const WorkTime on = gather_and_gemm(rows[i], true, 0);
-        assert_true(on.exposed_s[DIM_TP] <= off.exposed_s[DIM_TP]);
-        assert_true(on.compute_s >= off.compute_s);
-        assert_true(on.compute_s + on.exposed_s[DIM_TP] >=
-                    fmax(off.compute_s, off.exposed_s[DIM_TP]));
-        // What sharing the GPU costs stands apart, and overlap is never worse than none.
-        const WorkTime shared = gather_and_gemm(rows[i], true, 0.15);
-        assert_close(shared.compute_s, on.compute_s, 0);
-        assert_close(shared.exposed_s[DIM_TP], on.exposed_s[DIM_TP], 0);
-        assert_true(on.compute_s + on.exposed_s[DIM_TP] <= off.compute_s + off.exposed_s[DIM_TP]);
-        assert_true(total_s(shared) <= total_s(off) * (1 + 1e-12));
-        assert_true(shared.sharing_s > 0 || on.exposed_s[DIM_TP] == off.exposed_s[DIM_TP]);
+    for (int c = 0; c < 4; ++c)
+        for (int i = 0; i < 5; ++i)
+            for (double slower = 0.01; slower < 200; slower *= 3) {
+                const WorkKind kind = CASES[c].kind;
+                const Hiding hiding = CASES[c].hiding;
+                const WorkTime off = pair_over(slower, kind, hiding, rows[i], false, 0.15);
+                const WorkTime on = pair_over(slower, kind, hiding, rows[i], true, 0.15);
+                const WorkTime greedy = pair_over(slower, kind, hiding, rows[i], true, 0.8);
+                assert_true(on.exposed_s[DIM_TP] <= off.exposed_s[DIM_TP]);
+                assert_true(on.compute_s >= off.compute_s);
+                assert_true(total_s(on) >= fmax(off.compute_s, off.exposed_s[DIM_TP]));
+                assert_true(total_s(on) <= total_s(off) * (1 + 1e-12));
+                assert_true(total_s(greedy) >= total_s(on) * (1 - 1e-12));
+                assert_true(total_s(greedy) <= total_s(off) * (1 + 1e-12));
+            }
+}
+
+// Large products hide all of a gathered ring and of what runs beside them, and all but the last of four pieces of a
+// scatter. Copy engines take nothing of the GPU, pieces 24 of 132 processors, a collective beside a product its share.
+static void large_products_hide_what_can_be_hidden(void **state) {
+    (void)state;
+    const double rows = 32768;
+    const WorkTime off = gather_and_gemm_over(1, rows, false);
+    const WorkTime ring = gather_and_gemm_over(1, rows, true);
+    assert_close(ring.exposed_s[DIM_TP] + ring.sharing_s, 0, 0);
+    const WorkTime pieces = pair_over(1, WORK_SCATTER, HIDE_WITH_GEMM, rows, true, 0.15);
+    if (pieces.sharing_s > 0) {
+        assert_close(pieces.exposed_s[DIM_TP] / off.exposed_s[DIM_TP], 0.25, 1e-9);
+        assert_close(pieces.sharing_s / pieces.compute_s, 24.0 / 108, 1e-9);
     }
-    // Large: hidden whole, and worth it.
-    const WorkTime off = gather_and_gemm(32768, false, 0.15),
-                   on = gather_and_gemm(32768, true, 0.15);
-    assert_close(on.exposed_s[DIM_TP], 0, 0);
-    assert_true(total_s(on) < total_s(off));
-    assert_close(on.sharing_s, 0.15 * off.exposed_s[DIM_TP], 1e-15);
+    const WorkTime beside = pair_over(1, WORK_SCATTER, HIDE_BESIDE, rows, true, 0.15);
+    assert_close(beside.exposed_s[DIM_TP], 0, 0);
+    assert_close(beside.sharing_s / off.exposed_s[DIM_TP], 0.15, 1e-9);
+    // Over slower links the pieces are worth it.
+    const WorkTime slow = pair_over(2, WORK_SCATTER, HIDE_WITH_GEMM, rows, true, 0.15);
+    assert_true(slow.sharing_s > 0);
 }
 
 // Adding into an accumulator costs more than writing a result, and no more than its traffic does.
@@ -276,6 +298,23 @@ static void overlap_in_the_backward_never_costs(void **state) {
     }
 }
 
+// Law: a product that adds its weight gradient up is no slower than one that leaves it to a pass of
+// its own; gradients that are sent away cost less than either.
+static void fused_gradients_never_cost(void **state) {
+    (void)state;
+    for (int32_t sequence = 128; sequence <= 8192; sequence *= 2) {
+        PublishedRun run = published_p1();
+        run.training.sequence = sequence;
+        const double fused_s = pass_s(transformer_layer_backward, &run);
+        run.training.grad_fusion = false;
+        const double apart_s = pass_s(transformer_layer_backward, &run);
+        assert_true(fused_s < apart_s);
+        run.parallel.zero = 3;
+        run.parallel.size[DIM_DP] = 8;
+        assert_true(pass_s(transformer_layer_backward, &run) < fused_s);
+    }
+}
+
 static void missing_tables_and_kernels_are_refused(void **state) {
     (void)state;
     const GpuSpec gpu = published_a100();
@@ -315,8 +354,8 @@ static void overlap_leaves_one_piece_of_the_gemm_alone(void **state) {
     (void)state;
     const double rows[] = {1024, 4096, 32768};
     for (int i = 0; i < 3; ++i) {
-        const WorkTime off = gather_and_gemm_over(30, rows[i], false, 0);
-        const WorkTime on = gather_and_gemm_over(30, rows[i], true, 0);
+        const WorkTime off = gather_and_gemm_over(30, rows[i], false);
+        const WorkTime on = gather_and_gemm_over(30, rows[i], true);
         assert_true(on.exposed_s[DIM_TP] > 0); // the collective is the longer one here
         assert_true(on.compute_s + on.exposed_s[DIM_TP] >=
                     off.exposed_s[DIM_TP] + off.compute_s / 8 * (1 - 1e-9));
@@ -357,6 +396,8 @@ int main(void) {
         cmocka_unit_test(accumulators_cost_a_part_of_their_traffic),
         cmocka_unit_test(graphs_never_cost),
         cmocka_unit_test(overlap_in_the_backward_never_costs),
+        cmocka_unit_test(fused_gradients_never_cost),
+        cmocka_unit_test(large_products_hide_what_can_be_hidden),
         cmocka_unit_test(missing_tables_and_kernels_are_refused),
         cmocka_unit_test(small_and_ragged_gemms_save_nothing),
         cmocka_unit_test(overlap_leaves_one_piece_of_the_gemm_alone),
