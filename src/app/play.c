@@ -87,7 +87,8 @@ static Status keep_step(void *context, int32_t number, int32_t step, int64_t lat
 /// Compute of one step of the slowest stage plus its bubble: what sampling intervals are cut from.
 static int64_t estimate_ps(const Machine *machine) {
     const StepCost *cost = &machine->cost;
-    int64_t slowest_ps = 1, m = machine->job->parallel.microbatches;
+    int64_t slowest_ps = 1,
+            m = machine->job->parallel.microbatches / parallel_copies(&machine->job->parallel);
     for (int32_t stage = 0; stage < cost->pp; stage++) {
         int64_t stage_ps = 0;
         for (int32_t chunk = 0; chunk < cost->chunks; chunk++) {

@@ -13,11 +13,15 @@ static const char *const ATTENTIONS[] = {[ATTENTION_UNFUSED] = "unfused",
                                          [ATTENTION_FLASH3] = "flash3",
                                          [ATTENTION_CUDNN] = "cudnn",
                                          NULL};
-enum { SCHEDULE_AUTO = SCHEDULE_INTERLEAVED + 1 };
-static const char *const SCHEDULES[] = {
-    [SCHEDULE_NONE] = "none", [SCHEDULE_GPIPE] = "gpipe",
-    [SCHEDULE_1F1B] = "1f1b", [SCHEDULE_INTERLEAVED] = "interleaved",
-    [SCHEDULE_AUTO] = "auto", NULL};
+enum { SCHEDULE_AUTO = SCHEDULE_DUALPIPE + 1 };
+static const char *const SCHEDULES[] = {[SCHEDULE_NONE] = "none",
+                                        [SCHEDULE_GPIPE] = "gpipe",
+                                        [SCHEDULE_1F1B] = "1f1b",
+                                        [SCHEDULE_INTERLEAVED] = "interleaved",
+                                        [SCHEDULE_ZERO_BUBBLE] = "zero_bubble",
+                                        [SCHEDULE_DUALPIPE] = "dualpipe",
+                                        [SCHEDULE_AUTO] = "auto",
+                                        NULL};
 static const char *const PATTERNS[] = {[TRAFFIC_PERMUTATION] = "permutation",
                                        [TRAFFIC_SHIFT] = "shift",
                                        [TRAFFIC_RING] = "ring",
@@ -57,7 +61,7 @@ static const Field PARALLEL_FIELDS[] = {
     FIELD_BOOL_AT("reshard", JobFile, job.parallel.reshard, "on",
                   "zero 3: parameters are dropped after a forward and gathered again"),
     FIELD_ENUM_AT("schedule", JobFile, job.parallel.schedule, SCHEDULES, "auto",
-                  "auto: none, 1f1b with stages, interleaved with chunks"),
+                  "auto: none, 1f1b with stages, interleaved with chunks; zero_bubble is ZB-H1"),
     FIELD_COUNT_AT("microbatch", JobFile, job.parallel.microbatch, "1", 1, SIZE_MOST,
                    "sequences per microbatch"),
     FIELD_COUNT_OR_WORD_AT("microbatches", JobFile, job.parallel.microbatches, "auto", 0, "auto", 1,

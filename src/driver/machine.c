@@ -45,7 +45,7 @@ static Status build_programs(Machine *machine) {
         .kind = parallel->schedule,
         .pp = machine->cost.pp,
         .chunks = machine->cost.chunks,
-        .microbatches = parallel->microbatches,
+        .microbatches = parallel->microbatches / parallel_copies(parallel),
         .grad_overlap = job->training.grad_overlap,
         .param_overlap = job->training.param_overlap,
         .pp_overlap = job->training.pp_overlap,

@@ -32,6 +32,8 @@ const GroupRow GROUPS[GROUP_KIND_N] = {
 const OpKindRow OP_KINDS[OP_KIND_N] = {
     [OP_FORWARD] = {COMPUTE("forward", PASS_FORWARD)},
     [OP_BACKWARD] = {COMPUTE("backward", PASS_BACKWARD)},
+    [OP_BACKWARD_INPUT] = {COMPUTE("backward of inputs", PASS_BACKWARD_INPUT)},
+    [OP_BACKWARD_WEIGHT] = {COMPUTE("backward of weights", PASS_BACKWARD_WEIGHT)},
     [OP_OPTIMIZER] = {COMPUTE("optimizer", PASS_NONE), .ends_step = true},
     [OP_SEND] = {MESSAGE("send", FORM_SEND, STREAM_SEND_NEXT, STREAM_SEND_PREV)},
     [OP_RECV] = {MESSAGE("receive", FORM_RECEIVE, STREAM_RECV_PREV, STREAM_RECV_NEXT)},

@@ -68,6 +68,8 @@ extern const char *const COLLECTIVE_NAMES[]; ///< [COLLECTIVE_KIND_N], then NULL
 typedef enum OpKind {
     OP_FORWARD,
     OP_BACKWARD,
+    OP_BACKWARD_INPUT,
+    OP_BACKWARD_WEIGHT,
     OP_OPTIMIZER,
     OP_SEND,
     OP_RECV,
@@ -83,7 +85,9 @@ typedef enum OpKind {
 /// Which work of a segment a compute operation does.
 typedef enum Pass {
     PASS_FORWARD,
-    PASS_BACKWARD, ///< of both gradients
+    PASS_BACKWARD,        ///< of both gradients
+    PASS_BACKWARD_INPUT,  ///< of that of the input, which the stage before waits for, ...
+    PASS_BACKWARD_WEIGHT, ///< ... and of those of the weights, which nobody does
     PASS_N,
     PASS_NONE = PASS_N,
 } Pass;

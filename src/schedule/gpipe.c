@@ -17,9 +17,9 @@ static Slot gpipe_nth(const ScheduleSpec *spec, bool backward, int64_t k) {
     return (Slot){.backward = backward, .microbatch = microbatch};
 }
 
-static void gpipe_fill(const ScheduleSpec *spec, int32_t stage, Slot slots[]) {
+static int64_t gpipe_fill(const ScheduleSpec *spec, int32_t stage, Slot slots[]) {
     (void)stage;
-    schedule_merge(spec, spec->microbatches, gpipe_nth, slots);
+    return schedule_merge(spec, spec->microbatches, gpipe_nth, slots);
 }
 
 const ScheduleOrder schedule_gpipe = {

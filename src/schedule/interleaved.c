@@ -35,8 +35,8 @@ static int64_t interleaved_warmup(const ScheduleSpec *spec, int32_t stage) {
     return 2 * ((int64_t)spec->pp - 1 - stage) + ((int64_t)spec->chunks - 1) * spec->pp;
 }
 
-static void interleaved_fill(const ScheduleSpec *spec, int32_t stage, Slot slots[]) {
-    schedule_merge(spec, interleaved_warmup(spec, stage), interleaved_nth, slots);
+static int64_t interleaved_fill(const ScheduleSpec *spec, int32_t stage, Slot slots[]) {
+    return schedule_merge(spec, interleaved_warmup(spec, stage), interleaved_nth, slots);
 }
 
 const ScheduleOrder schedule_interleaved = {

@@ -8,7 +8,7 @@ static Status none_check(const ScheduleSpec *spec) {
     return status_ok();
 }
 
-static void none_fill(const ScheduleSpec *spec, int32_t stage, Slot slots[]) {
+static int64_t none_fill(const ScheduleSpec *spec, int32_t stage, Slot slots[]) {
     (void)stage;
     int64_t n = 0;
     for (int32_t microbatch = 0; microbatch < spec->microbatches; microbatch++) {
@@ -19,6 +19,7 @@ static void none_fill(const ScheduleSpec *spec, int32_t stage, Slot slots[]) {
             slots[n++] = (Slot){.backward = true, .chunk = chunk, .microbatch = microbatch};
         }
     }
+    return n;
 }
 
 const ScheduleOrder schedule_none = {

@@ -17,8 +17,8 @@ static Slot one_f_one_b_nth(const ScheduleSpec *spec, bool backward, int64_t k) 
     return (Slot){.backward = backward, .microbatch = (int32_t)k};
 }
 
-static void one_f_one_b_fill(const ScheduleSpec *spec, int32_t stage, Slot slots[]) {
-    schedule_merge(spec, spec->pp - 1 - stage, one_f_one_b_nth, slots);
+static int64_t one_f_one_b_fill(const ScheduleSpec *spec, int32_t stage, Slot slots[]) {
+    return schedule_merge(spec, spec->pp - 1 - stage, one_f_one_b_nth, slots);
 }
 
 const ScheduleOrder schedule_1f1b = {

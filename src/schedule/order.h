@@ -4,7 +4,7 @@
 /// Idea.    A schedule is two functions, one file and one line of the table in schedule.c. Every
 ///          stage must run the same sequence of forwards and the same sequence of backwards
 ///          (interleaved as it likes): that is what makes the k-th send of a stage the k-th receive
-///          of its neighbour.
+///          of its neighbour; of a bidirectional one, of each chunk.
 #ifndef COLOSSIM_SCHEDULE_ORDER_H
 #define COLOSSIM_SCHEDULE_ORDER_H
 
@@ -13,24 +13,23 @@
 typedef struct ScheduleOrder {
     /// What the schedule asks of pp, chunks and microbatches (all >= 1).  Fails: STATUS_RANGE.
     Status (*check)(const ScheduleSpec *spec);
-    /// Write all 2 * chunks * microbatches slots of `stage`.
-    void (*fill)(const ScheduleSpec *spec, int32_t stage, Slot slots[]);
+    /// Write all slots of `stage`; returns how many.
+    int64_t (*fill)(const ScheduleSpec *spec, int32_t stage, Slot slots[]);
+    /// Chunk 1 goes from the last stage to the first.
+    bool bidirectional;
     /// First slot from which, if transfers block, a forward and the backward after it exchange
     /// together; NULL: never.
     int64_t (*pairs_from)(const ScheduleSpec *spec, int32_t stage);
 } ScheduleOrder;
 
-extern const ScheduleOrder schedule_none, schedule_gpipe, schedule_1f1b, schedule_interleaved;
-
-/// Slots of a stage.
-static inline int64_t schedule_nslots(const ScheduleSpec *spec) {
-    return 2 * (int64_t)spec->chunks * spec->microbatches;
-}
+extern const ScheduleOrder schedule_none, schedule_gpipe, schedule_1f1b, schedule_interleaved,
+    schedule_zero_bubble, schedule_dualpipe;
 
 /// Merge a sequence of forwards with one of backwards: `warmup` forwards, then one of each in turn,
-/// then the backwards that are left. Shared by the schedules that differ in the two sequences only.
+/// then the backwards that are left. Shared by the schedules that differ in the two sequences only. Returns how many.
 ///   nth(spec, backward, k)  the k-th forward (backward) of any stage
-void schedule_merge(const ScheduleSpec *spec, int64_t warmup,
-                    Slot (*nth)(const ScheduleSpec *spec, bool backward, int64_t k), Slot slots[]);
+int64_t schedule_merge(const ScheduleSpec *spec, int64_t warmup,
+                       Slot (*nth)(const ScheduleSpec *spec, bool backward, int64_t k),
+                       Slot slots[]);
 
 #endif

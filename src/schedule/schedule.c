@@ -9,6 +9,8 @@ static const ScheduleOrder *const schedule_table[] = {
     [SCHEDULE_GPIPE] = &schedule_gpipe,
     [SCHEDULE_1F1B] = &schedule_1f1b,
     [SCHEDULE_INTERLEAVED] = &schedule_interleaved,
+    [SCHEDULE_ZERO_BUBBLE] = &schedule_zero_bubble,
+    [SCHEDULE_DUALPIPE] = &schedule_dualpipe,
 };
 
 /// Above this a program no longer fits 32-bit indices with its transfers and buckets.
@@ -18,16 +20,16 @@ static Status schedule_check(const ScheduleSpec *spec) {
     REQUIRE(spec->pp >= 1 && spec->chunks >= 1 && spec->microbatches >= 1, STATUS_RANGE,
             "a schedule needs pp, chunks and microbatches of at least 1, not %d, %d and %d",
             (int)spec->pp, (int)spec->chunks, (int)spec->microbatches);
-    REQUIRE(schedule_nslots(spec) <= SCHEDULE_SLOTS_MAX, STATUS_RANGE,
+    REQUIRE(schedule_most_slots(spec) <= SCHEDULE_SLOTS_MAX, STATUS_RANGE,
             "%d chunks times %d microbatches are too many operations for one step",
             (int)spec->chunks, (int)spec->microbatches);
     return schedule_table[spec->kind]->check(spec);
 }
 
-Status schedule_slots(const ScheduleSpec *spec, int32_t stage, Slot slots[]) {
+Status schedule_slots(const ScheduleSpec *spec, int32_t stage, Slot slots[], int64_t *n) {
     TRY(schedule_check(spec));
     CHECK(stage >= 0 && stage < spec->pp, "stage %d of %d", (int)stage, (int)spec->pp);
-    schedule_table[spec->kind]->fill(spec, stage, slots);
+    *n = schedule_table[spec->kind]->fill(spec, stage, slots);
     return status_ok();
 }
 
@@ -60,6 +62,7 @@ typedef struct Builder {
     Use next_use;                  ///< that may gather next
     int32_t ngathers, nuses;       ///< so far: issued, computed
     int32_t *use_gather, *use_end; ///< [uses] the gather of each, and its compute operation
+    int32_t *receive;              ///< of a bidirectional pipeline, see builder_receive; -1: none
 } Builder;
 
 static const ScheduleSegment *builder_segment(const Builder *builder, int32_t chunk,
@@ -126,28 +129,84 @@ static void builder_add_reduction(Builder *builder, int32_t chunk, int32_t bucke
     if (!builder->spec->grad_overlap) builder->reduced = index;
 }
 
+/// Does its microbatch come from the last stage?
+static bool slot_is_reversed(const Builder *builder, const Slot *slot) {
+    return schedule_table[builder->spec->kind]->bidirectional && slot->chunk == 1;
+}
+
+/// Are all gradients of its microbatch there behind it?
+static bool slot_ends_backward(const Slot *slot) {
+    return slot->backward && slot->gradients != GRADIENTS_INPUT;
+}
+
+static OpKind slot_kind(const Slot *slot) {
+    static const OpKind BACKWARD[] = {[GRADIENTS_ALL] = OP_BACKWARD,
+                                      [GRADIENTS_INPUT] = OP_BACKWARD_INPUT,
+                                      [GRADIENTS_WEIGHT] = OP_BACKWARD_WEIGHT};
+    return slot->backward ? BACKWARD[slot->gradients] : OP_FORWARD;
+}
+
 /// Whether a slot's input comes from another stage (input) or its output goes to one (!input). Only
 /// the two ends of the model have no neighbour; with one stage all chunks are at home.
 static bool builder_has_transfer(const Builder *builder, Slot slot, bool input) {
     const ScheduleSpec *spec = builder->spec;
-    if (spec->pp == 1) return false;
-    int32_t virtual_stage = slot.chunk * spec->pp + builder->stage;
+    if (spec->pp == 1 || slot.gradients == GRADIENTS_WEIGHT) return false;
+    bool bidirectional = schedule_table[spec->kind]->bidirectional;
+    int32_t last = spec->pp * (bidirectional ? 1 : spec->chunks) - 1;
+    int32_t virtual_stage = slot_is_reversed(builder, &slot) ? last - builder->stage
+                            : bidirectional                  ? builder->stage
+                                            : slot.chunk * spec->pp + builder->stage;
     bool at_start = slot.backward != input; // a forward's input, a backward's output
-    return at_start ? virtual_stage > 0 : virtual_stage < spec->pp * spec->chunks - 1;
+    return at_start ? virtual_stage > 0 : virtual_stage < last;
 }
 
 /// One receive ahead with overlap: posted while the slot before is still computing.
 static int32_t builder_add_receive(Builder *builder, Slot slot) {
     if (!builder_has_transfer(builder, slot, true)) return -1;
-    Stream stream = OP_KINDS[OP_RECV].stream[slot.backward];
+    Stream stream = OP_KINDS[OP_RECV].stream[slot.backward != slot_is_reversed(builder, &slot)];
     Op receive = program_op(OP_RECV, stream, slot.chunk, slot.microbatch);
-    op_add_wait(&receive, builder->ended[builder->spec->pp_overlap ? 1 : 0]);
+    if (!schedule_table[builder->spec->kind]->bidirectional)
+        op_add_wait(&receive, builder->ended[builder->spec->pp_overlap ? 1 : 0]);
     return program_add(builder->program, receive);
+}
+
+/// The receive of a slot of a bidirectional pipeline.
+static int32_t *builder_receive(const Builder *builder, const Slot *slot) {
+    int64_t chunk = (slot->backward ? builder->spec->chunks : 0) + slot->chunk;
+    return &builder->receive[chunk * builder->spec->microbatches + slot->microbatch];
+}
+
+/// A neighbour sends activations of one direction and gradients of the other: receive them as it does. What it computes
+/// beside each other it sends in the order of its slots.
+static void builder_add_receives_from(Builder *builder, int32_t neighbour, Slot slots[]) {
+    const ScheduleSpec *spec = builder->spec;
+    Builder from = *builder;
+    from.stage = neighbour;
+    int64_t n = schedule_table[spec->kind]->fill(spec, neighbour, slots);
+    for (int64_t i = 0; i < n; i++) {
+        bool to_next = slots[i].backward == slot_is_reversed(builder, &slots[i]);
+        if (!builder_has_transfer(&from, slots[i], false)) continue;
+        if (to_next != (builder->stage > neighbour)) continue;
+        Slot mine = slots[i];
+        mine.gradients = GRADIENTS_ALL;
+        *builder_receive(builder, &mine) = builder_add_receive(builder, mine);
+    }
+}
+
+static void builder_add_all_receives(Builder *builder, Arena *arena) {
+    const ScheduleSpec *spec = builder->spec;
+    int64_t n = 2 * (int64_t)spec->chunks * spec->microbatches;
+    builder->receive = arena_array(arena, int32_t, n);
+    for (int64_t i = 0; i < n; i++) builder->receive[i] = -1;
+    Slot *slots = arena_array(arena, Slot, schedule_most_slots(spec));
+    if (builder->stage > 0) builder_add_receives_from(builder, builder->stage - 1, slots);
+    if (builder->stage < spec->pp - 1)
+        builder_add_receives_from(builder, builder->stage + 1, slots);
 }
 
 static int32_t builder_add_send(Builder *builder, Slot slot) {
     if (!builder_has_transfer(builder, slot, false)) return -1;
-    Stream stream = OP_KINDS[OP_SEND].stream[slot.backward];
+    Stream stream = OP_KINDS[OP_SEND].stream[slot.backward != slot_is_reversed(builder, &slot)];
     Op send = program_op(OP_SEND, stream, slot.chunk, slot.microbatch);
     op_add_wait(&send, builder->ended[0]);
     return program_add(builder->program, send);
@@ -199,6 +258,7 @@ static bool use_gathers(const Builder *builder, Use use) {
     const Slot *slot = &builder->slots[use.slot];
     const ScheduleSegment *segment =
         builder_segment(builder, slot->chunk, use_segment(builder, use));
+    if (slot->gradients == GRADIENTS_WEIGHT) return false;
     return segment->sharded && !(segment->kept && slot->backward);
 }
 
@@ -234,14 +294,14 @@ static void builder_add_segments(Builder *builder, int64_t i, int32_t received) 
         bool gathers = use_gathers(builder, use);
         while (builder->ngathers < builder->nuses + gathers + ahead)
             if (!builder_gather_next(builder, ahead)) break;
-        Op compute = program_op(slot->backward ? OP_BACKWARD : OP_FORWARD, STREAM_COMPUTE,
-                                slot->chunk, slot->microbatch);
+        Op compute = program_op(slot_kind(slot), STREAM_COMPUTE, slot->chunk, slot->microbatch);
         compute.segment = use_segment(builder, use);
         builder_gate(builder, &compute, use.nth == 0, received,
                      gathers ? builder->use_gather[builder->nuses] : -1);
         index = program_add(builder->program, compute);
         if (gathers) builder->use_end[builder->nuses++] = index;
-        if (!slot->backward || !builder_segment(builder, slot->chunk, compute.segment)->sharded)
+        if (!slot_ends_backward(slot) ||
+            !builder_segment(builder, slot->chunk, compute.segment)->sharded)
             continue;
         Op reduce = program_op(OP_GRAD_REDUCE, STREAM_DP, slot->chunk, slot->microbatch);
         reduce.segment = compute.segment;
@@ -260,8 +320,7 @@ static void builder_add_compute(Builder *builder, int64_t i, int32_t received) {
                    i == builder->last_backward[slot->chunk];
     int32_t parts = builder_parts(builder, i, reduces), index = -1;
     for (int32_t part = 0; part < parts; part++) {
-        Op compute = program_op(slot->backward ? OP_BACKWARD : OP_FORWARD, STREAM_COMPUTE,
-                                slot->chunk, slot->microbatch);
+        Op compute = program_op(slot_kind(slot), STREAM_COMPUTE, slot->chunk, slot->microbatch);
         compute.part = part;
         compute.parts = parts;
         builder_gate(builder, &compute, part == 0, received, builder_gather_of(builder, i, part));
@@ -277,6 +336,7 @@ static void builder_add_compute(Builder *builder, int64_t i, int32_t received) {
 /// microbatches). Megatron-LM does the same (send_forward_backward_recv_forward_backward).
 static int32_t builder_exchange(const Builder *builder, int64_t i) {
     const ScheduleOrder *order = schedule_table[builder->spec->kind];
+    if (builder->slots[i].with_next) return 2;
     if (builder->spec->pp_overlap || !order->pairs_from) return 1;
     if (i < order->pairs_from(builder->spec, builder->stage)) return 1;
     return builder->slots[i].backward ? 1 : 2;
@@ -285,7 +345,9 @@ static int32_t builder_exchange(const Builder *builder, int64_t i) {
 static void builder_add_round(Builder *builder, int64_t i, int32_t nslots) {
     int32_t received[EXCHANGE_SLOTS];
     for (int32_t k = 0; k < nslots; k++) {
-        received[k] = builder_add_receive(builder, builder->slots[i + k]);
+        const Slot *slot = &builder->slots[i + k];
+        received[k] = builder->receive ? *builder_receive(builder, slot)
+                                       : builder_add_receive(builder, *slot);
     }
     for (int32_t k = 0; k < nslots; k++) {
         if (builder->spec->first_segment)
@@ -329,7 +391,8 @@ static void builder_add_tail(Builder *builder) {
 
 static Status builder_build(Builder *builder) {
     for (int64_t i = 0; i < builder->nslots; i++) {
-        if (builder->slots[i].backward) builder->last_backward[builder->slots[i].chunk] = i;
+        if (slot_ends_backward(&builder->slots[i]))
+            builder->last_backward[builder->slots[i].chunk] = i;
     }
     builder_add_gathers(builder);
     for (int64_t i = 0; i < builder->nslots; i += builder_exchange(builder, i)) {
@@ -352,14 +415,15 @@ Status schedule_program(const ScheduleSpec *spec, int32_t stage, Program *progra
     program_init(program);
     TRY(schedule_check(spec));
     Arena *arena = arena_create("schedule", 1 << 16);
-    Slot *slots = arena_array(arena, Slot, schedule_nslots(spec));
-    Status status = schedule_slots(spec, stage, slots);
+    Slot *slots = arena_array(arena, Slot, schedule_most_slots(spec));
+    int64_t nslots = 0;
+    Status status = schedule_slots(spec, stage, slots, &nslots);
     CHECK(status_is_ok(&status), "%s", status.text);
     Builder builder = {
         .spec = spec,
         .program = program,
         .stage = stage,
-        .nslots = schedule_nslots(spec),
+        .nslots = nslots,
         .slots = slots,
         .last_backward = arena_array(arena, int64_t, spec->chunks),
         .gather = arena_array(arena, int32_t, spec->chunks),
@@ -371,6 +435,7 @@ Status schedule_program(const ScheduleSpec *spec, int32_t stage, Program *progra
     int64_t nuses = count_uses(&builder);
     builder.use_gather = arena_array(arena, int32_t, nuses);
     builder.use_end = arena_array(arena, int32_t, nuses);
+    if (schedule_table[spec->kind]->bidirectional) builder_add_all_receives(&builder, arena);
     status = builder_build(&builder);
     arena_destroy(arena);
     return status;

@@ -4,7 +4,8 @@
 /// Idea.    A schedule orders forwards and backwards of one rank; everything around them (receives,
 ///          sends, gathers, reductions, norm, optimizer) is the same for all schedules and lives in
 ///          schedule.c. One file a schedule; gpipe.c is the one to copy.
-/// Source.  GPipe: Huang et al., arXiv:1811.06965. 1F1B and interleaved: Narayanan et al., SC'21.
+/// Source.  GPipe: Huang et al., arXiv:1811.06965. 1F1B and interleaved: Narayanan et al., SC'21. Zero bubble: Qi et
+///          al., arXiv:2401.10241. DualPipe: DeepSeek-V3, arXiv:2412.19437.
 #ifndef COLOSSIM_SCHEDULE_SCHEDULE_H
 #define COLOSSIM_SCHEDULE_SCHEDULE_H
 
@@ -23,7 +24,8 @@ typedef struct ScheduleSegment {
 
 typedef struct ScheduleSpec {
     Schedule kind;
-    int32_t pp, chunks, microbatches;
+    int32_t pp, chunks;
+    int32_t microbatches; ///< that each chunk computes
     bool grad_overlap, param_overlap, pp_overlap;
     bool gathers; ///< ZeRO >= 1: parameters are gathered at the beginning of a step
     /// stage; 2 shards gradients: reduction of a bucket cannot be put off to the end of the step
@@ -41,17 +43,27 @@ typedef struct ScheduleSpec {
     int32_t prefetch; ///< ZeRO-3: gathers ahead of the segment that is computed
 } ScheduleSpec;
 
+/// Which gradients a backward computes: those of the weights may be put off.
+typedef enum Gradients { GRADIENTS_ALL, GRADIENTS_INPUT, GRADIENTS_WEIGHT } Gradients;
+
 /// One compute operation in the order of a rank.
 typedef struct Slot {
     bool backward;
+    bool with_next; ///< beside the next slot: both begin and end together
+    Gradients gradients;
     int32_t chunk, microbatch;
 } Slot;
 
-/// Order of the 2 * chunks * microbatches slots of pipeline rank `stage`.
-///   slots[2 * chunks * microbatches] out
-///   Fails: STATUS_RANGE (interleaved needs microbatches divisible by pp and chunks >= 2; gpipe and
-///   1f1b have one chunk; no schedule at all needs pp == 1).
-Status schedule_slots(const ScheduleSpec *spec, int32_t stage, Slot slots[]);
+/// Most slots of a stage.
+static inline int64_t schedule_most_slots(const ScheduleSpec *spec) {
+    return 3 * (int64_t)spec->chunks * spec->microbatches;
+}
+
+/// Order of the *n slots of pipeline rank `stage`.
+///   slots[schedule_most_slots] out
+///   Fails: STATUS_RANGE (interleaved needs microbatches divisible by pp and chunks >= 2; gpipe, 1f1b and zero_bubble
+///   have one chunk, dualpipe two; no schedule at all needs pp == 1).
+Status schedule_slots(const ScheduleSpec *spec, int32_t stage, Slot slots[], int64_t *n);
 
 /// Build the finished program of pipeline rank `stage`; program_fini releases it.
 ///   Order on STREAM_DP: gathers in chunk order, reductions as the last backwards of the chunks
@@ -59,10 +71,12 @@ Status schedule_slots(const ScheduleSpec *spec, int32_t stage, Slot slots[]);
 ///   buckets matter is computed in as many parts: its first forward with param_overlap, its last
 ///   backward with grad_overlap or zero 2 (which, without overlap, makes the next part wait for
 ///   each reduction). Gathers are there if gathers and data_parallel.
+///   A backward in two parts sends behind the first, and the second completes its gradients.
 ///   With pp_overlap the receive of a slot is posted when the slot two before it has ended, and
 ///   nothing waits for a send. Without it, when the slot before it has ended, and a slot also waits
 ///   for the send of the one before; an interleaved pipeline then exchanges once for each pair of a
-///   forward and a backward.
+///   forward and a backward. Of a bidirectional pipeline receives stand in the order in which neighbours send, and wait
+///   for nothing.
 ///   ZeRO-3: chunks are computed segment by segment. Each use of a sharded one waits for a gather of its own, each
 ///   backward is followed by its reduction, all in one order on STREAM_DP, as issued: before a use the gathers up to
 ///   `prefetch` uses on, behind it the reduction. A gather waits until the use 1 + prefetch before its own has ended

@@ -32,6 +32,7 @@ typedef struct Pricing {
     const GpuSpec *gpu;
     LayerLinks links;
     TransformerShape shape;
+    Pass pass; ///< which of the works of a backward count: PASS_BACKWARD all
 } Pricing;
 
 typedef struct PassCost {
@@ -58,6 +59,7 @@ static void add_works(const Pricing *p, const TransformerShape *shape, AddWorks 
                       double times, PassCost *sum) {
     WorkList list = {.n = 0};
     works(shape, &list);
+    if (p->pass != PASS_BACKWARD) works_keep(&list, p->pass == PASS_BACKWARD_WEIGHT);
     const WorkTime time = roofline_list(&list, &p->links, p->gpu, p->training);
     sum->compute_s += times * time.compute_s;
     sum->sharing_s += times * time.sharing_s;
@@ -185,7 +187,11 @@ static void set_parameters(const Pricing *p, const Span *span, SegmentCost *segm
 static SegmentCost price_span(const Pricing *p, const Span *span, double flop[PASS_N]) {
     PassCost cost[PASS_N] = {0};
     price_forward(p, span, &cost[PASS_FORWARD]);
-    price_backward(p, span, &cost[PASS_BACKWARD]);
+    for (int pass = PASS_BACKWARD; pass < PASS_N; ++pass) {
+        Pricing of = *p;
+        of.pass = (Pass)pass;
+        price_backward(&of, span, &cost[pass]);
+    }
     SegmentCost segment = {0};
     set_parameters(p, span, &segment);
     for (int pass = 0; pass < PASS_N; ++pass) {
@@ -195,7 +201,8 @@ static SegmentCost price_span(const Pricing *p, const Span *span, double flop[PA
     return segment;
 }
 
-static Span chunk_span(const Pricing *p, int32_t v) {
+static Span chunk_span(const Pricing *p, int32_t number) {
+    const int32_t v = parallel_part(p->parallel, number);
     const int32_t nstages = p->parallel->size[DIM_PP] * p->parallel->chunks;
     return (Span){.first = parallel_stage_layers(p->parallel, p->model, v).first,
                   .n = parallel_layers(p->parallel, p->model, v),
@@ -325,7 +332,8 @@ static void total_step(StepCost *cost, const Pricing *p) {
     double flop = 0;
     for (int32_t v = 0; v < cost->pp * cost->chunks; ++v)
         flop += cost->chunk[v].forward_flop + cost->chunk[v].backward_flop;
-    cost->hardware_flop = flop * p->parallel->microbatches * stage_ranks(p->parallel);
+    cost->hardware_flop =
+        flop * p->parallel->microbatches / parallel_copies(p->parallel) * stage_ranks(p->parallel);
 }
 
 static Status validate(const ModelSpec *model, const ParallelSpec *parallel,
@@ -343,11 +351,12 @@ Status step_cost_init(StepCost *cost, const ModelSpec *model, const ParallelSpec
     TRY(validate(model, parallel, training, gpu));
     LayerLinks links;
     TRY(layer_links_init(&links, model, parallel, training, scale_up, uplink));
-    const Pricing p = {model, parallel, training,
-                       gpu,   links,    transformer_shape(model, parallel, training)};
-    const int32_t pp = parallel->size[DIM_PP], nstages = pp * parallel->chunks;
+    const Pricing p = {model,        parallel, training,
+                       gpu,          links,    transformer_shape(model, parallel, training),
+                       PASS_BACKWARD};
+    const int32_t pp = parallel->size[DIM_PP], nstages = pp * parallel_stage_chunks(parallel);
     cost->pp = pp;
-    cost->chunks = parallel->chunks;
+    cost->chunks = parallel_stage_chunks(parallel);
     cost->chunk = memory_alloc(LABEL, (size_t)nstages * sizeof *cost->chunk);
     cost->memory = memory_alloc(LABEL, (size_t)pp * sizeof *cost->memory);
     cost->optimizer_ps = memory_alloc(LABEL, (size_t)pp * sizeof *cost->optimizer_ps);
@@ -410,7 +419,9 @@ Status step_cost_check_range(const StepCost *cost, const ParallelSpec *parallel,
     const double end_s = units_seconds_from_ps(TIME_END_PS);
     double step_s = 0, longest_s = 0;
     for (int32_t stage = 0; stage < cost->pp; ++stage)
-        step_s = fmax(step_s, stage_seconds(cost, stage, parallel->microbatches, &longest_s));
+        step_s = fmax(step_s,
+                      stage_seconds(cost, stage, parallel->microbatches / parallel_copies(parallel),
+                                    &longest_s));
     REQUIRE(
         step_s * steps < end_s, STATUS_RANGE,
         "steps = %d, each at least %.3g s of computing: a run can have 53 days of simulated time",

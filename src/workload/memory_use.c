@@ -77,6 +77,15 @@ double memory_in_flight(const ParallelSpec *parallel, int32_t stage, const doubl
     if (parallel->schedule == SCHEDULE_GPIPE) return (double)m * chunk_bytes[0];
     if (parallel->schedule == SCHEDULE_1F1B)
         return (double)(m < pp - stage ? m : pp - stage) * chunk_bytes[0];
+    // Zero bubble puts off gradients of weights, and with them lets go, so that all stages keep what the first does.
+    if (parallel->schedule == SCHEDULE_ZERO_BUBBLE)
+        return (double)(m < pp ? m : pp) * chunk_bytes[0];
+    if (parallel->schedule == SCHEDULE_DUALPIPE) { // most where the first pair begins
+        const int64_t depth = stage < pp / 2 ? stage : pp - 1 - stage;
+        const int32_t near = stage >= pp / 2;
+        return (double)(pp - depth) * chunk_bytes[near] +
+               (double)(depth + 1) * chunk_bytes[1 - near];
+    }
     const int64_t total = m * parallel->chunks;
     const int64_t wanted = (pp - stage - 1) * 2 + (parallel->chunks - 1) * pp;
     const int64_t warm = wanted < total ? wanted : total;
@@ -157,6 +166,11 @@ static double dummy_bytes(const TransformerShape *shape, const bool has[LAYER_KI
     return shape->element * (attention + dense + mixture + of_head);
 }
 
+static bool has_head(const ParallelSpec *parallel, int32_t stage) {
+    return stage == parallel->size[DIM_PP] - 1 ||
+           (stage == 0 && parallel->schedule == SCHEDULE_DUALPIPE);
+}
+
 typedef struct Workspace {
     double passing, standing;
 } Workspace;
@@ -166,12 +180,13 @@ static Workspace workspace(const ModelSpec *model, const ParallelSpec *parallel,
                            int32_t stage) {
     const int32_t pp = parallel->size[DIM_PP];
     bool has[LAYER_KIND_N] = {false};
-    for (int32_t c = 0; c < parallel->chunks; ++c) {
-        const StageLayers layers = parallel_stage_layers(parallel, model, c * pp + stage);
+    for (int32_t c = 0; c < parallel_stage_chunks(parallel); ++c) {
+        const StageLayers layers =
+            parallel_stage_layers(parallel, model, parallel_part(parallel, c * pp + stage));
         for (int kind = 0; kind < LAYER_KIND_N; ++kind) has[kind] = has[kind] || layers.n[kind];
     }
     Workspace work = {0};
-    if (parallel->zero < 2) work.standing = dummy_bytes(shape, has, stage == pp - 1);
+    if (parallel->zero < 2) work.standing = dummy_bytes(shape, has, has_head(parallel, stage));
     for (int kind = 0; kind < LAYER_KIND_N; ++kind) {
         if (!has[kind]) continue;
         const TransformerShape s = transformer_of_kind(shape, (LayerKind)kind);
@@ -207,11 +222,12 @@ MemoryUse memory_use(const ModelSpec *model, const ParallelSpec *parallel,
     const TransformerShape s = transformer_shape(model, parallel, training);
     const int32_t pp = parallel->size[DIM_PP];
     double chunk_bytes[CHUNKS_MAX] = {0};
-    for (int32_t c = 0; c < parallel->chunks; ++c)
-        chunk_bytes[c] = chunk_activation(model, parallel, training, &s, c * pp + stage);
+    for (int32_t c = 0; c < parallel_stage_chunks(parallel); ++c)
+        chunk_bytes[c] =
+            chunk_activation(model, parallel, training, &s, parallel_part(parallel, c * pp + stage));
     const double all = parameters->rest + parameters->experts;
     const double shard = memory_shard(parallel, parameters->rest, parameters->experts);
-    const double logits = stage == pp - 1 ? logits_bytes(model, training, &s) : 0;
+    const double logits = has_head(parallel, stage) ? logits_bytes(model, training, &s) : 0;
     const Workspace work = workspace(model, parallel, training, &s, stage);
     MemoryUse use = {
         .weights = whole_bytes(weight_bytes(&s, training) * parameters->whole),
@@ -230,6 +246,7 @@ MemoryUse memory_use(const ModelSpec *model, const ParallelSpec *parallel,
 }
 
 double memory_shard(const ParallelSpec *parallel, double rest, double experts) {
-    return rest / (double)parallel_holders(parallel) +
-           experts / (double)parallel_expert_holders(parallel);
+    return (rest / (double)parallel_holders(parallel) +
+            experts / (double)parallel_expert_holders(parallel)) /
+           parallel_copies(parallel);
 }

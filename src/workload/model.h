@@ -73,6 +73,8 @@ typedef enum Schedule {
     SCHEDULE_GPIPE,
     SCHEDULE_1F1B,
     SCHEDULE_INTERLEAVED,
+    SCHEDULE_ZERO_BUBBLE,
+    SCHEDULE_DUALPIPE,
 } Schedule;
 
 enum { CHUNKS_MAX = 1024 };
@@ -234,6 +236,11 @@ Status parallel_parts(const ParallelSpec *parallel, Dimension dimension, int32_t
 int32_t parallel_together(const ParallelSpec *parallel, int32_t domain_gpus);
 /// Do the dimensions of a unit run fastest?
 bool parallel_units_are_consecutive(const ParallelSpec *parallel);
+/// Chunks of a stage: those of the virtual pipeline, or the two parts of the model of a DualPipe, which holds each part
+/// twice; the part (a virtual stage as below) that chunk c of stage s = number c * pp + s has.
+int32_t parallel_stage_chunks(const ParallelSpec *parallel);
+int32_t parallel_copies(const ParallelSpec *parallel);
+int32_t parallel_part(const ParallelSpec *parallel, int32_t number);
 /// What stands on a virtual stage.
 typedef struct StageLayers {
     bool embedding, head;

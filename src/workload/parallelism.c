@@ -229,6 +229,19 @@ int32_t parallel_together(const ParallelSpec *parallel, int32_t domain_gpus) {
     return (int32_t)most;
 }
 
+int32_t parallel_copies(const ParallelSpec *parallel) {
+    return parallel->schedule == SCHEDULE_DUALPIPE ? 2 : 1;
+}
+
+int32_t parallel_stage_chunks(const ParallelSpec *parallel) {
+    return parallel->chunks * parallel_copies(parallel);
+}
+
+int32_t parallel_part(const ParallelSpec *parallel, int32_t number) {
+    const int32_t parts = parallel->size[DIM_PP] * parallel->chunks;
+    return number < parts ? number : 2 * parts - 1 - number;
+}
+
 int32_t parallel_layers(const ParallelSpec *parallel, const ModelSpec *model,
                         int32_t virtual_stage) {
     const int32_t nstages = parallel->size[DIM_PP] * parallel->chunks;
@@ -319,8 +332,18 @@ static Status validate_schedule(const ParallelSpec *parallel) {
                     "schedule interleaved needs microbatches divisible by pp, but %d %% %d = %d",
                     parallel->microbatches, pp, parallel->microbatches % pp);
             return status_ok();
+        case SCHEDULE_DUALPIPE:
+            REQUIRE(pp % 2 == 0, STATUS_RANGE,
+                    "schedule dualpipe needs an even number of stages, but pp = %d", pp);
+            REQUIRE(parallel->microbatches % 2 == 0 && parallel->microbatches / 2 >= pp,
+                    STATUS_RANGE,
+                    "schedule dualpipe needs microbatches in pairs, at least 2 * pp = %d, but has "
+                    "%d",
+                    2 * pp, parallel->microbatches);
+            break;
         case SCHEDULE_GPIPE:
-        case SCHEDULE_1F1B: break;
+        case SCHEDULE_1F1B:
+        case SCHEDULE_ZERO_BUBBLE: break;
     }
     REQUIRE(parallel->chunks == 1, STATUS_RANGE,
             "vp = %d needs schedule interleaved (model chunks exist there only)", parallel->chunks);
@@ -469,6 +492,10 @@ Status parallel_validate(const ParallelSpec *parallel, const ModelSpec *model,
     TRY(validate_experts(parallel, model));
     TRY(validate_context(parallel, model, training));
     TRY(validate_schedule(parallel));
+    REQUIRE(
+        parallel->schedule != SCHEDULE_DUALPIPE || !model->tied_embeddings, STATUS_RANGE,
+        "schedule dualpipe has both ends of the model on one GPU, for which tied embeddings are "
+        "not modelled");
     TRY(validate_layers(parallel, model));
     return validate_tensor(parallel, model, training);
 }

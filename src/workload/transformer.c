@@ -186,6 +186,7 @@ void transformer_embedding_backward(const TransformerShape *s, WorkList *list) {
     if (s->sequence_parallel) works_add_collective(s, list, "gather", WORK_GATHER, HIDE_NEVER, 0);
     works_add_memory(list, "embedding grad",
                      (s->element + 2 * s->gradient) * s->tokens * s->hidden);
+    list->work[list->n - 1].weight = true;
 }
 
 // Cross entropy over a vocabulary cut among GPUs, passes over the logits in bytes per number as in

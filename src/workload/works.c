@@ -27,6 +27,21 @@ void works_add_gemm(const TransformerShape *s, WorkList *list, const char *name,
     const double result = accumulate > 0 ? 2 * accumulate : s->element;
     work->bytes = batch * (s->operand * (m * k + k * n) + result * m * n);
     work->accumulator_bytes = fmax(0, batch * (result - s->element) * m * n);
+    work->weight = accumulate > 0;
+}
+
+void works_keep(WorkList *list, bool weight) {
+    int32_t place[WORK_MAX], n = 0;
+    for (int32_t i = 0; i < list->n; ++i) place[i] = list->work[i].weight == weight ? n++ : -1;
+    for (int32_t i = 0; i < list->n; ++i) {
+        if (place[i] < 0) continue;
+        Work *work = &list->work[place[i]];
+        *work = list->work[i];
+        if (work->partner < 0) continue;
+        work->partner = place[work->partner];
+        if (work->partner < 0) work->hiding = HIDE_NEVER;
+    }
+    list->n = n;
 }
 
 void works_add_weight_grad(const TransformerShape *s, WorkList *list, const char *name,

@@ -37,6 +37,7 @@ typedef struct Work {
     double batch, m, n, k; ///< of a GEMM
     bool attention;        ///< GEMM of the attention core: 16-bit even where linear layers are fp8
     bool wide;             ///< another GEMM in 16 bit: router, head
+    bool weight;           ///< for the gradient of a weight alone
     bool grouped;          ///< `batch` experts, m rows for each, one kernel
     double flop;           ///< executed
     double bytes;          ///< memory traffic; of a collective its full size
@@ -91,6 +92,8 @@ static inline bool shape_recomputes(const TransformerShape *shape, RecomputeModu
 }
 
 Work *works_append(WorkList *list, const char *name, WorkKind kind);
+/// Keep the works of weight gradients alone, or all others. What hid behind a work that is gone shows.
+void works_keep(WorkList *list, bool weight);
 void works_add_memory(WorkList *list, const char *name, double bytes);
 /// C[m,n] = A[m,k] B[k,n], `batch` times; `accumulate` > 0: C is read and written with that many bytes
 /// a number. Wide: operands stay in 16 bit where those of the linear layers are narrower.

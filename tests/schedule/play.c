@@ -42,9 +42,9 @@ static void finish_head(Player *player, int32_t stage, Stream stream, int64_t en
     player->end[stage][index] = end;
     player->stream_end[stage][stream] = end;
     if (end > player->play.end) player->play.end = end;
-    int32_t ends_at = op->kind == OP_BACKWARD ? 0 : player->costs.segments - 1;
+    int32_t ends_at = op->kind != OP_FORWARD ? 0 : player->costs.segments - 1;
     bool last_part = op->segment < 0 ? op->part == op->parts - 1 : op->segment == ends_at;
-    if (op->kind == OP_FORWARD || op->kind == OP_BACKWARD) {
+    if (OP_KINDS[op->kind].pass != PASS_NONE && op->kind != OP_BACKWARD_INPUT) {
         if (end > player->play.compute_end) player->play.compute_end = end;
         if (last_part) player->activations[stage] += op->kind == OP_FORWARD ? 1 : -1;
         if (player->activations[stage] > player->play.activations_max[stage]) {
@@ -58,6 +58,8 @@ static int64_t cost_of(const Player *player, const Op *op) {
     switch (op->kind) {
         case OP_FORWARD: return player->costs.forward / parts;
         case OP_BACKWARD: return player->costs.backward / parts;
+        case OP_BACKWARD_INPUT: return (player->costs.backward - player->costs.weight) / parts;
+        case OP_BACKWARD_WEIGHT: return player->costs.weight / parts;
         case OP_PARAM_GATHER: return player->costs.gather;
         case OP_GRAD_REDUCE: return player->costs.reduce;
         default: return 0;

@@ -19,6 +19,7 @@ enum { PLAY_STAGES_MAX = 16, PLAY_UNIT = 12 };
 typedef struct PlayCosts {
     int64_t forward, backward; ///< ticks of a whole chunk
     int64_t transfer, gather, reduce;
+    int64_t weight;   ///< of the backward: gradients of weights, where they are put off
     int32_t segments; ///< of a chunk that is computed in some
 } PlayCosts;
 

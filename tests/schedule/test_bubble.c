@@ -118,6 +118,7 @@ static void schedules_never_stand_still(void **state) {
                        .transfer = 5,
                        .gather = 7,
                        .reduce = 11,
+                       .weight = 8,
                        .segments = LAYERS};
     for (int32_t keys = 0; keys < 1 << 6; keys++) {
         for (int32_t pp = 1; pp <= 6; pp++) {
@@ -137,13 +138,62 @@ static void schedules_never_stand_still(void **state) {
                     if (chunks > 1) spec.kind = sharded.kind = SCHEDULE_INTERLEAVED;
                     (void)play_schedule(&sharded, costs);
                     (void)play_schedule(&spec, costs);
-                    if (chunks > 1) continue;
-                    spec.kind = SCHEDULE_GPIPE;
+                    if (chunks == 1) {
+                        spec.kind = SCHEDULE_GPIPE;
+                        (void)play_schedule(&spec, costs);
+                        spec.kind = sharded.kind = SCHEDULE_ZERO_BUBBLE;
+                        (void)play_schedule(&spec, costs);
+                        (void)play_schedule(&sharded, costs);
+                    }
+                    if (chunks != 2 || pp % 2 == 1) continue;
+                    spec.kind = sharded.kind = SCHEDULE_DUALPIPE;
                     (void)play_schedule(&spec, costs);
+                    (void)play_schedule(&sharded, costs);
                 }
             }
         }
     }
+}
+
+// Backwards of inputs B and of weights W, forward F. ZB-H1: bubble (pp - 1) (F + B - min(B, W)), that of 1F1B less
+// what gradients of weights fill (table 2 of the paper, where W <= B). It needs transfers that hold nobody up.
+static void bubble_of_zero_bubble_is_filled_with_weights(void **state) {
+    (void)state;
+    static const int64_t BACKWARDS[][2] = {{12, 12}, {12, 6}, {18, 6}, {6, 12}, {24, 0}};
+    for (int32_t pp = 1; pp <= 8; pp++)
+        for (int32_t m = pp; m <= 3 * pp; m += pp)
+            for (int k = 0; k < 5; k++)
+                for (int overlap = 0; overlap < 2; overlap++) {
+                    const int64_t f = 12, b = BACKWARDS[k][0], w = BACKWARDS[k][1];
+                    ScheduleSpec spec = make_spec(SCHEDULE_ZERO_BUBBLE, pp, 1, m, overlap);
+                    spec.data_parallel = false;
+                    PlayCosts costs = {.forward = f, .backward = b + w, .weight = w};
+                    Play play = play_schedule(&spec, costs);
+                    const int64_t law = m * (f + b + w) + (pp - 1) * (f + b - (w < b ? w : b));
+                    assert_true(overlap ? play.compute_end == law : play.compute_end >= law);
+                    for (int32_t s = 0; s < pp; s++)
+                        assert_int_equal(play.activations_max[s], m < pp ? m : pp);
+                }
+}
+
+// DualPipe, m microbatches from each end: with a pair that takes P = F + B + W, the whole backward B + W and weights W, the
+// bubble is (pp / 2 - 1) (P + (B + W) - 3 W) (arXiv:2412.19437, table 2) where W <= B; pp + 1 microbatches are in flight.
+static void bubble_of_dualpipe_is_that_of_half_the_stages(void **state) {
+    (void)state;
+    static const int64_t BACKWARDS[][2] = {{12, 12}, {12, 6}, {12, 8}};
+    for (int32_t pp = 2; pp <= 12; pp += 2)
+        for (int32_t m = pp; m <= 3 * pp; m += pp / 2)
+            for (int k = 0; k < 3; k++) {
+                const int64_t f = 12, b = BACKWARDS[k][0], w = BACKWARDS[k][1];
+                ScheduleSpec spec = make_spec(SCHEDULE_DUALPIPE, pp, 2, m, true);
+                spec.data_parallel = spec.tied_embeddings = false;
+                PlayCosts costs = {.forward = f, .backward = b + w, .weight = w};
+                Play play = play_schedule(&spec, costs);
+                const int64_t pair = f + b + w;
+                assert_int_equal(play.compute_end - 2 * m * pair,
+                                 (pp / 2 - 1) * (pair + b + w - 3 * w));
+                for (int32_t s = 0; s < pp; s++) assert_int_equal(play.activations_max[s], pp + 1);
+            }
 }
 
 static void activations_kept_are_what_the_schedule_promises(void **state) {
@@ -252,6 +302,8 @@ int main(void) {
         cmocka_unit_test(bubble_of_the_llama_shape_is_closed),
         cmocka_unit_test(bubble_is_zero_without_a_pipeline),
         cmocka_unit_test(schedules_never_stand_still),
+        cmocka_unit_test(bubble_of_zero_bubble_is_filled_with_weights),
+        cmocka_unit_test(bubble_of_dualpipe_is_that_of_half_the_stages),
         cmocka_unit_test(activations_kept_are_what_the_schedule_promises),
         cmocka_unit_test(overlap_hides_reductions_and_gathers),
         cmocka_unit_test(zero2_without_overlap_reduces_early_and_waits),

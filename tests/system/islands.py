@@ -79,6 +79,8 @@ STRIPS_SETTINGS = {
     "alike_interleaved": {"noise": "off", "parallel__schedule": "interleaved", "parallel__chunks": 4, "parallel__zero": 0,
                           "engine__control_delay": "0 us", "network__queue_pairs": 1},
     "sharded": {"noise": "on", "parallel__zero": 3, "parallel__microbatches": 2, "parallel__prefetch": 2},
+    "zero_bubble": {"noise": "on", "parallel__schedule": "zero_bubble"},
+    "dualpipe": {"noise": "on", "parallel__schedule": "dualpipe", "parallel__microbatches": 2 * UNIT_NODES},
     "short_replicas": {"noise": "on", "parallel__pp": 2, "parallel__dp": 2 * UNITS, "network__dp_algorithm": "hierarchical",
                        "fabric__routing": "dmodk"},
 }

@@ -96,14 +96,16 @@ def training(draw, folder, name, gpus, domain, apart=False):
     """Write NAME.yaml. apart: replicas are often islands, see topology."""
     tp = draw.choice([n for n in (1, 2, 4, 8) if domain % n == 0])
     pp = draw.choice([n for n in ((1, 2, 2, 4, 4, 8) if apart else (1, 1, 2, 4)) if tp * n * (1 + apart) <= gpus] or [1])
-    schedule = draw.choice(("none",) if pp == 1 else ("gpipe", "1f1b", "interleaved"))
+    schedule = draw.choice(("none",) if pp == 1 else ("gpipe", "1f1b", "interleaved", "zero_bubble", "dualpipe"))
     chunks = draw.choice((2, 4) if pp < 8 else (2,)) if schedule == "interleaved" else 1
     microbatches = draw.choice((1, 2, 3, 4, 8)) if schedule != "interleaved" else pp * draw.randint(1, 3)
+    if schedule == "dualpipe":
+        microbatches = 2 * pp * draw.randint(1, 2)
     replicas = gpus // (tp * pp)
     dp = draw.choice(("auto", replicas, draw.randint(2, max(replicas, 2)) if apart else draw.randint(1, replicas)))
     order = "tp-cp-pp-dp" if apart else draw.choice(("tp-cp-ep-dp-pp", "tp-cp-pp-dp"))
     flag = lambda: draw.choice(("on", "off"))
-    model = "tiny-tied" if draw.random() < (0.3 if pp == 1 else 0.1) and pp * chunks <= 8 else "tiny"
+    model = "tiny-tied" if draw.random() < (0.3 if pp == 1 else 0.1) and pp * chunks <= 8 and schedule != "dualpipe" else "tiny"
     lines = ["schema_version: 1", "kind: training", f"model: {model}", "parallel:", f"  tp: {tp}", f"  pp: {pp}",
              f"  dp: {dp}", f"  chunks: {chunks}",
              f"  schedule: {schedule}", f"  order: {order}",
