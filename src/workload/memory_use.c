@@ -223,8 +223,8 @@ MemoryUse memory_use(const ModelSpec *model, const ParallelSpec *parallel,
     const int32_t pp = parallel->size[DIM_PP];
     double chunk_bytes[CHUNKS_MAX] = {0};
     for (int32_t c = 0; c < parallel_stage_chunks(parallel); ++c)
-        chunk_bytes[c] =
-            chunk_activation(model, parallel, training, &s, parallel_part(parallel, c * pp + stage));
+        chunk_bytes[c] = chunk_activation(model, parallel, training, &s,
+                                          parallel_part(parallel, c * pp + stage));
     const double all = parameters->rest + parameters->experts;
     const double shard = memory_shard(parallel, parameters->rest, parameters->experts);
     const double logits = has_head(parallel, stage) ? logits_bytes(model, training, &s) : 0;
