@@ -41,7 +41,8 @@ enum { ROUTING_BYTES = 9, ROW_BYTES = 8 };
 
 static double mixture_activation(const TransformerShape *s) {
     if (shape_recomputes(s, RECOMPUTE_MOE)) return 0;
-    const TransformerShape shared = works_with_ffn(s, s->shared_ffn);
+    TransformerShape shared = works_with_ffn(s, s->shared_ffn);
+    shared.recompute = 0;
     const double in = (s->gated ? 2 : 1) * s->expert_ffn;
     double bytes = s->tokens_norm * (ROUTING_BYTES * s->experts + ROW_BYTES * s->top_k) +
                    operand(s) * s->routed * s->hidden + s->element * s->routed * in;

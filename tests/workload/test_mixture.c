@@ -1,0 +1,204 @@
+#include <string.h>
+
+#include "claims.h"
+#include "draws.h"
+#include "published.h"
+#include "workload/memory_use.h"
+#include "workload/mixture.h"
+#include "workload/model_size.h"
+#include "workload/transformer.h"
+
+typedef struct Draw {
+    uint64_t seed, n;
+} Draw;
+
+static int32_t below(Draw *draw, int32_t n) {
+    return (int32_t)rng_below(draw->seed, 0, 1, draw->n++, n);
+}
+
+static int32_t power(Draw *draw, int32_t least, int32_t values) {
+    return least << below(draw, values);
+}
+
+/// A model and a plan for it, both small: mixtures behind dense layers, latent attention or not, further tokens or not.
+static PublishedRun drawn_run(uint64_t seed) {
+    Draw draw = {.seed = seed};
+    PublishedRun run = published_p1();
+    const int32_t heads = power(&draw, 8, 3);
+    run.model = (ModelSpec){.name = "drawn",
+                            .layers = 4 + 2 * below(&draw, 4),
+                            .hidden = 128 * (1 + below(&draw, 16)),
+                            .heads = heads,
+                            .kv_heads = power(&draw, 8, 1),
+                            .head_dim = 32 * (1 + below(&draw, 4)),
+                            .ffn = 64 * (1 + below(&draw, 64)),
+                            .vocab = 1024 * (1 + below(&draw, 64)),
+                            .activation = (Activation)below(&draw, 3),
+                            .experts = power(&draw, 8, 3),
+                            .shared_experts = below(&draw, 3),
+                            .expert_ffn = 64 * (1 + below(&draw, 16)),
+                            .first_dense = below(&draw, 3),
+                            .mtp_layers = below(&draw, 2),
+                            .qk_norm = below(&draw, 2) == 1,
+                            .parallel_block = below(&draw, 2) == 1,
+                            .window_every = 1};
+    run.model.top_k = 1 + below(&draw, run.model.experts);
+    if (below(&draw, 2) == 1) {
+        run.model.mla = (MlaSpec){
+            .q_lora = 64 * below(&draw, 3), .kv_lora = 128, .rope = 16, .nope = 48, .v = 80};
+        run.model.head_dim = 64;
+        run.model.kv_heads = heads;
+    }
+    const int32_t tp = power(&draw, 1, 3), replicas = 8;
+    run.parallel = (ParallelSpec){.size = {tp, 1, 1, replicas, 1 + below(&draw, 2)},
+                                  .order = {DIM_TP, DIM_CP, DIM_EP, DIM_DP, DIM_PP},
+                                  .ep = power(&draw, 1, 3),
+                                  .expert_tp = power(&draw, 1, 2),
+                                  .chunks = 1,
+                                  .sequence_parallel = true,
+                                  .zero = below(&draw, 2),
+                                  .schedule = SCHEDULE_1F1B,
+                                  .microbatch = power(&draw, 1, 2),
+                                  .microbatches = 4};
+    const Status status = parallel_deal_experts(&run.parallel);
+    assert_int_equal(status.code, STATUS_OK);
+    run.training = (TrainingSpec){.sequence = 512,
+                                  .precision = PRECISION_BF16,
+                                  .grad_precision = PRECISION_FP32,
+                                  .param_precision = PRECISION_BF16,
+                                  .attention = ATTENTION_UNFUSED};
+    return run;
+}
+
+static StepCost priced(const PublishedRun *run) {
+    StepCost cost;
+    const Status status = step_cost_init(&cost, &run->model, &run->parallel, &run->training,
+                                         &run->gpu, &run->scale_up, NULL);
+    if (status.code != STATUS_OK) fail_msg("%s", status.text);
+    return cost;
+}
+
+enum { RUNS = 200 };
+
+// What GPUs execute without recomputation is what the model needs, however it is dealt.
+static void gpus_together_do_the_flop_of_the_model(void **state) {
+    (void)state;
+    for (uint64_t seed = 0; seed < RUNS; ++seed) {
+        const PublishedRun run = drawn_run(seed);
+        StepCost cost = priced(&run);
+        if (fabs(cost.hardware_flop / cost.model_flop_full - 1) > 1e-12)
+            fail_msg("seed %d: %.17g FLOP for %.17g", (int)seed, cost.hardware_flop,
+                     cost.model_flop_full);
+        step_cost_fini(&cost);
+    }
+}
+
+// Parts of experts on GPUs are all experts, once for each GPU that holds the same ones.
+static void gpus_together_hold_every_expert(void **state) {
+    (void)state;
+    for (uint64_t seed = 0; seed < RUNS; ++seed) {
+        const PublishedRun run = drawn_run(seed);
+        const TransformerShape shape =
+            transformer_shape(&run.model, &run.parallel, &run.training);
+        const TransformerShape s = transformer_of_kind(&shape, LAYER_MIXTURE);
+        PublishedRun alone = run;
+        alone.parallel.size[DIM_TP] = alone.parallel.ep = alone.parallel.expert_tp = 1;
+        const TransformerShape whole =
+            transformer_shape(&alone.model, &alone.parallel, &alone.training);
+        const TransformerShape all = transformer_of_kind(&whole, LAYER_MIXTURE);
+        const double parts = run.parallel.ep * run.parallel.expert_tp;
+        // Biases of rows stand on each GPU that shares an expert.
+        const bool gpt = run.model.activation == ACTIVATION_GELU && run.parallel.expert_tp > 1;
+        assert_close(parts * mixture_expert_parameters(&s) / mixture_expert_parameters(&all), 1,
+                     gpt ? 0.02 : 1e-12);
+    }
+}
+
+// A mixture of one expert that every token passes is a dense layer, to the bit: in time, FLOP, parameters and memory.
+static void one_expert_is_a_dense_layer(void **state) {
+    (void)state;
+    for (uint64_t seed = 0; seed < RUNS; ++seed) {
+        PublishedRun dense = drawn_run(seed);
+        dense.model.experts = dense.model.top_k = dense.model.shared_experts =
+            dense.model.expert_ffn = dense.model.first_dense = 0;
+        dense.parallel.ep = dense.parallel.expert_tp = 1;
+        dense.parallel.size[DIM_DP] *= dense.parallel.size[DIM_EP];
+        dense.parallel.size[DIM_EP] = 1;
+        PublishedRun single = dense;
+        single.model.experts = single.model.top_k = 1;
+        single.model.expert_ffn = dense.model.ffn;
+        single.parallel.expert_tp = dense.parallel.size[DIM_TP];
+        StepCost a = priced(&dense), b = priced(&single);
+        for (int32_t v = 0; v < a.pp; ++v) {
+            assert_memory_equal(&a.chunk[v].whole, &b.chunk[v].whole, sizeof a.chunk[v].whole);
+            assert_memory_equal(&a.memory[v], &b.memory[v], sizeof a.memory[v]);
+            assert_int_equal(a.optimizer_ps[v], b.optimizer_ps[v]);
+        }
+        assert_close(a.hardware_flop, b.hardware_flop, 0);
+        assert_close(a.model_flop_full, b.model_flop_full, 0);
+        step_cost_fini(&a);
+        step_cost_fini(&b);
+    }
+}
+
+/// Bytes of the works of a layer forward and backward of one kind.
+static double layer_bytes(const TransformerShape *s, WorkKind kind) {
+    WorkList list = {.n = 0};
+    transformer_layer_forward(s, &list);
+    transformer_layer_backward(s, &list);
+    double bytes = 0;
+    for (int32_t i = 0; i < list.n; ++i)
+        if (list.work[i].kind == kind) bytes += list.work[i].bytes;
+    return bytes;
+}
+
+// A GPU sends every row of its tokens four times: to the experts and back, forward and backward.
+static void exchanges_carry_the_rows_of_all_tokens(void **state) {
+    (void)state;
+    for (uint64_t seed = 0; seed < RUNS; ++seed) {
+        const PublishedRun run = drawn_run(seed);
+        if (run.parallel.ep == 1) continue;
+        const TransformerShape shape =
+            transformer_shape(&run.model, &run.parallel, &run.training);
+        const TransformerShape s = transformer_of_kind(&shape, LAYER_MIXTURE);
+        const double tokens = 512.0 * run.parallel.microbatch / run.parallel.size[DIM_TP];
+        assert_close(layer_bytes(&s, WORK_EXCHANGE) /
+                         (4 * tokens * run.model.top_k * run.model.hidden * 2),
+                     1, 1e-12);
+    }
+}
+
+// Recomputing more keeps less, never more, and takes more time; all of a layer takes the most.
+static void every_module_recomputed_keeps_less(void **state) {
+    (void)state;
+    for (uint64_t seed = 0; seed < RUNS; ++seed) {
+        PublishedRun run = drawn_run(seed);
+        StepCost none = priced(&run);
+        for (int module = 0; module < RECOMPUTE_N; ++module) {
+            run.training.recompute = RECOMPUTE_BIT(module);
+            StepCost some = priced(&run);
+            for (int32_t v = 0; v < none.pp; ++v) {
+                assert_true(some.memory[v].activations <= none.memory[v].activations);
+                const NominalWork *before = &none.chunk[v].whole.pass[PASS_BACKWARD],
+                                  *after = &some.chunk[v].whole.pass[PASS_BACKWARD];
+                assert_true(after->compute_ps >= before->compute_ps);
+                // What is kept less is what is computed again.
+                assert_int_equal(some.memory[v].activations < none.memory[v].activations,
+                                 after->compute_ps > before->compute_ps);
+            }
+            step_cost_fini(&some);
+        }
+        step_cost_fini(&none);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(gpus_together_do_the_flop_of_the_model),
+        cmocka_unit_test(gpus_together_hold_every_expert),
+        cmocka_unit_test(one_expert_is_a_dense_layer),
+        cmocka_unit_test(exchanges_carry_the_rows_of_all_tokens),
+        cmocka_unit_test(every_module_recomputed_keeps_less),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
