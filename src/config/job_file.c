@@ -109,7 +109,7 @@ static const Field TRAINING_FIELDS[] = {
         "routing", JobFile, job.training.routing, ROUTINGS, "balanced",
         "tokens of experts: as many each, drawn, or up to capacity_factor times the mean"),
     FIELD_QUANTITY_AT("routing_scatter", JobFile, job.training.routing_scatter, QUANTITY_FRACTION,
-                      "10 %", 0, 10,
+                      "5 %", 0, 10,
                       "drawn: standard deviation of the tokens of a GPU, over their mean"),
     FIELD_NUMBER_AT("capacity_factor", JobFile, job.training.capacity_factor, "1", 0.01, 1000,
                     "capacity: tokens of an expert over their mean, padded to that"),

@@ -72,6 +72,19 @@ static void add_pass(const Pricing *p, AddWorks *works, double times, PassCost *
     add_works(p, &p->shape, works, times, sum);
 }
 
+/// All wait in a mixture until the GPU with the most rows is done.
+static void add_waiting(const Pricing *p, const TransformerShape *shape, AddWorks *works,
+                        double times, PassCost *sum) {
+    TransformerShape fullest = *shape;
+    fullest.routed *= shape->fullest;
+    PassCost mine = {0}, its = {0};
+    add_works(p, shape, works, times, &mine);
+    add_works(p, &fullest, works, times, &its);
+    const double more_s = its.compute_s + its.exposed_s[DIM_EP] - mine.compute_s -
+                          mine.exposed_s[DIM_EP];
+    sum->exposed_s[DIM_EP] += fmax(0, more_s);
+}
+
 /// Add works of layers, so many of each kind.
 static void add_layers(const Pricing *p, AddWorks *works, const int32_t n[LAYER_KIND_N],
                        PassCost *sum) {
@@ -79,6 +92,7 @@ static void add_layers(const Pricing *p, AddWorks *works, const int32_t n[LAYER_
         if (n[kind] == 0) continue;
         const TransformerShape shape = transformer_of_kind(&p->shape, (LayerKind)kind);
         add_works(p, &shape, works, n[kind], sum);
+        if (shape.mixture && shape.fullest > 1) add_waiting(p, &shape, works, n[kind], sum);
     }
 }
 

@@ -220,7 +220,8 @@ static int64_t whole_bytes(double bytes) { return (int64_t)fmin(bytes, 1e18); }
 MemoryUse memory_use(const ModelSpec *model, const ParallelSpec *parallel,
                      const TrainingSpec *training, int32_t stage,
                      const StageParameters *parameters) {
-    const TransformerShape s = transformer_shape(model, parallel, training);
+    TransformerShape s = transformer_shape(model, parallel, training);
+    s.routed *= s.fullest;
     const int32_t pp = parallel->size[DIM_PP];
     double chunk_bytes[CHUNKS_MAX] = {0};
     for (int32_t c = 0; c < parallel_stage_chunks(parallel); ++c)

@@ -5,7 +5,8 @@
 ///          each GPU of a tensor-parallel group routes its own. Dispatch and combine are all-to-all
 ///          exchanges of top_k rows a token among `ep` GPUs; `expert_tp` GPUs share an expert, and
 ///          all rows that come to it.
-/// Limits.  Experts are as full as the mean, or as their capacity. The gather and the sum among
+/// Limits.  Experts are as full as the mean, or as their capacity; drawn routing lets a GPU wait for the fullest one
+///          of its exchange (cost.c). The gather and the sum among
 ///          expert_tp GPUs are not priced: no published run has them.
 /// Source.  Megatron-LM core/transformer/moe (order of kernels; activation weighted by the router in
 ///          one kernel); DeepSeek-AI, arXiv:2412.19437, section 2.1.2.
@@ -18,6 +19,10 @@ void mixture_add(const TransformerShape *s, WorkList *list);
 void mixture_add_backward(const TransformerShape *s, WorkList *list);
 /// The activation inside the experts again.
 void mixture_add_recomputed_activation(const TransformerShape *s, WorkList *list);
+
+/// Rows of the GPU that gets the most, over the mean: the largest of `ep` normal draws of mean 1 and the given deviation.
+/// Others wait for it in each layer, so that over many layers a step has this mean.
+double mixture_fullest(const TrainingSpec *training, int32_t ep);
 
 /// Bytes that a GPU sends into one exchange, itself included: to the experts, and back.
 double mixture_dispatch_bytes(const TransformerShape *s);

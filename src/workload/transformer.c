@@ -55,6 +55,7 @@ TransformerShape transformer_shape(const ModelSpec *model, const ParallelSpec *p
         .top_k = model->top_k,
         .ep = parallel->ep,
         .expert_tp = parallel->expert_tp,
+        .fullest = mixture_fullest(training, parallel->ep),
         .experts_here = (double)model->experts / parallel->ep,
         .routed = fill * tokens_norm * model->top_k * parallel->expert_tp,
         .expert_ffn = (double)model->expert_ffn / parallel->expert_tp,

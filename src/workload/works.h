@@ -82,6 +82,7 @@ typedef struct TransformerShape {
     double experts, top_k; ///< of the model
     int32_t ep, expert_tp;
     double experts_here;           ///< on this GPU
+    double fullest;                ///< rows of the GPU that gets the most, over those of this one
     double routed;                 ///< rows that the experts of this GPU work on
     double expert_ffn, shared_ffn; ///< of this GPU: of one expert; of all shared experts
     LayerKind last; ///< kind of the model's last layer: that of multi-token prediction
