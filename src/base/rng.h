@@ -18,6 +18,7 @@ typedef enum RngPurpose {
     RNG_PLACEMENT,
     RNG_ECMP,
     RNG_TRAFFIC,
+    RNG_ROUTING,
 } RngPurpose;
 
 /// 64 uniform bits.

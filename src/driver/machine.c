@@ -153,8 +153,16 @@ Status machine_create(Fabric *fabric, int32_t number, Machine **out) {
     return status_ok();
 }
 
+bool machine_routing_is_drawn(const Machine *machine) {
+    double sum = 0;
+    for (int32_t stage = 0; stage < machine->cost.pp; stage++)
+        sum += machine->cost.routing_sigma[stage];
+    return sum > 0;
+}
+
 bool machine_is_even(const Machine *machine) {
-    return noise_is_off(&machine->job->noise) && cluster_is_even(machine->cluster);
+    return noise_is_off(&machine->job->noise) && !machine_routing_is_drawn(machine) &&
+           cluster_is_even(machine->cluster);
 }
 
 void machine_prepare(Machine *machine) { sum_work(machine); }

@@ -242,6 +242,8 @@ typedef struct Machine {
 /// communicator; the fabric is borrowed.
 ///   Fails: STATUS_RANGE (layout, cost, memory, schedule); *machine must then still be destroyed.
 Status machine_create(Fabric *fabric, int32_t number, Machine **machine);
+/// Do steps differ by how full experts are?
+bool machine_routing_is_drawn(const Machine *machine);
 /// Do all GPUs always work at nominal speed?
 bool machine_is_even(const Machine *machine);
 /// What can be told of the units once costs are known.  MPI: local.

@@ -181,7 +181,9 @@ static int64_t largest_factor(const Machine *machine, const Unit *unit, int64_t 
                                      cluster_slow_factor(machine->cluster, gpu, now_ps));
         if (factor > largest) largest = factor;
     }
-    return largest;
+    const double sigma = machine->cost.routing_sigma[unit->stage];
+    return noise_apply(largest,
+                       noise_routing_factor(machine->job->noise.seed, sigma, unit->id, unit->step));
 }
 
 /// When a unit begins a step, on its clocks since the norm before.

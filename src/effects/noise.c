@@ -55,6 +55,18 @@ int64_t noise_factor(const NoiseSpec *spec, int64_t gpu, int64_t step) {
     return noise_from_real(factor);
 }
 
+/// Deviations at which the draws of routing are cut.
+#define NOISE_ROUTING_CUT 3.0
+
+int64_t noise_routing_factor(uint64_t seed, double sigma, int64_t unit, int64_t step) {
+    if (sigma == 0) return NOISE_ONE;
+    const NoiseSpec spec = {.seed = seed, .truncate = NOISE_ROUTING_CUT};
+    return noise_from_real(
+        1 + sigma * noise_truncated(&spec, RNG_ROUTING, (uint64_t)unit, (uint64_t)step));
+}
+
+int64_t noise_routing_least(double sigma) { return noise_from_real(1 - sigma * NOISE_ROUTING_CUT); }
+
 /// Static slowdown and straggler only add, so the fastest is the fastest jitter.
 int64_t noise_least_factor(const NoiseSpec *spec) {
     double jitter =

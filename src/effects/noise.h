@@ -24,6 +24,11 @@ typedef struct NoiseSpec {
     double straggler_slowdown;
 } NoiseSpec;
 
+/// Time multiplier of GPUs that wait for each other's experts (`unit`) in a step: 1 + sigma times a truncated normal.
+/// The least of it.
+int64_t noise_routing_factor(uint64_t seed, double sigma, int64_t unit, int64_t step);
+int64_t noise_routing_least(double sigma);
+
 /// Time multiplier of a GPU in a step, in 2^-20; >= 2^19. MPI: local.
 int64_t noise_factor(const NoiseSpec *spec, int64_t gpu, int64_t step);
 /// Is every factor NOISE_ONE?

@@ -37,6 +37,7 @@ typedef struct Pricing {
 
 typedef struct PassCost {
     double compute_s, sharing_s, exposed_s[DIM_N], flop, host_s;
+    double waiting_s; ///< of what is exposed, for the GPU with the most rows
 } PassCost;
 
 typedef void AddWorks(const TransformerShape *shape, WorkList *list);
@@ -46,7 +47,8 @@ typedef void AddWorks(const TransformerShape *shape, WorkList *list);
 #define SECONDS_CLIP 2e6
 #define COUNT_CLIP 1e17
 enum { BUCKETS_MOST = 4096 };
-#define BYTES_MOST 1e18 ///< sums over all links of a step fit 63 bits
+#define ROUTING_SIGMA_MOST 0.1 ///< three of them leave a step most of its time
+#define BYTES_MOST 1e18        ///< sums over all links of a step fit 63 bits
 
 static int64_t clipped_ps(double seconds) {
     return units_ps_from_seconds(fmin(seconds, SECONDS_CLIP));
@@ -80,9 +82,10 @@ static void add_waiting(const Pricing *p, const TransformerShape *shape, AddWork
     PassCost mine = {0}, its = {0};
     add_works(p, shape, works, times, &mine);
     add_works(p, &fullest, works, times, &its);
-    const double more_s = its.compute_s + its.exposed_s[DIM_EP] - mine.compute_s -
-                          mine.exposed_s[DIM_EP];
+    const double more_s =
+        its.compute_s + its.exposed_s[DIM_EP] - mine.compute_s - mine.exposed_s[DIM_EP];
     sum->exposed_s[DIM_EP] += fmax(0, more_s);
+    sum->waiting_s += fmax(0, more_s);
 }
 
 /// Add works of layers, so many of each kind.
@@ -210,6 +213,7 @@ static SegmentCost price_span(const Pricing *p, const Span *span, double flop[PA
     set_parameters(p, span, &segment);
     for (int pass = 0; pass < PASS_N; ++pass) {
         segment.pass[pass] = nominal(&cost[pass]);
+        segment.waiting_s += cost[pass].waiting_s;
         flop[pass] = cost[pass].flop;
     }
     return segment;
@@ -317,7 +321,25 @@ static StageParameters stage_parameters(const StepCost *cost, const Pricing *p, 
     return sum;
 }
 
+/// From step to step tokens prefer other experts, in each layer for itself.
+static double routing_sigma(const StepCost *cost, const Pricing *p, int32_t stage) {
+    double waiting_s = 0, compute_s = 0, mixtures = 0;
+    for (int32_t c = 0; c < cost->chunks; ++c) {
+        const int32_t v = c * cost->pp + stage;
+        const SegmentCost *whole = &cost->chunk[v].whole;
+        const StageLayers layers = parallel_stage_layers(p->parallel, p->model, v);
+        mixtures += layers.n[LAYER_MIXTURE] + layers.n[LAYER_MIXTURE_WINDOW];
+        waiting_s += whole->waiting_s;
+        for (int pass = 0; pass < PASS_N; ++pass)
+            compute_s += units_seconds_from_ps(whole->pass[pass].compute_ps);
+    }
+    if (waiting_s == 0 || mixtures == 0) return 0;
+    return fmin(ROUTING_SIGMA_MOST,
+                mixture_scatter(p->parallel->ep) * waiting_s / compute_s / sqrt(mixtures));
+}
+
 static void price_stage(StepCost *cost, const Pricing *p, int32_t stage) {
+    cost->routing_sigma[stage] = routing_sigma(cost, p, stage);
     const StageParameters parameters = stage_parameters(cost, p, stage);
     cost->memory[stage] = memory_use(p->model, p->parallel, p->training, stage, &parameters);
     const double all = parameters.rest + parameters.experts;
@@ -374,6 +396,7 @@ Status step_cost_init(StepCost *cost, const ModelSpec *model, const ParallelSpec
     cost->chunk = memory_alloc(LABEL, (size_t)nstages * sizeof *cost->chunk);
     cost->memory = memory_alloc(LABEL, (size_t)pp * sizeof *cost->memory);
     cost->optimizer_ps = memory_alloc(LABEL, (size_t)pp * sizeof *cost->optimizer_ps);
+    cost->routing_sigma = memory_alloc(LABEL, (size_t)pp * sizeof *cost->routing_sigma);
     cost->bucket_parameters = resolve_bucket(parallel, training);
     // A hand-over sends each number once: GPU i of a tensor-parallel group its 1 / tp (SC'21,
     // scatter/gather).
@@ -395,6 +418,7 @@ void step_cost_fini(StepCost *cost) {
     memory_free(LABEL, cost->segment, (size_t)cost->nsegments * sizeof *cost->segment);
     memory_free(LABEL, cost->memory, pp * sizeof *cost->memory);
     memory_free(LABEL, cost->optimizer_ps, pp * sizeof *cost->optimizer_ps);
+    memory_free(LABEL, cost->routing_sigma, pp * sizeof *cost->routing_sigma);
     *cost = (StepCost){0};
 }
 

@@ -31,7 +31,8 @@ typedef struct SegmentCost {
     int64_t expert_parameters;        ///< of experts that other GPUs hold, apart
     int64_t grad_bytes, gather_bytes; ///< full size of DP reduction and parameter gather ...
     int64_t expert_grad_bytes, expert_gather_bytes; ///< ... and of these experts
-    bool kept; ///< ZeRO-3: gathered for the forward, its parameters stay until the backward
+    double waiting_s; ///< of ep_ps of both passes: for the GPU with the most rows, in the mean
+    bool kept;        ///< ZeRO-3: gathered for the forward, its parameters stay until the backward
 } SegmentCost;
 
 /// One virtual stage, one microbatch, one GPU.
@@ -55,6 +56,7 @@ typedef struct StepCost {
     int32_t nsegments;
     MemoryUse *memory;     ///< [pp]
     int64_t *optimizer_ps; ///< [pp]
+    double *routing_sigma; ///< [pp] drawn routing: deviation of a step, over what is computed in it
     /// Activations a GPU sends to the next stage per microbatch (and as many gradients back).
     int64_t boundary_bytes;
     /// Tied embeddings: all-reduce between first and last stage, this GPU; else 0.

@@ -4,17 +4,27 @@
 
 #include "workload/works.h"
 
+/// Moments of the largest of n standard normals: the integral of k x^(k - 1) times 1 - Phi(x)^n - (-1)^k Phi(-x)^n over
+/// x > 0.
+static double largest_moment(int32_t n, int k) {
+    const double width = 1.0 / 64, end = 8, half_root = sqrt(0.5);
+    double sum = 0;
+    for (double x = width / 2; x < end; x += width) {
+        const double above = pow(0.5 * erfc(-x * half_root), n);
+        const double below = pow(0.5 * erfc(x * half_root), n);
+        sum += k == 1 ? width * (1 - above - below) : width * 2 * x * (1 - above + below);
+    }
+    return sum;
+}
+
 double mixture_fullest(const TrainingSpec *training, int32_t ep) {
     if (training->routing != EXPERTS_DRAWN || ep == 1) return 1;
-    // Mean of the largest of n standard normals: the integral of 1 - Phi(x)^n over x > 0, less that of Phi(x)^n below.
-    const double width = 1.0 / 64, end = 8, half_root = sqrt(0.5);
-    double mean = 0;
-    for (double x = width / 2; x < end; x += width) {
-        const double above = pow(0.5 * erfc(-x * half_root), ep);
-        const double below = pow(0.5 * erfc(x * half_root), ep);
-        mean += width * (1 - above - below);
-    }
-    return 1 + training->routing_scatter * mean;
+    return 1 + training->routing_scatter * largest_moment(ep, 1);
+}
+
+double mixture_scatter(int32_t ep) {
+    const double mean = largest_moment(ep, 1), square = largest_moment(ep, 2);
+    return sqrt(square - mean * mean) / mean;
 }
 
 /// One product for each expert of the GPU: rows x k times k x n, or, of a weight gradient, n x rows

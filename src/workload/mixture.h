@@ -23,6 +23,8 @@ void mixture_add_recomputed_activation(const TransformerShape *s, WorkList *list
 /// Rows of the GPU that gets the most, over the mean: the largest of `ep` normal draws of mean 1 and the given deviation.
 /// Others wait for it in each layer, so that over many layers a step has this mean.
 double mixture_fullest(const TrainingSpec *training, int32_t ep);
+/// Standard deviation of the wait for it in one layer, over its mean.
+double mixture_scatter(int32_t ep);
 
 /// Bytes that a GPU sends into one exchange, itself included: to the experts, and back.
 double mixture_dispatch_bytes(const TransformerShape *s);
