@@ -137,7 +137,7 @@ def topology_text(row, tables):
     used = whole(row, "domain_used", domain)
     lines = ["schema_version: 1", "kind: topology", f"name: {row['fabric']}-{row['n_gpu']}", f"nodes: {nodes}", "node:",
              f"  gpu: {gpu}", f"  gpus: {fabric['gpus_per_node']}", f"  nic: {fabric['nic']}", f"  scale_up: {scale_up}"]
-    if int(row["n_gpu"]) > domain > used:
+    if used < domain and domain > int(fabric["gpus_per_node"]):
         lines.append(f"  domain_used: {used}")
     lines += ["fabric:", f"  wiring: {fabric['wiring']}", f"  pxn: {fabric['pxn']}", f"  routing: {fabric['routing']}", "  tiers:"]
     for i, (children, parents, lanes) in enumerate(tiers_of(fabric, nodes)):

@@ -93,6 +93,48 @@ def compare_family(family, steps):
     return line(list(zip(xs, published))), line(list(zip(xs, steps))), *change
 
 
+# What is wanted of gates: dense and MoE (median, nine in ten, worst), means with sign, families, memory.
+WANTED = {False: (4, 10, 20), True: (8, 20, None)}
+WANTED_MEAN, WANTED_SOURCE, WANTED_GROUP, SOURCE_ROWS = 2, 3, 4, 8
+WANTED_SLOPE, WANTED_FIXED, WANTED_POINTS = 4, 20, 3
+
+
+def family_errors(families_and_steps):
+    """What families are off: (slope %, fixed %, points of tokens/s/GPU), None where a figure means nothing; by first and last id.
+    A fixed part below a percent of the step is within the errors of the steps."""
+    for family, steps in families_and_steps:
+        said, ours, change, our_change = compare_family(family, steps)
+        slope = (ours.slope / said.slope - 1) * 100 if said else None
+        small = not said or said.fixed < 0.01 * float(family[-1]["step_s"])
+        fixed = None if small else (ours.fixed / said.fixed - 1) * 100
+        yield f"{family[0]['id']}..{family[-1]['id']}", said, ours, slope, fixed, change, our_change
+
+
+def verdicts(rows, errors, families_off, moe):
+    """[(what, wanted, found, whether it holds)] of gates; errors None: no gate or not played."""
+    found = []
+
+    def say(what, limit, value):
+        found.append((what, f"{limit} %", f"{value:+.1f} %", abs(value) <= limit))
+
+    for is_moe, said in groups(rows, errors, moe).items():
+        for name, limit, value in zip(("median", "nine in ten", "worst"), WANTED[is_moe], said[1:4]):
+            if limit is not None:
+                say(f"{'MoE' if is_moe else 'dense'} {name}", limit, value)
+    for limit, least, key in ((WANTED_MEAN, 1, lambda row: "all"), (WANTED_SOURCE, SOURCE_ROWS, lambda row: row["source"]),
+                              (WANTED_GROUP, 1, lambda row: family_of(row["gpu"]) or row["gpu"]),
+                              (WANTED_GROUP, 1, lambda row: row["precision"])):
+        for name, said in groups(rows, errors, key).items():
+            if said.n >= least:
+                say(f"mean of {name} ({said.n})", limit, said.mean)
+    for name, _, _, slope, fixed, change, our_change in families_off:
+        for what, limit, value in (("slope", WANTED_SLOPE, slope), ("fixed part", WANTED_FIXED, fixed),
+                                   ("tokens/s/GPU", WANTED_POINTS, our_change - change)):
+            if value is not None:
+                say(f"{what} of {name}", limit, value)
+    return found
+
+
 def duplicates(rows):
     """Ids of runs that another row of the table stands for: of each pair that notes call one configuration, the second."""
     ids, second = {row["id"] for row in rows}, set()
