@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "config/hardware_file.h"
 #include "config/job_file.h"
+#include "config/model_file.h"
 #include "config/run_file.h"
 #include "config/settings.h"
 #include "config/topology_file.h"
@@ -72,6 +73,7 @@ static void print_file(const CheckFile *file, FILE *out) {
     fprintf(out, "# %s\n%s", file->path, bytes);
     text_free(bytes);
     if (file->schema == &topology_schema) check_print_cluster(file->data, out);
+    if (file->schema == &model_schema) check_print_model(file->data, out);
 }
 
 static void print_files(const Check *check, FILE *out) {

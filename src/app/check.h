@@ -22,6 +22,8 @@ int check_files(int nfiles, const char *const files[], int nsettings, const char
 
 /// Derived numbers as comment lines: switches, cables, bisection.
 void check_print_cluster(const ClusterSpec *spec, FILE *out);
+/// Parameters of a model, all and those that a token passes.
+void check_print_model(const ModelSpec *model, FILE *out);
 /// GPUs, spares, tokens, FLOP and memory of a job on a cluster.
 ///   Fails: STATUS_RANGE if a stage does not fit in GPU memory, with the terms of the sum.
 Status check_print_job(const RunSpec *run, const JobSpec *job, FILE *out);

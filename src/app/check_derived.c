@@ -43,14 +43,20 @@ static void print_memory(const StepCost *cost, const GpuSpec *gpu, FILE *out) {
             (double)use->workspace / 1e9);
 }
 
-static void print_model(const JobSpec *job, FILE *out) {
-    const ModelSize size = model_size(&job->model);
-    const int32_t sequence = job->training.sequence;
-    fprintf(out, "#   %s: %.4g B parameters", job->model.name, size.total / 1e9);
+void check_print_model(const ModelSpec *model, FILE *out) {
+    const ModelSize size = model_size(model);
+    fprintf(out, "#   %s: %.4g B parameters", model->name[0] ? model->name : "this model",
+            size.total / 1e9);
     if (size.active < size.total)
         fprintf(out, ", active %.4g B, without the embedding %.4g B", size.active / 1e9,
                 (size.active - size.embedding) / 1e9);
-    fprintf(out, "\n#   a token: %.4g model GFLOP with whole attention, %.4g with its mask\n",
+    fputc('\n', out);
+}
+
+static void print_model(const JobSpec *job, FILE *out) {
+    const int32_t sequence = job->training.sequence;
+    check_print_model(&job->model, out);
+    fprintf(out, "#   a token: %.4g model GFLOP with whole attention, %.4g with its mask\n",
             model_flop(&job->model, sequence, false) / sequence / 1e9,
             model_flop(&job->model, sequence, true) / sequence / 1e9);
 }

@@ -190,22 +190,21 @@ static ModelSpec cut_llama(int32_t layers, int32_t hidden, int32_t heads, int32_
 
 static ModelSpec cut_deepseek(int32_t hidden, int32_t ffn, int32_t vocab, int32_t experts,
                               int32_t top_k, int32_t shared, int32_t expert_ffn) {
-    return (ModelSpec){
-        .name = "deepseek",
-        .layers = 4,
-        .hidden = hidden,
-        .heads = 128,
-        .kv_heads = 128,
-        .head_dim = 192,
-        .ffn = ffn,
-        .vocab = vocab,
-        .activation = ACTIVATION_SWIGLU,
-        .experts = experts,
-        .top_k = top_k,
-        .shared_experts = shared,
-        .expert_ffn = expert_ffn,
-        .first_dense = 1,
-        .mla = {.q_lora = 1536, .kv_lora = 512, .rope = 64, .nope = 128, .v = 128}};
+    return (ModelSpec){.name = "deepseek",
+                       .layers = 4,
+                       .hidden = hidden,
+                       .heads = 128,
+                       .kv_heads = 128,
+                       .head_dim = 192,
+                       .ffn = ffn,
+                       .vocab = vocab,
+                       .activation = ACTIVATION_SWIGLU,
+                       .experts = experts,
+                       .top_k = top_k,
+                       .shared_experts = shared,
+                       .expert_ffn = expert_ffn,
+                       .first_dense = 1,
+                       .mla = {.q_lora = 1536, .kv_lora = 512, .rope = 64, .nope = 128, .v = 128}};
 }
 
 // torch.cuda.max_memory_allocated of the fullest rank of 8 B200 under Megatron-LM and Transformer Engine 2.11, one sequence
