@@ -105,7 +105,7 @@ static bool check_gpu(const Pair *pair) {
     const TrainingSpec *training = &pair->job->training;
     const GpuSpec *gpu = &pair->cluster->gpu;
     PlaceText place;
-    bool precision = gpu->gemm[training->precision].npoints > 0;
+    bool precision = gpu_gemm(gpu, training->precision);
     if (!precision)
         PAIR_ERROR(pair, "training.precision", "GPU %s (%s) has no table for precision %s",
                    gpu->name, topology_place(pair, "node.gpu", &place),

@@ -70,6 +70,12 @@ static const Field GPU_FIELDS[] = {
     GEMM_AT("gemm_fp16", PRECISION_FP16),
     GEMM_AT("gemm_bf16", PRECISION_BF16),
     GEMM_AT("gemm_fp8", PRECISION_FP8),
+    GEMM_AT("gemm_fp8_block", PRECISION_FP8_BLOCK),
+    GEMM_AT("gemm_mxfp8", PRECISION_MXFP8),
+    GEMM_AT("gemm_nvfp4", PRECISION_NVFP4),
+    GEMM_AT("gemm_mxfp4", PRECISION_MXFP4),
+    ATTENTION_AT("flash1_forward", attention_forward_flop_per_s[ATTENTION_FLASH1], FORWARD_TEXT),
+    ATTENTION_AT("flash1_backward", attention_backward_flop_per_s[ATTENTION_FLASH1], BACKWARD_TEXT),
     ATTENTION_AT("flash2_forward", attention_forward_flop_per_s[ATTENTION_FLASH2], FORWARD_TEXT),
     ATTENTION_AT("flash2_backward", attention_backward_flop_per_s[ATTENTION_FLASH2], BACKWARD_TEXT),
     ATTENTION_AT("flash3_forward", attention_forward_flop_per_s[ATTENTION_FLASH3], FORWARD_TEXT),
@@ -101,6 +107,7 @@ static const Field GPU_FIELDS[] = {
 
 static void finish_gpu(Reader *reader, const Node *node, void *data) {
     static const char *const KERNEL_KEYS[ATTENTION_N] = {[ATTENTION_UNFUSED] = "",
+                                                         [ATTENTION_FLASH1] = "flash1_forward",
                                                          [ATTENTION_FLASH2] = "flash2_forward",
                                                          [ATTENTION_FLASH3] = "flash3_forward",
                                                          [ATTENTION_CUDNN] = "cudnn_forward"};

@@ -8,11 +8,6 @@
 #include "config/model_file.h"
 #include "config/topology_file.h"
 
-static const char *const ATTENTIONS[] = {[ATTENTION_UNFUSED] = "unfused",
-                                         [ATTENTION_FLASH2] = "flash2",
-                                         [ATTENTION_FLASH3] = "flash3",
-                                         [ATTENTION_CUDNN] = "cudnn",
-                                         NULL};
 enum { SCHEDULE_AUTO = SCHEDULE_DUALPIPE + 1 };
 static const char *const SCHEDULES[] = {[SCHEDULE_NONE] = "none",
                                         [SCHEDULE_GPIPE] = "gpipe",
@@ -99,7 +94,10 @@ static const Field TRAINING_FIELDS[] = {
                   "of the gradient reduction"),
     FIELD_ENUM_AT("param_precision", JobFile, job.training.param_precision, PRECISION_NAMES, "bf16",
                   "of the parameter gather"),
-    FIELD_ENUM_AT("attention", JobFile, job.training.attention, ATTENTIONS, "flash2", "kernel"),
+    FIELD_ENUM_AT("attention", JobFile, job.training.attention, ATTENTION_NAMES, "flash2",
+                  "kernel"),
+    FIELD_BOOL_AT("attention_fp8", JobFile, job.training.attention_fp8, "off",
+                  "attention products in fp8 too"),
     FIELD_LIST_AT(
         "recompute", JobFile, recompute, nrecompute, &RECOMPUTE_ELEMENT, "",
         "core_attn, mlp_act, layernorm, mlp, moe_act, moe, mla_up_proj, full:n (every n-th layer)"),
@@ -416,6 +414,14 @@ static bool read_cuda_graph(Reader *reader, const Node *node, JobFile *file) {
     return good;
 }
 
+/// "fp8-delayed" is the whole name of fp8.
+static void resolve_precisions(TrainingSpec *training) {
+    Precision *const given[] = {&training->precision, &training->grad_precision,
+                                &training->param_precision};
+    for (int i = 0; i < 3; i++)
+        if (*given[i] == PRECISION_N) *given[i] = PRECISION_FP8;
+}
+
 static void resolve_schedule(ParallelSpec *parallel) {
     if ((int)parallel->schedule != SCHEDULE_AUTO) return;
     parallel->schedule = parallel->size[DIM_PP] == 1 ? SCHEDULE_NONE
@@ -481,6 +487,7 @@ static void finish_training(Reader *reader, const Node *node, void *data) {
     finish_common(reader, node, file);
     resolve_schedule(parallel);
     read_layout(reader, node, file);
+    resolve_precisions(&file->job.training);
     bool good = read_order(reader, node, file);
     good = read_recompute(reader, node, file) && good;
     good = read_offload(reader, node, file) && good;

@@ -8,27 +8,45 @@
 #ifndef COLOSSIM_HARDWARE_HARDWARE_H
 #define COLOSSIM_HARDWARE_HARDWARE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
-enum { HARDWARE_NAME_BYTES = 64, GEMM_POINTS_MAX = 24 };
+enum { HARDWARE_NAME_BYTES = 64, GEMM_POINTS_MAX = 48 };
 
 typedef enum Precision {
     PRECISION_FP32,
     PRECISION_FP16,
     PRECISION_BF16,
-    PRECISION_FP8,
+    PRECISION_FP8,         ///< per-tensor scale of the passes before ("delayed")
+    PRECISION_FP8_CURRENT, ///< per-tensor scale of the numbers themselves: found in a pass of its own
+    PRECISION_FP8_BLOCK,   ///< one fp32 scale for 128 numbers
+    PRECISION_MXFP8,       ///< one 8-bit scale for 32 numbers, read by the tensor cores
+    PRECISION_NVFP4,       ///< one 8-bit scale for 16 numbers, and one of the tensor
+    PRECISION_MXFP4,       ///< one 8-bit scale for 32 numbers
     PRECISION_N,
 } Precision;
 
-extern const char *const PRECISION_NAMES[]; ///< [PRECISION_N], then NULL
+/// What a number costs in a format, and how the tensor cores get it.
+typedef struct PrecisionFormat {
+    double bytes;    ///< of a number with its part of the scales
+    bool cast;       ///< operands are made from 16-bit numbers by a kernel of their own
+    bool scan;       ///< which reads them once more before, for the scale of the tensor
+    Precision table; ///< whose product a GPU without a table of its own takes; itself: none
+} PrecisionFormat;
+
+extern const char *const PRECISION_NAMES[]; ///< [PRECISION_N], then "fp8-delayed" (fp8), NULL
+extern const PrecisionFormat PRECISION_FORMATS[PRECISION_N];
 
 typedef enum AttentionKernel {
     ATTENTION_UNFUSED, ///< scores written to memory: batched GEMM, softmax, GEMM
+    ATTENTION_FLASH1,
     ATTENTION_FLASH2,
     ATTENTION_FLASH3,
     ATTENTION_CUDNN,
     ATTENTION_N,
 } AttentionKernel;
+
+extern const char *const ATTENTION_NAMES[]; ///< [ATTENTION_N], then NULL
 
 /// One measured GEMM: C[m,n] = A[m,k] B[k,n] reached `rate_flop_per_s`.
 typedef struct GemmPoint {
@@ -91,9 +109,12 @@ typedef struct ScaleUpSpec {
     double small_share;         ///< of the bandwidth, reached by the low-latency protocol, 0..1
 } ScaleUpSpec;
 
-/// Bytes of one number.
-static inline int32_t precision_bytes(Precision precision) {
-    return precision == PRECISION_FP32 ? 4 : precision == PRECISION_FP8 ? 1 : 2;
+/// Bytes of one number, its part of the scales included.
+static inline double precision_bytes(Precision precision) {
+    return PRECISION_FORMATS[precision].bytes;
 }
+
+/// Measured products of a precision: the GPU's own, or those of the format that stands for it; NULL: none.
+const GemmTable *gpu_gemm(const GpuSpec *gpu, Precision precision);
 
 #endif

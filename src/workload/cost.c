@@ -188,6 +188,10 @@ static NominalWork nominal(const PassCost *cost) {
                          .sharing_ps = clipped_ps(cost->sharing_s)};
 }
 
+static int64_t stored_bytes(int64_t numbers, Precision precision) {
+    return (int64_t)ceil((double)numbers * precision_bytes(precision));
+}
+
 static void set_parameters(const Pricing *p, const Span *span, SegmentCost *segment) {
     const Precision grad = p->training->grad_precision, gather = p->training->param_precision;
     Parameters parameters = span_parameters(p, span);
@@ -195,10 +199,10 @@ static void set_parameters(const Pricing *p, const Span *span, SegmentCost *segm
         parameters = (Parameters){.rest = parameters.rest + parameters.experts};
     segment->parameters = clipped_count(parameters.rest);
     segment->expert_parameters = clipped_count(parameters.experts);
-    segment->grad_bytes = segment->parameters * precision_bytes(grad);
-    segment->gather_bytes = segment->parameters * precision_bytes(gather);
-    segment->expert_grad_bytes = segment->expert_parameters * precision_bytes(grad);
-    segment->expert_gather_bytes = segment->expert_parameters * precision_bytes(gather);
+    segment->grad_bytes = stored_bytes(segment->parameters, grad);
+    segment->gather_bytes = stored_bytes(segment->parameters, gather);
+    segment->expert_grad_bytes = stored_bytes(segment->expert_parameters, grad);
+    segment->expert_gather_bytes = stored_bytes(segment->expert_parameters, gather);
 }
 
 static SegmentCost price_span(const Pricing *p, const Span *span, double flop[PASS_N]) {
@@ -405,7 +409,7 @@ Status step_cost_init(StepCost *cost, const ModelSpec *model, const ParallelSpec
     if (model->tied_embeddings && pp > 1)
         cost->embedding_grad_bytes =
             clipped_count(transformer_embedding_parameters(&p.shape) * p.shape.gradient);
-    cost->peak_flop_per_s = gpu->gemm[training->precision].peak_flop_per_s;
+    cost->peak_flop_per_s = gpu_gemm(gpu, training->precision)->peak_flop_per_s;
     price_chunks(cost, &p);
     for (int32_t stage = 0; stage < pp; ++stage) price_stage(cost, &p, stage);
     total_step(cost, &p);

@@ -210,8 +210,9 @@ static double logits_bytes(const ModelSpec *model, const TrainingSpec *training,
 /// Of one parameter. fp8 holds two casts, one per operand layout, beside the 16-bit weight; where the
 /// gather brings fp8, the casts are all there is (Transformer Engine, fp8_model_init).
 static double weight_bytes(const TransformerShape *s, const TrainingSpec *training) {
-    if (training->precision != PRECISION_FP8) return s->element;
-    return training->param_precision == PRECISION_FP8 ? 2 : s->element + 2;
+    if (!PRECISION_FORMATS[training->precision].cast) return s->element;
+    const double casts = 2 * s->operand;
+    return PRECISION_FORMATS[training->param_precision].cast ? casts : s->element + casts;
 }
 
 /// No GPU has an exabyte: what needs more is refused all the same, and the sum of all terms fits.

@@ -161,7 +161,8 @@ typedef struct TrainingSpec {
     Precision grad_precision;  ///< of the gradient reduction: fp32, bf16 or fp16
     Precision param_precision; ///< of the parameter gather
     AttentionKernel attention;
-    RecomputeSet recompute;       ///< modules of every layer
+    bool attention_fp8;     ///< its products in fp8, whatever those of the linear layers are in
+    RecomputeSet recompute; ///< modules of every layer
     int32_t recompute_full_every; ///< 0 none; n: every n-th layer is recomputed whole
     bool tp_overlap;              ///< TP collectives overlap the GEMMs they feed
     bool tp_backward_overlap;     ///< those of the backward run beside GEMMs they do not feed

@@ -6,9 +6,6 @@
 #include "base/units.h"
 #include "collective/tuning.h"
 
-static const char *const PRECISION_NAME[PRECISION_N] = {"fp32", "fp16", "bf16", "fp8"};
-static const char *const ATTENTION_NAME[ATTENTION_N] = {"unfused", "flash2", "flash3", "cudnn"};
-
 // Tensor-core tiles of cuBLAS kernels are 128 wide on at least one side; a narrower side wastes the
 // rest.
 static const double TILE = 128;
@@ -30,17 +27,19 @@ enum { PIPELINE_PIECES = 4 };
 static const double PIPELINE_SHARE = 24.0 / 132;
 
 Status roofline_supports(const GpuSpec *gpu, const TrainingSpec *training) {
-    REQUIRE(gpu->gemm[training->precision].npoints > 0, STATUS_RANGE,
+    REQUIRE(gpu_gemm(gpu, training->precision), STATUS_RANGE,
             "GPU %s has no measured GEMM table for %s", gpu->name,
-            PRECISION_NAME[training->precision]);
+            PRECISION_NAMES[training->precision]);
     const AttentionKernel kernel = training->attention;
     REQUIRE(kernel == ATTENTION_UNFUSED || (gpu->attention_forward_flop_per_s[kernel] > 0 &&
                                             gpu->attention_backward_flop_per_s[kernel] > 0),
             STATUS_RANGE, "GPU %s has no measured rate for attention kernel %s", gpu->name,
-            ATTENTION_NAME[kernel]);
-    REQUIRE(training->attention != ATTENTION_UNFUSED || training->precision != PRECISION_FP8 ||
-                gpu->gemm[PRECISION_BF16].npoints > 0,
-            STATUS_RANGE, "GPU %s has no bf16 table for unfused attention beside fp8", gpu->name);
+            ATTENTION_NAMES[kernel]);
+    REQUIRE(!training->attention_fp8, STATUS_RANGE,
+            "GPU %s has no measured rate for attention in fp8 (attention_fp8)", gpu->name);
+    REQUIRE(!PRECISION_FORMATS[training->precision].cast || gpu_gemm(gpu, PRECISION_BF16),
+            STATUS_RANGE, "GPU %s has no bf16 table for the 16-bit products beside %s", gpu->name,
+            PRECISION_NAMES[training->precision]);
     return status_ok();
 }
 
@@ -83,7 +82,7 @@ static double gemm_rate(const GemmTable *table, double operand, double stream_Bp
 }
 
 static double gemm_s(const GpuSpec *gpu, Precision precision, const Work *work) {
-    const GemmTable *table = &gpu->gemm[precision];
+    const GemmTable *table = gpu_gemm(gpu, precision);
     const double stream_Bps = gpu->memory_stream_Bps;
     // A batched GEMM fills the GPU with the tiles of the whole batch, but each problem is as deep
     // as one.
@@ -116,7 +115,7 @@ static double host_s(const Work *work, const GpuSpec *gpu, const TrainingSpec *t
 
 /// Attention scores are never computed in fp8 here.
 static Precision work_precision(const Work *work, const TrainingSpec *training) {
-    const bool narrow = training->precision == PRECISION_FP8;
+    const bool narrow = PRECISION_FORMATS[training->precision].cast;
     return (work->attention || work->wide) && narrow ? PRECISION_BF16 : training->precision;
 }
 

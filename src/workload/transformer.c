@@ -29,6 +29,7 @@ TransformerShape transformer_shape(const ModelSpec *model, const ParallelSpec *p
         .vocab = vocab,
         .element = training->precision == PRECISION_FP32 ? 4 : 2,
         .operand = precision_bytes(training->precision),
+        .scan = PRECISION_FORMATS[training->precision].scan,
         .gradient = precision_bytes(training->grad_precision),
         .gradient_fused = training->grad_fusion && !parallel_shards_layers(parallel),
         .gradient_kept = !parallel_shards_layers(parallel),

@@ -84,10 +84,17 @@ void works_add_operand_gather(const TransformerShape *s, WorkList *list, const c
     works_add_collective(&sent, list, name, WORK_GATHER, hiding, partner_offset);
 }
 
-/// Activations become operands of the tensor cores: fp8 needs a pass that scales and casts.
+/// Activations become operands of the tensor cores, along their rows and along their columns: narrow formats need a pass
+/// that scales and casts, those with one scale of the whole tensor another one before, for its largest number.
 void works_add_cast_of(const TransformerShape *s, WorkList *list, double rows, double width) {
-    if (s->operand < s->element)
-        works_add_memory(list, "cast", (s->element + 2 * s->operand) * rows * width);
+    if (s->operand >= s->element) return;
+    if (s->scan) works_add_memory(list, "scan", s->element * rows * width);
+    works_add_memory(list, "cast", (s->element + 2 * s->operand) * rows * width);
+}
+
+/// Works that works_add_cast appends.
+static int32_t ncasts(const TransformerShape *s) {
+    return s->operand >= s->element ? 0 : s->scan ? 2 : 1;
 }
 
 void works_add_cast(const TransformerShape *s, WorkList *list, double width) {
@@ -111,8 +118,7 @@ void works_add_activation(const TransformerShape *s, WorkList *list) {
 /// Column-parallel layer: the whole width of tokens comes in, each GPU keeps a slice of the result.
 void works_add_column(const TransformerShape *s, WorkList *list, const char *name, double out) {
     if (s->sequence_parallel)
-        works_add_operand_gather(s, list, "gather", HIDE_WITH_GEMM,
-                                 s->operand < s->element ? 2 : 1);
+        works_add_operand_gather(s, list, "gather", HIDE_WITH_GEMM, 1 + ncasts(s));
     works_add_cast(s, list, s->hidden);
     works_add_gemm(s, list, name, 1, s->tokens, out, s->hidden, 0);
 }
@@ -141,8 +147,7 @@ void works_add_column_backward(const TransformerShape *s, WorkList *list, const 
 void works_add_row_backward(const TransformerShape *s, WorkList *list, const char *grad,
                             const char *weight, double in) {
     if (s->sequence_parallel)
-        works_add_operand_gather(s, list, "gather", HIDE_WITH_GEMM,
-                                 s->operand < s->element ? 2 : 1);
+        works_add_operand_gather(s, list, "gather", HIDE_WITH_GEMM, 1 + ncasts(s));
     works_add_cast(s, list, s->hidden);
     works_add_gemm(s, list, grad, 1, s->tokens, in, s->hidden, 0);
     works_add_weight_grad(s, list, weight, 1, s->hidden, in, s->tokens);

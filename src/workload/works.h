@@ -71,8 +71,9 @@ typedef struct TransformerShape {
     CpAlgorithm cp_algorithm;
     bool sequence_parallel, gated, flash, dropout;
     bool parallel_block, qk_norm, head_narrow, fused_loss;
-    bool swaps_heads;                   ///< context parallelism exchanges tokens for heads
-    double value_dim;                   ///< of a head
+    bool swaps_heads; ///< context parallelism exchanges tokens for heads
+    bool scan;        ///< narrow operands are scanned for their scale before they are cast
+    double value_dim; ///< of a head
     double q_lora, kv_lora, rope, nope; ///< latent attention; kv_lora 0: none
     double window;                      ///< tokens; 0: none
     RecomputeSet recompute;
