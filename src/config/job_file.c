@@ -51,6 +51,9 @@ static const Field PARALLEL_FIELDS[] = {
     FIELD_COUNT_AT(
         "zero", JobFile, job.parallel.zero, "0", 0, 3,
         "0 plain, 1 optimizer sharded over dp, 2 gradients too, 3 parameters too (FSDP)"),
+    FIELD_COUNT_OR_WORD_AT(
+        "shard_group", JobFile, job.parallel.shard_group, "all", 0, "all", 1, SIZE_MOST,
+        "consecutive replicas that share out what zero shards; all-reduce among groups"),
     FIELD_COUNT_AT("prefetch", JobFile, job.parallel.prefetch, "1", 0, SIZE_MOST,
                    "zero 3: layers gathered ahead of the one that is computed"),
     FIELD_BOOL_AT("reshard", JobFile, job.parallel.reshard, "on",

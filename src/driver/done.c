@@ -15,7 +15,10 @@ static void touch(Machine *machine, int32_t index) {
     if (machine->player->touch_done) machine->player->touch_done(machine, index);
 }
 
-static bool ends_for_all(const Op *op) { return group_is_of_stage(OP_KINDS[op->kind].group); }
+static bool ends_for_all(const Op *op) {
+    const GroupKind group = OP_KINDS[op->kind].group;
+    return group_is_of_stage(group) && GROUPS[group].part == PART_ALL;
+}
 
 /// Where a collective of a unit's DP group, or of the same units' experts, leaves when it ended.
 static Clocks *end_of(const Machine *machine, const Unit *unit, const Op *op) {

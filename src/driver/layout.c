@@ -41,11 +41,42 @@ void layout_deal(Layout *layout, int rank, int nranks) {
     layout->nslots = dealt ? partition_count(&layout->replicas, rank) * layout->stages : 0;
 }
 
+/// Groups of a kind in each product of its dimensions, whose members follow each other or are so far apart.
+static int64_t parts_of(const Layout *layout, GroupKind kind) {
+    switch (GROUPS[kind].part) {
+        case PART_ALL: break;
+        case PART_SHARD: return layout->units.size[DIM_DP] / layout->shard;
+        case PART_ACROSS: return layout->shard;
+    }
+    return 1;
+}
+
+/// Part of a product that its member number i is in.
+static int64_t part_of(const Layout *layout, GroupKind kind, int64_t i) {
+    switch (GROUPS[kind].part) {
+        case PART_ALL: break;
+        case PART_SHARD: return i / layout->shard;
+        case PART_ACROSS: return i % layout->shard;
+    }
+    return 0;
+}
+
+/// Members of a part, by number in the product.
+static Group part_members(const Layout *layout, GroupKind kind, int64_t part, int64_t n) {
+    switch (GROUPS[kind].part) {
+        case PART_ALL: break;
+        case PART_SHARD: return (Group){part * layout->shard, layout->shard, 1};
+        case PART_ACROSS: return (Group){part, n / layout->shard, layout->shard};
+    }
+    return (Group){.first = 0, .n = n, .stride = 1};
+}
+
 /// Count the groups of a kind; `experts` are held by other GPUs than the rest.
 static int64_t count_groups(const Layout *layout, GroupKind kind, bool experts) {
     if (GROUPS[kind].ends_only && layout->stages == 1) return 0;
     if (GROUPS[kind].experts && !experts) return 0;
-    return parallel_ngroups(&layout->units, GROUPS[kind].dimensions);
+    if (GROUPS[kind].part != PART_ALL && layout->shard == 0) return 0;
+    return parallel_ngroups(&layout->units, GROUPS[kind].dimensions) * parts_of(layout, kind);
 }
 
 /// Those of a layer's experts follow each other, and hold them all once.
@@ -93,6 +124,8 @@ Status layout_init(Layout *layout, const Cluster *cluster, const JobSpec *job) {
                        parallel_together(parallel, spec->scale_up.gpus)));
     if (job->placement.kind == PLACEMENT_RANDOM) list_blocks(layout);
     layout->nunits = job_gpus / layout->width;
+    if (parallel_is_hybrid(parallel))
+        layout->shard = parallel->shard_group / parallel->size[DIM_EP];
     layout_deal(layout, 0, 1);
     for (int kind = 0; kind < GROUP_KIND_N; kind++) {
         layout->rails[kind] = make_rails(layout, (GroupKind)kind);
@@ -178,8 +211,12 @@ static bool at_an_end(const Layout *layout, int64_t unit) {
 
 int64_t layout_group_of(const Layout *layout, int64_t unit, GroupKind kind) {
     if (GROUPS[kind].ends_only && !at_an_end(layout, unit)) return -1;
-    return layout->first_group[kind] +
-           parallel_group_index(&layout->units, unit, GROUPS[kind].dimensions);
+    const DimensionSet dimensions = GROUPS[kind].dimensions;
+    int64_t whole = parallel_group_index(&layout->units, unit, dimensions);
+    if (GROUPS[kind].part == PART_ALL) return layout->first_group[kind] + whole;
+    if (layout->shard == 0) return -1;
+    int64_t i = parallel_coordinate(&layout->units, unit, DIM_DP);
+    return layout->first_group[kind] + whole * parts_of(layout, kind) + part_of(layout, kind, i);
 }
 
 GroupKind layout_group_kind(const Layout *layout, int64_t group) {
@@ -211,8 +248,14 @@ int64_t layout_meeting_group(const Layout *layout, int64_t index) {
 
 Group layout_group_units(const Layout *layout, int64_t group) {
     GroupKind kind = layout_group_kind(layout, group);
-    Group units = parallel_group_at(&layout->units, group - layout->first_group[kind],
-                                    GROUPS[kind].dimensions);
+    int64_t index = group - layout->first_group[kind], parts = parts_of(layout, kind);
+    Group units = parallel_group_at(&layout->units, index / parts, GROUPS[kind].dimensions);
+    if (GROUPS[kind].part != PART_ALL) {
+        Group members = part_members(layout, kind, index % parts, units.n);
+        units = (Group){.first = units.first + members.first * units.stride,
+                        .n = members.n,
+                        .stride = members.stride * units.stride};
+    }
     if (!GROUPS[kind].ends_only) return units;
     return (Group){.first = units.first, .n = 2, .stride = (units.n - 1) * units.stride};
 }
@@ -268,9 +311,8 @@ Group layout_group_slots(const Layout *layout, int64_t group) {
     GroupKind kind = layout_group_kind(layout, group);
     int64_t first_unit = layout_group_units(layout, group).first;
     const bool all = GROUPS[kind].dimensions >> DIM_DP & 1;
-    Group replicas = {.first = replica_of(layout, first_unit),
-                      .n = all ? layout->nunits / layout->stages : 1,
-                      .stride = 1};
+    Group replicas = part_members(layout, kind, 0, all ? layout->nunits / layout->stages : 1);
+    replicas.first = replica_of(layout, first_unit);
     replicas = cut(replicas, layout->first_replica, layout->nslots / layout->stages);
     if (replicas.n == 0) return replicas;
     int64_t first = (replicas.first - layout->first_replica) * layout->stages;

@@ -34,6 +34,7 @@ typedef struct Layout {
     Partition replicas; ///< over MPI ranks
     int rank;
     int32_t width;    ///< GPUs per unit
+    int64_t shard;    ///< units of a shard group; 0: sharding is not hybrid
     bool consecutive; ///< job ranks of a unit
     Rails rails[GROUP_KIND_N];
     int32_t gpus_per_node;

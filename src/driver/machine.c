@@ -56,6 +56,7 @@ static Status build_programs(Machine *machine) {
         .buckets = buckets,
         .experts = experts,
         .prefetch = parallel->prefetch,
+        .hybrid = parallel_is_hybrid(parallel),
     };
     list_segments(&machine->cost, first, segment, &spec);
     machine->program = memory_alloc("driver.programs", sizeof(Program) * (size_t)spec.pp);

@@ -16,6 +16,9 @@ const GroupRow GROUPS[GROUP_KIND_N] = {
     [GROUP_EMBEDDING] = {.dimensions = DIM_BIT(DIM_PP), .ends_only = true},
     [GROUP_ALL] = {.dimensions =
                        DIM_BIT(DIM_CP) | DIM_BIT(DIM_EP) | DIM_BIT(DIM_DP) | DIM_BIT(DIM_PP)},
+    [GROUP_SHARD] = {.dimensions = DIM_BIT(DIM_CP) | DIM_BIT(DIM_EP) | DIM_BIT(DIM_DP),
+                     .part = PART_SHARD},
+    [GROUP_ACROSS] = {.dimensions = DIM_BIT(DIM_DP), .part = PART_ACROSS},
     [GROUP_EXPERT_DP] = {.dimensions = DIM_BIT(DIM_DP), .experts = true},
 };
 
@@ -47,6 +50,12 @@ const OpKindRow OP_KINDS[OP_KIND_N] = {
     [OP_EXPERT_REDUCE] = {COLLECTIVE("expert gradient reduction", GROUP_EXPERT_DP,
                                      BYTES_EXPERT_GRADIENTS),
                           .collective = {COLLECTIVE_ALL_REDUCE, COLLECTIVE_REDUCE_SCATTER}},
+    [OP_SHARD_GATHER] = {COLLECTIVE("shard parameter gather", GROUP_SHARD, BYTES_PARAMETERS),
+                         .collective = {COLLECTIVE_ALL_GATHER, COLLECTIVE_ALL_GATHER}},
+    [OP_SHARD_REDUCE] = {COLLECTIVE("shard gradient reduction", GROUP_SHARD, BYTES_GRADIENTS),
+                         .collective = {COLLECTIVE_REDUCE_SCATTER, COLLECTIVE_REDUCE_SCATTER}},
+    [OP_ACROSS_REDUCE] = {COLLECTIVE("gradient reduction across shards", GROUP_ACROSS, BYTES_SHARE),
+                          .collective = {COLLECTIVE_ALL_REDUCE, COLLECTIVE_ALL_REDUCE}},
     [OP_EMBEDDING_REDUCE] = {COLLECTIVE("embedding reduction", GROUP_EMBEDDING, BYTES_EMBEDDING),
                              .collective = {COLLECTIVE_ALL_REDUCE, COLLECTIVE_ALL_REDUCE}},
     [OP_GRAD_NORM] = {COLLECTIVE("gradient norm", GROUP_ALL, BYTES_NORM),

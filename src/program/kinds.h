@@ -39,12 +39,18 @@ typedef enum GroupKind {
     GROUP_EMBEDDING, ///< first and last stage of a replica
     GROUP_ALL,       ///< all units of the job
     GROUP_EXPERT_DP, ///< units that hold the same parameters: of each those GPUs that hold the same experts
+    GROUP_SHARD, ///< of GROUP_DP, consecutive replicas that share out what they hold (hybrid sharding) ...
+    GROUP_ACROSS, ///< ... and those that hold the same share
     GROUP_KIND_N,
     GROUP_NONE = GROUP_KIND_N,
 } GroupKind;
 
+/// Of the replicas in a product of dimensions: all, as many as follow each other in a shard group, or one of each.
+typedef enum GroupPart { PART_ALL, PART_SHARD, PART_ACROSS } GroupPart;
+
 typedef struct GroupRow {
     DimensionSet dimensions;
+    GroupPart part;
     bool ends_only; ///< of the pipeline, the first and the last stage alone
     bool
         experts; ///< between GPUs that hold the same experts, not all that differ along the dimensions
@@ -77,6 +83,9 @@ typedef enum OpKind {
     OP_GRAD_REDUCE,   ///< reduce-scatter (ZeRO) or all-reduce over DP of one bucket
     OP_EXPERT_GATHER, ///< the same of what it holds of experts
     OP_EXPERT_REDUCE,
+    OP_SHARD_GATHER, ///< the same inside a shard group
+    OP_SHARD_REDUCE,
+    OP_ACROSS_REDUCE,    ///< all-reduce of a share of the gradients among shard groups
     OP_EMBEDDING_REDUCE, ///< tied embeddings: all-reduce between first and last stage
     OP_GRAD_NORM,        ///< small all-reduce over the whole job
     OP_KIND_N,
@@ -102,6 +111,7 @@ typedef enum OpBytes {
     BYTES_GRADIENTS,
     BYTES_EXPERT_PARAMETERS, ///< of experts in it
     BYTES_EXPERT_GRADIENTS,
+    BYTES_SHARE,     ///< of gradients, that a GPU of a shard group has
     BYTES_EMBEDDING, ///< gradients of the tied embedding
     BYTES_NORM,
 } OpBytes;

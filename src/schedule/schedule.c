@@ -96,11 +96,14 @@ static bool builder_has_experts(const Builder *builder, int32_t chunk) {
     return experts && experts[chunk * builder->spec->pp + builder->stage];
 }
 
-/// A collective of parameters, and one of the experts among them behind it; returns the last.
+/// A collective of parameters, and behind it one of the experts among them, or of shares across shard groups; returns the
+/// last.
 static int32_t builder_add_both(Builder *builder, Op op, bool experts) {
+    const bool gather = op.kind == OP_PARAM_GATHER;
+    if (builder->spec->hybrid) op.kind = gather ? OP_SHARD_GATHER : OP_SHARD_REDUCE;
     int32_t index = program_add(builder->program, op);
-    if (!experts) return index;
-    op.kind = op.kind == OP_PARAM_GATHER ? OP_EXPERT_GATHER : OP_EXPERT_REDUCE;
+    if (!experts && (gather || !builder->spec->hybrid)) return index;
+    op.kind = !experts ? OP_ACROSS_REDUCE : gather ? OP_EXPERT_GATHER : OP_EXPERT_REDUCE;
     return program_add(builder->program, op);
 }
 

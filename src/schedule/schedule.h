@@ -40,6 +40,7 @@ typedef struct ScheduleSpec {
     /// Segments of virtual stage v: first_segment[v] .. first_segment[v + 1] - 1; NULL: chunks are computed in one.
     const int32_t *first_segment;
     const ScheduleSegment *segment;
+    bool hybrid; ///< shard groups: gathers and reductions inside, and a reduction of shares across
     int32_t prefetch; ///< ZeRO-3: gathers ahead of the segment that is computed
 } ScheduleSpec;
 

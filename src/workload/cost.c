@@ -402,6 +402,7 @@ Status step_cost_init(StepCost *cost, const ModelSpec *model, const ParallelSpec
     cost->optimizer_ps = memory_alloc(LABEL, (size_t)pp * sizeof *cost->optimizer_ps);
     cost->routing_sigma = memory_alloc(LABEL, (size_t)pp * sizeof *cost->routing_sigma);
     cost->bucket_parameters = resolve_bucket(parallel, training);
+    cost->shards = parallel_shards(parallel);
     // A hand-over sends each number once: GPU i of a tensor-parallel group its 1 / tp (SC'21,
     // scatter/gather).
     cost->boundary_bytes =
@@ -512,6 +513,9 @@ int64_t step_cost_bytes(const StepCost *cost, int32_t stage, const Op *op) {
             return wide_part(segment->expert_gather_bytes, op->part, op->parts);
         case BYTES_EXPERT_GRADIENTS:
             return wide_part(segment->expert_grad_bytes, op->part, op->parts);
+        case BYTES_SHARE:
+            return (wide_part(segment->grad_bytes, op->part, op->parts) + cost->shards - 1) /
+                   cost->shards;
         case BYTES_EMBEDDING: return cost->embedding_grad_bytes;
         case BYTES_NORM: return GRAD_NORM_BYTES;
     }

@@ -62,6 +62,7 @@ typedef struct StepCost {
     /// Tied embeddings: all-reduce between first and last stage, this GPU; else 0.
     int64_t embedding_grad_bytes;
     int64_t bucket_parameters;                 ///< resolved
+    int64_t shards;                            ///< GPUs that share out what is sharded
     double model_flop_full, model_flop_causal; ///< whole job, one step, no recompute
     double hardware_flop;                      ///< whole job, one step, with recompute
     double tokens;                             ///< whole job, one step

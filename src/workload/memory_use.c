@@ -249,7 +249,7 @@ MemoryUse memory_use(const ModelSpec *model, const ParallelSpec *parallel,
 }
 
 double memory_shard(const ParallelSpec *parallel, double rest, double experts) {
-    return (rest / (double)parallel_holders(parallel) +
+    return (rest / (double)parallel_shards(parallel) +
             experts / (double)parallel_expert_holders(parallel)) /
            parallel_copies(parallel);
 }

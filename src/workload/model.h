@@ -96,9 +96,10 @@ typedef struct ParallelSpec {
     bool dp_auto;           ///< dp is what fits on the cluster
     int32_t chunks;         ///< vp: model chunks per stage
     bool sequence_parallel;
-    int32_t zero;     ///< 0 plain, 1 optimizer sharded, 2 also gradients, 3 also parameters
-    int32_t prefetch; ///< ZeRO-3: layers gathered ahead
-    bool reshard;     ///< ZeRO-3: parameters are dropped between forward and backward
+    int32_t zero;        ///< 0 plain, 1 optimizer sharded, 2 also gradients, 3 also parameters
+    int32_t shard_group; ///< replicas that share out what ZeRO shards, consecutive ones; 0: all
+    int32_t prefetch;    ///< ZeRO-3: layers gathered ahead
+    bool reshard;        ///< ZeRO-3: parameters are dropped between forward and backward
     Schedule schedule;
     int32_t microbatch;         ///< sequences per microbatch
     int32_t microbatches;       ///< per replica and step
@@ -189,6 +190,9 @@ typedef struct Group {
     int64_t first, n, stride;
 } Group;
 
+/// Is what is sharded held once by each of several shard groups? GPUs that hold it once.
+bool parallel_is_hybrid(const ParallelSpec *parallel);
+int64_t parallel_shards(const ParallelSpec *parallel);
 /// Are layers gathered before each use and their gradients reduced behind each backward?
 bool parallel_shards_layers(const ParallelSpec *parallel);
 /// Ranks of the job: product of all sizes.

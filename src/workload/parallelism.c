@@ -15,6 +15,17 @@ enum { PROGRAM_PASSES_MAX = 1 << 21 };
 const char *const CP_ALGORITHM_NAMES[] = {
     [CP_RING] = "ring", [CP_ALL_GATHER] = "all_gather", [CP_ALL_TO_ALL] = "all_to_all", NULL};
 
+bool parallel_is_hybrid(const ParallelSpec *parallel) {
+    return parallel->zero > 0 && parallel->shard_group > 0 &&
+           parallel->shard_group < parallel_replicas(parallel);
+}
+
+int64_t parallel_shards(const ParallelSpec *parallel) {
+    const int64_t holders = parallel_holders(parallel);
+    if (!parallel_is_hybrid(parallel)) return holders;
+    return holders / parallel_replicas(parallel) * parallel->shard_group;
+}
+
 bool parallel_shards_layers(const ParallelSpec *parallel) {
     return parallel->zero == 3 && parallel_holders(parallel) > 1;
 }
@@ -304,6 +315,14 @@ static Status validate_sizes(const ParallelSpec *parallel) {
             parallel->microbatches);
     REQUIRE(parallel->zero >= 0 && parallel->zero <= 3, STATUS_RANGE,
             "zero = %d, but only 0 to 3 are modelled", parallel->zero);
+    REQUIRE(
+        parallel->shard_group >= 0 && (!parallel_is_hybrid(parallel) ||
+                                       (parallel_replicas(parallel) % parallel->shard_group == 0 &&
+                                        parallel->shard_group % parallel->size[DIM_EP] == 0)),
+        STATUS_RANGE,
+        "shard_group = %d, but it must divide the %lld replicas, and be whole groups of %d that "
+        "hold all experts",
+        parallel->shard_group, (long long)parallel_replicas(parallel), parallel->size[DIM_EP]);
     REQUIRE(parallel->prefetch >= 0, STATUS_RANGE, "prefetch = %d layers", parallel->prefetch);
     REQUIRE(parallel->chunks >= 1, STATUS_RANGE, "vp = %d, but it must be at least 1",
             parallel->chunks);
@@ -491,6 +510,9 @@ Status parallel_validate(const ParallelSpec *parallel, const ModelSpec *model,
     TRY(validate_model(model, training));
     TRY(validate_experts(parallel, model));
     TRY(validate_context(parallel, model, training));
+    REQUIRE(!parallel_is_hybrid(parallel) || !parallel_experts_apart(parallel, model), STATUS_RANGE,
+            "shard_group = %d: hybrid sharding of experts that are dealt over GPUs is not modelled",
+            parallel->shard_group);
     TRY(validate_schedule(parallel));
     REQUIRE(
         parallel->schedule != SCHEDULE_DUALPIPE || !model->tied_embeddings, STATUS_RANGE,

@@ -128,7 +128,63 @@ static void gradients_and_parameters_travel_as_the_algebra_says(void **state) {
         assert_close(exposed_s(&run, 3, 0) / (m * each * pass_s), 1, 0.01);
         step_cost_fini(&cost);
     }
+    // In shard groups of a node, whose ports are fast, all that is seen is a share of the gradients, half of them on each of
+    // two GPUs, reduced among 4 nodes in two passes: in each microbatch, or once.
+    run.job[0].parallel.shard_group = 2;
+    assert_close(exposed_s(&run, 3, 0) / (3 * 2 * 4 * pass_s), 1, 0.01);
+    assert_close(exposed_s(&run, 1, 200000) / (2 * 4 * pass_s), 1, 0.01);
     small_run_fini(&run);
+}
+
+// Hybrid sharding: each replica is in one shard group of consecutive ones, and with one of each other group in a group
+// across; slots are those of the members.
+static void shard_groups_cut_the_replicas(void **state) {
+    (void)state;
+    for (int32_t dp = 4; dp <= 16; dp += 4)
+        for (int32_t shard = 1; shard < dp; shard++)
+            for (int32_t pp = 1; pp <= 2; pp++) {
+                if (dp % shard != 0 || pp * dp > 16) continue;
+                RunSpec run;
+                pipeline_init(&run, pp, dp);
+                run.job[0].parallel.zero = 3;
+                run.job[0].parallel.shard_group = shard;
+                Cluster *cluster = NULL;
+                Status status = cluster_create(&run.cluster, &cluster);
+                assert_true(status_is_ok(&status));
+                Layout layout;
+                status = layout_init(&layout, cluster, &run.job[0]);
+                assert_true(status_is_ok(&status));
+                assert_int_equal(layout_ngroups_of(&layout, GROUP_SHARD), pp * dp / shard);
+                assert_int_equal(layout_ngroups_of(&layout, GROUP_ACROSS), pp * shard);
+                for (int64_t unit = 0; unit < layout.nunits; unit++) {
+                    const int64_t in = layout_group_of(&layout, unit, GROUP_SHARD);
+                    const int64_t across = layout_group_of(&layout, unit, GROUP_ACROSS);
+                    const Group a = layout_group_units(&layout, in);
+                    const Group b = layout_group_units(&layout, across);
+                    assert_int_equal(a.n, shard);
+                    assert_int_equal(b.n, dp / shard);
+                    int32_t both = 0, found = 0;
+                    for (int64_t i = 0; i < a.n; i++) {
+                        const int64_t other = a.first + i * a.stride;
+                        found += other == unit;
+                        both += layout_group_of(&layout, other, GROUP_ACROSS) == across;
+                        assert_int_equal(layout_group_of(&layout, other, GROUP_SHARD), in);
+                    }
+                    for (int64_t i = 0; i < b.n; i++)
+                        assert_int_equal(
+                            layout_group_of(&layout, b.first + i * b.stride, GROUP_ACROSS), across);
+                    assert_int_equal(found, 1);
+                    assert_int_equal(both, 1);
+                    const Group slots = layout_group_slots(&layout, across);
+                    assert_int_equal(slots.n, b.n);
+                    for (int64_t i = 0; i < slots.n; i++)
+                        assert_int_equal(layout_unit_at(&layout, slots.first + i * slots.stride),
+                                         b.first + i * b.stride);
+                }
+                layout_fini(&layout);
+                cluster_destroy(cluster);
+                small_run_fini(&run);
+            }
 }
 
 // While a bucket is reduced, compute loses share s of the time that takes; reductions here are shorter than the part of the
@@ -239,7 +295,7 @@ static void rails_partition_the_ranks(void **state) {
                 const int32_t stage = parallel_coordinate(parallel, rank, DIM_PP);
                 const bool ends = layout.stages > 1 && (stage == 0 || stage == layout.stages - 1);
                 const bool there =
-                    (!GROUPS[kind].ends_only || ends) &&
+                    (!GROUPS[kind].ends_only || ends) && GROUPS[kind].part == PART_ALL &&
                     (!GROUPS[kind].experts || parallel_experts_apart(parallel, &run.job[0].model));
                 assert_int_equal(met[rank], there);
             }
@@ -256,6 +312,7 @@ int main(void) {
         cmocka_unit_test(a_hand_over_carries_the_activations_once),
         cmocka_unit_test(the_norm_climbs_a_tree_and_comes_down),
         cmocka_unit_test(gradients_and_parameters_travel_as_the_algebra_says),
+        cmocka_unit_test(shard_groups_cut_the_replicas),
         cmocka_unit_test(compute_beside_a_collective_loses_its_share),
         cmocka_unit_test(tied_embeddings_join_the_ends_of_a_replica),
         cmocka_unit_test(rails_partition_the_ranks),
