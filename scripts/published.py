@@ -182,6 +182,8 @@ def parallel_keys(row, stack):
         raise Unplayable("tp * cp * pp * dp is not the number of GPUs")
     keys |= {"chunks": whole(row, "vp", 1), "zero": whole(row, "zero", 1), "microbatch": whole(row, "mbs"),
              "global_batch": whole(row, "gbs_seq"), "sequence_parallel": row["sp"] or "on"}
+    if stack["fsdp"] == "on" and keys["zero"] == 2:  # SHARD_GRAD_OP
+        keys |= {"zero": 3, "reshard": "off"}
     keys["order"] = row["order"] or "tp-cp-ep-dp-pp"
     if row["shard_group"] and row["shard_group"] != row["dp"]:
         keys["shard_group"] = row["shard_group"]
