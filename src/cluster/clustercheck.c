@@ -37,6 +37,12 @@ static Status check_domains(const ClusterSpec *spec) {
         STATUS_RANGE,
         "a scale-up domain of %d GPUs and a node of %d GPUs: one must be a multiple of the other",
         domain->gpus, spec->gpus_per_node);
+    REQUIRE(
+        scale_up_used(domain) == domain->gpus || (domain->used > 0 && domain->used < domain->gpus &&
+                                                  domain->used % spec->gpus_per_node == 0),
+        STATUS_RANGE,
+        "domain_used is %d: wanted whole nodes of %d GPUs, at most the %d of a scale-up domain",
+        domain->used, spec->gpus_per_node, domain->gpus);
     REQUIRE(domain->gpus == 1 || domain->goodput_Bps > 0, STATUS_RANGE,
             "a scale-up domain of %d GPUs has goodput %lld B/s; wanted more than 0", domain->gpus,
             (long long)domain->goodput_Bps);

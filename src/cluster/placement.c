@@ -94,9 +94,18 @@ static int64_t step_of(const PlacementSpec *spec) {
     return spec->node_step > 1 ? spec->node_step : 1;
 }
 
+int64_t placement_usable(const ClusterSpec *machine) {
+    const ScaleUpSpec *domain = &machine->scale_up;
+    if (scale_up_used(domain) == domain->gpus) return machine->nodes;
+    const int64_t whole = domain->gpus / machine->gpus_per_node,
+                  used = domain->used / machine->gpus_per_node;
+    const int64_t rest = machine->nodes % whole;
+    return machine->nodes / whole * used + (rest < used ? rest : used);
+}
+
 int64_t placement_nodes(const PlacementSpec *spec, const ClusterSpec *machine) {
     if (spec->node_count > 0) return spec->node_count;
-    const int64_t behind = machine->nodes - spec->first_node;
+    const int64_t behind = placement_usable(machine) - spec->first_node;
     return behind > 0 ? (behind + step_of(spec) - 1) / step_of(spec) : 0;
 }
 
@@ -104,9 +113,9 @@ int64_t placement_nodes(const PlacementSpec *spec, const ClusterSpec *machine) {
 static Status check_nodes(const PlacementSpec *spec, const ClusterSpec *machine, int64_t nodes,
                           int64_t block_nodes) {
     const int64_t last = spec->first_node + (nodes - 1) * step_of(spec);
-    REQUIRE(spec->first_node >= 0 && nodes >= 1 && last < machine->nodes, STATUS_RANGE,
+    REQUIRE(spec->first_node >= 0 && nodes >= 1 && last < placement_usable(machine), STATUS_RANGE,
             "the job may have nodes %lld to %lld, but the cluster has %lld",
-            (long long)spec->first_node, (long long)last, (long long)machine->nodes);
+            (long long)spec->first_node, (long long)last, (long long)placement_usable(machine));
     REQUIRE(block_nodes == 1 || (step_of(spec) == 1 && spec->first_node % block_nodes == 0),
             STATUS_RANGE,
             "tensor-parallel groups need %lld nodes of one scale-up domain: the job's nodes must "
@@ -141,6 +150,8 @@ Status placement_init(Placement *placement, const PlacementSpec *spec, const Clu
         .block_gpus = block,
         .stride = (spec->stride + nodes - 1) / nodes,
         .per_node = machine->gpus_per_node,
+        .domain = machine->scale_up.gpus,
+        .used = scale_up_used(&machine->scale_up),
     };
     placement->half_bits = feistel_half_bits(placement->blocks);
     REQUIRE(placement->job_blocks <= placement->blocks, STATUS_RANGE,
@@ -165,16 +176,27 @@ static int64_t spread_place(const Placement *placement, int64_t block) {
                : placement->job_blocks;
 }
 
-// From the nodes that the job may have to those of the cluster, and back.
+// From the nodes that the job may have to those that jobs use, to those of the cluster, and back.
 
-static GpuId to_cluster(const Placement *placement, int64_t gpu) {
+static GpuId over_spares(const Placement *placement, int64_t gpu) {
+    if (placement->used == placement->domain) return gpu;
+    return gpu / placement->used * placement->domain + gpu % placement->used;
+}
+
+static int64_t without_spares(const Placement *placement, GpuId gpu) {
+    if (placement->used == placement->domain) return gpu;
+    const int64_t slot = gpu % placement->domain;
+    return slot < placement->used ? gpu / placement->domain * placement->used + slot : -1;
+}
+
+static GpuId to_usable(const Placement *placement, int64_t gpu) {
     const PlacementSpec *spec = &placement->spec;
     if (spec->node_step <= 1) return gpu + spec->first_node * placement->per_node;
     const int64_t node = spec->first_node + gpu / placement->per_node * spec->node_step;
     return node * placement->per_node + gpu % placement->per_node;
 }
 
-static int64_t from_cluster(const Placement *placement, GpuId gpu) {
+static int64_t from_usable(const Placement *placement, GpuId gpu) {
     const PlacementSpec *spec = &placement->spec;
     const int64_t own = gpu - spec->first_node * placement->per_node;
     if (own < 0 || spec->node_step <= 1) return own;
@@ -191,11 +213,14 @@ GpuId placement_gpu(const Placement *placement, int64_t job_rank) {
     if (placement->spec.kind == PLACEMENT_STRIDED) block = strided_block(placement, place);
     if (placement->spec.kind == PLACEMENT_RANDOM) block = random_block(placement, place);
     if (placement->spec.kind == PLACEMENT_SPREAD) block = spread_block(placement, place);
-    return to_cluster(placement, block * placement->block_gpus + job_rank % placement->block_gpus);
+    return over_spares(placement, to_usable(placement, block * placement->block_gpus +
+                                                           job_rank % placement->block_gpus));
 }
 
 int64_t placement_job_rank(const Placement *placement, GpuId gpu) {
-    const int64_t own = from_cluster(placement, gpu), block = own / placement->block_gpus;
+    const int64_t usable = without_spares(placement, gpu);
+    const int64_t own = usable < 0 ? -1 : from_usable(placement, usable);
+    const int64_t block = own / placement->block_gpus;
     if (own < 0 || block >= placement->blocks) return -1;
     int64_t place = block;
     if (placement->spec.kind == PLACEMENT_STRIDED) place = strided_place(placement, block);

@@ -7,7 +7,8 @@
 ///          Feistel network with cycle walking) so that both directions are O(1). The job takes the
 ///          first blocks of that order; blocks left over are spares. Spread leaves equal gaps between
 ///          its blocks. All this happens among the nodes that the job may have: all, or every k-th of a
-///          range, so that several jobs divide a cluster.
+///          range, so that several jobs divide a cluster. Where jobs use a part of each scale-up domain (16 of the 18 trays
+///          of a rack), those are the nodes, numbered without the spares.
 /// Limits.  A job that does not fill its last block leaves the rest of that block idle. Nodes that
 ///          do not fill a block are used by contiguous alone.
 /// Source.  Black and Rogaway, "Ciphers with arbitrary finite domains", CT-RSA 2002 (cycle
@@ -39,16 +40,18 @@ typedef struct PlacementSpec {
 
 typedef struct Placement {
     PlacementSpec spec;
-    int64_t blocks;     ///< of the nodes it may have
-    int64_t job_blocks; ///< of the job, <= blocks
-    int64_t job_gpus;   ///< of the job
-    int64_t block_gpus; ///< GPUs of a block
-    int64_t stride;     ///< blocks
-    int64_t per_node;   ///< GPUs
-    int32_t half_bits;  ///< computed: Feistel halves
+    int64_t blocks;       ///< of the nodes it may have
+    int64_t job_blocks;   ///< of the job, <= blocks
+    int64_t job_gpus;     ///< of the job
+    int64_t block_gpus;   ///< GPUs of a block
+    int64_t stride;       ///< blocks
+    int64_t per_node;     ///< GPUs
+    int64_t domain, used; ///< GPUs of a scale-up domain, and of it those that jobs use
+    int32_t half_bits;    ///< computed: Feistel halves
 } Placement;
 
-/// Nodes that a job may have.
+/// Nodes of a cluster without the spares of its domains, and those of them that a job may have.
+int64_t placement_usable(const ClusterSpec *machine);
 int64_t placement_nodes(const PlacementSpec *spec, const ClusterSpec *machine);
 /// `together` consecutive job ranks share a scale-up domain, which they divide; 1: no matter.
 ///   MPI: local.  Fails: STATUS_RANGE if the job needs more GPUs than the cluster has, or no GPU, or

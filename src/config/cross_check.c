@@ -90,7 +90,7 @@ static bool check_domain(const Pair *pair) {
     for (int d = 0; d < DIM_N; d++) {
         if (!(DIM_UNIT >> d & 1)) continue;
         Status status =
-            parallel_parts(parallel, (Dimension)d, pair->cluster->scale_up.gpus, &parts);
+            parallel_parts(parallel, (Dimension)d, scale_up_used(&pair->cluster->scale_up), &parts);
         if (status_is_ok(&status)) continue;
         char path[32];
         snprintf(path, sizeof path, "parallel.%s", DIMENSION_NAMES[d]);
@@ -209,9 +209,9 @@ static bool check_blocks(const Pair *pair) {
     const PlacementSpec *spec = &pair->job->placement;
     if (spec->kind == PLACEMENT_STRIDED && spec->stride > pair->cluster->nodes) return true; // said
     Placement placement;
-    Status status =
-        placement_init(&placement, spec, pair->cluster, parallel_nranks(&pair->job->parallel),
-                       parallel_together(&pair->job->parallel, pair->cluster->scale_up.gpus));
+    Status status = placement_init(
+        &placement, spec, pair->cluster, parallel_nranks(&pair->job->parallel),
+        parallel_together(&pair->job->parallel, scale_up_used(&pair->cluster->scale_up)));
     if (!status_is_ok(&status)) PAIR_ERROR(pair, "placement.kind", "%s", status.text);
     return status_is_ok(&status);
 }

@@ -114,9 +114,11 @@ int32_t reach_find_cut(const ClusterSpec *spec, const JobSpec *job, const char *
         .pairs_left = PAIRS_MOST};
     Status status = cluster_create(spec, &reach.cluster);
     if (status_is_ok(&status))
-        status = placement_init(
-            &reach.placement, &job->placement, spec, reach.ranks,
-            job->kind == JOB_TRAINING ? parallel_together(&job->parallel, spec->scale_up.gpus) : 1);
+        status =
+            placement_init(&reach.placement, &job->placement, spec, reach.ranks,
+                           job->kind == JOB_TRAINING
+                               ? parallel_together(&job->parallel, scale_up_used(&spec->scale_up))
+                               : 1);
     int32_t found = -1;
     for (; status_is_ok(&status) && k < spec->nfaults && found < 0; k++) {
         if (!is_cut(spec, k)) continue;

@@ -20,7 +20,10 @@ void share_nodes_take(NodeShares *shares, const CrossCheck *files, JobSpec *job)
 }
 
 static Status open_placement(const CrossCheck *files, const JobSpec *job, Placement *placement) {
-    int32_t together = job->kind == JOB_TRAINING ? job->parallel.size[DIM_TP] : 1;
+    int32_t together =
+        job->kind == JOB_TRAINING
+            ? parallel_together(&job->parallel, scale_up_used(&files->cluster->scale_up))
+            : 1;
     return placement_init(placement, &job->placement, files->cluster, ranks_of(job), together);
 }
 

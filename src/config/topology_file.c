@@ -85,6 +85,9 @@ static const Field NODE_FIELDS[] = {
                        "catalogue entry of the NICs, one per GPU"),
     FIELD_REFERENCE_AT("scale_up", ClusterSpec, scale_up, "hardware", &scale_up_schema,
                        "catalogue entry of the scale-up domain"),
+    FIELD_COUNT_OR_WORD_AT(
+        "domain_used", ClusterSpec, scale_up.used, "all", 0, "all", 1, 4096,
+        "GPUs of each scale-up domain that jobs use, in whole nodes; the others are spares"),
 };
 static const Schema NODE_SCHEMA = {.name = "node",
                                    .field = NODE_FIELDS,
@@ -250,8 +253,14 @@ static void report_troubles(Reader *reader, const Node *node, const ClusterSpec 
 static void report_cluster(Reader *reader, const Node *node, const ClusterSpec *cluster) {
     Status status = try_cluster(cluster, cluster->nodes, cluster->nfaults);
     if (status_is_ok(&status)) return;
+    ClusterSpec whole = *cluster; // without spares
+    whole.scale_up.used = 0;
+    Status part = clustercheck_spec(&whole);
     char path[64] = "node.gpus";
-    Status part = clustercheck_spec(cluster);
+    if (status_is_ok(&part)) {
+        part = clustercheck_spec(cluster);
+        snprintf(path, sizeof path, "node.domain_used");
+    }
     if (status_is_ok(&part)) {
         part = try_cluster(cluster, 1, 0);
         snprintf(path, sizeof path, "fabric.tiers");

@@ -7,7 +7,7 @@
 
 /// Units divide scale-up domains, or fill whole ones: then where their GPUs are is the same for all.
 static Status check_shape(const Layout *layout) {
-    const int32_t domain = cluster_spec(layout->cluster)->scale_up.gpus;
+    const int32_t domain = scale_up_used(&cluster_spec(layout->cluster)->scale_up);
     Parts parts;
     for (int d = 0; d < DIM_N; d++)
         if (DIM_UNIT >> d & 1) TRY(parallel_parts(layout->parallel, (Dimension)d, domain, &parts));
@@ -20,7 +20,7 @@ static void list_blocks(Layout *layout) {
         memory_alloc("driver.nodes", sizeof *layout->block * (size_t)placement->job_blocks);
     for (int64_t n = 0; n < placement->job_blocks; n++)
         layout->block[n] =
-            (uint32_t)(placement_gpu(placement, n * placement->block_gpus) / placement->block_gpus);
+            (uint32_t)(placement_gpu(placement, n * placement->block_gpus) / placement->per_node);
 }
 
 void layout_fini(Layout *layout) {
@@ -121,7 +121,7 @@ Status layout_init(Layout *layout, const Cluster *cluster, const JobSpec *job) {
     layout->stage_stride = parallel_group(&layout->units, 0, DIM_BIT(DIM_PP)).stride;
     int64_t job_gpus = parallel_nranks(parallel);
     TRY(placement_init(&layout->placement, &job->placement, spec, job_gpus,
-                       parallel_together(parallel, spec->scale_up.gpus)));
+                       parallel_together(parallel, scale_up_used(&spec->scale_up))));
     if (job->placement.kind == PLACEMENT_RANDOM) list_blocks(layout);
     layout->nunits = job_gpus / layout->width;
     if (parallel_is_hybrid(parallel))
@@ -157,7 +157,8 @@ static GpuId gpu_of(const Layout *layout, int64_t job_rank) {
     CHECK(job_rank >= 0 && job_rank < layout->placement.job_gpus, "job rank %lld of %lld",
           (long long)job_rank, (long long)layout->placement.job_gpus);
     int64_t block_gpus = layout->placement.block_gpus;
-    return (int64_t)layout->block[job_rank / block_gpus] * block_gpus + job_rank % block_gpus;
+    return layout->block[job_rank / block_gpus] * layout->placement.per_node +
+           job_rank % block_gpus;
 }
 
 GpuId layout_gpu(const Layout *layout, int64_t unit, int32_t member) {

@@ -99,7 +99,9 @@ typedef struct SwitchSpec {
 /// A scale-up domain: NVLink node of 8, NVL72 rack. One egress and one ingress port per GPU.
 typedef struct ScaleUpSpec {
     char name[HARDWARE_NAME_BYTES];
-    int32_t gpus;        ///< GPUs per domain
+    int32_t gpus; ///< GPUs per domain
+    int32_t
+        used; ///< of them, that jobs use, the others are spares; 0: all (a topology says so, not a data sheet)
     int64_t line_Bps;    ///< data sheet, one way, per GPU
     int64_t goodput_Bps; ///< bus bandwidth a ring collective reaches, one way, per GPU
     int64_t reduce_Bps;  ///< all-reduce bus bandwidth with in-network reduction; 0: none
@@ -108,6 +110,11 @@ typedef struct ScaleUpSpec {
     int64_t bulk_latency_ps;    ///< extra per step when large messages use the bulk protocol
     double small_share;         ///< of the bandwidth, reached by the low-latency protocol, 0..1
 } ScaleUpSpec;
+
+/// GPUs of a domain that a job can have.
+static inline int32_t scale_up_used(const ScaleUpSpec *scale_up) {
+    return scale_up->used > 0 ? scale_up->used : scale_up->gpus;
+}
 
 /// Bytes of one number, its part of the scales included.
 static inline double precision_bytes(Precision precision) {

@@ -36,13 +36,13 @@ Status layer_links_init(LayerLinks *links, const ModelSpec *model, const Paralle
         Parts *parts = &links->parts[d];
         *parts = (Parts){1, 1};
         if (!(DIM_UNIT >> d & 1)) continue;
-        TRY(parallel_parts(parallel, (Dimension)d, scale_up->gpus, parts));
+        TRY(parallel_parts(parallel, (Dimension)d, scale_up_used(scale_up), parts));
         REQUIRE(parts->inside == 1 || (scale_up->goodput_Bps > 0 && scale_up->small_share > 0),
                 STATUS_RANGE, "scale-up domain %s has no bandwidth for %s = %d", scale_up->name,
                 DIMENSION_NAMES[d], parts->n);
         REQUIRE(parts->inside == parts->n || links->uplink.nic_Bps > 0, STATUS_RANGE,
                 "%s = %d, but a scale-up domain (%s) has %d GPUs, and no NIC leads out of it",
-                DIMENSION_NAMES[d], parts->n, scale_up->name, scale_up->gpus);
+                DIMENSION_NAMES[d], parts->n, scale_up->name, scale_up_used(scale_up));
     }
     if (model->experts == 0) return status_ok();
     const ExchangeRows rows =

@@ -77,6 +77,45 @@ static void every_kind_is_a_bijection_with_spares(void **state) {
     }
 }
 
+// Jobs use 3 of the 5 nodes of each domain: every kind deals these among them, and whole groups of 12 ranks share a domain.
+static void spares_of_domains_stay_free(void **state) {
+    (void)state;
+    enum { DOMAIN_NODES = 5, USED_NODES = 3, TOGETHER = 12 };
+    static const int64_t sizes[] = {1, 3, 4, 5, 8, 25, 103};
+    static const PlacementKind kinds[] = {PLACEMENT_CONTIGUOUS, PLACEMENT_RANDOM, PLACEMENT_STRIDED,
+                                          PLACEMENT_SPREAD};
+    for (size_t k = 0; k < sizeof sizes / sizeof sizes[0]; k++) {
+        Cluster *cluster = machine(sizes[k]);
+        ClusterSpec used = *cluster_spec(cluster);
+        used.scale_up.gpus = DOMAIN_NODES * GPUS_PER_NODE;
+        used.scale_up.used = USED_NODES * GPUS_PER_NODE;
+        const int64_t rest = sizes[k] % DOMAIN_NODES;
+        const int64_t usable =
+            sizes[k] / DOMAIN_NODES * USED_NODES + (rest < USED_NODES ? rest : USED_NODES);
+        assert_int_equal(placement_usable(&used), usable);
+        for (int kind = 0; kind < 4; kind++) {
+            const int32_t together = usable % USED_NODES == 0 ? TOGETHER : 1;
+            const PlacementSpec spec = {.kind = kinds[kind], .stride = 1, .seed = 3};
+            Placement placement;
+            assert_int_equal(
+                placement_init(&placement, &spec, &used, usable * GPUS_PER_NODE, together).code,
+                STATUS_OK);
+            check_bijection(&placement, usable * GPUS_PER_NODE, sizes[k] * GPUS_PER_NODE);
+            for (int64_t rank = 0; rank < usable * GPUS_PER_NODE; rank++) {
+                const GpuId gpu = placement_gpu(&placement, rank);
+                assert_true(gpu % used.scale_up.gpus < used.scale_up.used);
+                if (together == 1) continue;
+                const GpuId first = placement_gpu(&placement, rank / TOGETHER * TOGETHER);
+                assert_int_equal(gpu / used.scale_up.gpus, first / used.scale_up.gpus);
+            }
+            assert_int_equal(
+                placement_init(&placement, &spec, &used, usable * GPUS_PER_NODE + 1, 1).code,
+                STATUS_RANGE);
+        }
+        cluster_destroy(cluster);
+    }
+}
+
 // Contiguous is the identity; stride 3 over 7 nodes visits 0 3 6, 1 4, 2 5.
 static void contiguous_and_strided_visit_nodes_in_the_stated_order(void **state) {
     (void)state;
@@ -171,6 +210,7 @@ static void impossible_placements_are_refused(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_kind_is_a_bijection_with_spares),
+        cmocka_unit_test(spares_of_domains_stay_free),
         cmocka_unit_test(contiguous_and_strided_visit_nodes_in_the_stated_order),
         cmocka_unit_test(random_placements_of_two_seeds_differ),
         cmocka_unit_test(random_placement_is_uniform),
