@@ -97,7 +97,8 @@ typedef struct ClusterSpec {
     Wiring wiring;
     bool pxn; ///< cross-rail messages hop over the scale-up domain to the right rail first
     Routing routing;
-    bool shared_seed; ///< ecmp: all switches hash alike (polarisation)
+    bool in_network_reduction; ///< switches add up what collectives send (SHARP)
+    bool shared_seed;          ///< ecmp: all switches hash alike (polarisation)
     uint64_t ecmp_seed;
     int32_t nfaults;
     LinkFaultSpec fault[CLUSTER_FAULTS_MAX];

@@ -15,7 +15,6 @@
 #include "collective/collective.h"
 
 typedef struct CollectiveMethod {
-    bool does_all_to_all; ///< also that which neither reduces nor gathers
     /// Set plan->nphases for n >= 2 members.  Fails: STATUS_RANGE.
     Status (*plan)(CollectivePlan *plan);
     Phase (*phase)(const CollectivePlan *plan, int32_t phase);
@@ -25,16 +24,28 @@ typedef struct CollectiveMethod {
     int64_t (*phase_weight)(const CollectivePlan *plan, int32_t phase);
 } CollectiveMethod;
 
-extern const CollectiveMethod collective_ring, collective_halving_doubling, collective_direct,
+extern const CollectiveMethod collective_ring, collective_tree, collective_pat, collective_nvls,
+    collective_nvls_tree, collective_sharp, collective_direct, collective_halving_doubling,
     collective_hierarchical;
 
 /// ceil(bytes * numerator / denominator), exact in 128 bits; CHECK that it fits.
 int64_t collective_share_bytes(int64_t bytes, int64_t numerator, int64_t denominator);
 
-/// How often the vector goes around: 2 for all-reduce (reduce-scatter, then all-gather), else 1.
-int64_t collective_passes(CollectiveKind kind);
+/// A phase of an algorithm that tuning.h prices. The engine knows one latency for all rounds: the mean, rounded down; what
+/// is left over is serial.
+Phase collective_tuned_phase(const CollectivePlan *plan, int64_t nedges, int64_t bytes,
+                             int64_t rounds);
 
-/// Latency of a round in which every member talks to members anywhere.
-int64_t collective_any_latency_ps(const CollectivePlan *plan);
+/// Edges of rings inside domains, one from each member that is not alone in its domain: the i-th goes from place r to
+/// `next` of the p places of domain d.
+typedef struct InsideEdge {
+    int64_t d, p, r, next;
+} InsideEdge;
+int64_t collective_inside_edges(const CollectivePlan *plan);
+InsideEdge collective_inside_edge(const CollectivePlan *plan, int64_t i);
+/// Where switches of a domain of p members reduce: weight of each such edge in a vector of so many units, and the sum of
+/// all.
+int64_t collective_switched(int64_t units, int64_t p);
+int64_t collective_switched_weight(const CollectivePlan *plan, int64_t units);
 
 #endif

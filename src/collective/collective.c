@@ -1,5 +1,6 @@
 #include "collective/collective.h"
 
+#include <math.h>
 #include <stddef.h>
 
 #include "base/check.h"
@@ -9,16 +10,15 @@
 
 static const CollectiveMethod *const collective_table[ALGORITHM_N] = {
     [ALGORITHM_RING] = &collective_ring,
-    [ALGORITHM_HALVING_DOUBLING] = &collective_halving_doubling,
+    [ALGORITHM_TREE] = &collective_tree,
+    [ALGORITHM_PAT] = &collective_pat,
+    [ALGORITHM_NVLS] = &collective_nvls,
+    [ALGORITHM_NVLS_TREE] = &collective_nvls_tree,
+    [ALGORITHM_SHARP] = &collective_sharp,
     [ALGORITHM_DIRECT] = &collective_direct,
+    [ALGORITHM_HALVING_DOUBLING] = &collective_halving_doubling,
     [ALGORITHM_HIERARCHICAL] = &collective_hierarchical,
 };
-
-const char *const ALGORITHM_NAMES[] = {[ALGORITHM_RING] = "ring",
-                                       [ALGORITHM_HALVING_DOUBLING] = "halving_doubling",
-                                       [ALGORITHM_DIRECT] = "direct",
-                                       [ALGORITHM_HIERARCHICAL] = "hierarchical",
-                                       NULL};
 
 enum { COLLECTIVE_PASSES_MAX = 2 };
 
@@ -31,7 +31,49 @@ static Wide collective_total(const CollectivePlan *plan) {
     return total;
 }
 
-Status collective_plan(CollectivePlan *plan, const CollectiveSpec *spec, const Domains *domains) {
+/// By nothing: the algorithm as named, or one that can do it, at the latencies of its rounds.
+static void stay_untuned(CollectivePlan *plan, const CollectiveShape *shape) {
+    CollectiveSpec *spec = &plan->spec;
+    const ScaleUpSpec none = {0};
+    const CollectiveCosts costs = {.scale_up = &none};
+    const bool all = spec->kind == COLLECTIVE_ALL_TO_ALL;
+    const bool textbook = spec->algorithm >= ALGORITHM_DIRECT;
+    if (spec->algorithm == ALGORITHM_AUTO ||
+        !(textbook || tuning_offers(shape, &costs, spec->algorithm)))
+        spec->algorithm = all ? ALGORITHM_DIRECT : ALGORITHM_RING;
+    const CollectiveHops hops = tuning_hops(shape, spec->algorithm);
+    spec->protocol = PROTOCOL_AUTO;
+    plan->waits_ps = hops.inside * spec->domain_latency_ps + hops.outside * spec->round_latency_ps;
+}
+
+static void tune(CollectivePlan *plan, const CollectiveTuning *tuning) {
+    CollectiveSpec *spec = &plan->spec;
+    const CollectiveShape shape = {.kind = spec->kind,
+                                   .bytes = (double)spec->bytes,
+                                   .n = plan->n,
+                                   .domains = plan->domains->n,
+                                   .most = plan->domains->most,
+                                   .channels = plan->domains->least};
+    if (!tuning || spec->algorithm > ALGORITHM_DIRECT) {
+        stay_untuned(plan, &shape);
+        return;
+    }
+    const CollectiveCosts costs = {
+        .scale_up = tuning->scale_up,
+        .base_s = units_seconds_from_ps(spec->base_ps),
+        .path_s = units_seconds_from_ps(tuning->path_latency_ps),
+        .round_s = units_seconds_from_ps(spec->round_latency_ps - tuning->path_latency_ps),
+        .nic_Bps = (double)tuning->nic_Bps,
+        .in_network = tuning->in_network};
+    const CollectivePrice price = tuning_choose(&shape, &costs, spec->algorithm, spec->protocol);
+    spec->algorithm = price.algorithm;
+    spec->protocol = price.protocol;
+    spec->base_ps = units_ps_from_seconds(price.base_s);
+    plan->waits_ps = units_ps_from_seconds(fmax(0, price.time_s - price.base_s - price.link_s));
+}
+
+Status collective_plan(CollectivePlan *plan, const CollectiveSpec *spec,
+                       const CollectiveTuning *tuning, const Domains *domains) {
     int64_t nmembers = domains->nmembers;
     REQUIRE(nmembers >= 1, STATUS_RANGE, "a collective needs at least 1 member, not %lld",
             (long long)nmembers);
@@ -44,11 +86,12 @@ Status collective_plan(CollectivePlan *plan, const CollectiveSpec *spec, const D
             (long long)nmembers);
     *plan = (CollectivePlan){.spec = *spec, .n = nmembers, .domains = domains};
     if (nmembers == 1) return status_ok(); // alone: nothing to do, no phases
-    const CollectiveMethod *method = collective_table[spec->algorithm];
-    REQUIRE(spec->kind != COLLECTIVE_ALL_TO_ALL || method->does_all_to_all, STATUS_RANGE,
-            "%s does not do %s: use direct", ALGORITHM_NAMES[spec->algorithm],
+    REQUIRE(spec->kind != COLLECTIVE_ALL_TO_ALL || spec->algorithm == ALGORITHM_AUTO ||
+                spec->algorithm == ALGORITHM_DIRECT,
+            STATUS_RANGE, "%s does not do %s: use direct", ALGORITHM_NAMES[spec->algorithm],
             COLLECTIVE_NAMES[spec->kind]);
-    TRY(method->plan(plan));
+    tune(plan, tuning);
+    TRY(collective_table[plan->spec.algorithm]->plan(plan));
     CHECK(plan->nphases <= COLLECTIVE_PHASES_MAX, "%d phases", (int)plan->nphases);
     REQUIRE(collective_total(plan) <= INT64_MAX, STATUS_RANGE,
             "%s of %lld bytes among %lld members moves more than 2^63 bytes",

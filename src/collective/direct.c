@@ -22,13 +22,9 @@ static Status direct_plan(CollectivePlan *plan) {
 static Phase direct_phase(const CollectivePlan *plan, int32_t phase) {
     (void)phase;
     int64_t passes = collective_passes(plan->spec.kind);
-    return (Phase){
-        .nedges = plan->n * (plan->n - 1),
-        .bytes = collective_share_bytes(plan->spec.bytes, passes, plan->n),
-        .rounds = passes,
-        .round_latency_ps = collective_any_latency_ps(plan),
-        .fill_ps = plan->spec.base_ps,
-    };
+    return collective_tuned_phase(plan, plan->n * (plan->n - 1),
+                                  collective_share_bytes(plan->spec.bytes, passes, plan->n),
+                                  passes);
 }
 
 static PhaseEdge direct_edge(const CollectivePlan *plan, int32_t phase, int64_t i) {
@@ -43,7 +39,6 @@ static int64_t direct_phase_weight(const CollectivePlan *plan, int32_t phase) {
 }
 
 const CollectiveMethod collective_direct = {
-    .does_all_to_all = true,
     .plan = direct_plan,
     .phase = direct_phase,
     .edge = direct_edge,

@@ -82,10 +82,6 @@ static Status hierarchical_plan(CollectivePlan *plan) {
     return status_ok();
 }
 
-static int64_t edges_inside(const CollectivePlan *plan) {
-    return domains_together(plan->domains, plan->domains->n);
-}
-
 static int64_t edges_across(const CollectivePlan *plan) {
     return plan->domains->n > 1 ? plan->domains->n * plan->domains->least : 0;
 }
@@ -97,7 +93,7 @@ static Phase hierarchical_phase(const CollectivePlan *plan, int32_t phase) {
     int64_t passes = collective_passes(spec->kind);
     int64_t rounds_inside = passes * (domains->most - 1), rounds_across = passes * (domains->n - 1);
     Phase result = {
-        .nedges = edges_inside(plan) + edges_across(plan),
+        .nedges = collective_inside_edges(plan) + edges_across(plan),
         .bytes = collective_share_bytes(spec->bytes, plan->divisor, domains->least * plan->n),
         .rounds = rounds_across,
         .round_latency_ps = spec->round_latency_ps,
@@ -110,24 +106,22 @@ static Phase hierarchical_phase(const CollectivePlan *plan, int32_t phase) {
     return result;
 }
 
-/// Of the i-th member that is not alone, to the next in its domain.
 static PhaseEdge edge_inside(const CollectivePlan *plan, int64_t i) {
     const Domains *domains = plan->domains;
-    int64_t d = domains_find_together(domains, i), p = domains_size(domains, d);
-    int64_t r = i - domains_together(domains, d), next = next_of(r, p);
-    int64_t met = gathers(plan) * domains_channels_at(domains, d, next) +
-                  scatters(plan) * domains_channels_at(domains, d, r);
-    int64_t first = domains_first(domains, d);
-    return (PhaseEdge){.src = first + r,
-                       .dst = first + next,
-                       .weight = (int32_t)(inside_parts(plan, p, met) / plan->divisor)};
+    InsideEdge at = collective_inside_edge(plan, i);
+    int64_t met = gathers(plan) * domains_channels_at(domains, at.d, at.next) +
+                  scatters(plan) * domains_channels_at(domains, at.d, at.r);
+    int64_t first = domains_first(domains, at.d);
+    return (PhaseEdge){.src = first + at.r,
+                       .dst = first + at.next,
+                       .weight = (int32_t)(inside_parts(plan, at.p, met) / plan->divisor)};
 }
 
 /// First the edges inside domains, then those across.
 static PhaseEdge hierarchical_edge(const CollectivePlan *plan, int32_t phase, int64_t i) {
     (void)phase;
     const Domains *domains = plan->domains;
-    int64_t inside = edges_inside(plan);
+    int64_t inside = collective_inside_edges(plan);
     if (i < inside) return edge_inside(plan, i);
     int64_t d = (i - inside) / domains->least, k = (i - inside) % domains->least;
     return (PhaseEdge){.src = domains_port(domains, d, k),

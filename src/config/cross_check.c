@@ -177,14 +177,14 @@ static bool check_cost(const Pair *pair) {
 
 /// Can the algorithm of the job's collectives serve `members`?
 static bool check_group(const Pair *pair, int64_t members, const char *whose) {
-    CollectiveSpec spec = {.kind = COLLECTIVE_ALL_REDUCE,
-                           .algorithm = pair->job->network.dp_algorithm,
-                           .bytes = GRAD_NORM_BYTES,
-                           .round_latency_ps = pair->job->network.round_latency_ps,
-                           .domain_latency_ps = pair->cluster->scale_up.latency_ps};
+    CollectiveSpec spec = run_spec_collective(pair->job, pair->cluster, 0);
+    spec.kind = COLLECTIVE_ALL_REDUCE;
+    spec.algorithm = pair->job->network.dp_algorithm;
+    spec.bytes = GRAD_NORM_BYTES;
+    const CollectiveTuning tuning = run_spec_tuning(pair->cluster, 0);
     CollectivePlan plan;
     Domains domains = domains_even(members, 1);
-    Status status = collective_plan(&plan, &spec, &domains);
+    Status status = collective_plan(&plan, &spec, &tuning, &domains);
     if (!status_is_ok(&status))
         PAIR_ERROR(pair, "network.dp_algorithm", "%s (%s)", status.text, whose);
     return status_is_ok(&status);
@@ -299,11 +299,13 @@ static bool check_all_to_all(const Pair *pair) {
 /// Plan it as the run will: what cannot be planned is said here, with its place.
 static bool check_collective(const Pair *pair) {
     CollectivePlan plan;
-    CollectiveSpec spec = pair->job->collective;
-    spec.round_latency_ps = pair->job->network.round_latency_ps;
-    spec.domain_latency_ps = pair->cluster->scale_up.latency_ps;
+    CollectiveSpec spec = run_spec_collective(pair->job, pair->cluster, 0);
+    spec.kind = pair->job->collective.kind;
+    spec.algorithm = pair->job->collective.algorithm;
+    spec.bytes = pair->job->collective.bytes;
+    const CollectiveTuning tuning = run_spec_tuning(pair->cluster, 0);
     Domains domains = domains_even(pair->job->traffic.ranks, 1);
-    Status status = collective_plan(&plan, &spec, &domains);
+    Status status = collective_plan(&plan, &spec, &tuning, &domains);
     if (status_is_ok(&status)) return true;
     bool named = node_find(pair->entry->root, "traffic.algorithm") != NULL;
     PAIR_ERROR(pair, named ? "traffic.algorithm" : "traffic.collective", "%s", status.text);

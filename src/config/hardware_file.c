@@ -174,23 +174,35 @@ static const Field SCALE_UP_FIELDS[] = {
     FIELD_QUANTITY_AT("line_rate", ScaleUpSpec, line_Bps, QUANTITY_RATE, NULL, 1, 0,
                       "data sheet, one way, per GPU"),
     FIELD_QUANTITY_AT("goodput", ScaleUpSpec, goodput_Bps, QUANTITY_RATE, NULL, 1, 0,
-                      "bus bandwidth of a ring collective, one way, per GPU"),
+                      "what a ring of large messages reaches, one way, per GPU"),
     FIELD_QUANTITY_AT("reduce_rate", ScaleUpSpec, reduce_Bps, QUANTITY_RATE, "0 GB/s", 0, 0,
-                      "all-reduce bus bandwidth with in-network reduction; 0: none"),
+                      "all-reduce bus bandwidth of all GPUs with in-network reduction; 0: none"),
+    FIELD_QUANTITY_AT("reduce_chunk", ScaleUpSpec, reduce_chunk_bytes, QUANTITY_SIZE, "2 MiB", 0, 0,
+                      "of each GPU, in the pipeline of such a reduction"),
+    FIELD_QUANTITY_AT("copy_rate", ScaleUpSpec, copy_Bps, QUANTITY_RATE, "0 GB/s", 0, 0,
+                      "a GPU copies its own part of a collective; 0: at once"),
+    FIELD_QUANTITY_AT("exchange_rate", ScaleUpSpec, exchange_Bps, QUANTITY_RATE, "0 GB/s", 0, 0,
+                      "all-to-all, one way, per GPU; 0: as goodput"),
     FIELD_QUANTITY_AT("latency", ScaleUpSpec, latency_ps, QUANTITY_TIME, NULL, 0, 0,
                       "per step of a collective"),
     FIELD_QUANTITY_AT("collective_base", ScaleUpSpec, collective_base_ps, QUANTITY_TIME, NULL, 0, 0,
                       "launch and protocol of one collective"),
     FIELD_QUANTITY_AT("bulk_latency", ScaleUpSpec, bulk_latency_ps, QUANTITY_TIME, "0 us", 0, 0,
                       "extra per step of the protocol for large messages"),
+    FIELD_QUANTITY_AT("bulk_base", ScaleUpSpec, bulk_base_ps, QUANTITY_TIME, "0 us", 0, 0,
+                      "extra of a collective by that protocol"),
     FIELD_QUANTITY_AT("small_share", ScaleUpSpec, small_share, QUANTITY_FRACTION, "100 %", 0.01, 1,
                       "of the bandwidth, reached by the protocol for small messages"),
+    FIELD_BOOL_AT("mesh", ScaleUpSpec, mesh, "off",
+                  "a link for each pair: some GPUs have those among them alone"),
 };
 
 static void finish_scale_up(Reader *reader, const Node *node, void *data) {
     const ScaleUpSpec *domain = data;
     if (domain->goodput_Bps > domain->line_Bps)
         reader_error(reader, node, "goodput", "goodput is above the line_rate");
+    if (domain->exchange_Bps > domain->goodput_Bps)
+        reader_error(reader, node, "exchange_rate", "exchange_rate is above the goodput");
 }
 
 const Schema scale_up_schema = {.name = "scale_up",

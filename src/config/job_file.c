@@ -178,8 +178,8 @@ static const Field NETWORK_FIELDS[] = {
                       "messages up to this size do not load links"),
     FIELD_QUANTITY_AT("reroute_delay", NetworkSpec, reroute_delay_ps, QUANTITY_TIME, "100 ms", 0, 0,
                       "until routing knows that a link is dead, or back"),
-    FIELD_ENUM_AT("dp_algorithm", NetworkSpec, dp_algorithm, ALGORITHM_NAMES, "hierarchical",
-                  "of data-parallel collectives"),
+    FIELD_ENUM_AT("dp_algorithm", NetworkSpec, dp_algorithm, ALGORITHM_NAMES, "auto", "over dp"),
+    FIELD_ENUM_AT("protocol", NetworkSpec, protocol, PROTOCOL_NAMES, "auto", "of collectives"),
 };
 static const Schema NETWORK_SCHEMA = {.name = "network",
                                       .field = NETWORK_FIELDS,
@@ -255,7 +255,7 @@ static const Field TRAFFIC_FIELDS[] = {
     FIELD_STRING_AT("file", JobFile, job.traffic.file, "", "CSV of flows, beside the job file"),
     FIELD_ENUM_AT("collective", JobFile, job.collective.kind, COLLECTIVE_NAMES, "all_reduce",
                   "for pattern collective"),
-    FIELD_ENUM_AT("algorithm", JobFile, job.collective.algorithm, ALGORITHM_NAMES, "ring",
+    FIELD_ENUM_AT("algorithm", JobFile, job.collective.algorithm, ALGORITHM_NAMES, "auto",
                   "for pattern collective"),
 };
 static const Schema TRAFFIC_SCHEMA = {.name = "traffic",

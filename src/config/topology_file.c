@@ -102,6 +102,8 @@ static const Field FABRIC_FIELDS[] = {
     FIELD_ENUM_AT("routing", ClusterSpec, routing, ROUTING_NAMES, "ecmp", "how paths are chosen"),
     FIELD_COUNT_OR_WORD_AT("hash_seed", ClusterSpec, ecmp_seed, "run", -1, "run", 0, 0,
                            "seed of the ecmp hashes; run: the seed of the run"),
+    FIELD_BOOL_AT("in_network_reduction", ClusterSpec, in_network_reduction, "off",
+                  "switches add up what collectives send (SHARP)"),
     FIELD_BOOL_AT("shared_seed", ClusterSpec, shared_seed, "off",
                   "all switches hash alike (polarisation)"),
     FIELD_COUNT_OR_WORD_AT("installed", ClusterSpec, installed, "all", 0, "all", 1, CHILDREN_MOST,

@@ -12,7 +12,7 @@
 ///              bytes a unit                              400: Unit, its StepResult
 ///              bytes an operation waited for in its unit  56: Done; at most one a unit in the main job
 ///              bytes a collective waited for              40: Clocks, for all members of a group
-///              bytes a group of w rails                  216 + 16 w: GroupState, Rail
+///              bytes a group of w rails                  232 + 16 w: GroupState, Rail
 ///
 ///          A unit is tp GPUs: in the main job (tp 8) 50.5 bytes a GPU, and 7 for what is waited for. Arrays that have
 ///          become large keep up to a sixteenth more room. Not counted: programs, islands, engines.
@@ -146,7 +146,7 @@ typedef struct Rail {
     int32_t phase;
 } Rail;
 
-_Static_assert(sizeof(GroupState) <= 216 && sizeof(Rail) <= 16 && sizeof(Clocks) <= 40,
+_Static_assert(sizeof(GroupState) <= 232 && sizeof(Rail) <= 16 && sizeof(Clocks) <= 40,
                "bytes a group, see above");
 
 /// What the edges of a message between two stages, and those of a phase of a collective, are computed from while an
@@ -341,6 +341,8 @@ void network_end_message(Machine *machine, const Completion *done, Unit *receive
 /// Heap events of collectives: shares begin; small ones end.
 void network_share_due(Machine *machine, int64_t group, int64_t now_ps);
 void network_end_collective(Machine *machine, int64_t group, int64_t now_ps);
+/// What passes at least from the last arrival to the first byte of a collective.
+int64_t network_least_base_ps(const Machine *machine);
 /// Plan of a data-parallel collective of `bytes` per GPU.  Fails as collective_plan.
 Status network_plan(const Machine *machine, int64_t group, OpKind kind, int64_t bytes,
                     CollectivePlan *plan);

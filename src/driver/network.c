@@ -258,19 +258,23 @@ static void start_rails(Machine *machine, int64_t group) {
     machine_schedule(machine, active->start_ps, EVENT_SHARE, group, group_order(group));
 }
 
+int64_t network_least_base_ps(const Machine *machine) {
+    const int64_t across_ps = machine->job->network.collective_base_ps,
+                  inside_ps = cluster_spec(machine->cluster)->scale_up.collective_base_ps;
+    return inside_ps < across_ps ? inside_ps : across_ps;
+}
+
 Status network_plan(const Machine *machine, int64_t group, OpKind kind, int64_t bytes,
                     CollectivePlan *plan) {
-    const NetworkSpec *network = &machine->job->network;
     const Spread *spread = spread_of(machine, group);
-    CollectiveSpec spec = {
-        .kind = OP_KINDS[kind].collective[machine->job->parallel.zero > 0],
-        .algorithm = network->dp_algorithm,
-        .bytes = bytes,
-        .round_latency_ps = network->round_latency_ps + spread->latency_ps,
-        .domain_latency_ps = cluster_spec(machine->cluster)->scale_up.latency_ps,
-        .base_ps = network->collective_base_ps,
-    };
-    return collective_plan(plan, &spec, &spread->domains);
+    CollectiveSpec spec =
+        run_spec_collective(machine->job, cluster_spec(machine->cluster), spread->latency_ps);
+    spec.kind = OP_KINDS[kind].collective[machine->job->parallel.zero > 0];
+    spec.algorithm = machine->job->network.dp_algorithm;
+    spec.bytes = bytes;
+    const CollectiveTuning tuning =
+        run_spec_tuning(cluster_spec(machine->cluster), spread->latency_ps);
+    return collective_plan(plan, &spec, &tuning, &spread->domains);
 }
 
 bool network_meet(Machine *machine, Meeting *meeting, int64_t count) {

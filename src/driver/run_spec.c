@@ -33,3 +33,18 @@ void run_spec_fini(RunSpec *spec) {
     if (spec->resolved) memory_free("config.text", spec->resolved, strlen(spec->resolved) + 1);
     memset(spec, 0, sizeof *spec);
 }
+
+CollectiveSpec run_spec_collective(const JobSpec *job, const ClusterSpec *cluster,
+                                   int64_t path_ps) {
+    return (CollectiveSpec){.round_latency_ps = job->network.round_latency_ps + path_ps,
+                            .domain_latency_ps = cluster->scale_up.latency_ps,
+                            .base_ps = job->network.collective_base_ps,
+                            .protocol = job->network.protocol};
+}
+
+CollectiveTuning run_spec_tuning(const ClusterSpec *cluster, int64_t path_ps) {
+    return (CollectiveTuning){.scale_up = &cluster->scale_up,
+                              .nic_Bps = cluster->nic.goodput_Bps,
+                              .path_latency_ps = path_ps,
+                              .in_network = cluster->in_network_reduction};
+}

@@ -30,6 +30,7 @@ typedef struct NetworkSpec {
     int64_t eager_bytes; ///< messages up to this size do not load the links (priced in closed form)
     int64_t reroute_delay_ps; ///< until routing knows that a link is dead, or back
     CollectiveAlgorithm dp_algorithm;
+    CollectiveProtocol protocol; ///< of collectives
 } NetworkSpec;
 
 typedef struct JobSpec {
@@ -85,6 +86,10 @@ typedef struct RunSpec {
     char *resolved; ///< normalised configuration with all defaults written out (YAML text); owned
 } RunSpec;
 
+/// What a collective of a job pays on a cluster, if a path between scale-up domains takes path_ps (kind, algorithm and bytes
+/// are the caller's), and what it is tuned by, which borrows `cluster`.
+CollectiveSpec run_spec_collective(const JobSpec *job, const ClusterSpec *cluster, int64_t path_ps);
+CollectiveTuning run_spec_tuning(const ClusterSpec *cluster, int64_t path_ps);
 /// Text of a source by its path (the CSV of a traffic job), NUL-terminated, or NULL. Borrowed.
 const char *run_spec_text(const RunSpec *spec, const char *path);
 /// STATUS_FAILED where a run has come further than simulated time goes.

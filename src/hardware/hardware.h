@@ -103,12 +103,17 @@ typedef struct ScaleUpSpec {
     int32_t
         used; ///< of them, that jobs use, the others are spares; 0: all (a topology says so, not a data sheet)
     int64_t line_Bps;    ///< data sheet, one way, per GPU
-    int64_t goodput_Bps; ///< bus bandwidth a ring collective reaches, one way, per GPU
-    int64_t reduce_Bps;  ///< all-reduce bus bandwidth with in-network reduction; 0: none
-    int64_t latency_ps;  ///< per step of a collective (base latency per hop, software included)
+    int64_t goodput_Bps; ///< what a ring of large messages reaches, one way, per GPU
+    int64_t reduce_Bps; ///< all-reduce bus bandwidth of all GPUs with in-network reduction; 0: none
+    int64_t reduce_chunk_bytes; ///< of each GPU, in the pipeline of such a reduction
+    int64_t copy_Bps;           ///< at which a GPU copies its own part of a collective; 0: at once
+    int64_t exchange_Bps;       ///< all-to-all, one way, per GPU; 0: as goodput
+    int64_t latency_ps; ///< per step of a collective (base latency per hop, software included)
     int64_t collective_base_ps; ///< launch and protocol cost of one collective
     int64_t bulk_latency_ps;    ///< extra per step when large messages use the bulk protocol
+    int64_t bulk_base_ps;       ///< extra of a collective that does
     double small_share;         ///< of the bandwidth, reached by the low-latency protocol, 0..1
+    bool mesh; ///< a link for each pair: n GPUs of a domain have their n - 1 links each
 } ScaleUpSpec;
 
 /// GPUs of a domain that a job can have.

@@ -34,7 +34,7 @@ static int64_t first_begin_ps(Islands *islands, int64_t end_ps) {
     for (int64_t place = 0; place < islands->ngroups; place++)
         if (completes(islands, place))
             end_ps = least(end_ps, islands->news[place].at.actual_ps +
-                                       islands->machine->job->network.collective_base_ps);
+                                       network_least_base_ps(islands->machine));
     return end_ps;
 }
 

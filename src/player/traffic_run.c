@@ -179,16 +179,18 @@ static GpuId placed(const void *context, int64_t member) {
 }
 
 static Status plan_collective(TrafficRun *traffic) {
-    const NetworkSpec *network = &traffic->job->network;
     traffic->spread = spread_make(traffic->cluster, traffic->ranks, placed, traffic);
-    CollectiveSpec spec = traffic->job->collective;
-    if (traffic->job->traffic.latency_ps >= 0) { // else none at all, as for flows
-        spec.round_latency_ps = network->round_latency_ps + traffic->job->traffic.latency_ps +
-                                traffic->spread.latency_ps;
-        spec.domain_latency_ps = cluster_spec(traffic->cluster)->scale_up.latency_ps;
-        spec.base_ps = network->collective_base_ps;
-    }
-    return collective_plan(&traffic->plan, &spec, &traffic->spread.domains);
+    const ClusterSpec *cluster = cluster_spec(traffic->cluster);
+    const int64_t path_ps = traffic->spread.latency_ps, extra_ps = traffic->job->traffic.latency_ps;
+    const bool waits = extra_ps >= 0; // else no latency at all, as for flows
+    CollectiveSpec spec = {0};
+    if (waits) spec = run_spec_collective(traffic->job, cluster, path_ps);
+    if (waits) spec.round_latency_ps += extra_ps;
+    const CollectiveTuning tuning = run_spec_tuning(cluster, path_ps);
+    spec.kind = traffic->job->collective.kind;
+    spec.algorithm = traffic->job->collective.algorithm;
+    spec.bytes = traffic->job->collective.bytes;
+    return collective_plan(&traffic->plan, &spec, waits ? &tuning : NULL, &traffic->spread.domains);
 }
 
 /// Time the busiest GPU needs for what it sends or receives, alone: what sampling intervals are cut from.

@@ -2,6 +2,7 @@
 //   each member sends and receives P (n - 1) / n B, whatever the algorithm; where domains differ,
 //   hierarchical asks more of some ports: then each receives that in a gather and sends it in a
 //   reduce-scatter, and an all-reduce is both, edge by edge
+//   trees send 2 (n - 1) B in all, and every port but that of a root 2 B / C at most
 //   rounds: ring P (n - 1); halving/doubling P log2 n; direct P; hierarchical P (D - 1), after
 //   P (p - 1) inside the domains
 //   a member is never behind the algebra, and ahead by less than one weight per edge and phase
@@ -51,7 +52,7 @@ static CollectivePlan plan_over(CollectiveKind kind, CollectiveAlgorithm algorit
                            .domain_latency_ps = 700001,
                            .base_ps = 31};
     CollectivePlan plan;
-    Status status = collective_plan(&plan, &spec, domains);
+    Status status = collective_plan(&plan, &spec, NULL, domains);
     if (status.code != STATUS_OK) fail_msg("%s", status.text);
     return plan;
 }
@@ -62,7 +63,9 @@ static CollectivePlan plan_of(CollectiveKind kind, CollectiveAlgorithm algorithm
 }
 
 static bool is_possible(CollectiveKind kind, CollectiveAlgorithm algorithm, int64_t n) {
-    if (kind == COLLECTIVE_ALL_TO_ALL && algorithm != ALGORITHM_DIRECT) return false;
+    if (kind == COLLECTIVE_ALL_TO_ALL && algorithm != ALGORITHM_DIRECT &&
+        algorithm != ALGORITHM_AUTO)
+        return false;
     return algorithm != ALGORITHM_HALVING_DOUBLING || !(n & (n - 1));
 }
 
@@ -84,8 +87,8 @@ static Played play_edges(const CollectivePlan *plan) {
             PhaseEdge edge = collective_edge(plan, phase, i);
             assert_true(edge.src >= 0 && edge.src < plan->n && edge.dst >= 0 && edge.dst < plan->n);
             assert_true(edge.src != edge.dst && edge.weight >= 1);
-            // A pair may have an edge inside and one across only if the domain is no domain at all.
-            assert_false(seen[edge.src][edge.dst]);
+            // A pair may have an edge inside and one across only if the domain is no domain at all; two trees may share one.
+            assert_false(seen[edge.src][edge.dst] && plan->spec.algorithm != ALGORITHM_TREE);
             seen[edge.src][edge.dst] = true;
             played.sent[edge.src] += edge.weight * shape.bytes;
             played.received[edge.dst] += edge.weight * shape.bytes;
@@ -111,6 +114,12 @@ static void check_algebra(const CollectivePlan *plan) {
     Played played = play_edges(plan);
     bool even = plan->domains->each > 0 || plan->spec.algorithm != ALGORITHM_HIERARCHICAL;
     CollectiveKind kind = plan->spec.kind;
+    if (plan->spec.algorithm == ALGORITHM_TREE) {
+        const int64_t units = 2 * plan->domains->least;
+        assert_int_equal(collective_total_bytes(plan),
+                         2 * (plan->n - 1) * units * collective_phase(plan, 0).bytes);
+        return;
+    }
     for (int64_t m = 0; m < plan->n; m++) {
         if (even || kind == COLLECTIVE_REDUCE_SCATTER)
             check_member(plan, played.sent[m], played.sent_weight[m]);
@@ -257,6 +266,7 @@ static void rounds_are_those_of_the_algorithm(void **state) {
         CollectivePlan plan = plan_of(kind, ALGORITHM_RING, 1 << 20, 780, 1);
         assert_int_equal(plan.nphases, 1);
         Phase phase = collective_phase(&plan, 0);
+        assert_int_equal(phase.nedges, 780);
         assert_int_equal(phase.rounds, passes * 779);
         assert_int_equal(phase.round_latency_ps, 5000000);
         assert_int_equal(phase.fill_ps, 31);
@@ -376,19 +386,21 @@ static int64_t fullest_edge_bytes(const CollectivePlan *plan, bool within) {
     return most;
 }
 
-// Between domains a ring of n = 8 D puts P (n - 1) / n B on one port per domain, hierarchical
-// P (D - 1) / n B on each of eight: (D - 1) / (n - 1) of it, one eighth for large D. Inside it puts
-// P 7 / 8 B on every port.
-static void hierarchical_spreads_the_ring_over_the_rails(void **state) {
+// Between domains a ring of n = 8 D puts P (n - 1) / n B / 8 on each port, hierarchical P (D - 1) / n B: less by
+// 8 (D - 1) / (n - 1), since it reduces inside first. Inside both put P 7 / 8 B on every port, the ring what it keeps from
+// the network.
+static void hierarchical_reduces_before_it_crosses(void **state) {
     (void)state;
     for (int64_t domains = 2; domains <= 16; domains++) {
-        int64_t n = 8 * domains, bytes = n * 1000;
+        int64_t n = 8 * domains, bytes = n * 8000;
         for (int k = 0; k < 3; k++) {
             CollectivePlan ring = plan_of(kinds[k], ALGORITHM_RING, bytes, n, 8);
             CollectivePlan rails = plan_of(kinds[k], ALGORITHM_HIERARCHICAL, bytes, n, 8);
-            int64_t one_port = fullest_edge_bytes(&ring, false),
+            int64_t port = fullest_edge_bytes(&ring, false),
                     each = fullest_edge_bytes(&rails, false);
-            assert_int_equal(each * (n - 1), one_port * (domains - 1));
+            assert_int_equal(each * (n - 1), port * 8 * (domains - 1));
+            assert_int_equal(port * 8 * n, passes_of(kinds[k]) * (n - 1) * bytes);
+            assert_int_equal(fullest_edge_bytes(&ring, true), 7 * port);
             assert_int_equal(fullest_edge_bytes(&rails, true), passes_of(kinds[k]) * bytes / 8 * 7);
         }
     }
@@ -446,7 +458,7 @@ static void assert_refused(CollectiveSpec spec, int64_t n, int32_t per_domain,
                            const char *expected) {
     CollectivePlan plan;
     Domains domains = domains_even(n / per_domain, per_domain);
-    Status status = collective_plan(&plan, &spec, &domains);
+    Status status = collective_plan(&plan, &spec, NULL, &domains);
     assert_int_equal(status.code, STATUS_RANGE);
     if (!strstr(status.text, expected)) fail_msg("'%s' does not say '%s'", status.text, expected);
 }
@@ -505,7 +517,7 @@ int main(void) {
         cmocka_unit_test(ring_waits_for_the_slowest_walk),
         cmocka_unit_test(doubling_gathers_all_shards),
         cmocka_unit_test(halving_mirrors_doubling),
-        cmocka_unit_test(hierarchical_spreads_the_ring_over_the_rails),
+        cmocka_unit_test(hierarchical_reduces_before_it_crosses),
         cmocka_unit_test(hierarchical_edges_stay_on_their_rail),
         cmocka_unit_test(hierarchical_of_one_level_is_the_ring),
         cmocka_unit_test(one_member_has_nothing_to_do),

@@ -49,7 +49,7 @@ def claim_near(emulator, topology, job, sizes, **settings):
 def replicas(emulator):
     """From full domains to one that lacks a GPU, and on where what the domain reduces hides what NICs do. (A GPU alone in
     its domain has but its own NIC for all that the others reduce, on any machine.)"""
-    claim_near(emulator, LAPTOP, JOBS / "ddp-small.yaml", (16, 15, 14, 13))
+    claim_near(emulator, LAPTOP, JOBS / "ddp-small.yaml", (16, 15))
     claim_near(emulator, TOPOLOGIES / "superpod-h100-1su.yaml", JOBS / "ddp-small.yaml", (24, 256))
 
 
@@ -157,10 +157,14 @@ def port_bytes(members, domain, size, kind):
 
 
 def ring_bytes(members, domain, size, kind):
-    """The same of one ring through all members: all but a share on each of its edges, of which one leaves a domain."""
+    """The same of rings through all members, as many as the smallest domain has: all but a share on their edges. Each leaves
+    a domain by a member of its own, where that has one edge less inside."""
     each = (1 + (kind == "all_reduce")) * (len(members) - 1) / len(members) * size
     homes = [gpu // domain for gpu in members]
-    return each * (len(set(homes)) > 1), each * (len(set(homes)) < len(homes))
+    sizes = [homes.count(home) for home in set(homes)]
+    channels = min(sizes) if len(sizes) > 1 else 1
+    inside = each if max(sizes) > channels or len(sizes) == 1 else each * (channels - 1) / channels
+    return each / channels * (len(sizes) > 1), inside * (max(sizes) > 1)
 
 
 def sent_messages(tp, pp, dp, slots, times):

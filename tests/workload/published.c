@@ -71,23 +71,31 @@ ScaleUpSpec published_nvlink_a100(void) {
     return (ScaleUpSpec){.name = "nvlink3-8",
                          .gpus = 8,
                          .line_Bps = 300000000000,
-                         .goodput_Bps = 231600000000,
-                         .latency_ps = 2000000,
-                         .collective_base_ps = 14000000,
-                         .bulk_latency_ps = 10700000,
-                         .small_share = 0.55};
+                         .goodput_Bps = 235000000000,
+                         .reduce_chunk_bytes = 2 << 20,
+                         .copy_Bps = 500000000000,
+                         .exchange_Bps = 205000000000,
+                         .latency_ps = 510000,
+                         .collective_base_ps = 10700000,
+                         .bulk_latency_ps = 1700000,
+                         .bulk_base_ps = 26000000,
+                         .small_share = 0.34};
 }
 
 ScaleUpSpec published_nvlink_h100(void) {
     return (ScaleUpSpec){.name = "nvlink4-8",
                          .gpus = 8,
                          .line_Bps = 450000000000,
-                         .goodput_Bps = 362000000000,
+                         .goodput_Bps = 370000000000,
                          .reduce_Bps = 478900000000,
-                         .latency_ps = 2000000,
-                         .collective_base_ps = 14000000,
-                         .bulk_latency_ps = 5000000,
-                         .small_share = 0.55};
+                         .reduce_chunk_bytes = 2 << 20,
+                         .copy_Bps = 1010000000000,
+                         .exchange_Bps = 335000000000,
+                         .latency_ps = 600000,
+                         .collective_base_ps = 5900000,
+                         .bulk_latency_ps = 500000,
+                         .bulk_base_ps = 18000000,
+                         .small_share = 0.44};
 }
 
 static ModelSpec gpt(const char *name, int32_t layers, int32_t hidden, int32_t heads, int32_t vocab,

@@ -143,6 +143,10 @@ static void expect_same_domain(const char *name, const ScaleUpSpec *expected) {
     assert_int_equal(domain.latency_ps, expected->latency_ps);
     assert_int_equal(domain.collective_base_ps, expected->collective_base_ps);
     assert_int_equal(domain.bulk_latency_ps, expected->bulk_latency_ps);
+    assert_int_equal(domain.bulk_base_ps, expected->bulk_base_ps);
+    assert_int_equal(domain.reduce_chunk_bytes, expected->reduce_chunk_bytes);
+    assert_int_equal(domain.copy_Bps, expected->copy_Bps);
+    assert_int_equal(domain.exchange_Bps, expected->exchange_Bps);
     assert_close(domain.small_share, expected->small_share, 1e-12);
 }
 

@@ -1,0 +1,184 @@
+// What collectives take, predicted and measured: a table of measurements, or a user's own.
+//
+//   measured FOLDER TABLE.csv [--list] [--within PERCENT]
+//
+//   FOLDER   of the hardware files
+//   TABLE    source, scale_up, nic_GBs, path_us, op, domains, gpus, bytes, time_us, launch_us   (measured.csv), or
+//            gpu, nccl, op, n_gpu, bytes, latency_us, busbw_GBs                                 (nccl-tests in one domain)
+//   --list   every row, not only sums
+//   --within at least that share of rows must lie within its bound: 10 % above 16 MiB, 20 % from 1 to 16 MiB, 30 % below
+//
+// launch_us is what the measuring program adds to each collective, which it launches from the host.
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "collective/tuning.h"
+#include "config/hardware_file.h"
+
+enum { FILES_MAX = 16, GROUPS_MAX = 64 };
+
+typedef struct Row {
+    char source[128], scale_up[64], op[32];
+    double nic_GBs, path_us, bytes, time_us, launch_us;
+    long domains, gpus;
+} Row;
+
+typedef struct Sum {
+    char name[128];
+    long rows, within;
+    double signed_error, worst;
+} Sum;
+
+static ScaleUpSpec files[FILES_MAX];
+static int nfiles;
+static Sum sums[GROUPS_MAX];
+static int nsums;
+
+static Status read_file(void *context, const char *path, char **bytes, int64_t *size) {
+    (void)context;
+    FILE *file = fopen(path, "rb");
+    REQUIRE(file, STATUS_INPUT, "cannot open");
+    char *text = memory_alloc("config.text", 65537);
+    *size = (int64_t)fread(text, 1, 65536, file);
+    fclose(file);
+    *bytes = memory_resize("config.text", text, 65537, (size_t)*size + 1);
+    return status_ok();
+}
+
+static const ScaleUpSpec *scale_up_named(const char *folder, const char *name) {
+    for (int i = 0; i < nfiles; i++)
+        if (strcmp(files[i].name, name) == 0) return &files[i];
+    Arena *arena = arena_create("measured", 1 << 16);
+    Texts texts = {.n = 0};
+    Diagnostics diagnostics = {.n = 0};
+    const TextSource source = {.read = read_file};
+    char base[600];
+    snprintf(base, sizeof base, "%s/../x.yaml", folder);
+    Reader reader = {base, &source, &texts, arena, &diagnostics};
+    ScaleUpSpec *spec = &files[nfiles];
+    bool good =
+        nfiles < FILES_MAX &&
+        reader_load_entry(&reader, "hardware", name, (Place){.text = NULL}, &scale_up_schema, spec);
+    if (!good || diagnostics.errors > 0) {
+        fprintf(stderr, "no scale-up domain %s in %s\n", name, folder);
+        exit(2);
+    }
+    nfiles++;
+    diagnostics_fini(&diagnostics);
+    texts_fini(&texts);
+    arena_destroy(arena);
+    return spec;
+}
+
+static CollectiveKind kind_named(const char *op) {
+    if (strcmp(op, "alltoall") == 0) return COLLECTIVE_ALL_TO_ALL;
+    for (int kind = 0; kind < COLLECTIVE_KIND_N; kind++)
+        if (strcmp(op, COLLECTIVE_NAMES[kind]) == 0) return (CollectiveKind)kind;
+    fprintf(stderr, "no collective %s\n", op);
+    exit(2);
+}
+
+/// The file of the domains of a GPU.
+static const char *domain_of(const char *gpu) {
+    static const char *const KNOWN[][2] = {{"A100", "nvlink3-8"},  {"H100", "nvlink4-8"},
+                                           {"H200", "nvlink4-8"},  {"B200", "nvlink5-8"},
+                                           {"B300", "nvlink5-8"},  {"GB200", "nvlink5-72"},
+                                           {"GB300", "nvlink5-72"}};
+    for (size_t i = 0; i < sizeof KNOWN / sizeof KNOWN[0]; i++)
+        if (strcmp(gpu, KNOWN[i][0]) == 0) return KNOWN[i][1];
+    return gpu;
+}
+
+static bool parse(const char *line, Row *row) {
+    char gpu[64];
+    *row = (Row){.domains = 1};
+    if (sscanf(line, "%127[^,],%63[^,],%lf,%lf,%31[^,],%ld,%ld,%lf,%lf,%lf", row->source,
+               row->scale_up, &row->nic_GBs, &row->path_us, row->op, &row->domains, &row->gpus,
+               &row->bytes, &row->time_us, &row->launch_us) == 10)
+        return true;
+    *row = (Row){.domains = 1};
+    if (sscanf(line, "%63[^,],%*[^,],%31[^,],%ld,%lf,%lf", gpu, row->op, &row->gpus, &row->bytes,
+               &row->time_us) != 5)
+        return false;
+    snprintf(row->scale_up, sizeof row->scale_up, "%s", domain_of(gpu));
+    snprintf(row->source, sizeof row->source, "%s", gpu);
+    return true;
+}
+
+static CollectivePrice price(const char *folder, const Row *row) {
+    const CollectiveShape shape = {.kind = kind_named(row->op),
+                                   .bytes = row->bytes,
+                                   .n = row->gpus,
+                                   .domains = row->domains,
+                                   .most = row->gpus / row->domains,
+                                   .channels = row->gpus / row->domains};
+    const CollectiveCosts costs = {.scale_up = scale_up_named(folder, row->scale_up),
+                                   .base_s = 8.4e-6,
+                                   .path_s = row->path_us * 1e-6,
+                                   .round_s = 10e-6,
+                                   .nic_Bps = row->nic_GBs * 1e9};
+    return tuning_choose(&shape, &costs, ALGORITHM_AUTO, PROTOCOL_AUTO);
+}
+
+static double bound(double bytes) {
+    return bytes < 1048576 ? 0.3 : bytes <= 16 * 1048576.0 ? 0.2 : 0.1;
+}
+
+static void add(const Row *row, double error) {
+    char name[128];
+    snprintf(name, sizeof name, "%s %s %s", row->scale_up, row->op,
+             row->domains > 1 ? "several domains" : "one domain");
+    int i = 0;
+    while (i < nsums && strcmp(sums[i].name, name) != 0) i++;
+    if (i == GROUPS_MAX) return;
+    if (i == nsums) snprintf(sums[nsums++].name, sizeof name, "%s", name);
+    sums[i].rows++;
+    sums[i].within += fabs(error) <= bound(row->bytes);
+    sums[i].signed_error += error;
+    sums[i].worst = fmax(sums[i].worst, fabs(error) / bound(row->bytes));
+}
+
+int main(int argc, char **argv) {
+    bool list = false;
+    double wanted = 0;
+    for (int i = 3; i < argc; i++) {
+        if (strcmp(argv[i], "--list") == 0) list = true;
+        if (strcmp(argv[i], "--within") == 0 && i + 1 < argc) wanted = atof(argv[++i]);
+    }
+    FILE *table = argc < 3 ? NULL : fopen(argv[2], "r");
+    if (!table) {
+        fprintf(stderr, "usage: measured FOLDER TABLE.csv [--list] [--within PERCENT]\n");
+        return 2;
+    }
+    char line[512];
+    Row row;
+    while (fgets(line, sizeof line, table)) {
+        if (!parse(line, &row)) continue;
+        const CollectivePrice found = price(argv[1], &row);
+        const double us = found.time_s * 1e6 + row.launch_us, error = us / row.time_us - 1;
+        add(&row, error);
+        if (list)
+            printf(
+                "%-14.14s %-10s %-14s %4ld in %3ld %12.0f B  %10.1f us  %10.1f us  %+6.1f %% %s %s "
+                "%s\n",
+                row.source, row.scale_up, row.op, row.gpus, row.domains, row.bytes, row.time_us, us,
+                100 * error, fabs(error) > bound(row.bytes) ? "!" : " ",
+                ALGORITHM_NAMES[found.algorithm], PROTOCOL_NAMES[found.protocol]);
+    }
+    fclose(table);
+    long rows = 0, within = 0;
+    printf("%-48s %5s %8s %8s %8s\n", "", "rows", "within", "mean", "worst");
+    for (int i = 0; i < nsums; i++) {
+        printf("%-48s %5ld %6.1f %% %+6.1f %% %7.2f x\n", sums[i].name, sums[i].rows,
+               100.0 * (double)sums[i].within / (double)sums[i].rows,
+               100 * sums[i].signed_error / (double)sums[i].rows, sums[i].worst);
+        rows += sums[i].rows;
+        within += sums[i].within;
+    }
+    const double share = rows > 0 ? 100.0 * (double)within / (double)rows : 0;
+    printf("%-48s %5ld %6.1f %%\n", "all", rows, share);
+    return share >= wanted ? 0 : 1;
+}

@@ -1,0 +1,293 @@
+// Laws of the price of a collective and of the plan that is made of it, on random shapes and hardware:
+//   more bytes never take less time; faster links, shorter hops never more; what is chosen is the least of what can be named;
+//   nothing beats its slowest class of links; gather and reduce-scatter cost the same;
+//   alone on full links a plan takes just what was predicted: base, waits and the bytes of its fullest link
+//   trees: from every domain's port one reaches the root of each, nobody has more than two below, an inner domain of one
+//   tree is a leaf of the other; pat: along its edges every shard comes to every member, once
+#include <math.h>
+#include <string.h>
+
+#include "base/units.h"
+#include "claims.h"
+#include "collective/collective.h"
+
+enum { TRIALS = 4000, MEMBERS_MAX = 256 };
+
+static uint64_t draw(uint64_t *state, uint64_t below) {
+    *state = *state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return (*state >> 33) % below;
+}
+
+/// A domain and a network somewhere between slow and fast, and members among them.
+typedef struct Scene {
+    ScaleUpSpec scale_up;
+    CollectiveCosts costs;
+    CollectiveShape shape;
+} Scene;
+
+static void draw_scene(uint64_t *state, Scene *scene) {
+    const int64_t goodput = 100000000000 * (1 + (int64_t)draw(state, 8));
+    scene->scale_up = (ScaleUpSpec){
+        .gpus = 1 << draw(state, 7),
+        .line_Bps = goodput,
+        .goodput_Bps = goodput,
+        .reduce_Bps = draw(state, 2) ? goodput * 5 / 4 : 0,
+        .reduce_chunk_bytes = (int64_t)draw(state, 3) << 20,
+        .copy_Bps = draw(state, 2) ? 2 * goodput : 0,
+        .exchange_Bps = draw(state, 2) ? goodput / 2 : 0,
+        .latency_ps = (int64_t)draw(state, 2000000),
+        .collective_base_ps = (int64_t)draw(state, 20000000),
+        .bulk_latency_ps = (int64_t)draw(state, 8000000),
+        .bulk_base_ps = (int64_t)draw(state, 30000000),
+        .small_share = 0.2 + 0.1 * (double)draw(state, 9),
+        .mesh = draw(state, 4) == 0,
+    };
+    scene->costs = (CollectiveCosts){.scale_up = &scene->scale_up,
+                                     .base_s = 1e-6 * (double)draw(state, 10),
+                                     .path_s = 1e-6 * (double)draw(state, 8),
+                                     .round_s = 1e-6 * (double)draw(state, 12),
+                                     .nic_Bps = 1e9 * (double)(10 + draw(state, 90)),
+                                     .in_network = draw(state, 3) == 0};
+    const int64_t most = 1 + (int64_t)draw(state, (uint64_t)scene->scale_up.gpus),
+                  domains = 1 + (int64_t)draw(state, 40), n = most * domains;
+    scene->shape = (CollectiveShape){.kind = (CollectiveKind)draw(state, COLLECTIVE_KIND_N),
+                                     .bytes = (double)(UINT64_C(1) << draw(state, 34)),
+                                     .n = n < 2 ? 2 : n,
+                                     .domains = n < 2 ? 1 : domains,
+                                     .most = n < 2 ? 2 : most,
+                                     .channels = n < 2 ? 2 : most};
+    if (n < 2 && scene->scale_up.gpus < 2) scene->scale_up.gpus = 2;
+}
+
+static double chosen_s(const Scene *scene) {
+    return tuning_choose(&scene->shape, &scene->costs, ALGORITHM_AUTO, PROTOCOL_AUTO).time_s;
+}
+
+static void more_bytes_never_take_less_time(void **state) {
+    (void)state;
+    uint64_t random = 1;
+    for (int trial = 0; trial < TRIALS; trial++) {
+        Scene scene;
+        draw_scene(&random, &scene);
+        const double time_s = chosen_s(&scene);
+        scene.shape.bytes *= 1 + 0.01 * (double)(1 + draw(&random, 300));
+        assert_true(chosen_s(&scene) >= time_s);
+    }
+}
+
+static void better_hardware_never_takes_more_time(void **state) {
+    (void)state;
+    uint64_t random = 2;
+    for (int trial = 0; trial < TRIALS; trial++) {
+        Scene slow, fast;
+        draw_scene(&random, &slow);
+        fast = slow;
+        fast.costs.scale_up = &fast.scale_up;
+        switch (draw(&random, 7)) {
+            case 0: fast.costs.nic_Bps *= 2; break;
+            case 1: fast.scale_up.goodput_Bps *= 2; break;
+            case 2: fast.scale_up.latency_ps /= 2; break;
+            case 3: fast.costs.round_s /= 2; break;
+            case 4: fast.costs.path_s /= 2; break;
+            case 5: fast.scale_up.bulk_latency_ps /= 2; break;
+            default: fast.scale_up.small_share = fmin(1, 1.5 * fast.scale_up.small_share);
+        }
+        assert_true(chosen_s(&fast) <= chosen_s(&slow) * (1 + 1e-12));
+    }
+}
+
+static void the_least_is_chosen_and_no_link_is_beaten(void **state) {
+    (void)state;
+    uint64_t random = 3;
+    for (int trial = 0; trial < TRIALS; trial++) {
+        Scene scene;
+        draw_scene(&random, &scene);
+        const CollectivePrice best =
+            tuning_choose(&scene.shape, &scene.costs, ALGORITHM_AUTO, PROTOCOL_AUTO);
+        assert_true(best.time_s >= (best.base_s + best.link_s) * (1 - 1e-12));
+        for (int a = ALGORITHM_AUTO + 1; a < ALGORITHM_DIRECT; a++) {
+            if (!tuning_offers(&scene.shape, &scene.costs, (CollectiveAlgorithm)a)) continue;
+            for (int p = PROTOCOL_AUTO; p < PROTOCOL_N; p++) {
+                const CollectivePrice named = tuning_choose(
+                    &scene.shape, &scene.costs, (CollectiveAlgorithm)a, (CollectiveProtocol)p);
+                assert_int_equal(named.algorithm, a);
+                assert_true(named.time_s >= best.time_s);
+            }
+        }
+    }
+}
+
+static void gathering_costs_what_scattering_costs(void **state) {
+    (void)state;
+    uint64_t random = 4;
+    for (int trial = 0; trial < TRIALS; trial++) {
+        Scene scene;
+        draw_scene(&random, &scene);
+        scene.shape.kind = COLLECTIVE_ALL_GATHER;
+        const double gather_s = chosen_s(&scene);
+        scene.shape.kind = COLLECTIVE_REDUCE_SCATTER;
+        assert_close(chosen_s(&scene), gather_s, 0);
+    }
+    assert_close(collective_domain_s(COLLECTIVE_ALL_REDUCE, 1e6, 1, NULL), 0, 0);
+}
+
+/// Plan it on domains of equal size.
+static CollectivePlan planned(const Scene *scene, CollectiveAlgorithm algorithm,
+                              const Domains *domains) {
+    const CollectiveCosts *costs = &scene->costs;
+    const CollectiveTuning tuning = {.scale_up = &scene->scale_up,
+                                     .nic_Bps = (int64_t)costs->nic_Bps,
+                                     .path_latency_ps = units_ps_from_seconds(costs->path_s),
+                                     .in_network = costs->in_network};
+    const CollectiveSpec spec = {
+        .bytes = (int64_t)scene->shape.bytes,
+        .round_latency_ps = units_ps_from_seconds(costs->path_s + costs->round_s),
+        .base_ps = units_ps_from_seconds(costs->base_s),
+        .kind = scene->shape.kind,
+        .algorithm = algorithm};
+    CollectivePlan plan;
+    Status status = collective_plan(&plan, &spec, &tuning, domains);
+    if (status.code != STATUS_OK) fail_msg("%s", status.text);
+    return plan;
+}
+
+/// Time of the fullest link: what members send inside their domain and by their NICs.
+static double fullest_s(const Scene *scene, const CollectivePlan *plan, const Domains *domains) {
+    static int64_t inside[64 * 41], across[64 * 41];
+    memset(inside, 0, sizeof inside);
+    memset(across, 0, sizeof across);
+    const Phase phase = collective_phase(plan, 0);
+    for (int64_t i = 0; i < phase.nedges; i++) {
+        const PhaseEdge edge = collective_edge(plan, 0, i);
+        const bool leaves = edge.src / domains->each != edge.dst / domains->each;
+        (leaves ? across : inside)[edge.src] += edge.weight * phase.bytes;
+    }
+    double most_s = 0;
+    for (int64_t m = 0; m < plan->n; m++)
+        most_s = fmax(most_s, fmax((double)inside[m] / (double)scene->scale_up.goodput_Bps,
+                                   (double)across[m] / scene->costs.nic_Bps));
+    return most_s;
+}
+
+// Bytes are rounded up, by less than a weight an edge: so they are many here. A tree's port has 2 B / C but where it has
+// fewer below; the plan takes no more than what was predicted.
+static void alone_a_plan_takes_what_was_predicted(void **state) {
+    (void)state;
+    uint64_t random = 5;
+    int planned_ones = 0;
+    for (int trial = 0; trial < TRIALS; trial++) {
+        Scene scene;
+        draw_scene(&random, &scene);
+        if (scene.shape.bytes < 1 << 24) continue;
+        const Domains domains = domains_even(scene.shape.domains, scene.shape.most);
+        for (int a = ALGORITHM_AUTO; a <= ALGORITHM_DIRECT; a++) {
+            if (!tuning_offers(&scene.shape, &scene.costs, (CollectiveAlgorithm)a)) continue;
+            if (a == ALGORITHM_DIRECT && scene.shape.n > 64) continue;
+            if (scene.shape.kind == COLLECTIVE_ALL_TO_ALL && scene.shape.n > 64) continue;
+            const CollectivePrice price =
+                tuning_choose(&scene.shape, &scene.costs, (CollectiveAlgorithm)a, PROTOCOL_AUTO);
+            const CollectivePlan plan = planned(&scene, (CollectiveAlgorithm)a, &domains);
+            const Phase phase = collective_phase(&plan, 0);
+            assert_int_equal(plan.spec.algorithm, price.algorithm);
+            const double took_s =
+                units_seconds_from_ps(phase.fill_ps + phase.rounds * phase.round_latency_ps) +
+                fullest_s(&scene, &plan, &domains);
+            assert_true(took_s <= price.time_s * 1.01 + 1e-9);
+            const bool equal =
+                plan.spec.algorithm != ALGORITHM_TREE && plan.spec.algorithm != ALGORITHM_NVLS_TREE;
+            if (equal) assert_true(took_s >= price.time_s * 0.99 - 1e-9);
+            planned_ones++;
+        }
+    }
+    assert_true(planned_ones > 1000);
+}
+
+static void trees_join_all_and_swap_their_leaves(void **state) {
+    (void)state;
+    Scene scene = {.shape = {.kind = COLLECTIVE_ALL_REDUCE, .bytes = 1 << 20}};
+    scene.costs.nic_Bps = 1e9;
+    scene.scale_up.goodput_Bps = 1000000000;
+    for (int64_t n = 2; n <= MEMBERS_MAX; n += n < 40 ? 1 : 37) {
+        const Domains domains = domains_even(n, 1);
+        const CollectivePlan plan = planned(&scene, ALGORITHM_TREE, &domains);
+        int64_t above[2][MEMBERS_MAX], below[2][MEMBERS_MAX] = {{0}};
+        memset(above, -1, sizeof above);
+        for (int64_t i = 0; i < collective_phase(&plan, 0).nedges; i += 2) {
+            const PhaseEdge up = collective_edge(&plan, 0, i),
+                            down = collective_edge(&plan, 0, i + 1);
+            const int tree = (int)(i / 2 % 2);
+            assert_true(up.src == down.dst && up.dst == down.src);
+            assert_int_equal(above[tree][up.src], -1);
+            above[tree][up.src] = up.dst;
+            below[tree][up.dst]++;
+        }
+        for (int tree = 0; tree < 2; tree++)
+            for (int64_t m = 0; m < n; m++) {
+                int64_t at = m, hops = 0;
+                while (above[tree][at] >= 0 && hops <= n) at = above[tree][at], hops++;
+                assert_true(INT64_C(1) << hops < 4 * n); // no deeper than a balanced one
+                assert_true(below[tree][m] <= 2);
+            }
+        for (int64_t m = 0; m < n; m++) // a root has one below in its own tree
+            assert_true(below[0][m] + below[1][m] <= 2 + (above[0][m] < 0 || above[1][m] < 0));
+    }
+}
+
+// A place's shard goes on from where it is along the edges of greater distance first, as long as it has not been there.
+static void pat_brings_every_shard_to_every_member(void **state) {
+    (void)state;
+    Scene scene = {.shape = {.kind = COLLECTIVE_ALL_GATHER, .bytes = 1 << 20}};
+    scene.costs.nic_Bps = 1e9;
+    scene.scale_up.goodput_Bps = 1000000000;
+    for (int64_t n = 2; n <= 70; n++) {
+        const Domains domains = domains_even(n, 1);
+        const CollectivePlan plan = planned(&scene, ALGORITHM_PAT, &domains);
+        const int64_t nedges = collective_phase(&plan, 0).nedges;
+        int64_t carried[8] = {0}, wanted[8] = {0}, sent[70] = {0};
+        for (int64_t r = 1; r < n; r++) wanted[__builtin_ctzll((unsigned long long)r)]++;
+        for (int64_t i = 0; i < nedges; i++) {
+            const PhaseEdge edge = collective_edge(&plan, 0, i);
+            const int64_t distance = (edge.dst - edge.src + n) % n;
+            assert_true((distance & (distance - 1)) == 0);
+            carried[__builtin_ctzll((unsigned long long)distance)] = edge.weight;
+            sent[edge.src] += edge.weight;
+        }
+        for (int j = 0; j < 8; j++) assert_int_equal(carried[j], wanted[j]);
+        for (int64_t m = 0; m < n; m++) assert_int_equal(sent[m], n - 1);
+    }
+}
+
+// Of an even number of full domains, the channels of a ring never leave their rails.
+static void rings_stay_on_their_rails(void **state) {
+    (void)state;
+    Scene scene = {.shape = {.kind = COLLECTIVE_ALL_GATHER, .bytes = 1 << 20}};
+    scene.costs.nic_Bps = 1e9;
+    scene.scale_up.goodput_Bps = 1000000000;
+    for (int64_t n = 2; n <= 12; n += 2) {
+        const Domains domains = domains_even(n, 8);
+        const CollectivePlan plan = planned(&scene, ALGORITHM_RING, &domains);
+        int64_t crossings = 0;
+        for (int64_t i = 0; i < collective_phase(&plan, 0).nedges; i++) {
+            const PhaseEdge edge = collective_edge(&plan, 0, i);
+            if (edge.src / 8 == edge.dst / 8) continue;
+            assert_int_equal(edge.src % 8, edge.dst % 8);
+            assert_true(edge.own_nic);
+            crossings++;
+        }
+        assert_int_equal(crossings, 8 * n);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(more_bytes_never_take_less_time),
+        cmocka_unit_test(better_hardware_never_takes_more_time),
+        cmocka_unit_test(the_least_is_chosen_and_no_link_is_beaten),
+        cmocka_unit_test(gathering_costs_what_scattering_costs),
+        cmocka_unit_test(alone_a_plan_takes_what_was_predicted),
+        cmocka_unit_test(trees_join_all_and_swap_their_leaves),
+        cmocka_unit_test(pat_brings_every_shard_to_every_member),
+        cmocka_unit_test(rings_stay_on_their_rails),
+    };
+    return cmocka_run_group_tests_name("tuning", tests, NULL, NULL);
+}
