@@ -32,6 +32,7 @@ static Clocks *end_of(const Machine *machine, const Unit *unit, const Op *op) {
 static AccountPart part_of(OpKind kind) {
     Dimension serves = OP_KINDS[kind].serves;
     if (serves == DIM_N) return ACCOUNT_BUBBLE;
+    if (serves == DIM_EP) return ACCOUNT_EP_EXPOSED;
     return serves == DIM_PP ? ACCOUNT_PP_EXPOSED : ACCOUNT_DP_EXPOSED;
 }
 

@@ -20,8 +20,12 @@ static void list_segments(const StepCost *cost, int32_t first[], ScheduleSegment
                           ScheduleSpec *spec) {
     for (int32_t v = 0; v < cost->pp * cost->chunks; v++)
         first[v + 1] = first[v] + cost->chunk[v].nsegments;
+    static const OpKind EXCHANGES[] = {[EXCHANGE_DISPATCH] = OP_DISPATCH,
+                                       [EXCHANGE_COMBINE] = OP_COMBINE,
+                                       [EXCHANGES_N] = OP_KIND_N};
     for (int32_t i = 0; i < cost->nsegments; i++)
-        segment[i] = (ScheduleSegment){.sharded = cost->segment[i].parameters > 0,
+        segment[i] = (ScheduleSegment){.exchange = EXCHANGES[cost->segment[i].exchange],
+                                       .sharded = cost->segment[i].parameters > 0,
                                        .experts = cost->segment[i].expert_grad_bytes > 0,
                                        .kept = cost->segment[i].kept};
     if (cost->nsegments == 0) return;
@@ -57,7 +61,11 @@ static Status build_programs(Machine *machine) {
         .experts = experts,
         .prefetch = parallel->prefetch,
         .hybrid = parallel_is_hybrid(parallel),
+        .ep_overlap = job->training.ep_overlap,
     };
+    int32_t *nforward = memory_alloc("driver.buckets", sizeof(int32_t) * (size_t)nvirtual);
+    for (int32_t v = 0; v < nvirtual; v++) nforward[v] = machine->cost.chunk[v].nforward;
+    if (machine->cost.exchanges_apart) spec.nforward = nforward;
     list_segments(&machine->cost, first, segment, &spec);
     machine->program = memory_alloc("driver.programs", sizeof(Program) * (size_t)spec.pp);
     Status status = status_ok();
@@ -65,6 +73,7 @@ static Status build_programs(Machine *machine) {
         status = schedule_program(&spec, stage, &machine->program[stage]);
     if (status_is_ok(&status)) status = programs_check_matching(machine->program, spec.pp);
     memory_free("driver.buckets", buckets, sizeof(int32_t) * (size_t)nvirtual);
+    memory_free("driver.buckets", nforward, sizeof(int32_t) * (size_t)nvirtual);
     memory_free("driver.buckets", experts, sizeof(bool) * (size_t)nvirtual);
     memory_free("driver.buckets", first, sizeof(int32_t) * (size_t)(nvirtual + 1));
     memory_free("driver.buckets", segment, segment_bytes);
@@ -75,6 +84,8 @@ static void place_units(Machine *machine) {
     size_t nslots = (size_t)machine->layout.nslots;
     machine->unit = memory_alloc("driver.units", sizeof(Unit) * nslots);
     machine->result = memory_alloc("driver.results", sizeof(StepResult) * nslots);
+    if (machine->exchange_plan.groups > 0)
+        machine->exchanged = memory_alloc("driver.units", sizeof(NominalClocks) * nslots);
     for (int64_t slot = 0; slot < machine->layout.nslots; slot++) {
         Unit *unit = &machine->unit[slot];
         unit->id = (int32_t)layout_unit_at(&machine->layout, slot);
@@ -90,6 +101,8 @@ static void displace_units(Machine *machine) {
     done_close(machine);
     memory_free("driver.units", machine->unit, sizeof(Unit) * nslots);
     memory_free("driver.results", machine->result, sizeof(StepResult) * nslots);
+    memory_free("driver.units", machine->exchanged, sizeof(NominalClocks) * nslots);
+    machine->exchanged = NULL;
 }
 
 void machine_deal(Machine *machine, int nranks) {
@@ -149,6 +162,7 @@ Status machine_create(Fabric *fabric, int32_t number, Machine **out) {
     TRY(step_cost_init(&machine->cost, &job->model, &job->parallel, &job->training, &spec->gpu,
                        &spec->scale_up, &uplink));
     TRY(step_cost_check_memory(&machine->cost, &spec->gpu));
+    exchange_plan(machine);
     TRY(build_programs(machine));
     make_groups(machine);
     return status_ok();

@@ -9,12 +9,12 @@
 ///          What a rank keeps of each unit bounds the machine that fits. What the units of a stage or the members of a
 ///          group have in common is kept once, what follows from a unit's number is computed:
 ///
-///              bytes a unit                              400: Unit, its StepResult
+///              bytes a unit                              416: Unit, its StepResult; 32 more where it exchanges
 ///              bytes an operation waited for in its unit  56: Done; at most one a unit in the main job
 ///              bytes a collective waited for              40: Clocks, for all members of a group
 ///              bytes a group of w rails                  232 + 16 w: GroupState, Rail
 ///
-///          A unit is tp GPUs: in the main job (tp 8) 50.5 bytes a GPU, and 7 for what is waited for. Arrays that have
+///          A unit is tp * cp * ep GPUs: in the main job (tp 8) 52.5 bytes a GPU, and 7 for what is waited for. Arrays that have
 ///          become large keep up to a sixteenth more room. Not counted: programs, islands, engines.
 /// Limits.  A training job of a fabric (fabric.h).
 #ifndef COLOSSIM_DRIVER_MACHINE_H
@@ -78,11 +78,11 @@ typedef struct Scope {
 
 typedef enum ChannelSide { CHANNEL_FROM_PREV, CHANNEL_FROM_NEXT, CHANNEL_SIDES } ChannelSide;
 
-/// What takes a share of a unit's GPUs meanwhile: a collective inside their scale-up domain, or over the network. There
-/// is one at most: collectives of a unit are in order.
-typedef enum Sharing { SHARING_NONE, SHARING_SCALE_UP, SHARING_NETWORK } Sharing;
+/// What takes a share of a unit's GPUs meanwhile, as bits: a collective inside their scale-up domain, or over the network
+/// (one at most: collectives of a unit are in order), and an exchange.
+typedef enum Sharing { SHARING_SCALE_UP = 1, SHARING_NETWORK = 2, SHARING_EXCHANGE = 4 } Sharing;
 
-/// Streams whose clocks a unit keeps. A message begins and ends at once for both its ends, so those of a send are its
+/// Streams whose clocks a unit keeps, those of exchanges apart (Machine.exchanged). A message begins and ends at once for both its ends, so those of a send are its
 /// receiver's.
 enum { FREE_COMPUTE, FREE_RECV_PREV, FREE_RECV_NEXT, FREE_DP, FREE_N };
 
@@ -92,7 +92,7 @@ typedef struct Unit {
     int32_t stage, step;
     int32_t first_done;     ///< in the pool, -1: none
     int32_t done[STREAM_N]; ///< operations of this step
-    uint8_t sharing;        ///< Sharing: the collective under way on its GPUs
+    uint8_t sharing;        ///< Sharing, as bits: under way on its GPUs
     uint8_t busy;           ///< streams, as bits: one more operation is under way
     // Where the sends of a neighbour meet the receives of this unit: sides, as bits. At most one of both waits, since
     // streams are in order.
@@ -112,7 +112,7 @@ typedef struct StepResult {
     int64_t part_ps[ACCOUNT_N];
 } StepResult;
 
-_Static_assert(sizeof(Unit) + sizeof(StepResult) <= 400 && sizeof(Done) <= 56,
+_Static_assert(sizeof(Unit) + sizeof(StepResult) <= 416 && sizeof(Done) <= 56,
                "bytes a unit, see above");
 
 /// Members of a group that have arrived.
@@ -162,10 +162,25 @@ typedef struct RailEdges {
     int32_t rail, phase;
 } RailEdges;
 
+typedef struct ExchangeEdges {
+    const struct Machine *machine;
+    int64_t unit;
+} ExchangeEdges;
+
+/// Exchanges of all units are alike. Between n GPUs, `inside` of them in each scale-up domain.
+typedef struct ExchangePlan {
+    int32_t groups; ///< of a unit, side by side; 0: exchanges are no operations
+    int32_t n, inside;
+    int32_t outside_weight, inside_weight;
+    int64_t bytes[EXCHANGES_N];      ///< progress
+    int64_t latency_ps[EXCHANGES_N]; ///< before the first byte
+} ExchangePlan;
+
 /// What a transfer is described from once more.
 typedef struct Description {
     HopEdges hop;
     RailEdges rail;
+    ExchangeEdges exchange;
 } Description;
 
 /// A message between two stages that begins.
@@ -220,6 +235,9 @@ typedef struct Machine {
     NominalWork *work;  ///< [stages] of a step, once the engine is open
     Unit *unit;         ///< [layout.nslots]
     StepResult *result; ///< [layout.nslots]
+    /// [layout.nslots] of exchanges, as Unit.free; NULL: they are no operations
+    NominalClocks *exchanged;
+    ExchangePlan exchange_plan;
     DonePool done;
     Outcomes outcomes;
     const struct PlayerOps *player; ///< player.h, once the engine is open ...
@@ -282,13 +300,15 @@ void done_close(Machine *machine);
 /// unit.c. A send (or a receive) comes to a channel. True if the other is there: *begin is the later of both.
 bool channel_meet(Unit *receiver, ChannelSide side, bool is_send, const Clocks *at, Clocks *begin);
 /// NULL for a stream of sends.
-static inline NominalClocks *unit_free(Unit *unit, Stream stream) {
+static inline NominalClocks *unit_free(const Machine *machine, Unit *unit, Stream stream) {
+    if (stream == STREAM_EP) return &machine->exchanged[unit - machine->unit];
     static const int8_t PLACE[STREAM_N] = {[STREAM_COMPUTE] = FREE_COMPUTE,
                                            [STREAM_RECV_PREV] = FREE_RECV_PREV,
                                            [STREAM_RECV_NEXT] = FREE_RECV_NEXT,
                                            [STREAM_SEND_NEXT] = -1,
                                            [STREAM_SEND_PREV] = -1,
-                                           [STREAM_DP] = FREE_DP};
+                                           [STREAM_DP] = FREE_DP,
+                                           [STREAM_EP] = -1};
     return PLACE[stream] < 0 ? NULL : &unit->free[PLACE[stream]];
 }
 /// Clocks of the message under way on a side of its receiver.
@@ -305,7 +325,8 @@ void unit_finish_op(Machine *machine, Unit *unit, int32_t op, NominalClocks end,
 void unit_compute_due(Machine *machine, Unit *unit, int64_t now_ps);
 /// The speed of GPUs may have changed: re-time what a unit computes.
 void unit_retime(Machine *machine, Unit *unit, int64_t now_ps);
-void unit_share(Machine *machine, Unit *unit, Sharing sharing, int64_t now_ps);
+/// What is named begins, or ends.
+void unit_share(Machine *machine, Unit *unit, int sharing, bool begins, int64_t now_ps);
 Unit *machine_unit(Machine *machine, int64_t unit); ///< NULL if not local
 /// Nominal work of a compute operation of a stage.
 NominalWork unit_work(const Machine *machine, int32_t stage, const Op *op);
@@ -356,6 +377,25 @@ uint64_t network_connection(const Machine *machine, int64_t group, int32_t rail)
 int64_t network_message_latency_ps(const Machine *machine, int64_t from, int64_t to);
 /// The unit that feeds a channel.
 int64_t network_sender(const Machine *machine, int64_t channel);
+
+/// `now_ps`: the moment at which the transfer is known to begin.
+void network_submit(Machine *machine, const Transfer *transfer, int64_t now_ps);
+
+/// exchange.c. Once layout and cost are known.
+void exchange_plan(Machine *machine);
+/// As the engine takes it, but for step and start; *edges are filled in and borrowed.
+Transfer exchange_transfer(const Machine *machine, int64_t unit, Exchange which,
+                           ExchangeEdges *edges);
+Edge exchange_edge(const ExchangeEdges *edges, int64_t i);
+uint64_t exchange_connection(const Machine *machine, int64_t unit);
+/// A unit comes to one; returns when its first byte goes.
+int64_t exchange_begin(Machine *machine, Unit *unit, Exchange which, const Clocks *at);
+void exchange_end(Machine *machine, const Completion *done, Unit *unit, Exchange which,
+                  StepCount *count);
+/// By the job's own tag.
+bool exchange_owns_tag(const Machine *machine, int64_t tag);
+Transfer exchange_describe(Machine *machine, int64_t tag);
+void exchange_complete(Machine *machine, const Completion *done);
 
 /// Heap items: (index << 2) | event.
 typedef enum Event { EVENT_COMPUTE, EVENT_SHARE, EVENT_SMALL } Event;

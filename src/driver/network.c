@@ -33,8 +33,7 @@ static void keep_failure(Machine *machine, const Status *status, int64_t at_ps, 
     machine->failed_tag = tag;
 }
 
-/// `now_ps`: the moment at which the transfer is known to begin.
-static void submit(Machine *machine, const Transfer *transfer, int64_t now_ps) {
+void network_submit(Machine *machine, const Transfer *transfer, int64_t now_ps) {
     Status status = machine->player->submit(machine, transfer);
     keep_failure(machine, &status, now_ps, transfer->tag);
 }
@@ -84,7 +83,7 @@ void network_message(Machine *machine, const Message *message) {
     *unit_received(machine_unit(machine, hop.to), (ChannelSide)(message->channel % CHANNEL_SIDES)) =
         message->begin.nominal;
     int64_t latency_ps = network_message_latency_ps(machine, hop.from, hop.to);
-    submit(machine, &transfer, message->begin.actual_ps - latency_ps);
+    network_submit(machine, &transfer, message->begin.actual_ps - latency_ps);
 }
 
 void network_end_message(Machine *machine, const Completion *done, Unit *receiver, Unit *sender,
@@ -210,6 +209,7 @@ static Rail *rail_of(const Machine *machine, int64_t group, int32_t rail) {
 Transfer network_describe(Machine *machine, int64_t tag) {
     Description *description = &machine->description;
     int64_t number = tag - machine->layout.nunits * CHANNEL_SIDES;
+    if (exchange_owns_tag(machine, tag)) return exchange_describe(machine, tag);
     if (number < 0) {
         Message message = {.channel = tag};
         return network_transfer(machine, &message, &description->hop);
@@ -228,7 +228,7 @@ static void submit_phase(Machine *machine, int64_t group, int32_t r, int64_t aft
     RailEdges edges = {.machine = machine, .group = group, .rail = r, .phase = rail->phase};
     Transfer transfer = network_phase(machine, &edges, after_ps);
     rail->alone_ps += transfer.start_ps - after_ps;
-    submit(machine, &transfer, after_ps);
+    network_submit(machine, &transfer, after_ps);
 }
 
 static uint64_t group_order(int64_t group) { return UINT64_C(1) << 48 | (uint64_t)group; }
@@ -311,11 +311,11 @@ void network_collective(Machine *machine, const Meeting *meeting) {
 
 void network_share_due(Machine *machine, int64_t group, int64_t now_ps) {
     const CollectivePlan *plan = &machine_group(machine, group)->active.plan;
-    Sharing sharing = collective_in_one_domain(plan) ? SHARING_SCALE_UP : SHARING_NETWORK;
+    const int sharing = collective_in_one_domain(plan) ? SHARING_SCALE_UP : SHARING_NETWORK;
     int64_t cursor = 0;
     for (Unit *unit;
          (unit = machine->player->next_member(machine, group, &cursor, now_ps)) != NULL;)
-        unit_share(machine, unit, sharing, now_ps);
+        unit_share(machine, unit, sharing, true, now_ps);
 }
 
 void network_end_collective(Machine *machine, int64_t group, int64_t now_ps) {
@@ -344,7 +344,7 @@ void network_end_collective(Machine *machine, int64_t group, int64_t now_ps) {
     int64_t cursor = 0;
     for (Unit *unit;
          (unit = machine->player->next_member(machine, group, &cursor, now_ps)) != NULL;) {
-        if (shared) unit_share(machine, unit, SHARING_NONE, now_ps);
+        if (shared) unit_share(machine, unit, SHARING_SCALE_UP | SHARING_NETWORK, false, now_ps);
         unit_finish_op(machine, unit, unit_current_op(machine, unit, STREAM_DP), end, now_ps);
     }
 }
@@ -367,6 +367,8 @@ static void complete_phase(Machine *machine, const Completion *done) {
 void network_complete(Machine *machine, const Completion *completion) {
     if (completion->tag < machine->layout.nunits * CHANNEL_SIDES) {
         complete_message(machine, completion);
+    } else if (exchange_owns_tag(machine, completion->tag)) {
+        exchange_complete(machine, completion);
     } else {
         complete_phase(machine, completion);
     }

@@ -48,6 +48,8 @@ typedef struct PlayerOps {
     /// A unit has come to a send or a receive.  MPI: local, as all but the last three.
     void (*send)(Machine *machine, Unit *unit, const Op *op, const Clocks *at);
     void (*receive)(Machine *machine, Unit *unit, ChannelSide side, const Clocks *at);
+    /// It has come to an exchange among its own GPUs.
+    void (*exchange)(Machine *machine, Unit *unit, Exchange which, const Clocks *at);
     /// It has come to a collective of a group of two or more.
     void (*arrive)(Machine *machine, const Unit *unit, const Meeting *meeting);
     /// Call unit_compute_due at unit->compute_end_ps; what was asked before of this unit is void.

@@ -58,18 +58,15 @@ NominalWork unit_work(const Machine *machine, int32_t stage, const Op *op) {
 }
 
 /// Speed of compute beside a collective that takes its share of the GPU, in 2^-20.
-static int64_t shared_speed(const Machine *machine, Sharing sharing) {
+static int64_t shared_speed(const Machine *machine, int sharing) {
     const GpuSpec *gpu = &cluster_spec(machine->cluster)->gpu;
     double taken = 0;
-    switch (sharing) {
-        case SHARING_NONE: break;
-        case SHARING_SCALE_UP: taken = gpu->scale_up_processor_share; break;
-        case SHARING_NETWORK: taken = gpu->network_processor_share; break;
-    }
+    if (sharing & SHARING_NETWORK) taken = gpu->network_processor_share;
+    if (sharing & (SHARING_SCALE_UP | SHARING_EXCHANGE)) taken = gpu->scale_up_processor_share;
     return NOISE_ONE - (int64_t)(taken * (double)NOISE_ONE + 0.5);
 }
 
-static int64_t shared_time(const Machine *machine, Sharing sharing, int64_t alone_ps) {
+static int64_t shared_time(const Machine *machine, int sharing, int64_t alone_ps) {
     int64_t speed = shared_speed(machine, sharing);
     return (int64_t)(((Wide)alone_ps * NOISE_ONE + speed / 2) / speed);
 }
@@ -117,7 +114,7 @@ static void issue_compute(Machine *machine, Unit *unit, const Op *op, const Cloc
         unit->compute_end_ps = works_ps + busy_ps;
         unit->part_ps[ACCOUNT_OWN_SLOW] +=
             works_ps - begin->actual_ps + busy_ps - alone_ps - work.sharing_ps;
-        take_from_compute(unit, shared_time(machine, (Sharing)unit->sharing, busy_ps) - busy_ps);
+        take_from_compute(unit, shared_time(machine, unit->sharing, busy_ps) - busy_ps);
     }
     machine->player->compute(machine, unit);
 }
@@ -149,7 +146,7 @@ static void issue(Machine *machine, Unit *unit, int32_t index, int64_t now_ps) {
         issue_compute(machine, unit, op, &begin);
         return;
     }
-    const NominalClocks *free = unit_free(unit, op->stream);
+    const NominalClocks *free = unit_free(machine, unit, op->stream);
     Clocks begin = clocks_at(now_ps, free ? *free : (NominalClocks){0});
     for (int32_t i = 0; i < n; i++) clocks_raise(&begin, &release[i].at);
     begin.actual_ps = now_ps;
@@ -159,6 +156,9 @@ static void issue(Machine *machine, Unit *unit, int32_t index, int64_t now_ps) {
         machine->player->receive(
             machine, unit, op->stream == STREAM_RECV_PREV ? CHANNEL_FROM_PREV : CHANNEL_FROM_NEXT,
             &begin);
+    } else if (form == FORM_EXCHANGE) {
+        machine->player->exchange(
+            machine, unit, op->kind == OP_DISPATCH ? EXCHANGE_DISPATCH : EXCHANGE_COMBINE, &begin);
     } else {
         arrive(machine, unit, index, &begin);
     }
@@ -211,6 +211,7 @@ void unit_begin(Machine *machine, Unit *unit, int64_t now_ps) {
     machine->scope.count->begins[unit->step & 1] +=
         print_begin(machine, unit, clocks_at(now_ps, begin));
     for (int f = 0; f < FREE_N; f++) unit->free[f] = begin;
+    if (machine->exchanged) *unit_free(machine, unit, STREAM_EP) = begin;
     for (int s = 0; s < STREAM_N; s++) unit->done[s] = 0;
     for (int part = 0; part < ACCOUNT_N; part++) unit->part_ps[part] = 0;
     for (int s = 0; s < STREAM_N; s++) try_stream(machine, unit, (Stream)s, now_ps);
@@ -241,7 +242,7 @@ static void finish_step(Machine *machine, Unit *unit, int64_t now_ps) {
 void unit_finish_op(Machine *machine, Unit *unit, int32_t index, NominalClocks end,
                     int64_t now_ps) {
     const Op *op = &unit_program(machine, unit)->op[index];
-    NominalClocks *free = unit_free(unit, op->stream);
+    NominalClocks *free = unit_free(machine, unit, op->stream);
     if (free) *free = end;
     unit->done[op->stream]++;
     unit->busy &= (uint8_t) ~(1 << op->stream);
@@ -263,11 +264,11 @@ void unit_compute_due(Machine *machine, Unit *unit, int64_t now_ps) {
                    unit->free[FREE_COMPUTE], now_ps);
 }
 
-void unit_share(Machine *machine, Unit *unit, Sharing sharing, int64_t now_ps) {
-    Sharing before = (Sharing)unit->sharing;
+void unit_share(Machine *machine, Unit *unit, int what, bool begins, int64_t now_ps) {
+    const int before = unit->sharing, sharing = begins ? before | what : before & ~what;
     unit->sharing = (uint8_t)sharing;
-    if (before == sharing || !unit_is_busy(unit, STREAM_COMPUTE) ||
-        unit->compute_end_ps == TIME_NEVER_PS)
+    if (shared_speed(machine, before) == shared_speed(machine, sharing) ||
+        !unit_is_busy(unit, STREAM_COMPUTE) || unit->compute_end_ps == TIME_NEVER_PS)
         return;
     int64_t left_ps = unit->compute_end_ps - works_from_ps(machine, unit, now_ps);
     int64_t unshared_ps = noise_apply(left_ps, shared_speed(machine, before));

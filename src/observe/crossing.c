@@ -68,6 +68,22 @@ static void walk_messages(EdgeWalk *walk, const Machine *machine) {
     }
 }
 
+static void walk_exchanges(EdgeWalk *walk, const Machine *machine) {
+    const Layout *layout = &machine->layout;
+    for (int64_t unit = 0; unit < layout->nunits && machine->exchanged; unit++) {
+        const Program *program = &machine->program[layout_stage(layout, unit)];
+        int64_t bytes = 0;
+        for (int32_t i = 0; i < program->stream_nops[STREAM_EP]; i++)
+            bytes += machine->exchange_plan
+                         .bytes[program->op[program->stream_op[STREAM_EP][i]].kind == OP_COMBINE];
+        ExchangeEdges edges;
+        const Transfer transfer = exchange_transfer(machine, unit, EXCHANGE_DISPATCH, &edges);
+        for (int64_t i = 0; i < transfer.edges.nedges; i++)
+            crossing_walk(walk, transfer.connection, TRACE_TRAFFIC_EP, exchange_edge(&edges, i),
+                          bytes);
+    }
+}
+
 /// Bytes per GPU of all collectives of one kind that a stage runs in a step and that load links.
 static int64_t stage_bytes(const Machine *machine, int32_t stage, OpKind kind) {
     int64_t sum = 0;
@@ -120,6 +136,7 @@ void crossing_name_users(const void *context, TraceHotLink hot[], int32_t n) {
     const Machine *machine = context;
     EdgeWalk *walk = crossing_begin(machine->cluster, machine->job->network.queue_pairs, hot, n);
     walk_messages(walk, machine);
+    walk_exchanges(walk, machine);
     for (int64_t group = 0; group < layout_ngroups(&machine->layout); group++)
         if (group_is_of_stage(layout_group_kind(&machine->layout, group)))
             walk_group(walk, machine, group);

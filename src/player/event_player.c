@@ -32,6 +32,14 @@ static void event_receive(Machine *machine, Unit *unit, ChannelSide side, const 
     meet(machine, unit->id, side, false, at);
 }
 
+static void event_exchange(Machine *machine, Unit *unit, Exchange which, const Clocks *at) {
+    ExchangeEdges edges;
+    Transfer transfer = exchange_transfer(machine, unit->id, which, &edges);
+    transfer.step = fabric_step(machine->fabric, machine->number, unit->step);
+    transfer.start_ps = exchange_begin(machine, unit, which, at);
+    network_submit(machine, &transfer, at->actual_ps);
+}
+
 static void event_arrive(Machine *machine, const Unit *unit, const Meeting *meeting) {
     (void)unit;
     Meeting all = *meeting;
@@ -148,6 +156,7 @@ void event_player_open(Machine *machine) {
     static const PlayerOps OPS = {
         .send = event_send,
         .receive = event_receive,
+        .exchange = event_exchange,
         .arrive = event_arrive,
         .compute = event_compute,
         .submit = event_submit,

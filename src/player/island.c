@@ -12,7 +12,10 @@
 bool islands_possible(const Machine *machine) {
     const Layout *layout = &machine->layout;
     return machine->run->engine->apart && machine->job->start_ps == 0 &&
-           layout->nunits > layout->stages && layout->stages <= ISLAND_STAGES_MAX &&
+           layout->nunits > layout->stages &&
+           layout->stages <= (machine->exchange_plan.groups > 0
+                                  ? ISLE_CHANNELS_MAX / (CHANNEL_SIDES + EXCHANGES_N)
+                                  : ISLAND_STAGES_MAX) &&
            !(machine->job->model.tied_embeddings && layout->stages > 1) &&
            (layout->stages == 1 || machine->cost.boundary_bytes > 0) &&
            cluster_next_change_ps(machine->cluster, 0) == TIME_NEVER_PS;
@@ -25,11 +28,26 @@ static bool is_below(const void *context, LinkId link) {
     return layout_owner_of_gpu(&machine->layout, gpu) == machine->rank;
 }
 
+/// An exchange of a unit, as a channel of its island.
+static bool describe_exchange(Islands *islands, int64_t island, int32_t number, Transfer *transfer,
+                              int64_t *latency_ps) {
+    const Machine *machine = islands->machine;
+    const Unit *unit = &islands->at[island].unit[number / EXCHANGES_N];
+    const Exchange which = (Exchange)(number % EXCHANGES_N);
+    if (unit_program(machine, unit)->stream_nops[STREAM_EP] == 0) return false;
+    *transfer = exchange_transfer(machine, unit->id, which, &islands->exchange);
+    *latency_ps = machine->exchange_plan.latency_ps[which];
+    return true;
+}
+
 /// What a unit receives from a side, as a channel of its island.
 static bool describe_channel(void *context, int64_t island, int32_t channel, Transfer *transfer,
                              int64_t *latency_ps) {
     Islands *islands = context;
     const Machine *machine = islands->machine;
+    if (channel >= islands->messages)
+        return describe_exchange(islands, island, channel - islands->messages, transfer,
+                                 latency_ps);
     const Unit *unit = &islands->at[island].unit[channel / CHANNEL_SIDES];
     Stream stream =
         channel % CHANNEL_SIDES == CHANNEL_FROM_PREV ? STREAM_RECV_PREV : STREAM_RECV_NEXT;
@@ -46,7 +64,7 @@ static int64_t *times_of(void *context, int64_t island) {
 }
 
 static size_t state_bytes(const Islands *islands) {
-    return sizeof(IslandState) + sizeof(int64_t) * (size_t)(islands->stages + islands->channels);
+    return sizeof(IslandState) + sizeof(int64_t) * (size_t)islands->ntimes;
 }
 
 static void make_islands(Islands *islands) {
@@ -56,8 +74,7 @@ static void make_islands(Islands *islands) {
         island->state = memory_alloc(LABEL, state_bytes(islands));
         island->done.free = -1;
         island->done.at.label = LABEL_DONE;
-        for (int32_t k = 0; k < islands->stages + islands->channels; k++)
-            island->state->time_ps[k] = TIME_NEVER_PS;
+        for (int32_t k = 0; k < islands->ntimes; k++) island->state->time_ps[k] = TIME_NEVER_PS;
         islands->next_ps[i] = TIME_NEVER_PS;
         islands->steps[i] = INT32_MAX;
     }
@@ -68,7 +85,9 @@ Islands *islands_create(Machine *machine) {
     islands->machine = machine;
     islands->below = (LinkOwner){is_below, machine};
     islands->stages = machine->layout.stages;
-    islands->channels = islands->stages * CHANNEL_SIDES;
+    islands->messages = islands->channels = islands->stages * CHANNEL_SIDES;
+    if (machine->exchanged) islands->channels += islands->stages * EXCHANGES_N;
+    islands->ntimes = (islands->stages + islands->channels + CHAINS - 1) / CHAINS * CHAINS;
     islands->n = machine->layout.nslots / islands->stages;
     islands->at = memory_alloc(LABEL, sizeof(Island) * (size_t)islands->n);
     islands->next_ps = memory_alloc(LABEL, sizeof(int64_t) * (size_t)islands->n);

@@ -25,15 +25,18 @@
 #include "driver/player.h"
 #include "engine/isles.h"
 
+/// Of comparisons that do not wait for each other, see island_find_next.
+enum { CHAINS = 3 };
 enum { ISLAND_STAGES_MAX = ISLE_CHANNELS_MAX / CHANNEL_SIDES };
 
 /// What returns besides units, records of finished operations and the isle.
 typedef struct IslandState {
     StepCount count;
-    int64_t time_ps[]; ///< [stages + channels] next event of each unit and channel
+    int64_t
+        time_ps[]; ///< [ntimes] next event of each unit and channel; never, of what is only room
 } IslandState;
 
-/// Channel stage * CHANNEL_SIDES + side of its isle is received there.
+/// Channel stage * CHANNEL_SIDES + side of its isle is received there; exchanges follow messages.
 typedef struct Island {
     Unit *unit; ///< [stages]
     IslandState *state;
@@ -68,16 +71,18 @@ typedef struct Islands {
         work_ps; ///< [stages][compute operations + 1] least time of all compute before each operation
     Island *at; ///< [n]
     int64_t n;
-    int32_t stages, channels;
-    int64_t *next_ps;                ///< [n] earliest event of each
-    int32_t *steps;                  ///< [n] that each has finished
-    Island *current;                 ///< being played
-    UndoLog undo;                    ///< of this window; on while what is played can return
-    ARRAY_OF(IslandArrival) arrival; ///< of this window
-    HopEdges hop;                    ///< of the channel that the engine has asked for last
-    int64_t violation_ps;            ///< earliest time at which a collective had to give way
-    int32_t recorded;                ///< steps in the trace
-    int64_t windows, replays;        ///< counters; windows begin with 1
+    int32_t stages, messages, channels; ///< channels that are messages; and exchanges
+    int32_t ntimes;                     ///< stages + channels, whole chains of them
+    int64_t *next_ps;                   ///< [n] earliest event of each
+    int32_t *steps;                     ///< [n] that each has finished
+    Island *current;                    ///< being played
+    UndoLog undo;                       ///< of this window; on while what is played can return
+    ARRAY_OF(IslandArrival) arrival;    ///< of this window
+    HopEdges hop;                       ///< of the channel that the engine has asked for last
+    ExchangeEdges exchange;
+    int64_t violation_ps;     ///< earliest time at which a collective had to give way
+    int32_t recorded;         ///< steps in the trace
+    int64_t windows, replays; ///< counters; windows begin with 1
     // The loop over windows, on all ranks alike.
     int64_t now_ps, width_ps;
     int64_t first_ps;        ///< earliest event of any island of any rank
@@ -131,6 +136,7 @@ void island_find_next(Islands *islands, Island *island);
 void island_compute(Machine *machine, const Unit *unit);
 void island_send(Machine *machine, Unit *unit, const Op *op, const Clocks *at);
 void island_receive(Machine *machine, Unit *unit, ChannelSide side, const Clocks *at);
+void island_exchange(Machine *machine, Unit *unit, Exchange which, const Clocks *at);
 void island_arrive(Machine *machine, const Unit *unit, const Meeting *meeting);
 void island_done_changes(Machine *machine, int32_t index);
 Unit *island_next_member(Machine *machine, int64_t group, int64_t *cursor, int64_t now_ps);

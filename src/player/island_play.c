@@ -18,11 +18,14 @@ static void touch_unit(Islands *islands, Island *island, int32_t stage) {
     if (!islands->undo.on || (island->kept_units >> stage & 1)) return;
     island->kept_units |= UINT32_C(1) << stage;
     undo_keep(&islands->undo, &island->unit[stage], sizeof(Unit));
+    if (islands->machine->exchanged)
+        undo_keep(&islands->undo, unit_free(islands->machine, &island->unit[stage], STREAM_EP),
+                  sizeof(NominalClocks));
 }
 
 void island_keep(Islands *islands, Island *island) {
     if (!islands->undo.on) return;
-    int32_t n = islands->stages + islands->channels;
+    int32_t n = islands->ntimes;
     island->window = islands->windows;
     island->undo_first = islands->undo.old.n;
     island->kept_units = 0;
@@ -41,10 +44,6 @@ void island_return(Islands *islands, Island *island) {
 
 static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
-enum {
-    CHAINS = 3
-}; // of comparisons that do not wait for each other; times are three for each stage
-
 /// The place of the only time of a chain that is the least, -1 if there are several.
 static int32_t only_least(const int64_t time_ps[], int32_t n, int32_t chain, int64_t least) {
     int32_t event = -1, several = 0;
@@ -58,7 +57,7 @@ static int32_t only_least(const int64_t time_ps[], int32_t n, int32_t chain, int
 
 void island_find_next(Islands *islands, Island *island) {
     const int64_t *time_ps = island->state->time_ps;
-    int32_t n = islands->stages + islands->channels;
+    int32_t n = islands->ntimes;
     int64_t a = TIME_NEVER_PS, b = TIME_NEVER_PS, c = TIME_NEVER_PS;
     for (int32_t i = 0; i < n; i += CHAINS) {
         a = smaller(a, time_ps[i]);
@@ -125,6 +124,15 @@ Unit *island_next_member(Machine *machine, int64_t group, int64_t *cursor, int64
     return unit;
 }
 
+void island_exchange(Machine *machine, Unit *unit, Exchange which, const Clocks *at) {
+    Islands *islands = islands_of(machine);
+    const Island *island = islands->current;
+    const int32_t channel =
+        islands->messages + stage_of(island, unit) * EXCHANGES_N + (int32_t)which;
+    isle_start(islands->isles, island_index(islands, island), channel,
+               exchange_begin(machine, unit, which, at), unit->step);
+}
+
 void island_arrive(Machine *machine, const Unit *unit, const Meeting *meeting) {
     Islands *islands = islands_of(machine);
     array_push(&islands->arrival,
@@ -144,7 +152,20 @@ uint64_t island_messages_due(Islands *islands, Island *island, int64_t now_ps) {
                     event < 0 ? -1 : event - islands->stages, now_ps);
 }
 
+static void complete_exchange(Islands *islands, Island *island, int32_t channel, int64_t now_ps) {
+    const int32_t number = channel - islands->messages, stage = number / EXCHANGES_N;
+    touch_unit(islands, island, stage);
+    const Completion done =
+        isle_completion(islands->isles, island_index(islands, island), channel, now_ps);
+    exchange_end(islands->machine, &done, &island->unit[stage], (Exchange)(number % EXCHANGES_N),
+                 &island->state->count);
+}
+
 static void complete(Islands *islands, Island *island, int32_t channel, int64_t now_ps) {
+    if (channel >= islands->messages) {
+        complete_exchange(islands, island, channel, now_ps);
+        return;
+    }
     int32_t stage = channel / CHANNEL_SIDES, sender = sender_of(islands, channel);
     Unit *receiver = &island->unit[stage];
     touch_unit(islands, island, stage);

@@ -359,6 +359,7 @@ bool island_player_open(Machine *machine) {
         .divides = true,
         .send = island_send,
         .receive = island_receive,
+        .exchange = island_exchange,
         .arrive = island_arrive,
         .compute = island_compute,
         .submit = island_submit,

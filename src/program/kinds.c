@@ -28,6 +28,9 @@ const GroupRow GROUPS[GROUP_KIND_N] = {
 #define MESSAGE(called, end, forward, backward)                                                \
     .name = (called), .form = (end), .pass = PASS_NONE, .group = GROUP_NONE, .serves = DIM_PP, \
     .stream = {(forward), (backward)}, .bytes = BYTES_BOUNDARY
+#define EXCHANGE(called, size)                                                       \
+    .name = (called), .form = FORM_EXCHANGE, .pass = PASS_NONE, .group = GROUP_NONE, \
+    .serves = DIM_EP, .stream = {STREAM_EP, STREAM_EP}, .bytes = (size)
 #define COLLECTIVE(called, among, size)                                             \
     .name = (called), .form = FORM_COLLECTIVE, .pass = PASS_NONE, .group = (among), \
     .serves = DIM_DP, .stream = {STREAM_DP, STREAM_DP}, .bytes = (size)
@@ -38,6 +41,8 @@ const OpKindRow OP_KINDS[OP_KIND_N] = {
     [OP_BACKWARD_INPUT] = {COMPUTE("backward of inputs", PASS_BACKWARD_INPUT)},
     [OP_BACKWARD_WEIGHT] = {COMPUTE("backward of weights", PASS_BACKWARD_WEIGHT)},
     [OP_OPTIMIZER] = {COMPUTE("optimizer", PASS_NONE), .ends_step = true},
+    [OP_DISPATCH] = {EXCHANGE("dispatch", BYTES_DISPATCH)},
+    [OP_COMBINE] = {EXCHANGE("combine", BYTES_COMBINE)},
     [OP_SEND] = {MESSAGE("send", FORM_SEND, STREAM_SEND_NEXT, STREAM_SEND_PREV)},
     [OP_RECV] = {MESSAGE("receive", FORM_RECEIVE, STREAM_RECV_PREV, STREAM_RECV_NEXT)},
     [OP_PARAM_GATHER] = {COLLECTIVE("parameter gather", GROUP_DP, BYTES_PARAMETERS),

@@ -23,6 +23,7 @@ typedef enum Stream {
     STREAM_RECV_NEXT, ///< gradients from the next stage
     STREAM_SEND_PREV,
     STREAM_DP,
+    STREAM_EP, ///< exchanges inside a unit
     STREAM_N,
 } Stream;
 
@@ -77,6 +78,8 @@ typedef enum OpKind {
     OP_BACKWARD_INPUT,
     OP_BACKWARD_WEIGHT,
     OP_OPTIMIZER,
+    OP_DISPATCH, ///< of one layer: rows of tokens (backward: their gradients) to the experts
+    OP_COMBINE,  ///< and back
     OP_SEND,
     OP_RECV,
     OP_PARAM_GATHER,  ///< all-gather over DP of one bucket
@@ -101,11 +104,19 @@ typedef enum Pass {
     PASS_NONE = PASS_N,
 } Pass;
 
-typedef enum OpForm { FORM_COMPUTE, FORM_SEND, FORM_RECEIVE, FORM_COLLECTIVE } OpForm;
+typedef enum OpForm {
+    FORM_COMPUTE,
+    FORM_SEND,
+    FORM_RECEIVE,
+    FORM_COLLECTIVE,
+    FORM_EXCHANGE
+} OpForm;
 
 /// Which size of the cost of a step a transfer has, see step_cost_bytes.
 typedef enum OpBytes {
     BYTES_NONE,
+    BYTES_DISPATCH, ///< of a microbatch, all rows of a GPU's tokens
+    BYTES_COMBINE,
     BYTES_BOUNDARY,   ///< activations or gradients of a microbatch between stages
     BYTES_PARAMETERS, ///< of a part of a chunk
     BYTES_GRADIENTS,

@@ -32,7 +32,8 @@ static Slot interleaved_nth(const ScheduleSpec *spec, bool backward, int64_t k) 
 }
 
 static int64_t interleaved_warmup(const ScheduleSpec *spec, int32_t stage) {
-    return 2 * ((int64_t)spec->pp - 1 - stage) + ((int64_t)spec->chunks - 1) * spec->pp;
+    return 2 * ((int64_t)spec->pp - 1 - stage) + ((int64_t)spec->chunks - 1) * spec->pp +
+           spec->ep_overlap;
 }
 
 static int64_t interleaved_fill(const ScheduleSpec *spec, int32_t stage, Slot slots[]) {

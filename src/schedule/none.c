@@ -8,8 +8,14 @@ static Status none_check(const ScheduleSpec *spec) {
     return status_ok();
 }
 
+static Slot none_nth(const ScheduleSpec *spec, bool backward, int64_t k) {
+    (void)spec;
+    return (Slot){.backward = backward, .microbatch = (int32_t)k};
+}
+
 static int64_t none_fill(const ScheduleSpec *spec, int32_t stage, Slot slots[]) {
     (void)stage;
+    if (spec->ep_overlap && spec->chunks == 1) return schedule_merge(spec, 1, none_nth, slots);
     int64_t n = 0;
     for (int32_t microbatch = 0; microbatch < spec->microbatches; microbatch++) {
         for (int32_t chunk = 0; chunk < spec->chunks; chunk++) {

@@ -118,7 +118,7 @@ static int32_t builder_add_bucket(Builder *builder, OpKind kind, int32_t chunk, 
 
 static void builder_add_gathers(Builder *builder) {
     const ScheduleSpec *spec = builder->spec;
-    if (!spec->gathers || !spec->data_parallel || spec->first_segment) return;
+    if (!spec->gathers || !spec->data_parallel || (spec->first_segment && !spec->nforward)) return;
     for (int32_t chunk = 0; chunk < spec->chunks; chunk++) {
         int32_t buckets = builder_buckets(builder, chunk);
         builder->gather[chunk] = builder->program->nops;
@@ -333,16 +333,116 @@ static void builder_add_compute(Builder *builder, int64_t i, int32_t received) {
     builder_end_slot(builder, index);
 }
 
+/// A slot of a chunk cut at exchanges, while its segments are added.
+typedef struct Cut {
+    int64_t slot;
+    int32_t first, n, next;   ///< its segments, and how many are there
+    int32_t received, waited; ///< before the first; the exchange before the next
+    int32_t parts, reduced;   ///< buckets that its segments gather or reduce; reduced so far
+    bool reduces;
+} Cut;
+
+static Cut cut_slot(const Builder *builder, int64_t i, int32_t received) {
+    const Slot *slot = &builder->slots[i];
+    const int32_t nforward =
+        builder->spec->nforward[slot->chunk * builder->spec->pp + builder->stage];
+    const int32_t n = builder_nsegments(builder, slot->chunk);
+    bool reduces = builder->spec->data_parallel && builder_reduces_early(builder) &&
+                   i == builder->last_backward[slot->chunk];
+    return (Cut){.slot = i,
+                 .first = slot->backward ? nforward : 0,
+                 .n = slot->backward ? n - nforward : nforward,
+                 .received = received,
+                 .waited = -1,
+                 .parts = builder_parts(builder, i, reduces),
+                 .reduces = reduces};
+}
+
+/// Compute the next segment; returns its index. Of n segments the k-th needs the first (k + 1) / n of the buckets, and
+/// completes as many.
+static int32_t cut_compute(Builder *builder, Cut *cut) {
+    const Slot *slot = &builder->slots[cut->slot];
+    const int32_t k = cut->next++;
+    Op compute = program_op(slot_kind(slot), STREAM_COMPUTE, slot->chunk, slot->microbatch);
+    compute.segment = cut->first + k;
+    const int32_t bucket = (int32_t)(((int64_t)(k + 1) * cut->parts - 1) / cut->n);
+    builder_gate(builder, &compute, k == 0, cut->received,
+                 k == 0 || builder->spec->param_overlap
+                     ? builder_gather_of(builder, cut->slot, bucket)
+                     : -1);
+    op_add_wait(&compute, cut->waited);
+    int32_t index = program_add(builder->program, compute);
+    while (cut->reduces && cut->reduced < (int64_t)(k + 1) * cut->parts / cut->n)
+        builder_add_reduction(builder, slot->chunk, cut->parts - 1 - cut->reduced++, index);
+    const OpKind exchange = builder_segment(builder, slot->chunk, compute.segment)->exchange;
+    cut->waited = -1;
+    if (exchange == OP_KIND_N) return index;
+    Op op = program_op(exchange, STREAM_EP, slot->chunk, slot->microbatch);
+    op_add_wait(&op, index);
+    cut->waited = program_add(builder->program, op);
+    return index;
+}
+
+/// Compute slots that are cut in turn: of two each has its exchanges behind segments of the other.
+static void builder_add_cuts(Builder *builder, int64_t i, int32_t nslots,
+                             const int32_t received[]) {
+    Cut cut[EXCHANGE_SLOTS];
+    int32_t ended[EXCHANGE_SLOTS] = {-1, -1};
+    for (int32_t k = 0; k < nslots; k++) cut[k] = cut_slot(builder, i + k, received[k]);
+    for (bool more = true; more;) {
+        more = false;
+        for (int32_t k = 0; k < nslots; k++) {
+            if (cut[k].next == cut[k].n) continue;
+            ended[k] = cut_compute(builder, &cut[k]);
+            more = true;
+        }
+    }
+    for (int32_t k = 0; k < nslots; k++) builder_end_slot(builder, ended[k]);
+}
+
+/// Is a slot computed in segments of a chunk cut at exchanges? Gradients of weights exchange nothing.
+static bool is_cut(const Builder *builder, int64_t i) {
+    return builder->spec->nforward && builder->slots[i].gradients != GRADIENTS_WEIGHT;
+}
+
+/// Do slot i and the next take turns: a forward and a backward of different microbatches?
+static bool builder_takes_turns(const Builder *builder, int64_t i) {
+    if (i + 1 >= builder->nslots || !is_cut(builder, i) || !is_cut(builder, i + 1)) return false;
+    const Slot *slot = &builder->slots[i];
+    const bool apart = slot->microbatch != slot[1].microbatch || slot->chunk != slot[1].chunk;
+    return slot->with_next ||
+           (builder->spec->ep_overlap && !slot->backward && slot[1].backward && apart);
+}
+
 /// Slots from i on that exchange together. Blocking transfers of an interleaved pipeline go out
 /// after a forward and a backward, all four at once: if each slot waited for its own send, two
 /// neighbours could wait for each other's receives for ever (tried: pp 2, 2 chunks, 4
 /// microbatches). Megatron-LM does the same (send_forward_backward_recv_forward_backward).
 static int32_t builder_exchange(const Builder *builder, int64_t i) {
     const ScheduleOrder *order = schedule_table[builder->spec->kind];
-    if (builder->slots[i].with_next) return 2;
-    if (builder->spec->pp_overlap || !order->pairs_from) return 1;
-    if (i < order->pairs_from(builder->spec, builder->stage)) return 1;
-    return builder->slots[i].backward ? 1 : 2;
+    const ScheduleSpec *spec = builder->spec;
+    const Slot *slot = &builder->slots[i];
+    if (slot->with_next) return 2;
+    if (builder_takes_turns(builder, i)) return 2;
+    if (spec->pp_overlap || !order->pairs_from) return 1;
+    if (i < order->pairs_from(spec, builder->stage)) return 1;
+    return slot->backward ? 1 : 2;
+}
+
+static void builder_add_slots(Builder *builder, int64_t i, int32_t nslots,
+                              const int32_t received[]) {
+    if (nslots == 2 && builder_takes_turns(builder, i)) {
+        builder_add_cuts(builder, i, nslots, received);
+        return;
+    }
+    for (int32_t k = 0; k < nslots; k++) {
+        if (is_cut(builder, i + k))
+            builder_add_cuts(builder, i + k, 1, &received[k]);
+        else if (builder->spec->first_segment)
+            builder_add_segments(builder, i + k, received[k]);
+        else
+            builder_add_compute(builder, i + k, received[k]);
+    }
 }
 
 static void builder_add_round(Builder *builder, int64_t i, int32_t nslots) {
@@ -352,12 +452,7 @@ static void builder_add_round(Builder *builder, int64_t i, int32_t nslots) {
         received[k] = builder->receive ? *builder_receive(builder, slot)
                                        : builder_add_receive(builder, *slot);
     }
-    for (int32_t k = 0; k < nslots; k++) {
-        if (builder->spec->first_segment)
-            builder_add_segments(builder, i + k, received[k]);
-        else
-            builder_add_compute(builder, i + k, received[k]);
-    }
+    builder_add_slots(builder, i, nslots, received);
     for (int32_t k = 0; k < nslots; k++) {
         int32_t sent = builder_add_send(builder, builder->slots[i + k]);
         if (!builder->spec->pp_overlap) builder->sent[k] = sent;

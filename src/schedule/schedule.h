@@ -14,12 +14,13 @@
 #include "program/program.h"
 #include "workload/model.h"
 
-/// A segment of a chunk whose parameters are sharded (ZeRO-3).
+/// A segment of a chunk whose parameters are sharded (ZeRO-3), or of one pass of a chunk cut at exchanges.
 typedef struct ScheduleSegment {
     bool sharded; ///< it has parameters: gathered before it is used, its gradients reduced behind
     bool
         experts; ///< some of them of experts that are held by other GPUs than the rest, see ScheduleSpec
-    bool kept; ///< from its forward until its backward, which needs no other gather
+    OpKind exchange; ///< that follows it, and that the next segment waits for; OP_KIND_N: none
+    bool kept;       ///< from its forward until its backward, which needs no other gather
 } ScheduleSegment;
 
 typedef struct ScheduleSpec {
@@ -41,6 +42,12 @@ typedef struct ScheduleSpec {
     const int32_t *first_segment;
     const ScheduleSegment *segment;
     bool hybrid; ///< shard groups: gathers and reductions inside, and a reduction of shares across
+    /// [pp * chunks] Cut at exchanges: so many of them are the forward pass, in the order in which they are computed, the
+    /// others the backward pass; NULL: all are of both, in the order of the model
+    const int32_t *nforward;
+    /// A forward and the backward beside it are computed segment by segment in turn, one while the other exchanges; a
+    /// stage warms up with a forward more
+    bool ep_overlap;
     int32_t prefetch; ///< ZeRO-3: gathers ahead of the segment that is computed
 } ScheduleSpec;
 

@@ -9,6 +9,7 @@
 #include "workload/memory_use.h"
 #include "workload/mixture.h"
 #include "workload/model_size.h"
+#include "workload/pricing.h"
 #include "workload/roofline.h"
 #include "workload/transformer.h"
 
@@ -25,34 +26,12 @@ static double optimizer_bytes(double gradients, double shard, double gradient, b
     return shard * passes + gradients * gradient;
 }
 
-typedef struct Pricing {
-    const ModelSpec *model;
-    const ParallelSpec *parallel;
-    const TrainingSpec *training;
-    const GpuSpec *gpu;
-    LayerLinks links;
-    TransformerShape shape;
-    Pass pass; ///< which of the works of a backward count: PASS_BACKWARD all
-} Pricing;
-
-typedef struct PassCost {
-    double compute_s, sharing_s, exposed_s[DIM_N], flop, host_s;
-    double waiting_s; ///< of what is exposed, for the GPU with the most rows
-} PassCost;
-
-typedef void AddWorks(const TransformerShape *shape, WorkList *list);
-
 // What does not fit in a GPU, or in the time of a run, is clipped where it is counted, and refused where it is compared
 // (step_cost_check_memory, step_cost_check_range): sums of a few such still fit 64 bits.
-#define SECONDS_CLIP 2e6
 #define COUNT_CLIP 1e17
 enum { BUCKETS_MOST = 4096 };
 #define ROUTING_SIGMA_MOST 0.1 ///< three of them leave a step most of its time
 #define BYTES_MOST 1e18        ///< sums over all links of a step fit 63 bits
-
-static int64_t clipped_ps(double seconds) {
-    return units_ps_from_seconds(fmin(seconds, SECONDS_CLIP));
-}
 
 static int64_t clipped_count(double count) { return (int64_t)fmin(count, COUNT_CLIP); }
 
@@ -62,12 +41,7 @@ static void add_works(const Pricing *p, const TransformerShape *shape, AddWorks 
     WorkList list = {.n = 0};
     works(shape, &list);
     if (p->pass != PASS_BACKWARD) works_keep(&list, p->pass == PASS_BACKWARD_WEIGHT);
-    const WorkTime time = roofline_list(&list, &p->links, p->gpu, p->training);
-    sum->compute_s += times * time.compute_s;
-    sum->sharing_s += times * time.sharing_s;
-    for (int d = 0; d < DIM_N; ++d) sum->exposed_s[d] += times * time.exposed_s[d];
-    sum->host_s += times * time.host_s;
-    sum->flop += times * transformer_flop(&list);
+    pricing_add_list(p, &list, times, sum);
 }
 
 static void add_pass(const Pricing *p, AddWorks *works, double times, PassCost *sum) {
@@ -98,21 +72,6 @@ static void add_layers(const Pricing *p, AddWorks *works, const int32_t n[LAYER_
         if (shape.mixture && shape.fullest > 1) add_waiting(p, &shape, works, n[kind], sum);
     }
 }
-
-/// Layers recomputed whole do not recompute their modules once more.
-static void whole_backward(const TransformerShape *shape, WorkList *list) {
-    TransformerShape plain = *shape;
-    plain.recompute = 0;
-    transformer_layer_backward(&plain, list);
-}
-
-/// Layers first .. first + n - 1 of the model, with what stands before and behind those of a chunk.
-typedef struct Span {
-    int32_t first, n;
-    int32_t mtp;       ///< layers of multi-token prediction behind them
-    bool begins, ends; ///< the chunk
-    bool embedding, head;
-} Span;
 
 /// Its layers by kind; those that are recomputed whole, or the others.
 static void count_layers(const Pricing *p, const Span *span, bool whole, int32_t n[LAYER_KIND_N]) {
@@ -164,28 +123,12 @@ static void price_backward(const Pricing *p, const Span *span, PassCost *sum) {
     count_layers(p, span, false, plain);
     if (span->embedding) add_pass(p, transformer_embedding_backward, 1, sum);
     add_layers(p, transformer_layer_forward, whole, sum);
-    add_layers(p, whole_backward, whole, sum);
+    add_layers(p, pricing_whole_backward, whole, sum);
     add_layers(p, transformer_layer_backward, plain, sum);
     if (span->head)
         add_pass(p, transformer_head_backward, 1, sum);
     else if (span->ends)
         add_pass(p, transformer_handover, 1, sum);
-}
-
-/// What a pass waits for a host that is slower than the GPU: the host launches ahead, so only sums
-/// meet.
-static double waiting_s(const PassCost *cost) {
-    double gpu_s = cost->compute_s + cost->sharing_s;
-    for (int d = 0; d < DIM_N; ++d) gpu_s += cost->exposed_s[d];
-    return fmax(0, cost->host_s - gpu_s);
-}
-
-static NominalWork nominal(const PassCost *cost) {
-    return (NominalWork){.compute_ps = clipped_ps(cost->compute_s + waiting_s(cost)),
-                         .tp_ps = clipped_ps(cost->exposed_s[DIM_TP]),
-                         .cp_ps = clipped_ps(cost->exposed_s[DIM_CP]),
-                         .ep_ps = clipped_ps(cost->exposed_s[DIM_EP]),
-                         .sharing_ps = clipped_ps(cost->sharing_s)};
 }
 
 static int64_t stored_bytes(int64_t numbers, Precision precision) {
@@ -213,30 +156,18 @@ static SegmentCost price_span(const Pricing *p, const Span *span, double flop[PA
         of.pass = (Pass)pass;
         price_backward(&of, span, &cost[pass]);
     }
-    SegmentCost segment = {0};
+    SegmentCost segment = {.exchange = EXCHANGES_N};
     set_parameters(p, span, &segment);
     for (int pass = 0; pass < PASS_N; ++pass) {
-        segment.pass[pass] = nominal(&cost[pass]);
+        segment.pass[pass] = pricing_nominal(&cost[pass]);
         segment.waiting_s += cost[pass].waiting_s;
         flop[pass] = cost[pass].flop;
     }
     return segment;
 }
 
-static Span chunk_span(const Pricing *p, int32_t number) {
-    const int32_t v = parallel_part(p->parallel, number);
-    const int32_t nstages = p->parallel->size[DIM_PP] * p->parallel->chunks;
-    return (Span){.first = parallel_stage_layers(p->parallel, p->model, v).first,
-                  .n = parallel_layers(p->parallel, p->model, v),
-                  .mtp = parallel_mtp_layers(p->parallel, p->model, v),
-                  .begins = true,
-                  .ends = true,
-                  .embedding = v == 0,
-                  .head = v == nstages - 1};
-}
-
 static ChunkCost price_chunk(const Pricing *p, int32_t v) {
-    const Span span = chunk_span(p, v);
+    const Span span = pricing_chunk_span(p, v);
     double flop[PASS_N];
     ChunkCost chunk = {.layers = span.n, .embedding = span.embedding, .head = span.head};
     chunk.whole = price_span(p, &span, flop);
@@ -247,14 +178,14 @@ static ChunkCost price_chunk(const Pricing *p, int32_t v) {
 
 /// Layers, and what stands at the ends of the model, where each is gathered on its own.
 static int32_t count_segments(const Pricing *p, int32_t v) {
-    const Span span = chunk_span(p, v);
+    const Span span = pricing_chunk_span(p, v);
     return parallel_shards_layers(p->parallel) ? span.n + span.mtp + span.embedding + span.head : 0;
 }
 
 /// Segments of a virtual stage: the embedding, the layers, the head. Embedding and head of one chunk are gathered with
 /// the embedding: they are the root of what is sharded (torch.distributed.fsdp, wrapped by layer).
 static void price_segments(const Pricing *p, int32_t v, SegmentCost segment[]) {
-    const Span all = chunk_span(p, v);
+    const Span all = pricing_chunk_span(p, v);
     const int32_t n = count_segments(p, v);
     for (int32_t i = 0; i < n; ++i) {
         const int32_t layer = i - all.embedding;
@@ -282,12 +213,33 @@ static void price_chunks(StepCost *cost, const Pricing *p) {
     for (int32_t v = 0; v < nstages; ++v) {
         cost->chunk[v] = price_chunk(p, v);
         cost->chunk[v].first_segment = cost->nsegments;
-        cost->chunk[v].nsegments = count_segments(p, v);
+        cost->chunk[v].nsegments = cost->exchanges_apart
+                                       ? pricing_cut_chunk(p, v, NULL, &cost->chunk[v].nforward)
+                                       : count_segments(p, v);
         cost->nsegments += cost->chunk[v].nsegments;
     }
     cost->segment = memory_alloc(LABEL, (size_t)cost->nsegments * sizeof *cost->segment);
-    for (int32_t v = 0; v < nstages; ++v)
-        price_segments(p, v, &cost->segment[cost->chunk[v].first_segment]);
+    for (int32_t v = 0; v < nstages; ++v) {
+        ChunkCost *chunk = &cost->chunk[v];
+        SegmentCost *segments = &cost->segment[chunk->first_segment];
+        if (cost->exchanges_apart)
+            pricing_cut_chunk(p, v, segments, &chunk->nforward);
+        else
+            price_segments(p, v, segments);
+    }
+}
+
+/// Exchanges of experts are operations where they load the network, or run behind the computing of another microbatch.
+static void set_exchanges(StepCost *cost, const Pricing *p) {
+    const Parts ep = p->links.parts[DIM_EP];
+    cost->links = p->links;
+    cost->exchanges_apart = p->model->experts > 0 && ep.n > 1 &&
+                            (ep.inside < ep.n || p->training->ep_overlap) &&
+                            !parallel_shards_layers(p->parallel);
+    if (!cost->exchanges_apart) return;
+    const TransformerShape shape = transformer_of_kind(&p->shape, LAYER_MIXTURE);
+    cost->exchange_bytes[EXCHANGE_DISPATCH] = clipped_count(mixture_dispatch_bytes(&shape));
+    cost->exchange_bytes[EXCHANGE_COMBINE] = clipped_count(mixture_combine_bytes(&shape));
 }
 
 static int64_t resolve_bucket(const ParallelSpec *parallel, const TrainingSpec *training) {
@@ -351,11 +303,11 @@ static void price_stage(StepCost *cost, const Pricing *p, int32_t stage) {
                              ? ceil(memory_shard(p->parallel, parameters.rest, parameters.experts))
                              : all;
     const double gradients = parallel_shards_layers(p->parallel) ? shard : all;
-    cost->optimizer_ps[stage] =
-        clipped_ps(units_seconds_from_ps(p->gpu->launch_ps) +
-                   optimizer_bytes(gradients, shard, p->shape.gradient,
-                                   p->training->precision == PRECISION_FP16, p->shape.element) /
-                       (ROOFLINE_STREAM_SHARE * p->gpu->memory_stream_Bps));
+    cost->optimizer_ps[stage] = pricing_clipped_ps(
+        units_seconds_from_ps(p->gpu->launch_ps) +
+        optimizer_bytes(gradients, shard, p->shape.gradient,
+                        p->training->precision == PRECISION_FP16, p->shape.element) /
+            (ROOFLINE_STREAM_SHARE * p->gpu->memory_stream_Bps));
 }
 
 /// GPUs of a stage.
@@ -411,6 +363,7 @@ Status step_cost_init(StepCost *cost, const ModelSpec *model, const ParallelSpec
         cost->embedding_grad_bytes =
             clipped_count(transformer_embedding_parameters(&p.shape) * p.shape.gradient);
     cost->peak_flop_per_s = gpu_gemm(gpu, training->precision)->peak_flop_per_s;
+    set_exchanges(cost, &p);
     price_chunks(cost, &p);
     for (int32_t stage = 0; stage < pp; ++stage) price_stage(cost, &p, stage);
     total_step(cost, &p);
@@ -506,6 +459,8 @@ int64_t step_cost_bytes(const StepCost *cost, int32_t stage, const Op *op) {
     const SegmentCost *segment = step_cost_segment(cost, stage, op);
     switch (OP_KINDS[op->kind].bytes) {
         case BYTES_NONE: return 0;
+        case BYTES_DISPATCH: return cost->exchange_bytes[EXCHANGE_DISPATCH];
+        case BYTES_COMBINE: return cost->exchange_bytes[EXCHANGE_COMBINE];
         case BYTES_BOUNDARY: return cost->boundary_bytes;
         case BYTES_PARAMETERS: return wide_part(segment->gather_bytes, op->part, op->parts);
         case BYTES_GRADIENTS: return wide_part(segment->grad_bytes, op->part, op->parts);

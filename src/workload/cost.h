@@ -24,6 +24,9 @@ static inline int64_t nominal_exposed_ps(NominalWork work) {
     return work.tp_ps + work.cp_ps + work.ep_ps;
 }
 
+/// Exchanges among experts, by kind of operation.
+typedef enum Exchange { EXCHANGE_DISPATCH, EXCHANGE_COMBINE, EXCHANGES_N } Exchange;
+
 /// What stands in a chunk between two points at which it communicates; one microbatch, one GPU.
 typedef struct SegmentCost {
     NominalWork pass[PASS_N];
@@ -33,6 +36,8 @@ typedef struct SegmentCost {
     int64_t expert_grad_bytes, expert_gather_bytes; ///< ... and of these experts
     double waiting_s; ///< of ep_ps of both passes: for the GPU with the most rows, in the mean
     bool kept;        ///< ZeRO-3: gathered for the forward, its parameters stay until the backward
+    /// Of a chunk cut at exchanges: by which it ends; EXCHANGES_N: by none. It is of one pass alone
+    Exchange exchange;
 } SegmentCost;
 
 /// One virtual stage, one microbatch, one GPU.
@@ -42,6 +47,8 @@ typedef struct ChunkCost {
     double forward_flop, backward_flop; ///< hardware FLOP, recompute included
     SegmentCost whole;                  ///< all of it
     int32_t first_segment, nsegments;   ///< in StepCost.segment; 0: it is computed in one
+    int32_t
+        nforward; ///< cut at exchanges: the first of these are the forward pass, the others the backward pass; else 0
 } ChunkCost;
 
 /// Terms of the memory of the fullest moment of a GPU of one stage, bytes.
@@ -50,6 +57,9 @@ typedef struct MemoryUse {
 } MemoryUse;
 
 typedef struct StepCost {
+    LayerLinks links;
+    bool exchanges_apart; ///< those among experts are operations; else they are part of computing
+    int64_t exchange_bytes[EXCHANGES_N]; ///< of a layer and microbatch: all rows of a GPU's tokens
     int32_t pp, chunks;
     ChunkCost *chunk;     ///< [pp * chunks], index = virtual stage
     SegmentCost *segment; ///< [nsegments] of all chunks, in the order of the model

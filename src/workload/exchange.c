@@ -21,7 +21,7 @@ static double chance(double part, double all, int32_t k) {
 ExchangeRows exchange_rows(Dispatcher dispatcher, int32_t experts, int32_t top_k, Parts ep) {
     const double n = ep.n, domains = n / ep.inside, all = experts;
     if (dispatcher == DISPATCH_ALLTOALL)
-        return (ExchangeRows){.inside = top_k * (ep.inside - 1) / n,
+        return (ExchangeRows){.inside = (double)top_k * (ep.inside - 1) / ep.inside,
                               .outside = top_k * (domains - 1) / domains};
     return (ExchangeRows){.inside = (n - domains) * chance(all / n, all, top_k),
                           .outside = (domains - 1) * chance(all / domains, all, top_k)};

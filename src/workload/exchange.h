@@ -2,7 +2,8 @@
 ///
 /// Idea.    Tokens go to their experts and come back. A token passes top_k of `experts`, drawn without preference, dealt
 ///          over ep GPUs, `inside` of them in each of D domains. A row is a token on its way to a GPU:
-///              alltoall    a row for every expert, straight from GPU to GPU: top_k rows, of which (D - 1) / D leave
+///              alltoall    a row for every expert, first inside to the GPU whose NIC is on the rail of its end (NCCL's
+///                          PXN), from there on: top_k rows, of which (D - 1) / D leave
 ///              node_dedup  a row for every other domain that has any of the experts; there it is handed on to every GPU
 ///                          that has some. h = 1 - C(E - E / D, k) / C(E, k) is the chance that a domain has one of k
 ///                          out of E experts, g the same of a GPU: (D - 1) h rows leave, (ep - D) g are handed on inside

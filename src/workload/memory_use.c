@@ -230,6 +230,12 @@ MemoryUse memory_use(const ModelSpec *model, const ParallelSpec *parallel,
                                           parallel_part(parallel, c * pp + stage));
     const double all = parameters->rest + parameters->experts;
     const double shard = memory_shard(parallel, parameters->rest, parameters->experts);
+    double largest_chunk = 0;
+    for (int32_t c = 0; c < parallel_stage_chunks(parallel); ++c)
+        largest_chunk = fmax(largest_chunk, chunk_bytes[c]);
+    // Where two microbatches take turns, more are in flight: see schedule/one_f_one_b.c.
+    const double more = parallel->schedule == SCHEDULE_1F1B ? pp - stage : 1;
+    const double ahead = training->ep_overlap ? fmin(more, parallel->microbatches) : 0;
     const double logits = has_head(parallel, stage) ? logits_bytes(model, training, &s) : 0;
     const Workspace work = workspace(model, parallel, training, &s, stage);
     MemoryUse use = {
@@ -237,7 +243,8 @@ MemoryUse memory_use(const ModelSpec *model, const ParallelSpec *parallel,
         .gradients = whole_bytes(s.gradient * (parallel->zero >= 2 ? shard : all)),
         // fp32 weight and two moments of Adam
         .optimizer = whole_bytes(12 * (parallel->zero >= 1 ? shard : all)),
-        .activations = whole_bytes(memory_in_flight(parallel, stage, chunk_bytes)),
+        .activations =
+            whole_bytes(memory_in_flight(parallel, stage, chunk_bytes) + ahead * largest_chunk),
         .logits = whole_bytes(logits),
         // Logits are gone when the first layer goes back.
         .workspace = whole_bytes(work.standing + fmax(0, work.passing - logits) +

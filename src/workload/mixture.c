@@ -88,10 +88,11 @@ static void add_sort(const TransformerShape *s, WorkList *list, const char *name
 }
 
 static void add_exchange(const TransformerShape *s, WorkList *list, const char *name,
-                         double bytes) {
+                         bool returns) {
     if (s->ep == 1) return;
     Work *work = works_append(list, name, WORK_EXCHANGE);
-    work->bytes = bytes;
+    work->bytes = returns ? mixture_combine_bytes(s) : mixture_dispatch_bytes(s);
+    work->returns = returns;
     work->along = DIM_EP;
 }
 
@@ -128,11 +129,11 @@ void mixture_add(const TransformerShape *s, WorkList *list) {
     list->part = PART_MOE_PREPROCESS;
     add_permute(s, list, "permute");
     list->part = PART_MOE_EXPERTS;
-    add_exchange(s, list, "dispatch", mixture_dispatch_bytes(s));
+    add_exchange(s, list, "dispatch", false);
     add_sort(s, list, "sort");
     add_experts(s, list);
     add_sort(s, list, "sort back");
-    add_exchange(s, list, "combine", mixture_combine_bytes(s));
+    add_exchange(s, list, "combine", true);
     add_permute(s, list, "unpermute");
     if (s->shared_ffn > 0)
         works_add_memory(list, "shared sum", 3 * s->element * s->tokens_norm * s->hidden);
@@ -142,11 +143,11 @@ void mixture_add_backward(const TransformerShape *s, WorkList *list) {
     const TransformerShape shared = works_with_ffn(s, s->shared_ffn);
     list->part = PART_MOE_EXPERTS;
     add_permute(s, list, "unpermute grad");
-    add_exchange(s, list, "combine grad", mixture_dispatch_bytes(s));
+    add_exchange(s, list, "combine grad", false);
     add_sort(s, list, "sort back grad");
     add_experts_backward(s, list);
     add_sort(s, list, "sort grad");
-    add_exchange(s, list, "dispatch grad", mixture_combine_bytes(s));
+    add_exchange(s, list, "dispatch grad", true);
     list->part = PART_MOE_PREPROCESS;
     add_permute(s, list, "permute grad");
     list->part = PART_MOE_ROUTER;

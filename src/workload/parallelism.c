@@ -509,6 +509,12 @@ Status parallel_validate(const ParallelSpec *parallel, const ModelSpec *model,
     TRY(validate_sizes(parallel));
     TRY(validate_model(model, training));
     TRY(validate_experts(parallel, model));
+    const Schedule kind = parallel->schedule;
+    REQUIRE(
+        !training->ep_overlap || (kind != SCHEDULE_GPIPE && kind != SCHEDULE_ZERO_BUBBLE),
+        STATUS_RANGE,
+        "ep_overlap: a forward takes turns with a backward in the schedules 1f1b, interleaved and "
+        "dualpipe, and without a pipeline");
     TRY(validate_context(parallel, model, training));
     REQUIRE(!parallel_is_hybrid(parallel) || !parallel_experts_apart(parallel, model), STATUS_RANGE,
             "shard_group = %d: hybrid sharding of experts that are dealt over GPUs is not modelled",

@@ -43,6 +43,7 @@ typedef struct Work {
     double bytes;          ///< memory traffic; of a collective its full size
     /// Of them, those by which adding into an accumulator exceeds writing a 16-bit result.
     double accumulator_bytes;
+    bool returns;    ///< exchanges: rows come back from the experts
     Dimension along; ///< collectives: who takes part; TP if nothing is said
     Hiding hiding;   ///< collectives
     int32_t partner; ///< collectives: index of the kernel in the same list, -1 none

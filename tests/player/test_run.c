@@ -55,6 +55,59 @@ static void ranks_do_not_show(void **state) {
     }
 }
 
+/// A mixture of eight experts, dealt over `ep` GPUs.
+static void mixture_init(RunSpec *run, int32_t pp, int32_t dp, int32_t cp, int32_t ep) {
+    small_run_init(run, 16, pp, dp, pp > 1 ? SCHEDULE_1F1B : SCHEDULE_NONE, 1, 6);
+    JobSpec *job = &run->job[0];
+    job->model.experts = 8;
+    job->model.top_k = 2;
+    job->model.expert_ffn = 512;
+    job->model.first_dense = 1;
+    job->parallel.size[DIM_CP] = cp;
+    job->parallel.ep = ep;
+}
+
+// Law: the same of units that are more than a tensor-parallel group: sequences shared among GPUs, layers' experts dealt
+// over GPUs of several nodes, which exchange by whatever dispatcher, in turn with another microbatch or not. And what is
+// played event by event is what is played island by island.
+static void exchanges_do_not_show_ranks(void **state) {
+    Comm *comm = *state;
+    static const struct {
+        int32_t pp, dp, cp, ep;
+        Dispatcher dispatcher;
+        bool overlap;
+        PlacementKind placement;
+    } CASES[] = {
+        {1, 4, 2, 1, DISPATCH_ALLTOALL, false, PLACEMENT_CONTIGUOUS},
+        {2, 2, 4, 1, DISPATCH_ALLTOALL, false, PLACEMENT_RANDOM},
+        {1, 8, 1, 8, DISPATCH_ALLTOALL, false, PLACEMENT_CONTIGUOUS},
+        {2, 8, 1, 8, DISPATCH_NODE_DEDUP, false, PLACEMENT_RANDOM},
+        {2, 8, 1, 8, DISPATCH_HYBRID, true, PLACEMENT_CONTIGUOUS},
+        {2, 4, 2, 8, DISPATCH_ALLTOALL, true, PLACEMENT_CONTIGUOUS},
+        {2, 4, 1, 4, DISPATCH_ALLTOALL, true, PLACEMENT_CONTIGUOUS},
+        {2, 4, 1, 2, DISPATCH_ALLTOALL, true, PLACEMENT_CONTIGUOUS},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        RunSpec run;
+        mixture_init(&run, CASES[i].pp, CASES[i].dp, CASES[i].cp, CASES[i].ep);
+        run.job[0].training.dispatcher = CASES[i].dispatcher;
+        run.job[0].training.ep_overlap = CASES[i].overlap;
+        run.job[0].placement = (PlacementSpec){.kind = CASES[i].placement, .seed = 3};
+        Status status = parallel_deal_experts(&run.job[0].parallel);
+        assert_all_ranks(comm, status_is_ok(&status));
+        assert_as_alone(comm, &run);
+        run.player = PLAYER_ISLAND;
+        Played islands = small_run_play(&run, comm);
+        run.player = PLAYER_EVENT;
+        Played events = small_run_play(&run, comm);
+        assert_all_ranks(comm, islands.fingerprint == events.fingerprint);
+        assert_all_ranks(comm, islands.links == events.links && islands.end_ps == events.end_ps);
+        played_fini(&islands);
+        played_fini(&events);
+        small_run_fini(&run);
+    }
+}
+
 // Two scale-up domains in a node, each with a leaf port at hand: their messages take 6.65 us (5 to launch, 1.65 over the
 // leaf), less than those inside a domain (7) and those to other nodes (8.35). They stay on a rank until a collective comes
 // to their links; then all ranks must learn of them before they start. Law: as above.
@@ -283,6 +336,7 @@ int main(int argc, char *argv[]) {
     Comm *comm = par_begin(&argc, &argv);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_prestate(ranks_do_not_show, comm),
+        cmocka_unit_test_prestate(exchanges_do_not_show_ranks, comm),
         cmocka_unit_test_prestate(ranks_hear_in_time_of_messages_inside_a_node, comm),
         cmocka_unit_test_prestate(ranks_hear_in_time_of_messages_before_the_next_phase, comm),
         cmocka_unit_test_prestate(bubbles_equal_their_closed_forms, comm),

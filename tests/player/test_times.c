@@ -306,6 +306,65 @@ static void rails_partition_the_ranks(void **state) {
     }
 }
 
+// Law: in an exchange every GPU of a unit sends, and gets, what the algebra says, by its NIC and by its port: rows of
+// workload/exchange.h times bytes of a row; more by a thousandth at most, never less.
+static void exchanges_carry_what_the_algebra_says(void **state) {
+    (void)state;
+    static const struct {
+        int32_t cp, dp, ep, expert_tp;
+    } CASES[] = {{1, 4, 8, 1}, {2, 4, 16, 1}, {1, 8, 8, 2}, {1, 2, 4, 1}, {1, 16, 4, 4}};
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++)
+        for (int d = 0; d < DISPATCHER_N; d++) {
+            RunSpec run;
+            small_run_init(&run, 16, 1, CASES[i].dp, SCHEDULE_NONE, 1, 1);
+            JobSpec *job = &run.job[0];
+            job->model.experts = 32;
+            job->model.top_k = 4;
+            job->model.expert_ffn = 512;
+            job->training.dispatcher = (Dispatcher)d;
+            job->training.ep_overlap = true;
+            job->parallel.size[DIM_CP] = CASES[i].cp;
+            job->parallel.ep = CASES[i].ep;
+            job->parallel.expert_tp = CASES[i].expert_tp;
+            Status status = parallel_deal_experts(&job->parallel);
+            assert_true(status_is_ok(&status));
+            Cluster *cluster = NULL;
+            status = cluster_create(&run.cluster, &cluster);
+            assert_true(status_is_ok(&status));
+            Comm *self = comm_create_self();
+            Fabric fabric = fabric_make(&run, cluster, self);
+            Machine *machine = NULL;
+            status = machine_create(&fabric, 0, &machine);
+            assert_true(status_is_ok(&status));
+            const LayerLinks *links = &machine->cost.links;
+            const ExchangeRows rows = exchange_rows((Dispatcher)d, 32, 4, links->parts[DIM_EP]);
+            ExchangeEdges edges;
+            const Transfer transfer = exchange_transfer(machine, 0, EXCHANGE_DISPATCH, &edges);
+            double sent[64][2] = {{0}}, got[64][2] = {{0}};
+            for (int64_t e = 0; e < transfer.edges.nedges; e++) {
+                const Edge edge = exchange_edge(&edges, e);
+                const bool out =
+                    cluster_domain_of(cluster, edge.src) != cluster_domain_of(cluster, edge.dst);
+                sent[edge.src][out] += (double)edge.weight * (double)transfer.bytes;
+                got[edge.dst][out] += (double)edge.weight * (double)transfer.bytes;
+            }
+            const double row = (double)machine->cost.exchange_bytes[EXCHANGE_DISPATCH] / 4;
+            for (int32_t g = 0; g < machine->layout.width; g++) {
+                const GpuId gpu = layout_gpu(&machine->layout, 0, g);
+                const double wanted[] = {rows.inside * row, rows.outside * row};
+                for (int out = 0; out < 2; out++) {
+                    assert_true(sent[gpu][out] >= wanted[out]);
+                    assert_close(sent[gpu][out], wanted[out], 2e-3 * wanted[out] + 2000);
+                    assert_close(got[gpu][out], sent[gpu][out], 0);
+                }
+            }
+            machine_destroy(machine);
+            cluster_destroy(cluster);
+            comm_destroy(self);
+            small_run_fini(&run);
+        }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_lone_microbatch_pays_every_hand_over),
@@ -316,6 +375,7 @@ int main(void) {
         cmocka_unit_test(compute_beside_a_collective_loses_its_share),
         cmocka_unit_test(tied_embeddings_join_the_ends_of_a_replica),
         cmocka_unit_test(rails_partition_the_ranks),
+        cmocka_unit_test(exchanges_carry_what_the_algebra_says),
     };
     return cmocka_run_group_tests_name("times", tests, NULL, NULL);
 }
