@@ -251,6 +251,47 @@ def blocking(emulator):
         claim(close(waits, law, 0.03), f"pp {pp}, chunks {chunks}, dp {dp}: waits {waits} s, reductions in a row {law} s")
 
 
+def sharded(emulator):
+    """ZeRO-3: in each microbatch every layer is gathered twice and reduced once, embedding and head (one, and kept) are
+    gathered once; without resharding all are. A NIC sends what its node, one of D that a group of 8 a node spans, passes on:
+    (D - 1) / D of the bytes over 8 NICs, in each of two passes for an all-reduce, here of a share of the gradients."""
+    random_inputs.write_parts(emulator.folder)
+    topology = ideal_cluster(emulator.folder, 8, 8, [(8, 1, 1), (8, 8, 1)], routing="adaptive", wiring="rail")
+    job = emulator.folder / "job.yaml"
+    job.write_text("schema_version: 1\nkind: training\nmodel: tiny\nparallel:\n  dp: 64\n  zero: 3\n  microbatches: 1\n"
+                   "training:\n  sequence: 16\nnetwork:\n  dp_algorithm: hierarchical\nsteps: 2\ntrace:\n  full_links: on\n")
+
+    def collectives(**settings):
+        path = alone(emulator, topology, job, **settings)
+        kind, size, n, of, step = (column(path, f"collectives/{name}")
+                                   for name in ("kind", "bytes", "group_size", "group_first", "step"))
+        first, each = column(path, "links/first_link")[1, 0], column(path, "links/link_bytes")[1]
+        mine = (step == 1) & (of == 0)  # of the groups that GPU 0 is in
+        return kind[mine], size[mine].astype(float), n[mine], each[first:first + 64]
+
+    kind, size, _, _ = collectives(parallel__zero=1)
+    parameters = size[kind == 2].sum() / 2
+    for m, group, reshard in ((1, "all", "on"), (3, "all", "on"), (2, "all", "off"), (2, 8, "on"), (3, 16, "on"), (1, 32, "off")):
+        kind, size, n, carried = collectives(parallel__microbatches=m, parallel__shard_group=group, parallel__reshard=reshard)
+        where = f"{m} microbatches, shard_group {group}, reshard {reshard}"
+        gathers, scatters = size[kind == 2], size[kind == 1]
+        layers = len(scatters) // m - 1
+        layer = np.sort(scatters)[len(scatters) // 2] / 4
+        root = parameters - layers * layer
+        twice = reshard == "on"
+        shards = 64 if group == "all" else group
+        claim(len(gathers) == m * ((1 + twice) * layers + 1) and layers > 2, f"{where}: {len(gathers)} gathers")
+        claim(close(scatters.sum(), 4 * m * parameters, 1e-9), f"{where}: {scatters.sum()} B reduced, {parameters} parameters")
+        claim(close(gathers.sum(), 2 * m * (layers * layer * (1 + twice) + root), 1e-9), f"{where}: {gathers.sum()} B gathered")
+        across = size[(kind == 0) & (size > 4)]
+        claim(close(across.sum(), 4 * m * parameters / shards * (shards < 64), 1e-6), f"{where}: {across.sum()} B across")
+        nodes = np.maximum(np.where(kind == 0, n, n // 8), 1)  # an all-reduce across is among one of each group
+        one = kind == 0
+        law = ((nodes - 1) / nodes * size * np.where(one, 2, 1 / 8))[size > 4]
+        claim(close(carried.min(), law.sum(), 1e-4) and close(carried.max(), law.sum(), 1e-4),
+              f"{where}: NICs send {carried.min()} to {carried.max()} B, law {law.sum()}")
+
+
 def tensors(emulator):
     """Tensor parallelism is as wide as the domain, over several nodes too, wherever these are: what it costs is that of one
     node of as many GPUs."""
@@ -314,4 +355,4 @@ def scaling(emulator):
     claim(all(b >= a * (1 - 1e-4) for a, b in zip(free, free[1:])), f"nothing shared, {sizes} replicas: {free}")
 
 
-run_case(replicas, shipped, overlap, overlap_alone, domains, uneven, strangers, blocking, tensors, ports, scaling)
+run_case(replicas, shipped, overlap, overlap_alone, domains, uneven, strangers, blocking, sharded, tensors, ports, scaling)
