@@ -35,6 +35,7 @@ NOTES = (
     (r"ep_a2a_overlap on", "training", "ep_overlap", "on"),
     (r"\battn_fp8\b", "training", "attention_fp8", "on"),
     (r"FP8 LM head", "training", "head_narrow", "on"),
+    (r"fused grouped MLP", "training", "fused_experts", "on"),
 )
 # Phrases of notes that change the model, and where the number stands.
 MODEL_NOTES = ((r"\bdense_layers (\d+)", "first_dense"), (r"uses (\d+) KV groups", "kv_heads"))

@@ -117,6 +117,8 @@ static const Field TRAINING_FIELDS[] = {
                     "capacity: tokens of an expert over their mean, padded to that"),
     FIELD_BOOL_AT("fused_loss", JobFile, job.training.fused_loss, "off",
                   "one kernel makes the loss, and gradients in place of logits"),
+    FIELD_BOOL_AT("fused_experts", JobFile, job.training.fused_experts, "off",
+                  "one kernel for the products of all experts, with the activation and its cast"),
     FIELD_BOOL_AT("head_narrow", JobFile, job.training.head_narrow, "off",
                   "products of the head in precision too; off: in 16 bit"),
     FIELD_BOOL_AT("dropout", JobFile, job.training.dropout, "off",

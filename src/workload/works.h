@@ -71,7 +71,7 @@ typedef struct TransformerShape {
     int32_t tp, cp;
     CpAlgorithm cp_algorithm;
     bool sequence_parallel, gated, flash, dropout;
-    bool parallel_block, qk_norm, head_narrow, fused_loss;
+    bool fused_experts, parallel_block, qk_norm, head_narrow, fused_loss;
     bool swaps_heads; ///< context parallelism exchanges tokens for heads
     bool scan;        ///< narrow operands are scanned for their scale before they are cast
     double value_dim; ///< of a head
@@ -83,6 +83,7 @@ typedef struct TransformerShape {
     double window_of_model;
     double experts, top_k; ///< of the model
     int32_t ep, expert_tp;
+    Dispatcher dispatcher;
     double experts_here;           ///< on this GPU
     double fullest;                ///< rows of the GPU that gets the most, over those of this one
     double routed;                 ///< rows that the experts of this GPU work on

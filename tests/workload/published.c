@@ -28,6 +28,8 @@ GpuSpec published_a100(void) {
                    .max_W = 400};
     gpu.gemm[PRECISION_FP16] = gemm_table(312e12, 271.2e12, fp16, 6);
     gpu.gemm[PRECISION_BF16] = gpu.gemm[PRECISION_FP16];
+    gpu.attention_forward_flop_per_s[ATTENTION_FLASH1] = 134e12;
+    gpu.attention_backward_flop_per_s[ATTENTION_FLASH1] = 78e12;
     gpu.attention_forward_flop_per_s[ATTENTION_FLASH2] = 187e12;
     gpu.attention_backward_flop_per_s[ATTENTION_FLASH2] = 157e12;
     return gpu;
@@ -58,6 +60,8 @@ GpuSpec published_h100(void) {
     gpu.gemm[PRECISION_FP16] = gpu.gemm[PRECISION_BF16];
     gpu.gemm[PRECISION_FP8] = gemm_table(1979e12, 1402.6e12, fp8, 7);
     gpu.gemm[PRECISION_FP8].sustained_share = 0.97;
+    gpu.attention_forward_flop_per_s[ATTENTION_FLASH1] = 228e12;
+    gpu.attention_backward_flop_per_s[ATTENTION_FLASH1] = 134e12;
     gpu.attention_forward_flop_per_s[ATTENTION_FLASH2] = 319e12;
     gpu.attention_backward_flop_per_s[ATTENTION_FLASH2] = 269e12;
     gpu.attention_forward_flop_per_s[ATTENTION_FLASH3] = 579e12;
