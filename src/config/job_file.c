@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/job_parts.h"
 #include "config/job_words.h"
 #include "config/layout_text.h"
 #include "config/model_file.h"
@@ -150,24 +151,10 @@ static const Schema TRAINING_SCHEMA = {.name = "training",
                                        .nfields = FIELDS_N(TRAINING_FIELDS),
                                        .bytes = sizeof(JobFile)};
 
-// What both kinds have. Seeds: the word "run" stands for the job's seed.
+// What both kinds have, beside job_parts.h. Seeds: the word "run" stands for the job's seed.
 
 #define SEED_AT(T, m) \
     FIELD_COUNT_OR_WORD_AT("seed", T, m, "run", -1, "run", 0, 0, "run: the seed of the run")
-static const Field PLACEMENT_FIELDS[] = {
-    FIELD_ENUM_AT("kind", PlacementSpec, kind, PLACEMENT_NAMES, "contiguous",
-                  "how job nodes are dealt over the cluster"),
-    FIELD_COUNT_AT("stride", PlacementSpec, stride, "1", 1, 0, "nodes, for strided"),
-    SEED_AT(PlacementSpec, seed),
-    FIELD_STRING_AT("nodes", PlacementSpec, nodes, "all",
-                    "that the job may have: all, a range 0-511, or every second of one 1-1023/2"),
-};
-static const Schema PLACEMENT_SCHEMA = {.name = "placement",
-                                        .field = PLACEMENT_FIELDS,
-                                        .nfields = FIELDS_N(PLACEMENT_FIELDS),
-                                        .bytes = sizeof(PlacementSpec),
-                                        .shorthand = true};
-
 static const Field NETWORK_FIELDS[] = {
     FIELD_COUNT_AT("queue_pairs", NetworkSpec, queue_pairs, "1", 1, QUEUE_PAIRS_MOST,
                    "per connection; each takes its own path under ecmp"),
@@ -188,52 +175,6 @@ static const Schema NETWORK_SCHEMA = {.name = "network",
                                       .field = NETWORK_FIELDS,
                                       .nfields = FIELDS_N(NETWORK_FIELDS),
                                       .bytes = sizeof(NetworkSpec)};
-
-static const Field NOISE_FIELDS[] = {
-    FIELD_BOOL_AT("enabled", JobFile, noise_on, "on", "off: every GPU runs at nominal speed"),
-    SEED_AT(JobFile, job.noise.seed),
-    FIELD_QUANTITY_AT("gpu_sigma", JobFile, job.noise.gpu_sigma, QUANTITY_FRACTION, "1 %", 0, 1,
-                      "lasting slowness of a GPU (half-normal)"),
-    FIELD_QUANTITY_AT("step_sigma", JobFile, job.noise.step_sigma, QUANTITY_FRACTION, "0.5 %", 0, 1,
-                      "per GPU and step (normal)"),
-    FIELD_NUMBER_AT("truncate", JobFile, job.noise.truncate, "3", 0, 10,
-                    "both are cut at this many sigmas"),
-    FIELD_QUANTITY_AT("straggler_probability", JobFile, job.noise.straggler_probability,
-                      QUANTITY_FRACTION, "0.0001 %", 0, 1, "per GPU and step"),
-    FIELD_QUANTITY_AT("straggler_slowdown", JobFile, job.noise.straggler_slowdown,
-                      QUANTITY_FRACTION, "28 %", 0, 100, "mean extra time of a straggler"),
-};
-static const Schema NOISE_SCHEMA = {.name = "noise",
-                                    .field = NOISE_FIELDS,
-                                    .nfields = FIELDS_N(NOISE_FIELDS),
-                                    .bytes = sizeof(JobFile),
-                                    .shorthand = true};
-
-static const Field ENGINE_FIELDS[] = {
-    FIELD_ENUM_AT("kind", EngineFile, kind, ENGINE_NAMES, "flow",
-                  "closed: every transfer as if alone; flow: max-min sharing"),
-    FIELD_QUANTITY_AT("control_delay", EngineFile, control_delay_ps, QUANTITY_TIME, "10 us", 0, 0,
-                      "until an end is felt by others"),
-};
-static const Schema ENGINE_SCHEMA = {.name = "engine",
-                                     .field = ENGINE_FIELDS,
-                                     .nfields = FIELDS_N(ENGINE_FIELDS),
-                                     .bytes = sizeof(EngineFile),
-                                     .shorthand = true};
-
-static const Field TRACE_FIELDS[] = {
-    FIELD_STRING_AT("path", TraceSpec, path, "auto",
-                    "HDF5 file below output/; auto: TOPOLOGY-JOB-SETTINGS.h5; none: no file"),
-    FIELD_COUNT_AT("hot_links", TraceSpec, hot_links, "64", 0, 1024,
-                   "hottest links kept per step and per interval"),
-    FIELD_COUNT_AT("intervals", TraceSpec, intervals, "200", 1, 100000, "wanted per step"),
-    FIELD_COUNT_AT("compress", TraceSpec, compress, "1", 0, 9, "gzip level"),
-    FIELD_BOOL_AT("full_links", TraceSpec, full_links, "off", "also every link of every step"),
-};
-static const Schema TRACE_SCHEMA = {.name = "trace",
-                                    .field = TRACE_FIELDS,
-                                    .nfields = FIELDS_N(TRACE_FIELDS),
-                                    .bytes = sizeof(TraceSpec)};
 
 // Traffic
 
@@ -468,7 +409,7 @@ bool job_file_resolve_batch(Reader *reader, const Node *node, JobFile *file) {
 }
 
 #define COMMON_FIELDS                                                                              \
-    FIELD_STRUCT_AT("placement", JobFile, job.placement, &PLACEMENT_SCHEMA, "",                    \
+    FIELD_STRUCT_AT("placement", JobFile, job.placement, &placement_schema, "",                    \
                     "which GPU carries which rank"),                                               \
         FIELD_STRUCT_AT("network", JobFile, job.network, &NETWORK_SCHEMA, "",                      \
                         "how messages meet the network"),                                          \
@@ -479,8 +420,8 @@ bool job_file_resolve_batch(Reader *reader, const Node *node, JobFile *file) {
         FIELD_QUANTITY_AT("start", JobFile, job.start_ps, QUANTITY_TIME, "0 s", 0, 0,              \
                           "when the job begins"),                                                  \
         FIELD_COUNT_AT("seed", JobFile, seed, "1", 0, 0, "of the run"),                            \
-        FIELD_STRUCT_AT("engine", JobFile, engine, &ENGINE_SCHEMA, "", "how long transfers take"), \
-        FIELD_STRUCT_AT("trace", JobFile, trace, &TRACE_SCHEMA, "", "what is written")
+        FIELD_STRUCT_AT("engine", JobFile, engine, &engine_schema, "", "how long transfers take"), \
+        FIELD_STRUCT_AT("trace", JobFile, trace, &trace_schema, "", "what is written")
 
 static const Field TRAINING_JOB_FIELDS[] = {
     FIELD_STRING_AT("name", JobFile, job.name, "", "for people; default: the file's name"),
@@ -491,7 +432,7 @@ static const Field TRAINING_JOB_FIELDS[] = {
     FIELD_PART("parallel", JobFile, &PARALLEL_SCHEMA, NULL, "how the model is dealt over GPUs"),
     FIELD_PART("training", JobFile, &TRAINING_SCHEMA, NULL, "what is computed and kept"),
     FIELD_COUNT_AT("steps", JobFile, job.steps, "3", 1, 1000000, "training steps"),
-    FIELD_PART("noise", JobFile, &NOISE_SCHEMA, "", "how much slower than nominal GPUs compute"),
+    FIELD_PART("noise", JobFile, &noise_schema, "", "how much slower than nominal GPUs compute"),
     COMMON_FIELDS,
 };
 const Schema training_job_schema = {.name = "training job",

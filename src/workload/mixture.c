@@ -27,6 +27,23 @@ double mixture_scatter(int32_t ep) {
     return sqrt(square - mean * mean) / mean;
 }
 
+void mixture_shape(const ModelSpec *model, const ParallelSpec *parallel,
+                   const TrainingSpec *training, TransformerShape *shape) {
+    const int32_t tp = parallel->size[DIM_TP], etp = parallel->expert_tp;
+    const double fill = training->routing == EXPERTS_CAPACITY ? training->capacity_factor : 1;
+    shape->experts = model->experts;
+    shape->top_k = model->top_k;
+    shape->ep = parallel->ep;
+    shape->expert_tp = etp;
+    shape->dispatcher = training->dispatcher;
+    shape->fused_experts = training->fused_experts;
+    shape->fullest = mixture_fullest(training, parallel->ep);
+    shape->experts_here = (double)model->experts / parallel->ep;
+    shape->routed = fill * shape->tokens_norm * model->top_k * etp;
+    shape->expert_ffn = (double)model->expert_ffn / etp;
+    shape->shared_ffn = (double)model->shared_experts * model->expert_ffn / tp;
+}
+
 /// One product for each expert of the GPU: rows x k times k x n, or, of a weight gradient, n x rows
 /// times rows x k.
 static void add_grouped(const TransformerShape *s, WorkList *list, const char *name, double m,

@@ -15,6 +15,10 @@
 
 #include "workload/works.h"
 
+/// Fill what the shape of a GPU says of experts; tokens must be there.
+void mixture_shape(const ModelSpec *model, const ParallelSpec *parallel,
+                   const TrainingSpec *training, TransformerShape *shape);
+
 void mixture_add(const TransformerShape *s, WorkList *list);
 void mixture_add_backward(const TransformerShape *s, WorkList *list);
 /// The activation inside the experts again.

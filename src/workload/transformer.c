@@ -13,9 +13,8 @@ TransformerShape transformer_shape(const ModelSpec *model, const ParallelSpec *p
     const int32_t vocab = (model->vocab + tp - 1) / tp, cp = parallel->size[DIM_CP];
     const double tokens = (double)training->sequence * parallel->microbatch / cp;
     const double tokens_norm = parallel->sequence_parallel ? tokens / tp : tokens;
-    const double fill = training->routing == EXPERTS_CAPACITY ? training->capacity_factor : 1;
     const bool latent = model->mla.kv_lora > 0;
-    return (TransformerShape){
+    TransformerShape shape = {
         .tokens = tokens,
         .tokens_norm = tokens_norm,
         .sequence = training->sequence,
@@ -40,7 +39,6 @@ TransformerShape transformer_shape(const ModelSpec *model, const ParallelSpec *p
         .gated = gated,
         .flash = training->attention != ATTENTION_UNFUSED,
         .dropout = training->dropout,
-        .fused_experts = training->fused_experts,
         .parallel_block = model->parallel_block,
         .qk_norm = model->qk_norm,
         .head_narrow = training->head_narrow,
@@ -53,18 +51,10 @@ TransformerShape transformer_shape(const ModelSpec *model, const ParallelSpec *p
         .nope = model->mla.nope,
         .recompute = training->recompute,
         .window_of_model = model->window,
-        .experts = model->experts,
-        .top_k = model->top_k,
-        .ep = parallel->ep,
-        .expert_tp = parallel->expert_tp,
-        .dispatcher = training->dispatcher,
-        .fullest = mixture_fullest(training, parallel->ep),
-        .experts_here = (double)model->experts / parallel->ep,
-        .routed = fill * tokens_norm * model->top_k * parallel->expert_tp,
-        .expert_ffn = (double)model->expert_ffn / parallel->expert_tp,
-        .shared_ffn = (double)model->shared_experts * model->expert_ffn / tp,
         .last = model_layer_kind(model, model->layers - 1),
     };
+    mixture_shape(model, parallel, training, &shape);
+    return shape;
 }
 
 /// One expert that every token passes is an MLP: there is nothing to route.
