@@ -82,6 +82,8 @@ static const Field GPU_FIELDS[] = {
     ATTENTION_AT("flash3_backward", attention_backward_flop_per_s[ATTENTION_FLASH3], BACKWARD_TEXT),
     ATTENTION_AT("cudnn_forward", attention_forward_flop_per_s[ATTENTION_CUDNN], FORWARD_TEXT),
     ATTENTION_AT("cudnn_backward", attention_backward_flop_per_s[ATTENTION_CUDNN], BACKWARD_TEXT),
+    FIELD_NUMBER_AT("attention_fp8_gain", GpuSpec, attention_fp8_gain, "0", 0, 4,
+                    "of these rates where attention's products are in fp8, times; 0: not measured"),
     FIELD_QUANTITY_AT("memory", GpuSpec, memory_bytes, QUANTITY_SIZE, NULL, 1, 0,
                       "usable by a job, after driver and context"),
     FIELD_QUANTITY_AT("memory_rate", GpuSpec, memory_Bps, QUANTITY_RATE, NULL, 1, 0, "data sheet"),

@@ -39,7 +39,7 @@ Status roofline_supports(const GpuSpec *gpu, const TrainingSpec *training) {
                                             gpu->attention_backward_flop_per_s[kernel] > 0),
             STATUS_RANGE, "GPU %s has no measured rate for attention kernel %s", gpu->name,
             ATTENTION_NAMES[kernel]);
-    REQUIRE(!training->attention_fp8, STATUS_RANGE,
+    REQUIRE(!training->attention_fp8 || gpu->attention_fp8_gain > 0, STATUS_RANGE,
             "GPU %s has no measured rate for attention in fp8 (attention_fp8)", gpu->name);
     REQUIRE(!PRECISION_FORMATS[training->precision].cast || gpu_gemm(gpu, PRECISION_BF16),
             STATUS_RANGE, "GPU %s has no bf16 table for the 16-bit products beside %s", gpu->name,
@@ -129,8 +129,11 @@ static Precision work_precision(const Work *work, const TrainingSpec *training) 
     return (work->attention || work->wide) && narrow ? PRECISION_BF16 : training->precision;
 }
 
-static double attention_s(const Work *work, const GpuSpec *gpu, double rate) {
-    return fmax(work->bytes / gpu->memory_stream_Bps, work->flop / (sustained(gpu) * rate));
+/// `rate` in bf16; forward and backward gain alike by fp8.
+static double attention_s(const Work *work, const GpuSpec *gpu, const TrainingSpec *training,
+                          double rate) {
+    const double gain = training->attention_fp8 ? gpu->attention_fp8_gain : 1;
+    return fmax(work->bytes / gpu->memory_stream_Bps, work->flop / (sustained(gpu) * gain * rate));
 }
 
 double roofline_work_s(const Work *work, const GpuSpec *gpu, const TrainingSpec *training) {
@@ -141,9 +144,11 @@ double roofline_work_s(const Work *work, const GpuSpec *gpu, const TrainingSpec 
             return gap_s * (1 + GROUPED_GAP_SHARE * more_kernels(work, training)) +
                    gemm_s(gpu, work_precision(work, training), work);
         case WORK_ATTENTION:
-            return gap_s + attention_s(work, gpu, gpu->attention_forward_flop_per_s[kernel]);
+            return gap_s +
+                   attention_s(work, gpu, training, gpu->attention_forward_flop_per_s[kernel]);
         case WORK_ATTENTION_BACKWARD:
-            return gap_s + attention_s(work, gpu, gpu->attention_backward_flop_per_s[kernel]);
+            return gap_s +
+                   attention_s(work, gpu, training, gpu->attention_backward_flop_per_s[kernel]);
         case WORK_MEMORY:
             return gap_s + work->bytes / (ROOFLINE_STREAM_SHARE * gpu->memory_stream_Bps);
         case WORK_GATHER:
