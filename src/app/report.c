@@ -102,6 +102,11 @@ static void print_traffic(FILE *out, const Recorder *recorder, int32_t job) {
     fprintf(out, "  all done after %.6f ms   fingerprint %016llx\n",
             ms((double)(step->end_ps - recorder->run->job[job].start_ps)),
             (unsigned long long)step->fingerprint);
+    if (step->collective) // auto: none of them has protocols
+        fprintf(out, "  %s by %s%s%s, bus bandwidth %.2f GB/s\n", step->collective, step->algorithm,
+                strcmp(step->protocol, PROTOCOL_NAMES[PROTOCOL_AUTO]) ? ", " : "",
+                strcmp(step->protocol, PROTOCOL_NAMES[PROTOCOL_AUTO]) ? step->protocol : "",
+                step->bus_Bps / 1e9);
     print_tiers(out, recorder, step);
 }
 

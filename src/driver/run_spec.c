@@ -22,6 +22,7 @@ Uplink run_spec_uplink(const JobSpec *job, const ClusterSpec *cluster) {
     const int64_t path_ps =
         cluster->nic.latency_ps + 2 * leaf->cable_ps + leaf->switch_spec.latency_ps;
     return (Uplink){.nic_Bps = (double)cluster->nic.goodput_Bps,
+                    .path_s = units_seconds_from_ps(path_ps),
                     .base_s = units_seconds_from_ps(job->network.collective_base_ps),
                     .round_s = units_seconds_from_ps(job->network.round_latency_ps + path_ps)};
 }

@@ -24,6 +24,8 @@ typedef struct StepSummary {
     double mean_part_ps[TRACE_PART_N];
     double tokens_per_s_gpu, mfu_full, mfu_causal;
     const CertaintyClass *certainty; ///< published runs like it; NULL: none. Training only
+    const char *collective, *algorithm, *protocol; ///< of traffic that is one; NULL: none
+    double bus_Bps;                                ///< of it, as nccl-tests count
     uint64_t fingerprint;
     int64_t delay_ps[TRACE_TIERS_MAX]; ///< rank 0 only, both directions
     double utilisation_max[TRACE_TIERS_MAX];

@@ -1,6 +1,7 @@
 // A finished repetition of traffic: rows of flows, links.
 #include "base/fingerprint.h"
 #include "base/memory.h"
+#include "base/units.h"
 #include "observe/crossing.h"
 #include "observe/record.h"
 
@@ -51,6 +52,16 @@ static Status write_flows(const TrafficRun *traffic, Recorder *recorder) {
     return status;
 }
 
+/// How it was run, and what nccl-tests would say of it.
+static void name_collective(const TrafficRun *traffic, StepSummary *summary) {
+    const CollectiveSpec *spec = &traffic->plan.spec;
+    summary->collective = COLLECTIVE_NAMES[spec->kind];
+    summary->algorithm = ALGORITHM_NAMES[spec->algorithm];
+    summary->protocol = PROTOCOL_NAMES[spec->protocol];
+    summary->bus_Bps = (double)spec->bytes * collective_bus_factor(spec->kind, traffic->ranks) /
+                       units_seconds_from_ps(summary->end_ps - summary->start_ps);
+}
+
 Status record_traffic_step(Recorder *recorder, const TrafficRun *traffic, int64_t later_ps) {
     int64_t begin_ps = traffic->begin_ps, end_ps = traffic->end_ps;
     StepSummary summary = {
@@ -60,6 +71,7 @@ Status record_traffic_step(Recorder *recorder, const TrafficRun *traffic, int64_
         .end_ps = end_ps,
         .fingerprint = traffic->moves + fingerprint_of(-1, begin_ps, end_ps),
     };
+    if (traffic_is_collective(traffic) && traffic->plays) name_collective(traffic, &summary);
     recorder->keeps = traffic->later_ps > 0;
     if (recorder->trace) {
         TRY(trace_begin_step(recorder->trace));

@@ -18,13 +18,61 @@ static double chance(double part, double all, int32_t k) {
     return 1 - none;
 }
 
-ExchangeRows exchange_rows(Dispatcher dispatcher, int32_t experts, int32_t top_k, Parts ep) {
-    const double n = ep.n, domains = n / ep.inside, all = experts;
+/// DeepEP copies a row for each GPU, and beside that one for each domain, which costs it more on the way back; a processor
+/// so many bytes a second of a dispatch, and of what comes back and is added up. It asks for 20 processors, and begins after
+/// START_S. Measured with 4 to 24 on 1 to 4 nodes of 8 H100 (ai-dynamo/aiconfigurator systems/data).
+static const double DISPATCH_Bps = 17e9, COMBINE_Bps = 15e9, DOMAIN_DISPATCH = 1,
+                    DOMAIN_COMBINE = 1.5, START_S = 50e-6;
+enum { PROCESSORS = 20 };
+
+/// Rows of a token if its experts are among those of `chosen` domains.
+static ExchangeRows rows_within(Dispatcher dispatcher, double all, int32_t top_k, double chosen,
+                                Parts ep) {
+    const double n = ep.n, domains = n / ep.inside, share = chosen / domains, pool = all * share;
     if (dispatcher == DISPATCH_ALLTOALL)
         return (ExchangeRows){.inside = (double)top_k * (ep.inside - 1) / ep.inside,
                               .outside = top_k * (domains - 1) / domains};
-    return (ExchangeRows){.inside = (n - domains) * chance(all / n, all, top_k),
-                          .outside = (domains - 1) * chance(all / domains, all, top_k)};
+    return (ExchangeRows){.inside = share * (n - domains) * chance(all / n, pool, top_k),
+                          .outside = share * (domains - 1) * chance(all / domains, pool, top_k)};
+}
+
+ExchangeRows exchange_rows(Dispatcher dispatcher, int32_t experts, int32_t top_k, Parts ep) {
+    return rows_within(dispatcher, experts, top_k, (double)ep.n / ep.inside, ep);
+}
+
+/// Rows that the processors of a GPU copy for each token it has.
+static double copies(double all, int32_t top_k, double chosen, Parts ep, bool combines) {
+    const double n = ep.n, domains = n / ep.inside, pool = all * chosen / domains;
+    const double gpus = n * chosen / domains * chance(all / n, pool, top_k);
+    if (domains <= 1) return gpus;
+    return gpus + (combines ? DOMAIN_COMBINE : DOMAIN_DISPATCH) * chosen *
+                      chance(all / domains, pool, top_k);
+}
+
+ExchangeBytes expert_exchange_bytes(const ExpertExchange *x) {
+    const double domains = (double)x->ep.n / x->ep.inside, most = x->domains_most,
+                 chosen = most > 0 && most < domains ? most : domains;
+    const double row = x->tokens * x->hidden * x->element_bytes;
+    const ExchangeRows rows = rows_within(x->dispatcher, x->experts, x->top_k, chosen, x->ep);
+    const bool copied = x->dispatcher == DISPATCH_NODE_DEDUP;
+    return (ExchangeBytes){
+        .inside = rows.inside * row,
+        .outside = rows.outside * row,
+        .copied = copied ? row * copies(x->experts, x->top_k, chosen, x->ep, x->combines) : 0};
+}
+
+double expert_exchange_s(const ExpertExchange *exchange, const ScaleUpSpec *scale_up,
+                         const Uplink *uplink) {
+    const ExchangeBytes bytes = expert_exchange_bytes(exchange);
+    const double each_Bps = exchange->combines ? COMBINE_Bps : DISPATCH_Bps;
+    // Where processors copy, a GPU's rows to itself take their turn among those to others.
+    const Parts ep = exchange->ep;
+    const double own = bytes.copied > 0 && ep.inside > 1 ? ep.inside / (ep.inside - 1.0) : 1;
+    const double inside_s = bytes.inside * own / (double)scale_up->goodput_Bps;
+    const double outside_s = bytes.outside > 0 ? bytes.outside / uplink->nic_Bps : 0;
+    const double copy_s = bytes.copied > 0 ? bytes.copied / (exchange->processors * each_Bps) : 0;
+    const double start_s = exchange->dispatcher == DISPATCH_ALLTOALL ? uplink->base_s : START_S;
+    return start_s + fmax(inside_s, fmax(outside_s, copy_s));
 }
 
 Status layer_links_init(LayerLinks *links, const ModelSpec *model, const ParallelSpec *parallel,
@@ -48,38 +96,47 @@ Status layer_links_init(LayerLinks *links, const ModelSpec *model, const Paralle
     const ExchangeRows rows =
         exchange_rows(training->dispatcher, model->experts, model->top_k, links->parts[DIM_EP]);
     links->of_rows = (ExchangeRows){rows.inside / model->top_k, rows.outside / model->top_k};
+    const Parts ep = links->parts[DIM_EP];
+    if (training->dispatcher == DISPATCH_NODE_DEDUP)
+        links->copied =
+            copies(model->experts, model->top_k, (double)ep.n / ep.inside, ep, true) / model->top_k;
     return status_ok();
 }
 
-/// What a collective puts on the port and on the NIC of each GPU.
-static ExchangeRows sent_bytes(const LayerLinks *links, CollectiveKind kind, Dimension along,
-                               double bytes) {
-    const Parts parts = links->parts[along];
-    const double n = parts.n, p = parts.inside, domains = n / p;
-    if (kind != COLLECTIVE_ALL_TO_ALL) {
-        const double passes = kind == COLLECTIVE_ALL_REDUCE ? 2 : 1;
-        return (ExchangeRows){.inside = passes * bytes * (p - 1) / p,
-                              .outside = passes * bytes * (domains - 1) / domains / p};
-    }
-    if (along == DIM_EP)
-        return (ExchangeRows){bytes * links->of_rows.inside, bytes * links->of_rows.outside};
-    return (ExchangeRows){.inside = bytes * (p - 1) / n, .outside = bytes * (n - p) / n};
+/// As anybody runs it: among the parts of each domain, over the NICs of all.
+static double tuned_s(const LayerLinks *links, CollectiveKind kind, Parts parts, double bytes) {
+    const CollectiveShape shape = {.kind = kind,
+                                   .bytes = bytes,
+                                   .n = parts.n,
+                                   .domains = parts.n / parts.inside,
+                                   .most = parts.inside,
+                                   .channels = parts.inside};
+    const CollectiveCosts costs = {.scale_up = links->scale_up,
+                                   .base_s = links->uplink.base_s,
+                                   .path_s = links->uplink.path_s,
+                                   .round_s = links->uplink.round_s - links->uplink.path_s,
+                                   .nic_Bps = links->uplink.nic_Bps};
+    return tuning_choose(&shape, &costs, ALGORITHM_AUTO, PROTOCOL_AUTO).time_s;
+}
+
+/// Rows of tokens on their way to experts: they leave by NICs, and go on or stay inside.
+static double rows_s(const LayerLinks *links, Parts parts, double bytes) {
+    const double inside = bytes * links->of_rows.inside, outside = bytes * links->of_rows.outside,
+                 p = parts.inside, copy_s = bytes * links->copied / (PROCESSORS * COMBINE_Bps);
+    // Of a vector that puts these bytes on the ports of a domain alone.
+    const double inside_s = p > 1 ? collective_domain_s(COLLECTIVE_ALL_TO_ALL, inside * p / (p - 1),
+                                                        parts.inside, links->scale_up)
+                                  : 0;
+    if (parts.inside == parts.n) return fmax(inside_s, copy_s);
+    const double outside_s =
+        links->uplink.base_s + links->uplink.round_s + outside / links->uplink.nic_Bps;
+    return fmax(copy_s, fmax(inside_s, outside_s));
 }
 
 double layer_collective_s(const LayerLinks *links, CollectiveKind kind, Dimension along,
                           double bytes) {
     const Parts parts = links->parts[along];
     if (parts.n == 1) return 0;
-    const ExchangeRows sent = sent_bytes(links, kind, along, bytes);
-    // Of a vector that puts these bytes on the ports of a domain alone.
-    const double passes = kind == COLLECTIVE_ALL_REDUCE ? 2 : 1, p = parts.inside;
-    const double inside_s = p > 1 ? collective_domain_s(kind, sent.inside * p / (p - 1) / passes,
-                                                        parts.inside, links->scale_up)
-                                  : 0;
-    if (parts.inside == parts.n) return inside_s;
-    const double rounds =
-        kind == COLLECTIVE_ALL_TO_ALL ? 1 : passes * ((double)parts.n / parts.inside - 1);
-    const double outside_s = links->uplink.base_s + rounds * links->uplink.round_s +
-                             sent.outside / links->uplink.nic_Bps;
-    return fmax(inside_s, outside_s);
+    if (along == DIM_EP && kind == COLLECTIVE_ALL_TO_ALL) return rows_s(links, parts, bytes);
+    return tuned_s(links, kind, parts, bytes);
 }

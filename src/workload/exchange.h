@@ -9,10 +9,11 @@
 ///                          out of E experts, g the same of a GPU: (D - 1) h rows leave, (ep - D) g are handed on inside
 ///              hybrid      as node_dedup
 ///          What leaves goes by the GPU's NIC, what stays by its port, both at once. The way back is the same backwards.
-///          Collectives of a layer whose members are in several domains are rings inside each and rings across, side by
-///          side (collective/hierarchical.c): (D - 1) / D of the bytes, divided by the members inside, on each NIC.
+///          node_dedup copies by processors of the GPU, each so many bytes a second: a row for every GPU and, among
+///          several domains, for every domain; few of them are slower than the links.
+///          Other collectives of a layer are priced as collective/tuning.h has them.
 /// Limits.  The links are the unit's own: what others do on NICs meanwhile is not felt. GPUs are taken as evenly loaded.
-///          Routing limited to some domains (DeepSeek-V3: 4 of 8) sends less than this.
+///          Models do not say yet that their routing is limited to some domains (DeepSeek-V3: 4 of 8).
 /// Source.  Megatron-LM core/transformer/moe/token_dispatcher.py; deepseek-ai/DeepEP, csrc/kernels/internode.cu;
 ///          NVIDIA Hybrid-EP. Held against DeepEP's measured times in tests/workload/test_exchange.c.
 #ifndef COLOSSIM_WORKLOAD_EXCHANGE_H
@@ -23,6 +24,7 @@
 /// A GPU's way out of its scale-up domain.
 typedef struct Uplink {
     double nic_Bps;
+    double path_s;  ///< of round_s, cables and switches
     double base_s;  ///< before the first byte of a collective
     double round_s; ///< of each of its rounds
 } Uplink;
@@ -32,16 +34,38 @@ typedef struct ExchangeRows {
     double inside, outside;
 } ExchangeRows;
 
+/// An exchange of rows among GPUs of which each has `tokens`: a dispatch, or what comes back.
+typedef struct ExpertExchange {
+    Dispatcher dispatcher;
+    double tokens, hidden, element_bytes;
+    int32_t experts, top_k;
+    int32_t domains_most; ///< in which the experts of a token may be; 0: any
+    Parts ep;
+    int32_t processors; ///< that copy, if node_dedup
+    bool combines;      ///< rows are added up on their way back
+} ExpertExchange;
+
+/// Of each GPU: bytes by its port and by its NIC, and bytes that its processors copy.
+typedef struct ExchangeBytes {
+    double inside, outside, copied;
+} ExchangeBytes;
+
 /// What layers communicate over.
 typedef struct LayerLinks {
     const ScaleUpSpec *scale_up;
     Uplink uplink;        ///< nic_Bps 0: none
     Parts parts[DIM_N];   ///< of the groups along TP, CP and EP
     ExchangeRows of_rows; ///< of the bytes of all rows of a token, those sent
+    double copied;        ///< the same of those that processors copy; 0: nobody waits for them
 } LayerLinks;
 
 /// Rows a token of a dispatch.
 ExchangeRows exchange_rows(Dispatcher dispatcher, int32_t experts, int32_t top_k, Parts ep);
+
+ExchangeBytes expert_exchange_bytes(const ExpertExchange *exchange);
+/// Seconds of an exchange alone.
+double expert_exchange_s(const ExpertExchange *exchange, const ScaleUpSpec *scale_up,
+                         const Uplink *uplink);
 
 /// Fails: STATUS_RANGE where a group is in several domains and there is no way out, or no bandwidth inside.
 ///   scale_up, uplink  borrowed; uplink NULL: none
