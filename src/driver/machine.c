@@ -86,6 +86,8 @@ static void place_units(Machine *machine) {
     machine->result = memory_alloc("driver.results", sizeof(StepResult) * nslots);
     if (machine->exchange_plan.groups > 0)
         machine->exchanged = memory_alloc("driver.units", sizeof(NominalClocks) * nslots);
+    if (machine->layout.shard > 0)
+        machine->across = memory_alloc("driver.units", sizeof(NominalClocks) * nslots);
     for (int64_t slot = 0; slot < machine->layout.nslots; slot++) {
         Unit *unit = &machine->unit[slot];
         unit->id = (int32_t)layout_unit_at(&machine->layout, slot);
@@ -102,7 +104,8 @@ static void displace_units(Machine *machine) {
     memory_free("driver.units", machine->unit, sizeof(Unit) * nslots);
     memory_free("driver.results", machine->result, sizeof(StepResult) * nslots);
     memory_free("driver.units", machine->exchanged, sizeof(NominalClocks) * nslots);
-    machine->exchanged = NULL;
+    memory_free("driver.units", machine->across, sizeof(NominalClocks) * nslots);
+    machine->exchanged = machine->across = NULL;
 }
 
 void machine_deal(Machine *machine, int nranks) {

@@ -9,7 +9,7 @@
 ///          What a rank keeps of each unit bounds the machine that fits. What the units of a stage or the members of a
 ///          group have in common is kept once, what follows from a unit's number is computed:
 ///
-///              bytes a unit                              416: Unit, its StepResult; 32 more where it exchanges
+///              bytes a unit                              424: Unit, its StepResult; 32 more where it exchanges or shards in groups
 ///              bytes an operation waited for in its unit  56: Done; at most one a unit in the main job
 ///              bytes a collective waited for              40: Clocks, for all members of a group
 ///              bytes a group of w rails                  232 + 16 w: GroupState, Rail
@@ -80,7 +80,12 @@ typedef enum ChannelSide { CHANNEL_FROM_PREV, CHANNEL_FROM_NEXT, CHANNEL_SIDES }
 
 /// What takes a share of a unit's GPUs meanwhile, as bits: a collective inside their scale-up domain, or over the network
 /// (one at most: collectives of a unit are in order), and an exchange.
-typedef enum Sharing { SHARING_SCALE_UP = 1, SHARING_NETWORK = 2, SHARING_EXCHANGE = 4 } Sharing;
+typedef enum Sharing {
+    SHARING_SCALE_UP = 1,
+    SHARING_NETWORK = 2,
+    SHARING_EXCHANGE = 4,
+    SHARING_ACROSS = 8
+} Sharing;
 
 /// Streams whose clocks a unit keeps, those of exchanges apart (Machine.exchanged). A message begins and ends at once for both its ends, so those of a send are its
 /// receiver's.
@@ -112,7 +117,7 @@ typedef struct StepResult {
     int64_t part_ps[ACCOUNT_N];
 } StepResult;
 
-_Static_assert(sizeof(Unit) + sizeof(StepResult) <= 416 && sizeof(Done) <= 56,
+_Static_assert(sizeof(Unit) + sizeof(StepResult) <= 424 && sizeof(Done) <= 56,
                "bytes a unit, see above");
 
 /// Members of a group that have arrived.
@@ -237,6 +242,7 @@ typedef struct Machine {
     StepResult *result; ///< [layout.nslots]
     /// [layout.nslots] of exchanges, as Unit.free; NULL: they are no operations
     NominalClocks *exchanged;
+    NominalClocks *across; ///< the same of reductions across shard groups; NULL: there are none
     ExchangePlan exchange_plan;
     DonePool done;
     Outcomes outcomes;
@@ -302,13 +308,15 @@ bool channel_meet(Unit *receiver, ChannelSide side, bool is_send, const Clocks *
 /// NULL for a stream of sends.
 static inline NominalClocks *unit_free(const Machine *machine, Unit *unit, Stream stream) {
     if (stream == STREAM_EP) return &machine->exchanged[unit - machine->unit];
+    if (stream == STREAM_ACROSS) return &machine->across[unit - machine->unit];
     static const int8_t PLACE[STREAM_N] = {[STREAM_COMPUTE] = FREE_COMPUTE,
                                            [STREAM_RECV_PREV] = FREE_RECV_PREV,
                                            [STREAM_RECV_NEXT] = FREE_RECV_NEXT,
                                            [STREAM_SEND_NEXT] = -1,
                                            [STREAM_SEND_PREV] = -1,
                                            [STREAM_DP] = FREE_DP,
-                                           [STREAM_EP] = -1};
+                                           [STREAM_EP] = -1,
+                                           [STREAM_ACROSS] = -1};
     return PLACE[stream] < 0 ? NULL : &unit->free[PLACE[stream]];
 }
 /// Clocks of the message under way on a side of its receiver.

@@ -309,9 +309,17 @@ void network_collective(Machine *machine, const Meeting *meeting) {
     start_rails(machine, meeting->group);
 }
 
+/// Of the collective that a group is at.
+static Stream stream_of(const Machine *machine, int64_t group) {
+    const OpKind kind = machine_group(machine, group)->active.kind;
+    return OP_KINDS[kind].stream[!machine->job->training.grad_overlap];
+}
+
 void network_share_due(Machine *machine, int64_t group, int64_t now_ps) {
     const CollectivePlan *plan = &machine_group(machine, group)->active.plan;
-    const int sharing = collective_in_one_domain(plan) ? SHARING_SCALE_UP : SHARING_NETWORK;
+    const int sharing = stream_of(machine, group) == STREAM_ACROSS ? SHARING_ACROSS
+                        : collective_in_one_domain(plan)           ? SHARING_SCALE_UP
+                                                                   : SHARING_NETWORK;
     int64_t cursor = 0;
     for (Unit *unit;
          (unit = machine->player->next_member(machine, group, &cursor, now_ps)) != NULL;)
@@ -341,11 +349,14 @@ void network_end_collective(Machine *machine, int64_t group, int64_t now_ps) {
                                  .ended = true,
                                  .nquiet = machine->cycle.nquiet};
     bool shared = done.rails_left == 0 && done.plan.nphases > 0;
+    const Stream stream = stream_of(machine, group);
+    const int sharing =
+        stream == STREAM_ACROSS ? SHARING_ACROSS : SHARING_SCALE_UP | SHARING_NETWORK;
     int64_t cursor = 0;
     for (Unit *unit;
          (unit = machine->player->next_member(machine, group, &cursor, now_ps)) != NULL;) {
-        if (shared) unit_share(machine, unit, SHARING_SCALE_UP | SHARING_NETWORK, false, now_ps);
-        unit_finish_op(machine, unit, unit_current_op(machine, unit, STREAM_DP), end, now_ps);
+        if (shared) unit_share(machine, unit, sharing, false, now_ps);
+        unit_finish_op(machine, unit, unit_current_op(machine, unit, stream), end, now_ps);
     }
 }
 

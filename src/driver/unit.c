@@ -61,7 +61,7 @@ NominalWork unit_work(const Machine *machine, int32_t stage, const Op *op) {
 static int64_t shared_speed(const Machine *machine, int sharing) {
     const GpuSpec *gpu = &cluster_spec(machine->cluster)->gpu;
     double taken = 0;
-    if (sharing & SHARING_NETWORK) taken = gpu->network_processor_share;
+    if (sharing & (SHARING_NETWORK | SHARING_ACROSS)) taken = gpu->network_processor_share;
     if (sharing & (SHARING_SCALE_UP | SHARING_EXCHANGE)) taken = gpu->scale_up_processor_share;
     return NOISE_ONE - (int64_t)(taken * (double)NOISE_ONE + 0.5);
 }
@@ -212,6 +212,7 @@ void unit_begin(Machine *machine, Unit *unit, int64_t now_ps) {
         print_begin(machine, unit, clocks_at(now_ps, begin));
     for (int f = 0; f < FREE_N; f++) unit->free[f] = begin;
     if (machine->exchanged) *unit_free(machine, unit, STREAM_EP) = begin;
+    if (machine->across) *unit_free(machine, unit, STREAM_ACROSS) = begin;
     for (int s = 0; s < STREAM_N; s++) unit->done[s] = 0;
     for (int part = 0; part < ACCOUNT_N; part++) unit->part_ps[part] = 0;
     for (int s = 0; s < STREAM_N; s++) try_stream(machine, unit, (Stream)s, now_ps);

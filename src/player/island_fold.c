@@ -37,7 +37,8 @@ static bool kind_is_even(const Islands *islands, OpKind kind) {
 
 void islands_fold(Islands *islands) {
     const Machine *machine = islands->machine;
-    if (!machine_is_even(machine)) return;
+    // Those of another shard group meet others than their leader.
+    if (!machine_is_even(machine) || machine->across) return;
     isles_choose_leaders(islands->isles);
     bool even = true;
     for (int kind = 0; kind < OP_KIND_N && even; kind++) even = kind_is_even(islands, (OpKind)kind);

@@ -21,6 +21,9 @@ static void touch_unit(Islands *islands, Island *island, int32_t stage) {
     if (islands->machine->exchanged)
         undo_keep(&islands->undo, unit_free(islands->machine, &island->unit[stage], STREAM_EP),
                   sizeof(NominalClocks));
+    if (islands->machine->across)
+        undo_keep(&islands->undo, unit_free(islands->machine, &island->unit[stage], STREAM_ACROSS),
+                  sizeof(NominalClocks));
 }
 
 void island_keep(Islands *islands, Island *island) {

@@ -257,8 +257,9 @@ typedef struct Agreed {
     int64_t room;     ///< of undo logs; the least, negative where the last window had too little
 } Agreed;
 
-/// A collective needs a unit of the first replica here: when can one of these come to it?
+/// A collective needs a unit of the first replica here, but for those of shard groups: when can one of these come to it?
 static int64_t quiet_ps(const Islands *islands) {
+    if (islands->machine->across) return islands->now_ps;
     int64_t quiet_ps = TIME_NEVER_PS;
     for (int32_t s = 0; islands->n > 0 && s < islands->stages; s++)
         quiet_ps =

@@ -39,7 +39,8 @@ void quiet_release(Islands *islands) {
 static int32_t last_before_collective(const Machine *machine, const Unit *unit) {
     const Program *program = unit_program(machine, unit);
     int32_t ndone = unit->done[STREAM_DP];
-    if (unit_is_busy(unit, STREAM_DP)) return -1;
+    // A reduction across shard groups follows one inside, or one across.
+    if (unit_is_busy(unit, STREAM_DP) || unit_is_busy(unit, STREAM_ACROSS)) return -1;
     // No collective left: the next step begins with one.
     if (ndone == program->stream_nops[STREAM_DP]) return program->stream_nops[STREAM_COMPUTE] - 1;
     const Op *next = &program->op[program->stream_op[STREAM_DP][ndone]];

@@ -23,7 +23,8 @@ typedef enum Stream {
     STREAM_RECV_NEXT, ///< gradients from the next stage
     STREAM_SEND_PREV,
     STREAM_DP,
-    STREAM_EP, ///< exchanges inside a unit
+    STREAM_EP,     ///< exchanges inside a unit
+    STREAM_ACROSS, ///< reductions across shard groups, whose communicators are their own
     STREAM_N,
 } Stream;
 
@@ -132,8 +133,9 @@ enum { GRAD_NORM_BYTES = 4 }; ///< what all units of a training job reduce each 
 typedef struct OpKindRow {
     const char *name;
     OpForm form;
-    Pass pass;                    ///< of a segment that it computes
-    Stream stream[2];             ///< on which it stands: of the forward pass, of the backward pass
+    Pass pass; ///< of a segment that it computes
+    Stream stream
+        [2]; ///< on which it stands: of the forward pass, of the backward pass; of a collective, if it is to run beside others, or never
     GroupKind group;              ///< of a collective, else GROUP_NONE
     CollectiveKind collective[2]; ///< whole; where optimizer states are sharded
     OpBytes bytes;

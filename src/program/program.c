@@ -53,7 +53,7 @@ int32_t program_add(Program *program, Op op) {
 /// What a transfer carries follows from its stream.
 static const char *op_payload(const Op *op) {
     const Stream *stream = OP_KINDS[op->kind].stream;
-    if (stream[0] == stream[1]) return "";
+    if (stream[0] == stream[1] || OP_KINDS[op->kind].form == FORM_COLLECTIVE) return "";
     return op->stream == stream[0] ? " activations" : " gradients";
 }
 

@@ -58,6 +58,7 @@ typedef struct Builder {
     int32_t sent[EXCHANGE_SLOTS];
     /// reduction that the next compute operation waits for (ZeRO-2 without overlap)
     int32_t reduced;
+    int32_t last_across; ///< reduction across shard groups that runs beside other collectives
     // ZeRO-3: uses of sharded segments that gather, in the order of the step.
     Use next_use;                  ///< that may gather next
     int32_t ngathers, nuses;       ///< so far: issued, computed
@@ -96,14 +97,28 @@ static bool builder_has_experts(const Builder *builder, int32_t chunk) {
     return experts && experts[chunk * builder->spec->pp + builder->stage];
 }
 
+/// What a reduction inside a shard group has left to each is reduced across groups: beside other collectives, or where
+/// nothing is to overlap before the next.
+static int32_t builder_add_across(Builder *builder, Op op, int32_t inside) {
+    const Stream stream = OP_KINDS[OP_ACROSS_REDUCE].stream[!builder->spec->grad_overlap];
+    Op across = program_op(OP_ACROSS_REDUCE, stream, op.chunk, op.microbatch);
+    across.segment = op.segment;
+    across.part = op.part;
+    across.parts = op.parts;
+    if (stream != op.stream) op_add_wait(&across, inside);
+    int32_t index = program_add(builder->program, across);
+    if (stream != op.stream) builder->last_across = index;
+    return index;
+}
+
 /// A collective of parameters, and behind it one of the experts among them, or of shares across shard groups; returns the
 /// last.
 static int32_t builder_add_both(Builder *builder, Op op, bool experts) {
-    const bool gather = op.kind == OP_PARAM_GATHER;
-    if (builder->spec->hybrid) op.kind = gather ? OP_SHARD_GATHER : OP_SHARD_REDUCE;
+    const bool gather = op.kind == OP_PARAM_GATHER, hybrid = builder->spec->hybrid;
+    if (hybrid) op.kind = gather ? OP_SHARD_GATHER : OP_SHARD_REDUCE;
     int32_t index = program_add(builder->program, op);
-    if (!experts && (gather || !builder->spec->hybrid)) return index;
-    op.kind = !experts ? OP_ACROSS_REDUCE : gather ? OP_EXPERT_GATHER : OP_EXPERT_REDUCE;
+    if (!experts) return hybrid && !gather ? builder_add_across(builder, op, index) : index;
+    op.kind = gather ? OP_EXPERT_GATHER : OP_EXPERT_REDUCE;
     return program_add(builder->program, op);
 }
 
@@ -482,6 +497,7 @@ static void builder_add_tail(Builder *builder) {
     }
     Op norm = program_op(OP_GRAD_NORM, STREAM_DP, -1, -1);
     op_add_wait(&norm, builder->ended[0]);
+    op_add_wait(&norm, builder->last_across);
     Op optimizer = program_op(OP_OPTIMIZER, STREAM_COMPUTE, -1, -1);
     op_add_wait(&optimizer, program_add(builder->program, norm));
     program_add(builder->program, optimizer);
@@ -529,6 +545,7 @@ Status schedule_program(const ScheduleSpec *spec, int32_t stage, Program *progra
         .ended = {-1, -1},
         .sent = {-1, -1},
         .reduced = -1,
+        .last_across = -1,
     };
     int64_t nuses = count_uses(&builder);
     builder.use_gather = arena_array(arena, int32_t, nuses);
