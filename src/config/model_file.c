@@ -16,6 +16,8 @@ static const char *const ACTIVATIONS[] = {
     X(experts, "0", 0, 100000, "routed experts of a mixture; 0: all layers are dense")       \
     X(top_k, "0", 0, 100000, "experts that a token passes")                                  \
     X(shared_experts, "0", 0, 1000, "experts that every token passes")                       \
+    X(expert_groups, "1", 1, 100000, "equal parts of the experts that follow each other")    \
+    X(token_groups, "0", 0, 100000, "of them, those that a token's experts are in; 0: any")  \
     X(expert_ffn, "0", 0, 100000000, "width inside an expert")                               \
     X(first_dense, "0", 0, 100000, "dense layers before the mixtures")                       \
     X(mtp_layers, "0", 0, 100, "layers behind the others that predict further tokens")       \

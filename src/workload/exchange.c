@@ -75,6 +75,12 @@ double expert_exchange_s(const ExpertExchange *exchange, const ScaleUpSpec *scal
     return start_s + fmax(inside_s, fmax(outside_s, copy_s));
 }
 
+/// Domains that the experts of a token can be in, where each domain has experts of one group.
+static double chosen_domains(const ModelSpec *model, double domains) {
+    const int32_t groups = model->expert_groups, used = model->token_groups;
+    return used > 0 && used < groups && domains >= groups ? domains * used / groups : domains;
+}
+
 Status layer_links_init(LayerLinks *links, const ModelSpec *model, const ParallelSpec *parallel,
                         const TrainingSpec *training, const ScaleUpSpec *scale_up,
                         const Uplink *uplink) {
@@ -93,13 +99,13 @@ Status layer_links_init(LayerLinks *links, const ModelSpec *model, const Paralle
                 DIMENSION_NAMES[d], parts->n, scale_up->name, scale_up_used(scale_up));
     }
     if (model->experts == 0) return status_ok();
-    const ExchangeRows rows =
-        exchange_rows(training->dispatcher, model->experts, model->top_k, links->parts[DIM_EP]);
-    links->of_rows = (ExchangeRows){rows.inside / model->top_k, rows.outside / model->top_k};
     const Parts ep = links->parts[DIM_EP];
+    const double chosen = chosen_domains(model, (double)ep.n / ep.inside);
+    const ExchangeRows rows =
+        rows_within(training->dispatcher, model->experts, model->top_k, chosen, ep);
+    links->of_rows = (ExchangeRows){rows.inside / model->top_k, rows.outside / model->top_k};
     if (training->dispatcher == DISPATCH_NODE_DEDUP)
-        links->copied =
-            copies(model->experts, model->top_k, (double)ep.n / ep.inside, ep, true) / model->top_k;
+        links->copied = copies(model->experts, model->top_k, chosen, ep, true) / model->top_k;
     return status_ok();
 }
 

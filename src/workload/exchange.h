@@ -13,7 +13,7 @@
 ///          several domains, for every domain; few of them are slower than the links.
 ///          Other collectives of a layer are priced as collective/tuning.h has them.
 /// Limits.  The links are the unit's own: what others do on NICs meanwhile is not felt. GPUs are taken as evenly loaded.
-///          Models do not say yet that their routing is limited to some domains (DeepSeek-V3: 4 of 8).
+///          Routing limited to some groups of experts saves rows where a domain has experts of one group at most.
 /// Source.  Megatron-LM core/transformer/moe/token_dispatcher.py; deepseek-ai/DeepEP, csrc/kernels/internode.cu;
 ///          NVIDIA Hybrid-EP. Held against DeepEP's measured times in tests/workload/test_exchange.c.
 #ifndef COLOSSIM_WORKLOAD_EXCHANGE_H

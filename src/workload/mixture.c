@@ -66,7 +66,7 @@ static double expert_rows(const TransformerShape *s) { return s->routed / s->exp
 static double exchanged_rows(const TransformerShape *s) { return s->routed / s->expert_tp; }
 
 double mixture_dispatch_bytes(const TransformerShape *s) {
-    return s->element * exchanged_rows(s) * s->hidden;
+    return s->dispatched * exchanged_rows(s) * s->hidden;
 }
 
 double mixture_combine_bytes(const TransformerShape *s) {

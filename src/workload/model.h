@@ -45,6 +45,8 @@ typedef struct ModelSpec {
     int32_t experts;        ///< routed experts of a mixture; 0: every layer is dense
     int32_t top_k;          ///< of them, those that a token passes
     int32_t shared_experts; ///< that every token passes
+    int32_t expert_groups;  ///< equal parts of the experts, one after the other ...
+    int32_t token_groups;   ///< ... of which the experts of a token are in so many; 0: in any
     int32_t expert_ffn;     ///< width inside an expert
     int32_t first_dense;    ///< layers before the mixtures, with `ffn`
     int32_t mtp_layers;     ///< that predict further tokens, behind the others

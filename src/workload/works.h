@@ -65,6 +65,7 @@ typedef struct TransformerShape {
     double heads, kv_heads, ffn, vocab; ///< of this GPU
     double ffn_in;           ///< width of fc1's output on this GPU: ffn, or 2 ffn if gated
     double element, operand; ///< bytes of an activation in memory, and as a GEMM operand
+    double dispatched;       ///< bytes of a number on its way to an expert
     double gradient;         ///< bytes of an accumulated weight gradient
     bool gradient_fused;     ///< the product that makes it adds it to those before
     bool gradient_kept;      ///< it is added to those of microbatches before at all, not sent away
