@@ -129,11 +129,12 @@ static Precision work_precision(const Work *work, const TrainingSpec *training) 
     return (work->attention || work->wide) && narrow ? PRECISION_BF16 : training->precision;
 }
 
-/// `rate` in bf16; forward and backward gain alike by fp8.
+/// `rate` in bf16; forward and backward gain alike by fp8. Slow kernels do not reach the power cap.
 static double attention_s(const Work *work, const GpuSpec *gpu, const TrainingSpec *training,
                           double rate) {
+    const double cap = sustained(gpu) * gpu->gemm[PRECISION_BF16].best_flop_per_s;
     const double gain = training->attention_fp8 ? gpu->attention_fp8_gain : 1;
-    return fmax(work->bytes / gpu->memory_stream_Bps, work->flop / (sustained(gpu) * gain * rate));
+    return fmax(work->bytes / gpu->memory_stream_Bps, work->flop / (gain * fmin(rate, cap)));
 }
 
 double roofline_work_s(const Work *work, const GpuSpec *gpu, const TrainingSpec *training) {

@@ -22,7 +22,7 @@ GpuSpec published_a100(void) {
                    .host_call_ps = 13500000,
                    .sustained_share = 0.97,
                    .scale_up_processor_share = 0.15,
-                   .network_processor_share = 0.02,
+                   .network_processor_share = 0.15,
                    .idle_W = 55,
                    .typical_W = 330,
                    .max_W = 400};
@@ -52,7 +52,7 @@ GpuSpec published_h100(void) {
                    .host_call_ps = 13500000,
                    .sustained_share = 0.76,
                    .scale_up_processor_share = 0.41,
-                   .network_processor_share = 0.02,
+                   .network_processor_share = 0.41,
                    .idle_W = 85,
                    .typical_W = 600,
                    .max_W = 700};

