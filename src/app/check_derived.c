@@ -70,9 +70,12 @@ static Status print_training(const RunSpec *run, const JobSpec *job, FILE *out) 
     const int64_t gpus = run->cluster.nodes * run->cluster.gpus_per_node,
                   used = parallel_nranks(&job->parallel);
     const ParallelSpec *parallel = &job->parallel;
-    fprintf(out, "#   %" PRId64 " of %" PRId64 " GPUs (%" PRId64 " spare): tp %d, pp %d, dp %d\n",
+    fprintf(out, "#   %" PRId64 " of %" PRId64 " GPUs (%" PRId64 " spare): tp %d, pp %d, dp %d",
             used, gpus, gpus - used, (int)parallel->size[DIM_TP], (int)parallel->size[DIM_PP],
             (int)parallel_replicas(parallel));
+    if (parallel->size[DIM_CP] > 1) fprintf(out, ", cp %d", (int)parallel->size[DIM_CP]);
+    if (parallel->ep > 1) fprintf(out, ", ep %d", (int)parallel->ep);
+    fprintf(out, "\n");
     fprintf(out,
             "#   a step: %.0f tokens, %.4g model FLOP, %.4g hardware FLOP (%.4g TFLOP a GPU)\n",
             cost.tokens, cost.model_flop_full, cost.hardware_flop,

@@ -44,4 +44,5 @@ const ScheduleOrder schedule_interleaved = {
     .check = interleaved_check,
     .fill = interleaved_fill,
     .pairs_from = interleaved_warmup,
+    .turns_from = interleaved_warmup,
 };

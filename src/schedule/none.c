@@ -13,9 +13,15 @@ static Slot none_nth(const ScheduleSpec *spec, bool backward, int64_t k) {
     return (Slot){.backward = backward, .microbatch = (int32_t)k};
 }
 
-static int64_t none_fill(const ScheduleSpec *spec, int32_t stage, Slot slots[]) {
+static int64_t none_warmup(const ScheduleSpec *spec, int32_t stage) {
+    (void)spec;
     (void)stage;
-    if (spec->ep_overlap && spec->chunks == 1) return schedule_merge(spec, 1, none_nth, slots);
+    return 1;
+}
+
+static int64_t none_fill(const ScheduleSpec *spec, int32_t stage, Slot slots[]) {
+    if (spec->ep_overlap && spec->chunks == 1)
+        return schedule_merge(spec, none_warmup(spec, stage), none_nth, slots);
     int64_t n = 0;
     for (int32_t microbatch = 0; microbatch < spec->microbatches; microbatch++) {
         for (int32_t chunk = 0; chunk < spec->chunks; chunk++) {
@@ -31,4 +37,5 @@ static int64_t none_fill(const ScheduleSpec *spec, int32_t stage, Slot slots[]) 
 const ScheduleOrder schedule_none = {
     .check = none_check,
     .fill = none_fill,
+    .turns_from = none_warmup,
 };

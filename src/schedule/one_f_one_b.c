@@ -17,13 +17,18 @@ static Slot one_f_one_b_nth(const ScheduleSpec *spec, bool backward, int64_t k) 
     return (Slot){.backward = backward, .microbatch = (int32_t)k};
 }
 
-static int64_t one_f_one_b_fill(const ScheduleSpec *spec, int32_t stage, Slot slots[]) {
-    // What a forward and a backward in turn pass on is there at the end of both: to come back takes two of them a stage.
+// What a forward and a backward in turn pass on is there at the end of both: to come back takes two of them a stage.
+static int64_t one_f_one_b_warmup(const ScheduleSpec *spec, int32_t stage) {
     const int64_t behind = (int64_t)spec->pp - 1 - stage;
-    return schedule_merge(spec, spec->ep_overlap ? 2 * behind + 1 : behind, one_f_one_b_nth, slots);
+    return spec->ep_overlap ? 2 * behind + 1 : behind;
+}
+
+static int64_t one_f_one_b_fill(const ScheduleSpec *spec, int32_t stage, Slot slots[]) {
+    return schedule_merge(spec, one_f_one_b_warmup(spec, stage), one_f_one_b_nth, slots);
 }
 
 const ScheduleOrder schedule_1f1b = {
     .check = one_f_one_b_check,
     .fill = one_f_one_b_fill,
+    .turns_from = one_f_one_b_warmup,
 };

@@ -20,6 +20,9 @@ typedef struct ScheduleOrder {
     /// First slot from which, if transfers block, a forward and the backward after it exchange
     /// together; NULL: never.
     int64_t (*pairs_from)(const ScheduleSpec *spec, int32_t stage);
+    /// First slot from which, with ep_overlap, a forward takes turns with the backward after it: the forwards before it
+    /// bring that backward about. NULL: never.
+    int64_t (*turns_from)(const ScheduleSpec *spec, int32_t stage);
 } ScheduleOrder;
 
 extern const ScheduleOrder schedule_none, schedule_gpipe, schedule_1f1b, schedule_interleaved,

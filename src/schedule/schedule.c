@@ -420,13 +420,15 @@ static bool is_cut(const Builder *builder, int64_t i) {
     return builder->spec->nforward && builder->slots[i].gradients != GRADIENTS_WEIGHT;
 }
 
-/// Do slot i and the next take turns: a forward and a backward of different microbatches?
+/// Do slot i and the next take turns?
 static bool builder_takes_turns(const Builder *builder, int64_t i) {
-    if (i + 1 >= builder->nslots || !is_cut(builder, i) || !is_cut(builder, i + 1)) return false;
+    const ScheduleSpec *spec = builder->spec;
+    const ScheduleOrder *order = schedule_table[spec->kind];
     const Slot *slot = &builder->slots[i];
-    const bool apart = slot->microbatch != slot[1].microbatch || slot->chunk != slot[1].chunk;
-    return slot->with_next ||
-           (builder->spec->ep_overlap && !slot->backward && slot[1].backward && apart);
+    if (i + 1 >= builder->nslots || !is_cut(builder, i) || !is_cut(builder, i + 1)) return false;
+    if (slot->with_next) return true;
+    return spec->ep_overlap && order->turns_from && i >= order->turns_from(spec, builder->stage) &&
+           !slot->backward && slot[1].backward;
 }
 
 /// Slots from i on that exchange together. Blocking transfers of an interleaved pipeline go out
@@ -453,7 +455,7 @@ static void builder_add_slots(Builder *builder, int64_t i, int32_t nslots,
     for (int32_t k = 0; k < nslots; k++) {
         if (is_cut(builder, i + k))
             builder_add_cuts(builder, i + k, 1, &received[k]);
-        else if (builder->spec->first_segment)
+        else if (builder->spec->first_segment && !builder->spec->nforward)
             builder_add_segments(builder, i + k, received[k]);
         else
             builder_add_compute(builder, i + k, received[k]);

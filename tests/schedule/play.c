@@ -42,7 +42,8 @@ static void finish_head(Player *player, int32_t stage, Stream stream, int64_t en
     player->end[stage][index] = end;
     player->stream_end[stage][stream] = end;
     if (end > player->play.end) player->play.end = end;
-    int32_t ends_at = op->kind != OP_FORWARD ? 0 : player->costs.segments - 1;
+    int32_t last = player->costs.segments - 1, ends_at = op->kind != OP_FORWARD ? 0 : last;
+    if (player->costs.cut && op->kind != OP_FORWARD) ends_at = 2 * last + 1;
     bool last_part = op->segment < 0 ? op->part == op->parts - 1 : op->segment == ends_at;
     if (OP_KINDS[op->kind].pass != PASS_NONE && op->kind != OP_BACKWARD_INPUT) {
         if (end > player->play.compute_end) player->play.compute_end = end;
@@ -60,6 +61,8 @@ static int64_t cost_of(const Player *player, const Op *op) {
         case OP_BACKWARD: return player->costs.backward / parts;
         case OP_BACKWARD_INPUT: return (player->costs.backward - player->costs.weight) / parts;
         case OP_BACKWARD_WEIGHT: return player->costs.weight / parts;
+        case OP_DISPATCH:
+        case OP_COMBINE: return player->costs.exchange;
         case OP_PARAM_GATHER: return player->costs.gather;
         case OP_GRAD_REDUCE: return player->costs.reduce;
         default: return 0;

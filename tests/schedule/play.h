@@ -21,6 +21,8 @@ typedef struct PlayCosts {
     int64_t transfer, gather, reduce;
     int64_t weight;   ///< of the backward: gradients of weights, where they are put off
     int32_t segments; ///< of a chunk that is computed in some
+    bool cut;         ///< so many of each pass, exchanges between them
+    int64_t exchange;
 } PlayCosts;
 
 typedef struct Play {
