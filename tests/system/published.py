@@ -8,12 +8,15 @@ differ in size and batch alone are one family.
 import pathlib
 import random
 import sys
+import tempfile
+
+import h5py
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "scripts"))
 import published
 import residuals
 
-from emulator import claim
+from emulator import JOBS, TOPOLOGIES, Emulator, claim
 
 
 def claim_machines(rows, tables):
@@ -91,6 +94,21 @@ def claim_alternatives(rows):
             claim(len(differing) == 1 and differing[0] in row["assumed"], f"{row['id']}: one assumed input at a time")
 
 
+def claim_said(emulator):
+    """A run says its bounds, those of the first class it fits, and whether anything of its size was ever measured."""
+    for dp, beyond in ((16384, False), (16392, True)):
+        path = emulator.folder / f"{dp}.h5"
+        done = emulator.run(TOPOLOGIES / "colossus-100k.yaml", JOBS / "ddp-small.yaml", "--steps", "1", path=path, ranks=0,
+                            engine__kind="closed", parallel__dp=dp, parallel__global_batch="auto")
+        claim(done.returncode == 0 and "step interval" in done.stdout, f"the table has an interval: {done.stdout}{done.stderr}")
+        claim(("no measurement exists" in done.stdout) == beyond, f"{dp} GPUs: {done.stdout}")
+        with h5py.File(path) as file:
+            steps = {name: data[0] for name, data in file["steps"].items()}
+        claim((steps["gpus_in_job"] > steps["largest_run_gpus"]) == beyond and steps["likely_runs"] >= residuals.LEAST_RUNS,
+              f"the trace says it: {steps}")
+        claim(steps["likely_least_ps"] < steps["likely_most_ps"], "bounds are ordered")
+
+
 def main():
     rows, tables = published.read_rows(published.RUNS), published.Tables.read()
     claim(len({row["id"] for row in rows}) == len(rows) == 226, "226 runs, each named once")
@@ -105,6 +123,8 @@ def main():
     claim_bounds(rng)
     claim_families(rows)
     claim_alternatives(rows)
+    with tempfile.TemporaryDirectory() as folder:
+        claim_said(Emulator(*sys.argv[1:], folder))
     try:
         published.job_text({**rows[0], "mbs": ""}, tables)
     except published.Unplayable:
