@@ -208,11 +208,14 @@ static double logits_bytes(const ModelSpec *model, const TrainingSpec *training,
 }
 
 /// Of one parameter. fp8 holds two casts, one per operand layout, beside the 16-bit weight; where the
-/// gather brings fp8, the casts are all there is (Transformer Engine, fp8_model_init).
+/// gather brings fp8, the casts are all there is (Transformer Engine, fp8_model_init), and with mxfp8,
+/// whose parameters travel in 16 bit through the gradient buffer (Megatron-LM
+/// --reuse-grad-buf-for-mxfp8-param-ag).
 static double weight_bytes(const TransformerShape *s, const TrainingSpec *training) {
     if (!PRECISION_FORMATS[training->precision].cast) return s->element;
-    const double casts = 2 * s->operand;
-    return PRECISION_FORMATS[training->param_precision].cast ? casts : s->element + casts;
+    const bool primary = PRECISION_FORMATS[training->param_precision].cast ||
+                         training->precision == PRECISION_MXFP8;
+    return (primary ? 0 : s->element) + 2 * s->operand;
 }
 
 /// No GPU has an exabyte: what needs more is refused all the same, and the sum of all terms fits.
