@@ -213,8 +213,8 @@ static double logits_bytes(const ModelSpec *model, const TrainingSpec *training,
 /// --reuse-grad-buf-for-mxfp8-param-ag).
 static double weight_bytes(const TransformerShape *s, const TrainingSpec *training) {
     if (!PRECISION_FORMATS[training->precision].cast) return s->element;
-    const bool primary = PRECISION_FORMATS[training->param_precision].cast ||
-                         training->precision == PRECISION_MXFP8;
+    const bool primary =
+        PRECISION_FORMATS[training->param_precision].cast || training->precision == PRECISION_MXFP8;
     return (primary ? 0 : s->element) + 2 * s->operand;
 }
 

@@ -37,6 +37,7 @@ void mixture_shape(const ModelSpec *model, const ParallelSpec *parallel,
     shape->expert_tp = etp;
     shape->dispatcher = training->dispatcher;
     shape->fused_experts = training->fused_experts;
+    shape->dropless = training->routing != EXPERTS_CAPACITY;
     shape->fullest = mixture_fullest(training, parallel->ep);
     shape->experts_here = (double)model->experts / parallel->ep;
     shape->routed = fill * shape->tokens_norm * model->top_k * etp;
@@ -80,14 +81,34 @@ static double expert_ffn_in(const TransformerShape *s) {
 // Scores of a token for all experts, in fp32: read and written by a softmax or sigmoid, read by the choice of the best, by
 // the balance loss, and turned into a map of tokens (Megatron-LM core/transformer/moe/moe_utils.py).
 enum { ROUTER_FORWARD_BYTES = 24, ROUTER_BACKWARD_BYTES = 16 };
+// Operations of router.py and moe_utils.py there, and of the dispatcher's preprocess, each a kernel that hardly moves bytes.
+enum {
+    ROUTER_FORWARD_KERNELS = 20,
+    ROUTER_BACKWARD_KERNELS = 12,
+    COUNTS_KERNELS = 10,
+    TOKEN_BYTES = 8
+};
+
+static void add_small(WorkList *list, const char *name, double bytes, int32_t kernels) {
+    works_add_memory(list, name, bytes);
+    list->work[list->n - 1].more_kernels = kernels - 1;
+}
 
 static void add_router(const TransformerShape *s, WorkList *list) {
     works_add_wide_gemm(s, list, "router", 1, s->tokens_norm, s->experts, s->hidden, 0);
-    works_add_memory(list, "routing", ROUTER_FORWARD_BYTES * s->tokens_norm * s->experts);
+    add_small(list, "routing", ROUTER_FORWARD_BYTES * s->tokens_norm * s->experts,
+              ROUTER_FORWARD_KERNELS);
+}
+
+/// How many rows come to each expert: the host sizes buffers and launches products by it, unless all have as many.
+static void add_counts(const TransformerShape *s, WorkList *list) {
+    add_small(list, "counts", TOKEN_BYTES * s->tokens_norm * s->top_k, COUNTS_KERNELS);
+    list->work[list->n - 1].waits_for_host = s->dropless;
 }
 
 static void add_router_backward(const TransformerShape *s, WorkList *list) {
-    works_add_memory(list, "routing grad", ROUTER_BACKWARD_BYTES * s->tokens_norm * s->experts);
+    add_small(list, "routing grad", ROUTER_BACKWARD_BYTES * s->tokens_norm * s->experts,
+              ROUTER_BACKWARD_KERNELS);
     works_add_wide_gemm(s, list, "router grad", 1, s->tokens_norm, s->hidden, s->experts, 0);
     works_add_wide_gemm(s, list, "router weight grad", 1, s->experts, s->hidden, s->tokens_norm,
                         s->gradient_fused ? s->gradient : 0);
@@ -159,6 +180,7 @@ void mixture_add(const TransformerShape *s, WorkList *list) {
     list->part = PART_MOE_PREPROCESS;
     add_permute(s, list, "permute");
     list->part = PART_MOE_EXPERTS;
+    add_counts(s, list);
     add_exchange(s, list, "dispatch", false);
     add_sort(s, list, "sort");
     add_experts(s, list);

@@ -110,9 +110,18 @@ static double launch_s(const Work *work, const GpuSpec *gpu, const TrainingSpec 
     return units_seconds_from_ps(quick ? gpu->graph_launch_ps : gpu->launch_ps);
 }
 
-/// Kernels of a grouped product behind its first.
+// A host that waits for the GPU copies a few numbers, reads them and launches again before the GPU goes on: three calls.
+static const double WAIT_CALLS = 3;
+
+/// Kernels of a grouped product behind its first, or small ones beside a memory work.
 static double more_kernels(const Work *work, const TrainingSpec *training) {
-    return work->grouped && !training->fused_experts ? work->batch - 1 : 0;
+    return work->grouped && !training->fused_experts ? work->batch - 1 : work->more_kernels;
+}
+
+/// Idle time of the GPU while the host reads what it found.
+static double wait_s(const Work *work, const GpuSpec *gpu, const TrainingSpec *training) {
+    const bool waits = work->waits_for_host && !in_graph(work, training);
+    return waits ? WAIT_CALLS * units_seconds_from_ps(gpu->host_call_ps) : 0;
 }
 
 /// What the host needs to have a work launched.
@@ -151,7 +160,8 @@ double roofline_work_s(const Work *work, const GpuSpec *gpu, const TrainingSpec 
             return gap_s +
                    attention_s(work, gpu, training, gpu->attention_backward_flop_per_s[kernel]);
         case WORK_MEMORY:
-            return gap_s + work->bytes / (ROOFLINE_STREAM_SHARE * gpu->memory_stream_Bps);
+            return gap_s * (1 + more_kernels(work, training)) + wait_s(work, gpu, training) +
+                   work->bytes / (ROOFLINE_STREAM_SHARE * gpu->memory_stream_Bps);
         case WORK_GATHER:
         case WORK_SCATTER:
         case WORK_REDUCE:

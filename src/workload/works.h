@@ -38,9 +38,12 @@ typedef struct Work {
     bool attention;        ///< GEMM of the attention core: 16-bit even where linear layers are fp8
     bool wide;             ///< another GEMM in 16 bit: router, head
     bool weight;           ///< for the gradient of a weight alone
-    bool grouped;          ///< `batch` experts, m rows for each, one kernel
-    double flop;           ///< executed
-    double bytes;          ///< memory traffic; of a collective its full size
+    int32_t
+        more_kernels;    ///< of a memory work: small ones beside it, each a launch and hardly bytes
+    bool waits_for_host; ///< which reads what the GPU found before it goes on launching
+    bool grouped;        ///< `batch` experts, m rows for each, one kernel
+    double flop;         ///< executed
+    double bytes;        ///< memory traffic; of a collective its full size
     /// Of them, those by which adding into an accumulator exceeds writing a 16-bit result.
     double accumulator_bytes;
     bool returns;    ///< exchanges: rows come back from the experts
@@ -85,6 +88,7 @@ typedef struct TransformerShape {
     double experts, top_k; ///< of the model
     int32_t ep, expert_tp;
     Dispatcher dispatcher;
+    bool dropless;                 ///< experts take as many rows as come
     double experts_here;           ///< on this GPU
     double fullest;                ///< rows of the GPU that gets the most, over those of this one
     double routed;                 ///< rows that the experts of this GPU work on
