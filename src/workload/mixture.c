@@ -148,25 +148,35 @@ static void add_activation(const TransformerShape *s, WorkList *list, const char
     works_add_memory(list, name, s->element * s->routed * widths);
 }
 
+/// Operands of grouped products: a cast for each expert.
+static void add_expert_cast(const TransformerShape *s, WorkList *list, double width) {
+    const int32_t first = list->n;
+    works_add_cast_of(s, list, s->routed, width);
+    for (int32_t i = first; i < list->n; ++i) {
+        list->work[i].grouped = true;
+        list->work[i].batch = s->experts_here;
+    }
+}
+
 static void add_experts(const TransformerShape *s, WorkList *list) {
     const double rows = expert_rows(s), in = expert_ffn_in(s);
-    works_add_cast_of(s, list, s->routed, s->hidden);
+    add_expert_cast(s, list, s->hidden);
     add_grouped(s, list, "expert fc1", rows, in, s->hidden);
     if (!s->fused_experts) {
         add_activation(s, list, "expert activation", in + s->expert_ffn);
-        works_add_cast_of(s, list, s->routed, s->expert_ffn);
+        add_expert_cast(s, list, s->expert_ffn);
     }
     add_grouped(s, list, "expert fc2", rows, s->hidden, s->expert_ffn);
 }
 
 static void add_experts_backward(const TransformerShape *s, WorkList *list) {
     const double rows = expert_rows(s), in = expert_ffn_in(s);
-    works_add_cast_of(s, list, s->routed, s->hidden);
+    add_expert_cast(s, list, s->hidden);
     add_grouped(s, list, "expert fc2 grad", rows, s->expert_ffn, s->hidden);
     add_grouped_weight_grad(s, list, "expert fc2 weight grad", s->hidden, s->expert_ffn, rows);
     if (!s->fused_experts) {
         add_activation(s, list, "expert activation grad", 2 * in + s->expert_ffn);
-        works_add_cast_of(s, list, s->routed, in);
+        add_expert_cast(s, list, in);
     }
     add_grouped(s, list, "expert fc1 grad", rows, s->hidden, in);
     add_grouped_weight_grad(s, list, "expert fc1 weight grad", in, s->hidden, rows);

@@ -21,9 +21,9 @@ static const double ACCUMULATOR_SHARE = 0.5;
 // one: 99.7 to 37.1 us (GB200), 90.5 to 33.2 (GH200); NVIDIA/TransformerEngine issue 2053.
 static const double LINEAR_CALLS = 2.7;
 // Each expert of a grouped product is a kernel of its own, dealt over streams (Transformer Engine, cublas over four of them),
-// so that about half of its gap hides behind others: of 60 grouped products of 20 to 256 experts on B200
+// so that about half of its gap hides behind others, launched in a loop that costs the host half of a framework's call: of 60 grouped products of 20 to 256 experts on B200
 // (MooreThreads/SimuMax, configs/system/b200_bf16_ceperm.json) the median is met within 5 %, half of them within 8 %.
-static const double GROUPED_GAP_SHARE = 0.5;
+static const double GROUPED_SHARE = 0.5;
 
 // Transformer Engine's userbuffers, as tuned for H100 (NVIDIA NeMo, tp_overlap_configs/userbuffers.py): a scattered result
 // goes in 4 pieces, by 24 of 132 processors, which the product leaves free all the time (set_sm_margin).
@@ -113,9 +113,10 @@ static double launch_s(const Work *work, const GpuSpec *gpu, const TrainingSpec 
 // A host that waits for the GPU copies a few numbers, reads them and launches again before the GPU goes on: three calls.
 static const double WAIT_CALLS = 3;
 
-/// Kernels of a grouped product behind its first, or small ones beside a memory work.
+/// Kernels of a grouped work behind its first, or small ones beside a memory work, by what each costs of a whole one.
 static double more_kernels(const Work *work, const TrainingSpec *training) {
-    return work->grouped && !training->fused_experts ? work->batch - 1 : work->more_kernels;
+    if (!work->grouped) return work->more_kernels;
+    return training->fused_experts ? 0 : GROUPED_SHARE * (work->batch - 1);
 }
 
 /// Idle time of the GPU while the host reads what it found.
@@ -151,7 +152,7 @@ double roofline_work_s(const Work *work, const GpuSpec *gpu, const TrainingSpec 
     const double gap_s = launch_s(work, gpu, training);
     switch (work->kind) {
         case WORK_GEMM:
-            return gap_s * (1 + GROUPED_GAP_SHARE * more_kernels(work, training)) +
+            return gap_s * (1 + more_kernels(work, training)) +
                    gemm_s(gpu, work_precision(work, training), work);
         case WORK_ATTENTION:
             return gap_s +
