@@ -39,6 +39,18 @@ static void print_parts(FILE *out, const StepSummary *step) {
     }
 }
 
+/// Where passes are split or beside each other: what a stage's last step is made of.
+static void print_passes(FILE *out, const StepSummary *step) {
+    double sum_ps = 0;
+    for (int k = 0; k < SHARE_N; k++) sum_ps += step->pass_ps[k];
+    if (sum_ps == 0) return;
+    fprintf(out, "\n  Passes of a stage in it (mean over stages of the first replica)\n");
+    for (int k = 0; k < SHARE_N; k++)
+        if (step->pass_ps[k] > 0)
+            fprintf(out, "  %-14s %10.3f ms %6.1f%%\n", PASS_SHARE_NAMES[k], ms(step->pass_ps[k]),
+                    100 * step->pass_ps[k] / sum_ps);
+}
+
 /// A time for a column: milliseconds, or seconds where these have grown long.
 static void print_time(FILE *out, int width, double time_ps) {
     if (time_ps < 1e13)
@@ -94,6 +106,7 @@ static void print_training(FILE *out, const Recorder *recorder, int32_t job) {
     print_step_rows(out, recorder, job, last->job_step);
     print_certainty(out, recorder, last);
     print_parts(out, last);
+    print_passes(out, last);
     print_tiers(out, recorder, last);
 }
 

@@ -97,6 +97,28 @@ static void place_units(Machine *machine) {
     done_open(machine);
 }
 
+static size_t span_bytes(const Machine *machine) {
+    size_t n = 0;
+    for (int32_t stage = 0; stage < machine->layout.stages; stage++)
+        n += (size_t)machine->program[stage].stream_nops[STREAM_COMPUTE] + 1;
+    return 2 * n * sizeof(OpSpan);
+}
+
+OpSpan *machine_spans(const Machine *machine, int32_t stage, int32_t step) {
+    OpSpan *span = machine->span;
+    for (int32_t s = 0; s < machine->layout.stages * (step & 1) + stage; s++)
+        span += machine->program[s % machine->layout.stages].stream_nops[STREAM_COMPUTE] + 1;
+    return span;
+}
+
+/// Schedules whose passes are split or beside each other are told of by passes.
+static void note_passes(Machine *machine) {
+    const JobSpec *job = machine->job;
+    const bool told = job->parallel.schedule >= SCHEDULE_ZERO_BUBBLE || job->training.ep_overlap;
+    if (told && machine->layout.first_replica == 0 && machine->layout.nslots > 0)
+        machine->span = memory_alloc("driver.spans", span_bytes(machine));
+}
+
 static void displace_units(Machine *machine) {
     if (!machine->unit) return;
     size_t nslots = (size_t)machine->layout.nslots;
@@ -104,6 +126,8 @@ static void displace_units(Machine *machine) {
     memory_free("driver.units", machine->unit, sizeof(Unit) * nslots);
     memory_free("driver.results", machine->result, sizeof(StepResult) * nslots);
     memory_free("driver.units", machine->exchanged, sizeof(NominalClocks) * nslots);
+    if (machine->span) memory_free("driver.spans", machine->span, span_bytes(machine));
+    machine->span = NULL;
     memory_free("driver.units", machine->across, sizeof(NominalClocks) * nslots);
     machine->exchanged = machine->across = NULL;
 }
@@ -112,6 +136,7 @@ void machine_deal(Machine *machine, int nranks) {
     displace_units(machine);
     layout_deal(&machine->layout, machine->rank, nranks);
     place_units(machine);
+    note_passes(machine);
 }
 
 static void make_groups(Machine *machine) {

@@ -111,6 +111,11 @@ typedef struct Unit {
     int64_t part_ps[ACCOUNT_N]; ///< of this step so far
 } Unit;
 
+/// When a compute operation began and ended.
+typedef struct OpSpan {
+    int64_t begin_ps, end_ps;
+} OpSpan;
+
 /// What a unit's last finished step was.
 typedef struct StepResult {
     int64_t end_ps;
@@ -244,6 +249,9 @@ typedef struct Machine {
     NominalClocks *exchanged;
     NominalClocks *across; ///< the same of reductions across shard groups; NULL: there are none
     ExchangePlan exchange_plan;
+    /// Of the first replica, where passes are told apart: [2 by parity of the step][stages] compute operations, and behind
+    /// them the begin of the step; NULL: they are not, or it is on another rank.
+    OpSpan *span;
     DonePool done;
     Outcomes outcomes;
     const struct PlayerOps *player; ///< player.h, once the engine is open ...
@@ -287,6 +295,9 @@ static inline GroupState *machine_group(const Machine *machine, int64_t group) {
 static inline const Program *unit_program(const Machine *machine, const Unit *unit) {
     return &machine->program[unit->stage];
 }
+
+/// Where operations of a stage of the first replica are noted.
+OpSpan *machine_spans(const Machine *machine, int32_t stage, int32_t step);
 
 /// The next local member of a group in the order of slots, NULL: no more. *cursor begins with 0.
 static inline Unit *members_next(Machine *machine, int64_t group, int64_t *cursor) {

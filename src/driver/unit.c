@@ -99,6 +99,21 @@ static int64_t busy_time(NominalWork work, int64_t factor) {
     return noise_apply(work.compute_ps + work.sharing_ps, factor) + nominal_exposed_ps(work);
 }
 
+/// Of the first replica. begin_ps -1: it has ended.
+static void note_span(const Machine *machine, const Unit *unit, const Op *op, int64_t begin_ps,
+                      int64_t end_ps) {
+    if (slot_of(machine, unit) >= machine->layout.stages) return;
+    OpSpan *span = &machine_spans(machine, unit->stage, unit->step)[op->sequence];
+    if (begin_ps < 0) {
+        span->end_ps = end_ps;
+        return;
+    }
+    span->begin_ps = begin_ps;
+    if (op->sequence > 0) return;
+    const int32_t n = unit_program(machine, unit)->stream_nops[STREAM_COMPUTE];
+    span[n].begin_ps = unit->step_start_ps;
+}
+
 static void issue_compute(Machine *machine, Unit *unit, const Op *op, const Clocks *begin) {
     NominalWork work = unit_work(machine, unit->stage, op);
     int64_t alone_ps = work.compute_ps + nominal_exposed_ps(work);
@@ -116,6 +131,7 @@ static void issue_compute(Machine *machine, Unit *unit, const Op *op, const Cloc
             works_ps - begin->actual_ps + busy_ps - alone_ps - work.sharing_ps;
         take_from_compute(unit, shared_time(machine, unit->sharing, busy_ps) - busy_ps);
     }
+    if (machine->span) note_span(machine, unit, op, begin->actual_ps, 0);
     machine->player->compute(machine, unit);
 }
 
@@ -245,6 +261,7 @@ void unit_finish_op(Machine *machine, Unit *unit, int32_t index, NominalClocks e
     const Op *op = &unit_program(machine, unit)->op[index];
     NominalClocks *free = unit_free(machine, unit, op->stream);
     if (free) *free = end;
+    if (machine->span && op->stream == STREAM_COMPUTE) note_span(machine, unit, op, -1, now_ps);
     unit->done[op->stream]++;
     unit->busy &= (uint8_t) ~(1 << op->stream);
     if (op->nwaiters > 0) done_keep(machine, unit, index, clocks_at(now_ps, end));

@@ -13,6 +13,7 @@
 #include "observe/job_costs.h"
 #include "observe/joint.h"
 #include "observe/load.h"
+#include "observe/passes.h"
 #include "observe/sampling.h"
 #include "player/traffic_run.h"
 #include "trace/trace.h"
@@ -23,6 +24,7 @@ typedef struct StepSummary {
     int64_t start_ps, end_ps;
     double mean_part_ps[TRACE_PART_N];
     double tokens_per_s_gpu, mfu_full, mfu_causal;
+    double pass_ps[SHARE_N];         ///< rank 0 only; all 0: not told apart
     const CertaintyClass *certainty; ///< published runs like it; NULL: none. Training only
     const char *collective, *algorithm, *protocol; ///< of traffic that is one; NULL: none
     double bus_Bps;                                ///< of it, as nccl-tests count

@@ -1,6 +1,7 @@
 // A finished training step: columns per GPU, collectives, links, and the means of the report.
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/memory.h"
 #include "base/wide.h"
@@ -247,6 +248,20 @@ static Status write_step(Recorder *recorder, Machine *machine, int64_t later_ps,
     return recorder_end_step(recorder, summary, row);
 }
 
+/// A step that is told from the one before has its passes.
+static void tell_passes(const Recorder *recorder, const Machine *machine, int64_t later_ps,
+                        StepSummary *summary) {
+    if (later_ps == 0) {
+        passes_sum(machine, summary->job_step, summary->pass_ps);
+        return;
+    }
+    for (int64_t i = recorder->step.n - 1; i >= 0; i--) {
+        if (recorder->step.at[i].job != summary->job) continue;
+        memcpy(summary->pass_ps, recorder->step.at[i].pass_ps, sizeof summary->pass_ps);
+        return;
+    }
+}
+
 Status record_training_step(Recorder *recorder, Machine *machine, int32_t step, int64_t later_ps) {
     uint64_t fingerprint = machine->count.fingerprint[step & 1];
     comm_sum_u64(machine->comm, &fingerprint, 1);
@@ -257,5 +272,6 @@ Status record_training_step(Recorder *recorder, Machine *machine, int32_t step, 
                            .end_ps = latest_end(machine),
                            .fingerprint = fingerprint};
     *last_end_ps = summary.end_ps;
+    if (machine->rank == 0) tell_passes(recorder, machine, later_ps, &summary);
     return write_step(recorder, machine, later_ps, &summary);
 }

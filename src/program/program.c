@@ -22,7 +22,8 @@ Op program_op(OpKind kind, Stream stream, int32_t chunk, int32_t microbatch) {
              .chunk = chunk,
              .microbatch = microbatch,
              .segment = -1,
-             .parts = 1};
+             .parts = 1,
+             .round = -1};
     for (int32_t i = 0; i < PROGRAM_WAITS; i++) op.wait[i] = -1;
     return op;
 }

@@ -32,6 +32,7 @@ typedef struct Op {
     /// compute: this share of it (buckets become ready inside); gather, reduce: bucket `part` of
     /// `parts`
     int32_t part, parts;
+    int32_t round;               ///< compute operations that are done together; -1: on its own
     int32_t wait[PROGRAM_WAITS]; ///< indices of operations of other streams; -1: no more
     int32_t sequence;            ///< computed: position within its stream
     /// computed: bit mask of streams that have an operation waiting for this one

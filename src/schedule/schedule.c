@@ -53,6 +53,7 @@ typedef struct Builder {
     /// [chunks] gather of bucket 0, the others follow it; set if last_gather >= 0
     int32_t *gather;
     int32_t last_gather;
+    int32_t round;    ///< of the operations that are added
     int32_t ended[2]; ///< last compute operation of the slots i-1 and i-2
     /// sends that the next compute operation waits for (without pp_overlap)
     int32_t sent[EXCHANGE_SLOTS];
@@ -162,6 +163,12 @@ static OpKind slot_kind(const Slot *slot) {
                                       [GRADIENTS_INPUT] = OP_BACKWARD_INPUT,
                                       [GRADIENTS_WEIGHT] = OP_BACKWARD_WEIGHT};
     return slot->backward ? BACKWARD[slot->gradients] : OP_FORWARD;
+}
+
+static Op builder_compute(const Builder *builder, const Slot *slot) {
+    Op op = program_op(slot_kind(slot), STREAM_COMPUTE, slot->chunk, slot->microbatch);
+    op.round = builder->round;
+    return op;
 }
 
 /// Whether a slot's input comes from another stage (input) or its output goes to one (!input). Only
@@ -312,7 +319,7 @@ static void builder_add_segments(Builder *builder, int64_t i, int32_t received) 
         bool gathers = use_gathers(builder, use);
         while (builder->ngathers < builder->nuses + gathers + ahead)
             if (!builder_gather_next(builder, ahead)) break;
-        Op compute = program_op(slot_kind(slot), STREAM_COMPUTE, slot->chunk, slot->microbatch);
+        Op compute = builder_compute(builder, slot);
         compute.segment = use_segment(builder, use);
         builder_gate(builder, &compute, use.nth == 0, received,
                      gathers ? builder->use_gather[builder->nuses] : -1);
@@ -338,7 +345,7 @@ static void builder_add_compute(Builder *builder, int64_t i, int32_t received) {
                    i == builder->last_backward[slot->chunk];
     int32_t parts = builder_parts(builder, i, reduces), index = -1;
     for (int32_t part = 0; part < parts; part++) {
-        Op compute = program_op(slot_kind(slot), STREAM_COMPUTE, slot->chunk, slot->microbatch);
+        Op compute = builder_compute(builder, slot);
         compute.part = part;
         compute.parts = parts;
         builder_gate(builder, &compute, part == 0, received, builder_gather_of(builder, i, part));
@@ -378,7 +385,7 @@ static Cut cut_slot(const Builder *builder, int64_t i, int32_t received) {
 static int32_t cut_compute(Builder *builder, Cut *cut) {
     const Slot *slot = &builder->slots[cut->slot];
     const int32_t k = cut->next++;
-    Op compute = program_op(slot_kind(slot), STREAM_COMPUTE, slot->chunk, slot->microbatch);
+    Op compute = builder_compute(builder, slot);
     compute.segment = cut->first + k;
     const int32_t bucket = (int32_t)(((int64_t)(k + 1) * cut->parts - 1) / cut->n);
     builder_gate(builder, &compute, k == 0, cut->received,
@@ -470,6 +477,7 @@ static void builder_add_round(Builder *builder, int64_t i, int32_t nslots) {
                                        : builder_add_receive(builder, *slot);
     }
     builder_add_slots(builder, i, nslots, received);
+    builder->round++;
     for (int32_t k = 0; k < nslots; k++) {
         int32_t sent = builder_add_send(builder, builder->slots[i + k]);
         if (!builder->spec->pp_overlap) builder->sent[k] = sent;

@@ -1,5 +1,6 @@
 #include "player/small_run.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -182,6 +183,24 @@ typedef struct Keeper {
     Played *played;
 } Keeper;
 
+/// What stages of the first replica did in a step is the step, where passes are told apart.
+static void check_passes(const Machine *machine, int32_t step) {
+    double mean_ps[SHARE_N], sum_ps = 0, steps_ps = 0;
+    if (!passes_sum(machine, step, mean_ps)) return;
+    const int32_t stages = machine->layout.stages;
+    for (int32_t stage = 0; stage < stages; stage++) {
+        const StepResult *result = &machine->result[stage];
+        steps_ps +=
+            (double)account_sum_ps(result->part_ps, machine->work[machine->unit[stage].stage]);
+    }
+    for (int k = 0; k < SHARE_N; k++) {
+        CHECK(mean_ps[k] >= 0, "passes are times");
+        sum_ps += mean_ps[k];
+    }
+    CHECK(fabs(sum_ps - steps_ps / stages) < 1, "passes sum to %f ps, steps to %f ps", sum_ps,
+          steps_ps / stages);
+}
+
 static Status keep_step(void *context, int32_t job, int32_t step, int64_t later_ps) {
     const Keeper *keeper = context;
     Machine *machine = keeper->machine;
@@ -196,6 +215,7 @@ static Status keep_step(void *context, int32_t job, int32_t step, int64_t later_
             played->unit_part_ps[unit->id * TRACE_PART_N + part] +=
                 record_part_ps(result->part_ps, machine->work[unit->stage], (TracePart)part);
     }
+    check_passes(machine, step);
     played->fingerprint += machine->count.fingerprint[step & 1];
     played->links += fingerprint_of_links(machine, step);
     return status_ok();

@@ -18,15 +18,20 @@ static bool toss(Draws *draws) { return draw(draws, 2) == 1; }
 /// Any shape that fits on 18 units of 2 GPUs, on a network of its day or a tenth of that.
 static void draw_job(RunSpec *run, uint64_t number) {
     enum { UNITS = 18 };
-    static const Schedule SCHEDULES[] = {SCHEDULE_GPIPE, SCHEDULE_1F1B, SCHEDULE_INTERLEAVED};
+    static const Schedule SCHEDULES[] = {SCHEDULE_GPIPE, SCHEDULE_1F1B, SCHEDULE_INTERLEAVED,
+                                         SCHEDULE_ZERO_BUBBLE, SCHEDULE_DUALPIPE};
     Draws d = {.job = number};
     int32_t pp = 1 << draw(&d, 3), dp = 1 + (int32_t)draw(&d, UNITS / pp);
-    Schedule schedule = pp == 1 ? SCHEDULE_NONE : SCHEDULES[draw(&d, 3)];
+    Schedule schedule = pp == 1 ? SCHEDULE_NONE : SCHEDULES[draw(&d, 5)];
     int32_t chunks = schedule == SCHEDULE_INTERLEAVED ? 2 : 1;
-    small_run_init(run, 9, pp, dp, schedule, chunks, pp * (1 + (int32_t)draw(&d, 3)));
+    int32_t least = schedule == SCHEDULE_DUALPIPE ? 2 * pp : pp;
+    small_run_init(run, 9, pp, dp, schedule, chunks, least * (1 + (int32_t)draw(&d, 3)));
     JobSpec *job = &run->job[0];
-    job->parallel.zero = (int32_t)draw(&d, 3);
-    job->model.tied_embeddings = toss(&d);
+    job->parallel.zero = (int32_t)draw(&d, 4);
+    job->parallel.prefetch = (int32_t)draw(&d, 3);
+    job->parallel.reshard = toss(&d);
+    if (dp % 2 == 0 && toss(&d)) job->parallel.shard_group = dp / 2;
+    job->model.tied_embeddings = toss(&d) && schedule != SCHEDULE_DUALPIPE;
     job->training.grad_overlap = toss(&d);
     job->training.param_overlap = toss(&d);
     job->training.pp_overlap = toss(&d);
