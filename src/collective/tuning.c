@@ -134,10 +134,12 @@ static Volume volume_of(const CollectiveShape *shape, CollectiveAlgorithm algori
                  bytes = shape->bytes, passes = (double)collective_passes(shape->kind),
                  around = bytes * passes * (n - 1) / n;
     const bool one = shape->domains == 1;
+    const double trees =
+        (shape->domains == 2 ? 1 : 2) * bytes / ports; // of two, each hangs once from the other
     switch (algorithm) {
-        case ALGORITHM_TREE: return (Volume){2 * bytes * (p - 1) / p, 2 * bytes / ports};
+        case ALGORITHM_TREE: return (Volume){2 * bytes * (p - 1) / p, trees};
         case ALGORITHM_NVLS: return (Volume){bytes * (1 + 1 / p), 0};
-        case ALGORITHM_NVLS_TREE: return (Volume){bytes * (1 + 1 / p), 2 * bytes / ports};
+        case ALGORITHM_NVLS_TREE: return (Volume){bytes * (1 + 1 / p), trees};
         case ALGORITHM_SHARP: return (Volume){p > 1 ? bytes * (1 + 1 / p) : 0, bytes / ports};
         case ALGORITHM_DIRECT:
             return (Volume){passes * bytes * (p - 1) / n, passes * bytes * (n - p) / n};
