@@ -1,6 +1,7 @@
 // What the GPUs of a unit that hold a layer's experts send each other between parts of the layer: tokens on their way to
 // experts and back. All of it is one transfer: between GPUs of equal places in their domains over the network, and from
-// every GPU of a domain to every other inside. workload/exchange.h says how much goes either way, and what it takes alone.
+// every GPU of a domain to every other inside. workload/exchange.h says how much goes either way, and what it takes alone;
+// where all of it stays in one domain, that is how long it takes.
 #include <math.h>
 
 #include "base/rng.h"
@@ -31,17 +32,20 @@ void exchange_plan(Machine *machine) {
     *plan = (ExchangePlan){.n = ep.n, .inside = ep.inside};
     if (!cost->exchanges_apart) return;
     plan->groups = machine->layout.width / ep.n;
-    const double outside = outside_bytes(links, 1), inside = inside_bytes(links, 1);
-    const double whole = outside > 0 ? outside : inside; // of which an edge weighs WEIGHT
-    plan->outside_weight = outside > 0 ? WEIGHT : 0;
-    plan->inside_weight = (int32_t)ceil(WEIGHT * inside / whole);
+    plan->timed = ep.inside == ep.n;
+    const double outside = plan->timed ? 0 : outside_bytes(links, 1);
+    if (!plan->timed) {
+        plan->outside_weight = WEIGHT;
+        plan->inside_weight = (int32_t)ceil(WEIGHT * inside_bytes(links, 1) / outside);
+    }
     for (int k = 0; k < EXCHANGES_N; k++) {
         const double all = (double)cost->exchange_bytes[k];
-        plan->bytes[k] = (int64_t)ceil(all * whole / WEIGHT);
+        plan->bytes[k] = (int64_t)ceil(all * outside / WEIGHT);
         const double out_s = all * links->of_rows.outside / (double)spec->nic.goodput_Bps;
         const double in_s = all * links->of_rows.inside / (double)spec->scale_up.goodput_Bps;
         const double alone_s = layer_collective_s(links, COLLECTIVE_ALL_TO_ALL, DIM_EP, all);
-        plan->latency_ps[k] = units_ps_from_seconds(fmax(0, alone_s - fmax(out_s, in_s)));
+        const double links_s = plan->timed ? 0 : fmax(out_s, in_s);
+        plan->latency_ps[k] = units_ps_from_seconds(fmax(0, alone_s - links_s));
     }
 }
 
@@ -144,6 +148,13 @@ void exchange_end(Machine *machine, const Completion *done, Unit *unit, Exchange
                                      done->start_ps - begin_ps, done->end_ps - begin_ps);
     unit_share(machine, unit, SHARING_EXCHANGE, false, done->end_ps);
     unit_finish_op(machine, unit, unit_current_op(machine, unit, STREAM_EP), end, done->end_ps);
+}
+
+void exchange_due(Machine *machine, Unit *unit, int64_t now_ps, StepCount *count) {
+    const int32_t index = unit_current_op(machine, unit, STREAM_EP);
+    const bool combines = unit_program(machine, unit)->op[index].kind == OP_COMBINE;
+    const Completion done = {.start_ps = now_ps, .end_ps = now_ps};
+    exchange_end(machine, &done, unit, combines ? EXCHANGE_COMBINE : EXCHANGE_DISPATCH, count);
 }
 
 void exchange_complete(Machine *machine, const Completion *done) {

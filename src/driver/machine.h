@@ -181,6 +181,8 @@ typedef struct ExchangeEdges {
 typedef struct ExchangePlan {
     int32_t groups; ///< of a unit, side by side; 0: exchanges are no operations
     int32_t n, inside;
+    bool
+        timed; ///< they stay inside domains: nobody else is felt there, and no link is loaded; the latency is all
     int32_t outside_weight, inside_weight;
     int64_t bytes[EXCHANGES_N];      ///< progress
     int64_t latency_ps[EXCHANGES_N]; ///< before the first byte
@@ -407,17 +409,19 @@ Transfer exchange_transfer(const Machine *machine, int64_t unit, Exchange which,
                            ExchangeEdges *edges);
 Edge exchange_edge(const ExchangeEdges *edges, int64_t i);
 uint64_t exchange_connection(const Machine *machine, int64_t unit);
-/// A unit comes to one; returns when its first byte goes.
+/// A unit comes to one; returns when its first byte goes, or its end if it is timed.
 int64_t exchange_begin(Machine *machine, Unit *unit, Exchange which, const Clocks *at);
 void exchange_end(Machine *machine, const Completion *done, Unit *unit, Exchange which,
                   StepCount *count);
+/// One that is timed ends.
+void exchange_due(Machine *machine, Unit *unit, int64_t now_ps, StepCount *count);
 /// By the job's own tag.
 bool exchange_owns_tag(const Machine *machine, int64_t tag);
 Transfer exchange_describe(Machine *machine, int64_t tag);
 void exchange_complete(Machine *machine, const Completion *done);
 
 /// Heap items: (index << 2) | event.
-typedef enum Event { EVENT_COMPUTE, EVENT_SHARE, EVENT_SMALL } Event;
+typedef enum Event { EVENT_COMPUTE, EVENT_SHARE, EVENT_SMALL, EVENT_EXCHANGE } Event;
 void machine_schedule(Machine *machine, int64_t time_ps, Event event, int64_t index,
                       uint64_t order);
 

@@ -33,6 +33,11 @@ static void event_receive(Machine *machine, Unit *unit, ChannelSide side, const 
 }
 
 static void event_exchange(Machine *machine, Unit *unit, Exchange which, const Clocks *at) {
+    if (machine->exchange_plan.timed) {
+        machine_schedule(machine, exchange_begin(machine, unit, which, at), EVENT_EXCHANGE,
+                         unit - machine->unit, (uint64_t)unit->id + 1);
+        return;
+    }
     ExchangeEdges edges;
     Transfer transfer = exchange_transfer(machine, unit->id, which, &edges);
     transfer.step = fabric_step(machine->fabric, machine->number, unit->step);
@@ -86,6 +91,9 @@ static void handle(Machine *machine, HeapItem item) {
         case EVENT_COMPUTE: unit_compute_due(machine, &machine->unit[index], item.time_ps); break;
         case EVENT_SHARE: network_share_due(machine, index, item.time_ps); break;
         case EVENT_SMALL: network_end_collective(machine, index, item.time_ps); break;
+        case EVENT_EXCHANGE:
+            exchange_due(machine, &machine->unit[index], item.time_ps, &machine->count);
+            break;
     }
 }
 

@@ -13,7 +13,7 @@ bool islands_possible(const Machine *machine) {
     const Layout *layout = &machine->layout;
     return machine->run->engine->apart && machine->job->start_ps == 0 &&
            layout->nunits > layout->stages &&
-           layout->stages <= (machine->exchange_plan.groups > 0
+           layout->stages <= (machine->exchange_plan.groups > 0 && !machine->exchange_plan.timed
                                   ? ISLE_CHANNELS_MAX / (CHANNEL_SIDES + EXCHANGES_N)
                                   : ISLAND_STAGES_MAX) &&
            !(machine->job->model.tied_embeddings && layout->stages > 1) &&
@@ -86,8 +86,11 @@ Islands *islands_create(Machine *machine) {
     islands->below = (LinkOwner){is_below, machine};
     islands->stages = machine->layout.stages;
     islands->messages = islands->channels = islands->stages * CHANNEL_SIDES;
-    if (machine->exchanged) islands->channels += islands->stages * EXCHANGES_N;
-    islands->ntimes = (islands->stages + islands->channels + CHAINS - 1) / CHAINS * CHAINS;
+    const bool timed = machine->exchange_plan.timed;
+    if (machine->exchanged && !timed) islands->channels += islands->stages * EXCHANGES_N;
+    islands->timers = islands->stages + islands->channels;
+    islands->ntimes =
+        (islands->timers + (timed ? islands->stages : 0) + CHAINS - 1) / CHAINS * CHAINS;
     islands->n = machine->layout.nslots / islands->stages;
     islands->at = memory_alloc(LABEL, sizeof(Island) * (size_t)islands->n);
     islands->next_ps = memory_alloc(LABEL, sizeof(int64_t) * (size_t)islands->n);

@@ -72,13 +72,14 @@ typedef struct Islands {
     Island *at; ///< [n]
     int64_t n;
     int32_t stages, messages, channels; ///< channels that are messages; and exchanges
-    int32_t ntimes;                     ///< stages + channels, whole chains of them
-    int64_t *next_ps;                   ///< [n] earliest event of each
-    int32_t *steps;                     ///< [n] that each has finished
-    Island *current;                    ///< being played
-    UndoLog undo;                       ///< of this window; on while what is played can return
-    ARRAY_OF(IslandArrival) arrival;    ///< of this window
-    HopEdges hop;                       ///< of the channel that the engine has asked for last
+    int32_t timers;   ///< place of the first unit's exchange among times, where these are timed
+    int32_t ntimes;   ///< stages + channels, whole chains of them
+    int64_t *next_ps; ///< [n] earliest event of each
+    int32_t *steps;   ///< [n] that each has finished
+    Island *current;  ///< being played
+    UndoLog undo;     ///< of this window; on while what is played can return
+    ARRAY_OF(IslandArrival) arrival; ///< of this window
+    HopEdges hop;                    ///< of the channel that the engine has asked for last
     ExchangeEdges exchange;
     int64_t violation_ps;     ///< earliest time at which a collective had to give way
     int32_t recorded;         ///< steps in the trace

@@ -130,6 +130,11 @@ Unit *island_next_member(Machine *machine, int64_t group, int64_t *cursor, int64
 void island_exchange(Machine *machine, Unit *unit, Exchange which, const Clocks *at) {
     Islands *islands = islands_of(machine);
     const Island *island = islands->current;
+    if (machine->exchange_plan.timed) {
+        island->state->time_ps[islands->timers + stage_of(island, unit)] =
+            exchange_begin(machine, unit, which, at);
+        return;
+    }
     const int32_t channel =
         islands->messages + stage_of(island, unit) * EXCHANGES_N + (int32_t)which;
     isle_start(islands->isles, island_index(islands, island), channel,
@@ -148,9 +153,14 @@ void island_arrive(Machine *machine, const Unit *unit, const Meeting *meeting) {
                                .round = islands->current->round});
 }
 
+/// Does an event end what a unit does by itself?
+static bool is_of_unit(const Islands *islands, int32_t event) {
+    return event >= islands->timers || (event >= 0 && event < islands->stages);
+}
+
 uint64_t island_messages_due(Islands *islands, Island *island, int64_t now_ps) {
     int32_t event = island->next_event;
-    if (event >= 0 && event < islands->stages) return 0;
+    if (is_of_unit(islands, event)) return 0;
     return isle_due(islands->isles, island_index(islands, island),
                     event < 0 ? -1 : event - islands->stages, now_ps);
 }
@@ -192,6 +202,12 @@ static void compute_due(Islands *islands, Island *island, int32_t stage, int64_t
         *time_ps = TIME_NEVER_PS;
         unit_compute_due(islands->machine, &island->unit[stage], now_ps);
     }
+    if (!islands->machine->exchange_plan.timed) return;
+    int64_t *exchange_ps = &island->state->time_ps[islands->timers + stage];
+    if (*exchange_ps != now_ps) return;
+    touch_unit(islands, island, stage);
+    *exchange_ps = TIME_NEVER_PS;
+    exchange_due(islands->machine, &island->unit[stage], now_ps, &island->state->count);
 }
 
 void island_compute_due(Islands *islands, Island *island, int64_t now_ps) {
@@ -204,8 +220,9 @@ static bool play_next(Islands *islands, Island *island, int64_t now_ps) {
     island->last_ps = now_ps;
     islands_enter(islands, island);
     int32_t event = island->next_event;
-    if (event >= 0 && event < islands->stages) {
-        compute_due(islands, island, event, now_ps);
+    if (is_of_unit(islands, event)) {
+        compute_due(islands, island, event < islands->stages ? event : event - islands->timers,
+                    now_ps);
         return true;
     }
     uint64_t ended = island_messages_due(islands, island, now_ps);
