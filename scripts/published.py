@@ -225,8 +225,11 @@ def training_keys(row, stack):
         keys["fused_loss"] = "on"
     if keys["pp_overlap"] == "vp":
         keys["pp_overlap"] = "on" if whole(row, "vp", 1) > 1 else "off"
-    if row["recompute"] not in ("none", ""):
-        keys["recompute"] = listed(row["recompute"])
+    recompute = [words for words in (row["recompute"], stack["recompute_also"]) if words not in ("none", "")]
+    if recompute:
+        keys["recompute"] = listed(";".join(recompute))
+    if stack["narrow_activation"] == "on":
+        keys["narrow_activation"] = "on"
     if row["cuda_graph"] not in ("none", ""):
         keys["cuda_graph"] = row["cuda_graph"] if row["cuda_graph"] in ("layer", "full") else listed(row["cuda_graph"])
     if row["offload"] not in ("none", ""):

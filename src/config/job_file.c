@@ -118,6 +118,8 @@ static const Field TRAINING_FIELDS[] = {
                     "capacity: tokens of an expert over their mean, padded to that"),
     FIELD_BOOL_AT("fused_loss", JobFile, job.training.fused_loss, "off",
                   "one kernel makes the loss, and gradients in place of logits"),
+    FIELD_BOOL_AT("narrow_activation", JobFile, job.training.narrow_activation, "off",
+                  "inputs of activations are kept in fp8 for the backward pass"),
     FIELD_BOOL_AT("fused_experts", JobFile, job.training.fused_experts, "off",
                   "one kernel for the products of all experts, with the activation and its cast"),
     FIELD_BOOL_AT("head_narrow", JobFile, job.training.head_narrow, "off",

@@ -97,8 +97,9 @@ static Parameters span_parameters(const Pricing *p, const Span *span) {
             sum.rest += n[kind] * (transformer_layer_parameters(&shape) - experts);
         }
     }
-    // Multi-token prediction embeds tokens: with a pipeline from a copy of the matrix.
-    if (span->embedding || (span->mtp > 0 && p->parallel->size[DIM_PP] > 1))
+    // Multi-token prediction embeds tokens: from a copy of the matrix where that is on another GPU.
+    const bool apart = p->parallel->size[DIM_PP] > 1 && p->parallel->schedule != SCHEDULE_DUALPIPE;
+    if (span->embedding || (span->mtp > 0 && apart))
         sum.rest += transformer_embedding_parameters(&p->shape);
     if (span->head) sum.rest += transformer_head_parameters(&p->shape, tied_here);
     return sum;

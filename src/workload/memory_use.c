@@ -31,7 +31,7 @@ static double attention_activation(const TransformerShape *s) {
 
 static double mlp_activation(const TransformerShape *s) {
     if (shape_recomputes(s, RECOMPUTE_MLP)) return 0;
-    double bytes = s->element * s->tokens * s->ffn_in;
+    double bytes = s->activation_kept * s->tokens * s->ffn_in;
     if (!shape_recomputes(s, RECOMPUTE_MLP_ACTIVATION)) bytes += operand(s) * s->tokens * s->ffn;
     return bytes;
 }
@@ -45,7 +45,7 @@ static double mixture_activation(const TransformerShape *s) {
     shared.recompute = 0;
     const double in = (s->gated ? 2 : 1) * s->expert_ffn;
     double bytes = s->tokens_norm * (ROUTING_BYTES * s->experts + ROW_BYTES * s->top_k) +
-                   operand(s) * s->routed * s->hidden + s->element * s->routed * in;
+                   operand(s) * s->routed * s->hidden + s->activation_kept * s->routed * in;
     if (!shape_recomputes(s, RECOMPUTE_MOE_ACTIVATION))
         bytes += operand(s) * s->routed * s->expert_ffn;
     return bytes + mlp_activation(&shared);
@@ -221,6 +221,21 @@ static double weight_bytes(const TransformerShape *s, const TrainingSpec *traini
 /// No GPU has an exabyte: what needs more is refused all the same, and the sum of all terms fits.
 static int64_t whole_bytes(double bytes) { return (int64_t)fmin(bytes, 1e18); }
 
+/// Where two microbatches take turns, more are in flight (schedule/one_f_one_b.c); while one goes forward the other goes back,
+/// layer by layer, so that of the last one only a layer is there.
+static double ahead_bytes(const ModelSpec *model, const ParallelSpec *parallel,
+                          const TransformerShape *shape, int32_t stage,
+                          const double chunk_bytes[]) {
+    const int32_t more = parallel->schedule == SCHEDULE_1F1B ? parallel->size[DIM_PP] - stage : 1;
+    const int32_t ahead = more < parallel->microbatches ? more : parallel->microbatches;
+    double chunk = 0;
+    for (int32_t c = 0; c < parallel_stage_chunks(parallel); ++c)
+        chunk = fmax(chunk, chunk_bytes[c]);
+    const LayerKind last = model_layer_kind(model, model->layers - 1);
+    const TransformerShape layer = transformer_of_kind(shape, last);
+    return (ahead - 1) * chunk + memory_layer_activation(&layer, false);
+}
+
 MemoryUse memory_use(const ModelSpec *model, const ParallelSpec *parallel,
                      const TrainingSpec *training, int32_t stage,
                      const StageParameters *parameters) {
@@ -233,12 +248,8 @@ MemoryUse memory_use(const ModelSpec *model, const ParallelSpec *parallel,
                                           parallel_part(parallel, c * pp + stage));
     const double all = parameters->rest + parameters->experts;
     const double shard = memory_shard(parallel, parameters->rest, parameters->experts);
-    double largest_chunk = 0;
-    for (int32_t c = 0; c < parallel_stage_chunks(parallel); ++c)
-        largest_chunk = fmax(largest_chunk, chunk_bytes[c]);
-    // Where two microbatches take turns, more are in flight: see schedule/one_f_one_b.c.
-    const double more = parallel->schedule == SCHEDULE_1F1B ? pp - stage : 1;
-    const double ahead = training->ep_overlap ? fmin(more, parallel->microbatches) : 0;
+    const double ahead =
+        training->ep_overlap ? ahead_bytes(model, parallel, &s, stage, chunk_bytes) : 0;
     const double logits = has_head(parallel, stage) ? logits_bytes(model, training, &s) : 0;
     const Workspace work = workspace(model, parallel, training, &s, stage);
     MemoryUse use = {
@@ -246,8 +257,7 @@ MemoryUse memory_use(const ModelSpec *model, const ParallelSpec *parallel,
         .gradients = whole_bytes(s.gradient * (parallel->zero >= 2 ? shard : all)),
         // fp32 weight and two moments of Adam
         .optimizer = whole_bytes(12 * (parallel->zero >= 1 ? shard : all)),
-        .activations =
-            whole_bytes(memory_in_flight(parallel, stage, chunk_bytes) + ahead * largest_chunk),
+        .activations = whole_bytes(memory_in_flight(parallel, stage, chunk_bytes) + ahead),
         .logits = whole_bytes(logits),
         // Logits are gone when the first layer goes back.
         .workspace = whole_bytes(work.standing + fmax(0, work.passing - logits) +

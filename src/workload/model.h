@@ -183,6 +183,7 @@ typedef struct TrainingSpec {
     bool ep_overlap;        ///< exchanges of a microbatch run behind the computing of another
     int32_t offload_layers; ///< of a virtual stage, whose activations wait on the host
     bool fused_loss; ///< one kernel makes of logits their loss and, in their place, their gradient
+    bool narrow_activation; ///< inputs of activations wait for the backward pass in fp8
     bool fused_experts; ///< one kernel for the products of all experts, activation and cast in it
     bool head_narrow;   ///< head GEMMs in `precision` too, not in 16 bit
     bool dropout;       ///< hidden and attention: masks are written, kept and read

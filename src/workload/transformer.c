@@ -48,6 +48,9 @@ TransformerShape transformer_shape(const ModelSpec *model, const ParallelSpec *p
         .qk_norm = model->qk_norm,
         .head_narrow = training->head_narrow,
         .fused_loss = training->fused_loss,
+        .activation_kept = training->narrow_activation             ? 1
+                           : training->precision == PRECISION_FP32 ? 4
+                                                                   : 2,
         .swaps_heads = cp > 1 && parallel->cp_algorithm == CP_ALL_TO_ALL,
         .value_dim = latent ? model->mla.v : model->head_dim,
         .q_lora = model->mla.q_lora,
