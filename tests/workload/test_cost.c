@@ -321,6 +321,34 @@ static void segments_are_the_chunk(void **state) {
     }
 }
 
+static int64_t pass_ps(const SegmentCost *segment, Pass pass) {
+    const NominalWork *work = &segment->pass[pass];
+    return work->compute_ps + work->sharing_ps + nominal_exposed_ps(*work);
+}
+
+// A backward in two parts does the same work: on one GPU to the picosecond; of a tensor-parallel group what was hidden
+// behind gradients of weights shows. Gradients of weights are half of a backward's FLOP, attention apart.
+static void a_split_backward_is_the_whole(void **state) {
+    (void)state;
+    for (int tp = 1; tp <= 8; tp *= 8) {
+        PublishedRun run = published_p1();
+        run.parallel.size[DIM_TP] = tp;
+        run.parallel.sequence_parallel = tp > 1;
+        StepCost cost = priced(&run);
+        for (int32_t v = 0; v < cost.pp * cost.chunks; ++v) {
+            const SegmentCost *whole = &cost.chunk[v].whole;
+            const int64_t input_ps = pass_ps(whole, PASS_BACKWARD_INPUT);
+            const int64_t weight_ps = pass_ps(whole, PASS_BACKWARD_WEIGHT);
+            const int64_t both_ps = pass_ps(whole, PASS_BACKWARD);
+            if (tp == 1) assert_close((double)(input_ps + weight_ps), (double)both_ps, 4);
+            assert_true(input_ps + weight_ps >= both_ps - 4);
+            if (cost.chunk[v].layers == 0) continue;
+            assert_true(weight_ps > both_ps / 4 && weight_ps < both_ps / 2);
+        }
+        step_cost_fini(&cost);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(published_steps_are_met_from_below_within_16_percent),
@@ -335,6 +363,7 @@ int main(void) {
         cmocka_unit_test(whole_layers_leave_no_module_to_recompute),
         cmocka_unit_test(tied_embeddings_are_held_once_a_gpu),
         cmocka_unit_test(segments_are_the_chunk),
+        cmocka_unit_test(a_split_backward_is_the_whole),
         cmocka_unit_test(flop_of_a_step_follow_their_definitions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
