@@ -104,13 +104,6 @@ static size_t span_bytes(const Machine *machine) {
     return 2 * n * sizeof(OpSpan);
 }
 
-OpSpan *machine_spans(const Machine *machine, int32_t stage, int32_t step) {
-    OpSpan *span = machine->span;
-    for (int32_t s = 0; s < machine->layout.stages * (step & 1) + stage; s++)
-        span += machine->program[s % machine->layout.stages].stream_nops[STREAM_COMPUTE] + 1;
-    return span;
-}
-
 /// Schedules whose passes are split or beside each other are told of by passes.
 static void note_passes(Machine *machine) {
     const JobSpec *job = machine->job;

@@ -299,7 +299,12 @@ static inline const Program *unit_program(const Machine *machine, const Unit *un
 }
 
 /// Where operations of a stage of the first replica are noted.
-OpSpan *machine_spans(const Machine *machine, int32_t stage, int32_t step);
+static inline OpSpan *machine_spans(const Machine *machine, int32_t stage, int32_t step) {
+    OpSpan *span = machine->span;
+    for (int32_t s = 0; s < machine->layout.stages * (step & 1) + stage; s++)
+        span += machine->program[s % machine->layout.stages].stream_nops[STREAM_COMPUTE] + 1;
+    return span;
+}
 
 /// The next local member of a group in the order of slots, NULL: no more. *cursor begins with 0.
 static inline Unit *members_next(Machine *machine, int64_t group, int64_t *cursor) {

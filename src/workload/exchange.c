@@ -146,3 +146,14 @@ double layer_collective_s(const LayerLinks *links, CollectiveKind kind, Dimensio
     if (along == DIM_EP && kind == COLLECTIVE_ALL_TO_ALL) return rows_s(links, parts, bytes);
     return tuned_s(links, kind, parts, bytes);
 }
+
+double layer_ring_s(const LayerLinks *links, Dimension along, double bytes) {
+    const Parts parts = links->parts[along];
+    const bool leaves = parts.inside < parts.n;
+    const double start_s =
+        leaves ? links->uplink.base_s : units_seconds_from_ps(links->scale_up->collective_base_ps);
+    const double hop_s =
+        leaves ? links->uplink.round_s : units_seconds_from_ps(links->scale_up->latency_ps);
+    const double rate_Bps = leaves ? links->uplink.nic_Bps : (double)links->scale_up->goodput_Bps;
+    return parts.n == 1 ? 0 : start_s + (parts.n - 1) * (hop_s + bytes / parts.n / rate_Bps);
+}

@@ -77,4 +77,8 @@ Status layer_links_init(LayerLinks *links, const ModelSpec *model, const Paralle
 double layer_collective_s(const LayerLinks *links, CollectiveKind kind, Dimension along,
                           double bytes);
 
+/// Seconds until blocks, together so many bytes, have gone round from GPU to GPU: in every round some cross from one domain
+/// to the next, and all wait for these.
+double layer_ring_s(const LayerLinks *links, Dimension along, double bytes);
+
 #endif

@@ -194,8 +194,7 @@ static void add_ring(const WorkList *list, const Work *work, const LayerLinks *l
                      const GpuSpec *gpu, const TrainingSpec *training, WorkTime *time) {
     const int32_t n = links->parts[work->along].n;
     const Work *attention = &list->work[work->partner];
-    const double alone_s =
-        layer_collective_s(links, collective_of(work->kind), work->along, work->bytes);
+    const double alone_s = layer_ring_s(links, work->along, work->bytes);
     const double behind_s = roofline_work_s(attention, gpu, training) * (n - 1) / n;
     const double covered_s = fmin(alone_s, behind_s);
     time->exposed_s[work->along] += alone_s - covered_s;

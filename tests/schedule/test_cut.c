@@ -26,7 +26,7 @@ static ScheduleSpec make_spec(Schedule kind, int32_t pp, int32_t chunks, int32_t
                           .microbatches = m,
                           .grad_overlap = overlap,
                           .param_overlap = overlap,
-                          .pp_overlap = true,
+                          .pp_overlap = overlap,
                           .gathers = true,
                           .zero = 1,
                           .data_parallel = true,

@@ -209,11 +209,35 @@ static void limited_routing_saves_bytes(void **state) {
     }
 }
 
+// A ring passes every block over every border: across domains no faster than a gather that uses the NICs of all, the same
+// from one GPU a domain; more time where there are more bytes or slower links.
+static void rings_pass_all_blocks_over_every_border(void **state) {
+    (void)state;
+    const ScaleUpSpec scale_up = {.gpus = 8,
+                                  .goodput_Bps = INT64_C(360000000000),
+                                  .latency_ps = 1000000,
+                                  .collective_base_ps = 6000000,
+                                  .small_share = 0.3};
+    for (int32_t n = 2; n <= 32; n *= 2)
+        for (int32_t inside = 1; inside <= n && inside <= 8; inside *= 2) {
+            const LayerLinks links = links_of(&scale_up, DIM_CP, (Parts){n, inside});
+            const double bytes = 1e9, rate_Bps = inside < n ? 46e9 : 360e9;
+            const double ring_s = layer_ring_s(&links, DIM_CP, bytes);
+            assert_close(ring_s * rate_Bps, bytes * (n - 1) / n, 32 * 15e-6 * rate_Bps);
+            assert_true(ring_s >= bytes * (n - 1) / n / rate_Bps);
+            assert_true(layer_ring_s(&links, DIM_CP, 2 * bytes) > ring_s);
+        }
+    assert_close(
+        layer_ring_s(&(LayerLinks){.scale_up = &scale_up, .parts = {{1, 1}, {1, 1}}}, DIM_CP, 1e9),
+        0, 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_are_what_tokens_need),
         cmocka_unit_test(putting_rows_together_saves),
         cmocka_unit_test(layers_pay_for_ports_and_nics),
+        cmocka_unit_test(rings_pass_all_blocks_over_every_border),
         cmocka_unit_test(measured_exchanges_are_met),
         cmocka_unit_test(published_exchanges_are_met),
         cmocka_unit_test(limited_routing_saves_bytes),
