@@ -1,8 +1,7 @@
 #include "schedule/schedule.h"
 
-#include "base/arena.h"
 #include "base/check.h"
-#include "schedule/order.h"
+#include "schedule/builder.h"
 
 static const ScheduleOrder *const schedule_table[] = {
     [SCHEDULE_NONE] = &schedule_none,
@@ -33,48 +32,12 @@ Status schedule_slots(const ScheduleSpec *spec, int32_t stage, Slot slots[], int
     return status_ok();
 }
 
-/// Slots whose transfers go out together.
-enum { EXCHANGE_SLOTS = 2 };
-
-/// A segment in a slot: the `nth` that the slot comes to.
-typedef struct Use {
-    int64_t slot;
-    int32_t nth;
-} Use;
-
-/// A program while its slots are played in order; operation indices are -1 where there is none.
-typedef struct Builder {
-    const ScheduleSpec *spec;
-    Program *program;
-    int32_t stage;
-    int64_t nslots;
-    const Slot *slots;
-    int64_t *last_backward; ///< [chunks] slot after which the gradients of a chunk are complete
-    /// [chunks] gather of bucket 0, the others follow it; set if last_gather >= 0
-    int32_t *gather;
-    int32_t last_gather;
-    int32_t round;    ///< of the operations that are added
-    int32_t ended[2]; ///< last compute operation of the slots i-1 and i-2
-    /// sends that the next compute operation waits for (without pp_overlap)
-    int32_t sent[EXCHANGE_SLOTS];
-    /// reduction that the next compute operation waits for (ZeRO-2 without overlap)
-    int32_t reduced;
-    int32_t last_across; ///< reduction across shard groups that runs beside other collectives
-    // ZeRO-3: uses of sharded segments that gather, in the order of the step.
-    Use next_use;                  ///< that may gather next
-    int32_t ngathers, nuses;       ///< so far: issued, computed
-    int32_t *use_gather, *use_end; ///< [uses] the gather of each, and its compute operation
-    int32_t *receive;              ///< of a bidirectional pipeline, see builder_receive; -1: none
-} Builder;
-
-static const ScheduleSegment *builder_segment(const Builder *builder, int32_t chunk,
-                                              int32_t segment) {
+const ScheduleSegment *builder_segment(const Builder *builder, int32_t chunk, int32_t segment) {
     const ScheduleSpec *spec = builder->spec;
     return &spec->segment[spec->first_segment[chunk * spec->pp + builder->stage] + segment];
 }
 
-/// Segments of a chunk; 0: it is computed in one.
-static int32_t builder_nsegments(const Builder *builder, int32_t chunk) {
+int32_t builder_nsegments(const Builder *builder, int32_t chunk) {
     const int32_t *first = builder->spec->first_segment;
     int32_t v = chunk * builder->spec->pp + builder->stage;
     return first ? first[v + 1] - first[v] : 0;
@@ -112,9 +75,7 @@ static int32_t builder_add_across(Builder *builder, Op op, int32_t inside) {
     return index;
 }
 
-/// A collective of parameters, and behind it one of the experts among them, or of shares across shard groups; returns the
-/// last.
-static int32_t builder_add_both(Builder *builder, Op op, bool experts) {
+int32_t builder_add_both(Builder *builder, Op op, bool experts) {
     const bool gather = op.kind == OP_PARAM_GATHER, hybrid = builder->spec->hybrid;
     if (hybrid) op.kind = gather ? OP_SHARD_GATHER : OP_SHARD_REDUCE;
     int32_t index = program_add(builder->program, op);
@@ -148,13 +109,7 @@ static void builder_add_reduction(Builder *builder, int32_t chunk, int32_t bucke
     if (!builder->spec->grad_overlap) builder->reduced = index;
 }
 
-/// Does its microbatch come from the last stage?
-static bool slot_is_reversed(const Builder *builder, const Slot *slot) {
-    return schedule_table[builder->spec->kind]->bidirectional && slot->chunk == 1;
-}
-
-/// Are all gradients of its microbatch there behind it?
-static bool slot_ends_backward(const Slot *slot) {
+bool slot_ends_backward(const Slot *slot) {
     return slot->backward && slot->gradients != GRADIENTS_INPUT;
 }
 
@@ -165,76 +120,10 @@ static OpKind slot_kind(const Slot *slot) {
     return slot->backward ? BACKWARD[slot->gradients] : OP_FORWARD;
 }
 
-static Op builder_compute(const Builder *builder, const Slot *slot) {
+Op builder_compute(const Builder *builder, const Slot *slot) {
     Op op = program_op(slot_kind(slot), STREAM_COMPUTE, slot->chunk, slot->microbatch);
     op.round = builder->round;
     return op;
-}
-
-/// Whether a slot's input comes from another stage (input) or its output goes to one (!input). Only
-/// the two ends of the model have no neighbour; with one stage all chunks are at home.
-static bool builder_has_transfer(const Builder *builder, Slot slot, bool input) {
-    const ScheduleSpec *spec = builder->spec;
-    if (spec->pp == 1 || slot.gradients == GRADIENTS_WEIGHT) return false;
-    bool bidirectional = schedule_table[spec->kind]->bidirectional;
-    int32_t last = spec->pp * (bidirectional ? 1 : spec->chunks) - 1;
-    int32_t virtual_stage = slot_is_reversed(builder, &slot) ? last - builder->stage
-                            : bidirectional                  ? builder->stage
-                                            : slot.chunk * spec->pp + builder->stage;
-    bool at_start = slot.backward != input; // a forward's input, a backward's output
-    return at_start ? virtual_stage > 0 : virtual_stage < last;
-}
-
-/// One receive ahead with overlap: posted while the slot before is still computing.
-static int32_t builder_add_receive(Builder *builder, Slot slot) {
-    if (!builder_has_transfer(builder, slot, true)) return -1;
-    Stream stream = OP_KINDS[OP_RECV].stream[slot.backward != slot_is_reversed(builder, &slot)];
-    Op receive = program_op(OP_RECV, stream, slot.chunk, slot.microbatch);
-    if (!schedule_table[builder->spec->kind]->bidirectional)
-        op_add_wait(&receive, builder->ended[builder->spec->pp_overlap ? 1 : 0]);
-    return program_add(builder->program, receive);
-}
-
-/// The receive of a slot of a bidirectional pipeline.
-static int32_t *builder_receive(const Builder *builder, const Slot *slot) {
-    int64_t chunk = (slot->backward ? builder->spec->chunks : 0) + slot->chunk;
-    return &builder->receive[chunk * builder->spec->microbatches + slot->microbatch];
-}
-
-/// A neighbour sends activations of one direction and gradients of the other: receive them as it does. What it computes
-/// beside each other it sends in the order of its slots.
-static void builder_add_receives_from(Builder *builder, int32_t neighbour, Slot slots[]) {
-    const ScheduleSpec *spec = builder->spec;
-    Builder from = *builder;
-    from.stage = neighbour;
-    int64_t n = schedule_table[spec->kind]->fill(spec, neighbour, slots);
-    for (int64_t i = 0; i < n; i++) {
-        bool to_next = slots[i].backward == slot_is_reversed(builder, &slots[i]);
-        if (!builder_has_transfer(&from, slots[i], false)) continue;
-        if (to_next != (builder->stage > neighbour)) continue;
-        Slot mine = slots[i];
-        mine.gradients = GRADIENTS_ALL;
-        *builder_receive(builder, &mine) = builder_add_receive(builder, mine);
-    }
-}
-
-static void builder_add_all_receives(Builder *builder, Arena *arena) {
-    const ScheduleSpec *spec = builder->spec;
-    int64_t n = 2 * (int64_t)spec->chunks * spec->microbatches;
-    builder->receive = arena_array(arena, int32_t, n);
-    for (int64_t i = 0; i < n; i++) builder->receive[i] = -1;
-    Slot *slots = arena_array(arena, Slot, schedule_most_slots(spec));
-    if (builder->stage > 0) builder_add_receives_from(builder, builder->stage - 1, slots);
-    if (builder->stage < spec->pp - 1)
-        builder_add_receives_from(builder, builder->stage + 1, slots);
-}
-
-static int32_t builder_add_send(Builder *builder, Slot slot) {
-    if (!builder_has_transfer(builder, slot, false)) return -1;
-    Stream stream = OP_KINDS[OP_SEND].stream[slot.backward != slot_is_reversed(builder, &slot)];
-    Op send = program_op(OP_SEND, stream, slot.chunk, slot.microbatch);
-    op_add_wait(&send, builder->ended[0]);
-    return program_add(builder->program, send);
 }
 
 /// The gather a part of a forward waits for: its own bucket, or with no overlap all of them before
@@ -255,9 +144,7 @@ static int32_t builder_parts(const Builder *builder, int64_t i, bool reduces) {
     return reduces || gathered ? builder_buckets(builder, slot->chunk) : 1;
 }
 
-/// What a compute operation waits for beside gathers; `received` and sends only before the first of a slot.
-static void builder_gate(Builder *builder, Op *compute, bool first, int32_t received,
-                         int32_t gather) {
+void builder_gate(Builder *builder, Op *compute, bool first, int32_t received, int32_t gather) {
     if (first) {
         op_add_wait(compute, received);
         for (int32_t k = 0; k < EXCHANGE_SLOTS; k++) op_add_wait(compute, builder->sent[k]);
@@ -268,74 +155,9 @@ static void builder_gate(Builder *builder, Op *compute, bool first, int32_t rece
     builder->reduced = -1;
 }
 
-static void builder_end_slot(Builder *builder, int32_t last) {
+void builder_end_slot(Builder *builder, int32_t last) {
     builder->ended[1] = builder->ended[0];
     builder->ended[0] = last;
-}
-
-/// The segment of a use, in the order of the model: backwards come from the last.
-static int32_t use_segment(const Builder *builder, Use use) {
-    const Slot *slot = &builder->slots[use.slot];
-    return slot->backward ? builder_nsegments(builder, slot->chunk) - 1 - use.nth : use.nth;
-}
-
-static bool use_gathers(const Builder *builder, Use use) {
-    const Slot *slot = &builder->slots[use.slot];
-    const ScheduleSegment *segment =
-        builder_segment(builder, slot->chunk, use_segment(builder, use));
-    if (slot->gradients == GRADIENTS_WEIGHT) return false;
-    return segment->sharded && !(segment->kept && slot->backward);
-}
-
-static Use use_after(const Builder *builder, Use use) {
-    if (use.nth + 1 < builder_nsegments(builder, builder->slots[use.slot].chunk))
-        return (Use){use.slot, use.nth + 1};
-    return (Use){use.slot + 1, 0};
-}
-
-/// Issue the next gather of the step; false: there is no other.
-static bool builder_gather_next(Builder *builder, int32_t ahead) {
-    while (builder->next_use.slot < builder->nslots && !use_gathers(builder, builder->next_use))
-        builder->next_use = use_after(builder, builder->next_use);
-    if (builder->next_use.slot == builder->nslots) return false;
-    const Slot *slot = &builder->slots[builder->next_use.slot];
-    Op gather = program_op(OP_PARAM_GATHER, STREAM_DP, slot->chunk, slot->microbatch);
-    gather.segment = use_segment(builder, builder->next_use);
-    int32_t dropped = builder->ngathers - 1 - ahead;
-    if (dropped >= 0) op_add_wait(&gather, builder->use_end[dropped]);
-    const bool experts = builder_segment(builder, slot->chunk, gather.segment)->experts;
-    builder->use_gather[builder->ngathers++] = builder_add_both(builder, gather, experts);
-    builder->next_use = use_after(builder, builder->next_use);
-    return true;
-}
-
-/// Compute slot i segment by segment.
-static void builder_add_segments(Builder *builder, int64_t i, int32_t received) {
-    const Slot *slot = &builder->slots[i];
-    const ScheduleSpec *spec = builder->spec;
-    int32_t n = builder_nsegments(builder, slot->chunk), index = -1;
-    int32_t ahead = spec->param_overlap ? spec->prefetch : 0;
-    for (Use use = {i, 0}; use.nth < n; use.nth++) {
-        bool gathers = use_gathers(builder, use);
-        while (builder->ngathers < builder->nuses + gathers + ahead)
-            if (!builder_gather_next(builder, ahead)) break;
-        Op compute = builder_compute(builder, slot);
-        compute.segment = use_segment(builder, use);
-        builder_gate(builder, &compute, use.nth == 0, received,
-                     gathers ? builder->use_gather[builder->nuses] : -1);
-        index = program_add(builder->program, compute);
-        if (gathers) builder->use_end[builder->nuses++] = index;
-        if (!slot_ends_backward(slot) ||
-            !builder_segment(builder, slot->chunk, compute.segment)->sharded)
-            continue;
-        Op reduce = program_op(OP_GRAD_REDUCE, STREAM_DP, slot->chunk, slot->microbatch);
-        reduce.segment = compute.segment;
-        op_add_wait(&reduce, index);
-        const bool experts = builder_segment(builder, slot->chunk, reduce.segment)->experts;
-        int32_t reduced = builder_add_both(builder, reduce, experts);
-        if (!spec->grad_overlap) builder->reduced = reduced;
-    }
-    builder_end_slot(builder, index);
 }
 
 /// Compute slot i in its parts; buckets of gradients are ready from the last to the first.
@@ -443,7 +265,7 @@ static bool builder_takes_turns(const Builder *builder, int64_t i) {
 /// neighbours could wait for each other's receives for ever (tried: pp 2, 2 chunks, 4
 /// microbatches). Megatron-LM does the same (send_forward_backward_recv_forward_backward).
 static int32_t builder_exchange(const Builder *builder, int64_t i) {
-    const ScheduleOrder *order = schedule_table[builder->spec->kind];
+    const ScheduleOrder *order = builder->order;
     const ScheduleSpec *spec = builder->spec;
     const Slot *slot = &builder->slots[i];
     if (slot->with_next) return 2;
@@ -527,14 +349,6 @@ static Status builder_build(Builder *builder) {
     return program_finish(builder->program);
 }
 
-/// Segments that all slots come to.
-static int64_t count_uses(const Builder *builder) {
-    int64_t n = 0;
-    for (int64_t i = 0; i < builder->nslots; i++)
-        n += builder_nsegments(builder, builder->slots[i].chunk);
-    return n;
-}
-
 Status schedule_program(const ScheduleSpec *spec, int32_t stage, Program *program) {
     program_init(program);
     TRY(schedule_check(spec));
@@ -545,6 +359,7 @@ Status schedule_program(const ScheduleSpec *spec, int32_t stage, Program *progra
     CHECK(status_is_ok(&status), "%s", status.text);
     Builder builder = {
         .spec = spec,
+        .order = schedule_table[spec->kind],
         .program = program,
         .stage = stage,
         .nslots = nslots,
@@ -557,10 +372,10 @@ Status schedule_program(const ScheduleSpec *spec, int32_t stage, Program *progra
         .reduced = -1,
         .last_across = -1,
     };
-    int64_t nuses = count_uses(&builder);
+    int64_t nuses = builder_count_uses(&builder);
     builder.use_gather = arena_array(arena, int32_t, nuses);
     builder.use_end = arena_array(arena, int32_t, nuses);
-    if (schedule_table[spec->kind]->bidirectional) builder_add_all_receives(&builder, arena);
+    if (builder.order->bidirectional) builder_add_all_receives(&builder, arena);
     status = builder_build(&builder);
     arena_destroy(arena);
     return status;
