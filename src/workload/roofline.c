@@ -92,7 +92,8 @@ static double gemm_s(const GpuSpec *gpu, Precision precision, const Work *work) 
     // as one.
     const double mnk = work->batch * padded(work->m) * padded(work->n) * work->k;
     const double share = table->sustained_share > 0 ? table->sustained_share : sustained(gpu);
-    const double rate = share * gemm_rate(table, precision_bytes(precision), stream_Bps, mnk);
+    const double measured = gemm_rate(table, precision_bytes(precision), stream_Bps, mnk);
+    const double rate = fmin(share * measured, table->peak_flop_per_s);
     const double compute_s = 2 * mnk / rate;
     const double memory_s = (work->bytes - work->accumulator_bytes) / stream_Bps;
     const double tail_s = ACCUMULATOR_SHARE * work->accumulator_bytes / stream_Bps;
