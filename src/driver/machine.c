@@ -176,8 +176,8 @@ Status machine_create(Fabric *fabric, int32_t number, Machine **out) {
     TRY(layout_init(&machine->layout, cluster, job));
     layout_deal(&machine->layout, machine->rank, 1);
     REQUIRE(machine->layout.nunits <= INT32_MAX / CHANNEL_SIDES, STATUS_RANGE,
-            "%lld tensor-parallel groups are more than %d", (long long)machine->layout.nunits,
-            INT32_MAX / CHANNEL_SIDES);
+            "%lld groups of GPUs that share layers are more than %d",
+            (long long)machine->layout.nunits, INT32_MAX / CHANNEL_SIDES);
     const ClusterSpec *spec = cluster_spec(cluster);
     const Uplink uplink = run_spec_uplink(job, spec);
     TRY(step_cost_init(&machine->cost, &job->model, &job->parallel, &job->training, &spec->gpu,

@@ -91,7 +91,7 @@ typedef enum Sharing {
 /// receiver's.
 enum { FREE_COMPUTE, FREE_RECV_PREV, FREE_RECV_NEXT, FREE_DP, FREE_N };
 
-/// A tensor-parallel group of GPUs and how far it has come.
+/// GPUs that exchange in every layer (layout.h), and how far they have come.
 typedef struct Unit {
     int32_t id;
     int32_t stage, step;

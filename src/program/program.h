@@ -1,6 +1,6 @@
 /// program.h: the first waist: what a role does in one step, as operations on streams with waits.
 ///
-/// Idea.    A role is a pipeline rank; all units (tensor-parallel groups) of a role share one
+/// Idea.    A role is a pipeline rank; all units (GPUs that share layers) of a role share one
 ///          Program. Operations of one stream run in order, one at a time; an operation also waits
 ///          for up to PROGRAM_WAITS operations of other streams (kinds.h says what kinds mean). A program holds structure only:
 ///          time and bytes come from a cost function when an operation is issued. It is cyclic:
