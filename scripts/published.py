@@ -185,6 +185,8 @@ def parallel_keys(row, stack):
              "global_batch": whole(row, "gbs_seq"), "sequence_parallel": row["sp"] or "on"}
     if stack["fsdp"] == "on" and keys["zero"] == 2:  # SHARD_GRAD_OP
         keys |= {"zero": 3, "reshard": "off"}
+    if stack["backward_prefetch"] == "post":
+        keys["prefetch_backward"] = 0
     keys["order"] = row["order"] or "tp-cp-ep-dp-pp"
     if row["shard_group"] and row["shard_group"] != row["dp"]:
         keys["shard_group"] = row["shard_group"]

@@ -58,6 +58,8 @@ static const Field PARALLEL_FIELDS[] = {
         "consecutive replicas that share out what zero shards; all-reduce among groups"),
     FIELD_COUNT_AT("prefetch", JobFile, job.parallel.prefetch, "1", 0, SIZE_MOST,
                    "zero 3: layers gathered ahead of the one that is computed"),
+    FIELD_COUNT_OR_WORD_AT("prefetch_backward", JobFile, job.parallel.prefetch_backward, "same", -1,
+                           "same", 0, SIZE_MOST, "the same in backward passes"),
     FIELD_BOOL_AT("reshard", JobFile, job.parallel.reshard, "on",
                   "zero 3: parameters are dropped after a forward and gathered again"),
     FIELD_ENUM_AT("schedule", JobFile, job.parallel.schedule, SCHEDULES, "auto",

@@ -60,6 +60,8 @@ static Status build_programs(Machine *machine) {
         .buckets = buckets,
         .experts = experts,
         .prefetch = parallel->prefetch,
+        .prefetch_backward =
+            parallel->prefetch_backward < 0 ? parallel->prefetch : parallel->prefetch_backward,
         .hybrid = parallel_is_hybrid(parallel),
         .ep_overlap = job->training.ep_overlap,
     };

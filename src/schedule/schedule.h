@@ -48,7 +48,8 @@ typedef struct ScheduleSpec {
     /// A forward and the backward beside it are computed segment by segment in turn, one while the other exchanges; a
     /// stage warms up with a forward more
     bool ep_overlap;
-    int32_t prefetch; ///< ZeRO-3: gathers ahead of the segment that is computed
+    /// ZeRO-3: gathers ahead of the segment that is computed, in forward and in backward passes
+    int32_t prefetch, prefetch_backward;
 } ScheduleSpec;
 
 /// Which gradients a backward computes: those of the weights may be put off.
@@ -89,7 +90,8 @@ Status schedule_slots(const ScheduleSpec *spec, int32_t stage, Slot slots[], int
 ///   backward is followed by its reduction, all in one order on STREAM_DP, as issued: before a use the gathers up to
 ///   `prefetch` uses on, behind it the reduction. A gather waits until the use 1 + prefetch before its own has ended
 ///   and dropped its parameters. One stream, since gathers and reductions share a communicator (Zhao et al., PyTorch
-///   FSDP, VLDB'23, 3.3.2). Without param_overlap nothing is gathered ahead; without grad_overlap the next segment
+///   FSDP, VLDB'23, 3.3.2). With none ahead in the backward a gather waits for the use before its own, and goes ahead
+///   of the reduction of that. Without param_overlap nothing is gathered ahead; without grad_overlap the next segment
 ///   waits for each reduction.
 ///   Fails: STATUS_RANGE as schedule_slots.
 Status schedule_program(const ScheduleSpec *spec, int32_t stage, Program *program);

@@ -101,7 +101,8 @@ typedef struct ParallelSpec {
     int32_t zero;        ///< 0 plain, 1 optimizer sharded, 2 also gradients, 3 also parameters
     int32_t shard_group; ///< replicas that share out what ZeRO shards, consecutive ones; 0: all
     int32_t prefetch;    ///< ZeRO-3: layers gathered ahead
-    bool reshard;        ///< ZeRO-3: parameters are dropped between forward and backward
+    int32_t prefetch_backward; ///< the same in backward passes; -1: as prefetch
+    bool reshard;              ///< ZeRO-3: parameters are dropped between forward and backward
     Schedule schedule;
     int32_t microbatch;         ///< sequences per microbatch
     int32_t microbatches;       ///< per replica and step

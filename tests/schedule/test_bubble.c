@@ -106,7 +106,7 @@ static ScheduleSpec make_sharded(Schedule kind, int32_t pp, int32_t chunks, int3
     spec.tied_embeddings = false;
     spec.first_segment = first;
     spec.segment = segment;
-    spec.prefetch = prefetch;
+    spec.prefetch = spec.prefetch_backward = prefetch;
     return spec;
 }
 
@@ -248,7 +248,7 @@ static void zero2_without_overlap_reduces_early_and_waits(void **state) {
 // One stage, m microbatches of n layers; a layer computes f forward and b backward, is gathered in g and reduced in r.
 // One layer ahead, where g <= f and g + r <= b: all hides but the first gather and the last reduction, and what the first
 // forward of a microbatch is too short for, as the last reduction of the one before comes first. Nothing ahead: each
-// layer waits for its gather, and in the backward for the reduction that was issued before it. Nothing to compute: the sum.
+// layer waits for its gather, which goes ahead of the reduction of the layer before. Nothing to compute: the sum.
 static void sharded_layers_hide_as_far_ahead_as_they_are_gathered(void **state) {
     (void)state;
     for (int32_t m = 1; m <= 3; m++) {
@@ -258,9 +258,14 @@ static void sharded_layers_hide_as_far_ahead_as_they_are_gathered(void **state) 
         ScheduleSpec spec = make_sharded(SCHEDULE_NONE, 1, 1, m, 1);
         assert_int_equal(play_schedule(&spec, costs).end,
                          g + m * n * (f + b) + (m - 1) * (g + r - f) + r);
+        // Only the forward looks ahead: each layer of a backward waits for its gather, which goes ahead of the reduction.
+        spec.prefetch_backward = 0;
+        assert_int_equal(play_schedule(&spec, costs).end,
+                         g + m * n * (f + b + g) + (m - 1) * (g + r - f) + r);
         spec.prefetch = 0;
-        assert_int_equal(play_schedule(&spec, costs).end, m * n * (f + b + 2 * g + r));
-        spec.prefetch = 1;
+        assert_int_equal(play_schedule(&spec, costs).end,
+                         m * n * (f + b + 2 * g) + (m - 1) * (r - f) + r);
+        spec.prefetch = spec.prefetch_backward = 1;
         costs.forward = costs.backward = 0;
         assert_int_equal(play_schedule(&spec, costs).end, m * n * (2 * g + r));
         // Without overlap all of it is in a row, whatever could be ahead.
@@ -287,7 +292,8 @@ static void sharded_layers_keep_the_bubble(void **state) {
                 costs.transfer = 5;
                 costs.gather = costs.reduce = 2;
                 int64_t before = INT64_MAX;
-                for (spec.prefetch = 0; spec.prefetch < 4; spec.prefetch++) {
+                for (int32_t ahead = 0; ahead < 4; ahead++) {
+                    spec.prefetch = spec.prefetch_backward = ahead;
                     int64_t end = play_schedule(&spec, costs).end;
                     if (pp == 1) assert_true(end <= before);
                     before = end;
