@@ -119,7 +119,7 @@ def training(draw, folder, name, gpus, domain, apart=False):
              f"  message_latency: {draw.choice(('5 us', '10 us', '60 us'))}",
              f"  collective_base: {draw.choice(('0 us', '8.4 us', '8.4 us', '50 us'))}",
              f"  round_latency: {draw.choice(('0 us', '10 us'))}",
-             f"  dp_algorithm: {draw.choice(('ring', 'hierarchical', 'direct', 'halving_doubling'))}", "steps: 3"]
+             f"  dp_algorithm: {draw.choice(('auto', 'ring', 'tree', 'pat', 'nvls_tree', 'hierarchical', 'direct', 'halving_doubling'))}", "steps: 3"]
     chance = draw.random()
     if chance < 0.6:
         lines += ["noise:", "  gpu_sigma: 3 %", "  step_sigma: 2 %", "  straggler_probability: 10 %"]
@@ -146,7 +146,7 @@ def traffic(draw, folder, name, gpus):
         lines.append(f"  fan_in: {draw.choice((2, 3, 4))}")
     if pattern == "collective":
         lines += [f"  collective: {draw.choice(('all_reduce', 'reduce_scatter', 'all_gather', 'all_to_all'))}",
-                  f"  algorithm: {draw.choice(('ring', 'halving_doubling', 'direct', 'hierarchical'))}"]
+                  f"  algorithm: {draw.choice(('auto', 'ring', 'tree', 'pat', 'nvls', 'sharp', 'halving_doubling', 'direct', 'hierarchical'))}"]
     if pattern == "flows":
         lines.append(f"  file: {name}.csv")
         rows = [f"{a},{b},{draw.randint(1, 10**8)} B,{draw.randint(0, 2000)} us"
