@@ -21,6 +21,8 @@ static const Field GEMM_FIELDS[] = {
                       "data sheet, dense"),
     FIELD_QUANTITY_AT("best", GemmTable, best_flop_per_s, QUANTITY_FLOP_RATE, "0 FLOP/s", 0, 0,
                       "best measured large GEMM"),
+    FIELD_NUMBER_AT("depth", GemmTable, depth, "0", 0, 1e5,
+                    "of a sum, as long as a tile takes to begin and to end"),
     FIELD_QUANTITY_AT("sustained_share", GemmTable, sustained_share, QUANTITY_FRACTION, "0 %", 0, 2,
                       "of these rates, kept in long runs; above 100 %: training has faster "
                       "kernels than the table; 0 %: as for the GPU"),
@@ -63,8 +65,8 @@ static const Schema gemm_schema = {.name = "gemm table",
     FIELD_STRUCT_AT(key, GpuSpec, gemm[precision], &gemm_schema, "", "GEMM rates of this precision")
 #define ATTENTION_AT(key, member, text) \
     FIELD_QUANTITY_AT(key, GpuSpec, member, QUANTITY_FLOP_RATE, "0 FLOP/s", 0, 0, text)
-#define FORWARD_TEXT "attention forward, causal, head_dim 128; 0: no such kernel"
-#define BACKWARD_TEXT "attention backward, causal, head_dim 128"
+#define FORWARD_TEXT "attention forward, causal, 4096 tokens, head_dim 128; 0: no such kernel"
+#define BACKWARD_TEXT "attention backward, causal, 4096 tokens, head_dim 128"
 
 static const Field GPU_FIELDS[] = {
     GEMM_AT("gemm_fp32", PRECISION_FP32),
@@ -83,6 +85,10 @@ static const Field GPU_FIELDS[] = {
     ATTENTION_AT("flash3_backward", attention_backward_flop_per_s[ATTENTION_FLASH3], BACKWARD_TEXT),
     ATTENTION_AT("cudnn_forward", attention_forward_flop_per_s[ATTENTION_CUDNN], FORWARD_TEXT),
     ATTENTION_AT("cudnn_backward", attention_backward_flop_per_s[ATTENTION_CUDNN], BACKWARD_TEXT),
+    FIELD_NUMBER_AT("attention_depth", GpuSpec, attention_depth, "0", 0, 1e4,
+                    "numbers of a head that take as long as the exponential of a score"),
+    FIELD_NUMBER_AT("attention_ramp", GpuSpec, attention_ramp, "0", 0, 1e5,
+                    "tokens by which attention takes as if its sequence were longer"),
     FIELD_NUMBER_AT("attention_fp8_gain", GpuSpec, attention_fp8_gain, "0", 0, 4,
                     "of these rates where attention's products are in fp8, times; 0: not measured"),
     FIELD_QUANTITY_AT("memory", GpuSpec, memory_bytes, QUANTITY_SIZE, NULL, 1, 0,

@@ -58,6 +58,7 @@ typedef struct GemmPoint {
 typedef struct GemmTable {
     double peak_flop_per_s; ///< data sheet, dense
     double best_flop_per_s; ///< best measured large GEMM
+    double depth;           ///< of a sum, as long as a tile takes to begin and to end
     double sustained_share; ///< of these rates, kept in long runs; 0: the GPU's share
     int32_t npoints;
     GemmPoint point[GEMM_POINTS_MAX];
@@ -66,7 +67,9 @@ typedef struct GemmTable {
 typedef struct GpuSpec {
     char name[HARDWARE_NAME_BYTES];
     GemmTable gemm[PRECISION_N];
-    /// Achieved by causal attention, bf16, head_dim 128; 0: no such kernel (unfused: GEMM table).
+    double attention_ramp;  ///< tokens by which attention takes as if its sequence were longer
+    double attention_depth; ///< numbers of a head that take as long as the exponential of a score
+    /// Achieved by causal attention over 4096 tokens, bf16, head_dim 128; 0: no such kernel (unfused: GEMM table).
     double attention_forward_flop_per_s[ATTENTION_N];
     double attention_backward_flop_per_s[ATTENTION_N];
     double

@@ -29,6 +29,16 @@ static double attention_numbers(const TransformerShape *s) {
     return (s->heads + s->kv_heads) * (s->head_dim + s->value_dim);
 }
 
+/// A kernel over causal attention: tokens of a sequence with as many pairs a token, and numbers of a head.
+static void add_kernel(const TransformerShape *s, WorkList *list, const char *name, WorkKind kind,
+                       double forwards, double passes) {
+    Work *work = works_append(list, name, kind);
+    work->flop = forwards * attention_flop(s);
+    work->bytes = passes * s->element * s->tokens * attention_numbers(s);
+    work->k = (s->head_dim + s->value_dim) / 2;
+    work->n = attention_flop(s) / (2 * s->tokens * s->heads * work->k);
+}
+
 double attention_scores(const TransformerShape *s) {
     return s->batch * s->heads * s->sequence * s->sequence / s->cp;
 }
@@ -98,9 +108,7 @@ static void add_context_after_backward(const TransformerShape *s, WorkList *list
 
 static void add_core(const TransformerShape *s, WorkList *list) {
     if (s->flash) {
-        Work *work = works_append(list, "attention", WORK_ATTENTION);
-        work->flop = attention_flop(s);
-        work->bytes = s->element * s->tokens * attention_numbers(s);
+        add_kernel(s, list, "attention", WORK_ATTENTION, 1, 1);
         return;
     }
     const double scores = attention_scores(s);
@@ -114,9 +122,7 @@ static void add_core_backward(const TransformerShape *s, WorkList *list) {
     if (s->flash) {
         // Five GEMMs where the forward has two: the scores are computed again (arXiv:2307.08691,
         // section 4.1).
-        Work *work = works_append(list, "attention backward", WORK_ATTENTION_BACKWARD);
-        work->flop = 2.5 * attention_flop(s);
-        work->bytes = s->element * s->tokens * 2 * attention_numbers(s);
+        add_kernel(s, list, "attention backward", WORK_ATTENTION_BACKWARD, 2.5, 2);
         return;
     }
     const double scores = attention_scores(s);

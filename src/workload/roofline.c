@@ -49,18 +49,24 @@ Status roofline_supports(const GpuSpec *gpu, const TrainingSpec *training) {
 
 static double padded(double side) { return ceil(side / TILE) * TILE; }
 
+/// FLOP of a product with what its tiles take to begin and to end.
+static double filled_flop(const GemmTable *table, double mnk, double k) {
+    return 2 * mnk * (1 + table->depth / k);
+}
+
 /// log of (m n k)^(1/3) and of the compute rate of a measured point, its memory time taken out.
-static void point_logs(const GemmPoint *point, double operand, double stream_Bps, double *log_size,
-                       double *log_rate) {
-    const double flop = 2 * point->m * point->n * point->k;
+static void point_logs(const GemmTable *table, int32_t i, double operand, double stream_Bps,
+                       double *log_size, double *log_rate) {
+    const GemmPoint *point = &table->point[i];
+    const double mnk = point->m * point->n * point->k, flop = 2 * mnk;
     const double time_s = flop / point->rate_flop_per_s;
     const double bytes =
         operand * (point->m * point->k + point->k * point->n) + 2 * point->m * point->n;
     const double memory_s = bytes / stream_Bps;
     const double square = time_s * time_s - memory_s * memory_s;
     const double compute_s = sqrt(fmax(square, LEAST_COMPUTE_SHARE * time_s * time_s));
-    *log_size = log(point->m * point->n * point->k) / 3;
-    *log_rate = log(flop / compute_s);
+    *log_size = log(mnk) / 3;
+    *log_rate = log(filled_flop(table, mnk, point->k) / compute_s);
 }
 
 /// What long runs under the power cap keep of rates that were measured on a kernel alone.
@@ -72,17 +78,17 @@ static double sustained(const GpuSpec *gpu) {
 static double gemm_rate(const GemmTable *table, double operand, double stream_Bps, double mnk) {
     const double x = log(mnk) / 3;
     double x0, y0, slope = 0;
-    point_logs(&table->point[0], operand, stream_Bps, &x0, &y0);
+    point_logs(table, 0, operand, stream_Bps, &x0, &y0);
     if (x <= x0) return exp(y0 + 3 * (x - x0)); // constant time
     for (int32_t i = 1; i < table->npoints; ++i) {
         double x1, y1;
-        point_logs(&table->point[i], operand, stream_Bps, &x1, &y1);
+        point_logs(table, i, operand, stream_Bps, &x1, &y1);
         slope = (y1 - y0) / (x1 - x0);
         if (x < x1) break;
         x0 = x1;
         y0 = y1;
     }
-    return fmin(exp(y0 + slope * (x - x0)), table->best_flop_per_s);
+    return exp(y0 + slope * (x - x0));
 }
 
 static double gemm_s(const GpuSpec *gpu, Precision precision, const Work *work) {
@@ -93,8 +99,9 @@ static double gemm_s(const GpuSpec *gpu, Precision precision, const Work *work) 
     const double mnk = work->batch * padded(work->m) * padded(work->n) * work->k;
     const double share = table->sustained_share > 0 ? table->sustained_share : sustained(gpu);
     const double measured = gemm_rate(table, precision_bytes(precision), stream_Bps, mnk);
-    const double rate = fmin(share * measured, table->peak_flop_per_s);
-    const double compute_s = 2 * mnk / rate;
+    const double most = fmin(share * table->best_flop_per_s, table->peak_flop_per_s);
+    const double compute_s =
+        fmax(filled_flop(table, mnk, work->k) / (share * measured), 2 * mnk / most);
     const double memory_s = (work->bytes - work->accumulator_bytes) / stream_Bps;
     const double tail_s = ACCUMULATOR_SHARE * work->accumulator_bytes / stream_Bps;
     return fmax(sqrt(compute_s * compute_s + memory_s * memory_s) + tail_s,
@@ -140,12 +147,19 @@ static Precision work_precision(const Work *work, const TrainingSpec *training) 
     return (work->attention || work->wide) && narrow ? PRECISION_BF16 : training->precision;
 }
 
+/// Of a rate measured with 4096 tokens and a head of 128, what one with n tokens and a head of k reaches.
+static double attention_reached(const Work *work, const GpuSpec *gpu) {
+    return (1 + gpu->attention_ramp / 4096) / (1 + gpu->attention_ramp / work->n) *
+           (1 + gpu->attention_depth / 128) / (1 + gpu->attention_depth / work->k);
+}
+
 /// `rate` in bf16; forward and backward gain alike by fp8. Slow kernels do not reach the power cap.
 static double attention_s(const Work *work, const GpuSpec *gpu, const TrainingSpec *training,
                           double rate) {
     const double cap = sustained(gpu) * gpu->gemm[PRECISION_BF16].best_flop_per_s;
     const double gain = training->attention_fp8 ? gpu->attention_fp8_gain : 1;
-    return fmax(work->bytes / gpu->memory_stream_Bps, work->flop / (gain * fmin(rate, cap)));
+    const double reached = fmin(attention_reached(work, gpu) * rate, cap);
+    return fmax(work->bytes / gpu->memory_stream_Bps, work->flop / (gain * reached));
 }
 
 double roofline_work_s(const Work *work, const GpuSpec *gpu, const TrainingSpec *training) {

@@ -328,13 +328,55 @@ static void overlap_leaves_one_piece_of_the_gemm_alone(void **state) {
     }
 }
 
+// The measured rate comes back at 4096 tokens and a head of 128; more FLOP a token, of longer sequences or wider heads, never
+// take less time, and run at a higher rate.
+static void attention_gains_by_longer_sequences_and_wider_heads(void **state) {
+    (void)state;
+    const TrainingSpec training = {.precision = PRECISION_BF16, .attention = ATTENTION_FLASH3};
+    GpuSpec gpu = isolated(published_h100());
+    gpu.attention_ramp = 500;
+    gpu.attention_depth = 20;
+    const double rate = gpu.attention_forward_flop_per_s[ATTENTION_FLASH3];
+    for (int wide = 0; wide < 2; ++wide) {
+        double before = 0, before_s = 0;
+        for (double size = 16; size < 1e5; size *= 2) {
+            const double n = wide ? 4096 : size, k = wide ? size : 128;
+            const Work work = {.kind = WORK_ATTENTION, .n = n, .k = k, .flop = 2e6 * n * k};
+            const double time_s = roofline_work_s(&work, &gpu, &training);
+            assert_true(work.flop / time_s > before && time_s >= before_s);
+            if (n == 4096 && k == 128) assert_close(work.flop / time_s / rate, 1, 1e-12);
+            before = work.flop / time_s;
+            before_s = time_s;
+        }
+    }
+}
+
+// What a tile takes to begin and to end weighs on shallow sums, and leaves measured points as they are.
+static void shallow_products_pay_for_the_ends_of_tiles(void **state) {
+    (void)state;
+    const TrainingSpec training = {.precision = PRECISION_BF16};
+    const GpuSpec flat = isolated(published_h100());
+    GpuSpec deep = flat;
+    deep.gemm[PRECISION_BF16].depth = 500;
+    const Work shallow = gemm(32768, 8192, 512, 2), long_one = gemm(1024, 1024, 16384, 2);
+    assert_true(roofline_work_s(&shallow, &deep, &training) >
+                1.2 * roofline_work_s(&shallow, &flat, &training));
+    assert_true(roofline_work_s(&long_one, &deep, &training) <=
+                roofline_work_s(&long_one, &flat, &training) * (1 + 1e-9));
+}
+
 // Each pass of attention runs at the rate that was measured for it.
 static void attention_runs_at_the_rate_of_its_pass(void **state) {
     (void)state;
     const TrainingSpec training = {.precision = PRECISION_BF16, .attention = ATTENTION_FLASH3};
     const Work pass[2] = {
-        {.name = "f", .kind = WORK_ATTENTION, .flop = 1e13, .partner = -1},
-        {.name = "b", .kind = WORK_ATTENTION_BACKWARD, .flop = 1e13, .partner = -1}};
+        {.name = "f", .kind = WORK_ATTENTION, .n = 4096, .k = 128, .flop = 1e13, .partner = -1},
+        {.name = "b",
+         .kind = WORK_ATTENTION_BACKWARD,
+         .n = 4096,
+         .k = 128,
+         .flop = 1e13,
+         .partner = -1}};
     for (int slowed = 0; slowed < 2; ++slowed) {
         GpuSpec gpu = isolated(published_h100());
         double before_s[2];
@@ -366,6 +408,8 @@ int main(void) {
         cmocka_unit_test(small_and_ragged_gemms_save_nothing),
         cmocka_unit_test(overlap_leaves_one_piece_of_the_gemm_alone),
         cmocka_unit_test(attention_runs_at_the_rate_of_its_pass),
+        cmocka_unit_test(attention_gains_by_longer_sequences_and_wider_heads),
+        cmocka_unit_test(shallow_products_pay_for_the_ends_of_tiles),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
