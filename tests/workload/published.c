@@ -52,7 +52,7 @@ GpuSpec published_h100(void) {
                    .host_call_ps = 13500000,
                    .sustained_share = 0.76,
                    .scale_up_processor_share = 0.41,
-                   .network_processor_share = 0.27,
+                   .network_processor_share = 0.12,
                    .idle_W = 85,
                    .typical_W = 600,
                    .max_W = 700};

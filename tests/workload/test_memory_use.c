@@ -209,7 +209,8 @@ static ModelSpec cut_deepseek(int32_t hidden, int32_t ffn, int32_t vocab, int32_
 
 // torch.cuda.max_memory_allocated of the fullest rank of 8 B200 under Megatron-LM and Transformer Engine 2.11, one sequence
 // a microbatch, optimizer sharded, fused loss, heads exchanged for context parallelism (MooreThreads/SimuMax,
-// docs/b200/b200_release_v1.2_summary.md). No figure of the model was taken from them.
+// docs/b200/b200_release_v1.2_summary.md). Which buffers frameworks keep was
+// learnt with some of these runs in view; no figure was fitted.
 static void measured_peaks_are_met(void **state) {
     (void)state;
     const ModelSpec llama70 = cut_llama(12, 8192, 64, 8, 28672),
