@@ -1,7 +1,7 @@
 /// builder.h: a program while the slots of its schedule are played in order; inside schedule/ only.
 ///
 /// Idea.    schedule.c adds round after round: what it receives, what it computes, what it sends. transfers.c knows who
-///          hands what to whom, sharded.c computes chunks whose layers are gathered one by one.
+///          hands what to whom, sharded.c computes chunks whose layers are gathered one by one, builder.c is what these share.
 #ifndef COLOSSIM_SCHEDULE_BUILDER_H
 #define COLOSSIM_SCHEDULE_BUILDER_H
 
@@ -43,7 +43,7 @@ typedef struct Builder {
     int32_t *receive;              ///< of a bidirectional pipeline, see builder_receive; -1: none
 } Builder;
 
-// schedule.c
+// builder.c
 const ScheduleSegment *builder_segment(const Builder *builder, int32_t chunk, int32_t segment);
 /// Segments of a chunk; 0: it is computed in one.
 int32_t builder_nsegments(const Builder *builder, int32_t chunk);
@@ -55,7 +55,9 @@ Op builder_compute(const Builder *builder, const Slot *slot);
 void builder_gate(Builder *builder, Op *compute, bool first, int32_t received, int32_t gather);
 void builder_end_slot(Builder *builder, int32_t last);
 /// Are all gradients of its microbatch there behind it?
-bool slot_ends_backward(const Slot *slot);
+static inline bool slot_ends_backward(const Slot *slot) {
+    return slot->backward && slot->gradients != GRADIENTS_INPUT;
+}
 
 // transfers.c
 /// One receive ahead with overlap: posted while the slot before is still computing.
