@@ -180,7 +180,7 @@ def time_ends(emulator):
         for options in (("--player", "event"), ("--player", "island", "--every-step")):
             ends(emulator.run(LAPTOP, DDP, *options, ranks=n, steps=200, **far), 1, "53 days of simulated time",
                  f"{options} on {n} ranks")
-        ends(emulator.run(LAPTOP, JOBS / "traffic-all-reduce.yaml", ranks=n, steps=1000, **far), 1,
+        ends(emulator.run(LAPTOP, JOBS / "traffic-all-reduce.yaml", ranks=n, steps=2000, **far), 1,
              "53 days of simulated time", f"an all-reduce on {n} ranks")
         path = emulator.folder / "far.h5"
         done = emulator.call("run", LAPTOP, DDP, "--output", path, "--steps", 20, "--every-step", "--set", "trace.intervals=2000",
