@@ -67,7 +67,7 @@ def shipped(emulator):
     took_ps = column(path, "steps/duration_ps")
     claim(abs(took_ps[1] - took_ps[0] - 50 * 10**9) < 10**6, f"late by the reroute delay, got {took_ps}")
     claim(len(set(took_ps[[0, 2, 3, 4, 5]])) == 1, f"and nothing else, got {took_ps}")
-    claim(list(column(path, "events/time_ps")) == [150 * 10**9, 350 * 10**9], "both events are in the trace")
+    claim(list(column(path, "events/time_ps")) == [160 * 10**9, 350 * 10**9], "both events are in the trace")
     claim(list(column(path, "events/from")) == [1, 0] and list(column(path, "events/to")) == [0, 1], "from and to")
     with xarray.open_dataset(path, group="events", engine="netcdf4") as events:
         claim([str(what) for what in events.what.values] == ["spine 1", "spine 1"], f"by name: {events.what.values}")
