@@ -24,9 +24,9 @@ typedef struct CollectiveMethod {
     int64_t (*phase_weight)(const CollectivePlan *plan, int32_t phase);
 } CollectiveMethod;
 
+/// Tree and nvls_tree, nvls and sharp are one method each, which asks the plan where switches reduce.
 extern const CollectiveMethod collective_ring, collective_tree, collective_pat, collective_nvls,
-    collective_nvls_tree, collective_sharp, collective_direct, collective_halving_doubling,
-    collective_hierarchical;
+    collective_direct, collective_halving_doubling, collective_hierarchical;
 
 /// ceil(bytes * numerator / denominator), exact in 128 bits; CHECK that it fits.
 int64_t collective_share_bytes(int64_t bytes, int64_t numerator, int64_t denominator);

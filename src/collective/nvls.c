@@ -61,9 +61,3 @@ const CollectiveMethod collective_nvls = {
     .edge = switched_edge,
     .phase_weight = switched_phase_weight,
 };
-const CollectiveMethod collective_sharp = {
-    .plan = one_phase,
-    .phase = switched_phase,
-    .edge = switched_edge,
-    .phase_weight = switched_phase_weight,
-};

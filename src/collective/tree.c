@@ -104,9 +104,3 @@ const CollectiveMethod collective_tree = {
     .edge = tree_edge,
     .phase_weight = tree_phase_weight,
 };
-const CollectiveMethod collective_nvls_tree = {
-    .plan = tree_plan,
-    .phase = tree_phase,
-    .edge = tree_edge,
-    .phase_weight = tree_phase_weight,
-};
