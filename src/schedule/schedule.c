@@ -185,7 +185,7 @@ static bool is_cut(const Builder *builder, int64_t i) {
 /// Do slot i and the next take turns?
 static bool builder_takes_turns(const Builder *builder, int64_t i) {
     const ScheduleSpec *spec = builder->spec;
-    const ScheduleOrder *order = schedule_table[spec->kind];
+    const ScheduleOrder *order = builder->order;
     const Slot *slot = &builder->slots[i];
     if (i + 1 >= builder->nslots || !is_cut(builder, i) || !is_cut(builder, i + 1)) return false;
     if (slot->with_next) return true;
