@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/memory.h"
+#include "catalogue.h"
 #include "collective/tuning.h"
 #include "config/hardware_file.h"
 
@@ -37,39 +37,17 @@ static int nfiles;
 static Sum sums[GROUPS_MAX];
 static int nsums;
 
-static Status read_file(void *context, const char *path, char **bytes, int64_t *size) {
-    (void)context;
-    FILE *file = fopen(path, "rb");
-    REQUIRE(file, STATUS_INPUT, "cannot open");
-    char *text = memory_alloc("config.text", 65537);
-    *size = (int64_t)fread(text, 1, 65536, file);
-    fclose(file);
-    *bytes = memory_resize("config.text", text, 65537, (size_t)*size + 1);
-    return status_ok();
-}
-
 static const ScaleUpSpec *scale_up_named(const char *folder, const char *name) {
     for (int i = 0; i < nfiles; i++)
         if (strcmp(files[i].name, name) == 0) return &files[i];
-    Arena *arena = arena_create("measured", 1 << 16);
-    Texts texts = {.n = 0};
-    Diagnostics diagnostics = {.n = 0};
-    const TextSource source = {.read = read_file};
-    char base[600];
-    snprintf(base, sizeof base, "%s/../x.yaml", folder);
-    Reader reader = {base, &source, &texts, arena, &diagnostics};
     ScaleUpSpec *spec = &files[nfiles];
-    bool good =
-        nfiles < FILES_MAX &&
-        reader_load_entry(&reader, "hardware", name, (Place){.text = NULL}, &scale_up_schema, spec);
-    if (!good || diagnostics.errors > 0) {
+    TextBuffer why = {.n = 0};
+    if (nfiles == FILES_MAX ||
+        !catalogue_load(folder, "hardware", name, &scale_up_schema, spec, &why)) {
         fprintf(stderr, "no scale-up domain %s in %s\n", name, folder);
         exit(2);
     }
     nfiles++;
-    diagnostics_fini(&diagnostics);
-    texts_fini(&texts);
-    arena_destroy(arena);
     return spec;
 }
 

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/memory.h"
+#include "catalogue.h"
 #include "claims.h"
 #include "config/hardware_file.h"
 #include "config/model_file.h"
@@ -13,36 +13,11 @@
 static const char HARDWARE[] = COLOSSIM_SOURCE_DIR "/topologies/hardware";
 static const char MODELS[] = COLOSSIM_SOURCE_DIR "/jobs/models";
 
-static Status read_file(void *context, const char *path, char **bytes, int64_t *size) {
-    (void)context;
-    FILE *file = fopen(path, "rb");
-    REQUIRE(file, STATUS_INPUT, "cannot open");
-    char *text = memory_alloc("config.text", 65537);
-    *size = (int64_t)fread(text, 1, 65536, file);
-    fclose(file);
-    *bytes = memory_resize("config.text", text, 65537, (size_t)*size + 1);
-    return status_ok();
-}
-
 /// Read entry `name` (without .yaml) of a folder into `data`; fails the test with the diagnostics.
 static void load(const char *folder, const char *name, const Schema *schema, void *data) {
-    Arena *arena = arena_create("test.catalogue", 1 << 16);
-    Texts texts = {.n = 0};
-    Diagnostics diagnostics = {.n = 0};
-    const TextSource source = {.read = read_file};
-    char base[600];
-    snprintf(base, sizeof base, "%s/../x.yaml", folder);
-    Reader reader = {base, &source, &texts, arena, &diagnostics};
-    const bool good = reader_load_entry(&reader, strrchr(folder, '/') + 1, name,
-                                        (Place){.text = NULL}, schema, data);
-    if (!good || diagnostics.errors > 0) {
-        TextBuffer out = {.n = 0};
-        diagnostics_print(&diagnostics, &out);
-        fail_msg("%s", out.bytes);
-    }
-    diagnostics_fini(&diagnostics);
-    texts_fini(&texts);
-    arena_destroy(arena);
+    TextBuffer why = {.n = 0};
+    if (!catalogue_load(folder, strrchr(folder, '/') + 1, name, schema, data, &why))
+        fail_msg("%s", why.bytes);
 }
 
 /// The value of `kind:` in a file.
