@@ -35,8 +35,9 @@ static void add_kernel(const TransformerShape *s, WorkList *list, const char *na
     Work *work = works_append(list, name, kind);
     work->flop = forwards * attention_flop(s);
     work->bytes = passes * s->element * s->tokens * attention_numbers(s);
-    work->k = (s->head_dim + s->value_dim) / 2;
-    work->n = attention_flop(s) / (2 * s->tokens * s->heads * work->k);
+    work->k = s->value_dim;
+    work->latent = s->head_dim > s->value_dim;
+    work->n = attention_flop(s) / (s->tokens * s->heads * (s->head_dim + s->value_dim));
 }
 
 double attention_scores(const TransformerShape *s) {

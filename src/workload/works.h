@@ -37,6 +37,7 @@ typedef struct Work {
     double batch, m, n, k; ///< of a GEMM
     bool attention;        ///< GEMM of the attention core: 16-bit even where linear layers are fp8
     bool wide;             ///< another GEMM in 16 bit: router, head
+    bool latent;           ///< attention whose keys are wider than its values
     bool weight;           ///< for the gradient of a weight alone
     int32_t
         more_kernels;    ///< of a memory work: small ones beside it, each a launch and hardly bytes

@@ -351,6 +351,26 @@ static void attention_gains_by_longer_sequences_and_wider_heads(void **state) {
     }
 }
 
+// Keys that are wider than values cost both passes, and the backward more (MooreThreads/SimuMax: 0.92 and 0.79 of the rate).
+static void latent_attention_is_slower(void **state) {
+    (void)state;
+    const TrainingSpec training = {.precision = PRECISION_BF16, .attention = ATTENTION_FLASH3};
+    const GpuSpec gpu = isolated(published_h100());
+    double ratio[2];
+    for (int p = 0; p < 2; ++p) {
+        Work work = {.kind = p ? WORK_ATTENTION_BACKWARD : WORK_ATTENTION,
+                     .n = 4096,
+                     .k = 128,
+                     .flop = 1e13};
+        const double before_s = roofline_work_s(&work, &gpu, &training);
+        work.latent = true;
+        ratio[p] = roofline_work_s(&work, &gpu, &training) / before_s;
+    }
+    assert_true(ratio[0] > 1 && ratio[1] > ratio[0]);
+    assert_close(ratio[0], 1 / 0.92, 0.01);
+    assert_close(ratio[1], 1 / 0.79, 0.01);
+}
+
 // What a tile takes to begin and to end weighs on shallow sums, and leaves measured points as they are.
 static void shallow_products_pay_for_the_ends_of_tiles(void **state) {
     (void)state;
@@ -409,6 +429,7 @@ int main(void) {
         cmocka_unit_test(overlap_leaves_one_piece_of_the_gemm_alone),
         cmocka_unit_test(attention_runs_at_the_rate_of_its_pass),
         cmocka_unit_test(attention_gains_by_longer_sequences_and_wider_heads),
+        cmocka_unit_test(latent_attention_is_slower),
         cmocka_unit_test(shallow_products_pay_for_the_ends_of_tiles),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
