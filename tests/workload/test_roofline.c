@@ -201,6 +201,13 @@ static void accumulators_cost_a_part_of_their_traffic(void **state) {
             roofline_work_s(&added, &gpu, &training) - roofline_work_s(&plain, &gpu, &training);
         assert_true(more_s > 0);
         assert_true(more_s <= added.accumulator_bytes / gpu.memory_stream_Bps * (1 + 1e-9));
+        // Those of experts hide less: their tiles end together.
+        Work experts = added;
+        experts.grouped = true;
+        const double experts_s =
+            roofline_work_s(&experts, &gpu, &training) - roofline_work_s(&plain, &gpu, &training);
+        assert_true(experts_s > more_s);
+        assert_true(experts_s <= added.accumulator_bytes / gpu.memory_stream_Bps * (1 + 1e-9));
     }
 }
 
