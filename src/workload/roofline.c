@@ -168,11 +168,13 @@ static double latent_share(const Work *work) {
     return work->kind == WORK_ATTENTION ? LATENT_FORWARD_SHARE : LATENT_BACKWARD_SHARE;
 }
 
-/// `rate` in bf16; forward and backward gain alike by fp8. Slow kernels do not reach the power cap.
+/// `rate` in bf16; the forward gains by fp8, the backward hardly (NVIDIA/cudnn-frontend issue 659). Slow kernels do not reach
+/// the power cap.
 static double attention_s(const Work *work, const GpuSpec *gpu, const TrainingSpec *training,
                           double rate) {
     const double cap = sustained(gpu) * gpu->gemm[PRECISION_BF16].best_flop_per_s;
-    const double gain = training->attention_fp8 ? gpu->attention_fp8_gain : 1;
+    const bool gains = training->attention_fp8 && work->kind == WORK_ATTENTION;
+    const double gain = gains ? gpu->attention_fp8_gain : 1;
     const double reached = fmin(attention_reached(work, gpu) * latent_share(work) * rate, cap);
     return fmax(work->bytes / gpu->memory_stream_Bps, work->flop / (gain * reached));
 }
