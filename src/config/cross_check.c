@@ -138,7 +138,8 @@ static void place_of_message(const Pair *pair, const char *message, char path[96
 
 /// What communication leaves of a GPU's speed, at least.
 static double least_speed(const GpuSpec *gpu) {
-    return fmin(1 - gpu->scale_up_processor_share, 1 - gpu->network_processor_share);
+    const double most = fmax(gpu->scale_up_processor_share, gpu->network_processor_share);
+    return 1 - fmax(most, exchange_processor_share(DISPATCH_HYBRID, gpu));
 }
 
 /// How many times as long work may take where GPUs are slow, at most.

@@ -1,4 +1,6 @@
 // Units walk through their programs: an operation is issued when its stream is free and its waits are served.
+#include <math.h>
+
 #include "base/check.h"
 #include "base/fingerprint.h"
 #include "base/units.h"
@@ -62,7 +64,9 @@ static int64_t shared_speed(const Machine *machine, int sharing) {
     const GpuSpec *gpu = &cluster_spec(machine->cluster)->gpu;
     double taken = 0;
     if (sharing & (SHARING_NETWORK | SHARING_ACROSS)) taken = gpu->network_processor_share;
-    if (sharing & (SHARING_SCALE_UP | SHARING_EXCHANGE)) taken = gpu->scale_up_processor_share;
+    if (sharing & SHARING_SCALE_UP) taken = fmax(taken, gpu->scale_up_processor_share);
+    if (sharing & SHARING_EXCHANGE)
+        taken = fmax(taken, exchange_processor_share(machine->job->training.dispatcher, gpu));
     return NOISE_ONE - (int64_t)(taken * (double)NOISE_ONE + 0.5);
 }
 

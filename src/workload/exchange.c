@@ -24,6 +24,16 @@ static double chance(double part, double all, int32_t k) {
 static const double DISPATCH_Bps = 17e9, COMBINE_Bps = 15e9, DOMAIN_DISPATCH = 1,
                     DOMAIN_COMBINE = 1.5, START_S = 50e-6;
 enum { PROCESSORS = 20 };
+// Hybrid-EP, as Megatron-Bridge runs it (v0.5.0, scripts/performance: moe_hybridep_num_sms). A collective over the network,
+// which the GPU's share is of, holds 16.
+enum { HYBRID_PROCESSORS = 32, NETWORK_PROCESSORS = 16 };
+static const double SHARE_MOST = 0.9;
+
+double exchange_processor_share(Dispatcher dispatcher, const GpuSpec *gpu) {
+    if (dispatcher == DISPATCH_ALLTOALL) return gpu->scale_up_processor_share;
+    const double held = dispatcher == DISPATCH_HYBRID ? HYBRID_PROCESSORS : PROCESSORS;
+    return fmin(SHARE_MOST, held / NETWORK_PROCESSORS * gpu->network_processor_share);
+}
 
 /// Rows of a token if its experts are among those of `chosen` domains.
 static ExchangeRows rows_within(Dispatcher dispatcher, double all, int32_t top_k, double chosen,

@@ -11,6 +11,8 @@
 ///          What leaves goes by the GPU's NIC, what stays by its port, both at once. The way back is the same backwards.
 ///          node_dedup copies by processors of the GPU, each so many bytes a second: a row for every GPU and, among
 ///          several domains, for every domain; few of them are slower than the links.
+///          Beside computing, DeepEP and Hybrid-EP take the processors that they ask for, `exchange_processor_share` of the
+///          GPU, and all-to-all what a collective of the domain takes.
 ///          Other collectives of a layer are priced as collective/tuning.h has them.
 /// Limits.  The links are the unit's own: what others do on NICs meanwhile is not felt. GPUs are taken as evenly loaded.
 ///          Routing limited to some groups of experts saves rows where a domain has experts of one group at most.
@@ -66,6 +68,9 @@ ExchangeBytes expert_exchange_bytes(const ExpertExchange *exchange);
 /// Seconds of an exchange alone.
 double expert_exchange_s(const ExpertExchange *exchange, const ScaleUpSpec *scale_up,
                          const Uplink *uplink);
+
+/// Of the GPU, what an exchange takes from computing beside it.
+double exchange_processor_share(Dispatcher dispatcher, const GpuSpec *gpu);
 
 /// Fails: STATUS_RANGE where a group is in several domains and there is no way out, or no bandwidth inside.
 ///   scale_up, uplink  borrowed; uplink NULL: none

@@ -108,6 +108,40 @@ static void exchanges_do_not_show_ranks(void **state) {
     }
 }
 
+/// Mixture that exchanges behind computing, by a dispatcher, on GPUs of these shares.
+static int64_t overlapped_ps(Comm *comm, Dispatcher dispatcher, double inside, double network) {
+    RunSpec run;
+    mixture_init(&run, 1, 4, 1, 4);
+    run.job[0].training.dispatcher = dispatcher;
+    run.job[0].training.ep_overlap = true;
+    run.job[0].training.grad_overlap = run.job[0].training.param_overlap = false;
+    run.cluster.gpu.scale_up_processor_share = inside;
+    run.cluster.gpu.network_processor_share = network;
+    const Status status = parallel_deal_experts(&run.job[0].parallel);
+    assert_all_ranks(comm, status_is_ok(&status));
+    Played played = small_run_play(&run, comm);
+    const int64_t end_ps = played.end_ps;
+    played_fini(&played);
+    small_run_fini(&run);
+    return end_ps;
+}
+
+// Law: what an exchange takes of the computing beside it is what its dispatcher holds: all-to-all as much as a collective of
+// the domain (of which there are others), the others so many processors, in parts of those of a collective over the network.
+static void exchanges_take_what_their_dispatcher_holds(void **state) {
+    Comm *comm = *state;
+    int64_t all_to_all_ps = 0;
+    for (int d = 0; d < DISPATCHER_N; ++d) {
+        const bool inside = d == DISPATCH_ALLTOALL;
+        const int64_t least = overlapped_ps(comm, (Dispatcher)d, 0, 0);
+        const int64_t by_domain = overlapped_ps(comm, (Dispatcher)d, 0.5, 0);
+        const int64_t by_network = overlapped_ps(comm, (Dispatcher)d, 0, 0.25);
+        if (inside) all_to_all_ps = by_domain - least;
+        assert_all_ranks(comm, inside ? all_to_all_ps > 0 : by_domain - least < all_to_all_ps / 2);
+        assert_all_ranks(comm, inside ? by_network == least : by_network > least);
+    }
+}
+
 // Two scale-up domains in a node, each with a leaf port at hand: their messages take 6.65 us (5 to launch, 1.65 over the
 // leaf), less than those inside a domain (7) and those to other nodes (8.35). They stay on a rank until a collective comes
 // to their links; then all ranks must learn of them before they start. Law: as above.
@@ -337,6 +371,7 @@ int main(int argc, char *argv[]) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_prestate(ranks_do_not_show, comm),
         cmocka_unit_test_prestate(exchanges_do_not_show_ranks, comm),
+        cmocka_unit_test_prestate(exchanges_take_what_their_dispatcher_holds, comm),
         cmocka_unit_test_prestate(ranks_hear_in_time_of_messages_inside_a_node, comm),
         cmocka_unit_test_prestate(ranks_hear_in_time_of_messages_before_the_next_phase, comm),
         cmocka_unit_test_prestate(bubbles_equal_their_closed_forms, comm),

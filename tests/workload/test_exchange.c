@@ -232,6 +232,21 @@ static void rings_pass_all_blocks_over_every_border(void **state) {
         0, 0);
 }
 
+// DeepEP holds 20 processors and Hybrid-EP 32 where a collective over the network holds 16; all-to-all is one of the domain.
+// Never all of the GPU.
+static void dispatchers_hold_processors(void **state) {
+    (void)state;
+    for (double network = 0; network < 1; network += 0.03) {
+        const GpuSpec gpu = {.scale_up_processor_share = 0.41, .network_processor_share = network};
+        const double dedup = exchange_processor_share(DISPATCH_NODE_DEDUP, &gpu);
+        const double hybrid = exchange_processor_share(DISPATCH_HYBRID, &gpu);
+        assert_close(exchange_processor_share(DISPATCH_ALLTOALL, &gpu), 0.41, 0);
+        assert_true(dedup >= network * 0.9 && hybrid >= dedup && hybrid < 1);
+        if (network < 0.4) assert_close(dedup, 1.25 * network, 1e-12);
+        if (network < 0.4) assert_close(hybrid, 2 * network, 1e-12);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_are_what_tokens_need),
@@ -241,6 +256,7 @@ int main(void) {
         cmocka_unit_test(measured_exchanges_are_met),
         cmocka_unit_test(published_exchanges_are_met),
         cmocka_unit_test(limited_routing_saves_bytes),
+        cmocka_unit_test(dispatchers_hold_processors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
