@@ -125,8 +125,17 @@ static double launch_s(const Work *work, const GpuSpec *gpu, const TrainingSpec 
 // A host that waits for the GPU copies a few numbers, reads them and launches again before the GPU goes on: three calls.
 static const double WAIT_CALLS = 3;
 
-/// Kernels of a grouped work behind its first, or small ones beside a memory work, by what each costs of a whole one.
+/// Kernels behind the first of a work, by what each costs of a whole one: small ones beside it, and those of other experts. A
+/// product for each runs beside those on other streams; casts follow each other (Transformer Engine, split_quantize).
 static double more_kernels(const Work *work, const TrainingSpec *training) {
+    if (!work->grouped) return work->more_kernels;
+    if (training->fused_experts) return 0;
+    if (work->kind == WORK_GEMM) return GROUPED_SHARE * (work->batch - 1);
+    return work->batch * (1 + work->more_kernels) - 1;
+}
+
+/// Calls of the host behind the first.
+static double more_calls(const Work *work, const TrainingSpec *training) {
     if (!work->grouped) return work->more_kernels;
     return training->fused_experts ? 0 : GROUPED_SHARE * (work->batch - 1);
 }
@@ -141,7 +150,7 @@ static double wait_s(const Work *work, const GpuSpec *gpu, const TrainingSpec *t
 static double host_s(const Work *work, const GpuSpec *gpu, const TrainingSpec *training) {
     if (in_graph(work, training)) return 0;
     const bool linear = work->kind == WORK_GEMM && !work->attention;
-    const double calls = (linear ? LINEAR_CALLS : 1) + more_kernels(work, training);
+    const double calls = (linear ? LINEAR_CALLS : 1) + more_calls(work, training);
     return calls * units_seconds_from_ps(gpu->host_call_ps);
 }
 

@@ -396,6 +396,27 @@ static void narrow_attention_gains_forward_alone(void **state) {
     }
 }
 
+// Casts of experts are kernels one after the other, scans three each; one kernel for all where experts are fused.
+static void casts_of_experts_follow_each_other(void **state) {
+    (void)state;
+    const GpuSpec gpu = published_h100();
+    const double gap_s = units_seconds_from_ps(gpu.launch_ps);
+    TrainingSpec training = {.precision = PRECISION_FP8};
+    for (int more = 0; more < 3; ++more)
+        for (double experts = 1; experts <= 64; experts *= 2) {
+            Work work = {.kind = WORK_MEMORY,
+                         .bytes = 1e9,
+                         .grouped = true,
+                         .batch = experts,
+                         .more_kernels = more};
+            training.fused_experts = true;
+            const double fused_s = roofline_work_s(&work, &gpu, &training);
+            training.fused_experts = false;
+            const double time_s = roofline_work_s(&work, &gpu, &training);
+            assert_close(time_s - fused_s, (experts * (1 + more) - 1) * gap_s, 1e-9);
+        }
+}
+
 // What a tile takes to begin and to end weighs on shallow sums, and leaves measured points as they are.
 static void shallow_products_pay_for_the_ends_of_tiles(void **state) {
     (void)state;
@@ -456,6 +477,7 @@ int main(void) {
         cmocka_unit_test(attention_gains_by_longer_sequences_and_wider_heads),
         cmocka_unit_test(latent_attention_is_slower),
         cmocka_unit_test(narrow_attention_gains_forward_alone),
+        cmocka_unit_test(casts_of_experts_follow_each_other),
         cmocka_unit_test(shallow_products_pay_for_the_ends_of_tiles),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
