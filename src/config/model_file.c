@@ -50,6 +50,7 @@ static const Field MODEL_FIELDS[] = {
     FIELD_BOOL_AT("parallel_block", ModelSpec, parallel_block, "off",
                   "attention and MLP read the same norm and are added together"),
     FIELD_BOOL_AT("qk_norm", ModelSpec, qk_norm, "off", "queries and keys are normalised per head"),
+    FIELD_BOOL_AT("bias", ModelSpec, bias, "off", "linear layers add a bias; with gelu they do"),
 };
 
 static void finish_heads(Reader *reader, const Node *node, ModelSpec *model) {

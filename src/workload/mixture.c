@@ -163,8 +163,29 @@ static void add_expert_cast(const TransformerShape *s, WorkList *list, double wi
     }
 }
 
+// The bias of an expert's second product, times the weight of the row, is added expert by expert: a product of rows and
+// bias, a sum, and one copy that joins all; backward two products and two sums for each (Megatron-LM
+// core/transformer/moe/experts.py, TEGroupedMLP._apply_bias). The fused kernel adds it on its way.
+enum { BIAS_PASSES = 6, BIAS_KERNELS = 2, BIAS_BACKWARD_PASSES = 8, BIAS_BACKWARD_KERNELS = 4 };
+
+static void add_expert_bias(const TransformerShape *s, WorkList *list, const char *name,
+                            double passes, int32_t kernels) {
+    if (!s->bias || s->fused_experts) return;
+    add_small(list, name, passes * s->element * s->routed * s->hidden,
+              1 + (int32_t)(kernels * s->experts_here));
+}
+
+/// Narrow products want rows of an expert in multiples of 16 or 32, for which all rows are copied, unless experts take as many
+/// as they hold or the exchange has left room (Megatron-LM core/transformer/moe/experts.py, Fp8Padding).
+static void add_padding(const TransformerShape *s, WorkList *list, const char *name) {
+    const bool arrives_wide = s->dispatched >= s->element && s->dispatcher != DISPATCH_HYBRID;
+    if (s->operand < s->element && s->dropless && arrives_wide)
+        works_add_memory(list, name, 2 * s->element * s->routed * s->hidden);
+}
+
 static void add_experts(const TransformerShape *s, WorkList *list) {
     const double rows = expert_rows(s), in = expert_ffn_in(s);
+    add_padding(s, list, "pad rows");
     add_expert_cast(s, list, s->hidden);
     add_grouped(s, list, "expert fc1", rows, in, s->hidden);
     if (!s->fused_experts) {
@@ -172,10 +193,14 @@ static void add_experts(const TransformerShape *s, WorkList *list) {
         add_expert_cast(s, list, s->expert_ffn);
     }
     add_grouped(s, list, "expert fc2", rows, s->hidden, s->expert_ffn);
+    add_padding(s, list, "unpad rows");
+    add_expert_bias(s, list, "expert bias", BIAS_PASSES, BIAS_KERNELS);
 }
 
 static void add_experts_backward(const TransformerShape *s, WorkList *list) {
     const double rows = expert_rows(s), in = expert_ffn_in(s);
+    add_expert_bias(s, list, "expert bias grad", BIAS_BACKWARD_PASSES, BIAS_BACKWARD_KERNELS);
+    add_padding(s, list, "unpad rows grad");
     add_expert_cast(s, list, s->hidden);
     add_grouped(s, list, "expert fc2 grad", rows, s->expert_ffn, s->hidden);
     add_grouped_weight_grad(s, list, "expert fc2 weight grad", s->hidden, s->expert_ffn, rows);
@@ -185,6 +210,7 @@ static void add_experts_backward(const TransformerShape *s, WorkList *list) {
     }
     add_grouped(s, list, "expert fc1 grad", rows, s->hidden, in);
     add_grouped_weight_grad(s, list, "expert fc1 weight grad", in, s->hidden, rows);
+    add_padding(s, list, "pad rows grad");
 }
 
 void mixture_add(const TransformerShape *s, WorkList *list) {

@@ -1,6 +1,6 @@
 /// mixture.h: works of a mixture of experts, in place of an MLP.
 ///
-/// Idea.    router | permute | dispatch | sort | grouped fc1 | activation | grouped fc2 | sort |
+/// Idea.    router | permute | dispatch | sort | pad | grouped fc1 | activation | grouped fc2 | unpad | bias | sort |
 ///          combine | unpermute, and the shared experts as an MLP. Tokens are those that a norm sees:
 ///          each GPU of a tensor-parallel group routes its own. Dispatch and combine are all-to-all
 ///          exchanges of top_k rows a token among `ep` GPUs; `expert_tp` GPUs share an expert, and

@@ -55,6 +55,7 @@ typedef struct ModelSpec {
     int32_t window_every; ///< layers 0, n, 2n, ... have the window, the others none
     bool parallel_block;  ///< attention and MLP read the same norm and are added together
     bool qk_norm;         ///< queries and keys are normalised per head
+    bool bias;            ///< linear layers add one; GPT's always do
 } ModelSpec;
 
 /// What distinguishes layers of one model.

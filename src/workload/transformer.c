@@ -46,6 +46,7 @@ TransformerShape transformer_shape(const ModelSpec *model, const ParallelSpec *p
         .dropout = training->dropout,
         .parallel_block = model->parallel_block,
         .qk_norm = model->qk_norm,
+        .bias = !gated || model->bias,
         .head_narrow = training->head_narrow,
         .fused_loss = training->fused_loss,
         .activation_kept = training->narrow_activation             ? 1

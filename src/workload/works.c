@@ -141,7 +141,7 @@ void works_add_column_backward(const TransformerShape *s, WorkList *list, const 
     works_add_collective(s, list, s->sequence_parallel ? "scatter" : "reduce",
                          s->sequence_parallel ? WORK_SCATTER : WORK_REDUCE, HIDE_BESIDE, 1);
     works_add_weight_grad(s, list, weight, 1, out, s->hidden, s->tokens);
-    if (!s->gated) works_add_memory(list, "bias grad", s->element * s->tokens * out);
+    if (s->bias) works_add_memory(list, "bias grad", s->element * s->tokens * out);
 }
 
 void works_add_row_backward(const TransformerShape *s, WorkList *list, const char *grad,
@@ -197,9 +197,9 @@ double works_norm_parameters(const TransformerShape *s, double width) {
     return (s->gated ? 1 : 2) * width;
 }
 
-/// Of a linear layer; only GPT's have biases.
+/// Of a linear layer.
 double works_linear_parameters(const TransformerShape *s, double in, double out) {
-    return in * out + (s->gated ? 0 : out);
+    return in * out + (s->bias ? out : 0);
 }
 
 double works_mlp_parameters(const TransformerShape *s) {
