@@ -31,6 +31,10 @@ void mixture_shape(const ModelSpec *model, const ParallelSpec *parallel,
                    const TrainingSpec *training, TransformerShape *shape) {
     const int32_t tp = parallel->size[DIM_TP], etp = parallel->expert_tp;
     const double fill = training->routing == EXPERTS_CAPACITY ? training->capacity_factor : 1;
+    // DeepEP casts blocks before it dispatches them (arXiv:2412.19437, section 3.3.2).
+    const bool narrow =
+        training->dispatcher == DISPATCH_NODE_DEDUP && training->precision == PRECISION_FP8_BLOCK;
+    shape->dispatched = narrow ? shape->operand : shape->element;
     shape->experts = model->experts;
     shape->top_k = model->top_k;
     shape->ep = parallel->ep;

@@ -15,9 +15,6 @@ TransformerShape transformer_shape(const ModelSpec *model, const ParallelSpec *p
     const double tokens_norm = parallel->sequence_parallel ? tokens / tp : tokens;
     const bool latent = model->mla.kv_lora > 0;
     const double element = training->precision == PRECISION_FP32 ? 4 : 2;
-    // DeepEP casts blocks before it dispatches them (arXiv:2412.19437, section 3.3.2).
-    const bool narrow =
-        training->dispatcher == DISPATCH_NODE_DEDUP && training->precision == PRECISION_FP8_BLOCK;
     TransformerShape shape = {
         .tokens = tokens,
         .tokens_norm = tokens_norm,
@@ -32,7 +29,6 @@ TransformerShape transformer_shape(const ModelSpec *model, const ParallelSpec *p
         .vocab = vocab,
         .element = element,
         .operand = precision_bytes(training->precision),
-        .dispatched = narrow ? precision_bytes(training->precision) : element,
         .scan = PRECISION_FORMATS[training->precision].scan,
         .gradient = precision_bytes(training->grad_precision),
         .gradient_fused = training->grad_fusion && !parallel_shards_layers(parallel),
