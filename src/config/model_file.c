@@ -51,6 +51,8 @@ static const Field MODEL_FIELDS[] = {
                   "attention and MLP read the same norm and are added together"),
     FIELD_BOOL_AT("qk_norm", ModelSpec, qk_norm, "off", "queries and keys are normalised per head"),
     FIELD_BOOL_AT("bias", ModelSpec, bias, "off", "linear layers add a bias; with gelu they do"),
+    FIELD_BOOL_AT("yarn", ModelSpec, yarn, "off",
+                  "rotary embeddings are scaled, which no fused kernel does"),
 };
 
 static void finish_heads(Reader *reader, const Node *node, ModelSpec *model) {

@@ -10,10 +10,17 @@ static void add_attention_gemm(const TransformerShape *s, WorkList *list, const 
     list->work[list->n - 1].wide = false;
 }
 
+// A fused kernel reads and writes queries and keys. A scaled embedding is none of its: for each of both a product with cosines,
+// half of them negated, a copy that swaps halves, a product with sines, a sum and a copy (Megatron-LM
+// core/models/common/embeddings/rope_utils.py, where mscale is not 1). Backward as many.
+enum { ROTARY_PASSES = 2, SCALED_PASSES = 12, SCALED_KERNELS = 12 };
+
 static void add_rotary(const TransformerShape *s, WorkList *list) {
-    if (s->gated)
-        works_add_memory(list, "rotary",
-                         2 * s->element * s->tokens * (s->heads + s->kv_heads) * s->head_dim);
+    if (!s->gated) return;
+    const double numbers = s->tokens * (s->heads + s->kv_heads) * s->head_dim;
+    works_add_memory(list, "rotary",
+                     (s->yarn ? SCALED_PASSES : ROTARY_PASSES) * s->element * numbers);
+    if (s->yarn) list->work[list->n - 1].more_kernels = SCALED_KERNELS - 1;
 }
 
 /// FLOP of both attention GEMMs, forward, the part that a kernel runs: what the mask leaves, in pairs

@@ -43,6 +43,7 @@ TransformerShape transformer_shape(const ModelSpec *model, const ParallelSpec *p
         .parallel_block = model->parallel_block,
         .qk_norm = model->qk_norm,
         .bias = !gated || model->bias,
+        .yarn = model->yarn,
         .head_narrow = training->head_narrow,
         .fused_loss = training->fused_loss,
         .activation_kept = training->narrow_activation             ? 1

@@ -78,7 +78,7 @@ typedef struct TransformerShape {
     bool sequence_parallel, gated, flash, dropout;
     double
         activation_kept; ///< bytes of a number that is an activation's input, until the backward pass
-    bool fused_experts, parallel_block, qk_norm, bias, head_narrow, fused_loss;
+    bool fused_experts, parallel_block, qk_norm, bias, yarn, head_narrow, fused_loss;
     bool swaps_heads; ///< context parallelism exchanges tokens for heads
     bool scan;        ///< narrow operands are scanned for their scale before they are cast
     double value_dim; ///< of a head

@@ -41,6 +41,7 @@ static PublishedRun drawn_run(uint64_t seed) {
                             .mtp_layers = below(&draw, 2),
                             .qk_norm = below(&draw, 2) == 1,
                             .bias = below(&draw, 2) == 1,
+                            .yarn = below(&draw, 2) == 1,
                             .parallel_block = below(&draw, 2) == 1,
                             .window_every = 1};
     run.model.top_k = 1 + below(&draw, run.model.experts);
@@ -205,6 +206,31 @@ static void rows_are_copied_where_they_must(void **state) {
     }
 }
 
+/// Bytes of rotary embeddings in a layer, forward and backward.
+static double rotary_bytes(const PublishedRun *run) {
+    const TransformerShape s = transformer_shape(&run->model, &run->parallel, &run->training);
+    WorkList list = {.n = 0};
+    transformer_layer_forward(&s, &list);
+    transformer_layer_backward(&s, &list);
+    double bytes = 0;
+    for (int32_t i = 0; i < list.n; ++i)
+        if (strcmp(list.work[i].name, "rotary") == 0) bytes += list.work[i].bytes;
+    return bytes;
+}
+
+// Scaled embeddings move six times the bytes of a fused kernel; those of latent attention have one that scales.
+static void scaled_embeddings_take_more_passes(void **state) {
+    (void)state;
+    for (uint64_t seed = 0; seed < RUNS; ++seed) {
+        PublishedRun run = drawn_run(seed);
+        run.model.yarn = false;
+        const double plain = rotary_bytes(&run);
+        run.model.yarn = true;
+        const double scaled = rotary_bytes(&run);
+        assert_close(scaled, (run.model.mla.kv_lora > 0 ? 1 : 6) * plain, 1e-9 * scaled);
+    }
+}
+
 // Recomputing more keeps less, never more, and takes more time; all of a layer takes the most.
 static void every_module_recomputed_keeps_less(void **state) {
     (void)state;
@@ -270,6 +296,7 @@ int main(void) {
         cmocka_unit_test(one_expert_is_a_dense_layer),
         cmocka_unit_test(exchanges_carry_the_rows_of_all_tokens),
         cmocka_unit_test(rows_are_copied_where_they_must),
+        cmocka_unit_test(scaled_embeddings_take_more_passes),
         cmocka_unit_test(every_module_recomputed_keeps_less),
         cmocka_unit_test(drawn_experts_wait_for_the_fullest),
     };
