@@ -87,20 +87,20 @@ static Status keep_step(void *context, int32_t number, int32_t step, int64_t lat
 /// Compute of one step of the slowest stage plus its bubble: what sampling intervals are cut from.
 static int64_t estimate_ps(const Machine *machine) {
     const StepCost *cost = &machine->cost;
-    int64_t slowest_ps = 1,
-            m = machine->job->parallel.microbatches / parallel_copies(&machine->job->parallel);
+    Wide slowest_ps = 1;
+    int64_t m = machine->job->parallel.microbatches / parallel_copies(&machine->job->parallel);
     for (int32_t stage = 0; stage < cost->pp; stage++) {
-        int64_t stage_ps = 0;
+        Wide stage_ps = 0;
         for (int32_t chunk = 0; chunk < cost->chunks; chunk++) {
             const ChunkCost *c = &cost->chunk[chunk * cost->pp + stage];
             for (int pass = PASS_FORWARD; pass <= PASS_BACKWARD; pass++) {
                 const NominalWork *work = &c->whole.pass[pass];
-                stage_ps += work->compute_ps + nominal_exposed_ps(*work) + work->sharing_ps;
+                stage_ps += (Wide)work->compute_ps + nominal_exposed_ps(*work) + work->sharing_ps;
             }
         }
         if (stage_ps > slowest_ps) slowest_ps = stage_ps;
     }
-    return slowest_ps * m + slowest_ps * (cost->pp - 1) / cost->chunks;
+    return wide_word(slowest_ps * m + slowest_ps * (cost->pp - 1) / cost->chunks);
 }
 
 /// Make all jobs; the longest step of any is what sampling intervals are cut from.

@@ -10,6 +10,13 @@ __extension__ typedef unsigned __int128 UWide;
 /// In structs that must not be padded to 16 bytes.
 typedef Wide LooseWide __attribute__((aligned(8)));
 
+/// What no longer fits a word: whoever adds up or writes amounts looks for it.
+#define WIDE_FULL INT64_MAX
+/// An amount >= 0 as a word, WIDE_FULL from there on: whatever is added to that, in whatever order, it stays.
+static inline int64_t wide_word(Wide amount) {
+    return amount < WIDE_FULL ? (int64_t)amount : WIDE_FULL;
+}
+
 /// The k-th (from 0) of n < 2^31 whole parts, as equal as they can be, that sum to `total`.
 static inline int64_t wide_part(int64_t total, int64_t k, int64_t n) {
     const int64_t each = total / n, rest = total % n; // rest * n fits

@@ -382,7 +382,8 @@ void step_cost_fini(StepCost *cost) {
 }
 
 static double pass_seconds(const NominalWork *work) {
-    return units_seconds_from_ps(work->compute_ps + nominal_exposed_ps(*work));
+    return units_seconds_from_ps(work->compute_ps + nominal_exposed_ps(*work)) +
+           units_seconds_from_ps(work->sharing_ps);
 }
 
 /// Computing of a stage in one step; its longest operation goes into *longest_s.
