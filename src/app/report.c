@@ -67,7 +67,7 @@ static void print_tiers(FILE *out, const Recorder *recorder, const StepSummary *
         bool lacks_tp = tier == 0 && job->kind == JOB_TRAINING && job->parallel.size[DIM_TP] > 1;
         fprintf(out, "  %-10s %17.1f%% ", cluster_tier_name(cluster, tier),
                 100 * step->utilisation_max[tier]);
-        print_time(out, 19, (double)step->delay_ps[tier]);
+        print_time(out, 19, step->delay_ps[tier]);
         fprintf(out, "%s\n", lacks_tp ? "  without tensor-parallel traffic" : "");
     }
     if (!step->hottest[0]) return;

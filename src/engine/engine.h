@@ -107,7 +107,7 @@ typedef struct EngineSizes {
     int64_t links, transfers, uses;
 } EngineSizes;
 
-/// Bytes a link carried for one step, or within one sampling interval.
+/// Bytes a link carried for one step, or within one sampling interval; bytes and delay are WIDE_FULL from there on.
 typedef struct LinkSample {
     LinkId link;
     int64_t bytes;
@@ -130,7 +130,7 @@ typedef struct LinkSink {
 
 /// Where an engine puts what transfers of a step lost on a link, by whose transfers cost it: one call for each link with
 /// any, in no order.
-///   delay_ps[njobs]  borrowed for the call; they sum to the delay_ps of the link's LinkSample
+///   delay_ps[njobs]  borrowed for the call; they sum to the delay_ps of the link's LinkSample, which a word holds
 typedef struct CulpritSink {
     void (*put)(void *context, LinkId link, const int64_t delay_ps[]);
     void *context;

@@ -126,13 +126,14 @@ void tally_charge(Tally *tally, int32_t slot, int32_t job, Wide delay) {
 
 /// Whole bytes of a sum that is wider than a word.
 static int64_t wide_bytes(const TallyBytes *total, int64_t slot) {
-    const Wide parts = (Wide)(((UWide)(uint64_t)total->high[slot] << 64) | total->low[slot]);
-    return (int64_t)(total->shift >= 0 ? parts >> total->shift : parts / total->unit_bytes);
+    const uint64_t high = total->high ? (uint64_t)total->high[slot] : 0;
+    const Wide parts = (Wide)(((UWide)high << 64) | total->low[slot]);
+    return wide_word(total->shift >= 0 ? parts >> total->shift : parts / total->unit_bytes);
 }
 
 static inline int64_t whole_bytes(const TallyBytes *total, int64_t slot) {
-    if (total->high) return wide_bytes(total, slot);
     const uint64_t parts = total->low[slot];
+    if (__builtin_expect(total->high || (int64_t)parts < 0, 0)) return wide_bytes(total, slot);
     return (int64_t)(total->shift >= 0 ? parts >> total->shift
                                        : parts / (uint64_t)total->unit_bytes);
 }
@@ -141,10 +142,12 @@ static void sample_slot(const Tally *tally, const Routes *routes, int64_t slot, 
                         LinkSample *sample) {
     int64_t bytes = 0, delay_ps = 0, congested_ps = 0;
     for (int64_t u = 0; u < tally->bytes.n; u++)
-        if (slot < tally->bytes.at[u].nslots) bytes += whole_bytes(&tally->bytes.at[u], slot);
+        if (slot < tally->bytes.at[u].nslots &&
+            __builtin_add_overflow(bytes, whole_bytes(&tally->bytes.at[u], slot), &bytes))
+            bytes = WIDE_FULL;
     if (slot < tally->nslots && tally->slow_at[slot] > 0) {
         const SlowLink *slow = &tally->slow[tally->slow_at[slot] - 1];
-        delay_ps = (int64_t)(slow->delay >> PRICE_DELAY_BITS);
+        delay_ps = wide_word(slow->delay >> PRICE_DELAY_BITS);
         congested_ps = slow->congested_ps + (slow->count > 0 ? now_ps : 0);
     }
     *sample = (LinkSample){routes->link[slot], bytes, delay_ps, congested_ps};
@@ -369,7 +372,7 @@ void step_flush(StepTallies *steps, const Routes *routes, Route *route) {
 }
 
 void step_add(StepTallies *steps, const Routes *routes, Route *route, int32_t step, int64_t bytes) {
-    if (route->step != step) {
+    if (route->step != step || route->step_bytes > INT64_MAX - bytes) {
         step_flush(steps, routes, route);
         route->step = step;
     }

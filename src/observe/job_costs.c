@@ -4,7 +4,7 @@
 typedef struct CostSink {
     const Cluster *cluster;
     int32_t njobs;
-    int64_t *delay_ps; ///< [njobs][ntiers][TRACE_DIRECTIONS]
+    Wide *delay_ps; ///< [njobs][ntiers][TRACE_DIRECTIONS]
 } CostSink;
 
 static void add_link(void *context, LinkId link, const int64_t delay_ps[]) {
@@ -18,10 +18,9 @@ static void add_link(void *context, LinkId link, const int64_t delay_ps[]) {
 
 void job_costs_take(JobCosts *costs, const Cluster *cluster, const EngineOps *ops,
                     const Engine *engine, int32_t step, int32_t victim, int32_t njobs,
-                    int64_t delay_ps[]) {
+                    Wide delay_ps[]) {
     const int32_t ntiers = cluster_ntiers(cluster);
     CostSink sink = {cluster, njobs, delay_ps};
-    for (int64_t i = 0; i < (int64_t)njobs * ntiers * TRACE_DIRECTIONS; i++) delay_ps[i] = 0;
     if (ops->step_culprits) ops->step_culprits(engine, step, (CulpritSink){add_link, &sink});
     for (int32_t j = 0; j < njobs; j++)
         for (int32_t t = 0; t < ntiers; t++)

@@ -23,9 +23,9 @@ typedef struct JobCosts {
 } JobCosts;
 
 /// Of a step of the job `victim`, which the engine keeps under `step`; the totals grow by it.
-///   delay_ps[njobs][ntiers][TRACE_DIRECTIONS]  out, by culprit
+///   delay_ps[njobs][ntiers][TRACE_DIRECTIONS]  zeroed; out, by culprit
 void job_costs_take(JobCosts *costs, const Cluster *cluster, const EngineOps *ops,
                     const Engine *engine, int32_t step, int32_t victim, int32_t njobs,
-                    int64_t delay_ps[]);
+                    Wide delay_ps[]);
 
 #endif

@@ -29,7 +29,7 @@ static void add_up(JointList *total) {
     for (int64_t i = 1; i < total->n; i++) {
         JointBytes *last = &total->at[n - 1];
         if (by_index_and_link(last, &total->at[i]) == 0)
-            last->bytes += total->at[i].bytes;
+            last->bytes = wide_word((Wide)last->bytes + total->at[i].bytes);
         else
             total->at[n++] = total->at[i];
     }

@@ -5,7 +5,7 @@
 
 #include "base/check.h"
 #include "base/memory.h"
-#include "base/wide.h"
+#include "base/units.h"
 
 static const char LABEL[] = "load.links";
 
@@ -39,10 +39,11 @@ static void insert_hot(LoadSum *sum, int32_t hot_links, const HotLink *link) {
     sum->hot[i] = *link;
 }
 
-static void add_tier(TraceTierLoad *tier, const TraceTierLoad *more) {
+static void add_tier(LoadTier *tier, const LoadTier *more) {
     tier->bytes += more->bytes;
     tier->delay_ps += more->delay_ps;
     tier->congested_ps += more->congested_ps;
+    tier->nfull += more->nfull;
     if (more->utilisation_max > tier->utilisation_max)
         tier->utilisation_max = more->utilisation_max;
     for (int bin = 0; bin < TRACE_BINS; bin++) tier->histogram[bin] += more->histogram[bin];
@@ -159,15 +160,21 @@ static void raise_most(LoadClass *class, double room_bytes, int64_t bytes) {
     if (share > class->in->utilisation_max) class->in->utilisation_max = share;
 }
 
+/// The rest of it where transfers were held.
+static void add_slow(LoadTier *tier, int64_t width, const LinkSample *sample, int64_t n) {
+    tier->delay_ps += (Wide)n * sample->delay_ps;
+    tier->congested_ps += (Wide)(n * width) * sample->congested_ps;
+    tier->nfull += sample->delay_ps == WIDE_FULL;
+}
+
 /// Add the totals of `n` links of a class, but for the hottest.
 static inline void add_totals(const LoadAdder *adder, uint16_t place, const LinkSample *sample,
                               int64_t n) {
     LoadClass *class = &adder->classes.at[place - PLACE_CLASS];
     const LoadBins *bins = &class->bins[adder->span];
-    TraceTierLoad *tier = class->in;
-    tier->bytes += n * sample->bytes;
-    tier->delay_ps += n * sample->delay_ps;
-    tier->congested_ps += n * class->width * sample->congested_ps;
+    LoadTier *tier = class->in;
+    tier->bytes += (Wide)n * sample->bytes;
+    if (sample->delay_ps > 0 || sample->congested_ps > 0) add_slow(tier, class->width, sample, n);
     if (sample->bytes > class->most_bytes) raise_most(class, bins->room_bytes, sample->bytes);
     int bin = bin_of(bins, sample->bytes);
     if (bin > 0) tier->histogram[bin] += n * class->width;
@@ -242,13 +249,35 @@ static void describe(const Cluster *cluster, const HotLink *link, int64_t span_p
     snprintf(hot->name, sizeof hot->name, "%.*s", (int)sizeof hot->name - 1, name);
 }
 
-static void finish_tier(const Cluster *cluster, int32_t t, int64_t span_ps, TraceTierLoad *tier) {
+static TraceTierLoad finish_tier(const Cluster *cluster, int32_t t, int64_t span_ps,
+                                 const LoadTier *sum) {
     int64_t links = cluster_tier_links(cluster, t);
     double room =
         (double)links * (double)cluster_healthy_Bps(cluster, t) * ((double)span_ps / 1e12);
-    if (room > 0) tier->utilisation_mean = (double)tier->bytes / room;
-    tier->histogram[0] = links;
-    for (int bin = 1; bin < TRACE_BINS; bin++) tier->histogram[0] -= tier->histogram[bin];
+    TraceTierLoad tier = {.bytes = wide_word(sum->bytes),
+                          .delay_ps = (double)sum->delay_ps,
+                          .congested_ps = (double)sum->congested_ps,
+                          .utilisation_mean = room > 0 ? (double)sum->bytes / room : 0,
+                          .utilisation_max = sum->utilisation_max};
+    memcpy(tier.histogram, sum->histogram, sizeof tier.histogram);
+    tier.histogram[0] = links;
+    for (int bin = 1; bin < TRACE_BINS; bin++) tier.histogram[0] -= tier.histogram[bin];
+    return tier;
+}
+
+Status load_check(const Cluster *cluster, const LoadSum *sum) {
+    for (int32_t t = 0; t < cluster_ntiers(cluster); t++)
+        for (int d = 0; d < TRACE_DIRECTIONS; d++) {
+            const LoadTier *tier = &sum->tier[t][d];
+            REQUIRE(tier->nfull == 0 && tier->bytes < WIDE_FULL, STATUS_FAILED,
+                    "from %.6f to %.6f s, tier %s (%s): %s; a trace cannot hold that",
+                    units_seconds_from_ps(sum->start_ps), units_seconds_from_ps(sum->end_ps),
+                    cluster_tier_name(cluster, t), d == LINK_UP ? "up" : "down",
+                    tier->bytes < WIDE_FULL
+                        ? "transfers lose 106 days (2^63 ps) or more at one link"
+                        : "links carry 2^63 bytes or more");
+        }
+    return status_ok();
 }
 
 void load_finish(const Cluster *cluster, const LoadSum *sum, TraceHotLink hot[], TraceLoad *load) {
@@ -256,10 +285,9 @@ void load_finish(const Cluster *cluster, const LoadSum *sum, TraceHotLink hot[],
     int64_t span_ps = sum->end_ps - sum->start_ps;
     load->start_ps = sum->start_ps;
     load->end_ps = sum->end_ps;
-    memcpy(load->tier, sum->tier, sizeof load->tier);
     for (int32_t t = 0; t < cluster_ntiers(cluster); t++)
         for (int d = 0; d < TRACE_DIRECTIONS; d++)
-            finish_tier(cluster, t, span_ps, &load->tier[t][d]);
+            load->tier[t][d] = finish_tier(cluster, t, span_ps, &sum->tier[t][d]);
     for (int64_t i = 0; i < sum->nhot; i++) describe(cluster, &sum->hot[i], span_ps, &hot[i]);
     load->hot = hot;
     load->nhot = (int32_t)sum->nhot;

@@ -5,6 +5,7 @@
 ///          most delay, then highest utilisation, then least id. So links may come in any order. A link may be a bundle
 ///          (spray, adaptive): it counts as its links, over which its bytes and delay spread evenly, and which are all
 ///          congested when it is.
+///          Sums are wide: 2^63 ps are 106 days, which many transfers together may well lose in a second.
 ///          An adder keeps what a link would otherwise have to be asked each time: its class, which is the tier,
 ///          direction, capacity and width it shares with thousands of others, in 2 bytes a link; and for each class the
 ///          most bytes of every bin of the histogram, so that a link costs one multiplication and no division.
@@ -12,6 +13,7 @@
 #define COLOSSIM_OBSERVE_LOAD_H
 
 #include "base/array.h"
+#include "base/wide.h"
 #include "cluster/cluster.h"
 #include "engine/engine.h"
 #include "trace/trace.h"
@@ -22,11 +24,18 @@ typedef struct HotLink {
     int64_t width, capacity_Bps;
 } HotLink;
 
+/// Sums over the links of a tier and direction.
+typedef struct LoadTier {
+    LooseWide bytes, delay_ps, congested_ps;
+    double utilisation_max;
+    int64_t nfull;                 ///< links whose delay is WIDE_FULL
+    int64_t histogram[TRACE_BINS]; ///< idle links not counted in [0]
+} LoadTier;
+
 /// Part of a span's load; plain bytes, so that ranks can hand it over.
 typedef struct LoadSum {
     int64_t start_ps, end_ps;
-    TraceTierLoad tier[TRACE_TIERS_MAX]
-                      [TRACE_DIRECTIONS]; ///< idle links not counted in histogram[0]
+    LoadTier tier[TRACE_TIERS_MAX][TRACE_DIRECTIONS];
     int64_t nhot;
     HotLink hot[]; ///< [hot_links], hottest first
 } LoadSum;
@@ -47,7 +56,7 @@ typedef struct LoadClass {
     int64_t capacity_Bps, width;
     LoadBins bins[LOAD_SPANS]; ///< of the spans that the adder knows
     int64_t most_bytes;        ///< of those added to the present sum
-    TraceTierLoad *in;         ///< the tier and direction in the present sum
+    LoadTier *in;              ///< the tier and direction in the present sum
 } LoadClass;
 
 /// Adds links to one sum after another; set by load_adder_init, its members are load.c's.
@@ -86,6 +95,8 @@ void load_add(LoadAdder *adder, const LinkSample sample[], int64_t n);
 void load_add_alike(LoadAdder *adder, const LinkSample *each, const int32_t link[], int64_t n);
 /// Merge the sum of another rank of the same span.
 void load_merge(const LoadSum *other, int32_t hot_links, LoadSum *sum);
+/// Can a trace hold a sum? Words hold the bytes of a tier, and bytes and delay of one link.  Fails: STATUS_FAILED.
+Status load_check(const Cluster *cluster, const LoadSum *sum);
 /// What the trace wants.
 ///   hot[hot_links]  out, storage that load->hot borrows; named, users left empty
 void load_finish(const Cluster *cluster, const LoadSum *sum, TraceHotLink hot[], TraceLoad *load);

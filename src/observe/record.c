@@ -311,9 +311,9 @@ static void add_step_alike(void *context, int64_t step, const LinkSample *each,
     load_add_alike(&((StepSink *)context)->recorder->adder, each, link, n);
 }
 
-/// The load of a step over the links of all ranks; complete on rank 0.
-static void step_load(Recorder *recorder, const StepSummary *step, TraceHotLink hot[],
-                      TraceLoad *load) {
+/// The load of a step over the links of all ranks; complete on rank 0, which says whether a trace can hold it.
+static Status step_load(Recorder *recorder, const StepSummary *step, TraceHotLink hot[],
+                        TraceLoad *load) {
     LoadSum *sum = memory_alloc("record.step", sum_bytes(recorder));
     sum->start_ps = step->start_ps;
     sum->end_ps = step->end_ps > step->start_ps ? step->end_ps : step->start_ps + 1;
@@ -328,7 +328,9 @@ static void step_load(Recorder *recorder, const StepSummary *step, TraceHotLink 
     array_free(&total);
     merge_ranks(recorder, sum, 1);
     load_finish(recorder->cluster, sum, hot, load);
+    Status status = load_check(recorder->cluster, sum);
     memory_free("record.step", sum, sum_bytes(recorder));
+    return status;
 }
 
 static bool same_hot(const TraceHotLink *a, const TraceHotLink *b) {
@@ -391,15 +393,23 @@ static Status write_step_links(Recorder *recorder, bool stands) {
     return recorder->run->trace.full_links ? write_full(recorder, recorder->played) : status_ok();
 }
 
+/// The intervals of the cycle that is over, complete on rank 0, which says whether a trace can hold them.
+///   *n  out; how many, on all ranks
+static Status take_intervals(Recorder *recorder, SampledCycle *cycle, int64_t *n) {
+    if (recorder_has_loads(recorder)) *cycle = sampling_take(&recorder->sampling);
+    add_joint_intervals(recorder, cycle);
+    *n = cycle->rows.n; // of rank 0, where others do not play
+    comm_broadcast(recorder->comm, n, sizeof *n, 0);
+    recorder->cycle_begin_ps = cycle->begin_ps;
+    merge_ranks(recorder, cycle->rows.first, *n);
+    for (int64_t i = 0; i < cycle->rows.n; i++)
+        TRY(load_check(recorder->cluster,
+                       sums_at(&cycle->rows, recorder->run->trace.hot_links, i)));
+    return status_ok();
+}
+
 /// To the trace: what is as before there stands there once.
-static Status write_links(Recorder *recorder, StepLinks *links) {
-    if (recorder_has_loads(recorder)) links->cycle = sampling_take(&recorder->sampling);
-    add_joint_intervals(recorder, &links->cycle);
-    LoadSums *rows = &links->cycle.rows;
-    int64_t n = rows->n; // of rank 0, where others do not play
-    comm_broadcast(recorder->comm, &n, sizeof n, 0);
-    recorder->cycle_begin_ps = links->cycle.begin_ps;
-    merge_ranks(recorder, rows->first, n);
+static Status write_links(Recorder *recorder, StepLinks *links, int64_t n) {
     bool stands = !same_links(recorder, &recorder->stands, links);
     if (stands) {
         free_links(recorder, &recorder->stands);
@@ -413,10 +423,13 @@ static Status write_links(Recorder *recorder, StepLinks *links) {
 
 /// What the transfers of a step lost, by the job that cost it.
 static Status write_costs(Recorder *recorder, int32_t job) {
-    int64_t delay_ps[RUN_JOBS_MAX * TRACE_TIERS_MAX * TRACE_DIRECTIONS];
+    enum { MOST = RUN_JOBS_MAX * TRACE_TIERS_MAX * TRACE_DIRECTIONS };
+    Wide sum_ps[MOST] = {0};
+    double delay_ps[MOST];
     if (comm_rank(recorder->comm) == 0)
         job_costs_take(&recorder->costs, recorder->cluster, recorder->ops, recorder->engine,
-                       recorder->played, job, recorder->run->njobs, delay_ps);
+                       recorder->played, job, recorder->run->njobs, sum_ps);
+    for (int i = 0; i < MOST; i++) delay_ps[i] = (double)sum_ps[i];
     return recorder->trace ? trace_write_job_costs(recorder->trace, delay_ps) : status_ok();
 }
 
@@ -427,18 +440,29 @@ static Status repeat_links(Recorder *recorder, int64_t later_ps, StepSummary *su
     return recorder->trace ? write_step_links(recorder, false) : status_ok();
 }
 
+/// What all ranks have loaded, on rank 0, and whether a trace can hold it.
+static Status gather_links(Recorder *recorder, const StepSummary *summary, StepLinks *links,
+                           int64_t *nintervals) {
+    Status status = step_load(recorder, summary, links->hot, &links->load), sampled = status_ok();
+    if (recorder->trace) sampled = take_intervals(recorder, &links->cycle, nintervals);
+    status = comm_agree(recorder->comm, status_is_ok(&status) ? sampled : status);
+    if (!status_is_ok(&status)) free_links(recorder, links);
+    return status;
+}
+
 Status recorder_write_links(Recorder *recorder, int64_t later_ps, Crossing crossing,
                             const void *context, StepSummary *summary) {
     if (later_ps > 0) return repeat_links(recorder, later_ps, summary);
     StepLinks links = {.step = recorder->step.n, // its row
                        .hot = memory_alloc("record.hot", hot_bytes(recorder, 1))};
     recorder->played = summary->job_step * recorder->run->njobs + summary->job;
-    step_load(recorder, summary, links.hot, &links.load);
+    int64_t nintervals = 0;
+    TRY(gather_links(recorder, summary, &links, &nintervals));
     if (crossing && comm_rank(recorder->comm) == 0) crossing(context, links.hot, links.load.nhot);
     summarise_links(&links.load, cluster_ntiers(recorder->cluster), summary);
     Status status = status_ok();
     if (recorder->trace) {
-        status = write_links(recorder, &links);
+        status = write_links(recorder, &links, nintervals);
     } else {
         free_links(recorder, &recorder->stands);
         recorder->stands = links;

@@ -29,7 +29,7 @@ typedef struct StepSummary {
     const char *collective, *algorithm, *protocol; ///< of traffic that is one; NULL: none
     double bus_Bps;                                ///< of it, as nccl-tests count
     uint64_t fingerprint;
-    int64_t delay_ps[TRACE_TIERS_MAX]; ///< rank 0 only, both directions
+    double delay_ps[TRACE_TIERS_MAX]; ///< rank 0 only, both directions
     double utilisation_max[TRACE_TIERS_MAX];
     char hottest[TRACE_NAME_CHARS];
     double hottest_utilisation;
@@ -93,7 +93,7 @@ void recorder_cut_interval(Recorder *recorder, int64_t now_ps);
 ///   later_ps  > 0: the step is the one before (Recorder.keeps), so much later
 ///   crossing  may be NULL; called on rank 0 to name the users of the hot links
 ///   summary   where and when the step was; gets what is told of links
-///   MPI: collective.
+///   MPI: collective.  Fails: STATUS_OUTPUT; STATUS_FAILED where a sum passes what a trace can hold.
 typedef void (*Crossing)(const void *context, TraceHotLink hot[], int32_t n);
 Status recorder_write_links(Recorder *recorder, int64_t later_ps, Crossing crossing,
                             const void *context, StepSummary *summary);

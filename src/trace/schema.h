@@ -4,7 +4,8 @@
 ///          (and a test holds it to them), and the driver names datasets by the enums. To add a column:
 ///          one line in TRACE_DATASET_TABLE, one member in the struct of trace.h that fills it, one line
 ///          in its column list in trace.c. To add a part of the step: one line in TRACE_PART_TABLE.
-///          Columns, not compounds; times are int64 picoseconds with units "ps". "No value" is NaN for floats, -1
+///          Columns, not compounds; times are int64 picoseconds with units "ps", their sums over links or
+///          transfers float64 (exact up to 2^53 ps, 2.5 hours). "No value" is NaN for floats, -1
 ///          for ids, and for amounts -1 or (signed times) INT64_MIN + 2 with a _FillValue.
 /// Source.  netCDF-4 data model over HDF5 (dimension scales) and CF-1.10 (units, long_name, flag_values,
 ///          _FillValue, coordinates); NeXus NXdata attributes for viewers.
@@ -261,7 +262,7 @@ typedef enum TraceFlags {
     X(FLOWS_SLOWDOWN, FLOWS, "slowdown", F64, "1", PLAIN, IF_TRAFFIC, "Duration over its duration alone on the fabric.", TRACE_AXES1(FLOW)) \
     \
     X(JOBS_NAME, JOBS, "name", CHAR, "1", PLAIN, IF_SEVERAL, "Name of the job.", TRACE_AXES2(JOB, CHAR)) \
-    X(JOBS_DELAY, JOBS, "delay_ps", I64, "ps", PLAIN, IF_SEVERAL, "What the transfers of the step, which is one of job /steps/job, lost in time to the transfers of each job, their own included. While a transfer is slower than alone, what it loses is charged to the others on the link that binds it, in proportion to the rate each has there; one that has ended counts as long as it is felt (control_delay_ps). Over all culprits, the sum is delay_ps of /links.", TRACE_AXES4(STEP, CULPRIT, TIER, DIRECTION)) \
+    X(JOBS_DELAY, JOBS, "delay_ps", F64, "ps", PLAIN, IF_SEVERAL, "What the transfers of the step, which is one of job /steps/job, lost in time to the transfers of each job, their own included. While a transfer is slower than alone, what it loses is charged to the others on the link that binds it, in proportion to the rate each has there; one that has ended counts as long as it is felt (control_delay_ps). Over all culprits, the sum is delay_ps of /links.", TRACE_AXES4(STEP, CULPRIT, TIER, DIRECTION)) \
     \
     X(EVENTS_TIME, EVENTS, "time_ps", I64, "ps", PLAIN, IF_EVENTS, "When it happens; what NICs and links carry changes at once.", TRACE_AXES1(EVENT)) \
     X(EVENTS_KNOWN, EVENTS, "known_ps", I64, "ps", PLAIN, IF_EVENTS, "When routing knows: network.reroute_delay later (at once at 0 ps).", TRACE_AXES1(EVENT)) \
@@ -273,8 +274,8 @@ typedef enum TraceFlags {
     X(LINKS_CAPACITY, LINKS, "capacity_Bps", I64, "B s-1", PLAIN, ALWAYS, "Goodput of one healthy link, one direction.", TRACE_AXES1(TIER)) \
     X(LINKS_FIRST, LINKS, "first_link", I64, "1", PLAIN, ALWAYS, "Id of the first link; ids of a tier and direction are consecutive.", TRACE_AXES2(TIER, DIRECTION)) \
     X(LINKS_BYTES, LINKS, "bytes", I64, "B", PLAIN, ALWAYS, "Bytes carried by all links of the tier and direction.", TRACE_AXES3(STEP, TIER, DIRECTION)) \
-    X(LINKS_DELAY, LINKS, "delay_ps", I64, "ps", PLAIN, ALWAYS, "What transfers lost in time (actual less alone), each while a link here was what bound it: over all tiers and directions, the sum over all transfers.", TRACE_AXES3(STEP, TIER, DIRECTION)) \
-    X(LINKS_CONGESTED, LINKS, "congested_ps", I64, "ps", PLAIN, ALWAYS, "Time a link was what bound a transfer below its rate alone, summed over links; a bundle counts as all of its links.", TRACE_AXES3(STEP, TIER, DIRECTION)) \
+    X(LINKS_DELAY, LINKS, "delay_ps", F64, "ps", PLAIN, ALWAYS, "What transfers lost in time (actual less alone), each while a link here was what bound it: over all tiers and directions, the sum over all transfers.", TRACE_AXES3(STEP, TIER, DIRECTION)) \
+    X(LINKS_CONGESTED, LINKS, "congested_ps", F64, "ps", PLAIN, ALWAYS, "Time a link was what bound a transfer below its rate alone, summed over links; a bundle counts as all of its links.", TRACE_AXES3(STEP, TIER, DIRECTION)) \
     X(LINKS_MEAN, LINKS, "utilisation_mean", F64, "1", PLAIN, ALWAYS, "bytes / (links * capacity * duration).", TRACE_AXES3(STEP, TIER, DIRECTION)) \
     X(LINKS_MAX, LINKS, "utilisation_max", F64, "1", PLAIN, ALWAYS, "Of the busiest link over the whole step.", TRACE_AXES3(STEP, TIER, DIRECTION)) \
     X(LINKS_HISTOGRAM, LINKS, "histogram", I64, "1", PLAIN, ALWAYS, "Links per bin of utilisation over the whole step.", TRACE_AXES4(STEP, TIER, DIRECTION, BIN)) \
@@ -297,8 +298,8 @@ typedef enum TraceFlags {
     X(INTERVALS_START, INTERVALS, "start_ps", I64, "ps", PLAIN, ALWAYS, "Start of the interval.", TRACE_AXES1(INTERVAL)) \
     X(INTERVALS_END, INTERVALS, "end_ps", I64, "ps", PLAIN, ALWAYS, "End of the interval.", TRACE_AXES1(INTERVAL)) \
     X(INTERVALS_BYTES, INTERVALS, "bytes", I64, "B", PLAIN, ALWAYS, "Bytes carried by all links of the tier and direction.", TRACE_AXES3(INTERVAL, TIER, DIRECTION)) \
-    X(INTERVALS_DELAY, INTERVALS, "delay_ps", I64, "ps", PLAIN, ALWAYS, "As in /links.", TRACE_AXES3(INTERVAL, TIER, DIRECTION)) \
-    X(INTERVALS_CONGESTED, INTERVALS, "congested_ps", I64, "ps", PLAIN, ALWAYS, "As in /links, summed over links.", TRACE_AXES3(INTERVAL, TIER, DIRECTION)) \
+    X(INTERVALS_DELAY, INTERVALS, "delay_ps", F64, "ps", PLAIN, ALWAYS, "As in /links.", TRACE_AXES3(INTERVAL, TIER, DIRECTION)) \
+    X(INTERVALS_CONGESTED, INTERVALS, "congested_ps", F64, "ps", PLAIN, ALWAYS, "As in /links, summed over links.", TRACE_AXES3(INTERVAL, TIER, DIRECTION)) \
     X(INTERVALS_HISTOGRAM, INTERVALS, "histogram", I64, "1", PLAIN, ALWAYS, "Links per bin of utilisation over the interval.", TRACE_AXES4(INTERVAL, TIER, DIRECTION, BIN)) \
     X(INTERVALS_HOT_LINK, INTERVALS, "hot_link", I64, "1", PLAIN, ALWAYS, "Hottest links of the interval: id; -1: none.", TRACE_AXES2(INTERVAL, HOT)) \
     X(INTERVALS_HOT_TIER, INTERVALS, "hot_tier", I8, "1", PLAIN, ALWAYS, "Hottest links: index on the tier axis; -1: none.", TRACE_AXES2(INTERVAL, HOT)) \

@@ -147,7 +147,8 @@ typedef struct TraceFlow {
 
 /// All links of one tier and direction, over a step or an interval.
 typedef struct TraceTierLoad {
-    int64_t bytes, delay_ps, congested_ps;
+    int64_t bytes;
+    double delay_ps, congested_ps;            ///< whole numbers, which together may pass 2^63
     double utilisation_mean, utilisation_max; ///< step only
     int64_t histogram[TRACE_BINS];            ///< links per bin; trace_bin says which
 } TraceTierLoad;
@@ -221,7 +222,7 @@ Status trace_write_links(Trace *trace, const TraceLoad *load, bool hot);
 /// Of the open step of one of several jobs: what its transfers lost to those of each job; only rank 0's is looked at.
 ///   delay_ps[njobs][ntiers][TRACE_DIRECTIONS]
 ///   MPI: collective.
-Status trace_write_job_costs(Trace *trace, const int64_t delay_ps[]);
+Status trace_write_job_costs(Trace *trace, const double delay_ps[]);
 
 /// Of the open step, if asked for in TraceInfo: each rank its consecutive link ids, as trace_static_gpus.
 ///   MPI: collective; may be called several times a step by all ranks together (n = 0 is legal).

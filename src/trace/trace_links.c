@@ -166,7 +166,7 @@ Status trace_write_links(Trace *trace, const TraceLoad *load, bool hot) {
     return slab_leave(trace, status);
 }
 
-Status trace_write_job_costs(Trace *trace, const int64_t delay_ps[]) {
+Status trace_write_job_costs(Trace *trace, const double delay_ps[]) {
     CHECK(trace->open && trace->info.njobs > 1, "no step of one of several jobs is open");
     const int64_t n = slab_on_root(trace) ? 1 : 0;
     return slab_leave(trace,

@@ -3,7 +3,7 @@
 #include "../engine/race.h"
 
 #include "base/memory.h"
-#include "base/wide.h"
+#include "base/units.h"
 #include "claims.h"
 #include "draws.h"
 #include "observe/load.h"
@@ -28,6 +28,11 @@ static double room_bytes(const Cluster *cluster, LinkId link, int64_t span_ps) {
     return (double)cluster_capacity_Bps(cluster, link) * ((double)span_ps / 1e12);
 }
 
+/// Amounts of a link that is full of them, or is not far from it.
+static int64_t draw_much(Scene *scene) {
+    return pick(scene, 16) == 0 ? WIDE_FULL : pick(scene, INT64_MAX);
+}
+
 /// Bytes near the edge of a bin, where a quotient that is rounded otherwise would show.
 static int64_t draw_bytes(Scene *scene, LinkId link) {
     double room = room_bytes(scene->cluster, link, scene->end_ps - scene->start_ps);
@@ -35,6 +40,7 @@ static int64_t draw_bytes(Scene *scene, LinkId link) {
     return bytes > 0 ? bytes : 0;
 }
 
+/// Every fourth scene is of amounts whose sums no word holds.
 static void draw_scene(Scene *scene, uint64_t seed) {
     static const Routing ROUTINGS[] = {ROUTING_DMODK, ROUTING_ECMP, ROUTING_ADAPTIVE};
     *scene = (Scene){.seed = seed};
@@ -51,11 +57,15 @@ static void draw_scene(Scene *scene, uint64_t seed) {
     scene->end_ps = scene->start_ps + 1 + pick(scene, INT64_C(1) << (4 * pick(scene, 12)));
     for (LinkId link = 0; link < cluster_nresources(scene->cluster); link++) {
         if (pick(scene, 3) == 0 || cluster_resource_width(scene->cluster, link) == 0) continue;
-        bool slow = pick(scene, 4) == 0;
-        scene->sample[scene->n++] = (LinkSample){.link = link,
-                                                 .bytes = draw_bytes(scene, link),
-                                                 .delay_ps = slow ? pick(scene, 4) : 0,
-                                                 .congested_ps = slow ? pick(scene, 100) : 0};
+        bool slow = pick(scene, 4) == 0, much = seed % 4 == 3;
+        scene->sample[scene->n++] = (LinkSample){
+            .link = link,
+            .bytes = much ? draw_much(scene) : draw_bytes(scene, link),
+            .delay_ps = !slow  ? 0
+                        : much ? draw_much(scene)
+                               : pick(scene, 4),
+            .congested_ps = slow ? pick(scene, much ? TIME_END_PS : 100) : 0,
+        };
     }
 }
 
@@ -94,12 +104,13 @@ static LoadSum *plain_sum(const Scene *scene) {
     for (int64_t i = 0; i < scene->n; i++) {
         const LinkSample *sample = &scene->sample[i];
         double room = room_bytes(scene->cluster, sample->link, scene->end_ps - scene->start_ps);
-        TraceTierLoad *tier = &sum->tier[cluster_link_tier(scene->cluster, sample->link)]
-                                        [cluster_link_direction(scene->cluster, sample->link)];
+        LoadTier *tier = &sum->tier[cluster_link_tier(scene->cluster, sample->link)]
+                                   [cluster_link_direction(scene->cluster, sample->link)];
         tier->bytes += sample->bytes;
         tier->delay_ps += sample->delay_ps;
         int64_t width = cluster_resource_width(scene->cluster, sample->link);
-        tier->congested_ps += width * sample->congested_ps;
+        tier->congested_ps += (Wide)width * sample->congested_ps;
+        if (sample->delay_ps == WIDE_FULL) tier->nfull++;
         double share = room > 0 ? (double)sample->bytes / room : 0;
         if (share > tier->utilisation_max) tier->utilisation_max = share;
         int bin = trace_bin(sample->bytes, room >= 1 ? (int64_t)room : 1);
@@ -107,7 +118,7 @@ static LoadSum *plain_sum(const Scene *scene) {
         int64_t rank = 0;
         for (int64_t k = 0; k < scene->n; k++)
             rank += hotter(scene->cluster, &scene->sample[k], sample);
-        bool any = sample->bytes + sample->delay_ps + sample->congested_ps > 0;
+        bool any = sample->bytes > 0 || sample->delay_ps > 0 || sample->congested_ps > 0;
         if (!any || rank >= HOT) continue;
         sum->hot[rank] =
             (HotLink){*sample, width, cluster_capacity_Bps(scene->cluster, sample->link)};
@@ -137,7 +148,7 @@ static void a_sum_is_its_definition(void **state) {
         for (int64_t i = 0; i < scene->n; i++) {
             const LinkSample *s = &scene->sample[i];
             load_adder_into(&adder, other);
-            load_add_link(&adder, s->link, 2 * s->bytes, s->delay_ps, s->congested_ps);
+            load_add_link(&adder, s->link, s->bytes / 2, s->delay_ps, s->congested_ps);
             load_adder_into(&adder, sum);
             load_add_link(&adder, s->link, s->bytes, s->delay_ps, s->congested_ps);
         }
@@ -221,11 +232,37 @@ static void ranks_merge_to_the_sum_of_one(void **state) {
     memory_free("test", scene, sizeof *scene);
 }
 
+static Status check_tier(const Cluster *cluster, LoadTier tier) {
+    LoadSum *sum = memory_alloc("test", load_sum_bytes(HOT));
+    sum->tier[1][LINK_DOWN] = tier;
+    Status status = load_check(cluster, sum);
+    free_sum(sum);
+    return status;
+}
+
+// Law: sums of times may be as large as they will; what a word of the trace is for must fit it, or the sum is refused by name.
+static void what_no_word_holds_is_refused(void **state) {
+    (void)state;
+    Cluster *cluster = race_cluster(HOSTS);
+    const Wide much = (Wide)INT64_MAX * INT32_MAX;
+    Status good = check_tier(
+        cluster, (LoadTier){.bytes = INT64_MAX - 1, .delay_ps = much, .congested_ps = much});
+    assert_int_equal(good.code, STATUS_OK);
+    Status bytes = check_tier(cluster, (LoadTier){.bytes = INT64_MAX});
+    assert_int_equal(bytes.code, STATUS_FAILED);
+    assert_non_null(strstr(bytes.text, "(down): links carry 2^63 bytes or more"));
+    Status delay = check_tier(cluster, (LoadTier){.nfull = 1});
+    assert_int_equal(delay.code, STATUS_FAILED);
+    assert_non_null(strstr(delay.text, "(down): transfers lose 106 days (2^63 ps) or more"));
+    cluster_destroy(cluster);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_sum_is_its_definition),
         cmocka_unit_test(bins_are_those_of_trace_bin),
         cmocka_unit_test(ranks_merge_to_the_sum_of_one),
+        cmocka_unit_test(what_no_word_holds_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -60,10 +60,51 @@ def plays(emulator):
     claim(close(took_s, 10**9 / NIC_Bps, 1e-9), f"1 GB over both ports of a NIC of 47 GB/s: {took_s} s")
 
 
+def fails(done, words):
+    claim(done.returncode == 1 and len([line for line in done.stderr.splitlines() if words in line]) == 1,
+          f"exit code 1 and once '{words}', got {done.returncode}: {done.stdout[-500:]}{done.stderr[-2000:]}")
+
+
+def sums(emulator):
+    """Nothing wraps: times over a tier may pass 2^63 ps; where a word of the trace is passed, by what one link delays or the
+    bytes of a tier, the run fails by name, alike on any ranks, whether it writes a trace or not."""
+    leaf = {"nodes": 36, "traffic__bytes": "10000 TB", "traffic__latency": "none", "engine__control_delay": "0 us"}
+    flood = JOBS / "traffic-incast.yaml"
+    # Each of n senders ends after n times its time alone: together they lose n (n - 1) of that.
+    alone_ps = 10**16 / NIC_Bps * PS_PER_S
+    path = emulator.trace(HERE / "three-leaves.yaml", flood, traffic__fan_in=7, traffic__ranks=28, **leaf)
+    lost = column(path, "links/delay_ps").sum()
+    claim(close(column(path, "links/hot_delay_ps")[0, :4], 42 * alone_ps, 1e-9) and close(lost, 4 * 42 * alone_ps, 1e-9),
+          f"four receivers, at each {42 * alone_ps} ps: {lost}")
+    claim(4 * 42 * alone_ps > 2**63, "together more than a word holds")
+    for ranks, name in ((0, "none"), (1, "flood.h5"), (2, "none"), (2, "flood.h5")):
+        done = emulator.run(HERE / "three-leaves.yaml", flood, ranks=ranks, traffic__fan_in=8, traffic__ranks=16,
+                            path=name, **leaf)
+        fails(done, "tier leaf (down): transfers lose 106 days (2^63 ps) or more at one link")
+        claim(not (emulator.folder / "flood.h5").exists(), "no trace of a step that is none")
+    jobs = [emulator.folder / f"job{k}.yaml" for k in range(9)]
+    for k, job in enumerate(jobs):  # each a little less than the 2^60 bytes that a job may have
+        job.write_text("schema_version: 1\nkind: traffic\ntraffic: {pattern: shift, shift: 1, bytes: 10000 TB, ranks: 115}\n"
+                       f"placement: {{nodes: {115 * k}-{115 * k + 114}}}\ntrace: {{intervals: 1}}\n")
+    path = emulator.folder / "together.h5"
+    done = emulator.call("run", HERE / "one-leaf.yaml", *jobs[:8], "--output", path, ranks=1)
+    claim(done.returncode == 0, f"eight jobs: {done.stderr}")
+    claim(column(path, "intervals/bytes").max() == 8 * 115 * 10**16, "an interval has the bytes of all of them")
+    fails(emulator.call("run", HERE / "one-leaf.yaml", *jobs, "--output", path, ranks=2), "links carry 2^63 bytes or more")
+
+
 def time(emulator):
     """Simulated time ends at 2^62 ps: what a lower bound says is longer is refused."""
     done = emulator.call("check", LAPTOP, SMALL, "--set", "parallel.microbatches=1000000", "--set", "steps=200")
     claim(done.returncode == 2 and "--set:2:7: error: steps = 200" in done.stderr, f"refused at steps:\n{done.stderr}")
+    # One pass through a stage takes most of it, a step of eight stages more: only a run knows.
+    parts = emulator.folder / "hardware"
+    parts.mkdir()
+    (parts / "sloth.yaml").write_text((TOPOLOGIES / "hardware/h100-sxm.yaml").read_text().replace(" TFLOP/s", " kFLOP/s"))
+    slow = emulator.folder / "sloths.yaml"
+    slow.write_text(LAPTOP.read_text().replace("h100-sxm", "sloth"))
+    done = emulator.run(slow, SMALL, steps=1, training__sequence=1200, parallel__pp=8, parallel__microbatches=1)
+    fails(done, "the run would last longer than the 53 days")
 
 
 def wide(emulator):
@@ -107,4 +148,4 @@ def sampled(emulator):
         claim(len(begins) <= 400, f"{remaining}: {len(begins)} intervals for 200 wanted")
 
 
-run_case(figures, plays, time, wide, seeds, queues, rooms, sampled)
+run_case(figures, plays, sums, time, wide, seeds, queues, rooms, sampled)

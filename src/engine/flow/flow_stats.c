@@ -19,8 +19,10 @@ void stats_flush_route(Flow *flow, int32_t r) {
 
 void stats_add_period_bytes(Flow *flow, int32_t r, int64_t bytes) {
     if (bytes == 0 || flow->spec.interval_ps == 0) return;
-    if (flow->routes.at[r].period_bytes == 0) array_push(&flow->period_routes, r);
-    flow->routes.at[r].period_bytes += bytes;
+    Route *route = &flow->routes.at[r];
+    if (route->period_bytes > INT64_MAX - bytes) flush_period(flow, route);
+    if (route->period_bytes == 0) array_push(&flow->period_routes, r);
+    route->period_bytes += bytes;
 }
 
 void stats_complete(Flow *flow, const Active *f) {
