@@ -143,6 +143,9 @@ static const Field TRAINING_FIELDS[] = {
                   "weight gradients are added up by the products that make them"),
     FIELD_BOOL_AT("grad_overlap", JobFile, job.training.grad_overlap, "on",
                   "a bucket is reduced when its last gradient is there"),
+    FIELD_BOOL_AT(
+        "align_reductions", JobFile, job.training.align_reductions, "on",
+        "in pipelines all stages begin the reductions of a chunk together (grad_overlap)"),
     FIELD_BOOL_AT("param_overlap", JobFile, job.training.param_overlap, "on",
                   "parameters of a chunk are gathered behind earlier forwards"),
     FIELD_BOOL_AT("pp_overlap", JobFile, job.training.pp_overlap, "on",

@@ -51,6 +51,7 @@ static Status build_programs(Machine *machine) {
         .chunks = machine->cost.chunks,
         .microbatches = parallel->microbatches / parallel_copies(parallel),
         .grad_overlap = job->training.grad_overlap,
+        .align = job->training.align_reductions,
         .param_overlap = job->training.param_overlap,
         .pp_overlap = job->training.pp_overlap,
         .gathers = parallel->zero > 0,
@@ -149,7 +150,7 @@ static void sum_work(Machine *machine) {
         const Program *program = &machine->program[stage];
         for (int32_t i = 0; i < program->stream_nops[STREAM_COMPUTE]; i++) {
             const Op *op = &program->op[program->stream_op[STREAM_COMPUTE][i]];
-            NominalWork work = unit_work(machine, stage, op);
+            NominalWork work = step_cost_work(&machine->cost, stage, op);
             machine->work[stage].compute_ps += work.compute_ps;
             machine->work[stage].tp_ps += work.tp_ps;
             machine->work[stage].cp_ps += work.cp_ps;

@@ -26,6 +26,8 @@ typedef struct Builder {
     int64_t nslots;
     const Slot *slots;
     int64_t *last_backward; ///< [chunks] slot after which the gradients of a chunk are complete
+    int64_t *reduce_from;   ///< [chunks] with reductions aligned: backward after which they begin
+    int64_t nbackward;      ///< backwards that are added
     /// [chunks] gather of bucket 0, the others follow it; set if last_gather >= 0
     int32_t *gather;
     int32_t last_gather;

@@ -25,4 +25,5 @@ static int64_t gpipe_fill(const ScheduleSpec *spec, int32_t stage, Slot slots[])
 const ScheduleOrder schedule_gpipe = {
     .check = gpipe_check,
     .fill = gpipe_fill,
+    .aligns = true,
 };

@@ -45,4 +45,5 @@ const ScheduleOrder schedule_interleaved = {
     .fill = interleaved_fill,
     .pairs_from = interleaved_warmup,
     .turns_from = interleaved_warmup,
+    .aligns = true,
 };

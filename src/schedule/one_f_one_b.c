@@ -31,4 +31,5 @@ const ScheduleOrder schedule_1f1b = {
     .check = one_f_one_b_check,
     .fill = one_f_one_b_fill,
     .turns_from = one_f_one_b_warmup,
+    .aligns = true,
 };

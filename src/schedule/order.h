@@ -17,6 +17,8 @@ typedef struct ScheduleOrder {
     int64_t (*fill)(const ScheduleSpec *spec, int32_t stage, Slot slots[]);
     /// Chunk 1 goes from the last stage to the first.
     bool bidirectional;
+    /// Stages can begin their reductions together (ScheduleSpec.align).
+    bool aligns;
     /// First slot from which, if transfers block, a forward and the backward after it exchange
     /// together; NULL: never.
     int64_t (*pairs_from)(const ScheduleSpec *spec, int32_t stage);

@@ -45,6 +45,20 @@ static bool builder_reduces_early(const Builder *builder) {
     return builder->spec->grad_overlap || builder->spec->zero >= 2;
 }
 
+/// Does no bucket of the stage wait for less than its chunk?
+static bool builder_aligns(const Builder *builder) {
+    const ScheduleSpec *spec = builder->spec;
+    const bool sharded = spec->first_segment && !spec->nforward;
+    return spec->align && spec->grad_overlap && spec->zero < 2 && !sharded && spec->pp > 1 &&
+           builder->order->aligns && (spec->chunks > 1 || builder->stage > 0);
+}
+
+/// Does slot i reduce buckets as they come?
+static bool builder_reduces_in(const Builder *builder, int64_t i) {
+    return builder->spec->data_parallel && builder_reduces_early(builder) &&
+           !builder_aligns(builder) && i == builder->last_backward[builder->slots[i].chunk];
+}
+
 static bool builder_has_experts(const Builder *builder, int32_t chunk) {
     const bool *experts = builder->spec->experts;
     return experts && experts[chunk * builder->spec->pp + builder->stage];
@@ -96,8 +110,7 @@ static int32_t builder_parts(const Builder *builder, int64_t i, bool reduces) {
 /// Compute slot i in its parts; buckets of gradients are ready from the last to the first.
 static void builder_add_compute(Builder *builder, int64_t i, int32_t received) {
     const Slot *slot = &builder->slots[i];
-    bool reduces = builder->spec->data_parallel && builder_reduces_early(builder) &&
-                   i == builder->last_backward[slot->chunk];
+    bool reduces = builder_reduces_in(builder, i);
     int32_t parts = builder_parts(builder, i, reduces), index = -1;
     for (int32_t part = 0; part < parts; part++) {
         Op compute = builder_compute(builder, slot);
@@ -124,8 +137,7 @@ static Cut cut_slot(const Builder *builder, int64_t i, int32_t received) {
     const int32_t nforward =
         builder->spec->nforward[slot->chunk * builder->spec->pp + builder->stage];
     const int32_t n = builder_nsegments(builder, slot->chunk);
-    bool reduces = builder->spec->data_parallel && builder_reduces_early(builder) &&
-                   i == builder->last_backward[slot->chunk];
+    bool reduces = builder_reduces_in(builder, i);
     return (Cut){.slot = i,
                  .first = slot->backward ? nforward : 0,
                  .n = slot->backward ? n - nforward : nforward,
@@ -224,6 +236,21 @@ static void builder_add_slots(Builder *builder, int64_t i, int32_t nslots,
     }
 }
 
+static void builder_add_chunk_reductions(Builder *builder, int32_t chunk) {
+    for (int32_t bucket = builder_buckets(builder, chunk) - 1; bucket >= 0; bucket--)
+        builder_add_reduction(builder, chunk, bucket, builder->ended[0]);
+}
+
+/// Behind slot i: chunks whose turn has come.
+static void builder_add_aligned_reductions(Builder *builder, int64_t i) {
+    if (!builder->spec->data_parallel || !builder_aligns(builder)) return;
+    if (!slot_ends_backward(&builder->slots[i])) return;
+    for (int32_t chunk = 0; chunk < builder->spec->chunks; chunk++)
+        if (builder->reduce_from[chunk] == builder->nbackward)
+            builder_add_chunk_reductions(builder, chunk);
+    builder->nbackward++;
+}
+
 static void builder_add_round(Builder *builder, int64_t i, int32_t nslots) {
     int32_t received[EXCHANGE_SLOTS];
     for (int32_t k = 0; k < nslots; k++) {
@@ -233,6 +260,7 @@ static void builder_add_round(Builder *builder, int64_t i, int32_t nslots) {
     }
     builder_add_slots(builder, i, nslots, received);
     builder->round++;
+    for (int32_t k = 0; k < nslots; k++) builder_add_aligned_reductions(builder, i + k);
     for (int32_t k = 0; k < nslots; k++) {
         int32_t sent = builder_add_send(builder, builder->slots[i + k]);
         if (!builder->spec->pp_overlap) builder->sent[k] = sent;
@@ -243,10 +271,7 @@ static void builder_add_late_reductions(Builder *builder) {
     if (!builder->spec->data_parallel || builder_reduces_early(builder)) return;
     for (int64_t i = 0; i < builder->nslots; i++) {
         int32_t chunk = builder->slots[i].chunk;
-        if (i != builder->last_backward[chunk]) continue;
-        for (int32_t bucket = builder_buckets(builder, chunk) - 1; bucket >= 0; bucket--) {
-            builder_add_reduction(builder, chunk, bucket, builder->ended[0]);
-        }
+        if (i == builder->last_backward[chunk]) builder_add_chunk_reductions(builder, chunk);
     }
 }
 
@@ -268,11 +293,20 @@ static void builder_add_tail(Builder *builder) {
     program_add(builder->program, optimizer);
 }
 
-static Status builder_build(Builder *builder) {
+/// When the gradients of chunks are complete, and when they are reduced.
+static void builder_find_last_backwards(Builder *builder) {
+    int64_t nbackward = 0;
     for (int64_t i = 0; i < builder->nslots; i++) {
-        if (slot_ends_backward(&builder->slots[i]))
-            builder->last_backward[builder->slots[i].chunk] = i;
+        if (!slot_ends_backward(&builder->slots[i])) continue;
+        builder->last_backward[builder->slots[i].chunk] = i;
+        builder->reduce_from[builder->slots[i].chunk] = nbackward++ + builder->stage;
     }
+    for (int32_t chunk = 0; chunk < builder->spec->chunks; chunk++)
+        if (builder->reduce_from[chunk] >= nbackward) builder->reduce_from[chunk] = nbackward - 1;
+}
+
+static Status builder_build(Builder *builder) {
+    builder_find_last_backwards(builder);
     builder_add_gathers(builder);
     for (int64_t i = 0; i < builder->nslots; i += builder_exchange(builder, i)) {
         builder_add_round(builder, i, builder_exchange(builder, i));
@@ -298,6 +332,7 @@ Status schedule_program(const ScheduleSpec *spec, int32_t stage, Program *progra
         .nslots = nslots,
         .slots = slots,
         .last_backward = arena_array(arena, int64_t, spec->chunks),
+        .reduce_from = arena_array(arena, int64_t, spec->chunks),
         .gather = arena_array(arena, int32_t, spec->chunks),
         .last_gather = -1,
         .ended = {-1, -1},

@@ -28,6 +28,10 @@ typedef struct ScheduleSpec {
     int32_t pp, chunks;
     int32_t microbatches; ///< that each chunk computes
     bool grad_overlap, param_overlap, pp_overlap;
+    /// Reductions of a chunk begin on all stages at about the same time, stage s waits for s backwards more: what they take
+    /// of GPUs is lost once, not stage after stage. Megatron-LM's align_grad_reduce (core/pipeline_parallel/schedules.py):
+    /// with one chunk stage 0 reduces buckets as they come, the others behind their last backward.
+    bool align;
     bool gathers; ///< ZeRO >= 1: parameters are gathered at the beginning of a step
     /// stage; 2 shards gradients: reduction of a bucket cannot be put off to the end of the step
     int32_t zero;

@@ -175,9 +175,10 @@ typedef struct TrainingSpec {
     GraphSet cuda_graph;          ///< what is launched as graphs, not kernel by kernel
     bool grad_fusion;             ///< weight gradients are added up by the products that make them
     bool grad_overlap;            ///< a bucket is reduced when its last gradient is there
-    bool param_overlap;           ///< parameter gather of a chunk overlaps earlier forwards
-    bool pp_overlap;              ///< sends and receives are asynchronous, receives posted early
-    int64_t bucket_parameters;    ///< 0: Megatron's rule max(40 M, 1 M * dp)
+    bool align_reductions;     ///< in pipelines all stages begin the reductions of a chunk together
+    bool param_overlap;        ///< parameter gather of a chunk overlaps earlier forwards
+    bool pp_overlap;           ///< sends and receives are asynchronous, receives posted early
+    int64_t bucket_parameters; ///< 0: Megatron's rule max(40 M, 1 M * dp)
     ExpertRouting routing;
     double
         routing_scatter; ///< drawn: standard deviation of the tokens of an expert, over their mean

@@ -176,6 +176,63 @@ static void reductions_follow_the_parts_of_the_last_backward(void **state) {
     }
 }
 
+/// Backwards of a program in their order: which chunk each is of, and its operation. Returns how many; each is in one part.
+static int32_t list_backwards(const Program *program, int32_t chunk[], int32_t index[]) {
+    int32_t n = 0;
+    for (int32_t i = 0; i < program->stream_nops[STREAM_COMPUTE]; i++) {
+        const Op *op = &program->op[program->stream_op[STREAM_COMPUTE][i]];
+        if (op->kind != OP_BACKWARD) continue;
+        assert_int_equal(op->parts, 1);
+        chunk[n] = op->chunk;
+        index[n++] = program->stream_op[STREAM_COMPUTE][i];
+    }
+    return n;
+}
+
+// Aligned: stage s reduces a chunk s backwards after its last one, or behind the last of all; each bucket once, from the
+// last to the first.
+static void aligned_reductions_wait_for_the_stages_before(void **state) {
+    (void)state;
+    ScheduleSpec spec = base;
+    spec.align = true;
+    for (int32_t stage = 0; stage < spec.pp; stage++) {
+        Program program = build(&spec, stage);
+        int32_t chunk_of[64], index[64], last[3] = {0}, left[3];
+        const int32_t n = list_backwards(&program, chunk_of, index);
+        assert_int_equal(n, spec.chunks * spec.microbatches);
+        for (int32_t i = 0; i < n; i++) last[chunk_of[i]] = i;
+        for (int32_t chunk = 0; chunk < spec.chunks; chunk++)
+            left[chunk] = buckets[chunk * spec.pp + stage];
+        for (int32_t i = 0; i < program.nops; i++) {
+            const Op *op = &program.op[i];
+            if (op->kind != OP_GRAD_REDUCE) continue;
+            const int32_t turn = last[op->chunk] + stage;
+            assert_true(waits_for(op, index[turn < n ? turn : n - 1]));
+            assert_int_equal(op->part, --left[op->chunk]);
+        }
+        for (int32_t chunk = 0; chunk < spec.chunks; chunk++) assert_int_equal(left[chunk], 0);
+        program_fini(&program);
+    }
+}
+
+// With one chunk stage 0 reduces in its last backward, the others behind theirs.
+static void aligned_without_chunks_only_the_first_stage_overlaps(void **state) {
+    (void)state;
+    ScheduleSpec spec = base;
+    spec.align = true;
+    spec.chunks = 1;
+    spec.kind = SCHEDULE_1F1B;
+    for (int32_t stage = 0; stage < spec.pp; stage++) {
+        Program program = build(&spec, stage);
+        int32_t last = find(&program, OP_BACKWARD, 0, spec.microbatches - 1);
+        assert_int_equal(program.op[last].parts, stage == 0 ? buckets[0] : 1);
+        for (int32_t i = 0; i < program.nops; i++)
+            if (program.op[i].kind == OP_GRAD_REDUCE && stage > 0)
+                assert_true(waits_for(&program.op[i], last));
+        program_fini(&program);
+    }
+}
+
 static void put_off_reductions_wait_for_the_last_compute(void **state) {
     (void)state;
     ScheduleSpec spec = base;
@@ -239,6 +296,8 @@ int main(void) {
         cmocka_unit_test(waits_gate_the_first_part_and_follow_the_last),
         cmocka_unit_test(gathers_come_first_and_in_chunk_order),
         cmocka_unit_test(reductions_follow_the_parts_of_the_last_backward),
+        cmocka_unit_test(aligned_reductions_wait_for_the_stages_before),
+        cmocka_unit_test(aligned_without_chunks_only_the_first_stage_overlaps),
         cmocka_unit_test(put_off_reductions_wait_for_the_last_compute),
         cmocka_unit_test(every_step_ends_with_norm_and_optimizer),
         cmocka_unit_test(tied_embeddings_meet_on_the_first_and_last_stage),
