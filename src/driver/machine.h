@@ -354,8 +354,6 @@ void unit_retime(Machine *machine, Unit *unit, int64_t now_ps);
 /// What is named begins, or ends.
 void unit_share(Machine *machine, Unit *unit, int sharing, bool begins, int64_t now_ps);
 Unit *machine_unit(Machine *machine, int64_t unit); ///< NULL if not local
-/// Nominal work of a compute operation of a stage.
-NominalWork unit_work(const Machine *machine, int32_t stage, const Op *op);
 static inline bool unit_is_busy(const Unit *unit, Stream stream) {
     return unit->busy >> stream & 1;
 }

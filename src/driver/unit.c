@@ -47,18 +47,6 @@ static bool waits_served(const Program *program, const Unit *unit, const Op *op)
     return true;
 }
 
-NominalWork unit_work(const Machine *machine, int32_t stage, const Op *op) {
-    if (op->kind == OP_OPTIMIZER)
-        return (NominalWork){.compute_ps = machine->cost.optimizer_ps[stage]};
-    const NominalWork *work =
-        &step_cost_segment(&machine->cost, stage, op)->pass[OP_KINDS[op->kind].pass];
-    return (NominalWork){.compute_ps = wide_part(work->compute_ps, op->part, op->parts),
-                         .tp_ps = wide_part(work->tp_ps, op->part, op->parts),
-                         .cp_ps = wide_part(work->cp_ps, op->part, op->parts),
-                         .ep_ps = wide_part(work->ep_ps, op->part, op->parts),
-                         .sharing_ps = wide_part(work->sharing_ps, op->part, op->parts)};
-}
-
 /// Speed of compute beside a collective that takes its share of the GPU, in 2^-20.
 static int64_t shared_speed(const Machine *machine, int sharing) {
     const GpuSpec *gpu = &cluster_spec(machine->cluster)->gpu;
@@ -119,7 +107,7 @@ static void note_span(const Machine *machine, const Unit *unit, const Op *op, in
 }
 
 static void issue_compute(Machine *machine, Unit *unit, const Op *op, const Clocks *begin) {
-    NominalWork work = unit_work(machine, unit->stage, op);
+    NominalWork work = step_cost_work(&machine->cost, unit->stage, op);
     int64_t alone_ps = work.compute_ps + nominal_exposed_ps(work);
     int64_t busy_ps = busy_time(work, unit->factor);
     int64_t works_ps = works_from_ps(machine, unit, begin->actual_ps);
@@ -309,7 +297,8 @@ void unit_retime(Machine *machine, Unit *unit, int64_t now_ps) {
     if (left_ps <= 0) return;
     if (unit->factor != before) {
         int32_t op = unit_current_op(machine, unit, STREAM_COMPUTE);
-        NominalWork work = unit_work(machine, unit->stage, &unit_program(machine, unit)->op[op]);
+        NominalWork work =
+            step_cost_work(&machine->cost, unit->stage, &unit_program(machine, unit)->op[op]);
         int64_t old_ps = busy_time(work, before);
         left_ps = (int64_t)(((Wide)left_ps * busy_time(work, unit->factor) + old_ps / 2) / old_ps);
     }

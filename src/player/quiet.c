@@ -5,7 +5,7 @@
 
 /// Least time of one compute operation.
 static int64_t least_ps(const Machine *machine, int32_t stage, const Op *op) {
-    NominalWork work = unit_work(machine, stage, op);
+    NominalWork work = step_cost_work(&machine->cost, stage, op);
     int64_t factor = noise_apply(noise_least_factor(&machine->job->noise),
                                  noise_routing_least(machine->cost.routing_sigma[stage]));
     return noise_apply(work.compute_ps + work.sharing_ps, factor) + nominal_exposed_ps(work);

@@ -142,6 +142,8 @@ static void set_parameters(const Pricing *p, const Span *span, SegmentCost *segm
     if (!parallel_experts_apart(p->parallel, p->model))
         parameters = (Parameters){.rest = parameters.rest + parameters.experts};
     segment->parameters = clipped_count(parameters.rest);
+    if (span->embedding)
+        segment->embedding_parameters = clipped_count(transformer_embedding_parameters(&p->shape));
     segment->expert_parameters = clipped_count(parameters.experts);
     segment->grad_bytes = stored_bytes(segment->parameters, grad);
     segment->gather_bytes = stored_bytes(segment->parameters, gather);
@@ -455,6 +457,34 @@ Status step_cost_check_memory(const StepCost *cost, const GpuSpec *gpu) {
             (double)use->activations / 1e9, (double)use->logits / 1e9,
             (double)use->workspace / 1e9);
     return status_ok();
+}
+
+/// Parameters that products need: without the embedding, but where there is nothing else.
+static int64_t computed_with(const SegmentCost *segment) {
+    const int64_t others = segment->parameters - segment->embedding_parameters;
+    return others > 0 ? others : segment->parameters;
+}
+
+/// Of these, as many as stand in the first k of `parts` parts of all, from the end that a pass begins with.
+static Wide computed_before(const SegmentCost *segment, Pass pass, int64_t k, int64_t parts) {
+    const Wide before = (Wide)segment->parameters * k / parts, most = computed_with(segment);
+    const Wide idle = pass == PASS_FORWARD ? segment->parameters - most : 0;
+    const Wide computed = before > idle ? before - idle : 0;
+    return computed < most ? computed : most;
+}
+
+NominalWork step_cost_work(const StepCost *cost, int32_t stage, const Op *op) {
+    if (op->kind == OP_OPTIMIZER) return (NominalWork){.compute_ps = cost->optimizer_ps[stage]};
+    const SegmentCost *segment = step_cost_segment(cost, stage, op);
+    const Pass pass = OP_KINDS[op->kind].pass;
+    const NominalWork *all = &segment->pass[pass];
+    if (op->parts == 1) return *all;
+    const int64_t n = computed_with(segment);
+    const Wide from = computed_before(segment, pass, op->part, op->parts);
+    const Wide to = computed_before(segment, pass, op->part + 1, op->parts);
+#define PART(member) .member = (int64_t)(all->member * to / n - all->member * from / n)
+    return (NominalWork){PART(compute_ps), PART(tp_ps), PART(cp_ps), PART(ep_ps), PART(sharing_ps)};
+#undef PART
 }
 
 int64_t step_cost_bytes(const StepCost *cost, int32_t stage, const Op *op) {

@@ -31,6 +31,7 @@ typedef enum Exchange { EXCHANGE_DISPATCH, EXCHANGE_COMBINE, EXCHANGES_N } Excha
 typedef struct SegmentCost {
     NominalWork pass[PASS_N];
     int64_t parameters;               ///< on this GPU
+    int64_t embedding_parameters;     ///< of these: the first, with which nothing is computed
     int64_t expert_parameters;        ///< of experts that other GPUs hold, apart
     int64_t grad_bytes, gather_bytes; ///< full size of DP reduction and parameter gather ...
     int64_t expert_grad_bytes, expert_gather_bytes; ///< ... and of these experts
@@ -100,6 +101,11 @@ static inline const SegmentCost *step_cost_segment(const StepCost *cost, int32_t
     const ChunkCost *chunk = &cost->chunk[(op->chunk > 0 ? op->chunk : 0) * cost->pp + stage];
     return op->segment < 0 ? &chunk->whole : &cost->segment[chunk->first_segment + op->segment];
 }
+
+/// What a compute operation of a stage takes at nominal speed. The parts of a pass are as large as their buckets of
+/// parameters, in the order of the model or back: the embedding comes first, is needed before anything is computed, and has
+/// its gradient when all the others have theirs.
+NominalWork step_cost_work(const StepCost *cost, int32_t stage, const Op *op);
 
 /// Bytes that an operation of a stage moves, per GPU; 0 if it computes.
 int64_t step_cost_bytes(const StepCost *cost, int32_t stage, const Op *op);

@@ -321,6 +321,46 @@ static void segments_are_the_chunk(void **state) {
     }
 }
 
+/// Time of a part of a pass of the first stage.
+static int64_t part_ps(const StepCost *cost, OpKind kind, int32_t part, int32_t parts) {
+    Op op = program_op(kind, STREAM_COMPUTE, 0, 0);
+    op.part = part;
+    op.parts = parts;
+    const NominalWork work = step_cost_work(cost, 0, &op);
+    return work.compute_ps + work.sharing_ps + nominal_exposed_ps(work);
+}
+
+// The parts of a pass are the pass to the picosecond; as many of them as the embedding has of the parameters take no time,
+// the first of a forward and the last of a backward, and the others are alike.
+static void parts_of_a_pass_leave_the_embedding_out(void **state) {
+    (void)state;
+    PublishedRun run = published_q();
+    StepCost cost = priced(&run);
+    const SegmentCost *whole = &cost.chunk[0].whole;
+    assert_true(whole->embedding_parameters > 0);
+    static const OpKind KINDS[] = {OP_FORWARD, OP_BACKWARD};
+    for (int32_t parts = 1; parts <= 400; parts = parts * 3 + 1) {
+        const int64_t idle = whole->embedding_parameters * parts / whole->parameters;
+        for (int pass = 0; pass < 2; ++pass) {
+            int64_t sum_ps = 0;
+            const int64_t all_ps = part_ps(&cost, KINDS[pass], 0, 1);
+            for (int32_t part = 0; part < parts; ++part) {
+                const int64_t ps = part_ps(&cost, KINDS[pass], part, parts);
+                const bool of_embedding = pass == 0 ? part < idle : part >= parts - idle;
+                if (of_embedding) assert_int_equal(ps, 0);
+                if (part > idle && part < parts - idle - 1)
+                    assert_close((double)ps * (double)parts,
+                                 (double)all_ps * (double)whole->parameters /
+                                     (double)(whole->parameters - whole->embedding_parameters),
+                                 1e-6 * (double)all_ps);
+                sum_ps += ps;
+            }
+            assert_int_equal(sum_ps, all_ps);
+        }
+    }
+    step_cost_fini(&cost);
+}
+
 static int64_t pass_ps(const SegmentCost *segment, Pass pass) {
     const NominalWork *work = &segment->pass[pass];
     return work->compute_ps + work->sharing_ps + nominal_exposed_ps(*work);
@@ -363,6 +403,7 @@ int main(void) {
         cmocka_unit_test(whole_layers_leave_no_module_to_recompute),
         cmocka_unit_test(tied_embeddings_are_held_once_a_gpu),
         cmocka_unit_test(segments_are_the_chunk),
+        cmocka_unit_test(parts_of_a_pass_leave_the_embedding_out),
         cmocka_unit_test(a_split_backward_is_the_whole),
         cmocka_unit_test(flop_of_a_step_follow_their_definitions),
     };
