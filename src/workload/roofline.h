@@ -20,7 +20,8 @@
 ///          overlap     tp_overlap cuts a collective and its GEMM into n pieces; a piece of m / n
 ///                      rows is computed while the next one is on the wire. Exposed is what n - 1
 ///                      pieces do not cover: the first of a gather, or the last of a scatter, has
-///                      nothing to hide; where the pieces cost more than they hide, nothing is cut.
+///                      nothing to hide, and of the others a part stays visible (PIECES_REACH); where
+///                      the pieces cost more than they hide, nothing is cut.
 ///                      A collective beside a GEMM takes `scale_up_processor_share` of the GPU from
 ///                      it, until it would do better not beside it.
 ///          long runs   keep `sustained_share` of GEMM and attention rates: kernels are measured

@@ -166,24 +166,26 @@ static void overlap_hides_no_more_than_there_is(void **state) {
             }
 }
 
-// Large products hide all of a gathered ring and of what runs beside them, and all but the last of four pieces of a
-// scatter. Copy engines take nothing of the GPU, pieces 24 of 132 processors, a collective beside a product its share.
+// Large products hide all of what runs beside them, and of what pieces could hide (all of a gathered ring, all but the last
+// of four pieces of a scatter) 35 %. Copy engines take nothing of the GPU, pieces 24 of 132 processors, a collective beside
+// a product its share.
 static void large_products_hide_what_can_be_hidden(void **state) {
     (void)state;
     const double rows = 32768;
     const WorkTime off = gather_and_gemm_over(1, rows, false);
     const WorkTime ring = gather_and_gemm_over(1, rows, true);
-    assert_close(ring.exposed_s[DIM_TP] + ring.sharing_s, 0, 0);
+    assert_close(ring.exposed_s[DIM_TP] / off.exposed_s[DIM_TP], 1 - 0.35, 1e-9);
+    assert_close(ring.sharing_s, 0, 0);
     const WorkTime pieces = pair_over(1, WORK_SCATTER, HIDE_WITH_GEMM, rows, true, 0.15);
     if (pieces.sharing_s > 0) {
-        assert_close(pieces.exposed_s[DIM_TP] / off.exposed_s[DIM_TP], 0.25, 1e-9);
+        assert_close(pieces.exposed_s[DIM_TP] / off.exposed_s[DIM_TP], 1 - 0.35 * 0.75, 1e-9);
         assert_close(pieces.sharing_s / pieces.compute_s, 24.0 / 108, 1e-9);
     }
     const WorkTime beside = pair_over(1, WORK_SCATTER, HIDE_BESIDE, rows, true, 0.15);
     assert_close(beside.exposed_s[DIM_TP], 0, 0);
     assert_close(beside.sharing_s / off.exposed_s[DIM_TP], 0.15, 1e-9);
     // Over slower links the pieces are worth it.
-    const WorkTime slow = pair_over(2, WORK_SCATTER, HIDE_WITH_GEMM, rows, true, 0.15);
+    const WorkTime slow = pair_over(8, WORK_SCATTER, HIDE_WITH_GEMM, rows, true, 0.15);
     assert_true(slow.sharing_s > 0);
 }
 
