@@ -13,6 +13,7 @@ import dataclasses
 import math
 import pathlib
 import re
+import zlib
 
 from program import ROOT
 
@@ -109,9 +110,16 @@ def nodes_of(row, fabric):
     gpus, per_node, domain = int(row["n_gpu"]), int(fabric["gpus_per_node"]), domain_gpus(row)
     if domain <= per_node:
         return math.ceil(gpus / per_node)
-    used = min(whole(row, "domain_used", domain), domain)
-    domains = 1 if gpus <= domain else math.ceil(gpus / used)
+    domains = 1 if gpus <= domain else math.ceil(gpus / used_of(row))
     return domains * (domain // per_node)
+
+
+def used_of(row):
+    """GPUs of a scale-up domain that the job uses: it deals itself evenly where it does not fill what it may use."""
+    gpus, domain = int(row["n_gpu"]), domain_gpus(row)
+    used = min(whole(row, "domain_used", domain), domain)
+    domains = math.ceil(gpus / used)
+    return gpus // domains if gpus > used and gpus % domains == 0 else used
 
 
 def tiers_of(fabric, nodes):
@@ -135,7 +143,7 @@ def topology_text(row, tables):
         raise Unplayable(f"no GPU {row['gpu']} in scripts/published.py")
     fabric, (gpu, scale_up, domain) = tables.fabrics[row["fabric"]], GPUS[row["gpu"]]
     nodes = nodes_of(row, fabric)
-    used = whole(row, "domain_used", domain)
+    used = used_of(row)
     lines = ["schema_version: 1", "kind: topology", f"name: {row['fabric']}-{row['n_gpu']}", f"nodes: {nodes}", "node:",
              f"  gpu: {gpu}", f"  gpus: {fabric['gpus_per_node']}", f"  nic: {fabric['nic']}", f"  scale_up: {scale_up}"]
     if used < domain and domain > int(fabric["gpus_per_node"]):
@@ -257,7 +265,8 @@ def job_text(row, tables):
         lines.append("model_changes: {" + ", ".join(f"{key}: {value}" for key, value in changes.items()) + "}")
     for name, keys in sections.items():
         lines += [f"{name}:", *(f"  {key}: {value}" for key, value in keys.items())]
-    lines += ["network:", f"  queue_pairs: {tables.fabrics[row['fabric']]['queue_pairs']}", "steps: 1"]
+    lines += ["network:", f"  queue_pairs: {tables.fabrics[row['fabric']]['queue_pairs']}",
+              "noise:", "  straggler_probability: 0 %", f"  seed: {zlib.crc32(row['id'].encode()) % 1000}", "steps: 1"]
     return "\n".join(lines) + "\n"
 
 
