@@ -24,15 +24,20 @@ static double chance(double part, double all, int32_t k) {
 static const double DISPATCH_Bps = 17e9, COMBINE_Bps = 15e9, DOMAIN_DISPATCH = 1,
                     DOMAIN_COMBINE = 1.5, START_S = 50e-6;
 enum { PROCESSORS = 20 };
-// Hybrid-EP, as Megatron-Bridge runs it (v0.5.0, scripts/performance: moe_hybridep_num_sms). A collective over the network,
-// which the GPU's share is of, holds 16.
+// Hybrid-EP, as Megatron-Bridge runs it (v0.5.0, scripts/performance: moe_hybridep_num_sms), copies as fast: with 32 on 8 and
+// 16 GB200 616 and 521 GB/s of a dispatch, 520 and 443 of what comes back (deepseek-ai/DeepEP pull 420), here 544 and 480.
+// A collective over the network, which the GPU's share is of, holds 16.
 enum { HYBRID_PROCESSORS = 32, NETWORK_PROCESSORS = 16 };
 static const double SHARE_MOST = 0.9;
 
+static int32_t processors_of(Dispatcher dispatcher) {
+    return dispatcher == DISPATCH_HYBRID ? HYBRID_PROCESSORS : PROCESSORS;
+}
+
 double exchange_processor_share(Dispatcher dispatcher, const GpuSpec *gpu) {
     if (dispatcher == DISPATCH_ALLTOALL) return gpu->scale_up_processor_share;
-    const double held = dispatcher == DISPATCH_HYBRID ? HYBRID_PROCESSORS : PROCESSORS;
-    return fmin(SHARE_MOST, held / NETWORK_PROCESSORS * gpu->network_processor_share);
+    const double held = (double)processors_of(dispatcher) / NETWORK_PROCESSORS;
+    return fmin(SHARE_MOST, held * gpu->network_processor_share);
 }
 
 /// Rows of a token if its experts are among those of `chosen` domains.
@@ -64,7 +69,7 @@ ExchangeBytes expert_exchange_bytes(const ExpertExchange *x) {
                  chosen = most > 0 && most < domains ? most : domains;
     const double row = x->tokens * x->hidden * x->element_bytes;
     const ExchangeRows rows = rows_within(x->dispatcher, x->experts, x->top_k, chosen, x->ep);
-    const bool copied = x->dispatcher == DISPATCH_NODE_DEDUP;
+    const bool copied = x->dispatcher != DISPATCH_ALLTOALL;
     return (ExchangeBytes){
         .inside = rows.inside * row,
         .outside = rows.outside * row,
@@ -114,8 +119,9 @@ Status layer_links_init(LayerLinks *links, const ModelSpec *model, const Paralle
     const ExchangeRows rows =
         rows_within(training->dispatcher, model->experts, model->top_k, chosen, ep);
     links->of_rows = (ExchangeRows){rows.inside / model->top_k, rows.outside / model->top_k};
-    if (training->dispatcher == DISPATCH_NODE_DEDUP)
-        links->copied = copies(model->experts, model->top_k, chosen, ep, true) / model->top_k;
+    if (training->dispatcher == DISPATCH_ALLTOALL) return status_ok();
+    links->copied_s = copies(model->experts, model->top_k, chosen, ep, true) / model->top_k /
+                      (processors_of(training->dispatcher) * COMBINE_Bps);
     return status_ok();
 }
 
@@ -138,7 +144,7 @@ static double tuned_s(const LayerLinks *links, CollectiveKind kind, Parts parts,
 /// Rows of tokens on their way to experts: they leave by NICs, and go on or stay inside.
 static double rows_s(const LayerLinks *links, Parts parts, double bytes) {
     const double inside = bytes * links->of_rows.inside, outside = bytes * links->of_rows.outside,
-                 p = parts.inside, copy_s = bytes * links->copied / (PROCESSORS * COMBINE_Bps);
+                 p = parts.inside, copy_s = bytes * links->copied_s;
     // Of a vector that puts these bytes on the ports of a domain alone.
     const double inside_s = p > 1 ? collective_domain_s(COLLECTIVE_ALL_TO_ALL, inside * p / (p - 1),
                                                         parts.inside, links->scale_up)

@@ -9,8 +9,8 @@
 ///                          out of E experts, g the same of a GPU: (D - 1) h rows leave, (ep - D) g are handed on inside
 ///              hybrid      as node_dedup
 ///          What leaves goes by the GPU's NIC, what stays by its port, both at once. The way back is the same backwards.
-///          node_dedup copies by processors of the GPU, each so many bytes a second: a row for every GPU and, among
-///          several domains, for every domain; few of them are slower than the links.
+///          node_dedup and hybrid copy by processors of the GPU, each so many bytes a second: a row for every GPU and,
+///          among several domains, for every domain; few of them are slower than the links.
 ///          Beside computing, DeepEP and Hybrid-EP take the processors that they ask for, `exchange_processor_share` of the
 ///          GPU, and all-to-all what a collective of the domain takes.
 ///          Other collectives of a layer are priced as collective/tuning.h has them.
@@ -43,7 +43,7 @@ typedef struct ExpertExchange {
     int32_t experts, top_k;
     int32_t domains_most; ///< in which the experts of a token may be; 0: any
     Parts ep;
-    int32_t processors; ///< that copy, if node_dedup
+    int32_t processors; ///< that copy, but for alltoall
     bool combines;      ///< rows are added up on their way back
 } ExpertExchange;
 
@@ -58,7 +58,7 @@ typedef struct LayerLinks {
     Uplink uplink;        ///< nic_Bps 0: none
     Parts parts[DIM_N];   ///< of the groups along TP, CP and EP
     ExchangeRows of_rows; ///< of the bytes of all rows of a token, those sent
-    double copied;        ///< the same of those that processors copy; 0: nobody waits for them
+    double copied_s; ///< seconds a byte, until processors have copied; 0: nobody waits for them
 } LayerLinks;
 
 /// Rows a token of a dispatch.
