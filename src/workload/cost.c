@@ -286,7 +286,8 @@ static double routing_sigma(const StepCost *cost, const Pricing *p, int32_t stag
     for (int32_t c = 0; c < cost->chunks; ++c) {
         const int32_t v = c * cost->pp + stage;
         const SegmentCost *whole = &cost->chunk[v].whole;
-        const StageLayers layers = parallel_stage_layers(p->parallel, p->model, v);
+        const StageLayers layers =
+            parallel_stage_layers(p->parallel, p->model, parallel_part(p->parallel, v));
         mixtures += layers.n[LAYER_MIXTURE] + layers.n[LAYER_MIXTURE_WINDOW];
         waiting_s += whole->waiting_s;
         for (int pass = 0; pass < PASS_N; ++pass)

@@ -289,6 +289,29 @@ static void drawn_experts_wait_for_the_fullest(void **state) {
     }
 }
 
+// Experts are drawn anew for each layer: a stage of a pipeline in both directions has the layers of two parts, so what it
+// waits scatters less than that of one part, by the root of two.
+static void layers_of_both_directions_scatter_apart(void **state) {
+    (void)state;
+    for (uint64_t seed = 0; seed < RUNS; ++seed) {
+        PublishedRun run = drawn_run(seed);
+        run.model.layers = 8;
+        run.model.first_dense = run.model.mtp_layers = 0;
+        run.parallel.size[DIM_PP] = 4;
+        run.parallel.microbatches = 8;
+        run.training.routing = EXPERTS_DRAWN;
+        run.training.routing_scatter = 0.01;
+        StepCost one = priced(&run);
+        run.parallel.schedule = SCHEDULE_DUALPIPE;
+        StepCost both = priced(&run);
+        for (int32_t stage = 1; stage < 3; ++stage) // without embedding and head
+            assert_close(both.routing_sigma[stage], one.routing_sigma[stage] / sqrt(2), 1e-6);
+        assert_true(run.parallel.ep == 1 || one.routing_sigma[1] > 0);
+        step_cost_fini(&one);
+        step_cost_fini(&both);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gpus_together_do_the_flop_of_the_model),
@@ -299,6 +322,7 @@ int main(void) {
         cmocka_unit_test(scaled_embeddings_take_more_passes),
         cmocka_unit_test(every_module_recomputed_keeps_less),
         cmocka_unit_test(drawn_experts_wait_for_the_fullest),
+        cmocka_unit_test(layers_of_both_directions_scatter_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
