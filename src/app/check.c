@@ -121,6 +121,31 @@ static bool check_pair(const Check *check, const char *topology, const char *job
     return status_is_ok(&status);
 }
 
+/// Whether `run` would play all jobs at once, and if not, why: they may as well be meant one by one, so that it is no error.
+static void check_together(const Check *check, const char *topology, FILE *out) {
+    const char *jobs[FILES_MAX];
+    int njobs = 0;
+    for (int i = 0; i < check->nfiles; i++)
+        if (is_job(&check->file[i])) jobs[njobs++] = check->file[i].path;
+    if (njobs < 2) return;
+    RunRequest request = {topology, jobs, njobs, check->settings, check->nsettings, check->source};
+    RunSpec run;
+    char *errors = NULL;
+    Status status = run_spec_load(&request, &run, &errors);
+    fprintf(out, "---\n# all %d jobs on %s at once: %s\n", njobs, topology,
+            status_is_ok(&status) ? "run plays them" : "run refuses them");
+    if (status_is_ok(&status)) {
+        run_spec_fini(&run);
+        return;
+    }
+    for (const char *line = errors; *line;) {
+        const int length = (int)strcspn(line, "\n");
+        fprintf(out, "#   %.*s\n", length, line);
+        line += length + (line[length] == '\n');
+    }
+    text_free(errors);
+}
+
 static bool check_pairs(const Check *check, FILE *out, FILE *err) {
     const CheckFile *topology = NULL;
     int ntopologies = 0;
@@ -135,6 +160,7 @@ static bool check_pairs(const Check *check, FILE *out, FILE *err) {
     for (int i = 0; i < check->nfiles; i++)
         if (is_job(&check->file[i]))
             good = check_pair(check, topology->path, check->file[i].path, out, err) && good;
+    if (good) check_together(check, topology->path, out);
     return good;
 }
 

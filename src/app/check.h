@@ -2,7 +2,8 @@
 /// written out.
 ///
 /// Idea.    A file says what it is by its `kind`. Each is read alone; jobs given with one topology
-///          are also held against it, GPU memory included. The output is YAML: the resolved
+///          are also held against it, GPU memory included, and of several is said whether run
+///          would play them at once. The output is YAML: the resolved
 ///          configuration, derived numbers as comments.
 #ifndef COLOSSIM_APP_CHECK_H
 #define COLOSSIM_APP_CHECK_H
