@@ -27,6 +27,8 @@ static const double LINEAR_CALLS = 2.7;
 // so that about half of its gap hides behind others, launched in a loop that costs the host half of a framework's call: of 60 grouped products of 20 to 256 experts on B200
 // (MooreThreads/SimuMax, configs/system/b200_bf16_ceperm.json) the median is met within 5 %, half of them within 8 %.
 static const double GROUPED_SHARE = 0.5;
+static const double STREAMS =
+    4; // so many fill the GPU together; one kernel of all experts does so with all
 
 // Transformer Engine's userbuffers, as tuned for H100 (NVIDIA NeMo, tp_overlap_configs/userbuffers.py): a scattered result
 // goes in 4 pieces, by 24 of 132 processors, which the product leaves free all the time (set_sm_margin).
@@ -97,14 +99,15 @@ static double gemm_rate(const GemmTable *table, double operand, double stream_Bp
     return exp(y0 + slope * (x - x0));
 }
 
-static double gemm_s(const GpuSpec *gpu, Precision precision, const Work *work) {
+static double gemm_s(const GpuSpec *gpu, Precision precision, const Work *work, bool fused) {
     const GemmTable *table = gpu_gemm(gpu, precision);
     const double stream_Bps = gpu->memory_stream_Bps;
     // A batched GEMM fills the GPU with the tiles of the whole batch, but each problem is as deep
     // as one.
     const double mnk = work->batch * padded(work->m) * padded(work->n) * work->k;
     const double share = table->sustained_share > 0 ? table->sustained_share : sustained(gpu);
-    const double measured = gemm_rate(table, precision_bytes(precision), stream_Bps, mnk);
+    const double at_once = work->grouped && !fused ? fmin(1, STREAMS / work->batch) : 1;
+    const double measured = gemm_rate(table, precision_bytes(precision), stream_Bps, at_once * mnk);
     const double most = fmin(share * table->best_flop_per_s, table->peak_flop_per_s);
     const double compute_s =
         fmax(filled_flop(table, mnk, work->k) / (share * measured), 2 * mnk / most);
@@ -197,7 +200,7 @@ double roofline_work_s(const Work *work, const GpuSpec *gpu, const TrainingSpec 
     switch (work->kind) {
         case WORK_GEMM:
             return gap_s * (1 + more_kernels(work, training)) +
-                   gemm_s(gpu, work_precision(work, training), work);
+                   gemm_s(gpu, work_precision(work, training), work, training->fused_experts);
         case WORK_ATTENTION:
             return gap_s +
                    attention_s(work, gpu, training, gpu->attention_forward_flop_per_s[kernel]);

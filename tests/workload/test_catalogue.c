@@ -246,7 +246,7 @@ static double grouped_s(const GpuSpec *gpu, int i, int product) {
     return roofline_work_s(&work, gpu, &(TrainingSpec){.precision = PRECISION_BF16});
 }
 
-// The median of each of the three within 6 %.
+// The median of each of the three within 8 %.
 static void grouped_products_are_met(void **state) {
     (void)state;
     GpuSpec gpu;

@@ -398,6 +398,29 @@ static void narrow_attention_gains_forward_alone(void **state) {
     }
 }
 
+// Four experts fill the GPU together, more wait for each other; one kernel of all is never slower.
+static void four_experts_run_at_once(void **state) {
+    (void)state;
+    GpuSpec gpu = isolated(published_h100());
+    TrainingSpec training = {.precision = PRECISION_BF16};
+    double before_s = 0;
+    for (double experts = 1; experts <= 64; experts *= 2) {
+        Work work = gemm(1024, 1024, 1024, 2);
+        work.batch = experts;
+        work.grouped = true;
+        work.flop *= experts;
+        work.bytes *= experts;
+        training.fused_experts = true;
+        const double fused_s = roofline_work_s(&work, &gpu, &training);
+        training.fused_experts = false;
+        const double time_s = roofline_work_s(&work, &gpu, &training);
+        assert_true(time_s >= fused_s * (1 - 1e-12));
+        if (experts <= 4) assert_close(time_s / fused_s, 1, 1e-12);
+        if (experts > 4) assert_close(time_s / before_s, 2, 1e-9);
+        before_s = time_s;
+    }
+}
+
 // Casts of experts are kernels one after the other, scans three each; one kernel for all where experts are fused.
 static void casts_of_experts_follow_each_other(void **state) {
     (void)state;
@@ -479,6 +502,7 @@ int main(void) {
         cmocka_unit_test(attention_gains_by_longer_sequences_and_wider_heads),
         cmocka_unit_test(latent_attention_is_slower),
         cmocka_unit_test(narrow_attention_gains_forward_alone),
+        cmocka_unit_test(four_experts_run_at_once),
         cmocka_unit_test(casts_of_experts_follow_each_other),
         cmocka_unit_test(shallow_products_pay_for_the_ends_of_tiles),
     };
