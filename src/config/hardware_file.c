@@ -109,6 +109,8 @@ static const Field GPU_FIELDS[] = {
     FIELD_QUANTITY_AT("network_collective_share", GpuSpec, network_processor_share,
                       QUANTITY_FRACTION, "2 %", 0, 0.99,
                       "of the GPU, taken by a collective over the network"),
+    FIELD_COUNT_AT("processors", GpuSpec, processors, "0", 0, 100000,
+                   "that run kernels, of which an exchange of rows holds some; 0: not said"),
     FIELD_QUANTITY_AT("idle_power", GpuSpec, idle_W, QUANTITY_POWER, NULL, 0, 0, "doing nothing"),
     FIELD_QUANTITY_AT("typical_power", GpuSpec, typical_W, QUANTITY_POWER, NULL, 0, 0, "training"),
     FIELD_QUANTITY_AT("max_power", GpuSpec, max_W, QUANTITY_POWER, NULL, 0, 0, "limit"),

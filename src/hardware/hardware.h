@@ -83,6 +83,7 @@ typedef struct GpuSpec {
     double sustained_share;   ///< of isolated GEMM and attention rates, kept in long runs; 0: all
     /// Of the GPU, taken while communication runs on it, 0..0.99: inside a scale-up domain, and over the network.
     double scale_up_processor_share, network_processor_share;
+    int32_t processors; ///< that run kernels; 0: not said
     double idle_W, typical_W, max_W;
 } GpuSpec;
 

@@ -26,8 +26,7 @@ static const double DISPATCH_Bps = 17e9, COMBINE_Bps = 15e9, DOMAIN_DISPATCH = 1
 enum { PROCESSORS = 20 };
 // Hybrid-EP, as Megatron-Bridge runs it (v0.5.0, scripts/performance: moe_hybridep_num_sms), copies as fast: with 32 on 8 and
 // 16 GB200 616 and 521 GB/s of a dispatch, 520 and 443 of what comes back (deepseek-ai/DeepEP pull 420), here 544 and 480.
-// A collective over the network, which the GPU's share is of, holds 16.
-enum { HYBRID_PROCESSORS = 32, NETWORK_PROCESSORS = 16 };
+enum { HYBRID_PROCESSORS = 32 };
 static const double SHARE_MOST = 0.9;
 
 static int32_t processors_of(Dispatcher dispatcher) {
@@ -35,9 +34,9 @@ static int32_t processors_of(Dispatcher dispatcher) {
 }
 
 double exchange_processor_share(Dispatcher dispatcher, const GpuSpec *gpu) {
-    if (dispatcher == DISPATCH_ALLTOALL) return gpu->scale_up_processor_share;
-    const double held = (double)processors_of(dispatcher) / NETWORK_PROCESSORS;
-    return fmin(SHARE_MOST, held * gpu->network_processor_share);
+    if (dispatcher == DISPATCH_ALLTOALL || gpu->processors == 0)
+        return gpu->scale_up_processor_share;
+    return fmin(SHARE_MOST, (double)processors_of(dispatcher) / gpu->processors);
 }
 
 /// Rows of a token if its experts are among those of `chosen` domains.

@@ -11,8 +11,8 @@
 ///          What leaves goes by the GPU's NIC, what stays by its port, both at once. The way back is the same backwards.
 ///          node_dedup and hybrid copy by processors of the GPU, each so many bytes a second: a row for every GPU and,
 ///          among several domains, for every domain; few of them are slower than the links.
-///          Beside computing, DeepEP and Hybrid-EP take the processors that they ask for, `exchange_processor_share` of the
-///          GPU, and all-to-all what a collective of the domain takes.
+///          Beside computing, DeepEP and Hybrid-EP take the processors that they ask for, and all-to-all what a collective
+///          of the domain takes.
 ///          Other collectives of a layer are priced as collective/tuning.h has them.
 /// Limits.  The links are the unit's own: what others do on NICs meanwhile is not felt. GPUs are taken as evenly loaded.
 ///          Routing limited to some groups of experts saves rows where a domain has experts of one group at most.

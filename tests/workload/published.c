@@ -23,6 +23,7 @@ GpuSpec published_a100(void) {
                    .sustained_share = 1,
                    .scale_up_processor_share = 0.16,
                    .network_processor_share = 0.16,
+                   .processors = 108,
                    .idle_W = 55,
                    .typical_W = 330,
                    .max_W = 400};
@@ -53,6 +54,7 @@ GpuSpec published_h100(void) {
                    .sustained_share = 0.78,
                    .scale_up_processor_share = 0.16,
                    .network_processor_share = 0.16,
+                   .processors = 132,
                    .idle_W = 85,
                    .typical_W = 600,
                    .max_W = 700};

@@ -258,18 +258,19 @@ static void rings_pass_all_blocks_over_every_border(void **state) {
         0, 0);
 }
 
-// DeepEP holds 20 processors and Hybrid-EP 32 where a collective over the network holds 16; all-to-all is one of the domain.
-// Never all of the GPU.
+// DeepEP holds 20 processors and Hybrid-EP 32 of however many there are, never all; all-to-all takes what a collective of the
+// domain does, and so do all where nobody says how many there are.
 static void dispatchers_hold_processors(void **state) {
     (void)state;
-    for (double network = 0; network < 1; network += 0.03) {
-        const GpuSpec gpu = {.scale_up_processor_share = 0.41, .network_processor_share = network};
+    for (int32_t processors = 0; processors < 400; processors += 4) {
+        const GpuSpec gpu = {.scale_up_processor_share = 0.41, .processors = processors};
         const double dedup = exchange_processor_share(DISPATCH_NODE_DEDUP, &gpu);
         const double hybrid = exchange_processor_share(DISPATCH_HYBRID, &gpu);
         assert_close(exchange_processor_share(DISPATCH_ALLTOALL, &gpu), 0.41, 0);
-        assert_true(dedup >= network * 0.9 && hybrid >= dedup && hybrid < 1);
-        if (network < 0.4) assert_close(dedup, 1.25 * network, 1e-12);
-        if (network < 0.4) assert_close(hybrid, 2 * network, 1e-12);
+        assert_true(dedup > 0 && hybrid >= dedup && hybrid < 1);
+        if (processors == 0) assert_close(hybrid, 0.41, 0);
+        if (processors >= 40) assert_close(dedup, 20.0 / processors, 1e-12);
+        if (processors >= 40) assert_close(hybrid, 32.0 / processors, 1e-12);
     }
 }
 
