@@ -82,12 +82,20 @@ static double sustained(const GpuSpec *gpu) {
     return gpu->sustained_share > 0 ? gpu->sustained_share : 1;
 }
 
-/// Compute rate for a size, in FLOP/s. Points are in order of size.
-static double gemm_rate(const GemmTable *table, double operand, double stream_Bps, double mnk) {
+/// Compute rate for a size alone, in FLOP/s, and the highest of no greater size. Points are in order of size.
+typedef struct GemmRate {
+    double alone, highest;
+} GemmRate;
+
+static GemmRate gemm_rate(const GemmTable *table, double operand, double stream_Bps, double mnk) {
     const double x = log(mnk) / 3;
     double x0, y0, slope = 0;
     point_logs(table, 0, operand, stream_Bps, &x0, &y0);
-    if (x <= x0) return exp(y0 + 3 * (x - x0)); // constant time
+    if (x <= x0) { // constant time
+        const double rate = exp(y0 + 3 * (x - x0));
+        return (GemmRate){rate, rate};
+    }
+    double highest = y0;
     for (int32_t i = 1; i < table->npoints; ++i) {
         double x1, y1;
         point_logs(table, i, operand, stream_Bps, &x1, &y1);
@@ -95,8 +103,10 @@ static double gemm_rate(const GemmTable *table, double operand, double stream_Bp
         if (x < x1) break;
         x0 = x1;
         y0 = y1;
+        highest = fmax(highest, y0);
     }
-    return exp(y0 + slope * (x - x0));
+    const double alone = y0 + slope * (x - x0);
+    return (GemmRate){exp(alone), exp(fmax(highest, alone))};
 }
 
 static double gemm_s(const GpuSpec *gpu, Precision precision, const Work *work, bool fused) {
@@ -105,12 +115,15 @@ static double gemm_s(const GpuSpec *gpu, Precision precision, const Work *work, 
     // A batched GEMM fills the GPU with the tiles of the whole batch, but each problem is as deep
     // as one.
     const double mnk = work->batch * padded(work->m) * padded(work->n) * work->k;
-    const double share = table->sustained_share > 0 ? table->sustained_share : sustained(gpu);
+    const bool own = table->sustained_share > 0, alone = !own && gpu->sustained_share == 0;
+    const double share = own ? table->sustained_share : sustained(gpu);
     const double at_once = work->grouped && !fused ? fmin(1, STREAMS / work->batch) : 1;
-    const double measured = gemm_rate(table, precision_bytes(precision), stream_Bps, at_once * mnk);
+    const GemmRate rate =
+        gemm_rate(table, precision_bytes(precision), stream_Bps, at_once * mnk);
+    // The largest products of a table take so long that they meet the power cap alone: what they lose to it is in `share`.
+    const double kept = share * (alone ? rate.alone : rate.highest);
     const double most = fmin(share * table->best_flop_per_s, table->peak_flop_per_s);
-    const double compute_s =
-        fmax(filled_flop(table, mnk, work->k) / (share * measured), 2 * mnk / most);
+    const double compute_s = fmax(filled_flop(table, mnk, work->k) / kept, 2 * mnk / most);
     const double memory_s = (work->bytes - work->accumulator_bytes) / stream_Bps;
     const double open = work->grouped ? GROUPED_ACCUMULATOR_SHARE : ACCUMULATOR_SHARE;
     const double tail_s = open * work->accumulator_bytes / stream_Bps;

@@ -27,7 +27,9 @@
 ///          long runs   keep `sustained_share` of GEMM and attention rates: kernels are measured
 ///                      alone and cool, training holds the GPU at its power cap. One figure a GPU,
 ///                      read off published single-node runs that hardly communicate; a table that
-///                      was measured warm, in long loops on random data, has its own.
+///                      was measured warm, in long loops on random data, has its own. A table that
+///                      falls towards its largest products met the cap there: the share is of the
+///                      highest rate up to a size.
 /// Limits.  The software of the years the tables are from: later libraries run the same GPU faster.
 ///          Attention rates are those of head_dim 128 and long sequences. No cache reuse between
 ///          kernels.

@@ -20,7 +20,7 @@ static Work gemm(double m, double n, double k, double operand) {
 /// A GPU alone and cool, without launch gaps: what the tables were measured on.
 static GpuSpec isolated(GpuSpec gpu) {
     gpu.launch_ps = 0;
-    gpu.sustained_share = 1;
+    gpu.sustained_share = 0;
     for (int p = 0; p < PRECISION_N; ++p) gpu.gemm[p].sustained_share = 0;
     return gpu;
 }
@@ -87,6 +87,27 @@ static void long_runs_keep_the_share_of_their_table(void **state) {
     assert_close(roofline_work_s(&narrow, &gpu, &fp8) / narrow_s, 1.25, 1e-6);
     gpu.gemm[PRECISION_FP8].sustained_share = 0;
     assert_close(roofline_work_s(&narrow, &gpu, &fp8) / narrow_s, 2, 1e-6);
+}
+
+// A table that falls at its end has met the power cap there: its share counts once.
+static void products_that_met_the_power_cap_do_not_pay_twice(void **state) {
+    (void)state;
+    GpuSpec gpu = isolated(published_h100());
+    gpu.memory_stream_Bps = 1e18;
+    GemmTable *table = &gpu.gemm[PRECISION_BF16];
+    table->npoints = 3;
+    table->point[0] = (GemmPoint){1024, 1024, 1024, 400e12};
+    table->point[1] = (GemmPoint){4096, 4096, 4096, 700e12};
+    table->point[2] = (GemmPoint){16384, 16384, 16384, 500e12};
+    const TrainingSpec training = {.precision = PRECISION_BF16};
+    const Work large = gemm(16384, 16384, 16384, 2);
+    const double alone_s = roofline_work_s(&large, &gpu, &training);
+    assert_close(large.flop / alone_s, 500e12, 1e6);
+    for (double share = 0.2; share < 1.3; share += 0.1) {
+        table->sustained_share = share;
+        table->best_flop_per_s = table->peak_flop_per_s = 1e15;
+        assert_close(large.flop / roofline_work_s(&large, &gpu, &training), share * 700e12, 1e6);
+    }
 }
 
 static void larger_gemms_take_longer(void **state) {
@@ -487,6 +508,7 @@ int main(void) {
         cmocka_unit_test(measured_points_are_reproduced),
         cmocka_unit_test(a_thin_gemm_is_predicted_within_15_percent),
         cmocka_unit_test(long_runs_keep_the_share_of_their_table),
+        cmocka_unit_test(products_that_met_the_power_cap_do_not_pay_twice),
         cmocka_unit_test(larger_gemms_take_longer),
         cmocka_unit_test(memory_bound_work_runs_at_stream_rate),
         cmocka_unit_test(overlap_hides_no_more_than_there_is),
