@@ -118,8 +118,7 @@ static double gemm_s(const GpuSpec *gpu, Precision precision, const Work *work, 
     const bool own = table->sustained_share > 0, alone = !own && gpu->sustained_share == 0;
     const double share = own ? table->sustained_share : sustained(gpu);
     const double at_once = work->grouped && !fused ? fmin(1, STREAMS / work->batch) : 1;
-    const GemmRate rate =
-        gemm_rate(table, precision_bytes(precision), stream_Bps, at_once * mnk);
+    const GemmRate rate = gemm_rate(table, precision_bytes(precision), stream_Bps, at_once * mnk);
     // The largest products of a table take so long that they meet the power cap alone: what they lose to it is in `share`.
     const double kept = share * (alone ? rate.alone : rate.highest);
     const double most = fmin(share * table->best_flop_per_s, table->peak_flop_per_s);
