@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """speaks.py MPIEXEC COLOSSIM CASE: what the program says about itself and about the files it is shipped with.
 
-Laws: --help names every command and every option that the program takes; check and show accept every shipped file, and
-say the published counts; under mpiexec one process speaks; the same input gives the same words.
+Laws: --help names every command and every option that the program takes; check and show accept every shipped file, every
+job on its machine too, and say the published counts; under mpiexec one process speaks; the same input gives the same words.
 """
 
 import re
@@ -11,6 +11,11 @@ from emulator import JOBS, TOPOLOGIES, claim, run_case
 
 SHIPPED = sorted([path for folder in (TOPOLOGIES, TOPOLOGIES / "hardware", JOBS, JOBS / "models", JOBS / "events", JOBS / "shared")
                   for path in folder.glob("*.yaml")])
+# Machines that shipped jobs are for, where it is not any.
+MACHINES = {"ddp-small": "laptop-16", "llama3.1-405b-8k": "meta-24k-roce", "llama3.1-405b-1m": "colossus-1m", "moe-small": "superpod-h100-1su",
+            "spine-outage": "superpod-h100-4su", "megatron-core-r0.8": "published/dgx-h100-ndr400",
+            "mlperf-gpt3": "published/dgx-h100-ndr400", "megatron-lm-2021": "published/dgx-a100-hdr200",
+            "megatron-lm-2022": "published/dgx-a100-hdr200"}
 # DGX SuperPOD reference architecture (RA-11333-001): switches by tier; Colossus: 100,000 GPUs.
 COUNTS = {"superpod-h100-1su": (256, {"leaf": 8, "spine": 4}), "superpod-h100-4su": (1024, {"leaf": 32, "spine": 16}),
           "colossus-100k": (100000, {"leaf": 1600}),
@@ -47,6 +52,9 @@ def shipped(emulator):
             claim(text == says(emulator, command, path), f"{command} {path.name} says it twice alike")
             claim("nan" not in text.lower().split() and "inf" not in text.lower().split() and "-1 " not in text,
                   f"{command} {path.name} shows figures: {text}")
+    for path in JOBS.rglob("*.yaml"):
+        if path.parent.name != "models":
+            says(emulator, "check", TOPOLOGIES / f"{MACHINES.get(path.stem, 'colossus-100k')}.yaml", path)
     claim(says(emulator, "check", SHIPPED[-1], ranks=3) == says(emulator, "check", SHIPPED[-1]), "one process speaks")
 
 
