@@ -138,7 +138,7 @@ static void check_together(const Check *check, const char *topology, FILE *out) 
         run_spec_fini(&run);
         return;
     }
-    for (const char *line = errors; *line;) {
+    for (const char *line = errors ? errors : status.text; *line;) {
         const int length = (int)strcspn(line, "\n");
         fprintf(out, "#   %.*s\n", length, line);
         line += length + (line[length] == '\n');

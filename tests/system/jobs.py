@@ -198,7 +198,8 @@ def refused(emulator):
     free, taken = write(emulator, "free", TRAINING, "0-8"), write(emulator, "taken", TRAINING, "7-15")
     both = ("check", "run")
     # Checked, files are several runs, and as one run they are only spoken of; played, they are one.
-    for files, words in (((free, taken), "run refuses them"), ((write(emulator, "left", TRAINING, "0-7"), write(emulator, "right", TRAINING, "8-15")), "run plays them")):
+    apart = write(emulator, "left", TRAINING, "0-7"), write(emulator, "right", TRAINING, "8-15")
+    for files, words in (((free, taken), "run refuses them"), (apart, "run plays them"), ((free,) * 17, "17 job files; wanted 1 to 16")):
         done = emulator.call("check", emulator.folder / "fabric.yaml", *files)
         claim(done.returncode == 0 and words in done.stdout, f"check {files}: {done.stdout[-500:]} {done.stderr}")
     cases = [(("run",), (free, taken), "taken.yaml", "also the job's of"),
