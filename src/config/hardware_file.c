@@ -107,7 +107,7 @@ static const Field GPU_FIELDS[] = {
     FIELD_QUANTITY_AT("collective_share", GpuSpec, scale_up_processor_share, QUANTITY_FRACTION,
                       NULL, 0, 0.99, "of the GPU, taken by communication inside a scale-up domain"),
     FIELD_QUANTITY_AT("network_collective_share", GpuSpec, network_processor_share,
-                      QUANTITY_FRACTION, "2 %", 0, 0.99,
+                      QUANTITY_FRACTION, "16 %", 0, 0.99,
                       "of the GPU, taken by a collective over the network"),
     FIELD_COUNT_AT("processors", GpuSpec, processors, "0", 0, 100000,
                    "that run kernels, of which an exchange of rows holds some; 0: not said"),
