@@ -24,11 +24,12 @@ static const double GROUPED_ACCUMULATOR_SHARE = 0.9;
 // one: 99.7 to 37.1 us (GB200), 90.5 to 33.2 (GH200); NVIDIA/TransformerEngine issue 2053.
 static const double LINEAR_CALLS = 2.7;
 // Each expert of a grouped product is a kernel of its own, dealt over streams (Transformer Engine, cublas over four of them),
-// so that about half of its gap hides behind others, launched in a loop that costs the host half of a framework's call: of 60 grouped products of 20 to 256 experts on B200
-// (MooreThreads/SimuMax, configs/system/b200_bf16_ceperm.json) the median is met within 5 %, half of them within 8 %.
+// so that about half of its gap hides behind others, launched in a loop that costs the host half of a framework's call: of
+// 60 grouped products of 20 to 256 experts on B200 (MooreThreads/SimuMax, configs/system/b200_bf16_ceperm.json) the median is
+// met within 5 %, half of them within 8 %.
 static const double GROUPED_SHARE = 0.5;
-static const double STREAMS =
-    4; // so many fill the GPU together; one kernel of all experts does so with all
+// The products of so many experts fill the GPU together; one kernel of all experts does so with all.
+static const double STREAMS = 4;
 
 // Transformer Engine's userbuffers, as tuned for H100 (NVIDIA NeMo, tp_overlap_configs/userbuffers.py): a scattered result
 // goes in 4 pieces, by 24 of 132 processors, which the product leaves free all the time (set_sm_margin).
