@@ -80,7 +80,7 @@ typedef struct GpuSpec {
     int64_t launch_ps;        ///< gap on the GPU between dependent kernels
     int64_t graph_launch_ps;  ///< the same inside a CUDA graph, if it is less
     int64_t host_call_ps;     ///< of the host, to have one operation of a framework launched
-    double sustained_share;   ///< of isolated GEMM and attention rates, kept in long runs; 0: all
+    double sustained_share;   ///< of isolated GEMM and attention rates, in long runs; 0: not long
     /// Of the GPU, taken while communication runs on it, 0..0.99: inside a scale-up domain, and over the network.
     double scale_up_processor_share, network_processor_share;
     int32_t processors; ///< that run kernels; 0: not said

@@ -11,7 +11,7 @@
 ///          `expert_tp` ranks of a stage that follow each other, of one replica, a part of one or several. So replicas
 ///          are EP * DP: the EP part (1 if one replica holds all experts) is those that hold a layer's experts
 ///          together, the DP part how often they are held.
-/// Limits.  Biases of SwiGLU models are not counted.
+/// Limits.  Routers, and latent attention before its projection, have no biases.
 /// Source.  Narayanan et al., "Efficient large-scale language model training on GPU clusters using
 ///          Megatron-LM", SC'21 (interleaving, rank order); Korthikanti et al., arXiv:2205.05198
 ///          (sequence parallelism); DeepSeek-AI, arXiv:2412.19437 (MLA, shared experts, multi-token
@@ -27,7 +27,7 @@
 #include "program/kinds.h"
 
 /// Names the family as well: GELU is GPT (LayerNorm, biases), SwiGLU and GeGLU are Llama (gated MLP,
-/// RMSNorm, rotary embedding, no biases).
+/// RMSNorm, rotary embedding, biases where ModelSpec.bias says so).
 typedef enum Activation { ACTIVATION_GELU, ACTIVATION_SWIGLU, ACTIVATION_GEGLU } Activation;
 
 /// Multi-head latent attention: widths of the compressed queries and keys, and of the parts of a head.

@@ -1,7 +1,6 @@
 /// roofline.h: time of one Work on a GPU, and of a tensor-parallel collective in its domain.
 ///
-/// Idea.    GEMM        T = sqrt(Tc^2 + Tm^2) + launch. Tm: traffic at stream bandwidth. Tc: FLOP
-/// at
+/// Idea.    GEMM        T = sqrt(Tc^2 + Tm^2) + launch. Tm: traffic at stream bandwidth. Tc: FLOP at
 ///                      a rate read from the measured table by problem size (m n k)^(1/3), straight
 ///                      lines in log-log between points, above the last going on up to the best
 ///                      rate ever measured, constant *time* below the first (a small kernel costs
@@ -12,7 +11,8 @@
 ///          attention   FLOP at the kernel's measured rate, or traffic, whichever is longer.
 ///          memory      bytes at 0.91 of stream bandwidth + launch.
 ///          accumulate  what adding into an accumulator reads and writes beyond a plain result stands
-///                      behind the products of a tile: half of it is added to the GEMM.
+///                      behind the products of a tile: half of it is added to the GEMM, of experts'
+///                      products nearly all.
 ///          launch      a gap between kernels, a shorter one in a CUDA graph. The host launches ahead,
 ///                      one operation of the framework after the other; a GPU that is faster than
 ///                      its host waits (cost.c), but for what is in graphs.

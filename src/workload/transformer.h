@@ -18,9 +18,9 @@
 ///          dealt; grouped products are one problem for each expert of the GPU. A context-parallel
 ///          GPU has 1 / cp of each sequence, cut so that all have as much of the causal half.
 /// Limits.  One kernel per step of the pass; fusions as in Megatron-LM (scale-mask-softmax,
-///          bias-GELU, bias-dropout-add, rotary in one kernel). Position embeddings are not
+///          bias-GELU, bias-dropout-add, rotary in one kernel, if it is not scaled). Position embeddings are not
 ///          counted. Flash attention runs the causal half. Experts are as full as the mean, or as
-///          their capacity; what drawn routing adds is the driver's.
+///          their capacity; what drawn routing adds is cost.c's.
 /// Source.  Korthikanti et al., arXiv:2205.05198 (which collectives, what is recomputed);
 ///          Megatron-LM tensor_parallel/layers.py: in the backward of a column-parallel layer the
 ///          input is gathered again during the input-gradient GEMM, and the reduce-scatter runs

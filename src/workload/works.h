@@ -39,12 +39,12 @@ typedef struct Work {
     bool wide;             ///< another GEMM in 16 bit: router, head
     bool latent;           ///< attention whose keys are wider than its values
     bool weight;           ///< for the gradient of a weight alone
-    int32_t
-        more_kernels;    ///< of a memory work: small ones beside it, each a launch and hardly bytes
+    /// Of a memory work: small ones beside it, each a launch and hardly bytes; of each expert, if it is grouped.
+    int32_t more_kernels;
     bool waits_for_host; ///< which reads what the GPU found before it goes on launching
-    bool grouped;        ///< `batch` experts, m rows for each, one kernel
-    double flop;         ///< executed
-    double bytes;        ///< memory traffic; of a collective its full size
+    bool grouped; ///< `batch` experts, m rows for each: a kernel for each, or one (fused_experts)
+    double flop;  ///< executed
+    double bytes; ///< memory traffic; of a collective its full size
     /// Of them, those by which adding into an accumulator exceeds writing a 16-bit result.
     double accumulator_bytes;
     bool returns;    ///< exchanges: rows come back from the experts
