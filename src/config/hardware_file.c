@@ -90,7 +90,7 @@ static const Field GPU_FIELDS[] = {
     FIELD_NUMBER_AT("attention_ramp", GpuSpec, attention_ramp, "0", 0, 1e5,
                     "tokens by which attention takes as if its sequence were longer"),
     FIELD_NUMBER_AT("attention_fp8_gain", GpuSpec, attention_fp8_gain, "0", 0, 4,
-                    "of these rates where attention's products are in fp8, times; 0: not measured"),
+                    "times the rate of a forward where its products are in fp8; 0: not measured"),
     FIELD_QUANTITY_AT("memory", GpuSpec, memory_bytes, QUANTITY_SIZE, NULL, 1, 0,
                       "usable by a job, after driver and context"),
     FIELD_QUANTITY_AT("memory_rate", GpuSpec, memory_Bps, QUANTITY_RATE, NULL, 1, 0, "data sheet"),

@@ -72,10 +72,10 @@ typedef struct GpuSpec {
     /// Achieved by causal attention over 4096 tokens, bf16, head_dim 128; 0: no such kernel (unfused: GEMM table).
     double attention_forward_flop_per_s[ATTENTION_N];
     double attention_backward_flop_per_s[ATTENTION_N];
-    double
-        attention_fp8_gain; ///< of these rates where the products are in fp8, times; 0: not measured
-    int64_t memory_bytes;   ///< usable by a job, after driver and context
-    double memory_Bps;      ///< data sheet
+    /// Times the rate of a forward where its products are in fp8; 0: not measured.
+    double attention_fp8_gain;
+    int64_t memory_bytes;     ///< usable by a job, after driver and context
+    double memory_Bps;        ///< data sheet
     double memory_stream_Bps; ///< achieved by a copy kernel
     int64_t launch_ps;        ///< gap on the GPU between dependent kernels
     int64_t graph_launch_ps;  ///< the same inside a CUDA graph, if it is less
