@@ -31,15 +31,17 @@ void mixture_shape(const ModelSpec *model, const ParallelSpec *parallel,
                    const TrainingSpec *training, TransformerShape *shape) {
     const int32_t tp = parallel->size[DIM_TP], etp = parallel->expert_tp;
     const double fill = training->routing == EXPERTS_CAPACITY ? training->capacity_factor : 1;
+    // A GPU that has all experts sends nothing, and sorts rows itself.
+    const Dispatcher dispatcher = parallel->ep > 1 ? training->dispatcher : DISPATCH_ALLTOALL;
     // DeepEP casts blocks before it dispatches them (arXiv:2412.19437, section 3.3.2).
     const bool narrow =
-        training->dispatcher == DISPATCH_NODE_DEDUP && training->precision == PRECISION_FP8_BLOCK;
+        dispatcher == DISPATCH_NODE_DEDUP && training->precision == PRECISION_FP8_BLOCK;
     shape->dispatched = narrow ? shape->operand : shape->element;
     shape->experts = model->experts;
     shape->top_k = model->top_k;
     shape->ep = parallel->ep;
     shape->expert_tp = etp;
-    shape->dispatcher = training->dispatcher;
+    shape->dispatcher = dispatcher;
     shape->fused_experts = training->fused_experts;
     shape->dropless = training->routing != EXPERTS_CAPACITY;
     shape->fullest = mixture_fullest(training, parallel->ep);

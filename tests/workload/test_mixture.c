@@ -206,6 +206,24 @@ static void rows_are_copied_where_they_must(void **state) {
     }
 }
 
+// Where nothing is dispatched it does not matter how.
+static void all_experts_on_a_gpu_need_no_dispatcher(void **state) {
+    (void)state;
+    for (uint64_t seed = 0; seed < RUNS; ++seed) {
+        PublishedRun run = drawn_run(seed);
+        if (run.parallel.ep > 1) continue;
+        run.training.precision = PRECISION_FP8_BLOCK;
+        double bytes[DISPATCHER_N];
+        for (int d = 0; d < DISPATCHER_N; ++d) {
+            run.training.dispatcher = (Dispatcher)d;
+            const TransformerShape s = transformer_shape(&run.model, &run.parallel, &run.training);
+            const TransformerShape mixture = transformer_of_kind(&s, LAYER_MIXTURE);
+            bytes[d] = mixture_bytes(&mixture, "");
+            assert_close(bytes[d], bytes[0], 0);
+        }
+    }
+}
+
 /// Bytes of rotary embeddings in a layer, forward and backward.
 static double rotary_bytes(const PublishedRun *run) {
     const TransformerShape s = transformer_shape(&run->model, &run->parallel, &run->training);
@@ -319,6 +337,7 @@ int main(void) {
         cmocka_unit_test(one_expert_is_a_dense_layer),
         cmocka_unit_test(exchanges_carry_the_rows_of_all_tokens),
         cmocka_unit_test(rows_are_copied_where_they_must),
+        cmocka_unit_test(all_experts_on_a_gpu_need_no_dispatcher),
         cmocka_unit_test(scaled_embeddings_take_more_passes),
         cmocka_unit_test(every_module_recomputed_keeps_less),
         cmocka_unit_test(drawn_experts_wait_for_the_fullest),
