@@ -110,16 +110,17 @@ def nodes_of(row, fabric):
     gpus, per_node, domain = int(row["n_gpu"]), int(fabric["gpus_per_node"]), domain_gpus(row)
     if domain <= per_node:
         return math.ceil(gpus / per_node)
-    domains = 1 if gpus <= domain else math.ceil(gpus / used_of(row))
+    domains = 1 if gpus <= domain else math.ceil(gpus / used_of(row, per_node))
     return domains * (domain // per_node)
 
 
-def used_of(row):
-    """GPUs of a scale-up domain that the job uses: it deals itself evenly where it does not fill what it may use."""
+def used_of(row, per_node):
+    """GPUs of a scale-up domain that the job uses: it deals itself evenly where it does not fill what it may use, if that
+    makes whole nodes."""
     gpus, domain = int(row["n_gpu"]), domain_gpus(row)
     used = min(whole(row, "domain_used", domain), domain)
     domains = math.ceil(gpus / used)
-    return gpus // domains if gpus > used and gpus % domains == 0 else used
+    return gpus // domains if gpus > used and gpus % (domains * per_node) == 0 else used
 
 
 def tiers_of(fabric, nodes):
@@ -143,7 +144,7 @@ def topology_text(row, tables):
         raise Unplayable(f"no GPU {row['gpu']} in scripts/published.py")
     fabric, (gpu, scale_up, domain) = tables.fabrics[row["fabric"]], GPUS[row["gpu"]]
     nodes = nodes_of(row, fabric)
-    used = used_of(row)
+    used = used_of(row, int(fabric["gpus_per_node"]))
     lines = ["schema_version: 1", "kind: topology", f"name: {row['fabric']}-{row['n_gpu']}", f"nodes: {nodes}", "node:",
              f"  gpu: {gpu}", f"  gpus: {fabric['gpus_per_node']}", f"  nic: {fabric['nic']}", f"  scale_up: {scale_up}"]
     if used < domain and domain > int(fabric["gpus_per_node"]):

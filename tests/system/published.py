@@ -36,6 +36,14 @@ def claim_machines(rows, tables):
         claim(nodes * per_node <= ports, f"{row['id']}: the tree has {ports} ports for {nodes * per_node} NICs")
 
 
+def claim_domains(rows):
+    """Of any number of GPUs those of a domain that are used make whole nodes, and as many domains as there must be hold all."""
+    row = next(row for row in rows if published.domain_gpus(row) == 72)
+    for gpus in range(4, 800, 2):
+        used = published.used_of({**row, "n_gpu": str(gpus), "domain_used": "72"}, 4)
+        claim(used % 4 == 0 and used * -(-gpus // 72) >= gpus, f"{gpus} GPUs use {used} of each domain")
+
+
 def claim_lines(rng):
     for _ in range(200):
         fixed, slope = rng.uniform(0, 10), rng.uniform(0.01, 5)
@@ -118,6 +126,7 @@ def main():
             claim(f"global_batch: {row['gbs_seq']}\n" in text and f"sequence: {row['seq_tok']}\n" in text, f"{row['id']} in words")
     rng = random.Random(1)
     claim_machines(rows, tables)
+    claim_domains(rows)
     claim_lines(rng)
     claim_statistics(rng)
     claim_bounds(rng)
