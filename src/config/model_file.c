@@ -96,8 +96,12 @@ static void finish_mixture(Reader *reader, const Node *node, const ModelSpec *mo
 }
 
 static void finish_model(Reader *reader, const Node *node, void *data) {
+    const ModelSpec *model = data;
     finish_heads(reader, node, data);
     finish_mixture(reader, node, data);
+    if (model->yarn && model->activation == ACTIVATION_GELU && model->mla.kv_lora == 0)
+        reader_error(reader, node, "yarn",
+                     "yarn scales rotary embeddings, and a model with activation gelu has none");
 }
 
 const Schema model_schema = {.name = "model",
