@@ -154,10 +154,6 @@ static void add_activation(const TransformerShape *s, WorkList *list, const char
     works_add_memory(list, name, s->element * s->routed * widths);
 }
 
-// A scan for the scale of a tensor sets a number to zero, finds the largest, and turns it into a scale (Transformer Engine,
-// Float8CurrentScalingQuantizer).
-enum { SCAN_KERNELS = 3 };
-
 /// Operands of grouped products: a cast for each expert.
 static void add_expert_cast(const TransformerShape *s, WorkList *list, double width) {
     const int32_t first = list->n;
@@ -165,7 +161,6 @@ static void add_expert_cast(const TransformerShape *s, WorkList *list, double wi
     for (int32_t i = first; i < list->n; ++i) {
         list->work[i].grouped = true;
         list->work[i].batch = s->experts_here;
-        if (s->scan && i == first) list->work[i].more_kernels = SCAN_KERNELS - 1;
     }
 }
 

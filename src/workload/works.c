@@ -84,11 +84,18 @@ void works_add_operand_gather(const TransformerShape *s, WorkList *list, const c
     works_add_collective(&sent, list, name, WORK_GATHER, hiding, partner_offset);
 }
 
+// A scan for the scale of a tensor sets a number to zero, finds the largest, and turns it into a scale (Transformer Engine,
+// Float8CurrentScalingQuantizer).
+enum { SCAN_KERNELS = 3 };
+
 /// Activations become operands of the tensor cores, along their rows and along their columns: narrow formats need a pass
 /// that scales and casts, those with one scale of the whole tensor another one before, for its largest number.
 void works_add_cast_of(const TransformerShape *s, WorkList *list, double rows, double width) {
     if (s->operand >= s->element) return;
-    if (s->scan) works_add_memory(list, "scan", s->element * rows * width);
+    if (s->scan) {
+        works_add_memory(list, "scan", s->element * rows * width);
+        list->work[list->n - 1].more_kernels = SCAN_KERNELS - 1;
+    }
     works_add_memory(list, "cast", (s->element + 2 * s->operand) * rows * width);
 }
 

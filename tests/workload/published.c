@@ -61,7 +61,7 @@ GpuSpec published_h100(void) {
     gpu.gemm[PRECISION_BF16] = gemm_table(989e12, 794.5e12, bf16, 6);
     gpu.gemm[PRECISION_FP16] = gpu.gemm[PRECISION_BF16];
     gpu.gemm[PRECISION_FP8] = gemm_table(1979e12, 1402.6e12, fp8, 7);
-    gpu.gemm[PRECISION_FP8].sustained_share = 0.985;
+    gpu.gemm[PRECISION_FP8].sustained_share = 0.995;
     gpu.attention_forward_flop_per_s[ATTENTION_FLASH1] = 228e12;
     gpu.attention_backward_flop_per_s[ATTENTION_FLASH1] = 134e12;
     gpu.attention_forward_flop_per_s[ATTENTION_FLASH2] = 319e12;
