@@ -249,6 +249,29 @@ static void scaled_embeddings_take_more_passes(void **state) {
     }
 }
 
+// Attention kernels are those of latent attention where keys are wider than values, forward and backward, and nowhere else.
+static void attention_is_latent_where_keys_are_wider(void **state) {
+    (void)state;
+    int32_t kernels[2] = {0};
+    for (uint64_t seed = 0; seed < RUNS; ++seed) {
+        PublishedRun run = drawn_run(seed);
+        run.training.attention = ATTENTION_CUDNN;
+        const bool wider = run.model.mla.kv_lora > 0 && seed % 2 == 0;
+        if (wider) run.model.mla.v = 32;
+        const TransformerShape s = transformer_shape(&run.model, &run.parallel, &run.training);
+        WorkList list = {.n = 0};
+        transformer_layer_forward(&s, &list);
+        transformer_layer_backward(&s, &list);
+        for (int32_t i = 0; i < list.n; ++i) {
+            const WorkKind kind = list.work[i].kind;
+            if (kind != WORK_ATTENTION && kind != WORK_ATTENTION_BACKWARD) continue;
+            assert_int_equal(list.work[i].latent, wider);
+            kernels[wider]++;
+        }
+    }
+    assert_true(kernels[false] > 0 && kernels[true] > 0);
+}
+
 // Recomputing more keeps less, never more, and takes more time; all of a layer takes the most.
 static void every_module_recomputed_keeps_less(void **state) {
     (void)state;
@@ -339,6 +362,7 @@ int main(void) {
         cmocka_unit_test(rows_are_copied_where_they_must),
         cmocka_unit_test(all_experts_on_a_gpu_need_no_dispatcher),
         cmocka_unit_test(scaled_embeddings_take_more_passes),
+        cmocka_unit_test(attention_is_latent_where_keys_are_wider),
         cmocka_unit_test(every_module_recomputed_keeps_less),
         cmocka_unit_test(drawn_experts_wait_for_the_fullest),
         cmocka_unit_test(layers_of_both_directions_scatter_apart),
