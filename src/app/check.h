@@ -3,8 +3,8 @@
 ///
 /// Idea.    A file says what it is by its `kind`. Each is read alone; jobs given with one topology
 ///          are also held against it, GPU memory included, and of several is said whether run
-///          would play them at once. The output is YAML: the resolved
-///          configuration, derived numbers as comments.
+///          would play them at once. The output is YAML: the resolved configuration, derived
+///          numbers as comments.
 #ifndef COLOSSIM_APP_CHECK_H
 #define COLOSSIM_APP_CHECK_H
 

@@ -116,12 +116,12 @@ static double gemm_s(const GpuSpec *gpu, Precision precision, const Work *work, 
     // A batched GEMM fills the GPU with the tiles of the whole batch, but each problem is as deep
     // as one.
     const double mnk = work->batch * padded(work->m) * padded(work->n) * work->k;
-    const bool own = table->sustained_share > 0, alone = !own && gpu->sustained_share == 0;
-    const double share = own ? table->sustained_share : sustained(gpu);
+    const double given = table->sustained_share > 0 ? table->sustained_share : gpu->sustained_share;
+    const double share = given > 0 ? given : 1;
     const double at_once = work->grouped && !fused ? fmin(1, STREAMS / work->batch) : 1;
     const GemmRate rate = gemm_rate(table, precision_bytes(precision), stream_Bps, at_once * mnk);
     // The largest products of a table take so long that they meet the power cap alone: what they lose to it is in `share`.
-    const double kept = share * (alone ? rate.alone : rate.highest);
+    const double kept = given > 0 ? given * rate.highest : rate.alone;
     const double most = fmin(share * table->best_flop_per_s, table->peak_flop_per_s);
     const double compute_s = fmax(filled_flop(table, mnk, work->k) / kept, 2 * mnk / most);
     const double memory_s = (work->bytes - work->accumulator_bytes) / stream_Bps;
