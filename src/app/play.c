@@ -38,12 +38,12 @@ enum { SILENCE_S = 10 };
 static void say_progress(void *context) {
     Speech *speech = context;
     const Recorder *recorder = speech->recorder;
-    FILE *out = comm_rank(recorder->comm) == 0 ? speech->options->progress : NULL;
+    FILE *out = recorder->fabric->rank == 0 ? speech->options->progress : NULL;
     double now_s = comm_clock_s();
     if (!out || now_s - speech->spoke_s < SILENCE_S) return;
     speech->spoke_s = now_s;
     fprintf(out, "  ...  sim %.3f s  wall %.1f s\n",
-            units_seconds_from_ps(recorder->ops->now_ps(recorder->engine)),
+            units_seconds_from_ps(recorder->fabric->ops->now_ps(recorder->fabric->engine)),
             now_s - speech->begin_s);
     fflush(out);
 }
@@ -64,14 +64,14 @@ static void say_step(Speech *speech, const Machine *machine, int32_t step) {
     if (!out || !some) return;
     speech->spoke_s = now_s;
     double took_s = now_s - speech->begin_s;
-    const StepSummary *summary = &recorder->step.at[recorder->step.n - 1];
+    const TraceStep *row = &recorder->step.at[recorder->step.n - 1].row;
     if (machine->run->njobs > 1) fprintf(out, "%s  ", machine->job->name);
     fprintf(out,
             "step %d/%d  committed %lld  sim %.3f s  wall %.1f s  eta %.0f s  (step %.3f ms)\n",
             step + 1, machine->steps, (long long)recorder->committed,
-            units_seconds_from_ps(summary->end_ps), took_s,
+            units_seconds_from_ps(row->end_ps), took_s,
             took_s / (step + 1) * (machine->steps - step - 1),
-            (double)(summary->end_ps - summary->start_ps) / 1e9);
+            (double)(row->end_ps - row->start_ps) / 1e9);
     fflush(out);
 }
 
@@ -114,9 +114,7 @@ static Status open_jobs(Fabric *fabric, RunJob jobs[]) {
             training ? estimate_ps(jobs[j].machine) : traffic_estimate_ps(jobs[j].traffic);
         if (step_ps > longest_ps) longest_ps = step_ps;
     }
-    int32_t wanted = fabric->run->trace.intervals;
-    fabric->intervals = (Intervals){.width_ps = record_interval_ps(longest_ps, wanted),
-                                    .most = intervals_bound(wanted)};
+    fabric->intervals = intervals_for(longest_ps, fabric->run->trace.intervals);
     return status_ok();
 }
 
@@ -144,11 +142,8 @@ static Status open_recorder(Fabric *fabric, const RunJob jobs[], Recorder *recor
     for (int32_t j = 0; j < fabric->run->njobs; j++)
         placement[j] =
             jobs[j].machine ? &jobs[j].machine->layout.placement : &jobs[j].traffic->placement;
-    recorder->ops = fabric->ops;
-    recorder->engine = fabric->engine;
-    recorder->divided = jobs[0].machine && jobs[0].machine->player->divides && fabric->nranks > 1;
-    TRY(recorder_open(recorder, fabric->run, fabric->cluster, fabric->comm,
-                      fabric->intervals.width_ps, options->command_line));
+    bool divided = jobs[0].machine && jobs[0].machine->player->divides && fabric->nranks > 1;
+    TRY(recorder_open(recorder, divided, options->command_line));
     return recorder_static_gpus(recorder, placement);
 }
 
@@ -209,7 +204,6 @@ static Status play_fabric(Fabric *fabric, const DriverOptions *options, Recorder
     }
     close_jobs(fabric, jobs);
     fabric_close(fabric);
-    recorder->engine = NULL;
     return status;
 }
 
@@ -219,9 +213,9 @@ static const char *closing_word(const Status *status) {
 }
 
 static Status play(const RunSpec *run, Cluster *cluster, Comm *comm, const DriverOptions *options) {
-    Recorder recorder = {0};
     double wall_begin_s = comm_clock_s();
     Fabric fabric = fabric_make(run, cluster, comm);
+    Recorder recorder = {.fabric = &fabric};
     Status status = comm_agree(comm, play_fabric(&fabric, options, &recorder));
     footprint_gather(&recorder.footprint, comm);
     if (recorder.trace && status.code != STATUS_OUTPUT) {

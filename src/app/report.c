@@ -10,18 +10,19 @@ static double ms(double time_ps) { return time_ps / 1e9; }
 /// Of more than twice as many steps, the first and the last so many: the others are in the trace.
 enum { SHOWN = 50 };
 
-static void print_step_rows(FILE *out, const Recorder *recorder, int32_t job, int32_t last) {
+static void print_step_rows(FILE *out, const Recorder *recorder, int32_t job, int64_t last) {
     fprintf(out, "  %-5s %10s %9s %9s %9s   %s\n", "step", "ms", "tok/s/GPU", "MFU", "MFU caus.",
             "fingerprint");
     for (int64_t i = 0; i < recorder->step.n; i++) {
-        const StepSummary *step = &recorder->step.at[i];
+        const TraceStep *step = &recorder->step.at[i].row;
         if (step->job != job) continue;
         if (step->job_step == SHOWN && last >= 2 * SHOWN)
-            fprintf(out, "  ... %d more in the trace\n", last + 1 - 2 * SHOWN);
+            fprintf(out, "  ... %lld more in the trace\n", (long long)(last + 1 - 2 * SHOWN));
         if (step->job_step >= SHOWN && step->job_step <= last - SHOWN) continue;
-        fprintf(out, "  %-5d %10.3f %9.1f %8.1f%% %8.1f%%   %016llx\n", step->job_step,
-                ms((double)(step->end_ps - step->start_ps)), step->tokens_per_s_gpu,
-                100 * step->mfu_full, 100 * step->mfu_causal,
+        const TraceRates rates = trace_rates(step);
+        fprintf(out, "  %-5lld %10.3f %9.1f %8.1f%% %8.1f%%   %016llx\n", (long long)step->job_step,
+                ms((double)(step->end_ps - step->start_ps)), rates.tokens_per_s_gpu,
+                100 * rates.mfu_full, 100 * rates.mfu_causal,
                 (unsigned long long)step->fingerprint);
     }
 }
@@ -29,10 +30,10 @@ static void print_step_rows(FILE *out, const Recorder *recorder, int32_t job, in
 /// Parts of the last step, mean over GPUs, in the order of the table that declares them.
 static void print_parts(FILE *out, const StepSummary *step) {
     double sum_ps = 0;
-    for (int part = 0; part < TRACE_PART_N; part++) sum_ps += step->mean_part_ps[part];
+    for (int part = 0; part < TRACE_PART_N; part++) sum_ps += step->row.mean_part_ps[part];
     fprintf(out, "\n  Where a GPU's last step goes (mean over GPUs)\n");
     for (int part = 0; part < TRACE_PART_N; part++) {
-        double part_ps = step->mean_part_ps[part];
+        double part_ps = step->row.mean_part_ps[part];
         if (part_ps == 0) continue;
         fprintf(out, "  %-14s %10.3f ms %6.1f%%\n", trace_part_name((TracePart)part), ms(part_ps),
                 100 * part_ps / sum_ps);
@@ -60,8 +61,8 @@ static void print_time(FILE *out, int width, double time_ps) {
 }
 
 static void print_tiers(FILE *out, const Recorder *recorder, const StepSummary *step) {
-    const Cluster *cluster = recorder->cluster;
-    const JobSpec *job = &recorder->run->job[step->job];
+    const Cluster *cluster = recorder->fabric->cluster;
+    const JobSpec *job = &recorder->fabric->run->job[step->row.job];
     fprintf(out, "\n  %-10s %18s %22s\n", "tier", "busiest link", "delay of transfers");
     for (int32_t tier = 0; tier < cluster_ntiers(cluster); tier++) {
         bool lacks_tp = tier == 0 && job->kind == JOB_TRAINING && job->parallel.size[DIM_TP] > 1;
@@ -81,11 +82,11 @@ static void print_tiers(FILE *out, const Recorder *recorder, const StepSummary *
 
 /// How sure: what published runs like it took for what the program makes of them.
 static void print_certainty(FILE *out, const Recorder *recorder, const StepSummary *step) {
-    const JobSpec *job = &recorder->run->job[step->job];
+    const JobSpec *job = &recorder->fabric->run->job[step->row.job];
     const CertaintyClass *class = step->certainty;
-    const double duration_s = (double)(step->end_ps - step->start_ps) / 1e12;
+    const double duration_s = (double)(step->row.end_ps - step->row.start_ps) / 1e12;
     const bool experts = job->model.experts > 0;
-    const int64_t largest = certainty_largest(&recorder->run->certainty, experts);
+    const int64_t largest = certainty_largest(&recorder->fabric->run->certainty, experts);
     if (class)
         fprintf(out, "  step interval %.4g to %.4g s: 8 in 10 of %d published runs (%s)\n",
                 duration_s * class->least, duration_s * class->most, class->runs, class->name);
@@ -97,13 +98,13 @@ static void print_certainty(FILE *out, const Recorder *recorder, const StepSumma
 static const StepSummary *find_step(const Recorder *recorder, int32_t job, bool last) {
     const StepSummary *found = NULL;
     for (int64_t i = 0; i < recorder->step.n; i++)
-        if (recorder->step.at[i].job == job && (last || !found)) found = &recorder->step.at[i];
+        if (recorder->step.at[i].row.job == job && (last || !found)) found = &recorder->step.at[i];
     return found;
 }
 
 static void print_training(FILE *out, const Recorder *recorder, int32_t job) {
     const StepSummary *last = find_step(recorder, job, true);
-    print_step_rows(out, recorder, job, last->job_step);
+    print_step_rows(out, recorder, job, last->row.job_step);
     print_certainty(out, recorder, last);
     print_parts(out, last);
     print_passes(out, last);
@@ -113,8 +114,8 @@ static void print_training(FILE *out, const Recorder *recorder, int32_t job) {
 static void print_traffic(FILE *out, const Recorder *recorder, int32_t job) {
     const StepSummary *step = find_step(recorder, job, false);
     fprintf(out, "  all done after %.6f ms   fingerprint %016llx\n",
-            ms((double)(step->end_ps - recorder->run->job[job].start_ps)),
-            (unsigned long long)step->fingerprint);
+            ms((double)(step->row.end_ps - recorder->fabric->run->job[job].start_ps)),
+            (unsigned long long)step->row.fingerprint);
     if (step->collective) // auto: none of them has protocols
         fprintf(out, "  %s by %s%s%s, bus bandwidth %.2f GB/s\n", step->collective, step->algorithm,
                 strcmp(step->protocol, PROTOCOL_NAMES[PROTOCOL_AUTO]) ? ", " : "",
@@ -126,8 +127,8 @@ static void print_traffic(FILE *out, const Recorder *recorder, int32_t job) {
 /// What happened before the end of the last step.
 static void print_events(FILE *out, const Recorder *recorder) {
     TraceEvent event[CLUSTER_EVENTS_MAX];
-    int32_t n = record_list_events(cluster_spec(recorder->cluster), event);
-    int64_t end_ps = recorder->step.at[recorder->step.n - 1].end_ps;
+    int32_t n = record_list_events(cluster_spec(recorder->fabric->cluster), event);
+    int64_t end_ps = recorder->step.at[recorder->step.n - 1].row.end_ps;
     for (int32_t i = 0; i < n && event[i].time_ps < end_ps; i++)
         fprintf(out, "%s  %14.3f ms   %-24s %5.1f%% -> %5.1f%%\n",
                 i == 0 ? "\n  Events (left of what they hit)\n" : "", ms((double)event[i].time_ps),
@@ -138,7 +139,7 @@ enum { CALL_BYTES = HARDWARE_NAME_BYTES + 24 };
 
 /// A job by number, as names may be alike.
 static const char *call_job(const Recorder *recorder, int32_t job, char text[CALL_BYTES]) {
-    snprintf(text, CALL_BYTES, "job %d (%s)", job, recorder->run->job[job].name);
+    snprintf(text, CALL_BYTES, "job %d (%s)", job, recorder->fabric->run->job[job].name);
     return text;
 }
 
@@ -148,7 +149,7 @@ static const char *call_job(const Recorder *recorder, int32_t job, char text[CAL
 /// What a job lost to one, itself or another, and where.
 static void print_cost(FILE *out, const Recorder *recorder, int32_t victim, int32_t culprit,
                        int width, double lost_ps) {
-    const Wide *tier_ps = recorder->costs.total_ps[victim][culprit];
+    const Wide *tier_ps = recorder->cost_ps[victim][culprit];
     char text[CALL_BYTES];
     double sum_ps = 0;
     for (int32_t t = 0; t < TRACE_TIERS_MAX; t++) sum_ps += (double)tier_ps[t];
@@ -157,9 +158,9 @@ static void print_cost(FILE *out, const Recorder *recorder, int32_t victim, int3
     fprintf(out, " %6.1f%%  to %s", lost_ps > 0 ? 100 * sum_ps / lost_ps : 0,
             culprit == victim ? "itself" : call_job(recorder, culprit, text));
     const char *before = ": ";
-    for (int32_t t = 0; t < cluster_ntiers(recorder->cluster); t++) {
+    for (int32_t t = 0; t < cluster_ntiers(recorder->fabric->cluster); t++) {
         if ((double)tier_ps[t] < SMALLEST_SHARE * sum_ps || tier_ps[t] == 0) continue;
-        fprintf(out, "%s%s %.1f%%", before, cluster_tier_name(recorder->cluster, t),
+        fprintf(out, "%s%s %.1f%%", before, cluster_tier_name(recorder->fabric->cluster, t),
                 100 * (double)tier_ps[t] / sum_ps);
         before = ", ";
     }
@@ -168,7 +169,7 @@ static void print_cost(FILE *out, const Recorder *recorder, int32_t victim, int3
 
 /// Who cost whom, if there are several jobs.
 static void print_costs(FILE *out, const Recorder *recorder) {
-    const int32_t njobs = recorder->run->njobs;
+    const int32_t njobs = recorder->fabric->run->njobs;
     if (njobs < 2) return;
     int width = 0;
     char text[CALL_BYTES];
@@ -181,18 +182,19 @@ static void print_costs(FILE *out, const Recorder *recorder) {
         double lost_ps = 0;
         for (int32_t j = 0; j < njobs; j++)
             for (int32_t t = 0; t < TRACE_TIERS_MAX; t++)
-                lost_ps += (double)recorder->costs.total_ps[victim][j][t];
+                lost_ps += (double)recorder->cost_ps[victim][j][t];
         for (int32_t j = 0; j < njobs; j++) print_cost(out, recorder, victim, j, width, lost_ps);
     }
 }
 
 void report_print(FILE *out, const Recorder *recorder) {
-    const RunSpec *run = recorder->run;
+    const RunSpec *run = recorder->fabric->run;
     if (recorder->step.n == 0) return;
     for (int32_t j = 0; j < run->njobs; j++) {
         const JobSpec *job = &run->job[j];
-        fprintf(out, "\n%s on %s (%lld GPUs)\n\n", job->name, cluster_spec(recorder->cluster)->name,
-                (long long)cluster_ngpus(recorder->cluster));
+        fprintf(out, "\n%s on %s (%lld GPUs)\n\n", job->name,
+                cluster_spec(recorder->fabric->cluster)->name,
+                (long long)cluster_ngpus(recorder->fabric->cluster));
         if (!find_step(recorder, j, false))
             fprintf(out, "  no step ended\n");
         else

@@ -33,6 +33,18 @@ static inline int64_t intervals_bound(int64_t wanted) {
     return INTERVALS_MERGED * (groups > 0 ? groups : 1);
 }
 
+/// So many wanted of a step of about estimate_ps: the width is the 1-2-5 value nearest above their quotient.
+static inline Intervals intervals_for(int64_t estimate_ps, int64_t wanted) {
+    static const int64_t MANTISSA[] = {1, 2, 5};
+    int64_t decade_ps = 1;
+    int32_t i = 0;
+    while (MANTISSA[i] * decade_ps < estimate_ps / wanted) {
+        i = (i + 1) % 3;
+        if (i == 0) decade_ps *= 10;
+    }
+    return (Intervals){.width_ps = MANTISSA[i] * decade_ps, .most = intervals_bound(wanted)};
+}
+
 /// Width on a level; INT64_MAX where it does not fit.
 static inline int64_t intervals_width_ps(const Intervals *intervals, int32_t level) {
     int64_t width_ps = intervals->width_ps;

@@ -1,6 +1,6 @@
 /// load.h: from totals of links to what the trace holds of a step or an interval: tiers, histograms, hottest links.
 ///
-/// Idea.    Each rank sums the links that its transfers load; a link's totals are known to one rank (joint.h sees to those
+/// Idea.    Each rank sums the links that its transfers load; a link's totals are known to one rank (rows.h sees to those
 ///          that several load), so sums of ranks merge exactly: they are integers, and the hottest links are a total order:
 ///          most delay, then highest utilisation, then least id. So links may come in any order. A link may be a bundle
 ///          (spray, adaptive): it counts as its links, over which its bytes and delay spread evenly, and which are all
@@ -66,6 +66,7 @@ typedef struct LoadAdder {
     int64_t span_ps[LOAD_SPANS]; ///< that there are bins for
     int32_t nspans, span;        ///< how many; which one the present sum has
     int32_t hot_links;
+    bool divided;    ///< several ranks load links; false until its owner says so
     uint16_t **page; ///< [npages] what a link is by id, pages made on demand
     int64_t npages;
     ARRAY_OF(LoadClass) classes;

@@ -6,30 +6,21 @@
 #ifndef COLOSSIM_OBSERVE_RECORD_H
 #define COLOSSIM_OBSERVE_RECORD_H
 
-#include "base/array.h"
 #include "driver/machine.h"
-#include "engine/engine.h"
 #include "observe/footprint.h"
-#include "observe/job_costs.h"
-#include "observe/joint.h"
-#include "observe/load.h"
 #include "observe/passes.h"
 #include "observe/sampling.h"
 #include "player/traffic_run.h"
 #include "trace/trace.h"
 
-/// Numbers of one step for the report; times in ps, means over GPUs of the job.
+/// One step for the report; times in ps, means over GPUs of the job.
 typedef struct StepSummary {
-    int32_t job, job_step;
-    int64_t start_ps, end_ps;
-    double mean_part_ps[TRACE_PART_N];
-    double tokens_per_s_gpu, mfu_full, mfu_causal;
+    TraceStep row;
     double pass_ps[SHARE_N];         ///< rank 0 only; all 0: not told apart
     const CertaintyClass *certainty; ///< published runs like it; NULL: none. Training only
     const char *collective, *algorithm, *protocol; ///< of traffic that is one; NULL: none
     double bus_Bps;                                ///< of it, as nccl-tests count
-    uint64_t fingerprint;
-    double delay_ps[TRACE_TIERS_MAX]; ///< rank 0 only, both directions
+    double delay_ps[TRACE_TIERS_MAX];              ///< rank 0 only, both directions
     double utilisation_max[TRACE_TIERS_MAX];
     char hottest[TRACE_NAME_CHARS];
     double hottest_utilisation;
@@ -42,21 +33,16 @@ typedef struct StepLinks {
     int64_t step; ///< row of /steps
     TraceLoad load;
     TraceHotLink *hot; ///< [hot_links] that `load` borrows
-    SampledCycle cycle;
+    LoadRows intervals;
 } StepLinks;
 
 typedef struct Recorder {
-    const RunSpec *run;
-    const Cluster *cluster;
-    const EngineOps *ops;
-    Engine *engine;
+    const Fabric *fabric; ///< borrowed
     Trace *trace;
-    Comm *comm;
-    LoadAdder adder;
+    LoadAdder adder; ///< `divided`: all ranks play, and have loads; else rank 0 alone
     Sampling sampling;
     int64_t last_end_ps[RUN_JOBS_MAX]; ///< of each job
     int64_t committed;                 ///< steps that are in the file for good
-    bool divided;                      ///< all ranks play, and have loads; else rank 0 alone
     bool keeps;     ///< keep the totals of the step that is being written in the engine
     int32_t played; ///< number of these totals (fabric_step)
     StepLinks stands;
@@ -64,23 +50,23 @@ typedef struct Recorder {
     TraceCollective *collective; ///< [ncollectives] of the last step that was played
     int64_t ncollectives;
     ARRAY_OF(StepSummary) step;
-    JobCosts costs;      ///< of rank 0, with several jobs
+    /// What jobs cost each other in the run (engine.h, "Who costs whom"), by [victim][culprit][tier]: a step is one job's, so
+    /// it adds to a row of the matrix. Time of transfers, not of steps: what is hidden behind work costs no step. Of rank 0,
+    /// with several jobs
+    Wide cost_ps[RUN_JOBS_MAX][RUN_JOBS_MAX][TRACE_TIERS_MAX];
     Footprint footprint; ///< counts, set before the engine is destroyed
 } Recorder;
 
 static inline bool recorder_has_loads(const Recorder *recorder) {
-    return recorder->divided || comm_rank(recorder->comm) == 0;
+    return recorder->adder.divided || recorder->fabric->rank == 0;
 }
-
-/// Sampling interval for a step of about estimate_ps: the 1-2-5 value nearest above estimate / intervals.
-int64_t record_interval_ps(int64_t estimate_ps, int32_t intervals);
 
 /// Events of a cluster by time, as columns of /events; returns how many.
 int32_t record_list_events(const ClusterSpec *spec, TraceEvent event[CLUSTER_EVENTS_MAX]);
 /// Open the trace (none if the path is empty), let the engine put its intervals here, and write what is known before the first step.
+///   divided  several ranks play
 ///   MPI: collective.  Fails: STATUS_OUTPUT.
-Status recorder_open(Recorder *recorder, const RunSpec *run, const Cluster *cluster, Comm *comm,
-                     int64_t interval_ps, const char *command_line);
+Status recorder_open(Recorder *recorder, bool divided, const char *command_line);
 /// Where GPUs are, and for which job they work.
 ///   placement[njobs]  by job of the run
 ///   MPI: collective.
@@ -88,18 +74,19 @@ Status recorder_static_gpus(Recorder *recorder, const Placement *const placement
 /// The sampling intervals end now, here and in the engine, which stands there, and those of the next step begin.
 /// MPI: local.
 void recorder_cut_interval(Recorder *recorder, int64_t now_ps);
+/// Users of hot links, named on rank 0.
+typedef void (*Crossing)(const void *context, TraceHotLink hot[], int32_t n);
 /// Write the links of a step and the intervals of the first cycle that is over (sampling.h); those of a step that is as
 /// the last that stands in the file are not written again.
 ///   later_ps  > 0: the step is the one before (Recorder.keeps), so much later
-///   crossing  may be NULL; called on rank 0 to name the users of the hot links
 ///   summary   where and when the step was; gets what is told of links
 ///   MPI: collective.  Fails: STATUS_OUTPUT; STATUS_FAILED where a sum passes what a trace can hold.
-typedef void (*Crossing)(const void *context, TraceHotLink hot[], int32_t n);
 Status recorder_write_links(Recorder *recorder, int64_t later_ps, Crossing crossing,
                             const void *context, StepSummary *summary);
-/// The last of a step: its row, of which what the summary holds is filled in here. It is in the file for good.
+void recorder_free_links(const Recorder *recorder, StepLinks *links);
+/// The last of a step: its row, of which where its links stand is filled in here. It is in the file for good.
 /// MPI: collective.
-Status recorder_end_step(Recorder *recorder, const StepSummary *summary, TraceStep row);
+Status recorder_end_step(Recorder *recorder, const StepSummary *summary);
 /// MPI: collective.
 Status recorder_close(Recorder *recorder, const char *status);
 

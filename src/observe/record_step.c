@@ -193,70 +193,64 @@ static Status repeat_collectives(Recorder *recorder, int64_t later_ps) {
 }
 
 /// Between what bounds the step is likely to lie.
-static void bound_step(const RunSpec *run, const Machine *machine, TraceStep *row,
-                       StepSummary *summary) {
+static void bound_step(const Machine *machine, StepSummary *summary) {
+    TraceStep *row = &summary->row;
     const bool experts = machine->job->model.experts > 0;
-    const CertaintyClass *class = certainty_class(
-        &run->certainty, experts, cluster_spec(machine->cluster)->gpu.name, row->working_gpus);
-    double duration_ps = (double)(summary->end_ps - summary->start_ps);
+    const CertaintyClass *class =
+        certainty_class(&machine->run->certainty, experts, cluster_spec(machine->cluster)->gpu.name,
+                        row->working_gpus);
+    double duration_ps = (double)(row->end_ps - row->start_ps);
     summary->certainty = class;
     row->likely_least_ps = class ? duration_ps * class->least : NAN;
     row->likely_most_ps = class ? duration_ps * class->most : NAN;
     row->likely_runs = class ? class->runs : 0;
-    row->largest_run_gpus = certainty_largest(&run->certainty, experts);
+    row->largest_run_gpus = certainty_largest(&machine->run->certainty, experts);
 }
 
 /// What only a training step says of itself.
-static TraceStep summarise(const Machine *machine, const double mean[TRACE_GPU_COLUMNS],
-                           StepSummary *summary) {
+static void describe_work(const Machine *machine, const double mean[TRACE_GPU_COLUMNS],
+                          TraceStep *row) {
     const StepCost *cost = &machine->cost;
-    double gpus = (double)(machine->layout.nunits * machine->layout.width);
-    TraceStep row = {
-        .working_gpus = (int64_t)gpus,
-        .mean_duration_ps = mean[TRACE_GPU_DURATION],
-        .tokens = (int64_t)cost->tokens,
-        .model_flop_full = cost->model_flop_full,
-        .model_flop_causal = cost->model_flop_causal,
-        .hardware_flop = cost->hardware_flop,
-        .peak_flop_per_s = cost->peak_flop_per_s,
-    };
-    double duration_s = (double)(summary->end_ps - summary->start_ps) / 1e12;
-    for (int k = 0; k < TRACE_PART_N; k++) summary->mean_part_ps[k] = row.mean_part_ps[k] = mean[k];
-    summary->tokens_per_s_gpu = cost->tokens / duration_s / gpus;
-    summary->mfu_full = cost->model_flop_full / (duration_s * gpus * cost->peak_flop_per_s);
-    summary->mfu_causal = cost->model_flop_causal / (duration_s * gpus * cost->peak_flop_per_s);
-    return row;
+    row->working_gpus = machine->layout.nunits * machine->layout.width;
+    row->mean_duration_ps = mean[TRACE_GPU_DURATION];
+    row->tokens = (int64_t)cost->tokens;
+    row->model_flop_full = cost->model_flop_full;
+    row->model_flop_causal = cost->model_flop_causal;
+    row->hardware_flop = cost->hardware_flop;
+    row->peak_flop_per_s = cost->peak_flop_per_s;
+    memcpy(row->mean_part_ps, mean, sizeof row->mean_part_ps);
 }
 
 static Status write_step(Recorder *recorder, Machine *machine, int64_t later_ps,
                          StepSummary *summary) {
+    const int32_t step = (int32_t)summary->row.job_step;
     recorder->keeps = machine->repeat.period_ps > 0;
     if (recorder->trace) TRY(trace_begin_step(recorder->trace));
-    GpuColumns columns = {.machine = machine, .step = summary->job_step};
+    GpuColumns columns = {.machine = machine, .step = step};
     TRY(write_gpus(recorder, &columns));
     double mean[TRACE_GPU_COLUMNS];
     mean_columns(&columns, mean);
-    TraceStep row = summarise(machine, mean, summary);
-    bound_step(recorder->run, machine, &row, summary);
+    describe_work(machine, mean, &summary->row);
+    bound_step(machine, summary);
     TRY(later_ps > 0 ? repeat_collectives(recorder, later_ps)
-                     : write_collectives(recorder, machine, summary->job_step));
+                     : write_collectives(recorder, machine, step));
     // A job of one unit moves nothing, and has no norm to end its sampling intervals.
     if (later_ps == 0 && recorder->trace && recorder_has_loads(recorder) &&
         recorder->sampling.over.n == 0)
-        recorder_cut_interval(recorder, summary->end_ps);
+        recorder_cut_interval(recorder, summary->row.end_ps);
     TRY(recorder_write_links(recorder, later_ps, crossing_name_users, machine, summary));
-    return recorder_end_step(recorder, summary, row);
+    return recorder_end_step(recorder, summary);
 }
 
 /// A step that is told from the one before has its passes.
 static void tell_passes(const Recorder *recorder, const Machine *machine, int64_t later_ps,
                         StepSummary *summary) {
     if (later_ps == 0) {
-        passes_sum(machine, summary->job_step, summary->pass_ps);
+        passes_sum(machine, (int32_t)summary->row.job_step, summary->pass_ps);
         return;
     }
     for (int64_t i = recorder->step.n - 1; i >= 0; i--) {
-        if (recorder->step.at[i].job != summary->job) continue;
+        if (recorder->step.at[i].row.job != summary->row.job) continue;
         memcpy(summary->pass_ps, recorder->step.at[i].pass_ps, sizeof summary->pass_ps);
         return;
     }
@@ -266,12 +260,14 @@ Status record_training_step(Recorder *recorder, Machine *machine, int32_t step, 
     uint64_t fingerprint = machine->count.fingerprint[step & 1];
     comm_sum_u64(machine->comm, &fingerprint, 1);
     int64_t *last_end_ps = &recorder->last_end_ps[machine->number];
-    StepSummary summary = {.job = machine->number,
-                           .job_step = step,
-                           .start_ps = step == 0 ? machine->job->start_ps : *last_end_ps,
-                           .end_ps = latest_end(machine),
-                           .fingerprint = fingerprint};
-    *last_end_ps = summary.end_ps;
+    StepSummary summary = {
+        .row = {.job = machine->number,
+                .job_step = step,
+                .start_ps = step == 0 ? machine->job->start_ps : *last_end_ps,
+                .end_ps = latest_end(machine),
+                .fingerprint = fingerprint},
+    };
+    *last_end_ps = summary.row.end_ps;
     if (machine->rank == 0) tell_passes(recorder, machine, later_ps, &summary);
     return write_step(recorder, machine, later_ps, &summary);
 }

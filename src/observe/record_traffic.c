@@ -25,7 +25,7 @@ static void name_users(const void *context, TraceHotLink hot[], int32_t n) {
 /// Rows of /flows; one for a collective, from its first member to its last. Ends of a flow are the
 /// first ranks of its blocks.
 static Status write_flows(const TrafficRun *traffic, Recorder *recorder) {
-    bool root = comm_rank(recorder->comm) == 0, one = traffic_is_collective(traffic);
+    bool root = recorder->fabric->rank == 0, one = traffic_is_collective(traffic);
     int64_t n = !root ? 0 : one ? 1 : traffic->nrows;
     TraceFlow *rows = memory_alloc("record.flows", sizeof(TraceFlow) * (size_t)n);
     for (int64_t i = 0; i < n && !one; i++) {
@@ -59,17 +59,17 @@ static void name_collective(const TrafficRun *traffic, StepSummary *summary) {
     summary->algorithm = ALGORITHM_NAMES[spec->algorithm];
     summary->protocol = PROTOCOL_NAMES[spec->protocol];
     summary->bus_Bps = (double)spec->bytes * collective_bus_factor(spec->kind, traffic->ranks) /
-                       units_seconds_from_ps(summary->end_ps - summary->start_ps);
+                       units_seconds_from_ps(summary->row.end_ps - summary->row.start_ps);
 }
 
 Status record_traffic_step(Recorder *recorder, const TrafficRun *traffic, int64_t later_ps) {
     int64_t begin_ps = traffic->begin_ps, end_ps = traffic->end_ps;
     StepSummary summary = {
-        .job = traffic->number,
-        .job_step = traffic->step,
-        .start_ps = begin_ps,
-        .end_ps = end_ps,
-        .fingerprint = traffic->moves + fingerprint_of(-1, begin_ps, end_ps),
+        .row = {.job = traffic->number,
+                .job_step = traffic->step,
+                .start_ps = begin_ps,
+                .end_ps = end_ps,
+                .fingerprint = traffic->moves + fingerprint_of(-1, begin_ps, end_ps)},
     };
     if (traffic_is_collective(traffic) && traffic->plays) name_collective(traffic, &summary);
     recorder->keeps = traffic->later_ps > 0;
@@ -78,5 +78,5 @@ Status record_traffic_step(Recorder *recorder, const TrafficRun *traffic, int64_
         TRY(write_flows(traffic, recorder));
     }
     TRY(recorder_write_links(recorder, later_ps, name_users, traffic, &summary));
-    return recorder_end_step(recorder, &summary, (TraceStep){0});
+    return recorder_end_step(recorder, &summary);
 }

@@ -257,26 +257,26 @@ Status trace_append_flows(Trace *trace, int64_t n, const TraceFlow row[]) {
 typedef struct StepRow {
     TraceStep step;
     int64_t duration_ps;
-    double mfu_full, mfu_causal, tokens_per_s_gpu;
+    TraceRates rates;
     int64_t collectives_end, flows_end, intervals_end;
 } StepRow;
 
+TraceRates trace_rates(const TraceStep *step) {
+    const double gpu_s =
+        (double)(step->end_ps - step->start_ps) / 1e12 * (double)step->working_gpus;
+    if (gpu_s <= 0) return (TraceRates){NAN, NAN, NAN};
+    return (TraceRates){.mfu_full = step->model_flop_full / (gpu_s * step->peak_flop_per_s),
+                        .mfu_causal = step->model_flop_causal / (gpu_s * step->peak_flop_per_s),
+                        .tokens_per_s_gpu = (double)step->tokens / gpu_s};
+}
+
 static StepRow derive(const Trace *trace, const TraceStep *step) {
-    StepRow row = {.step = *step,
-                   .duration_ps = step->end_ps - step->start_ps,
-                   .mfu_full = NAN,
-                   .mfu_causal = NAN,
-                   .tokens_per_s_gpu = NAN};
-    const double gpu_s = (double)row.duration_ps / 1e12 * (double)step->working_gpus;
-    if (gpu_s > 0) {
-        row.mfu_full = step->model_flop_full / (gpu_s * step->peak_flop_per_s);
-        row.mfu_causal = step->model_flop_causal / (gpu_s * step->peak_flop_per_s);
-        row.tokens_per_s_gpu = (double)step->tokens / gpu_s;
-    }
-    row.collectives_end = trace->rows[TRACE_AXIS_COLLECTIVE];
-    row.flows_end = trace->rows[TRACE_AXIS_FLOW];
-    row.intervals_end = trace->rows[TRACE_AXIS_INTERVAL];
-    return row;
+    return (StepRow){.step = *step,
+                     .duration_ps = step->end_ps - step->start_ps,
+                     .rates = trace_rates(step),
+                     .collectives_end = trace->rows[TRACE_AXIS_COLLECTIVE],
+                     .flows_end = trace->rows[TRACE_AXIS_FLOW],
+                     .intervals_end = trace->rows[TRACE_AXIS_INTERVAL]};
 }
 
 Status trace_write_step(Trace *trace, const TraceStep *step) {
@@ -291,9 +291,9 @@ Status trace_write_step(Trace *trace, const TraceStep *step) {
         COLUMN(TRACE_STEPS_MODEL_FLOP_CAUSAL, StepRow, step.model_flop_causal),
         COLUMN(TRACE_STEPS_HARDWARE_FLOP, StepRow, step.hardware_flop),
         COLUMN(TRACE_STEPS_PEAK, StepRow, step.peak_flop_per_s),
-        COLUMN(TRACE_STEPS_MFU_FULL, StepRow, mfu_full),
-        COLUMN(TRACE_STEPS_MFU_CAUSAL, StepRow, mfu_causal),
-        COLUMN(TRACE_STEPS_TOKEN_RATE, StepRow, tokens_per_s_gpu),
+        COLUMN(TRACE_STEPS_MFU_FULL, StepRow, rates.mfu_full),
+        COLUMN(TRACE_STEPS_MFU_CAUSAL, StepRow, rates.mfu_causal),
+        COLUMN(TRACE_STEPS_TOKEN_RATE, StepRow, rates.tokens_per_s_gpu),
         COLUMN(TRACE_STEPS_LIKELY_LEAST, StepRow, step.likely_least_ps),
         COLUMN(TRACE_STEPS_LIKELY_MOST, StepRow, step.likely_most_ps),
         COLUMN(TRACE_STEPS_LIKELY_RUNS, StepRow, step.likely_runs),

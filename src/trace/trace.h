@@ -128,6 +128,12 @@ typedef struct TraceStep {
     int64_t likely_runs, largest_run_gpus;
 } TraceStep;
 
+/// What follows from it; NAN but for a training step.  MPI: local.
+typedef struct TraceRates {
+    double mfu_full, mfu_causal, tokens_per_s_gpu;
+} TraceRates;
+TraceRates trace_rates(const TraceStep *step);
+
 typedef struct TraceCollective {
     TraceCollectiveKind kind;
     TraceTraffic traffic;
