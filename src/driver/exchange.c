@@ -69,7 +69,8 @@ static int64_t edges_inside(const ExchangePlan *plan) {
     return plan->inside_weight > 0 ? (int64_t)plan->n * (plan->inside - 1) : 0;
 }
 
-Edge exchange_edge(const ExchangeEdges *edges, int64_t i) {
+static Edge edge_of(const void *context, int64_t i) {
+    const ExchangeEdges *edges = context;
     const ExchangePlan *plan = &edges->machine->exchange_plan;
     const int64_t outside = edges_outside(plan), each = outside + edges_inside(plan);
     const int64_t q = i / each, k = i % each, p = plan->inside;
@@ -87,14 +88,6 @@ Edge exchange_edge(const ExchangeEdges *edges, int64_t i) {
                   .weight = plan->inside_weight};
 }
 
-static Edge edge_of(const void *context, int64_t i) { return exchange_edge(context, i); }
-
-uint64_t exchange_connection(const Machine *machine, int64_t unit) {
-    const Layout *layout = &machine->layout;
-    return fabric_key(machine->number, (uint64_t)(layout_ngroups(layout) * layout->width + unit) +
-                                           CONNECTION_MESSAGES + 1);
-}
-
 /// Tags of exchanges follow those of rails.
 static int64_t first_tag(const Machine *machine) {
     const Layout *layout = &machine->layout;
@@ -106,7 +99,9 @@ bool exchange_owns_tag(const Machine *machine, int64_t tag) { return tag >= firs
 Transfer exchange_transfer(const Machine *machine, int64_t unit, Exchange which,
                            ExchangeEdges *edges) {
     const ExchangePlan *plan = &machine->exchange_plan;
+    const Layout *layout = &machine->layout;
     const uint64_t key = fabric_key(machine->number, rng_mix(3, (uint64_t)unit));
+    const uint64_t nrails = (uint64_t)(layout_ngroups(layout) * layout->width);
     *edges = (ExchangeEdges){.machine = machine, .unit = unit};
     return (Transfer){
         .tag =
@@ -118,7 +113,8 @@ Transfer exchange_transfer(const Machine *machine, int64_t unit, Exchange which,
         .queue_key = key,
         .job = machine->number,
         .queue_pairs = machine->job->network.queue_pairs,
-        .connection = exchange_connection(machine, unit),
+        .connection =
+            fabric_key(machine->number, nrails + (uint64_t)unit + CONNECTION_MESSAGES + 1),
         .bytes = plan->bytes[which],
         .rounds = 1,
     };

@@ -168,6 +168,7 @@ typedef struct HopEdges {
 
 typedef struct RailEdges {
     const struct Machine *machine;
+    const CollectivePlan *plan;
     int64_t group;
     int32_t rail, phase;
 } RailEdges;
@@ -369,11 +370,8 @@ void network_message(Machine *machine, const Message *message);
 /// `count` members have come to a collective. True if all have: then `meeting` holds when the last did.
 bool network_meet(Machine *machine, Meeting *meeting, int64_t count);
 void network_collective(Machine *machine, const Meeting *meeting);
-/// Transfer of a phase of the collective that a group is at; *edges, which name it, are borrowed.
+/// Transfer of a phase of a collective of a group; *edges, which name it, are borrowed.
 Transfer network_phase(const Machine *machine, const RailEdges *edges, int64_t after_ps);
-/// Edge i of a message, and of a phase of a plan: by a relay if that is of the same pipeline, or group.
-Edge network_hop_edge(const HopEdges *hop, int32_t rail);
-Edge network_rail_edge(const RailEdges *edges, const CollectivePlan *plan, int64_t i);
 /// A transfer under way, by the job's own tag (fabric.h), once more; until the next is asked for.
 Transfer network_describe(Machine *machine, int64_t tag);
 /// By the job's own tag.
@@ -393,10 +391,8 @@ Status network_plan(const Machine *machine, int64_t group, OpKind kind, int64_t 
                     CollectivePlan *plan);
 /// Give back what is known of where the members of a group are.
 void network_forget(GroupState *group);
-/// Transfer.connection of messages between stages, and of a rail of a group.
+/// Transfer.connection of messages between stages; those of rails and exchanges follow.
 enum { CONNECTION_MESSAGES = 1 };
-uint64_t network_messages_connection(const Machine *machine);
-uint64_t network_connection(const Machine *machine, int64_t group, int32_t rail);
 /// One-way time before the first byte of a message between two units.
 int64_t network_message_latency_ps(const Machine *machine, int64_t from, int64_t to);
 /// The unit that feeds a channel.
@@ -410,8 +406,6 @@ void exchange_plan(Machine *machine);
 /// As the engine takes it, but for step and start; *edges are filled in and borrowed.
 Transfer exchange_transfer(const Machine *machine, int64_t unit, Exchange which,
                            ExchangeEdges *edges);
-Edge exchange_edge(const ExchangeEdges *edges, int64_t i);
-uint64_t exchange_connection(const Machine *machine, int64_t unit);
 /// A unit comes to one; returns when its first byte goes, or its end if it is timed.
 int64_t exchange_begin(Machine *machine, Unit *unit, Exchange which, const Clocks *at);
 void exchange_end(Machine *machine, const Completion *done, Unit *unit, Exchange which,

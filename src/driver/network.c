@@ -13,9 +13,22 @@ int64_t network_sender(const Machine *machine, int64_t channel) {
                                   channel % CHANNEL_SIDES == CHANNEL_FROM_PREV ? -1 : 1);
 }
 
+/// Edge i of a message: by a relay if that is of the same pipeline.
+static Edge hop_edge(const void *context, int64_t i) {
+    const HopEdges *hop = context;
+    const Layout *layout = &hop->machine->layout;
+    const int32_t rail = (int32_t)i;
+    Edge edge = {.src = layout_gpu(layout, hop->from, rail),
+                 .dst = layout_gpu(layout, hop->to, rail),
+                 .weight = 1};
+    GpuId relay = routing_relay(layout->cluster, edge.src, edge.dst);
+    edge.own_nic = relay != edge.src && !layout_same_pipeline(layout, hop->from, rail, relay);
+    return edge;
+}
+
 int64_t network_message_latency_ps(const Machine *machine, int64_t from, int64_t to) {
     const HopEdges hop = {.machine = machine, .from = from, .to = to};
-    Edge edge = network_hop_edge(&hop, 0);
+    Edge edge = hop_edge(&hop, 0);
     return machine->job->network.message_latency_ps +
            routing_latency_by_ps(machine->cluster, edge.src, edge_sender(machine->cluster, &edge),
                                  edge.dst);
@@ -38,24 +51,6 @@ void network_submit(Machine *machine, const Transfer *transfer, int64_t now_ps) 
     keep_failure(machine, &status, now_ps, transfer->tag);
 }
 
-Edge network_hop_edge(const HopEdges *hop, int32_t rail) {
-    const Layout *layout = &hop->machine->layout;
-    Edge edge = {.src = layout_gpu(layout, hop->from, rail),
-                 .dst = layout_gpu(layout, hop->to, rail),
-                 .weight = 1};
-    GpuId relay = routing_relay(layout->cluster, edge.src, edge.dst);
-    edge.own_nic = relay != edge.src && !layout_same_pipeline(layout, hop->from, rail, relay);
-    return edge;
-}
-
-static Edge hop_edge(const void *context, int64_t i) {
-    return network_hop_edge(context, (int32_t)i);
-}
-
-uint64_t network_messages_connection(const Machine *machine) {
-    return fabric_key(machine->number, CONNECTION_MESSAGES);
-}
-
 Transfer network_transfer(const Machine *machine, const Message *message, HopEdges *edges) {
     *edges = (HopEdges){.machine = machine,
                         .from = network_sender(machine, message->channel),
@@ -70,7 +65,7 @@ Transfer network_transfer(const Machine *machine, const Message *message, HopEdg
         .job = machine->number,
         .step = fabric_step(machine->fabric, machine->number, message->step),
         .queue_pairs = machine->job->network.queue_pairs,
-        .connection = network_messages_connection(machine),
+        .connection = fabric_key(machine->number, CONNECTION_MESSAGES),
         .bytes = machine->cost.boundary_bytes,
         .rounds = 1,
         .start_ps = message->begin.actual_ps,
@@ -113,9 +108,11 @@ static GpuId rail_member(const RailEdges *edges, int64_t i) {
     return layout_rail_gpu(&edges->machine->layout, edges->group, edges->rail, i);
 }
 
-Edge network_rail_edge(const RailEdges *edges, const CollectivePlan *plan, int64_t i) {
+/// Edge i of a phase: by a relay if that is of the same group.
+static Edge rail_edge(const void *context, int64_t i) {
+    const RailEdges *edges = context;
     const Layout *layout = &edges->machine->layout;
-    PhaseEdge planned = collective_edge(plan, edges->phase, i);
+    PhaseEdge planned = collective_edge(edges->plan, edges->phase, i);
     Edge edge = {.src = rail_member(edges, planned.src),
                  .dst = rail_member(edges, planned.dst),
                  .weight = planned.weight,
@@ -124,11 +121,6 @@ Edge network_rail_edge(const RailEdges *edges, const CollectivePlan *plan, int64
     GpuId relay = routing_relay(layout->cluster, edge.src, edge.dst);
     edge.own_nic = relay != edge.src && !layout_on_rail(layout, edges->group, edges->rail, relay);
     return edge;
-}
-
-static Edge rail_edge(const void *context, int64_t i) {
-    const RailEdges *edges = context;
-    return network_rail_edge(edges, &machine_group(edges->machine, edges->group)->active.plan, i);
 }
 
 /// Where the members of a group are, by their first rail: units divide scale-up domains or fill them, all alike.
@@ -165,35 +157,29 @@ static int64_t rail_number(const Machine *machine, int64_t group, int32_t rail) 
     return group * machine->layout.width + rail;
 }
 
-static uint64_t rail_key(const RailEdges *edges, const CollectivePlan *plan) {
-    uint64_t shape = (uint64_t)plan->spec.algorithm << 16 | (uint64_t)plan->spec.kind << 8 |
-                     (uint64_t)edges->phase;
-    const Machine *machine = edges->machine;
-    return fabric_key(machine->number, rng_mix(2 + shape, (uint64_t)rail_number(
-                                                              machine, edges->group, edges->rail)));
-}
-
-uint64_t network_connection(const Machine *machine, int64_t group, int32_t rail) {
-    return fabric_key(machine->number,
-                      (uint64_t)rail_number(machine, group, rail) + CONNECTION_MESSAGES + 1);
+static uint64_t rail_key(const RailEdges *edges, uint64_t rail) {
+    const CollectiveSpec *spec = &edges->plan->spec;
+    uint64_t shape =
+        (uint64_t)spec->algorithm << 16 | (uint64_t)spec->kind << 8 | (uint64_t)edges->phase;
+    return fabric_key(edges->machine->number, rng_mix(2 + shape, rail));
 }
 
 Transfer network_phase(const Machine *machine, const RailEdges *edges, int64_t after_ps) {
-    const RunningCollective *active = &machine_group(machine, edges->group)->active;
-    Phase phase = collective_phase(&active->plan, edges->phase);
+    const int32_t job = machine->number;
+    const int64_t rail = rail_number(machine, edges->group, edges->rail);
+    Phase phase = collective_phase(edges->plan, edges->phase);
     return (Transfer){
-        .tag = fabric_tag(machine->number, machine->layout.nunits * CHANNEL_SIDES +
-                                               rail_number(machine, edges->group, edges->rail)),
+        .tag = fabric_tag(job, machine->layout.nunits * CHANNEL_SIDES + rail),
         .edges = {.nedges = phase.nedges,
                   .edge = rail_edge,
                   .context = edges,
-                  .key = rail_key(edges, &active->plan)},
-        .job = machine->number,
-        .step = fabric_step(machine->fabric, machine->number, active->step),
+                  .key = rail_key(edges, (uint64_t)rail)},
+        .job = job,
+        .step =
+            fabric_step(machine->fabric, job, machine_group(machine, edges->group)->active.step),
         .queue_pairs = machine->job->network.queue_pairs,
-        .connection = network_connection(machine, edges->group, edges->rail),
-        .queue_key = fabric_key(
-            machine->number, rng_mix(2, (uint64_t)rail_number(machine, edges->group, edges->rail))),
+        .connection = fabric_key(job, (uint64_t)rail + CONNECTION_MESSAGES + 1),
+        .queue_key = fabric_key(job, rng_mix(2, (uint64_t)rail)),
         .bytes = phase.bytes,
         .rounds = phase.rounds,
         .round_latency_ps = phase.round_latency_ps,
@@ -206,6 +192,15 @@ static Rail *rail_of(const Machine *machine, int64_t group, int32_t rail) {
     return &machine->rail[index * machine->layout.width + rail];
 }
 
+/// The phase that a rail of a collective under way is at.
+static RailEdges name_phase(const Machine *machine, int64_t group, int32_t rail) {
+    return (RailEdges){.machine = machine,
+                       .plan = &machine_group(machine, group)->active.plan,
+                       .group = group,
+                       .rail = rail,
+                       .phase = rail_of(machine, group, rail)->phase};
+}
+
 Transfer network_describe(Machine *machine, int64_t tag) {
     Description *description = &machine->description;
     int64_t number = tag - machine->layout.nunits * CHANNEL_SIDES;
@@ -214,20 +209,15 @@ Transfer network_describe(Machine *machine, int64_t tag) {
         Message message = {.channel = tag};
         return network_transfer(machine, &message, &description->hop);
     }
-    int64_t group = number / machine->layout.width;
-    int32_t rail = (int32_t)(number % machine->layout.width);
-    description->rail = (RailEdges){.machine = machine,
-                                    .group = group,
-                                    .rail = rail,
-                                    .phase = rail_of(machine, group, rail)->phase};
+    description->rail = name_phase(machine, number / machine->layout.width,
+                                   (int32_t)(number % machine->layout.width));
     return network_phase(machine, &description->rail, 0);
 }
 
 static void submit_phase(Machine *machine, int64_t group, int32_t r, int64_t after_ps) {
-    Rail *rail = rail_of(machine, group, r);
-    RailEdges edges = {.machine = machine, .group = group, .rail = r, .phase = rail->phase};
+    RailEdges edges = name_phase(machine, group, r);
     Transfer transfer = network_phase(machine, &edges, after_ps);
-    rail->alone_ps += transfer.start_ps - after_ps;
+    rail_of(machine, group, r)->alone_ps += transfer.start_ps - after_ps;
     network_submit(machine, &transfer, after_ps);
 }
 

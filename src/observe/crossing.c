@@ -3,25 +3,20 @@
 #include "base/memory.h"
 #include "base/table.h"
 #include "base/wide.h"
+#include "driver/machine.h"
+#include "player/traffic_run.h"
 
-struct EdgeWalk {
+/// Walking edges over a set of hot links.
+typedef struct EdgeWalk {
     const Cluster *cluster;
-    int32_t queue_pairs;
     TraceHotLink *hot;
     Table index; ///< of hot links by id
-};
+} EdgeWalk;
 
-EdgeWalk *crossing_begin(const Cluster *cluster, int32_t queue_pairs, TraceHotLink hot[],
-                         int32_t n) {
-    EdgeWalk *walk = memory_alloc("crossing", sizeof *walk);
-    *walk = (EdgeWalk){.cluster = cluster, .queue_pairs = queue_pairs, .hot = hot};
-    for (int32_t i = 0; i < n; i++) table_insert(&walk->index, hot[i].link, i);
+static EdgeWalk walk_begin(const Cluster *cluster, TraceHotLink hot[], int32_t n) {
+    EdgeWalk walk = {.cluster = cluster, .hot = hot};
+    for (int32_t i = 0; i < n; i++) table_insert(&walk.index, hot[i].link, i);
     return walk;
-}
-
-void crossing_end(EdgeWalk *walk) {
-    table_free(&walk->index);
-    memory_free("crossing", walk, sizeof *walk);
 }
 
 /// Keep the largest users, most bytes first; of equals the first walked.
@@ -32,14 +27,15 @@ static void add_user(TraceHotLink *hot, const TraceLinkUser *user) {
     if (i < TRACE_USERS) hot->user[i] = *user;
 }
 
-void crossing_walk(EdgeWalk *walk, uint64_t connection, TraceTraffic traffic, Edge edge,
-                   int64_t bytes) {
+/// An edge that carries `bytes` per unit of its weight in all.
+static void walk_edge(EdgeWalk *walk, const Transfer *of, TraceTraffic traffic, Edge edge,
+                      int64_t bytes) {
     int32_t nuses = 0;
     LinkUse uses[ROUTE_USES_MAX];
     Status status = routing_route_by(walk->cluster, edge.src, edge_sender(walk->cluster, &edge),
-                                     edge.dst, connection, walk->queue_pairs, uses, &nuses);
+                                     edge.dst, of->connection, of->queue_pairs, uses, &nuses);
     if (!status_is_ok(&status)) return;
-    int64_t unit = routing_unit_bytes(walk->cluster, walk->queue_pairs);
+    int64_t unit = routing_unit_bytes(walk->cluster, of->queue_pairs);
     for (int32_t i = 0; i < nuses; i++) {
         const int64_t *at = table_find(&walk->index, uses[i].link);
         if (!at) continue;
@@ -53,18 +49,25 @@ void crossing_walk(EdgeWalk *walk, uint64_t connection, TraceTraffic traffic, Ed
     }
 }
 
+/// The edges of of[n], which have as many: the first of each, the second of each, ...
+static void walk_edges(EdgeWalk *walk, const Transfer of[], int32_t n, TraceTraffic traffic,
+                       int64_t bytes) {
+    for (int64_t i = 0; i < of->edges.nedges; i++)
+        for (int32_t k = 0; k < n; k++)
+            walk_edge(walk, &of[k], traffic, of[k].edges.edge(of[k].edges.context, i), bytes);
+}
+
 static void walk_messages(EdgeWalk *walk, const Machine *machine) {
     const Layout *layout = &machine->layout;
     for (int64_t id = 0; id < layout->nunits * CHANNEL_SIDES; id++) {
-        int64_t to = id / CHANNEL_SIDES;
         Stream stream =
             id % CHANNEL_SIDES == CHANNEL_FROM_PREV ? STREAM_RECV_PREV : STREAM_RECV_NEXT;
-        int64_t messages = machine->program[layout_stage(layout, to)].stream_nops[stream];
+        int64_t messages =
+            machine->program[layout_stage(layout, id / CHANNEL_SIDES)].stream_nops[stream];
         if (messages == 0) continue;
-        HopEdges hop = {.machine = machine, .from = network_sender(machine, id), .to = to};
-        for (int32_t rail = 0; rail < layout->width; rail++)
-            crossing_walk(walk, network_messages_connection(machine), TRACE_TRAFFIC_PP,
-                          network_hop_edge(&hop, rail), messages * machine->cost.boundary_bytes);
+        HopEdges hop;
+        const Transfer transfer = network_transfer(machine, &(Message){.channel = id}, &hop);
+        walk_edges(walk, &transfer, 1, TRACE_TRAFFIC_PP, messages * transfer.bytes);
     }
 }
 
@@ -78,9 +81,7 @@ static void walk_exchanges(EdgeWalk *walk, const Machine *machine) {
                          .bytes[program->op[program->stream_op[STREAM_EP][i]].kind == OP_COMBINE];
         ExchangeEdges edges;
         const Transfer transfer = exchange_transfer(machine, unit, EXCHANGE_DISPATCH, &edges);
-        for (int64_t i = 0; i < transfer.edges.nedges; i++)
-            crossing_walk(walk, transfer.connection, TRACE_TRAFFIC_EP, exchange_edge(&edges, i),
-                          bytes);
+        walk_edges(walk, &transfer, 1, TRACE_TRAFFIC_EP, bytes);
     }
 }
 
@@ -100,16 +101,21 @@ static int64_t stage_bytes(const Machine *machine, int32_t stage, OpKind kind) {
 /// One plan for gathers and reductions of a group where both use the same edges with the same weights.
 static void walk_plan(EdgeWalk *walk, const Machine *machine, int64_t group,
                       const CollectivePlan *plan, const CollectivePlan *same_edges) {
+    const int32_t n = layout_rails(&machine->layout, group)->n;
+    const size_t bytes_of_edges = sizeof(RailEdges) * (size_t)n,
+                 bytes_of_rails = sizeof(Transfer) * (size_t)n;
+    RailEdges *edges = memory_alloc("crossing", bytes_of_edges);
+    Transfer *rail = memory_alloc("crossing", bytes_of_rails);
     for (int32_t p = 0; p < plan->nphases; p++) {
-        Phase phase = collective_phase(plan, p);
-        int64_t bytes = phase.bytes + (same_edges ? collective_phase(same_edges, p).bytes : 0);
-        RailEdges edges = {.machine = machine, .group = group, .phase = p};
-        for (int64_t i = 0; i < phase.nedges; i++)
-            for (edges.rail = 0; edges.rail < layout_rails(&machine->layout, group)->n;
-                 edges.rail++)
-                crossing_walk(walk, network_connection(machine, group, edges.rail),
-                              TRACE_TRAFFIC_DP, network_rail_edge(&edges, plan, i), bytes);
+        for (int32_t r = 0; r < n; r++) {
+            edges[r] = (RailEdges){machine, plan, group, r, p};
+            rail[r] = network_phase(machine, &edges[r], 0);
+        }
+        int64_t more = same_edges ? collective_phase(same_edges, p).bytes : 0;
+        walk_edges(walk, rail, n, TRACE_TRAFFIC_DP, rail->bytes + more);
     }
+    memory_free("crossing", edges, bytes_of_edges);
+    memory_free("crossing", rail, bytes_of_rails);
 }
 
 static void walk_group(EdgeWalk *walk, const Machine *machine, int64_t group) {
@@ -131,14 +137,26 @@ static void walk_group(EdgeWalk *walk, const Machine *machine, int64_t group) {
 }
 
 // Every step of a job sends the same.
-void crossing_name_users(const void *context, TraceHotLink hot[], int32_t n) {
+void crossing_of_training(const void *context, TraceHotLink hot[], int32_t n) {
     if (n == 0) return;
     const Machine *machine = context;
-    EdgeWalk *walk = crossing_begin(machine->cluster, machine->job->network.queue_pairs, hot, n);
-    walk_messages(walk, machine);
-    walk_exchanges(walk, machine);
+    EdgeWalk walk = walk_begin(machine->cluster, hot, n);
+    walk_messages(&walk, machine);
+    walk_exchanges(&walk, machine);
     for (int64_t group = 0; group < layout_ngroups(&machine->layout); group++)
         if (group_is_of_stage(layout_group_kind(&machine->layout, group)))
-            walk_group(walk, machine, group);
-    crossing_end(walk);
+            walk_group(&walk, machine, group);
+    table_free(&walk.index);
+}
+
+void crossing_of_traffic(const void *context, TraceHotLink hot[], int32_t n) {
+    if (n == 0) return;
+    const TrafficRun *traffic = context;
+    EdgeWalk walk = walk_begin(traffic->cluster, hot, n);
+    for (int64_t i = 0; i < traffic_ntransfers(traffic); i++) {
+        TrafficEdges edges;
+        const Transfer transfer = traffic_transfer(traffic, i, &edges);
+        walk_edges(&walk, &transfer, 1, TRACE_TRAFFIC_FLOW, transfer.bytes);
+    }
+    table_free(&walk.index);
 }

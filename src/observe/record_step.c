@@ -238,7 +238,7 @@ static Status write_step(Recorder *recorder, Machine *machine, int64_t later_ps,
     if (later_ps == 0 && recorder->trace && recorder_has_loads(recorder) &&
         recorder->sampling.over.n == 0)
         recorder_cut_interval(recorder, summary->row.end_ps);
-    TRY(recorder_write_links(recorder, later_ps, crossing_name_users, machine, summary));
+    TRY(recorder_write_links(recorder, later_ps, crossing_of_training, machine, summary));
     return recorder_end_step(recorder, summary);
 }
 

@@ -5,23 +5,6 @@
 #include "observe/crossing.h"
 #include "observe/record.h"
 
-static void name_users(const void *context, TraceHotLink hot[], int32_t n) {
-    const TrafficRun *traffic = context;
-    EdgeWalk *walk = crossing_begin(traffic->cluster, traffic_queue_pairs(traffic), hot, n);
-    for (int64_t i = 0; n > 0 && i < traffic->nrows; i++)
-        for (int64_t k = 0; k < traffic_flow_npairs(&traffic->row[i].flow); k++)
-            crossing_walk(walk, traffic_connection(traffic), TRACE_TRAFFIC_FLOW,
-                          traffic_flow_edge(traffic, &traffic->row[i], k),
-                          traffic->row[i].flow.bytes);
-    for (int32_t p = 0; n > 0 && p < traffic->plan.nphases; p++) {
-        Phase phase = collective_phase(&traffic->plan, p);
-        for (int64_t i = 0; i < phase.nedges; i++)
-            crossing_walk(walk, traffic_connection(traffic), TRACE_TRAFFIC_FLOW,
-                          traffic_phase_edge(traffic, p, i), phase.bytes);
-    }
-    crossing_end(walk);
-}
-
 /// Rows of /flows; one for a collective, from its first member to its last. Ends of a flow are the
 /// first ranks of its blocks.
 static Status write_flows(const TrafficRun *traffic, Recorder *recorder) {
@@ -77,6 +60,6 @@ Status record_traffic_step(Recorder *recorder, const TrafficRun *traffic, int64_
         TRY(trace_begin_step(recorder->trace));
         TRY(write_flows(traffic, recorder));
     }
-    TRY(recorder_write_links(recorder, later_ps, name_users, traffic, &summary));
+    TRY(recorder_write_links(recorder, later_ps, crossing_of_traffic, traffic, &summary));
     return recorder_end_step(recorder, &summary);
 }

@@ -7,13 +7,13 @@
 /// Do all phases and rails of a group's collective weigh on islands alike?
 static bool collective_is_even(const Islands *islands, int64_t group, OpKind kind) {
     const Machine *machine = islands->machine;
-    RunningCollective *active = &machine_group(machine, group)->active;
+    CollectivePlan plan;
     Status status =
-        network_plan(machine, group, kind, machine->job->network.eager_bytes + 1, &active->plan);
+        network_plan(machine, group, kind, machine->job->network.eager_bytes + 1, &plan);
     bool even = status_is_ok(&status);
     for (int32_t r = 0; r < layout_rails(&machine->layout, group)->n && even; r++)
-        for (int32_t p = 0; p < active->plan.nphases && even; p++) {
-            RailEdges edges = {.machine = machine, .group = group, .rail = r, .phase = p};
+        for (int32_t p = 0; p < plan.nphases && even; p++) {
+            RailEdges edges = {machine, &plan, group, r, p};
             Transfer transfer = network_phase(machine, &edges, 0);
             even = isles_are_alike_to(islands->isles, &transfer);
         }

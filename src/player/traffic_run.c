@@ -19,45 +19,38 @@ static Edge by_members(const TrafficRun *traffic, Edge edge) {
     return edge;
 }
 
-Edge traffic_flow_edge(const TrafficRun *traffic, const FlowRow *row, int64_t i) {
+static Edge flow_edge(const void *context, int64_t i) {
+    const TrafficEdges *edges = context;
+    const FlowRow *row = &edges->traffic->row[edges->number];
     TrafficPair pair = traffic_flow_pair(&row->flow, i);
-    return by_members(traffic,
+    return by_members(edges->traffic,
                       (Edge){.src = row->src + pair.src, .dst = row->dst + pair.dst, .weight = 1});
 }
 
-Edge traffic_phase_edge(const TrafficRun *traffic, int32_t phase, int64_t i) {
-    PhaseEdge edge = collective_edge(&traffic->plan, phase, i);
+static Edge phase_edge(const void *context, int64_t i) {
+    const TrafficEdges *edges = context;
+    const TrafficRun *traffic = edges->traffic;
+    PhaseEdge edge = collective_edge(&traffic->plan, (int32_t)edges->number, i);
     return by_members(traffic, (Edge){.src = placement_gpu(&traffic->placement, edge.src),
                                       .dst = placement_gpu(&traffic->placement, edge.dst),
                                       .weight = edge.weight,
                                       .own_nic = edge.own_nic});
 }
 
-static Edge flow_edge(const void *context, int64_t i) {
-    const FlowEdges *edges = context;
-    return traffic_flow_edge(edges->traffic, edges->row, i);
-}
-
-static Edge plan_edge(const void *context, int64_t i) {
-    const TrafficRun *traffic = context;
-    return traffic_phase_edge(traffic, traffic->phase, i);
-}
-
 bool traffic_is_collective(const TrafficRun *traffic) {
     return traffic->job->traffic.pattern == TRAFFIC_COLLECTIVE;
 }
 
-int32_t traffic_queue_pairs(const TrafficRun *traffic) {
-    return traffic_is_collective(traffic) ? traffic->job->network.queue_pairs
-                                          : traffic->job->traffic.queue_pairs;
+int64_t traffic_ntransfers(const TrafficRun *traffic) {
+    return traffic_is_collective(traffic) ? traffic->plan.nphases : traffic->nrows;
 }
 
 /// Launch and path of a message, of several the longest path; nothing at all for the race
 /// scenarios.
-static int64_t start_latency_ps(const TrafficRun *traffic, const FlowRow *row) {
+static int64_t start_latency_ps(const TrafficRun *traffic, const EdgeSet *edges) {
     int64_t extra_ps = traffic->job->traffic.latency_ps, longest_ps = 0;
-    for (int64_t i = 0; extra_ps >= 0 && i < traffic_flow_npairs(&row->flow); i++) {
-        Edge edge = traffic_flow_edge(traffic, row, i);
+    for (int64_t i = 0; extra_ps >= 0 && i < edges->nedges; i++) {
+        Edge edge = edges->edge(edges->context, i);
         int64_t path_ps = routing_latency_by_ps(traffic->cluster, edge.src,
                                                 edge_sender(traffic->cluster, &edge), edge.dst);
         if (path_ps > longest_ps) longest_ps = path_ps;
@@ -71,59 +64,58 @@ static uint64_t flow_queue(const FlowRow *row) {
     return rng_mix(rng_mix(1 + blocks, (uint64_t)row->src), (uint64_t)row->dst);
 }
 
-uint64_t traffic_connection(const TrafficRun *traffic) {
-    return fabric_key(traffic->number, CONNECTION_FLOW);
+static void set_flow(const TrafficRun *traffic, const FlowRow *row, Transfer *transfer) {
+    transfer->edges.nedges = traffic_flow_npairs(&row->flow);
+    transfer->edges.edge = flow_edge;
+    transfer->queue_pairs = traffic->job->traffic.queue_pairs;
+    transfer->queue_key = fabric_key(traffic->number, flow_queue(row));
+    transfer->bytes = row->flow.bytes;
+    transfer->rounds = 1;
+    transfer->start_ps =
+        traffic->begin_ps + row->flow.start_ps + start_latency_ps(traffic, &transfer->edges);
 }
 
-static Transfer flow_transfer(TrafficRun *traffic, int64_t i) {
-    FlowRow *row = &traffic->row[i];
-    traffic->asked = (FlowEdges){traffic, row};
-    return (Transfer){
-        .tag = fabric_tag(traffic->number, i),
-        .edges = {.nedges = traffic_flow_npairs(&row->flow),
-                  .edge = flow_edge,
-                  .context = &traffic->asked},
+static void set_phase(const TrafficRun *traffic, Phase phase, Transfer *transfer) {
+    transfer->edges.nedges = phase.nedges;
+    transfer->edges.edge = phase_edge;
+    transfer->queue_pairs = traffic->job->network.queue_pairs;
+    transfer->queue_key = fabric_key(traffic->number, 1); // all phases follow each other
+    transfer->bytes = phase.bytes;
+    transfer->rounds = phase.rounds;
+    transfer->round_latency_ps = phase.round_latency_ps;
+    transfer->start_ps = traffic->phase_begin_ps + phase.fill_ps;
+}
+
+Transfer traffic_transfer(const TrafficRun *traffic, int64_t number, TrafficEdges *edges) {
+    *edges = (TrafficEdges){traffic, number};
+    Transfer transfer = {
+        .tag = fabric_tag(traffic->number, number),
+        .edges.context = edges,
         .job = traffic->number,
         .step = fabric_step(traffic->fabric, traffic->number, traffic->step),
-        .queue_pairs = traffic_queue_pairs(traffic),
-        .connection = traffic_connection(traffic),
-        .queue_key = fabric_key(traffic->number, flow_queue(row)),
-        .bytes = row->flow.bytes,
-        .rounds = 1,
-        .start_ps = traffic->begin_ps + row->flow.start_ps + start_latency_ps(traffic, row),
+        .connection = fabric_key(traffic->number, CONNECTION_FLOW),
     };
+    if (traffic_is_collective(traffic))
+        set_phase(traffic, collective_phase(&traffic->plan, (int32_t)number), &transfer);
+    else
+        set_flow(traffic, &traffic->row[number], &transfer);
+    return transfer;
+}
+
+static Status submit(TrafficRun *traffic, int64_t number) {
+    Transfer transfer = traffic_transfer(traffic, number, &traffic->asked);
+    return traffic->fabric->ops->submit(traffic->fabric->engine, &transfer);
 }
 
 static Status submit_flows(TrafficRun *traffic) {
     traffic->nunfinished = traffic->nrows;
-    for (int64_t i = 0; i < traffic->nrows; i++) {
-        Transfer transfer = flow_transfer(traffic, i);
-        TRY(traffic->fabric->ops->submit(traffic->fabric->engine, &transfer));
-    }
+    for (int64_t i = 0; i < traffic->nrows; i++) TRY(submit(traffic, i));
     return status_ok();
-}
-
-static Transfer phase_transfer(TrafficRun *traffic) {
-    Phase phase = collective_phase(&traffic->plan, traffic->phase);
-    return (Transfer){
-        .tag = fabric_tag(traffic->number, traffic->phase),
-        .edges = {.nedges = phase.nedges, .edge = plan_edge, .context = traffic},
-        .job = traffic->number,
-        .step = fabric_step(traffic->fabric, traffic->number, traffic->step),
-        .queue_pairs = traffic_queue_pairs(traffic),
-        .connection = traffic_connection(traffic),
-        .queue_key = fabric_key(traffic->number, 1), // all phases follow each other
-        .bytes = phase.bytes,
-        .rounds = phase.rounds,
-        .round_latency_ps = phase.round_latency_ps,
-        .start_ps = traffic->phase_begin_ps + phase.fill_ps,
-    };
 }
 
 static Status submit_phase(TrafficRun *traffic) {
     traffic->alone_ps += collective_phase(&traffic->plan, traffic->phase).fill_ps;
-    Transfer transfer = phase_transfer(traffic);
-    return traffic->fabric->ops->submit(traffic->fabric->engine, &transfer);
+    return submit(traffic, traffic->phase);
 }
 
 static Status complete(TrafficRun *traffic, const Completion *done) {
@@ -244,7 +236,7 @@ static Status job_complete(Job *job, const Completion *done) {
 
 static Transfer job_describe(Job *job, int64_t tag) {
     TrafficRun *traffic = traffic_of(job);
-    return traffic_is_collective(traffic) ? phase_transfer(traffic) : flow_transfer(traffic, tag);
+    return traffic_transfer(traffic, tag, &traffic->asked);
 }
 
 static void job_change(Job *job, int64_t now_ps) {

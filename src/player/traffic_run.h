@@ -15,11 +15,11 @@ typedef struct FlowRow {
     int64_t end_ps, alone_ps; ///< end -1: not finished
 } FlowRow;
 
-/// What the edges of a flow are computed from while an engine is handed it.
-typedef struct FlowEdges {
+/// What the edges of a transfer are computed from: a flow, or a phase of the collective.
+typedef struct TrafficEdges {
     const struct TrafficRun *traffic;
-    const FlowRow *row;
-} FlowEdges;
+    int64_t number;
+} TrafficEdges;
 
 typedef struct TrafficRun {
     Fabric *fabric;
@@ -31,8 +31,8 @@ typedef struct TrafficRun {
     int64_t ranks;
     FlowRow *row; ///< [nrows]
     int64_t nrows;
-    FlowEdges asked; ///< of the flow that is handed over
-    Spread spread;   ///< of the members of a collective
+    TrafficEdges asked; ///< of the transfer that an engine has asked for last
+    Spread spread;      ///< of the members of a collective
     CollectivePlan plan;
     int32_t phase;
     int64_t phase_begin_ps, alone_ps;
@@ -54,14 +54,12 @@ void traffic_close(TrafficRun *traffic); ///< NULL is legal
 /// Time the busiest GPU needs for what it sends or receives, alone: what sampling intervals are cut from.  MPI: collective.
 int64_t traffic_estimate_ps(const TrafficRun *traffic);
 bool traffic_is_collective(const TrafficRun *traffic);
-/// Of a transfer: flows say it themselves, a collective uses the connections of its job.
-int32_t traffic_queue_pairs(const TrafficRun *traffic);
-uint64_t traffic_connection(const TrafficRun *traffic);
-/// What the ranks of one node send to those of another progresses together; every pair carries the bytes of the flow, over
-/// the path that its GPUs have, by a relay if that is of the job.
-Edge traffic_flow_edge(const TrafficRun *traffic, const FlowRow *row, int64_t i);
-/// So of a phase of the plan.
-Edge traffic_phase_edge(const TrafficRun *traffic, int32_t phase, int64_t i);
+/// Flows, or phases of the collective.
+int64_t traffic_ntransfers(const TrafficRun *traffic);
+/// One of them as the engine takes it; *edges are filled in and borrowed. What the ranks of one node send to those of
+/// another progresses together; every pair carries the bytes of the flow, over the path that its GPUs have, by a relay if
+/// that is of the job.
+Transfer traffic_transfer(const TrafficRun *traffic, int64_t number, TrafficEdges *edges);
 /// As a job of moments.h; borrows `traffic`.
 Job traffic_job(TrafficRun *traffic);
 

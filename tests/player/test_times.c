@@ -344,7 +344,7 @@ static void exchanges_carry_what_the_algebra_says(void **state) {
             assert_int_equal(transfer.edges.nedges == 0, inside);
             double sent[64][2] = {{0}}, got[64][2] = {{0}};
             for (int64_t e = 0; e < transfer.edges.nedges; e++) {
-                const Edge edge = exchange_edge(&edges, e);
+                const Edge edge = transfer.edges.edge(&edges, e);
                 const bool out =
                     cluster_domain_of(cluster, edge.src) != cluster_domain_of(cluster, edge.dst);
                 sent[edge.src][out] += (double)edge.weight * (double)transfer.bytes;
