@@ -50,10 +50,10 @@ void exchange_plan(Machine *machine) {
 }
 
 /// Member m of group q of those of a unit that hold a layer's experts.
-static GpuId member_of(const ExchangeEdges *edges, int64_t q, int64_t m) {
+static GpuId member_of(const JobEdges *edges, int64_t q, int64_t m) {
     const Layout *layout = &edges->machine->layout;
     const int64_t shares = layout->parallel->expert_tp, n = edges->machine->exchange_plan.n;
-    return layout_gpu(layout, edges->unit,
+    return layout_gpu(layout, edges->to,
                       (int32_t)(q / shares * n * shares + m * shares + q % shares));
 }
 
@@ -70,7 +70,7 @@ static int64_t edges_inside(const ExchangePlan *plan) {
 }
 
 static Edge edge_of(const void *context, int64_t i) {
-    const ExchangeEdges *edges = context;
+    const JobEdges *edges = context;
     const ExchangePlan *plan = &edges->machine->exchange_plan;
     const int64_t outside = edges_outside(plan), each = outside + edges_inside(plan);
     const int64_t q = i / each, k = i % each, p = plan->inside;
@@ -96,13 +96,12 @@ static int64_t first_tag(const Machine *machine) {
 
 bool exchange_owns_tag(const Machine *machine, int64_t tag) { return tag >= first_tag(machine); }
 
-Transfer exchange_transfer(const Machine *machine, int64_t unit, Exchange which,
-                           ExchangeEdges *edges) {
+Transfer exchange_transfer(const Machine *machine, int64_t unit, Exchange which, JobEdges *edges) {
     const ExchangePlan *plan = &machine->exchange_plan;
     const Layout *layout = &machine->layout;
     const uint64_t key = fabric_key(machine->number, rng_mix(3, (uint64_t)unit));
     const uint64_t nrails = (uint64_t)(layout_ngroups(layout) * layout->width);
-    *edges = (ExchangeEdges){.machine = machine, .unit = unit};
+    *edges = (JobEdges){.machine = machine, .from = unit, .to = unit};
     return (Transfer){
         .tag =
             fabric_tag(machine->number, first_tag(machine) + unit * EXCHANGES_N + (int64_t)which),
@@ -123,7 +122,7 @@ Transfer exchange_transfer(const Machine *machine, int64_t unit, Exchange which,
 Transfer exchange_describe(Machine *machine, int64_t tag) {
     const int64_t number = tag - first_tag(machine);
     return exchange_transfer(machine, number / EXCHANGES_N, (Exchange)(number % EXCHANGES_N),
-                             &machine->description.exchange);
+                             &machine->described);
 }
 
 int64_t exchange_begin(Machine *machine, Unit *unit, Exchange which, const Clocks *at) {
@@ -133,28 +132,27 @@ int64_t exchange_begin(Machine *machine, Unit *unit, Exchange which, const Clock
     return at->actual_ps + latency_ps;
 }
 
-void exchange_end(Machine *machine, const Completion *done, Unit *unit, Exchange which,
-                  StepCount *count) {
+void exchange_end(Machine *machine, const Completion *done, Unit *unit, Exchange which) {
     const int64_t begin_ps = machine->cycle.begin.actual_ps;
     const NominalClocks *began = unit_free(machine, unit, STREAM_EP);
     const NominalClocks end =
         clocks_after_transfer(*began, done->end_ps - done->start_ps, done->alone_ps);
-    count->fingerprint[unit->step & 1] +=
+    machine->scope.count->fingerprint[unit->step & 1] +=
         machine->player->fingerprint(machine, unit, CHANNEL_SIDES + (int)which,
                                      done->start_ps - begin_ps, done->end_ps - begin_ps);
     unit_share(machine, unit, SHARING_EXCHANGE, false, done->end_ps);
     unit_finish_op(machine, unit, unit_current_op(machine, unit, STREAM_EP), end, done->end_ps);
 }
 
-void exchange_due(Machine *machine, Unit *unit, int64_t now_ps, StepCount *count) {
+void exchange_due(Machine *machine, Unit *unit, int64_t now_ps) {
     const int32_t index = unit_current_op(machine, unit, STREAM_EP);
     const bool combines = unit_program(machine, unit)->op[index].kind == OP_COMBINE;
     const Completion done = {.start_ps = now_ps, .end_ps = now_ps};
-    exchange_end(machine, &done, unit, combines ? EXCHANGE_COMBINE : EXCHANGE_DISPATCH, count);
+    exchange_end(machine, &done, unit, combines ? EXCHANGE_COMBINE : EXCHANGE_DISPATCH);
 }
 
 void exchange_complete(Machine *machine, const Completion *done) {
     const int64_t number = done->tag - first_tag(machine);
     exchange_end(machine, done, machine_unit(machine, number / EXCHANGES_N),
-                 (Exchange)(number % EXCHANGES_N), &machine->count);
+                 (Exchange)(number % EXCHANGES_N));
 }

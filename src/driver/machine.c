@@ -88,9 +88,9 @@ static void place_units(Machine *machine) {
     machine->unit = memory_alloc("driver.units", sizeof(Unit) * nslots);
     machine->result = memory_alloc("driver.results", sizeof(StepResult) * nslots);
     if (machine->exchange_plan.groups > 0)
-        machine->exchanged = memory_alloc("driver.units", sizeof(NominalClocks) * nslots);
+        machine->more[STREAM_EP] = memory_alloc("driver.units", sizeof(NominalClocks) * nslots);
     if (machine->layout.shard > 0)
-        machine->across = memory_alloc("driver.units", sizeof(NominalClocks) * nslots);
+        machine->more[STREAM_ACROSS] = memory_alloc("driver.units", sizeof(NominalClocks) * nslots);
     for (int64_t slot = 0; slot < machine->layout.nslots; slot++) {
         Unit *unit = &machine->unit[slot];
         unit->id = (int32_t)layout_unit_at(&machine->layout, slot);
@@ -121,11 +121,12 @@ static void displace_units(Machine *machine) {
     done_close(machine);
     memory_free("driver.units", machine->unit, sizeof(Unit) * nslots);
     memory_free("driver.results", machine->result, sizeof(StepResult) * nslots);
-    memory_free("driver.units", machine->exchanged, sizeof(NominalClocks) * nslots);
     if (machine->span) memory_free("driver.spans", machine->span, span_bytes(machine));
     machine->span = NULL;
-    memory_free("driver.units", machine->across, sizeof(NominalClocks) * nslots);
-    machine->exchanged = machine->across = NULL;
+    for (int s = 0; s < STREAM_N; s++) {
+        memory_free("driver.units", machine->more[s], sizeof(NominalClocks) * nslots);
+        machine->more[s] = NULL;
+    }
 }
 
 void machine_deal(Machine *machine, int nranks) {

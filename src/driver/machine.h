@@ -87,7 +87,7 @@ typedef enum Sharing {
     SHARING_ACROSS = 8
 } Sharing;
 
-/// Streams whose clocks a unit keeps, those of exchanges apart (Machine.exchanged). A message begins and ends at once for both its ends, so those of a send are its
+/// Streams whose clocks a unit keeps, those that few jobs have apart (Machine.more). A message begins and ends at once for both its ends, so those of a send are its
 /// receiver's.
 enum { FREE_COMPUTE, FREE_RECV_PREV, FREE_RECV_NEXT, FREE_DP, FREE_N };
 
@@ -159,24 +159,14 @@ typedef struct Rail {
 _Static_assert(sizeof(GroupState) <= 232 && sizeof(Rail) <= 16 && sizeof(Clocks) <= 40,
                "bytes a group, see above");
 
-/// What the edges of a message between two stages, and those of a phase of a collective, are computed from while an
-/// engine is handed the transfer.
-typedef struct HopEdges {
+/// What the edges of a transfer of the job are computed from while an engine is handed it.
+typedef struct JobEdges {
     const struct Machine *machine;
-    int64_t from, to; ///< units
-} HopEdges;
-
-typedef struct RailEdges {
-    const struct Machine *machine;
-    const CollectivePlan *plan;
+    const CollectivePlan *plan; ///< of a phase of a collective, and ...
     int64_t group;
     int32_t rail, phase;
-} RailEdges;
-
-typedef struct ExchangeEdges {
-    const struct Machine *machine;
-    int64_t unit;
-} ExchangeEdges;
+    int64_t from, to; ///< units, of a message between two stages; of an exchange the same
+} JobEdges;
 
 /// Exchanges of all units are alike. Between n GPUs, `inside` of them in each scale-up domain.
 typedef struct ExchangePlan {
@@ -188,20 +178,6 @@ typedef struct ExchangePlan {
     int64_t bytes[EXCHANGES_N];      ///< progress
     int64_t latency_ps[EXCHANGES_N]; ///< before the first byte
 } ExchangePlan;
-
-/// What a transfer is described from once more.
-typedef struct Description {
-    HopEdges hop;
-    RailEdges rail;
-    ExchangeEdges exchange;
-} Description;
-
-/// A message between two stages that begins.
-typedef struct Message {
-    int64_t channel; ///< receiving unit * CHANNEL_SIDES + side
-    int32_t step;
-    Clocks begin;
-} Message;
 
 /// Members that come to a collective.
 typedef struct Meeting {
@@ -248,9 +224,8 @@ typedef struct Machine {
     NominalWork *work;  ///< [stages] of a step, once the engine is open
     Unit *unit;         ///< [layout.nslots]
     StepResult *result; ///< [layout.nslots]
-    /// [layout.nslots] of exchanges, as Unit.free; NULL: they are no operations
-    NominalClocks *exchanged;
-    NominalClocks *across; ///< the same of reductions across shard groups; NULL: there are none
+    /// [layout.nslots] as Unit.free, of exchanges and of reductions across shard groups; NULL: the stream has no operations
+    NominalClocks *more[STREAM_N];
     ExchangePlan exchange_plan;
     /// Of the first replica, where passes are told apart: [2 by parity of the step][stages] compute operations, and behind
     /// them the begin of the step; NULL: they are not, or it is on another rank.
@@ -267,7 +242,7 @@ typedef struct Machine {
     int32_t steps;   ///< wanted
     Cycle cycle;
     Repeat repeat;
-    Description description;
+    JobEdges described; ///< of the transfer that was described last
     int32_t still_step; ///< from this step on, none that has ended saw it change
     Status failure;
     int64_t failed_ps, failed_tag; ///< when it was met, by what
@@ -322,12 +297,8 @@ int32_t done_take(Machine *machine, Unit *unit, const Op *op, Release release[PR
 void done_open(Machine *machine);
 void done_close(Machine *machine);
 
-/// unit.c. A send (or a receive) comes to a channel. True if the other is there: *begin is the later of both.
-bool channel_meet(Unit *receiver, ChannelSide side, bool is_send, const Clocks *at, Clocks *begin);
 /// NULL for a stream of sends.
 static inline NominalClocks *unit_free(const Machine *machine, Unit *unit, Stream stream) {
-    if (stream == STREAM_EP) return &machine->exchanged[unit - machine->unit];
-    if (stream == STREAM_ACROSS) return &machine->across[unit - machine->unit];
     static const int8_t PLACE[STREAM_N] = {[STREAM_COMPUTE] = FREE_COMPUTE,
                                            [STREAM_RECV_PREV] = FREE_RECV_PREV,
                                            [STREAM_RECV_NEXT] = FREE_RECV_NEXT,
@@ -336,14 +307,17 @@ static inline NominalClocks *unit_free(const Machine *machine, Unit *unit, Strea
                                            [STREAM_DP] = FREE_DP,
                                            [STREAM_EP] = -1,
                                            [STREAM_ACROSS] = -1};
-    return PLACE[stream] < 0 ? NULL : &unit->free[PLACE[stream]];
+    if (PLACE[stream] >= 0) return &unit->free[PLACE[stream]];
+    return machine->more[stream] ? &machine->more[stream][unit - machine->unit] : NULL;
 }
 /// Clocks of the message under way on a side of its receiver.
 static inline NominalClocks *unit_received(Unit *unit, ChannelSide side) {
     return &unit->free[side == CHANNEL_FROM_PREV ? FREE_RECV_PREV : FREE_RECV_NEXT];
 }
-static inline Stream channel_sends(ChannelSide side) {
-    return side == CHANNEL_FROM_PREV ? STREAM_SEND_NEXT : STREAM_SEND_PREV;
+/// The unit of the same replica so many stages on (1 or -1), cyclically: slots of a replica follow each other.
+static inline Unit *unit_neighbour(const Machine *machine, Unit *unit, int32_t distance) {
+    const int32_t stages = machine->layout.stages, to = unit->stage + distance;
+    return unit + distance + (to < 0 ? stages : to >= stages ? -stages : 0);
 }
 /// unit.c: the first step begins; a step begins: issue what can be issued.
 void unit_start(Machine *machine, Unit *unit, int64_t now_ps);
@@ -365,22 +339,21 @@ static inline int32_t unit_issued(const Unit *unit, Stream stream) {
 /// Index of the operation a busy stream works on.
 int32_t unit_current_op(const Machine *machine, const Unit *unit, Stream stream);
 
-/// network.c: transfers.
-void network_message(Machine *machine, const Message *message);
+/// network.c: transfers; *edges are filled in and borrowed. A message to a unit from a side (channel: unit * CHANNEL_SIDES +
+/// side), but for its step and start.
+Transfer network_message(const Machine *machine, int64_t channel, JobEdges *edges);
 /// `count` members have come to a collective. True if all have: then `meeting` holds when the last did.
 bool network_meet(Machine *machine, Meeting *meeting, int64_t count);
 void network_collective(Machine *machine, const Meeting *meeting);
-/// Transfer of a phase of a collective of a group; *edges, which name it, are borrowed.
-Transfer network_phase(const Machine *machine, const RailEdges *edges, int64_t after_ps);
+/// A phase of a collective that *edges name.
+Transfer network_phase(const Machine *machine, const JobEdges *edges, int64_t after_ps);
 /// A transfer under way, by the job's own tag (fabric.h), once more; until the next is asked for.
 Transfer network_describe(Machine *machine, int64_t tag);
 /// By the job's own tag.
 void network_complete(Machine *machine, const Completion *completion);
-/// A message as the engine takes it; *edges are filled in and borrowed.
-Transfer network_transfer(const Machine *machine, const Message *message, HopEdges *edges);
-/// Its end.
-void network_end_message(Machine *machine, const Completion *done, Unit *receiver, Unit *sender,
-                         StepCount *count);
+/// A message ends.
+void network_end_message(Machine *machine, const Completion *done, Unit *receiver,
+                         ChannelSide side);
 /// Heap events of collectives: shares begin; small ones end.
 void network_share_due(Machine *machine, int64_t group, int64_t now_ps);
 void network_end_collective(Machine *machine, int64_t group, int64_t now_ps);
@@ -393,25 +366,20 @@ Status network_plan(const Machine *machine, int64_t group, OpKind kind, int64_t 
 void network_forget(GroupState *group);
 /// Transfer.connection of messages between stages; those of rails and exchanges follow.
 enum { CONNECTION_MESSAGES = 1 };
-/// One-way time before the first byte of a message between two units.
-int64_t network_message_latency_ps(const Machine *machine, int64_t from, int64_t to);
-/// The unit that feeds a channel.
-int64_t network_sender(const Machine *machine, int64_t channel);
-
+/// One-way time before the first byte of a message.
+int64_t network_message_latency_ps(const Machine *machine, int64_t channel);
 /// `now_ps`: the moment at which the transfer is known to begin.
 void network_submit(Machine *machine, const Transfer *transfer, int64_t now_ps);
 
 /// exchange.c. Once layout and cost are known.
 void exchange_plan(Machine *machine);
 /// As the engine takes it, but for step and start; *edges are filled in and borrowed.
-Transfer exchange_transfer(const Machine *machine, int64_t unit, Exchange which,
-                           ExchangeEdges *edges);
+Transfer exchange_transfer(const Machine *machine, int64_t unit, Exchange which, JobEdges *edges);
 /// A unit comes to one; returns when its first byte goes, or its end if it is timed.
 int64_t exchange_begin(Machine *machine, Unit *unit, Exchange which, const Clocks *at);
-void exchange_end(Machine *machine, const Completion *done, Unit *unit, Exchange which,
-                  StepCount *count);
+void exchange_end(Machine *machine, const Completion *done, Unit *unit, Exchange which);
 /// One that is timed ends.
-void exchange_due(Machine *machine, Unit *unit, int64_t now_ps, StepCount *count);
+void exchange_due(Machine *machine, Unit *unit, int64_t now_ps);
 /// By the job's own tag.
 bool exchange_owns_tag(const Machine *machine, int64_t tag);
 Transfer exchange_describe(Machine *machine, int64_t tag);

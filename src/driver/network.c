@@ -7,15 +7,9 @@
 #include "base/wide.h"
 #include "driver/player.h"
 
-int64_t network_sender(const Machine *machine, int64_t channel) {
-    int64_t unit = channel / CHANNEL_SIDES;
-    return layout_stage_neighbour(&machine->layout, unit,
-                                  channel % CHANNEL_SIDES == CHANNEL_FROM_PREV ? -1 : 1);
-}
-
 /// Edge i of a message: by a relay if that is of the same pipeline.
 static Edge hop_edge(const void *context, int64_t i) {
-    const HopEdges *hop = context;
+    const JobEdges *hop = context;
     const Layout *layout = &hop->machine->layout;
     const int32_t rail = (int32_t)i;
     Edge edge = {.src = layout_gpu(layout, hop->from, rail),
@@ -26,8 +20,16 @@ static Edge hop_edge(const void *context, int64_t i) {
     return edge;
 }
 
-int64_t network_message_latency_ps(const Machine *machine, int64_t from, int64_t to) {
-    const HopEdges hop = {.machine = machine, .from = from, .to = to};
+/// The two ends of a channel.
+static JobEdges name_hop(const Machine *machine, int64_t channel) {
+    const int64_t to = channel / CHANNEL_SIDES;
+    const int32_t back = channel % CHANNEL_SIDES == CHANNEL_FROM_PREV ? -1 : 1;
+    return (JobEdges){
+        .machine = machine, .from = layout_stage_neighbour(&machine->layout, to, back), .to = to};
+}
+
+int64_t network_message_latency_ps(const Machine *machine, int64_t channel) {
+    const JobEdges hop = name_hop(machine, channel);
     Edge edge = hop_edge(&hop, 0);
     return machine->job->network.message_latency_ps +
            routing_latency_by_ps(machine->cluster, edge.src, edge_sender(machine->cluster, &edge),
@@ -51,66 +53,47 @@ void network_submit(Machine *machine, const Transfer *transfer, int64_t now_ps) 
     keep_failure(machine, &status, now_ps, transfer->tag);
 }
 
-Transfer network_transfer(const Machine *machine, const Message *message, HopEdges *edges) {
-    *edges = (HopEdges){.machine = machine,
-                        .from = network_sender(machine, message->channel),
-                        .to = message->channel / CHANNEL_SIDES};
+Transfer network_message(const Machine *machine, int64_t channel, JobEdges *edges) {
+    const uint64_t key = fabric_key(machine->number, rng_mix(1, (uint64_t)channel));
+    *edges = name_hop(machine, channel);
     return (Transfer){
-        .tag = fabric_tag(machine->number, message->channel),
-        .edges = {.nedges = machine->layout.width,
-                  .edge = hop_edge,
-                  .context = edges,
-                  .key = fabric_key(machine->number, rng_mix(1, (uint64_t)message->channel))},
-        .queue_key = fabric_key(machine->number, rng_mix(1, (uint64_t)message->channel)),
+        .tag = fabric_tag(machine->number, channel),
+        .edges = {.nedges = machine->layout.width, .edge = hop_edge, .context = edges, .key = key},
+        .queue_key = key,
         .job = machine->number,
-        .step = fabric_step(machine->fabric, machine->number, message->step),
         .queue_pairs = machine->job->network.queue_pairs,
         .connection = fabric_key(machine->number, CONNECTION_MESSAGES),
         .bytes = machine->cost.boundary_bytes,
         .rounds = 1,
-        .start_ps = message->begin.actual_ps,
     };
 }
 
-void network_message(Machine *machine, const Message *message) {
-    HopEdges hop;
-    Transfer transfer = network_transfer(machine, message, &hop);
-    *unit_received(machine_unit(machine, hop.to), (ChannelSide)(message->channel % CHANNEL_SIDES)) =
-        message->begin.nominal;
-    int64_t latency_ps = network_message_latency_ps(machine, hop.from, hop.to);
-    network_submit(machine, &transfer, message->begin.actual_ps - latency_ps);
-}
-
-void network_end_message(Machine *machine, const Completion *done, Unit *receiver, Unit *sender,
-                         StepCount *count) {
-    ChannelSide side = (ChannelSide)(done->tag % CHANNEL_SIDES);
+void network_end_message(Machine *machine, const Completion *done, Unit *receiver,
+                         ChannelSide side) {
+    const bool from_prev = side == CHANNEL_FROM_PREV;
+    const Stream receives = from_prev ? STREAM_RECV_PREV : STREAM_RECV_NEXT,
+                 sends = from_prev ? STREAM_SEND_NEXT : STREAM_SEND_PREV;
+    Unit *sender = unit_neighbour(machine, receiver, from_prev ? -1 : 1);
     int64_t took_ps = done->end_ps - done->start_ps;
     // Of when in the step it was, so that equal steps differ in the fingerprints of units alone.
     int64_t begin_ps = machine->cycle.begin.actual_ps;
     int64_t start_ps = done->start_ps - begin_ps, end_ps = done->end_ps - begin_ps;
     NominalClocks end =
         clocks_after_transfer(*unit_received(receiver, side), took_ps, done->alone_ps);
-    count->fingerprint[receiver->step & 1] +=
+    machine->scope.count->fingerprint[receiver->step & 1] +=
         machine->player->fingerprint(machine, receiver, (int)side, start_ps, end_ps);
-    Stream stream = side == CHANNEL_FROM_PREV ? STREAM_RECV_PREV : STREAM_RECV_NEXT;
-    unit_finish_op(machine, receiver, unit_current_op(machine, receiver, stream), end,
+    unit_finish_op(machine, receiver, unit_current_op(machine, receiver, receives), end,
                    done->end_ps);
-    unit_finish_op(machine, sender, unit_current_op(machine, sender, channel_sends(side)), end,
-                   done->end_ps);
+    unit_finish_op(machine, sender, unit_current_op(machine, sender, sends), end, done->end_ps);
 }
 
-static void complete_message(Machine *machine, const Completion *done) {
-    network_end_message(machine, done, machine_unit(machine, done->tag / CHANNEL_SIDES),
-                        machine_unit(machine, network_sender(machine, done->tag)), &machine->count);
-}
-
-static GpuId rail_member(const RailEdges *edges, int64_t i) {
+static GpuId rail_member(const JobEdges *edges, int64_t i) {
     return layout_rail_gpu(&edges->machine->layout, edges->group, edges->rail, i);
 }
 
 /// Edge i of a phase: by a relay if that is of the same group.
 static Edge rail_edge(const void *context, int64_t i) {
-    const RailEdges *edges = context;
+    const JobEdges *edges = context;
     const Layout *layout = &edges->machine->layout;
     PhaseEdge planned = collective_edge(edges->plan, edges->phase, i);
     Edge edge = {.src = rail_member(edges, planned.src),
@@ -129,7 +112,7 @@ static GpuId first_rail_member(const void *context, int64_t i) { return rail_mem
 static const Spread *spread_of(const Machine *machine, int64_t group) {
     GroupState *state = machine_group(machine, group);
     if (state->spread) return state->spread;
-    RailEdges first_rail = {.machine = machine, .group = group};
+    const JobEdges first_rail = {.machine = machine, .group = group};
     state->spread = memory_alloc("driver.spreads", sizeof *state->spread);
     *state->spread = spread_make(machine->cluster, layout_rail_size(&machine->layout, group),
                                  first_rail_member, &first_rail);
@@ -157,14 +140,14 @@ static int64_t rail_number(const Machine *machine, int64_t group, int32_t rail) 
     return group * machine->layout.width + rail;
 }
 
-static uint64_t rail_key(const RailEdges *edges, uint64_t rail) {
+static uint64_t rail_key(const JobEdges *edges, uint64_t rail) {
     const CollectiveSpec *spec = &edges->plan->spec;
     uint64_t shape =
         (uint64_t)spec->algorithm << 16 | (uint64_t)spec->kind << 8 | (uint64_t)edges->phase;
     return fabric_key(edges->machine->number, rng_mix(2 + shape, rail));
 }
 
-Transfer network_phase(const Machine *machine, const RailEdges *edges, int64_t after_ps) {
+Transfer network_phase(const Machine *machine, const JobEdges *edges, int64_t after_ps) {
     const int32_t job = machine->number;
     const int64_t rail = rail_number(machine, edges->group, edges->rail);
     Phase phase = collective_phase(edges->plan, edges->phase);
@@ -193,29 +176,26 @@ static Rail *rail_of(const Machine *machine, int64_t group, int32_t rail) {
 }
 
 /// The phase that a rail of a collective under way is at.
-static RailEdges name_phase(const Machine *machine, int64_t group, int32_t rail) {
-    return (RailEdges){.machine = machine,
-                       .plan = &machine_group(machine, group)->active.plan,
-                       .group = group,
-                       .rail = rail,
-                       .phase = rail_of(machine, group, rail)->phase};
+static JobEdges name_phase(const Machine *machine, int64_t group, int32_t rail) {
+    return (JobEdges){.machine = machine,
+                      .plan = &machine_group(machine, group)->active.plan,
+                      .group = group,
+                      .rail = rail,
+                      .phase = rail_of(machine, group, rail)->phase};
 }
 
 Transfer network_describe(Machine *machine, int64_t tag) {
-    Description *description = &machine->description;
+    JobEdges *edges = &machine->described;
     int64_t number = tag - machine->layout.nunits * CHANNEL_SIDES;
     if (exchange_owns_tag(machine, tag)) return exchange_describe(machine, tag);
-    if (number < 0) {
-        Message message = {.channel = tag};
-        return network_transfer(machine, &message, &description->hop);
-    }
-    description->rail = name_phase(machine, number / machine->layout.width,
-                                   (int32_t)(number % machine->layout.width));
-    return network_phase(machine, &description->rail, 0);
+    if (number < 0) return network_message(machine, tag, edges);
+    *edges = name_phase(machine, number / machine->layout.width,
+                        (int32_t)(number % machine->layout.width));
+    return network_phase(machine, edges, 0);
 }
 
 static void submit_phase(Machine *machine, int64_t group, int32_t r, int64_t after_ps) {
-    RailEdges edges = name_phase(machine, group, r);
+    JobEdges edges = name_phase(machine, group, r);
     Transfer transfer = network_phase(machine, &edges, after_ps);
     rail_of(machine, group, r)->alone_ps += transfer.start_ps - after_ps;
     network_submit(machine, &transfer, after_ps);
@@ -367,7 +347,9 @@ static void complete_phase(Machine *machine, const Completion *done) {
 
 void network_complete(Machine *machine, const Completion *completion) {
     if (completion->tag < machine->layout.nunits * CHANNEL_SIDES) {
-        complete_message(machine, completion);
+        network_end_message(machine, completion,
+                            machine_unit(machine, completion->tag / CHANNEL_SIDES),
+                            (ChannelSide)(completion->tag % CHANNEL_SIDES));
     } else if (exchange_owns_tag(machine, completion->tag)) {
         exchange_complete(machine, completion);
     } else {

@@ -5,7 +5,7 @@
 ///          it comes back with unit_compute_due, network_end_message and network_complete. Before it moves units it says
 ///          in machine->scope whose they are: all of this rank, or those of an island.
 ///
-///              unit  --send, receive, arrive, compute-->  player  --submit-->  engine
+///              unit  --message, arrive, compute------->   player  --submit-->  engine
 ///                ^------compute_due, end_message---------'   ^-----complete-------'
 ///
 ///          The life of a collective, here of two rails and two phases (network.c):
@@ -45,12 +45,12 @@ typedef struct PlayerStats {
 typedef struct PlayerOps {
     /// Several ranks have units, and loads of links.
     bool divides;
-    /// A unit has come to a send or a receive.  MPI: local, as all but the last three.
-    void (*send)(Machine *machine, Unit *unit, const Op *op, const Clocks *at);
-    void (*receive)(Machine *machine, Unit *unit, ChannelSide side, const Clocks *at);
-    /// It has come to an exchange among its own GPUs.
-    void (*exchange)(Machine *machine, Unit *unit, Exchange which, const Clocks *at);
-    /// It has come to a collective of a group of two or more.
+    /// Both ends of a message are there at met_ps; returns how much later its first byte goes.  MPI: local, as all but the
+    /// last three.
+    int64_t (*message)(Machine *machine, const Unit *receiver, ChannelSide side, int64_t met_ps);
+    /// The first byte of an exchange among a unit's GPUs goes at start_ps; one that is timed ends then.
+    void (*exchange)(Machine *machine, const Unit *unit, Exchange which, int64_t start_ps);
+    /// A unit has come to a collective of a group of two or more.
     void (*arrive)(Machine *machine, const Unit *unit, const Meeting *meeting);
     /// Call unit_compute_due at unit->compute_end_ps; what was asked before of this unit is void.
     void (*compute)(Machine *machine, const Unit *unit);
@@ -58,7 +58,9 @@ typedef struct PlayerOps {
     Status (*submit)(Machine *machine, const Transfer *transfer);
     /// As members_next, of those that are played themselves; machine->scope is theirs.
     Unit *(*next_member)(Machine *machine, int64_t group, int64_t *cursor, int64_t now_ps);
-    /// A record of machine->scope.done is about to change; NULL: nobody wants to know.
+    /// A unit other than the one that is moved, a record of machine->scope.done is about to change; NULL: nobody wants to
+    /// know.
+    void (*touch)(Machine *machine, const Unit *unit);
     void (*touch_done)(Machine *machine, int32_t index);
     /// Of a unit's step (side -1), or of the message that it received: summed over all units that it stands for.
     uint64_t (*fingerprint)(const Machine *machine, const Unit *unit, int side, int64_t start_ps,

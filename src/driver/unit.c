@@ -22,21 +22,30 @@ int32_t unit_current_op(const Machine *machine, const Unit *unit, Stream stream)
     return unit_program(machine, unit)->stream_op[stream][unit->done[stream]];
 }
 
-bool channel_meet(Unit *receiver, ChannelSide side, bool is_send, const Clocks *at, Clocks *begin) {
-    uint8_t *mine = is_send ? &receiver->ready : &receiver->posted;
-    uint8_t *others = is_send ? &receiver->posted : &receiver->ready;
-    uint8_t bit = (uint8_t)(1 << side);
+/// A send or a receive comes to a channel; of both there the message begins.
+static void meet(Machine *machine, Unit *unit, Stream stream, const Clocks *at) {
+    const bool sends = stream == STREAM_SEND_NEXT || stream == STREAM_SEND_PREV;
+    const ChannelSide side = stream == STREAM_SEND_NEXT || stream == STREAM_RECV_PREV
+                                 ? CHANNEL_FROM_PREV
+                                 : CHANNEL_FROM_NEXT;
+    Unit *receiver =
+        sends ? unit_neighbour(machine, unit, side == CHANNEL_FROM_PREV ? 1 : -1) : unit;
+    uint8_t *mine = sends ? &receiver->ready : &receiver->posted;
+    uint8_t *others = sends ? &receiver->posted : &receiver->ready;
+    const uint8_t bit = (uint8_t)(1 << side);
     CHECK(!(*mine & bit), "unit %lld has two %s waiting", (long long)receiver->id,
-          is_send ? "sends" : "receives");
-    if (*others & bit) {
-        *begin = receiver->met[side];
-        clocks_raise(begin, at);
-        *others &= (uint8_t)~bit;
-        return true;
+          sends ? "sends" : "receives");
+    if (sends && machine->player->touch) machine->player->touch(machine, receiver);
+    if (!(*others & bit)) {
+        receiver->met[side] = *at;
+        *mine |= bit;
+        return;
     }
-    receiver->met[side] = *at;
-    *mine |= bit;
-    return false;
+    Clocks begin = receiver->met[side];
+    clocks_raise(&begin, at);
+    *others &= (uint8_t)~bit;
+    int64_t latency_ps = machine->player->message(machine, receiver, side, begin.actual_ps);
+    *unit_received(receiver, side) = clocks_later(begin.nominal, latency_ps);
 }
 
 static bool waits_served(const Program *program, const Unit *unit, const Op *op) {
@@ -158,15 +167,12 @@ static void issue(Machine *machine, Unit *unit, int32_t index, int64_t now_ps) {
     Clocks begin = clocks_at(now_ps, free ? *free : (NominalClocks){0});
     for (int32_t i = 0; i < n; i++) clocks_raise(&begin, &release[i].at);
     begin.actual_ps = now_ps;
-    if (form == FORM_SEND) {
-        machine->player->send(machine, unit, op, &begin);
-    } else if (form == FORM_RECEIVE) {
-        machine->player->receive(
-            machine, unit, op->stream == STREAM_RECV_PREV ? CHANNEL_FROM_PREV : CHANNEL_FROM_NEXT,
-            &begin);
+    if (form == FORM_SEND || form == FORM_RECEIVE) {
+        meet(machine, unit, op->stream, &begin);
     } else if (form == FORM_EXCHANGE) {
-        machine->player->exchange(
-            machine, unit, op->kind == OP_DISPATCH ? EXCHANGE_DISPATCH : EXCHANGE_COMBINE, &begin);
+        Exchange which = op->kind == OP_DISPATCH ? EXCHANGE_DISPATCH : EXCHANGE_COMBINE;
+        machine->player->exchange(machine, unit, which,
+                                  exchange_begin(machine, unit, which, &begin));
     } else {
         arrive(machine, unit, index, &begin);
     }
@@ -219,9 +225,10 @@ void unit_begin(Machine *machine, Unit *unit, int64_t now_ps) {
     machine->scope.count->begins[unit->step & 1] +=
         print_begin(machine, unit, clocks_at(now_ps, begin));
     for (int f = 0; f < FREE_N; f++) unit->free[f] = begin;
-    if (machine->exchanged) *unit_free(machine, unit, STREAM_EP) = begin;
-    if (machine->across) *unit_free(machine, unit, STREAM_ACROSS) = begin;
-    for (int s = 0; s < STREAM_N; s++) unit->done[s] = 0;
+    for (int s = 0; s < STREAM_N; s++) {
+        if (machine->more[s]) *unit_free(machine, unit, (Stream)s) = begin;
+        unit->done[s] = 0;
+    }
     for (int part = 0; part < ACCOUNT_N; part++) unit->part_ps[part] = 0;
     for (int s = 0; s < STREAM_N; s++) try_stream(machine, unit, (Stream)s, now_ps);
 }

@@ -65,21 +65,21 @@ static void walk_messages(EdgeWalk *walk, const Machine *machine) {
         int64_t messages =
             machine->program[layout_stage(layout, id / CHANNEL_SIDES)].stream_nops[stream];
         if (messages == 0) continue;
-        HopEdges hop;
-        const Transfer transfer = network_transfer(machine, &(Message){.channel = id}, &hop);
+        JobEdges edges;
+        const Transfer transfer = network_message(machine, id, &edges);
         walk_edges(walk, &transfer, 1, TRACE_TRAFFIC_PP, messages * transfer.bytes);
     }
 }
 
 static void walk_exchanges(EdgeWalk *walk, const Machine *machine) {
     const Layout *layout = &machine->layout;
-    for (int64_t unit = 0; unit < layout->nunits && machine->exchanged; unit++) {
+    for (int64_t unit = 0; unit < layout->nunits && machine->more[STREAM_EP]; unit++) {
         const Program *program = &machine->program[layout_stage(layout, unit)];
         int64_t bytes = 0;
         for (int32_t i = 0; i < program->stream_nops[STREAM_EP]; i++)
             bytes += machine->exchange_plan
                          .bytes[program->op[program->stream_op[STREAM_EP][i]].kind == OP_COMBINE];
-        ExchangeEdges edges;
+        JobEdges edges;
         const Transfer transfer = exchange_transfer(machine, unit, EXCHANGE_DISPATCH, &edges);
         walk_edges(walk, &transfer, 1, TRACE_TRAFFIC_EP, bytes);
     }
@@ -102,13 +102,14 @@ static int64_t stage_bytes(const Machine *machine, int32_t stage, OpKind kind) {
 static void walk_plan(EdgeWalk *walk, const Machine *machine, int64_t group,
                       const CollectivePlan *plan, const CollectivePlan *same_edges) {
     const int32_t n = layout_rails(&machine->layout, group)->n;
-    const size_t bytes_of_edges = sizeof(RailEdges) * (size_t)n,
+    const size_t bytes_of_edges = sizeof(JobEdges) * (size_t)n,
                  bytes_of_rails = sizeof(Transfer) * (size_t)n;
-    RailEdges *edges = memory_alloc("crossing", bytes_of_edges);
+    JobEdges *edges = memory_alloc("crossing", bytes_of_edges);
     Transfer *rail = memory_alloc("crossing", bytes_of_rails);
     for (int32_t p = 0; p < plan->nphases; p++) {
         for (int32_t r = 0; r < n; r++) {
-            edges[r] = (RailEdges){machine, plan, group, r, p};
+            edges[r] =
+                (JobEdges){.machine = machine, .plan = plan, .group = group, .rail = r, .phase = p};
             rail[r] = network_phase(machine, &edges[r], 0);
         }
         int64_t more = same_edges ? collective_phase(same_edges, p).bytes : 0;

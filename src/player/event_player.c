@@ -9,40 +9,29 @@ enum { DRAIN_BATCH = 256 };
 
 // What units ask for.
 
-/// A send or a receive comes to a channel; the message starts a latency after both are there.
-static void meet(Machine *machine, int64_t receiver, ChannelSide side, bool is_send,
-                 const Clocks *at) {
-    Unit *unit = machine_unit(machine, receiver);
-    Clocks begin;
-    if (!channel_meet(unit, side, is_send, at, &begin)) return;
-    int64_t channel = receiver * CHANNEL_SIDES + (int64_t)side;
-    int64_t latency_ps =
-        network_message_latency_ps(machine, network_sender(machine, channel), receiver);
-    begin = clocks_at(begin.actual_ps + latency_ps, clocks_later(begin.nominal, latency_ps));
-    network_message(machine, &(Message){.channel = channel, .step = unit->step, .begin = begin});
+static int64_t event_message(Machine *machine, const Unit *receiver, ChannelSide side,
+                             int64_t met_ps) {
+    const int64_t channel = receiver->id * (int64_t)CHANNEL_SIDES + (int64_t)side;
+    const int64_t latency_ps = network_message_latency_ps(machine, channel);
+    JobEdges edges;
+    Transfer transfer = network_message(machine, channel, &edges);
+    transfer.step = fabric_step(machine->fabric, machine->number, receiver->step);
+    transfer.start_ps = met_ps + latency_ps;
+    network_submit(machine, &transfer, met_ps);
+    return latency_ps;
 }
 
-static void event_send(Machine *machine, Unit *unit, const Op *op, const Clocks *at) {
-    bool next = op->stream == STREAM_SEND_NEXT;
-    meet(machine, layout_stage_neighbour(&machine->layout, unit->id, next ? 1 : -1),
-         next ? CHANNEL_FROM_PREV : CHANNEL_FROM_NEXT, true, at);
-}
-
-static void event_receive(Machine *machine, Unit *unit, ChannelSide side, const Clocks *at) {
-    meet(machine, unit->id, side, false, at);
-}
-
-static void event_exchange(Machine *machine, Unit *unit, Exchange which, const Clocks *at) {
+static void event_exchange(Machine *machine, const Unit *unit, Exchange which, int64_t start_ps) {
     if (machine->exchange_plan.timed) {
-        machine_schedule(machine, exchange_begin(machine, unit, which, at), EVENT_EXCHANGE,
-                         unit - machine->unit, (uint64_t)unit->id + 1);
+        machine_schedule(machine, start_ps, EVENT_EXCHANGE, unit - machine->unit,
+                         (uint64_t)unit->id + 1);
         return;
     }
-    ExchangeEdges edges;
+    JobEdges edges;
     Transfer transfer = exchange_transfer(machine, unit->id, which, &edges);
     transfer.step = fabric_step(machine->fabric, machine->number, unit->step);
-    transfer.start_ps = exchange_begin(machine, unit, which, at);
-    network_submit(machine, &transfer, at->actual_ps);
+    transfer.start_ps = start_ps;
+    network_submit(machine, &transfer, start_ps - machine->exchange_plan.latency_ps[which]);
 }
 
 static void event_arrive(Machine *machine, const Unit *unit, const Meeting *meeting) {
@@ -91,9 +80,7 @@ static void handle(Machine *machine, HeapItem item) {
         case EVENT_COMPUTE: unit_compute_due(machine, &machine->unit[index], item.time_ps); break;
         case EVENT_SHARE: network_share_due(machine, index, item.time_ps); break;
         case EVENT_SMALL: network_end_collective(machine, index, item.time_ps); break;
-        case EVENT_EXCHANGE:
-            exchange_due(machine, &machine->unit[index], item.time_ps, &machine->count);
-            break;
+        case EVENT_EXCHANGE: exchange_due(machine, &machine->unit[index], item.time_ps); break;
     }
 }
 
@@ -162,8 +149,7 @@ static Status event_play(Machine *machine) {
 
 void event_player_open(Machine *machine) {
     static const PlayerOps OPS = {
-        .send = event_send,
-        .receive = event_receive,
+        .message = event_message,
         .exchange = event_exchange,
         .arrive = event_arrive,
         .compute = event_compute,

@@ -35,7 +35,7 @@ static bool describe_exchange(Islands *islands, int64_t island, int32_t number, 
     const Unit *unit = &islands->at[island].unit[number / EXCHANGES_N];
     const Exchange which = (Exchange)(number % EXCHANGES_N);
     if (unit_program(machine, unit)->stream_nops[STREAM_EP] == 0) return false;
-    *transfer = exchange_transfer(machine, unit->id, which, &islands->exchange);
+    *transfer = exchange_transfer(machine, unit->id, which, &islands->edges);
     *latency_ps = machine->exchange_plan.latency_ps[which];
     return true;
 }
@@ -52,9 +52,9 @@ static bool describe_channel(void *context, int64_t island, int32_t channel, Tra
     Stream stream =
         channel % CHANNEL_SIDES == CHANNEL_FROM_PREV ? STREAM_RECV_PREV : STREAM_RECV_NEXT;
     if (unit_program(machine, unit)->stream_nops[stream] == 0) return false;
-    Message message = {.channel = unit->id * CHANNEL_SIDES + channel % CHANNEL_SIDES};
-    *transfer = network_transfer(machine, &message, &islands->hop);
-    *latency_ps = network_message_latency_ps(machine, islands->hop.from, unit->id);
+    const int64_t own = unit->id * (int64_t)CHANNEL_SIDES + channel % CHANNEL_SIDES;
+    *transfer = network_message(machine, own, &islands->edges);
+    *latency_ps = network_message_latency_ps(machine, own);
     return true;
 }
 
@@ -87,7 +87,7 @@ Islands *islands_create(Machine *machine) {
     islands->stages = machine->layout.stages;
     islands->messages = islands->channels = islands->stages * CHANNEL_SIDES;
     const bool timed = machine->exchange_plan.timed;
-    if (machine->exchanged && !timed) islands->channels += islands->stages * EXCHANGES_N;
+    if (machine->more[STREAM_EP] && !timed) islands->channels += islands->stages * EXCHANGES_N;
     islands->timers = islands->stages + islands->channels;
     islands->ntimes =
         (islands->timers + (timed ? islands->stages : 0) + CHAINS - 1) / CHAINS * CHAINS;

@@ -79,11 +79,10 @@ typedef struct Islands {
     Island *current;  ///< being played
     UndoLog undo;     ///< of this window; on while what is played can return
     ARRAY_OF(IslandArrival) arrival; ///< of this window
-    HopEdges hop;                    ///< of the channel that the engine has asked for last
-    ExchangeEdges exchange;
-    int64_t violation_ps;     ///< earliest time at which a collective had to give way
-    int32_t recorded;         ///< steps in the trace
-    int64_t windows, replays; ///< counters; windows begin with 1
+    JobEdges edges;                  ///< of the channel that the engine has asked for last
+    int64_t violation_ps;            ///< earliest time at which a collective had to give way
+    int32_t recorded;                ///< steps in the trace
+    int64_t windows, replays;        ///< counters; windows begin with 1
     // The loop over windows, on all ranks alike.
     int64_t now_ps, width_ps;
     int64_t first_ps;        ///< earliest event of any island of any rank
@@ -135,9 +134,9 @@ void island_return(Islands *islands, Island *island);
 void island_find_next(Islands *islands, Island *island);
 /// Called by units, as in driver/player.h.
 void island_compute(Machine *machine, const Unit *unit);
-void island_send(Machine *machine, Unit *unit, const Op *op, const Clocks *at);
-void island_receive(Machine *machine, Unit *unit, ChannelSide side, const Clocks *at);
-void island_exchange(Machine *machine, Unit *unit, Exchange which, const Clocks *at);
+int64_t island_message(Machine *machine, const Unit *receiver, ChannelSide side, int64_t met_ps);
+void island_exchange(Machine *machine, const Unit *unit, Exchange which, int64_t start_ps);
+void island_touch(Machine *machine, const Unit *unit);
 void island_arrive(Machine *machine, const Unit *unit, const Meeting *meeting);
 void island_done_changes(Machine *machine, int32_t index);
 Unit *island_next_member(Machine *machine, int64_t group, int64_t *cursor, int64_t now_ps);

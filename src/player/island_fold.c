@@ -13,7 +13,8 @@ static bool collective_is_even(const Islands *islands, int64_t group, OpKind kin
     bool even = status_is_ok(&status);
     for (int32_t r = 0; r < layout_rails(&machine->layout, group)->n && even; r++)
         for (int32_t p = 0; p < plan.nphases && even; p++) {
-            RailEdges edges = {machine, &plan, group, r, p};
+            JobEdges edges = {
+                .machine = machine, .plan = &plan, .group = group, .rail = r, .phase = p};
             Transfer transfer = network_phase(machine, &edges, 0);
             even = isles_are_alike_to(islands->isles, &transfer);
         }
@@ -38,7 +39,7 @@ static bool kind_is_even(const Islands *islands, OpKind kind) {
 void islands_fold(Islands *islands) {
     const Machine *machine = islands->machine;
     // Those of another shard group meet others than their leader.
-    if (!machine_is_even(machine) || machine->across) return;
+    if (!machine_is_even(machine) || machine->more[STREAM_ACROSS]) return;
     isles_choose_leaders(islands->isles);
     bool even = true;
     for (int kind = 0; kind < OP_KIND_N && even; kind++) even = kind_is_even(islands, (OpKind)kind);

@@ -3,27 +3,16 @@
 #include "base/units.h"
 #include "player/island.h"
 
-static int32_t stage_of(const Island *island, const Unit *unit) {
-    return (int32_t)(unit - island->unit);
-}
-
-/// Stage that sends what a channel carries, or would.
-static int32_t sender_of(const Islands *islands, int32_t channel) {
-    int32_t stage = channel / CHANNEL_SIDES, last = islands->stages - 1;
-    if (channel % CHANNEL_SIDES == CHANNEL_FROM_PREV) return stage > 0 ? stage - 1 : last;
-    return stage < last ? stage + 1 : 0;
-}
-
-static void touch_unit(Islands *islands, Island *island, int32_t stage) {
-    if (!islands->undo.on || (island->kept_units >> stage & 1)) return;
-    island->kept_units |= UINT32_C(1) << stage;
-    undo_keep(&islands->undo, &island->unit[stage], sizeof(Unit));
-    if (islands->machine->exchanged)
-        undo_keep(&islands->undo, unit_free(islands->machine, &island->unit[stage], STREAM_EP),
-                  sizeof(NominalClocks));
-    if (islands->machine->across)
-        undo_keep(&islands->undo, unit_free(islands->machine, &island->unit[stage], STREAM_ACROSS),
-                  sizeof(NominalClocks));
+void island_touch(Machine *machine, const Unit *unit) {
+    Islands *islands = islands_of(machine);
+    Island *island = islands->current;
+    if (!islands->undo.on || (island->kept_units >> unit->stage & 1)) return;
+    island->kept_units |= UINT32_C(1) << unit->stage;
+    Unit *kept = &island->unit[unit->stage];
+    undo_keep(&islands->undo, kept, sizeof *kept);
+    for (int s = 0; s < STREAM_N; s++)
+        if (machine->more[s])
+            undo_keep(&islands->undo, unit_free(machine, kept, (Stream)s), sizeof(NominalClocks));
 }
 
 void island_keep(Islands *islands, Island *island) {
@@ -78,34 +67,16 @@ void island_find_next(Islands *islands, Island *island) {
 
 void island_compute(Machine *machine, const Unit *unit) {
     Island *island = islands_of(machine)->current;
-    island->state->time_ps[stage_of(island, unit)] = unit->compute_end_ps;
+    island->state->time_ps[unit->stage] = unit->compute_end_ps;
 }
 
-/// Sends meet receives here; the message starts a latency later.
-static void meet(Islands *islands, Unit *receiver, ChannelSide side, bool is_send,
-                 const Clocks *at) {
-    const Island *island = islands->current;
-    Clocks begin;
-    if (!channel_meet(receiver, side, is_send, at, &begin)) return;
-    int32_t channel = stage_of(island, receiver) * CHANNEL_SIDES + (int32_t)side;
-    int64_t index = island_index(islands, island);
+int64_t island_message(Machine *machine, const Unit *receiver, ChannelSide side, int64_t met_ps) {
+    const Islands *islands = islands_of(machine);
+    const int32_t channel = receiver->stage * (int32_t)CHANNEL_SIDES + (int32_t)side;
+    int64_t index = island_index(islands, islands->current);
     int64_t latency_ps = isle_latency_ps(islands->isles, index, channel);
-    *unit_received(receiver, side) = clocks_later(begin.nominal, latency_ps);
-    isle_start(islands->isles, index, channel, begin.actual_ps + latency_ps, receiver->step);
-}
-
-void island_send(Machine *machine, Unit *unit, const Op *op, const Clocks *at) {
-    Islands *islands = islands_of(machine);
-    Island *island = islands->current;
-    bool to_next = op->stream == STREAM_SEND_NEXT;
-    int32_t stage = stage_of(island, unit) + (to_next ? 1 : islands->stages - 1);
-    if (stage >= islands->stages) stage -= islands->stages;
-    touch_unit(islands, island, stage);
-    meet(islands, &island->unit[stage], to_next ? CHANNEL_FROM_PREV : CHANNEL_FROM_NEXT, true, at);
-}
-
-void island_receive(Machine *machine, Unit *unit, ChannelSide side, const Clocks *at) {
-    meet(islands_of(machine), unit, side, false, at);
+    isle_start(islands->isles, index, channel, met_ps + latency_ps, receiver->step);
+    return latency_ps;
 }
 
 void island_done_changes(Machine *machine, int32_t index) {
@@ -127,18 +98,15 @@ Unit *island_next_member(Machine *machine, int64_t group, int64_t *cursor, int64
     return unit;
 }
 
-void island_exchange(Machine *machine, Unit *unit, Exchange which, const Clocks *at) {
-    Islands *islands = islands_of(machine);
+void island_exchange(Machine *machine, const Unit *unit, Exchange which, int64_t start_ps) {
+    const Islands *islands = islands_of(machine);
     const Island *island = islands->current;
     if (machine->exchange_plan.timed) {
-        island->state->time_ps[islands->timers + stage_of(island, unit)] =
-            exchange_begin(machine, unit, which, at);
+        island->state->time_ps[islands->timers + unit->stage] = start_ps;
         return;
     }
-    const int32_t channel =
-        islands->messages + stage_of(island, unit) * EXCHANGES_N + (int32_t)which;
-    isle_start(islands->isles, island_index(islands, island), channel,
-               exchange_begin(machine, unit, which, at), unit->step);
+    const int32_t channel = islands->messages + unit->stage * EXCHANGES_N + (int32_t)which;
+    isle_start(islands->isles, island_index(islands, island), channel, start_ps, unit->step);
 }
 
 void island_arrive(Machine *machine, const Unit *unit, const Meeting *meeting) {
@@ -165,29 +133,23 @@ uint64_t island_messages_due(Islands *islands, Island *island, int64_t now_ps) {
                     event < 0 ? -1 : event - islands->stages, now_ps);
 }
 
-static void complete_exchange(Islands *islands, Island *island, int32_t channel, int64_t now_ps) {
-    const int32_t number = channel - islands->messages, stage = number / EXCHANGES_N;
-    touch_unit(islands, island, stage);
+/// A channel of an island has ended what it carried.
+static void complete(Islands *islands, const Island *island, int32_t channel, int64_t now_ps) {
+    Machine *machine = islands->machine;
+    const bool message = channel < islands->messages;
+    const int32_t number = message ? channel : channel - islands->messages,
+                  each = message ? (int32_t)CHANNEL_SIDES : (int32_t)EXCHANGES_N;
+    Unit *unit = &island->unit[number / each];
+    const int32_t which = number % each;
+    island_touch(machine, unit);
     const Completion done =
         isle_completion(islands->isles, island_index(islands, island), channel, now_ps);
-    exchange_end(islands->machine, &done, &island->unit[stage], (Exchange)(number % EXCHANGES_N),
-                 &island->state->count);
-}
-
-static void complete(Islands *islands, Island *island, int32_t channel, int64_t now_ps) {
-    if (channel >= islands->messages) {
-        complete_exchange(islands, island, channel, now_ps);
+    if (!message) {
+        exchange_end(machine, &done, unit, (Exchange)which);
         return;
     }
-    int32_t stage = channel / CHANNEL_SIDES, sender = sender_of(islands, channel);
-    Unit *receiver = &island->unit[stage];
-    touch_unit(islands, island, stage);
-    touch_unit(islands, island, sender);
-    Completion done =
-        isle_completion(islands->isles, island_index(islands, island), channel, now_ps);
-    done.tag = receiver->id * CHANNEL_SIDES + channel % CHANNEL_SIDES;
-    network_end_message(islands->machine, &done, receiver, &island->unit[sender],
-                        &island->state->count);
+    island_touch(machine, unit_neighbour(machine, unit, which == CHANNEL_FROM_PREV ? -1 : 1));
+    network_end_message(machine, &done, unit, (ChannelSide)which);
 }
 
 void island_complete(Islands *islands, Island *island, uint64_t ended, int64_t now_ps) {
@@ -195,19 +157,20 @@ void island_complete(Islands *islands, Island *island, uint64_t ended, int64_t n
     for (; ended; ended &= ended - 1) complete(islands, island, __builtin_ctzll(ended), now_ps);
 }
 
-static void compute_due(Islands *islands, Island *island, int32_t stage, int64_t now_ps) {
+static void compute_due(Islands *islands, const Island *island, int32_t stage, int64_t now_ps) {
+    Machine *machine = islands->machine;
     int64_t *time_ps = &island->state->time_ps[stage];
     while (*time_ps == now_ps) {
-        touch_unit(islands, island, stage);
+        island_touch(machine, &island->unit[stage]);
         *time_ps = TIME_NEVER_PS;
-        unit_compute_due(islands->machine, &island->unit[stage], now_ps);
+        unit_compute_due(machine, &island->unit[stage], now_ps);
     }
-    if (!islands->machine->exchange_plan.timed) return;
+    if (!machine->exchange_plan.timed) return;
     int64_t *exchange_ps = &island->state->time_ps[islands->timers + stage];
     if (*exchange_ps != now_ps) return;
-    touch_unit(islands, island, stage);
+    island_touch(machine, &island->unit[stage]);
     *exchange_ps = TIME_NEVER_PS;
-    exchange_due(islands->machine, &island->unit[stage], now_ps, &island->state->count);
+    exchange_due(machine, &island->unit[stage], now_ps);
 }
 
 void island_compute_due(Islands *islands, Island *island, int64_t now_ps) {

@@ -259,7 +259,7 @@ typedef struct Agreed {
 
 /// A collective needs a unit of the first replica here, but for those of shard groups: when can one of these come to it?
 static int64_t quiet_ps(const Islands *islands) {
-    if (islands->machine->across) return islands->now_ps;
+    if (islands->machine->more[STREAM_ACROSS]) return islands->now_ps;
     int64_t quiet_ps = TIME_NEVER_PS;
     for (int32_t s = 0; islands->n > 0 && s < islands->stages; s++)
         quiet_ps =
@@ -358,13 +358,13 @@ static void island_player_destroy(Machine *machine) { islands_destroy(islands_of
 bool island_player_open(Machine *machine) {
     static const PlayerOps OPS = {
         .divides = true,
-        .send = island_send,
-        .receive = island_receive,
+        .message = island_message,
         .exchange = island_exchange,
         .arrive = island_arrive,
         .compute = island_compute,
         .submit = island_submit,
         .next_member = island_next_member,
+        .touch = island_touch,
         .touch_done = island_done_changes,
         .fingerprint = island_fingerprint,
         .stats = island_stats,

@@ -338,7 +338,7 @@ static void exchanges_carry_what_the_algebra_says(void **state) {
             assert_true(status_is_ok(&status));
             const LayerLinks *links = &machine->cost.links;
             const ExchangeRows rows = exchange_rows((Dispatcher)d, 32, 4, links->parts[DIM_EP]);
-            ExchangeEdges edges;
+            JobEdges edges;
             const Transfer transfer = exchange_transfer(machine, 0, EXCHANGE_DISPATCH, &edges);
             const bool inside = links->parts[DIM_EP].inside == links->parts[DIM_EP].n;
             assert_int_equal(transfer.edges.nedges == 0, inside);
