@@ -125,13 +125,6 @@ Transfer exchange_describe(Machine *machine, int64_t tag) {
                              &machine->described);
 }
 
-int64_t exchange_begin(Machine *machine, Unit *unit, Exchange which, const Clocks *at) {
-    const int64_t latency_ps = machine->exchange_plan.latency_ps[which];
-    *unit_free(machine, unit, STREAM_EP) = clocks_later(at->nominal, latency_ps);
-    unit_share(machine, unit, SHARING_EXCHANGE, true, at->actual_ps);
-    return at->actual_ps + latency_ps;
-}
-
 void exchange_end(Machine *machine, const Completion *done, Unit *unit, Exchange which) {
     const int64_t begin_ps = machine->cycle.begin.actual_ps;
     const NominalClocks *began = unit_free(machine, unit, STREAM_EP);

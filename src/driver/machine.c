@@ -3,85 +3,7 @@
 
 #include "base/check.h"
 #include "base/memory.h"
-#include "schedule/schedule.h"
-
-/// Gradient buckets per virtual stage, by the rule of the job.
-static void count_buckets(const Machine *machine, int32_t buckets[]) {
-    const StepCost *cost = &machine->cost;
-    for (int32_t v = 0; v < cost->pp * cost->chunks; v++) {
-        int64_t n = (cost->chunk[v].whole.parameters + cost->bucket_parameters - 1) /
-                    cost->bucket_parameters;
-        buckets[v] = (int32_t)(n < 1 ? 1 : n);
-    }
-}
-
-/// Segments of all virtual stages as a schedule sees them; *spec borrows both arrays.
-static void list_segments(const StepCost *cost, int32_t first[], ScheduleSegment segment[],
-                          ScheduleSpec *spec) {
-    for (int32_t v = 0; v < cost->pp * cost->chunks; v++)
-        first[v + 1] = first[v] + cost->chunk[v].nsegments;
-    static const OpKind EXCHANGES[] = {[EXCHANGE_DISPATCH] = OP_DISPATCH,
-                                       [EXCHANGE_COMBINE] = OP_COMBINE,
-                                       [EXCHANGES_N] = OP_KIND_N};
-    for (int32_t i = 0; i < cost->nsegments; i++)
-        segment[i] = (ScheduleSegment){.exchange = EXCHANGES[cost->segment[i].exchange],
-                                       .sharded = cost->segment[i].parameters > 0,
-                                       .experts = cost->segment[i].expert_grad_bytes > 0,
-                                       .kept = cost->segment[i].kept};
-    if (cost->nsegments == 0) return;
-    spec->first_segment = first;
-    spec->segment = segment;
-}
-
-static Status build_programs(Machine *machine) {
-    const JobSpec *job = machine->job;
-    const ParallelSpec *parallel = &job->parallel;
-    int32_t nvirtual = machine->cost.pp * machine->cost.chunks;
-    int32_t *buckets = memory_alloc("driver.buckets", sizeof(int32_t) * (size_t)nvirtual);
-    int32_t *first = memory_alloc("driver.buckets", sizeof(int32_t) * (size_t)(nvirtual + 1));
-    size_t segment_bytes = sizeof(ScheduleSegment) * (size_t)machine->cost.nsegments;
-    ScheduleSegment *segment = memory_alloc("driver.buckets", segment_bytes);
-    bool *experts = memory_alloc("driver.buckets", sizeof(bool) * (size_t)nvirtual);
-    count_buckets(machine, buckets);
-    for (int32_t v = 0; v < nvirtual; v++)
-        experts[v] = machine->cost.chunk[v].whole.expert_grad_bytes > 0;
-    ScheduleSpec spec = {
-        .kind = parallel->schedule,
-        .pp = machine->cost.pp,
-        .chunks = machine->cost.chunks,
-        .microbatches = parallel->microbatches / parallel_copies(parallel),
-        .grad_overlap = job->training.grad_overlap,
-        .align = job->training.align_reductions,
-        .param_overlap = job->training.param_overlap,
-        .pp_overlap = job->training.pp_overlap,
-        .gathers = parallel->zero > 0,
-        .zero = parallel->zero,
-        .data_parallel = parallel_holders(parallel) > 1,
-        .tied_embeddings = job->model.tied_embeddings && parallel->size[DIM_PP] > 1,
-        .buckets = buckets,
-        .experts = experts,
-        .prefetch = parallel->prefetch,
-        .prefetch_backward =
-            parallel->prefetch_backward < 0 ? parallel->prefetch : parallel->prefetch_backward,
-        .hybrid = parallel_is_hybrid(parallel),
-        .ep_overlap = job->training.ep_overlap,
-    };
-    int32_t *nforward = memory_alloc("driver.buckets", sizeof(int32_t) * (size_t)nvirtual);
-    for (int32_t v = 0; v < nvirtual; v++) nforward[v] = machine->cost.chunk[v].nforward;
-    if (machine->cost.exchanges_apart) spec.nforward = nforward;
-    list_segments(&machine->cost, first, segment, &spec);
-    machine->program = memory_alloc("driver.programs", sizeof(Program) * (size_t)spec.pp);
-    Status status = status_ok();
-    for (int32_t stage = 0; stage < spec.pp && status_is_ok(&status); stage++)
-        status = schedule_program(&spec, stage, &machine->program[stage]);
-    if (status_is_ok(&status)) status = programs_check_matching(machine->program, spec.pp);
-    memory_free("driver.buckets", buckets, sizeof(int32_t) * (size_t)nvirtual);
-    memory_free("driver.buckets", nforward, sizeof(int32_t) * (size_t)nvirtual);
-    memory_free("driver.buckets", experts, sizeof(bool) * (size_t)nvirtual);
-    memory_free("driver.buckets", first, sizeof(int32_t) * (size_t)(nvirtual + 1));
-    memory_free("driver.buckets", segment, segment_bytes);
-    return status;
-}
+#include "schedule/job_programs.h"
 
 static void place_units(Machine *machine) {
     size_t nslots = (size_t)machine->layout.nslots;
@@ -163,32 +85,33 @@ static void sum_work(Machine *machine) {
 
 Status machine_create(Fabric *fabric, int32_t number, Machine **out) {
     const RunSpec *run = fabric->run;
-    Cluster *cluster = fabric->cluster;
+    const JobSpec *job = &run->job[number];
     Machine *machine = memory_alloc("driver.machine", sizeof *machine);
     *out = machine;
-    machine->fabric = fabric;
-    machine->number = number;
-    machine->run = run;
-    machine->job = &run->job[number];
-    machine->cluster = cluster;
-    machine->comm = fabric->comm;
-    machine->rank = fabric->rank;
-    machine->nranks = fabric->nranks;
-    machine->steps = machine->job->steps;
-    machine->failure = status_ok();
-    const JobSpec *job = machine->job;
-    TRY(layout_init(&machine->layout, cluster, job));
+    *machine = (Machine){.fabric = fabric,
+                         .number = number,
+                         .run = run,
+                         .job = job,
+                         .cluster = fabric->cluster,
+                         .comm = fabric->comm,
+                         .rank = fabric->rank,
+                         .nranks = fabric->nranks,
+                         .steps = job->steps,
+                         .failure = status_ok()};
+    TRY(layout_init(&machine->layout, fabric->cluster, job));
     layout_deal(&machine->layout, machine->rank, 1);
     REQUIRE(machine->layout.nunits <= INT32_MAX / CHANNEL_SIDES, STATUS_RANGE,
             "%lld groups of GPUs that share layers are more than %d",
             (long long)machine->layout.nunits, INT32_MAX / CHANNEL_SIDES);
-    const ClusterSpec *spec = cluster_spec(cluster);
+    const ClusterSpec *spec = cluster_spec(fabric->cluster);
     const Uplink uplink = run_spec_uplink(job, spec);
     TRY(step_cost_init(&machine->cost, &job->model, &job->parallel, &job->training, &spec->gpu,
                        &spec->scale_up, &uplink));
     TRY(step_cost_check_memory(&machine->cost, &spec->gpu));
     exchange_plan(machine);
-    TRY(build_programs(machine));
+    machine->program = memory_alloc("driver.programs", sizeof(Program) * (size_t)machine->cost.pp);
+    TRY(job_programs(&job->model, &job->parallel, &job->training, &machine->cost,
+                     machine->program));
     make_groups(machine);
     return status_ok();
 }

@@ -375,8 +375,6 @@ void network_submit(Machine *machine, const Transfer *transfer, int64_t now_ps);
 void exchange_plan(Machine *machine);
 /// As the engine takes it, but for step and start; *edges are filled in and borrowed.
 Transfer exchange_transfer(const Machine *machine, int64_t unit, Exchange which, JobEdges *edges);
-/// A unit comes to one; returns when its first byte goes, or its end if it is timed.
-int64_t exchange_begin(Machine *machine, Unit *unit, Exchange which, const Clocks *at);
 void exchange_end(Machine *machine, const Completion *done, Unit *unit, Exchange which);
 /// One that is timed ends.
 void exchange_due(Machine *machine, Unit *unit, int64_t now_ps);

@@ -151,6 +151,15 @@ static void arrive(Machine *machine, Unit *unit, int32_t index, const Clocks *at
     machine->player->arrive(machine, unit, &meeting);
 }
 
+/// Of the GPUs of a unit; its first byte goes, or if it is timed it ends, a latency later.
+static void begin_exchange(Machine *machine, Unit *unit, const Op *op, const Clocks *at) {
+    const Exchange which = op->kind == OP_DISPATCH ? EXCHANGE_DISPATCH : EXCHANGE_COMBINE;
+    const int64_t latency_ps = machine->exchange_plan.latency_ps[which];
+    *unit_free(machine, unit, STREAM_EP) = clocks_later(at->nominal, latency_ps);
+    unit_share(machine, unit, SHARING_EXCHANGE, true, at->actual_ps);
+    machine->player->exchange(machine, unit, which, at->actual_ps + latency_ps);
+}
+
 static void issue(Machine *machine, Unit *unit, int32_t index, int64_t now_ps) {
     const Op *op = &unit_program(machine, unit)->op[index];
     Release release[PROGRAM_WAITS];
@@ -170,9 +179,7 @@ static void issue(Machine *machine, Unit *unit, int32_t index, int64_t now_ps) {
     if (form == FORM_SEND || form == FORM_RECEIVE) {
         meet(machine, unit, op->stream, &begin);
     } else if (form == FORM_EXCHANGE) {
-        Exchange which = op->kind == OP_DISPATCH ? EXCHANGE_DISPATCH : EXCHANGE_COMBINE;
-        machine->player->exchange(machine, unit, which,
-                                  exchange_begin(machine, unit, which, &begin));
+        begin_exchange(machine, unit, op, &begin);
     } else {
         arrive(machine, unit, index, &begin);
     }
