@@ -6,9 +6,7 @@
 #include "base/units.h"
 #include "observe/record.h"
 #include "observe/toll.h"
-#include "player/chooser.h"
-#include "player/event_player.h"
-#include "player/moments.h"
+#include "player/players.h"
 #include "player/traffic_run.h"
 
 static double cpu_s(void) {

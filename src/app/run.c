@@ -13,7 +13,7 @@
 #include "base/memory.h"
 #include "build_info.h"
 #include "config/run_file.h"
-#include "driver/stop.h"
+#include "driver/fabric.h"
 #include "par/comm.h"
 #include "trace/trace.h"
 

@@ -1,7 +1,5 @@
 #include "driver/fabric.h"
 
-#include "driver/stop.h"
-
 _Static_assert((int)RUN_JOBS_MAX <= (int)ENGINE_JOBS_MAX, "jobs of a run");
 
 Fabric fabric_make(const RunSpec *run, Cluster *cluster, Comm *comm) {
@@ -45,7 +43,7 @@ Status fabric_tell_step(const Fabric *fabric, int32_t job, int32_t step, int64_t
 }
 
 Status fabric_check_stop(const Fabric *fabric, int32_t step, bool done) {
-    int64_t stopping = stop_requested(fabric->stop);
+    int64_t stopping = fabric_stop_asked(fabric);
     comm_max_i64(fabric->comm, &stopping, 1);
     REQUIRE(!stopping || done, STATUS_STOPPED, "stopped on request after step %d", step);
     return status_ok();

@@ -1,6 +1,6 @@
 /// fabric.h: what the jobs of a run share: one cluster, one engine, one clock, one who keeps it.
 ///
-/// Idea.    A run is a fabric and the jobs on it (player/job.h). All their transfers go to one engine, where they share
+/// Idea.    A run is a fabric and the jobs on it (player/moments.h). All their transfers go to one engine, where they share
 ///          links; each carries its job's number in its tag. Who keeps what is played, and speaks of it, listens: neither the
 ///          driver nor players know of files.
 /// Limits.  One engine; it is opened when the sampling interval is known.
@@ -11,6 +11,11 @@
 #include "engine/engine.h"
 #include "engine/intervals.h"
 #include "par/comm.h"
+
+/// What a signal asks of a run: a flag that its handler raises and never lowers. STOP_AFTER_STEP ends a run with the step
+/// under way; STOP_NOW leaves that step: what is committed stays. Ranks see a signal at different moments, so they agree
+/// before they leave: at the end of each step, and in it where whoever plays it has to speak to the others.
+typedef enum StopRequest { STOP_NOT, STOP_AFTER_STEP, STOP_NOW } StopRequest;
 
 /// What is told of a run as it goes; NULL: nobody listens.
 typedef struct FabricListener {
@@ -35,11 +40,14 @@ typedef struct Fabric {
     int64_t change_ps; ///< when the cluster changes next
     FabricListener listener;
     int64_t speak_after_ps;
-    const volatile int *stop; ///< flag of stop.h; NULL: none
+    const volatile int *stop; ///< flag; NULL: none
 } Fabric;
 
 /// `run`, `cluster` and `comm` are borrowed.
 Fabric fabric_make(const RunSpec *run, Cluster *cluster, Comm *comm);
+static inline int fabric_stop_asked(const Fabric *fabric) {
+    return fabric->stop ? *fabric->stop : STOP_NOT;
+}
 /// Open the engine.
 void fabric_open(Fabric *fabric);
 /// Legal where it is not open.

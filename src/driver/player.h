@@ -20,7 +20,7 @@
 ///          end with the transfer.
 ///
 ///          A player plays on all ranks of machine->comm; how the units are divided is its own affair. Which one plays a
-///          job changes no result: it is chosen by cost (player/chooser.h).
+///          job changes no result: it is chosen by cost (player/players.h).
 /// Terms.   unit         GPUs that exchange in every layer, which move as one; layout.h says which are on which rail
 ///          replica      the units of all pipeline stages that hand work to each other (layout.h)
 ///          channel      what one unit receives from one neighbour: receiving unit * CHANNEL_SIDES + side
@@ -67,7 +67,7 @@ typedef struct PlayerOps {
                             int64_t end_ps);
     PlayerStats (*stats)(const Machine *machine); ///< NULL: nothing
     /// Play all steps; each is told to the fabric's listener when all units have ended it (results in machine->result).
-    /// The fabric's `stop` is polled (stop.h): a step under way is left where rank 0 sees STOP_NOW, or where it is played
+    /// The fabric's `stop` is polled (fabric.h): a step under way is left where rank 0 sees STOP_NOW, or where it is played
     /// by several any of them, and the run ends after the step in which any rank sees it set.
     ///   MPI: collective over machine->comm.
     ///   Fails: STATUS_STUCK saying who waits for what; STATUS_NO_PATH; what the listener returns; STATUS_STOPPED.

@@ -17,8 +17,6 @@ static const Unit *dead_unit(const Machine *machine) {
 
 /// Say what is under way at the first few units of this rank that cannot go on.
 static void describe_blocked(const Machine *machine, char *text, size_t capacity) {
-    static const char *const STREAM_NAMES[STREAM_N] = {
-        "compute", "receive-prev", "send-next", "receive-next", "send-prev", "dp", "ep", "across"};
     enum { LINES = 8 };
     const Unit *dead = dead_unit(machine);
     size_t used = 0;

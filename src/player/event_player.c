@@ -1,11 +1,8 @@
-#include "player/event_player.h"
-
+// Plays training jobs one moment after the other, as jobs of moments.h.
 #include "base/fingerprint.h"
 #include "base/units.h"
-#include "player/moments.h"
+#include "player/players.h"
 #include "player/repeat.h"
-
-enum { DRAIN_BATCH = 256 };
 
 // What units ask for.
 

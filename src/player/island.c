@@ -3,7 +3,6 @@
 
 #include "base/memory.h"
 #include "base/units.h"
-#include "player/news.h"
 
 #define LABEL "driver.islands"
 #define LABEL_DONE "driver.done"

@@ -17,7 +17,7 @@
 ///
 /// Limits.  An engine that is `apart`; up to ISLAND_STAGES_MAX stages; links of messages that can bind used by one replica
 ///          only, and owned by its rank; control_delay not above the latency of a message; no tied embeddings over
-///          stages. Where this does not hold, event_player.h plays the job, on one rank.
+///          stages. Where this does not hold, event_player.c plays the job, on one rank.
 /// Source.  Windows with return to a snapshot: Jefferson, Virtual Time (1985), bounded as in Sokol et al., MTW (1988).
 #ifndef COLOSSIM_PLAYER_ISLAND_H
 #define COLOSSIM_PLAYER_ISLAND_H
@@ -51,11 +51,16 @@ typedef struct Island {
 
 /// A unit that came to a collective.
 typedef struct IslandArrival {
-    Clocks at;
-    int64_t group;
-    int32_t op, kind, step;
+    Meeting meeting;
     int32_t island, round;
 } IslandArrival;
+
+/// What members of a group have said: plain 64-bit integers, as ranks merge them.
+typedef struct GroupNews {
+    int64_t count; ///< members that have come to the collective
+    Clocks at;
+    int64_t op, kind, step;
+} GroupNews;
 
 /// An island with messages that ended at this moment.
 typedef struct IslandDue {
@@ -89,7 +94,7 @@ typedef struct Islands {
     int64_t quiet_ps;        ///< no collective can begin before
     bool moved;              ///< levels of collectives must be solved at now_ps
     int64_t ngroups;         ///< layout_nmeeting
-    struct GroupNews *news;  ///< [ngroups]
+    GroupNews *news;         ///< [ngroups]
     ARRAY_OF(IslandDue) due; ///< at this moment
     int64_t idle;            ///< moments in a row that did not move time
 } Islands;
@@ -113,6 +118,10 @@ static inline void islands_enter(Islands *islands, Island *island) {
 static inline bool island_leads(const Islands *islands, int64_t island) {
     return isle_leader(islands->isles, island) == island;
 }
+/// island_meet.c. Earliest time at which a collective that begins before end_ps can be felt.  MPI: collective.
+int64_t islands_first_begin_ps(Islands *islands, int64_t end_ps);
+/// Members that came before end_ps are there for good; groups that are complete begin.  MPI: collective.
+void islands_meet(Islands *islands, int64_t end_ps);
 /// quiet.c. How long units need at least to come to a collective.
 void quiet_prepare(Islands *islands);
 void quiet_release(Islands *islands);

@@ -110,13 +110,10 @@ void island_exchange(Machine *machine, const Unit *unit, Exchange which, int64_t
 }
 
 void island_arrive(Machine *machine, const Unit *unit, const Meeting *meeting) {
+    (void)unit;
     Islands *islands = islands_of(machine);
     array_push(&islands->arrival,
-               (IslandArrival){.at = meeting->at,
-                               .group = meeting->group,
-                               .op = meeting->op,
-                               .kind = (int32_t)meeting->kind,
-                               .step = unit->step,
+               (IslandArrival){.meeting = *meeting,
                                .island = (int32_t)island_index(islands, islands->current),
                                .round = islands->current->round});
 }

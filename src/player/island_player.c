@@ -1,9 +1,8 @@
-#include "player/island_player.h"
-
+// Plays a job that falls into islands, window after window, on all ranks.
 #include "base/check.h"
 #include "base/units.h"
-#include "driver/stop.h"
-#include "player/news.h"
+#include "player/island.h"
+#include "player/players.h"
 #include "player/repeat.h"
 
 // Width of a window.
@@ -16,44 +15,6 @@ enum {
 };
 
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
-
-// Collectives that members have come to.
-
-/// Would the news complete a group?
-static bool completes(const Islands *islands, int64_t place) {
-    const Layout *layout = &islands->machine->layout;
-    const GroupNews *news = &islands->news[place];
-    int64_t group = layout_meeting_group(layout, place);
-    return news->count > 0 && islands->machine->group[place].arrival.count + news->count ==
-                                  layout_group_units(layout, group).n;
-}
-
-/// Earliest time at which a collective that begins before end_ps can be felt.
-static int64_t first_begin_ps(Islands *islands, int64_t end_ps) {
-    if (!news_gather(islands, end_ps)) return end_ps;
-    for (int64_t place = 0; place < islands->ngroups; place++)
-        if (completes(islands, place))
-            end_ps = least(end_ps, islands->news[place].at.actual_ps +
-                                       network_least_base_ps(islands->machine));
-    return end_ps;
-}
-
-/// Members that came before end_ps are there for good; groups that are complete begin.
-static void meet(Islands *islands, int64_t end_ps) {
-    Machine *machine = islands->machine;
-    bool any = news_gather(islands, end_ps);
-    array_clear(&islands->arrival);
-    for (int64_t place = 0; place < islands->ngroups && any; place++) {
-        const GroupNews *news = &islands->news[place];
-        if (news->count == 0) continue;
-        Meeting meeting = {.group = layout_meeting_group(&machine->layout, place),
-                           .step = (int32_t)news->step,
-                           .op = (int32_t)news->op,
-                           .kind = (OpKind)news->kind,
-                           .at = news->at};
-        if (network_meet(machine, &meeting, news->count)) network_collective(machine, &meeting);
-    }
-}
 
 // A window.
 
@@ -113,7 +74,7 @@ static int64_t play_window(Islands *islands) {
     comm_min_i64(islands->machine->comm, ends_ps, 2);
     islands->moved = ends_ps[1] <= ends_ps[0];
     int64_t end_ps = least(ends_ps[0], ends_ps[1]);
-    end_ps = first_begin_ps(islands, end_ps);
+    end_ps = islands_first_begin_ps(islands, end_ps);
     return_to(islands, end_ps);
     if (isles_have_rings(islands->isles)) {
         int64_t bare_ps = isles_lay(islands->isles, islands->now_ps, end_ps);
@@ -130,7 +91,7 @@ static int64_t play_window(Islands *islands) {
         islands->width_ps = reached_ps > NARROWEST_PS ? reached_ps : NARROWEST_PS;
     else if (islands->width_ps < WIDEST_PS)
         islands->width_ps += islands->width_ps / 2;
-    meet(islands, end_ps);
+    islands_meet(islands, end_ps);
     return end_ps;
 }
 
@@ -220,7 +181,7 @@ static void play_moment(Islands *islands) {
     if (islands->machine->cycle.ended) begin_cycle(islands);
     for (int64_t i = 0; i < islands->n; i++)
         if (islands->at[i].last_ps == islands->now_ps) island_find_next(islands, &islands->at[i]);
-    meet(islands, TIME_NEVER_PS);
+    islands_meet(islands, TIME_NEVER_PS);
 }
 
 // Steps.
@@ -252,7 +213,7 @@ static void gather_step(Islands *islands) {
 /// What the ranks agree on after a moment.
 typedef struct Agreed {
     int64_t next_ps, steps, fine;
-    int64_t patience; ///< minus the most that is asked by signals (stop.h)
+    int64_t patience; ///< minus the most that is asked by signals (fabric.h)
     int64_t quiet;    ///< minus the time before which no collective can begin
     int64_t room;     ///< of undo logs; the least, negative where the last window had too little
 } Agreed;
@@ -271,7 +232,7 @@ static Agreed agree(Islands *islands) {
     Agreed mine = {.next_ps = TIME_NEVER_PS,
                    .steps = steps_done(islands),
                    .fine = status_is_ok(&islands->machine->failure),
-                   .patience = -stop_requested(islands->machine->fabric->stop),
+                   .patience = -fabric_stop_asked(islands->machine->fabric),
                    .quiet = -quiet_ps(islands),
                    .room = LOG_BYTES - log_bytes(islands)};
     for (int64_t i = 0; i < islands->n; i++)
@@ -296,7 +257,7 @@ static Status play_steps(Islands *islands, Job *job) {
     Machine *machine = islands->machine;
     islands_fold(islands);
     begin_units(islands);
-    meet(islands, TIME_NEVER_PS);
+    islands_meet(islands, TIME_NEVER_PS);
     while (islands->recorded < machine->steps) {
         Agreed agreed = agree(islands);
         islands->first_ps = agreed.next_ps;

@@ -1,9 +1,24 @@
 #include "player/moments.h"
 
 #include "base/units.h"
-#include "driver/stop.h"
 
 enum { DRAIN_BATCH = 256 };
+
+Status job_tell(Job *job, int64_t later_ps) {
+    TRY(fabric_tell_step(job->fabric, job->number, job->told, later_ps));
+    job->told++;
+    return status_ok();
+}
+
+Status job_tell_rest(Job *job) {
+    while (job->told < job->spec->steps) {
+        int64_t later_ps;
+        TRY(fabric_check_stop(job->fabric, job->told - 1, false));
+        TRY(job->ops->again(job, &later_ps));
+        TRY(job_tell(job, later_ps));
+    }
+    return status_ok();
+}
 
 typedef struct Moments {
     Fabric *fabric;
@@ -96,7 +111,7 @@ static Status play(Moments *moments, News *news) {
     while ((news->job = job_with_step(moments)) < 0 &&
            (news->next_ps = next_ps(moments)) < TIME_END_PS) {
         TRY(play_moment(moments, news->next_ps));
-        REQUIRE(!stop_is_now(moments->fabric->stop), STATUS_STOPPED,
+        REQUIRE(fabric_stop_asked(moments->fabric) != STOP_NOW, STATUS_STOPPED,
                 "stopped on request in step %d", moments->job[0]->told);
     }
     return status_ok();

@@ -12,7 +12,7 @@
 #ifndef COLOSSIM_PLAYER_REPEAT_H
 #define COLOSSIM_PLAYER_REPEAT_H
 
-#include "player/job.h"
+#include "player/moments.h"
 
 // JobOps of a job whose state is a Machine.
 bool repeat_can_follow(Job *job);

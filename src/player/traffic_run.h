@@ -7,7 +7,7 @@
 #define COLOSSIM_PLAYER_TRAFFIC_RUN_H
 
 #include "collective/spread.h"
-#include "player/job.h"
+#include "player/moments.h"
 
 typedef struct FlowRow {
     TrafficFlow flow;

@@ -2,6 +2,9 @@
 
 #include <stddef.h>
 
+const char *const STREAM_NAMES[STREAM_N] = {
+    "compute", "receive-prev", "send-next", "receive-next", "send-prev", "dp", "ep", "across"};
+
 const char *const DIMENSION_NAMES[] = {
     [DIM_TP] = "tp", [DIM_CP] = "cp", [DIM_EP] = "ep", [DIM_DP] = "dp", [DIM_PP] = "pp", NULL};
 

@@ -28,6 +28,8 @@ typedef enum Stream {
     STREAM_N,
 } Stream;
 
+extern const char *const STREAM_NAMES[STREAM_N];
+
 /// Dimensions of parallelism; a set of them is DIM_BIT(...) | DIM_BIT(...).
 typedef enum Dimension { DIM_TP, DIM_CP, DIM_EP, DIM_DP, DIM_PP, DIM_N } Dimension;
 extern const char *const DIMENSION_NAMES[]; ///< [DIM_N], then NULL

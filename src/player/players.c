@@ -1,7 +1,4 @@
-#include "player/chooser.h"
-
-#include "player/event_player.h"
-#include "player/island_player.h"
+#include "player/players.h"
 
 // Measured with tests/bench/step_cost, one rank on a quiet core of 2024: 98 thousand to 9.6 million operations.
 enum {
