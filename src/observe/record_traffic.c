@@ -13,7 +13,7 @@ static Status write_flows(const TrafficRun *traffic, Recorder *recorder) {
     TraceFlow *rows = memory_alloc("record.flows", sizeof(TraceFlow) * (size_t)n);
     for (int64_t i = 0; i < n && !one; i++) {
         const FlowRow *row = &traffic->row[i];
-        int64_t start_ps = traffic->begin_ps + row->flow.start_ps;
+        int64_t start_ps = traffic->now.begin_ps + row->flow.start_ps;
         double took = (double)(row->end_ps - start_ps);
         rows[i] = (TraceFlow){.source = row->flow.src,
                               .destination = row->flow.dst,
@@ -23,13 +23,13 @@ static Status write_flows(const TrafficRun *traffic, Recorder *recorder) {
                               .slowdown = row->alone_ps > 0 ? took / (double)row->alone_ps : 1};
     }
     if (n > 0 && one)
-        rows[0] = (TraceFlow){
-            .source = 0,
-            .destination = traffic->ranks - 1,
-            .bytes = traffic->job->collective.bytes,
-            .start_ps = traffic->begin_ps,
-            .end_ps = traffic->end_ps,
-            .slowdown = (double)(traffic->end_ps - traffic->begin_ps) / (double)traffic->alone_ps};
+        rows[0] = (TraceFlow){.source = 0,
+                              .destination = traffic->ranks - 1,
+                              .bytes = traffic->job->collective.bytes,
+                              .start_ps = traffic->now.begin_ps,
+                              .end_ps = traffic->now.end_ps,
+                              .slowdown = (double)(traffic->now.end_ps - traffic->now.begin_ps) /
+                                          (double)traffic->alone_ps};
     Status status = trace_append_flows(recorder->trace, n, rows);
     memory_free("record.flows", rows, sizeof(TraceFlow) * (size_t)n);
     return status;
@@ -46,13 +46,13 @@ static void name_collective(const TrafficRun *traffic, StepSummary *summary) {
 }
 
 Status record_traffic_step(Recorder *recorder, const TrafficRun *traffic, int64_t later_ps) {
-    int64_t begin_ps = traffic->begin_ps, end_ps = traffic->end_ps;
+    int64_t begin_ps = traffic->now.begin_ps, end_ps = traffic->now.end_ps;
     StepSummary summary = {
         .row = {.job = traffic->number,
                 .job_step = traffic->step,
                 .start_ps = begin_ps,
                 .end_ps = end_ps,
-                .fingerprint = traffic->moves + fingerprint_of(-1, begin_ps, end_ps)},
+                .fingerprint = traffic->now.moves + fingerprint_of(-1, begin_ps, end_ps)},
     };
     if (traffic_is_collective(traffic) && traffic->plays) name_collective(traffic, &summary);
     recorder->keeps = traffic->later_ps > 0;

@@ -72,7 +72,7 @@ static void set_flow(const TrafficRun *traffic, const FlowRow *row, Transfer *tr
     transfer->bytes = row->flow.bytes;
     transfer->rounds = 1;
     transfer->start_ps =
-        traffic->begin_ps + row->flow.start_ps + start_latency_ps(traffic, &transfer->edges);
+        traffic->now.begin_ps + row->flow.start_ps + start_latency_ps(traffic, &transfer->edges);
 }
 
 static void set_phase(const TrafficRun *traffic, Phase phase, Transfer *transfer) {
@@ -116,35 +116,6 @@ static Status submit_flows(TrafficRun *traffic) {
 static Status submit_phase(TrafficRun *traffic) {
     traffic->alone_ps += collective_phase(&traffic->plan, traffic->phase).fill_ps;
     return submit(traffic, traffic->phase);
-}
-
-static Status complete(TrafficRun *traffic, const Completion *done) {
-    traffic->moves += fingerprint_of(done->tag, done->start_ps - traffic->begin_ps,
-                                     done->end_ps - traffic->begin_ps);
-    if (done->end_ps > traffic->end_ps) traffic->end_ps = done->end_ps;
-    if (!traffic_is_collective(traffic)) {
-        FlowRow *row = &traffic->row[done->tag];
-        row->end_ps = done->end_ps;
-        row->alone_ps = done->alone_ps + done->start_ps - traffic->begin_ps - row->flow.start_ps;
-        traffic->ended = --traffic->nunfinished == 0;
-        return status_ok();
-    }
-    traffic->alone_ps += done->alone_ps;
-    traffic->phase_begin_ps = done->end_ps;
-    traffic->ended = ++traffic->phase == traffic->plan.nphases;
-    return traffic->ended ? status_ok() : submit_phase(traffic);
-}
-
-/// One repetition: from the end of the one before to the last byte.
-static Status begin_step(TrafficRun *traffic, int64_t now_ps) {
-    traffic->begin_ps = traffic->end_ps = traffic->phase_begin_ps = now_ps;
-    traffic->phase = 0;
-    traffic->alone_ps = 0;
-    traffic->moves_before = traffic->moves;
-    traffic->moves = 0;
-    traffic->ended = false;
-    for (int64_t i = 0; i < traffic->nrows; i++) traffic->row[i].end_ps = -1;
-    return traffic_is_collective(traffic) ? submit_phase(traffic) : submit_flows(traffic);
 }
 
 static Status load_flows(TrafficRun *traffic) {
@@ -228,10 +199,37 @@ static Status load(TrafficRun *traffic, Comm *comm) {
 
 static TrafficRun *traffic_of(const Job *job) { return job->state; }
 
-static Status job_begin(Job *job, int64_t now_ps) { return begin_step(traffic_of(job), now_ps); }
+/// One repetition: from the end of the one before to the last byte.
+static Status job_begin(Job *job, int64_t now_ps) {
+    TrafficRun *traffic = traffic_of(job);
+    traffic->now = (TrafficStep){.begin_ps = now_ps,
+                                 .end_ps = now_ps,
+                                 .moves_before = traffic->now.moves,
+                                 .still_from = traffic->now.still_from};
+    traffic->phase_begin_ps = now_ps;
+    traffic->phase = 0;
+    traffic->alone_ps = 0;
+    for (int64_t i = 0; i < traffic->nrows; i++) traffic->row[i].end_ps = -1;
+    return traffic_is_collective(traffic) ? submit_phase(traffic) : submit_flows(traffic);
+}
 
 static Status job_complete(Job *job, const Completion *done) {
-    return complete(traffic_of(job), done);
+    TrafficRun *traffic = traffic_of(job);
+    const int64_t begin_ps = traffic->now.begin_ps;
+    traffic->now.moves +=
+        fingerprint_of(done->tag, done->start_ps - begin_ps, done->end_ps - begin_ps);
+    if (done->end_ps > traffic->now.end_ps) traffic->now.end_ps = done->end_ps;
+    if (!traffic_is_collective(traffic)) {
+        FlowRow *row = &traffic->row[done->tag];
+        row->end_ps = done->end_ps;
+        row->alone_ps = done->alone_ps + done->start_ps - begin_ps - row->flow.start_ps;
+        traffic->ended = --traffic->nunfinished == 0;
+        return status_ok();
+    }
+    traffic->alone_ps += done->alone_ps;
+    traffic->phase_begin_ps = done->end_ps;
+    traffic->ended = ++traffic->phase == traffic->plan.nphases;
+    return traffic->ended ? status_ok() : submit_phase(traffic);
 }
 
 static Transfer job_describe(Job *job, int64_t tag) {
@@ -241,54 +239,40 @@ static Transfer job_describe(Job *job, int64_t tag) {
 
 static void job_change(Job *job, int64_t now_ps) {
     (void)now_ps;
-    traffic_of(job)->still_step = traffic_of(job)->step + 2;
+    traffic_of(job)->now.still_from = traffic_of(job)->step + 2;
 }
 
 static int32_t job_steps(const Job *job) { return traffic_of(job)->step + traffic_of(job)->ended; }
-
-/// What all ranks must know of a step.
-typedef struct StepNews {
-    int64_t begin_ps, end_ps;
-    uint64_t moves, moves_before;
-    int32_t still_step;
-} StepNews;
 
 /// Its end also ends sampling intervals.
 static void job_share(Job *job) {
     TrafficRun *traffic = traffic_of(job);
     // The cluster may still change where it is played.
-    int32_t still_step = job->fabric->change_ps < TIME_NEVER_PS ? INT32_MAX : traffic->still_step;
-    StepNews news = {traffic->begin_ps, traffic->end_ps, traffic->moves, traffic->moves_before,
-                     still_step};
-    comm_broadcast(job->fabric->comm, &news, sizeof news, 0);
-    traffic->begin_ps = news.begin_ps;
-    traffic->end_ps = news.end_ps;
-    traffic->moves = news.moves;
-    traffic->moves_before = news.moves_before;
-    traffic->still_step = news.still_step;
-    if (job->fabric->run->njobs == 1) fabric_cut(job->fabric, traffic->end_ps);
+    if (job->fabric->change_ps < TIME_NEVER_PS) traffic->now.still_from = INT32_MAX;
+    comm_broadcast(job->fabric->comm, &traffic->now, sizeof traffic->now, 0);
+    if (job->fabric->run->njobs == 1) fabric_cut(job->fabric, traffic->now.end_ps);
 }
 
 /// All that follow are the step that was played, if it was that before it: what it left on the links is what it found
 /// there, transfers that have ended and are still felt, which are told by their ends.
 static bool job_repeats(Job *job) {
     TrafficRun *traffic = traffic_of(job);
+    const TrafficStep *now = &traffic->now;
     bool same = job->fabric->run->repeat && traffic->step > 0 &&
-                traffic->step + 1 < traffic->job->steps &&
-                traffic->moves == traffic->moves_before && traffic->end_ps > traffic->begin_ps &&
-                traffic->step >= traffic->still_step;
-    if (same) traffic->later_ps = traffic->end_ps - traffic->begin_ps;
+                traffic->step + 1 < traffic->job->steps && now->moves == now->moves_before &&
+                now->end_ps > now->begin_ps && traffic->step >= now->still_from;
+    if (same) traffic->later_ps = now->end_ps - now->begin_ps;
     return same;
 }
 
 static Status job_again(Job *job, int64_t *later_ps) {
     TrafficRun *traffic = traffic_of(job);
     *later_ps = traffic->later_ps;
-    TRY(run_check_time(traffic->end_ps + traffic->later_ps));
+    TRY(run_check_time(traffic->now.end_ps + traffic->later_ps));
     traffic->nrepeated++;
     traffic->step++;
-    traffic->begin_ps += traffic->later_ps;
-    traffic->end_ps += traffic->later_ps;
+    traffic->now.begin_ps += traffic->later_ps;
+    traffic->now.end_ps += traffic->later_ps;
     for (int64_t i = 0; i < traffic->nrows; i++) traffic->row[i].end_ps += traffic->later_ps;
     return status_ok();
 }
@@ -298,7 +282,7 @@ static Status job_go_on(Job *job, int64_t now_ps) {
     traffic->step++;
     traffic->ended = false;
     bool more = traffic->plays && traffic->step < traffic->job->steps;
-    return more ? begin_step(traffic, now_ps) : status_ok();
+    return more ? job_begin(job, now_ps) : status_ok();
 }
 
 static Status job_stuck(Job *job) {

@@ -21,6 +21,14 @@ typedef struct TrafficEdges {
     int64_t number;
 } TrafficEdges;
 
+/// What all ranks must know of a step.
+typedef struct TrafficStep {
+    int64_t begin_ps, end_ps;
+    uint64_t moves;        ///< fingerprint of what ended in it, by the time since its begin
+    uint64_t moves_before; ///< the same of the step before
+    int32_t still_from;    ///< from this step on, none that has ended saw the cluster change
+} TrafficStep;
+
 typedef struct TrafficRun {
     Fabric *fabric;
     int32_t number; ///< of the job
@@ -37,12 +45,9 @@ typedef struct TrafficRun {
     int32_t phase;
     int64_t phase_begin_ps, alone_ps;
     int32_t step;
-    int64_t begin_ps, end_ps; ///< of the step
-    uint64_t moves;           ///< fingerprint of what ended in it, by the time since its begin
-    uint64_t moves_before;    ///< the same of the step before
+    TrafficStep now;     ///< the step
     int64_t later_ps;    ///< by which each step that follows is the last again; 0: it is played
     int64_t nrepeated;   ///< steps that were told, not played
-    int32_t still_step;  ///< from this step on, none that has ended saw the cluster change
     int64_t nunfinished; ///< transfers of this step under way, or the phases of a collective
     bool ended;          ///< the step
 } TrafficRun;
