@@ -164,7 +164,7 @@ static void note_costs(const Fabric *fabric, const RunJob jobs[], const Toll *to
         if (machine) {
             if (machine->player->stats) stats = machine->player->stats(machine);
             sizes.transfers += stats.transfers;
-            ngpus += machine->layout.nslots * machine->layout.width;
+            ngpus += machine->layout.nslots * machine->layout.units.width;
             repeated += machine->repeat.nsteps;
         } else {
             ngpus += cluster_ngpus(fabric->cluster);

@@ -24,7 +24,8 @@ static bool ends_for_all(const Op *op) {
 static Clocks *end_of(const Machine *machine, const Unit *unit, const Op *op) {
     const Layout *layout = &machine->layout;
     const Outcomes *outcomes = &machine->outcomes;
-    int64_t group = layout_group_of(layout, unit->id, GROUP_DP) - layout->first_group[GROUP_DP];
+    int64_t group =
+        units_group_of(&layout->units, unit->id, GROUP_DP) - layout->units.first_group[GROUP_DP];
     return &outcomes->at[outcomes->first[group] + outcomes->place[unit->stage][op->sequence]];
 }
 
@@ -119,16 +120,16 @@ static int32_t nplaces(const Machine *machine, int32_t stage) {
 void done_open(Machine *machine) {
     const Layout *layout = &machine->layout;
     Outcomes *outcomes = &machine->outcomes;
-    int64_t n = layout_ngroups_of(layout, GROUP_DP);
+    int64_t n = units_ngroups_of(&layout->units, GROUP_DP);
     machine->done.free = -1;
     machine->done.at.label = LABEL;
-    outcomes->place = memory_alloc(LABEL_PLACES, sizeof(int32_t *) * (size_t)layout->stages);
-    for (int32_t stage = 0; stage < layout->stages; stage++)
+    outcomes->place = memory_alloc(LABEL_PLACES, sizeof(int32_t *) * (size_t)layout->units.stages);
+    for (int32_t stage = 0; stage < layout->units.stages; stage++)
         outcomes->place[stage] = number_places(&machine->program[stage]);
     outcomes->first = memory_alloc(LABEL, sizeof(int64_t) * (size_t)(n + 1));
     for (int64_t g = 0; g < n; g++) {
-        int64_t group = layout->first_group[GROUP_DP] + g;
-        int32_t stage = layout_stage(layout, layout_group_units(layout, group).first);
+        int64_t group = layout->units.first_group[GROUP_DP] + g;
+        int32_t stage = units_stage(&layout->units, units_group(&layout->units, group).first);
         bool here = layout_group_slots(layout, group).n > 0;
         outcomes->first[g + 1] = outcomes->first[g] + (here ? nplaces(machine, stage) : 0);
     }
@@ -138,13 +139,13 @@ void done_open(Machine *machine) {
 void done_close(Machine *machine) {
     const Layout *layout = &machine->layout;
     Outcomes *outcomes = &machine->outcomes;
-    int64_t n = layout_ngroups_of(layout, GROUP_DP);
+    int64_t n = units_ngroups_of(&layout->units, GROUP_DP);
     array_free(&machine->done.at);
     if (!outcomes->place) return;
     memory_free(LABEL, outcomes->at, sizeof(Clocks) * (size_t)outcomes->first[n]);
     memory_free(LABEL, outcomes->first, sizeof(int64_t) * (size_t)(n + 1));
-    for (int32_t stage = 0; stage < layout->stages; stage++)
+    for (int32_t stage = 0; stage < layout->units.stages; stage++)
         memory_free(LABEL_PLACES, outcomes->place[stage],
                     sizeof(int32_t) * (size_t)(machine->program[stage].stream_nops[STREAM_DP] + 1));
-    memory_free(LABEL_PLACES, outcomes->place, sizeof(int32_t *) * (size_t)layout->stages);
+    memory_free(LABEL_PLACES, outcomes->place, sizeof(int32_t *) * (size_t)layout->units.stages);
 }

@@ -31,7 +31,7 @@ void exchange_plan(Machine *machine) {
     const Parts ep = links->parts[DIM_EP];
     *plan = (ExchangePlan){.n = ep.n, .inside = ep.inside};
     if (!cost->exchanges_apart) return;
-    plan->groups = machine->layout.width / ep.n;
+    plan->groups = machine->layout.units.width / ep.n;
     plan->timed = ep.inside == ep.n;
     const double outside = plan->timed ? 0 : outside_bytes(links, 1);
     if (!plan->timed) {
@@ -52,7 +52,7 @@ void exchange_plan(Machine *machine) {
 /// Member m of group q of those of a unit that hold a layer's experts.
 static GpuId member_of(const JobEdges *edges, int64_t q, int64_t m) {
     const Layout *layout = &edges->machine->layout;
-    const int64_t shares = layout->parallel->expert_tp, n = edges->machine->exchange_plan.n;
+    const int64_t shares = layout->units.parallel->expert_tp, n = edges->machine->exchange_plan.n;
     return layout_gpu(layout, edges->to,
                       (int32_t)(q / shares * n * shares + m * shares + q % shares));
 }
@@ -91,7 +91,7 @@ static Edge edge_of(const void *context, int64_t i) {
 /// Tags of exchanges follow those of rails.
 static int64_t first_tag(const Machine *machine) {
     const Layout *layout = &machine->layout;
-    return layout->nunits * CHANNEL_SIDES + layout_ngroups(layout) * layout->width;
+    return layout->units.n * CHANNEL_SIDES + units_ngroups(&layout->units) * layout->units.width;
 }
 
 bool exchange_owns_tag(const Machine *machine, int64_t tag) { return tag >= first_tag(machine); }
@@ -100,7 +100,7 @@ Transfer exchange_transfer(const Machine *machine, int64_t unit, Exchange which,
     const ExchangePlan *plan = &machine->exchange_plan;
     const Layout *layout = &machine->layout;
     const uint64_t key = fabric_key(machine->number, rng_mix(3, (uint64_t)unit));
-    const uint64_t nrails = (uint64_t)(layout_ngroups(layout) * layout->width);
+    const uint64_t nrails = (uint64_t)(units_ngroups(&layout->units) * layout->units.width);
     *edges = (JobEdges){.machine = machine, .from = unit, .to = unit};
     return (Transfer){
         .tag =

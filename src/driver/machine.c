@@ -11,20 +11,20 @@ static void place_units(Machine *machine) {
     machine->result = memory_alloc("driver.results", sizeof(StepResult) * nslots);
     if (machine->exchange_plan.groups > 0)
         machine->more[STREAM_EP] = memory_alloc("driver.units", sizeof(NominalClocks) * nslots);
-    if (machine->layout.shard > 0)
+    if (machine->layout.units.shard > 0)
         machine->more[STREAM_ACROSS] = memory_alloc("driver.units", sizeof(NominalClocks) * nslots);
     for (int64_t slot = 0; slot < machine->layout.nslots; slot++) {
         Unit *unit = &machine->unit[slot];
         unit->id = (int32_t)layout_unit_at(&machine->layout, slot);
         unit->first_done = -1;
-        unit->stage = layout_stage(&machine->layout, unit->id);
+        unit->stage = units_stage(&machine->layout.units, unit->id);
     }
     done_open(machine);
 }
 
 static size_t span_bytes(const Machine *machine) {
     size_t n = 0;
-    for (int32_t stage = 0; stage < machine->layout.stages; stage++)
+    for (int32_t stage = 0; stage < machine->layout.units.stages; stage++)
         n += (size_t)machine->program[stage].stream_nops[STREAM_COMPUTE] + 1;
     return 2 * n * sizeof(OpSpan);
 }
@@ -59,15 +59,15 @@ void machine_deal(Machine *machine, int nranks) {
 }
 
 static void make_groups(Machine *machine) {
-    size_t ngroups = (size_t)layout_nmeeting(&machine->layout);
+    size_t ngroups = (size_t)units_nmeeting(&machine->layout.units);
     machine->group = memory_alloc("driver.groups", sizeof(GroupState) * ngroups);
     machine->rail =
-        memory_alloc("driver.groups", sizeof(Rail) * ngroups * (size_t)machine->layout.width);
+        memory_alloc("driver.groups", sizeof(Rail) * ngroups * (size_t)machine->layout.units.width);
 }
 
 /// Nominal work of a step, by stage.
 static void sum_work(Machine *machine) {
-    int32_t stages = machine->layout.stages;
+    int32_t stages = machine->layout.units.stages;
     machine->work = memory_alloc("driver.work", sizeof(NominalWork) * (size_t)stages);
     for (int32_t stage = 0; stage < stages; stage++) {
         const Program *program = &machine->program[stage];
@@ -100,9 +100,9 @@ Status machine_create(Fabric *fabric, int32_t number, Machine **out) {
                          .failure = status_ok()};
     TRY(layout_init(&machine->layout, fabric->cluster, job));
     layout_deal(&machine->layout, machine->rank, 1);
-    REQUIRE(machine->layout.nunits <= INT32_MAX / CHANNEL_SIDES, STATUS_RANGE,
+    REQUIRE(machine->layout.units.n <= INT32_MAX / CHANNEL_SIDES, STATUS_RANGE,
             "%lld groups of GPUs that share layers are more than %d",
-            (long long)machine->layout.nunits, INT32_MAX / CHANNEL_SIDES);
+            (long long)machine->layout.units.n, INT32_MAX / CHANNEL_SIDES);
     const ClusterSpec *spec = cluster_spec(fabric->cluster);
     const Uplink uplink = run_spec_uplink(job, spec);
     TRY(step_cost_init(&machine->cost, &job->model, &job->parallel, &job->training, &spec->gpu,
@@ -139,11 +139,11 @@ void machine_begin_cycle(Machine *machine, int64_t now_ps, bool quiet) {
 }
 
 static void free_groups(Machine *machine) {
-    size_t ngroups = (size_t)layout_nmeeting(&machine->layout);
+    size_t ngroups = (size_t)units_nmeeting(&machine->layout.units);
     for (size_t g = 0; machine->group && g < ngroups; g++) network_forget(&machine->group[g]);
     memory_free("driver.groups", machine->group, sizeof(GroupState) * ngroups);
     memory_free("driver.groups", machine->rail,
-                sizeof(Rail) * ngroups * (size_t)machine->layout.width);
+                sizeof(Rail) * ngroups * (size_t)machine->layout.units.width);
 }
 
 void machine_destroy(Machine *machine) {
@@ -152,7 +152,8 @@ void machine_destroy(Machine *machine) {
     free_groups(machine);
     displace_units(machine);
     layout_fini(&machine->layout);
-    memory_free("driver.work", machine->work, sizeof(NominalWork) * (size_t)machine->layout.stages);
+    memory_free("driver.work", machine->work,
+                sizeof(NominalWork) * (size_t)machine->layout.units.stages);
     if (machine->program) {
         for (int32_t stage = 0; stage < machine->cost.pp; stage++)
             program_fini(&machine->program[stage]);

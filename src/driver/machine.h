@@ -91,7 +91,7 @@ typedef enum Sharing {
 /// receiver's.
 enum { FREE_COMPUTE, FREE_RECV_PREV, FREE_RECV_NEXT, FREE_DP, FREE_N };
 
-/// GPUs that exchange in every layer (layout.h), and how far they have come.
+/// GPUs that exchange in every layer (workload/units.h), and how far they have come.
 typedef struct Unit {
     int32_t id;
     int32_t stage, step;
@@ -235,8 +235,8 @@ typedef struct Machine {
     const struct PlayerOps *player; ///< player.h, once the engine is open ...
     void *playing;                  ///< ... and its state
     Scope scope;
-    GroupState *group; ///< [layout_nmeeting], see machine_group
-    Rail *rail;        ///< [layout_nmeeting * width]
+    GroupState *group; ///< [units_nmeeting], see machine_group
+    Rail *rail;        ///< [units_nmeeting * width]
     ARRAY_OF(CollectiveRow) row;
     StepCount count; ///< of local units (of islands: what their own counts were gathered into)
     int32_t steps;   ///< wanted
@@ -268,7 +268,7 @@ Status machine_stuck(Machine *machine);
 void machine_begin_cycle(Machine *machine, int64_t now_ps, bool quiet);
 
 static inline GroupState *machine_group(const Machine *machine, int64_t group) {
-    return &machine->group[layout_meeting_index(&machine->layout, group)];
+    return &machine->group[units_meeting_index(&machine->layout.units, group)];
 }
 static inline const Program *unit_program(const Machine *machine, const Unit *unit) {
     return &machine->program[unit->stage];
@@ -277,8 +277,8 @@ static inline const Program *unit_program(const Machine *machine, const Unit *un
 /// Where operations of a stage of the first replica are noted.
 static inline OpSpan *machine_spans(const Machine *machine, int32_t stage, int32_t step) {
     OpSpan *span = machine->span;
-    for (int32_t s = 0; s < machine->layout.stages * (step & 1) + stage; s++)
-        span += machine->program[s % machine->layout.stages].stream_nops[STREAM_COMPUTE] + 1;
+    for (int32_t s = 0; s < machine->layout.units.stages * (step & 1) + stage; s++)
+        span += machine->program[s % machine->layout.units.stages].stream_nops[STREAM_COMPUTE] + 1;
     return span;
 }
 
@@ -316,7 +316,7 @@ static inline NominalClocks *unit_received(Unit *unit, ChannelSide side) {
 }
 /// The unit of the same replica so many stages on (1 or -1), cyclically: slots of a replica follow each other.
 static inline Unit *unit_neighbour(const Machine *machine, Unit *unit, int32_t distance) {
-    const int32_t stages = machine->layout.stages, to = unit->stage + distance;
+    const int32_t stages = machine->layout.units.stages, to = unit->stage + distance;
     return unit + distance + (to < 0 ? stages : to >= stages ? -stages : 0);
 }
 /// unit.c: the first step begins; a step begins: issue what can be issued.

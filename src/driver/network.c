@@ -24,8 +24,9 @@ static Edge hop_edge(const void *context, int64_t i) {
 static JobEdges name_hop(const Machine *machine, int64_t channel) {
     const int64_t to = channel / CHANNEL_SIDES;
     const int32_t back = channel % CHANNEL_SIDES == CHANNEL_FROM_PREV ? -1 : 1;
-    return (JobEdges){
-        .machine = machine, .from = layout_stage_neighbour(&machine->layout, to, back), .to = to};
+    return (JobEdges){.machine = machine,
+                      .from = units_stage_neighbour(&machine->layout.units, to, back),
+                      .to = to};
 }
 
 int64_t network_message_latency_ps(const Machine *machine, int64_t channel) {
@@ -58,7 +59,10 @@ Transfer network_message(const Machine *machine, int64_t channel, JobEdges *edge
     *edges = name_hop(machine, channel);
     return (Transfer){
         .tag = fabric_tag(machine->number, channel),
-        .edges = {.nedges = machine->layout.width, .edge = hop_edge, .context = edges, .key = key},
+        .edges = {.nedges = machine->layout.units.width,
+                  .edge = hop_edge,
+                  .context = edges,
+                  .key = key},
         .queue_key = key,
         .job = machine->number,
         .queue_pairs = machine->job->network.queue_pairs,
@@ -114,7 +118,7 @@ static const Spread *spread_of(const Machine *machine, int64_t group) {
     if (state->spread) return state->spread;
     const JobEdges first_rail = {.machine = machine, .group = group};
     state->spread = memory_alloc("driver.spreads", sizeof *state->spread);
-    *state->spread = spread_make(machine->cluster, layout_rail_size(&machine->layout, group),
+    *state->spread = spread_make(machine->cluster, units_rail_size(&machine->layout.units, group),
                                  first_rail_member, &first_rail);
     return state->spread;
 }
@@ -126,8 +130,8 @@ void network_forget(GroupState *group) {
 }
 
 static int64_t bytes_of(const Machine *machine, const Meeting *meeting) {
-    int32_t stage =
-        layout_stage(&machine->layout, layout_group_units(&machine->layout, meeting->group).first);
+    int32_t stage = units_stage(&machine->layout.units,
+                                units_group(&machine->layout.units, meeting->group).first);
     // Members of several stages have programs of their own, in which it stands elsewhere; then its kind says it all.
     Op op = {.kind = meeting->kind, .segment = -1};
     if (group_is_of_stage(OP_KINDS[meeting->kind].group))
@@ -137,7 +141,7 @@ static int64_t bytes_of(const Machine *machine, const Meeting *meeting) {
 
 /// Number of a rail among those of all groups.
 static int64_t rail_number(const Machine *machine, int64_t group, int32_t rail) {
-    return group * machine->layout.width + rail;
+    return group * machine->layout.units.width + rail;
 }
 
 static uint64_t rail_key(const JobEdges *edges, uint64_t rail) {
@@ -152,7 +156,7 @@ Transfer network_phase(const Machine *machine, const JobEdges *edges, int64_t af
     const int64_t rail = rail_number(machine, edges->group, edges->rail);
     Phase phase = collective_phase(edges->plan, edges->phase);
     return (Transfer){
-        .tag = fabric_tag(job, machine->layout.nunits * CHANNEL_SIDES + rail),
+        .tag = fabric_tag(job, machine->layout.units.n * CHANNEL_SIDES + rail),
         .edges = {.nedges = phase.nedges,
                   .edge = rail_edge,
                   .context = edges,
@@ -171,8 +175,8 @@ Transfer network_phase(const Machine *machine, const JobEdges *edges, int64_t af
 }
 
 static Rail *rail_of(const Machine *machine, int64_t group, int32_t rail) {
-    int64_t index = layout_meeting_index(&machine->layout, group);
-    return &machine->rail[index * machine->layout.width + rail];
+    int64_t index = units_meeting_index(&machine->layout.units, group);
+    return &machine->rail[index * machine->layout.units.width + rail];
 }
 
 /// The phase that a rail of a collective under way is at.
@@ -186,11 +190,11 @@ static JobEdges name_phase(const Machine *machine, int64_t group, int32_t rail) 
 
 Transfer network_describe(Machine *machine, int64_t tag) {
     JobEdges *edges = &machine->described;
-    int64_t number = tag - machine->layout.nunits * CHANNEL_SIDES;
+    int64_t number = tag - machine->layout.units.n * CHANNEL_SIDES;
     if (exchange_owns_tag(machine, tag)) return exchange_describe(machine, tag);
     if (number < 0) return network_message(machine, tag, edges);
-    *edges = name_phase(machine, number / machine->layout.width,
-                        (int32_t)(number % machine->layout.width));
+    *edges = name_phase(machine, number / machine->layout.units.width,
+                        (int32_t)(number % machine->layout.units.width));
     return network_phase(machine, edges, 0);
 }
 
@@ -206,7 +210,7 @@ static uint64_t group_order(int64_t group) { return UINT64_C(1) << 48 | (uint64_
 /// Too small to load a link: a tree of latencies, 2 ceil(log2 n) rounds.
 static void start_small(Machine *machine, const Meeting *meeting) {
     const NetworkSpec *network = &machine->job->network;
-    int64_t n = layout_rail_size(&machine->layout, meeting->group), rounds = 0;
+    int64_t n = units_rail_size(&machine->layout.units, meeting->group), rounds = 0;
     while (INT64_C(1) << rounds < n) rounds++;
     int64_t round_ps = network->round_latency_ps + spread_of(machine, meeting->group)->latency_ps;
     RunningCollective *active = &machine_group(machine, meeting->group)->active;
@@ -219,7 +223,7 @@ static void start_small(Machine *machine, const Meeting *meeting) {
 static void start_rails(Machine *machine, int64_t group) {
     RunningCollective *active = &machine_group(machine, group)->active;
     active->start_ps = active->begin.actual_ps + collective_phase(&active->plan, 0).fill_ps;
-    const int32_t nrails = layout_rails(&machine->layout, group)->n;
+    const int32_t nrails = units_rails(&machine->layout.units, group)->n;
     active->rails_left = nrails;
     for (int32_t r = 0; r < nrails; r++) {
         *rail_of(machine, group, r) = (Rail){0};
@@ -248,7 +252,7 @@ Status network_plan(const Machine *machine, int64_t group, OpKind kind, int64_t 
 }
 
 bool network_meet(Machine *machine, Meeting *meeting, int64_t count) {
-    int64_t wanted = layout_group_units(&machine->layout, meeting->group).n;
+    int64_t wanted = units_group(&machine->layout.units, meeting->group).n;
     Arrival *arrival = &machine_group(machine, meeting->group)->arrival;
     CHECK(arrival->count == 0 || arrival->kind == (int32_t)meeting->kind,
           "group %lld: members disagree on the collective", (long long)meeting->group);
@@ -331,9 +335,9 @@ void network_end_collective(Machine *machine, int64_t group, int64_t now_ps) {
 }
 
 static void complete_phase(Machine *machine, const Completion *done) {
-    int64_t number = done->tag - machine->layout.nunits * CHANNEL_SIDES;
-    int64_t group = number / machine->layout.width;
-    int32_t r = (int32_t)(number % machine->layout.width);
+    int64_t number = done->tag - machine->layout.units.n * CHANNEL_SIDES;
+    int64_t group = number / machine->layout.units.width;
+    int32_t r = (int32_t)(number % machine->layout.units.width);
     Rail *rail = rail_of(machine, group, r);
     RunningCollective *active = &machine_group(machine, group)->active;
     rail->alone_ps += done->alone_ps;
@@ -346,7 +350,7 @@ static void complete_phase(Machine *machine, const Completion *done) {
 }
 
 void network_complete(Machine *machine, const Completion *completion) {
-    if (completion->tag < machine->layout.nunits * CHANNEL_SIDES) {
+    if (completion->tag < machine->layout.units.n * CHANNEL_SIDES) {
         network_end_message(machine, completion,
                             machine_unit(machine, completion->tag / CHANNEL_SIDES),
                             (ChannelSide)(completion->tag % CHANNEL_SIDES));

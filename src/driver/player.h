@@ -21,8 +21,8 @@
 ///
 ///          A player plays on all ranks of machine->comm; how the units are divided is its own affair. Which one plays a
 ///          job changes no result: it is chosen by cost (player/players.h).
-/// Terms.   unit         GPUs that exchange in every layer, which move as one; layout.h says which are on which rail
-///          replica      the units of all pipeline stages that hand work to each other (layout.h)
+/// Terms.   unit         GPUs that exchange in every layer, which move as one; workload/units.h says which are on which rail
+///          replica      the units of all pipeline stages that hand work to each other (workload/units.h)
 ///          channel      what one unit receives from one neighbour: receiving unit * CHANNEL_SIDES + side
 ///          group        units that meet in collectives (program/kinds.h); meeting: they have all come to one
 ///          step         of a unit, from optimizer to optimizer; of a job, when all units have ended theirs

@@ -88,7 +88,7 @@ static int64_t works_from_ps(const Machine *machine, const Unit *unit, int64_t a
     int64_t before_ps;
     do {
         before_ps = at_ps;
-        for (int32_t rail = 0; rail < machine->layout.width && at_ps < TIME_NEVER_PS; rail++)
+        for (int32_t rail = 0; rail < machine->layout.units.width && at_ps < TIME_NEVER_PS; rail++)
             at_ps = cluster_works_from_ps(machine->cluster,
                                           layout_gpu(&machine->layout, unit->id, rail), at_ps);
     } while (at_ps != before_ps);
@@ -103,7 +103,7 @@ static int64_t busy_time(NominalWork work, int64_t factor) {
 /// Of the first replica. begin_ps -1: it has ended.
 static void note_span(const Machine *machine, const Unit *unit, const Op *op, int64_t begin_ps,
                       int64_t end_ps) {
-    if (slot_of(machine, unit) >= machine->layout.stages) return;
+    if (slot_of(machine, unit) >= machine->layout.units.stages) return;
     OpSpan *span = &machine_spans(machine, unit->stage, unit->step)[op->sequence];
     if (begin_ps < 0) {
         span->end_ps = end_ps;
@@ -140,9 +140,9 @@ static void issue_compute(Machine *machine, Unit *unit, const Op *op, const Cloc
 static void arrive(Machine *machine, Unit *unit, int32_t index, const Clocks *at) {
     const Op *op = &unit_program(machine, unit)->op[index];
     const OpKindRow *kind = &OP_KINDS[op->kind];
-    int64_t group = layout_group_of(&machine->layout, unit->id, kind->group);
+    int64_t group = units_group_of(&machine->layout.units, unit->id, kind->group);
     CHECK(group >= 0, "unit %lld has no group for %s", (long long)unit->id, kind->name);
-    if (layout_rail_size(&machine->layout, group) == 1) {
+    if (units_rail_size(&machine->layout.units, group) == 1) {
         unit_finish_op(machine, unit, index, at->nominal, at->actual_ps);
         return;
     }
@@ -196,7 +196,7 @@ static void try_stream(Machine *machine, Unit *unit, Stream s, int64_t now_ps) {
 
 static int64_t largest_factor(const Machine *machine, const Unit *unit, int64_t now_ps) {
     int64_t largest = 0;
-    for (int32_t rail = 0; rail < machine->layout.width; rail++) {
+    for (int32_t rail = 0; rail < machine->layout.units.width; rail++) {
         GpuId gpu = layout_gpu(&machine->layout, unit->id, rail);
         int64_t factor = noise_apply(noise_factor(&machine->job->noise, gpu, unit->step),
                                      cluster_slow_factor(machine->cluster, gpu, now_ps));

@@ -59,11 +59,11 @@ static void walk_edges(EdgeWalk *walk, const Transfer of[], int32_t n, TraceTraf
 
 static void walk_messages(EdgeWalk *walk, const Machine *machine) {
     const Layout *layout = &machine->layout;
-    for (int64_t id = 0; id < layout->nunits * CHANNEL_SIDES; id++) {
+    for (int64_t id = 0; id < layout->units.n * CHANNEL_SIDES; id++) {
         Stream stream =
             id % CHANNEL_SIDES == CHANNEL_FROM_PREV ? STREAM_RECV_PREV : STREAM_RECV_NEXT;
         int64_t messages =
-            machine->program[layout_stage(layout, id / CHANNEL_SIDES)].stream_nops[stream];
+            machine->program[units_stage(&layout->units, id / CHANNEL_SIDES)].stream_nops[stream];
         if (messages == 0) continue;
         JobEdges edges;
         const Transfer transfer = network_message(machine, id, &edges);
@@ -73,8 +73,8 @@ static void walk_messages(EdgeWalk *walk, const Machine *machine) {
 
 static void walk_exchanges(EdgeWalk *walk, const Machine *machine) {
     const Layout *layout = &machine->layout;
-    for (int64_t unit = 0; unit < layout->nunits && machine->more[STREAM_EP]; unit++) {
-        const Program *program = &machine->program[layout_stage(layout, unit)];
+    for (int64_t unit = 0; unit < layout->units.n && machine->more[STREAM_EP]; unit++) {
+        const Program *program = &machine->program[units_stage(&layout->units, unit)];
         int64_t bytes = 0;
         for (int32_t i = 0; i < program->stream_nops[STREAM_EP]; i++)
             bytes += machine->exchange_plan
@@ -101,7 +101,7 @@ static int64_t stage_bytes(const Machine *machine, int32_t stage, OpKind kind) {
 /// One plan for gathers and reductions of a group where both use the same edges with the same weights.
 static void walk_plan(EdgeWalk *walk, const Machine *machine, int64_t group,
                       const CollectivePlan *plan, const CollectivePlan *same_edges) {
-    const int32_t n = layout_rails(&machine->layout, group)->n;
+    const int32_t n = units_rails(&machine->layout.units, group)->n;
     const size_t bytes_of_edges = sizeof(JobEdges) * (size_t)n,
                  bytes_of_rails = sizeof(Transfer) * (size_t)n;
     JobEdges *edges = memory_alloc("crossing", bytes_of_edges);
@@ -120,10 +120,10 @@ static void walk_plan(EdgeWalk *walk, const Machine *machine, int64_t group,
 }
 
 static void walk_group(EdgeWalk *walk, const Machine *machine, int64_t group) {
-    GroupKind among = layout_group_kind(&machine->layout, group);
-    Group units = layout_group_units(&machine->layout, group);
-    if (layout_rail_size(&machine->layout, group) == 1) return;
-    int32_t stage = layout_stage(&machine->layout, units.first), n = 0;
+    GroupKind among = units_group_kind(&machine->layout.units, group);
+    Group units = units_group(&machine->layout.units, group);
+    if (units_rail_size(&machine->layout.units, group) == 1) return;
+    int32_t stage = units_stage(&machine->layout.units, units.first), n = 0;
     CollectivePlan plan[OP_KIND_N];
     for (int kind = OP_KIND_N - 1; kind >= 0; kind--) {
         if (OP_KINDS[kind].group != among) continue;
@@ -144,8 +144,8 @@ void crossing_of_training(const void *context, TraceHotLink hot[], int32_t n) {
     EdgeWalk walk = walk_begin(machine->cluster, hot, n);
     walk_messages(&walk, machine);
     walk_exchanges(&walk, machine);
-    for (int64_t group = 0; group < layout_ngroups(&machine->layout); group++)
-        if (group_is_of_stage(layout_group_kind(&machine->layout, group)))
+    for (int64_t group = 0; group < units_ngroups(&machine->layout.units); group++)
+        if (group_is_of_stage(units_group_kind(&machine->layout.units, group)))
             walk_group(&walk, machine, group);
     table_free(&walk.index);
 }

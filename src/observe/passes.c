@@ -30,7 +30,7 @@ static void add_stage(const Program *program, const OpSpan span[], double sum_ps
 
 bool passes_sum(const Machine *machine, int32_t step, double mean_ps[SHARE_N]) {
     if (!machine->span) return false;
-    const int32_t stages = machine->layout.stages;
+    const int32_t stages = machine->layout.units.stages;
     for (int k = 0; k < SHARE_N; k++) mean_ps[k] = 0;
     for (int32_t stage = 0; stage < stages; stage++)
         add_stage(&machine->program[stage], machine_spans(machine, stage, step), mean_ps);

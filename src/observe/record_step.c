@@ -21,8 +21,8 @@ typedef struct GpuColumns {
 static int64_t own_slow_ps(const GpuColumns *columns, int64_t place, GpuId gpu) {
     const Machine *machine = columns->machine;
     int64_t unit_ps = columns->result[place].part_ps[ACCOUNT_OWN_SLOW];
-    if (machine->layout.width == 1) return unit_ps;
-    NominalWork work = machine->work[place % machine->layout.stages];
+    if (machine->layout.units.width == 1) return unit_ps;
+    NominalWork work = machine->work[place % machine->layout.units.stages];
     int64_t compute_ps = work.compute_ps + work.sharing_ps;
     int64_t end_ps = columns->result[place].end_ps,
             start_ps = end_ps - account_sum_ps(columns->result[place].part_ps, work);
@@ -55,7 +55,7 @@ int64_t record_part_ps(const int64_t parts[ACCOUNT_N], NominalWork work, TracePa
 static int64_t gpu_value_ps(const GpuColumns *columns, int64_t place, GpuId gpu, int column) {
     const Machine *machine = columns->machine;
     const int64_t *parts = columns->result[place].part_ps;
-    NominalWork work = machine->work[place % machine->layout.stages];
+    NominalWork work = machine->work[place % machine->layout.units.stages];
     if (column == TRACE_GPU_DURATION) return account_sum_ps(parts, work);
     if (column != TRACE_PART_OWN_SLOW && column != TRACE_PART_STRAGGLER)
         return record_part_ps(parts, work, (TracePart)column);
@@ -73,7 +73,8 @@ static void fill_column(void *context, int column, int64_t first, int64_t n, int
         int64_t job_rank = placement_job_rank(&machine->layout.placement, first + i);
         value_ps[i] = TRACE_NO_TIME_PS;
         if (job_rank < 0) continue;
-        int64_t place = layout_place(&machine->layout, layout_unit_of(&machine->layout, job_rank));
+        int64_t place =
+            layout_place(&machine->layout, units_of_rank(&machine->layout.units, job_rank));
         value_ps[i] = gpu_value_ps(columns, place, first + i, column);
         half[0] += value_ps[i] >> 32;
         half[1] += value_ps[i] & INT64_C(0xffffffff);
@@ -107,7 +108,7 @@ static Status write_gpus(const Recorder *recorder, GpuColumns *columns) {
 static void mean_columns(GpuColumns *columns, double mean[TRACE_GPU_COLUMNS]) {
     const Machine *machine = columns->machine;
     comm_broadcast(machine->comm, columns->half, sizeof columns->half, 0);
-    double gpus = (double)(machine->layout.nunits * machine->layout.width);
+    double gpus = (double)(machine->layout.units.n * machine->layout.units.width);
     for (int k = 0; k < TRACE_GPU_COLUMNS; k++) {
         Wide sum = (Wide)columns->half[2 * k] * ((Wide)1 << 32) + columns->half[2 * k + 1];
         mean[k] = (double)sum / gpus;
@@ -141,10 +142,10 @@ static TraceCollective describe(const Machine *machine, const CollectiveRow *row
         [COLLECTIVE_ALL_TO_ALL] = TRACE_COLLECTIVE_ALL_TO_ALL,
     };
     CollectiveKind kind = kind_of(machine, row);
-    const int64_t n = layout_rail_size(&machine->layout, row->group);
-    const int64_t first = layout_rail_job_rank(&machine->layout, row->group, 0, 0),
-                  second = layout_rail_job_rank(&machine->layout, row->group, 0, 1),
-                  last = layout_rail_job_rank(&machine->layout, row->group, 0, n - 1);
+    const int64_t n = units_rail_size(&machine->layout.units, row->group);
+    const int64_t first = units_rail_job_rank(&machine->layout.units, row->group, 0, 0),
+                  second = units_rail_job_rank(&machine->layout.units, row->group, 0, 1),
+                  last = units_rail_job_rank(&machine->layout.units, row->group, 0, n - 1);
     const bool even = last - first == (n - 1) * (second - first);
     double factor = collective_bus_factor(kind, n);
     double duration_s = (double)(row->end_ps - row->start_ps) / 1e12;
@@ -211,7 +212,7 @@ static void bound_step(const Machine *machine, StepSummary *summary) {
 static void describe_work(const Machine *machine, const double mean[TRACE_GPU_COLUMNS],
                           TraceStep *row) {
     const StepCost *cost = &machine->cost;
-    row->working_gpus = machine->layout.nunits * machine->layout.width;
+    row->working_gpus = machine->layout.units.n * machine->layout.units.width;
     row->mean_duration_ps = mean[TRACE_GPU_DURATION];
     row->tokens = (int64_t)cost->tokens;
     row->model_flop_full = cost->model_flop_full;

@@ -11,12 +11,13 @@
 bool islands_possible(const Machine *machine) {
     const Layout *layout = &machine->layout;
     return machine->run->engine->apart && machine->job->start_ps == 0 &&
-           layout->nunits > layout->stages &&
-           layout->stages <= (machine->exchange_plan.groups > 0 && !machine->exchange_plan.timed
-                                  ? ISLE_CHANNELS_MAX / (CHANNEL_SIDES + EXCHANGES_N)
-                                  : ISLAND_STAGES_MAX) &&
-           !(machine->job->model.tied_embeddings && layout->stages > 1) &&
-           (layout->stages == 1 || machine->cost.boundary_bytes > 0) &&
+           layout->units.n > layout->units.stages &&
+           layout->units.stages <=
+               (machine->exchange_plan.groups > 0 && !machine->exchange_plan.timed
+                    ? ISLE_CHANNELS_MAX / (CHANNEL_SIDES + EXCHANGES_N)
+                    : ISLAND_STAGES_MAX) &&
+           !(machine->job->model.tied_embeddings && layout->units.stages > 1) &&
+           (layout->units.stages == 1 || machine->cost.boundary_bytes > 0) &&
            cluster_next_change_ps(machine->cluster, 0) == TIME_NEVER_PS;
 }
 
@@ -83,7 +84,7 @@ Islands *islands_create(Machine *machine) {
     Islands *islands = memory_alloc(LABEL, sizeof *islands);
     islands->machine = machine;
     islands->below = (LinkOwner){is_below, machine};
-    islands->stages = machine->layout.stages;
+    islands->stages = machine->layout.units.stages;
     islands->messages = islands->channels = islands->stages * CHANNEL_SIDES;
     const bool timed = machine->exchange_plan.timed;
     if (machine->more[STREAM_EP] && !timed) islands->channels += islands->stages * EXCHANGES_N;
@@ -96,7 +97,7 @@ Islands *islands_create(Machine *machine) {
     islands->steps = memory_alloc(LABEL, sizeof(int32_t) * (size_t)islands->n);
     islands->windows = 1;
     islands->width_ps = PS_PER_MS;
-    islands->ngroups = layout_nmeeting(&machine->layout);
+    islands->ngroups = units_nmeeting(&machine->layout.units);
     islands->news = memory_alloc(LABEL_NEWS, sizeof(GroupNews) * (size_t)islands->ngroups);
     islands->undo.old.label = "driver.window";
     make_islands(islands);

@@ -93,7 +93,7 @@ typedef struct Islands {
     int64_t first_ps;        ///< earliest event of any island of any rank
     int64_t quiet_ps;        ///< no collective can begin before
     bool moved;              ///< levels of collectives must be solved at now_ps
-    int64_t ngroups;         ///< layout_nmeeting
+    int64_t ngroups;         ///< units_nmeeting
     GroupNews *news;         ///< [ngroups]
     ARRAY_OF(IslandDue) due; ///< at this moment
     int64_t idle;            ///< moments in a row that did not move time

@@ -11,7 +11,7 @@ static bool collective_is_even(const Islands *islands, int64_t group, OpKind kin
     Status status =
         network_plan(machine, group, kind, machine->job->network.eager_bytes + 1, &plan);
     bool even = status_is_ok(&status);
-    for (int32_t r = 0; r < layout_rails(&machine->layout, group)->n && even; r++)
+    for (int32_t r = 0; r < units_rails(&machine->layout.units, group)->n && even; r++)
         for (int32_t p = 0; p < plan.nphases && even; p++) {
             JobEdges edges = {
                 .machine = machine, .plan = &plan, .group = group, .rail = r, .phase = p};
@@ -24,7 +24,7 @@ static bool collective_is_even(const Islands *islands, int64_t group, OpKind kin
 /// The same for all collectives of a kind that replicas share.
 static bool kind_is_even(const Islands *islands, OpKind kind) {
     const Machine *machine = islands->machine;
-    const int64_t *first = machine->layout.first_group;
+    const int64_t *first = machine->layout.units.first_group;
     GroupKind among = OP_KINDS[kind].group;
     bool shared = among != GROUP_NONE && GROUPS[among].dimensions & DIM_BIT(DIM_DP);
     if (!shared) return true;

@@ -14,7 +14,7 @@ static int64_t listen(Islands *islands, int64_t end_ps) {
         const Meeting *meeting = &arrival->meeting;
         if (islands->at[arrival->island].round != arrival->round) continue;
         if (meeting->at.actual_ps >= end_ps) continue;
-        GroupNews *to = &news[layout_meeting_index(&islands->machine->layout, meeting->group)];
+        GroupNews *to = &news[units_meeting_index(&islands->machine->layout.units, meeting->group)];
         CHECK(to->kind < 0 || to->kind == (int64_t)meeting->kind,
               "group %lld: members disagree on the collective", (long long)meeting->group);
         clocks_raise(&to->at, &meeting->at);
@@ -54,9 +54,9 @@ int64_t islands_first_begin_ps(Islands *islands, int64_t end_ps) {
     if (!gather_news(islands, end_ps)) return end_ps;
     for (int64_t place = 0; place < islands->ngroups; place++) {
         const GroupNews *news = &islands->news[place];
-        const int64_t group = layout_meeting_group(&machine->layout, place);
+        const int64_t group = units_meeting_group(&machine->layout.units, place);
         if (news->count == 0 || machine->group[place].arrival.count + news->count <
-                                    layout_group_units(&machine->layout, group).n)
+                                    units_group(&machine->layout.units, group).n)
             continue;
         const int64_t begin_ps = news->at.actual_ps + network_least_base_ps(machine);
         if (begin_ps < end_ps) end_ps = begin_ps;
@@ -71,7 +71,7 @@ void islands_meet(Islands *islands, int64_t end_ps) {
     for (int64_t place = 0; place < islands->ngroups && any; place++) {
         const GroupNews *news = &islands->news[place];
         if (news->count == 0) continue;
-        Meeting meeting = {.group = layout_meeting_group(&machine->layout, place),
+        Meeting meeting = {.group = units_meeting_group(&machine->layout.units, place),
                            .step = (int32_t)news->step,
                            .op = (int32_t)news->op,
                            .kind = (OpKind)news->kind,

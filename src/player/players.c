@@ -15,20 +15,20 @@ enum {
 /// Operations of all units in a step.
 static double operations(const Machine *machine) {
     double nops = 0;
-    for (int32_t stage = 0; stage < machine->layout.stages; stage++)
+    for (int32_t stage = 0; stage < machine->layout.units.stages; stage++)
         nops += machine->program[stage].nops;
-    return nops * (double)(machine->layout.nunits / machine->layout.stages);
+    return nops * (double)(machine->layout.units.n / machine->layout.units.stages);
 }
 
 /// CPU time of a step event by event.
 static double event_cost_ns(const Machine *machine) {
-    double far = (double)machine->layout.nunits / FAR_UNITS;
+    double far = (double)machine->layout.units.n / FAR_UNITS;
     return operations(machine) * (EVENT_NS + EVENT_FAR_NS * (far < 1 ? far : 1));
 }
 
 /// Time of a step on the slowest rank as islands.
 static double island_cost_ns(const Machine *machine) {
-    double replicas = (double)(machine->layout.nunits / machine->layout.stages);
+    double replicas = (double)(machine->layout.units.n / machine->layout.units.stages);
     double played = machine_is_even(machine) ? operations(machine) / replicas
                                              : operations(machine) / machine->nranks;
     return played * ISLAND_NS +

@@ -187,7 +187,7 @@ typedef struct Keeper {
 static void check_passes(const Machine *machine, int32_t step) {
     double mean_ps[SHARE_N], sum_ps = 0, steps_ps = 0;
     if (!passes_sum(machine, step, mean_ps)) return;
-    const int32_t stages = machine->layout.stages;
+    const int32_t stages = machine->layout.units.stages;
     for (int32_t stage = 0; stage < stages; stage++) {
         const StepResult *result = &machine->result[stage];
         steps_ps +=
@@ -259,7 +259,7 @@ static Played play(const RunSpec *run, Comm *comm, int64_t forward_ps, int64_t b
     if (forward_ps > 0) make_even(&machine->cost, forward_ps, backward_ps);
     machine_prepare(machine);
     player_choose(machine);
-    Played played = {.nunits = machine->layout.nunits};
+    Played played = {.nunits = machine->layout.units.n};
     size_t bytes = sizeof(int64_t) * (size_t)(played.nunits * TRACE_PART_N);
     played.unit_part_ps = memory_alloc("test.parts", bytes);
     Keeper keeper = {machine, &played};

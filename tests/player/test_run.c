@@ -297,7 +297,8 @@ static int64_t walk_members(Machine *machine, int64_t group) {
     int64_t n = 0, cursor = 0;
     const Unit *before = NULL;
     for (const Unit *unit; (unit = members_next(machine, group, &cursor)) != NULL; n++) {
-        bool belongs = layout_group_of(layout, unit->id, layout_group_kind(layout, group)) == group;
+        bool belongs = units_group_of(&layout->units, unit->id,
+                                      units_group_kind(&layout->units, group)) == group;
         if (!belongs || (before && before >= unit)) return -1;
         before = unit;
     }
@@ -322,14 +323,14 @@ static void members_are_the_units_of_their_groups(void **state) {
         assert_all_ranks(comm, status_is_ok(&status));
         machine_deal(machine, fabric.nranks);
         const Layout *layout = &machine->layout;
-        assert_all_ranks(comm, layout_nmeeting(layout) == 4 + 4 * tied + 1);
-        for (int64_t index = 0; index < layout_nmeeting(layout); index++) {
-            int64_t group = layout_meeting_group(layout, index);
-            assert_all_ranks(comm, layout_meeting_index(layout, group) == index);
+        assert_all_ranks(comm, units_nmeeting(&layout->units) == 4 + 4 * tied + 1);
+        for (int64_t index = 0; index < units_nmeeting(&layout->units); index++) {
+            int64_t group = units_meeting_group(&layout->units, index);
+            assert_all_ranks(comm, units_meeting_index(&layout->units, group) == index);
             int64_t n = walk_members(machine, group);
             assert_all_ranks(comm, n == layout_group_slots(layout, group).n);
             comm_sum_i64(comm, &n, 1);
-            assert_all_ranks(comm, n == layout_group_units(layout, group).n);
+            assert_all_ranks(comm, n == units_group(&layout->units, group).n);
         }
         machine_destroy(machine);
         cluster_destroy(cluster);
@@ -357,10 +358,10 @@ static void every_unit_has_one_place(void **state) {
                 int64_t unit = layout_unit_at(&layout, slot);
                 here += layout_slot(&layout, unit) == slot &&
                         layout_owner_of_gpu(&layout, layout_gpu(&layout, unit, 0)) == rank &&
-                        layout_stage(&layout, unit) == slot % layout.stages;
+                        units_stage(&layout.units, unit) == slot % layout.units.stages;
             }
         }
-        assert_all_ranks(comm, here == layout.nunits && units == layout.nunits);
+        assert_all_ranks(comm, here == layout.units.n && units == layout.units.n);
     }
     layout_fini(&layout);
     cluster_destroy(cluster);

@@ -154,25 +154,26 @@ static void shard_groups_cut_the_replicas(void **state) {
                 Layout layout;
                 status = layout_init(&layout, cluster, &run.job[0]);
                 assert_true(status_is_ok(&status));
-                assert_int_equal(layout_ngroups_of(&layout, GROUP_SHARD), pp * dp / shard);
-                assert_int_equal(layout_ngroups_of(&layout, GROUP_ACROSS), pp * shard);
-                for (int64_t unit = 0; unit < layout.nunits; unit++) {
-                    const int64_t in = layout_group_of(&layout, unit, GROUP_SHARD);
-                    const int64_t across = layout_group_of(&layout, unit, GROUP_ACROSS);
-                    const Group a = layout_group_units(&layout, in);
-                    const Group b = layout_group_units(&layout, across);
+                assert_int_equal(units_ngroups_of(&layout.units, GROUP_SHARD), pp * dp / shard);
+                assert_int_equal(units_ngroups_of(&layout.units, GROUP_ACROSS), pp * shard);
+                for (int64_t unit = 0; unit < layout.units.n; unit++) {
+                    const int64_t in = units_group_of(&layout.units, unit, GROUP_SHARD);
+                    const int64_t across = units_group_of(&layout.units, unit, GROUP_ACROSS);
+                    const Group a = units_group(&layout.units, in);
+                    const Group b = units_group(&layout.units, across);
                     assert_int_equal(a.n, shard);
                     assert_int_equal(b.n, dp / shard);
                     int32_t both = 0, found = 0;
                     for (int64_t i = 0; i < a.n; i++) {
                         const int64_t other = a.first + i * a.stride;
                         found += other == unit;
-                        both += layout_group_of(&layout, other, GROUP_ACROSS) == across;
-                        assert_int_equal(layout_group_of(&layout, other, GROUP_SHARD), in);
+                        both += units_group_of(&layout.units, other, GROUP_ACROSS) == across;
+                        assert_int_equal(units_group_of(&layout.units, other, GROUP_SHARD), in);
                     }
                     for (int64_t i = 0; i < b.n; i++)
                         assert_int_equal(
-                            layout_group_of(&layout, b.first + i * b.stride, GROUP_ACROSS), across);
+                            units_group_of(&layout.units, b.first + i * b.stride, GROUP_ACROSS),
+                            across);
                     assert_int_equal(found, 1);
                     assert_int_equal(both, 1);
                     const Group slots = layout_group_slots(&layout, across);
@@ -219,15 +220,15 @@ static void tied_embeddings_join_the_ends_of_a_replica(void **state) {
         Layout layout;
         status = layout_init(&layout, cluster, &run.job[0]);
         assert_true(status_is_ok(&status));
-        for (int64_t unit = 0; unit < layout.nunits; unit++) {
-            const int64_t group = layout_group_of(&layout, unit, GROUP_EMBEDDING);
-            const int32_t stage = layout_stage(&layout, unit);
+        for (int64_t unit = 0; unit < layout.units.n; unit++) {
+            const int64_t group = units_group_of(&layout.units, unit, GROUP_EMBEDDING);
+            const int32_t stage = units_stage(&layout.units, unit);
             assert_int_equal(group >= 0, stage == 0 || stage == pp - 1);
             if (group < 0) continue;
-            const Group pair = layout_group_units(&layout, group);
+            const Group pair = units_group(&layout.units, group);
             assert_int_equal(pair.n, 2);
-            assert_int_equal(layout_stage(&layout, pair.first), 0);
-            assert_int_equal(layout_stage(&layout, pair.first + pair.stride), pp - 1);
+            assert_int_equal(units_stage(&layout.units, pair.first), 0);
+            assert_int_equal(units_stage(&layout.units, pair.first + pair.stride), pp - 1);
             assert_true(unit == pair.first || unit == pair.first + pair.stride);
         }
         layout_fini(&layout);
@@ -276,12 +277,12 @@ static void rails_partition_the_ranks(void **state) {
         assert_true(status_is_ok(&status));
         for (int kind = 0; kind < GROUP_KIND_N; kind++) {
             int met[64] = {0};
-            for (int64_t group = layout.first_group[kind]; group < layout.first_group[kind + 1];
-                 group++)
-                for (int32_t rail = 0; rail < layout_rails(&layout, group)->n; rail++) {
-                    const int64_t first = layout_rail_job_rank(&layout, group, rail, 0);
-                    for (int64_t i = 0; i < layout_rail_size(&layout, group); i++) {
-                        const int64_t rank = layout_rail_job_rank(&layout, group, rail, i);
+            for (int64_t group = layout.units.first_group[kind];
+                 group < layout.units.first_group[kind + 1]; group++)
+                for (int32_t rail = 0; rail < units_rails(&layout.units, group)->n; rail++) {
+                    const int64_t first = units_rail_job_rank(&layout.units, group, rail, 0);
+                    for (int64_t i = 0; i < units_rail_size(&layout.units, group); i++) {
+                        const int64_t rank = units_rail_job_rank(&layout.units, group, rail, i);
                         assert_true(
                             GROUPS[kind].experts
                                 ? (rank - first) % parallel_expert_span(parallel) == 0
@@ -293,7 +294,8 @@ static void rails_partition_the_ranks(void **state) {
                 }
             for (int64_t rank = 0; rank < parallel_nranks(parallel); rank++) {
                 const int32_t stage = parallel_coordinate(parallel, rank, DIM_PP);
-                const bool ends = layout.stages > 1 && (stage == 0 || stage == layout.stages - 1);
+                const bool ends =
+                    layout.units.stages > 1 && (stage == 0 || stage == layout.units.stages - 1);
                 const bool there =
                     (!GROUPS[kind].ends_only || ends) && GROUPS[kind].part == PART_ALL &&
                     (!GROUPS[kind].experts || parallel_experts_apart(parallel, &run.job[0].model));
@@ -351,7 +353,7 @@ static void exchanges_carry_what_the_algebra_says(void **state) {
                 got[edge.dst][out] += (double)edge.weight * (double)transfer.bytes;
             }
             const double row = (double)machine->cost.exchange_bytes[EXCHANGE_DISPATCH] / 4;
-            for (int32_t g = 0; g < machine->layout.width && !inside; g++) {
+            for (int32_t g = 0; g < machine->layout.units.width && !inside; g++) {
                 const GpuId gpu = layout_gpu(&machine->layout, 0, g);
                 const double wanted[] = {rows.inside * row, rows.outside * row};
                 for (int out = 0; out < 2; out++) {
