@@ -1,11 +1,13 @@
 #include "engine/tally.h"
 
+#include <string.h>
+
 #include "base/memory.h"
 #include "engine/price.h"
 
 #define LABEL "engine.tally"
 
-enum { WORD = 64, BATCH = 512 };
+enum { BATCH = 512 };
 
 /// Log2 of a power of two, or -1.
 static int32_t shift_of(int64_t unit_bytes) {
@@ -41,6 +43,11 @@ static void add_high(TallyBytes *total, int32_t slot, int64_t more) {
     total->high[slot] += more;
 }
 
+static void free_high(TallyBytes *total) {
+    if (total->high) memory_free(LABEL, total->high, (size_t)total->nslots * sizeof *total->high);
+    total->high = NULL;
+}
+
 static inline void add_parts(TallyBytes *total, int32_t slot, Wide parts) {
     int64_t more = (int64_t)(parts >> 64);
     more += __builtin_add_overflow(total->low[slot], (uint64_t)parts, &total->low[slot]);
@@ -48,14 +55,22 @@ static inline void add_parts(TallyBytes *total, int32_t slot, Wide parts) {
 }
 
 static void grow_used(Tally *tally, const Routes *routes) {
-    if (tally->nwords * WORD >= routes->nslots) return;
-    size_t old = (size_t)tally->nwords * sizeof *tally->used;
-    tally->nwords = (routes->slots_capacity + WORD - 1) / WORD;
-    tally->used =
-        memory_resize(LABEL, tally->used, old, (size_t)tally->nwords * sizeof *tally->used);
+    if (tally->nblocks * TALLY_BLOCK >= routes->nslots) return;
+    const size_t old = (size_t)tally->nblocks;
+    tally->nblocks = (routes->slots_capacity + TALLY_BLOCK - 1) / TALLY_BLOCK;
+    tally->used = memory_resize(LABEL, tally->used, old, (size_t)tally->nblocks);
 }
 
-static void mark(uint64_t used[], int32_t slot) { used[slot / WORD] |= UINT64_C(1) << slot % WORD; }
+static void grow_told(Tally *tally, const Routes *routes) {
+    if (tally->ntold >= routes->nslots) return;
+    const size_t old = (size_t)tally->ntold * sizeof *tally->told;
+    tally->ntold = routes->slots_capacity;
+    tally->told =
+        memory_resize(LABEL, tally->told, old, (size_t)tally->ntold * sizeof *tally->told);
+}
+
+/// A store alone: bits would wait for each other.
+static inline void mark(uint8_t used[], int32_t slot) { used[slot / TALLY_BLOCK] = 1; }
 
 void tally_add_route(Tally *tally, const Routes *routes, const Route *route, int64_t bytes) {
     TallyBytes *total = bytes_of_unit(tally, route->unit_bytes);
@@ -63,16 +78,20 @@ void tally_add_route(Tally *tally, const Routes *routes, const Route *route, int
     grow_used(tally, routes);
     const RouteUse *uses = routes_uses(routes, route);
     const int64_t *own_parts = routes_parts(routes, route);
-    const int64_t fullest = route->fullest;
-    uint64_t *used = tally->used;
     const int32_t n = route->nuses, share_bits = routes->share_bits;
-    for (int32_t u = 0; u < n && own_parts; u++) {
-        add_parts(total, uses[u].slot, (Wide)own_parts[u] * bytes);
-        mark(used, uses[u].slot);
+    const Wide each = (Wide)route->fullest * bytes;
+    const bool fits = !own_parts && each * (route->most_weight >> share_bits) <= INT64_MAX;
+    for (int32_t u = 0; u < n && fits; u++) {
+        const uint64_t parts = (uint64_t)(uses[u].weight >> share_bits) * (uint64_t)each;
+        uint64_t *low = &total->low[uses[u].slot];
+        if (__builtin_add_overflow(*low, parts, low)) add_high(total, uses[u].slot, 1);
+        mark(tally->used, uses[u].slot);
     }
-    for (int32_t u = 0; u < n && !own_parts; u++) {
-        add_parts(total, uses[u].slot, (Wide)((uses[u].weight >> share_bits) * fullest) * bytes);
-        mark(used, uses[u].slot);
+    for (int32_t u = 0; u < n && !fits; u++) {
+        const Wide parts =
+            own_parts ? (Wide)own_parts[u] * bytes : (uses[u].weight >> share_bits) * each;
+        add_parts(total, uses[u].slot, parts);
+        mark(tally->used, uses[u].slot);
     }
 }
 
@@ -124,40 +143,33 @@ void tally_charge(Tally *tally, int32_t slot, int32_t job, Wide delay) {
     tally->charged[(tally->slow_at[slot] - 1) * tally->njobs + job] += delay;
 }
 
-/// Whole bytes of a sum that is wider than a word.
-static int64_t wide_bytes(const TallyBytes *total, int64_t slot) {
+static Wide whole_bytes(const TallyBytes *total, int64_t slot) {
     const uint64_t high = total->high ? (uint64_t)total->high[slot] : 0;
     const Wide parts = (Wide)(((UWide)high << 64) | total->low[slot]);
-    return wide_word(total->shift >= 0 ? parts >> total->shift : parts / total->unit_bytes);
+    return total->shift >= 0 ? parts >> total->shift : parts / total->unit_bytes;
 }
 
-static inline int64_t whole_bytes(const TallyBytes *total, int64_t slot) {
-    const uint64_t parts = total->low[slot];
-    if (__builtin_expect(total->high || (int64_t)parts < 0, 0)) return wide_bytes(total, slot);
-    return (int64_t)(total->shift >= 0 ? parts >> total->shift
-                                       : parts / (uint64_t)total->unit_bytes);
+/// Add the whole bytes of slots, modulo 2^64.
+static void add_whole(const TallyBytes *total, int64_t first, int64_t n, uint64_t whole[]) {
+    const uint64_t *low = total->low + first;
+    if (total->nslots - first < n) n = total->nslots - first;
+    for (int64_t i = 0; i < n && total->high; i++)
+        whole[i] += (uint64_t)whole_bytes(total, first + i);
+    if (total->high) return;
+    for (int64_t i = 0; i < n && total->shift >= 0; i++) whole[i] += low[i] >> total->shift;
+    for (int64_t i = 0; i < n && total->shift < 0; i++)
+        whole[i] += low[i] / (uint64_t)total->unit_bytes;
 }
 
-static void sample_slot(const Tally *tally, const Routes *routes, int64_t slot, int64_t now_ps,
-                        LinkSample *sample) {
-    int64_t bytes = 0, delay_ps = 0, congested_ps = 0;
-    for (int64_t u = 0; u < tally->bytes.n; u++)
-        if (slot < tally->bytes.at[u].nslots &&
-            __builtin_add_overflow(bytes, whole_bytes(&tally->bytes.at[u], slot), &bytes))
-            bytes = WIDE_FULL;
-    if (slot < tally->nslots && tally->slow_at[slot] > 0) {
-        const SlowLink *slow = &tally->slow[tally->slow_at[slot] - 1];
-        delay_ps = wide_word(slow->delay >> PRICE_DELAY_BITS);
-        congested_ps = slow->congested_ps + (slow->count > 0 ? now_ps : 0);
+/// Of what slots have had up to now, what has not been told; less than 2^64, or a step would be refused.
+static void tell_bytes(const Tally *sums, Tally *tally, int64_t first, int64_t n, int64_t bytes[]) {
+    uint64_t whole[TALLY_BLOCK] = {0}, *told = tally->told + first;
+    for (int64_t u = 0; u < sums->bytes.n; u++) add_whole(&sums->bytes.at[u], first, n, whole);
+    for (int64_t i = 0; i < n; i++) {
+        const uint64_t untold = whole[i] - told[i];
+        bytes[i] = untold < (uint64_t)WIDE_FULL ? (int64_t)untold : WIDE_FULL;
+        told[i] = whole[i];
     }
-    *sample = (LinkSample){routes->link[slot], bytes, delay_ps, congested_ps};
-}
-
-/// The slot of the lowest bit of `bits` in a word, and take the bit away.
-static int64_t next_slot(int64_t word, uint64_t *bits) {
-    int64_t slot = word * WORD + __builtin_ctzll(*bits);
-    *bits &= *bits - 1;
-    return slot;
 }
 
 /// Samples on their way to a sink.
@@ -195,13 +207,18 @@ static void put_alike(const Batch *batch, const SlotAlike *alike, const LinkSamp
     }
 }
 
-/// The totals of a slot, if there are any. They are written where they go on from: a copy waits for what has just been
-/// stored (a third of the time of all totals).
-static inline void batch_add(Batch *batch, const Tally *tally, int64_t slot, int64_t now_ps) {
+/// The totals of a slot, if there are any; a slow one has `slow`. They are written where they go on from: a copy waits
+/// for what has just been stored (a third of the time of all totals).
+static inline void batch_add(Batch *batch, int64_t slot, int64_t bytes, const SlowLink *slow,
+                             int64_t now_ps) {
     const Routes *routes = batch->routes;
     LinkSample *sample = &batch->sample[batch->n];
-    sample_slot(tally, routes, slot, now_ps, sample);
-    if (sample->bytes == 0 && sample->delay_ps == 0 && sample->congested_ps == 0) return;
+    *sample = (LinkSample){.link = routes->link[slot], .bytes = bytes};
+    if (slow) {
+        sample->delay_ps = wide_word(slow->delay >> PRICE_DELAY_BITS);
+        sample->congested_ps = slow->congested_ps + (slow->count > 0 ? now_ps : 0);
+    }
+    if (bytes == 0 && sample->delay_ps == 0 && sample->congested_ps == 0) return;
     if (slot < routes->alike_at.n && routes->alike_at.at[slot] > 0) {
         put_alike(batch, &routes->alike.at[routes->alike_at.at[slot] - 1], sample);
         return;
@@ -209,46 +226,48 @@ static inline void batch_add(Batch *batch, const Tally *tally, int64_t slot, int
     if (++batch->n == BATCH) batch_flush(batch);
 }
 
+/// Slots of a block.
+static int64_t block_slots(int64_t block, const Routes *routes) {
+    const int64_t left = routes->nslots - block * TALLY_BLOCK;
+    return left < TALLY_BLOCK ? left : TALLY_BLOCK;
+}
+
+/// The totals of a slot since all began.
+static void put_slot(const Tally *tally, int64_t slot, int64_t now_ps, Batch *batch) {
+    Wide bytes = 0;
+    for (int64_t u = 0; u < tally->bytes.n; u++)
+        if (slot < tally->bytes.at[u].nslots) bytes += whole_bytes(&tally->bytes.at[u], slot);
+    const int32_t slow = slot < tally->nslots ? tally->slow_at[slot] : 0;
+    batch_add(batch, slot, wide_word(bytes), slow > 0 ? &tally->slow[slow - 1] : NULL, now_ps);
+}
+
 void tally_put(const Tally *tally, const Routes *routes, int64_t index, int64_t now_ps,
                LinkSink sink) {
     if (!sink.put) return;
     Batch batch;
     batch_open(&batch, routes, index, sink);
-    for (int64_t word = 0; word < tally->nwords; word++) {
-        for (uint64_t bits = tally->used[word]; bits != 0;) {
-            const int64_t slot = next_slot(word, &bits);
-            batch_add(&batch, tally, slot, now_ps);
-        }
-    }
+    for (int64_t block = 0; block < tally->nblocks; block++)
+        for (int64_t i = 0; tally->used[block] && i < block_slots(block, routes); i++)
+            put_slot(tally, block * TALLY_BLOCK + i, now_ps, &batch);
     batch_flush(&batch);
 }
 
-/// Zero the bytes of a slot, but for less than one if that is to be carried; whole ones go to `into` if there is one.
-static inline bool empty_slot(Tally *tally, TallyBytes *into, int64_t slot, bool carry) {
-    bool left = false;
-    for (int64_t u = 0; u < tally->bytes.n; u++) {
-        TallyBytes *total = &tally->bytes.at[u];
-        if (slot >= total->nslots) continue;
-        const int64_t whole = whole_bytes(total, slot);
-        if (into) add_parts(into, (int32_t)slot, whole);
-        total->low[slot] =
-            carry ? total->low[slot] - (uint64_t)whole * (uint64_t)total->unit_bytes : 0;
-        if (total->high) total->high[slot] = 0;
-        left = left || total->low[slot] > 0;
+/// Hand out what has not been told: first of what is slow, then of the others, which then have all bytes that are left.
+static void end_bytes(const Tally *sums, Tally *tally, Batch *batch, int64_t now_ps) {
+    int64_t bytes[TALLY_BLOCK];
+    grow_told(tally, batch->routes);
+    for (int64_t i = 0; i < tally->nslow; i++) {
+        const SlowLink *slow = &tally->slow[i];
+        tell_bytes(sums, tally, slow->slot, 1, bytes);
+        if (batch->sink.put) batch_add(batch, slow->slot, bytes[0], slow, now_ps);
     }
-    return left;
-}
-
-/// Hand the totals of an interval out and zero its bytes, which go to `into` if there is one.
-static void end_bytes(Tally *tally, TallyBytes *into, Batch *batch, int64_t now_ps, bool carry) {
-    for (int64_t word = 0; word < tally->nwords; word++) {
-        uint64_t left = 0;
-        for (uint64_t bits = tally->used[word]; bits != 0;) {
-            const int64_t slot = next_slot(word, &bits);
-            if (batch->sink.put) batch_add(batch, tally, slot, now_ps);
-            if (empty_slot(tally, into, slot, carry)) left |= UINT64_C(1) << slot % WORD;
-        }
-        tally->used[word] = left;
+    for (int64_t block = 0; block < tally->nblocks; block++) {
+        if (!tally->used[block]) continue;
+        tally->used[block] = 0;
+        const int64_t first = block * TALLY_BLOCK, n = block_slots(block, batch->routes);
+        tell_bytes(sums, tally, first, n, bytes);
+        for (int64_t i = 0; i < n && batch->sink.put; i++)
+            if (bytes[i] > 0) batch_add(batch, first + i, bytes[i], NULL, now_ps);
     }
     batch_flush(batch);
 }
@@ -281,16 +300,13 @@ static void batch_open_interval(Batch *batch, const Routes *routes, const Interv
     batch_open(batch, routes, intervals_name(level, number), sink);
 }
 
-/// An interval ends: its totals go to the sink, and to `into` if there is one; what is slow stays slow.
-static void end_interval(Tally *tally, Tally *into, Batch *batch, int64_t end_ps, bool carry) {
-    TallyBytes *bytes = NULL;
-    if (into) {
-        grow_used(into, batch->routes);
-        for (int64_t word = 0; word < tally->nwords; word++) into->used[word] |= tally->used[word];
-        bytes = bytes_of_unit(into, 1);
-        grow_parts(bytes, batch->routes);
-    }
-    end_bytes(tally, bytes, batch, end_ps, carry);
+/// An interval ends: its totals go to the sink, what is slow to `into` if there is one; that stays slow.
+static void end_interval(const Tally *sums, Tally *tally, Tally *into, Batch *batch,
+                         int64_t end_ps) {
+    if (into) grow_used(into, batch->routes);
+    for (int64_t block = 0; into && block < tally->nblocks; block++)
+        into->used[block] |= tally->used[block];
+    end_bytes(sums, tally, batch, end_ps);
     empty_slow(tally, into, batch->routes, end_ps);
 }
 
@@ -315,17 +331,28 @@ void longer_close(LongerTallies *longer, Tally *open, const Routes *routes,
         if (merges && longer->at.n == above) array_push(&longer->at, (Tally){0});
         Tally *tally = above == 0 ? open : &longer->at.at[above - 1];
         batch_open_interval(&batch, routes, intervals, level, end_ps, sink);
-        end_interval(tally, merges ? &longer->at.at[above] : NULL, &batch, end_ps, true);
+        end_interval(open, tally, merges ? &longer->at.at[above] : NULL, &batch, end_ps);
         ends = merges && since_ps % intervals_width_ps(intervals, level + 1) == 0;
     }
     rise(longer, intervals, end_ps);
+}
+
+/// Sums begin anew.
+static void forget_bytes(Tally *tally) {
+    for (int64_t i = 0; i < tally->bytes.n; i++) {
+        TallyBytes *total = &tally->bytes.at[i];
+        memset(total->low, 0, (size_t)total->nslots * sizeof *total->low);
+        free_high(total);
+    }
+    if (tally->told) memset(tally->told, 0, (size_t)tally->ntold * sizeof *tally->told);
 }
 
 void longer_forget(LongerTallies *longer, Tally *open, const Routes *routes,
                    const Intervals *intervals, int64_t now_ps, LinkSink sink) {
     Batch batch;
     batch_open_interval(&batch, routes, intervals, longer->level, now_ps, sink);
-    end_interval(open, NULL, &batch, now_ps, false);
+    end_interval(open, open, NULL, &batch, now_ps);
+    forget_bytes(open);
     longer_fini(longer);
 }
 
@@ -337,16 +364,16 @@ void longer_fini(LongerTallies *longer) {
 
 void tally_fini(Tally *tally) {
     for (int64_t i = 0; i < tally->bytes.n; i++) {
-        const TallyBytes *total = &tally->bytes.at[i];
+        TallyBytes *total = &tally->bytes.at[i];
         memory_free(LABEL, total->low, (size_t)total->nslots * sizeof *total->low);
-        if (total->high)
-            memory_free(LABEL, total->high, (size_t)total->nslots * sizeof *total->high);
+        free_high(total);
     }
     array_free(&tally->bytes);
     memory_free(LABEL, tally->charged, charged_bytes(tally, tally->slow_capacity));
     memory_free(LABEL, tally->slow, (size_t)tally->slow_capacity * sizeof *tally->slow);
     memory_free(LABEL, tally->slow_at, (size_t)tally->nslots * sizeof *tally->slow_at);
-    memory_free(LABEL, tally->used, (size_t)tally->nwords * sizeof *tally->used);
+    memory_free(LABEL, tally->used, (size_t)tally->nblocks);
+    memory_free(LABEL, tally->told, (size_t)tally->ntold * sizeof *tally->told);
     *tally = (Tally){0};
 }
 

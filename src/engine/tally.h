@@ -5,19 +5,21 @@
 ///          apart by unit_bytes: integers, so sums are exact and do not depend on order. A link
 ///          that holds transfers back is slow; its time is counted while at least one transfer is
 ///          held. Few links ever are: what is slow has a list of its own.
-///          A bit says whether a link has any; totals are handed out by walking the bits that are
-///          set, in order of memory: most links are idle in most intervals.
+///          A byte says whether some link of a block has any; totals are handed out by walking the blocks
+///          that have, in order of memory: most links are idle in most intervals.
+///          The sums of intervals run on from one to the next: an interval has what they are at its end less what they
+///          were at the end of the one before. So longer intervals have the same sums, and only look at them less often.
 ///
 ///              bytes a link:    8   for each unit_bytes in use (one, unless queue pairs differ); 16 once a sum is wide
-///                             1/8   the bit
+///                             1/8   of its block
 ///                               4   once any link was slow
 ///                              32   for a link that was slow in the step, or is in the interval
 ///                              16   for each job of several, if it was slow in the step
-///          A step and an interval together: 16 to 24 bytes, and at most 64 for each slow link; as much
-///          as an interval for each longer one that it is part of: five where 400 are most.
+///          A step and an interval together: 24 to 32 bytes, and at most 64 for each slow link; 8 and what is slow
+///          for each longer interval that it is part of: five where 400 are most.
 /// Limits.  Bytes are counted on this rank's links alone (LinkOwner).
 ///          A link's total is rounded down once per unit_bytes in use (not at all if unit_bytes
-///          divides the bytes), and what is cut is carried to the next interval: totals of intervals
+///          divides the bytes), and what is cut is in the next interval: totals of intervals
 ///          sum to that of a step in which they lie. Delays are rounded down.
 #ifndef COLOSSIM_ENGINE_TALLY_H
 #define COLOSSIM_ENGINE_TALLY_H
@@ -43,6 +45,8 @@ typedef struct TallyBytes {
     int64_t nslots;
 } TallyBytes;
 
+enum { TALLY_BLOCK = 8 };
+
 /// Zero-initialise to use.
 typedef struct Tally {
     int32_t step;
@@ -53,8 +57,11 @@ typedef struct Tally {
     Wide *charged;    ///< [nslow][njobs] of `delay` what the transfers of each job cost
     int32_t *slow_at; ///< [nslots] by slot: index in slow + 1; 0: never slow
     int64_t nslots;
-    uint64_t *used; ///< [nwords] bit by slot: the link has totals
-    int64_t nwords;
+    uint8_t *used; ///< [nblocks] by TALLY_BLOCK slots: some have totals
+    int64_t nblocks;
+    uint64_t *
+        told; ///< [ntold] of intervals, by slot: whole bytes up to the end of the last, modulo 2^64
+    int64_t ntold;
 } Tally;
 
 /// Add `bytes` of progress on this rank's links of a route.
@@ -69,14 +76,13 @@ void tally_put(const Tally *tally, const Routes *routes, int64_t index, int64_t 
                LinkSink sink);
 void tally_fini(Tally *tally);
 
-/// Totals of the longer sampling intervals (intervals.h) that the open one is part of: of what has ended.
+/// Of the longer sampling intervals (intervals.h) that the open one is part of: what is slow, and what has been told.
 typedef struct LongerTallies {
     int32_t level;      ///< of the open one
     ARRAY_OF(Tally) at; ///< [levels above that], as many as have any
 } LongerTallies;
 
-/// The open interval ends at end_ps: its totals go to the sink, and to the next longer one; of which the same holds if
-/// it ends too.
+/// The open interval ends at end_ps: its totals go to the sink; of the longer ones the same holds if they end too.
 void longer_close(LongerTallies *longer, Tally *open, const Routes *routes,
                   const Intervals *intervals, int64_t end_ps, LinkSink sink);
 /// All begins anew at now_ps: the totals of the open interval go to the sink, the longer ones are forgotten.

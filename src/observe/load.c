@@ -28,9 +28,19 @@ static double room_bytes(const Cluster *cluster, LinkId link, int64_t span_ps) {
 }
 
 /// Whether a link belongs to the hottest so far.
-static inline bool is_hot(const LoadSum *sum, int32_t hot_links, const HotLink *link) {
+static bool is_hot(const LoadSum *sum, int32_t hot_links, const HotLink *link) {
     if (sum->nhot < hot_links) return true;
     return hot_links > 0 && hotter(link, &sum->hot[hot_links - 1]);
+}
+
+/// The same for most links that do not, at once: they lose no time, and others do, or carry more.
+static inline bool is_cold(const LoadSum *sum, int32_t hot_links, const LinkSample *sample,
+                           int64_t capacity_Bps) {
+    if (sum->nhot < hot_links || sample->delay_ps > 0) return false;
+    if (hot_links == 0) return true;
+    const HotLink *least = &sum->hot[hot_links - 1];
+    return least->total.delay_ps > 0 ||
+           (least->capacity_Bps == capacity_Bps && sample->bytes < least->total.bytes);
 }
 
 static void insert_hot(LoadSum *sum, int32_t hot_links, const HotLink *link) {
@@ -184,6 +194,7 @@ static inline void add_sample(LoadAdder *adder, uint16_t place, const LinkSample
     LoadSum *sum = adder->sum;
     const LoadClass *class = &adder->classes.at[place - PLACE_CLASS];
     add_totals(adder, place, sample, 1);
+    if (is_cold(sum, adder->hot_links, sample, class->capacity_Bps)) return;
     HotLink link = {*sample, class->width, class->capacity_Bps};
     if (is_hot(sum, adder->hot_links, &link)) insert_hot(sum, adder->hot_links, &link);
 }

@@ -40,7 +40,7 @@ static int64_t draw_bytes(Scene *scene, LinkId link) {
     return bytes > 0 ? bytes : 0;
 }
 
-/// Every fourth scene is of amounts whose sums no word holds.
+/// Every fourth scene is of amounts whose sums no word holds; in every fifth nothing is slow.
 static void draw_scene(Scene *scene, uint64_t seed) {
     static const Routing ROUTINGS[] = {ROUTING_DMODK, ROUTING_ECMP, ROUTING_ADAPTIVE};
     *scene = (Scene){.seed = seed};
@@ -57,7 +57,7 @@ static void draw_scene(Scene *scene, uint64_t seed) {
     scene->end_ps = scene->start_ps + 1 + pick(scene, INT64_C(1) << (4 * pick(scene, 12)));
     for (LinkId link = 0; link < cluster_nresources(scene->cluster); link++) {
         if (pick(scene, 3) == 0 || cluster_resource_width(scene->cluster, link) == 0) continue;
-        bool slow = pick(scene, 4) == 0, much = seed % 4 == 3;
+        bool slow = pick(scene, 4) == 0 && seed % 5 != 1, much = seed % 4 == 3;
         scene->sample[scene->n++] = (LinkSample){
             .link = link,
             .bytes = much ? draw_much(scene) : draw_bytes(scene, link),
