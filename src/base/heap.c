@@ -2,7 +2,6 @@
 
 #include "base/array.h"
 #include "base/check.h"
-#include "base/units.h"
 
 // Four children: half the depth of a binary heap, and the children of one node share cache lines.
 enum { HEAP_ARITY = 4 };
@@ -26,10 +25,22 @@ void heap_push(Heap *heap, HeapItem item) {
     heap->at[hole] = item;
 }
 
+/// The lesser of two places. Which one it is cannot be predicted, whether they are at one time can.
+static inline int64_t lesser(const HeapItem at[], int64_t left, int64_t right) {
+    if (at[left].time_ps == at[right].time_ps)
+        return item_before(&at[right], &at[left]) ? right : left;
+    const int64_t is_right = at[right].time_ps < at[left].time_ps;
+    return left + (right - left) * is_right;
+}
+
 static int64_t least_child(const Heap *heap, int64_t parent) {
-    int64_t first = HEAP_ARITY * parent + 1, least = first;
-    for (int64_t child = first + 1; child < first + HEAP_ARITY && child < heap->n; child++)
-        if (item_before(&heap->at[child], &heap->at[least])) least = child;
+    const int64_t first = HEAP_ARITY * parent + 1;
+    if (first + HEAP_ARITY <= heap->n)
+        return lesser(heap->at, lesser(heap->at, first, first + 1),
+                      lesser(heap->at, first + 2, first + 3));
+    int64_t least = first;
+    for (int64_t child = first + 1; child < heap->n; child++)
+        least = lesser(heap->at, least, child);
     return least;
 }
 
@@ -46,8 +57,6 @@ HeapItem heap_pop(Heap *heap) {
     heap->at[hole] = last;
     return top;
 }
-
-int64_t heap_next_ps(const Heap *heap) { return heap->n > 0 ? heap->at[0].time_ps : TIME_NEVER_PS; }
 
 void heap_free(Heap *heap) {
     array_release("heap", (void **)&heap->at, &heap->n, &heap->capacity, sizeof heap->at[0]);

@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/units.h"
+
 typedef struct HeapItem {
     int64_t time_ps;
     uint64_t order;
@@ -24,7 +26,9 @@ void heap_push(Heap *heap, HeapItem item);
 /// Remove and return the least item; the heap must not be empty.
 HeapItem heap_pop(Heap *heap);
 /// Time of the least item, or TIME_NEVER_PS.
-int64_t heap_next_ps(const Heap *heap);
+static inline int64_t heap_next_ps(const Heap *heap) {
+    return heap->n > 0 ? heap->at[0].time_ps : TIME_NEVER_PS;
+}
 void heap_free(Heap *heap);
 
 #endif
