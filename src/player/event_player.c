@@ -85,11 +85,11 @@ static Status job_due(Job *job, int64_t now_ps) {
     Machine *machine = machine_of(job);
     const Fabric *fabric = machine->fabric;
     while (heap_next_ps(&machine->heap) == now_ps) handle(machine, heap_pop(&machine->heap));
-    int64_t engine_ps = fabric->ops->next_ps(fabric->engine);
-    if (machine->cycle.ended) machine_begin_cycle(machine, now_ps, engine_ps == TIME_NEVER_PS);
+    if (machine->cycle.ended)
+        machine_begin_cycle(machine, now_ps, fabric->ops->next_ps(fabric->engine) == TIME_NEVER_PS);
+    if (status_is_ok(&machine->failure)) return status_ok();
     // The whole moment: of several failures the same is told whatever was played first.
-    if (engine_ps > now_ps && !status_is_ok(&machine->failure)) return machine->failure;
-    return status_ok();
+    return fabric->ops->next_ps(fabric->engine) > now_ps ? machine->failure : status_ok();
 }
 
 static Status job_complete(Job *job, const Completion *done) {

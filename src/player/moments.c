@@ -55,12 +55,14 @@ static Status complete(const Moments *moments) {
     const Fabric *fabric = moments->fabric;
     Completion done[DRAIN_BATCH];
     int64_t n;
-    while ((n = fabric->ops->drain(fabric->engine, done, DRAIN_BATCH)) > 0)
+    do {
+        n = fabric->ops->drain(fabric->engine, done, DRAIN_BATCH);
         for (int64_t i = 0; i < n; i++) {
             Job *job = moments->job[fabric_tag_job(done[i].tag)];
             done[i].tag = fabric_tag_own(done[i].tag);
             TRY(job->ops->complete(job, &done[i]));
         }
+    } while (n == DRAIN_BATCH);
     return status_ok();
 }
 

@@ -47,6 +47,7 @@ void flow_destroy(Flow *flow) {
     array_free(&flow->free_active);
     heap_free(&flow->starts);
     heap_free(&flow->ends);
+    heap_free(&flow->felt);
     array_free(&flow->together);
     array_free(&flow->due);
     array_free(&flow->ghosts);
@@ -199,6 +200,7 @@ void queue_haunt(Flow *flow, int32_t index, int64_t until_ps) {
     f->state = ACTIVE_GHOST;
     f->end_ps = until_ps;
     f->next_ghost = -1;
+    if (f->nshared > 0) ghost_feel(flow, index);
     FlowQueue *queue = queue_of(flow, f);
     if (!queue) return;
     f->next_ghost = queue->ghosts - 1;
@@ -263,10 +265,11 @@ int64_t flow_next_ps(const Flow *flow) {
     if (flow->due.n > 0) return flow->now_ps;
     int64_t next = heap_next_ps(&flow->ends); // never stale here: see play_instant
     if (flow->together.n > 0 && flow->together_ps < next) next = flow->together_ps;
-    int64_t start = heap_next_ps(&flow->starts);
+    const int64_t start = heap_next_ps(&flow->starts), felt = heap_next_ps(&flow->felt);
     if (start < next) next = start;
-    if (flow->nghosts_gone < flow->ghosts.n && flow->ghosts.at[flow->nghosts_gone].time_ps < next)
-        next = flow->ghosts.at[flow->nghosts_gone].time_ps;
+    if (felt < next) next = felt;
+    if (next == TIME_NEVER_PS && flow->nghosts_gone < flow->ghosts.n)
+        return flow->ghosts.at[flow->nghosts_gone].time_ps;
     return next;
 }
 
@@ -329,10 +332,10 @@ static bool ghost_holds(const Flow *flow, GhostItem ghost) {
     return f->state == ACTIVE_GHOST && f->end_ps == ghost.time_ps;
 }
 
-/// Ghosts whose time has come, and those of queues that go on.
-static void end_ghosts(Flow *flow) {
+/// Ghosts that end at or before a moment.
+static void ghosts_end_until(Flow *flow, int64_t until_ps) {
     while (flow->nghosts_gone < flow->ghosts.n &&
-           flow->ghosts.at[flow->nghosts_gone].time_ps == flow->now_ps) {
+           flow->ghosts.at[flow->nghosts_gone].time_ps <= until_ps) {
         GhostItem ghost = flow->ghosts.at[flow->nghosts_gone++];
         if (!ghost_holds(flow, ghost)) {
             flow->nghosts_early--;
@@ -342,6 +345,11 @@ static void end_ghosts(Flow *flow) {
         if (queue) queue->ghosts = 0; // all ended at one time, and are here
         release(flow, ghost.transfer);
     }
+}
+
+/// Ghosts whose time has come, and those of queues that go on.
+static void end_ghosts(Flow *flow) {
+    ghosts_end_until(flow, flow->now_ps);
     for (int64_t i = 0; i < flow->queues_going.n; i++) {
         FlowQueue *queue = &flow->queue.at[flow->queues_going.at[i]];
         if (queue->nrunning > 0) end_ghosts_of(flow, queue);
@@ -359,6 +367,9 @@ static void trim_ghosts(Flow *flow) {
     for (; flow->nghosts_early > 0 && !ghost_holds(flow, flow->ghosts.at[flow->nghosts_gone]);
          flow->nghosts_early--)
         flow->nghosts_gone++;
+    while (flow->felt.n > 0 && !ghost_holds(flow, (GhostItem){flow->felt.at[0].time_ps,
+                                                              (int32_t)flow->felt.at[0].item}))
+        heap_pop(&flow->felt);
 }
 
 static int completion_compare(const void *a, const void *b) {
@@ -411,10 +422,12 @@ void flow_advance(Flow *flow, int64_t to_ps) {
           (long long)flow->now_ps);
     for (int64_t next = flow_next_ps(flow); next <= to_ps && next < TIME_NEVER_PS;
          next = flow_next_ps(flow)) {
+        ghosts_end_until(flow, next - 1); // nobody felt them
         stats_close_intervals(flow, next);
         play_instant(flow, next);
     }
     if (to_ps == TIME_NEVER_PS) return;
+    ghosts_end_until(flow, to_ps);
     stats_close_intervals(flow, to_ps);
     flow->now_ps = to_ps;
 }

@@ -170,6 +170,7 @@ static void add_node(Flow *flow, LinkUser user, int32_t at) {
     Active *f = &flow->active[user.transfer];
     LinkState *link = &flow->link.at[at];
     reserve_nodes(flow, f);
+    if (f->nshared == 0 && f->state == ACTIVE_GHOST) ghost_feel(flow, user.transfer);
     int32_t index = f->first_node + f->nshared++;
     // Statistics still ask for the node of a bottleneck that is gone: see drop_node.
     if (f->bottleneck == index) *flow_node(flow, ++f->bottleneck) = *flow_node(flow, index);

@@ -246,7 +246,8 @@ struct Engine {
     ARRAY_OF(int32_t)
     together; ///< ends at together_ps, beside the heap: equal transfers end together
     int64_t together_ps;
-    ARRAY_OF(int32_t) due;          ///< start at now_ps
+    ARRAY_OF(int32_t) due; ///< start at now_ps
+    Heap felt; ///< ends of ghosts on contended links: other ghosts need no instant of their own
     ARRAY_OF(GhostItem) ghosts;     ///< in order of time, as ends are and control_delay is one
     int64_t nghosts_gone;           ///< leading entries that are over
     int64_t nghosts_early;          ///< others that were over before their time
@@ -334,6 +335,11 @@ static inline int64_t room_taken(const Active *f, int32_t weight) {
 /// Slot of a transfer's bottleneck, -1: its cap.
 static inline int32_t bottleneck_slot(const Flow *flow, const Active *f) {
     return f->bottleneck >= 0 ? flow->link.at[flow_node(flow, f->bottleneck)->link].slot : -1;
+}
+
+/// A ghost is on contended links: its end is felt.
+static inline void ghost_feel(Flow *flow, int32_t ghost) {
+    heap_push(&flow->felt, (HeapItem){.time_ps = flow->active[ghost].end_ps, .item = ghost});
 }
 
 /// A transfer as it is before it is moved.
