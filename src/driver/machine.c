@@ -108,7 +108,7 @@ Status machine_create(Fabric *fabric, int32_t number, Machine **out) {
     TRY(step_cost_init(&machine->cost, &job->model, &job->parallel, &job->training, &spec->gpu,
                        &spec->scale_up, &uplink));
     TRY(step_cost_check_memory(&machine->cost, &spec->gpu));
-    exchange_plan(machine);
+    machine->exchange_plan = exchange_plan(&machine->cost, &job->parallel);
     machine->program = memory_alloc("driver.programs", sizeof(Program) * (size_t)machine->cost.pp);
     TRY(job_programs(&job->model, &job->parallel, &job->training, &machine->cost,
                      machine->program));

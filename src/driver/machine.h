@@ -33,7 +33,7 @@
 #include "engine/engine.h"
 #include "par/comm.h"
 #include "program/program.h"
-#include "workload/cost.h"
+#include "workload/exchange_plan.h"
 
 /// A finished operation that operations of other streams of its unit still wait for.
 typedef struct Done {
@@ -167,17 +167,6 @@ typedef struct JobEdges {
     int32_t rail, phase;
     int64_t from, to; ///< units, of a message between two stages; of an exchange the same
 } JobEdges;
-
-/// Exchanges of all units are alike. Between n GPUs, `inside` of them in each scale-up domain.
-typedef struct ExchangePlan {
-    int32_t groups; ///< of a unit, side by side; 0: exchanges are no operations
-    int32_t n, inside;
-    bool
-        timed; ///< they stay inside domains: nobody else is felt there, and no link is loaded; the latency is all
-    int32_t outside_weight, inside_weight;
-    int64_t bytes[EXCHANGES_N];      ///< progress
-    int64_t latency_ps[EXCHANGES_N]; ///< before the first byte
-} ExchangePlan;
 
 /// Members that come to a collective.
 typedef struct Meeting {
@@ -371,17 +360,11 @@ int64_t network_message_latency_ps(const Machine *machine, int64_t channel);
 /// `now_ps`: the moment at which the transfer is known to begin.
 void network_submit(Machine *machine, const Transfer *transfer, int64_t now_ps);
 
-/// exchange.c. Once layout and cost are known.
-void exchange_plan(Machine *machine);
-/// As the engine takes it, but for step and start; *edges are filled in and borrowed.
-Transfer exchange_transfer(const Machine *machine, int64_t unit, Exchange which, JobEdges *edges);
-void exchange_end(Machine *machine, const Completion *done, Unit *unit, Exchange which);
+/// An exchange, but for its step and start.
+Transfer network_exchange(const Machine *machine, int64_t unit, Exchange which, JobEdges *edges);
+void network_end_exchange(Machine *machine, const Completion *done, Unit *unit, Exchange which);
 /// One that is timed ends.
-void exchange_due(Machine *machine, Unit *unit, int64_t now_ps);
-/// By the job's own tag.
-bool exchange_owns_tag(const Machine *machine, int64_t tag);
-Transfer exchange_describe(Machine *machine, int64_t tag);
-void exchange_complete(Machine *machine, const Completion *done);
+void network_exchange_due(Machine *machine, Unit *unit, int64_t now_ps);
 
 /// Heap items: (index << 2) | event.
 typedef enum Event { EVENT_COMPUTE, EVENT_SHARE, EVENT_SMALL, EVENT_EXCHANGE } Event;

@@ -1,4 +1,5 @@
-// Transfers of a training job: the rails of a stage hand-over, the rails of a collective, and their completions.
+// Transfers of a training job: the rails of a stage hand-over, the rails of a collective, the exchanges of a unit, and their
+// completions. Tags of channels come first, then those of rails, then those of exchanges.
 #include "base/check.h"
 #include "base/fingerprint.h"
 #include "base/memory.h"
@@ -139,6 +140,18 @@ static int64_t bytes_of(const Machine *machine, const Meeting *meeting) {
     return step_cost_bytes(&machine->cost, stage, &op);
 }
 
+static int64_t nrails(const Machine *machine) {
+    return units_ngroups(&machine->layout.units) * machine->layout.units.width;
+}
+
+static int64_t first_rail_tag(const Machine *machine) {
+    return machine->layout.units.n * CHANNEL_SIDES;
+}
+
+static int64_t first_exchange_tag(const Machine *machine) {
+    return first_rail_tag(machine) + nrails(machine);
+}
+
 /// Number of a rail among those of all groups.
 static int64_t rail_number(const Machine *machine, int64_t group, int32_t rail) {
     return group * machine->layout.units.width + rail;
@@ -156,7 +169,7 @@ Transfer network_phase(const Machine *machine, const JobEdges *edges, int64_t af
     const int64_t rail = rail_number(machine, edges->group, edges->rail);
     Phase phase = collective_phase(edges->plan, edges->phase);
     return (Transfer){
-        .tag = fabric_tag(job, machine->layout.units.n * CHANNEL_SIDES + rail),
+        .tag = fabric_tag(job, first_rail_tag(machine) + rail),
         .edges = {.nedges = phase.nedges,
                   .edge = rail_edge,
                   .context = edges,
@@ -188,13 +201,66 @@ static JobEdges name_phase(const Machine *machine, int64_t group, int32_t rail) 
                       .phase = rail_of(machine, group, rail)->phase};
 }
 
+static Edge exchange_edge_of(const void *context, int64_t i) {
+    const JobEdges *edges = context;
+    const Layout *layout = &edges->machine->layout;
+    const ExchangeEdge edge = exchange_edge(&edges->machine->exchange_plan, i);
+    return (Edge){.src = layout_gpu(layout, edges->to, edge.from),
+                  .dst = layout_gpu(layout, edges->to, edge.to),
+                  .weight = edge.weight,
+                  .own_nic = edge.outside};
+}
+
+Transfer network_exchange(const Machine *machine, int64_t unit, Exchange which, JobEdges *edges) {
+    const ExchangePlan *plan = &machine->exchange_plan;
+    const uint64_t key = fabric_key(machine->number, rng_mix(3, (uint64_t)unit));
+    *edges = (JobEdges){.machine = machine, .from = unit, .to = unit};
+    return (Transfer){
+        .tag = fabric_tag(machine->number,
+                          first_exchange_tag(machine) + unit * EXCHANGES_N + (int64_t)which),
+        .edges = {.nedges = exchange_nedges(plan),
+                  .edge = exchange_edge_of,
+                  .context = edges,
+                  .key = key},
+        .queue_key = key,
+        .job = machine->number,
+        .queue_pairs = machine->job->network.queue_pairs,
+        .connection = fabric_key(machine->number,
+                                 (uint64_t)(nrails(machine) + unit) + CONNECTION_MESSAGES + 1),
+        .bytes = plan->bytes[which],
+        .rounds = 1,
+    };
+}
+
+void network_end_exchange(Machine *machine, const Completion *done, Unit *unit, Exchange which) {
+    const int64_t begin_ps = machine->cycle.begin.actual_ps;
+    const NominalClocks *began = unit_free(machine, unit, STREAM_EP);
+    const NominalClocks end =
+        clocks_after_transfer(*began, done->end_ps - done->start_ps, done->alone_ps);
+    machine->scope.count->fingerprint[unit->step & 1] +=
+        machine->player->fingerprint(machine, unit, CHANNEL_SIDES + (int)which,
+                                     done->start_ps - begin_ps, done->end_ps - begin_ps);
+    unit_share(machine, unit, SHARING_EXCHANGE, false, done->end_ps);
+    unit_finish_op(machine, unit, unit_current_op(machine, unit, STREAM_EP), end, done->end_ps);
+}
+
+void network_exchange_due(Machine *machine, Unit *unit, int64_t now_ps) {
+    const int32_t index = unit_current_op(machine, unit, STREAM_EP);
+    const bool combines = unit_program(machine, unit)->op[index].kind == OP_COMBINE;
+    const Completion done = {.start_ps = now_ps, .end_ps = now_ps};
+    network_end_exchange(machine, &done, unit, combines ? EXCHANGE_COMBINE : EXCHANGE_DISPATCH);
+}
+
 Transfer network_describe(Machine *machine, int64_t tag) {
     JobEdges *edges = &machine->described;
-    int64_t number = tag - machine->layout.units.n * CHANNEL_SIDES;
-    if (exchange_owns_tag(machine, tag)) return exchange_describe(machine, tag);
-    if (number < 0) return network_message(machine, tag, edges);
-    *edges = name_phase(machine, number / machine->layout.units.width,
-                        (int32_t)(number % machine->layout.units.width));
+    const int64_t rail = tag - first_rail_tag(machine),
+                  exchange = tag - first_exchange_tag(machine);
+    if (rail < 0) return network_message(machine, tag, edges);
+    if (exchange >= 0)
+        return network_exchange(machine, exchange / EXCHANGES_N, (Exchange)(exchange % EXCHANGES_N),
+                                edges);
+    *edges = name_phase(machine, rail / machine->layout.units.width,
+                        (int32_t)(rail % machine->layout.units.width));
     return network_phase(machine, edges, 0);
 }
 
@@ -335,7 +401,7 @@ void network_end_collective(Machine *machine, int64_t group, int64_t now_ps) {
 }
 
 static void complete_phase(Machine *machine, const Completion *done) {
-    int64_t number = done->tag - machine->layout.units.n * CHANNEL_SIDES;
+    int64_t number = done->tag - first_rail_tag(machine);
     int64_t group = number / machine->layout.units.width;
     int32_t r = (int32_t)(number % machine->layout.units.width);
     Rail *rail = rail_of(machine, group, r);
@@ -350,13 +416,13 @@ static void complete_phase(Machine *machine, const Completion *done) {
 }
 
 void network_complete(Machine *machine, const Completion *completion) {
-    if (completion->tag < machine->layout.units.n * CHANNEL_SIDES) {
-        network_end_message(machine, completion,
-                            machine_unit(machine, completion->tag / CHANNEL_SIDES),
-                            (ChannelSide)(completion->tag % CHANNEL_SIDES));
-    } else if (exchange_owns_tag(machine, completion->tag)) {
-        exchange_complete(machine, completion);
-    } else {
+    const int64_t tag = completion->tag, exchange = tag - first_exchange_tag(machine);
+    if (tag < first_rail_tag(machine))
+        network_end_message(machine, completion, machine_unit(machine, tag / CHANNEL_SIDES),
+                            (ChannelSide)(tag % CHANNEL_SIDES));
+    else if (exchange < 0)
         complete_phase(machine, completion);
-    }
+    else
+        network_end_exchange(machine, completion, machine_unit(machine, exchange / EXCHANGES_N),
+                             (Exchange)(exchange % EXCHANGES_N));
 }

@@ -80,7 +80,7 @@ static void walk_exchanges(EdgeWalk *walk, const Machine *machine) {
             bytes += machine->exchange_plan
                          .bytes[program->op[program->stream_op[STREAM_EP][i]].kind == OP_COMBINE];
         JobEdges edges;
-        const Transfer transfer = exchange_transfer(machine, unit, EXCHANGE_DISPATCH, &edges);
+        const Transfer transfer = network_exchange(machine, unit, EXCHANGE_DISPATCH, &edges);
         walk_edges(walk, &transfer, 1, TRACE_TRAFFIC_EP, bytes);
     }
 }

@@ -25,7 +25,7 @@ static void event_exchange(Machine *machine, const Unit *unit, Exchange which, i
         return;
     }
     JobEdges edges;
-    Transfer transfer = exchange_transfer(machine, unit->id, which, &edges);
+    Transfer transfer = network_exchange(machine, unit->id, which, &edges);
     transfer.step = fabric_step(machine->fabric, machine->number, unit->step);
     transfer.start_ps = start_ps;
     network_submit(machine, &transfer, start_ps - machine->exchange_plan.latency_ps[which]);
@@ -77,7 +77,9 @@ static void handle(Machine *machine, HeapItem item) {
         case EVENT_COMPUTE: unit_compute_due(machine, &machine->unit[index], item.time_ps); break;
         case EVENT_SHARE: network_share_due(machine, index, item.time_ps); break;
         case EVENT_SMALL: network_end_collective(machine, index, item.time_ps); break;
-        case EVENT_EXCHANGE: exchange_due(machine, &machine->unit[index], item.time_ps); break;
+        case EVENT_EXCHANGE:
+            network_exchange_due(machine, &machine->unit[index], item.time_ps);
+            break;
     }
 }
 

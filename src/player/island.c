@@ -35,7 +35,7 @@ static bool describe_exchange(Islands *islands, int64_t island, int32_t number, 
     const Unit *unit = &islands->at[island].unit[number / EXCHANGES_N];
     const Exchange which = (Exchange)(number % EXCHANGES_N);
     if (unit_program(machine, unit)->stream_nops[STREAM_EP] == 0) return false;
-    *transfer = exchange_transfer(machine, unit->id, which, &islands->edges);
+    *transfer = network_exchange(machine, unit->id, which, &islands->edges);
     *latency_ps = machine->exchange_plan.latency_ps[which];
     return true;
 }

@@ -142,7 +142,7 @@ static void complete(Islands *islands, const Island *island, int32_t channel, in
     const Completion done =
         isle_completion(islands->isles, island_index(islands, island), channel, now_ps);
     if (!message) {
-        exchange_end(machine, &done, unit, (Exchange)which);
+        network_end_exchange(machine, &done, unit, (Exchange)which);
         return;
     }
     island_touch(machine, unit_neighbour(machine, unit, which == CHANNEL_FROM_PREV ? -1 : 1));
@@ -167,7 +167,7 @@ static void compute_due(Islands *islands, const Island *island, int32_t stage, i
     if (*exchange_ps != now_ps) return;
     island_touch(machine, &island->unit[stage]);
     *exchange_ps = TIME_NEVER_PS;
-    exchange_due(machine, &island->unit[stage], now_ps);
+    network_exchange_due(machine, &island->unit[stage], now_ps);
 }
 
 void island_compute_due(Islands *islands, Island *island, int64_t now_ps) {

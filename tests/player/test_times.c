@@ -341,7 +341,7 @@ static void exchanges_carry_what_the_algebra_says(void **state) {
             const LayerLinks *links = &machine->cost.links;
             const ExchangeRows rows = exchange_rows((Dispatcher)d, 32, 4, links->parts[DIM_EP]);
             JobEdges edges;
-            const Transfer transfer = exchange_transfer(machine, 0, EXCHANGE_DISPATCH, &edges);
+            const Transfer transfer = network_exchange(machine, 0, EXCHANGE_DISPATCH, &edges);
             const bool inside = links->parts[DIM_EP].inside == links->parts[DIM_EP].n;
             assert_int_equal(transfer.edges.nedges == 0, inside);
             double sent[64][2] = {{0}}, got[64][2] = {{0}};
