@@ -205,17 +205,19 @@ void report_print(FILE *out, const Recorder *recorder) {
 }
 
 void report_bill(FILE *out, const Bill *bill, int nranks) {
-    fprintf(out, "played in %.3f s  ", (double)bill->play_ns / 1e9);
-    if (bill->islands > 0)
+    const int64_t *row = bill->row;
+    fprintf(out, "played in %.3f s  ", (double)row[BILL_PLAY_NS] / 1e9);
+    if (row[BILL_ISLANDS] > 0)
         fprintf(out, "%lld islands (%lld played)  %lld windows  %lld replays  ",
-                (long long)bill->islands, (long long)bill->played, (long long)bill->windows,
-                (long long)bill->replays);
+                (long long)row[BILL_ISLANDS], (long long)row[BILL_ISLANDS_PLAYED],
+                (long long)row[BILL_WINDOWS], (long long)row[BILL_REPLAYS]);
     else
         fprintf(out, "event by event  ");
-    if (bill->repeated > 0) fprintf(out, "%lld steps repeated  ", (long long)bill->repeated);
+    if (row[BILL_STEPS_REPEATED] > 0)
+        fprintf(out, "%lld steps repeated  ", (long long)row[BILL_STEPS_REPEATED]);
     if (nranks > 1)
         fprintf(out, "%lld agreements, %lld B  ranks waited %.1f to %.1f %%",
-                (long long)bill->agreements, (long long)bill->agreement_bytes,
+                (long long)row[BILL_AGREEMENTS], (long long)row[BILL_AGREEMENT_BYTES],
                 100 * bill->least_share, 100 * bill->most_share);
     fprintf(out, "\n");
     fflush(out);

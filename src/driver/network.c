@@ -55,22 +55,27 @@ void network_submit(Machine *machine, const Transfer *transfer, int64_t now_ps) 
     keep_failure(machine, &status, now_ps, transfer->tag);
 }
 
+/// What all transfers of a job have in common. Tag, connection and keys are its own numbers.
+static Transfer make_transfer(const Machine *machine, int64_t tag, uint64_t connection,
+                              uint64_t queue, EdgeSet edges) {
+    const int32_t job = machine->number;
+    edges.key = fabric_key(job, edges.key);
+    return (Transfer){.tag = fabric_tag(job, tag),
+                      .edges = edges,
+                      .job = job,
+                      .queue_pairs = machine->job->network.queue_pairs,
+                      .connection = fabric_key(job, connection),
+                      .queue_key = fabric_key(job, queue),
+                      .rounds = 1};
+}
+
 Transfer network_message(const Machine *machine, int64_t channel, JobEdges *edges) {
-    const uint64_t key = fabric_key(machine->number, rng_mix(1, (uint64_t)channel));
+    const uint64_t key = rng_mix(1, (uint64_t)channel);
     *edges = name_hop(machine, channel);
-    return (Transfer){
-        .tag = fabric_tag(machine->number, channel),
-        .edges = {.nedges = machine->layout.units.width,
-                  .edge = hop_edge,
-                  .context = edges,
-                  .key = key},
-        .queue_key = key,
-        .job = machine->number,
-        .queue_pairs = machine->job->network.queue_pairs,
-        .connection = fabric_key(machine->number, CONNECTION_MESSAGES),
-        .bytes = machine->cost.boundary_bytes,
-        .rounds = 1,
-    };
+    Transfer transfer = make_transfer(machine, channel, CONNECTION_MESSAGES, key,
+                                      (EdgeSet){machine->layout.units.width, hop_edge, edges, key});
+    transfer.bytes = machine->cost.boundary_bytes;
+    return transfer;
 }
 
 void network_end_message(Machine *machine, const Completion *done, Unit *receiver,
@@ -157,34 +162,22 @@ static int64_t rail_number(const Machine *machine, int64_t group, int32_t rail) 
     return group * machine->layout.units.width + rail;
 }
 
-static uint64_t rail_key(const JobEdges *edges, uint64_t rail) {
-    const CollectiveSpec *spec = &edges->plan->spec;
-    uint64_t shape =
-        (uint64_t)spec->algorithm << 16 | (uint64_t)spec->kind << 8 | (uint64_t)edges->phase;
-    return fabric_key(edges->machine->number, rng_mix(2 + shape, rail));
-}
-
 Transfer network_phase(const Machine *machine, const JobEdges *edges, int64_t after_ps) {
-    const int32_t job = machine->number;
-    const int64_t rail = rail_number(machine, edges->group, edges->rail);
+    const uint64_t rail = (uint64_t)rail_number(machine, edges->group, edges->rail);
+    const CollectiveSpec *spec = &edges->plan->spec;
+    const uint64_t shape =
+        (uint64_t)spec->algorithm << 16 | (uint64_t)spec->kind << 8 | (uint64_t)edges->phase;
     Phase phase = collective_phase(edges->plan, edges->phase);
-    return (Transfer){
-        .tag = fabric_tag(job, first_rail_tag(machine) + rail),
-        .edges = {.nedges = phase.nedges,
-                  .edge = rail_edge,
-                  .context = edges,
-                  .key = rail_key(edges, (uint64_t)rail)},
-        .job = job,
-        .step =
-            fabric_step(machine->fabric, job, machine_group(machine, edges->group)->active.step),
-        .queue_pairs = machine->job->network.queue_pairs,
-        .connection = fabric_key(job, (uint64_t)rail + CONNECTION_MESSAGES + 1),
-        .queue_key = fabric_key(job, rng_mix(2, (uint64_t)rail)),
-        .bytes = phase.bytes,
-        .rounds = phase.rounds,
-        .round_latency_ps = phase.round_latency_ps,
-        .start_ps = after_ps + phase.fill_ps,
-    };
+    Transfer transfer = make_transfer(
+        machine, first_rail_tag(machine) + (int64_t)rail, rail + CONNECTION_MESSAGES + 1,
+        rng_mix(2, rail), (EdgeSet){phase.nedges, rail_edge, edges, rng_mix(2 + shape, rail)});
+    transfer.step = fabric_step(machine->fabric, machine->number,
+                                machine_group(machine, edges->group)->active.step);
+    transfer.bytes = phase.bytes;
+    transfer.rounds = phase.rounds;
+    transfer.round_latency_ps = phase.round_latency_ps;
+    transfer.start_ps = after_ps + phase.fill_ps;
+    return transfer;
 }
 
 static Rail *rail_of(const Machine *machine, int64_t group, int32_t rail) {
@@ -213,23 +206,14 @@ static Edge exchange_edge_of(const void *context, int64_t i) {
 
 Transfer network_exchange(const Machine *machine, int64_t unit, Exchange which, JobEdges *edges) {
     const ExchangePlan *plan = &machine->exchange_plan;
-    const uint64_t key = fabric_key(machine->number, rng_mix(3, (uint64_t)unit));
+    const uint64_t key = rng_mix(3, (uint64_t)unit);
     *edges = (JobEdges){.machine = machine, .from = unit, .to = unit};
-    return (Transfer){
-        .tag = fabric_tag(machine->number,
-                          first_exchange_tag(machine) + unit * EXCHANGES_N + (int64_t)which),
-        .edges = {.nedges = exchange_nedges(plan),
-                  .edge = exchange_edge_of,
-                  .context = edges,
-                  .key = key},
-        .queue_key = key,
-        .job = machine->number,
-        .queue_pairs = machine->job->network.queue_pairs,
-        .connection = fabric_key(machine->number,
-                                 (uint64_t)(nrails(machine) + unit) + CONNECTION_MESSAGES + 1),
-        .bytes = plan->bytes[which],
-        .rounds = 1,
-    };
+    Transfer transfer =
+        make_transfer(machine, first_exchange_tag(machine) + unit * EXCHANGES_N + (int64_t)which,
+                      (uint64_t)(nrails(machine) + unit) + CONNECTION_MESSAGES + 1, key,
+                      (EdgeSet){exchange_nedges(plan), exchange_edge_of, edges, key});
+    transfer.bytes = plan->bytes[which];
+    return transfer;
 }
 
 void network_end_exchange(Machine *machine, const Completion *done, Unit *unit, Exchange which) {

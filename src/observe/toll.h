@@ -15,28 +15,29 @@ typedef struct Toll {
     CommStats comm;
 } Toll;
 
-/// MPI: local.
-Toll toll_begin(const Comm *comm);
+/// Of all ranks: summed over them, or the most. Each but the last is an attribute of /run of its name.
+typedef enum BillRow {
+    BILL_AGREEMENTS,      ///< MPI-collective calls of each rank
+    BILL_AGREEMENT_BYTES, ///< handed to them by all ranks together
+    BILL_ISLANDS,         ///< of all ranks (player/island.h); 0: played event by event
+    BILL_ISLANDS_PLAYED,  ///< of these, one for each that cannot but do the same
+    BILL_WINDOWS,         ///< of time
+    BILL_REPLAYS,         ///< islands that returned to a window's begin, over all ranks
+    BILL_STEPS_REPEATED,
+    BILL_PLAY_NS, ///< wall time of the slowest rank, recording of steps included
+    BILL_N
+} BillRow;
 
-/// Of all ranks.
 typedef struct Bill {
-    // Summed over them.
-    int64_t agreement_bytes;          ///< handed to agreements
-    int64_t islands, played, replays; ///< PlayerStats
-    // The most; the same on all ranks, but for play_ns.
-    int64_t agreements; ///< MPI-collective calls
-    int64_t windows, repeated, play_ns;
+    int64_t row[BILL_N];
     double least_share, most_share; ///< of its play time that a rank has waited
 } Bill;
 
-/// What was counted since then, also as attributes of /run (`trace` NULL: none):
-///   agreements         MPI-collective calls of each rank
-///   agreement_bytes    handed to them by all ranks together
-///   play_s             wall time of the slowest rank, recording of steps included
+/// MPI: local.
+Toll toll_begin(const Comm *comm);
+/// What was counted since then, also as attributes of /run (`trace` NULL: none), with these beside those above:
+///   play_s             BILL_PLAY_NS
 ///   wait_share[ranks]  part of its own play time that each rank was in agreements
-///   islands            of all ranks (player/island.h); 0: played event by event
-///   islands_played     of these, one for each that cannot but do the same
-///   windows, replays   windows of time; islands that returned to a window's begin, over all ranks
 ///   MPI: collective.
 Bill toll_settle(const Toll *toll, const Comm *comm, const PlayerStats *player, int64_t repeated,
                  Trace *trace);

@@ -118,6 +118,13 @@ static Status submit_phase(TrafficRun *traffic) {
     return submit(traffic, traffic->phase);
 }
 
+/// Time the busiest GPU needs for so many bytes, alone.
+static int64_t busy_ps(const TrafficRun *traffic, int64_t bytes) {
+    const double goodput_Bps = (double)cluster_spec(traffic->cluster)->nic.goodput_Bps;
+    const double busy_ps = ceil((double)bytes / goodput_Bps * (double)PS_PER_S);
+    return (int64_t)fmin(busy_ps, (double)(TIME_END_PS / 2)) + PS_PER_US;
+}
+
 static Status load_flows(TrafficRun *traffic) {
     const char *csv_text = run_spec_text(traffic->fabric->run, traffic->job->traffic.file);
     Traffic *pattern;
@@ -132,6 +139,8 @@ static Status load_flows(TrafficRun *traffic) {
                                     .dst = placement_gpu(&traffic->placement, flow.dst),
                                     .end_ps = -1};
     }
+    traffic->estimate_ps =
+        traffic_latest_ps(pattern) + busy_ps(traffic, traffic_busiest_bytes(pattern));
     traffic_destroy(pattern);
     return status_ok();
 }
@@ -153,31 +162,10 @@ static Status plan_collective(TrafficRun *traffic) {
     spec.kind = traffic->job->collective.kind;
     spec.algorithm = traffic->job->collective.algorithm;
     spec.bytes = traffic->job->collective.bytes;
-    return collective_plan(&traffic->plan, &spec, waits ? &tuning : NULL, &traffic->spread.domains);
-}
-
-/// Time the busiest GPU needs for what it sends or receives, alone: what sampling intervals are cut from.
-static int64_t estimate_ps(const TrafficRun *traffic) {
-    const double goodput_Bps = (double)cluster_spec(traffic->cluster)->nic.goodput_Bps;
-    int64_t busiest = 0, latest_ps = 0;
-    if (traffic_is_collective(traffic))
-        busiest = collective_total_bytes(&traffic->plan) / traffic->ranks;
-    size_t bytes_of_ranks = sizeof(int64_t) * (size_t)(2 * traffic->ranks);
-    int64_t *load = memory_alloc("traffic.load", bytes_of_ranks);
-    for (int64_t i = 0; i < traffic->nrows; i++) {
-        const TrafficFlow *flow = &traffic->row[i].flow;
-        int64_t npairs = traffic_flow_npairs(flow);
-        for (int32_t k = 0; k < flow->nsrc; k++)
-            load[2 * (flow->src + k)] += npairs / flow->nsrc * flow->bytes;
-        for (int32_t k = 0; k < flow->ndst; k++)
-            load[2 * (flow->dst + k) + 1] += npairs / flow->ndst * flow->bytes;
-        if (flow->start_ps > latest_ps) latest_ps = flow->start_ps;
-    }
-    for (int64_t k = 0; k < 2 * traffic->ranks; k++)
-        if (load[k] > busiest) busiest = load[k];
-    memory_free("traffic.load", load, bytes_of_ranks);
-    double busy_ps = ceil((double)busiest / goodput_Bps * (double)PS_PER_S);
-    return latest_ps + (int64_t)fmin(busy_ps, (double)(TIME_END_PS / 2)) + PS_PER_US;
+    TRY(collective_plan(&traffic->plan, &spec, waits ? &tuning : NULL, &traffic->spread.domains));
+    traffic->estimate_ps =
+        busy_ps(traffic, collective_total_bytes(&traffic->plan) / traffic->ranks);
+    return status_ok();
 }
 
 /// What the job moves, on the rank that plays it.
@@ -321,9 +309,9 @@ void traffic_close(TrafficRun *traffic) {
 }
 
 int64_t traffic_estimate_ps(const TrafficRun *traffic) {
-    int64_t busy_ps = traffic->plays ? estimate_ps(traffic) : 0;
-    comm_broadcast(traffic->fabric->comm, &busy_ps, sizeof busy_ps, 0);
-    return busy_ps;
+    int64_t estimate_ps = traffic->estimate_ps;
+    comm_broadcast(traffic->fabric->comm, &estimate_ps, sizeof estimate_ps, 0);
+    return estimate_ps;
 }
 
 Job traffic_job(TrafficRun *traffic) {

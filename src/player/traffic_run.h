@@ -37,7 +37,8 @@ typedef struct TrafficRun {
     Placement placement;
     bool plays; ///< this rank; the others join the trace
     int64_t ranks;
-    FlowRow *row; ///< [nrows]
+    int64_t estimate_ps; ///< of a step, where it is played
+    FlowRow *row;        ///< [nrows]
     int64_t nrows;
     TrafficEdges asked; ///< of the transfer that an engine has asked for last
     Spread spread;      ///< of the members of a collective

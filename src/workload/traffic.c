@@ -284,3 +284,28 @@ TrafficPair traffic_flow_pair(const TrafficFlow *flow, int64_t i) {
     int32_t others = flow->ndst - 1, src = (int32_t)(i / others), ahead = (int32_t)(i % others) + 1;
     return (TrafficPair){src, (src + ahead) % flow->ndst};
 }
+
+int64_t traffic_busiest_bytes(const Traffic *traffic) {
+    const size_t bytes_of_ranks = sizeof(int64_t) * (size_t)(2 * traffic->ranks);
+    int64_t *load = memory_alloc("traffic.load", bytes_of_ranks), busiest = 0;
+    for (int64_t i = 0; i < traffic_nflows(traffic); i++) {
+        const TrafficFlow flow = traffic_flow(traffic, i);
+        const int64_t npairs = traffic_flow_npairs(&flow);
+        for (int32_t k = 0; k < flow.nsrc; k++)
+            load[2 * (flow.src + k)] += npairs / flow.nsrc * flow.bytes;
+        for (int32_t k = 0; k < flow.ndst; k++)
+            load[2 * (flow.dst + k) + 1] += npairs / flow.ndst * flow.bytes;
+    }
+    for (int64_t k = 0; k < 2 * traffic->ranks; k++)
+        if (load[k] > busiest) busiest = load[k];
+    memory_free("traffic.load", load, bytes_of_ranks);
+    return busiest;
+}
+
+int64_t traffic_latest_ps(const Traffic *traffic) {
+    int64_t latest_ps = 0;
+    for (int64_t i = 0; i < traffic_nflows(traffic); i++)
+        if (traffic_flow(traffic, i).start_ps > latest_ps)
+            latest_ps = traffic_flow(traffic, i).start_ps;
+    return latest_ps;
+}

@@ -79,6 +79,9 @@ TrafficFlow traffic_flow(const Traffic *traffic, int64_t i);
 /// Ordered pairs of different ranks of a flow; pair i of them.
 int64_t traffic_flow_npairs(const TrafficFlow *flow);
 TrafficPair traffic_flow_pair(const TrafficFlow *flow, int64_t i);
+/// Bytes that the busiest rank sends or receives; when the last flow begins.
+int64_t traffic_busiest_bytes(const Traffic *traffic);
+int64_t traffic_latest_ps(const Traffic *traffic);
 const char *traffic_pattern_name(TrafficPattern pattern);
 
 #endif
