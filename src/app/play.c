@@ -121,7 +121,6 @@ static void open_players(Fabric *fabric, RunJob jobs[]) {
     bool alone = fabric->run->njobs == 1 && jobs[0].machine;
     for (int32_t j = 0; j < fabric->run->njobs; j++) {
         Machine *machine = jobs[j].machine;
-        if (machine) machine_prepare(machine);
         if (alone) {
             player_choose(machine);
         } else if (machine) {

@@ -4,11 +4,7 @@
 // once a group: members run one program, so the operation names it, and all have served their waits before any can come
 // to that operation in the next step.
 #include "base/check.h"
-#include "base/memory.h"
 #include "driver/player.h"
-
-#define LABEL "driver.done"
-#define LABEL_PLACES "driver.places"
 
 /// A record is about to change: it may have to return.
 static void touch(Machine *machine, int32_t index) {
@@ -102,9 +98,9 @@ int32_t done_take(Machine *machine, Unit *unit, const Op *op, Release release[PR
 }
 
 /// Number the collectives of a stage that are waited for.
-static int32_t *number_places(const Program *program) {
-    int32_t n = program->stream_nops[STREAM_DP];
-    int32_t *before = memory_alloc(LABEL_PLACES, sizeof(int32_t) * (size_t)(n + 1));
+static int32_t *number_places(const Program *program, Arena *arena) {
+    const int32_t n = program->stream_nops[STREAM_DP];
+    int32_t *before = arena_array(arena, int32_t, n + 1);
     for (int32_t i = 0; i < n; i++) {
         const Op *op = &program->op[program->stream_op[STREAM_DP][i]];
         before[i + 1] = before[i] + (ends_for_all(op) && op->nwaiters > 0);
@@ -121,31 +117,18 @@ void done_open(Machine *machine) {
     const Layout *layout = &machine->layout;
     Outcomes *outcomes = &machine->outcomes;
     int64_t n = units_ngroups_of(&layout->units, GROUP_DP);
+    array_free(&machine->done.at);
     machine->done.free = -1;
-    machine->done.at.label = LABEL;
-    outcomes->place = memory_alloc(LABEL_PLACES, sizeof(int32_t *) * (size_t)layout->units.stages);
+    machine->done.at.label = "driver.done";
+    outcomes->place = arena_array(machine->dealt, int32_t *, layout->units.stages);
     for (int32_t stage = 0; stage < layout->units.stages; stage++)
-        outcomes->place[stage] = number_places(&machine->program[stage]);
-    outcomes->first = memory_alloc(LABEL, sizeof(int64_t) * (size_t)(n + 1));
+        outcomes->place[stage] = number_places(&machine->program[stage], machine->dealt);
+    outcomes->first = arena_array(machine->dealt, int64_t, n + 1);
     for (int64_t g = 0; g < n; g++) {
         int64_t group = layout->units.first_group[GROUP_DP] + g;
         int32_t stage = units_stage(&layout->units, units_group(&layout->units, group).first);
         bool here = layout_group_slots(layout, group).n > 0;
         outcomes->first[g + 1] = outcomes->first[g] + (here ? nplaces(machine, stage) : 0);
     }
-    outcomes->at = memory_alloc(LABEL, sizeof(Clocks) * (size_t)outcomes->first[n]);
-}
-
-void done_close(Machine *machine) {
-    const Layout *layout = &machine->layout;
-    Outcomes *outcomes = &machine->outcomes;
-    int64_t n = units_ngroups_of(&layout->units, GROUP_DP);
-    array_free(&machine->done.at);
-    if (!outcomes->place) return;
-    memory_free(LABEL, outcomes->at, sizeof(Clocks) * (size_t)outcomes->first[n]);
-    memory_free(LABEL, outcomes->first, sizeof(int64_t) * (size_t)(n + 1));
-    for (int32_t stage = 0; stage < layout->units.stages; stage++)
-        memory_free(LABEL_PLACES, outcomes->place[stage],
-                    sizeof(int32_t) * (size_t)(machine->program[stage].stream_nops[STREAM_DP] + 1));
-    memory_free(LABEL_PLACES, outcomes->place, sizeof(int32_t *) * (size_t)layout->units.stages);
+    outcomes->at = arena_array(machine->dealt, Clocks, outcomes->first[n]);
 }

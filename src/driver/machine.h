@@ -22,6 +22,7 @@
 
 #include <stdbool.h>
 
+#include "base/arena.h"
 #include "base/array.h"
 #include "base/heap.h"
 #include "collective/collective.h"
@@ -210,8 +211,10 @@ typedef struct Machine {
     Fabric *fabric;
     int32_t number; ///< of the job among those on the fabric
     Heap heap;
-    NominalWork *work;  ///< [stages] of a step, once the engine is open
-    Unit *unit;         ///< [layout.nslots]
+    Arena *arena,
+        *dealt;        ///< of what the job has; of units here, and what follows from where they are
+    NominalWork *work; ///< [stages] of a step
+    Unit *unit;        ///< [layout.nslots]
     StepResult *result; ///< [layout.nslots]
     /// [layout.nslots] as Unit.free, of exchanges and of reductions across shard groups; NULL: the stream has no operations
     NominalClocks *more[STREAM_N];
@@ -245,8 +248,6 @@ Status machine_create(Fabric *fabric, int32_t number, Machine **machine);
 bool machine_routing_is_drawn(const Machine *machine);
 /// Do all GPUs always work at nominal speed?
 bool machine_is_even(const Machine *machine);
-/// What can be told of the units once costs are known.  MPI: local.
-void machine_prepare(Machine *machine);
 /// Let the first `nranks` ranks have the units, which have not begun.  MPI: local.
 void machine_deal(Machine *machine, int nranks);
 void machine_destroy(Machine *machine);
@@ -284,7 +285,6 @@ void done_keep(Machine *machine, Unit *unit, int32_t op, Clocks end);
 int32_t done_take(Machine *machine, Unit *unit, const Op *op, Release release[PROGRAM_WAITS]);
 /// Room for what collectives leave.
 void done_open(Machine *machine);
-void done_close(Machine *machine);
 
 /// NULL for a stream of sends.
 static inline NominalClocks *unit_free(const Machine *machine, Unit *unit, Stream stream) {

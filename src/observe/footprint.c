@@ -8,27 +8,16 @@ static const struct {
     const char *label;
     FootprintKind kind;
 } LABELS[] = {
-    {"driver.done", FOOTPRINT_GPU},
-    {"driver.groups", FOOTPRINT_GPU},
-    {"driver.nodes", FOOTPRINT_GPU},
-    {"driver.results", FOOTPRINT_GPU},
-    {"driver.units", FOOTPRINT_GPU},
-    {"isles.slots", FOOTPRINT_LINK},
-    {"engine.links", FOOTPRINT_LINK},
-    {"flow.links", FOOTPRINT_LINK},
-    {"driver.islands", FOOTPRINT_TRANSFER},
-    {"isles", FOOTPRINT_TRANSFER},
-    {"isles.rings", FOOTPRINT_TRANSFER},
-    {"flow.transfers", FOOTPRINT_TRANSFER},
-    {"traffic.flows", FOOTPRINT_TRANSFER},
-    {"isles.uses", FOOTPRINT_USE},
-    {"engine.routes", FOOTPRINT_USE},
-    {"flow.nodes", FOOTPRINT_USE},
-    {"flow.routes", FOOTPRINT_USE},
-    {"flow.users", FOOTPRINT_USE},
-    {"maxmin", FOOTPRINT_USE},
-    {"engine.tally", FOOTPRINT_TOTALS},
-    {"load.links", FOOTPRINT_TOTALS},
+    {"driver.done", FOOTPRINT_GPU},         {"driver.groups", FOOTPRINT_GPU},
+    {"driver.nodes", FOOTPRINT_GPU},        {"driver.units", FOOTPRINT_GPU},
+    {"isles.slots", FOOTPRINT_LINK},        {"engine.links", FOOTPRINT_LINK},
+    {"flow.links", FOOTPRINT_LINK},         {"driver.islands", FOOTPRINT_TRANSFER},
+    {"isles", FOOTPRINT_TRANSFER},          {"isles.rings", FOOTPRINT_TRANSFER},
+    {"flow.transfers", FOOTPRINT_TRANSFER}, {"traffic.flows", FOOTPRINT_TRANSFER},
+    {"isles.uses", FOOTPRINT_USE},          {"engine.routes", FOOTPRINT_USE},
+    {"flow.nodes", FOOTPRINT_USE},          {"flow.routes", FOOTPRINT_USE},
+    {"flow.users", FOOTPRINT_USE},          {"maxmin", FOOTPRINT_USE},
+    {"engine.tally", FOOTPRINT_TOTALS},     {"load.links", FOOTPRINT_TOTALS},
 };
 
 const FootprintRow FOOTPRINT_ROWS[FOOTPRINT_N] = {

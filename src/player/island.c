@@ -1,12 +1,9 @@
 // Cutting a job into islands, and what they are kept in.
 #include "player/island.h"
 
-#include "base/memory.h"
 #include "base/units.h"
 
-#define LABEL "driver.islands"
-#define LABEL_DONE "driver.done"
-#define LABEL_NEWS "driver.news"
+enum { CHUNK_BYTES = 1 << 14 };
 
 bool islands_possible(const Machine *machine) {
     const Layout *layout = &machine->layout;
@@ -63,17 +60,17 @@ static int64_t *times_of(void *context, int64_t island) {
     return &islands->at[island].state->time_ps[islands->stages];
 }
 
-static size_t state_bytes(const Islands *islands) {
-    return sizeof(IslandState) + sizeof(int64_t) * (size_t)islands->ntimes;
-}
-
 static void make_islands(Islands *islands) {
+    const size_t state_bytes = sizeof(IslandState) + sizeof(int64_t) * (size_t)islands->ntimes;
+    islands->at = arena_array(islands->arena, Island, islands->n);
+    islands->next_ps = arena_array(islands->arena, int64_t, islands->n);
+    islands->steps = arena_array(islands->arena, int32_t, islands->n);
     for (int64_t i = 0; i < islands->n; i++) {
         Island *island = &islands->at[i];
         island->unit = &islands->machine->unit[i * islands->stages];
-        island->state = memory_alloc(LABEL, state_bytes(islands));
+        island->state = arena_alloc(islands->arena, state_bytes);
         island->done.free = -1;
-        island->done.at.label = LABEL_DONE;
+        island->done.at.label = "driver.done";
         for (int32_t k = 0; k < islands->ntimes; k++) island->state->time_ps[k] = TIME_NEVER_PS;
         islands->next_ps[i] = TIME_NEVER_PS;
         islands->steps[i] = INT32_MAX;
@@ -81,7 +78,9 @@ static void make_islands(Islands *islands) {
 }
 
 Islands *islands_create(Machine *machine) {
-    Islands *islands = memory_alloc(LABEL, sizeof *islands);
+    Arena *arena = arena_create("driver.islands", CHUNK_BYTES);
+    Islands *islands = arena_array(arena, Islands, 1);
+    islands->arena = arena;
     islands->machine = machine;
     islands->below = (LinkOwner){is_below, machine};
     islands->stages = machine->layout.units.stages;
@@ -92,13 +91,10 @@ Islands *islands_create(Machine *machine) {
     islands->ntimes =
         (islands->timers + (timed ? islands->stages : 0) + CHAINS - 1) / CHAINS * CHAINS;
     islands->n = machine->layout.nslots / islands->stages;
-    islands->at = memory_alloc(LABEL, sizeof(Island) * (size_t)islands->n);
-    islands->next_ps = memory_alloc(LABEL, sizeof(int64_t) * (size_t)islands->n);
-    islands->steps = memory_alloc(LABEL, sizeof(int32_t) * (size_t)islands->n);
     islands->windows = 1;
     islands->width_ps = PS_PER_MS;
     islands->ngroups = units_nmeeting(&machine->layout.units);
-    islands->news = memory_alloc(LABEL_NEWS, sizeof(GroupNews) * (size_t)islands->ngroups);
+    islands->news = arena_array(arena, GroupNews, islands->ngroups);
     islands->undo.old.label = "driver.window";
     make_islands(islands);
     IslesSpec spec = {.n = islands->n,
@@ -122,17 +118,10 @@ Islands *islands_create(Machine *machine) {
 void islands_destroy(Islands *islands) {
     if (!islands) return;
     isles_destroy(islands->isles);
-    quiet_release(islands);
-    for (int64_t i = 0; i < islands->n; i++) {
-        memory_free(LABEL, islands->at[i].state, state_bytes(islands));
-        array_free(&islands->at[i].done.at);
-    }
-    memory_free(LABEL_NEWS, islands->news, sizeof(GroupNews) * (size_t)islands->ngroups);
+    arena_destroy(islands->quiet);
+    for (int64_t i = 0; i < islands->n; i++) array_free(&islands->at[i].done.at);
     array_free(&islands->due);
     array_free(&islands->arrival);
     array_free(&islands->undo.old);
-    memory_free(LABEL, islands->steps, sizeof(int32_t) * (size_t)islands->n);
-    memory_free(LABEL, islands->at, sizeof(Island) * (size_t)islands->n);
-    memory_free(LABEL, islands->next_ps, sizeof(int64_t) * (size_t)islands->n);
-    memory_free(LABEL, islands, sizeof *islands);
+    arena_destroy(islands->arena);
 }

@@ -69,6 +69,7 @@ typedef struct IslandDue {
 } IslandDue;
 
 typedef struct Islands {
+    Arena *arena, *quiet; ///< of this and what it has; of quiet.c
     Machine *machine;
     Isles *isles;
     LinkOwner below; ///< of several ranks: links go with what is below them
@@ -124,7 +125,6 @@ int64_t islands_first_begin_ps(Islands *islands, int64_t end_ps);
 void islands_meet(Islands *islands, int64_t end_ps);
 /// quiet.c. How long units need at least to come to a collective.
 void quiet_prepare(Islands *islands);
-void quiet_release(Islands *islands);
 int64_t quiet_unit_ps(const Islands *islands, const Unit *unit, int64_t now_ps);
 /// island_fold.c. Without noise replicas do the same at the same times: play one of each kind, its leader, for all.
 void islands_fold(Islands *islands);

@@ -14,7 +14,7 @@
 #include "driver/player.h"
 #include "player/moments.h"
 
-/// Give a machine that has been prepared its player and its engine.  MPI: collective.
+/// Give a machine its player and its engine.  MPI: collective.
 void player_choose(Machine *machine);
 
 /// Become the machine's player, event by event; the fabric's engine is to be opened by the caller.  MPI: local.

@@ -1,5 +1,4 @@
 // How long units need at least to come to a collective: until then a window of islands need not be undone.
-#include "base/memory.h"
 #include "base/units.h"
 #include "player/island.h"
 
@@ -15,7 +14,7 @@ static void sum_work(Islands *islands, int32_t stage) {
     const Machine *machine = islands->machine;
     const Program *program = &machine->program[stage];
     int32_t n = program->stream_nops[STREAM_COMPUTE];
-    int64_t *sum_ps = memory_alloc("driver.quiet", sizeof(int64_t) * (size_t)(n + 1));
+    int64_t *sum_ps = arena_array(islands->quiet, int64_t, n + 1);
     for (int32_t i = 0; i < n; i++)
         sum_ps[i + 1] = sum_ps[i] + least_ps(machine, stage,
                                              &program->op[program->stream_op[STREAM_COMPUTE][i]]);
@@ -23,16 +22,9 @@ static void sum_work(Islands *islands, int32_t stage) {
 }
 
 void quiet_prepare(Islands *islands) {
-    islands->work_ps = memory_alloc("driver.quiet", sizeof(int64_t *) * (size_t)islands->stages);
+    islands->quiet = arena_create("driver.quiet", 1 << 16);
+    islands->work_ps = arena_array(islands->quiet, int64_t *, islands->stages);
     for (int32_t stage = 0; stage < islands->stages; stage++) sum_work(islands, stage);
-}
-
-void quiet_release(Islands *islands) {
-    for (int32_t stage = 0; islands->work_ps && stage < islands->stages; stage++) {
-        int32_t n = islands->machine->program[stage].stream_nops[STREAM_COMPUTE];
-        memory_free("driver.quiet", islands->work_ps[stage], sizeof(int64_t) * (size_t)(n + 1));
-    }
-    memory_free("driver.quiet", islands->work_ps, sizeof(int64_t *) * (size_t)islands->stages);
 }
 
 /// Compute operations that must end before the unit's next collective can be reached: up to which one; -1: none.

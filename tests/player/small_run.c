@@ -257,7 +257,6 @@ static Played play(const RunSpec *run, Comm *comm, int64_t forward_ps, int64_t b
     create(&small, run, comm);
     Machine *machine = small.machine;
     if (forward_ps > 0) make_even(&machine->cost, forward_ps, backward_ps);
-    machine_prepare(machine);
     player_choose(machine);
     Played played = {.nunits = machine->layout.units.n};
     size_t bytes = sizeof(int64_t) * (size_t)(played.nunits * TRACE_PART_N);
@@ -280,7 +279,6 @@ Status small_run_play_broken(const RunSpec *run, Comm *comm) {
     create(&small, run, comm);
     Machine *machine = small.machine;
     machine->program[0].stream_nops[STREAM_SEND_NEXT]--;
-    machine_prepare(machine);
     player_choose(machine);
     Status status = machine->player->play(machine);
     machine->program[0].stream_nops[STREAM_SEND_NEXT]++;
