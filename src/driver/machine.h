@@ -227,7 +227,7 @@ typedef struct Machine {
     const struct PlayerOps *player; ///< player.h, once the engine is open ...
     void *playing;                  ///< ... and its state
     Scope scope;
-    GroupState *group; ///< [units_nmeeting], see machine_group
+    GroupState *group; ///< [units_nmeeting], by units_meeting_index
     Rail *rail;        ///< [units_nmeeting * width]
     ARRAY_OF(CollectiveRow) row;
     StepCount count; ///< of local units (of islands: what their own counts were gathered into)
@@ -257,9 +257,6 @@ Status machine_stuck(Machine *machine);
 /// under way.  MPI: local.
 void machine_begin_cycle(Machine *machine, int64_t now_ps, bool quiet);
 
-static inline GroupState *machine_group(const Machine *machine, int64_t group) {
-    return &machine->group[units_meeting_index(&machine->layout.units, group)];
-}
 static inline const Program *unit_program(const Machine *machine, const Unit *unit) {
     return &machine->program[unit->stage];
 }

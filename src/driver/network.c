@@ -97,6 +97,10 @@ void network_end_message(Machine *machine, const Completion *done, Unit *receive
     unit_finish_op(machine, sender, unit_current_op(machine, sender, sends), end, done->end_ps);
 }
 
+static GroupState *group_of(const Machine *machine, int64_t group) {
+    return &machine->group[units_meeting_index(&machine->layout.units, group)];
+}
+
 static GpuId rail_member(const JobEdges *edges, int64_t i) {
     return layout_rail_gpu(&edges->machine->layout, edges->group, edges->rail, i);
 }
@@ -120,7 +124,7 @@ static Edge rail_edge(const void *context, int64_t i) {
 static GpuId first_rail_member(const void *context, int64_t i) { return rail_member(context, i); }
 
 static const Spread *spread_of(const Machine *machine, int64_t group) {
-    GroupState *state = machine_group(machine, group);
+    GroupState *state = group_of(machine, group);
     if (state->spread) return state->spread;
     const JobEdges first_rail = {.machine = machine, .group = group};
     state->spread = memory_alloc("driver.spreads", sizeof *state->spread);
@@ -171,8 +175,8 @@ Transfer network_phase(const Machine *machine, const JobEdges *edges, int64_t af
     Transfer transfer = make_transfer(
         machine, first_rail_tag(machine) + (int64_t)rail, rail + CONNECTION_MESSAGES + 1,
         rng_mix(2, rail), (EdgeSet){phase.nedges, rail_edge, edges, rng_mix(2 + shape, rail)});
-    transfer.step = fabric_step(machine->fabric, machine->number,
-                                machine_group(machine, edges->group)->active.step);
+    transfer.step =
+        fabric_step(machine->fabric, machine->number, group_of(machine, edges->group)->active.step);
     transfer.bytes = phase.bytes;
     transfer.rounds = phase.rounds;
     transfer.round_latency_ps = phase.round_latency_ps;
@@ -188,7 +192,7 @@ static Rail *rail_of(const Machine *machine, int64_t group, int32_t rail) {
 /// The phase that a rail of a collective under way is at.
 static JobEdges name_phase(const Machine *machine, int64_t group, int32_t rail) {
     return (JobEdges){.machine = machine,
-                      .plan = &machine_group(machine, group)->active.plan,
+                      .plan = &group_of(machine, group)->active.plan,
                       .group = group,
                       .rail = rail,
                       .phase = rail_of(machine, group, rail)->phase};
@@ -263,7 +267,7 @@ static void start_small(Machine *machine, const Meeting *meeting) {
     int64_t n = units_rail_size(&machine->layout.units, meeting->group), rounds = 0;
     while (INT64_C(1) << rounds < n) rounds++;
     int64_t round_ps = network->round_latency_ps + spread_of(machine, meeting->group)->latency_ps;
-    RunningCollective *active = &machine_group(machine, meeting->group)->active;
+    RunningCollective *active = &group_of(machine, meeting->group)->active;
     active->alone_ps = network->collective_base_ps + 2 * rounds * round_ps;
     active->start_ps = meeting->at.actual_ps;
     machine_schedule(machine, meeting->at.actual_ps + active->alone_ps, EVENT_SMALL, meeting->group,
@@ -271,7 +275,7 @@ static void start_small(Machine *machine, const Meeting *meeting) {
 }
 
 static void start_rails(Machine *machine, int64_t group) {
-    RunningCollective *active = &machine_group(machine, group)->active;
+    RunningCollective *active = &group_of(machine, group)->active;
     active->start_ps = active->begin.actual_ps + collective_phase(&active->plan, 0).fill_ps;
     const int32_t nrails = units_rails(&machine->layout.units, group)->n;
     active->rails_left = nrails;
@@ -303,7 +307,7 @@ Status network_plan(const Machine *machine, int64_t group, OpKind kind, int64_t 
 
 bool network_meet(Machine *machine, Meeting *meeting, int64_t count) {
     int64_t wanted = units_group(&machine->layout.units, meeting->group).n;
-    Arrival *arrival = &machine_group(machine, meeting->group)->arrival;
+    Arrival *arrival = &group_of(machine, meeting->group)->arrival;
     CHECK(arrival->count == 0 || arrival->kind == (int32_t)meeting->kind,
           "group %lld: members disagree on the collective", (long long)meeting->group);
     if (arrival->count == 0) arrival->at = meeting->at;
@@ -318,7 +322,7 @@ bool network_meet(Machine *machine, Meeting *meeting, int64_t count) {
 
 void network_collective(Machine *machine, const Meeting *meeting) {
     int64_t bytes = bytes_of(machine, meeting);
-    RunningCollective *active = &machine_group(machine, meeting->group)->active;
+    RunningCollective *active = &group_of(machine, meeting->group)->active;
     *active = (RunningCollective){
         .kind = meeting->kind, .step = meeting->step, .begin = meeting->at, .bytes = bytes};
     if (bytes <= machine->job->network.eager_bytes) {
@@ -335,12 +339,12 @@ void network_collective(Machine *machine, const Meeting *meeting) {
 
 /// Of the collective that a group is at.
 static Stream stream_of(const Machine *machine, int64_t group) {
-    const OpKind kind = machine_group(machine, group)->active.kind;
+    const OpKind kind = group_of(machine, group)->active.kind;
     return OP_KINDS[kind].stream[!machine->job->training.grad_overlap];
 }
 
 void network_share_due(Machine *machine, int64_t group, int64_t now_ps) {
-    const CollectivePlan *plan = &machine_group(machine, group)->active.plan;
+    const CollectivePlan *plan = &group_of(machine, group)->active.plan;
     const int sharing = stream_of(machine, group) == STREAM_ACROSS ? SHARING_ACROSS
                         : collective_in_one_domain(plan)           ? SHARING_SCALE_UP
                                                                    : SHARING_NETWORK;
@@ -351,7 +355,7 @@ void network_share_due(Machine *machine, int64_t group, int64_t now_ps) {
 }
 
 void network_end_collective(Machine *machine, int64_t group, int64_t now_ps) {
-    const RunningCollective done = machine_group(machine, group)->active;
+    const RunningCollective done = group_of(machine, group)->active;
     NominalClocks end =
         clocks_after_transfer(done.begin.nominal, now_ps - done.begin.actual_ps, done.alone_ps);
     if (machine->rank == 0) {
@@ -389,7 +393,7 @@ static void complete_phase(Machine *machine, const Completion *done) {
     int64_t group = number / machine->layout.units.width;
     int32_t r = (int32_t)(number % machine->layout.units.width);
     Rail *rail = rail_of(machine, group, r);
-    RunningCollective *active = &machine_group(machine, group)->active;
+    RunningCollective *active = &group_of(machine, group)->active;
     rail->alone_ps += done->alone_ps;
     if (++rail->phase < active->plan.nphases) {
         submit_phase(machine, group, r, done->end_ps);

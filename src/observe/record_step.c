@@ -9,12 +9,12 @@
 #include "observe/crossing.h"
 #include "observe/record.h"
 
-/// A step's columns per GPU, and their exact sums: high and low halves apart. Rank 0 has the results of all units.
+/// A step's columns per GPU, and their exact sums. Rank 0 has the results of all units.
 typedef struct GpuColumns {
     const Machine *machine;
     const StepResult *result; ///< by layout_place
     int32_t step;
-    int64_t half[2 * TRACE_GPU_COLUMNS];
+    Wide sum_ps[TRACE_GPU_COLUMNS];
 } GpuColumns;
 
 /// The slowness of a unit that is one GPU's own, told from that of its tensor-parallel peers.
@@ -68,7 +68,6 @@ static int64_t gpu_value_ps(const GpuColumns *columns, int64_t place, GpuId gpu,
 static void fill_column(void *context, int column, int64_t first, int64_t n, int64_t value_ps[]) {
     GpuColumns *columns = context;
     const Machine *machine = columns->machine;
-    int64_t *half = &columns->half[2 * column];
     for (int64_t i = 0; i < n; i++) {
         int64_t job_rank = placement_job_rank(&machine->layout.placement, first + i);
         value_ps[i] = TRACE_NO_TIME_PS;
@@ -76,8 +75,7 @@ static void fill_column(void *context, int column, int64_t first, int64_t n, int
         int64_t place =
             layout_place(&machine->layout, units_of_rank(&machine->layout.units, job_rank));
         value_ps[i] = gpu_value_ps(columns, place, first + i, column);
-        half[0] += value_ps[i] >> 32;
-        half[1] += value_ps[i] & INT64_C(0xffffffff);
+        columns->sum_ps[column] += value_ps[i];
     }
 }
 
@@ -107,12 +105,9 @@ static Status write_gpus(const Recorder *recorder, GpuColumns *columns) {
 /// Means over the GPUs of the job; of rank 0, which has their sums, to all.
 static void mean_columns(GpuColumns *columns, double mean[TRACE_GPU_COLUMNS]) {
     const Machine *machine = columns->machine;
-    comm_broadcast(machine->comm, columns->half, sizeof columns->half, 0);
+    comm_broadcast(machine->comm, columns->sum_ps, sizeof columns->sum_ps, 0);
     double gpus = (double)(machine->layout.units.n * machine->layout.units.width);
-    for (int k = 0; k < TRACE_GPU_COLUMNS; k++) {
-        Wide sum = (Wide)columns->half[2 * k] * ((Wide)1 << 32) + columns->half[2 * k + 1];
-        mean[k] = (double)sum / gpus;
-    }
+    for (int k = 0; k < TRACE_GPU_COLUMNS; k++) mean[k] = (double)columns->sum_ps[k] / gpus;
 }
 
 static int64_t latest_end(const Machine *machine) {

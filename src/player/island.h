@@ -87,7 +87,6 @@ typedef struct Islands {
     ARRAY_OF(IslandArrival) arrival; ///< of this window
     JobEdges edges;                  ///< of the channel that the engine has asked for last
     int64_t violation_ps;            ///< earliest time at which a collective had to give way
-    int32_t recorded;                ///< steps in the trace
     int64_t windows, replays;        ///< counters; windows begin with 1
     // The loop over windows, on all ranks alike.
     int64_t now_ps, width_ps;

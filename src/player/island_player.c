@@ -101,7 +101,7 @@ static void end_interval(Islands *islands) {
     Machine *machine = islands->machine;
     if (machine->fabric->intervals.width_ps > 0 &&
         intervals_meet_at(&machine->fabric->intervals, islands->now_ps))
-        isles_enter_totals(islands->isles, islands->now_ps, islands->recorded, true);
+        isles_enter_totals(islands->isles, islands->now_ps, islands->machine->count.steps, true);
     machine->fabric->ops->advance(machine->fabric->engine, islands->now_ps);
     fabric_tell_time(machine->fabric, islands->now_ps);
 }
@@ -162,7 +162,7 @@ static bool is_quiet(const Islands *islands) {
 
 static void begin_cycle(Islands *islands) {
     if (islands->machine->fabric->intervals.width_ps > 0)
-        isles_enter_totals(islands->isles, islands->now_ps, islands->recorded, true);
+        isles_enter_totals(islands->isles, islands->now_ps, islands->machine->count.steps, true);
     machine_begin_cycle(islands->machine, islands->now_ps, is_quiet(islands));
 }
 
@@ -196,18 +196,16 @@ static int32_t steps_done(const Islands *islands) {
 /// All units have ended a step: gather what islands kept of it.
 static void gather_step(Islands *islands) {
     StepCount *count = &islands->machine->count;
-    isles_enter_totals(islands->isles, islands->now_ps, islands->recorded, false);
-    int parity = islands->recorded & 1;
+    const int32_t step = count->steps++;
+    isles_enter_totals(islands->isles, islands->now_ps, step, false);
     count->begins[0] = count->begins[1] = 0;
     for (int64_t i = 0; i < islands->n; i++) {
         StepCount *own = &islands->at[i].state->count;
-        count->fingerprint[parity] += own->fingerprint[parity];
-        count->begins[parity] += own->begins[parity];
-        count->begins[!parity] += own->begins[!parity];
-        step_forget(own, islands->recorded);
+        count->fingerprint[step & 1] += own->fingerprint[step & 1];
+        for (int parity = 0; parity < 2; parity++) count->begins[parity] += own->begins[parity];
+        step_forget(own, step);
     }
     islands_copy_results(islands);
-    count->steps = ++islands->recorded;
 }
 
 /// What the ranks agree on after a moment.
@@ -258,23 +256,23 @@ static Status play_steps(Islands *islands, Job *job) {
     islands_fold(islands);
     begin_units(islands);
     islands_meet(islands, TIME_NEVER_PS);
-    while (islands->recorded < machine->steps) {
+    while (machine->count.steps < machine->steps) {
         Agreed agreed = agree(islands);
         islands->first_ps = agreed.next_ps;
         islands->quiet_ps = -agreed.quiet;
         if (!agreed.fine) return comm_agree(islands->machine->comm, machine->failure);
-        if (agreed.steps > islands->recorded) {
+        if (agreed.steps > machine->count.steps) {
             gather_step(islands);
             bool repeats = repeat_can_follow(job);
             TRY(job_tell(job, 0));
             if (repeats) return job_tell_rest(job);
-            step_forget(&machine->count, islands->recorded - 1);
-            REQUIRE(agreed.patience == 0 || islands->recorded == machine->steps, STATUS_STOPPED,
-                    "stopped on request after step %d", islands->recorded - 1);
+            step_forget(&machine->count, machine->count.steps - 1);
+            REQUIRE(agreed.patience == 0 || machine->count.steps == machine->steps, STATUS_STOPPED,
+                    "stopped on request after step %d", machine->count.steps - 1);
             continue;
         }
         REQUIRE(agreed.patience > -STOP_NOW, STATUS_STOPPED, "stopped on request in step %d",
-                islands->recorded);
+                machine->count.steps);
         if (window_end_ps(islands) == TIME_NEVER_PS) return machine_stuck(machine);
         int64_t end_ps = play_window(islands);
         islands->idle = end_ps > islands->now_ps ? 0 : islands->idle + 1;
