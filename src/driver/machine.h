@@ -12,7 +12,7 @@
 ///              bytes a unit                              424: Unit, its StepResult; 32 more where it exchanges or shards in groups
 ///              bytes an operation waited for in its unit  56: Done; at most one a unit in the main job
 ///              bytes a collective waited for              40: Clocks, for all members of a group
-///              bytes a group of w rails                  232 + 16 w: GroupState, Rail
+///              bytes a group of w rails                  184 + 16 w: GroupState, Rail
 ///
 ///          A unit is tp * cp * ep GPUs: in the main job (tp 8) 52.5 bytes a GPU, and 7 for what is waited for. Arrays that have
 ///          become large keep up to a sixteenth more room. Not counted: programs, islands, engines.
@@ -126,29 +126,18 @@ typedef struct StepResult {
 _Static_assert(sizeof(Unit) + sizeof(StepResult) <= 424 && sizeof(Done) <= 56,
                "bytes a unit, see above");
 
-/// Members of a group that have arrived.
-typedef struct Arrival {
-    int64_t count;
-    Clocks at;    ///< of the latest
-    int32_t kind; ///< OpKind they have come to
-} Arrival;
-
-/// A collective of a group under way, on all ranks alike; one per group, since DP streams are in order.
-typedef struct RunningCollective {
-    CollectivePlan plan;
+/// A group that meets, and the collective that members come to or that is under way, on all ranks alike: one at a time, since
+/// DP streams are in order.
+typedef struct GroupState {
+    Spread *spread;  ///< where its members are; NULL: not yet asked
+    int64_t arrived; ///< members; 0: none, or all, and it is under way
     OpKind kind;
     int32_t step, rails_left;
-    Clocks begin;     ///< last arrival
-    int64_t start_ps; ///< first byte of the first phase
-    int64_t bytes;    ///< per member GPU
+    Clocks begin;        ///< last arrival
+    CollectivePlan plan; ///< no phases: it is too small to load a link
+    int64_t start_ps;    ///< first byte of the first phase
+    int64_t bytes;       ///< per member GPU
     int64_t alone_ps; ///< from the last arrival to the end, had it been alone; largest over rails
-} RunningCollective;
-
-/// A group that meets.
-typedef struct GroupState {
-    Arrival arrival;
-    RunningCollective active;
-    Spread *spread; ///< where its members are; NULL: not yet asked
 } GroupState;
 
 /// One rail of a collective under way.
@@ -157,7 +146,7 @@ typedef struct Rail {
     int32_t phase;
 } Rail;
 
-_Static_assert(sizeof(GroupState) <= 232 && sizeof(Rail) <= 16 && sizeof(Clocks) <= 40,
+_Static_assert(sizeof(GroupState) <= 184 && sizeof(Rail) <= 16 && sizeof(Clocks) <= 40,
                "bytes a group, see above");
 
 /// What the edges of a transfer of the job are computed from while an engine is handed it.

@@ -176,7 +176,7 @@ Transfer network_phase(const Machine *machine, const JobEdges *edges, int64_t af
         machine, first_rail_tag(machine) + (int64_t)rail, rail + CONNECTION_MESSAGES + 1,
         rng_mix(2, rail), (EdgeSet){phase.nedges, rail_edge, edges, rng_mix(2 + shape, rail)});
     transfer.step =
-        fabric_step(machine->fabric, machine->number, group_of(machine, edges->group)->active.step);
+        fabric_step(machine->fabric, machine->number, group_of(machine, edges->group)->step);
     transfer.bytes = phase.bytes;
     transfer.rounds = phase.rounds;
     transfer.round_latency_ps = phase.round_latency_ps;
@@ -192,7 +192,7 @@ static Rail *rail_of(const Machine *machine, int64_t group, int32_t rail) {
 /// The phase that a rail of a collective under way is at.
 static JobEdges name_phase(const Machine *machine, int64_t group, int32_t rail) {
     return (JobEdges){.machine = machine,
-                      .plan = &group_of(machine, group)->active.plan,
+                      .plan = &group_of(machine, group)->plan,
                       .group = group,
                       .rail = rail,
                       .phase = rail_of(machine, group, rail)->phase};
@@ -267,7 +267,7 @@ static void start_small(Machine *machine, const Meeting *meeting) {
     int64_t n = units_rail_size(&machine->layout.units, meeting->group), rounds = 0;
     while (INT64_C(1) << rounds < n) rounds++;
     int64_t round_ps = network->round_latency_ps + spread_of(machine, meeting->group)->latency_ps;
-    RunningCollective *active = &group_of(machine, meeting->group)->active;
+    GroupState *active = group_of(machine, meeting->group);
     active->alone_ps = network->collective_base_ps + 2 * rounds * round_ps;
     active->start_ps = meeting->at.actual_ps;
     machine_schedule(machine, meeting->at.actual_ps + active->alone_ps, EVENT_SMALL, meeting->group,
@@ -275,7 +275,7 @@ static void start_small(Machine *machine, const Meeting *meeting) {
 }
 
 static void start_rails(Machine *machine, int64_t group) {
-    RunningCollective *active = &group_of(machine, group)->active;
+    GroupState *active = group_of(machine, group);
     active->start_ps = active->begin.actual_ps + collective_phase(&active->plan, 0).fill_ps;
     const int32_t nrails = units_rails(&machine->layout.units, group)->n;
     active->rails_left = nrails;
@@ -307,24 +307,27 @@ Status network_plan(const Machine *machine, int64_t group, OpKind kind, int64_t 
 
 bool network_meet(Machine *machine, Meeting *meeting, int64_t count) {
     int64_t wanted = units_group(&machine->layout.units, meeting->group).n;
-    Arrival *arrival = &group_of(machine, meeting->group)->arrival;
-    CHECK(arrival->count == 0 || arrival->kind == (int32_t)meeting->kind,
+    GroupState *group = group_of(machine, meeting->group);
+    CHECK(group->arrived == 0 || group->kind == meeting->kind,
           "group %lld: members disagree on the collective", (long long)meeting->group);
-    if (arrival->count == 0) arrival->at = meeting->at;
-    clocks_raise(&arrival->at, &meeting->at);
-    arrival->kind = (int32_t)meeting->kind;
-    arrival->count += count;
-    if (arrival->count < wanted) return false;
-    arrival->count = 0;
-    meeting->at = arrival->at;
+    if (group->arrived == 0) group->begin = meeting->at;
+    clocks_raise(&group->begin, &meeting->at);
+    group->kind = meeting->kind;
+    group->arrived += count;
+    if (group->arrived < wanted) return false;
+    group->arrived = 0;
+    meeting->at = group->begin;
     return true;
 }
 
 void network_collective(Machine *machine, const Meeting *meeting) {
     int64_t bytes = bytes_of(machine, meeting);
-    RunningCollective *active = &group_of(machine, meeting->group)->active;
-    *active = (RunningCollective){
-        .kind = meeting->kind, .step = meeting->step, .begin = meeting->at, .bytes = bytes};
+    GroupState *active = group_of(machine, meeting->group);
+    *active = (GroupState){.spread = active->spread,
+                           .kind = meeting->kind,
+                           .step = meeting->step,
+                           .begin = meeting->at,
+                           .bytes = bytes};
     if (bytes <= machine->job->network.eager_bytes) {
         start_small(machine, meeting);
         return;
@@ -339,12 +342,12 @@ void network_collective(Machine *machine, const Meeting *meeting) {
 
 /// Of the collective that a group is at.
 static Stream stream_of(const Machine *machine, int64_t group) {
-    const OpKind kind = group_of(machine, group)->active.kind;
+    const OpKind kind = group_of(machine, group)->kind;
     return OP_KINDS[kind].stream[!machine->job->training.grad_overlap];
 }
 
 void network_share_due(Machine *machine, int64_t group, int64_t now_ps) {
-    const CollectivePlan *plan = &group_of(machine, group)->active.plan;
+    const CollectivePlan *plan = &group_of(machine, group)->plan;
     const int sharing = stream_of(machine, group) == STREAM_ACROSS ? SHARING_ACROSS
                         : collective_in_one_domain(plan)           ? SHARING_SCALE_UP
                                                                    : SHARING_NETWORK;
@@ -355,7 +358,7 @@ void network_share_due(Machine *machine, int64_t group, int64_t now_ps) {
 }
 
 void network_end_collective(Machine *machine, int64_t group, int64_t now_ps) {
-    const RunningCollective done = group_of(machine, group)->active;
+    const GroupState done = *group_of(machine, group); // members may go on to the next
     NominalClocks end =
         clocks_after_transfer(done.begin.nominal, now_ps - done.begin.actual_ps, done.alone_ps);
     if (machine->rank == 0) {
@@ -393,7 +396,7 @@ static void complete_phase(Machine *machine, const Completion *done) {
     int64_t group = number / machine->layout.units.width;
     int32_t r = (int32_t)(number % machine->layout.units.width);
     Rail *rail = rail_of(machine, group, r);
-    RunningCollective *active = &group_of(machine, group)->active;
+    GroupState *active = group_of(machine, group);
     rail->alone_ps += done->alone_ps;
     if (++rail->phase < active->plan.nphases) {
         submit_phase(machine, group, r, done->end_ps);

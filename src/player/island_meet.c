@@ -55,7 +55,7 @@ int64_t islands_first_begin_ps(Islands *islands, int64_t end_ps) {
     for (int64_t place = 0; place < islands->ngroups; place++) {
         const GroupNews *news = &islands->news[place];
         const int64_t group = units_meeting_group(&machine->layout.units, place);
-        if (news->count == 0 || machine->group[place].arrival.count + news->count <
+        if (news->count == 0 || machine->group[place].arrived + news->count <
                                     units_group(&machine->layout.units, group).n)
             continue;
         const int64_t begin_ps = news->at.actual_ps + network_least_base_ps(machine);
