@@ -51,7 +51,7 @@ typedef struct PlayerOps {
     /// The first byte of an exchange among a unit's GPUs goes at start_ps; one that is timed ends then.
     void (*exchange)(Machine *machine, const Unit *unit, Exchange which, int64_t start_ps);
     /// A unit has come to a collective of a group of two or more.
-    void (*arrive)(Machine *machine, const Unit *unit, const Meeting *meeting);
+    void (*arrive)(Machine *machine, const Meeting *meeting);
     /// Call unit_compute_due at unit->compute_end_ps; what was asked before of this unit is void.
     void (*compute)(Machine *machine, const Unit *unit);
     /// A phase of a collective.  Fails: as the engine's submit.

@@ -148,7 +148,7 @@ static void arrive(Machine *machine, Unit *unit, int32_t index, const Clocks *at
     }
     Meeting meeting = {
         .group = group, .step = unit->step, .op = index, .kind = op->kind, .at = *at};
-    machine->player->arrive(machine, unit, &meeting);
+    machine->player->arrive(machine, &meeting);
 }
 
 /// Of the GPUs of a unit; its first byte goes, or if it is timed it ends, a latency later.

@@ -31,8 +31,7 @@ static void event_exchange(Machine *machine, const Unit *unit, Exchange which, i
     network_submit(machine, &transfer, start_ps - machine->exchange_plan.latency_ps[which]);
 }
 
-static void event_arrive(Machine *machine, const Unit *unit, const Meeting *meeting) {
-    (void)unit;
+static void event_arrive(Machine *machine, const Meeting *meeting) {
     Meeting all = *meeting;
     if (network_meet(machine, &all, 1)) network_collective(machine, &all);
 }

@@ -145,7 +145,7 @@ void island_compute(Machine *machine, const Unit *unit);
 int64_t island_message(Machine *machine, const Unit *receiver, ChannelSide side, int64_t met_ps);
 void island_exchange(Machine *machine, const Unit *unit, Exchange which, int64_t start_ps);
 void island_touch(Machine *machine, const Unit *unit);
-void island_arrive(Machine *machine, const Unit *unit, const Meeting *meeting);
+void island_arrive(Machine *machine, const Meeting *meeting);
 void island_done_changes(Machine *machine, int32_t index);
 Unit *island_next_member(Machine *machine, int64_t group, int64_t *cursor, int64_t now_ps);
 /// Play up to end_ps, exclusive. False: a collective had to give way, see islands->violation_ps.

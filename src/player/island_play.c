@@ -109,8 +109,7 @@ void island_exchange(Machine *machine, const Unit *unit, Exchange which, int64_t
     isle_start(islands->isles, island_index(islands, island), channel, start_ps, unit->step);
 }
 
-void island_arrive(Machine *machine, const Unit *unit, const Meeting *meeting) {
-    (void)unit;
+void island_arrive(Machine *machine, const Meeting *meeting) {
     Islands *islands = islands_of(machine);
     array_push(&islands->arrival,
                (IslandArrival){.meeting = *meeting,
