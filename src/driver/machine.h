@@ -91,6 +91,8 @@ typedef enum Sharing {
 /// Streams whose clocks a unit keeps, those that few jobs have apart (Machine.more). A message begins and ends at once for both its ends, so those of a send are its
 /// receiver's.
 enum { FREE_COMPUTE, FREE_RECV_PREV, FREE_RECV_NEXT, FREE_DP, FREE_N };
+/// The first stream that few jobs have.
+enum { STREAM_MORE = STREAM_EP };
 
 /// GPUs that exchange in every layer (workload/units.h), and how far they have come.
 typedef struct Unit {

@@ -232,10 +232,9 @@ void unit_begin(Machine *machine, Unit *unit, int64_t now_ps) {
     machine->scope.count->begins[unit->step & 1] +=
         print_begin(machine, unit, clocks_at(now_ps, begin));
     for (int f = 0; f < FREE_N; f++) unit->free[f] = begin;
-    for (int s = 0; s < STREAM_N; s++) {
+    for (int s = STREAM_MORE; s < STREAM_N; s++)
         if (machine->more[s]) *unit_free(machine, unit, (Stream)s) = begin;
-        unit->done[s] = 0;
-    }
+    for (int s = 0; s < STREAM_N; s++) unit->done[s] = 0;
     for (int part = 0; part < ACCOUNT_N; part++) unit->part_ps[part] = 0;
     for (int s = 0; s < STREAM_N; s++) try_stream(machine, unit, (Stream)s, now_ps);
 }

@@ -10,7 +10,7 @@ void island_touch(Machine *machine, const Unit *unit) {
     island->kept_units |= UINT32_C(1) << unit->stage;
     Unit *kept = &island->unit[unit->stage];
     undo_keep(&islands->undo, kept, sizeof *kept);
-    for (int s = 0; s < STREAM_N; s++)
+    for (int s = STREAM_MORE; s < STREAM_N; s++)
         if (machine->more[s])
             undo_keep(&islands->undo, unit_free(machine, kept, (Stream)s), sizeof(NominalClocks));
 }

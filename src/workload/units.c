@@ -32,15 +32,10 @@ static Rails make_rails(const Units *units, GroupKind kind) {
 }
 
 static ReplicaPart make_part(const Units *units, GroupKind kind) {
-    const int64_t replicas = units->grid.size[DIM_DP];
-    if (GROUPS[kind].part == PART_ALL || units->shard == 0) return (ReplicaPart){replicas, 1};
-    if (GROUPS[kind].part == PART_SHARD) return (ReplicaPart){units->shard, 1};
-    return (ReplicaPart){replicas / units->shard, units->shard};
-}
-
-/// Groups of a kind in each product of its dimensions.
-static int64_t nparts(const Units *units, GroupKind kind) {
-    return units->grid.size[DIM_DP] / units->part[kind].n;
+    const int64_t replicas = units->grid.size[DIM_DP], shard = units->shard;
+    if (GROUPS[kind].part == PART_ALL || shard == 0) return (ReplicaPart){replicas, 1, 1};
+    if (GROUPS[kind].part == PART_SHARD) return (ReplicaPart){shard, 1, replicas / shard};
+    return (ReplicaPart){replicas / shard, shard, shard};
 }
 
 /// Count the groups of a kind; `experts` are held by other GPUs than the rest.
@@ -48,7 +43,7 @@ static int64_t count_groups(const Units *units, GroupKind kind, bool experts) {
     if (GROUPS[kind].ends_only && units->stages == 1) return 0;
     if (GROUPS[kind].experts && !experts) return 0;
     if (GROUPS[kind].part != PART_ALL && units->shard == 0) return 0;
-    return parallel_ngroups(&units->grid, GROUPS[kind].dimensions) * nparts(units, kind);
+    return parallel_ngroups(&units->grid, GROUPS[kind].dimensions) * units->part[kind].count;
 }
 
 void units_init(Units *units, const ParallelSpec *parallel, const ModelSpec *model) {
@@ -127,7 +122,7 @@ int64_t units_group_of(const Units *units, int64_t unit, GroupKind kind) {
     if (units->shard == 0) return -1;
     const ReplicaPart part = units->part[kind];
     const int64_t i = parallel_coordinate(&units->grid, unit, DIM_DP);
-    return units->first_group[kind] + whole * nparts(units, kind) +
+    return units->first_group[kind] + whole * part.count +
            i / (part.n * part.stride) * part.stride + i % part.stride;
 }
 
@@ -141,9 +136,8 @@ GroupKind units_group_kind(const Units *units, int64_t group) {
 Group units_group(const Units *units, int64_t group) {
     GroupKind kind = units_group_kind(units, group);
     const ReplicaPart part = units->part[kind];
-    const int64_t index = group - units->first_group[kind], parts = nparts(units, kind),
-                  p = index % parts;
-    Group all = parallel_group_at(&units->grid, index / parts, GROUPS[kind].dimensions);
+    const int64_t index = group - units->first_group[kind], p = index % part.count;
+    Group all = parallel_group_at(&units->grid, index / part.count, GROUPS[kind].dimensions);
     if (GROUPS[kind].part != PART_ALL) {
         int64_t first = p / part.stride * part.n * part.stride + p % part.stride;
         all = (Group){all.first + first * all.stride, part.n, part.stride * all.stride};

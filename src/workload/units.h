@@ -19,9 +19,10 @@ typedef struct Rails {
     int32_t *gpu;    ///< [n * each] rail by rail
 } Rails;
 
-/// Replicas that meet in a kind of groups: each `stride`-th, `n` of them.
+/// Replicas that meet in a kind of groups: each `stride`-th, `n` of them, so that a product of its dimensions falls into
+/// `count` groups.
 typedef struct ReplicaPart {
-    int64_t n, stride;
+    int64_t n, stride, count;
 } ReplicaPart;
 
 typedef struct Units {
