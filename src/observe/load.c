@@ -33,14 +33,15 @@ static bool is_hot(const LoadSum *sum, int32_t hot_links, const HotLink *link) {
     return hot_links > 0 && hotter(link, &sum->hot[hot_links - 1]);
 }
 
-/// The same for most links that do not, at once: they lose no time, and others do, or carry more.
+/// The same for most links that do not, at once: they lose no time, and others do, or are as hot or hotter.
 static inline bool is_cold(const LoadSum *sum, int32_t hot_links, const LinkSample *sample,
                            int64_t capacity_Bps) {
     if (sum->nhot < hot_links || sample->delay_ps > 0) return false;
     if (hot_links == 0) return true;
     const HotLink *least = &sum->hot[hot_links - 1];
-    return least->total.delay_ps > 0 ||
-           (least->capacity_Bps == capacity_Bps && sample->bytes < least->total.bytes);
+    if (least->total.delay_ps > 0) return true;
+    if (least->capacity_Bps != capacity_Bps || sample->bytes > least->total.bytes) return false;
+    return sample->bytes < least->total.bytes || sample->link > least->total.link;
 }
 
 static void insert_hot(LoadSum *sum, int32_t hot_links, const HotLink *link) {

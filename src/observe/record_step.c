@@ -13,6 +13,7 @@
 typedef struct GpuColumns {
     const Machine *machine;
     const StepResult *result; ///< by layout_place
+    const int64_t *place;     ///< of each GPU's unit, -1: idle
     int32_t step;
     Wide sum_ps[TRACE_GPU_COLUMNS];
 } GpuColumns;
@@ -64,16 +65,22 @@ static int64_t gpu_value_ps(const GpuColumns *columns, int64_t place, GpuId gpu,
     return parts[ACCOUNT_STRAGGLER] + parts[ACCOUNT_OWN_SLOW] - own_ps;
 }
 
+static void find_places(const Machine *machine, int64_t ngpus, int64_t place[]) {
+    const Layout *layout = &machine->layout;
+    for (GpuId gpu = 0; gpu < ngpus; gpu++) {
+        const int64_t job_rank = placement_job_rank(&layout->placement, gpu);
+        place[gpu] =
+            job_rank < 0 ? -1 : layout_place(layout, units_of_rank(&layout->units, job_rank));
+    }
+}
+
 /// A TraceGpuFill.
 static void fill_column(void *context, int column, int64_t first, int64_t n, int64_t value_ps[]) {
     GpuColumns *columns = context;
-    const Machine *machine = columns->machine;
     for (int64_t i = 0; i < n; i++) {
-        int64_t job_rank = placement_job_rank(&machine->layout.placement, first + i);
+        const int64_t place = columns->place[first + i];
         value_ps[i] = TRACE_NO_TIME_PS;
-        if (job_rank < 0) continue;
-        int64_t place =
-            layout_place(&machine->layout, units_of_rank(&machine->layout.units, job_rank));
+        if (place < 0) continue;
         value_ps[i] = gpu_value_ps(columns, place, first + i, column);
         columns->sum_ps[column] += value_ps[i];
     }
@@ -96,8 +103,12 @@ static Status write_gpus(const Recorder *recorder, GpuColumns *columns) {
     Gathered all = comm_gather(machine->comm, machine->result,
                                machine->layout.nslots * (int64_t)sizeof(StepResult));
     columns->result = (const StepResult *)(const void *)all.bytes;
-    Status status =
-        fill_columns(recorder, columns, machine->rank == 0 ? cluster_ngpus(machine->cluster) : 0);
+    const int64_t ngpus = machine->rank == 0 ? cluster_ngpus(machine->cluster) : 0;
+    int64_t *place = memory_alloc("record.gpus", (size_t)ngpus * sizeof *place);
+    find_places(machine, ngpus, place);
+    columns->place = place;
+    Status status = fill_columns(recorder, columns, ngpus);
+    memory_free("record.gpus", place, (size_t)ngpus * sizeof *place);
     gathered_free(&all);
     return status;
 }
