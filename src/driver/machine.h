@@ -354,9 +354,12 @@ void network_end_exchange(Machine *machine, const Completion *done, Unit *unit, 
 /// One that is timed ends.
 void network_exchange_due(Machine *machine, Unit *unit, int64_t now_ps);
 
-/// Heap items: (index << 2) | event.
-typedef enum Event { EVENT_COMPUTE, EVENT_SHARE, EVENT_SMALL, EVENT_EXCHANGE } Event;
+/// Heap items: (index << 2) | event. What happens at one moment happens in the order of `order`.
+typedef enum Event { EVENT_SHARE, EVENT_SMALL, EVENT_EXCHANGE } Event;
 void machine_schedule(Machine *machine, int64_t time_ps, Event event, int64_t index,
                       uint64_t order);
+/// Of what a unit does, and of groups, which are behind all units.
+static inline uint64_t unit_order(int64_t unit) { return (uint64_t)unit; }
+static inline uint64_t group_order(int64_t group) { return UINT64_C(1) << 48 | (uint64_t)group; }
 
 #endif

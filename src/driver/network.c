@@ -259,8 +259,6 @@ static void submit_phase(Machine *machine, int64_t group, int32_t r, int64_t aft
     network_submit(machine, &transfer, after_ps);
 }
 
-static uint64_t group_order(int64_t group) { return UINT64_C(1) << 48 | (uint64_t)group; }
-
 /// Too small to load a link: a tree of latencies, 2 ceil(log2 n) rounds.
 static void start_small(Machine *machine, const Meeting *meeting) {
     const NetworkSpec *network = &machine->job->network;

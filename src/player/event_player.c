@@ -1,8 +1,15 @@
 // Plays training jobs one moment after the other, as jobs of moments.h.
 #include "base/fingerprint.h"
+#include "base/memory.h"
+#include "base/timers.h"
 #include "base/units.h"
 #include "player/players.h"
 #include "player/repeat.h"
+
+#define LABEL "driver.computing"
+
+/// Of units, by number: when they have computed.
+static Timers *computing_of(const Machine *machine) { return machine->playing; }
 
 // What units ask for.
 
@@ -21,7 +28,7 @@ static int64_t event_message(Machine *machine, const Unit *receiver, ChannelSide
 static void event_exchange(Machine *machine, const Unit *unit, Exchange which, int64_t start_ps) {
     if (machine->exchange_plan.timed) {
         machine_schedule(machine, start_ps, EVENT_EXCHANGE, unit - machine->unit,
-                         (uint64_t)unit->id + 1);
+                         unit_order(unit->id));
         return;
     }
     JobEdges edges;
@@ -37,8 +44,7 @@ static void event_arrive(Machine *machine, const Meeting *meeting) {
 }
 
 static void event_compute(Machine *machine, const Unit *unit) {
-    machine_schedule(machine, unit->compute_end_ps, EVENT_COMPUTE, unit - machine->unit,
-                     (uint64_t)unit->id + 1);
+    timers_set(computing_of(machine), unit->id, unit->compute_end_ps);
 }
 
 static Status event_submit(Machine *machine, const Transfer *transfer) {
@@ -68,12 +74,16 @@ static Status job_begin(Job *job, int64_t now_ps) {
     return status_ok();
 }
 
-static int64_t job_next_ps(const Job *job) { return heap_next_ps(&machine_of(job)->heap); }
+static int64_t job_next_ps(const Job *job) {
+    const Machine *machine = machine_of(job);
+    const int64_t computed_ps = timers_next_ps(computing_of(machine)),
+                  other_ps = heap_next_ps(&machine->heap);
+    return computed_ps < other_ps ? computed_ps : other_ps;
+}
 
 static void handle(Machine *machine, HeapItem item) {
     int64_t index = item.item >> 2;
     switch ((Event)(item.item & 3)) {
-        case EVENT_COMPUTE: unit_compute_due(machine, &machine->unit[index], item.time_ps); break;
         case EVENT_SHARE: network_share_due(machine, index, item.time_ps); break;
         case EVENT_SMALL: network_end_collective(machine, index, item.time_ps); break;
         case EVENT_EXCHANGE:
@@ -82,10 +92,30 @@ static void handle(Machine *machine, HeapItem item) {
     }
 }
 
+/// Does an item come before what a unit has computed by the same moment?
+static bool is_before(const HeapItem *item, int64_t unit) {
+    return item->order >> 2 < unit_order(unit);
+}
+
+/// The next of what is due now, in the order of machine_schedule: units have computed before they do anything else.
+static bool play_next(Machine *machine, int64_t now_ps) {
+    Timers *computing = computing_of(machine);
+    const bool computed = timers_next_ps(computing) == now_ps,
+               other = heap_next_ps(&machine->heap) == now_ps;
+    if (computed && !(other && is_before(&machine->heap.at[0], timers_first(computing)))) {
+        Unit *unit = machine_unit(machine, timers_first(computing));
+        timers_set(computing, unit->id, TIME_NEVER_PS);
+        unit_compute_due(machine, unit, now_ps);
+    } else if (other) {
+        handle(machine, heap_pop(&machine->heap));
+    }
+    return computed || other;
+}
+
 static Status job_due(Job *job, int64_t now_ps) {
     Machine *machine = machine_of(job);
     const Fabric *fabric = machine->fabric;
-    while (heap_next_ps(&machine->heap) == now_ps) handle(machine, heap_pop(&machine->heap));
+    while (play_next(machine, now_ps)) continue;
     if (machine->cycle.ended)
         machine_begin_cycle(machine, now_ps, fabric->ops->next_ps(fabric->engine) == TIME_NEVER_PS);
     if (status_is_ok(&machine->failure)) return status_ok();
@@ -145,6 +175,11 @@ static Status event_play(Machine *machine) {
     return moments_play((Job *const[]){&job}, 1);
 }
 
+static void event_player_destroy(Machine *machine) {
+    timers_fini(computing_of(machine));
+    memory_free(LABEL, machine->playing, sizeof(Timers));
+}
+
 void event_player_open(Machine *machine) {
     static const PlayerOps OPS = {
         .message = event_message,
@@ -155,8 +190,11 @@ void event_player_open(Machine *machine) {
         .next_member = event_next_member,
         .fingerprint = event_fingerprint,
         .play = event_play,
+        .destroy = event_player_destroy,
     };
     machine_deal(machine, 1);
+    machine->playing = memory_alloc(LABEL, sizeof(Timers));
+    timers_init(machine->playing, machine->layout.nslots);
     machine->player = &OPS;
     machine->scope =
         (Scope){.count = &machine->count, .done = &machine->done, .nunits = machine->layout.nslots};
