@@ -23,16 +23,21 @@ const char *const PROTOCOL_NAMES[] = {[PROTOCOL_AUTO] = "auto",
                                       [PROTOCOL_SIMPLE] = "simple",
                                       NULL};
 
-/// What a protocol does to hops and rates. Inside a domain LL128 has the share of the hardware's file.
+/// What a protocol does to hops and rates, and what the library believes of a ring in one domain. In a domain LL and LL128
+/// have the shares of the hardware's file.
 typedef struct ProtocolRow {
     double hop_times;  ///< latency of a hop inside a domain, in those of LL
+    double start_s;    ///< beyond that of LL, in one domain
     double rate_share; ///< of the bandwidth
+    double believed_base_s, believed_hop_s;
 } ProtocolRow;
 static const ProtocolRow PROTOCOLS[PROTOCOL_N] = {
-    [PROTOCOL_LL] = {1, 0.12}, // 141 GB/s in a node of Hopper at best, 35 over four nodes
-    [PROTOCOL_LL128] = {1.3, 0.92},
-    [PROTOCOL_SIMPLE] = {1, 1},
+    [PROTOCOL_LL] = {1, 0, 0.12, 6.6e-6, 0.6e-6}, // 35 to 45 GB/s over nodes of Hopper
+    [PROTOCOL_LL128] = {2, 5e-6, 0.92, 14e-6, 1.9e-6},
+    [PROTOCOL_SIMPLE] = {1, 0, 1, 8.4e-6, 3.4e-6},
 };
+/// Of the line rate, what the library searches its rings at: 240 of 300, 360 of 450, 720 of 900 GB/s.
+static const double BELIEVED_SHARE = 0.8;
 
 /// An algorithm over the network: what a protocol adds to the path, in what Simple adds to a hop of the ring (per hop the
 /// library's table has, in us: ring 2.7, 4.0, 14; tree 5, 8.5, 14; pat 14 / 3.5; nvls_tree 20.9; collnet 31); 0 < share of
@@ -58,11 +63,12 @@ static const AlgorithmRow ALGORITHMS[ALGORITHM_N] = {
 
 /// A reduction in the switches of a domain, and what each member adds to the time of pat: as in the library's table.
 static const double NVLS_S = 25e-6, PAT_MEMBER_S = 2.8e-6;
-/// Messages between two GPUs of a domain: one channel's rate under LL, and what Simple sets up. On A100, Hopper and
-/// Blackwell alike (tests/collective/measured.csv).
-static const double PEER_LL_Bps = 6e9, PEER_SETUP_S = 7e-6;
-/// The least group that the switches of a domain reduce for faster than a ring could.
-enum { NVLS_LEAST = 3 };
+/// Messages between two GPUs of a domain: one channel's rate under LL, what Simple sets up, and its channels' first slices,
+/// a sixth of all until they are full. On A100, Hopper and Blackwell alike (aiconfigurator, systems/data).
+static const double PEER_LL_Bps = 6e9, PEER_SETUP_S = 5e-6, PEER_SLICE = 1 / 6.0,
+                    PEER_FILL_S = 14e-6;
+/// Four GPUs are as fast with and without switches (ml-engineering, network/README.md).
+enum { NVLS_LEAST = 5 };
 
 int64_t collective_passes(CollectiveKind kind) { return kind == COLLECTIVE_ALL_REDUCE ? 2 : 1; }
 
@@ -174,17 +180,25 @@ static double outside_s(const CollectiveShape *shape, const CollectiveCosts *cos
            members_s;
 }
 
-/// Hops inside a domain, in which the first members of a chain also start a protocol.
+/// Hops inside a domain, in which the first members of a chain also start a protocol. Simple sends a chunk in two slices:
+/// while the second is under way the first goes on, so that of all hops but one only what takes longer than half a
+/// round's bytes is waited for.
 static double inside_s(const CollectiveShape *shape, const ScaleUpSpec *scale_up,
-                       CollectiveAlgorithm algorithm, CollectiveProtocol protocol) {
-    const double hops = (double)tuning_hops(shape, algorithm).inside;
-    const bool bulk = protocol == PROTOCOL_SIMPLE;
-    if (hops == 0) return 0;
+                       CollectiveAlgorithm algorithm, CollectiveProtocol protocol, double bytes_s) {
+    const CollectiveHops along = tuning_hops(shape, algorithm);
+    const double hops = (double)along.inside;
+    const bool bulk = protocol == PROTOCOL_SIMPLE, one = shape->domains == 1;
+    if (along.inside == 0) return 0;
     if (uses_switches(algorithm)) return NVLS_S;
-    const double hop_ps = (double)scale_up->latency_ps * PROTOCOLS[protocol].hop_times +
-                          (bulk ? (double)scale_up->bulk_latency_ps : 0);
-    const double once_ps = bulk && shape->domains == 1 ? (double)scale_up->bulk_base_ps : 0;
-    return (hops * hop_ps + once_ps) / (double)PS_PER_S;
+    const double start_s = one ? PROTOCOLS[protocol].start_s : 0;
+    const double hop_s =
+        units_seconds_from_ps(scale_up->latency_ps) * PROTOCOLS[protocol].hop_times;
+    if (!bulk) return start_s + hops * hop_s;
+    const double once_s = one ? units_seconds_from_ps(scale_up->bulk_base_ps) : 0;
+    const double bulk_s = hop_s + units_seconds_from_ps(scale_up->bulk_latency_ps);
+    const double slice_s =
+        algorithm == ALGORITHM_RING ? bytes_s / (2 * (double)(along.inside + along.outside)) : 0;
+    return start_s + once_s + bulk_s + (hops - 1) * fmax(0, bulk_s - slice_s);
 }
 
 static double own_s(const CollectiveShape *shape, const ScaleUpSpec *scale_up) {
@@ -192,7 +206,7 @@ static double own_s(const CollectiveShape *shape, const ScaleUpSpec *scale_up) {
     return shape->bytes / (double)shape->n / (double)scale_up->copy_Bps;
 }
 
-/// An exchange inside a domain: by one channel a peer under LL, or in bulk.
+/// An exchange inside a domain: by one channel a peer under LL, or in bulk, a GPU's own part by channels of its own.
 static CollectivePrice exchange_price(const CollectiveShape *shape, const ScaleUpSpec *scale_up,
                                       CollectivePrice price) {
     const double n = (double)shape->n, peer = shape->bytes / n,
@@ -202,21 +216,30 @@ static CollectivePrice exchange_price(const CollectiveShape *shape, const ScaleU
         (double)(scale_up->exchange_Bps > 0 ? scale_up->exchange_Bps : scale_up->goodput_Bps);
     const double start_s = price.base_s + 2 * units_seconds_from_ps(scale_up->latency_ps);
     const double small_s = start_s + passes * peer / PEER_LL_Bps;
+    const double own_Bps = (double)scale_up->exchange_copy_Bps;
+    const double own_s = own_Bps > 0 ? peer / own_Bps : 0;
+    const double fill_s = fmin(shape->bytes * PEER_SLICE / rate_Bps, PEER_FILL_S);
     const double bulk_s =
-        start_s + own_s(shape, scale_up) + passes * (PEER_SETUP_S + peer * (n - 1) / rate_Bps);
+        start_s + own_s + passes * (PEER_SETUP_S + peer * (n - 1) / rate_Bps) + fill_s;
     price.protocol = small_s < bulk_s ? PROTOCOL_LL : PROTOCOL_SIMPLE;
     price.time_s = fmax(fmin(small_s, bulk_s), start_s + price.link_s);
     return price;
+}
+
+/// Of the links of a domain, what a protocol reaches.
+static double inside_share(const CollectiveShape *shape, const ScaleUpSpec *scale_up,
+                           CollectiveProtocol protocol) {
+    if (protocol == PROTOCOL_LL && shape->domains == 1) return scale_up->small_share;
+    if (protocol == PROTOCOL_LL128 && scale_up->medium_share > 0) return scale_up->medium_share;
+    return PROTOCOLS[protocol].rate_share;
 }
 
 static CollectivePrice price_of(const CollectiveShape *shape, const CollectiveCosts *costs,
                                 CollectiveAlgorithm algorithm, CollectiveProtocol protocol) {
     const ScaleUpSpec *scale_up = costs->scale_up;
     const Volume volume = volume_of(shape, algorithm);
-    const double link_Bps = (double)scale_up->goodput_Bps * domain_share(scale_up, shape->most);
-    const double inside_Bps =
-        link_Bps *
-        (protocol == PROTOCOL_LL128 ? scale_up->small_share : PROTOCOLS[protocol].rate_share);
+    const double inside_Bps = (double)scale_up->goodput_Bps * domain_share(scale_up, shape->most) *
+                              inside_share(shape, scale_up, protocol);
     const double nic_s = volume.across > 0 ? volume.across / costs->nic_Bps : 0;
     double fill_s = 0, bytes_s = volume.inside / inside_Bps;
     if (uses_switches(algorithm)) bytes_s = switches_s(shape, costs, volume.inside, &fill_s);
@@ -231,15 +254,42 @@ static CollectivePrice price_of(const CollectiveShape *shape, const CollectiveCo
         return exchange_price(shape, scale_up, price);
     bytes_s =
         fmax(bytes_s, nic_s / (PROTOCOLS[protocol].rate_share * ALGORITHMS[algorithm].rate_share));
-    price.time_s = price.base_s + inside_s(shape, scale_up, algorithm, protocol) +
-                   outside_s(shape, costs, algorithm, protocol) + fmax(bytes_s, price.link_s) +
-                   fill_s + own_s(shape, scale_up);
+    bytes_s = fmax(bytes_s, price.link_s);
+    price.time_s = price.base_s + inside_s(shape, scale_up, algorithm, protocol, bytes_s) +
+                   outside_s(shape, costs, algorithm, protocol) + bytes_s + fill_s +
+                   own_s(shape, scale_up);
     return price;
+}
+
+/// What the library compares: in one domain its own table, which knows of the links what their data sheet says; else the
+/// price.
+static double believed_s(const CollectiveShape *shape, const CollectiveCosts *costs,
+                         const CollectivePrice *price) {
+    const ScaleUpSpec *scale_up = costs->scale_up;
+    const ProtocolRow *row = &PROTOCOLS[price->protocol];
+    const double volume = volume_of(shape, price->algorithm).inside;
+    if (shape->domains > 1 || price->algorithm == ALGORITHM_DIRECT) return price->time_s;
+    if (price->algorithm == ALGORITHM_NVLS) return NVLS_S + volume / tuning_reduce_Bps(scale_up);
+    const double small_Bps = scale_up->small_share * (double)scale_up->goodput_Bps,
+                 large_Bps = BELIEVED_SHARE * (double)scale_up->line_Bps * row->rate_share;
+    const double rate_Bps = (price->protocol == PROTOCOL_LL ? small_Bps : large_Bps) *
+                            domain_share(scale_up, shape->most);
+    return row->believed_base_s +
+           (double)tuning_hops(shape, price->algorithm).inside * row->believed_hop_s +
+           volume / rate_Bps;
+}
+
+static bool runs(const CollectiveShape *shape, const ScaleUpSpec *scale_up,
+                 CollectiveAlgorithm algorithm, CollectiveProtocol protocol) {
+    if (protocol == PROTOCOL_LL128 && shape->domains == 1 && scale_up->medium_share == 0)
+        return false;
+    return ALGORITHMS[algorithm].protocol[protocol];
 }
 
 CollectivePrice tuning_choose(const CollectiveShape *shape, const CollectiveCosts *costs,
                               CollectiveAlgorithm algorithm, CollectiveProtocol protocol) {
-    CollectivePrice best = {.time_s = INFINITY};
+    CollectivePrice best = {.algorithm = ALGORITHM_AUTO};
+    double least_s = INFINITY;
     const bool named = algorithm != ALGORITHM_AUTO && tuning_offers(shape, costs, algorithm);
     for (int a = ALGORITHM_AUTO + 1; a < ALGORITHM_N; a++) {
         // Direct serves an all-to-all, or who names it.
@@ -247,13 +297,15 @@ CollectivePrice tuning_choose(const CollectiveShape *shape, const CollectiveCost
                                  : a != ALGORITHM_DIRECT || shape->kind == COLLECTIVE_ALL_TO_ALL;
         if (!asked || !tuning_offers(shape, costs, (CollectiveAlgorithm)a)) continue;
         for (int p = PROTOCOL_AUTO + 1; p < PROTOCOL_N; p++) {
-            const bool has = ALGORITHMS[a].protocol[p];
-            const bool other =
-                protocol != PROTOCOL_AUTO && p != (int)protocol && ALGORITHMS[a].protocol[protocol];
-            if (!has || other) continue;
-            CollectivePrice price =
-                price_of(shape, costs, (CollectiveAlgorithm)a, (CollectiveProtocol)p);
-            if (price.time_s < best.time_s) best = price;
+            const CollectiveAlgorithm by = (CollectiveAlgorithm)a;
+            const bool other = protocol != PROTOCOL_AUTO && p != (int)protocol &&
+                               runs(shape, costs->scale_up, by, protocol);
+            if (other || !runs(shape, costs->scale_up, by, (CollectiveProtocol)p)) continue;
+            const CollectivePrice price = price_of(shape, costs, by, (CollectiveProtocol)p);
+            const double time_s = believed_s(shape, costs, &price);
+            if (best.algorithm != ALGORITHM_AUTO && time_s >= least_s) continue;
+            best = price;
+            least_s = time_s;
         }
     }
     return best;

@@ -1,8 +1,11 @@
 /// tuning.h: what a collective costs alone, and by which algorithm and protocol it therefore runs.
 ///
 /// Idea.    The library that runs collectives predicts the time of every algorithm and protocol that could serve, and takes
-///          the least; so do we, and what it predicts is what it takes:
+///          the least:
 ///              T = base + hops inside a domain * latency + hops between domains * latency + bytes / rate
+///          Over the network what is predicted is what it takes. In one domain the library predicts by a table of its own,
+///          and often changes to Simple early: its choice is taken, and what that costs in truth. A collective can
+///          therefore take longer than it would by another protocol, and one of more bytes can be faster.
 ///          Algorithms, for P = 2 passes (all-reduce; else 1) of S bytes among n members in D domains of p, C ports each:
 ///              ring       S P (n - 1) / n through every port inside, a C-th of it through every NIC; P (n - 1) hops,
 ///                         about P D of them between domains
@@ -13,12 +16,13 @@
 ///              nvls_tree  nvls inside, a double tree among the domains
 ///              sharp      nvls inside, the switches of the fabric add up: S / C out of every NIC
 ///              direct     everybody to everybody in one round: the only one of an all-to-all
-///          Protocols: LL and LL128 send flags along with the data, which costs bandwidth; Simple sends bulk and waits.
+///          Protocols: LL and LL128 send flags along with the data, which costs bandwidth (small_share, medium_share);
+///          Simple sends bulk and waits bulk_latency a hop, which the rounds' bytes hide once they are many.
 ///          Inside a domain a GPU also copies its own n-th (copy_rate), and nvls fills its pipeline: the first chunk of
 ///          every GPU goes in before anything comes out.
 /// Limits.  The time of the bytes is that of the slowest class of links. The others (halving_doubling, hierarchical) are
 ///          textbook algorithms that no library offers; they are never chosen and have no protocols.
-/// Source.  NVIDIA/nccl src/graph/tuning.cc (rule, steps, latencies over the network, efficiency of trees), measured
+/// Source.  NVIDIA/nccl src/graph/tuning.cc (rule, its table, steps, latencies over the network, efficiency of trees), measured
 ///          constants in the files of scale-up domains. Nvls: with rate R of the switches' reduction 8 H200 all-reduce at
 ///          R * 2 (n - 1) / (n + 1) from 5 to 8 GPUs within 1 % (ml-engineering, network/README.md).
 #ifndef COLOSSIM_COLLECTIVE_TUNING_H
@@ -85,7 +89,7 @@ typedef struct CollectiveHops {
 /// Can the algorithm do this kind among members that stand so, with this hardware? AUTO can do all.
 bool tuning_offers(const CollectiveShape *shape, const CollectiveCosts *costs,
                    CollectiveAlgorithm algorithm);
-/// The least of all that are offered, or of those named. What is named and not offered gives way to a choice.
+/// What the library takes of all that are offered, or of those named. What is named and not offered gives way to a choice.
 /// n >= 2; named halving_doubling and hierarchical have no price.
 CollectivePrice tuning_choose(const CollectiveShape *shape, const CollectiveCosts *costs,
                               CollectiveAlgorithm algorithm, CollectiveProtocol protocol);

@@ -114,11 +114,13 @@ typedef struct ScaleUpSpec {
     int64_t reduce_chunk_bytes; ///< of each GPU, in the pipeline of such a reduction
     int64_t copy_Bps;           ///< at which a GPU copies its own part of a collective; 0: at once
     int64_t exchange_Bps;       ///< all-to-all, one way, per GPU; 0: as goodput
+    int64_t exchange_copy_Bps;  ///< own part of an all-to-all; 0: at once
     int64_t latency_ps; ///< per step of a collective (base latency per hop, software included)
     int64_t collective_base_ps; ///< launch and protocol cost of one collective
     int64_t bulk_latency_ps;    ///< extra per step when large messages use the bulk protocol
     int64_t bulk_base_ps;       ///< extra of a collective that does
-    double small_share;         ///< of the bandwidth, reached by the low-latency protocol, 0..1
+    double small_share;         ///< of the goodput, reached by the protocol of least latency, 0..1
+    double medium_share;        ///< of the goodput, by the one for medium messages; 0: it has none
     bool mesh; ///< a link for each pair: n GPUs of a domain have their n - 1 links each
 } ScaleUpSpec;
 

@@ -79,13 +79,15 @@ ScaleUpSpec published_nvlink_a100(void) {
                          .line_Bps = 300000000000,
                          .goodput_Bps = 235000000000,
                          .reduce_chunk_bytes = 2 << 20,
-                         .copy_Bps = 500000000000,
-                         .exchange_Bps = 205000000000,
-                         .latency_ps = 510000,
-                         .collective_base_ps = 10700000,
-                         .bulk_latency_ps = 1700000,
-                         .bulk_base_ps = 26000000,
-                         .small_share = 0.34};
+                         .copy_Bps = 450000000000,
+                         .exchange_Bps = 197000000000,
+                         .exchange_copy_Bps = 860000000000,
+                         .latency_ps = 850000,
+                         .collective_base_ps = 9500000,
+                         .bulk_latency_ps = 11600000,
+                         .bulk_base_ps = 8400000,
+                         .small_share = 0.37,
+                         .medium_share = 0.68};
 }
 
 ScaleUpSpec published_nvlink_h100(void) {
@@ -95,13 +97,15 @@ ScaleUpSpec published_nvlink_h100(void) {
                          .goodput_Bps = 370000000000,
                          .reduce_Bps = 478900000000,
                          .reduce_chunk_bytes = 2 << 20,
-                         .copy_Bps = 1010000000000,
-                         .exchange_Bps = 335000000000,
-                         .latency_ps = 600000,
-                         .collective_base_ps = 5900000,
-                         .bulk_latency_ps = 500000,
-                         .bulk_base_ps = 18000000,
-                         .small_share = 0.44};
+                         .copy_Bps = 720000000000,
+                         .exchange_Bps = 328000000000,
+                         .exchange_copy_Bps = 1980000000000,
+                         .latency_ps = 770000,
+                         .collective_base_ps = 4900000,
+                         .bulk_latency_ps = 3300000,
+                         .bulk_base_ps = 10500000,
+                         .small_share = 0.38,
+                         .medium_share = 0.87};
 }
 
 static ModelSpec gpt(const char *name, int32_t layers, int32_t hidden, int32_t heads, int32_t vocab,

@@ -125,7 +125,9 @@ static void expect_same_domain(const char *name, const ScaleUpSpec *expected) {
     assert_int_equal(domain.reduce_chunk_bytes, expected->reduce_chunk_bytes);
     assert_int_equal(domain.copy_Bps, expected->copy_Bps);
     assert_int_equal(domain.exchange_Bps, expected->exchange_Bps);
+    assert_int_equal(domain.exchange_copy_Bps, expected->exchange_copy_Bps);
     assert_close(domain.small_share, expected->small_share, 1e-12);
+    assert_close(domain.medium_share, expected->medium_share, 1e-12);
 }
 
 // The tests of the workload layer hold what users run.
