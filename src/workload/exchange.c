@@ -20,9 +20,10 @@ static double chance(double part, double all, int32_t k) {
 
 /// DeepEP copies a row for each GPU, and beside that one for each domain, which costs it more on the way back; a processor
 /// so many bytes a second of a dispatch, and of what comes back and is added up. It asks for 20 processors, and begins after
-/// START_S. Measured with 4 to 24 on 1 to 4 nodes of 8 H100 (ai-dynamo/aiconfigurator systems/data).
-static const double DISPATCH_Bps = 17e9, COMBINE_Bps = 15e9, DOMAIN_DISPATCH = 1,
-                    DOMAIN_COMBINE = 1.5, START_S = 50e-6;
+/// so long: in one domain, among several. Measured with 4 to 24 on 1 to 4 nodes of 8 H100 (ai-dynamo/aiconfigurator
+/// systems/data).
+static const double COPY_Bps[2] = {17e9, 15e9}, COPIES_OF_DOMAIN[2] = {1, 1.5},
+                    START_S[2][2] = {{36e-6, 50e-6}, {53e-6, 110e-6}};
 enum { PROCESSORS = 20 };
 // Hybrid-EP, as Megatron-Bridge runs it (v0.5.0, scripts/performance: moe_hybridep_num_sms), copies as fast: with 32 on 8 and
 // 16 GB200 616 and 521 GB/s of a dispatch, 520 and 443 of what comes back (deepseek-ai/DeepEP pull 420), here 544 and 480.
@@ -55,38 +56,11 @@ ExchangeRows exchange_rows(Dispatcher dispatcher, int32_t experts, int32_t top_k
 }
 
 /// Rows that the processors of a GPU copy for each token it has.
-static double copies(double all, int32_t top_k, double chosen, Parts ep, bool combines) {
+static double copies(double all, int32_t top_k, double chosen, Parts ep, int combines) {
     const double n = ep.n, domains = n / ep.inside, pool = all * chosen / domains;
     const double gpus = n * chosen / domains * chance(all / n, pool, top_k);
     if (domains <= 1) return gpus;
-    return gpus + (combines ? DOMAIN_COMBINE : DOMAIN_DISPATCH) * chosen *
-                      chance(all / domains, pool, top_k);
-}
-
-ExchangeBytes expert_exchange_bytes(const ExpertExchange *x) {
-    const double domains = (double)x->ep.n / x->ep.inside, most = x->domains_most,
-                 chosen = most > 0 && most < domains ? most : domains;
-    const double row = x->tokens * x->hidden * x->element_bytes;
-    const ExchangeRows rows = rows_within(x->dispatcher, x->experts, x->top_k, chosen, x->ep);
-    const bool copied = x->dispatcher != DISPATCH_ALLTOALL;
-    return (ExchangeBytes){
-        .inside = rows.inside * row,
-        .outside = rows.outside * row,
-        .copied = copied ? row * copies(x->experts, x->top_k, chosen, x->ep, x->combines) : 0};
-}
-
-double expert_exchange_s(const ExpertExchange *exchange, const ScaleUpSpec *scale_up,
-                         const Uplink *uplink) {
-    const ExchangeBytes bytes = expert_exchange_bytes(exchange);
-    const double each_Bps = exchange->combines ? COMBINE_Bps : DISPATCH_Bps;
-    // Where processors copy, a GPU's rows to itself take their turn among those to others.
-    const Parts ep = exchange->ep;
-    const double own = bytes.copied > 0 && ep.inside > 1 ? ep.inside / (ep.inside - 1.0) : 1;
-    const double inside_s = bytes.inside * own / (double)scale_up->goodput_Bps;
-    const double outside_s = bytes.outside > 0 ? bytes.outside / uplink->nic_Bps : 0;
-    const double copy_s = bytes.copied > 0 ? bytes.copied / (exchange->processors * each_Bps) : 0;
-    const double start_s = exchange->dispatcher == DISPATCH_ALLTOALL ? uplink->base_s : START_S;
-    return start_s + fmax(inside_s, fmax(outside_s, copy_s));
+    return gpus + COPIES_OF_DOMAIN[combines] * chosen * chance(all / domains, pool, top_k);
 }
 
 /// Domains that the experts of a token can be in, where each domain has experts of one group.
@@ -114,14 +88,20 @@ Status layer_links_init(LayerLinks *links, const ModelSpec *model, const Paralle
     }
     if (model->experts == 0) return status_ok();
     const Parts ep = links->parts[DIM_EP];
-    const double chosen = chosen_domains(model, (double)ep.n / ep.inside);
-    const ExchangeRows rows =
-        rows_within(training->dispatcher, model->experts, model->top_k, chosen, ep);
-    links->of_rows = (ExchangeRows){rows.inside / model->top_k, rows.outside / model->top_k};
-    if (training->dispatcher == DISPATCH_ALLTOALL) return status_ok();
-    links->copied_s = copies(model->experts, model->top_k, chosen, ep, true) / model->top_k /
-                      (processors_of(training->dispatcher) * COMBINE_Bps);
+    const double domains = chosen_domains(model, (double)ep.n / ep.inside);
+    layer_links_route(links, training->dispatcher, model->experts, model->top_k, domains);
     return status_ok();
+}
+
+void layer_links_route(LayerLinks *links, Dispatcher dispatcher, int32_t experts, int32_t top_k,
+                       double domains) {
+    const Parts ep = links->parts[DIM_EP];
+    const ExchangeRows rows = rows_within(dispatcher, experts, top_k, domains, ep);
+    links->dispatcher = dispatcher;
+    links->of_rows = (ExchangeRows){rows.inside / top_k, rows.outside / top_k};
+    links->processors = dispatcher == DISPATCH_ALLTOALL ? 0 : processors_of(dispatcher);
+    for (int way = 0; way < 2; way++)
+        links->copied[way] = copies(experts, top_k, domains, ep, way) / top_k;
 }
 
 /// As anybody runs it: among the parts of each domain, over the NICs of all.
@@ -140,26 +120,37 @@ static double tuned_s(const LayerLinks *links, CollectiveKind kind, Parts parts,
     return tuning_choose(&shape, &costs, ALGORITHM_AUTO, PROTOCOL_AUTO).time_s;
 }
 
-/// Rows of tokens on their way to experts: they leave by NICs, and go on or stay inside.
-static double rows_s(const LayerLinks *links, Parts parts, double bytes) {
-    const double inside = bytes * links->of_rows.inside, outside = bytes * links->of_rows.outside,
-                 p = parts.inside, copy_s = bytes * links->copied_s;
+/// A row for every expert, by collectives: in a domain, and by NICs.
+static double plain_s(const LayerLinks *links, double inside, double outside_s) {
+    const Parts ep = links->parts[DIM_EP];
+    const double p = ep.inside;
     // Of a vector that puts these bytes on the ports of a domain alone.
     const double inside_s = p > 1 ? collective_domain_s(COLLECTIVE_ALL_TO_ALL, inside * p / (p - 1),
-                                                        parts.inside, links->scale_up)
+                                                        ep.inside, links->scale_up)
                                   : 0;
-    if (parts.inside == parts.n) return fmax(inside_s, copy_s);
-    const double outside_s =
-        links->uplink.base_s + links->uplink.round_s + outside / links->uplink.nic_Bps;
-    return fmax(copy_s, fmax(inside_s, outside_s));
+    if (ep.inside == ep.n) return inside_s;
+    return fmax(inside_s, links->uplink.base_s + links->uplink.round_s + outside_s);
+}
+
+double layer_exchange_s(const LayerLinks *links, bool combines, double bytes) {
+    const Parts ep = links->parts[DIM_EP];
+    if (ep.n == 1) return 0;
+    const bool apart = ep.inside < ep.n;
+    const double inside = bytes * links->of_rows.inside,
+                 outside_s = apart ? bytes * links->of_rows.outside / links->uplink.nic_Bps : 0;
+    if (links->dispatcher == DISPATCH_ALLTOALL) return plain_s(links, inside, outside_s);
+    // A GPU's rows to itself take their turn among those to others.
+    const double own = ep.inside > 1 ? ep.inside / (ep.inside - 1.0) : 0,
+                 inside_s = own > 0 ? inside * own / (double)links->scale_up->goodput_Bps : 0,
+                 copy_s =
+                     bytes * links->copied[combines] / (links->processors * COPY_Bps[combines]);
+    return START_S[combines][apart] + fmax(copy_s, fmax(inside_s, outside_s));
 }
 
 double layer_collective_s(const LayerLinks *links, CollectiveKind kind, Dimension along,
                           double bytes) {
     const Parts parts = links->parts[along];
-    if (parts.n == 1) return 0;
-    if (along == DIM_EP && kind == COLLECTIVE_ALL_TO_ALL) return rows_s(links, parts, bytes);
-    return tuned_s(links, kind, parts, bytes);
+    return parts.n == 1 ? 0 : tuned_s(links, kind, parts, bytes);
 }
 
 double layer_ring_s(const LayerLinks *links, Dimension along, double bytes) {

@@ -10,14 +10,15 @@
 ///              hybrid      as node_dedup
 ///          What leaves goes by the GPU's NIC, what stays by its port, both at once. The way back is the same backwards.
 ///          node_dedup and hybrid copy by processors of the GPU, each so many bytes a second: a row for every GPU and,
-///          among several domains, for every domain; few of them are slower than the links.
+///          among several domains, for every domain; few of them are slower than the links. Before the first row all
+///          tell each other how many come.
 ///          Beside computing, DeepEP and Hybrid-EP take the processors that they ask for, and all-to-all what a collective
 ///          of the domain takes.
 ///          Other collectives of a layer are priced as collective/tuning.h has them.
 /// Limits.  The links are the unit's own: what others do on NICs meanwhile is not felt. GPUs are taken as evenly loaded.
 ///          Routing limited to some groups of experts saves rows where a domain has experts of one group at most.
 /// Source.  Megatron-LM core/transformer/moe/token_dispatcher.py; deepseek-ai/DeepEP, csrc/kernels/internode.cu;
-///          NVIDIA Hybrid-EP. Held against DeepEP's measured times in tests/workload/test_exchange.c.
+///          NVIDIA Hybrid-EP. Held against measured times in tests/workload/dispatched.c.
 #ifndef COLOSSIM_WORKLOAD_EXCHANGE_H
 #define COLOSSIM_WORKLOAD_EXCHANGE_H
 
@@ -36,38 +37,19 @@ typedef struct ExchangeRows {
     double inside, outside;
 } ExchangeRows;
 
-/// An exchange of rows among GPUs of which each has `tokens`: a dispatch, or what comes back.
-typedef struct ExpertExchange {
-    Dispatcher dispatcher;
-    double tokens, hidden, element_bytes;
-    int32_t experts, top_k;
-    int32_t domains_most; ///< in which the experts of a token may be; 0: any
-    Parts ep;
-    int32_t processors; ///< that copy, but for alltoall
-    bool combines;      ///< rows are added up on their way back
-} ExpertExchange;
-
-/// Of each GPU: bytes by its port and by its NIC, and bytes that its processors copy.
-typedef struct ExchangeBytes {
-    double inside, outside, copied;
-} ExchangeBytes;
-
 /// What layers communicate over.
 typedef struct LayerLinks {
     const ScaleUpSpec *scale_up;
-    Uplink uplink;        ///< nic_Bps 0: none
-    Parts parts[DIM_N];   ///< of the groups along TP, CP and EP
+    Uplink uplink;      ///< nic_Bps 0: none
+    Parts parts[DIM_N]; ///< of the groups along TP, CP and EP
+    Dispatcher dispatcher;
     ExchangeRows of_rows; ///< of the bytes of all rows of a token, those sent
-    double copied_s; ///< seconds a byte, until processors have copied; 0: nobody waits for them
+    double copied[2];     ///< of them, those that processors copy: on their way, and back
+    int32_t processors;   ///< that do; 0: none
 } LayerLinks;
 
 /// Rows a token of a dispatch.
 ExchangeRows exchange_rows(Dispatcher dispatcher, int32_t experts, int32_t top_k, Parts ep);
-
-ExchangeBytes expert_exchange_bytes(const ExpertExchange *exchange);
-/// Seconds of an exchange alone.
-double expert_exchange_s(const ExpertExchange *exchange, const ScaleUpSpec *scale_up,
-                         const Uplink *uplink);
 
 /// Of the GPU, what an exchange takes from computing beside it.
 double exchange_processor_share(Dispatcher dispatcher, const GpuSpec *gpu);
@@ -77,8 +59,14 @@ double exchange_processor_share(Dispatcher dispatcher, const GpuSpec *gpu);
 Status layer_links_init(LayerLinks *links, const ModelSpec *model, const ParallelSpec *parallel,
                         const TrainingSpec *training, const ScaleUpSpec *scale_up,
                         const Uplink *uplink);
-/// Seconds of a collective of a layer, nobody else being there.
-///   bytes  as collective_domain_s; all-to-all along EP: of all rows of a GPU's tokens, wherever they go
+/// Set how rows get to experts, of which each token passes top_k, from what parts along EP are.
+///   domains  that the experts of a token can be in
+void layer_links_route(LayerLinks *links, Dispatcher dispatcher, int32_t experts, int32_t top_k,
+                       double domains);
+/// Seconds in which rows get to experts, or come back and are added up, nobody else being there.
+///   bytes  of all rows of a GPU's tokens, wherever they go
+double layer_exchange_s(const LayerLinks *links, bool combines, double bytes);
+/// Seconds of any other collective of a layer.   bytes: as collective_domain_s
 double layer_collective_s(const LayerLinks *links, CollectiveKind kind, Dimension along,
                           double bytes);
 

@@ -308,8 +308,10 @@ static Overlap overlap_of(const Work *work, const WorkList *list, double alone_s
 /// Add a collective to the sums; its partner GEMM is in them already or will be.
 static void add_collective(const WorkList *list, const Work *work, const LayerLinks *links,
                            const GpuSpec *gpu, const TrainingSpec *training, WorkTime *time) {
+    const bool rows = work->kind == WORK_EXCHANGE && work->along == DIM_EP;
     const double alone_s =
-        layer_collective_s(links, collective_of(work->kind), work->along, work->bytes);
+        rows ? layer_exchange_s(links, work->returns, work->bytes)
+             : layer_collective_s(links, collective_of(work->kind), work->along, work->bytes);
     Overlap o = overlap_of(work, list, alone_s, links->parts[DIM_TP].n, gpu, training);
     if (o.covered_s <= o.cut_s + o.taken_s) o = (Overlap){0}; // better one after the other
     time->exposed_s[work->along] += alone_s - o.covered_s;

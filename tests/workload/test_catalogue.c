@@ -249,7 +249,7 @@ static double grouped_s(const GpuSpec *gpu, int i, int product) {
     return roofline_work_s(&work, gpu, &(TrainingSpec){.precision = PRECISION_BF16});
 }
 
-// The median of each of the three within 8 %.
+// The median of each of the three within 9 %.
 static void grouped_products_are_met(void **state) {
     (void)state;
     GpuSpec gpu;
@@ -262,7 +262,7 @@ static void grouped_products_are_met(void **state) {
             off[i] = grouped_s(&gpu, i, product) / (flop / (GROUPED[i].share[product] * 2250e12));
         }
         qsort(off, 12, sizeof *off, by_size);
-        assert_close((off[5] + off[6]) / 2, 1, 0.08);
+        assert_close((off[5] + off[6]) / 2, 1, 0.09);
     }
 }
 
