@@ -43,13 +43,14 @@ static void print_parts(FILE *out, const StepSummary *step) {
 /// Where passes are split or beside each other: what a stage's last step is made of.
 static void print_passes(FILE *out, const StepSummary *step) {
     double sum_ps = 0;
-    for (int k = 0; k < SHARE_N; k++) sum_ps += step->pass_ps[k];
+    for (int k = 0; k < SHARE_N; k++) sum_ps += step->pass.mean_ps[k];
     if (sum_ps == 0) return;
-    fprintf(out, "\n  Passes of a stage in it (mean over stages of the first replica)\n");
+    fprintf(out, "\n  Passes of a stage in it (first replica: mean over stages, and the first)\n");
     for (int k = 0; k < SHARE_N; k++)
-        if (step->pass_ps[k] > 0)
-            fprintf(out, "  %-14s %10.3f ms %6.1f%%\n", PASS_SHARE_NAMES[k], ms(step->pass_ps[k]),
-                    100 * step->pass_ps[k] / sum_ps);
+        if (step->pass.mean_ps[k] > 0)
+            fprintf(out, "  %-14s %10.3f ms %6.1f%% %12.3f ms\n", PASS_SHARE_NAMES[k],
+                    ms(step->pass.mean_ps[k]), 100 * step->pass.mean_ps[k] / sum_ps,
+                    ms(step->pass.first_ps[k]));
 }
 
 /// A time for a column: milliseconds, or seconds where these have grown long.

@@ -23,17 +23,19 @@ static void add_stage(const Program *program, const OpSpan span[], double sum_ps
         for (end = i + 1; end < n && program->op[index[end]].round == first->round; end++)
             if (share_of(&program->op[index[end]]) != share) share = SHARE_PAIR;
         sum_ps[share] += (double)(span[end - 1].end_ps - span[i].begin_ps);
-        if (i > 0) sum_ps[SHARE_BETWEEN] += (double)(span[i].begin_ps - span[i - 1].end_ps);
+        const PassShare before = share == SHARE_OPTIMIZER ? SHARE_OPTIMIZER : SHARE_BETWEEN;
+        if (i > 0) sum_ps[before] += (double)(span[i].begin_ps - span[i - 1].end_ps);
     }
     sum_ps[SHARE_BETWEEN] += (double)(span[0].begin_ps - span[n].begin_ps);
 }
 
-bool passes_sum(const Machine *machine, int32_t step, double mean_ps[SHARE_N]) {
+bool passes_sum(const Machine *machine, int32_t step, PassTimes *times) {
     if (!machine->span) return false;
     const int32_t stages = machine->layout.units.stages;
-    for (int k = 0; k < SHARE_N; k++) mean_ps[k] = 0;
+    *times = (PassTimes){.mean_ps = {0}};
+    add_stage(&machine->program[0], machine_spans(machine, 0, step), times->first_ps);
     for (int32_t stage = 0; stage < stages; stage++)
-        add_stage(&machine->program[stage], machine_spans(machine, stage, step), mean_ps);
-    for (int k = 0; k < SHARE_N; k++) mean_ps[k] /= stages;
+        add_stage(&machine->program[stage], machine_spans(machine, stage, step), times->mean_ps);
+    for (int k = 0; k < SHARE_N; k++) times->mean_ps[k] /= stages;
     return true;
 }

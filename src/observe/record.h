@@ -16,7 +16,7 @@
 /// One step for the report; times in ps, means over GPUs of the job.
 typedef struct StepSummary {
     TraceStep row;
-    double pass_ps[SHARE_N];         ///< rank 0 only; all 0: not told apart
+    PassTimes pass;                  ///< rank 0 only; all 0: not told apart
     const CertaintyClass *certainty; ///< published runs like it; NULL: none. Training only
     const char *collective, *algorithm, *protocol; ///< of traffic that is one; NULL: none
     double bus_Bps;                                ///< of it, as nccl-tests count

@@ -253,12 +253,12 @@ static Status write_step(Recorder *recorder, Machine *machine, int64_t later_ps,
 static void tell_passes(const Recorder *recorder, const Machine *machine, int64_t later_ps,
                         StepSummary *summary) {
     if (later_ps == 0) {
-        passes_sum(machine, (int32_t)summary->row.job_step, summary->pass_ps);
+        passes_sum(machine, (int32_t)summary->row.job_step, &summary->pass);
         return;
     }
     for (int64_t i = recorder->step.n - 1; i >= 0; i--) {
         if (recorder->step.at[i].row.job != summary->row.job) continue;
-        memcpy(summary->pass_ps, recorder->step.at[i].pass_ps, sizeof summary->pass_ps);
+        summary->pass = recorder->step.at[i].pass;
         return;
     }
 }

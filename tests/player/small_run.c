@@ -185,8 +185,9 @@ typedef struct Keeper {
 
 /// What stages of the first replica did in a step is the step, where passes are told apart.
 static void check_passes(const Machine *machine, int32_t step) {
-    double mean_ps[SHARE_N], sum_ps = 0, steps_ps = 0;
-    if (!passes_sum(machine, step, mean_ps)) return;
+    PassTimes times;
+    double sum_ps = 0, steps_ps = 0;
+    if (!passes_sum(machine, step, &times)) return;
     const int32_t stages = machine->layout.units.stages;
     for (int32_t stage = 0; stage < stages; stage++) {
         const StepResult *result = &machine->result[stage];
@@ -194,8 +195,8 @@ static void check_passes(const Machine *machine, int32_t step) {
             (double)account_sum_ps(result->part_ps, machine->work[machine->unit[stage].stage]);
     }
     for (int k = 0; k < SHARE_N; k++) {
-        CHECK(mean_ps[k] >= 0, "passes are times");
-        sum_ps += mean_ps[k];
+        CHECK(times.mean_ps[k] >= 0 && times.first_ps[k] >= 0, "passes are times");
+        sum_ps += times.mean_ps[k];
     }
     CHECK(fabs(sum_ps - steps_ps / stages) < 1, "passes sum to %f ps, steps to %f ps", sum_ps,
           steps_ps / stages);
