@@ -249,6 +249,8 @@ static CollectivePrice price_of(const CollectiveShape *shape, const CollectiveCo
         .base_s = shape->domains == 1 ? units_seconds_from_ps(scale_up->collective_base_ps)
                                       : costs->base_s,
         .link_s = fmax(nic_s, volume.inside / (double)scale_up->goodput_Bps),
+        .inside_bytes = volume.inside,
+        .across_bytes = volume.across,
     };
     if (algorithm == ALGORITHM_DIRECT && shape->domains == 1)
         return exchange_price(shape, scale_up, price);

@@ -76,9 +76,10 @@ typedef struct CollectiveCosts {
 typedef struct CollectivePrice {
     CollectiveAlgorithm algorithm; ///< none can be ALGORITHM_AUTO
     CollectiveProtocol protocol;
-    double time_s; ///< alone
-    double base_s; ///< of it, before the first byte
-    double link_s; ///< of it, bytes at the full rate of the fullest link
+    double time_s;                     ///< alone
+    double base_s;                     ///< of it, before the first byte
+    double link_s;                     ///< of it, bytes at the full rate of the fullest link
+    double inside_bytes, across_bytes; ///< that each port of a domain, and each NIC, sends
 } CollectivePrice;
 
 /// Hops of the longest chain of an algorithm.

@@ -224,6 +224,8 @@ static void describe_work(const Machine *machine, const double mean[TRACE_GPU_CO
     row->model_flop_full = cost->model_flop_full;
     row->model_flop_causal = cost->model_flop_causal;
     row->hardware_flop = cost->hardware_flop;
+    row->priced_scale_up_bytes = cost->priced.inside;
+    row->priced_nic_bytes = cost->priced.outside;
     row->peak_flop_per_s = cost->peak_flop_per_s;
     memcpy(row->mean_part_ps, mean, sizeof row->mean_part_ps);
 }

@@ -111,7 +111,8 @@ typedef enum TraceCollectiveKind {
       "One row a flow of a traffic job, in the order of the job.")                               \
     X(LINKS, "links", TRACE_ALWAYS, "utilisation_max",                                           \
       "Load and congestion of the links, per step: tiers, and the hottest links by name. "       \
-      "Tensor-parallel traffic is priced alone on the scale-up links and is in none of this.")   \
+      "Tensor and context parallelism, and experts inside one domain, are priced alone and are " \
+      "in none of this: /steps/priced_scale_up_bytes, priced_nic_bytes.")                        \
     X(JOBS, "jobs", TRACE_IF_SEVERAL, "delay_ps",                                                \
       "What jobs that share the fabric cost each other.")                                        \
     X(EVENTS, "events", TRACE_IF_EVENTS, "to",                                                   \
@@ -214,6 +215,8 @@ typedef enum TraceFlags {
     X(STEPS_MODEL_FLOP_FULL, STEPS, "model_flop_full", F64, "1", PLAIN, IF_TRAINING, "Model FLOP of the step, attention counted in full, recomputation not counted.", TRACE_AXES1(STEP)) \
     X(STEPS_MODEL_FLOP_CAUSAL, STEPS, "model_flop_causal", F64, "1", PLAIN, IF_TRAINING, "Model FLOP of the step, attention counted below the diagonal only.", TRACE_AXES1(STEP)) \
     X(STEPS_HARDWARE_FLOP, STEPS, "hardware_flop", F64, "1", PLAIN, IF_TRAINING, "FLOP the GPUs execute, recomputation included.", TRACE_AXES1(STEP)) \
+    X(STEPS_PRICED_INSIDE, STEPS, "priced_scale_up_bytes", F64, "B", PLAIN, IF_TRAINING, "What the job's GPUs send inside scale-up domains for tensor and context parallelism, and for experts that are all in one domain: priced alone, in none of /links.", TRACE_AXES1(STEP)) \
+    X(STEPS_PRICED_OUTSIDE, STEPS, "priced_nic_bytes", F64, "B", PLAIN, IF_TRAINING, "What they send by NICs for tensor and context parallelism across domains: priced alone, in none of /links.", TRACE_AXES1(STEP)) \
     X(STEPS_PEAK, STEPS, "peak_flop_per_s", F64, "s-1", PLAIN, IF_TRAINING, "Dense peak of one GPU that MFU is measured against; attribute mfu_precision of the root names its precision.", TRACE_AXES1(STEP)) \
     X(STEPS_MFU_FULL, STEPS, "mfu_full", F64, "1", PLAIN, IF_TRAINING, "model_flop_full / (duration * gpus_in_job * peak_flop_per_s).", TRACE_AXES1(STEP)) \
     X(STEPS_MFU_CAUSAL, STEPS, "mfu_causal", F64, "1", PLAIN, IF_TRAINING, "model_flop_causal / (duration * gpus_in_job * peak_flop_per_s).", TRACE_AXES1(STEP)) \

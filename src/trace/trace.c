@@ -290,6 +290,8 @@ Status trace_write_step(Trace *trace, const TraceStep *step) {
         COLUMN(TRACE_STEPS_MODEL_FLOP_FULL, StepRow, step.model_flop_full),
         COLUMN(TRACE_STEPS_MODEL_FLOP_CAUSAL, StepRow, step.model_flop_causal),
         COLUMN(TRACE_STEPS_HARDWARE_FLOP, StepRow, step.hardware_flop),
+        COLUMN(TRACE_STEPS_PRICED_INSIDE, StepRow, step.priced_scale_up_bytes),
+        COLUMN(TRACE_STEPS_PRICED_OUTSIDE, StepRow, step.priced_nic_bytes),
         COLUMN(TRACE_STEPS_PEAK, StepRow, step.peak_flop_per_s),
         COLUMN(TRACE_STEPS_MFU_FULL, StepRow, rates.mfu_full),
         COLUMN(TRACE_STEPS_MFU_CAUSAL, StepRow, rates.mfu_causal),

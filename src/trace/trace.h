@@ -123,8 +123,9 @@ typedef struct TraceStep {
     double mean_part_ps[TRACE_PART_N];
     int64_t tokens;
     double model_flop_full, model_flop_causal, hardware_flop;
-    double peak_flop_per_s;                 ///< of one GPU
-    double likely_least_ps, likely_most_ps; ///< NAN: no published run is like it
+    double priced_scale_up_bytes, priced_nic_bytes; ///< of layers, in no link
+    double peak_flop_per_s;                         ///< of one GPU
+    double likely_least_ps, likely_most_ps;         ///< NAN: no published run is like it
     int64_t likely_runs, largest_run_gpus;
 } TraceStep;
 

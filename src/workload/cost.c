@@ -1,6 +1,7 @@
 #include "workload/cost.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "base/check.h"
 #include "base/memory.h"
@@ -31,7 +32,9 @@ static double optimizer_bytes(double gradients, double shard, double gradient, b
 #define COUNT_CLIP 1e17
 enum { BUCKETS_MOST = 4096 };
 #define ROUTING_SIGMA_MOST 0.1 ///< three of them leave a step most of its time
-#define BYTES_MOST 1e18        ///< sums over all links of a step fit 63 bits
+/// Three of them leave a step all of its time but what it waits: nobody is faster than balanced.
+#define ROUTING_SCATTER_MOST (1 / 3.0)
+#define BYTES_MOST 1e18 ///< sums over all links of a step fit 63 bits
 
 static int64_t clipped_count(double count) { return (int64_t)fmin(count, COUNT_CLIP); }
 
@@ -151,8 +154,8 @@ static void set_parameters(const Pricing *p, const Span *span, SegmentCost *segm
     segment->expert_gather_bytes = stored_bytes(segment->expert_parameters, gather);
 }
 
-static SegmentCost price_span(const Pricing *p, const Span *span, double flop[PASS_N]) {
-    PassCost cost[PASS_N] = {0};
+static SegmentCost price_span(const Pricing *p, const Span *span, PassCost cost[PASS_N]) {
+    memset(cost, 0, PASS_N * sizeof *cost);
     price_forward(p, span, &cost[PASS_FORWARD]);
     for (int pass = PASS_BACKWARD; pass < PASS_N; ++pass) {
         Pricing of = *p;
@@ -163,19 +166,22 @@ static SegmentCost price_span(const Pricing *p, const Span *span, double flop[PA
     set_parameters(p, span, &segment);
     for (int pass = 0; pass < PASS_N; ++pass) {
         segment.pass[pass] = pricing_nominal(&cost[pass]);
-        segment.waiting_s += cost[pass].waiting_s;
-        flop[pass] = cost[pass].flop;
+        segment.waiting_s += pricing_seen_waiting_s(&cost[pass]);
     }
     return segment;
 }
 
 static ChunkCost price_chunk(const Pricing *p, int32_t v) {
     const Span span = pricing_chunk_span(p, v);
-    double flop[PASS_N];
+    PassCost cost[PASS_N];
     ChunkCost chunk = {.layers = span.n, .embedding = span.embedding, .head = span.head};
-    chunk.whole = price_span(p, &span, flop);
-    chunk.forward_flop = flop[PASS_FORWARD];
-    chunk.backward_flop = flop[PASS_BACKWARD];
+    chunk.whole = price_span(p, &span, cost);
+    const PassCost *forward = &cost[PASS_FORWARD], *backward = &cost[PASS_BACKWARD];
+    chunk.forward_flop = forward->flop;
+    chunk.backward_flop = backward->flop;
+    for (int d = 0; d < DIM_N; ++d)
+        chunk.sent[d] = (ExchangeRows){forward->sent[d].inside + backward->sent[d].inside,
+                                       forward->sent[d].outside + backward->sent[d].outside};
     return chunk;
 }
 
@@ -201,8 +207,8 @@ static void price_segments(const Pricing *p, int32_t v, SegmentCost segment[]) {
                            .ends = i == n - 1,
                            .embedding = all.embedding && i == 0,
                            .head = all.head && i == n - 1};
-        double flop[PASS_N];
-        segment[i] = price_span(p, &span, flop);
+        PassCost sums[PASS_N];
+        segment[i] = price_span(p, &span, sums);
         segment[i].kept = !is_layer || !p->parallel->reshard;
     }
     if (n == 0 || !all.embedding || !all.head) return;
@@ -285,17 +291,22 @@ static double routing_sigma(const StepCost *cost, const Pricing *p, int32_t stag
     double waiting_s = 0, compute_s = 0, mixtures = 0;
     for (int32_t c = 0; c < cost->chunks; ++c) {
         const int32_t v = c * cost->pp + stage;
-        const SegmentCost *whole = &cost->chunk[v].whole;
+        const ChunkCost *chunk = &cost->chunk[v];
         const StageLayers layers =
             parallel_stage_layers(p->parallel, p->model, parallel_part(p->parallel, v));
         mixtures += layers.n[LAYER_MIXTURE] + layers.n[LAYER_MIXTURE_WINDOW];
-        waiting_s += whole->waiting_s;
-        for (int pass = 0; pass < PASS_N; ++pass)
-            compute_s += units_seconds_from_ps(whole->pass[pass].compute_ps);
+        const bool cut = chunk->nsegments > 0;
+        for (int32_t i = 0; i < (cut ? chunk->nsegments : 1); ++i) {
+            const SegmentCost *part =
+                cut ? &cost->segment[chunk->first_segment + i] : &chunk->whole;
+            waiting_s += part->waiting_s;
+            for (int pass = 0; pass < PASS_N; ++pass)
+                compute_s += units_seconds_from_ps(part->pass[pass].compute_ps);
+        }
     }
     if (waiting_s == 0 || mixtures == 0) return 0;
-    return fmin(ROUTING_SIGMA_MOST,
-                mixture_scatter(p->parallel->ep) * waiting_s / compute_s / sqrt(mixtures));
+    const double scatter = mixture_scatter(p->parallel->ep) / sqrt(mixtures);
+    return fmin(ROUTING_SIGMA_MOST, fmin(scatter, ROUTING_SCATTER_MOST) * waiting_s / compute_s);
 }
 
 static void price_stage(StepCost *cost, const Pricing *p, int32_t stage) {
@@ -325,11 +336,20 @@ static void total_step(StepCost *cost, const Pricing *p) {
     cost->tokens = sequences * p->training->sequence;
     cost->model_flop_full = sequences * model_flop(p->model, p->training->sequence, false);
     cost->model_flop_causal = sequences * model_flop(p->model, p->training->sequence, true);
+    const double times =
+        (double)p->parallel->microbatches / parallel_copies(p->parallel) * stage_ranks(p->parallel);
     double flop = 0;
-    for (int32_t v = 0; v < cost->pp * cost->chunks; ++v)
-        flop += cost->chunk[v].forward_flop + cost->chunk[v].backward_flop;
-    cost->hardware_flop =
-        flop * p->parallel->microbatches / parallel_copies(p->parallel) * stage_ranks(p->parallel);
+    for (int32_t v = 0; v < cost->pp * cost->chunks; ++v) {
+        const ChunkCost *chunk = &cost->chunk[v];
+        flop += chunk->forward_flop + chunk->backward_flop;
+        for (int d = 0; d < DIM_N; ++d) {
+            const Parts parts = p->links.parts[d];
+            if (d == DIM_EP && cost->exchanges_apart && parts.inside < parts.n) continue; // played
+            cost->priced.inside += times * chunk->sent[d].inside;
+            cost->priced.outside += times * chunk->sent[d].outside;
+        }
+    }
+    cost->hardware_flop = flop * times;
 }
 
 static Status validate(const ModelSpec *model, const ParallelSpec *parallel,

@@ -35,7 +35,7 @@ typedef struct SegmentCost {
     int64_t expert_parameters;        ///< of experts that other GPUs hold, apart
     int64_t grad_bytes, gather_bytes; ///< full size of DP reduction and parameter gather ...
     int64_t expert_grad_bytes, expert_gather_bytes; ///< ... and of these experts
-    double waiting_s; ///< of ep_ps of both passes: for the GPU with the most rows, in the mean
+    double waiting_s; ///< of all passes: for the GPU with the most rows, in the mean
     bool kept;        ///< ZeRO-3: gathered for the forward, its parameters stay until the backward
     /// Of a chunk cut at exchanges: by which it ends; EXCHANGES_N: by none. It is of one pass alone
     Exchange exchange;
@@ -46,6 +46,7 @@ typedef struct ChunkCost {
     int32_t layers;
     bool embedding, head;
     double forward_flop, backward_flop; ///< hardware FLOP, recompute included
+    ExchangeRows sent[DIM_N];           ///< bytes of communication of layers, both passes
     SegmentCost whole;                  ///< all of it
     int32_t first_segment, nsegments;   ///< in StepCost.segment; 0: it is computed in one
     int32_t
@@ -77,7 +78,9 @@ typedef struct StepCost {
     double model_flop_full, model_flop_causal; ///< whole job, one step, no recompute
     double hardware_flop;                      ///< whole job, one step, with recompute
     double tokens;                             ///< whole job, one step
-    double peak_flop_per_s;                    ///< of the GPU at the training precision
+    /// Bytes of layers' communication that is priced, not played: whole job, one step.
+    ExchangeRows priced;
+    double peak_flop_per_s; ///< of the GPU at the training precision
 } StepCost;
 
 /// Price one step.

@@ -15,7 +15,10 @@ typedef struct Pieces {
 static void end_piece(Pieces *pieces, Exchange exchange) {
     if (pieces->at) pieces->at[pieces->n] = (SegmentCost){.exchange = exchange};
     for (int pass = (int)pieces->first; pass < (int)pieces->end; ++pass) {
-        if (pieces->at) pieces->at[pieces->n].pass[pass] = pricing_nominal(&pieces->sum[pass]);
+        if (pieces->at) {
+            pieces->at[pieces->n].pass[pass] = pricing_nominal(&pieces->sum[pass]);
+            pieces->at[pieces->n].waiting_s += pricing_seen_waiting_s(&pieces->sum[pass]);
+        }
         pieces->sum[pass] = (PassCost){0};
     }
     pieces->n++;
@@ -43,7 +46,9 @@ static void add_part(Pieces *pieces, const WorkList *list, const WorkList *fulle
         pricing_add_list(pieces->p, &part, 1, &mine);
         part = part_of(fullest, first, end, (Pass)pass);
         pricing_add_list(pieces->p, &part, 1, &its);
-        sum->exposed_s[DIM_EP] += fmax(0, its.compute_s - mine.compute_s);
+        const double more_s = fmax(0, its.compute_s - mine.compute_s);
+        sum->exposed_s[DIM_EP] += more_s;
+        sum->waiting_s += more_s;
     }
 }
 

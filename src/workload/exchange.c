@@ -105,7 +105,7 @@ void layer_links_route(LayerLinks *links, Dispatcher dispatcher, int32_t experts
 }
 
 /// As anybody runs it: among the parts of each domain, over the NICs of all.
-static double tuned_s(const LayerLinks *links, CollectiveKind kind, Parts parts, double bytes) {
+static LayerTime tuned(const LayerLinks *links, CollectiveKind kind, Parts parts, double bytes) {
     const CollectiveShape shape = {.kind = kind,
                                    .bytes = bytes,
                                    .n = parts.n,
@@ -117,7 +117,8 @@ static double tuned_s(const LayerLinks *links, CollectiveKind kind, Parts parts,
                                    .path_s = links->uplink.path_s,
                                    .round_s = links->uplink.round_s - links->uplink.path_s,
                                    .nic_Bps = links->uplink.nic_Bps};
-    return tuning_choose(&shape, &costs, ALGORITHM_AUTO, PROTOCOL_AUTO).time_s;
+    const CollectivePrice price = tuning_choose(&shape, &costs, ALGORITHM_AUTO, PROTOCOL_AUTO);
+    return (LayerTime){price.time_s, {price.inside_bytes, price.across_bytes}};
 }
 
 /// A row for every expert, by collectives: in a domain, and by NICs.
@@ -132,9 +133,8 @@ static double plain_s(const LayerLinks *links, double inside, double outside_s) 
     return fmax(inside_s, links->uplink.base_s + links->uplink.round_s + outside_s);
 }
 
-double layer_exchange_s(const LayerLinks *links, bool combines, double bytes) {
+static double exchange_s(const LayerLinks *links, bool combines, double bytes) {
     const Parts ep = links->parts[DIM_EP];
-    if (ep.n == 1) return 0;
     const bool apart = ep.inside < ep.n;
     const double inside = bytes * links->of_rows.inside,
                  outside_s = apart ? bytes * links->of_rows.outside / links->uplink.nic_Bps : 0;
@@ -147,19 +147,29 @@ double layer_exchange_s(const LayerLinks *links, bool combines, double bytes) {
     return START_S[combines][apart] + fmax(copy_s, fmax(inside_s, outside_s));
 }
 
-double layer_collective_s(const LayerLinks *links, CollectiveKind kind, Dimension along,
-                          double bytes) {
-    const Parts parts = links->parts[along];
-    return parts.n == 1 ? 0 : tuned_s(links, kind, parts, bytes);
+LayerTime layer_exchange(const LayerLinks *links, bool combines, double bytes) {
+    if (links->parts[DIM_EP].n == 1) return (LayerTime){0};
+    return (LayerTime){exchange_s(links, combines, bytes),
+                       {bytes * links->of_rows.inside, bytes * links->of_rows.outside}};
 }
 
-double layer_ring_s(const LayerLinks *links, Dimension along, double bytes) {
+LayerTime layer_collective(const LayerLinks *links, CollectiveKind kind, Dimension along,
+                           double bytes) {
     const Parts parts = links->parts[along];
+    return parts.n == 1 ? (LayerTime){0} : tuned(links, kind, parts, bytes);
+}
+
+LayerTime layer_ring(const LayerLinks *links, Dimension along, double bytes) {
+    const Parts parts = links->parts[along];
+    if (parts.n == 1) return (LayerTime){0};
     const bool leaves = parts.inside < parts.n;
     const double start_s =
         leaves ? links->uplink.base_s : units_seconds_from_ps(links->scale_up->collective_base_ps);
     const double hop_s =
         leaves ? links->uplink.round_s : units_seconds_from_ps(links->scale_up->latency_ps);
     const double rate_Bps = leaves ? links->uplink.nic_Bps : (double)links->scale_up->goodput_Bps;
-    return parts.n == 1 ? 0 : start_s + (parts.n - 1) * (hop_s + bytes / parts.n / rate_Bps);
+    const double rounds = parts.n - 1, block = bytes / parts.n,
+                 crosses = leaves ? 1.0 / parts.inside : 0;
+    return (LayerTime){start_s + rounds * (hop_s + block / rate_Bps),
+                       {rounds * block * (1 - crosses), rounds * block * crosses}};
 }

@@ -63,15 +63,19 @@ Status layer_links_init(LayerLinks *links, const ModelSpec *model, const Paralle
 ///   domains  that the experts of a token can be in
 void layer_links_route(LayerLinks *links, Dispatcher dispatcher, int32_t experts, int32_t top_k,
                        double domains);
-/// Seconds in which rows get to experts, or come back and are added up, nobody else being there.
-///   bytes  of all rows of a GPU's tokens, wherever they go
-double layer_exchange_s(const LayerLinks *links, bool combines, double bytes);
-/// Seconds of any other collective of a layer.   bytes: as collective_domain_s
-double layer_collective_s(const LayerLinks *links, CollectiveKind kind, Dimension along,
-                          double bytes);
+/// What a collective of a layer takes, nobody else being there, and what each GPU sends: bytes, in the mean over GPUs.
+typedef struct LayerTime {
+    double alone_s;
+    ExchangeRows sent;
+} LayerTime;
 
-/// Seconds until blocks, together so many bytes, have gone round from GPU to GPU: in every round some cross from one domain
-/// to the next, and all wait for these.
-double layer_ring_s(const LayerLinks *links, Dimension along, double bytes);
+/// Rows get to experts, or come back and are added up.   bytes: of all rows of a GPU's tokens, wherever they go
+LayerTime layer_exchange(const LayerLinks *links, bool combines, double bytes);
+/// Any other.   bytes: as collective_domain_s
+LayerTime layer_collective(const LayerLinks *links, CollectiveKind kind, Dimension along,
+                           double bytes);
+/// Blocks, together so many bytes, go round from GPU to GPU: in every round some cross from one domain to the next, and all
+/// wait for these.
+LayerTime layer_ring(const LayerLinks *links, Dimension along, double bytes);
 
 #endif

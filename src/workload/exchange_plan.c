@@ -36,7 +36,7 @@ ExchangePlan exchange_plan(const StepCost *cost, const ParallelSpec *parallel) {
         plan.bytes[k] = (int64_t)ceil(all * outside / WEIGHT);
         const double out_s = all * links->of_rows.outside / links->uplink.nic_Bps;
         const double in_s = all * links->of_rows.inside / (double)links->scale_up->goodput_Bps;
-        const double alone_s = layer_exchange_s(links, k == EXCHANGE_COMBINE, all);
+        const double alone_s = layer_exchange(links, k == EXCHANGE_COMBINE, all).alone_s;
         const double links_s = plan.timed ? 0 : fmax(out_s, in_s);
         plan.latency_ps[k] = units_ps_from_seconds(fmax(0, alone_s - links_s));
     }

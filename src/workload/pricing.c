@@ -15,7 +15,11 @@ void pricing_add_list(const Pricing *p, const WorkList *list, double times, Pass
     const WorkTime time = roofline_list(list, &p->links, p->gpu, p->training);
     sum->compute_s += times * time.compute_s;
     sum->sharing_s += times * time.sharing_s;
-    for (int d = 0; d < DIM_N; ++d) sum->exposed_s[d] += times * time.exposed_s[d];
+    for (int d = 0; d < DIM_N; ++d) {
+        sum->exposed_s[d] += times * time.exposed_s[d];
+        sum->sent[d].inside += times * time.sent[d].inside;
+        sum->sent[d].outside += times * time.sent[d].outside;
+    }
     sum->host_s += times * time.host_s;
     sum->flop += times * transformer_flop(list);
 }
@@ -26,12 +30,18 @@ void pricing_whole_backward(const TransformerShape *shape, WorkList *list) {
     transformer_layer_backward(&plain, list);
 }
 
+static double gpu_s(const PassCost *cost) {
+    double sum_s = cost->compute_s + cost->sharing_s;
+    for (int d = 0; d < DIM_N; ++d) sum_s += cost->exposed_s[d];
+    return sum_s;
+}
+
 /// What a pass waits for a host that is slower than the GPU: the host launches ahead, so only sums
 /// meet.
-static double waiting_s(const PassCost *cost) {
-    double gpu_s = cost->compute_s + cost->sharing_s;
-    for (int d = 0; d < DIM_N; ++d) gpu_s += cost->exposed_s[d];
-    return fmax(0, cost->host_s - gpu_s);
+static double waiting_s(const PassCost *cost) { return fmax(0, cost->host_s - gpu_s(cost)); }
+
+double pricing_seen_waiting_s(const PassCost *cost) {
+    return fmin(cost->waiting_s, fmax(0, gpu_s(cost) - cost->host_s));
 }
 
 NominalWork pricing_nominal(const PassCost *cost) {

@@ -20,7 +20,8 @@ typedef struct Pricing {
 
 typedef struct PassCost {
     double compute_s, sharing_s, exposed_s[DIM_N], flop, host_s;
-    double waiting_s; ///< of what is exposed, for the GPU with the most rows
+    double waiting_s;         ///< of what is exposed, for the GPU with the most rows
+    ExchangeRows sent[DIM_N]; ///< bytes
 } PassCost;
 
 typedef void AddWorks(const TransformerShape *shape, WorkList *list);
@@ -40,6 +41,8 @@ void pricing_add_list(const Pricing *p, const WorkList *list, double times, Pass
 /// Backward works of layers recomputed whole, which do not recompute their modules once more.
 void pricing_whole_backward(const TransformerShape *shape, WorkList *list);
 NominalWork pricing_nominal(const PassCost *cost);
+/// Of what a pass waits for the GPU with the most rows, what its host does not take anyway.
+double pricing_seen_waiting_s(const PassCost *cost);
 Span pricing_chunk_span(const Pricing *p, int32_t number);
 
 /// cut.c. Cut a chunk at its exchanges; returns into how many pieces, those of the forward pass first.

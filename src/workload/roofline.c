@@ -249,16 +249,23 @@ static CollectiveKind collective_of(WorkKind kind) {
                                    : COLLECTIVE_ALL_REDUCE;
 }
 
+static void add_sent(WorkTime *time, Dimension along, ExchangeRows sent) {
+    time->sent[along].inside += sent.inside;
+    time->sent[along].outside += sent.outside;
+}
+
 /// Blocks go round while attention runs on the one before: n - 1 of them, each behind an n-th of it.
 static void add_ring(const WorkList *list, const Work *work, const LayerLinks *links,
                      const GpuSpec *gpu, const TrainingSpec *training, WorkTime *time) {
     const int32_t n = links->parts[work->along].n;
     const Work *attention = &list->work[work->partner];
-    const double alone_s = layer_ring_s(links, work->along, work->bytes);
+    const LayerTime ring = layer_ring(links, work->along, work->bytes);
+    const double alone_s = ring.alone_s;
     const double behind_s = roofline_work_s(attention, gpu, training) * (n - 1) / n;
     const double covered_s = fmin(alone_s, behind_s);
     time->exposed_s[work->along] += alone_s - covered_s;
     time->sharing_s += gpu->scale_up_processor_share * covered_s;
+    add_sent(time, work->along, ring.sent);
 }
 
 /// What becomes of a collective and its partner GEMM when they run at once.
@@ -309,9 +316,11 @@ static Overlap overlap_of(const Work *work, const WorkList *list, double alone_s
 static void add_collective(const WorkList *list, const Work *work, const LayerLinks *links,
                            const GpuSpec *gpu, const TrainingSpec *training, WorkTime *time) {
     const bool rows = work->kind == WORK_EXCHANGE && work->along == DIM_EP;
-    const double alone_s =
-        rows ? layer_exchange_s(links, work->returns, work->bytes)
-             : layer_collective_s(links, collective_of(work->kind), work->along, work->bytes);
+    const LayerTime its =
+        rows ? layer_exchange(links, work->returns, work->bytes)
+             : layer_collective(links, collective_of(work->kind), work->along, work->bytes);
+    const double alone_s = its.alone_s;
+    add_sent(time, work->along, its.sent);
     Overlap o = overlap_of(work, list, alone_s, links->parts[DIM_TP].n, gpu, training);
     if (o.covered_s <= o.cut_s + o.taken_s) o = (Overlap){0}; // better one after the other
     time->exposed_s[work->along] += alone_s - o.covered_s;

@@ -54,10 +54,11 @@ double roofline_work_s(const Work *work, const GpuSpec *gpu, const TrainingSpec 
 
 /// Sums over a list, seconds.
 typedef struct WorkTime {
-    double host_s;           ///< of the host, to launch it: a GPU that is done before waits
-    double compute_s;        ///< with what cutting it into pieces costs
-    double sharing_s;        ///< what the collectives beside it take from it
-    double exposed_s[DIM_N]; ///< communication that stays visible, by who takes part
+    double host_s;            ///< of the host, to launch it: a GPU that is done before waits
+    double compute_s;         ///< with what cutting it into pieces costs
+    double sharing_s;         ///< what the collectives beside it take from it
+    double exposed_s[DIM_N];  ///< communication that stays visible, by who takes part
+    ExchangeRows sent[DIM_N]; ///< bytes of communication of each GPU
 } WorkTime;
 WorkTime roofline_list(const WorkList *list, const LayerLinks *links, const GpuSpec *gpu,
                        const TrainingSpec *training);

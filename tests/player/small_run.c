@@ -226,6 +226,8 @@ static void make_even(StepCost *cost, int64_t forward_ps, int64_t backward_ps) {
     for (int32_t v = 0; v < cost->pp * cost->chunks; v++) {
         cost->chunk[v].whole.pass[PASS_FORWARD].compute_ps = forward_ps;
         cost->chunk[v].whole.pass[PASS_BACKWARD].compute_ps = backward_ps;
+        cost->chunk[v].whole.pass[PASS_BACKWARD_INPUT].compute_ps = backward_ps / 2;
+        cost->chunk[v].whole.pass[PASS_BACKWARD_WEIGHT].compute_ps = backward_ps / 2;
     }
     for (int32_t stage = 0; stage < cost->pp; stage++) cost->optimizer_ps[stage] = 0;
 }

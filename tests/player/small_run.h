@@ -25,7 +25,8 @@ typedef struct Played {
 
 /// Play on `comm`; CHECKs that the run succeeds.  MPI: collective.
 Played small_run_play(const RunSpec *run, Comm *comm);
-/// The same with every chunk costing forward_ps and backward_ps, and nothing else costing compute.
+/// The same with every chunk costing forward_ps and backward_ps, half of it for gradients of weights, and nothing else
+/// costing compute.
 Played small_run_play_even(const RunSpec *run, Comm *comm, int64_t forward_ps, int64_t backward_ps);
 /// Play with the last send of stage 0 left out of its program; returns how the run ended.
 Status small_run_play_broken(const RunSpec *run, Comm *comm);

@@ -200,7 +200,9 @@ static void check_bubble(Comm *comm, Schedule schedule, int32_t pp, int32_t chun
 }
 
 // Law (Narayanan et al., SC'21): with forward f and backward b of a chunk, a stage idles (pp - 1) (f + b) in GPipe, 1F1B
-// and interleaved alike; as a share of compute (pp - 1) / m and (pp - 1) / (chunks m).
+// and interleaved alike; as a share of compute (pp - 1) / m and (pp - 1) / (chunks m). With gradients of inputs and of
+// weights b / 2 each it idles (pp - 1) (f + b / 2 - b / 2) in ZB-H1 (arXiv:2401.10241), and in DualPipe, a pair taking f + b,
+// (pp / 2 - 1) (f + b + b - 3 b / 2) (arXiv:2412.19437).
 static void bubbles_equal_their_closed_forms(void **state) {
     Comm *comm = *state;
     static const int32_t STAGES[] = {2, 4, 8};
@@ -211,6 +213,8 @@ static void bubbles_equal_their_closed_forms(void **state) {
         check_bubble(comm, SCHEDULE_1F1B, pp, 1, 9, bubble_ps);
         check_bubble(comm, SCHEDULE_INTERLEAVED, pp, 2, 2 * pp, bubble_ps);
         if (pp < 8) check_bubble(comm, SCHEDULE_INTERLEAVED, pp, 4, pp, bubble_ps);
+        check_bubble(comm, SCHEDULE_ZERO_BUBBLE, pp, 1, 2 * pp, (pp - 1) * PS_PER_MS);
+        check_bubble(comm, SCHEDULE_DUALPIPE, pp, 1, 2 * pp, (pp / 2 - 1) * 2 * PS_PER_MS);
     }
 }
 

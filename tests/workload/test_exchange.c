@@ -90,8 +90,8 @@ static LayerLinks links_of(const ScaleUpSpec *scale_up, Dimension along, Parts p
 
 static double layer_s(const LayerLinks *links, CollectiveKind kind, Dimension along, double bytes) {
     return along == DIM_EP && kind == COLLECTIVE_ALL_TO_ALL
-               ? layer_exchange_s(links, false, bytes)
-               : layer_collective_s(links, kind, along, bytes);
+               ? layer_exchange(links, false, bytes).alone_s
+               : layer_collective(links, kind, along, bytes).alone_s;
 }
 
 // Inside a domain a layer pays what anybody pays; across domains never less than the NICs need for their bytes, nor less
@@ -162,17 +162,17 @@ static void exchanges_pay_for_links_and_processors(void **state) {
         links.processors = 1 + below(&draws, 40);
         const double bytes = 1e3 * (1 + below(&draws, 1000000));
         for (int combines = 0; combines < 2; ++combines) {
-            const double time_s = layer_exchange_s(&links, combines, bytes);
+            const double time_s = layer_exchange(&links, combines, bytes).alone_s;
             assert_true(time_s >= bytes * links.of_rows.outside / links.uplink.nic_Bps);
             assert_true(time_s >= bytes * links.of_rows.inside / 370e9);
             assert_true(time_s >= bytes * links.copied[combines] / (links.processors * 17e9));
-            assert_true(layer_exchange_s(&links, combines, bytes / 2) <= time_s);
+            assert_true(layer_exchange(&links, combines, bytes / 2).alone_s <= time_s);
             LayerLinks more = links;
             more.processors *= 2;
-            assert_true(layer_exchange_s(&more, combines, bytes) <= time_s);
+            assert_true(layer_exchange(&more, combines, bytes).alone_s <= time_s);
         }
-        assert_true(layer_exchange_s(&links, true, bytes) >=
-                    layer_exchange_s(&links, false, bytes));
+        assert_true(layer_exchange(&links, true, bytes).alone_s >=
+                    layer_exchange(&links, false, bytes).alone_s);
     }
 }
 
@@ -189,13 +189,14 @@ static void rings_pass_all_blocks_over_every_border(void **state) {
         for (int32_t inside = 1; inside <= n && inside <= 8; inside *= 2) {
             const LayerLinks links = links_of(&scale_up, DIM_CP, (Parts){n, inside});
             const double bytes = 1e9, rate_Bps = inside < n ? 46e9 : 360e9;
-            const double ring_s = layer_ring_s(&links, DIM_CP, bytes);
+            const double ring_s = layer_ring(&links, DIM_CP, bytes).alone_s;
             assert_close(ring_s * rate_Bps, bytes * (n - 1) / n, 32 * 15e-6 * rate_Bps);
             assert_true(ring_s >= bytes * (n - 1) / n / rate_Bps);
-            assert_true(layer_ring_s(&links, DIM_CP, 2 * bytes) > ring_s);
+            assert_true(layer_ring(&links, DIM_CP, 2 * bytes).alone_s > ring_s);
         }
     assert_close(
-        layer_ring_s(&(LayerLinks){.scale_up = &scale_up, .parts = {{1, 1}, {1, 1}}}, DIM_CP, 1e9),
+        layer_ring(&(LayerLinks){.scale_up = &scale_up, .parts = {{1, 1}, {1, 1}}}, DIM_CP, 1e9)
+            .alone_s,
         0, 0);
 }
 

@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "base/units.h"
 #include "claims.h"
 #include "draws.h"
 #include "published.h"
@@ -330,14 +331,23 @@ static void drawn_experts_wait_for_the_fullest(void **state) {
     }
 }
 
+/// In all passes of a stage that is one chunk.
+static double computed_s(const StepCost *cost, int32_t stage) {
+    double sum_s = 0;
+    for (int pass = 0; pass < PASS_N; ++pass)
+        sum_s += units_seconds_from_ps(cost->chunk[stage].whole.pass[pass].compute_ps);
+    return sum_s;
+}
+
 // Experts are drawn anew for each layer: a stage of a pipeline in both directions has the layers of two parts, so what it
-// waits scatters less than that of one part, by the root of two.
+// waits scatters less than that of one part, by the root of two. Three deviations are never more than what is waited.
 static void layers_of_both_directions_scatter_apart(void **state) {
     (void)state;
     for (uint64_t seed = 0; seed < RUNS; ++seed) {
         PublishedRun run = drawn_run(seed);
-        run.model.layers = 8;
+        run.model.layers = 128; // of fewer, three deviations would be more than they wait
         run.model.first_dense = run.model.mtp_layers = 0;
+        run.gpu.host_call_ps = run.gpu.launch_ps = 0; // and a host would hide some
         run.parallel.size[DIM_PP] = 4;
         run.parallel.microbatches = 8;
         run.training.routing = EXPERTS_DRAWN;
@@ -348,6 +358,9 @@ static void layers_of_both_directions_scatter_apart(void **state) {
         for (int32_t stage = 1; stage < 3; ++stage) // without embedding and head
             assert_close(both.routing_sigma[stage], one.routing_sigma[stage] / sqrt(2), 1e-6);
         assert_true(run.parallel.ep == 1 || one.routing_sigma[1] > 0);
+        for (int32_t stage = 0; stage < 4; ++stage)
+            assert_true(3 * one.routing_sigma[stage] * computed_s(&one, stage) <=
+                        one.chunk[stage].whole.waiting_s * (1 + 1e-9));
         step_cost_fini(&one);
         step_cost_fini(&both);
     }
