@@ -37,10 +37,16 @@ def write_job(emulator, name, layers, model=None, training=None, **parallel):
     return path
 
 
-def sent(emulator, topology, layers, **job):
-    """Bytes of a step: priced inside domains and by NICs, and played on links, upwards: of domains, of NICs."""
-    path = emulator.trace(topology, write_job(emulator, "tiny", layers, **job))
+def sent(emulator, topology, layers, alike=True, **job):
+    """Bytes of a step: priced inside domains and by NICs, and played on links, upwards: of domains, of NICs. All links of a
+    kind carry the same, but between stages."""
+    path = emulator.trace(topology, write_job(emulator, "tiny", layers, **job), trace__full_links="on")
     links = column(path, "links/bytes")[0][:, UP]
+    first, count, each = column(path, "links/first_link"), column(path, "links/links"), column(path, "links/link_bytes")[0]
+    for tier in range(2 if alike else 0):
+        mine = each[first[tier, UP]:first[tier, UP] + count[tier]]
+        claim(mine.sum() == links[tier] and mine.max() - mine.min() <= ROUNDED * mine.max(),
+              f"{job}: links of tier {tier} carry {mine.min()} to {mine.max()}, {mine.sum()} together, {links[tier]} in all")
     return np.array([column(path, "steps/priced_scale_up_bytes")[0], column(path, "steps/priced_nic_bytes")[0], *links[:2]])
 
 
@@ -125,7 +131,7 @@ def replicas(emulator):
 
 def stages(emulator):
     """Activations go over every border once, gradients back."""
-    found = more_microbatches(emulator, cluster(emulator, 4, 1), layers=4, pp=4)
+    found = more_microbatches(emulator, cluster(emulator, 4, 1), layers=4, alike=False, pp=4)
     claim_sent(found, [0, 0, 0, 2 * 3 * TOKENS * HIDDEN * BYTES], "pp 4")
 
 
