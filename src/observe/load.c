@@ -175,7 +175,7 @@ static void raise_most(LoadClass *class, double room_bytes, int64_t bytes) {
 static void add_slow(LoadTier *tier, int64_t width, const LinkSample *sample, int64_t n) {
     tier->delay_ps += (Wide)n * sample->delay_ps;
     tier->congested_ps += (Wide)(n * width) * sample->congested_ps;
-    tier->nfull += sample->delay_ps == WIDE_FULL;
+    tier->nfull += sample->delay_ps == WIDE_FULL ? n : 0;
 }
 
 /// Add the totals of `n` links of a class, but for the hottest.
@@ -191,13 +191,22 @@ static inline void add_totals(const LoadAdder *adder, uint16_t place, const Link
     if (bin > 0) tier->histogram[bin] += n * class->width;
 }
 
-static inline void add_sample(LoadAdder *adder, uint16_t place, const LinkSample *sample) {
-    LoadSum *sum = adder->sum;
+static inline void add_hot(LoadAdder *adder, uint16_t place, const LinkSample *sample) {
     const LoadClass *class = &adder->classes.at[place - PLACE_CLASS];
-    add_totals(adder, place, sample, 1);
-    if (is_cold(sum, adder->hot_links, sample, class->capacity_Bps)) return;
+    if (is_cold(adder->sum, adder->hot_links, sample, class->capacity_Bps)) return;
     HotLink link = {*sample, class->width, class->capacity_Bps};
-    if (is_hot(sum, adder->hot_links, &link)) insert_hot(sum, adder->hot_links, &link);
+    if (is_hot(adder->sum, adder->hot_links, &link))
+        insert_hot(adder->sum, adder->hot_links, &link);
+}
+
+/// How many from the first on are of one class and have the same totals: links of one route often do.
+static int64_t run_of_same(const LinkSample sample[], int64_t n, const uint16_t place[]) {
+    int64_t same = 1;
+    while (same < n && place[same] == place[0] && sample[same].bytes == sample[0].bytes &&
+           sample[same].delay_ps == sample[0].delay_ps &&
+           sample[same].congested_ps == sample[0].congested_ps)
+        same++;
+    return same;
 }
 
 void load_add_alike(LoadAdder *adder, const LinkSample *each, const int32_t link[], int64_t n) {
@@ -224,7 +233,11 @@ static void add_some(LoadAdder *adder, const LinkSample sample[], int64_t n, uin
     for (int64_t i = 0; i < n; i++) place[i] = place_of(adder, sample[i].link);
     for (int64_t i = 0; i < n; i++)
         if (place[i] == PLACE_UNKNOWN) place[i] = find_place(adder, sample[i].link);
-    for (int64_t i = 0; i < n; i++) add_sample(adder, place[i], &sample[i]);
+    for (int64_t i = 0, same; i < n; i += same) {
+        same = run_of_same(sample + i, n - i, place + i);
+        add_totals(adder, place[i], &sample[i], same);
+    }
+    for (int64_t i = 0; i < n; i++) add_hot(adder, place[i], &sample[i]);
 }
 
 void load_add(LoadAdder *adder, const LinkSample sample[], int64_t n) {

@@ -248,6 +248,9 @@ static void complete(Flow *flow, int32_t index) {
 
 /// Complete all transfers that end now.
 static void play_ends(Flow *flow) {
+    if (heap_next_ps(&flow->ends) > flow->now_ps &&
+        (flow->together.n == 0 || flow->together_ps > flow->now_ps))
+        return;
     while (ends_next_ps(flow) == flow->now_ps) {
         if (heap_next_ps(&flow->ends) == flow->now_ps)
             complete(flow, (int32_t)heap_pop(&flow->ends).item);

@@ -245,7 +245,7 @@ static void list_waiting_routes(Flow *flow) {
         const Route *route = &flow->routes.at[r];
         const RouteUse *uses = routes_uses(&flow->routes, route);
         for (int32_t u = 0; u < route->nbind; u++)
-            list_use(flow, uses[u].slot, (SlotUse){r, route->first_use + u});
+            list_use(flow, uses[u].slot, (SlotUse){r, route->first_use + u, uses[u].weight});
         state->listed = true;
         state->waiting = false;
     }
@@ -311,11 +311,9 @@ void links_find_users(Flow *flow, int32_t slot) {
     for (int32_t i = 0; i < over.n; i++) {
         const SlotUse *use = slot_use(flow, over.first + i);
         int32_t first = flow->route[use->route].first;
-        found[n] = (LinkUser){.transfer = first - 1, .weight = use->use}; // looked up below
+        found[n] = (LinkUser){.transfer = first - 1, .weight = use->weight};
         n += first > 0;
     }
-    const RouteUse *uses = (const RouteUse *)flow->routes.uses.at;
-    for (int64_t i = 0; i < n; i++) found[i].weight = uses[found[i].weight].weight;
     flow->found.n = n;
     for (int64_t i = 0; i < n; i++) {
         LinkUser user = flow->found.at[i];

@@ -22,7 +22,7 @@
 ///              bytes a contended link                     40: LinkState
 ///              bytes an active transfer                  120: Active
 ///              bytes a use of a contended link            16: UseNode; 4 more on links of three users or more
-///          Arrays that have become large keep up to a sixteenth more room. Not counted: routes (routes.h; 12 bytes a use
+///          Arrays that have become large keep up to a sixteenth more room. Not counted: routes (routes.h; 16 bytes a use
 ///          more here), the queues of events and of completions, statistics (tally.h), what a solution needs while it
 ///          lasts.
 /// Limits.  Internal to engine/flow.
@@ -112,7 +112,8 @@ typedef struct LinkState {
 /// Use of a slot by a route, in the list of the slot.
 typedef struct SlotUse {
     int32_t route;
-    int32_t use; ///< in Routes.uses
+    int32_t use;    ///< in Routes.uses
+    int32_t weight; ///< there: that is far away
 } SlotUse;
 
 /// The uses of a slot by routes: a run whose room is slot_room(n).
