@@ -2,10 +2,10 @@
 
 // Measured with tests/bench/step_cost, one rank on a quiet core of 2024: 98 thousand to 9.6 million operations.
 enum {
-    EVENT_NS = 500,     ///< an operation, state in the cache
-    EVENT_FAR_NS = 700, ///< more, state beyond it
+    EVENT_NS = 450,     ///< an operation, state in the cache
+    EVENT_FAR_NS = 600, ///< more, state beyond it
     FAR_UNITS = 12480,  ///< of so many units and more nothing is in the cache when its turn comes
-    ISLAND_NS = 750,    ///< an operation of an island, what is played again included
+    ISLAND_NS = 520,    ///< an operation of an island, what is played again included
     WINDOW_NS = 10000,  ///< a window of one rank ...
     MEETING_NS = 12000, ///< ... and what several ranks add
     WINDOWS_A_STEP =
