@@ -88,8 +88,8 @@ typedef enum Sharing {
     SHARING_ACROSS = 8
 } Sharing;
 
-/// Streams whose clocks a unit keeps, those that few jobs have apart (Machine.more). A message begins and ends at once for both its ends, so those of a send are its
-/// receiver's.
+/// Streams whose clocks a unit keeps, those that few jobs have apart (Machine.more). A message begins and ends at once for
+/// both its ends, so those of a send are its receiver's.
 enum { FREE_COMPUTE, FREE_RECV_PREV, FREE_RECV_NEXT, FREE_DP, FREE_N };
 /// The first stream that few jobs have.
 enum { STREAM_MORE = STREAM_EP };
@@ -204,7 +204,7 @@ typedef struct Machine {
     Heap heap;
     Arena *arena,
         *dealt;        ///< of what the job has; of units here, and what follows from where they are
-    NominalWork *work; ///< [stages] of a step
+    NominalWork *work; ///< [stages] of a step, once units are dealt
     Unit *unit;        ///< [layout.nslots]
     StepResult *result; ///< [layout.nslots]
     /// [layout.nslots] as Unit.free, of exchanges and of reductions across shard groups; NULL: the stream has no operations
@@ -231,8 +231,9 @@ typedef struct Machine {
     int64_t failed_ps, failed_tag; ///< when it was met, by what
 } Machine;
 
-/// machine.c. Build all of it for job `number` of the run, but for units, which have no place until they are dealt.  MPI: collective over the fabric's
-/// communicator; the fabric is borrowed.
+/// machine.c. Build all of it for job `number` of the run, but for units, which have no place until they are dealt; the
+/// fabric is borrowed.
+///   MPI: collective over the fabric's communicator.
 ///   Fails: STATUS_RANGE (layout, cost, memory, schedule); *machine must then still be destroyed.
 Status machine_create(Fabric *fabric, int32_t number, Machine **machine);
 /// Do steps differ by how full experts are?
@@ -317,8 +318,9 @@ static inline int32_t unit_issued(const Unit *unit, Stream stream) {
 int32_t unit_current_op(const Machine *machine, const Unit *unit, Stream stream);
 
 /// network.c: transfers; *edges are filled in and borrowed. A message to a unit from a side (channel: unit * CHANNEL_SIDES +
-/// side), but for its step and start.
+/// side), and an exchange; step 0, and start_ps is how much later than the moment at which it can begin.
 Transfer network_message(const Machine *machine, int64_t channel, JobEdges *edges);
+Transfer network_exchange(const Machine *machine, int64_t unit, Exchange which, JobEdges *edges);
 /// `count` members have come to a collective. True if all have: then `meeting` holds when the last did.
 bool network_meet(Machine *machine, Meeting *meeting, int64_t count);
 void network_collective(Machine *machine, const Meeting *meeting);
@@ -341,17 +343,10 @@ Status network_plan(const Machine *machine, int64_t group, OpKind kind, int64_t 
                     CollectivePlan *plan);
 /// Give back what is known of where the members of a group are.
 void network_forget(GroupState *group);
-/// Transfer.connection of messages between stages; those of rails and exchanges follow.
-enum { CONNECTION_MESSAGES = 1 };
-/// One-way time before the first byte of a message.
-int64_t network_message_latency_ps(const Machine *machine, int64_t channel);
 /// `now_ps`: the moment at which the transfer is known to begin.
 void network_submit(Machine *machine, const Transfer *transfer, int64_t now_ps);
-
-/// An exchange, but for its step and start.
-Transfer network_exchange(const Machine *machine, int64_t unit, Exchange which, JobEdges *edges);
+/// An exchange ends, and one that is timed.
 void network_end_exchange(Machine *machine, const Completion *done, Unit *unit, Exchange which);
-/// One that is timed ends.
 void network_exchange_due(Machine *machine, Unit *unit, int64_t now_ps);
 
 /// Heap items: (index << 2) | event. What happens at one moment happens in the order of `order`.

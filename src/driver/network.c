@@ -30,14 +30,6 @@ static JobEdges name_hop(const Machine *machine, int64_t channel) {
                       .to = to};
 }
 
-int64_t network_message_latency_ps(const Machine *machine, int64_t channel) {
-    const JobEdges hop = name_hop(machine, channel);
-    Edge edge = hop_edge(&hop, 0);
-    return machine->job->network.message_latency_ps +
-           routing_latency_by_ps(machine->cluster, edge.src, edge_sender(machine->cluster, &edge),
-                                 edge.dst);
-}
-
 /// Keep the first failure, of those of one moment the one with the least tag.
 static void keep_failure(Machine *machine, const Status *status, int64_t at_ps, int64_t tag) {
     if (status_is_ok(status)) return;
@@ -54,6 +46,9 @@ void network_submit(Machine *machine, const Transfer *transfer, int64_t now_ps) 
     Status status = machine->player->submit(machine, transfer);
     keep_failure(machine, &status, now_ps, transfer->tag);
 }
+
+/// Transfer.connection of messages between stages; those of rails and exchanges follow.
+enum { CONNECTION_MESSAGES = 1 };
 
 /// What all transfers of a job have in common. Tag, connection and keys are its own numbers.
 static Transfer make_transfer(const Machine *machine, int64_t tag, uint64_t connection,
@@ -74,7 +69,11 @@ Transfer network_message(const Machine *machine, int64_t channel, JobEdges *edge
     *edges = name_hop(machine, channel);
     Transfer transfer = make_transfer(machine, channel, CONNECTION_MESSAGES, key,
                                       (EdgeSet){machine->layout.units.width, hop_edge, edges, key});
+    const Edge first = hop_edge(edges, 0);
     transfer.bytes = machine->cost.boundary_bytes;
+    transfer.start_ps = machine->job->network.message_latency_ps +
+                        routing_latency_by_ps(machine->cluster, first.src,
+                                              edge_sender(machine->cluster, &first), first.dst);
     return transfer;
 }
 
@@ -217,6 +216,7 @@ Transfer network_exchange(const Machine *machine, int64_t unit, Exchange which, 
                       (uint64_t)(nrails(machine) + unit) + CONNECTION_MESSAGES + 1, key,
                       (EdgeSet){exchange_nedges(plan), exchange_edge_of, edges, key});
     transfer.bytes = plan->bytes[which];
+    transfer.start_ps = plan->latency_ps[which];
     return transfer;
 }
 

@@ -13,29 +13,31 @@ static Timers *computing_of(const Machine *machine) { return machine->playing; }
 
 // What units ask for.
 
-static int64_t event_message(Machine *machine, const Unit *receiver, ChannelSide side,
-                             int64_t met_ps) {
-    const int64_t channel = receiver->id * (int64_t)CHANNEL_SIDES + (int64_t)side;
-    const int64_t latency_ps = network_message_latency_ps(machine, channel);
-    JobEdges edges;
-    Transfer transfer = network_message(machine, channel, &edges);
-    transfer.step = fabric_step(machine->fabric, machine->number, receiver->step);
-    transfer.start_ps = met_ps + latency_ps;
-    network_submit(machine, &transfer, met_ps);
+/// A transfer of a unit, as network.c gives it, can begin; returns how much later its first byte goes.
+static int64_t submit(Machine *machine, const Unit *unit, Transfer transfer, int64_t from_ps) {
+    const int64_t latency_ps = transfer.start_ps;
+    transfer.step = fabric_step(machine->fabric, machine->number, unit->step);
+    transfer.start_ps += from_ps;
+    network_submit(machine, &transfer, from_ps);
     return latency_ps;
 }
 
+static int64_t event_message(Machine *machine, const Unit *receiver, ChannelSide side,
+                             int64_t met_ps) {
+    const int64_t channel = receiver->id * (int64_t)CHANNEL_SIDES + (int64_t)side;
+    JobEdges edges;
+    return submit(machine, receiver, network_message(machine, channel, &edges), met_ps);
+}
+
 static void event_exchange(Machine *machine, const Unit *unit, Exchange which, int64_t start_ps) {
-    if (machine->exchange_plan.timed) {
+    const ExchangePlan *plan = &machine->exchange_plan;
+    JobEdges edges;
+    if (plan->timed)
         machine_schedule(machine, start_ps, EVENT_EXCHANGE, unit - machine->unit,
                          unit_order(unit->id));
-        return;
-    }
-    JobEdges edges;
-    Transfer transfer = network_exchange(machine, unit->id, which, &edges);
-    transfer.step = fabric_step(machine->fabric, machine->number, unit->step);
-    transfer.start_ps = start_ps;
-    network_submit(machine, &transfer, start_ps - machine->exchange_plan.latency_ps[which]);
+    else
+        submit(machine, unit, network_exchange(machine, unit->id, which, &edges),
+               start_ps - plan->latency_ps[which]);
 }
 
 static void event_arrive(Machine *machine, const Meeting *meeting) {

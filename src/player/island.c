@@ -25,33 +25,24 @@ static bool is_below(const void *context, LinkId link) {
     return layout_owner_of_gpu(&machine->layout, gpu) == machine->rank;
 }
 
-/// An exchange of a unit, as a channel of its island.
-static bool describe_exchange(Islands *islands, int64_t island, int32_t number, Transfer *transfer,
-                              int64_t *latency_ps) {
-    const Machine *machine = islands->machine;
-    const Unit *unit = &islands->at[island].unit[number / EXCHANGES_N];
-    const Exchange which = (Exchange)(number % EXCHANGES_N);
-    if (unit_program(machine, unit)->stream_nops[STREAM_EP] == 0) return false;
-    *transfer = network_exchange(machine, unit->id, which, &islands->edges);
-    *latency_ps = machine->exchange_plan.latency_ps[which];
-    return true;
-}
-
-/// What a unit receives from a side, as a channel of its island.
+/// What a unit receives from a side, or an exchange of it, as a channel of its island.
 static bool describe_channel(void *context, int64_t island, int32_t channel, Transfer *transfer,
                              int64_t *latency_ps) {
     Islands *islands = context;
     const Machine *machine = islands->machine;
-    if (channel >= islands->messages)
-        return describe_exchange(islands, island, channel - islands->messages, transfer,
-                                 latency_ps);
-    const Unit *unit = &islands->at[island].unit[channel / CHANNEL_SIDES];
-    Stream stream =
-        channel % CHANNEL_SIDES == CHANNEL_FROM_PREV ? STREAM_RECV_PREV : STREAM_RECV_NEXT;
+    const bool message = channel < islands->messages;
+    const int32_t number = message ? channel : channel - islands->messages,
+                  each = message ? (int32_t)CHANNEL_SIDES : (int32_t)EXCHANGES_N;
+    const Unit *unit = &islands->at[island].unit[number / each];
+    const Stream stream = !message                             ? STREAM_EP
+                          : number % each == CHANNEL_FROM_PREV ? STREAM_RECV_PREV
+                                                               : STREAM_RECV_NEXT;
     if (unit_program(machine, unit)->stream_nops[stream] == 0) return false;
-    const int64_t own = unit->id * (int64_t)CHANNEL_SIDES + channel % CHANNEL_SIDES;
-    *transfer = network_message(machine, own, &islands->edges);
-    *latency_ps = network_message_latency_ps(machine, own);
+    *transfer =
+        message
+            ? network_message(machine, unit->id * (int64_t)each + number % each, &islands->edges)
+            : network_exchange(machine, unit->id, (Exchange)(number % each), &islands->edges);
+    *latency_ps = transfer->start_ps;
     return true;
 }
 
