@@ -157,20 +157,18 @@ static void note_costs(const Fabric *fabric, const RunJob jobs[], const Toll *to
                        Recorder *recorder, FILE *out) {
     EngineSizes sizes = fabric->ops->sizes(fabric->engine);
     PlayerStats stats = {0};
-    int64_t ngpus = 0, repeated = 0;
+    int64_t ngpus = 0;
     for (int32_t j = 0; j < fabric->run->njobs; j++) {
         const Machine *machine = jobs[j].machine;
         if (machine) {
             if (machine->player->stats) stats = machine->player->stats(machine);
             sizes.transfers += stats.transfers;
             ngpus += machine->layout.nslots * machine->layout.units.width;
-            repeated += machine->repeat.nsteps;
         } else {
             ngpus += cluster_ngpus(fabric->cluster);
-            repeated += jobs[j].traffic->nrepeated;
         }
     }
-    Bill bill = toll_settle(toll, fabric->comm, &stats, repeated, recorder->trace);
+    Bill bill = toll_settle(toll, fabric->comm, &stats, recorder->nrepeated, recorder->trace);
     if (out && fabric->rank == 0) report_bill(out, &bill, fabric->nranks);
     footprint_count(&recorder->footprint, ngpus, sizes);
 }

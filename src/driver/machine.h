@@ -183,13 +183,6 @@ typedef struct Cycle {
     int32_t nquiet;    ///< ends in a row at which engines and islands were at rest
 } Cycle;
 
-/// Steps that are told from the one before: repeat.h.
-typedef struct Repeat {
-    int32_t from;      ///< the last that was played
-    int64_t period_ps; ///< by which each is later than the one before; 0: steps are played
-    int32_t nsteps;    ///< told so far
-} Repeat;
-
 typedef struct Machine {
     const RunSpec *run;
     const JobSpec *job;
@@ -224,7 +217,8 @@ typedef struct Machine {
     StepCount count; ///< of local units (of islands: what their own counts were gathered into)
     int32_t steps;   ///< wanted
     Cycle cycle;
-    Repeat repeat;
+    int64_t
+        later_ps; ///< by which each step that follows is the last again (repeat.h); 0: it is played
     JobEdges described; ///< of the transfer that was described last
     int32_t still_step; ///< from this step on, none that has ended saw it change
     Status failure;

@@ -43,6 +43,7 @@ typedef struct Recorder {
     Sampling sampling;
     int64_t last_end_ps[RUN_JOBS_MAX]; ///< of each job
     int64_t committed;                 ///< steps that are in the file for good
+    int64_t nrepeated;                 ///< that were told, not played
     bool keeps;     ///< keep the totals of the step that is being written in the engine
     int32_t played; ///< number of these totals (fabric_step)
     StepLinks stands;

@@ -221,6 +221,7 @@ static Status write_costs(Recorder *recorder, int32_t victim) {
 
 /// What stands in the file holds for a step that is the one before.
 static Status repeat_links(Recorder *recorder, int64_t later_ps, StepSummary *summary) {
+    recorder->nrepeated++;
     recorder->cycle_begin_ps += later_ps;
     summarise_links(&recorder->stands.load, cluster_ntiers(recorder->fabric->cluster), summary);
     return recorder->trace ? write_step_links(recorder, false) : status_ok();

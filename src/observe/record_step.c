@@ -233,7 +233,7 @@ static void describe_work(const Machine *machine, const double mean[TRACE_GPU_CO
 static Status write_step(Recorder *recorder, Machine *machine, int64_t later_ps,
                          StepSummary *summary) {
     const int32_t step = (int32_t)summary->row.job_step;
-    recorder->keeps = machine->repeat.period_ps > 0;
+    recorder->keeps = machine->later_ps > 0;
     if (recorder->trace) TRY(trace_begin_step(recorder->trace));
     GpuColumns columns = {.machine = machine, .step = step};
     TRY(write_gpus(recorder, &columns));

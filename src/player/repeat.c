@@ -20,7 +20,7 @@ bool repeat_can_follow(Job *job) {
     uint64_t begins[2] = {machine->count.begins[step & 1], machine->count.begins[(step + 1) & 1]};
     comm_sum_u64(machine->comm, begins, 2);
     if (!rested || begins[0] != begins[1]) return false;
-    machine->repeat = (Repeat){.from = step, .period_ps = period_ps};
+    machine->later_ps = period_ps;
     return true;
 }
 
@@ -36,24 +36,20 @@ static uint64_t print_units(const Machine *machine) {
     return sum;
 }
 
-static void set_later(Machine *machine, int64_t later_ps) {
-    for (int64_t slot = 0; slot < machine->layout.nslots; slot++)
-        machine->result[slot].end_ps += later_ps;
-}
-
 static Status make_later(Machine *machine, int32_t step) {
-    const Repeat *repeat = &machine->repeat;
-    TRY(run_check_time(machine->cycle.begin.actual_ps + (step - repeat->from) * repeat->period_ps));
+    const int64_t later_ps = machine->later_ps;
+    machine->cycle.begin.actual_ps += later_ps;
+    TRY(run_check_time(machine->cycle.begin.actual_ps));
     // Fingerprints of messages and collectives are of when in the step they were: the same in each.
     uint64_t network = machine->count.fingerprint[(step - 1) & 1] - print_units(machine);
-    set_later(machine, repeat->period_ps);
+    for (int64_t slot = 0; slot < machine->layout.nslots; slot++)
+        machine->result[slot].end_ps += later_ps;
     machine->count.fingerprint[step & 1] = network + print_units(machine);
-    machine->repeat.nsteps++;
     return status_ok();
 }
 
 Status repeat_step(Job *job, int64_t *later_ps) {
     Machine *machine = job->state;
-    *later_ps = machine->repeat.period_ps;
+    *later_ps = machine->later_ps;
     return comm_agree(machine->comm, make_later(machine, job->told));
 }

@@ -257,7 +257,6 @@ static Status job_again(Job *job, int64_t *later_ps) {
     TrafficRun *traffic = traffic_of(job);
     *later_ps = traffic->later_ps;
     TRY(run_check_time(traffic->now.end_ps + traffic->later_ps));
-    traffic->nrepeated++;
     traffic->step++;
     traffic->now.begin_ps += traffic->later_ps;
     traffic->now.end_ps += traffic->later_ps;

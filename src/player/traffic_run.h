@@ -48,7 +48,6 @@ typedef struct TrafficRun {
     int32_t step;
     TrafficStep now;     ///< the step
     int64_t later_ps;    ///< by which each step that follows is the last again; 0: it is played
-    int64_t nrepeated;   ///< steps that were told, not played
     int64_t nunfinished; ///< transfers of this step under way, or the phases of a collective
     bool ended;          ///< the step
 } TrafficRun;
