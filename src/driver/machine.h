@@ -220,7 +220,6 @@ typedef struct Machine {
     int64_t
         later_ps; ///< by which each step that follows is the last again (repeat.h); 0: it is played
     JobEdges described; ///< of the transfer that was described last
-    int32_t still_step; ///< from this step on, none that has ended saw it change
     Status failure;
     int64_t failed_ps, failed_tag; ///< when it was met, by what
 } Machine;

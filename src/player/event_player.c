@@ -138,7 +138,6 @@ static void job_change(Job *job, int64_t now_ps) {
     Machine *machine = machine_of(job);
     for (int64_t slot = 0; slot < machine->layout.nslots; slot++)
         unit_retime(machine, &machine->unit[slot], now_ps);
-    machine->still_step = machine->count.steps + 2; // some may be in the next already
 }
 
 static int32_t job_steps(const Job *job) { return machine_of(job)->count.steps; }

@@ -77,8 +77,12 @@ static Status change(Moments *moments, int64_t now_ps) {
     Fabric *fabric = moments->fabric;
     cluster_set_time(fabric->cluster, now_ps);
     fabric->change_ps = cluster_next_change_ps(fabric->cluster, now_ps);
-    for (int32_t j = 0; j < moments->n; j++)
-        if (moments->begun[j]) moments->job[j]->ops->change(moments->job[j], now_ps);
+    for (int32_t j = 0; j < moments->n; j++) {
+        Job *job = moments->job[j];
+        if (!moments->begun[j]) continue;
+        job->still_step = job->told + 2; // some of it may be in the next already
+        if (job->ops->change) job->ops->change(job, now_ps);
+    }
     if (!fabric->ops->refresh) return status_ok(); // then only GPUs change
     return fabric->ops->refresh(fabric->engine, (TransferSource){describe, moments});
 }

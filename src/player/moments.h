@@ -25,7 +25,7 @@ typedef struct JobOps {
     Status (*complete)(Job *job, const Completion *done);
     /// One that is under way, by its own tag, as it was handed over; what it refers to lasts until the next is asked for.
     Transfer (*describe)(Job *job, int64_t tag);
-    /// The cluster has changed.
+    /// The cluster has changed. NULL: its transfers alone go on otherwise.
     void (*change)(Job *job, int64_t now_ps);
     /// Steps that have ended.
     int32_t (*steps)(const Job *job);
@@ -47,7 +47,8 @@ struct Job {
     Fabric *fabric;
     const JobSpec *spec;
     int32_t number;
-    int32_t told; ///< steps
+    int32_t told;       ///< steps
+    int32_t still_step; ///< from this step on, none that has ended saw the cluster change
 };
 
 /// A step has ended; tell it.  MPI: collective.

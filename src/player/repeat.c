@@ -11,7 +11,7 @@ bool repeat_can_follow(Job *job) {
     if (!noise_is_steady(&machine->job->noise)) return false;
     if (machine_routing_is_drawn(machine)) return false;
     // Who has no units has not seen the cycles.
-    bool changes = machine->fabric->change_ps < TIME_NEVER_PS || step < machine->still_step;
+    bool changes = machine->fabric->change_ps < TIME_NEVER_PS || step < job->still_step;
     bool idle = machine->layout.nslots == 0;
     int64_t rested = idle || (machine->cycle.nquiet >= 2 && !changes);
     int64_t period_ps = idle ? 0 : machine->cycle.period_ps;

@@ -190,10 +190,8 @@ static TrafficRun *traffic_of(const Job *job) { return job->state; }
 /// One repetition: from the end of the one before to the last byte.
 static Status job_begin(Job *job, int64_t now_ps) {
     TrafficRun *traffic = traffic_of(job);
-    traffic->now = (TrafficStep){.begin_ps = now_ps,
-                                 .end_ps = now_ps,
-                                 .moves_before = traffic->now.moves,
-                                 .still_from = traffic->now.still_from};
+    traffic->now =
+        (TrafficStep){.begin_ps = now_ps, .end_ps = now_ps, .moves_before = traffic->now.moves};
     traffic->phase_begin_ps = now_ps;
     traffic->phase = 0;
     traffic->alone_ps = 0;
@@ -225,18 +223,13 @@ static Transfer job_describe(Job *job, int64_t tag) {
     return traffic_transfer(traffic, tag, &traffic->asked);
 }
 
-static void job_change(Job *job, int64_t now_ps) {
-    (void)now_ps;
-    traffic_of(job)->now.still_from = traffic_of(job)->step + 2;
-}
-
 static int32_t job_steps(const Job *job) { return traffic_of(job)->step + traffic_of(job)->ended; }
 
 /// Its end also ends sampling intervals.
 static void job_share(Job *job) {
     TrafficRun *traffic = traffic_of(job);
     // The cluster may still change where it is played.
-    if (job->fabric->change_ps < TIME_NEVER_PS) traffic->now.still_from = INT32_MAX;
+    traffic->now.still_from = job->fabric->change_ps < TIME_NEVER_PS ? INT32_MAX : job->still_step;
     comm_broadcast(job->fabric->comm, &traffic->now, sizeof traffic->now, 0);
     if (job->fabric->run->njobs == 1) fabric_cut(job->fabric, traffic->now.end_ps);
 }
@@ -318,7 +311,6 @@ Job traffic_job(TrafficRun *traffic) {
         .begin = job_begin,
         .complete = job_complete,
         .describe = job_describe,
-        .change = job_change,
         .steps = job_steps,
         .share = job_share,
         .repeats = job_repeats,
