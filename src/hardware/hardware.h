@@ -64,16 +64,21 @@ typedef struct GemmTable {
     GemmPoint point[GEMM_POINTS_MAX];
 } GemmTable;
 
+/// What one pass of attention keeps of its rate where it is not as measured; 0: not measured.
+typedef struct AttentionShares {
+    double narrow;   ///< heads of 64 instead of 128
+    double latent;   ///< keys of 192 beside values of 128
+    double fp8_gain; ///< times the rate, with products in fp8
+} AttentionShares;
+
 typedef struct GpuSpec {
     char name[HARDWARE_NAME_BYTES];
     GemmTable gemm[PRECISION_N];
-    double attention_ramp;  ///< tokens by which attention takes as if its sequence were longer
-    double attention_depth; ///< numbers of a head that take as long as the exponential of a score
+    double attention_ramp; ///< tokens by which attention takes as if its sequence were longer
     /// Achieved by causal attention over 4096 tokens, bf16, head_dim 128; 0: no such kernel (unfused: GEMM table).
     double attention_forward_flop_per_s[ATTENTION_N];
     double attention_backward_flop_per_s[ATTENTION_N];
-    /// Times the rate of a forward where its products are in fp8; 0: not measured.
-    double attention_fp8_gain;
+    AttentionShares attention_forward, attention_backward;
     int64_t memory_bytes;     ///< usable by a job, after driver and context
     double memory_Bps;        ///< data sheet
     double memory_stream_Bps; ///< achieved by a copy kernel

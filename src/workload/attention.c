@@ -129,8 +129,12 @@ static void add_core(const TransformerShape *s, WorkList *list) {
 static void add_core_backward(const TransformerShape *s, WorkList *list) {
     if (s->flash) {
         // Five GEMMs where the forward has two: the scores are computed again (arXiv:2307.08691,
-        // section 4.1).
-        add_kernel(s, list, "attention backward", WORK_ATTENTION_BACKWARD, 2.5, 2);
+        // section 4.1). In fp8 they run over all keys before a token, whatever its window: with one of 128 tokens the
+        // time of cuDNN 9.19 to 9.27 grows with the square of the sequence (NVIDIA/cudnn-frontend,
+        // benchmark/attention_training, gpt_oss).
+        TransformerShape swept = *s;
+        if (s->attention_fp8) swept.window = 0;
+        add_kernel(&swept, list, "attention backward", WORK_ATTENTION_BACKWARD, 2.5, 2);
         return;
     }
     const double scores = attention_scores(s);

@@ -48,7 +48,7 @@ Status roofline_supports(const GpuSpec *gpu, const TrainingSpec *training) {
                                             gpu->attention_backward_flop_per_s[kernel] > 0),
             STATUS_RANGE, "GPU %s has no measured rate for attention kernel %s", gpu->name,
             ATTENTION_NAMES[kernel]);
-    REQUIRE(!training->attention_fp8 || gpu->attention_fp8_gain > 0, STATUS_RANGE,
+    REQUIRE(!training->attention_fp8 || gpu->attention_forward.fp8_gain > 0, STATUS_RANGE,
             "GPU %s has no measured rate for attention in fp8 (attention_fp8)", gpu->name);
     REQUIRE(!PRECISION_FORMATS[training->precision].cast || gpu_gemm(gpu, PRECISION_BF16),
             STATUS_RANGE, "GPU %s has no bf16 table for the 16-bit products beside %s", gpu->name,
@@ -179,31 +179,23 @@ static Precision work_precision(const Work *work, const TrainingSpec *training) 
     return (work->attention || work->wide) && narrow ? PRECISION_BF16 : training->precision;
 }
 
-/// Of a rate measured with 4096 tokens and a head of 128, what one with n tokens and a head of k reaches.
-static double attention_reached(const Work *work, const GpuSpec *gpu) {
-    return (1 + gpu->attention_ramp / 4096) / (1 + gpu->attention_ramp / work->n) *
-           (1 + gpu->attention_depth / 128) / (1 + gpu->attention_depth / work->k);
+static double measured_or_1(double share) { return share > 0 ? share : 1; }
+
+/// Of a rate measured with 4096 tokens and a head of 128, what one with n tokens and a head of k reaches. The exponentials of
+/// scores take as long for a narrow head: a power of its width that is `narrow` at 64.
+static double attention_reached(const Work *work, const GpuSpec *gpu,
+                                const AttentionShares *shares) {
+    const double tokens = (1 + gpu->attention_ramp / 4096) / (1 + gpu->attention_ramp / work->n);
+    const double width = pow(measured_or_1(shares->narrow), fmax(0, log2(128 / work->k)));
+    return tokens * width * (work->latent ? measured_or_1(shares->latent) : 1);
 }
 
-// Kernels for keys of 192 and values of 128 (latent attention), against those of 128 and 128 with as many heads: forward 0.83
-// to 1.10, median 0.92, backward 0.77 to 0.85, median 0.79, of seven pairs of 16 to 128 heads on A100 and B200 with 4096
-// tokens (MooreThreads/SimuMax, configs/system, sdp_fwd and sdp_bwd).
-static const double LATENT_FORWARD_SHARE = 0.92;
-static const double LATENT_BACKWARD_SHARE = 0.79;
-
-static double latent_share(const Work *work) {
-    if (!work->latent) return 1;
-    return work->kind == WORK_ATTENTION ? LATENT_FORWARD_SHARE : LATENT_BACKWARD_SHARE;
-}
-
-/// `rate` in bf16; the forward gains by fp8, the backward hardly (NVIDIA/cudnn-frontend issue 659). Slow kernels do not reach
-/// the power cap.
+/// `rate` in bf16. Slow kernels do not reach the power cap.
 static double attention_s(const Work *work, const GpuSpec *gpu, const TrainingSpec *training,
-                          double rate) {
+                          const AttentionShares *shares, double rate) {
     const double cap = sustained(gpu) * gpu->gemm[PRECISION_BF16].best_flop_per_s;
-    const bool gains = training->attention_fp8 && work->kind == WORK_ATTENTION;
-    const double gain = gains ? gpu->attention_fp8_gain : 1;
-    const double reached = fmin(attention_reached(work, gpu) * latent_share(work) * rate, cap);
+    const double gain = training->attention_fp8 ? measured_or_1(shares->fp8_gain) : 1;
+    const double reached = fmin(attention_reached(work, gpu, shares) * rate, cap);
     return fmax(work->bytes / gpu->memory_stream_Bps, work->flop / (gain * reached));
 }
 
@@ -215,11 +207,11 @@ double roofline_work_s(const Work *work, const GpuSpec *gpu, const TrainingSpec 
             return gap_s * (1 + more_kernels(work, training)) +
                    gemm_s(gpu, work_precision(work, training), work, training->fused_experts);
         case WORK_ATTENTION:
-            return gap_s +
-                   attention_s(work, gpu, training, gpu->attention_forward_flop_per_s[kernel]);
+            return gap_s + attention_s(work, gpu, training, &gpu->attention_forward,
+                                       gpu->attention_forward_flop_per_s[kernel]);
         case WORK_ATTENTION_BACKWARD:
-            return gap_s +
-                   attention_s(work, gpu, training, gpu->attention_backward_flop_per_s[kernel]);
+            return gap_s + attention_s(work, gpu, training, &gpu->attention_backward,
+                                       gpu->attention_backward_flop_per_s[kernel]);
         case WORK_MEMORY:
             return gap_s * (1 + more_kernels(work, training)) + wait_s(work, gpu, training) +
                    work->bytes / (ROOFLINE_STREAM_SHARE * gpu->memory_stream_Bps);

@@ -8,7 +8,8 @@
 ///                      stands between "perfectly overlapped" (max) and "one after the other"
 ///                      (sum); measured points come back, since each point's Tm is taken out when
 ///                      its Tc is read off.
-///          attention   FLOP at the kernel's measured rate, or traffic, whichever is longer.
+///          attention   FLOP at the kernel's measured rate, less for narrow heads and short sequences, or
+///                      traffic, whichever is longer.
 ///          memory      bytes at 0.91 of stream bandwidth + launch.
 ///          accumulate  what adding into an accumulator reads and writes beyond a plain result stands
 ///                      behind the products of a tile: half of it is added to the GEMM, of experts'
@@ -31,8 +32,7 @@
 ///                      falls towards its largest products met the cap there: the share is of the
 ///                      highest rate up to a size.
 /// Limits.  The software of the years the tables are from: later libraries run the same GPU faster.
-///          Attention rates are those of head_dim 128 and long sequences. No cache reuse between
-///          kernels.
+///          No cache reuse between kernels.
 /// Source.  Size as the one measure of a shape: in OpenXLA's measured matmul table
 ///          (xla/service/gpu/model/matmul_interpolator_data.h) shapes of equal m n k lie within a
 ///          tenth of their mean unless a side is below 512. Pieces: Wang et al., "Overlap

@@ -57,6 +57,7 @@ TransformerShape transformer_shape(const ModelSpec *model, const ParallelSpec *p
         .nope = model->mla.nope,
         .recompute = training->recompute,
         .window_of_model = model->window,
+        .attention_fp8 = training->attention_fp8,
         .last = model_layer_kind(model, model->layers - 1),
     };
     mixture_shape(model, parallel, training, &shape);

@@ -88,6 +88,7 @@ typedef struct TransformerShape {
     // Of the kind of layer, see transformer_of_kind; before, a dense one.
     bool mixture, mtp;
     double window_of_model;
+    bool attention_fp8;    ///< its backward runs over all keys, whatever the window
     double experts, top_k; ///< of the model
     int32_t ep, expert_tp;
     Dispatcher dispatcher;

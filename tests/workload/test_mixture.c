@@ -273,6 +273,41 @@ static void attention_is_latent_where_keys_are_wider(void **state) {
     assert_true(kernels[false] > 0 && kernels[true] > 0);
 }
 
+/// FLOP of an attention kernel in the first layer, which has the model's window.
+static double attention_kernel_flop(const PublishedRun *run, WorkKind kind) {
+    const TransformerShape shape = transformer_shape(&run->model, &run->parallel, &run->training);
+    const TransformerShape s = transformer_of_kind(&shape, model_layer_kind(&run->model, 0));
+    WorkList list = {.n = 0};
+    transformer_layer_forward(&s, &list);
+    transformer_layer_backward(&s, &list);
+    double flop = 0;
+    for (int32_t i = 0; i < list.n; ++i)
+        if (list.work[i].kind == kind) flop += list.work[i].flop;
+    return flop;
+}
+
+// A window saves both passes work; in fp8 it saves the forward alone: the backward runs over all keys.
+static void windows_save_no_backward_in_fp8(void **state) {
+    (void)state;
+    for (uint64_t seed = 0; seed < RUNS; ++seed) {
+        PublishedRun run = drawn_run(seed);
+        run.training.attention = ATTENTION_CUDNN;
+        double flop[2][2][2]; // [fp8][windowed][backward]
+        for (int fp8 = 0; fp8 < 2; ++fp8)
+            for (int windowed = 0; windowed < 2; ++windowed) {
+                run.training.attention_fp8 = fp8;
+                run.model.window = windowed ? run.training.sequence / 8 : 0;
+                flop[fp8][windowed][0] = attention_kernel_flop(&run, WORK_ATTENTION);
+                flop[fp8][windowed][1] = attention_kernel_flop(&run, WORK_ATTENTION_BACKWARD);
+            }
+        for (int backward = 0; backward < 2; ++backward) {
+            assert_true(flop[0][1][backward] < flop[0][0][backward] / 3);
+            assert_true(flop[1][0][backward] == flop[0][0][backward]);
+        }
+        assert_true(flop[1][1][0] == flop[0][1][0] && flop[1][1][1] == flop[1][0][1]);
+    }
+}
+
 // Recomputing more keeps less, never more, and takes more time; all of a layer takes the most.
 static void every_module_recomputed_keeps_less(void **state) {
     (void)state;
@@ -376,6 +411,7 @@ int main(void) {
         cmocka_unit_test(all_experts_on_a_gpu_need_no_dispatcher),
         cmocka_unit_test(scaled_embeddings_take_more_passes),
         cmocka_unit_test(attention_is_latent_where_keys_are_wider),
+        cmocka_unit_test(windows_save_no_backward_in_fp8),
         cmocka_unit_test(every_module_recomputed_keeps_less),
         cmocka_unit_test(drawn_experts_wait_for_the_fullest),
         cmocka_unit_test(layers_of_both_directions_scatter_apart),
