@@ -165,7 +165,7 @@ static bool check_cost(const Pair *pair) {
         status = step_cost_check_memory(&cost, &cluster->gpu);
         if (status_is_ok(&status)) {
             status =
-                step_cost_check_range(&cost, &job->parallel, job->steps,
+                step_cost_check_range(&cost, &job->parallel, &job->training, job->steps,
                                       noise_most(&job->noise) * slowest(pair->files->troubled) /
                                           least_speed(&cluster->gpu));
             if (!status_is_ok(&status)) place_of_message(pair, status.text, path);

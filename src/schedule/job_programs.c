@@ -4,16 +4,15 @@
 #include "schedule/schedule.h"
 
 /// What virtual stages are made of.
-static void list_chunks(const StepCost *cost, Arena *arena, ScheduleSpec *spec) {
+static void list_chunks(const ParallelSpec *parallel, const TrainingSpec *training,
+                        const StepCost *cost, Arena *arena, ScheduleSpec *spec) {
     const int32_t n = cost->pp * cost->chunks;
     int32_t *buckets = arena_array(arena, int32_t, n), *nforward = arena_array(arena, int32_t, n),
             *first = arena_array(arena, int32_t, n + 1);
     bool *experts = arena_array(arena, bool, n);
     for (int32_t v = 0; v < n; v++) {
         const ChunkCost *chunk = &cost->chunk[v];
-        const int64_t full =
-            (chunk->whole.parameters + cost->bucket_parameters - 1) / cost->bucket_parameters;
-        buckets[v] = (int32_t)(full < 1 ? 1 : full);
+        buckets[v] = (int32_t)step_cost_buckets(cost, parallel, training, v);
         nforward[v] = chunk->nforward;
         first[v + 1] = first[v] + chunk->nsegments;
         experts[v] = chunk->whole.expert_grad_bytes > 0;
@@ -59,7 +58,7 @@ Status job_programs(const ModelSpec *model, const ParallelSpec *parallel,
         .hybrid = parallel_is_hybrid(parallel),
     };
     Arena *arena = arena_create("schedule", 1 << 16);
-    list_chunks(cost, arena, &spec);
+    list_chunks(parallel, training, cost, arena, &spec);
     list_segments(cost, arena, &spec);
     Status status = status_ok();
     for (int32_t stage = 0; stage < spec.pp && status_is_ok(&status); stage++)

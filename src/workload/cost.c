@@ -87,9 +87,20 @@ typedef struct Parameters {
     double rest, experts;
 } Parameters;
 
-static Parameters span_parameters(const Pricing *p, const Span *span) {
+/// Of the embedding. Multi-token prediction embeds tokens, too: from a copy of the matrix where that is on another GPU.
+static double span_embedding(const Pricing *p, const Span *span) {
+    const bool apart = p->parallel->size[DIM_PP] > 1 && p->parallel->schedule != SCHEDULE_DUALPIPE;
+    const bool embeds = span->embedding || (span->mtp > 0 && apart);
+    return embeds ? transformer_embedding_parameters(&p->shape) : 0;
+}
+
+static double span_head(const Pricing *p, const Span *span) {
     const bool tied_here = p->model->tied_embeddings && span->embedding;
-    Parameters sum = {0};
+    return span->head ? transformer_head_parameters(&p->shape, tied_here) : 0;
+}
+
+static Parameters span_parameters(const Pricing *p, const Span *span) {
+    Parameters sum = {.rest = span_embedding(p, span) + span_head(p, span)};
     for (int whole = 0; whole < 2; ++whole) {
         int32_t n[LAYER_KIND_N];
         count_layers(p, span, whole == 1, n);
@@ -100,11 +111,6 @@ static Parameters span_parameters(const Pricing *p, const Span *span) {
             sum.rest += n[kind] * (transformer_layer_parameters(&shape) - experts);
         }
     }
-    // Multi-token prediction embeds tokens: from a copy of the matrix where that is on another GPU.
-    const bool apart = p->parallel->size[DIM_PP] > 1 && p->parallel->schedule != SCHEDULE_DUALPIPE;
-    if (span->embedding || (span->mtp > 0 && apart))
-        sum.rest += transformer_embedding_parameters(&p->shape);
-    if (span->head) sum.rest += transformer_head_parameters(&p->shape, tied_here);
     return sum;
 }
 
@@ -141,15 +147,21 @@ static int64_t stored_bytes(int64_t numbers, Precision precision) {
 
 static void set_parameters(const Pricing *p, const Span *span, SegmentCost *segment) {
     const Precision grad = p->training->grad_precision, gather = p->training->param_precision;
+    const bool narrow = precision_bytes(gather) < p->shape.element;
     Parameters parameters = span_parameters(p, span);
     if (!parallel_experts_apart(p->parallel, p->model))
         parameters = (Parameters){.rest = parameters.rest + parameters.experts};
     segment->parameters = clipped_count(parameters.rest);
-    if (span->embedding)
-        segment->embedding_parameters = clipped_count(transformer_embedding_parameters(&p->shape));
+    // Matrices of words stay in 16 bits, but where the head is computed in fewer.
+    const double head = narrow && !p->shape.head_narrow ? span_head(p, span) : 0;
+    const double words = narrow || span->embedding ? span_embedding(p, span) : 0;
+    segment->first_parameters = clipped_count(words + head);
     segment->expert_parameters = clipped_count(parameters.experts);
     segment->grad_bytes = stored_bytes(segment->parameters, grad);
-    segment->gather_bytes = stored_bytes(segment->parameters, gather);
+    segment->first_gather_bytes =
+        stored_bytes(segment->first_parameters, narrow ? PRECISION_BF16 : gather);
+    segment->gather_bytes = segment->first_gather_bytes +
+                            stored_bytes(segment->parameters - segment->first_parameters, gather);
     segment->expert_grad_bytes = stored_bytes(segment->expert_parameters, grad);
     segment->expert_gather_bytes = stored_bytes(segment->expert_parameters, gather);
 }
@@ -435,8 +447,15 @@ static double step_bytes(const StepCost *cost, const ParallelSpec *parallel) {
     return bytes * stage_ranks(parallel);
 }
 
-Status step_cost_check_range(const StepCost *cost, const ParallelSpec *parallel, int32_t steps,
-                             double slowest) {
+int64_t step_cost_buckets(const StepCost *cost, const ParallelSpec *parallel,
+                          const TrainingSpec *training, int32_t v) {
+    const bool whole = parallel->zero < 2 && (v > 0 || !training->grad_overlap);
+    const int64_t n = cost->chunk[v].whole.parameters, bucket = cost->bucket_parameters;
+    return whole || n <= bucket ? 1 : (n + bucket - 1) / bucket;
+}
+
+Status step_cost_check_range(const StepCost *cost, const ParallelSpec *parallel,
+                             const TrainingSpec *training, int32_t steps, double slowest) {
     const double end_s = units_seconds_from_ps(TIME_END_PS);
     double step_s = 0, longest_s = 0;
     for (int32_t stage = 0; stage < cost->pp; ++stage)
@@ -452,8 +471,7 @@ Status step_cost_check_range(const StepCost *cost, const ParallelSpec *parallel,
             "longer than the 53 days of simulated time that a run can have",
             longest_s, slowest);
     for (int32_t v = 0; v < cost->pp * cost->chunks; ++v)
-        REQUIRE(cost->chunk[v].whole.parameters / cost->bucket_parameters < BUCKETS_MOST,
-                STATUS_RANGE,
+        REQUIRE(step_cost_buckets(cost, parallel, training, v) <= BUCKETS_MOST, STATUS_RANGE,
                 "bucket_parameters = %lld cuts the %lld parameters of a virtual stage into more "
                 "than %d buckets",
                 (long long)cost->bucket_parameters, (long long)cost->chunk[v].whole.parameters,
@@ -480,9 +498,9 @@ Status step_cost_check_memory(const StepCost *cost, const GpuSpec *gpu) {
     return status_ok();
 }
 
-/// Parameters that products need: without the embedding, but where there is nothing else.
+/// Parameters among which computing is dealt: without the first, but where there is nothing else.
 static int64_t computed_with(const SegmentCost *segment) {
-    const int64_t others = segment->parameters - segment->embedding_parameters;
+    const int64_t others = segment->parameters - segment->first_parameters;
     return others > 0 ? others : segment->parameters;
 }
 
@@ -508,6 +526,14 @@ NominalWork step_cost_work(const StepCost *cost, int32_t stage, const Op *op) {
 #undef PART
 }
 
+/// Bytes that are gathered for the first k of `parts` parts of all parameters.
+static Wide gathered_before(const SegmentCost *segment, int64_t k, int64_t parts) {
+    const Wide before = (Wide)segment->parameters * k / parts, first = segment->first_parameters;
+    const Wide rest = segment->gather_bytes - segment->first_gather_bytes;
+    if (before <= first) return first > 0 ? segment->first_gather_bytes * before / first : 0;
+    return segment->first_gather_bytes + rest * (before - first) / (segment->parameters - first);
+}
+
 int64_t step_cost_bytes(const StepCost *cost, int32_t stage, const Op *op) {
     const SegmentCost *segment = step_cost_segment(cost, stage, op);
     switch (OP_KINDS[op->kind].bytes) {
@@ -515,7 +541,9 @@ int64_t step_cost_bytes(const StepCost *cost, int32_t stage, const Op *op) {
         case BYTES_DISPATCH: return cost->exchange_bytes[EXCHANGE_DISPATCH];
         case BYTES_COMBINE: return cost->exchange_bytes[EXCHANGE_COMBINE];
         case BYTES_BOUNDARY: return cost->boundary_bytes;
-        case BYTES_PARAMETERS: return wide_part(segment->gather_bytes, op->part, op->parts);
+        case BYTES_PARAMETERS:
+            return (int64_t)(gathered_before(segment, op->part + 1, op->parts) -
+                             gathered_before(segment, op->part, op->parts));
         case BYTES_GRADIENTS: return wide_part(segment->grad_bytes, op->part, op->parts);
         case BYTES_EXPERT_PARAMETERS:
             return wide_part(segment->expert_gather_bytes, op->part, op->parts);

@@ -30,12 +30,15 @@ typedef enum Exchange { EXCHANGE_DISPATCH, EXCHANGE_COMBINE, EXCHANGES_N } Excha
 /// What stands in a chunk between two points at which it communicates; one microbatch, one GPU.
 typedef struct SegmentCost {
     NominalWork pass[PASS_N];
-    int64_t parameters;               ///< on this GPU
-    int64_t embedding_parameters;     ///< of these: the first, with which nothing is computed
+    int64_t parameters; ///< on this GPU
+    /// Of these: gathered before, and reduced behind, all that is computed with the others. The embedding, with which nothing
+    /// is computed; where others are gathered in less than 16 bits, all that are not (Megatron-Core, partition_buckets).
+    int64_t first_parameters;
     int64_t expert_parameters;        ///< of experts that other GPUs hold, apart
     int64_t grad_bytes, gather_bytes; ///< full size of DP reduction and parameter gather ...
-    int64_t expert_grad_bytes, expert_gather_bytes; ///< ... and of these experts
-    double waiting_s; ///< of all passes: for the GPU with the most rows, in the mean
+    int64_t first_gather_bytes;       ///< of these: of the first parameters
+    int64_t expert_grad_bytes, expert_gather_bytes; ///< ... and of experts that are apart
+    double waiting_s; ///< of ep_ps of both passes: for the GPU with the most rows, in the mean
     bool kept;        ///< ZeRO-3: gathered for the forward, its parameters stay until the backward
     /// Of a chunk cut at exchanges: by which it ends; EXCHANGES_N: by none. It is of one pass alone
     Exchange exchange;
@@ -92,11 +95,17 @@ Status step_cost_init(StepCost *cost, const ModelSpec *model, const ParallelSpec
                       const Uplink *uplink);
 void step_cost_fini(StepCost *cost);
 
+/// Gradient buckets of a virtual stage, at least one. Megatron-LM cuts the first chunk of the first stage alone, where
+/// reductions and gathers are on the critical path, and nothing without grad_overlap (DistributedDataParallel); who shards
+/// gradients cuts every chunk, as it has no room for whole ones.
+int64_t step_cost_buckets(const StepCost *cost, const ParallelSpec *parallel,
+                          const TrainingSpec *training, int32_t v);
+
 /// STATUS_RANGE, beginning with the name of the key, if a run cannot have the time of the steps or of an operation, or
 /// links cannot count the bytes of a step: lower bounds, which a run passes before it ends with the same.
 ///   slowest  by which noise and collectives can stretch an operation, in times
-Status step_cost_check_range(const StepCost *cost, const ParallelSpec *parallel, int32_t steps,
-                             double slowest);
+Status step_cost_check_range(const StepCost *cost, const ParallelSpec *parallel,
+                             const TrainingSpec *training, int32_t steps, double slowest);
 
 /// What an operation of a stage is about: a segment, or a whole chunk.
 static inline const SegmentCost *step_cost_segment(const StepCost *cost, int32_t stage,

@@ -1,3 +1,4 @@
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/units.h"
@@ -337,10 +338,10 @@ static void parts_of_a_pass_leave_the_embedding_out(void **state) {
     PublishedRun run = published_q();
     StepCost cost = priced(&run);
     const SegmentCost *whole = &cost.chunk[0].whole;
-    assert_true(whole->embedding_parameters > 0);
+    assert_true(whole->first_parameters > 0);
     static const OpKind KINDS[] = {OP_FORWARD, OP_BACKWARD};
     for (int32_t parts = 1; parts <= 400; parts = parts * 3 + 1) {
-        const int64_t idle = whole->embedding_parameters * parts / whole->parameters;
+        const int64_t idle = whole->first_parameters * parts / whole->parameters;
         for (int pass = 0; pass < 2; ++pass) {
             int64_t sum_ps = 0;
             const int64_t all_ps = part_ps(&cost, KINDS[pass], 0, 1);
@@ -351,13 +352,66 @@ static void parts_of_a_pass_leave_the_embedding_out(void **state) {
                 if (part > idle && part < parts - idle - 1)
                     assert_close((double)ps * (double)parts,
                                  (double)all_ps * (double)whole->parameters /
-                                     (double)(whole->parameters - whole->embedding_parameters),
+                                     (double)(whole->parameters - whole->first_parameters),
                                  1e-6 * (double)all_ps);
                 sum_ps += ps;
             }
             assert_int_equal(sum_ps, all_ps);
         }
     }
+    step_cost_fini(&cost);
+}
+
+/// Bytes that part of a chunk gathers.
+static int64_t gathered_bytes(const StepCost *cost, int32_t stage, int32_t part, int32_t parts) {
+    Op op = program_op(OP_PARAM_GATHER, STREAM_DP, 0, -1);
+    op.part = part;
+    op.parts = parts;
+    return step_cost_bytes(cost, stage, &op);
+}
+
+// Parts of a gather are the gather to the byte. In 16 bits every parameter takes two bytes; in 8 the matrices of words keep
+// them, and they come first.
+static void words_are_gathered_in_16_bits_and_first(void **state) {
+    (void)state;
+    for (int narrow = 0; narrow < 2; ++narrow) {
+        PublishedRun run = published_c07();
+        run.training.param_precision = narrow ? PRECISION_FP8 : PRECISION_BF16;
+        StepCost cost = priced(&run);
+        const int64_t words =
+            (int64_t)run.model.vocab * run.model.hidden / run.parallel.size[DIM_TP];
+        const int64_t all = cost.chunk[0].whole.parameters;
+        assert_true(llabs(cost.chunk[0].whole.first_parameters - words) < words / 20);
+        for (int32_t parts = 1; parts < 50; parts += 7) {
+            int64_t sum = 0;
+            for (int32_t part = 0; part < parts; ++part)
+                sum += gathered_bytes(&cost, 0, part, parts);
+            assert_int_equal(sum, 2 * all - narrow * (all - cost.chunk[0].whole.first_parameters));
+        }
+        const double first = (double)gathered_bytes(&cost, 0, 0, 50);
+        assert_close(first, 2.0 * (double)all / 50, 1e-3 * first);
+        const double last = (double)gathered_bytes(&cost, 0, 49, 50);
+        assert_close(last, (narrow ? 1.0 : 2.0) * (double)all / 50, 1e-3 * last);
+        step_cost_fini(&cost);
+    }
+}
+
+// Megatron-LM cuts the first chunk of the first stage into buckets, if gradients overlap; who shards gradients cuts all.
+static void buckets_are_cut_where_it_matters(void **state) {
+    (void)state;
+    PublishedRun run = published_q();
+    run.training.bucket_parameters = 100000000;
+    StepCost cost = priced(&run);
+    for (int zero = 0; zero < 3; ++zero)
+        for (int overlap = 0; overlap < 2; ++overlap)
+            for (int32_t v = 0; v < cost.pp * cost.chunks; ++v) {
+                run.parallel.zero = zero;
+                run.training.grad_overlap = overlap;
+                const int64_t n = step_cost_buckets(&cost, &run.parallel, &run.training, v);
+                const int64_t cut = (cost.chunk[v].whole.parameters + 99999999) / 100000000;
+                assert_true(cut > 1);
+                assert_int_equal(n, zero == 2 || (overlap && v == 0) ? cut : 1);
+            }
     step_cost_fini(&cost);
 }
 
@@ -404,6 +458,8 @@ int main(void) {
         cmocka_unit_test(tied_embeddings_are_held_once_a_gpu),
         cmocka_unit_test(segments_are_the_chunk),
         cmocka_unit_test(parts_of_a_pass_leave_the_embedding_out),
+        cmocka_unit_test(words_are_gathered_in_16_bits_and_first),
+        cmocka_unit_test(buckets_are_cut_where_it_matters),
         cmocka_unit_test(a_split_backward_is_the_whole),
         cmocka_unit_test(flop_of_a_step_follow_their_definitions),
     };
