@@ -150,6 +150,8 @@ static const Field TRAINING_FIELDS[] = {
                   "parameters of a chunk are gathered behind earlier forwards"),
     FIELD_BOOL_AT("pp_overlap", JobFile, job.training.pp_overlap, "on",
                   "stage hand-overs are asynchronous"),
+    FIELD_BOOL_AT("pp_overlap_flush", JobFile, job.training.pp_overlap_flush, "off",
+                  "with pp_overlap, of an interleaved pipeline also in warm-up and flush"),
     FIELD_COUNT_OR_WORD_AT("bucket_parameters", JobFile, job.training.bucket_parameters, "auto", 0,
                            "auto", 1, 0, "auto: max(40 M, 1 M * dp)"),
 };

@@ -33,7 +33,7 @@ typedef struct Builder {
     int32_t last_gather;
     int32_t round;    ///< of the operations that are added
     int32_t ended[2]; ///< last compute operation of the slots i-1 and i-2
-    /// sends that the next compute operation waits for (without pp_overlap)
+    /// sends that the next compute operation waits for (where an exchange blocks)
     int32_t sent[EXCHANGE_SLOTS];
     /// reduction that the next compute operation waits for (ZeRO-2 without overlap)
     int32_t reduced;
@@ -62,8 +62,8 @@ static inline bool slot_ends_backward(const Slot *slot) {
 }
 
 // transfers.c
-/// One receive ahead with overlap: posted while the slot before is still computing.
-int32_t builder_add_receive(Builder *builder, Slot slot);
+/// What a slot comes from, posted behind operation `after`; -1: at once.
+int32_t builder_add_receive(Builder *builder, Slot slot, int32_t after);
 void builder_add_all_receives(Builder *builder, Arena *arena);
 /// The receive of a slot of a bidirectional pipeline.
 int32_t *builder_receive(const Builder *builder, const Slot *slot);

@@ -251,19 +251,30 @@ static void builder_add_aligned_reductions(Builder *builder, int64_t i) {
     builder->nbackward++;
 }
 
+/// Does a stage wait, behind slot i, for what it sends then and for what the next slot comes from?
+static bool builder_blocks(const Builder *builder, int64_t i) {
+    const ScheduleSpec *spec = builder->spec;
+    if (!spec->pp_overlap) return true;
+    if (spec->pp_overlap_flush || !builder->order->pairs_from) return false;
+    const int64_t warmup = builder->order->pairs_from(spec, builder->stage);
+    return i < warmup || i >= builder->nslots - warmup;
+}
+
 static void builder_add_round(Builder *builder, int64_t i, int32_t nslots) {
     int32_t received[EXCHANGE_SLOTS];
+    // One receive ahead where nothing blocks: posted while the slot before is still computing.
+    const int32_t after = builder->ended[builder_blocks(builder, i - 1) ? 0 : 1];
     for (int32_t k = 0; k < nslots; k++) {
         const Slot *slot = &builder->slots[i + k];
         received[k] = builder->receive ? *builder_receive(builder, slot)
-                                       : builder_add_receive(builder, *slot);
+                                       : builder_add_receive(builder, *slot, after);
     }
     builder_add_slots(builder, i, nslots, received);
     builder->round++;
     for (int32_t k = 0; k < nslots; k++) builder_add_aligned_reductions(builder, i + k);
     for (int32_t k = 0; k < nslots; k++) {
         int32_t sent = builder_add_send(builder, builder->slots[i + k]);
-        if (!builder->spec->pp_overlap) builder->sent[k] = sent;
+        if (builder_blocks(builder, i + k)) builder->sent[k] = sent;
     }
 }
 

@@ -28,6 +28,9 @@ typedef struct ScheduleSpec {
     int32_t pp, chunks;
     int32_t microbatches; ///< that each chunk computes
     bool grad_overlap, param_overlap, pp_overlap;
+    /// Of an interleaved pipeline, with pp_overlap: in warm-up and flush, too. Megatron-LM's overlap_p2p_comm_warmup_flush, off
+    /// there: a stage that warms up waits for what it has sent and for what it computes next.
+    bool pp_overlap_flush;
     /// Reductions of a chunk begin on all stages at about the same time, stage s waits for s backwards more: what they take
     /// of GPUs is lost once, not stage after stage. Megatron-LM's align_grad_reduce (core/pipeline_parallel/schedules.py):
     /// with one chunk stage 0 reduces buckets as they come, the others behind their last backward.
@@ -85,7 +88,7 @@ Status schedule_slots(const ScheduleSpec *spec, int32_t stage, Slot slots[], int
 ///   backward with grad_overlap or zero 2 (which, without overlap, makes the next part wait for
 ///   each reduction). Gathers are there if gathers and data_parallel.
 ///   A backward in two parts sends behind the first, and the second completes its gradients.
-///   With pp_overlap the receive of a slot is posted when the slot two before it has ended, and
+///   With pp_overlap (but see pp_overlap_flush) the receive of a slot is posted when the slot two before it has ended, and
 ///   nothing waits for a send. Without it, when the slot before it has ended, and a slot also waits
 ///   for the send of the one before; an interleaved pipeline then exchanges once for each pair of a
 ///   forward and a backward. Of a bidirectional pipeline receives stand in the order in which neighbours send, and wait

@@ -20,12 +20,11 @@ static bool builder_has_transfer(const Builder *builder, Slot slot, bool input) 
     return at_start ? virtual_stage > 0 : virtual_stage < last;
 }
 
-int32_t builder_add_receive(Builder *builder, Slot slot) {
+int32_t builder_add_receive(Builder *builder, Slot slot, int32_t after) {
     if (!builder_has_transfer(builder, slot, true)) return -1;
     Stream stream = OP_KINDS[OP_RECV].stream[slot.backward != slot_is_reversed(builder, &slot)];
     Op receive = program_op(OP_RECV, stream, slot.chunk, slot.microbatch);
-    if (!builder->order->bidirectional)
-        op_add_wait(&receive, builder->ended[builder->spec->pp_overlap ? 1 : 0]);
+    op_add_wait(&receive, after);
     return program_add(builder->program, receive);
 }
 
@@ -47,7 +46,7 @@ static void builder_add_receives_from(Builder *builder, int32_t neighbour, Slot 
         if (to_next != (builder->stage > neighbour)) continue;
         Slot mine = slots[i];
         mine.gradients = GRADIENTS_ALL;
-        *builder_receive(builder, &mine) = builder_add_receive(builder, mine);
+        *builder_receive(builder, &mine) = builder_add_receive(builder, mine, -1);
     }
 }
 

@@ -178,6 +178,7 @@ typedef struct TrainingSpec {
     bool align_reductions;     ///< in pipelines all stages begin the reductions of a chunk together
     bool param_overlap;        ///< parameter gather of a chunk overlaps earlier forwards
     bool pp_overlap;           ///< sends and receives are asynchronous, receives posted early
+    bool pp_overlap_flush;     ///< of an interleaved pipeline also in warm-up and flush
     int64_t bucket_parameters; ///< 0: Megatron's rule max(40 M, 1 M * dp)
     ExpertRouting routing;
     double

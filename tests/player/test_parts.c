@@ -35,6 +35,7 @@ static void draw_job(RunSpec *run, uint64_t number) {
     job->training.grad_overlap = toss(&d);
     job->training.param_overlap = toss(&d);
     job->training.pp_overlap = toss(&d);
+    job->training.pp_overlap_flush = toss(&d);
     job->training.tp_overlap = toss(&d);
     job->training.tp_backward_overlap = toss(&d);
     job->training.bucket_parameters = 200000 + draw(&d, 4000000);
@@ -191,9 +192,9 @@ static void overlap_never_costs(void **state) {
         draw_job(&run, number);
         TrainingSpec *training = &run.job[0].training;
         bool *const overlap[] = {&training->grad_overlap, &training->param_overlap,
-                                 &training->pp_overlap, &training->tp_overlap,
-                                 &training->tp_backward_overlap};
-        for (int i = 0; i < 5; i++) {
+                                 &training->pp_overlap,   &training->pp_overlap_flush,
+                                 &training->tp_overlap,   &training->tp_backward_overlap};
+        for (int i = 0; i < 6; i++) {
             bool as_drawn = *overlap[i];
             run.engine = engine_of(i < 2 ? ENGINE_FLOW : ENGINE_CLOSED);
             int64_t ps = overlap_saves_ps(comm, &run, overlap[i]);

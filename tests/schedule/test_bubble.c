@@ -33,13 +33,19 @@ static ScheduleSpec make_spec(Schedule kind, int32_t pp, int32_t chunks, int32_t
 }
 
 static void assert_step(const ScheduleSpec *spec) {
-    Play play = play_schedule(spec, unit_costs);
     int64_t slots = (int64_t)spec->microbatches * spec->chunks;
     int64_t expected = 3 * PLAY_UNIT * (slots + spec->pp - 1);
-    if (play.compute_end != expected) {
-        fail_msg("pp %d chunks %d microbatches %d overlap %d: %lld ticks, closed form %lld",
-                 (int)spec->pp, (int)spec->chunks, (int)spec->microbatches, spec->pp_overlap,
-                 (long long)play.compute_end, (long long)expected);
+    for (int flush = 0; flush < 2; flush++) {
+        ScheduleSpec one = *spec;
+        one.pp_overlap_flush = flush;
+        Play play = play_schedule(&one, unit_costs);
+        if (play.compute_end != expected) {
+            fail_msg(
+                "pp %d chunks %d microbatches %d overlap %d flush %d: %lld ticks, closed form "
+                "%lld",
+                (int)spec->pp, (int)spec->chunks, (int)spec->microbatches, spec->pp_overlap, flush,
+                (long long)play.compute_end, (long long)expected);
+        }
     }
 }
 
@@ -120,12 +126,13 @@ static void schedules_never_stand_still(void **state) {
                        .reduce = 11,
                        .weight = 8,
                        .segments = LAYERS};
-    for (int32_t keys = 0; keys < 1 << 6; keys++) {
+    for (int32_t keys = 0; keys < 1 << 7; keys++) {
         for (int32_t pp = 1; pp <= 6; pp++) {
             for (int32_t chunks = 1; chunks <= 3; chunks++) {
                 for (int32_t m = pp; m <= 3 * pp; m += pp) {
                     ScheduleSpec spec = make_spec(SCHEDULE_1F1B, pp, chunks, m, false);
                     spec.pp_overlap = keys & 1;
+                    spec.pp_overlap_flush = keys & 64;
                     spec.param_overlap = keys & 2;
                     spec.grad_overlap = keys & 4;
                     spec.gathers = keys & 8;
@@ -133,6 +140,7 @@ static void schedules_never_stand_still(void **state) {
                     spec.zero = keys & 32 ? 2 : 0;
                     ScheduleSpec sharded = make_sharded(spec.kind, pp, chunks, m, keys >> 5);
                     sharded.pp_overlap = spec.pp_overlap;
+                    sharded.pp_overlap_flush = spec.pp_overlap_flush;
                     sharded.param_overlap = spec.param_overlap;
                     sharded.grad_overlap = spec.grad_overlap;
                     if (chunks > 1) spec.kind = sharded.kind = SCHEDULE_INTERLEAVED;

@@ -16,6 +16,7 @@ static const ScheduleSpec base = {
     .grad_overlap = true,
     .param_overlap = true,
     .pp_overlap = true,
+    .pp_overlap_flush = true,
     .gathers = true,
     .zero = 1,
     .data_parallel = true,
@@ -111,6 +112,32 @@ static void waits_gate_the_first_part_and_follow_the_last(void **state) {
     assert_true(waits_for(&program.op[find(&program, OP_FORWARD, 0, 2)],
                           program.stream_op[STREAM_SEND_NEXT][1]));
     program_fini(&program);
+}
+
+/// Does the next computing wait for the k-th send of a stream?
+static bool is_waited_for(const Program *program, Stream stream, int32_t k) {
+    return program->op[program->stream_op[stream][k]].nwaiters > 0;
+}
+
+// Without overlap in warm-up and flush an interleaved stage waits there for what it sends, and posts what comes next when it
+// has computed; in between nothing waits for a send. Of 12 pairs stage 2 has 9 before the turns begin and as many behind.
+static void warm_up_and_flush_block(void **state) {
+    (void)state;
+    enum { STAGE = 2, WARMUP = 2 * (4 - 1 - STAGE) + (3 - 1) * 4, PAIRS = 3 * 8 };
+    for (int flush = 0; flush < 2; flush++) {
+        ScheduleSpec spec = base;
+        spec.pp_overlap_flush = flush;
+        Program program = build(&spec, STAGE);
+        const Op *receive = &program.op[program.stream_op[STREAM_RECV_PREV][2]];
+        assert_int_equal(waits_for(receive, find(&program, OP_FORWARD, 0, 1)), !flush);
+        for (int32_t k = 0; k < PAIRS; k++) {
+            const bool blocks = !flush && k < WARMUP;
+            assert_int_equal(is_waited_for(&program, STREAM_SEND_NEXT, k), blocks);
+            const bool flushes = !flush && k >= PAIRS - WARMUP && k < PAIRS - 1;
+            assert_int_equal(is_waited_for(&program, STREAM_SEND_PREV, k), flushes);
+        }
+        program_fini(&program);
+    }
 }
 
 // Part b of the first forward of a chunk waits for the gather of bucket b; without overlap the
@@ -294,6 +321,7 @@ int main(void) {
         cmocka_unit_test(transfers_join_neighbouring_virtual_stages),
         cmocka_unit_test(one_stage_transfers_nothing),
         cmocka_unit_test(waits_gate_the_first_part_and_follow_the_last),
+        cmocka_unit_test(warm_up_and_flush_block),
         cmocka_unit_test(gathers_come_first_and_in_chunk_order),
         cmocka_unit_test(reductions_follow_the_parts_of_the_last_backward),
         cmocka_unit_test(aligned_reductions_wait_for_the_stages_before),

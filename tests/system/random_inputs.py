@@ -114,7 +114,7 @@ def training(draw, folder, name, gpus, domain, apart=False):
              f"  sequence_parallel: {'off' if tp == 1 else flag()}", "training:",
              f"  sequence: {draw.choice((1024, 1024, 4096))}",
              f"  grad_overlap: {flag()}", f"  param_overlap: {flag()}", f"  pp_overlap: {flag()}",
-             f"  align_reductions: {flag()}",
+             f"  align_reductions: {flag()}", f"  pp_overlap_flush: {flag()}",
              f"  tp_overlap: {flag()}", f"  bucket_parameters: {draw.choice(('auto', 5000000, 40000000))}", "network:",
              f"  queue_pairs: {draw.choice((1, 2, 4, 16))}", f"  eager: {draw.choice(('1 B', '8 KiB', '1 MB'))}",
              f"  message_latency: {draw.choice(('5 us', '10 us', '60 us'))}",
