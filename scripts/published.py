@@ -223,9 +223,15 @@ def precision_keys(row):
             "grad_precision": row["grad_dtype"] or ("bf16" if low else "fp32"), "param_precision": gather}
 
 
+def attention_kernel(row, stack):
+    """A release may have a kernel that runs like one of another name."""
+    kernel = ATTENTION.get(row["attention"], row["attention"])
+    return stack["attention_key"] if stack["attention_key"] and kernel == "cudnn" else kernel
+
+
 def training_keys(row, stack):
     keys = {"sequence": whole(row, "seq_tok"), **precision_keys(row),
-            "attention": ATTENTION.get(row["attention"], row["attention"]), "dropout": stack["dropout"],
+            "attention": attention_kernel(row, stack), "dropout": stack["dropout"],
             "tp_overlap": "on" if row["tp_overlap"] == "on" else "off",
             "tp_backward_overlap": stack["tp_backward_key"],
             "grad_fusion": stack["grad_fusion_key"],
@@ -234,6 +240,8 @@ def training_keys(row, stack):
             "pp_overlap": stack["pp_overlap_key"]}
     if stack["fused_loss"] == "on":
         keys["fused_loss"] = "on"
+    if stack["attention_fp8_models"] and row["model"].startswith(stack["attention_fp8_models"]):
+        keys["attention_fp8"] = "on"
     if keys["pp_overlap"] == "vp":
         keys["pp_overlap"] = "on" if whole(row, "vp", 1) > 1 else "off"
     recompute = [words for words in (row["recompute"], stack["recompute_also"]) if words not in ("none", "")]
