@@ -73,14 +73,21 @@ static int32_t builder_add_bucket(Builder *builder, OpKind kind, int32_t chunk, 
     return builder_add_both(builder, op, builder_has_experts(builder, chunk));
 }
 
+static void builder_add_chunk_gathers(Builder *builder, int32_t chunk) {
+    const int32_t buckets = builder_buckets(builder, chunk);
+    builder->gather[chunk] = builder->program->nops;
+    for (int32_t bucket = 0; bucket < buckets; bucket++)
+        builder->last_gather = builder_add_bucket(builder, OP_PARAM_GATHER, chunk, bucket, -1);
+}
+
+/// Chunks in the order in which they are needed: the far half of a bidirectional pipeline begins with its second.
 static void builder_add_gathers(Builder *builder) {
     const ScheduleSpec *spec = builder->spec;
     if (!spec->gathers || !spec->data_parallel || (spec->first_segment && !spec->nforward)) return;
-    for (int32_t chunk = 0; chunk < spec->chunks; chunk++) {
-        int32_t buckets = builder_buckets(builder, chunk);
-        builder->gather[chunk] = builder->program->nops;
-        for (int32_t bucket = 0; bucket < buckets; bucket++)
-            builder->last_gather = builder_add_bucket(builder, OP_PARAM_GATHER, chunk, bucket, -1);
+    for (int64_t i = 0; i < builder->nslots; i++) {
+        const Slot *slot = &builder->slots[i];
+        if (!slot->backward && slot->microbatch == 0)
+            builder_add_chunk_gathers(builder, slot->chunk);
     }
 }
 

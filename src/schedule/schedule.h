@@ -82,7 +82,7 @@ static inline int64_t schedule_most_slots(const ScheduleSpec *spec) {
 Status schedule_slots(const ScheduleSpec *spec, int32_t stage, Slot slots[], int64_t *n);
 
 /// Build the finished program of pipeline rank `stage`; program_fini releases it.
-///   Order on STREAM_DP: gathers in chunk order, reductions as the last backwards of the chunks
+///   Order on STREAM_DP: gathers in the order of first use, reductions as the last backwards of the chunks
 ///   come (last bucket first), embedding reduce, norm; the optimizer ends the step. A chunk whose
 ///   buckets matter is computed in as many parts: its first forward with param_overlap, its last
 ///   backward with grad_overlap or zero 2 (which, without overlap, makes the next part wait for
