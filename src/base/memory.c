@@ -13,7 +13,6 @@ enum {
     MEMORY_LABELS = 256,
     PAGE_BYTES = 4096, ///< or a part of one
     LINE_BYTES = 64,   ///< of the cache
-    HUGE_PAGE_BYTES = 1 << 21,
 };
 
 #define LARGE_FROM ((size_t)1 << 20)   ///< bytes of a block that says where it comes from
@@ -77,23 +76,11 @@ static void fetch(Large *large, size_t bytes) {
     large->fetched_bytes = fetched;
 }
 
-/// Addresses of a block on pages of its own; NULL if there are none. It begins at a huge page, and the kernel is asked for
-/// these: what is read all over the place costs a tenth less.
-static void *reserve(size_t bytes) {
-    const size_t most = bytes + HUGE_PAGE_BYTES;
-    char *at = mmap(NULL, most, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (at == MAP_FAILED) return NULL;
-    const size_t before = (HUGE_PAGE_BYTES - (uintptr_t)at % HUGE_PAGE_BYTES) % HUGE_PAGE_BYTES;
-    if (before > 0) (void)munmap(at, before);
-    if (before < HUGE_PAGE_BYTES) (void)munmap(at + before + bytes, HUGE_PAGE_BYTES - before);
-    (void)madvise(at + before, bytes, MADV_HUGEPAGE);
-    return at + before;
-}
-
 /// A large block on pages of its own, with addresses for as many as `room` takes, if there are so many.
 static void *map(size_t bytes, size_t room) {
-    Large *large = reserve(pages_of(room));
-    if (!large) return room > bytes ? map(bytes, bytes) : NULL;
+    Large *large =
+        mmap(NULL, pages_of(room), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (large == MAP_FAILED) return room > bytes ? map(bytes, bytes) : NULL;
     fetch(large, bytes);
     large->mapped_bytes = pages_of(room);
     return large + 1;
@@ -121,14 +108,12 @@ static void give_back(void *block, size_t bytes) {
 static void *remap(Large *large, size_t bytes) {
     if (pages_of(bytes) > large->mapped_bytes) {
         size_t room = pages_of(2 * bytes);
-        void *to = reserve(room);
-        if (!to) to = reserve(room = pages_of(bytes));
-        if (!to) return NULL;
-        void *moved = mremap(large, large->mapped_bytes, room, MREMAP_MAYMOVE | MREMAP_FIXED, to);
+        void *moved = mremap(large, large->mapped_bytes, room, MREMAP_MAYMOVE);
         if (moved == MAP_FAILED) {
-            (void)munmap(to, room);
-            return NULL;
+            room = pages_of(bytes);
+            moved = mremap(large, large->mapped_bytes, room, MREMAP_MAYMOVE);
         }
+        if (moved == MAP_FAILED) return NULL;
         large = moved;
         large->mapped_bytes = room;
     }
