@@ -201,9 +201,10 @@ static double inside_s(const CollectiveShape *shape, const ScaleUpSpec *scale_up
     return start_s + once_s + bulk_s + (hops - 1) * fmax(0, bulk_s - slice_s);
 }
 
-static double own_s(const CollectiveShape *shape, const ScaleUpSpec *scale_up) {
-    if (scale_up->copy_Bps == 0 || shape->domains > 1) return 0;
-    return shape->bytes / (double)shape->n / (double)scale_up->copy_Bps;
+/// In one domain a GPU copies its own part.
+static double own_s(const CollectiveShape *shape, int64_t copy_Bps) {
+    if (copy_Bps == 0 || shape->domains > 1) return 0;
+    return shape->bytes / (double)shape->n / (double)copy_Bps;
 }
 
 /// An exchange inside a domain: by one channel a peer under LL, or in bulk, a GPU's own part by channels of its own.
@@ -216,11 +217,9 @@ static CollectivePrice exchange_price(const CollectiveShape *shape, const ScaleU
         (double)(scale_up->exchange_Bps > 0 ? scale_up->exchange_Bps : scale_up->goodput_Bps);
     const double start_s = price.base_s + 2 * units_seconds_from_ps(scale_up->latency_ps);
     const double small_s = start_s + passes * peer / PEER_LL_Bps;
-    const double own_Bps = (double)scale_up->exchange_copy_Bps;
-    const double own_s = own_Bps > 0 ? peer / own_Bps : 0;
     const double fill_s = fmin(shape->bytes * PEER_SLICE / rate_Bps, PEER_FILL_S);
-    const double bulk_s =
-        start_s + own_s + passes * (PEER_SETUP_S + peer * (n - 1) / rate_Bps) + fill_s;
+    const double bulk_s = start_s + own_s(shape, scale_up->exchange_copy_Bps) +
+                          passes * (PEER_SETUP_S + peer * (n - 1) / rate_Bps) + fill_s;
     price.protocol = small_s < bulk_s ? PROTOCOL_LL : PROTOCOL_SIMPLE;
     price.time_s = fmax(fmin(small_s, bulk_s), start_s + price.link_s);
     return price;
@@ -259,7 +258,7 @@ static CollectivePrice price_of(const CollectiveShape *shape, const CollectiveCo
     bytes_s = fmax(bytes_s, price.link_s);
     price.time_s = price.base_s + inside_s(shape, scale_up, algorithm, protocol, bytes_s) +
                    outside_s(shape, costs, algorithm, protocol) + bytes_s + fill_s +
-                   own_s(shape, scale_up);
+                   own_s(shape, scale_up->copy_Bps);
     return price;
 }
 
@@ -269,16 +268,16 @@ static double believed_s(const CollectiveShape *shape, const CollectiveCosts *co
                          const CollectivePrice *price) {
     const ScaleUpSpec *scale_up = costs->scale_up;
     const ProtocolRow *row = &PROTOCOLS[price->protocol];
-    const double volume = volume_of(shape, price->algorithm).inside;
     if (shape->domains > 1 || price->algorithm == ALGORITHM_DIRECT) return price->time_s;
-    if (price->algorithm == ALGORITHM_NVLS) return NVLS_S + volume / tuning_reduce_Bps(scale_up);
+    if (price->algorithm == ALGORITHM_NVLS)
+        return NVLS_S + price->inside_bytes / tuning_reduce_Bps(scale_up);
     const double small_Bps = scale_up->small_share * (double)scale_up->goodput_Bps,
                  large_Bps = BELIEVED_SHARE * (double)scale_up->line_Bps * row->rate_share;
     const double rate_Bps = (price->protocol == PROTOCOL_LL ? small_Bps : large_Bps) *
                             domain_share(scale_up, shape->most);
     return row->believed_base_s +
            (double)tuning_hops(shape, price->algorithm).inside * row->believed_hop_s +
-           volume / rate_Bps;
+           price->inside_bytes / rate_Bps;
 }
 
 static bool runs(const CollectiveShape *shape, const ScaleUpSpec *scale_up,
