@@ -191,9 +191,10 @@ static ChunkCost price_chunk(const Pricing *p, int32_t v) {
     const PassCost *forward = &cost[PASS_FORWARD], *backward = &cost[PASS_BACKWARD];
     chunk.forward_flop = forward->flop;
     chunk.backward_flop = backward->flop;
-    for (int d = 0; d < DIM_N; ++d)
-        chunk.sent[d] = (ExchangeRows){forward->sent[d].inside + backward->sent[d].inside,
-                                       forward->sent[d].outside + backward->sent[d].outside};
+    for (int d = 0; d < DIM_N; ++d) {
+        chunk.sent[d] = forward->sent[d];
+        exchange_rows_add(&chunk.sent[d], 1, backward->sent[d]);
+    }
     return chunk;
 }
 
@@ -357,8 +358,7 @@ static void total_step(StepCost *cost, const Pricing *p) {
         for (int d = 0; d < DIM_N; ++d) {
             const Parts parts = p->links.parts[d];
             if (d == DIM_EP && cost->exchanges_apart && parts.inside < parts.n) continue; // played
-            cost->priced.inside += times * chunk->sent[d].inside;
-            cost->priced.outside += times * chunk->sent[d].outside;
+            exchange_rows_add(&cost->priced, times, chunk->sent[d]);
         }
     }
     cost->hardware_flop = flop * times;

@@ -37,6 +37,11 @@ typedef struct ExchangeRows {
     double inside, outside;
 } ExchangeRows;
 
+static inline void exchange_rows_add(ExchangeRows *sum, double times, ExchangeRows rows) {
+    sum->inside += times * rows.inside;
+    sum->outside += times * rows.outside;
+}
+
 /// What layers communicate over.
 typedef struct LayerLinks {
     const ScaleUpSpec *scale_up;

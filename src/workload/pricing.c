@@ -17,8 +17,7 @@ void pricing_add_list(const Pricing *p, const WorkList *list, double times, Pass
     sum->sharing_s += times * time.sharing_s;
     for (int d = 0; d < DIM_N; ++d) {
         sum->exposed_s[d] += times * time.exposed_s[d];
-        sum->sent[d].inside += times * time.sent[d].inside;
-        sum->sent[d].outside += times * time.sent[d].outside;
+        exchange_rows_add(&sum->sent[d], times, time.sent[d]);
     }
     sum->host_s += times * time.host_s;
     sum->flop += times * transformer_flop(list);

@@ -78,10 +78,8 @@ static void point_logs(const GemmTable *table, int32_t i, double operand, double
     *log_rate = log(filled_flop(table, mnk, point->k) / compute_s);
 }
 
-/// What long runs under the power cap keep of rates that were measured on a kernel alone.
-static double sustained(const GpuSpec *gpu) {
-    return gpu->sustained_share > 0 ? gpu->sustained_share : 1;
-}
+/// A share of a rate; 0: not measured.
+static double measured_or_1(double share) { return share > 0 ? share : 1; }
 
 /// Compute rate for a size alone, in FLOP/s, and the highest of no greater size. Points are in order of size.
 typedef struct GemmRate {
@@ -117,7 +115,7 @@ static double gemm_s(const GpuSpec *gpu, Precision precision, const Work *work, 
     // as one.
     const double mnk = work->batch * padded(work->m) * padded(work->n) * work->k;
     const double given = table->sustained_share > 0 ? table->sustained_share : gpu->sustained_share;
-    const double share = given > 0 ? given : 1;
+    const double share = measured_or_1(given);
     const double at_once = work->grouped && !fused ? fmin(1, STREAMS / work->batch) : 1;
     const GemmRate rate = gemm_rate(table, precision_bytes(precision), stream_Bps, at_once * mnk);
     // The largest products of a table take so long that they meet the power cap alone: what they lose to it is in `share`.
@@ -179,8 +177,6 @@ static Precision work_precision(const Work *work, const TrainingSpec *training) 
     return (work->attention || work->wide) && narrow ? PRECISION_BF16 : training->precision;
 }
 
-static double measured_or_1(double share) { return share > 0 ? share : 1; }
-
 /// Of a rate measured with 4096 tokens and a head of 128, what one with n tokens and a head of k reaches. The exponentials of
 /// scores take as long for a narrow head: a power of its width that is `narrow` at 64.
 static double attention_reached(const Work *work, const GpuSpec *gpu,
@@ -193,7 +189,8 @@ static double attention_reached(const Work *work, const GpuSpec *gpu,
 /// `rate` in bf16. Slow kernels do not reach the power cap.
 static double attention_s(const Work *work, const GpuSpec *gpu, const TrainingSpec *training,
                           const AttentionShares *shares, double rate) {
-    const double cap = sustained(gpu) * gpu->gemm[PRECISION_BF16].best_flop_per_s;
+    const double cap =
+        measured_or_1(gpu->sustained_share) * gpu->gemm[PRECISION_BF16].best_flop_per_s;
     const double gain = training->attention_fp8 ? measured_or_1(shares->fp8_gain) : 1;
     const double reached = fmin(attention_reached(work, gpu, shares) * rate, cap);
     return fmax(work->bytes / gpu->memory_stream_Bps, work->flop / (gain * reached));
@@ -241,11 +238,6 @@ static CollectiveKind collective_of(WorkKind kind) {
                                    : COLLECTIVE_ALL_REDUCE;
 }
 
-static void add_sent(WorkTime *time, Dimension along, ExchangeRows sent) {
-    time->sent[along].inside += sent.inside;
-    time->sent[along].outside += sent.outside;
-}
-
 /// Blocks go round while attention runs on the one before: n - 1 of them, each behind an n-th of it.
 static void add_ring(const WorkList *list, const Work *work, const LayerLinks *links,
                      const GpuSpec *gpu, const TrainingSpec *training, WorkTime *time) {
@@ -257,7 +249,7 @@ static void add_ring(const WorkList *list, const Work *work, const LayerLinks *l
     const double covered_s = fmin(alone_s, behind_s);
     time->exposed_s[work->along] += alone_s - covered_s;
     time->sharing_s += gpu->scale_up_processor_share * covered_s;
-    add_sent(time, work->along, ring.sent);
+    exchange_rows_add(&time->sent[work->along], 1, ring.sent);
 }
 
 /// What becomes of a collective and its partner GEMM when they run at once.
@@ -312,7 +304,7 @@ static void add_collective(const WorkList *list, const Work *work, const LayerLi
         rows ? layer_exchange(links, work->returns, work->bytes)
              : layer_collective(links, collective_of(work->kind), work->along, work->bytes);
     const double alone_s = its.alone_s;
-    add_sent(time, work->along, its.sent);
+    exchange_rows_add(&time->sent[work->along], 1, its.sent);
     Overlap o = overlap_of(work, list, alone_s, links->parts[DIM_TP].n, gpu, training);
     if (o.covered_s <= o.cut_s + o.taken_s) o = (Overlap){0}; // better one after the other
     time->exposed_s[work->along] += alone_s - o.covered_s;
