@@ -17,8 +17,9 @@
 #include "catalogue.h"
 #include "collective/tuning.h"
 #include "config/hardware_file.h"
+#include "deviations.h"
 
-enum { FILES_MAX = 16, GROUPS_MAX = 64 };
+enum { FILES_MAX = 16 };
 
 typedef struct Row {
     char source[128], scale_up[64], op[32];
@@ -26,16 +27,8 @@ typedef struct Row {
     long domains, gpus;
 } Row;
 
-typedef struct Sum {
-    char name[128];
-    long rows, within;
-    double signed_error, worst;
-} Sum;
-
 static ScaleUpSpec files[FILES_MAX];
 static int nfiles;
-static Sum sums[GROUPS_MAX];
-static int nsums;
 
 static const ScaleUpSpec *scale_up_named(const char *folder, const char *name) {
     for (int i = 0; i < nfiles; i++)
@@ -105,27 +98,15 @@ static double bound(double bytes) {
     return bytes < 1048576 ? 0.3 : bytes <= 16 * 1048576.0 ? 0.2 : 0.1;
 }
 
-static void add(const Row *row, double error) {
+static void add(Deviations *all, const Row *row, double error) {
     char name[128];
     snprintf(name, sizeof name, "%s %s %s", row->scale_up, row->op,
              row->domains > 1 ? "several domains" : "one domain");
-    int i = 0;
-    while (i < nsums && strcmp(sums[i].name, name) != 0) i++;
-    if (i == GROUPS_MAX) return;
-    if (i == nsums) snprintf(sums[nsums++].name, sizeof name, "%s", name);
-    sums[i].rows++;
-    sums[i].within += fabs(error) <= bound(row->bytes);
-    sums[i].signed_error += error;
-    sums[i].worst = fmax(sums[i].worst, fabs(error) / bound(row->bytes));
+    deviations_add(all, name, error, bound(row->bytes));
 }
 
 int main(int argc, char **argv) {
-    bool list = false;
-    double wanted = 0;
-    for (int i = 3; i < argc; i++) {
-        if (strcmp(argv[i], "--list") == 0) list = true;
-        if (strcmp(argv[i], "--within") == 0 && i + 1 < argc) wanted = atof(argv[++i]);
-    }
+    Deviations all = deviations_asked(argc, argv, 3);
     FILE *table = argc < 3 ? NULL : fopen(argv[2], "r");
     if (!table) {
         fprintf(stderr, "usage: measured FOLDER TABLE.csv [--list] [--within PERCENT]\n");
@@ -137,8 +118,8 @@ int main(int argc, char **argv) {
         if (!parse(line, &row)) continue;
         const CollectivePrice found = price(argv[1], &row);
         const double us = fmax(found.time_s * 1e6, row.launch_us), error = us / row.time_us - 1;
-        add(&row, error);
-        if (list)
+        add(&all, &row, error);
+        if (all.list)
             printf(
                 "%-14.14s %-10s %-14s %4ld in %3ld %12.0f B  %10.1f us  %10.1f us  %+6.1f %% %s %s "
                 "%s\n",
@@ -147,16 +128,5 @@ int main(int argc, char **argv) {
                 ALGORITHM_NAMES[found.algorithm], PROTOCOL_NAMES[found.protocol]);
     }
     fclose(table);
-    long rows = 0, within = 0;
-    printf("%-48s %5s %8s %8s %8s\n", "", "rows", "within", "mean", "worst");
-    for (int i = 0; i < nsums; i++) {
-        printf("%-48s %5ld %6.1f %% %+6.1f %% %7.2f x\n", sums[i].name, sums[i].rows,
-               100.0 * (double)sums[i].within / (double)sums[i].rows,
-               100 * sums[i].signed_error / (double)sums[i].rows, sums[i].worst);
-        rows += sums[i].rows;
-        within += sums[i].within;
-    }
-    const double share = rows > 0 ? 100.0 * (double)within / (double)rows : 0;
-    printf("%-48s %5ld %6.1f %%\n", "all", rows, share);
-    return share >= wanted ? 0 : 1;
+    return deviations_report(&all);
 }

@@ -11,12 +11,11 @@
 #include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "deviations.h"
 #include "workload/exchange.h"
 
-enum { GROUPS_MAX = 32 };
 static const double BOUND = 0.15;
 
 typedef struct Row {
@@ -24,15 +23,6 @@ typedef struct Row {
     double domain_GBs, nic_GBs, tokens, hidden, measured_us[2];
     int nodes, gpus, experts, top_k, nodes_of_token, processors;
 } Row;
-
-typedef struct Sum {
-    char name[64];
-    int rows, within;
-    double signed_error, worst;
-} Sum;
-
-static Sum sums[GROUPS_MAX];
-static int nsums;
 
 static bool parse(const char *line, Row *row) {
     return sscanf(line, "%127[^,],%31[^,],%lf,%lf,%d,%d,%lf,%lf,%d,%d,%d,%d,%lf,%lf", row->source,
@@ -55,25 +45,18 @@ static double emulated_us(const Row *row, bool combines) {
            layer_exchange(&links, combines, row->tokens * row->hidden * row->top_k * each).alone_s;
 }
 
-static void add(const Row *row, bool combines, double error) {
+static void add(Deviations *all, const Row *row, bool combines, double error) {
     char name[64];
     snprintf(name, sizeof name, "%s %s on %d nodes", row->dispatcher,
              combines ? "combine" : "dispatch", row->nodes);
-    int i = 0;
-    while (i < nsums && strcmp(sums[i].name, name) != 0) i++;
-    if (i == GROUPS_MAX) return;
-    if (i == nsums) snprintf(sums[nsums++].name, sizeof name, "%s", name);
-    sums[i].rows++;
-    sums[i].within += fabs(error) <= BOUND;
-    sums[i].signed_error += error;
-    sums[i].worst = fmax(sums[i].worst, fabs(error));
+    deviations_add(all, name, error, BOUND);
 }
 
-static void hold(const Row *row, bool list) {
+static void hold(Deviations *all, const Row *row) {
     for (int way = 0; way < 2; way++) {
         const double us = emulated_us(row, way), error = us / row->measured_us[way] - 1;
-        add(row, way, error);
-        if (list)
+        add(all, row, way, error);
+        if (all->list)
             printf(
                 "%-24.24s %-10s %-8s %d nodes %7.0f tokens %3d processors %10.1f us %10.1f us "
                 "%+6.1f %% %s\n",
@@ -84,12 +67,7 @@ static void hold(const Row *row, bool list) {
 }
 
 int main(int argc, char **argv) {
-    bool list = false;
-    double wanted = 0;
-    for (int i = 2; i < argc; i++) {
-        if (strcmp(argv[i], "--list") == 0) list = true;
-        if (strcmp(argv[i], "--within") == 0 && i + 1 < argc) wanted = atof(argv[++i]);
-    }
+    Deviations all = deviations_asked(argc, argv, 2);
     FILE *table = argc < 2 ? NULL : fopen(argv[1], "r");
     if (!table) {
         fprintf(stderr, "usage: dispatched TABLE.csv [--list] [--within PERCENT]\n");
@@ -98,18 +76,7 @@ int main(int argc, char **argv) {
     char line[512];
     Row row;
     while (fgets(line, sizeof line, table))
-        if (parse(line, &row)) hold(&row, list);
+        if (parse(line, &row)) hold(&all, &row);
     fclose(table);
-    int rows = 0, within = 0;
-    printf("%-40s %5s %8s %8s %8s\n", "", "rows", "within", "mean", "worst");
-    for (int i = 0; i < nsums; i++) {
-        printf("%-40s %5d %6.1f %% %+6.1f %% %6.1f %%\n", sums[i].name, sums[i].rows,
-               100.0 * sums[i].within / sums[i].rows, 100 * sums[i].signed_error / sums[i].rows,
-               100 * sums[i].worst);
-        rows += sums[i].rows;
-        within += sums[i].within;
-    }
-    const double share = rows > 0 ? 100.0 * within / rows : 0;
-    printf("%-40s %5d %6.1f %%\n", "all", rows, share);
-    return share >= wanted ? 0 : 1;
+    return deviations_report(&all);
 }
