@@ -152,6 +152,71 @@ static void protocols_follow_each_other(void **state) {
     }
 }
 
+// Numbers by hand, in a domain of 8 at 300 of 400 GB/s: 2 us a hop, 10 us more in bulk, base 0.
+static const ScaleUpSpec BY_HAND = {.gpus = 8,
+                                    .line_Bps = 400000000000,
+                                    .goodput_Bps = 300000000000,
+                                    .latency_ps = 2000000,
+                                    .bulk_latency_ps = 10000000,
+                                    .small_share = 0.5};
+
+static CollectivePrice by_hand(CollectiveKind kind, double bytes, CollectiveProtocol protocol) {
+    const CollectiveCosts costs = {.scale_up = &BY_HAND};
+    const CollectiveShape shape = {
+        .kind = kind, .bytes = bytes, .n = 8, .domains = 1, .most = 8, .channels = 8};
+    return tuning_choose(&shape, &costs, ALGORITHM_AUTO, protocol);
+}
+
+// The library believes 6.6 us and 7 hops of 0.6 at 150 GB/s, or 8.4 and 7 of 3.4 at 320: equal at 6.9 MB, where bulk takes
+// in truth 1.7 times as long.
+static void in_a_domain_the_library_decides(void **state) {
+    (void)state;
+    const double even = 21.4e-6 / (7 / 8.0) / (1 / 150e9 - 1 / 320e9);
+    const CollectivePrice below = by_hand(COLLECTIVE_ALL_GATHER, 0.99 * even, PROTOCOL_AUTO),
+                          above = by_hand(COLLECTIVE_ALL_GATHER, 1.01 * even, PROTOCOL_AUTO),
+                          named = by_hand(COLLECTIVE_ALL_GATHER, 1.01 * even, PROTOCOL_LL);
+    assert_int_equal(below.protocol, PROTOCOL_LL);
+    assert_int_equal(above.protocol, PROTOCOL_SIMPLE);
+    assert_true(above.time_s > 1.5 * named.time_s);
+}
+
+// Seven rounds of 2.4 MB, 8 us each: of six of the seven hops of 12 us only 8 are waited for.
+static void rounds_hide_latency(void **state) {
+    (void)state;
+    const CollectivePrice price = by_hand(COLLECTIVE_ALL_GATHER, 8 * 2.4e6, PROTOCOL_SIMPLE);
+    assert_true(fabs(price.time_s - (7 * 8e-6 + 12e-6 + 6 * 8e-6)) < 1e-12);
+}
+
+// Before anything comes out of the switches, a chunk of each of the 8 members goes in.
+static void switches_fill_their_pipeline(void **state) {
+    (void)state;
+    ScaleUpSpec at_once = BY_HAND, in_chunks;
+    at_once.reduce_Bps = 400000000000;
+    in_chunks = at_once;
+    in_chunks.reduce_chunk_bytes = 1000000;
+    const CollectiveShape shape = {.kind = COLLECTIVE_ALL_REDUCE,
+                                   .bytes = 80e6,
+                                   .n = 8,
+                                   .domains = 1,
+                                   .most = 8,
+                                   .channels = 8};
+    const CollectivePrice without = tuning_choose(&shape, &(CollectiveCosts){.scale_up = &at_once},
+                                                  ALGORITHM_NVLS, PROTOCOL_AUTO),
+                          with = tuning_choose(&shape, &(CollectiveCosts){.scale_up = &in_chunks},
+                                               ALGORITHM_NVLS, PROTOCOL_AUTO);
+    assert_int_equal(with.algorithm, ALGORITHM_NVLS);
+    assert_true(fabs(with.time_s - without.time_s - 8e6 / tuning_reduce_Bps(&at_once)) < 1e-12);
+}
+
+// 24 MB: 2 hops of 2 us, 5 to set up, 70 of bytes to others, and a sixth of all on empty channels; of 240 MB but 14 us.
+static void an_exchange_fills_its_channels(void **state) {
+    (void)state;
+    const CollectivePrice some = by_hand(COLLECTIVE_ALL_TO_ALL, 24e6, PROTOCOL_SIMPLE),
+                          more = by_hand(COLLECTIVE_ALL_TO_ALL, 240e6, PROTOCOL_SIMPLE);
+    assert_true(fabs(some.time_s - (4e-6 + 5e-6 + 70e-6 + 24e6 / 6 / 300e9)) < 1e-12);
+    assert_true(fabs(more.time_s - (4e-6 + 5e-6 + 700e-6 + 14e-6)) < 1e-12);
+}
+
 static void gathering_costs_what_scattering_costs(void **state) {
     (void)state;
     uint64_t random = 4;
@@ -319,6 +384,10 @@ int main(void) {
         cmocka_unit_test(better_hardware_never_takes_more_time),
         cmocka_unit_test(the_least_is_chosen_and_no_link_is_beaten),
         cmocka_unit_test(protocols_follow_each_other),
+        cmocka_unit_test(in_a_domain_the_library_decides),
+        cmocka_unit_test(rounds_hide_latency),
+        cmocka_unit_test(switches_fill_their_pipeline),
+        cmocka_unit_test(an_exchange_fills_its_channels),
         cmocka_unit_test(gathering_costs_what_scattering_costs),
         cmocka_unit_test(alone_a_plan_takes_what_was_predicted),
         cmocka_unit_test(trees_join_all_and_swap_their_leaves),
