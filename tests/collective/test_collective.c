@@ -206,6 +206,7 @@ static void check_bound(const CollectivePlan *plan, const Drawn *drawn) {
         PhaseEdge edge = collective_edge(plan, 0, i);
         int64_t end = gather ? edge.dst : edge.src;
         if (drawn->domain[edge.src] == drawn->domain[edge.dst]) continue;
+        assert_true(edge.own_nic); // by another it might meet the channel of that port
         across[drawn->domain[end]] += edge.weight * phase.bytes;
         port[end] += edge.weight * phase.bytes;
     }

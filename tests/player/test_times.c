@@ -308,6 +308,33 @@ static void rails_partition_the_ranks(void **state) {
     }
 }
 
+/// A machine that nobody plays, on one rank.
+typedef struct Unplayed {
+    RunSpec run;
+    Cluster *cluster;
+    Comm *self;
+    Fabric fabric;
+    Machine *machine;
+} Unplayed;
+
+/// unplayed->run is filled.
+static const Machine *unplayed_init(Unplayed *unplayed) {
+    Status status = cluster_create(&unplayed->run.cluster, &unplayed->cluster);
+    assert_true(status_is_ok(&status));
+    unplayed->self = comm_create_self();
+    unplayed->fabric = fabric_make(&unplayed->run, unplayed->cluster, unplayed->self);
+    status = machine_create(&unplayed->fabric, 0, &unplayed->machine);
+    assert_true(status_is_ok(&status));
+    return unplayed->machine;
+}
+
+static void unplayed_fini(Unplayed *unplayed) {
+    machine_destroy(unplayed->machine);
+    cluster_destroy(unplayed->cluster);
+    comm_destroy(unplayed->self);
+    small_run_fini(&unplayed->run);
+}
+
 // Law: in an exchange every GPU of a unit sends, and gets, what the algebra says, by its NIC and by its port: rows of
 // workload/exchange.h times bytes of a row; more by a thousandth at most, never less.
 static void exchanges_carry_what_the_algebra_says(void **state) {
@@ -317,9 +344,10 @@ static void exchanges_carry_what_the_algebra_says(void **state) {
     } CASES[] = {{1, 4, 8, 1}, {2, 4, 16, 1}, {1, 8, 8, 2}, {1, 2, 4, 1}, {1, 16, 4, 4}};
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++)
         for (int d = 0; d < DISPATCHER_N; d++) {
-            RunSpec run;
-            small_run_init(&run, 16, 1, CASES[i].dp, SCHEDULE_NONE, 1, 1);
-            JobSpec *job = &run.job[0];
+            Unplayed unplayed;
+            RunSpec *run = &unplayed.run;
+            small_run_init(run, 16, 1, CASES[i].dp, SCHEDULE_NONE, 1, 1);
+            JobSpec *job = &run->job[0];
             job->model.experts = 32;
             job->model.top_k = 4;
             job->model.expert_ffn = 512;
@@ -330,14 +358,8 @@ static void exchanges_carry_what_the_algebra_says(void **state) {
             job->parallel.expert_tp = CASES[i].expert_tp;
             Status status = parallel_deal_experts(&job->parallel);
             assert_true(status_is_ok(&status));
-            Cluster *cluster = NULL;
-            status = cluster_create(&run.cluster, &cluster);
-            assert_true(status_is_ok(&status));
-            Comm *self = comm_create_self();
-            Fabric fabric = fabric_make(&run, cluster, self);
-            Machine *machine = NULL;
-            status = machine_create(&fabric, 0, &machine);
-            assert_true(status_is_ok(&status));
+            const Machine *machine = unplayed_init(&unplayed);
+            const Cluster *cluster = unplayed.cluster;
             const LayerLinks *links = &machine->cost.links;
             const ExchangeRows rows = exchange_rows((Dispatcher)d, 32, 4, links->parts[DIM_EP]);
             JobEdges edges;
@@ -362,11 +384,48 @@ static void exchanges_carry_what_the_algebra_says(void **state) {
                     assert_close(got[gpu][out], sent[gpu][out], 0);
                 }
             }
-            machine_destroy(machine);
-            cluster_destroy(cluster);
-            comm_destroy(self);
-            small_run_fini(&run);
+            unplayed_fini(&unplayed);
         }
+}
+
+// Law: a message leaves by the NIC that has its end's place in the node, if the GPU of that NIC is of the same replica and
+// of the same place in its unit; else by its own.
+static void messages_leave_by_nics_of_their_replica(void **state) {
+    (void)state;
+    uint64_t draws = 0;
+    int seen[2] = {0};
+    for (int round = 0; round < 40; round++) {
+        Unplayed unplayed;
+        const int32_t pp = 2 + below(&draws, 3), dp = 1 + below(&draws, 4);
+        small_run_init(&unplayed.run, 9, pp, dp, SCHEDULE_1F1B, 1, 1);
+        unplayed.run.cluster.pxn = true;
+        JobSpec *job = &unplayed.run.job[0];
+        job->model.layers = 2 * pp;
+        ParallelSpec *parallel = &job->parallel;
+        if (below(&draws, 2) == 0)
+            for (int i = 0; i < DIM_N; i++)
+                parallel->order[i] = parallel->order[i] == DIM_PP   ? DIM_DP
+                                     : parallel->order[i] == DIM_DP ? DIM_PP
+                                                                    : parallel->order[i];
+        const Machine *machine = unplayed_init(&unplayed);
+        for (int64_t channel = 0; channel < machine->layout.units.n * CHANNEL_SIDES; channel++) {
+            JobEdges ends;
+            const Transfer message = network_message(machine, channel, &ends);
+            for (int64_t i = 0; i < message.edges.nedges; i++) {
+                const Edge edge = message.edges.edge(&ends, i);
+                const GpuId other = routing_relay(unplayed.cluster, edge.src, edge.dst);
+                if (other == edge.src) continue;
+                const int64_t rank = placement_job_rank(&machine->layout.placement, edge.src),
+                              theirs = placement_job_rank(&machine->layout.placement, other);
+                const bool same =
+                    theirs >= 0 && differ_along(parallel, theirs, rank, DIM_BIT(DIM_PP));
+                assert_int_equal(edge_sender(unplayed.cluster, &edge), same ? other : edge.src);
+                seen[same]++;
+            }
+        }
+        unplayed_fini(&unplayed);
+    }
+    assert_true(seen[0] > 100 && seen[1] > 100);
 }
 
 int main(void) {
@@ -380,6 +439,7 @@ int main(void) {
         cmocka_unit_test(tied_embeddings_join_the_ends_of_a_replica),
         cmocka_unit_test(rails_partition_the_ranks),
         cmocka_unit_test(exchanges_carry_what_the_algebra_says),
+        cmocka_unit_test(messages_leave_by_nics_of_their_replica),
     };
     return cmocka_run_group_tests_name("times", tests, NULL, NULL);
 }
