@@ -18,16 +18,25 @@ static double chance(double part, double all, int32_t k) {
     return 1 - none;
 }
 
-/// DeepEP copies a row for each GPU, and beside that one for each domain, which costs it more on the way back; a processor
-/// so many bytes a second of a dispatch, and of what comes back and is added up. It asks for 20 processors, and begins after
-/// so long: in one domain, among several. Measured with 4 to 24 on 1 to 4 nodes of 8 H100 (ai-dynamo/aiconfigurator
-/// systems/data).
-static const double COPY_Bps[2] = {17e9, 15e9}, COPIES_OF_DOMAIN[2] = {1, 1.5},
-                    START_S[2][2] = {{36e-6, 50e-6}, {53e-6, 110e-6}};
-enum { PROCESSORS = 20 };
-// Hybrid-EP, as Megatron-Bridge runs it (v0.5.0, scripts/performance: moe_hybridep_num_sms), copies as fast: with 32 on 8 and
-// 16 GB200 616 and 521 GB/s of a dispatch, 520 and 443 of what comes back (deepseek-ai/DeepEP pull 420), here 544 and 480.
-enum { HYBRID_PROCESSORS = 32 };
+/// Processors copy a row for each GPU, DeepEP beside that one for each domain, which costs it more on the way back. A row takes a
+/// processor so long however narrow it is, and so many bytes a second: a dispatch, and what comes back and is added up.
+typedef struct CopyRate {
+    double row_s, Bps;
+} CopyRate;
+// DeepEP: 4 to 24 processors on 1 to 4 nodes of 8 H100, rows of 7392 and 14336 bytes; 8 B200 and B300, rows of 2112 to 14336
+// (ai-dynamo/aiconfigurator systems/data). Hybrid-EP, with its permutation: 32 processors of 8 B300, rows of 14336 bytes in 622
+// and 647 us, of 8 B200, rows of 1024 in 277 and 773 us (harryzhou2000/megatron-lm-moe-experiments,
+// notes/hybrid_ep_dense_routing_pr_test_results.md and notes/hybrid-ep-sparse-opt-new.md, upstream branch): it fetches rows by
+// few threads, which wait for each.
+static const CopyRate COPY[DISPATCHER_N][2] = {
+    [DISPATCH_NODE_DEDUP] = {{200e-9, 30e9}, {100e-9, 21e9}},
+    [DISPATCH_HYBRID] = {{125e-9, 20e9}, {505e-9, 40e9}},
+};
+static const double COPIES_OF_DOMAIN[2] = {1, 2.2};
+// They begin after so long: in one domain, among several.
+static const double START_S[2][2] = {{36e-6, 50e-6}, {53e-6, 110e-6}};
+// DeepEP asks for 20 of them, Megatron-Bridge for 32 of Hybrid-EP's (v0.5.0, scripts/performance: moe_hybridep_num_sms).
+enum { PROCESSORS = 20, HYBRID_PROCESSORS = 32 };
 static const double SHARE_MOST = 0.9;
 
 static int32_t processors_of(Dispatcher dispatcher) {
@@ -38,6 +47,17 @@ double exchange_processor_share(Dispatcher dispatcher, const GpuSpec *gpu) {
     if (dispatcher == DISPATCH_ALLTOALL || gpu->processors == 0)
         return gpu->scale_up_processor_share;
     return fmin(SHARE_MOST, (double)processors_of(dispatcher) / gpu->processors);
+}
+
+/// DeepEP casts blocks before it dispatches them (arXiv:2412.19437, section 3.3.2).
+double exchange_number_bytes(const ParallelSpec *parallel, const TrainingSpec *training,
+                             bool combines) {
+    const Precision precision = training->precision;
+    const bool narrow = !combines && parallel->ep > 1 &&
+                        training->dispatcher == DISPATCH_NODE_DEDUP &&
+                        precision == PRECISION_FP8_BLOCK;
+    if (narrow) return precision_bytes(precision);
+    return precision == PRECISION_FP32 ? 4 : 2;
 }
 
 /// Rows of a token if its experts are among those of `chosen` domains.
@@ -90,6 +110,8 @@ Status layer_links_init(LayerLinks *links, const ModelSpec *model, const Paralle
     const Parts ep = links->parts[DIM_EP];
     const double domains = chosen_domains(model, (double)ep.n / ep.inside);
     layer_links_route(links, training->dispatcher, model->experts, model->top_k, domains);
+    for (int way = 0; way < 2; ++way)
+        links->row_bytes[way] = model->hidden * exchange_number_bytes(parallel, training, way);
     return status_ok();
 }
 
@@ -133,6 +155,12 @@ static double plain_s(const LayerLinks *links, double inside, double outside_s) 
     return fmax(inside_s, links->uplink.base_s + links->uplink.round_s + outside_s);
 }
 
+/// Of a processor, for a byte of rows so wide.
+static double byte_s(Dispatcher dispatcher, bool combines, double row_bytes) {
+    const CopyRate rate = COPY[dispatcher][combines];
+    return rate.row_s / row_bytes + 1 / rate.Bps;
+}
+
 static double exchange_s(const LayerLinks *links, bool combines, double bytes) {
     const Parts ep = links->parts[DIM_EP];
     const bool apart = ep.inside < ep.n;
@@ -142,8 +170,9 @@ static double exchange_s(const LayerLinks *links, bool combines, double bytes) {
     // A GPU's rows to itself take their turn among those to others.
     const double own = ep.inside > 1 ? ep.inside / (ep.inside - 1.0) : 0,
                  inside_s = own > 0 ? inside * own / (double)links->scale_up->goodput_Bps : 0,
-                 copy_s =
-                     bytes * links->copied[combines] / (links->processors * COPY_Bps[combines]);
+                 copy_s = bytes * links->copied[combines] *
+                          byte_s(links->dispatcher, combines, links->row_bytes[combines]) /
+                          links->processors;
     return START_S[combines][apart] + fmax(copy_s, fmax(inside_s, outside_s));
 }
 

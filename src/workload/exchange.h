@@ -9,14 +9,16 @@
 ///                          out of E experts, g the same of a GPU: (D - 1) h rows leave, (ep - D) g are handed on inside
 ///              hybrid      as node_dedup
 ///          What leaves goes by the GPU's NIC, what stays by its port, both at once. The way back is the same backwards.
-///          node_dedup and hybrid copy by processors of the GPU, each so many bytes a second: a row for every GPU and,
-///          among several domains, for every domain; few of them are slower than the links. Before the first row all
-///          tell each other how many come.
+///          node_dedup and hybrid copy by processors of the GPU, a row for every GPU and, among several domains, for every
+///          domain. A row takes a processor a while and its bytes: few processors are slower than the links, and so are
+///          many narrow rows, most of all where Hybrid-EP adds up what comes back. Before the first row all tell each
+///          other how many come.
 ///          Beside computing, DeepEP and Hybrid-EP take the processors that they ask for, and all-to-all what a collective
 ///          of the domain takes.
 ///          Other collectives of a layer are priced as collective/tuning.h has them.
 /// Limits.  The links are the unit's own: what others do on NICs meanwhile is not felt. GPUs are taken as evenly loaded.
-///          Routing limited to some groups of experts saves rows where a domain has experts of one group at most.
+///          Hybrid-EP permutes rows in its exchange, the longer the more experts a GPU has (of 32 half as long again): taken as
+///          for 16. Routing limited to some groups of experts saves rows where a domain has experts of one group at most.
 /// Source.  Megatron-LM core/transformer/moe/token_dispatcher.py; deepseek-ai/DeepEP, csrc/kernels/internode.cu;
 ///          NVIDIA Hybrid-EP. Held against measured times in tests/workload/dispatched.c.
 #ifndef COLOSSIM_WORKLOAD_EXCHANGE_H
@@ -50,11 +52,16 @@ typedef struct LayerLinks {
     Dispatcher dispatcher;
     ExchangeRows of_rows; ///< of the bytes of all rows of a token, those sent
     double copied[2];     ///< of them, those that processors copy: on their way, and back
+    double row_bytes[2];  ///< of a row: on its way, and back
     int32_t processors;   ///< that do; 0: none
 } LayerLinks;
 
 /// Rows a token of a dispatch.
 ExchangeRows exchange_rows(Dispatcher dispatcher, int32_t experts, int32_t top_k, Parts ep);
+
+/// Bytes of a number on its way to an expert (combines false), and back.
+double exchange_number_bytes(const ParallelSpec *parallel, const TrainingSpec *training,
+                             bool combines);
 
 /// Of the GPU, what an exchange takes from computing beside it.
 double exchange_processor_share(Dispatcher dispatcher, const GpuSpec *gpu);

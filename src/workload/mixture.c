@@ -2,6 +2,7 @@
 
 #include <math.h>
 
+#include "workload/exchange.h"
 #include "workload/works.h"
 
 /// Moments of the largest of n standard normals: the integral of k x^(k - 1) times 1 - Phi(x)^n - (-1)^k Phi(-x)^n over
@@ -33,10 +34,7 @@ void mixture_shape(const ModelSpec *model, const ParallelSpec *parallel,
     const double fill = training->routing == EXPERTS_CAPACITY ? training->capacity_factor : 1;
     // A GPU that has all experts sends nothing, and sorts rows itself.
     const Dispatcher dispatcher = parallel->ep > 1 ? training->dispatcher : DISPATCH_ALLTOALL;
-    // DeepEP casts blocks before it dispatches them (arXiv:2412.19437, section 3.3.2).
-    const bool narrow =
-        dispatcher == DISPATCH_NODE_DEDUP && training->precision == PRECISION_FP8_BLOCK;
-    shape->dispatched = narrow ? shape->operand : shape->element;
+    shape->dispatched = exchange_number_bytes(parallel, training, false);
     shape->experts = model->experts;
     shape->top_k = model->top_k;
     shape->ep = parallel->ep;

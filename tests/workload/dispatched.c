@@ -41,6 +41,7 @@ static double emulated_us(const Row *row, bool combines) {
                       row->top_k, row->nodes_of_token);
     links.processors = row->processors;
     const double each = combines || hybrid ? 2 : 1 + 4 / 128.0;
+    links.row_bytes[combines] = row->hidden * each;
     return 1e6 *
            layer_exchange(&links, combines, row->tokens * row->hidden * row->top_k * each).alone_s;
 }
