@@ -51,6 +51,8 @@ static const Field MODEL_FIELDS[] = {
                   "attention and MLP read the same norm and are added together"),
     FIELD_BOOL_AT("qk_norm", ModelSpec, qk_norm, "off", "queries and keys are normalised per head"),
     FIELD_BOOL_AT("bias", ModelSpec, bias, "off", "linear layers add a bias; with gelu they do"),
+    FIELD_BOOL_AT("clamp", ModelSpec, clamp, "off",
+                  "what goes into a gated activation is clamped, which no fused kernel does"),
     FIELD_BOOL_AT("yarn", ModelSpec, yarn, "off",
                   "rotary embeddings are scaled, which no fused kernel does"),
 };
@@ -99,6 +101,9 @@ static void finish_model(Reader *reader, const Node *node, void *data) {
     const ModelSpec *model = data;
     finish_heads(reader, node, data);
     finish_mixture(reader, node, data);
+    if (model->clamp && model->activation == ACTIVATION_GELU)
+        reader_error(reader, node, "clamp",
+                     "clamp is of what goes into a gated activation, and gelu is none");
     if (model->yarn && model->activation == ACTIVATION_GELU && model->mla.kv_lora == 0)
         reader_error(reader, node, "yarn",
                      "yarn scales rotary embeddings, and a model with activation gelu has none");

@@ -29,10 +29,14 @@ static double attention_activation(const TransformerShape *s) {
     return bytes;
 }
 
+/// Bytes of a number that is kept once more for being clamped.
+static double clamped(const TransformerShape *s) { return s->clamp ? s->element : 0; }
+
 static double mlp_activation(const TransformerShape *s) {
     if (shape_recomputes(s, RECOMPUTE_MLP)) return 0;
     double bytes = s->activation_kept * s->tokens * s->ffn_in;
-    if (!shape_recomputes(s, RECOMPUTE_MLP_ACTIVATION)) bytes += operand(s) * s->tokens * s->ffn;
+    if (!shape_recomputes(s, RECOMPUTE_MLP_ACTIVATION))
+        bytes += s->tokens * (operand(s) * s->ffn + clamped(s) * s->ffn_in);
     return bytes;
 }
 
@@ -47,7 +51,8 @@ static double mixture_activation(const TransformerShape *s) {
     double bytes = s->tokens_norm * (ROUTING_BYTES * s->experts + ROW_BYTES * s->top_k) +
                    operand(s) * s->routed * s->hidden + s->activation_kept * s->routed * in;
     if (!shape_recomputes(s, RECOMPUTE_MOE_ACTIVATION))
-        bytes += operand(s) * s->routed * s->expert_ffn;
+        bytes += s->routed *
+                 (operand(s) * s->expert_ffn + (s->fused_experts ? 0 : clamped(s) * in));
     return bytes + mlp_activation(&shared);
 }
 

@@ -147,9 +147,16 @@ static void add_exchange(const TransformerShape *s, WorkList *list, const char *
     work->along = DIM_EP;
 }
 
-static void add_activation(const TransformerShape *s, WorkList *list, const char *name,
-                           double widths) {
-    works_add_memory(list, name, s->element * s->routed * widths);
+static void add_activation(const TransformerShape *s, WorkList *list) {
+    works_add_clamp(s, list, s->routed, expert_ffn_in(s));
+    works_add_memory(list, "expert activation",
+                     s->element * s->routed * (expert_ffn_in(s) + s->expert_ffn));
+}
+
+static void add_activation_backward(const TransformerShape *s, WorkList *list) {
+    works_add_memory(list, "expert activation grad",
+                     s->element * s->routed * (2 * expert_ffn_in(s) + s->expert_ffn));
+    works_add_clamp_backward(s, list, s->routed, expert_ffn_in(s));
 }
 
 /// Operands of grouped products: a cast for each expert.
@@ -188,7 +195,7 @@ static void add_experts(const TransformerShape *s, WorkList *list) {
     add_expert_cast(s, list, s->hidden);
     add_grouped(s, list, "expert fc1", rows, in, s->hidden);
     if (!s->fused_experts) {
-        add_activation(s, list, "expert activation", in + s->expert_ffn);
+        add_activation(s, list);
         add_expert_cast(s, list, s->expert_ffn);
     }
     add_grouped(s, list, "expert fc2", rows, s->hidden, s->expert_ffn);
@@ -204,7 +211,7 @@ static void add_experts_backward(const TransformerShape *s, WorkList *list) {
     add_grouped(s, list, "expert fc2 grad", rows, s->expert_ffn, s->hidden);
     add_grouped_weight_grad(s, list, "expert fc2 weight grad", s->hidden, s->expert_ffn, rows);
     if (!s->fused_experts) {
-        add_activation(s, list, "expert activation grad", 2 * in + s->expert_ffn);
+        add_activation_backward(s, list);
         add_expert_cast(s, list, in);
     }
     add_grouped(s, list, "expert fc1 grad", rows, s->hidden, in);
@@ -251,7 +258,7 @@ void mixture_add_backward(const TransformerShape *s, WorkList *list) {
 }
 
 void mixture_add_recomputed_activation(const TransformerShape *s, WorkList *list) {
-    add_activation(s, list, "expert activation", expert_ffn_in(s) + s->expert_ffn);
+    add_activation(s, list);
 }
 
 double mixture_expert_parameters(const TransformerShape *s) {

@@ -56,6 +56,7 @@ typedef struct ModelSpec {
     bool parallel_block;  ///< attention and MLP read the same norm and are added together
     bool qk_norm;         ///< queries and keys are normalised per head
     bool bias;            ///< linear layers add one; GPT's always do
+    bool clamp;           ///< what goes into an activation is clamped
     bool yarn;            ///< rotary embeddings are stretched and scaled for longer sequences
 } ModelSpec;
 

@@ -44,6 +44,7 @@ TransformerShape transformer_shape(const ModelSpec *model, const ParallelSpec *p
         .qk_norm = model->qk_norm,
         .bias = !gated || model->bias,
         .yarn = model->yarn,
+        .clamp = model->clamp,
         .head_narrow = training->head_narrow,
         .fused_loss = training->fused_loss,
         .activation_kept = training->narrow_activation             ? 1

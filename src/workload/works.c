@@ -118,7 +118,30 @@ void works_add_residual(const TransformerShape *s, WorkList *list) {
                      (3 * s->element + (s->dropout ? 1 : 0)) * s->tokens_norm * s->hidden);
 }
 
+// Both halves of what goes into a gated activation are clamped, each by a kernel, and joined again, before the fused kernel
+// reads them; its constant is copied to the GPU, for which the host waits. Backward each clamp reads its gradient and what it
+// clamped, and the halves are joined (Megatron-LM core/fusions/fused_bias_geglu.py, weighted_bias_quick_geglu_impl).
+enum { CLAMP_PASSES = 4, CLAMP_BACKWARD_PASSES = 5, CLAMP_KERNELS = 3 };
+
+static Work *add_clamp(const TransformerShape *s, WorkList *list, const char *name, double numbers,
+                       double passes) {
+    works_add_memory(list, name, passes * s->element * numbers);
+    Work *work = &list->work[list->n - 1];
+    work->more_kernels = CLAMP_KERNELS - 1;
+    return work;
+}
+
+void works_add_clamp(const TransformerShape *s, WorkList *list, double rows, double width) {
+    if (s->clamp) add_clamp(s, list, "clamp", rows * width, CLAMP_PASSES)->waits_for_host = true;
+}
+
+void works_add_clamp_backward(const TransformerShape *s, WorkList *list, double rows,
+                              double width) {
+    if (s->clamp) add_clamp(s, list, "clamp grad", rows * width, CLAMP_BACKWARD_PASSES);
+}
+
 void works_add_activation(const TransformerShape *s, WorkList *list) {
+    works_add_clamp(s, list, s->tokens, s->ffn_in);
     works_add_memory(list, "activation", s->element * s->tokens * (s->ffn_in + s->ffn));
 }
 
@@ -196,6 +219,7 @@ void works_add_mlp(const TransformerShape *s, WorkList *list) {
 void works_add_mlp_backward(const TransformerShape *s, WorkList *list) {
     works_add_row_backward(s, list, "fc2 grad", "fc2 weight grad", s->ffn);
     works_add_memory(list, "activation grad", s->element * s->tokens * (2 * s->ffn_in + s->ffn));
+    works_add_clamp_backward(s, list, s->tokens, s->ffn_in);
     works_add_column_backward(s, list, "fc1 grad", "fc1 weight grad", s->ffn_in);
 }
 

@@ -78,7 +78,7 @@ typedef struct TransformerShape {
     bool sequence_parallel, gated, flash, dropout;
     double
         activation_kept; ///< bytes of a number that is an activation's input, until the backward pass
-    bool fused_experts, parallel_block, qk_norm, bias, yarn, head_narrow, fused_loss;
+    bool fused_experts, parallel_block, qk_norm, bias, clamp, yarn, head_narrow, fused_loss;
     bool swaps_heads; ///< context parallelism exchanges tokens for heads
     bool scan;        ///< narrow operands are scanned for their scale before they are cast
     double value_dim; ///< of a head
@@ -144,6 +144,9 @@ void works_add_row_backward(const TransformerShape *s, WorkList *list, const cha
                             const char *weight, double in);
 void works_add_linear_backward(const TransformerShape *s, WorkList *list, const char *grad,
                                const char *weight, double tokens, double out, double in);
+/// Clamps of what goes into an activation: `rows` of `width` numbers.
+void works_add_clamp(const TransformerShape *s, WorkList *list, double rows, double width);
+void works_add_clamp_backward(const TransformerShape *s, WorkList *list, double rows, double width);
 /// An MLP of the shape's ffn; works_with_ffn: of another.
 void works_add_activation(const TransformerShape *s, WorkList *list);
 void works_add_mlp(const TransformerShape *s, WorkList *list);

@@ -42,6 +42,7 @@ static PublishedRun drawn_run(uint64_t seed) {
                             .mtp_layers = below(&draw, 2),
                             .qk_norm = below(&draw, 2) == 1,
                             .bias = below(&draw, 2) == 1,
+                            .clamp = below(&draw, 2) == 1,
                             .yarn = below(&draw, 2) == 1,
                             .parallel_block = below(&draw, 2) == 1,
                             .window_every = 1};
@@ -204,6 +205,33 @@ static void rows_are_copied_where_they_must(void **state) {
                 const bool copied = s.dropless && d != DISPATCH_HYBRID;
                 assert_close(mixture_bytes(&s, "pad rows"), copied ? 8 * pass : 0, 1e-9 * pass);
             }
+    }
+}
+
+// What goes into activations of experts is clamped in 4 passes, which its host waits for, and backward in 5, unless they are
+// fused; again where activations are computed again; and is kept once more where they are not.
+static void clamps_take_passes_of_their_own(void **state) {
+    (void)state;
+    for (uint64_t seed = 0; seed < RUNS; ++seed) {
+        PublishedRun run = drawn_run(seed);
+        run.model.shared_experts = 0;
+        const TransformerShape shape = transformer_shape(&run.model, &run.parallel, &run.training);
+        TransformerShape s = transformer_of_kind(&shape, LAYER_MIXTURE);
+        if (!s.mixture) continue;
+        const double pass = s.element * s.routed * s.expert_ffn * (s.gated ? 2 : 1);
+        assert_close(mixture_bytes(&s, "clamp"), s.clamp ? 9 * pass : 0, 1e-9 * pass);
+        WorkList again = {.n = 0};
+        mixture_add_recomputed_activation(&s, &again);
+        assert_int_equal(again.n, s.clamp ? 2 : 1);
+        assert_int_equal(again.work[0].waits_for_host, s.clamp);
+        s.clamp = true;
+        const double kept = memory_layer_activation(&s, false);
+        s.clamp = false;
+        const bool drops =
+            shape_recomputes(&s, RECOMPUTE_MOE) || shape_recomputes(&s, RECOMPUTE_MOE_ACTIVATION);
+        assert_close(kept - memory_layer_activation(&s, false), drops ? 0 : pass, 1e-9 * kept);
+        s.clamp = s.fused_experts = true;
+        assert_close(mixture_bytes(&s, "clamp"), 0, 0);
     }
 }
 
@@ -408,6 +436,7 @@ int main(void) {
         cmocka_unit_test(one_expert_is_a_dense_layer),
         cmocka_unit_test(exchanges_carry_the_rows_of_all_tokens),
         cmocka_unit_test(rows_are_copied_where_they_must),
+        cmocka_unit_test(clamps_take_passes_of_their_own),
         cmocka_unit_test(all_experts_on_a_gpu_need_no_dispatcher),
         cmocka_unit_test(scaled_embeddings_take_more_passes),
         cmocka_unit_test(attention_is_latent_where_keys_are_wider),
