@@ -51,8 +51,8 @@ static double mixture_activation(const TransformerShape *s) {
     double bytes = s->tokens_norm * (ROUTING_BYTES * s->experts + ROW_BYTES * s->top_k) +
                    operand(s) * s->routed * s->hidden + s->activation_kept * s->routed * in;
     if (!shape_recomputes(s, RECOMPUTE_MOE_ACTIVATION))
-        bytes += s->routed *
-                 (operand(s) * s->expert_ffn + (s->fused_experts ? 0 : clamped(s) * in));
+        bytes +=
+            s->routed * (operand(s) * s->expert_ffn + (s->fused_experts ? 0 : clamped(s) * in));
     return bytes + mlp_activation(&shared);
 }
 
