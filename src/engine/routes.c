@@ -67,6 +67,8 @@ void routes_fini(Routes *routes) {
     memory_free(LABEL_LINKS, routes->capacity,
                 (size_t)routes->slots_capacity * sizeof *routes->capacity);
     memory_free(LABEL_ROUTES, routes->at, (size_t)routes->routes_capacity * sizeof *routes->at);
+    array_free(&routes->capacities);
+    table_free(&routes->by_capacity);
     runs_fini(&routes->uses);
     runs_fini(&routes->parts);
     table_free(&routes->by_key);
@@ -88,6 +90,15 @@ static int64_t capacity_of(const Routes *routes, LinkId link) {
     return capacity_Bps << routes->rate_bits;
 }
 
+/// Where a capacity stands among all there are.
+static int32_t capacity_index(Routes *routes, int64_t capacity) {
+    const int64_t *known = table_find(&routes->by_capacity, capacity);
+    if (known) return (int32_t)*known;
+    table_insert(&routes->by_capacity, capacity, routes->capacities.n);
+    array_push(&routes->capacities, capacity);
+    return (int32_t)routes->capacities.n - 1;
+}
+
 static int32_t new_slot(Routes *routes, LinkId link) {
     if (routes->nslots == routes->slots_capacity) {
         size_t old = (size_t)routes->slots_capacity,
@@ -100,7 +111,7 @@ static int32_t new_slot(Routes *routes, LinkId link) {
         routes->slots_capacity = (int64_t)wanted;
     }
     routes->link[routes->nslots] = (int32_t)link;
-    routes->capacity[routes->nslots] = capacity_of(routes, link);
+    routes->capacity[routes->nslots] = capacity_index(routes, capacity_of(routes, link));
     return (int32_t)routes->nslots++;
 }
 
@@ -278,7 +289,7 @@ static void draft_use(Routes *routes, LinkParts use, RouteDraft *draft) {
     int64_t capacity;
     if (!draft->own || draft->own->owns(draft->own->context, use.link)) {
         int32_t slot = slot_of(routes, use.link); // may move the capacities
-        capacity = routes->capacity[slot];
+        capacity = routes_capacity(routes, slot);
         use.link = slot;
         if (routes_is_muted(routes, slot)) {
             // its totals are another's
@@ -417,8 +428,10 @@ void routes_drop(Routes *routes, int32_t r) {
 }
 
 void routes_refresh(Routes *routes) {
+    table_clear(&routes->by_capacity);
+    array_clear(&routes->capacities);
     for (int64_t s = 0; s < routes->nslots; s++)
-        routes->capacity[s] = capacity_of(routes, routes->link[s]);
+        routes->capacity[s] = capacity_index(routes, capacity_of(routes, routes->link[s]));
     for (int32_t r = 0; r < routes->nroutes; r++) {
         Route *route = &routes->at[r];
         if (route->key == 0) continue;

@@ -93,9 +93,11 @@ typedef struct Routes {
     int32_t **page; ///< [npages] slot + 1 by link id, pages made on demand
     int64_t npages;
     int64_t nslots, slots_capacity;
-    int32_t *link;     ///< [nslots] link id
-    int64_t *capacity; ///< [nslots] rate units
-    Route *at;         ///< [nroutes]
+    int32_t *link;                ///< [nslots] link id
+    int32_t *capacity;            ///< [nslots] index in `capacities`: few differ
+    ARRAY_OF(int64_t) capacities; ///< rate units
+    Table by_capacity;
+    Route *at; ///< [nroutes]
     int64_t nroutes, routes_capacity;
     Runs uses;  ///< of RouteUse
     Runs parts; ///< of int64_t
@@ -133,6 +135,10 @@ void routes_refresh(Routes *routes);
 
 static inline const RouteUse *routes_uses(const Routes *routes, const Route *route) {
     return (const RouteUse *)routes->uses.at + route->first_use;
+}
+
+static inline int64_t routes_capacity(const Routes *routes, int32_t slot) {
+    return routes->capacities.at[routes->capacity[slot]];
 }
 
 /// Parts of each use where they do not follow from the weight, else NULL.

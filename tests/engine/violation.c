@@ -93,7 +93,8 @@ int64_t flow_violation(const Flow *flow) {
     Held held = {0};
     array_push(&held.first, 0);
     for (int64_t l = 0; l < flow->link.n; l++)
-        array_push(&held.capacity, flow->link.at[l].nusers > 0 ? flow->link.at[l].capacity : 0);
+        array_push(&held.capacity,
+                   flow->link.at[l].nusers > 0 ? link_capacity(flow, &flow->link.at[l]) : 0);
     for (int64_t t = 0; t < flow->nactive; t++)
         if (flow->active[t].attached) take(&held, flow, &flow->active[t]);
     MaxminSystem system = {.nlinks = held.capacity.n,

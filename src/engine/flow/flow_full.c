@@ -37,7 +37,7 @@ static void full_list_links(Flow *flow, FullSystem *full) {
         full->link[full->nlinks] = flow->contended[order[i]] - 1;
         LinkState *link = &flow->link.at[full->link[full->nlinks]];
         link->region = (int32_t)full->nlinks;
-        full->capacity[full->nlinks++] = link->capacity;
+        full->capacity[full->nlinks++] = link_capacity(flow, link);
     }
 }
 

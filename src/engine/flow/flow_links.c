@@ -24,16 +24,17 @@ int32_t links_unit_load(const Flow *flow, int64_t level) {
 }
 
 int32_t links_whole_slack(const Flow *flow, int32_t slot) {
-    Wide slack = ((Wide)flow->routes.capacity[slot] << LOAD_UNIT_BITS) / flow->reference;
+    Wide slack = ((Wide)routes_capacity(&flow->routes, slot) << LOAD_UNIT_BITS) / flow->reference;
     return slack < LOAD_MAX ? (int32_t)slack : LOAD_MAX;
 }
 
 /// The slowest link in use is most often the one whose shares must not be rounded. Any choice is right.
 static int64_t choose_reference(const Flow *flow) {
     int64_t least = INT64_MAX;
-    for (int64_t s = 0; s < flow->routes.nslots; s++)
-        if (flow->routes.capacity[s] > 0 && flow->routes.capacity[s] < least)
-            least = flow->routes.capacity[s];
+    for (int64_t i = 0; i < flow->routes.capacities.n; i++) {
+        int64_t capacity = flow->routes.capacities.at[i];
+        if (capacity > 0 && capacity < least) least = capacity;
+    }
     return least;
 }
 
@@ -359,11 +360,8 @@ int32_t links_take(Flow *flow, int32_t slot) {
         array_push(&flow->link, (LinkState){0});
     }
     int32_t at = flow->free_links.at[--flow->free_links.n];
-    flow->link.at[at] = (LinkState){.level = LINK_NO_ROOM,
-                                    .capacity = flow->routes.capacity[slot],
-                                    .region = -1,
-                                    .slot = slot,
-                                    .id = flow->routes.link[slot]};
+    flow->link.at[at] = (LinkState){
+        .level = LINK_NO_ROOM, .region = -1, .slot = slot, .id = flow->routes.link[slot]};
     flow->contended[slot] = at + 1;
     if (flow->spec.njobs > 1) culprits_look_again(flow, at);
     return at;
@@ -371,7 +369,7 @@ int32_t links_take(Flow *flow, int32_t slot) {
 
 /// Capacity of a link a weight of a route's use of it.
 static int64_t width_of(const Flow *flow, RouteUse use) {
-    return flow->routes.capacity[use.slot] / use.weight;
+    return routes_capacity(&flow->routes, use.slot) / use.weight;
 }
 
 /// The use of a route on its narrowest link, of those the one with the least id.
@@ -411,7 +409,7 @@ bool links_contend(Flow *flow, int32_t slot) {
     if (flow->found.n < 2) return false; // one alone cannot: its cap takes the link into account
     if (is_outdone(flow, slot)) return false;
     int32_t at = links_take(flow, slot);
-    int64_t room = flow->link.at[at].capacity;
+    int64_t room = routes_capacity(&flow->routes, slot);
     for (int64_t i = 0; i < flow->found.n; i++) {
         LinkUser user = flow->found.at[i];
         room -= room_taken(&flow->active[user.transfer], user.weight);

@@ -138,8 +138,8 @@ static void fill_links(const Flow *flow, const MassDemand demand[]) {
     mass->link = scratch(mass->nlinks, sizeof *mass->link);
     for (int64_t l = 0; l < mass->nlinks; l++)
         if (flow->link.at[l].nusers > 0)
-            mass->link[l] =
-                (MassLink){flow->link.at[l].capacity, demand[flow->link.at[l].slot].weight};
+            mass->link[l] = (MassLink){link_capacity(flow, &flow->link.at[l]),
+                                       demand[flow->link.at[l].slot].weight};
 }
 
 /// Walk 2: nodes on contended links.

@@ -66,7 +66,7 @@ static RegionLink *region_take(Flow *flow, int32_t at) {
 static void region_open(Flow *flow, int32_t at, int64_t level) {
     LinkState *link = &flow->link.at[at];
     stats_before_change(flow, at);
-    RegionLink r = {.residual = link->capacity, .link = at};
+    RegionLink r = {.residual = link_capacity(flow, link), .link = at};
     int64_t frozen_here = 0; // weight of those frozen at this very level
     const int32_t *users = link_users(flow, link);
     for (int32_t i = 0; i < link->nusers; i++) {
@@ -428,15 +428,15 @@ static int64_t level_beside(Flow *flow, const Active *f) {
         const LinkState *link = &flow->link.at[node->link];
         if (link->nusers != 2) return -1;
         const UseNode *other = partner(flow, node);
-        level = fit_beside(link->capacity, node->weight, level, other->weight,
+        level = fit_beside(link_capacity(flow, link), node->weight, level, other->weight,
                            flow->active[other->transfer].level);
     }
     // Where f is held by another link, this one may hold its partner, or nobody.
     array_clear(&flow->region);
     for (int32_t i = 0; i < f->nshared && level >= 0; i++) {
         const UseNode *node = shared_nodes(flow, f) + i, *other = partner(flow, node);
-        int64_t binds = pair_binds(flow->link.at[node->link].capacity, node->weight, level,
-                                   other->weight, flow->active[other->transfer].level);
+        int64_t binds = pair_binds(link_capacity(flow, &flow->link.at[node->link]), node->weight,
+                                   level, other->weight, flow->active[other->transfer].level);
         if (binds < 0) return -1;
         array_push(&flow->region, (RegionLink){.residual = binds, .link = node->link});
     }
@@ -458,7 +458,7 @@ static bool solve_beside(Flow *flow) {
         int64_t binds = flow->region.at[i].residual;
         link->level = binds;
         if (binds == LEVEL_NONE)
-            link_set_room(link, link->capacity - node->weight * (level + 1) -
+            link_set_room(link, link_capacity(flow, link) - node->weight * (level + 1) -
                                     room_taken(&flow->active[other->transfer], other->weight));
         if (binds == level && level < f->cap && link->id < least_link) {
             f->bottleneck = (int32_t)(node - flow_node(flow, 0));

@@ -17,9 +17,9 @@
 ///          third of its cap leaves two thirds of its thousands of other links undisputed.
 ///          Everything refers by index; arrays move when they grow.
 ///
-///              bytes a link that a transfer has touched   32: slack, routes over it, index, link and capacity in
+///              bytes a link that a transfer has touched   28: slack, routes over it, index, link and capacity in
 ///                                                         Routes, page entry
-///              bytes a contended link                     40: LinkState
+///              bytes a contended link                     32: LinkState
 ///              bytes an active transfer                  120: Active
 ///              bytes a use of a contended link            16: UseNode; 4 more on links of three users or more
 ///          Arrays that have become large keep up to a sixteenth more room. Not counted: routes (routes.h; 16 bytes a use
@@ -101,8 +101,7 @@ typedef struct UseNode {
 
 /// A contended link. These stand close together, so that solving stays in the cache.
 typedef struct LinkState {
-    int64_t level; ///< >= 0: at which it holds its highest users; < 0: nobody, see link_room
-    int64_t capacity;
+    int64_t level;  ///< >= 0: at which it holds its highest users; < 0: nobody, see link_room
     int32_t region; ///< index in the region being solved; < 0: outside, see link_reserved
     int32_t slot, id;
     int32_t nusers;                ///< nodes; 0: it is contended no more
@@ -165,9 +164,9 @@ typedef struct LinkShares {
 _Static_assert(ENGINE_JOBS_MAX <= 1 << 5, "jobs of a transfer");
 _Static_assert(4 * sizeof(int32_t) + sizeof(*((Routes *)0)->link) +
                        sizeof(*((Routes *)0)->capacity) + sizeof(**((Routes *)0)->page) <=
-                   48,
+                   28,
                "bytes a link");
-_Static_assert(sizeof(LinkState) <= 40, "bytes a contended link");
+_Static_assert(sizeof(LinkState) <= 32, "bytes a contended link");
 _Static_assert(sizeof(Active) <= 120, "bytes an active transfer, and room to grow");
 _Static_assert(sizeof(UseNode) <= 16, "bytes a use");
 
@@ -294,6 +293,10 @@ static inline UseNode *flow_node(const Flow *flow, int32_t node) {
 static inline const int32_t *link_users(const Flow *flow, const LinkState *link) {
     return link->nusers <= NODES_IN_PLACE ? link->users
                                           : (const int32_t *)flow->user_runs.at + link->users[0];
+}
+
+static inline int64_t link_capacity(const Flow *flow, const LinkState *link) {
+    return routes_capacity(&flow->routes, link->slot);
 }
 
 static inline bool link_contended(const Flow *flow, int32_t slot) {

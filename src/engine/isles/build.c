@@ -106,7 +106,7 @@ static void finish_shape(const Isles *isles, const ShapeDraft *draft, IsleShape 
     for (int32_t u = 0; u < shape->nuses; u++) shape->lane[shape->use[u].lane].nuses++;
     int32_t first = 0;
     for (int32_t l = 0; l < shape->nlanes; l++) {
-        shape->lane[l].capacity = routes->capacity[draft->slot.at[l]];
+        shape->lane[l].capacity = routes_capacity(routes, draft->slot.at[l]);
         shape->lane[l].first_use = first;
         first += shape->lane[l].nuses;
         shape->lane[l].nuses = 0;

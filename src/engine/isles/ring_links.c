@@ -52,7 +52,7 @@ void ring_attach(Rings *rings, int32_t r) {
         *ring_use(rings, at) =
             (RingUse){.ring = r, .weight = uses[u].weight, .next = slot->first, .previous = -1};
         slot->first = at;
-        slot->left -= load_at_cap(ring, uses[u].weight, routes->capacity[s]);
+        slot->left -= load_at_cap(ring, uses[u].weight, routes_capacity(routes, s));
         if (slot->left < 0 && !slot->listed) {
             slot->listed = true;
             array_push(&rings->contended, s);
@@ -76,7 +76,7 @@ void ring_detach(Rings *rings, int32_t r) {
             previous->next = use->next;
         else
             rings->slot.at[s].first = use->next;
-        rings->slot.at[s].left += load_at_cap(ring, uses[u].weight, routes->capacity[s]);
+        rings->slot.at[s].left += load_at_cap(ring, uses[u].weight, routes_capacity(routes, s));
         count_on_lane(rings->isles, s, next || previous ? 0 : -1);
     }
     if (route->nbind > 0) runs_give_back(&rings->uses, ring->first_use, route->nbind);
@@ -110,7 +110,7 @@ int32_t rings_draft_transfer(Rings *rings, int32_t r, int64_t cap) {
 bool rings_draft_slot(Rings *rings, int32_t slot) {
     Isles *isles = rings->isles;
     int32_t link = (int32_t)isles->draft.capacity.n;
-    array_push(&isles->draft.capacity, ledger_routes(rings->ledger)->capacity[slot]);
+    array_push(&isles->draft.capacity, routes_capacity(ledger_routes(rings->ledger), slot));
     const RingUse *first = rings_first_use(rings, slot);
     for (const RingUse *use = first; use; use = ring_use(rings, use->next)) {
         int32_t transfer = rings->ring.at[use->ring].transfer;

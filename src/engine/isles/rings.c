@@ -191,7 +191,7 @@ static void list_limits(Rings *rings) {
              use = ring_use(rings, use->next))
             array_push(&users, (LimitUse){use->ring, use->weight});
         if (users.n > 1) // one alone cannot: its cap takes the link into account
-            limits_add(&rings->limits, routes->capacity[slot], routes->link[slot], users.at,
+            limits_add(&rings->limits, routes_capacity(routes, slot), routes->link[slot], users.at,
                        users.n);
     }
     limits_share(&rings->limits, rings->isles->spec.comm);
