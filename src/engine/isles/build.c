@@ -243,6 +243,7 @@ void isles_destroy(Isles *isles) {
     array_free(&isles->drafted);
     array_free(&isles->solved);
     array_free(&isles->place);
+    array_free(&isles->rebound);
     memory_free(ISLES_LABEL, isles->at, sizeof(Isle) * (size_t)isles->n);
     memory_free(ISLES_LABEL, isles, sizeof *isles);
 }

@@ -71,11 +71,14 @@ typedef struct IsleMessage {
 
 _Static_assert(sizeof(IsleMessage) <= 96, "bytes a message");
 
-/// A lane that has held the rings on it at `level` since some time.
-typedef struct BoundLane {
+/// Lanes in a row, of the same channels as the rails of a node are, that have held the rings on them at `level` since some
+/// time; n = 0: none.
+typedef struct BoundLanes {
     int64_t level, since_ps;
-    int32_t lane;
-} BoundLane;
+    int32_t first, n;
+} BoundLanes;
+
+typedef ARRAY_OF(BoundLanes) BoundRuns;
 
 /// What returns.
 typedef struct IsleState {
@@ -86,8 +89,8 @@ typedef struct IsleState {
 
 typedef struct Isle {
     IsleState *state;
-    int64_t *time_ps;          ///< [channels]
-    ARRAY_OF(BoundLane) bound; ///< [state->nbound]
+    int64_t *time_ps; ///< [channels]
+    BoundRuns bound;  ///< [state->nbound]
     const IsleShape *shape;
     int32_t *slot;          ///< [nlanes] of the engine
     int32_t *route;         ///< [channels] of the engine, -1: it carries nothing
@@ -156,6 +159,7 @@ struct Isles {
     ARRAY_OF(int32_t) drafted; ///< by transfer of the draft: ring; -1: of a channel
     ARRAY_OF(SolvedLane) solved;
     ARRAY_OF(int32_t) place; ///< by lane: index + 1 in `solved`, if it is there
+    BoundRuns rebound;       ///< scratch
 };
 
 static inline uint64_t channel_bit(int32_t channel) { return UINT64_C(1) << channel; }

@@ -70,19 +70,20 @@ static void set_level(Isles *isles, Isle *isle, int32_t c, int64_t level, int32_
     begin_slow(message, now_ps);
 }
 
-static void log_bind(Isles *isles, const Isle *isle, const BoundLane *bound, int64_t to_ps) {
+static void log_bind(Isles *isles, const Isle *isle, const BoundLanes *bound, int32_t lane,
+                     int64_t to_ps) {
     if (bound->since_ps == to_ps) return;
     array_push(&isles->bind, (BindSpan){.level = bound->level,
                                         .from_ps = bound->since_ps,
                                         .to_ps = to_ps,
                                         .isle = (int32_t)isle_index(isles, isle),
                                         .round = isle->round,
-                                        .lane = bound->lane});
+                                        .lane = lane});
 }
 
-void isle_mark_bound(Isles *isles, const Isle *isle, bool bound) {
-    for (int32_t i = 0; i < isle->state->nbound; i++) {
-        int32_t slot = isle->slot[isle->bound.at[i].lane];
+static void mark_lanes(Isles *isles, const Isle *isle, int32_t i, bool bound) {
+    for (int32_t k = 0; k < isle->bound.at[i].n; k++) {
+        int32_t slot = isle->slot[isle->bound.at[i].first + k];
         isles->slot_lane.at[slot].bound = bound ? (uint16_t)(i + 1) : 0;
         if (bound)
             isles->slot_notes.at[slot] |= SLOT_BOUND;
@@ -91,35 +92,71 @@ void isle_mark_bound(Isles *isles, const Isle *isle, bool bound) {
     }
 }
 
+void isle_mark_bound(Isles *isles, const Isle *isle, bool bound) {
+    for (int32_t i = 0; i < isle->state->nbound; i++) mark_lanes(isles, isle, i, bound);
+}
+
+/// One more lane that binds: of the last run, if it goes on there.
+static void push_bound(BoundRuns *runs, const IsleShape *shape, BoundLanes one) {
+    BoundLanes *last = runs->n > 0 ? &runs->at[runs->n - 1] : NULL;
+    if (last && last->level == one.level && last->since_ps == one.since_ps &&
+        last->first + last->n == one.first &&
+        shape->lane[last->first].channels == shape->lane[one.first].channels)
+        last->n++;
+    else
+        array_push(runs, one);
+}
+
+/// Of lanes that held rings, those that were found again go on; the others end.
+static void review_bound(Isles *isles, const Isle *isle, BoundLanes bound, int64_t now_ps) {
+    for (int32_t l = bound.first; l < bound.first + bound.n; l++) {
+        SolvedLane *solved = isle_solved(isles, l);
+        if (solved && solved->level == bound.level) {
+            push_bound(&isles->rebound, isle->shape,
+                       (BoundLanes){bound.level, bound.since_ps, l, 1});
+            solved->level = LEVEL_NONE;
+        } else {
+            log_bind(isles, isle, &bound, l, now_ps);
+        }
+    }
+}
+
+/// Put runs where there are none.
+static void place_bound(Isles *isles, Isle *isle, const BoundRuns *runs) {
+    int32_t place = 0;
+    for (int64_t i = 0; i < runs->n; i++, place++) {
+        while (place < isle->state->nbound && isle->bound.at[place].n > 0) place++;
+        array_reserve(&isle->bound, place + 1);
+        isle->bound.at[place] = runs->at[i];
+        if (place == isle->state->nbound) isle->state->nbound++;
+        mark_lanes(isles, isle, place, true);
+    }
+    while (isle->state->nbound > 0 && isle->bound.at[isle->state->nbound - 1].n == 0)
+        isle->state->nbound--;
+}
+
 /// What lanes of `channels` did to rings ends unless it was found again.
 static void update_bound(Isles *isles, Isle *isle, uint64_t channels, int64_t now_ps) {
-    IsleState *state = isle->state;
     if (isles->undo->on && !isle->kept_bound) {
         isle->kept_bound = true;
-        undo_keep_in(isles->undo, &isle->bound.at, 0, sizeof(BoundLane) * (size_t)state->nbound);
+        undo_keep_in(isles->undo, &isle->bound.at, 0,
+                     sizeof(BoundLanes) * (size_t)isle->state->nbound);
     }
-    isle_mark_bound(isles, isle, false);
-    int32_t n = 0;
-    for (int32_t i = 0; i < state->nbound; i++) {
-        BoundLane *bound = &isle->bound.at[i];
-        if (isle->shape->lane[bound->lane].channels & channels) {
-            SolvedLane *solved = isle_solved(isles, bound->lane);
-            if (!solved || solved->level != bound->level) {
-                log_bind(isles, isle, bound, now_ps);
-                continue;
-            }
-            solved->level = LEVEL_NONE;
-        }
-        isle->bound.at[n++] = *bound;
+    array_clear(&isles->rebound);
+    for (int32_t i = 0; i < isle->state->nbound; i++) {
+        BoundLanes bound = isle->bound.at[i];
+        if (bound.n == 0 || !(isle->shape->lane[bound.first].channels & channels)) continue;
+        mark_lanes(isles, isle, i, false);
+        isle->bound.at[i].n = 0;
+        review_bound(isles, isle, bound, now_ps);
     }
     for (int64_t i = 0; i < isles->solved.n; i++) {
         const SolvedLane *solved = &isles->solved.at[i];
-        if (solved->level == LEVEL_NONE) continue;
-        array_reserve(&isle->bound, n + 1);
-        isle->bound.at[n++] = (BoundLane){solved->level, now_ps, solved->lane};
+        if (solved->level != LEVEL_NONE)
+            push_bound(&isles->rebound, isle->shape,
+                       (BoundLanes){solved->level, now_ps, solved->lane, 1});
     }
-    state->nbound = n;
-    isle_mark_bound(isles, isle, true);
+    place_bound(isles, isle, &isles->rebound);
 }
 
 bool isle_has_changed(const Isles *isles, int64_t i) { return isles->at[i].changed != 0; }

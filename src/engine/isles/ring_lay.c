@@ -47,7 +47,7 @@ static void cover_noted(Rings *rings, Bare *bare, int32_t r, RouteUse use) {
     }
     SlotLane where = isles->slot_lane.at[use.slot];
     if (where.bound == 0) return;
-    const BoundLane *bound = &isles->at[where.isle].bound.at[where.bound - 1];
+    const BoundLanes *bound = &isles->at[where.isle].bound.at[where.bound - 1];
     if (bound->level == level) cover(rings, bare, r, link, bound->since_ps, INT64_MAX);
 }
 
