@@ -1,5 +1,6 @@
 #include "app/run.h"
 
+#include <fcntl.h>
 #include <mpi.h>
 #include <signal.h>
 #include <stdio.h>
@@ -33,6 +34,17 @@ static void install_signals(void) {
     signal(SIGXFSZ,
            SIG_IGN); // a file that may not grow is an error of a write, not the end of the process
 }
+
+/// What MPI and HDF5 open must not take the place of a standard stream that the caller has closed: the table would go there.
+static void hold_standard_streams(void) {
+    int fd = STDIN_FILENO;
+    while (fd >= 0 && fd <= STDERR_FILENO) fd = open("/dev/null", O_RDONLY);
+    if (fd > STDERR_FILENO) close(fd);
+}
+
+/// Open MPI 4.1 asks its modules for shared file pointers, which nobody uses here, with every file that is opened; two
+/// of them write its path into 256 bytes, or beyond. The third does not.
+static void avoid_shared_pointers(void) { setenv("OMPI_MCA_sharedfp", "individual", 0); }
 
 /// Fails on all ranks alike if `mine` is not that of rank 0 on all.
 static Status agree_on(const Comm *comm, uint64_t mine, const char *what) {
@@ -136,6 +148,8 @@ static Status load_and_play(const CommandLine *line, Comm *comm) {
 
 int run_command(const CommandLine *line) {
     install_signals();
+    hold_standard_streams();
+    avoid_shared_pointers();
     MPI_Init(NULL, NULL);
     Comm *comm = comm_create_world();
     Status status = (line->command == COMMAND_RUN ? load_and_play : meet)(line, comm);

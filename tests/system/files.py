@@ -190,6 +190,27 @@ def table(emulator):
     claim(attribute(path, "status") == "complete", "the trace is whole")
 
 
+def deep(emulator):
+    """The path of a trace may be as long as the system allows a name to be, below a folder as deep as one likes."""
+    for words, ranks in ((("n" * 240 + ".h5",), 0), (("d" * 200,) * 2 + ("a.h5",), 0), (("d" * 200,) * 2 + ("b.h5",), 2)):
+        path = emulator.folder.joinpath(*words)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        done = emulator.run(LAPTOP, RING, ranks=ranks, path=path)
+        claim(done.returncode == 0 and own_words(done) == [], f"{len(str(path))} bytes, {ranks} ranks: {done.returncode} {done.stderr}")
+        done = emulator.run(LAPTOP, RING, ranks=ranks, path=words[-1], folder=path.parent)
+        claim(done.returncode == 0 and own_words(done) == [], f"in a deep folder, {ranks} ranks: {done.returncode} {done.stderr}")
+
+
+def closed(emulator):
+    """Streams that the caller has closed are nobody else's: a table that cannot be written is told, a trace is whole."""
+    for closing, code in (("<&-", 0), (">&-", 3), ("2>&-", 0), ("<&- >&-", 3), ("<&- >&- 2>&-", 3)):
+        path = emulator.folder / "closed.h5"
+        command = ["sh", "-c", f'exec "$@" {closing}', "sh", emulator.colossim, "run", LAPTOP, RING, "--output", path]
+        done = subprocess.run(list(map(str, command)), capture_output=True, timeout=60, cwd=emulator.folder)
+        claim(done.returncode == code, f"{closing}: exit code {code}, got {done.returncode} {done.stderr}")
+        claim(attribute(path, "status") == "complete", f"{closing}: the trace is whole")
+
+
 def stopped_by(emulator, number, ranks):
     path = emulator.folder / f"stopped{number}-{ranks}.h5"
     process = start_endless(emulator, path, ranks)
@@ -264,4 +285,4 @@ def agreed(emulator):
             claim(left(emulator.folder) == ["colossim"], f"{different}: nothing is written: {left(emulator.folder)}")
 
 
-run_case(refused, replaced, locked, removed, named, table, signals, agreed)
+run_case(refused, replaced, locked, removed, named, table, deep, closed, signals, agreed)
