@@ -135,13 +135,19 @@ typedef struct Volume {
     double inside, across;
 } Volume;
 
+/// How often the fullest domain sends its vector in a double tree: up once, down to two in one of the trees; of three,
+/// nobody is above two, and of two, each hangs once from the other.
+static double tree_passes(int64_t domains) {
+    if (domains <= 2) return 1;
+    return domains == 3 ? 1.5 : 2;
+}
+
 static Volume volume_of(const CollectiveShape *shape, CollectiveAlgorithm algorithm) {
     const double n = (double)shape->n, p = (double)shape->most, ports = (double)shape->channels,
                  bytes = shape->bytes, passes = (double)collective_passes(shape->kind),
                  around = bytes * passes * (n - 1) / n;
     const bool one = shape->domains == 1;
-    const double trees =
-        (shape->domains == 2 ? 1 : 2) * bytes / ports; // of two, each hangs once from the other
+    const double trees = tree_passes(shape->domains) * bytes / ports;
     switch (algorithm) {
         case ALGORITHM_TREE: return (Volume){2 * bytes * (p - 1) / p, trees};
         case ALGORITHM_NVLS: return (Volume){bytes * (1 + 1 / p), 0};

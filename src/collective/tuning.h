@@ -10,7 +10,7 @@
 ///              ring       S P (n - 1) / n through every port inside, a C-th of it through every NIC; P (n - 1) hops,
 ///                         about P D of them between domains
 ///              tree       double binary tree among the domains, chains inside: 2 S / C through every NIC (S / C of two
-///                         domains), 2 log2 D hops
+///                         domains, 1.5 S / C of three), 2 log2 D hops
 ///              pat        parallel trees among members that are alone in their domains: bytes as a ring, log2 n hops
 ///              nvls       the switches of a domain add up: S (1 + 1 / n) out of every GPU
 ///              nvls_tree  nvls inside, a double tree among the domains
