@@ -6,8 +6,8 @@
 #include "base/fingerprint.h"
 
 static const char KEY[] = "trace.path", FOLDER[] = "output/", SETTINGS[] = "--set";
-/// Longer settings are cut; names of files end at 255 bytes.
-enum { NAMED_BYTES = 100 };
+/// Longer settings and names are cut; names of files end at 255 bytes.
+enum { NAMED_BYTES = 100, NAMES_BYTES = 2 * HARDWARE_NAME_BYTES, CHECKSUM_BYTES = 17 };
 
 /// Fit for the name of a file and for a shell; true if nothing had to be changed.
 static bool clean(char *text) {
@@ -40,6 +40,23 @@ static void name_settings(const Texts *texts, char *out, size_t size) {
     }
 }
 
+/// "TOPOLOGY-JOB-JOB"; what is too long ends with a checksum of all.
+static void name_files(const CrossCheck *files, char out[NAMES_BYTES]) {
+    TextBuffer buffer = {0};
+    text_printf(&buffer, "%s", files->cluster->name);
+    for (int32_t i = 0; i < files->njobs; i++)
+        text_printf(&buffer, "-%s", files->job[i].file->job.name);
+    char *all = text_take(&buffer);
+    const bool whole = strlen(all) < NAMES_BYTES;
+    snprintf(out, NAMES_BYTES, "%.*s", NAMES_BYTES - 1 - (whole ? 0 : CHECKSUM_BYTES), all);
+    clean(out);
+    const size_t used = strlen(out);
+    if (!whole)
+        snprintf(out + used, NAMES_BYTES - used, "~%016llx",
+                 (unsigned long long)fingerprint_bytes(all, strlen(all)));
+    text_free(all);
+}
+
 /// Whether a path of a file stays below the folder it is laid in.
 static bool stays_below(const char *path) {
     if (path[0] == '/') return false;
@@ -58,15 +75,14 @@ static void lay_below(const char *path, char out[], size_t size) {
 void trace_path_resolve(Reader *reader, const CrossCheck *files) {
     const JobEntry *first = &files->job[0];
     TraceSpec *trace = &first->file->trace;
-    char path[sizeof trace->path], settings[NAMED_BYTES + 32], name[2 * HARDWARE_NAME_BYTES + 2];
+    char path[sizeof trace->path], settings[NAMED_BYTES + 32], name[NAMES_BYTES];
     snprintf(path, sizeof path, "%s", trace->path);
     Place place = node_place(first->root, KEY);
     if (strcmp(path, "none") == 0) {
         trace->path[0] = '\0';
     } else if (strcmp(path, "auto") == 0) {
         name_settings(reader->texts, settings, sizeof settings);
-        snprintf(name, sizeof name, "%s-%s", files->cluster->name, first->file->job.name);
-        clean(name);
+        name_files(files, name);
         snprintf(trace->path, sizeof trace->path, "%s%s%s.h5", FOLDER, name, settings);
         trace->make_folder = true;
     } else if (path[0] == '\0') {

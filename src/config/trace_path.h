@@ -2,8 +2,8 @@
 ///
 /// Idea.    The command line (`--output`, `--set trace.path`) may say any place. A file may be somebody else's: its
 ///          `trace.path` and the names of topology and job stay below output/, which is made where it is missing.
-///          The default name holds the settings, so that runs that differ in one, or in the seed, do not replace each
-///          other.
+///          The default name holds all jobs and the settings, so that runs that differ in one, or in the seed, do not
+///          replace each other.
 #ifndef COLOSSIM_CONFIG_TRACE_PATH_H
 #define COLOSSIM_CONFIG_TRACE_PATH_H
 

@@ -160,6 +160,14 @@ def named(emulator):
         claim(path.startswith("output/laptop-16-traffic-ring") and path not in seen, f"{options}: a name of its own: {path}")
         seen.add(path)
         claim((here / path).exists() and len(pathlib.Path(path).name) < 200, f"{options}: {path}")
+    a, b = (JOBS / f"traffic-{name}.yaml" for name in ("permutation", "shift"))
+    for jobs in ((RING, a), (RING, b), (RING, a, b), (RING, *(a, b) * 7), (RING, *(a, b) * 6, b, a)):
+        done = emulator.call("run", TOPOLOGIES / "superpod-h100-1su.yaml", *jobs, "--progress", "none", 
+                             "--set", "traffic.ranks=8", folder=here)
+        claim(done.returncode == 0, f"{len(jobs)} jobs: {done.stderr}")
+        path = done.stdout.strip().splitlines()[-1].removeprefix("  trace: ").strip()
+        claim(path not in seen and len(path) < 255, f"{len(jobs)} jobs: a name of their own: {path}")
+        seen.add(path)
     topology, job = here / "t.yaml", here / "j.yaml"
     topology.write_text(LAPTOP.read_text().replace("kind: topology", "kind: topology\nname: ../../../evil/t"))
     job.write_text(RING.read_text())
