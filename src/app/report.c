@@ -61,16 +61,26 @@ static void print_time(FILE *out, int width, double time_ps) {
         fprintf(out, "%*.3f s ", width, time_ps / 1e12);
 }
 
+/// What of a training job is in no link of the tier.
+static void print_priced(FILE *out, const TraceStep *row, int32_t tier) {
+    const double bytes = tier == 0   ? row->priced_scale_up_bytes
+                         : tier == 1 ? row->priced_nic_bytes
+                                     : 0;
+    if (bytes > 0)
+        fprintf(out, "  without %.4g GB a GPU of tp, cp and ep",
+                bytes / 1e9 / (double)row->working_gpus);
+}
+
 static void print_tiers(FILE *out, const Recorder *recorder, const StepSummary *step) {
     const Cluster *cluster = recorder->fabric->cluster;
     const JobSpec *job = &recorder->fabric->run->job[step->row.job];
     fprintf(out, "\n  %-10s %18s %22s\n", "tier", "busiest link", "delay of transfers");
     for (int32_t tier = 0; tier < cluster_ntiers(cluster); tier++) {
-        bool lacks_tp = tier == 0 && job->kind == JOB_TRAINING && job->parallel.size[DIM_TP] > 1;
         fprintf(out, "  %-10s %17.1f%% ", cluster_tier_name(cluster, tier),
                 100 * step->utilisation_max[tier]);
         print_time(out, 19, step->delay_ps[tier]);
-        fprintf(out, "%s\n", lacks_tp ? "  without tensor-parallel traffic" : "");
+        if (job->kind == JOB_TRAINING) print_priced(out, &step->row, tier);
+        fprintf(out, "\n");
     }
     if (!step->hottest[0]) return;
     bool bundle = step->hottest_width > 1;

@@ -135,7 +135,7 @@ typedef struct Places {
 
 static TraceGpu place_gpu(const void *context, int64_t gpu) {
     const Places *places = context;
-    TraceGpu place = {TRACE_NONE, TRACE_NONE, TRACE_NONE, TRACE_NONE, TRACE_NONE};
+    TraceGpu place = {TRACE_NONE, TRACE_NONE, TRACE_NONE, TRACE_NONE, TRACE_NONE, TRACE_NONE};
     int64_t rank = -1;
     int32_t j = 0;
     while (j < places->run->njobs && (rank = placement_job_rank(places->placement[j], gpu)) < 0)
@@ -146,6 +146,7 @@ static TraceGpu place_gpu(const void *context, int64_t gpu) {
     place.job_rank = rank;
     if (job->kind != JOB_TRAINING) return place;
     place.tp = parallel_coordinate(&job->parallel, rank, DIM_TP);
+    place.cp = parallel_coordinate(&job->parallel, rank, DIM_CP);
     place.pp = parallel_coordinate(&job->parallel, rank, DIM_PP);
     place.dp = (int32_t)parallel_replica(&job->parallel, rank);
     return place;

@@ -239,6 +239,7 @@ typedef enum TraceFlags {
     X(GPUS_JOB, GPUS, "job", I32, "1", PLAIN, ALWAYS, "Number of the job it works for; -1: spare or unused.", TRACE_AXES1(GPU)) \
     X(GPUS_JOB_RANK, GPUS, "job_rank", I64, "1", PLAIN, ALWAYS, "Rank within the job; -1: none.", TRACE_AXES1(GPU)) \
     X(GPUS_TP, GPUS, "tp", I32, "1", PLAIN, IF_TRAINING, "Tensor-parallel coordinate; -1: none.", TRACE_AXES1(GPU)) \
+    X(GPUS_CP, GPUS, "cp", I32, "1", PLAIN, IF_TRAINING, "Context-parallel coordinate; -1: none.", TRACE_AXES1(GPU)) \
     X(GPUS_PP, GPUS, "pp", I32, "1", PLAIN, IF_TRAINING, "Pipeline stage; -1: none.", TRACE_AXES1(GPU)) \
     X(GPUS_DP, GPUS, "dp", I32, "1", PLAIN, IF_TRAINING, "Data-parallel coordinate; -1: none.", TRACE_AXES1(GPU)) \
     X(GPUS_DURATION, GPUS, "duration_ps", I64, "ps", SIGNED, IF_TRAINING, "The GPU's own step: end of optimizer to end of optimizer; the parts sum to it exactly.", TRACE_AXES2(STEP, GPU)) \

@@ -133,6 +133,7 @@ Status trace_static_gpus(Trace *trace, int64_t first, int64_t n,
         COLUMN(TRACE_GPUS_JOB, PlacedGpu, gpu.job),
         COLUMN(TRACE_GPUS_JOB_RANK, PlacedGpu, gpu.job_rank),
         COLUMN(TRACE_GPUS_TP, PlacedGpu, gpu.tp),
+        COLUMN(TRACE_GPUS_CP, PlacedGpu, gpu.cp),
         COLUMN(TRACE_GPUS_PP, PlacedGpu, gpu.pp),
         COLUMN(TRACE_GPUS_DP, PlacedGpu, gpu.dp),
     };

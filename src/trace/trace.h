@@ -95,7 +95,7 @@ enum { TRACE_NONE = -1 };
 typedef struct TraceGpu {
     int32_t job;
     int64_t job_rank;
-    int32_t tp, pp, dp;
+    int32_t tp, cp, pp, dp;
 } TraceGpu;
 
 /// Columns of a GPU's step, in ps: its parts, signed, in the order of TracePart, and what they sum to (CHECKed).

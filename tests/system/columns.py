@@ -62,8 +62,8 @@ def gpus(file, s):
     for name in [*names, "duration_ps"]:
         close(s["gpu_duration_ps" if name == "duration_ps" else name], g[name][:, busy].mean(axis=1), f"mean {name}")
     same(s["end_ps"], g["duration_ps"][:, busy].cumsum(axis=0).max(axis=1), "end_ps: the last GPU's")
-    tp, dp = g["tp"].max() + 1, g["dp"].max() + 1
-    same(g["job_rank"][busy], (g["tp"] + tp * (g["dp"] + dp * g["pp"]))[busy], "tp, dp, pp of a job rank")
+    tp, cp, dp = (g[name].max() + 1 for name in ("tp", "cp", "dp"))
+    same(g["job_rank"][busy], (g["tp"] + tp * (g["cp"] + cp * (g["dp"] + dp * g["pp"])))[busy], "tp, cp, dp, pp of a job rank")
     gpu_s = s["duration_ps"] * PS * s["gpus_in_job"]
     for kind in "full", "causal":
         close(s[f"mfu_{kind}"], s[f"model_flop_{kind}"] / (gpu_s * s["peak_flop_per_s"]), f"mfu_{kind}")
@@ -120,7 +120,8 @@ def intervals(file, s):
 
 
 def training(emulator):
-    for settings in {"noise": "on"}, {"noise": "off"}, {"parallel__pp": 4, "parallel__zero": 1, "parallel__dp": 4}:
+    for settings in {"noise": "on"}, {"noise": "off"}, {"parallel__pp": 4, "parallel__zero": 1, "parallel__dp": 4}, \
+                    {"parallel__tp": 2, "parallel__cp": 2, "parallel__pp": 2}:
         path = emulator.trace(LAPTOP, JOBS / "ddp-small.yaml", "--steps", 3, trace__full_links="on", fabric__routing="ecmp",
                               **settings)
         with h5py.File(path) as file:
@@ -173,6 +174,15 @@ def table(emulator):
                                       100 * s["mfu_causal"][k])):
             claim(abs(float(text) - value) <= 0.51 * 10.0 ** -len(text.partition(".")[2]), f"step {k}: {text} for {value}")
         claim(int(fingerprint, 16) == s["fingerprint"][k], f"step {k}: {fingerprint}")
+    # What is priced alone is said where it is missing, of whatever dimension it is.
+    for job, keys in (("ddp-small", {}), ("ddp-small", {"parallel__tp": 8}), ("ddp-small", {"parallel__tp": 2, "parallel__cp": 8}),
+                      ("moe-small", {})):
+        done = emulator.run(LAPTOP, JOBS / f"{job}.yaml", "--steps", 1, path=path, **keys)
+        said = [float((re.findall(rf"^  {tier} .* ms(?:  without ([\d.]+) GB a GPU of tp, cp and ep)?$", done.stdout, re.M) or [-1])[0] or 0)
+                for tier in ("scale-up", "leaf", "spine")]
+        with h5py.File(path) as file:
+            wanted = [file[f"steps/priced_{where}_bytes"][0] / 16e9 for where in ("scale_up", "nic")]
+        claim(np.allclose(said, [*wanted, 0], rtol=1e-3) and (wanted[0] > 0) == (job != "ddp-small" or keys != {}), f"{job} {keys}: {said} for {wanted}")
 
 
 def main():
