@@ -350,6 +350,8 @@ static void forget_bytes(Tally *tally) {
 void longer_forget(LongerTallies *longer, Tally *open, const Routes *routes,
                    const Intervals *intervals, int64_t now_ps, LinkSink sink) {
     Batch batch;
+    // Where none has ended, as nothing has moved before, it may be a long one all the same.
+    if (longer->at.n == 0) longer->level = intervals_level(intervals, now_ps);
     batch_open_interval(&batch, routes, intervals, longer->level, now_ps, sink);
     end_interval(open, open, NULL, &batch, now_ps);
     forget_bytes(open);
