@@ -76,7 +76,7 @@ static inline int64_t fabric_tag_own(int64_t tag) {
 static inline int32_t fabric_step(const Fabric *fabric, int32_t job, int32_t step) {
     return step * fabric->run->njobs + job;
 }
-/// Keys of a job's edge sets, queues and connections: none of one job is another's, and the first job's are its own.
+/// Keys of a job's edge sets and queues: none of one job is another's, and the first job's are its own.
 static inline uint64_t fabric_key(int32_t job, uint64_t own) {
     return own + (uint64_t)job * UINT64_C(0x9E3779B97F4A7C15);
 }

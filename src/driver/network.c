@@ -50,7 +50,7 @@ void network_submit(Machine *machine, const Transfer *transfer, int64_t now_ps) 
 /// Transfer.connection of messages between stages; those of rails and exchanges follow.
 enum { CONNECTION_MESSAGES = 1 };
 
-/// What all transfers of a job have in common. Tag, connection and keys are its own numbers.
+/// What all transfers of a job have in common. Tag and keys are its own numbers; paths are those it takes alone.
 static Transfer make_transfer(const Machine *machine, int64_t tag, uint64_t connection,
                               uint64_t queue, EdgeSet edges) {
     const int32_t job = machine->number;
@@ -59,7 +59,7 @@ static Transfer make_transfer(const Machine *machine, int64_t tag, uint64_t conn
                       .edges = edges,
                       .job = job,
                       .queue_pairs = machine->job->network.queue_pairs,
-                      .connection = fabric_key(job, connection),
+                      .connection = connection,
                       .queue_key = fabric_key(job, queue),
                       .rounds = 1};
 }

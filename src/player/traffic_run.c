@@ -93,7 +93,7 @@ Transfer traffic_transfer(const TrafficRun *traffic, int64_t number, TrafficEdge
         .edges.context = edges,
         .job = traffic->number,
         .step = fabric_step(traffic->fabric, traffic->number, traffic->step),
-        .connection = fabric_key(traffic->number, CONNECTION_FLOW),
+        .connection = CONNECTION_FLOW,
     };
     if (traffic_is_collective(traffic))
         set_phase(traffic, collective_phase(&traffic->plan, (int32_t)number), &transfer);

@@ -3,7 +3,8 @@
 
 Laws. `apart`: jobs on nodes of their own under leaves of their own take what each takes alone, to the picosecond, also
 when one begins later. `shared`: on an oversubscribed fabric, interleaved by node, neither is faster than alone, and the
-GPUs of the trace are divided between them; which is named first changes no duration. `ranks`: one trace on any ranks.
+GPUs of the trace are divided between them; which is named first changes no duration. `paths`: nor does it change the paths of any flow under ECMP; a job that begins when the
+others have gone takes what it takes alone. `ranks`: one trace on any ranks.
 `costs`: what jobs cost each other (/jobs/delay_ps) is, for each step, tier and direction, all that transfers lost there;
 jobs that share no link cost each other nothing, equal ones as much as they are cost, and the order of jobs only names
 them; what another job costs flows is what they take less where it is not there, in sign and roughly in size; the table
@@ -126,6 +127,21 @@ def shared(emulator):
         claim(np.all(np.diff(ends) >= 0), f"rows in the order of ends: {ends}")
 
 
+def paths(emulator):
+    """Where each flow has four spines to choose from. (The mistake: the number of a job chose among the paths of its flows.)"""
+    emulator.folder.joinpath("fabric.yaml").write_text(TOPOLOGY.replace("parents: 1", "parents: 4"))
+    first = [write(emulator, "even", TRAINING, "0-14/2"), write(emulator, "odd", TRAFFIC, "1-15/2")]
+    here, there = play(emulator, *first), play(emulator, *reversed(first), path="swapped.h5")
+    for job in 0, 1:
+        took = durations(here, job), durations(there, 1 - job)
+        claim(np.array_equal(*took), f"the order of jobs changes no path: {took}")
+    first = write(emulator, "short", TRAFFIC, "0-14/2")
+    for name, text in ("training", TRAINING), ("traffic", TRAFFIC):
+        late = write(emulator, name, text, "1-15/2", "1 s")
+        alone, behind = durations(play(emulator, late)), durations(play(emulator, first, late), 1)
+        claim(np.array_equal(alone, behind), f"{name} when the other has gone: {behind}, alone {alone}")
+
+
 def ranks(emulator):
     jobs = [write(emulator, "even", TRAINING, "0-14/2"), write(emulator, "odd", TRAFFIC, "1-15/2", "3 ms")]
     code = same_on_any_ranks(emulator, emulator.folder / "fabric.yaml", jobs[0], RANKS, jobs[1])
@@ -222,7 +238,7 @@ def main():
         random_inputs.write_parts(emulator.folder)
         random_inputs.write_scale_up(emulator.folder, NODE_GPUS)
         emulator.folder.joinpath("fabric.yaml").write_text(TOPOLOGY)
-        {"apart": apart, "shared": shared, "ranks": ranks, "costs": costs, "refused": refused}[case](emulator)
+        {"apart": apart, "shared": shared, "paths": paths, "ranks": ranks, "costs": costs, "refused": refused}[case](emulator)
 
 
 main()
