@@ -229,6 +229,18 @@ def attention_kernel(row, stack):
     return stack["attention_key"] if stack["attention_key"] and kernel == "cudnn" else kernel
 
 
+def gathers_overlap(row, stack):
+    """A release may gather all parameters before its CUDA graphs begin."""
+    first = stack["graph_gathers_key"] == "first" and row["cuda_graph"] not in ("none", "")
+    return row["dp_overlap"].endswith("param") and not first
+
+
+def has_fp8_attention(row, stack):
+    """Models whose names begin so, of one precision where it says @."""
+    model, _, precision = stack["attention_fp8_models"].partition("@")
+    return model != "" and row["model"].startswith(model) and precision in ("", row["precision"])
+
+
 def training_keys(row, stack):
     keys = {"sequence": whole(row, "seq_tok"), **precision_keys(row),
             "attention": attention_kernel(row, stack), "dropout": stack["dropout"],
@@ -236,11 +248,13 @@ def training_keys(row, stack):
             "tp_backward_overlap": stack["tp_backward_key"],
             "grad_fusion": stack["grad_fusion_key"],
             "grad_overlap": "on" if row["dp_overlap"].startswith("grad") else "off",
-            "param_overlap": "on" if row["dp_overlap"].endswith("param") else "off",
+            "param_overlap": "on" if gathers_overlap(row, stack) else "off",
             "pp_overlap": stack["pp_overlap_key"]}
+    if stack["bucket_key"] and row["pp"] == "1":
+        keys["bucket_parameters"] = stack["bucket_key"]
     if stack["fused_loss"] == "on":
         keys["fused_loss"] = "on"
-    if stack["attention_fp8_models"] and row["model"].startswith(stack["attention_fp8_models"]):
+    if has_fp8_attention(row, stack):
         keys["attention_fp8"] = "on"
     if keys["pp_overlap"] == "vp":
         keys["pp_overlap"] = "on" if whole(row, "vp", 1) > 1 else "off"
