@@ -430,14 +430,15 @@ static bool join_troubles(Reader *reader, CrossCheck *files) {
     bool good = true;
     *files->troubled = *files->cluster;
     files->troubled->reroute_delay_ps = files->job[0].file->job.network.reroute_delay_ps;
-    for (int32_t i = 0; i < files->njobs && good; i++) {
+    for (int32_t i = 0; i < files->njobs; i++) {
         const JobFile *file = files->job[i].file;
         good = topology_add_troubles(reader, files->job[i].root, file->slow, file->nslow,
-                                     file->event, file->nevents, files->troubled);
+                                     file->event, file->nevents, files->troubled) &&
+               good;
     }
     bool closed = files->job[0].file->engine.kind == ENGINE_CLOSED;
     if (good && closed && !cluster_spec_is_still(files->troubled))
-        reader_error(reader, files->job[0].root, "engine",
+        reader_error(reader, files->job[0].root, "engine.kind",
                      "the closed engine cannot let links change: events, and slow NICs with 'from' "
                      "or 'until', want engine flow");
     return good;

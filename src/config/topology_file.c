@@ -210,14 +210,16 @@ static Status try_cluster(const ClusterSpec *cluster, int64_t nodes, int32_t nfa
     return try_spec(&part);
 }
 
-/// Take the next spell or event; false after reporting what the machine says of it.
+/// Is the spell or event right that was taken last? It is given back after reporting what the machine says of it.
 static bool try_trouble(Reader *reader, const Node *node, const char *list, int32_t i,
-                        const ClusterSpec *cluster) {
+                        const ClusterSpec *cluster, int32_t *taken) {
     char path[64];
     snprintf(path, sizeof path, "%s.%d.what", list, (int)i);
     Status status = try_spec(cluster);
-    if (!status_is_ok(&status)) reader_error(reader, node, path, "%s", status.text);
-    return status_is_ok(&status);
+    if (status_is_ok(&status)) return true;
+    reader_error(reader, node, path, "%s", status.text);
+    --*taken;
+    return false;
 }
 
 bool topology_add_troubles(Reader *reader, const Node *node, const SlowSpec slow[], int32_t nslow,
@@ -233,13 +235,13 @@ bool topology_add_troubles(Reader *reader, const Node *node, const SlowSpec slow
         return false;
     }
     bool good = true;
-    for (int32_t i = 0; i < nslow && good; i++) {
+    for (int32_t i = 0; i < nslow; i++) {
         cluster->slow[cluster->nslow++] = slow[i];
-        good = try_trouble(reader, node, "slow", i, cluster);
+        good = try_trouble(reader, node, "slow", i, cluster, &cluster->nslow) && good;
     }
-    for (int32_t i = 0; i < nevents && good; i++) {
+    for (int32_t i = 0; i < nevents; i++) {
         cluster->event[cluster->nevents++] = event[i];
-        good = try_trouble(reader, node, "events", i, cluster);
+        good = try_trouble(reader, node, "events", i, cluster, &cluster->nevents) && good;
     }
     return good;
 }
@@ -253,7 +255,7 @@ static void report_troubles(Reader *reader, const Node *node, const ClusterSpec 
 
 /// It knows no places: they follow from how little of the file it takes for the same error.
 static void report_cluster(Reader *reader, const Node *node, const ClusterSpec *cluster) {
-    Status status = try_cluster(cluster, cluster->nodes, cluster->nfaults);
+    Status status = try_spec(cluster);
     if (status_is_ok(&status)) return;
     ClusterSpec whole = *cluster; // without spares
     whole.scale_up.used = 0;

@@ -15,7 +15,7 @@ extern const Schema topology_schema;
 
 /// Elements of `slow` and `events`, which jobs may write too; a SlowSpec, an EventSpec.
 extern const Field topology_slow_element, topology_event_element;
-/// Add them to a good cluster, one by one; false after reporting the first that it does not bear.
+/// Add those to a good cluster that it bears; false after reporting the others.
 ///   node  the file they are written in
 bool topology_add_troubles(Reader *reader, const Node *node, const SlowSpec slow[], int32_t nslow,
                            const EventSpec event[], int32_t nevents, ClusterSpec *cluster);
