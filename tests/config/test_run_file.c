@@ -6,6 +6,7 @@
 
 #include "base/memory.h"
 #include "claims.h"
+#include "config/hardware_file.h"
 #include "config/job_file.h"
 #include "config/run_file.h"
 #include "config/topology_file.h"
@@ -337,19 +338,24 @@ static void check_rows(const Schema *schema, const char *prefix, const char *rea
 static void readmes_name_every_key(void **state) {
     (void)state;
     const struct {
-        const char *path;
+        const char *path, *from; ///< words before the table, which others may share keys with
         const Schema *schema[2];
     } README[] = {
-        {"topologies/README.md", {&topology_schema, NULL}},
-        {"jobs/README.md", {&training_job_schema, &traffic_job_schema}},
+        {"topologies/README.md", "", {&topology_schema, NULL}},
+        {"topologies/README.md", "`kind: nic`", {&nic_schema, NULL}},
+        {"topologies/README.md", "`kind: switch`", {&switch_schema, NULL}},
+        {"topologies/README.md", "`kind: scale_up`", {&scale_up_schema, NULL}},
+        {"jobs/README.md", "", {&training_job_schema, &traffic_job_schema}},
     };
-    for (int i = 0; i < 2; i++) {
+    for (size_t i = 0; i < sizeof README / sizeof README[0]; i++) {
         char *text = NULL;
         int64_t size = 0;
         Status status = text_read_file(NULL, README[i].path, &text, &size);
         assert_true(status_is_ok(&status));
+        const char *from = strstr(text, README[i].from);
+        assert_non_null(from);
         for (int k = 0; k < 2 && README[i].schema[k]; k++)
-            check_rows(README[i].schema[k], "", text);
+            check_rows(README[i].schema[k], "", from);
         memory_free("config.text", text, (size_t)size + 1);
     }
 }
