@@ -64,6 +64,24 @@ def claim_machine(emulator, colossim, folder):
     claim(abs(share - 61.5) <= 0.5, f"the share is found again: {share}")
 
 
+def claim_refusals(colossim, folder):
+    """What is no measurement is said, in a line that names file and row, with exit code 2; nothing is written."""
+    (folder / "empty.csv").write_text("m,n,k,dtype,tflops\n")
+    (folder / "word.csv").write_text("m,n,k,dtype,tflops\n512,512,512,bf16,400\n512,512,512,bf16,fast\n")
+    (folder / "none.csv").write_text("m,n,k\n512,512,512\n")
+    (folder / "text").write_text("hello\n")
+    like, into = ("--machine", "mine", "--like", "h100-sxm", "nvlink4-8"), ("--into", folder / "none")
+    for words, *arguments in (
+            ("word.csv:3: wants columns", *like, "--gemm", folder / "word.csv"), ("none.csv:2: wants columns", *like, "--gemm", folder / "none.csv"),
+            ("empty.csv: no product", *like, "--gemm", folder / "empty.csv"), ("missing: No such file", *like, "--gemm", folder / "missing"),
+            ("is no output of", *like, "--nccl", folder / "text"), ("no gpu in", *like[:3], "nvlink4-8", "nvlink4-8"),
+            ("no scale_up in", *like[:3], "h100-sxm", "nvlink"), ("wants a name", "--machine", "../mine", *like[2:]),
+            ("describe a --machine", "--gemm", folder / "word.csv"), ("seconds of a step", *like, "--run", "a", "b", "soon")):
+        done = calibrate(colossim, *arguments, *into)
+        claim(done.returncode == 2 and words in done.stderr.splitlines()[-1] and not (folder / "none").exists(),
+              f"{arguments}: {done.returncode} {done.stderr}")
+
+
 def main():
     mpiexec, colossim, case = sys.argv[1:]
     if case == "catalogue":
@@ -72,6 +90,7 @@ def main():
         return
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
+        claim_refusals(colossim, folder)
         claim_machine(Emulator(mpiexec, colossim, folder), colossim, folder)
 
 
