@@ -42,6 +42,9 @@ NOTES = (
 MODEL_NOTES = ((r"\bdense_layers (\d+)", "first_dense"), (r"uses (\d+) KV groups", "kv_heads"))
 
 
+SECONDS = r"(?=.*[1-9])\d*\.?\d+(e-?\d+)?"  # above 0
+
+
 class Unplayable(Exception):
     """A row that says too little."""
 
@@ -53,8 +56,27 @@ def table(path, key):
 
 
 def read_rows(path):
-    with open(path, newline="", encoding="utf-8") as file:
+    with open(path, newline="", encoding="utf-8-sig") as file:
         return list(csv.DictReader(file))
+
+
+def read_runs(path):
+    """Rows in the format of runs.csv, maybe a user's own: columns that are not there are blank. ValueError with the line of
+    a number that is none."""
+    with open(RUNS, newline="", encoding="utf-8") as file:
+        columns = next(csv.reader(file))
+    rows = read_rows(path)
+    for number, row in enumerate(rows, start=2):
+        row.pop(None, None)
+        for column in columns:
+            row[column] = row.get(column) or ""
+        row["id"] = row["id"] or f"row{number}"
+        for column, form, must in (("n_gpu", r"[1-9]\d*", True), ("step_s", SECONDS, True), ("step_lo_s", SECONDS, False), ("step_hi_s", SECONDS, False)):
+            if (row[column] or must) and not re.fullmatch(form, row[column]):
+                raise ValueError(f"row {number}: {column} wants {'seconds' if form == SECONDS else 'a count'}, got '{row[column]}'")
+    if not rows:
+        raise ValueError("no row in it")
+    return rows
 
 
 @dataclasses.dataclass
@@ -82,6 +104,8 @@ def whole(row, key, default=None):
         if default is None:
             raise Unplayable(f"{key} is not published")
         return default
+    if not re.fullmatch(r"\d+", row[key]):
+        raise Unplayable(f"{key} wants a count, got '{row[key]}'")
     return int(row[key])
 
 

@@ -5,6 +5,7 @@ larger; the line through points of a line is that line; quantiles and means are 
 differ in size and batch alone are one family.
 """
 
+import csv
 import pathlib
 import random
 import sys
@@ -102,6 +103,29 @@ def claim_alternatives(rows):
             claim(len(differing) == 1 and differing[0] in row["assumed"], f"{row['id']}: one assumed input at a time")
 
 
+def claim_own(rows, folder):
+    """A user's own rows are read as spreadsheets write them, whatever columns they leave out; what is no number is said."""
+    path, row = folder / "own.csv", dict(rows[0])
+    def written(changes, leave=(), mark=""):
+        keys = [key for key in row if key not in leave]
+        with open(path, "w", newline="", encoding="utf-8") as file:
+            file.write(mark)
+            table = csv.DictWriter(file, keys, extrasaction="ignore")
+            table.writeheader()
+            table.writerow(row | changes)
+        return path
+    claim(published.read_runs(published.RUNS) == rows, "the rows of the project are read as they are")
+    claim(published.read_runs(written({}, mark="\ufeff")) == rows[:1], "a mark of the order of bytes is none of the row")
+    claim(published.read_runs(written({}, leave=("layout", "notes", "id")))[0]["layout"] == "", "what is left out is blank")
+    for column, text in (("n_gpu", "x"), ("n_gpu", "0"), ("step_s", ""), ("step_s", "0.0"), ("step_s", "nan"), ("step_lo_s", "-1")):
+        try:
+            published.read_runs(written({column: text}))
+        except ValueError as error:
+            claim(f"row 2: {column} wants" in str(error), f"{column} '{text}': {error}")
+        else:
+            claim(False, f"{column} '{text}' is taken")
+
+
 def claim_said(emulator):
     """A run says its bounds, those of the first class it fits, and whether anything of its size was ever measured."""
     for dp, beyond in ((16384, False), (16392, True)):
@@ -133,6 +157,7 @@ def main():
     claim_families(rows)
     claim_alternatives(rows)
     with tempfile.TemporaryDirectory() as folder:
+        claim_own(rows, pathlib.Path(folder))
         claim_said(Emulator(*sys.argv[1:], folder))
     try:
         published.job_text({**rows[0], "mbs": ""}, tables)
