@@ -90,6 +90,17 @@ static void finish_mixture(Reader *reader, const Node *node, const ModelSpec *mo
     if (model->experts > 0 && model->expert_ffn == 0)
         reader_error(reader, node, "expert_ffn",
                      "a mixture wants expert_ffn, the width of an expert");
+    if (model->experts % model->expert_groups != 0)
+        reader_error(reader, node, "expert_groups", "expert_groups %d does not divide experts = %d",
+                     model->expert_groups, model->experts);
+    else if (model->token_groups > model->expert_groups)
+        reader_error(reader, node, "token_groups", "token_groups %d of expert_groups = %d",
+                     model->token_groups, model->expert_groups);
+    else if (model->token_groups > 0 &&
+             (int64_t)model->experts / model->expert_groups * model->token_groups < model->top_k)
+        reader_error(reader, node, "token_groups",
+                     "token_groups %d hold less experts than top_k = %d", model->token_groups,
+                     model->top_k);
     if (model->ffn == 0 && (model->experts == 0 || model->first_dense > 0))
         reader_error(reader, node, "ffn", "ffn is 0, but the model has dense layers");
     if (model->first_dense > model->layers)
@@ -126,9 +137,11 @@ const Schema model_changes_schema = {.name = "model_changes",
 
 void model_file_change(Reader *reader, const Node *node, const ModelSpec *changes,
                        ModelSpec *model) {
+    const Node *changed = node_get(node, "model_changes");
+    if (!changed) return;
 #define CHANGE(k, fallback, least, most, text) \
     if (changes->k != MODEL_KEPT) model->k = changes->k;
     MODEL_COUNTS(CHANGE)
 #undef CHANGE
-    finish_model(reader, node, model);
+    finish_model(reader, changed, model);
 }

@@ -12,7 +12,7 @@ extern const Schema model_schema;
 enum { MODEL_KEPT = -1 };
 extern const Schema model_changes_schema;
 
-/// `model` with what `changes` names put over it; reports at `node` what then does not fit.
+/// `model` with what `changes` names put over it; reports there what then does not fit.
 void model_file_change(Reader *reader, const Node *node, const ModelSpec *changes,
                        ModelSpec *model);
 

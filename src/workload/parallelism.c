@@ -324,10 +324,10 @@ static Status validate_sizes(const ParallelSpec *parallel) {
         "hold all experts",
         parallel->shard_group, (long long)parallel_replicas(parallel), parallel->size[DIM_EP]);
     REQUIRE(parallel->prefetch >= 0, STATUS_RANGE, "prefetch = %d layers", parallel->prefetch);
-    REQUIRE(parallel->chunks >= 1, STATUS_RANGE, "vp = %d, but it must be at least 1",
+    REQUIRE(parallel->chunks >= 1, STATUS_RANGE, "chunks = %d, but it must be at least 1",
             parallel->chunks);
     REQUIRE((int64_t)parallel->size[DIM_PP] * parallel->chunks <= CHUNKS_MAX, STATUS_RANGE,
-            "pp * vp = %lld, but at most %d virtual stages are supported",
+            "pp * chunks = %lld, but at most %d virtual stages are supported",
             (long long)parallel->size[DIM_PP] * parallel->chunks, CHUNKS_MAX);
     REQUIRE(
         (int64_t)parallel->size[DIM_PP] * parallel->chunks * parallel->microbatches <=
@@ -346,7 +346,7 @@ static Status validate_schedule(const ParallelSpec *parallel) {
             break;
         case SCHEDULE_INTERLEAVED:
             REQUIRE(parallel->chunks >= 2, STATUS_RANGE,
-                    "schedule interleaved needs vp >= 2, but vp = %d", parallel->chunks);
+                    "schedule interleaved needs chunks >= 2, but chunks = %d", parallel->chunks);
             REQUIRE(parallel->microbatches % pp == 0, STATUS_RANGE,
                     "schedule interleaved needs microbatches divisible by pp, but %d %% %d = %d",
                     parallel->microbatches, pp, parallel->microbatches % pp);
@@ -365,15 +365,16 @@ static Status validate_schedule(const ParallelSpec *parallel) {
         case SCHEDULE_ZERO_BUBBLE: break;
     }
     REQUIRE(parallel->chunks == 1, STATUS_RANGE,
-            "vp = %d needs schedule interleaved (model chunks exist there only)", parallel->chunks);
+            "chunks = %d needs schedule interleaved (a stage has one part elsewhere)",
+            parallel->chunks);
     return status_ok();
 }
 
 static Status validate_given_layers(const ParallelSpec *parallel, const ModelSpec *model) {
     const int32_t nstages = parallel->size[DIM_PP] * parallel->chunks;
     REQUIRE(parallel->nlayers == nstages, STATUS_RANGE,
-            "layers lists %d virtual stages, but pp * vp = %d * %d = %d", parallel->nlayers,
-            parallel->size[DIM_PP], parallel->chunks, nstages);
+            "layers or layout list %d virtual stages, but pp * chunks = %d * %d = %d",
+            parallel->nlayers, parallel->size[DIM_PP], parallel->chunks, nstages);
     int64_t sum = 0;
     for (int32_t v = 0; v < nstages; ++v) {
         const bool ends = v == 0 || v == nstages - 1; // embedding and head stand there
@@ -383,8 +384,8 @@ static Status validate_given_layers(const ParallelSpec *parallel, const ModelSpe
         sum += parallel->layers[v];
     }
     REQUIRE(sum == model->layers, STATUS_RANGE,
-            "the virtual stages hold %lld layers, but the model has %d", (long long)sum,
-            model->layers);
+            "the virtual stages hold %lld layers by layers or layout, but the model has %d",
+            (long long)sum, model->layers);
     return status_ok();
 }
 
@@ -398,11 +399,11 @@ static Status validate_layers(const ParallelSpec *parallel, const ModelSpec *mod
     const int32_t nstages = parallel->size[DIM_PP] * parallel->chunks;
     if (parallel->nlayers > 0) return validate_given_layers(parallel, model);
     const int32_t extra = parallel->embedding_as_layer ? 2 : 0;
-    REQUIRE(
-        model->layers + extra >= nstages, STATUS_RANGE,
-        "%d layers%s are too few for pp * vp = %d * %d = %d virtual stages: each holds something",
-        model->layers + extra, extra ? " (embedding and head counted)" : "", parallel->size[DIM_PP],
-        parallel->chunks, nstages);
+    REQUIRE(model->layers + extra >= nstages, STATUS_RANGE,
+            "%d layers%s are too few for pp * chunks = %d * %d = %d virtual stages: each holds "
+            "something",
+            model->layers + extra, extra ? " (embedding and head counted)" : "",
+            parallel->size[DIM_PP], parallel->chunks, nstages);
     return status_ok();
 }
 

@@ -275,12 +275,12 @@ static void impossible_plans_are_refused_with_both_numbers(void **state) {
     REFUSES(run.model.ffn = 49151, "ffn = 49151 does not divide by tp = 8");
     REFUSES(run.model.kv_heads = 12, "kv_heads = 12 and tp = 8");
     REFUSES(run.model.kv_heads = 7, "does not divide by kv_heads = 7");
-    REFUSES(run.parallel.chunks = 13, "96 layers are too few for pp * vp = 8 * 13");
+    REFUSES(run.parallel.chunks = 13, "96 layers are too few for pp * chunks = 8 * 13");
     REFUSES((run.parallel.chunks = 13, run.parallel.embedding_as_layer = true),
             "98 layers (embedding and head counted) are too few");
     REFUSES(run.parallel.microbatches = 63, "63 % 8 = 7");
-    REFUSES(run.parallel.chunks = 1, "vp >= 2");
-    REFUSES(run.parallel.schedule = SCHEDULE_1F1B, "vp = 3 needs schedule interleaved");
+    REFUSES(run.parallel.chunks = 1, "chunks >= 2");
+    REFUSES(run.parallel.schedule = SCHEDULE_1F1B, "chunks = 3 needs schedule interleaved");
     REFUSES(run.parallel.schedule = SCHEDULE_NONE, "needs pp = 1, but pp = 8");
     REFUSES(run.parallel.size[DIM_CP] = 3, "sequence = 2048 tokens does not divide by 2 * cp = 6");
     REFUSES((run.parallel.size[DIM_CP] = 8, run.parallel.cp_algorithm = CP_ALL_TO_ALL),
@@ -292,9 +292,10 @@ static void impossible_plans_are_refused_with_both_numbers(void **state) {
     REFUSES(run.parallel.order[0] = DIM_PP, "order must name each");
     REFUSES(run.parallel.microbatch = 0, "microbatch = 0");
     REFUSES(run.training.sequence = 2047, "2047 tokens of a microbatch do not divide by tp = 8");
-    REFUSES(give_layers(&run.parallel, 4, 5), "hold 97 layers, but the model has 96");
+    REFUSES(give_layers(&run.parallel, 4, 5),
+            "hold 97 layers by layers or layout, but the model has 96");
     REFUSES(give_layers(&run.parallel, 4, 0), "virtual stage 7 = 0");
-    REFUSES(run.parallel.nlayers = 23, "lists 23 virtual stages");
+    REFUSES(run.parallel.nlayers = 23, "list 23 virtual stages");
     REFUSES(run.parallel.chunks = 200, "at most 1024 virtual stages");
 }
 
