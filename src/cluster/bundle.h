@@ -43,6 +43,8 @@ int64_t bundle_width(const Cluster *cluster, const Bundle *bundle);
 LinkId bundle_link(const Cluster *cluster, const Bundle *bundle, int64_t i);
 /// Sum over live links (adaptive) or live links times the slowest of them (spray).
 int64_t bundle_capacity_Bps(const Cluster *cluster, const Bundle *bundle);
+/// The same with every link at its best of all times.
+int64_t bundle_best_Bps(const Cluster *cluster, const Bundle *bundle);
 
 /// The least multiple of `split` that makes all weights whole, at most BUNDLE_SPLIT_MAX. Faults that have one class, tier
 /// and share count as one for each side and lane: a message meets no more of them.

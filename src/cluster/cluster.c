@@ -259,18 +259,32 @@ static FatTreeCable cable_of(const Cluster *cluster, LinkId link, int32_t range)
                          link - cluster->first_link[range / 2][range % 2]);
 }
 
+/// Of the cable that a link is in; NULL: none.
+static const LinkFault *fault_of(const Cluster *cluster, LinkId link) {
+    const int32_t range = cluster_range_of(cluster, link), tier = range / 2;
+    if (!cluster_tier_in_tree(cluster, tier) || cluster->faults.nfaults == 0) return NULL;
+    const FatTreeCable end = cable_of(cluster, link, range);
+    return linkfault_find(&cluster->faults, tier, end.lower, end.port);
+}
+
 int64_t cluster_capacity_Bps(const Cluster *cluster, LinkId link) {
+    const int64_t whole_Bps = cluster->link_Bps[cluster_range_of(cluster, link) / 2];
     if (cluster_is_bundle(cluster, link)) {
         const Bundle bundle = bundle_from_id(cluster, link);
         return bundle_capacity_Bps(cluster, &bundle);
     }
-    const int32_t range = cluster_range_of(cluster, link), tier = range / 2;
-    if (!cluster_tier_in_tree(cluster, tier) || cluster->faults.nfaults == 0)
-        return cluster->link_Bps[tier];
-    const FatTreeCable end = cable_of(cluster, link, range);
-    const LinkFault *fault = linkfault_find(&cluster->faults, tier, end.lower, end.port);
-    return fault == NULL ? cluster->link_Bps[tier]
-                         : linkfault_left_Bps(fault, cluster->link_Bps[tier]);
+    const LinkFault *fault = fault_of(cluster, link);
+    return fault ? linkfault_left_Bps(fault, whole_Bps) : whole_Bps;
+}
+
+int64_t cluster_best_Bps(const Cluster *cluster, LinkId link) {
+    const int64_t whole_Bps = cluster->link_Bps[cluster_range_of(cluster, link) / 2];
+    if (cluster_is_bundle(cluster, link)) {
+        const Bundle bundle = bundle_from_id(cluster, link);
+        return bundle_best_Bps(cluster, &bundle);
+    }
+    const LinkFault *fault = fault_of(cluster, link);
+    return fault ? linkfault_best_Bps(fault, whole_Bps) : whole_Bps;
 }
 
 int64_t cluster_healthy_Bps(const Cluster *cluster, int32_t tier) {

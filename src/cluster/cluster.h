@@ -170,6 +170,8 @@ LinkDirection cluster_link_direction(const Cluster *cluster, LinkId link);
 /// Tier 0: the scale-up goodput; NICs: theirs. For a bundle the sum over its live links (adaptive) or live links
 /// times the slowest of them (spray).
 int64_t cluster_capacity_Bps(const Cluster *cluster, LinkId link);
+/// The same at its best of all times (trouble.h): what utilisation over a span is a part of.
+int64_t cluster_best_Bps(const Cluster *cluster, LinkId link);
 /// Goodput of a healthy link of a tier, one way.
 int64_t cluster_healthy_Bps(const Cluster *cluster, int32_t tier);
 /// Goodput of all links of a tier (>= 1) up from one subtree, healthy, one way; below 2^60.

@@ -33,6 +33,7 @@ typedef struct LinkFault {
     int32_t port, parent; ///< up port of the lower node; computed: port mod w
     int32_t path_class;   ///< computed: of the upper switch
     double fraction;      ///< that is left of it now; a fault that comes or goes may leave all
+    double best;          ///< the most that is ever left of it
     bool dead;            ///< to the knowledge of routing: fraction is 0
     int32_t share;        ///< the same: fraction in 1/1000, at least 1 unless dead
 } LinkFault;
@@ -72,9 +73,12 @@ Status linkfault_init(LinkFaults *faults, const FatTree *tree, int32_t nfaults,
 /// Let routing know that so much is left of a link.
 void linkfault_learn(LinkFault *fault, double fraction);
 
-/// Goodput left on a faulty link, rounded down.
+/// Goodput left on a faulty link, now or at its best, rounded down.
 static inline int64_t linkfault_left_Bps(const LinkFault *fault, int64_t whole_Bps) {
     return (int64_t)(fault->fraction * (double)whole_Bps);
+}
+static inline int64_t linkfault_best_Bps(const LinkFault *fault, int64_t whole_Bps) {
+    return (int64_t)(fault->best * (double)whole_Bps);
 }
 
 /// The fault of a cable, or NULL.   Cost: O(log nfaults).

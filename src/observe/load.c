@@ -24,7 +24,7 @@ static bool hotter(const HotLink *a, const HotLink *b) {
 
 /// Bytes that fit through a resource in a span.
 static double room_bytes(const Cluster *cluster, LinkId link, int64_t span_ps) {
-    return (double)cluster_capacity_Bps(cluster, link) * ((double)span_ps / 1e12);
+    return (double)cluster_best_Bps(cluster, link) * ((double)span_ps / 1e12);
 }
 
 /// Whether a link belongs to the hottest so far.
@@ -128,7 +128,7 @@ static int64_t class_of(LoadAdder *adder, LinkId link) {
     const Cluster *cluster = adder->cluster;
     LoadClass new = {.tier = cluster_link_tier(cluster, link),
                      .direction = (int32_t)cluster_link_direction(cluster, link),
-                     .capacity_Bps = cluster_capacity_Bps(cluster, link),
+                     .capacity_Bps = cluster_best_Bps(cluster, link),
                      .width = cluster_resource_width(cluster, link)};
     for (int64_t i = 0; i < adder->classes.n; i++) {
         const LoadClass *old = &adder->classes.at[i];

@@ -290,7 +290,7 @@ typedef enum TraceFlags {
     X(LINKS_HOT_DELAY, LINKS, "hot_delay_ps", I64, "ps", MISSING, ALWAYS, "Hottest links: what transfers lost in time while it bound them.", TRACE_AXES2(STEP, HOT)) \
     X(LINKS_HOT_WIDTH, LINKS, "hot_width", I64, "1", MISSING, ALWAYS, "Hottest links: 1, or the links of a bundle (spray, adaptive), over which bytes and delay spread evenly.", TRACE_AXES2(STEP, HOT)) \
     X(LINKS_HOT_CONGESTED, LINKS, "hot_congested_ps", I64, "ps", MISSING, ALWAYS, "Hottest links: congested time.", TRACE_AXES2(STEP, HOT)) \
-    X(LINKS_HOT_UTILISATION, LINKS, "hot_utilisation", F64, "1", PLAIN, ALWAYS, "Hottest links: bytes / (capacity * duration), the capacity of hot_width links.", TRACE_AXES2(STEP, HOT)) \
+    X(LINKS_HOT_UTILISATION, LINKS, "hot_utilisation", F64, "1", PLAIN, ALWAYS, "Hottest links: bytes / (capacity * duration), the capacity that hot_width links have at their best, whatever comes and goes.", TRACE_AXES2(STEP, HOT)) \
     X(LINKS_HOT_TRAFFIC, LINKS, "hot_traffic_bytes", I64, "B", MISSING, ALWAYS, "Hottest links: bytes by what they are for.", TRACE_AXES3(STEP, HOT, TRAFFIC)) \
     X(LINKS_USER_TRAFFIC, LINKS, "user_traffic", I8, "1", TRAFFIC_FLAGS, ALWAYS, "Users of the hottest links: what for; -1: none.", TRACE_AXES3(STEP, HOT, USER)) \
     X(LINKS_USER_SOURCE, LINKS, "user_source", I64, "1", PLAIN, ALWAYS, "Users of the hottest links: GPU that sends; -1: none.", TRACE_AXES3(STEP, HOT, USER)) \

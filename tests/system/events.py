@@ -3,12 +3,14 @@
 
 Law: one outcome on any number of ranks, told steps or played ones, for training and traffic, with outages of GPUs, NICs and
 switches; what cannot go on ends with exit code 1 and says who waits, or has no path. The shipped job: the step in which
-the spine dies is late by the reroute delay to the microsecond, its return costs nothing, and /events says both.
+the spine dies is late by the reroute delay to the microsecond, its return costs nothing, and /events says both. No link is
+used more than it can be, whatever is left of it and when.
 """
 
 import sys
 import tempfile
 
+import numpy as np
 import xarray
 
 from emulator import EVERY_STEP, JOBS, TOPOLOGIES, Emulator, claim, column, own_words, same_on_any_ranks
@@ -45,6 +47,32 @@ def anywhere(emulator):
             code = same_on_any_ranks(emulator, LAPTOP, job, (1, 2, 3, 4, 7), "--steps", 5, once_more=[(1, EVERY_STEP)],
                                      fabric__routing=routing, network__reroute_delay="4 ms")
             claim(code == 0, f"{job.stem} runs, got {code}")
+            claim_used(emulator.folder / "n1" / "run.h5", f"{job.stem}, {routing}")
+
+
+def claim_used(path, where):
+    """No link is used for more than all of what it can carry; the hottest of a tier is as hot as the tier says."""
+    for group in "links", "intervals":
+        claim(np.nanmax(column(path, f"{group}/hot_utilisation")) <= 1 + 1e-6, f"{where}: hot links of /{group} are full at most")  # to a byte
+    most, hot, tier = (column(path, f"links/{name}") for name in ("utilisation_max", "hot_utilisation", "hot_tier"))
+    claim((most <= 1 + 1e-9).all(), f"{where}: {most.max()} of the busiest")
+    for step, tiers in enumerate(tier):
+        found = max((hot[step][tiers == t].max() - most[step, t].max() for t in set(tiers) - {-1}), default=0)
+        claim(found <= 1e-9, f"{where}: a hot link of step {step} is hotter than the busiest by {found}")
+
+
+def halved(emulator):
+    """1 GB, of which 940 MB are sent when a tenth of the node's NICs is left: of the time it takes, what NICs carry at their
+    best would need 64.9 %. One that is slow until 1 ms has then sent 15.7 MB."""
+    for lines, took_s in (("events:\n  - {at: 20 ms, what: node 0, remaining: 10 %}\n", 0.02 + 60e6 / 4.7e9),
+                          ("slow:\n  - {what: node 0, nic: 3, until: 1 ms}\n", 0.001 + (1e9 - 47e6 / 3) / 47e9)):
+        job = changed(emulator, "traffic-shift.yaml", "halved", "\n" + lines)
+        path = emulator.trace(LAPTOP, job, traffic__latency="none", engine__control_delay="0 us")
+        used = 1e9 / 47e9 / took_s
+        claim(abs(column(path, "steps/duration_ps")[0] / 1e12 / took_s - 1) < 1e-6, f"{lines}: the step takes {took_s} s")
+        claim(abs(column(path, "links/utilisation_max")[0, 1] - used).max() < 1e-6, f"{lines}: the NICs are used {used}")
+        claim(abs(column(path, "links/hot_utilisation")[0, 0] - used) < 1e-6, f"{lines}: and so is the hottest")
+        claim_used(path, lines)
 
 
 def no_way(emulator):
@@ -77,6 +105,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         emulator = Emulator(*sys.argv[1:3], folder)
         shipped(emulator)
+        halved(emulator)
         no_way(emulator)
         anywhere(emulator)
 
