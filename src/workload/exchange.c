@@ -24,13 +24,12 @@ typedef struct CopyRate {
     double row_s, Bps;
 } CopyRate;
 // DeepEP: 4 to 24 processors on 1 to 4 nodes of 8 H100, rows of 7392 and 14336 bytes; 8 B200 and B300, rows of 2112 to 14336
-// (ai-dynamo/aiconfigurator systems/data). Hybrid-EP, with its permutation: 32 processors of 8 B300, rows of 14336 bytes in 622
-// and 647 us, of 8 B200, rows of 1024 in 277 and 773 us (harryzhou2000/megatron-lm-moe-experiments,
-// notes/hybrid_ep_dense_routing_pr_test_results.md and notes/hybrid-ep-sparse-opt-new.md, upstream branch): it fetches rows by
-// few threads, which wait for each.
+// (ai-dynamo/aiconfigurator systems/data). Hybrid-EP: 32 processors of 8 to 36 GB200 and 8 B300, rows of 14336 bytes, and of 8
+// B200, rows of 1024 (deepseek-ai/DeepEP, Hybrid-EP_Implementation.md; harryzhou2000/megatron-lm-moe-experiments,
+// notes/hybrid-ep-sparse-opt-new.md): it fetches rows that come back by few threads, which wait for each.
 static const CopyRate COPY[DISPATCHER_N][2] = {
     [DISPATCH_NODE_DEDUP] = {{200e-9, 30e9}, {100e-9, 21e9}},
-    [DISPATCH_HYBRID] = {{125e-9, 20e9}, {505e-9, 40e9}},
+    [DISPATCH_HYBRID] = {{20e-9, 24e9}, {400e-9, 65e9}},
 };
 static const double COPIES_OF_DOMAIN[2] = {1, 2.2};
 // They begin after so long: in one domain, among several.
@@ -69,6 +68,10 @@ static ExchangeRows rows_within(Dispatcher dispatcher, double all, int32_t top_k
                               .outside = top_k * (domains - 1) / domains};
     return (ExchangeRows){.inside = share * (n - domains) * chance(all / n, pool, top_k),
                           .outside = share * (domains - 1) * chance(all / domains, pool, top_k)};
+}
+
+double exchange_gpus(int32_t experts, int32_t top_k, int32_t ep) {
+    return ep * chance((double)experts / ep, experts, top_k);
 }
 
 ExchangeRows exchange_rows(Dispatcher dispatcher, int32_t experts, int32_t top_k, Parts ep) {

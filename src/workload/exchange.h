@@ -17,8 +17,7 @@
 ///          of the domain takes.
 ///          Other collectives of a layer are priced as collective/tuning.h has them.
 /// Limits.  The links are the unit's own: what others do on NICs meanwhile is not felt. GPUs are taken as evenly loaded.
-///          Hybrid-EP permutes rows in its exchange, the longer the more experts a GPU has (of 32 half as long again): taken as
-///          for 16. Routing limited to some groups of experts saves rows where a domain has experts of one group at most.
+///          Routing limited to some groups of experts saves rows where a domain has experts of one group at most.
 /// Source.  Megatron-LM core/transformer/moe/token_dispatcher.py; deepseek-ai/DeepEP, csrc/kernels/internode.cu;
 ///          NVIDIA Hybrid-EP. Held against measured times in tests/workload/dispatched.c.
 #ifndef COLOSSIM_WORKLOAD_EXCHANGE_H
@@ -56,6 +55,8 @@ typedef struct LayerLinks {
     int32_t processors;   ///< that do; 0: none
 } LayerLinks;
 
+/// GPUs of `ep` that have some of the experts of a token.
+double exchange_gpus(int32_t experts, int32_t top_k, int32_t ep);
 /// Rows a token of a dispatch.
 ExchangeRows exchange_rows(Dispatcher dispatcher, int32_t experts, int32_t top_k, Parts ep);
 

@@ -122,20 +122,34 @@ static void add_router_backward(const TransformerShape *s, WorkList *list) {
 // configs/system/b200_bf16_ceperm.json).
 static const double SCATTERED_SHARE = 0.75;
 
-/// Every row is read by token and written by expert, or the other way, where its copies are added. Hybrid-EP does so in its
-/// exchange (Megatron-LM core/transformer/moe/fused_a2a.py).
+/// Every row is read by token and written by expert, or the other way, where its copies are added: before an exchange that has
+/// a row for each expert.
 static void add_permute(const TransformerShape *s, WorkList *list, const char *name) {
-    if (s->dispatcher == DISPATCH_HYBRID) return;
+    if (s->dispatcher != DISPATCH_ALLTOALL) return;
     works_add_memory(
         list, name,
         s->element * (s->tokens_norm + exchanged_rows(s)) * s->hidden / SCATTERED_SHARE);
 }
 
-/// Rows from GPUs are put in the order of experts, and back; where tokens travel once to a GPU, that is what permuting is.
-static void add_sort(const TransformerShape *s, WorkList *list, const char *name) {
-    if (s->dispatcher == DISPATCH_ALLTOALL && s->ep > 1 && s->experts_here > 1)
-        works_add_memory(list, name,
-                         2 * s->element * exchanged_rows(s) * s->hidden / SCATTERED_SHARE);
+// Hybrid-EP's kernels reach the rate of a copy (892 MB in 142 and 154 us on 8 B300), but look for each row at all experts of a
+// GPU: with 32 instead of 16 of them 43,300 rows take 257 instead of 154 us to permute and 127 instead of 104 to put back, as
+// long as copying so many bytes takes a B200 (harryzhou2000/megatron-lm-moe-experiments, notes/hybrid_ep_rebased_bw_results.md
+// and notes/hybrid-ep-sparse-opt-new.md, upstream branch).
+enum { LOOK_BYTES = 840, LOOK_BACK_BYTES = 190 };
+
+/// Rows from GPUs are put in the order of experts, and back: as they come, or, where a token travels once to each GPU, copied to
+/// all their experts there and added up.
+static void add_sort(const TransformerShape *s, WorkList *list, const char *name, bool back) {
+    const double rows = exchanged_rows(s);
+    const double gpus = exchange_gpus((int32_t)s->experts, (int32_t)s->top_k, s->ep);
+    const double arriving = s->dispatcher == DISPATCH_ALLTOALL ? rows : rows / s->top_k * gpus;
+    const double bytes = s->element * (arriving + rows) * s->hidden;
+    if (s->ep == 1 || (s->dispatcher == DISPATCH_ALLTOALL && s->experts_here == 1)) return;
+    if (s->dispatcher == DISPATCH_HYBRID) {
+        const double looks = back ? LOOK_BACK_BYTES : LOOK_BYTES;
+        works_add_memory(list, name, bytes + looks * arriving * s->experts_here);
+    } else
+        works_add_memory(list, name, bytes / SCATTERED_SHARE);
 }
 
 static void add_exchange(const TransformerShape *s, WorkList *list, const char *name,
@@ -229,9 +243,9 @@ void mixture_add(const TransformerShape *s, WorkList *list) {
     list->part = PART_MOE_EXPERTS;
     add_counts(s, list);
     add_exchange(s, list, "dispatch", false);
-    add_sort(s, list, "sort");
+    add_sort(s, list, "sort", false);
     add_experts(s, list);
-    add_sort(s, list, "sort back");
+    add_sort(s, list, "sort back", true);
     add_exchange(s, list, "combine", true);
     add_permute(s, list, "unpermute");
     if (s->shared_ffn > 0)
@@ -243,9 +257,9 @@ void mixture_add_backward(const TransformerShape *s, WorkList *list) {
     list->part = PART_MOE_EXPERTS;
     add_permute(s, list, "unpermute grad");
     add_exchange(s, list, "combine grad", false);
-    add_sort(s, list, "sort back grad");
+    add_sort(s, list, "sort back grad", false);
     add_experts_backward(s, list);
-    add_sort(s, list, "sort grad");
+    add_sort(s, list, "sort grad", true);
     add_exchange(s, list, "dispatch grad", true);
     list->part = PART_MOE_PREPROCESS;
     add_permute(s, list, "permute grad");

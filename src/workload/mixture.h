@@ -3,7 +3,8 @@
 /// Idea.    router | permute | dispatch | sort | pad | grouped fc1 | activation | grouped fc2 | unpad | bias | sort |
 ///          combine | unpermute, and the shared experts as an MLP. Tokens are those that a norm sees:
 ///          each GPU of a tensor-parallel group routes its own. Dispatch and combine are all-to-all
-///          exchanges of top_k rows a token among `ep` GPUs; `expert_tp` GPUs share an expert, and
+///          exchanges of top_k rows a token among `ep` GPUs, or of one row for each GPU that has
+///          some of its experts, which there is permuted; `expert_tp` GPUs share an expert, and
 ///          all rows that come to it.
 /// Limits.  Experts are as full as the mean, or as their capacity; drawn routing lets a GPU wait for the fullest one
 ///          of its exchange (cost.c). The gather and the sum among

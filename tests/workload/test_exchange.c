@@ -168,8 +168,8 @@ static void exchanges_pay_for_links_and_processors(void **state) {
             const double time_s = layer_exchange(&links, combines, bytes).alone_s;
             assert_true(time_s >= bytes * links.of_rows.outside / links.uplink.nic_Bps);
             assert_true(time_s >= bytes * links.of_rows.inside / 370e9);
-            assert_true(time_s >= rows * links.copied[combines] * 100e-9 / links.processors);
-            assert_true(time_s >= bytes * links.copied[combines] / (links.processors * 40e9));
+            assert_true(time_s >= rows * links.copied[combines] * 20e-9 / links.processors);
+            assert_true(time_s >= bytes * links.copied[combines] / (links.processors * 65e9));
             assert_true(layer_exchange(&links, combines, bytes / 2).alone_s <= time_s);
             LayerLinks more = links;
             more.processors *= 2;

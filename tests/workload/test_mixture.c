@@ -1,3 +1,4 @@
+#include <math.h>
 #include <string.h>
 
 #include "base/units.h"
@@ -205,6 +206,31 @@ static void rows_are_copied_where_they_must(void **state) {
                 const bool copied = s.dropless && d != DISPATCH_HYBRID;
                 assert_close(mixture_bytes(&s, "pad rows"), copied ? 8 * pass : 0, 1e-9 * pass);
             }
+    }
+}
+
+// Where a token travels once to each GPU, its row is copied there to all its experts and the copies are added up again, and
+// nothing is permuted before: no fewer rows come than tokens leave, no more than experts are asked, as many where each expert has
+// a GPU of its own. Hybrid-EP reads and writes as fast as a copy, but looks at all experts of a GPU for every row.
+static void rows_are_permuted_where_they_arrive(void **state) {
+    (void)state;
+    for (uint64_t seed = 0; seed < RUNS; ++seed) {
+        const PublishedRun run = drawn_run(seed);
+        const TransformerShape shape = transformer_shape(&run.model, &run.parallel, &run.training);
+        TransformerShape s = transformer_of_kind(&shape, LAYER_MIXTURE);
+        if (!s.mixture || s.ep == 1) continue;
+        const double row = s.element * s.hidden, rows = s.routed / s.expert_tp;
+        const double gpus = exchange_gpus((int32_t)s.experts, (int32_t)s.top_k, s.ep);
+        assert_true(gpus >= 1 - 1e-9 && gpus <= fmin(s.top_k, s.ep) + 1e-9);
+        if (s.ep == (int32_t)s.experts) assert_close(gpus, s.top_k, 1e-9);
+        const double passes = 4 * row * (rows / s.top_k * gpus + rows);
+        s.dispatcher = DISPATCH_NODE_DEDUP;
+        assert_close(mixture_bytes(&s, "permute"), 0, 0);
+        assert_close(mixture_bytes(&s, "sort"), passes / 0.75, 1e-9 * passes);
+        s.dispatcher = DISPATCH_HYBRID;
+        assert_close(mixture_bytes(&s, "permute"), 0, 0);
+        const double looks = 2 * (840 + 190) * s.experts_here * rows / s.top_k * gpus;
+        assert_close(mixture_bytes(&s, "sort"), passes + looks, 1e-9 * passes);
     }
 }
 
@@ -436,6 +462,7 @@ int main(void) {
         cmocka_unit_test(one_expert_is_a_dense_layer),
         cmocka_unit_test(exchanges_carry_the_rows_of_all_tokens),
         cmocka_unit_test(rows_are_copied_where_they_must),
+        cmocka_unit_test(rows_are_permuted_where_they_arrive),
         cmocka_unit_test(clamps_take_passes_of_their_own),
         cmocka_unit_test(all_experts_on_a_gpu_need_no_dispatcher),
         cmocka_unit_test(scaled_embeddings_take_more_passes),
