@@ -7,8 +7,9 @@
 ///          some of its experts, which there is permuted; `expert_tp` GPUs share an expert, and
 ///          all rows that come to it.
 /// Limits.  Experts are as full as the mean, or as their capacity; drawn routing lets a GPU wait for the fullest one
-///          of its exchange (cost.c). The gather and the sum among
-///          expert_tp GPUs are not priced: no published run has them.
+///          of its exchange (cost.c). Permutes take the whole GPU, those too that a framework launches in the stream of
+///          its exchanges, where some hide. The gather and the sum among expert_tp GPUs are not priced: no published run
+///          has them.
 /// Source.  Megatron-LM core/transformer/moe (order of kernels; activation weighted by the router in
 ///          one kernel); DeepSeek-AI, arXiv:2412.19437, section 2.1.2.
 #ifndef COLOSSIM_WORKLOAD_MIXTURE_H
