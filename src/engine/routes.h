@@ -141,6 +141,12 @@ static inline int64_t routes_capacity(const Routes *routes, int32_t slot) {
     return routes->capacities.at[routes->capacity[slot]];
 }
 
+/// Ask for the uses of a route, of a long one for the first: they are read in a row, but each route lies elsewhere.
+static inline void routes_fetch(const RouteUse uses[], int32_t n) {
+    enum { LINE_USES = 64 / sizeof(RouteUse), MOST = 32 * LINE_USES };
+    for (int32_t u = LINE_USES; u < n && u < MOST; u += LINE_USES) __builtin_prefetch(&uses[u]);
+}
+
 /// Parts of each use where they do not follow from the weight, else NULL.
 static inline const int64_t *routes_parts(const Routes *routes, const Route *route) {
     return route->first_parts < 0 ? NULL : (const int64_t *)routes->parts.at + route->first_parts;

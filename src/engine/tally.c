@@ -77,6 +77,7 @@ void tally_add_route(Tally *tally, const Routes *routes, const Route *route, int
     grow_parts(total, routes);
     grow_used(tally, routes);
     const RouteUse *uses = routes_uses(routes, route);
+    routes_fetch(uses, route->nuses);
     const int64_t *own_parts = routes_parts(routes, route);
     const int32_t n = route->nuses, share_bits = routes->share_bits;
     const Wide each = (Wide)route->fullest * bytes;

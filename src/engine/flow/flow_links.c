@@ -199,22 +199,35 @@ static void move_uses(Flow *flow, SlotUses *uses, int32_t n, int32_t room) {
     int32_t from = uses->first;
     uses->first = runs_take(&flow->use_runs, slot_room(n));
     memcpy(slot_use(flow, uses->first), slot_use(flow, from), (size_t)uses->n * sizeof(SlotUse));
-    for (int32_t i = 0; i < uses->n; i++)
-        flow->use_place[slot_use(flow, uses->first + i)->use] = uses->first + i;
     runs_give_back(&flow->use_runs, from, room);
 }
 
 /// Append a use to those of its slot.
-static void list_use(Flow *flow, int32_t slot, SlotUse use) {
+static void list_use(Flow *flow, int32_t slot, int32_t use, SlotUse of) {
     SlotUses *uses = &flow->slot_uses[slot];
     if (uses->n == 0) {
         uses->first = runs_take(&flow->use_runs, FIRST_USES);
     } else if (uses->n == slot_room(uses->n)) {
         move_uses(flow, uses, uses->n + 1, uses->n);
     }
-    int32_t place = uses->first + uses->n++;
-    *slot_use(flow, place) = use;
-    flow->use_place[use.use] = place;
+    flow->use_place[use] = uses->n;
+    *slot_use(flow, uses->first + uses->n++) = of;
+}
+
+/// Index in Routes.uses of the use of a slot by a route: what can bind is sorted by link.
+static int32_t find_use(const Flow *flow, int32_t r, int32_t slot) {
+    const Routes *routes = &flow->routes;
+    const RouteUse *uses = routes_uses(routes, &routes->at[r]);
+    int32_t low = 0, high = routes->at[r].nbind - 1;
+    while (low < high) {
+        int32_t middle = low + (high - low) / 2;
+        if (routes->link[uses[middle].slot] < routes->link[slot])
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    DCHECK(uses[low].slot == slot, "route %d does not use slot %d", r, slot);
+    return routes->at[r].first_use + low;
 }
 
 /// The last use of the slot takes the place of one that goes.
@@ -222,8 +235,10 @@ static void unlist_use(Flow *flow, int32_t slot, int32_t use) {
     SlotUses *uses = &flow->slot_uses[slot];
     int32_t room = slot_room(uses->n), place = flow->use_place[use];
     SlotUse last = *slot_use(flow, uses->first + --uses->n);
-    *slot_use(flow, place) = last;
-    flow->use_place[last.use] = place;
+    if (place < uses->n) {
+        *slot_use(flow, uses->first + place) = last;
+        flow->use_place[find_use(flow, last.route, slot)] = place;
+    }
     if (uses->n == 0) {
         runs_give_back(&flow->use_runs, uses->first, room);
     } else if (slot_room(uses->n) < room) {
@@ -246,7 +261,7 @@ static void list_waiting_routes(Flow *flow) {
         const Route *route = &flow->routes.at[r];
         const RouteUse *uses = routes_uses(&flow->routes, route);
         for (int32_t u = 0; u < route->nbind; u++)
-            list_use(flow, uses[u].slot, (SlotUse){r, route->first_use + u, uses[u].weight});
+            list_use(flow, uses[u].slot, route->first_use + u, (SlotUse){r, uses[u].weight});
         state->listed = true;
         state->waiting = false;
     }
@@ -491,6 +506,7 @@ static void fetch_disputed(const Flow *flow, const RouteUse use[], const int32_t
 void links_attach(Flow *flow, int32_t transfer) {
     Active *f = &flow->active[transfer];
     const Route *route = &flow->routes.at[f->route];
+    routes_fetch(routes_uses(&flow->routes, route), route->nbind);
     links_enter_route(flow, transfer);
     const int32_t unit_load = flow->route[f->route].unit_load, n = route->nbind;
     const RouteUse *uses = routes_uses(&flow->routes, route);
@@ -519,6 +535,7 @@ void links_detach(Flow *flow, int32_t transfer) {
     const Route *route = &flow->routes.at[f->route];
     const int32_t unit_load = flow->route[f->route].unit_load;
     const RouteUse *uses = routes_uses(&flow->routes, route);
+    routes_fetch(uses, route->nbind);
     leave_route(flow, f);
     give_load(flow->slack, uses, route->nbind, unit_load, loads_fit(route, unit_load));
     for (int32_t u = 0; flow->debts.n > 0 && u < route->nbind; u++)

@@ -127,6 +127,12 @@ static void region_touch(Flow *flow, const UseNode *node, int64_t level) {
     push_water(flow, until, ORDER_CLOSED, link->region);
 }
 
+/// Ask for the links of a transfer that moves: they lie far apart.
+static void fetch_links(const Flow *flow, const Active *f) {
+    const UseNode *nodes = shared_nodes(flow, f);
+    for (int32_t i = 0; i < f->nshared; i++) __builtin_prefetch(&flow->link.at[nodes[i].link], 1);
+}
+
 /// How far a rising transfer may go with the room that is reserved for it.
 static int64_t reach_of(const Flow *flow, const Active *f) {
     int64_t most = ceiling_reach(flow, f);
@@ -159,6 +165,7 @@ static void region_join(Flow *flow, int32_t transfer, int64_t level) {
     Active *f = &flow->active[transfer];
     array_push(&flow->members, member_of(flow, transfer));
     f->mark = MARK_RISING;
+    fetch_links(flow, f);
     int64_t reach = reach_of(flow, f);
     for (int32_t i = 0; i < f->nshared; i++)
         if (!reserve(flow, shared_nodes(flow, f) + i, reach))
@@ -230,6 +237,7 @@ static void region_fall(Flow *flow, int32_t transfer, int64_t level, int32_t bin
     int64_t old_level = f->level;
     array_push(&flow->members, member_of(flow, transfer));
     f->mark = MARK_RISING; // for links that open now
+    fetch_links(flow, f);
     for (int32_t i = 0; i < f->nshared; i++) {
         const UseNode *node = shared_nodes(flow, f) + i;
         LinkState *link = &flow->link.at[node->link];
@@ -275,6 +283,7 @@ static bool confirm(Flow *flow, int32_t transfer) {
     if (f->bottleneck < 0) return true;
     if (link_binds(flow, &flow->link.at[flow_node(flow, f->bottleneck)->link], f->level))
         return true;
+    fetch_links(flow, f);
     int32_t other = find_bottleneck(flow, f);
     if (other >= 0) {
         rebind(flow, f, other);

@@ -22,7 +22,7 @@
 ///              bytes a contended link                     32: LinkState
 ///              bytes an active transfer                  120: Active
 ///              bytes a use of a contended link            16: UseNode; 4 more on links of three users or more
-///          Arrays that have become large keep up to a sixteenth more room. Not counted: routes (routes.h; 16 bytes a use
+///          Arrays that have become large keep up to a sixteenth more room. Not counted: routes (routes.h; 12 bytes a use
 ///          more here), the queues of events and of completions, statistics (tally.h), what a solution needs while it
 ///          lasts.
 /// Limits.  Internal to engine/flow.
@@ -111,7 +111,6 @@ typedef struct LinkState {
 /// Use of a slot by a route, in the list of the slot.
 typedef struct SlotUse {
     int32_t route;
-    int32_t use;    ///< in Routes.uses
     int32_t weight; ///< there: that is far away
 } SlotUse;
 
@@ -226,7 +225,7 @@ struct Engine {
     SlotUses *slot_uses;      ///< [nslots]
     int64_t nslots, nslack;   ///< room; whose slack is known
     Runs use_runs;            ///< of SlotUse
-    int32_t *use_place;       ///< [nuse_places] as Routes.uses: index in use_runs
+    int32_t *use_place;       ///< [nuse_places] as Routes.uses: place in the list of its slot
     int64_t nuse_places;
     RouteState *route; ///< [nroutes] as Routes.at
     int64_t nroutes;
