@@ -84,6 +84,7 @@ Islands *islands_create(Machine *machine) {
     islands->n = machine->layout.nslots / islands->stages;
     islands->windows = 1;
     islands->width_ps = PS_PER_MS;
+    islands->arrivals = true;
     islands->ngroups = units_nmeeting(&machine->layout.units);
     islands->news = arena_array(arena, GroupNews, islands->ngroups);
     islands->undo.old.label = "driver.window";

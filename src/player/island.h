@@ -93,6 +93,7 @@ typedef struct Islands {
     int64_t first_ps;        ///< earliest event of any island of any rank
     int64_t quiet_ps;        ///< no collective can begin before
     bool moved;              ///< levels of collectives must be solved at now_ps
+    bool arrivals;           ///< there may be some: false in windows in which no rank has any
     int64_t ngroups;         ///< units_nmeeting
     GroupNews *news;         ///< [ngroups]
     ARRAY_OF(IslandDue) due; ///< at this moment

@@ -42,6 +42,7 @@ static void merge(GroupNews news[], int64_t ngroups, const Comm *comm) {
 /// Sum up what was said before end_ps. False: nothing, anywhere.  MPI: collective.
 static bool gather_news(Islands *islands, int64_t end_ps) {
     const Comm *comm = islands->machine->comm;
+    if (!islands->arrivals) return false;
     int64_t nnews = listen(islands, end_ps);
     if (comm_nranks(comm) == 1) return nnews > 0;
     comm_max_i64(comm, &nnews, 1);

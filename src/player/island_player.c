@@ -70,8 +70,10 @@ static void return_to(Islands *islands, int64_t end_ps) {
 
 /// Play from now_ps up to a moment at which something common happens; that moment is returned.
 static int64_t play_window(Islands *islands) {
-    int64_t ends_ps[] = {play_islands(islands, window_end_ps(islands)), islands->violation_ps};
-    comm_min_i64(islands->machine->comm, ends_ps, 2);
+    int64_t ends_ps[] = {play_islands(islands, window_end_ps(islands)), islands->violation_ps,
+                         -islands->arrival.n};
+    comm_min_i64(islands->machine->comm, ends_ps, 3);
+    islands->arrivals = ends_ps[2] < 0;
     islands->moved = ends_ps[1] <= ends_ps[0];
     int64_t end_ps = least(ends_ps[0], ends_ps[1]);
     end_ps = islands_first_begin_ps(islands, end_ps);
@@ -92,6 +94,7 @@ static int64_t play_window(Islands *islands) {
     else if (islands->width_ps < WIDEST_PS)
         islands->width_ps += islands->width_ps / 2;
     islands_meet(islands, end_ps);
+    islands->arrivals = true;
     return end_ps;
 }
 
