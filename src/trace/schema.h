@@ -283,7 +283,7 @@ typedef enum TraceFlags {
     X(LINKS_MEAN, LINKS, "utilisation_mean", F64, "1", PLAIN, ALWAYS, "bytes / (links * capacity * duration).", TRACE_AXES3(STEP, TIER, DIRECTION)) \
     X(LINKS_MAX, LINKS, "utilisation_max", F64, "1", PLAIN, ALWAYS, "Of the busiest link over the whole step.", TRACE_AXES3(STEP, TIER, DIRECTION)) \
     X(LINKS_HISTOGRAM, LINKS, "histogram", I64, "1", PLAIN, ALWAYS, "Links per bin of utilisation over the whole step.", TRACE_AXES4(STEP, TIER, DIRECTION, BIN)) \
-    X(LINKS_HOT_LINK, LINKS, "hot_link", I64, "1", PLAIN, ALWAYS, "Hottest links of the step: id; -1: none.", TRACE_AXES2(STEP, HOT)) \
+    X(LINKS_HOT_LINK, LINKS, "hot_link", I64, "1", PLAIN, ALWAYS, "Hottest links of the step: id, or of a bundle (hot_width), whose ids are behind those of all links; -1: none.", TRACE_AXES2(STEP, HOT)) \
     X(LINKS_HOT_TIER, LINKS, "hot_tier", I8, "1", PLAIN, ALWAYS, "Hottest links: index on the tier axis; -1: none.", TRACE_AXES2(STEP, HOT)) \
     X(LINKS_HOT_DIRECTION, LINKS, "hot_direction", I8, "1", DIRECTION_FLAGS, ALWAYS, "Hottest links: direction.", TRACE_AXES2(STEP, HOT)) \
     X(LINKS_HOT_BYTES, LINKS, "hot_bytes", I64, "B", MISSING, ALWAYS, "Hottest links: bytes carried.", TRACE_AXES2(STEP, HOT)) \
@@ -305,7 +305,7 @@ typedef enum TraceFlags {
     X(INTERVALS_DELAY, INTERVALS, "delay_ps", F64, "ps", PLAIN, ALWAYS, "As in /links.", TRACE_AXES3(INTERVAL, TIER, DIRECTION)) \
     X(INTERVALS_CONGESTED, INTERVALS, "congested_ps", F64, "ps", PLAIN, ALWAYS, "As in /links, summed over links.", TRACE_AXES3(INTERVAL, TIER, DIRECTION)) \
     X(INTERVALS_HISTOGRAM, INTERVALS, "histogram", I64, "1", PLAIN, ALWAYS, "Links per bin of utilisation over the interval.", TRACE_AXES4(INTERVAL, TIER, DIRECTION, BIN)) \
-    X(INTERVALS_HOT_LINK, INTERVALS, "hot_link", I64, "1", PLAIN, ALWAYS, "Hottest links of the interval: id; -1: none.", TRACE_AXES2(INTERVAL, HOT)) \
+    X(INTERVALS_HOT_LINK, INTERVALS, "hot_link", I64, "1", PLAIN, ALWAYS, "Hottest links of the interval: id, or of a bundle (hot_width), whose ids are behind those of all links; -1: none.", TRACE_AXES2(INTERVAL, HOT)) \
     X(INTERVALS_HOT_TIER, INTERVALS, "hot_tier", I8, "1", PLAIN, ALWAYS, "Hottest links: index on the tier axis; -1: none.", TRACE_AXES2(INTERVAL, HOT)) \
     X(INTERVALS_HOT_DIRECTION, INTERVALS, "hot_direction", I8, "1", DIRECTION_FLAGS, ALWAYS, "Hottest links: direction.", TRACE_AXES2(INTERVAL, HOT)) \
     X(INTERVALS_HOT_UTILISATION, INTERVALS, "hot_utilisation", F64, "1", PLAIN, ALWAYS, "Hottest links: bytes / (capacity * interval).", TRACE_AXES2(INTERVAL, HOT)) \
