@@ -60,7 +60,9 @@ def draw_flows(axes, rows):
 
 def main():
     if len(sys.argv) != 3:
-        sys.exit(__doc__)
+        asked = sys.argv[1:] in (["--help"], ["-h"])
+        print(__doc__, file=sys.stdout if asked else sys.stderr)
+        sys.exit(0 if asked else 2)
     folder = pathlib.Path(sys.argv[1])
     steps, flows = table_of(folder, "step_cost"), table_of(folder, "engine.solve")
     figure, (left, middle, right) = plt.subplots(1, 3, figsize=(13.5, 4.4), constrained_layout=True)

@@ -3,6 +3,7 @@
 #   $root       top of the project            $build    build folder (COLOSSIM_BUILD, default build/)
 #   $jobs       processes of a build or test  $ranks    ranks of a run (COLOSSIM_RANKS, default 2)
 #   say, die    a line to the terminal; the same to stderr, then exit 1
+#   help_if_asked "$@"         what stands at the head of the script, if --help or -h is its first argument
 #   install_packages NAME...   install the Debian packages that are missing
 #   build_preset PRESET FOLDER [TARGET...]
 #
@@ -28,6 +29,13 @@ say() { printf '%s\n' "== $*"; }
 die() {
     printf '%s\n' "${0##*/}: $*" >&2
     exit 1
+}
+
+# Whoever asks for help gets the words at the head of the script, and nothing is done.
+help_if_asked() {
+    [[ ${1-} == -h || ${1-} == --help ]] || return 0
+    sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"
+    exit 0
 }
 
 # What Open MPI needs here; a variable that is already set wins.
