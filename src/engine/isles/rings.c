@@ -277,6 +277,8 @@ static int64_t level_of_limit(const Rings *rings, const RingLimit *limit) {
 
 /// Use of a link of a ring's route, uses being sorted by link; -1: another rank's.
 static int32_t find_use(const Rings *rings, int32_t r, int64_t link) {
+    const LinkOwner *own = rings->isles->spec.own;
+    if (own && !own->owns(own->context, link)) return -1;
     const Routes *routes = ledger_routes(rings->ledger);
     const Route *route = &routes->at[rings->ring.at[r].route];
     const RouteUse *uses = routes_uses(routes, route);
