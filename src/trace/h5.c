@@ -140,7 +140,8 @@ static Status look_before_open(const char *path, const char *said, const Comm *c
 /// What changes the file reads metadata by broadcasts, and only those that HDF5 has not noted as read so. What ranks read
 /// alone (chunks are looked up so: HDFGroup/hdf5 issue 1173) drives their caches apart, and once a cache makes room ranks
 /// wait in broadcasts that do not match: HDF5 1.10.8 hung on 3 ranks, or failed after 2,000 steps (tried). So no cache
-/// makes room: some 60 bytes a chunk of the file.
+/// makes room: some 60 bytes a chunk of the file. For the same reason none writes between flushes because much has
+/// changed: a run of two jobs hung so on 2 ranks, whose caches had come to 256 KiB at different moments.
 static herr_t keep_metadata(hid_t access) {
     const size_t most_bytes = (size_t)128 << 20; // HDF5 takes no more
     H5AC_cache_config_t cache = {.version = H5AC__CURR_CACHE_CONFIG_VERSION};
@@ -150,6 +151,7 @@ static herr_t keep_metadata(hid_t access) {
     cache.incr_mode = H5C_incr__off;
     cache.flash_incr_mode = H5C_flash_incr__off;
     cache.decr_mode = H5C_decr__off;
+    cache.dirty_bytes_threshold = most_bytes / 4; // nor more here
     return H5Pset_mdc_config(access, &cache);
 }
 

@@ -97,6 +97,7 @@ Status slab_grow(Trace *trace, TraceAxis axis, int64_t n) {
     if (n == 0) return status;
     TRY(slab_leave(trace, check_room(trace, axis, n)));
     const int64_t old = trace->rows[axis], now = old + n;
+    trace->uncommitted += n;
     const H5Shape label_shape = skeleton_axis_shape(&trace->info, axis);
     for (int d = 0; d < TRACE_DATASET_N; d++)
         if (trace->set[d] >= 0 && TRACE_DATASETS[d].axis[0] == axis)

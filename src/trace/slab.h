@@ -22,6 +22,7 @@ struct Trace {
     bool open;                               // the last of them has no row in /steps yet
     bool failed;                             // the file may no longer be written to
     double start_s, commit_s, last_commit_s; // wall
+    int64_t uncommitted;                     // rows of all axes since the last
 };
 
 /// Keep the first failure, and go on: the other ranks are waiting in the next collective call.

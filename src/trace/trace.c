@@ -13,6 +13,8 @@
 static const char LABEL[] = "trace";
 /// Commits are thinned out above this share of wall time, unless the last is that long ago.
 static const double COMMIT_SHARE = 0.05, COMMIT_PATIENCE_S = 2.0;
+/// Some 1.5 kB of metadata each, which HDF5 must not write on its own (h5.c).
+enum { COMMIT_ROWS = 8192 };
 
 static Status open_sets(Trace *trace) {
     char path[SKELETON_PATH_BYTES];
@@ -329,7 +331,7 @@ Status trace_write_step(Trace *trace, const TraceStep *step) {
 /// Committing costs an fsync a rank: about 10 ms on a local disk, more on a parallel file system.
 static bool commit_now(Trace *trace) {
     const double now = comm_clock_s();
-    int8_t yes = trace->info.commit_every ||
+    int8_t yes = trace->info.commit_every || trace->uncommitted >= COMMIT_ROWS ||
                  trace->commit_s <= COMMIT_SHARE * (now - trace->start_s) ||
                  now - trace->last_commit_s >= COMMIT_PATIENCE_S;
     comm_broadcast(trace->comm, &yes, sizeof yes, 0);
@@ -351,6 +353,7 @@ static Status commit(Trace *trace) {
                                    &(int64_t){0}, &n, &closed)));
     if (closed > 0) TRY(slab_leave(trace, publish(trace)));
     trace->committed = closed;
+    trace->uncommitted = 0;
     trace->last_commit_s = comm_clock_s();
     trace->commit_s += trace->last_commit_s - begin;
     return status_ok();

@@ -4,7 +4,7 @@
 Laws. `apart`: jobs on nodes of their own under leaves of their own take what each takes alone, to the picosecond, also
 when one begins later. `shared`: on an oversubscribed fabric, interleaved by node, neither is faster than alone, and the
 GPUs of the trace are divided between them; which is named first changes no duration. `paths`: nor does it change the paths of any flow under ECMP; a job that begins when the
-others have gone takes what it takes alone. `ranks`: one trace on any ranks.
+others have gone takes what it takes alone. `long`: many steps on two ranks end. `ranks`: one trace on any ranks.
 `costs`: what jobs cost each other (/jobs/delay_ps) is, for each step, tier and direction, all that transfers lost there;
 jobs that share no link cost each other nothing, equal ones as much as they are cost, and the order of jobs only names
 them; what another job costs flows is what they take less where it is not there, in sign and roughly in size; the table
@@ -22,7 +22,7 @@ import numpy as np
 import xarray
 
 import random_inputs
-from emulator import RANKS, ROOT, Emulator, claim, column, same_on_any_ranks
+from emulator import JOBS, RANKS, ROOT, TOPOLOGIES, Emulator, claim, column, differences, same_on_any_ranks
 
 NODE_GPUS = 2
 TOPOLOGY = f"""schema_version: 1
@@ -169,6 +169,18 @@ def flow_times(path):
     return int((column(path, "flows/end_ps") - column(path, "flows/start_ps")).sum())
 
 
+def long(emulator):
+    """Many steps on 2 ranks, each with rows of its own: the trace of one rank. (The mistake: HDF5's caches of ranks, driven apart,
+    began to write at different moments, and waited for each other for ever.)"""
+    settings = ["--set", "noise=on", "--set", "trace.intervals=2", "--steps", 200, "--progress", "none"]
+    for n in 0, 2:
+        done = emulator.call("run", TOPOLOGIES / "superpod-h100-1su.yaml", JOBS / "traffic-all-to-all.yaml", JOBS / "ddp-small.yaml", *settings,
+                             "--output", emulator.folder / f"long{n}.h5", ranks=n, timeout=150)
+        claim(done.returncode == 0, f"{n} ranks: {done.stderr}")
+    found = differences(emulator.folder / "long0.h5", emulator.folder / "long2.h5")
+    claim(not found, f"one trace: {found}")
+
+
 def random_flows(emulator, draw, name, nodes):
     pattern = draw.choice(("permutation", "shift, shift: 4", "shift, shift: 2", "all_to_all"))
     text = FLOWS.replace("PATTERN", pattern).replace("SIZE", str(draw.randint(1, 40)))
@@ -238,7 +250,7 @@ def main():
         random_inputs.write_parts(emulator.folder)
         random_inputs.write_scale_up(emulator.folder, NODE_GPUS)
         emulator.folder.joinpath("fabric.yaml").write_text(TOPOLOGY)
-        {"apart": apart, "shared": shared, "paths": paths, "ranks": ranks, "costs": costs, "refused": refused}[case](emulator)
+        {"apart": apart, "shared": shared, "paths": paths, "long": long, "ranks": ranks, "costs": costs, "refused": refused}[case](emulator)
 
 
 main()
