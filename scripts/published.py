@@ -271,6 +271,7 @@ def training_keys(row, stack):
             "tp_overlap": "on" if row["tp_overlap"] == "on" else "off",
             "tp_backward_overlap": stack["tp_backward_key"],
             "grad_fusion": stack["grad_fusion_key"],
+            "grad_scaling": stack["grad_scaling_key"], "grad_check": stack["grad_check_key"],
             "grad_overlap": "on" if row["dp_overlap"].startswith("grad") else "off",
             "param_overlap": "on" if gathers_overlap(row, stack) else "off",
             "pp_overlap": stack["pp_overlap_key"]}

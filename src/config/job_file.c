@@ -141,6 +141,11 @@ static const Field TRAINING_FIELDS[] = {
                   "it), full (the whole iteration), none"),
     FIELD_BOOL_AT("grad_fusion", JobFile, job.training.grad_fusion, "on",
                   "weight gradients are added up by the products that make them"),
+    FIELD_BOOL_AT(
+        "grad_scaling", JobFile, job.training.grad_scaling, "off",
+        "a pass of its own divides gradients before they are reduced; off: the collective"),
+    FIELD_BOOL_AT("grad_check", JobFile, job.training.grad_check, "off",
+                  "the norm of each bucket of gradients is looked at before it is reduced"),
     FIELD_BOOL_AT("grad_overlap", JobFile, job.training.grad_overlap, "on",
                   "a bucket is reduced when its last gradient is there"),
     FIELD_BOOL_AT(

@@ -25,8 +25,9 @@ const PrecisionFormat PRECISION_FORMATS[PRECISION_N] = {
     [PRECISION_FP32] = {.bytes = 4, .table = PRECISION_FP32},
     [PRECISION_FP16] = {.bytes = 2, .table = PRECISION_FP16},
     [PRECISION_BF16] = {.bytes = 2, .table = PRECISION_BF16},
-    [PRECISION_FP8] = {.bytes = 1, .cast = true, .table = PRECISION_FP8},
-    [PRECISION_FP8_CURRENT] = {.bytes = 1, .cast = true, .scan = true, .table = PRECISION_FP8},
+    [PRECISION_FP8] = {.bytes = 1, .cast = true, .one_scale = true, .table = PRECISION_FP8},
+    [PRECISION_FP8_CURRENT] =
+        {.bytes = 1, .cast = true, .scan = true, .one_scale = true, .table = PRECISION_FP8},
     [PRECISION_FP8_BLOCK] = {.bytes = 1 + 4.0 / 128, .cast = true, .table = PRECISION_FP8_BLOCK},
     [PRECISION_MXFP8] = {.bytes = 1 + 1.0 / 32, .cast = true, .table = PRECISION_MXFP8},
     [PRECISION_NVFP4] = {.bytes = 0.5 + 1.0 / 16,

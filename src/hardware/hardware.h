@@ -31,6 +31,7 @@ typedef struct PrecisionFormat {
     double bytes;    ///< of a number with its part of the scales
     bool cast;       ///< operands are made from 16-bit numbers by a kernel of their own
     bool scan;       ///< which reads them once more before, for the scale of the tensor
+    bool one_scale;  ///< of the whole tensor: rows and columns have the same numbers
     Precision table; ///< whose product a GPU without a table of its own takes; itself: none
 } PrecisionFormat;
 
@@ -74,7 +75,8 @@ typedef struct AttentionShares {
 typedef struct GpuSpec {
     char name[HARDWARE_NAME_BYTES];
     GemmTable gemm[PRECISION_N];
-    double attention_ramp; ///< tokens by which attention takes as if its sequence were longer
+    double attention_ramp;    ///< tokens by which attention takes as if its sequence were longer
+    int64_t attention_key_ps; ///< of a tile of queries that walks along its keys, each; 0: not said
     /// Achieved by causal attention over 4096 tokens, bf16, head_dim 128; 0: no such kernel (unfused: GEMM table).
     double attention_forward_flop_per_s[ATTENTION_N];
     double attention_backward_flop_per_s[ATTENTION_N];
@@ -82,13 +84,16 @@ typedef struct GpuSpec {
     int64_t memory_bytes;     ///< usable by a job, after driver and context
     double memory_Bps;        ///< data sheet
     double memory_stream_Bps; ///< achieved by a copy kernel
+    double memory_pass_Bps;   ///< by kernels that pass over a tensor; 0: see roofline_pass_Bps
     int64_t launch_ps;        ///< gap on the GPU between dependent kernels
     int64_t graph_launch_ps;  ///< the same inside a CUDA graph, if it is less
     int64_t host_call_ps;     ///< of the host, to have one operation of a framework launched
     double sustained_share;   ///< of isolated GEMM and attention rates, in long runs; 0: not long
     /// Of the GPU, taken while communication runs on it, 0..0.99: inside a scale-up domain, and over the network.
     double scale_up_processor_share, network_processor_share;
-    int32_t processors; ///< that run kernels; 0: not said
+    bool persistent_products; ///< they launch as many blocks as there are processors
+    bool fp8_any_layout;      ///< products take fp8 operands by rows and by columns, with one copy
+    int32_t processors;       ///< that run kernels; 0: not said
     double idle_W, typical_W, max_W;
 } GpuSpec;
 

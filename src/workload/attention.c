@@ -44,6 +44,7 @@ static void add_kernel(const TransformerShape *s, WorkList *list, const char *na
     work->bytes = passes * s->element * s->tokens * attention_numbers(s);
     work->k = s->value_dim;
     work->latent = s->head_dim > s->value_dim;
+    work->blocks = s->cp_algorithm == CP_RING ? s->cp : 1;
     work->n = attention_flop(s) / (s->tokens * s->heads * (s->head_dim + s->value_dim));
 }
 
@@ -75,6 +76,27 @@ static void add_ring(const TransformerShape *s, WorkList *list, const char *name
     work->partner = list->n - 2;
 }
 
+// What Transformer Engine does to the blocks of a ring (context_parallel.py, AttnFuncWithCPAndKVP2P): keys and values are put
+// into one buffer; the result of the first block is scaled, that of each other one scaled and added, by two kernels with its
+// sums of exponentials. Backward the gradient of queries is copied, then added to; keys and values are put together and added
+// to what came round.
+static void add_merge(const TransformerShape *s, WorkList *list) {
+    const double later = LATER_BLOCK * (s->cp - 1);
+    works_add_memory(
+        list, "merge of blocks",
+        s->element * s->tokens * (2 * kv_numbers(s) + (2 + 3 * later) * s->heads * s->value_dim));
+    list->work[list->n - 1].more_kernels = 2 * s->cp - 1;
+}
+
+static void add_merge_backward(const TransformerShape *s, WorkList *list) {
+    const double later = LATER_BLOCK * (s->cp - 1);
+    works_add_memory(
+        list, "merge of blocks grad",
+        s->element * s->tokens *
+            ((4 + 5 * later) * kv_numbers(s) + (2 + 3 * later) * s->heads * s->head_dim));
+    list->work[list->n - 1].more_kernels = 3 * s->cp - 1;
+}
+
 static void add_context_before(const TransformerShape *s, WorkList *list) {
     if (s->cp == 1 || s->cp_algorithm == CP_RING) return;
     if (s->cp_algorithm == CP_ALL_GATHER)
@@ -86,7 +108,10 @@ static void add_context_before(const TransformerShape *s, WorkList *list) {
 
 static void add_context_after(const TransformerShape *s, WorkList *list) {
     if (s->cp == 1) return;
-    if (s->cp_algorithm == CP_RING) add_ring(s, list, "ring of keys", kv_numbers(s));
+    if (s->cp_algorithm == CP_RING) {
+        add_ring(s, list, "ring of keys", kv_numbers(s));
+        if (s->flash) add_merge(s, list);
+    }
     if (s->cp_algorithm == CP_ALL_TO_ALL)
         add_shared(s, list, "heads for tokens", WORK_EXCHANGE, s->heads * s->value_dim);
 }
@@ -102,7 +127,10 @@ static void add_context_before_backward(const TransformerShape *s, WorkList *lis
 static void add_context_after_backward(const TransformerShape *s, WorkList *list) {
     if (s->cp == 1) return;
     switch (s->cp_algorithm) {
-        case CP_RING: add_ring(s, list, "ring of keys grad", 2 * kv_numbers(s)); break;
+        case CP_RING:
+            add_ring(s, list, "ring of keys grad", 2 * kv_numbers(s));
+            if (s->flash) add_merge_backward(s, list);
+            break;
         case CP_ALL_GATHER:
             add_shared(s, list, "scatter keys grad", WORK_SCATTER, kv_numbers(s));
             break;

@@ -18,13 +18,18 @@ static const char LABEL[] = "workload.cost";
 
 // Bytes through memory per parameter of the local shard in an Adam step on fp32 state, pass by pass: a 16-bit gradient is
 // copied into fp32; that of fp16 is divided by the loss scale; the norm reads it, clipping reads and writes it; Adam reads
-// it, and reads and writes weight and two moments; the fp32 weight is copied into the 16-bit one. The whole gradient
-// buffer is set to zero at the end. Megatron-LM core/optimizer/optimizer.py, clip_grads.py; apex multi_tensor_adam.
-static double optimizer_bytes(double gradients, double shard, double gradient, bool scaled,
-                              double element) {
-    const double copied = gradient < 4 ? gradient + 4 : 0;
-    const double passes = copied + (scaled ? 8 : 0) + 4 + 8 + 28 + 4 + element;
-    return shard * passes + gradients * gradient;
+// it, and reads and writes weight and two moments; the fp32 weight is copied into the 16-bit one. Of the whole gradient
+// buffer one pass may read the norm and one divide by the replicas before it is reduced; it is set to zero at the end.
+// Megatron-LM core/optimizer/optimizer.py, clip_grads.py, core/distributed/param_and_grad_buffer.py (start_grad_sync); apex
+// multi_tensor_adam.
+static double optimizer_bytes(const Pricing *p, double gradients, double shard) {
+    const TrainingSpec *training = p->training;
+    const double gradient = p->shape.gradient, copied = gradient < 4 ? gradient + 4 : 0;
+    const bool scaled = training->precision == PRECISION_FP16;
+    const double passes = copied + (scaled ? 8 : 0) + 4 + 8 + 28 + 4 + p->shape.element;
+    const bool divided = training->grad_scaling && parallel_holders(p->parallel) > 1;
+    const double whole = 1 + training->grad_check + 2 * divided;
+    return shard * passes + gradients * gradient * whole;
 }
 
 // What does not fit in a GPU, or in the time of a run, is clipped where it is counted, and refused where it is compared
@@ -331,11 +336,9 @@ static void price_stage(StepCost *cost, const Pricing *p, int32_t stage) {
                              ? ceil(memory_shard(p->parallel, parameters.rest, parameters.experts))
                              : all;
     const double gradients = parallel_shards_layers(p->parallel) ? shard : all;
-    cost->optimizer_ps[stage] = pricing_clipped_ps(
-        units_seconds_from_ps(p->gpu->launch_ps) +
-        optimizer_bytes(gradients, shard, p->shape.gradient,
-                        p->training->precision == PRECISION_FP16, p->shape.element) /
-            (ROOFLINE_STREAM_SHARE * p->gpu->memory_stream_Bps));
+    cost->optimizer_ps[stage] =
+        pricing_clipped_ps(units_seconds_from_ps(p->gpu->launch_ps) +
+                           optimizer_bytes(p, gradients, shard) / roofline_pass_Bps(p->gpu));
 }
 
 /// GPUs of a stage.

@@ -163,9 +163,25 @@ static double wait_s(const Work *work, const GpuSpec *gpu, const TrainingSpec *t
     return waits ? WAIT_CALLS * units_seconds_from_ps(gpu->host_call_ps) : 0;
 }
 
+static const double PASS_SHARE = 0.91;
+
+double roofline_pass_Bps(const GpuSpec *gpu) {
+    return gpu->memory_pass_Bps > 0 ? gpu->memory_pass_Bps : PASS_SHARE * gpu->memory_stream_Bps;
+}
+
+/// Of a pass over memory.
+static double passed_bytes(const Work *work, const GpuSpec *gpu) {
+    return work->bytes - (gpu->fp8_any_layout ? work->turned_bytes : 0);
+}
+
+/// A pass that only lays an operand out anew, on a GPU that takes it as it is.
+static bool left_out(const Work *work, const GpuSpec *gpu) {
+    return work->turned_bytes > 0 && passed_bytes(work, gpu) == 0;
+}
+
 /// What the host needs to have a work launched.
 static double host_s(const Work *work, const GpuSpec *gpu, const TrainingSpec *training) {
-    if (in_graph(work, training)) return 0;
+    if (in_graph(work, training) || left_out(work, gpu)) return 0;
     const bool linear = work->kind == WORK_GEMM && !work->attention;
     const double calls = (linear ? LINEAR_CALLS : 1) + more_calls(work, training);
     return calls * units_seconds_from_ps(gpu->host_call_ps);
@@ -177,11 +193,39 @@ static Precision work_precision(const Work *work, const TrainingSpec *training) 
     return (work->attention || work->wide) && narrow ? PRECISION_BF16 : training->precision;
 }
 
+/// Kernels of attention.
+static double attention_kernels(const Work *work) { return fmax(1, work->blocks); }
+
+/// Of these, those that follow each other: the forward pass of a ring has two streams (Transformer Engine,
+/// context_parallel.py).
+static double attention_turns(const Work *work) {
+    const double kernels = attention_kernels(work);
+    return work->kind == WORK_ATTENTION ? ceil(kernels / 2) : kernels;
+}
+
+/// How often a row of queries is taken up: whole with the first block, half the time half with the others.
+static double attention_visits(const Work *work) {
+    return 1 + LATER_BLOCK * (attention_kernels(work) - 1);
+}
+
+// One head takes 13 to 16 us beside what grows with its keys on Hopper and Blackwell, a gap between kernels among them; the rest
+// is linear within 3 % from 1024 to 16384 tokens (aiconfigurator, systems/data).
+static const double ATTENTION_START_S = 10e-6;
+
+/// The least time of attention, however few heads: of a tile of queries along all its keys.
+static double attention_walk_s(const Work *work, const GpuSpec *gpu) {
+    if (gpu->attention_key_ps == 0) return 0;
+    const double keys = work->n / attention_kernels(work);
+    return attention_turns(work) *
+           (ATTENTION_START_S + keys * units_seconds_from_ps(gpu->attention_key_ps));
+}
+
 /// Of a rate measured with 4096 tokens and a head of 128, what one with n tokens and a head of k reaches. The exponentials of
 /// scores take as long for a narrow head: a power of its width that is `narrow` at 64.
 static double attention_reached(const Work *work, const GpuSpec *gpu,
                                 const AttentionShares *shares) {
-    const double tokens = (1 + gpu->attention_ramp / 4096) / (1 + gpu->attention_ramp / work->n);
+    const double ramp = gpu->attention_ramp * attention_visits(work);
+    const double tokens = (1 + gpu->attention_ramp / 4096) / (1 + ramp / work->n);
     const double width = pow(measured_or_1(shares->narrow), fmax(0, log2(128 / work->k)));
     return tokens * width * (work->latent ? measured_or_1(shares->latent) : 1);
 }
@@ -193,7 +237,8 @@ static double attention_s(const Work *work, const GpuSpec *gpu, const TrainingSp
         measured_or_1(gpu->sustained_share) * gpu->gemm[PRECISION_BF16].best_flop_per_s;
     const double gain = training->attention_fp8 ? measured_or_1(shares->fp8_gain) : 1;
     const double reached = fmin(attention_reached(work, gpu, shares) * rate, cap);
-    return fmax(work->bytes / gpu->memory_stream_Bps, work->flop / (gain * reached));
+    return fmax(work->bytes / gpu->memory_stream_Bps,
+                hypot(work->flop / (gain * reached), attention_walk_s(work, gpu)));
 }
 
 double roofline_work_s(const Work *work, const GpuSpec *gpu, const TrainingSpec *training) {
@@ -204,14 +249,17 @@ double roofline_work_s(const Work *work, const GpuSpec *gpu, const TrainingSpec 
             return gap_s * (1 + more_kernels(work, training)) +
                    gemm_s(gpu, work_precision(work, training), work, training->fused_experts);
         case WORK_ATTENTION:
-            return gap_s + attention_s(work, gpu, training, &gpu->attention_forward,
-                                       gpu->attention_forward_flop_per_s[kernel]);
+            return gap_s * attention_kernels(work) +
+                   attention_s(work, gpu, training, &gpu->attention_forward,
+                               gpu->attention_forward_flop_per_s[kernel]);
         case WORK_ATTENTION_BACKWARD:
-            return gap_s + attention_s(work, gpu, training, &gpu->attention_backward,
-                                       gpu->attention_backward_flop_per_s[kernel]);
+            return gap_s * attention_kernels(work) +
+                   attention_s(work, gpu, training, &gpu->attention_backward,
+                               gpu->attention_backward_flop_per_s[kernel]);
         case WORK_MEMORY:
+            if (left_out(work, gpu)) return 0;
             return gap_s * (1 + more_kernels(work, training)) + wait_s(work, gpu, training) +
-                   work->bytes / (ROOFLINE_STREAM_SHARE * gpu->memory_stream_Bps);
+                   passed_bytes(work, gpu) / roofline_pass_Bps(gpu);
         case WORK_GATHER:
         case WORK_SCATTER:
         case WORK_REDUCE:
@@ -277,9 +325,15 @@ static Overlap pipelined(double alone_s, const Work *gemm, const GpuSpec *gpu,
                      .taken_s = slowed_s - together_s};
 }
 
+/// A product with a block for each processor ends by those that found theirs taken by the collective: they begin when it ends or
+/// when the other blocks do, and take as long as these (pytorch issue 143988: twice as long on H100). Userbuffers tell it to
+/// leave some free.
 static Overlap beside(double alone_s, const Work *gemm, const GpuSpec *gpu,
                       const TrainingSpec *training) {
-    const double covered_s = fmin(alone_s, roofline_work_s(gemm, gpu, training));
+    const double product_s = roofline_work_s(gemm, gpu, training);
+    if (gpu->persistent_products && !training->tp_overlap)
+        return (Overlap){.covered_s = fmin(product_s, fmax(0, alone_s - product_s))};
+    const double covered_s = fmin(alone_s, product_s);
     return (Overlap){.covered_s = covered_s, .taken_s = gpu->scale_up_processor_share * covered_s};
 }
 

@@ -45,9 +45,8 @@
 #include "workload/exchange.h"
 #include "workload/transformer.h"
 
-/// Kernels that pass over their data reach this much of what a copy reaches: SimuMax has measured 0.91
-/// on A100 and 0.86 on B200 (5.33 of 6.2 TB/s).
-#define ROOFLINE_STREAM_SHARE 0.91
+/// Bytes a second of a kernel that passes over its data: measured, or 0.91 of what a copy reaches (A100, SimuMax).
+double roofline_pass_Bps(const GpuSpec *gpu);
 
 /// Time of one kernel in seconds; 0 for collectives.
 double roofline_work_s(const Work *work, const GpuSpec *gpu, const TrainingSpec *training);

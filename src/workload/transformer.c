@@ -7,13 +7,12 @@
 TransformerShape transformer_shape(const ModelSpec *model, const ParallelSpec *parallel,
                                    const TrainingSpec *training) {
     const int32_t tp = parallel->size[DIM_TP];
-    const bool gated = model->activation != ACTIVATION_GELU;
+    const bool gated = model->activation != ACTIVATION_GELU, latent = model->mla.kv_lora > 0;
     const int32_t heads = model->heads / tp, ffn = model->ffn / tp;
     const int32_t kv_heads = model->kv_heads > tp ? model->kv_heads / tp : 1;
     const int32_t vocab = (model->vocab + tp - 1) / tp, cp = parallel->size[DIM_CP];
     const double tokens = (double)training->sequence * parallel->microbatch / cp;
     const double tokens_norm = parallel->sequence_parallel ? tokens / tp : tokens;
-    const bool latent = model->mla.kv_lora > 0;
     const double element = training->precision == PRECISION_FP32 ? 4 : 2;
     TransformerShape shape = {
         .tokens = tokens,
@@ -30,6 +29,7 @@ TransformerShape transformer_shape(const ModelSpec *model, const ParallelSpec *p
         .element = element,
         .operand = precision_bytes(training->precision),
         .scan = PRECISION_FORMATS[training->precision].scan,
+        .one_scale = PRECISION_FORMATS[training->precision].one_scale,
         .gradient = precision_bytes(training->grad_precision),
         .gradient_fused = training->grad_fusion && !parallel_shards_layers(parallel),
         .gradient_kept = !parallel_shards_layers(parallel),

@@ -88,20 +88,20 @@ void works_add_operand_gather(const TransformerShape *s, WorkList *list, const c
 // Float8CurrentScalingQuantizer).
 enum { SCAN_KERNELS = 3 };
 
-/// Activations become operands of the tensor cores, along their rows and along their columns: narrow formats need a pass
-/// that scales and casts, those with one scale of the whole tensor another one before, for its largest number.
-void works_add_cast_of(const TransformerShape *s, WorkList *list, double rows, double width) {
+/// Activations become operands of the tensor cores, along their rows (and, `both`, along their columns): narrow formats need
+/// a pass that scales and casts, those with one scale of the whole tensor another one before, for its largest number.
+static void add_cast(const TransformerShape *s, WorkList *list, double numbers, bool both) {
     if (s->operand >= s->element) return;
     if (s->scan) {
-        works_add_memory(list, "scan", s->element * rows * width);
+        works_add_memory(list, "scan", s->element * numbers);
         list->work[list->n - 1].more_kernels = SCAN_KERNELS - 1;
     }
-    works_add_memory(list, "cast", (s->element + 2 * s->operand) * rows * width);
+    works_add_memory(list, "cast", (s->element + (both ? 2 : 1) * s->operand) * numbers);
+    if (both && s->one_scale) list->work[list->n - 1].turned_bytes = s->operand * numbers;
 }
 
-/// Works that works_add_cast appends.
-static int32_t ncasts(const TransformerShape *s) {
-    return s->operand >= s->element ? 0 : s->scan ? 2 : 1;
+void works_add_cast_of(const TransformerShape *s, WorkList *list, double rows, double width) {
+    add_cast(s, list, rows * width, true);
 }
 
 void works_add_cast(const TransformerShape *s, WorkList *list, double width) {
@@ -145,12 +145,22 @@ void works_add_activation(const TransformerShape *s, WorkList *list) {
     works_add_memory(list, "activation", s->element * s->tokens * (s->ffn_in + s->ffn));
 }
 
+/// A product of all tokens. Each GPU casts those that a norm saw, and gathers those of the others; what has one scale is
+/// gathered once, and laid out for the gradient of the weight behind that (Transformer Engine, gather_along_first_dim).
+static void add_gathered_gemm(const TransformerShape *s, WorkList *list, const char *name,
+                              double out) {
+    const bool gathers = s->sequence_parallel && s->tp > 1, turns = gathers && s->one_scale;
+    add_cast(s, list, (gathers ? s->tokens_norm : s->tokens) * s->hidden, !turns);
+    if (gathers) works_add_operand_gather(s, list, "gather", HIDE_WITH_GEMM, 1);
+    works_add_gemm(s, list, name, 1, s->tokens, out, s->hidden, 0);
+    if (!turns || s->operand >= s->element) return;
+    works_add_memory(list, "turn", 2 * s->operand * s->tokens * s->hidden);
+    list->work[list->n - 1].turned_bytes = list->work[list->n - 1].bytes;
+}
+
 /// Column-parallel layer: the whole width of tokens comes in, each GPU keeps a slice of the result.
 void works_add_column(const TransformerShape *s, WorkList *list, const char *name, double out) {
-    if (s->sequence_parallel)
-        works_add_operand_gather(s, list, "gather", HIDE_WITH_GEMM, 1 + ncasts(s));
-    works_add_cast(s, list, s->hidden);
-    works_add_gemm(s, list, name, 1, s->tokens, out, s->hidden, 0);
+    add_gathered_gemm(s, list, name, out);
 }
 
 /// Row-parallel layer: partial results of every GPU are summed.
@@ -176,10 +186,7 @@ void works_add_column_backward(const TransformerShape *s, WorkList *list, const 
 
 void works_add_row_backward(const TransformerShape *s, WorkList *list, const char *grad,
                             const char *weight, double in) {
-    if (s->sequence_parallel)
-        works_add_operand_gather(s, list, "gather", HIDE_WITH_GEMM, 1 + ncasts(s));
-    works_add_cast(s, list, s->hidden);
-    works_add_gemm(s, list, grad, 1, s->tokens, in, s->hidden, 0);
+    add_gathered_gemm(s, list, grad, in);
     works_add_weight_grad(s, list, weight, 1, s->hidden, in, s->tokens);
 }
 

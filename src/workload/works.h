@@ -38,6 +38,7 @@ typedef struct Work {
     bool attention;        ///< GEMM of the attention core: 16-bit even where linear layers are fp8
     bool wide;             ///< another GEMM in 16 bit: router, head
     bool latent;           ///< attention whose keys are wider than its values
+    int32_t blocks;        ///< attention: kernels, one for each block of keys that comes round
     bool weight;           ///< for the gradient of a weight alone
     /// Of a memory work: small ones beside it, each a launch and hardly bytes; of each expert, if it is grouped.
     int32_t more_kernels;
@@ -45,6 +46,8 @@ typedef struct Work {
     bool grouped; ///< `batch` experts, m rows for each: a kernel for each, or one (fused_experts)
     double flop;  ///< executed
     double bytes; ///< memory traffic; of a collective its full size
+    /// Of a pass over memory: for another layout of an operand with one scale (GpuSpec.fp8_any_layout: not done).
+    double turned_bytes;
     /// Of them, those by which adding into an accumulator exceeds writing a 16-bit result.
     double accumulator_bytes;
     bool returns;    ///< exchanges: rows come back from the experts
@@ -52,6 +55,9 @@ typedef struct Work {
     Hiding hiding;   ///< collectives
     int32_t partner; ///< collectives: index of the kernel in the same list, -1 none
 } Work;
+
+/// Of rows and keys of a causal ring, how many a block behind the first concerns: all on half of the GPUs, else half.
+#define LATER_BLOCK 0.75
 
 enum { WORK_MAX = 160 };
 
@@ -81,6 +87,7 @@ typedef struct TransformerShape {
     bool fused_experts, parallel_block, qk_norm, bias, clamp, yarn, head_narrow, fused_loss;
     bool swaps_heads; ///< context parallelism exchanges tokens for heads
     bool scan;        ///< narrow operands are scanned for their scale before they are cast
+    bool one_scale;   ///< of a whole tensor
     double value_dim; ///< of a head
     double q_lora, kv_lora, rope, nope; ///< latent attention; kv_lora 0: none
     double window;                      ///< tokens; 0: none

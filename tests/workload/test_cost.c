@@ -191,18 +191,22 @@ static void what_has_no_table_or_domain_is_refused(void **state) {
 
 // Bytes of a parameter in the optimizer, each pass by name: fp32 gradient read for the norm, read and written when
 // clipped, read by Adam; weight and two moments read and written; the weight read, and written in 16 bit: with ZeRO only in its shard. The
-// buffer of gradients is zeroed whole.
+// buffer of gradients is zeroed whole, read whole where its norm is looked at, and read and written where replicas divide it.
 static void the_optimizer_moves_the_bytes_of_its_passes(void **state) {
     (void)state;
     PublishedRun run = published_c07();
-    for (int32_t dp = 1; dp <= 64; dp *= 4) {
+    for (int32_t i = 0; i < 16; ++i) {
+        const int32_t dp = 1 << (i & 3) * 2;
         run.parallel.size[DIM_DP] = dp;
+        run.training.grad_scaling = i & 4;
+        run.training.grad_check = i & 8;
         StepCost cost = priced(&run);
         double parameters = 0;
         for (int32_t c = 0; c < cost.chunks; ++c)
             parameters += (double)cost.chunk[c * cost.pp + 1].whole.parameters;
         const double passes = 4 + (4 + 4) + 4 + 3 * (4 + 4) + 4 + 2, zeroing = 4;
-        const double bytes = ceil(parameters / dp) * passes + parameters * zeroing;
+        const double whole = zeroing + (i & 8 ? 4 : 0) + (i & 4 && dp > 1 ? 4 + 4 : 0);
+        const double bytes = ceil(parameters / dp) * passes + parameters * whole;
         const double moved_s =
             units_seconds_from_ps(cost.optimizer_ps[1]) - units_seconds_from_ps(run.gpu.launch_ps);
         assert_close(moved_s * 0.91 * run.gpu.memory_stream_Bps / bytes, 1, 1e-6);

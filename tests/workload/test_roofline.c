@@ -123,31 +123,38 @@ static void larger_gemms_take_longer(void **state) {
     }
 }
 
-// A kernel that moves bytes takes bytes / (0.91 of the stream rate) and its launch, nothing else.
+// A kernel that moves bytes takes bytes / (0.91 of the stream rate, or what was measured) and its launch, nothing else.
 static void memory_bound_work_runs_at_stream_rate(void **state) {
     (void)state;
-    const GpuSpec gpu = published_a100();
+    GpuSpec gpu = published_a100();
     const TrainingSpec training = {.precision = PRECISION_BF16};
     const Work work = {.name = "copy", .kind = WORK_MEMORY, .bytes = 1.61e9, .partner = -1};
     assert_close(roofline_work_s(&work, &gpu, &training), 1e-3 / 0.91 + 4.3e-6, 1e-12);
+    gpu.memory_pass_Bps = 1.4e12;
+    assert_close(roofline_work_s(&work, &gpu, &training), 1.15e-3 + 4.3e-6, 1e-12);
 }
 
 /// A collective and the GEMM of m rows that it hides behind, with or without overlap, over links `slower` times as slow as
 /// they are.
-static WorkTime pair_over(double slower, WorkKind kind, Hiding hiding, double m, bool overlap,
-                          double share) {
-    GpuSpec gpu = published_h100();
-    gpu.scale_up_processor_share = share;
+static WorkTime pair_on(const GpuSpec *gpu, double slower, WorkKind kind, Hiding hiding, double m,
+                        bool overlap, bool backward) {
     ScaleUpSpec domain = published_nvlink_h100();
     domain.goodput_Bps = (int64_t)((double)domain.goodput_Bps / slower);
     const TrainingSpec training = {
-        .precision = PRECISION_BF16, .tp_overlap = overlap, .tp_backward_overlap = overlap};
+        .precision = PRECISION_BF16, .tp_overlap = overlap, .tp_backward_overlap = backward};
     WorkList list = {.n = 2};
     list.work[0] = (Work){
         .name = "collective", .kind = kind, .bytes = 2 * 12288 * m, .hiding = hiding, .partner = 1};
     list.work[1] = gemm(m, 6144, 12288, 2);
     const LayerLinks links = {.scale_up = &domain, .parts = {[DIM_TP] = {8, 8}}};
-    return roofline_list(&list, &links, &gpu, &training);
+    return roofline_list(&list, &links, gpu, &training);
+}
+
+static WorkTime pair_over(double slower, WorkKind kind, Hiding hiding, double m, bool overlap,
+                          double share) {
+    GpuSpec gpu = published_h100();
+    gpu.scale_up_processor_share = share;
+    return pair_on(&gpu, slower, kind, hiding, m, overlap, overlap);
 }
 
 static WorkTime gather_and_gemm_over(double slower, double m, bool overlap) {
@@ -206,6 +213,24 @@ static void large_products_hide_what_can_be_hidden(void **state) {
     const WorkTime beside = pair_over(1, WORK_SCATTER, HIDE_BESIDE, rows, true, 0.15);
     assert_close(beside.exposed_s[DIM_TP], 0, 0);
     assert_close(beside.sharing_s / off.exposed_s[DIM_TP], 0.15, 1e-9);
+}
+
+// Law: a product with a block for each processor ends one product behind the collective, or two behind their begin, whichever
+// comes first; a longer collective hides it whole. Userbuffers have it leave some processors: then it is as without.
+static void products_that_hold_all_processors_gain_little(void **state) {
+    (void)state;
+    GpuSpec gpu = published_h100(), other = gpu;
+    gpu.persistent_products = true;
+    for (double slower = 0.01; slower < 200; slower *= 1.5) {
+        const WorkTime apart = pair_on(&gpu, slower, WORK_GATHER, HIDE_BESIDE, 4096, false, false);
+        const WorkTime beside = pair_on(&gpu, slower, WORK_GATHER, HIDE_BESIDE, 4096, false, true);
+        const double product_s = apart.compute_s, collective_s = apart.exposed_s[DIM_TP];
+        const double both_s = fmin(collective_s + product_s, 2 * product_s);
+        assert_close(total_s(beside), fmax(both_s, collective_s), 1e-12);
+        const WorkTime room = pair_on(&gpu, slower, WORK_GATHER, HIDE_BESIDE, 4096, true, true);
+        const WorkTime old = pair_on(&other, slower, WORK_GATHER, HIDE_BESIDE, 4096, true, true);
+        assert_close(total_s(room), total_s(old), 0);
+    }
 }
 
 // Adding into an accumulator costs more than writing a result, and no more than its traffic does.
@@ -516,6 +541,7 @@ int main(void) {
         cmocka_unit_test(overlap_in_the_backward_never_costs),
         cmocka_unit_test(fused_gradients_never_cost),
         cmocka_unit_test(large_products_hide_what_can_be_hidden),
+        cmocka_unit_test(products_that_hold_all_processors_gain_little),
         cmocka_unit_test(missing_tables_and_kernels_are_refused),
         cmocka_unit_test(small_and_ragged_gemms_save_nothing),
         cmocka_unit_test(overlap_leaves_one_piece_of_the_gemm_alone),
