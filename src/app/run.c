@@ -42,10 +42,6 @@ static void hold_standard_streams(void) {
     if (fd > STDERR_FILENO) close(fd);
 }
 
-/// Open MPI 4.1 asks its modules for shared file pointers, which nobody uses here, with every file that is opened; two
-/// of them write its path into 256 bytes, or beyond. The third does not.
-static void avoid_shared_pointers(void) { setenv("OMPI_MCA_sharedfp", "individual", 0); }
-
 /// Fails on all ranks alike if `mine` is not that of rank 0 on all.
 static Status agree_on(const Comm *comm, uint64_t mine, const char *what) {
     uint64_t first = mine;
@@ -149,7 +145,6 @@ static Status load_and_play(const CommandLine *line, Comm *comm) {
 int run_command(const CommandLine *line) {
     install_signals();
     hold_standard_streams();
-    avoid_shared_pointers();
     MPI_Init(NULL, NULL);
     Comm *comm = comm_create_world();
     Status status = (line->command == COMMAND_RUN ? load_and_play : meet)(line, comm);
