@@ -65,8 +65,7 @@ LinkId bundle_link(const Cluster *cluster, const Bundle *bundle, int64_t i) {
     return cluster->first_link[t][bundle->direction] + lower * tree->ports[t] + port;
 }
 
-/// Now, or of links that are all at their best.
-static int64_t capacity_of(const Cluster *cluster, const Bundle *bundle, bool best) {
+int64_t bundle_capacity_Bps(const Cluster *cluster, const Bundle *bundle, bool best) {
     const int32_t t = bundle->tier;
     const int64_t whole_Bps = cluster->link_Bps[t];
     int64_t live = bundle_width(cluster, bundle);
@@ -80,21 +79,12 @@ static int64_t capacity_of(const Cluster *cluster, const Bundle *bundle, bool be
         if (fault->path_class != bundle->path_class) continue;
         // What routing believes dead carries nothing; what is, unknown to it, holds a sprayed class altogether.
         const bool dead = best ? fault->best == 0 : fault->dead;
-        const int64_t left_Bps =
-            best ? linkfault_best_Bps(fault, whole_Bps) : linkfault_left_Bps(fault, whole_Bps);
+        const int64_t left_Bps = linkfault_left_Bps(fault, whole_Bps, best);
         live -= dead;
         sum_Bps -= whole_Bps - (dead ? 0 : left_Bps);
         if (!dead && left_Bps < slowest_Bps) slowest_Bps = left_Bps;
     }
     return cluster->spec.routing == ROUTING_SPRAY ? live * slowest_Bps : sum_Bps;
-}
-
-int64_t bundle_capacity_Bps(const Cluster *cluster, const Bundle *bundle) {
-    return capacity_of(cluster, bundle, false);
-}
-
-int64_t bundle_best_Bps(const Cluster *cluster, const Bundle *bundle) {
-    return capacity_of(cluster, bundle, true);
 }
 
 // weights

@@ -267,24 +267,23 @@ static const LinkFault *fault_of(const Cluster *cluster, LinkId link) {
     return linkfault_find(&cluster->faults, tier, end.lower, end.port);
 }
 
-int64_t cluster_capacity_Bps(const Cluster *cluster, LinkId link) {
-    const int64_t whole_Bps = cluster->link_Bps[cluster_range_of(cluster, link) / 2];
+/// Now, or at its best of all times.
+static int64_t capacity_of(const Cluster *cluster, LinkId link, bool best) {
     if (cluster_is_bundle(cluster, link)) {
         const Bundle bundle = bundle_from_id(cluster, link);
-        return bundle_capacity_Bps(cluster, &bundle);
+        return bundle_capacity_Bps(cluster, &bundle, best);
     }
+    const int64_t whole_Bps = cluster->link_Bps[cluster_range_of(cluster, link) / 2];
     const LinkFault *fault = fault_of(cluster, link);
-    return fault ? linkfault_left_Bps(fault, whole_Bps) : whole_Bps;
+    return fault ? linkfault_left_Bps(fault, whole_Bps, best) : whole_Bps;
+}
+
+int64_t cluster_capacity_Bps(const Cluster *cluster, LinkId link) {
+    return capacity_of(cluster, link, false);
 }
 
 int64_t cluster_best_Bps(const Cluster *cluster, LinkId link) {
-    const int64_t whole_Bps = cluster->link_Bps[cluster_range_of(cluster, link) / 2];
-    if (cluster_is_bundle(cluster, link)) {
-        const Bundle bundle = bundle_from_id(cluster, link);
-        return bundle_best_Bps(cluster, &bundle);
-    }
-    const LinkFault *fault = fault_of(cluster, link);
-    return fault ? linkfault_best_Bps(fault, whole_Bps) : whole_Bps;
+    return capacity_of(cluster, link, true);
 }
 
 int64_t cluster_healthy_Bps(const Cluster *cluster, int32_t tier) {

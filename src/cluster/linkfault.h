@@ -74,11 +74,8 @@ Status linkfault_init(LinkFaults *faults, const FatTree *tree, int32_t nfaults,
 void linkfault_learn(LinkFault *fault, double fraction);
 
 /// Goodput left on a faulty link, now or at its best, rounded down.
-static inline int64_t linkfault_left_Bps(const LinkFault *fault, int64_t whole_Bps) {
-    return (int64_t)(fault->fraction * (double)whole_Bps);
-}
-static inline int64_t linkfault_best_Bps(const LinkFault *fault, int64_t whole_Bps) {
-    return (int64_t)(fault->best * (double)whole_Bps);
+static inline int64_t linkfault_left_Bps(const LinkFault *fault, int64_t whole_Bps, bool best) {
+    return (int64_t)((best ? fault->best : fault->fraction) * (double)whole_Bps);
 }
 
 /// The fault of a cable, or NULL.   Cost: O(log nfaults).
