@@ -143,6 +143,10 @@ static inline int32_t scale_up_used(const ScaleUpSpec *scale_up) {
 static inline double precision_bytes(Precision precision) {
     return PRECISION_FORMATS[precision].bytes;
 }
+/// Of an activation: they stay in 16 bit beside narrower products.
+static inline double precision_activation_bytes(Precision precision) {
+    return precision == PRECISION_FP32 ? 4 : 2;
+}
 
 /// Measured products of a precision: the GPU's own, or those of the format that stands for it; NULL: none.
 const GemmTable *gpu_gemm(const GpuSpec *gpu, Precision precision);

@@ -55,8 +55,7 @@ double exchange_number_bytes(const ParallelSpec *parallel, const TrainingSpec *t
     const bool narrow = !combines && parallel->ep > 1 &&
                         training->dispatcher == DISPATCH_NODE_DEDUP &&
                         precision == PRECISION_FP8_BLOCK;
-    if (narrow) return precision_bytes(precision);
-    return precision == PRECISION_FP32 ? 4 : 2;
+    return narrow ? precision_bytes(precision) : precision_activation_bytes(precision);
 }
 
 /// Rows of a token if its experts are among those of `chosen` domains.

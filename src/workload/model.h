@@ -175,10 +175,9 @@ typedef struct TrainingSpec {
     bool tp_backward_overlap;     ///< those of the backward run beside GEMMs they do not feed
     GraphSet cuda_graph;          ///< what is launched as graphs, not kernel by kernel
     bool grad_fusion;             ///< weight gradients are added up by the products that make them
-    bool
-        grad_scaling; ///< gradients are divided by the replicas in a pass of their own, not by the collective
-    bool grad_check;           ///< the norm of a bucket is read before it is reduced
-    bool grad_overlap;         ///< a bucket is reduced when its last gradient is there
+    bool grad_scaling;            ///< a pass of its own divides gradients, not the collective
+    bool grad_check;              ///< the norm of a bucket is read before it is reduced
+    bool grad_overlap;            ///< a bucket is reduced when its last gradient is there
     bool align_reductions;     ///< in pipelines all stages begin the reductions of a chunk together
     bool param_overlap;        ///< parameter gather of a chunk overlaps earlier forwards
     bool pp_overlap;           ///< sends and receives are asynchronous, receives posted early

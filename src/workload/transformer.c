@@ -13,7 +13,7 @@ TransformerShape transformer_shape(const ModelSpec *model, const ParallelSpec *p
     const int32_t vocab = (model->vocab + tp - 1) / tp, cp = parallel->size[DIM_CP];
     const double tokens = (double)training->sequence * parallel->microbatch / cp;
     const double tokens_norm = parallel->sequence_parallel ? tokens / tp : tokens;
-    const double element = training->precision == PRECISION_FP32 ? 4 : 2;
+    const double element = precision_activation_bytes(training->precision);
     TransformerShape shape = {
         .tokens = tokens,
         .tokens_norm = tokens_norm,
@@ -47,9 +47,7 @@ TransformerShape transformer_shape(const ModelSpec *model, const ParallelSpec *p
         .clamp = model->clamp,
         .head_narrow = training->head_narrow,
         .fused_loss = training->fused_loss,
-        .activation_kept = training->narrow_activation             ? 1
-                           : training->precision == PRECISION_FP32 ? 4
-                                                                   : 2,
+        .activation_kept = training->narrow_activation ? 1 : element,
         .swaps_heads = cp > 1 && parallel->cp_algorithm == CP_ALL_TO_ALL,
         .value_dim = latent ? model->mla.v : model->head_dim,
         .q_lora = model->mla.q_lora,

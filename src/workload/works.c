@@ -145,10 +145,10 @@ void works_add_activation(const TransformerShape *s, WorkList *list) {
     works_add_memory(list, "activation", s->element * s->tokens * (s->ffn_in + s->ffn));
 }
 
-/// A product of all tokens. Each GPU casts those that a norm saw, and gathers those of the others; what has one scale is
-/// gathered once, and laid out for the gradient of the weight behind that (Transformer Engine, gather_along_first_dim).
-static void add_gathered_gemm(const TransformerShape *s, WorkList *list, const char *name,
-                              double out) {
+/// Column-parallel layer: the whole width of tokens comes in, each GPU keeps a slice of the result. It casts those tokens that
+/// a norm saw, and gathers those of the others; what has one scale is gathered once, and laid out for the gradient of the
+/// weight behind that (Transformer Engine, gather_along_first_dim).
+void works_add_column(const TransformerShape *s, WorkList *list, const char *name, double out) {
     const bool gathers = s->sequence_parallel && s->tp > 1, turns = gathers && s->one_scale;
     add_cast(s, list, (gathers ? s->tokens_norm : s->tokens) * s->hidden, !turns);
     if (gathers) works_add_operand_gather(s, list, "gather", HIDE_WITH_GEMM, 1);
@@ -156,11 +156,6 @@ static void add_gathered_gemm(const TransformerShape *s, WorkList *list, const c
     if (!turns || s->operand >= s->element) return;
     works_add_memory(list, "turn", 2 * s->operand * s->tokens * s->hidden);
     list->work[list->n - 1].turned_bytes = list->work[list->n - 1].bytes;
-}
-
-/// Column-parallel layer: the whole width of tokens comes in, each GPU keeps a slice of the result.
-void works_add_column(const TransformerShape *s, WorkList *list, const char *name, double out) {
-    add_gathered_gemm(s, list, name, out);
 }
 
 /// Row-parallel layer: partial results of every GPU are summed.
@@ -186,7 +181,7 @@ void works_add_column_backward(const TransformerShape *s, WorkList *list, const 
 
 void works_add_row_backward(const TransformerShape *s, WorkList *list, const char *grad,
                             const char *weight, double in) {
-    add_gathered_gemm(s, list, grad, in);
+    works_add_column(s, list, grad, in);
     works_add_weight_grad(s, list, weight, 1, s->hidden, in, s->tokens);
 }
 
