@@ -189,6 +189,11 @@ def reversed_legend(axes, **where):
     axes.legend(handles[::-1], labels[::-1], **where)
 
 
+def not_drawn(tiers):
+    """In words, why some tiers are not drawn."""
+    return f"not drawn, no bytes recorded (of tp, cp and ep inside a domain none are): {', '.join(tiers)}" if tiers else ""
+
+
 def human_bytes(value):
     """1.2 TB, for labels."""
     for unit in ("B", "kB", "MB", "GB", "TB", "PB"):
