@@ -130,6 +130,46 @@ static void blocks_of_a_ring_are_merged(void **state) {
     assert_close(named_bytes(&run, transformer_layer_forward, "merge of blocks", false), 0, 0);
 }
 
+/// Bytes of a pass over a layer that GPUs which share a sequence tell each other.
+static double shared_bytes(const TransformerShape *shape,
+                           void (*pass)(const TransformerShape *, WorkList *)) {
+    WorkList list = {.n = 0};
+    pass(shape, &list);
+    double bytes = 0;
+    for (int32_t i = 0; i < list.n; ++i)
+        if (list.work[i].kind != WORK_MEMORY && list.work[i].along == DIM_CP)
+            bytes += list.work[i].bytes;
+    return bytes;
+}
+
+// Law: of shared sequences every GPU sees all keys and values forward; backward it sees them again, and their gradients
+// find their way back: twice the bytes. Tokens that were changed for heads change back: as many.
+static void gradients_of_keys_go_the_way_of_keys(void **state) {
+    (void)state;
+    for (int algorithm = 0; algorithm < CP_ALGORITHM_N; ++algorithm)
+        for (int32_t cp = 2; cp <= 8; cp *= 2)
+            for (int latent = 0; latent < 2; ++latent)
+                for (int flash = 0; flash < 2; ++flash) {
+                    PublishedRun run = published_p1();
+                    run.training.attention = flash ? ATTENTION_CUDNN : ATTENTION_UNFUSED;
+                    run.parallel.size[DIM_TP] = 1;
+                    run.parallel.size[DIM_CP] = cp;
+                    run.parallel.cp_algorithm = (CpAlgorithm)algorithm;
+                    if (latent)
+                        run.model.mla = (MlaSpec){
+                            .q_lora = 1536, .kv_lora = 512, .rope = 64, .nope = 128, .v = 128};
+                    const TransformerShape shape =
+                        transformer_shape(&run.model, &run.parallel, &run.training);
+                    const double numbers = shape.kv_heads * (shape.head_dim + shape.value_dim),
+                                 keys = 2 * 8192.0 * numbers;
+                    const double forward = shared_bytes(&shape, transformer_layer_forward),
+                                 backward = shared_bytes(&shape, transformer_layer_backward);
+                    const bool changed = algorithm == CP_ALL_TO_ALL;
+                    if (!changed) assert_close(forward, keys, 1e-9 * keys);
+                    assert_close(backward, (changed ? 1 : 2) * forward, 1e-9 * forward);
+                }
+}
+
 // Law: what is gathered is cast once among the GPUs of a group, and laid out anew by each of them, but not where products take
 // any layout. What is cut by its width is cast by each GPU in its own part, so that forward all casts of a group are those of
 // one GPU.
@@ -177,6 +217,7 @@ int main(void) {
         cmocka_unit_test(few_heads_take_what_was_measured),
         cmocka_unit_test(blocks_never_gain),
         cmocka_unit_test(blocks_of_a_ring_are_merged),
+        cmocka_unit_test(gradients_of_keys_go_the_way_of_keys),
         cmocka_unit_test(gathered_operands_are_cast_once),
         cmocka_unit_test(any_layout_saves_a_copy),
     };

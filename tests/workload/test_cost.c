@@ -1,9 +1,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/rng.h"
 #include "base/units.h"
 #include "claims.h"
 #include "published.h"
+#include "workload/pricing.h"
 
 static StepCost priced(const PublishedRun *run) {
     StepCost cost;
@@ -157,6 +159,23 @@ static void a_gpu_waits_for_its_host(void **state) {
     step_cost_fini(&quick);
     step_cost_fini(&slow);
     step_cost_fini(&graphs);
+}
+
+// Law: a pass lasts until GPU and host are done, so what it waits for the GPU with the most rows is what it would gain if
+// nobody waited.
+static void a_host_hides_waiting_as_far_as_it_is_late(void **state) {
+    (void)state;
+    for (uint64_t draw = 0; draw < 1000; ++draw) {
+        double s[4];
+        for (int i = 0; i < 4; ++i) s[i] = rng_uniform(3, RNG_TEST, draw, (uint64_t)i);
+        const PassCost pass = {.compute_s = s[0],
+                               .exposed_s = {[DIM_EP] = s[1] + s[2]},
+                               .waiting_s = s[2],
+                               .host_s = 3 * s[3]};
+        const double without_s = fmax(s[0] + s[1], pass.host_s);
+        const double with_s = fmax(s[0] + s[1] + s[2], pass.host_s);
+        assert_close(pricing_seen_waiting_s(&pass), with_s - without_s, 1e-12);
+    }
 }
 
 // Sharding the optimizer over dp divides its work; only zeroing the gradients stays.
@@ -455,6 +474,7 @@ int main(void) {
         cmocka_unit_test(dealing_layers_differently_moves_time_but_makes_none),
         cmocka_unit_test(tensor_parallel_time_stands_apart),
         cmocka_unit_test(a_gpu_waits_for_its_host),
+        cmocka_unit_test(a_host_hides_waiting_as_far_as_it_is_late),
         cmocka_unit_test(zero_divides_the_optimizer),
         cmocka_unit_test(what_has_no_table_or_domain_is_refused),
         cmocka_unit_test(the_optimizer_moves_the_bytes_of_its_passes),

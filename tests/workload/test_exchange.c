@@ -185,7 +185,8 @@ static void exchanges_pay_for_links_and_processors(void **state) {
 }
 
 // A ring passes every block over every border: across domains no faster than a gather that uses the NICs of all, the same
-// from one GPU a domain; more time where there are more bytes or slower links.
+// from one GPU a domain; more time where there are more bytes or slower links. Every GPU sends every block but one; of each
+// domain one GPU does by its NIC, the others by their ports, and of a domain that has all of them none.
 static void rings_pass_all_blocks_over_every_border(void **state) {
     (void)state;
     const ScaleUpSpec scale_up = {.gpus = 8,
@@ -201,6 +202,9 @@ static void rings_pass_all_blocks_over_every_border(void **state) {
             assert_close(ring_s * rate_Bps, bytes * (n - 1) / n, 32 * 15e-6 * rate_Bps);
             assert_true(ring_s >= bytes * (n - 1) / n / rate_Bps);
             assert_true(layer_ring(&links, DIM_CP, 2 * bytes).alone_s > ring_s);
+            const ExchangeRows sent = layer_ring(&links, DIM_CP, bytes).sent;
+            assert_close(sent.inside + sent.outside, bytes * (n - 1) / n, 1e-6 * bytes);
+            assert_close(inside * sent.outside, inside < n ? bytes * (n - 1) / n : 0, 1e-6 * bytes);
         }
     assert_close(
         layer_ring(&(LayerLinks){.scale_up = &scale_up, .parts = {{1, 1}, {1, 1}}}, DIM_CP, 1e9)

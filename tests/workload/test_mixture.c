@@ -172,6 +172,39 @@ static void exchanges_carry_the_rows_of_all_tokens(void **state) {
     }
 }
 
+// Law: every row a GPU sends is counted once, with what is priced or where it is played: all of them in one domain, those of
+// tensor parallelism alone where exchanges load the network.
+static void rows_are_counted_where_they_are_played(void **state) {
+    (void)state;
+    const Uplink uplink = {.nic_Bps = 46e9, .base_s = 8e-6, .round_s = 14e-6};
+    for (uint64_t seed = 0; seed < RUNS; ++seed) {
+        PublishedRun run = drawn_run(seed);
+        if (run.parallel.ep == 1) continue;
+        run.scale_up.gpus = 64;
+        for (int apart = 0; apart < 2; ++apart) {
+            StepCost cost;
+            const Status status =
+                step_cost_init(&cost, &run.model, &run.parallel, &run.training, &run.gpu,
+                               &run.scale_up, &uplink);
+            assert_int_equal(status.code, STATUS_OK);
+            const Parts ep = cost.links.parts[DIM_EP];
+            assert_true(apart || ep.inside == ep.n);
+            double rows = 0, others = 0;
+            for (int32_t v = 0; v < cost.pp * cost.chunks; ++v)
+                for (int d = 0; d < DIM_N; ++d)
+                    *(d == DIM_EP ? &rows : &others) +=
+                        cost.chunk[v].sent[d].inside + cost.chunk[v].sent[d].outside;
+            const double times = run.parallel.microbatches * 8.0 * run.parallel.size[DIM_TP];
+            const double counted = cost.priced.inside + cost.priced.outside,
+                         wanted = times * (others + (ep.inside == ep.n ? rows : 0));
+            assert_true(rows > 0);
+            assert_close(counted, wanted, 1e-9 * wanted);
+            step_cost_fini(&cost);
+            run.scale_up.gpus = run.parallel.size[DIM_TP]; // and of a domain, no two replicas
+        }
+    }
+}
+
 /// Bytes of the works of a mixture, forward and backward, whose names hold a word.
 static double mixture_bytes(const TransformerShape *s, const char *word) {
     WorkList list = {.n = 0};
@@ -461,6 +494,7 @@ int main(void) {
         cmocka_unit_test(gpus_together_hold_every_expert),
         cmocka_unit_test(one_expert_is_a_dense_layer),
         cmocka_unit_test(exchanges_carry_the_rows_of_all_tokens),
+        cmocka_unit_test(rows_are_counted_where_they_are_played),
         cmocka_unit_test(rows_are_copied_where_they_must),
         cmocka_unit_test(rows_are_permuted_where_they_arrive),
         cmocka_unit_test(clamps_take_passes_of_their_own),

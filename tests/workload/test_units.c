@@ -110,8 +110,13 @@ static void groups_of_a_kind_partition_their_units(void **state) {
     }
 }
 
+/// The part of a layer's experts that a GPU of a unit holds: GPUs that follow each other hold all of them, each its part.
+static int64_t part_of_experts(const Units *units, int64_t rank) {
+    return units_member(units, rank) % (units->parallel->ep * units->parallel->expert_tp);
+}
+
 // Law: the rails of a group hold the GPUs of its units, each once; GPUs of one rail differ along the dimensions of the kind
-// alone.
+// alone, or hold the same part of the experts.
 static void rails_hold_the_gpus_of_a_group(void **state) {
     (void)state;
     for (uint64_t seed = 0; seed < SHAPES; seed++) {
@@ -131,6 +136,9 @@ static void rails_hold_the_gpus_of_a_group(void **state) {
                     seen[rank] = true;
                     assert_true(units_on_rail(units, group, rail, rank));
                     const int64_t first = units_rail_job_rank(units, group, rail, 0);
+                    if (GROUPS[kind].experts)
+                        assert_int_equal(part_of_experts(units, rank),
+                                         part_of_experts(units, first));
                     for (int d = 0; d < DIM_N && !GROUPS[kind].experts; d++)
                         assert_true(GROUPS[kind].dimensions >> d & 1 ||
                                     parallel_coordinate(&shape.parallel, rank, (Dimension)d) ==
