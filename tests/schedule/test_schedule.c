@@ -249,15 +249,66 @@ static void aligned_without_chunks_only_the_first_stage_overlaps(void **state) {
     spec.align = true;
     spec.chunks = 1;
     spec.kind = SCHEDULE_1F1B;
+    static const int32_t several[] = {3, 2, 4, 2};
+    spec.buckets = several;
     for (int32_t stage = 0; stage < spec.pp; stage++) {
         Program program = build(&spec, stage);
         int32_t last = find(&program, OP_BACKWARD, 0, spec.microbatches - 1);
-        assert_int_equal(program.op[last].parts, stage == 0 ? buckets[0] : 1);
+        assert_int_equal(program.op[last].parts, stage == 0 ? several[0] : 1);
         for (int32_t i = 0; i < program.nops; i++)
             if (program.op[i].kind == OP_GRAD_REDUCE && stage > 0)
                 assert_true(waits_for(&program.op[i], last));
         program_fini(&program);
     }
+}
+
+/// May an operation add to the gradients that a reduction of its chunk sends? Part by part a backward has them from the last
+/// bucket to the first.
+static bool adds_to(const Op *compute, const Op *reduce) {
+    if (compute->kind != OP_BACKWARD && compute->kind != OP_BACKWARD_WEIGHT) return false;
+    if (compute->chunk != reduce->chunk) return false;
+    return compute->parts == 1 || compute->part <= compute->parts - 1 - reduce->part;
+}
+
+/// The last operation of computing that one waits for; -1: none.
+static int32_t last_waited(const Program *program, const Op *op) {
+    int32_t last = -1;
+    for (int32_t w = 0; w < PROGRAM_WAITS; w++)
+        if (op->wait[w] > last && program->op[op->wait[w]].stream == STREAM_COMPUTE)
+            last = op->wait[w];
+    return last;
+}
+
+// Law: nothing that adds to the gradients of a bucket comes behind what its reduction waits for, be it gradients of weights
+// on their own, whatever schedule and overlap.
+static void reductions_wait_for_all_that_adds_to_them(void **state) {
+    (void)state;
+    static const Schedule KINDS[] = {SCHEDULE_GPIPE, SCHEDULE_1F1B, SCHEDULE_ZERO_BUBBLE,
+                                     SCHEDULE_DUALPIPE, SCHEDULE_INTERLEAVED};
+    static const int32_t CHUNKS[] = {1, 1, 1, 2, 3};
+    for (int keys = 0; keys < 8; keys++)
+        for (int kind = 0; kind < 5; kind++)
+            for (int32_t stage = 0; stage < base.pp; stage++) {
+                ScheduleSpec spec = base;
+                spec.kind = KINDS[kind];
+                spec.chunks = CHUNKS[kind];
+                spec.align = keys & 1;
+                spec.grad_overlap = keys & 2;
+                spec.zero = keys & 4 ? 2 : 1;
+                Program program = build(&spec, stage);
+                int32_t nreductions = 0;
+                for (int32_t i = 0; i < program.nops; i++) {
+                    const Op *reduce = &program.op[i];
+                    if (reduce->kind != OP_GRAD_REDUCE) continue;
+                    nreductions++;
+                    for (int32_t k = last_waited(&program, reduce) + 1; k < program.nops; k++)
+                        assert_false(adds_to(&program.op[k], reduce));
+                }
+                for (int32_t chunk = 0; chunk < spec.chunks; chunk++)
+                    nreductions -= buckets[chunk * spec.pp + stage];
+                assert_int_equal(nreductions, 0);
+                program_fini(&program);
+            }
 }
 
 static void put_off_reductions_wait_for_the_last_compute(void **state) {
@@ -326,6 +377,7 @@ int main(void) {
         cmocka_unit_test(reductions_follow_the_parts_of_the_last_backward),
         cmocka_unit_test(aligned_reductions_wait_for_the_stages_before),
         cmocka_unit_test(aligned_without_chunks_only_the_first_stage_overlaps),
+        cmocka_unit_test(reductions_wait_for_all_that_adds_to_them),
         cmocka_unit_test(put_off_reductions_wait_for_the_last_compute),
         cmocka_unit_test(every_step_ends_with_norm_and_optimizer),
         cmocka_unit_test(tied_embeddings_meet_on_the_first_and_last_stage),
