@@ -222,6 +222,35 @@ static void wide_sums_lose_nothing(void **state) {
     cluster_destroy(cluster);
 }
 
+// Law: n equal transfers into one NIC take n times their time alone, so that they lose n (n - 1) times that time there. More
+// than a word holds is as much as it holds, and never less.
+static void losses_that_no_word_holds_are_full(void **state) {
+    (void)state;
+    enum { BYTE_PS = 20 };
+    const int64_t bytes = INT64_C(5000000000000000);
+    Cluster *cluster = race_cluster(HOSTS);
+    int32_t full = 0;
+    for (int64_t n = 2; n < HOSTS; n++) {
+        Flow *flow = flow_create(cluster, &(EngineSpec){0});
+        RaceFlow flows[HOSTS];
+        for (int64_t i = 0; i < n; i++)
+            flows[i] = (RaceFlow){.edge = {.src = i + 1, .dst = 0, .weight = 1}, .bytes = bytes};
+        assert_int_equal(race_play(flow, flows, n).ncompleted, n);
+        LinkList links = {0};
+        flow_step_links(flow, 0, link_list_sink(&links));
+        int64_t most_ps = 0;
+        for (int64_t k = 0; k < links.n; k++)
+            if (links.at[k].sample.delay_ps > most_ps) most_ps = links.at[k].sample.delay_ps;
+        const double lost_ps = (double)(n * (n - 1)) * (double)bytes * BYTE_PS;
+        assert_close((double)most_ps, fmin(lost_ps, (double)WIDE_FULL), 1e-6 * lost_ps);
+        full += most_ps == WIDE_FULL;
+        array_free(&links);
+        flow_destroy(flow);
+    }
+    assert_true(full > 0 && full < HOSTS - 2);
+    cluster_destroy(cluster);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(there_are_never_more_than_most),
@@ -229,6 +258,7 @@ int main(void) {
         cmocka_unit_test(the_longest_time_has_its_interval),
         cmocka_unit_test(merged_intervals_hold_the_sums),
         cmocka_unit_test(wide_sums_lose_nothing),
+        cmocka_unit_test(losses_that_no_word_holds_are_full),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
