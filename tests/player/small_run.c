@@ -268,6 +268,8 @@ static Played play(const RunSpec *run, Comm *comm, int64_t forward_ps, int64_t b
     small.fabric.listener = (FabricListener){.context = &keeper, .step = keep_step};
     Status status = machine->player->play(machine);
     CHECK(status_is_ok(&status), "%s", status.text);
+    if (machine->player->stats) played.islands = machine->player->stats(machine).islands;
+    comm_sum_i64(comm, &played.islands, 1);
     comm_max_i64(comm, &played.end_ps, 1);
     comm_sum_u64(comm, &played.fingerprint, 1);
     comm_sum_i64(comm, played.unit_part_ps, (int)(played.nunits * TRACE_PART_N));

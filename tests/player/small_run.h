@@ -21,6 +21,7 @@ typedef struct Played {
     int64_t part_ps[TRACE_PART_N]; ///< sums over units and steps
     int64_t *unit_part_ps; ///< [nunits][TRACE_PART_N], summed over steps; equal on all ranks
     int64_t nunits;
+    int64_t islands; ///< replicas played apart; 0: event by event
 } Played;
 
 /// Play on `comm`; CHECKs that the run succeeds.  MPI: collective.

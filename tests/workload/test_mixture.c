@@ -183,9 +183,8 @@ static void rows_are_counted_where_they_are_played(void **state) {
         run.scale_up.gpus = 64;
         for (int apart = 0; apart < 2; ++apart) {
             StepCost cost;
-            const Status status =
-                step_cost_init(&cost, &run.model, &run.parallel, &run.training, &run.gpu,
-                               &run.scale_up, &uplink);
+            const Status status = step_cost_init(&cost, &run.model, &run.parallel, &run.training,
+                                                 &run.gpu, &run.scale_up, &uplink);
             assert_int_equal(status.code, STATUS_OK);
             const Parts ep = cost.links.parts[DIM_EP];
             assert_true(apart || ep.inside == ep.n);
