@@ -232,6 +232,68 @@ static void ranks_merge_to_the_sum_of_one(void **state) {
     memory_free("test", scene, sizeof *scene);
 }
 
+/// What is told of a tier and direction, by its links one by one.
+typedef struct PlainTier {
+    double mean, most;
+    int64_t idle;
+} PlainTier;
+
+static PlainTier plain_tier(const Scene *scene, int32_t tier, LinkDirection direction) {
+    const int64_t n = cluster_tier_links(scene->cluster, tier),
+                  first = cluster_first_link(scene->cluster, tier, direction);
+    PlainTier plain = {.idle = n};
+    for (int64_t i = 0; i < scene->n; i++) {
+        const LinkSample *sample = &scene->sample[i];
+        if (sample->link < first || sample->link >= first + n) continue;
+        const double share =
+            (double)sample->bytes /
+            room_bytes(scene->cluster, sample->link, scene->end_ps - scene->start_ps);
+        plain.mean += share / (double)n;
+        plain.most = fmax(plain.most, share);
+        plain.idle -= sample->bytes > 0;
+    }
+    return plain;
+}
+
+// Law: of each tier and direction every link is in one bin, those that carried nothing in the first, and what is told of
+// them is the mean (where all are healthy) and the most of their utilisations.
+static void every_link_of_a_direction_counts_once(void **state) {
+    (void)state;
+    Scene *scene = memory_alloc("test", sizeof *scene);
+    int means = 0;
+    for (uint64_t seed = 0; seed < SCENES; seed++) {
+        draw_scene(scene, seed);
+        const Cluster *cluster = scene->cluster;
+        const bool bundled = cluster_nresources(cluster) > cluster_nlinks(cluster);
+        TraceHotLink hot[HOT];
+        TraceLoad load;
+        LoadAdder adder;
+        load_adder_init(&adder, cluster, HOT);
+        LoadSum *sum = new_sum(scene);
+        load_adder_into(&adder, sum);
+        load_add(&adder, scene->sample, scene->n);
+        load_finish(cluster, sum, hot, &load);
+        for (int32_t t = 0; t < cluster_ntiers(cluster) && !bundled; t++)
+            for (int d = 0; d < TRACE_DIRECTIONS; d++) {
+                const TraceTierLoad *tier = &load.tier[t][d];
+                const PlainTier plain = plain_tier(scene, t, (LinkDirection)d);
+                int64_t links = 0;
+                for (int bin = 0; bin < TRACE_BINS; bin++) links += tier->histogram[bin];
+                assert_int_equal(links, cluster_tier_links(cluster, t));
+                assert_int_equal(tier->histogram[0], plain.idle);
+                assert_close(tier->utilisation_max, plain.most, 1e-9 * plain.most);
+                if (cluster_spec(cluster)->nfaults > 0) continue;
+                assert_close(tier->utilisation_mean, plain.mean, 1e-9 * plain.mean);
+                means += plain.mean > 0;
+            }
+        free_sum(sum);
+        load_adder_fini(&adder);
+        cluster_destroy(scene->cluster);
+    }
+    assert_true(means > SCENES / 4);
+    memory_free("test", scene, sizeof *scene);
+}
+
 static Status check_tier(const Cluster *cluster, LoadTier tier) {
     LoadSum *sum = memory_alloc("test", load_sum_bytes(HOT));
     sum->tier[1][LINK_DOWN] = tier;
@@ -262,6 +324,7 @@ int main(void) {
         cmocka_unit_test(a_sum_is_its_definition),
         cmocka_unit_test(bins_are_those_of_trace_bin),
         cmocka_unit_test(ranks_merge_to_the_sum_of_one),
+        cmocka_unit_test(every_link_of_a_direction_counts_once),
         cmocka_unit_test(what_no_word_holds_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/rng.h"
 #include "claims.h"
 #include "trace/columns.h"
 #include "trace/trace.h"
@@ -103,6 +104,34 @@ static void columns_keep_order_and_value(void **state) {
     }
 }
 
+// Law: rates are of each GPU and second: times both, and what a GPU could do, they are what the step did. Twice the GPUs that
+// do twice as much have the same; who takes no time has none.
+static void rates_are_of_each_gpu_and_second(void **state) {
+    (void)state;
+    for (uint64_t draw = 0; draw < 1000; draw++) {
+        double u[7];
+        for (uint64_t i = 0; i < 7; i++) u[i] = rng_uniform(19, RNG_TEST, draw, i);
+        TraceStep step = {.start_ps = (int64_t)(1e15 * u[0]),
+                          .working_gpus = 1 + (int64_t)(1e5 * u[1]),
+                          .tokens = (int64_t)(1e8 * u[2]),
+                          .model_flop_full = 1e21 * u[3],
+                          .model_flop_causal = 1e21 * u[4],
+                          .peak_flop_per_s = 1e15 * (1 + u[5])};
+        step.end_ps = step.start_ps + 1 + (int64_t)(1e14 * u[6]);
+        const TraceRates rates = trace_rates(&step);
+        const double s = (double)(step.end_ps - step.start_ps) / 1e12,
+                     gpu_s = s * (double)step.working_gpus, flop = gpu_s * step.peak_flop_per_s;
+        assert_close(rates.mfu_full * flop / step.model_flop_full, 1, 1e-12);
+        assert_close(rates.mfu_causal * flop / step.model_flop_causal, 1, 1e-12);
+        assert_close(rates.tokens_per_s_gpu * gpu_s / (double)step.tokens, 1, 1e-12);
+        step.working_gpus *= 2;
+        step.tokens *= 2;
+        assert_close(trace_rates(&step).tokens_per_s_gpu / rates.tokens_per_s_gpu, 1, 1e-12);
+        step.end_ps = step.start_ps;
+        assert_true(isnan(trace_rates(&step).tokens_per_s_gpu));
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_path_is_used_once),
@@ -112,6 +141,7 @@ int main(void) {
         cmocka_unit_test(flags_have_as_many_words_as_values),
         cmocka_unit_test(bins_are_half_open_to_the_left),
         cmocka_unit_test(columns_keep_order_and_value),
+        cmocka_unit_test(rates_are_of_each_gpu_and_second),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
