@@ -245,9 +245,8 @@ static PlainTier plain_tier(const Scene *scene, int32_t tier, LinkDirection dire
     for (int64_t i = 0; i < scene->n; i++) {
         const LinkSample *sample = &scene->sample[i];
         if (sample->link < first || sample->link >= first + n) continue;
-        const double share =
-            (double)sample->bytes /
-            room_bytes(scene->cluster, sample->link, scene->end_ps - scene->start_ps);
+        const double share = (double)sample->bytes / room_bytes(scene->cluster, sample->link,
+                                                                scene->end_ps - scene->start_ps);
         plain.mean += share / (double)n;
         plain.most = fmax(plain.most, share);
         plain.idle -= sample->bytes > 0;

@@ -428,6 +428,57 @@ static void messages_leave_by_nics_of_their_replica(void **state) {
     assert_true(seen[0] > 100 && seen[1] > 100);
 }
 
+/// Edges of a group's collective that another GPU of the node could send, [whether they are let]; each is held to the law.
+static void check_senders(const Machine *machine, int64_t group, int64_t seen[2]) {
+    const Layout *layout = &machine->layout;
+    const ParallelSpec *parallel = &machine->job->parallel;
+    CollectivePlan plan;
+    Status status = network_plan(machine, group, OP_GRAD_REDUCE, 100000000, &plan);
+    if (!status_is_ok(&status)) return; // not every algorithm does what there are so many of
+    JobEdges edges = {.machine = machine, .plan = &plan, .group = group};
+    for (edges.rail = 0; edges.rail < units_rails(&layout->units, group)->n; edges.rail++)
+        for (edges.phase = 0; edges.phase < plan.nphases; edges.phase++) {
+            const Transfer phase = network_phase(machine, &edges, 0);
+            for (int64_t i = 0; i < phase.edges.nedges; i++) {
+                const Edge edge = phase.edges.edge(&edges, i);
+                const GpuId other = routing_relay(machine->cluster, edge.src, edge.dst);
+                if (other == edge.src || collective_edge(&plan, edges.phase, i).own_nic) continue;
+                const int64_t rank = placement_job_rank(&layout->placement, edge.src),
+                              theirs = placement_job_rank(&layout->placement, other);
+                const bool same = theirs >= 0 &&
+                                  differ_along(parallel, theirs, rank, GROUPS[GROUP_DP].dimensions);
+                assert_int_equal(edge_sender(machine->cluster, &edge), same ? other : edge.src);
+                seen[same]++;
+            }
+        }
+}
+
+// Law: the same of collectives: by the NIC of another GPU only if that is a member of the same rail.
+static void rails_leave_by_nics_of_their_members(void **state) {
+    (void)state;
+    uint64_t draws = 0;
+    int64_t seen[2] = {0};
+    for (int round = 0; round < 80; round++) {
+        Unplayed unplayed;
+        const int32_t pp = 1 + below(&draws, 3), dp = 2 + below(&draws, 5);
+        small_run_init(&unplayed.run, 9, pp, dp, pp > 1 ? SCHEDULE_1F1B : SCHEDULE_NONE, 1, 1);
+        unplayed.run.cluster.pxn = true;
+        JobSpec *job = &unplayed.run.job[0];
+        job->model.layers = 2 * pp;
+        job->network.dp_algorithm = (CollectiveAlgorithm)(round % ALGORITHM_N);
+        if (below(&draws, 2) == 0) {
+            job->parallel.order[3] = DIM_PP;
+            job->parallel.order[4] = DIM_DP;
+        }
+        const Machine *machine = unplayed_init(&unplayed);
+        const int64_t *first = machine->layout.units.first_group;
+        for (int64_t group = first[GROUP_DP]; group < first[GROUP_DP + 1]; group++)
+            check_senders(machine, group, seen);
+        unplayed_fini(&unplayed);
+    }
+    assert_true(seen[0] > 100 && seen[1] > 100);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_lone_microbatch_pays_every_hand_over),
@@ -440,6 +491,7 @@ int main(void) {
         cmocka_unit_test(rails_partition_the_ranks),
         cmocka_unit_test(exchanges_carry_what_the_algebra_says),
         cmocka_unit_test(messages_leave_by_nics_of_their_replica),
+        cmocka_unit_test(rails_leave_by_nics_of_their_members),
     };
     return cmocka_run_group_tests_name("times", tests, NULL, NULL);
 }
