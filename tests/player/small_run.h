@@ -22,6 +22,7 @@ typedef struct Played {
     int64_t *unit_part_ps; ///< [nunits][TRACE_PART_N], summed over steps; equal on all ranks
     int64_t nunits;
     int64_t islands; ///< replicas played apart; 0: event by event
+    int32_t ntold;   ///< steps that were not played; of their links nothing is kept
 } Played;
 
 /// Play on `comm`; CHECKs that the run succeeds.  MPI: collective.
@@ -29,6 +30,9 @@ Played small_run_play(const RunSpec *run, Comm *comm);
 /// The same with every chunk costing forward_ps and backward_ps, half of it for gradients of weights, and nothing else
 /// costing compute.
 Played small_run_play_even(const RunSpec *run, Comm *comm, int64_t forward_ps, int64_t backward_ps);
+/// Play with a recorder that writes no file: sums over steps of what it tells of them, means over GPUs in ps. Returns their
+/// durations, of GPUs in the mean, too.
+double small_run_record(const RunSpec *run, Comm *comm, double mean_part_ps[TRACE_PART_N]);
 /// Play with the last send of stage 0 left out of its program; returns how the run ended.
 Status small_run_play_broken(const RunSpec *run, Comm *comm);
 void played_fini(Played *played);

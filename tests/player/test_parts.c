@@ -179,6 +179,66 @@ static void parts_do_not_depend_on_how_they_are_played(void **state) {
     assert_true(apart > 0); // pipelines were, too
 }
 
+// Law: steps that are told from the one before are those that would be played, GPU by GPU, to the picosecond. Where speeds
+// change from step to step none is told, though stragglers be so rare that steps in a row have none.
+static void told_steps_are_those_that_would_be_played(void **state) {
+    Comm *comm = *state;
+    static const NoiseSpec NOISES[] = {
+        {0},
+        {.seed = 5, .gpu_sigma = 0.02, .truncate = 3},
+        {.seed = 5, .truncate = 3, .straggler_probability = 0.01, .straggler_slowdown = 0.5},
+        {.seed = 5, .truncate = 3, .step_sigma = 0.001},
+    };
+    int32_t told[4] = {0};
+    for (uint64_t number = 0; number < JOBS; number++) {
+        RunSpec run;
+        draw_job(&run, number);
+        run.job[0].steps = 8;
+        run.job[0].noise = NOISES[number % 4];
+        Played each = small_run_play(&run, comm);
+        run.repeat = true;
+        Played some = small_run_play(&run, comm);
+        told[number % 4] += some.ntold;
+        assert_all_ranks(comm, each.ntold == 0);
+        assert_all_ranks(comm, each.fingerprint == some.fingerprint && each.end_ps == some.end_ps);
+        for (int64_t k = 0; k < each.nunits * TRACE_PART_N; k++)
+            assert_all_ranks(comm, each.unit_part_ps[k] == some.unit_part_ps[k]);
+        played_fini(&each);
+        played_fini(&some);
+        small_run_fini(&run);
+    }
+    assert_all_ranks(comm, told[0] > 0 && told[1] > 0 && told[2] == 0 && told[3] == 0);
+}
+
+// Law: what is told of GPUs is what is known of their units, in the mean; but that a unit is as slow as its slowest GPU, for
+// which the others wait: what is not their own is a straggler's. So it sums to the step.
+static void gpus_have_the_parts_of_their_units(void **state) {
+    Comm *comm = *state;
+    double waited_ps = 0;
+    for (uint64_t number = 0; number < JOBS; number++) {
+        RunSpec run;
+        draw_job(&run, number);
+        run.job[0].noise =
+            (NoiseSpec){.seed = 3, .gpu_sigma = 0.02, .step_sigma = 0.01, .truncate = 3};
+        Played played = small_run_play(&run, comm);
+        double mean_ps[TRACE_PART_N], steps_ps = small_run_record(&run, comm, mean_ps), sum_ps = 0;
+        for (int part = 0; part < TRACE_PART_N; part++) {
+            const double unit_ps = (double)played.part_ps[part] / (double)played.nunits;
+            sum_ps += mean_ps[part];
+            if (part == TRACE_PART_OWN_SLOW) {
+                assert_all_ranks(comm, mean_ps[part] < unit_ps);
+                waited_ps += unit_ps - mean_ps[part];
+            } else if (part != TRACE_PART_STRAGGLER) {
+                assert_all_ranks(comm, fabs(mean_ps[part] - unit_ps) < 1);
+            }
+        }
+        assert_all_ranks(comm, fabs(sum_ps - steps_ps) < 1);
+        played_fini(&played);
+        small_run_fini(&run);
+    }
+    assert_true(waited_ps > 0);
+}
+
 /// End of a run with a kind of overlap, less that without.
 static int64_t overlap_saves_ps(Comm *comm, RunSpec *run, bool *overlap) {
     *overlap = false;
@@ -226,6 +286,8 @@ int main(int argc, char *argv[]) {
         cmocka_unit_test_prestate(sharing_is_what_it_costs, comm),
         cmocka_unit_test_prestate(slow_gpus_add_nothing_to_communication, comm),
         cmocka_unit_test_prestate(overlap_never_costs, comm),
+        cmocka_unit_test_prestate(gpus_have_the_parts_of_their_units, comm),
+        cmocka_unit_test_prestate(told_steps_are_those_that_would_be_played, comm),
         cmocka_unit_test_prestate(parts_do_not_depend_on_how_they_are_played, comm),
     };
     return par_end(comm, cmocka_run_group_tests_name("parts", tests, NULL, NULL));
