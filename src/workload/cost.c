@@ -265,8 +265,11 @@ static void set_exchanges(StepCost *cost, const Pricing *p) {
                             !parallel_shards_layers(p->parallel);
     if (!cost->exchanges_apart) return;
     const TransformerShape shape = transformer_of_kind(&p->shape, LAYER_MIXTURE);
-    cost->exchange_bytes[EXCHANGE_DISPATCH] = clipped_count(mixture_dispatch_bytes(&shape));
-    cost->exchange_bytes[EXCHANGE_COMBINE] = clipped_count(mixture_combine_bytes(&shape));
+    for (int k = 0; k < EXCHANGES_N; ++k) {
+        const Work exchange = mixture_exchange(&shape, k == EXCHANGE_COMBINE);
+        cost->exchange_bytes[k] = clipped_count(exchange.bytes);
+        cost->exchange_sort_s[k] = roofline_sort_s(&exchange, p->gpu, p->training);
+    }
 }
 
 static int64_t resolve_bucket(const ParallelSpec *parallel, const TrainingSpec *training) {

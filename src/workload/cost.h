@@ -65,6 +65,7 @@ typedef struct StepCost {
     LayerLinks links;
     bool exchanges_apart; ///< those among experts are operations; else they are part of computing
     int64_t exchange_bytes[EXCHANGES_N]; ///< of a layer and microbatch: all rows of a GPU's tokens
+    double exchange_sort_s[EXCHANGES_N]; ///< of it, to put rows in order
     int32_t pp, chunks;
     ChunkCost *chunk;     ///< [pp * chunks], index = virtual stage
     SegmentCost *segment; ///< [nsegments] of all chunks, in the order of the model

@@ -13,6 +13,7 @@
 ///          domain. A row takes a processor a while and its bytes: few processors are slower than the links, and so are
 ///          many narrow rows, most of all where Hybrid-EP adds up what comes back. Before the first row all tell each
 ///          other how many come.
+///          Hybrid-EP also puts rows in the order of experts before it is done, and back before it begins (mixture.c).
 ///          Beside computing, DeepEP and Hybrid-EP take the processors that they ask for, and all-to-all what a collective
 ///          of the domain takes.
 ///          Other collectives of a layer are priced as collective/tuning.h has them.

@@ -38,7 +38,8 @@ ExchangePlan exchange_plan(const StepCost *cost, const ParallelSpec *parallel) {
         const double in_s = all * links->of_rows.inside / (double)links->scale_up->goodput_Bps;
         const double alone_s = layer_exchange(links, k == EXCHANGE_COMBINE, all).alone_s;
         const double links_s = plan.timed ? 0 : fmax(out_s, in_s);
-        plan.latency_ps[k] = units_ps_from_seconds(fmax(0, alone_s - links_s));
+        plan.latency_ps[k] =
+            units_ps_from_seconds(fmax(0, alone_s - links_s) + cost->exchange_sort_s[k]);
     }
     return plan;
 }

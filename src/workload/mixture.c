@@ -70,14 +70,6 @@ static double expert_rows(const TransformerShape *s) { return s->routed / s->exp
 /// Rows that a GPU sends out, and, where experts are balanced, gets.
 static double exchanged_rows(const TransformerShape *s) { return s->routed / s->expert_tp; }
 
-double mixture_dispatch_bytes(const TransformerShape *s) {
-    return s->dispatched * exchanged_rows(s) * s->hidden;
-}
-
-double mixture_combine_bytes(const TransformerShape *s) {
-    return s->element * exchanged_rows(s) * s->hidden;
-}
-
 static double expert_ffn_in(const TransformerShape *s) {
     return (s->gated ? 2 : 1) * s->expert_ffn;
 }
@@ -139,26 +131,47 @@ enum { LOOK_BYTES = 840, LOOK_BACK_BYTES = 190 };
 
 /// Rows from GPUs are put in the order of experts, and back: as they come, or, where a token travels once to each GPU, copied to
 /// all their experts there and added up.
-static void add_sort(const TransformerShape *s, WorkList *list, const char *name, bool back) {
-    const double rows = exchanged_rows(s);
+///   arriving  rows from GPUs
+static double sorted_bytes(const TransformerShape *s, double arriving) {
+    return s->element * (arriving + exchanged_rows(s)) * s->hidden;
+}
+
+/// Rows that come to a GPU where a token travels once to each.
+static double arriving_once(const TransformerShape *s) {
     const double gpus = exchange_gpus((int32_t)s->experts, (int32_t)s->top_k, s->ep);
-    const double arriving = s->dispatcher == DISPATCH_ALLTOALL ? rows : rows / s->top_k * gpus;
-    const double bytes = s->element * (arriving + rows) * s->hidden;
-    if (s->ep == 1 || (s->dispatcher == DISPATCH_ALLTOALL && s->experts_here == 1)) return;
-    if (s->dispatcher == DISPATCH_HYBRID) {
-        const double looks = back ? LOOK_BACK_BYTES : LOOK_BYTES;
-        works_add_memory(list, name, bytes + looks * arriving * s->experts_here);
-    } else
-        works_add_memory(list, name, bytes / SCATTERED_SHARE);
+    return exchanged_rows(s) / s->top_k * gpus;
+}
+
+/// Hybrid-EP sorts in its own stream, as part of an exchange; others leave it to a kernel behind it.
+static void add_sort(const TransformerShape *s, WorkList *list, const char *name) {
+    const bool plain = s->dispatcher == DISPATCH_ALLTOALL;
+    if (s->ep == 1 || s->dispatcher == DISPATCH_HYBRID || (plain && s->experts_here == 1)) return;
+    const double arriving = plain ? exchanged_rows(s) : arriving_once(s);
+    works_add_memory(list, name, sorted_bytes(s, arriving) / SCATTERED_SHARE);
+}
+
+static double sorted_by_exchange(const TransformerShape *s, bool returns) {
+    if (s->dispatcher != DISPATCH_HYBRID) return 0;
+    const double looks = returns ? LOOK_BACK_BYTES : LOOK_BYTES, arriving = arriving_once(s);
+    return sorted_bytes(s, arriving) + looks * arriving * s->experts_here;
+}
+
+static void set_exchange(const TransformerShape *s, bool returns, Work *work) {
+    work->bytes = (returns ? s->element : s->dispatched) * exchanged_rows(s) * s->hidden;
+    work->sorted_bytes = sorted_by_exchange(s, returns);
+    work->returns = returns;
+    work->along = DIM_EP;
+}
+
+Work mixture_exchange(const TransformerShape *s, bool returns) {
+    Work work = {.kind = WORK_EXCHANGE, .partner = -1};
+    set_exchange(s, returns, &work);
+    return work;
 }
 
 static void add_exchange(const TransformerShape *s, WorkList *list, const char *name,
                          bool returns) {
-    if (s->ep == 1) return;
-    Work *work = works_append(list, name, WORK_EXCHANGE);
-    work->bytes = returns ? mixture_combine_bytes(s) : mixture_dispatch_bytes(s);
-    work->returns = returns;
-    work->along = DIM_EP;
+    if (s->ep > 1) set_exchange(s, returns, works_append(list, name, WORK_EXCHANGE));
 }
 
 static void add_activation(const TransformerShape *s, WorkList *list) {
@@ -243,9 +256,9 @@ void mixture_add(const TransformerShape *s, WorkList *list) {
     list->part = PART_MOE_EXPERTS;
     add_counts(s, list);
     add_exchange(s, list, "dispatch", false);
-    add_sort(s, list, "sort", false);
+    add_sort(s, list, "sort");
     add_experts(s, list);
-    add_sort(s, list, "sort back", true);
+    add_sort(s, list, "sort back");
     add_exchange(s, list, "combine", true);
     add_permute(s, list, "unpermute");
     if (s->shared_ffn > 0)
@@ -257,9 +270,9 @@ void mixture_add_backward(const TransformerShape *s, WorkList *list) {
     list->part = PART_MOE_EXPERTS;
     add_permute(s, list, "unpermute grad");
     add_exchange(s, list, "combine grad", false);
-    add_sort(s, list, "sort back grad", false);
+    add_sort(s, list, "sort back grad");
     add_experts_backward(s, list);
-    add_sort(s, list, "sort grad", true);
+    add_sort(s, list, "sort grad");
     add_exchange(s, list, "dispatch grad", true);
     list->part = PART_MOE_PREPROCESS;
     add_permute(s, list, "permute grad");

@@ -7,8 +7,8 @@
 ///          some of its experts, which there is permuted; `expert_tp` GPUs share an expert, and
 ///          all rows that come to it.
 /// Limits.  Experts are as full as the mean, or as their capacity; drawn routing lets a GPU wait for the fullest one
-///          of its exchange (cost.c). Permutes take the whole GPU, those too that a framework launches in the stream of
-///          its exchanges, where some hide. The gather and the sum among expert_tp GPUs are not priced: no published run
+///          of its exchange (cost.c), but for what it sorts inside of it. Permutes of all-to-all and DeepEP take the whole
+///          GPU, those too that a framework launches in the stream of its exchanges. The gather and the sum among expert_tp GPUs are not priced: no published run
 ///          has them.
 /// Source.  Megatron-LM core/transformer/moe (order of kernels; activation weighted by the router in
 ///          one kernel); DeepSeek-AI, arXiv:2412.19437, section 2.1.2.
@@ -32,9 +32,8 @@ double mixture_fullest(const TrainingSpec *training, int32_t ep);
 /// Standard deviation of the wait for it in one layer, over its mean.
 double mixture_scatter(int32_t ep);
 
-/// Bytes that a GPU sends into one exchange, itself included: to the experts, and back.
-double mixture_dispatch_bytes(const TransformerShape *s);
-double mixture_combine_bytes(const TransformerShape *s);
+/// The exchange to the experts, or back, of a mixture that has one (ep > 1).
+Work mixture_exchange(const TransformerShape *s, bool returns);
 
 /// Parameters on one GPU: of the routed experts, and of all the mixture.
 double mixture_expert_parameters(const TransformerShape *s);

@@ -269,6 +269,11 @@ double roofline_work_s(const Work *work, const GpuSpec *gpu, const TrainingSpec 
     return 0;
 }
 
+double roofline_sort_s(const Work *exchange, const GpuSpec *gpu, const TrainingSpec *training) {
+    if (exchange->sorted_bytes == 0) return 0;
+    return launch_s(exchange, gpu, training) + exchange->sorted_bytes / roofline_pass_Bps(gpu);
+}
+
 /// The partner GEMM cut into n pieces of m / n rows, together.
 static double pieces_s(const Work *gemm, int32_t n, const GpuSpec *gpu,
                        const TrainingSpec *training) {
@@ -357,7 +362,7 @@ static void add_collective(const WorkList *list, const Work *work, const LayerLi
     const LayerTime its =
         rows ? layer_exchange(links, work->returns, work->bytes)
              : layer_collective(links, collective_of(work->kind), work->along, work->bytes);
-    const double alone_s = its.alone_s;
+    const double alone_s = its.alone_s + roofline_sort_s(work, gpu, training);
     exchange_rows_add(&time->sent[work->along], 1, its.sent);
     Overlap o = overlap_of(work, list, alone_s, links->parts[DIM_TP].n, gpu, training);
     if (o.covered_s <= o.cut_s + o.taken_s) o = (Overlap){0}; // better one after the other

@@ -51,6 +51,9 @@ double roofline_pass_Bps(const GpuSpec *gpu);
 /// Time of one kernel in seconds; 0 for collectives.
 double roofline_work_s(const Work *work, const GpuSpec *gpu, const TrainingSpec *training);
 
+/// Of an exchange, what its kernels take to put rows in order.
+double roofline_sort_s(const Work *exchange, const GpuSpec *gpu, const TrainingSpec *training);
+
 /// Sums over a list, seconds.
 typedef struct WorkTime {
     double host_s;            ///< of the host, to launch it: a GPU that is done before waits

@@ -50,7 +50,9 @@ typedef struct Work {
     double turned_bytes;
     /// Of them, those by which adding into an accumulator exceeds writing a 16-bit result.
     double accumulator_bytes;
-    bool returns;    ///< exchanges: rows come back from the experts
+    bool returns; ///< exchanges: rows come back from the experts
+    /// Of an exchange: what its kernels pass over to put rows in the order of experts, or back, while it runs.
+    double sorted_bytes;
     Dimension along; ///< collectives: who takes part; TP if nothing is said
     Hiding hiding;   ///< collectives
     int32_t partner; ///< collectives: index of the kernel in the same list, -1 none

@@ -5,6 +5,7 @@
 #include "claims.h"
 #include "draws.h"
 #include "published.h"
+#include "workload/exchange_plan.h"
 #include "workload/memory_use.h"
 #include "workload/mixture.h"
 #include "workload/model_size.h"
@@ -241,9 +242,20 @@ static void rows_are_copied_where_they_must(void **state) {
     }
 }
 
+/// Bytes that exchanges of a mixture sort, forward and backward.
+static double sorted_bytes(const TransformerShape *s) {
+    WorkList list = {.n = 0};
+    mixture_add(s, &list);
+    mixture_add_backward(s, &list);
+    double bytes = 0;
+    for (int32_t i = 0; i < list.n; ++i) bytes += list.work[i].sorted_bytes;
+    return bytes;
+}
+
 // Where a token travels once to each GPU, its row is copied there to all its experts and the copies are added up again, and
 // nothing is permuted before: no fewer rows come than tokens leave, no more than experts are asked, as many where each expert has
-// a GPU of its own. Hybrid-EP reads and writes as fast as a copy, but looks at all experts of a GPU for every row.
+// a GPU of its own. Hybrid-EP does so inside its exchange, reads and writes as fast as a copy, but looks at all experts of a GPU
+// for every row.
 static void rows_are_permuted_where_they_arrive(void **state) {
     (void)state;
     for (uint64_t seed = 0; seed < RUNS; ++seed) {
@@ -259,11 +271,51 @@ static void rows_are_permuted_where_they_arrive(void **state) {
         s.dispatcher = DISPATCH_NODE_DEDUP;
         assert_close(mixture_bytes(&s, "permute"), 0, 0);
         assert_close(mixture_bytes(&s, "sort"), passes / 0.75, 1e-9 * passes);
+        assert_close(sorted_bytes(&s), 0, 0);
         s.dispatcher = DISPATCH_HYBRID;
         assert_close(mixture_bytes(&s, "permute"), 0, 0);
+        assert_close(mixture_bytes(&s, "sort"), 0, 0);
         const double looks = 2 * (840 + 190) * s.experts_here * rows / s.top_k * gpus;
-        assert_close(mixture_bytes(&s, "sort"), passes + looks, 1e-9 * passes);
+        assert_close(sorted_bytes(&s), passes + looks, 1e-9 * passes);
     }
+}
+
+/// What the exchanges of a chunk take that are operations of their own, one pass.
+static int64_t exchanges_ps(const StepCost *cost, const ParallelSpec *parallel, Pass pass) {
+    const ExchangePlan plan = exchange_plan(cost, parallel);
+    const int32_t n = cost->chunk->nsegments, nforward = cost->chunk->nforward;
+    const int32_t first = pass == PASS_FORWARD ? 0 : nforward;
+    const int32_t end = pass == PASS_FORWARD ? nforward : n;
+    int64_t sum_ps = 0;
+    for (int32_t i = first; i < end; ++i)
+        if (cost->segment[i].exchange != EXCHANGES_N)
+            sum_ps += plan.latency_ps[cost->segment[i].exchange];
+    return sum_ps;
+}
+
+// Inside a domain an exchange takes as long behind the computing of another microbatch as in the way of its own, with all that
+// its kernels sort.
+static void exchanges_take_as_long_apart(void **state) {
+    (void)state;
+    int32_t exchanging = 0;
+    for (uint64_t seed = 0; seed < RUNS; ++seed) {
+        PublishedRun run = drawn_run(seed);
+        run.training.dispatcher = (Dispatcher)(seed % DISPATCHER_N);
+        run.parallel.chunks = 1;
+        StepCost within = priced(&run);
+        run.training.ep_overlap = true;
+        StepCost apart = priced(&run);
+        exchanging += apart.exchanges_apart;
+        if (apart.exchanges_apart)
+            for (int pass = PASS_FORWARD; pass <= PASS_BACKWARD; ++pass) {
+                const double ep_ps = (double)within.chunk->whole.pass[pass].ep_ps;
+                assert_close((double)exchanges_ps(&apart, &run.parallel, (Pass)pass), ep_ps,
+                             1e-6 * ep_ps);
+            }
+        step_cost_fini(&within);
+        step_cost_fini(&apart);
+    }
+    assert_true(exchanging > RUNS / 2);
 }
 
 // What goes into activations of experts is clamped in 4 passes, which its host waits for, and backward in 5, unless they are
@@ -496,6 +548,7 @@ int main(void) {
         cmocka_unit_test(rows_are_counted_where_they_are_played),
         cmocka_unit_test(rows_are_copied_where_they_must),
         cmocka_unit_test(rows_are_permuted_where_they_arrive),
+        cmocka_unit_test(exchanges_take_as_long_apart),
         cmocka_unit_test(clamps_take_passes_of_their_own),
         cmocka_unit_test(all_experts_on_a_gpu_need_no_dispatcher),
         cmocka_unit_test(scaled_embeddings_take_more_passes),
