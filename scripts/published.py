@@ -237,9 +237,13 @@ def listed(text):
 
 def precision_keys(row):
     """Bytes of gradients and parameters under way. Blank: MLPerf reduces bf16 and gathers what it computes in, except
-    in nvfp4 and mxfp8, whose parameters travel as bf16."""
+    in nvfp4 and mxfp8, whose parameters travel as bf16. Those of mxfp8 do so as well where fp8 is said to be gathered:
+    blocks are along rows and along columns, so each GPU casts what has come to both (Megatron-LM
+    core/distributed/param_and_grad_buffer.py, reuse_grad_buf_for_mxfp8_param_ag)."""
     low = is_8bit(row)
     gather = row["param_gather_dtype"]
+    if row["precision"] == "mxfp8" and gather == "fp8":
+        gather = "bf16"
     if gather in ("", "none"):
         scaled = row["precision"] in ("fp8", "fp8-delayed", "fp8-current", "fp8-cs")
         gather = "fp8" if scaled and gather == "" else "fp16" if row["precision"] == "fp16" else "bf16"
