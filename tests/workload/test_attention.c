@@ -97,6 +97,24 @@ static void blocks_never_gain(void **state) {
     assert_close(time_s(&back, &gpu), 2 * (10e-6 + 4096 * 19.5e-9), 1e-9);
 }
 
+// Law: what kernels of many heads take beside their pairs of tokens, the ramp, is of rows of queries: all are taken up with the
+// first block, and half the time half of them with each other one.
+static void later_blocks_take_up_three_quarters_of_the_rows(void **state) {
+    (void)state;
+    GpuSpec gpu = b200();
+    gpu.launch_ps = gpu.attention_key_ps = 0;
+    const double n = 32768, ramp = gpu.attention_ramp / n;
+    for (int pass = 0; pass < 2; ++pass) {
+        const WorkKind kind = pass ? WORK_ATTENTION_BACKWARD : WORK_ATTENTION;
+        const Work one = attention(kind, 64, n, 1);
+        const double pairs_s = time_s(&one, &gpu) / (1 + ramp);
+        for (int32_t blocks = 1; blocks <= 16; ++blocks) {
+            const Work work = attention(kind, 64, n, blocks);
+            assert_close((time_s(&work, &gpu) / pairs_s - 1) / ramp, 1 + 0.75 * (blocks - 1), 1e-9);
+        }
+    }
+}
+
 /// Bytes of the works of a name in a pass over a layer, by what a GPU takes of them.
 static double named_bytes(const PublishedRun *run,
                           void (*pass)(const TransformerShape *, WorkList *), const char *name,
@@ -216,6 +234,7 @@ int main(void) {
         cmocka_unit_test(few_heads_wait_for_one_tile_of_queries),
         cmocka_unit_test(few_heads_take_what_was_measured),
         cmocka_unit_test(blocks_never_gain),
+        cmocka_unit_test(later_blocks_take_up_three_quarters_of_the_rows),
         cmocka_unit_test(blocks_of_a_ring_are_merged),
         cmocka_unit_test(gradients_of_keys_go_the_way_of_keys),
         cmocka_unit_test(gathered_operands_are_cast_once),
