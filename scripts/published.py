@@ -4,7 +4,7 @@ Idea.    A row holds what its source prints (model, plan, precision, batch, step
          texts: the machine, by its row of topologies/published/fabrics.csv, just as large as the job needs; the job, with
          the keys of jobs/README.md. What a row leaves blank is filled in by the rules of jobs/published/README.md.
          Only what differs from a default is written, so that a row asks for no more than it uses.
-Limits.  A row whose plan is not printed (no microbatch, no parallel sizes) is refused. What stands only in a note is read
+Limits.  A row whose plan is not printed (no microbatch, no parallel sizes), or whose domain_used is not of its machine, is refused. What stands only in a note is read
          where it is said in one of the phrases of NOTES.
 """
 
@@ -142,7 +142,11 @@ def used_of(row, per_node):
     """GPUs of a scale-up domain that the job uses: it deals itself evenly where it does not fill what it may use, if that
     makes whole nodes."""
     gpus, domain = int(row["n_gpu"]), domain_gpus(row)
-    used = min(whole(row, "domain_used", domain), domain)
+    used = whole(row, "domain_used", domain)
+    if used > domain:
+        raise Unplayable(f"domain_used is {used}, but a scale-up domain of {row['gpu']} has {domain} GPUs")
+    if used == 0 or used % min(per_node, domain):
+        raise Unplayable(f"domain_used is {used}, but fabric {row['fabric']} has nodes of {per_node} GPUs, which are used whole")
     domains = math.ceil(gpus / used)
     return gpus // domains if gpus > used and gpus % (domains * per_node) == 0 else used
 

@@ -27,7 +27,7 @@ def claim_machines(rows, tables):
         nodes, per_node = published.nodes_of(row, fabric), int(fabric["gpus_per_node"])
         claim(nodes * per_node >= int(row["n_gpu"]), f"{row['id']} fits on its machine")
         domain = published.domain_gpus(row)
-        used = min(published.whole(row, "domain_used", domain), domain) if int(row["n_gpu"]) > domain else domain
+        used = published.whole(row, "domain_used", domain) if int(row["n_gpu"]) > domain else domain
         spare = nodes * per_node * used // max(domain, per_node) if domain > per_node else nodes * per_node
         claim(spare - int(row["n_gpu"]) < max(domain, per_node), f"{row['id']} leaves less than a domain idle")
         (leaf, *_), *above = published.tiers_of(fabric, nodes)
@@ -43,6 +43,22 @@ def claim_domains(rows):
     for gpus in range(4, 800, 2):
         used = published.used_of({**row, "n_gpu": str(gpus), "domain_used": "72"}, 4)
         claim(used % 4 == 0 and used * -(-gpus // 72) >= gpus, f"{gpus} GPUs use {used} of each domain")
+
+
+def claim_refused(rows, tables):
+    """What a row says that its machine cannot be is refused, and with whose figure it disagrees; what it can be is taken."""
+    for domain, per_node, bad, good in ((72, 4, (0, 2, 63, 73, 500), (4, 64, 72)), (8, 8, (0, 4, 9, 16, 500), (8,))):
+        row = next(row for row in rows if published.domain_gpus(row) == domain)
+        for used in bad:
+            try:
+                published.topology_text({**row, "domain_used": str(used)}, tables)
+            except published.Unplayable as reason:
+                words = f"of {row['gpu']} has {domain} GPUs" if used > domain else f"nodes of {per_node} GPUs"
+                claim(f"domain_used is {used}, but" in str(reason) and words in str(reason), f"{used} of {domain}: {reason}")
+            else:
+                claim(False, f"{used} of the {domain} GPUs of a domain are taken")
+        for used in good:
+            published.topology_text({**row, "domain_used": str(used)}, tables)
 
 
 def claim_lines(rng):
@@ -151,6 +167,7 @@ def main():
     rng = random.Random(1)
     claim_machines(rows, tables)
     claim_domains(rows)
+    claim_refused(rows, tables)
     claim_lines(rng)
     claim_statistics(rng)
     claim_bounds(rng)
