@@ -104,6 +104,15 @@ Phase collective_phase(const CollectivePlan *plan, int32_t phase) {
     return collective_table[plan->spec.algorithm]->phase(plan, phase);
 }
 
+int64_t collective_waits_ps(const CollectivePlan *plan) {
+    int64_t waits_ps = 0;
+    for (int32_t p = 0; p < plan->nphases; p++) {
+        const Phase phase = collective_phase(plan, p);
+        waits_ps += phase.fill_ps + phase.rounds * phase.round_latency_ps;
+    }
+    return waits_ps;
+}
+
 PhaseEdge collective_edge(const CollectivePlan *plan, int32_t phase, int64_t i) {
     PhaseEdge edge = collective_table[plan->spec.algorithm]->edge(plan, phase, i);
     edge.src = domains_member(plan->domains, edge.src);

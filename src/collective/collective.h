@@ -83,6 +83,8 @@ typedef struct CollectivePlan {
 Status collective_plan(CollectivePlan *plan, const CollectiveSpec *spec,
                        const CollectiveTuning *tuning, const Domains *domains);
 Phase collective_phase(const CollectivePlan *plan, int32_t phase);
+/// What a plan takes beside bytes on links: all phases, one after the other.
+int64_t collective_waits_ps(const CollectivePlan *plan);
 PhaseEdge collective_edge(const CollectivePlan *plan, int32_t phase, int64_t i);
 /// Whether all members are in one scale-up domain.
 bool collective_in_one_domain(const CollectivePlan *plan);

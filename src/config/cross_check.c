@@ -191,18 +191,15 @@ static bool check_group(const Pair *pair, int64_t members, const char *whose) {
     return status_is_ok(&status);
 }
 
-/// Of the groups, two can have a size that is too odd for an algorithm; the pair of the embeddings never has.
+/// Of the groups, two can have a size that is too odd for an algorithm; the pair of the embeddings never has, and the norm of
+/// gradients has none of its own.
 static bool check_groups(const Pair *pair) {
     const ParallelSpec *parallel = &pair->job->parallel;
     if (!check_group(pair, parallel_holders(parallel), "the replicas of a stage")) return false;
-    if (parallel_is_hybrid(parallel) &&
-        !(check_group(pair, parallel_shards(parallel), "a shard group") &&
-          check_group(pair, parallel_holders(parallel) / parallel_shards(parallel),
-                      "those of all shard groups that hold one share")))
-        return false;
-    if (pair->job->network.eager_bytes >= GRAD_NORM_BYTES) return true;
-    return check_group(pair, parallel_nranks(parallel) / parallel->size[DIM_TP],
-                       "for the gradient norm all units, as network.eager is below its size");
+    return !parallel_is_hybrid(parallel) ||
+           (check_group(pair, parallel_shards(parallel), "a shard group") &&
+            check_group(pair, parallel_holders(parallel) / parallel_shards(parallel),
+                        "those of all shard groups that hold one share"));
 }
 
 /// A placement that deals blocks of nodes, where tensor parallelism needs several, leaves out what fills none.

@@ -259,17 +259,14 @@ static void submit_phase(Machine *machine, int64_t group, int32_t r, int64_t aft
     network_submit(machine, &transfer, after_ps);
 }
 
-/// Too small to load a link: a tree of latencies, 2 ceil(log2 n) rounds.
-static void start_small(Machine *machine, const Meeting *meeting) {
-    const NetworkSpec *network = &machine->job->network;
-    int64_t n = units_rail_size(&machine->layout.units, meeting->group), rounds = 0;
-    while (INT64_C(1) << rounds < n) rounds++;
-    int64_t round_ps = network->round_latency_ps + spread_of(machine, meeting->group)->latency_ps;
-    GroupState *active = group_of(machine, meeting->group);
-    active->alone_ps = network->collective_base_ps + 2 * rounds * round_ps;
-    active->start_ps = meeting->at.actual_ps;
-    machine_schedule(machine, meeting->at.actual_ps + active->alone_ps, EVENT_SMALL, meeting->group,
-                     group_order(meeting->group));
+/// Too small to load a link: it ends when all it waits for is over.
+static void start_small(Machine *machine, int64_t group) {
+    GroupState *active = group_of(machine, group);
+    active->alone_ps = collective_waits_ps(&active->plan);
+    active->start_ps = active->begin.actual_ps;
+    active->plan.nphases = 0;
+    machine_schedule(machine, active->start_ps + active->alone_ps, EVENT_SMALL, group,
+                     group_order(group));
 }
 
 static void start_rails(Machine *machine, int64_t group) {
@@ -296,7 +293,9 @@ Status network_plan(const Machine *machine, int64_t group, OpKind kind, int64_t 
     CollectiveSpec spec =
         run_spec_collective(machine->job, cluster_spec(machine->cluster), spread->latency_ps);
     spec.kind = OP_KINDS[kind].collective[machine->job->parallel.zero > 0];
-    spec.algorithm = machine->job->network.dp_algorithm;
+    // The norm is summed over all units, whatever replicas reduce by.
+    const bool norm = OP_KINDS[kind].bytes == BYTES_NORM;
+    spec.algorithm = norm ? ALGORITHM_AUTO : machine->job->network.dp_algorithm;
     spec.bytes = bytes;
     const CollectiveTuning tuning =
         run_spec_tuning(cluster_spec(machine->cluster), spread->latency_ps);
@@ -326,16 +325,13 @@ void network_collective(Machine *machine, const Meeting *meeting) {
                            .step = meeting->step,
                            .begin = meeting->at,
                            .bytes = bytes};
-    if (bytes <= machine->job->network.eager_bytes) {
-        start_small(machine, meeting);
-        return;
-    }
     Status status = network_plan(machine, meeting->group, meeting->kind, bytes, &active->plan);
-    if (!status_is_ok(&status)) {
+    if (!status_is_ok(&status))
         keep_failure(machine, &status, meeting->at.actual_ps, meeting->group);
-        return;
-    }
-    start_rails(machine, meeting->group);
+    else if (bytes <= machine->job->network.eager_bytes)
+        start_small(machine, meeting->group);
+    else
+        start_rails(machine, meeting->group);
 }
 
 /// Of the collective that a group is at.

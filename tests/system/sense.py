@@ -63,6 +63,22 @@ def shipped(emulator):
                    parallel__microbatches=batches)
 
 
+def norms(emulator):
+    """The norm of gradients takes what the same all-reduce takes as traffic, by whatever protocol, and however replicas
+    reduce."""
+    for name, dp in (("laptop-16", 2), ("laptop-16", 8), ("laptop-16", 12), ("laptop-16", 16), ("superpod-h100-1su", 24)):
+        for protocol in "auto", "simple":
+            keys = {"network__protocol": protocol, "network__round_latency": "13 us", "network__collective_base": "7 us"}
+            topology, job = TOPOLOGIES / f"{name}.yaml", traffic_job(emulator.folder, "collective", ranks=dp, bytes="4 B")
+            traffic_s = step_s(alone(emulator, topology, job, **keys))
+            path = alone(emulator, topology, JOBS / "ddp-small.yaml", "--steps", 1, parallel__dp=dp, parallel__global_batch="auto",
+                         network__dp_algorithm="hierarchical", **keys)
+            begin, end, size = (column(path, f"collectives/{part}") for part in ("start_ps", "end_ps", "bytes"))
+            norm_s = (end - begin)[size == 4] / 1e12
+            claim(len(norm_s) == 1 and close(norm_s[0], traffic_s, 1e-4),
+                  f"{dp} GPUs of {name}, {protocol}: the norm takes {norm_s} s, as traffic {traffic_s}")
+
+
 def no_slower(emulator, steps, before, **after):
     """A step of each shipped job takes no longer with any one of the keys `after` than with those `before`."""
     for machine, name in SHIPPED:
@@ -344,4 +360,4 @@ def scaling(emulator):
         claim(all(b >= a * (1 - less) for a, b in zip(took, took[1:])), f"{sizes} replicas, buckets {buckets}: {took}")
 
 
-run_case(replicas, shipped, overlap, overlap_alone, domains, uneven, strangers, blocking, sharded, tensors, ports, scaling)
+run_case(replicas, shipped, norms, overlap, overlap_alone, domains, uneven, strangers, blocking, sharded, tensors, ports, scaling)
