@@ -65,26 +65,54 @@ LinkId bundle_link(const Cluster *cluster, const Bundle *bundle, int64_t i) {
     return cluster->first_link[t][bundle->direction] + lower * tree->ports[t] + port;
 }
 
-int64_t bundle_capacity_Bps(const Cluster *cluster, const Bundle *bundle, bool best) {
-    const int32_t t = bundle->tier;
-    const int64_t whole_Bps = cluster->link_Bps[t];
+/// The next fault of a bundle at or behind position k of the list; nfaults: none.
+static int32_t next_fault(const Cluster *cluster, const Bundle *bundle, int32_t k) {
+    const LinkFaults *faults = &cluster->faults;
+    const int64_t end = (bundle->subtree + 1) * cluster->tree.indices[bundle->tier - 1];
+    for (; k < faults->nfaults; k++) {
+        const LinkFault *fault = &faults->fault[k];
+        if (fault->tier != bundle->tier || fault->lower >= end) return faults->nfaults;
+        if (fault->path_class == bundle->path_class) return k;
+    }
+    return k;
+}
+
+static int32_t first_fault(const Cluster *cluster, const Bundle *bundle) {
+    const int64_t begin = bundle->subtree * cluster->tree.indices[bundle->tier - 1];
+    return next_fault(cluster, bundle, linkfault_first(&cluster->faults, bundle->tier, begin));
+}
+
+static const LinkFault *bundle_fault(const Cluster *cluster, const Bundle *bundle) {
+    const int32_t k = first_fault(cluster, bundle);
+    return k < cluster->faults.nfaults ? &cluster->faults.fault[k] : NULL;
+}
+
+Bundle bundle_of_fault(const Cluster *cluster, const LinkFault *fault) {
+    return (Bundle){.tier = fault->tier,
+                    .subtree = fault->lower / cluster->tree.indices[fault->tier - 1],
+                    .path_class = fault->path_class};
+}
+
+int64_t bundle_capacity_Bps(const Cluster *cluster, const Bundle *bundle) {
+    const int64_t whole_Bps = cluster->link_Bps[bundle->tier];
     int64_t live = bundle_width(cluster, bundle);
     int64_t sum_Bps = live * whole_Bps, slowest_Bps = whole_Bps;
-    const int64_t begin = bundle->subtree * cluster->tree.indices[t - 1],
-                  end = begin + cluster->tree.indices[t - 1];
-    for (int32_t k = linkfault_first(&cluster->faults, t, begin); k < cluster->faults.nfaults;
-         k++) {
+    for (int32_t k = first_fault(cluster, bundle); k < cluster->faults.nfaults;
+         k = next_fault(cluster, bundle, k + 1)) {
         const LinkFault *fault = &cluster->faults.fault[k];
-        if (fault->tier != t || fault->lower >= end) break;
-        if (fault->path_class != bundle->path_class) continue;
         // What routing believes dead carries nothing; what is, unknown to it, holds a sprayed class altogether.
-        const bool dead = best ? fault->best == 0 : fault->dead;
-        const int64_t left_Bps = linkfault_left_Bps(fault, whole_Bps, best);
-        live -= dead;
-        sum_Bps -= whole_Bps - (dead ? 0 : left_Bps);
-        if (!dead && left_Bps < slowest_Bps) slowest_Bps = left_Bps;
+        const int64_t left_Bps = linkfault_left_Bps(fault->fraction, whole_Bps);
+        live -= fault->dead;
+        sum_Bps -= whole_Bps - (fault->dead ? 0 : left_Bps);
+        if (!fault->dead && left_Bps < slowest_Bps) slowest_Bps = left_Bps;
     }
     return cluster->spec.routing == ROUTING_SPRAY ? live * slowest_Bps : sum_Bps;
+}
+
+int64_t bundle_best_Bps(const Cluster *cluster, const Bundle *bundle) {
+    const LinkFault *fault = bundle_fault(cluster, bundle);
+    return fault ? fault->best_bundle_Bps
+                 : bundle_width(cluster, bundle) * cluster->link_Bps[bundle->tier];
 }
 
 // weights

@@ -41,9 +41,12 @@ LinkId bundle_id(const Cluster *cluster, int32_t tier, LinkDirection direction, 
 int64_t bundle_width(const Cluster *cluster, const Bundle *bundle);
 /// i-th link, by rising index and lane.
 LinkId bundle_link(const Cluster *cluster, const Bundle *bundle, int64_t i);
-/// Sum over live links (adaptive) or live links times the slowest of them (spray): now, or with every link at its best of all
-/// times.
-int64_t bundle_capacity_Bps(const Cluster *cluster, const Bundle *bundle, bool best);
+/// Sum over live links (adaptive) or live links times the slowest of them (spray), now.
+int64_t bundle_capacity_Bps(const Cluster *cluster, const Bundle *bundle);
+/// The most that it ever is (trouble.h).
+int64_t bundle_best_Bps(const Cluster *cluster, const Bundle *bundle);
+/// The bundle that a faulty cable is in, upwards; what stands there holds downwards too.
+Bundle bundle_of_fault(const Cluster *cluster, const LinkFault *fault);
 
 /// The least multiple of `split` that makes all weights whole, at most BUNDLE_SPLIT_MAX. Faults that have one class, tier
 /// and share count as one for each side and lane: a message meets no more of them.

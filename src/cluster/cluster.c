@@ -267,23 +267,24 @@ static const LinkFault *fault_of(const Cluster *cluster, LinkId link) {
     return linkfault_find(&cluster->faults, tier, end.lower, end.port);
 }
 
-/// Now, or at its best of all times.
-static int64_t capacity_of(const Cluster *cluster, LinkId link, bool best) {
+int64_t cluster_capacity_Bps(const Cluster *cluster, LinkId link) {
     if (cluster_is_bundle(cluster, link)) {
         const Bundle bundle = bundle_from_id(cluster, link);
-        return bundle_capacity_Bps(cluster, &bundle, best);
+        return bundle_capacity_Bps(cluster, &bundle);
     }
-    const int64_t whole_Bps = cluster->link_Bps[cluster_range_of(cluster, link) / 2];
     const LinkFault *fault = fault_of(cluster, link);
-    return fault ? linkfault_left_Bps(fault, whole_Bps, best) : whole_Bps;
-}
-
-int64_t cluster_capacity_Bps(const Cluster *cluster, LinkId link) {
-    return capacity_of(cluster, link, false);
+    return linkfault_left_Bps(fault ? fault->fraction : 1,
+                              cluster->link_Bps[cluster_range_of(cluster, link) / 2]);
 }
 
 int64_t cluster_best_Bps(const Cluster *cluster, LinkId link) {
-    return capacity_of(cluster, link, true);
+    if (cluster_is_bundle(cluster, link)) {
+        const Bundle bundle = bundle_from_id(cluster, link);
+        return bundle_best_Bps(cluster, &bundle);
+    }
+    const LinkFault *fault = fault_of(cluster, link);
+    return linkfault_left_Bps(fault ? fault->best : 1,
+                              cluster->link_Bps[cluster_range_of(cluster, link) / 2]);
 }
 
 int64_t cluster_healthy_Bps(const Cluster *cluster, int32_t tier) {

@@ -28,14 +28,15 @@ enum {
 
 typedef struct LinkFault {
     int32_t tier;
-    int64_t lower;        ///< node of level tier - 1
-    int64_t index;        ///< computed: of the lower node in its subtree
-    int32_t port, parent; ///< up port of the lower node; computed: port mod w
-    int32_t path_class;   ///< computed: of the upper switch
-    double fraction;      ///< that is left of it now; a fault that comes or goes may leave all
-    double best;          ///< the most that is ever left of it
-    bool dead;            ///< to the knowledge of routing: fraction is 0
-    int32_t share;        ///< the same: fraction in 1/1000, at least 1 unless dead
+    int64_t lower;           ///< node of level tier - 1
+    int64_t index;           ///< computed: of the lower node in its subtree
+    int32_t port, parent;    ///< up port of the lower node; computed: port mod w
+    int32_t path_class;      ///< computed: of the upper switch
+    double fraction;         ///< that is left of it now; a fault that comes or goes may leave all
+    double best;             ///< the most that is ever left of it
+    int64_t best_bundle_Bps; ///< the most that its bundle ever carries (bundle.h)
+    bool dead;               ///< to the knowledge of routing: fraction is 0
+    int32_t share;           ///< the same: fraction in 1/1000, at least 1 unless dead
 } LinkFault;
 
 /// All indices that end up congruent to `residue` modulo W_level and in no deeper class.
@@ -73,9 +74,9 @@ Status linkfault_init(LinkFaults *faults, const FatTree *tree, int32_t nfaults,
 /// Let routing know that so much is left of a link.
 void linkfault_learn(LinkFault *fault, double fraction);
 
-/// Goodput left on a faulty link, now or at its best, rounded down.
-static inline int64_t linkfault_left_Bps(const LinkFault *fault, int64_t whole_Bps, bool best) {
-    return (int64_t)((best ? fault->best : fault->fraction) * (double)whole_Bps);
+/// Goodput of a link of which a fraction is left, rounded down.
+static inline int64_t linkfault_left_Bps(double fraction, int64_t whole_Bps) {
+    return (int64_t)(fraction * (double)whole_Bps);
 }
 
 /// The fault of a cable, or NULL.   Cost: O(log nfaults).

@@ -435,15 +435,20 @@ static Status take_cables(Cluster *cluster, CableList *list) {
     return status_ok();
 }
 
-/// The most that there ever is of each cable.
+/// The most that there ever is of each cable and bundle; at the beginning in the end.
 static void find_best(Cluster *cluster) {
-    double left[LINK_FAULTS_MAX];
     for (int64_t at_ps = 0; at_ps < TIME_NEVER_PS; at_ps = cluster_next_change_ps(cluster, at_ps)) {
-        list_left(cluster, at_ps, left);
-        for (int32_t k = 0; k < cluster->faults.nfaults; k++)
-            if (at_ps == 0 || left[k] > cluster->faults.fault[k].best)
-                cluster->faults.fault[k].best = left[k];
+        cluster_set_time(cluster, at_ps);
+        for (int32_t k = 0; k < cluster->faults.nfaults; k++) {
+            LinkFault *fault = &cluster->faults.fault[k];
+            const Bundle bundle = bundle_of_fault(cluster, fault);
+            const int64_t bundle_Bps = bundle_capacity_Bps(cluster, &bundle);
+            if (at_ps == 0 || fault->fraction > fault->best) fault->best = fault->fraction;
+            if (at_ps == 0 || bundle_Bps > fault->best_bundle_Bps)
+                fault->best_bundle_Bps = bundle_Bps;
+        }
     }
+    cluster_set_time(cluster, 0);
 }
 
 Status troubles_take(Cluster *cluster) {
@@ -451,7 +456,6 @@ Status troubles_take(Cluster *cluster) {
     Status status = take_causes(cluster);
     if (status_is_ok(&status)) status = take_cables(cluster, &list);
     if (status_is_ok(&status)) find_best(cluster);
-    if (status_is_ok(&status)) cluster_set_time(cluster, 0);
     array_free(&list.fault);
     array_free(&list.cable);
     return status;

@@ -229,6 +229,42 @@ static void routing_learns_after_a_while(void **state) {
     }
 }
 
+/// The next of a row of random numbers.
+static int64_t draw_below(uint64_t *n, int64_t limit) {
+    return rng_below(11, RNG_TEST, 0, (*n)++, limit);
+}
+
+// What a link or a bundle carries at its best is the most that it carries at any moment: no less, or utilisation would pass
+// all of it, and no more. Cables of two lanes, whose bundles hold links that are dead while others are slow.
+static void the_best_of_all_times_is_the_most_there_is(void **state) {
+    (void)state;
+    uint64_t n = 0;
+    const Tier tier[] = {{4, 1, 2}, {8, 4, 2}};
+    static const char *const SITES[] = {"gpu 5 nic port 0", "gpu 5 nic port 1", "leaf 1 port 0",
+                                        "leaf 1 port 4",    "leaf 1 port 5",    "spine 2"};
+    static const double LEFT[] = {0, 0, 0.1, 0.5, 1};
+    for (int i = 0; i < 60; i++) {
+        ClusterSpec spec = shape_spec(6, 4, WIRING_RAIL, 2, tier);
+        spec.routing = i % 2 ? ROUTING_SPRAY : ROUTING_ADAPTIVE;
+        spec.reroute_delay_ps = draw_below(&n, 3) * 5;
+        for (int e = 0; e < 8; e++)
+            add_event(&spec, SITES[draw_below(&n, 6)], draw_below(&n, 10) * 10,
+                      LEFT[draw_below(&n, 5)]);
+        Cluster *cluster = make(&spec);
+        for (LinkId link = 0; link < cluster_nresources(cluster); link++) {
+            int64_t most_Bps = 0;
+            for (int64_t at_ps = 0; at_ps < TIME_NEVER_PS;
+                 at_ps = cluster_next_change_ps(cluster, at_ps)) {
+                cluster_set_time(cluster, at_ps);
+                const int64_t now_Bps = cluster_capacity_Bps(cluster, link);
+                if (now_Bps > most_Bps) most_Bps = now_Bps;
+            }
+            assert_int_equal(cluster_best_Bps(cluster, link), most_Bps);
+        }
+        cluster_destroy(cluster);
+    }
+}
+
 static void speeds_follow_spells_and_events(void **state) {
     (void)state;
     enum { ONE = 1 << 20 };
@@ -260,6 +296,7 @@ int main(void) {
         cmocka_unit_test(sites_are_named_as_in_traces),
         cmocka_unit_test(a_moment_is_a_cluster_with_faults),
         cmocka_unit_test(routing_learns_after_a_while),
+        cmocka_unit_test(the_best_of_all_times_is_the_most_there_is),
         cmocka_unit_test(speeds_follow_spells_and_events),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
