@@ -22,7 +22,9 @@
 ///          others on that link cost it, each in proportion to the rate that it has there; one that has ended counts as
 ///          long as it is felt. Itself it costs nothing, so of n equal transfers on a link each costs each other the time
 ///          it takes alone: as much as all of them would end sooner without it. Added up by jobs, that is what a job's
-///          transfers lose to those of each job, their own included.
+///          transfers lose to those of each job, their own included. What it loses because the cluster has changed, while it
+///          waits for a path or has a worse one than at its beginning, is on the narrowest link of its path (of several, the
+///          least), and its own.
 /// Terms.   transfer     edges that progress together: a message, or one phase of a collective on one rail
 ///          link         one direction of a cable, a port or a NIC; where a message spreads evenly over a bundle of links,
 ///                       the bundle counts as one (cluster.h)
@@ -190,7 +192,7 @@ typedef struct EngineOps {
     /// The cluster has changed at now_ps(): transfers under way go on with what is left of them, over the routes and
     /// capacities there are now, and wait where a link of theirs carries nothing as long as the cluster may still change.
     /// The alone-time of one that lives through a change stays that of the path on which it began to move, but no longer
-    /// than it took. NULL: the engine cannot, and links must carry the same at all times.
+    /// than it took; what a better one gains it is not set against what it lost. NULL: the engine cannot, and links must carry the same at all times.
     ///   Fails: STATUS_NO_PATH for a transfer that can never go on.
     Status (*refresh)(Engine *engine, TransferSource source);
     EngineSizes (*sizes)(const Engine *engine);

@@ -266,7 +266,7 @@ typedef enum TraceFlags {
     X(FLOWS_SLOWDOWN, FLOWS, "slowdown", F64, "1", PLAIN, IF_TRAFFIC, "Duration over its duration alone on the fabric.", TRACE_AXES1(FLOW)) \
     \
     X(JOBS_NAME, JOBS, "name", CHAR, "1", PLAIN, IF_SEVERAL, "Name of the job.", TRACE_AXES2(JOB, CHAR)) \
-    X(JOBS_DELAY, JOBS, "delay_ps", F64, "ps", PLAIN, IF_SEVERAL, "What the transfers of the step, which is one of job /steps/job, lost in time to the transfers of each job, their own included. While a transfer is slower than alone, what it loses is charged to the others on the link that binds it, in proportion to the rate each has there; one that has ended counts as long as it is felt (control_delay_ps). Over all culprits, the sum is delay_ps of /links.", TRACE_AXES4(STEP, CULPRIT, TIER, DIRECTION)) \
+    X(JOBS_DELAY, JOBS, "delay_ps", F64, "ps", PLAIN, IF_SEVERAL, "What the transfers of the step, which is one of job /steps/job, lost in time to the transfers of each job, their own included. While a transfer is slower than alone, what it loses is charged to the others on the link that binds it, in proportion to the rate each has there; one that has ended counts as long as it is felt (control_delay_ps). What a path costs that is dead, or worse than at the beginning (/events), is charged to the job itself. Over all culprits, the sum is delay_ps of /links.", TRACE_AXES4(STEP, CULPRIT, TIER, DIRECTION)) \
     \
     X(EVENTS_TIME, EVENTS, "time_ps", I64, "ps", PLAIN, IF_EVENTS, "When it happens; what NICs and links carry changes at once.", TRACE_AXES1(EVENT)) \
     X(EVENTS_KNOWN, EVENTS, "known_ps", I64, "ps", PLAIN, IF_EVENTS, "When routing knows: network.reroute_delay later (at once at 0 ps).", TRACE_AXES1(EVENT)) \
@@ -278,7 +278,7 @@ typedef enum TraceFlags {
     X(LINKS_CAPACITY, LINKS, "capacity_Bps", I64, "B s-1", PLAIN, ALWAYS, "Goodput of one healthy link, one direction.", TRACE_AXES1(TIER)) \
     X(LINKS_FIRST, LINKS, "first_link", I64, "1", PLAIN, ALWAYS, "Id of the first link; ids of a tier and direction are consecutive.", TRACE_AXES2(TIER, DIRECTION)) \
     X(LINKS_BYTES, LINKS, "bytes", I64, "B", PLAIN, ALWAYS, "Bytes carried by all links of the tier and direction.", TRACE_AXES3(STEP, TIER, DIRECTION)) \
-    X(LINKS_DELAY, LINKS, "delay_ps", F64, "ps", PLAIN, ALWAYS, "What transfers lost in time (actual less alone), each while a link here was what bound it: over all tiers and directions, the sum over all transfers.", TRACE_AXES3(STEP, TIER, DIRECTION)) \
+    X(LINKS_DELAY, LINKS, "delay_ps", F64, "ps", PLAIN, ALWAYS, "What transfers lost in time (actual less alone), each while a link here was what bound it, or, where links come and go (/events), was dead or the narrowest of a path worse than the one it began on: over all tiers and directions, the sum over all transfers. What a better path gains is not taken off.", TRACE_AXES3(STEP, TIER, DIRECTION)) \
     X(LINKS_CONGESTED, LINKS, "congested_ps", F64, "ps", PLAIN, ALWAYS, "Time a link was what bound a transfer below its rate alone, summed over links; a bundle counts as all of its links.", TRACE_AXES3(STEP, TIER, DIRECTION)) \
     X(LINKS_MEAN, LINKS, "utilisation_mean", F64, "1", PLAIN, ALWAYS, "bytes / (links * capacity * duration).", TRACE_AXES3(STEP, TIER, DIRECTION)) \
     X(LINKS_MAX, LINKS, "utilisation_max", F64, "1", PLAIN, ALWAYS, "Of the busiest link over the whole step.", TRACE_AXES3(STEP, TIER, DIRECTION)) \

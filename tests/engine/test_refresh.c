@@ -164,6 +164,17 @@ static void assert_bytes_conserved(const Scene *scene, const Outcome *outcome) {
     cluster_destroy(cluster);
 }
 
+/// What links say that transfers lost beyond what these took more than alone.
+static int64_t told_beyond(const Outcome *outcome) {
+    int64_t sum_ps = 0;
+    for (int32_t l = 0; l < LINKS_MAX; l++) sum_ps += outcome->delay_ps[l];
+    for (int64_t i = 0; i < outcome->ndone; i++)
+        sum_ps -= outcome->done[i].end_ps - outcome->done[i].start_ps - outcome->done[i].alone_ps;
+    return sum_ps;
+}
+
+enum { TOLD_PS = 4 * FLOWS + 2 * LINKS_MAX }; ///< each link rounds down, and each time alone
+
 static Scene scene;
 static Outcome first, second;
 
@@ -221,6 +232,7 @@ static void an_outage_delays_by_itself(void **state) {
         assert_in_range(late_ps, 0, delay_us * PS_PER_US);
         if (scene.spec.routing < ROUTING_SPRAY) assert_int_equal(late_ps, 0);
         assert_int_equal(second.done[0].alone_ps, first.done[0].alone_ps);
+        assert_in_range(told_beyond(&second) + TOLD_PS, 0, 2 * TOLD_PS);
         assert_bytes_conserved(&scene, &second);
     }
 }
@@ -244,32 +256,56 @@ static void another_edge_holds_for_a_while(void **state) {
     play(&scene, 0, &second);
     assert_int_equal(second.ndone, 1);
     assert_in_range(second.done[0].end_ps - first.done[0].end_ps - 100 * PS_PER_US + 2, 0, 4);
+    assert_in_range(told_beyond(&second) + TOLD_PS, 0, 2 * TOLD_PS);
     assert_bytes_conserved(&scene, &second);
 }
 
-// Law: whatever dies and returns, all bytes arrive once, and nothing ends before its time alone; NICs that never return
-// end the run with a reason.
-static void bytes_arrive_whatever_happens(void **state) {
-    (void)state;
+/// Outages of single places, all back in the end.
+static void draw_outages(uint64_t number, int64_t from_us) {
     static const char *const KINDS[] = {"tier2 %d", "tier1 %d", "gpu %d", "gpu %d nic",
                                         "tier1 %d port 1"};
     static const int MOST[] = {8, HOSTS / 8, HOSTS, HOSTS, HOSTS / 8};
+    scene.spec.reroute_delay_ps = draw(number, 9100, 60) * PS_PER_US;
+    for (uint64_t e = 0; e < 6; e++) {
+        char what[64];
+        int64_t kind = draw(number, 9200 + 10 * e, 5);
+        snprintf(what, sizeof what, KINDS[kind], (int)draw(number, 9201 + 10 * e, MOST[kind]));
+        int64_t at_us = from_us + draw(number, 9202 + 10 * e, 2 * SPAN_US);
+        happen(&scene, what, at_us, (double)draw(number, 9203 + 10 * e, 3) / 4);
+        happen(&scene, what, at_us + 1 + draw(number, 9204 + 10 * e, SPAN_US), 1);
+    }
+}
+
+// Law: what links say that transfers lost, waiting for a path or on one that is worse, is what these took more than alone,
+// where no path is ever better than at the beginning: it is the healthy one of one message.
+static void links_tell_what_outages_cost(void **state) {
+    (void)state;
     for (uint64_t number = 0; number < 2 * SCENES; number++) {
         draw_scene(&scene, number);
-        scene.spec.reroute_delay_ps = draw(number, 9100, 60) * PS_PER_US;
-        for (uint64_t e = 0; e < 6; e++) {
-            char what[64];
-            int64_t kind = draw(number, 9200 + 10 * e, 5);
-            snprintf(what, sizeof what, KINDS[kind], (int)draw(number, 9201 + 10 * e, MOST[kind]));
-            int64_t at_us = draw(number, 9202 + 10 * e, 2 * SPAN_US);
-            happen(&scene, what, at_us, (double)draw(number, 9203 + 10 * e, 3) / 4);
-            happen(&scene, what, at_us + 1 + draw(number, 9204 + 10 * e, SPAN_US), 1);
+        for (int32_t i = 0; i < FLOWS; i++) {
+            scene.transfer[i].start_ps = 0;
+            scene.transfer[i].edges.nedges = 1;
         }
+        draw_outages(number, 1);
+        play(&scene, 0, &first);
+        assert_int_equal(first.ndone, FLOWS);
+        assert_in_range(told_beyond(&first) + TOLD_PS, 0, 2 * TOLD_PS);
+    }
+}
+
+// Law: whatever dies and returns, all bytes arrive once, nothing ends before its time alone, and links tell all that was
+// lost; NICs that never return end the run with a reason.
+static void bytes_arrive_whatever_happens(void **state) {
+    (void)state;
+    for (uint64_t number = 0; number < 2 * SCENES; number++) {
+        draw_scene(&scene, number);
+        draw_outages(number, 0);
         play(&scene, 0, &first);
         if (!status_is_ok(&first.status)) fail_msg("%s", first.status.text);
         assert_int_equal(first.ndone, FLOWS);
         for (int64_t i = 0; i < first.ndone; i++)
             assert_true(first.done[i].end_ps - first.done[i].start_ps >= first.done[i].alone_ps);
+        assert_true(told_beyond(&first) >= -TOLD_PS);
         assert_bytes_conserved(&scene, &first);
         play(&scene, 3 * PS_PER_US + 17, &second);
         assert_same(&first, &second);
@@ -288,6 +324,7 @@ int main(void) {
         cmocka_unit_test(an_event_at_the_beginning_is_a_fault),
         cmocka_unit_test(an_outage_delays_by_itself),
         cmocka_unit_test(another_edge_holds_for_a_while),
+        cmocka_unit_test(links_tell_what_outages_cost),
         cmocka_unit_test(bytes_arrive_whatever_happens),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,7 +13,7 @@ import tempfile
 import numpy as np
 import xarray
 
-from emulator import EVERY_STEP, JOBS, TOPOLOGIES, Emulator, claim, column, own_words, same_on_any_ranks
+from emulator import EVERY_STEP, JOBS, TOPOLOGIES, Emulator, claim, close, column, own_words, same_on_any_ranks, tiers
 
 LAPTOP, POD = TOPOLOGIES / "laptop-16.yaml", TOPOLOGIES / "superpod-h100-4su.yaml"
 OUTAGES = """
@@ -95,6 +95,13 @@ def shipped(emulator):
     took_ps = column(path, "steps/duration_ps")
     claim(abs(took_ps[1] - took_ps[0] - 50 * 10**9) < 10**6, f"late by the reroute delay, got {took_ps}")
     claim(len(set(took_ps[[0, 2, 3, 4, 5]])) == 1, f"and nothing else, got {took_ps}")
+    spine = tiers(path).index("spine")
+    delay_ps, crossed = column(path, "links/delay_ps"), column(path, "collectives/step") == 1
+    lost_ps = (column(path, "collectives/end_ps") - column(path, "collectives/start_ps")) * (1 - 1 / column(path, "collectives/slowdown"))
+    claim(close(delay_ps[1, spine].sum(), 50e9, 1e-6) and delay_ps.sum() == delay_ps[1, spine].sum(),
+          f"links of the spine tell it, and no others: {delay_ps.sum(axis=2)}")
+    claim(close(lost_ps[crossed].sum(), 50e9, 1e-6) and close(column(path, "steps/contention_ps")[1], 50e9, 1e-3),
+          f"so do collectives and parts of the step: {lost_ps[crossed].sum()}")
     claim(list(column(path, "events/time_ps")) == [160 * 10**9, 350 * 10**9], "both events are in the trace")
     claim(list(column(path, "events/from")) == [1, 0] and list(column(path, "events/to")) == [0, 1], "from and to")
     with xarray.open_dataset(path, group="events", engine="netcdf4") as events:

@@ -54,7 +54,7 @@ void flow_destroy(Flow *flow) {
     array_free(&flow->queue);
     array_free(&flow->queues_going);
     array_free(&flow->done);
-    array_free(&flow->kept_alone_ps);
+    array_free(&flow->lived);
     array_free(&flow->started);
     array_free(&flow->dirty);
     array_free(&flow->orphans);
@@ -117,7 +117,7 @@ static Status enter(Flow *flow, const Transfer *transfer, int32_t *out) {
         return price_never_ends(transfer);
     }
     int32_t index = take_active(flow);
-    if (index < flow->kept_alone_ps.n) flow->kept_alone_ps.at[index] = 0;
+    if (index < flow->lived.n) flow->lived.at[index] = (Lived){0};
     Wide work = price_work(&flow->routes, &flow->routes.at[route], transfer->bytes);
     flow->active[index] =
         (Active){.remaining = work,
@@ -224,9 +224,9 @@ static int64_t alone_of_ended(const Flow *flow, int32_t index) {
     const Active *f = &flow->active[index];
     int64_t took_ps = f->end_ps - f->start_ps;
     if (f->bytes == 0) return took_ps;
-    bool kept = index < flow->kept_alone_ps.n && flow->kept_alone_ps.at[index] > 0;
-    int64_t alone_ps = kept ? flow->kept_alone_ps.at[index] : flow_alone_of(flow, f);
-    return kept && alone_ps > took_ps ? took_ps : alone_ps;
+    const Lived *lived = lived_of(flow, f);
+    if (!lived) return flow_alone_of(flow, f);
+    return lived->alone_ps < took_ps ? lived->alone_ps : took_ps;
 }
 
 static void complete(Flow *flow, int32_t index) {
@@ -280,6 +280,8 @@ void flow_wait(Flow *flow, int32_t index) {
     Active *f = &flow->active[index];
     f->level = 0;
     f->end_ps = TIME_NEVER_PS; // entries of the queue find it
+    flow->nwaiting++;
+    stats_slow_open(flow, f);
 }
 
 static void start(Flow *flow, int32_t index) {
@@ -325,6 +327,7 @@ static void start_alone(Flow *flow) {
         }
         f->level = f->cap;
         if (f->state == ACTIVE_RUNNING) requeue(flow, flow->started.at[i]);
+        stats_slow_open(flow, f);
     }
     flow->started.n = n;
 }

@@ -46,12 +46,16 @@ static const int64_t *look_up(Flow *flow, int32_t at) {
 }
 
 void culprits_charge(Flow *flow, const Active *f, int32_t slot, int64_t loss, int64_t span_ps) {
+    Tally *tally = step_tally(&flow->steps, f->step);
+    const int64_t of_path = f->bottleneck < 0 ? loss : stats_loss_of_path(flow, f);
+    if (of_path > 0) tally_charge(tally, slot, f->job, (Wide)of_path * span_ps);
+    loss -= of_path;
+    if (f->bottleneck < 0) return;
     const UseNode *node = flow_node(flow, f->bottleneck);
     const int64_t *of_job = look_up(flow, node->link);
     const int64_t own = share_of(flow, node), others = flow->shares.at[node->link].total - own;
     DCHECK(flow->link.at[node->link].slot == slot && others >= 0,
            "transfer %lld is charged for another link", (long long)f->tag);
-    Tally *tally = step_tally(&flow->steps, f->step);
     int64_t sum = 0, before = 0; // running sums are rounded, so that the parts are all of the loss
     for (int32_t j = 0; j < flow->spec.njobs; j++) {
         sum += of_job[j] - (j == f->job ? own : 0);

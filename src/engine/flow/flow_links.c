@@ -406,6 +406,11 @@ static RouteUse narrowest_use(Flow *flow, int32_t r) {
     return uses[state->narrowest - 1];
 }
 
+int32_t links_narrowest_slot(Flow *flow, int32_t route) {
+    links_grow(flow);
+    return narrowest_use(flow, route).slot;
+}
+
 /// Do all users of a link, in flow->found, come over one other link that holds them before this one can? They are on one
 /// route; then the level of a link rises with its width, and others on the narrowest only lower it there. Of links of one
 /// level the least id counts; n users on both have another level where the width is n more.

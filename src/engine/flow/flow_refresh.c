@@ -8,12 +8,18 @@
 #include "base/units.h"
 #include "engine/flow/flow_state.h"
 
-/// Keep the alone-time of a transfer on the path it began to move on.
+/// Keep what a transfer has alone on the path it began to move on.
 static void keep_alone(Flow *flow, int32_t index) {
     const Active *f = &flow->active[index];
-    if (f->cap == 0 || f->state != ACTIVE_RUNNING) return;
-    while (flow->kept_alone_ps.n <= index) array_push(&flow->kept_alone_ps, 0);
-    if (flow->kept_alone_ps.at[index] == 0) flow->kept_alone_ps.at[index] = flow_alone_of(flow, f);
+    if (f->cap == 0 || f->state != ACTIVE_RUNNING || lived_of(flow, f)) return;
+    while (flow->lived.n <= index) array_push(&flow->lived, (Lived){0});
+    flow->lived.at[index] = (Lived){flow_alone_of(flow, f), f->cap};
+}
+
+/// The level of one route that makes the progress of a level of another.
+static int64_t convert_level(int64_t level, const Route *from, const Route *to) {
+    const Wide work = (Wide)level * from->level_work * to->fullest;
+    return (int64_t)(work / ((Wide)to->level_work * from->fullest));
 }
 
 /// Count what it has moved for the route that it leaves.
@@ -61,6 +67,9 @@ static Status move(Flow *flow, int32_t index, TransferSource source) {
     int32_t old = f->route;
     f->remaining =
         convert_work(f->remaining, flow->routes.at[old].fullest, flow->routes.at[route].fullest);
+    if (lived_of(flow, f))
+        flow->lived.at[index].level = convert_level(flow->lived.at[index].level,
+                                                    &flow->routes.at[old], &flow->routes.at[route]);
     f->route = route;
     f->cap = price.level;
     flow_let_go_route(flow, old);
@@ -112,6 +121,7 @@ Status flow_refresh(Flow *flow, TransferSource source) {
         if (status_is_ok(&status)) status = moved;
     }
     clear_links(flow);
+    flow->nwaiting = 0;
     for (int64_t i = 0; i < off.n; i++) put_back(flow, off.at[i]);
     array_free(&off);
     flow_solve_anew(flow);

@@ -186,7 +186,7 @@ typedef struct RegionLink {
 /// A transfer that may leave the region with another level.
 typedef struct Member {
     int32_t transfer;
-    int32_t old_slot;  ///< of its bottleneck; slot -1: none
+    int32_t old_slot;  ///< that held it, -1: none
     int64_t old_level; ///< LEVEL_UNKNOWN: it starts now
 } Member;
 
@@ -200,6 +200,12 @@ typedef struct GhostItem {
     int64_t time_ps;
     int32_t transfer;
 } GhostItem;
+
+/// Of a transfer that has lived through a change of the cluster: what it has alone on the path it began to move on.
+typedef struct Lived {
+    int64_t alone_ps; ///< 0: it has lived through none
+    int64_t level;    ///< in levels of the route it has now
+} Lived;
 
 typedef struct Mass Mass; // flow_mass.c
 
@@ -256,8 +262,8 @@ struct Engine {
     ARRAY_OF(Completion) done;
     int64_t ndrained;
 
-    ARRAY_OF(int64_t)
-    kept_alone_ps; ///< by transfer: see flow_refresh.c; 0 or none: it has lived through no change
+    ARRAY_OF(Lived) lived; ///< by transfer, of the first few: see flow_refresh.c
+    int64_t nwaiting;      ///< running, and no path of theirs carries anything
 
     // What the events of one instant leave to the solver.
     ARRAY_OF(int32_t) started; ///< transfers that share a link
@@ -340,15 +346,33 @@ static inline int32_t bottleneck_slot(const Flow *flow, const Active *f) {
     return f->bottleneck >= 0 ? flow->link.at[flow_node(flow, f->bottleneck)->link].slot : -1;
 }
 
+/// What it has lived through, NULL: no change.
+static inline const Lived *lived_of(const Flow *flow, const Active *f) {
+    const int64_t index = f - flow->active;
+    return index < flow->lived.n && flow->lived.at[index].alone_ps > 0 ? &flow->lived.at[index]
+                                                                       : NULL;
+}
+
+/// Slot of the narrowest link of a route.
+int32_t links_narrowest_slot(Flow *flow, int32_t route);
+/// The same of one that is slower than on the path it began to move on, or waits for a path.
+int32_t stats_slot_of_path(Flow *flow, const Active *f);
+
+/// Slot of the link that holds a transfer below the level it has alone, -1: none.
+static inline int32_t stats_slow_slot(Flow *flow, const Active *f) {
+    if (flow->lived.n + flow->nwaiting == 0 || f->bottleneck >= 0) return bottleneck_slot(flow, f);
+    return stats_slot_of_path(flow, f);
+}
+
 /// A ghost is on contended links: its end is felt.
 static inline void ghost_feel(Flow *flow, int32_t ghost) {
     heap_push(&flow->felt, (HeapItem){.time_ps = flow->active[ghost].end_ps, .item = ghost});
 }
 
 /// A transfer as it is before it is moved.
-static inline Member member_of(const Flow *flow, int32_t transfer) {
+static inline Member member_of(Flow *flow, int32_t transfer) {
     const Active *f = &flow->active[transfer];
-    return (Member){transfer, bottleneck_slot(flow, f), f->level};
+    return (Member){transfer, stats_slow_slot(flow, f), f->level};
 }
 
 /// Shared uses of a transfer: the first f->nshared of its nodes.
@@ -434,6 +458,8 @@ void culprits_charge(Flow *flow, const Active *f, int32_t slot, int64_t loss, in
 void culprits_fini(Flow *flow);
 
 // flow_stats.c
+/// Of what a transfer loses in a picosecond (price.h), what its path costs it, which was better when it began to move.
+int64_t stats_loss_of_path(const Flow *flow, const Active *f);
 /// Charge the work done since settled_ps.
 void settle(Flow *flow, Active *f);
 /// Open or close the stretch in which a running transfer is below its cap, from settled_ps to now. Call close before,

@@ -30,9 +30,29 @@ void stats_complete(Flow *flow, const Active *f) {
     stats_add_period_bytes(flow, f->route, f->bytes - f->sampled_bytes);
 }
 
+/// Level that a transfer has alone; 0: that is not known before there is a path.
+static int64_t level_alone(const Flow *flow, const Active *f) {
+    const Lived *lived = lived_of(flow, f);
+    return lived ? lived->level : f->cap;
+}
+
+static int64_t loss_below(int64_t alone_level, int64_t level) {
+    if (alone_level == 0) return price_loss(1, 0);
+    return level < alone_level ? price_loss(alone_level, level) : 0;
+}
+
+int64_t stats_loss_of_path(const Flow *flow, const Active *f) {
+    return lived_of(flow, f) ? loss_below(level_alone(flow, f), f->cap) : 0;
+}
+
+int32_t stats_slot_of_path(Flow *flow, const Active *f) {
+    if (f->level == LEVEL_UNKNOWN || loss_below(level_alone(flow, f), f->level) == 0) return -1;
+    return links_narrowest_slot(flow, f->route);
+}
+
 void stats_slow_open(Flow *flow, Active *f) {
-    if (f->state != ACTIVE_RUNNING || f->bottleneck < 0) return;
-    int32_t slot = bottleneck_slot(flow, f);
+    const int32_t slot = f->state == ACTIVE_RUNNING ? stats_slow_slot(flow, f) : -1;
+    if (slot < 0) return;
     f->slow = 1;
     tally_slow_open(step_tally(&flow->steps, f->step), &flow->routes, slot, flow->now_ps);
     if (flow->spec.interval_ps > 0)
@@ -52,7 +72,8 @@ void stats_slow_close_as(Flow *flow, Active *f, int64_t level, int32_t slot) {
     if (!f->slow) return;
     f->slow = 0;
     // Since then; intervals cut stretches.
-    const int64_t span_ps = flow->now_ps - f->settled_ps, loss = price_loss(f->cap, level);
+    const int64_t span_ps = flow->now_ps - f->settled_ps,
+                  loss = loss_below(level_alone(flow, f), level);
     Wide delay = (Wide)loss * span_ps;
     if (flow->spec.njobs > 1 && span_ps > 0) culprits_charge(flow, f, slot, loss, span_ps);
     tally_slow_close(step_tally(&flow->steps, f->step), slot, flow->now_ps, delay);
@@ -61,7 +82,7 @@ void stats_slow_close_as(Flow *flow, Active *f, int64_t level, int32_t slot) {
 
 void stats_slow_close(Flow *flow, Active *f) {
     if (!f->slow) return;
-    stats_slow_close_as(flow, f, f->level, bottleneck_slot(flow, f));
+    stats_slow_close_as(flow, f, f->level, stats_slow_slot(flow, f));
 }
 
 void flow_step_links(Flow *flow, int32_t step, LinkSink sink) {
@@ -86,7 +107,8 @@ static void sample_running(Flow *flow, Active *f) {
 /// Bring the tally of the open interval up to date.
 static void sample_all(Flow *flow) {
     for (int64_t t = 0; t < flow->nactive; t++)
-        if (flow->active[t].state == ACTIVE_RUNNING && flow->active[t].attached)
+        if (flow->active[t].state == ACTIVE_RUNNING &&
+            (flow->active[t].attached || flow->active[t].slow))
             sample_running(flow, &flow->active[t]);
     for (int64_t i = 0; i < flow->period_routes.n; i++)
         flush_period(flow, &flow->routes.at[flow->period_routes.at[i]]);
@@ -97,7 +119,7 @@ void flow_sample_into(Flow *flow, LinkSink sink) { flow->samples = sink; }
 
 /// Has anything moved, or does it, in the open interval?
 static bool period_has_traffic(const Flow *flow) {
-    return flow->nplaying > 0 || flow->period_routes.n > 0 || flow->period_used;
+    return flow->nplaying + flow->nwaiting > 0 || flow->period_routes.n > 0 || flow->period_used;
 }
 
 void stats_close_intervals(Flow *flow, int64_t to_ps) {
