@@ -224,7 +224,7 @@ static int64_t alone_of_ended(const Flow *flow, int32_t index) {
     const Active *f = &flow->active[index];
     int64_t took_ps = f->end_ps - f->start_ps;
     if (f->bytes == 0) return took_ps;
-    const Lived *lived = lived_of(flow, f);
+    const Lived *lived = path_lived(flow, f);
     if (!lived) return flow_alone_of(flow, f);
     return lived->alone_ps < took_ps ? lived->alone_ps : took_ps;
 }
@@ -281,6 +281,7 @@ void flow_wait(Flow *flow, int32_t index) {
     f->level = 0;
     f->end_ps = TIME_NEVER_PS; // entries of the queue find it
     flow->nwaiting++;
+    links_grow(flow);
     stats_slow_open(flow, f);
 }
 

@@ -47,7 +47,7 @@ static const int64_t *look_up(Flow *flow, int32_t at) {
 
 void culprits_charge(Flow *flow, const Active *f, int32_t slot, int64_t loss, int64_t span_ps) {
     Tally *tally = step_tally(&flow->steps, f->step);
-    const int64_t of_path = f->bottleneck < 0 ? loss : stats_loss_of_path(flow, f);
+    const int64_t of_path = f->bottleneck < 0 ? loss : path_loss_alone(flow, f);
     if (of_path > 0) tally_charge(tally, slot, f->job, (Wide)of_path * span_ps);
     loss -= of_path;
     if (f->bottleneck < 0) return;

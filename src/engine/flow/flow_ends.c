@@ -62,7 +62,7 @@ void solve_commit(Flow *flow, Member member) {
     f->mark = MARK_PINNED;
     if (f->state != ACTIVE_RUNNING) return;
     int64_t level = f->level;
-    if (member.old_level == level && member.old_slot == stats_slow_slot(flow, f)) return;
+    if (member.old_level == level && member.old_slot == path_slow_slot(flow, f)) return;
     if (member.old_level != LEVEL_UNKNOWN) {
         stats_slow_close_as(flow, f, member.old_level, member.old_slot);
         f->level = member.old_level;

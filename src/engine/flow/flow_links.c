@@ -382,35 +382,6 @@ int32_t links_take(Flow *flow, int32_t slot) {
     return at;
 }
 
-/// Capacity of a link a weight of a route's use of it.
-static int64_t width_of(const Flow *flow, RouteUse use) {
-    return routes_capacity(&flow->routes, use.slot) / use.weight;
-}
-
-/// The use of a route on its narrowest link, of those the one with the least id.
-static RouteUse narrowest_use(Flow *flow, int32_t r) {
-    const RouteUse *uses = routes_uses(&flow->routes, &flow->routes.at[r]);
-    RouteState *state = &flow->route[r];
-    if (state->narrowest > 0) return uses[state->narrowest - 1];
-    int64_t least = INT64_MAX;
-    int32_t slot = 0;
-    for (int32_t u = 0; u < flow->routes.at[r].nbind; u++) {
-        int64_t width = width_of(flow, uses[u]);
-        if (width > least ||
-            (width == least && flow->routes.link[uses[u].slot] > flow->routes.link[slot]))
-            continue;
-        least = width;
-        slot = uses[u].slot;
-        state->narrowest = u + 1;
-    }
-    return uses[state->narrowest - 1];
-}
-
-int32_t links_narrowest_slot(Flow *flow, int32_t route) {
-    links_grow(flow);
-    return narrowest_use(flow, route).slot;
-}
-
 /// Do all users of a link, in flow->found, come over one other link that holds them before this one can? They are on one
 /// route; then the level of a link rises with its width, and others on the narrowest only lower it there. Of links of one
 /// level the least id counts; n users on both have another level where the width is n more.
@@ -419,9 +390,9 @@ static bool is_outdone(Flow *flow, int32_t slot) {
     int32_t route = flow->active[found[0].transfer].route;
     for (int64_t i = 1; i < flow->found.n; i++)
         if (flow->active[found[i].transfer].route != route) return false;
-    RouteUse use = {slot, found[0].weight}, narrowest = narrowest_use(flow, route);
+    RouteUse use = {slot, found[0].weight}, narrowest = path_narrowest(flow, route);
     if (flow->routes.link[slot] >= flow->routes.link[narrowest.slot]) return slot != narrowest.slot;
-    return width_of(flow, use) >= width_of(flow, narrowest) + flow->found.n;
+    return path_width(flow, use) >= path_width(flow, narrowest) + flow->found.n;
 }
 
 bool links_contend(Flow *flow, int32_t slot) {

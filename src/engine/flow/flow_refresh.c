@@ -11,7 +11,7 @@
 /// Keep what a transfer has alone on the path it began to move on.
 static void keep_alone(Flow *flow, int32_t index) {
     const Active *f = &flow->active[index];
-    if (f->cap == 0 || f->state != ACTIVE_RUNNING || lived_of(flow, f)) return;
+    if (f->cap == 0 || f->state != ACTIVE_RUNNING || path_lived(flow, f)) return;
     while (flow->lived.n <= index) array_push(&flow->lived, (Lived){0});
     flow->lived.at[index] = (Lived){flow_alone_of(flow, f), f->cap};
 }
@@ -67,7 +67,7 @@ static Status move(Flow *flow, int32_t index, TransferSource source) {
     int32_t old = f->route;
     f->remaining =
         convert_work(f->remaining, flow->routes.at[old].fullest, flow->routes.at[route].fullest);
-    if (lived_of(flow, f))
+    if (path_lived(flow, f))
         flow->lived.at[index].level = convert_level(flow->lived.at[index].level,
                                                     &flow->routes.at[old], &flow->routes.at[route]);
     f->route = route;

@@ -341,43 +341,33 @@ static inline int64_t room_taken(const Active *f, int32_t weight) {
     return room_at(f->level, weight);
 }
 
-/// Slot of a transfer's bottleneck, -1: its cap.
-static inline int32_t bottleneck_slot(const Flow *flow, const Active *f) {
-    return f->bottleneck >= 0 ? flow->link.at[flow_node(flow, f->bottleneck)->link].slot : -1;
-}
-
-/// What it has lived through, NULL: no change.
-static inline const Lived *lived_of(const Flow *flow, const Active *f) {
-    const int64_t index = f - flow->active;
-    return index < flow->lived.n && flow->lived.at[index].alone_ps > 0 ? &flow->lived.at[index]
-                                                                       : NULL;
-}
-
-/// Slot of the narrowest link of a route.
-int32_t links_narrowest_slot(Flow *flow, int32_t route);
-/// The same of one that is slower than on the path it began to move on, or waits for a path.
-int32_t stats_slot_of_path(Flow *flow, const Active *f);
-
-/// Slot of the link that holds a transfer below the level it has alone, -1: none.
-static inline int32_t stats_slow_slot(Flow *flow, const Active *f) {
-    if (flow->lived.n + flow->nwaiting == 0 || f->bottleneck >= 0) return bottleneck_slot(flow, f);
-    return stats_slot_of_path(flow, f);
-}
-
 /// A ghost is on contended links: its end is felt.
 static inline void ghost_feel(Flow *flow, int32_t ghost) {
     heap_push(&flow->felt, (HeapItem){.time_ps = flow->active[ghost].end_ps, .item = ghost});
 }
 
-/// A transfer as it is before it is moved.
-static inline Member member_of(Flow *flow, int32_t transfer) {
-    const Active *f = &flow->active[transfer];
-    return (Member){transfer, stats_slow_slot(flow, f), f->level};
-}
-
 /// Shared uses of a transfer: the first f->nshared of its nodes.
 static inline const UseNode *shared_nodes(const Flow *flow, const Active *f) {
     return flow_node(flow, f->first_node);
+}
+
+// flow_path.c
+/// Capacity of a link a weight of a route's use of it.
+int64_t path_width(const Flow *flow, RouteUse use);
+/// The use of a route on its narrowest link, of those the one with the least id.
+RouteUse path_narrowest(Flow *flow, int32_t route);
+/// What a transfer has lived through, NULL: no change.
+const Lived *path_lived(const Flow *flow, const Active *f);
+/// What it loses in a picosecond (price.h) at a level against what it had alone at its beginning; and if it were alone now.
+int64_t path_loss(const Flow *flow, const Active *f, int64_t level);
+int64_t path_loss_alone(const Flow *flow, const Active *f);
+/// Slot of the link that holds it below the level it has alone, -1: none.
+int32_t path_slow_slot(Flow *flow, const Active *f);
+
+/// A transfer as it is before it is moved.
+static inline Member member_of(Flow *flow, int32_t transfer) {
+    const Active *f = &flow->active[transfer];
+    return (Member){transfer, path_slow_slot(flow, f), f->level};
 }
 
 // flow_ends.c
@@ -458,8 +448,6 @@ void culprits_charge(Flow *flow, const Active *f, int32_t slot, int64_t loss, in
 void culprits_fini(Flow *flow);
 
 // flow_stats.c
-/// Of what a transfer loses in a picosecond (price.h), what its path costs it, which was better when it began to move.
-int64_t stats_loss_of_path(const Flow *flow, const Active *f);
 /// Charge the work done since settled_ps.
 void settle(Flow *flow, Active *f);
 /// Open or close the stretch in which a running transfer is below its cap, from settled_ps to now. Call close before,

@@ -30,28 +30,8 @@ void stats_complete(Flow *flow, const Active *f) {
     stats_add_period_bytes(flow, f->route, f->bytes - f->sampled_bytes);
 }
 
-/// Level that a transfer has alone; 0: that is not known before there is a path.
-static int64_t level_alone(const Flow *flow, const Active *f) {
-    const Lived *lived = lived_of(flow, f);
-    return lived ? lived->level : f->cap;
-}
-
-static int64_t loss_below(int64_t alone_level, int64_t level) {
-    if (alone_level == 0) return price_loss(1, 0);
-    return level < alone_level ? price_loss(alone_level, level) : 0;
-}
-
-int64_t stats_loss_of_path(const Flow *flow, const Active *f) {
-    return lived_of(flow, f) ? loss_below(level_alone(flow, f), f->cap) : 0;
-}
-
-int32_t stats_slot_of_path(Flow *flow, const Active *f) {
-    if (f->level == LEVEL_UNKNOWN || loss_below(level_alone(flow, f), f->level) == 0) return -1;
-    return links_narrowest_slot(flow, f->route);
-}
-
 void stats_slow_open(Flow *flow, Active *f) {
-    const int32_t slot = f->state == ACTIVE_RUNNING ? stats_slow_slot(flow, f) : -1;
+    const int32_t slot = f->state == ACTIVE_RUNNING ? path_slow_slot(flow, f) : -1;
     if (slot < 0) return;
     f->slow = 1;
     tally_slow_open(step_tally(&flow->steps, f->step), &flow->routes, slot, flow->now_ps);
@@ -72,8 +52,7 @@ void stats_slow_close_as(Flow *flow, Active *f, int64_t level, int32_t slot) {
     if (!f->slow) return;
     f->slow = 0;
     // Since then; intervals cut stretches.
-    const int64_t span_ps = flow->now_ps - f->settled_ps,
-                  loss = loss_below(level_alone(flow, f), level);
+    const int64_t span_ps = flow->now_ps - f->settled_ps, loss = path_loss(flow, f, level);
     Wide delay = (Wide)loss * span_ps;
     if (flow->spec.njobs > 1 && span_ps > 0) culprits_charge(flow, f, slot, loss, span_ps);
     tally_slow_close(step_tally(&flow->steps, f->step), slot, flow->now_ps, delay);
@@ -82,7 +61,7 @@ void stats_slow_close_as(Flow *flow, Active *f, int64_t level, int32_t slot) {
 
 void stats_slow_close(Flow *flow, Active *f) {
     if (!f->slow) return;
-    stats_slow_close_as(flow, f, f->level, stats_slow_slot(flow, f));
+    stats_slow_close_as(flow, f, f->level, path_slow_slot(flow, f));
 }
 
 void flow_step_links(Flow *flow, int32_t step, LinkSink sink) {
