@@ -16,7 +16,9 @@
 ///          Where a NIC has several ports, it is a tier of its own, numbered after those of the
 ///          fabric: one link a NIC and direction, which all that its ports carry crosses, of the
 ///          NIC's goodput. (A single port is no wider than its NIC: it needs no second link.)
-/// Limits.  One NIC per GPU; one plane; identical nodes. A chassis of several line cards is a
+///          Planes need nothing more: w_1 parents of a NIC are w_1 copies of the tree above it, since
+///          the first digit of an index stays the same all the way up and down (fattree.h).
+/// Limits.  One NIC per GPU; identical nodes. A chassis of several line cards is a
 ///          switch per card.
 /// Source.  Zahavi, "D-Mod-K routing providing non-blocking traffic for shift permutations on real
 ///          life fat trees" (PGFT, d-mod-k); Ohring et al., "On generalized fat trees" (XGFT).
