@@ -5,6 +5,7 @@ Laws: --help names every command and every option that the program takes; check 
 job on its machine too, and say the published counts; under mpiexec one process speaks; the same input gives the same words.
 """
 
+import csv
 import re
 
 from emulator import JOBS, TOPOLOGIES, claim, run_case
@@ -13,15 +14,30 @@ SHIPPED = sorted([path for folder in (TOPOLOGIES, TOPOLOGIES / "hardware", JOBS,
                   for path in folder.glob("*.yaml")])
 # Machines that shipped jobs are for, where it is not any.
 MACHINES = {"ddp-small": "laptop-16", "llama3.1-405b-8k": "meta-24k-roce", "llama3.1-405b-1m": "colossus-1m", "moe-small": "superpod-h100-1su",
-            "spine-outage": "superpod-h100-4su", "megatron-core-r0.8": "published/dgx-h100-ndr400",
+            "llama3.1-405b-nvl72": "nvl72-rack", "deepseek-v3": "deepseek-2k", "spine-outage": "superpod-h100-4su", "megatron-core-r0.8": "published/dgx-h100-ndr400",
             "mlperf-gpt3": "published/dgx-h100-ndr400", "megatron-lm-2021": "published/dgx-a100-hdr200",
             "megatron-lm-2022": "published/dgx-a100-hdr200"}
-# DGX SuperPOD reference architecture (RA-11333-001): switches by tier; Colossus: 100,000 GPUs.
-COUNTS = {"superpod-h100-1su": (256, {"leaf": 8, "spine": 4}), "superpod-h100-4su": (1024, {"leaf": 32, "spine": 16}),
-          "colossus-100k": (100000, {"leaf": 1600}),
-          "colossus-1m": (1048576, {"leaf": 16384, "spine": 16384, "core": 4096}), "meta-24k-roce": (24576, {"rack": 1536}),
-          "laptop-16": (16, {"leaf": 8, "spine": 2})}
-
+# Which job suits which machine; scripts/gallery plays them.
+with open(TOPOLOGIES / "systems.csv") as file:
+    SYSTEMS = [(row["topology"], row["job"]) for row in csv.DictReader(file)]
+# GPUs, and (tier, switches, cables below) where published: DGX SuperPOD reference architecture (RA-11333-001); Colossus:
+# 100,000 GPUs; Llama 3 (arXiv:2407.21783): 1,536 racks, 8 pods; HPN (SIGCOMM 2024): 15 segments of 16 leaves, 60 switches in each of
+# two planes, two ports a GPU; DeepSeek-V3 (arXiv:2505.09343): 8 planes of 64-port switches; Fairwater: spines and leaves of the
+# 131,072 places that 512-port switches have in two tiers (those of 128 units of 252 trays).
+COUNTS = {"superpod-h100-1su": (256, (("leaf", 8, 256), ("spine", 4, 256))),
+          "superpod-h100-4su": (1024, (("leaf", 32, 1024), ("spine", 16, 1024))),
+          "superpod-h100-16su": (4096, (("leaf", 128, 4096), ("spine", 128, 4096), ("core", 64, 4096))),
+          "superpod-h100-64su": (16384, (("leaf", 512, 16384), ("spine", 512, 16384), ("core", 256, 16384))),
+          "colossus-100k": (100000, (("leaf", 1600, 100000),)),
+          "colossus-1m": (1048576, (("leaf", 16384, 1048576), ("spine", 16384, 1048576), ("core", 4096, 1048576))),
+          "meta-24k-roce": (24576, (("rack", 192 * 8, 24576),)),
+          "hpn-15k": (15360, (("leaf", 240, 2 * 15360), ("aggregation", 120, 240 * 60))),
+          "deepseek-2k": (2048, (("leaf", 64, 2048), ("spine", 32, 2048))),
+          "fairwater-131k": (129024, (("leaf", 8 * 512, 8 * 129024), ("spine", 8 * 256, 8 * 131072))),
+          "oci-131k": (131072, (("leaf", 2048, 131072), ("spine", 2048, 131072), ("core", 1024, 131072))),
+          "laptop-16": (16, (("leaf", 8, 16), ("spine", 2, 16)))}
+# Most of a path over one, two and three tiers, us (OCI: blocks of 256, of 2,048, and all); bytes per second of all NICs.
+OCI_PATHS_US, OCI_PBPS = (2, 5, 8), 52
 
 def says(emulator, *arguments, **options):
     done = emulator.call(*arguments, **options)
@@ -58,17 +74,34 @@ def shipped(emulator):
     claim(says(emulator, "check", SHIPPED[-1], ranks=3) == says(emulator, "check", SHIPPED[-1]), "one process speaks")
 
 
+def systems(emulator):
+    """Each machine of the folder has a job that suits it, takes it, and is in the folder's README."""
+    listed = (TOPOLOGIES / "README.md").read_text()
+    for topology, job in SYSTEMS:
+        says(emulator, "check", TOPOLOGIES / f"{topology}.yaml", JOBS / f"{job}.yaml")
+    for path in TOPOLOGIES.glob("*.yaml"):
+        claim(f"`{path.stem}`" in listed, f"topologies/README.md has {path.stem}")
+        claim(path.stem in dict(SYSTEMS), f"topologies/systems.csv has {path.stem}")
+
+
 def counts(emulator):
-    for name, (gpus, switches) in COUNTS.items():
+    for name, (gpus, tiers) in COUNTS.items():
         text = says(emulator, "show", TOPOLOGIES / f"{name}.yaml")
-        plain = text.replace(",", "")
-        claim(re.search(rf"\b{gpus}\b", plain), f"{name} has {gpus} GPUs: {text}")
-        for tier, number in switches.items():
-            claim(re.search(rf"{tier}.*\b{number}\b|\b{number}\b.*{tier}", plain), f"{name} has {number} {tier} switches: {text}")
+        derived = says(emulator, "check", TOPOLOGIES / f"{name}.yaml")
+        claim(re.search(rf": {gpus:,} GPUs", text), f"{name} has {gpus} GPUs: {text}")
+        for tier, switches, cables in tiers:
+            claim(f": {switches} {tier} switches, {cables} cables below" in derived,
+                  f"{name} has {switches} {tier} switches and {cables} cables below: {derived}")
         # Ports of one rate: what comes from below over what goes up.
         ratios = re.findall(r"(\d+)\+(\d+)/\d+ +([\d.]+):1", text)
         claim(ratios and all(abs(float(ratio) * int(up) / int(down) - 1) < 0.01 for down, up, ratio in ratios),
               f"{name}: oversubscription is ports down over ports up: {text}")
+    text = says(emulator, "show", TOPOLOGIES / "oci-131k.yaml")
+    paths_us = [float(us) for us in re.findall(r"through one \w+ +\d+ +\d+ +([\d.]+)", text)]
+    claim(len(paths_us) == 3 and all(own <= most for own, most in zip(paths_us, OCI_PATHS_US)),
+          f"OCI's paths take at most {OCI_PATHS_US} us: {paths_us}")
+    line_GBps = float(re.search(r"NIC .* ([\d.]+) GB/s line", text)[1])
+    claim(int(131072 * line_GBps * 8 / 1e6) == OCI_PBPS, f"OCI's NICs have {OCI_PBPS} Pb/s together: {line_GBps} GB/s each")
 
 
 def tables(emulator):
@@ -84,4 +117,4 @@ def tables(emulator):
             claim(again == first, f"{job} on {ranks} ranks:\n{first}\n{again}")
 
 
-run_case(help, shipped, counts, tables)
+run_case(help, shipped, systems, counts, tables)
