@@ -1,4 +1,4 @@
-"""program.py: what scripts/validate, scripts/sweep and scripts/mutate share: the program, and what Open MPI needs to start it."""
+"""program.py: what scripts/gallery, validate, sweep and mutate share: the program, and what Open MPI needs to start it."""
 
 import os
 import pathlib
