@@ -61,6 +61,32 @@ static void print_model(const JobSpec *job, FILE *out) {
             model_flop(&job->model, sequence, true) / sequence / 1e9);
 }
 
+/// For each kind of GPUs that the job has.
+static Status print_memories(const RunSpec *run, const JobSpec *job, FILE *out) {
+    const ClusterSpec *cluster = &run->cluster;
+    const Uplink uplink = run_spec_uplink(job, cluster);
+    const int32_t together = parallel_together(&job->parallel, scale_up_used(&cluster->scale_up));
+    int64_t gpus[CLUSTER_GPU_KINDS_MAX];
+    Placement placement;
+    TRY(placement_init(&placement, &job->placement, cluster, parallel_nranks(&job->parallel),
+                       together));
+    placement_count_kinds(&placement, cluster, gpus);
+    Status status = status_ok();
+    for (int32_t kind = 0; kind < CLUSTER_GPU_KINDS_MAX && status_is_ok(&status); kind++) {
+        if (gpus[kind] == 0) continue;
+        const GpuSpec *gpu = cluster_gpu_of_kind(cluster, kind);
+        StepCost cost;
+        TRY(step_cost_init(&cost, &job->model, &job->parallel, &job->training, gpu,
+                           &cluster->scale_up, &uplink));
+        if (cluster->nothers > 0)
+            fprintf(out, "#   %" PRId64 " of its GPUs are %s\n", gpus[kind], gpu->name);
+        print_memory(&cost, gpu, out);
+        status = step_cost_check_memory(&cost, gpu);
+        step_cost_fini(&cost);
+    }
+    return status;
+}
+
 static Status print_training(const RunSpec *run, const JobSpec *job, FILE *out) {
     print_model(job, out);
     StepCost cost;
@@ -80,10 +106,8 @@ static Status print_training(const RunSpec *run, const JobSpec *job, FILE *out) 
             "#   a step: %.0f tokens, %.4g model FLOP, %.4g hardware FLOP (%.4g TFLOP a GPU)\n",
             cost.tokens, cost.model_flop_full, cost.hardware_flop,
             cost.hardware_flop / (double)used / 1e12);
-    print_memory(&cost, &run->cluster.gpu, out);
-    Status status = step_cost_check_memory(&cost, &run->cluster.gpu);
     step_cost_fini(&cost);
-    return status;
+    return print_memories(run, job, out);
 }
 
 Status check_print_job(const RunSpec *run, const JobSpec *job, FILE *out) {

@@ -35,6 +35,9 @@ static void show_machine(const Cluster *cluster, FILE *out) {
     fprintf(out, "%s: %s GPUs (%s) in %s nodes of %d\n", name_or(spec->name, "cluster"),
             count_text(cluster_ngpus(cluster), gpus), name_or(spec->gpu.name, "unnamed"),
             count_text(spec->nodes, nodes), spec->gpus_per_node);
+    for (int32_t i = 0; i < spec->nothers; i++)
+        fprintf(out, "  from node  %s on %s\n", count_text(spec->other[i].from, nodes),
+                name_or(spec->other[i].gpu.name, "unnamed"));
     fprintf(
         out,
         "  scale-up   %s: domains of %d GPUs, %.1f GB/s goodput a GPU each way, %.2f us a step\n",

@@ -151,6 +151,18 @@ void cluster_destroy(Cluster *cluster) {
     memory_free(MEMORY_LABEL, cluster, sizeof *cluster);
 }
 
+int32_t cluster_ngpu_kinds(const ClusterSpec *spec) { return 1 + spec->nothers; }
+
+const GpuSpec *cluster_gpu_of_kind(const ClusterSpec *spec, int32_t kind) {
+    return kind == 0 ? &spec->gpu : &spec->other[kind - 1].gpu;
+}
+
+int32_t cluster_gpu_kind(const ClusterSpec *spec, GpuId gpu) {
+    int32_t kind = spec->nothers;
+    while (kind > 0 && gpu < spec->other[kind - 1].from * spec->gpus_per_node) kind--;
+    return kind;
+}
+
 const ClusterSpec *cluster_spec(const Cluster *cluster) { return &cluster->spec; }
 
 int64_t cluster_ngpus(const Cluster *cluster) { return cluster->ngpus; }

@@ -18,8 +18,8 @@
 ///          NIC's goodput. (A single port is no wider than its NIC: it needs no second link.)
 ///          Planes need nothing more: w_1 parents of a NIC are w_1 copies of the tree above it, since
 ///          the first digit of an index stays the same all the way up and down (fattree.h).
-/// Limits.  One NIC per GPU; identical nodes. A chassis of several line cards is a
-///          switch per card.
+/// Limits.  One NIC per GPU; nodes differ by nothing but the kind of their GPUs, which is one a node. A chassis of several
+///          line cards is a switch per card.
 /// Source.  Zahavi, "D-Mod-K routing providing non-blocking traffic for shift permutations on real
 ///          life fat trees" (PGFT, d-mod-k); Ohring et al., "On generalized fat trees" (XGFT).
 #ifndef COLOSSIM_CLUSTER_CLUSTER_H
@@ -42,6 +42,7 @@ enum {
     CLUSTER_FAULTS_MAX = 256,
     CLUSTER_SLOW_MAX = 64,
     CLUSTER_EVENTS_MAX = 256,
+    CLUSTER_GPU_KINDS_MAX = 4,
 };
 
 typedef enum Wiring { WIRING_PLAIN, WIRING_RAIL } Wiring;
@@ -86,11 +87,19 @@ typedef struct EventSpec {
     double remaining; ///< 0 <= remaining <= 1
 } EventSpec;
 
+/// Nodes from one on have other GPUs than those before.
+typedef struct OtherGpuSpec {
+    int64_t from; ///< node
+    GpuSpec gpu;
+} OtherGpuSpec;
+
 typedef struct ClusterSpec {
     char name[HARDWARE_NAME_BYTES];
     int64_t nodes;
     int32_t gpus_per_node; ///< also NICs per node, and rails
-    GpuSpec gpu;
+    GpuSpec gpu;           ///< of nodes before the first of others
+    int32_t nothers;
+    OtherGpuSpec other[CLUSTER_GPU_KINDS_MAX - 1]; ///< by rising node
     NicSpec nic;
     ScaleUpSpec scale_up;
     int32_t ntiers;
@@ -137,6 +146,11 @@ int64_t cluster_slowest_factor(const Cluster *cluster, GpuId gpu, int64_t from_p
 int64_t cluster_works_from_ps(const Cluster *cluster, GpuId gpu, int64_t at_ps);
 /// Do all GPUs always work at the same speed?
 bool cluster_is_even(const Cluster *cluster);
+
+/// Kinds of GPUs, 0 .. cluster_ngpu_kinds - 1 by rising node; kind 0 is what is nominal.
+int32_t cluster_ngpu_kinds(const ClusterSpec *spec);
+const GpuSpec *cluster_gpu_of_kind(const ClusterSpec *spec, int32_t kind);
+int32_t cluster_gpu_kind(const ClusterSpec *spec, GpuId gpu);
 
 int64_t cluster_ngpus(const Cluster *cluster);
 /// Scale-up domain of a GPU: it may hold many nodes, or be part of one.

@@ -217,6 +217,16 @@ GpuId placement_gpu(const Placement *placement, int64_t job_rank) {
                                                            job_rank % placement->block_gpus));
 }
 
+void placement_count_kinds(const Placement *placement, const ClusterSpec *machine,
+                           int64_t gpus[CLUSTER_GPU_KINDS_MAX]) {
+    for (int32_t kind = 0; kind < CLUSTER_GPU_KINDS_MAX; kind++) gpus[kind] = 0;
+    if (machine->nothers == 0)
+        gpus[0] = placement->job_gpus;
+    else
+        for (int64_t rank = 0; rank < placement->job_gpus; rank++)
+            gpus[cluster_gpu_kind(machine, placement_gpu(placement, rank))]++;
+}
+
 int64_t placement_job_rank(const Placement *placement, GpuId gpu) {
     const int64_t usable = without_spares(placement, gpu);
     const int64_t own = usable < 0 ? -1 : from_usable(placement, usable);

@@ -61,6 +61,10 @@ Status placement_init(Placement *placement, const PlacementSpec *spec, const Clu
 /// GPU of a job rank 0 .. job_gpus - 1.   Cost: O(1), random: under 4 passes of the network on
 /// average.
 GpuId placement_gpu(const Placement *placement, int64_t job_rank);
+/// How many of a job's GPUs are of each kind.   Cost: O(job_gpus) where there are several.
+///   gpus  out
+void placement_count_kinds(const Placement *placement, const ClusterSpec *machine,
+                           int64_t gpus[CLUSTER_GPU_KINDS_MAX]);
 /// Job rank on a GPU, or -1 for a spare.
 int64_t placement_job_rank(const Placement *placement, GpuId gpu);
 

@@ -101,21 +101,28 @@ static bool check_domain(const Pair *pair) {
     return good;
 }
 
-static bool check_gpu(const Pair *pair) {
+static void gpu_path(int32_t kind, char path[48]) {
+    snprintf(path, 48, "node.gpu");
+    if (kind > 0) snprintf(path, 48, "node.others.%d.gpu", (int)kind - 1);
+}
+
+static bool check_gpu(const Pair *pair, int32_t kind) {
     const TrainingSpec *training = &pair->job->training;
-    const GpuSpec *gpu = &pair->cluster->gpu;
+    const GpuSpec *gpu = cluster_gpu_of_kind(pair->cluster, kind);
     PlaceText place;
+    char path[48];
+    gpu_path(kind, path);
     bool precision = gpu_gemm(gpu, training->precision);
     if (!precision)
         PAIR_ERROR(pair, "training.precision", "GPU %s (%s) has no table for precision %s",
-                   gpu->name, topology_place(pair, "node.gpu", &place),
+                   gpu->name, topology_place(pair, path, &place),
                    PRECISION_NAMES[training->precision]);
     bool kernel = training->attention == ATTENTION_UNFUSED ||
                   gpu->attention_forward_flop_per_s[training->attention] > 0;
     if (!kernel)
         PAIR_ERROR(pair, "training.attention",
                    "GPU %s (%s) has no figure for this attention kernel", gpu->name,
-                   topology_place(pair, "node.gpu", &place));
+                   topology_place(pair, path, &place));
     return precision && kernel;
 }
 
@@ -153,25 +160,31 @@ static double slowest(const ClusterSpec *cluster) {
 }
 
 /// What a step needs of memory (the terms of the sum stand in the message), of time and bytes.
-static bool check_cost(const Pair *pair) {
+static Status try_cost(const Pair *pair, int32_t kind, char path[96]) {
     const ClusterSpec *cluster = pair->cluster;
     const JobSpec *job = pair->job;
-    char path[96] = "model";
+    const GpuSpec *gpu = cluster_gpu_of_kind(cluster, kind);
     StepCost cost;
     const Uplink uplink = run_spec_uplink(job, cluster);
-    Status status = step_cost_init(&cost, &job->model, &job->parallel, &job->training,
-                                   &cluster->gpu, &cluster->scale_up, &uplink);
+    Status status = step_cost_init(&cost, &job->model, &job->parallel, &job->training, gpu,
+                                   &cluster->scale_up, &uplink);
+    if (!status_is_ok(&status)) return status;
+    status = step_cost_check_memory(&cost, gpu);
     if (status_is_ok(&status)) {
-        status = step_cost_check_memory(&cost, &cluster->gpu);
-        if (status_is_ok(&status)) {
-            status =
-                step_cost_check_range(&cost, &job->parallel, &job->training, job->steps,
-                                      noise_most(&job->noise) * slowest(pair->files->troubled) /
-                                          least_speed(&cluster->gpu));
-            if (!status_is_ok(&status)) place_of_message(pair, status.text, path);
-        }
-        step_cost_fini(&cost);
+        status = step_cost_check_range(
+            &cost, &job->parallel, &job->training, job->steps,
+            noise_most(&job->noise) * slowest(pair->files->troubled) / least_speed(gpu));
+        if (!status_is_ok(&status)) place_of_message(pair, status.text, path);
     }
+    step_cost_fini(&cost);
+    return status;
+}
+
+static bool check_costs(const Pair *pair, const int64_t gpus[CLUSTER_GPU_KINDS_MAX]) {
+    Status status = status_ok();
+    char path[96] = "model";
+    for (int32_t kind = 0; kind < CLUSTER_GPU_KINDS_MAX && status_is_ok(&status); kind++)
+        if (gpus[kind] > 0) status = try_cost(pair, kind, path);
     if (!status_is_ok(&status)) PAIR_ERROR(pair, path, "%s", status.text);
     return status_is_ok(&status);
 }
@@ -203,26 +216,39 @@ static bool check_groups(const Pair *pair) {
 }
 
 /// A placement that deals blocks of nodes, where tensor parallelism needs several, leaves out what fills none.
-static bool check_blocks(const Pair *pair) {
+///   gpus  out: of the job, of each kind
+static bool check_blocks(const Pair *pair, int64_t gpus[CLUSTER_GPU_KINDS_MAX]) {
     const PlacementSpec *spec = &pair->job->placement;
     if (spec->kind == PLACEMENT_STRIDED && spec->stride > pair->cluster->nodes) return true; // said
     Placement placement;
     Status status = placement_init(
         &placement, spec, pair->cluster, parallel_nranks(&pair->job->parallel),
         parallel_together(&pair->job->parallel, scale_up_used(&pair->cluster->scale_up)));
-    if (!status_is_ok(&status)) PAIR_ERROR(pair, "placement.kind", "%s", status.text);
+    if (status_is_ok(&status))
+        placement_count_kinds(&placement, pair->cluster, gpus);
+    else
+        PAIR_ERROR(pair, "placement.kind", "%s", status.text);
     return status_is_ok(&status);
 }
 
+/// Nominal is what GPUs of kind 0 do, though the job may have none.
+static bool check_gpus(const Pair *pair, const int64_t gpus[CLUSTER_GPU_KINDS_MAX]) {
+    bool good = true;
+    for (int32_t kind = 0; kind < CLUSTER_GPU_KINDS_MAX; kind++)
+        if (kind == 0 || gpus[kind] > 0) good = check_gpu(pair, kind) && good;
+    return good;
+}
+
 static bool check_training(const Pair *pair) {
+    int64_t gpus[CLUSTER_GPU_KINDS_MAX] = {0};
     bool good = check_ranks(pair) && check_domain(pair);
-    good = check_gpu(pair) && good;
-    good = good && check_blocks(pair) && check_groups(pair);
+    const bool placed = good && check_blocks(pair, gpus);
+    good = check_gpus(pair, gpus) && placed && check_groups(pair);
     if (!good) return false;
     if (!job_file_resolve_batch(pair->reader, pair->entry->root, pair->entry->file)) return false;
     Status status =
         parallel_validate(&pair->job->parallel, &pair->job->model, &pair->job->training);
-    if (status_is_ok(&status)) return check_cost(pair);
+    if (status_is_ok(&status)) return check_costs(pair, gpus);
     char path[96];
     place_of_message(pair, status.text, path);
     PAIR_ERROR(pair, path, "%s", status.text);

@@ -126,10 +126,17 @@ static void write_resolved(const CrossCheck *files, TextBuffer *out) {
     const struct {
         const Schema *schema;
         const void *data;
-    } entry[] = {{&gpu_schema, &cluster->gpu},
-                 {&nic_schema, &cluster->nic},
-                 {&scale_up_schema, &cluster->scale_up}};
-    for (int i = 0; i < 3; i++) {
+    } entry[] = {{&nic_schema, &cluster->nic}, {&scale_up_schema, &cluster->scale_up}};
+    for (int32_t kind = 0; kind < cluster_ngpu_kinds(cluster); kind++) {
+        const GpuSpec *gpu = cluster_gpu_of_kind(cluster, kind);
+        bool known = false;
+        for (int32_t before = 0; before < kind; before++)
+            known = known || strcmp(cluster_gpu_of_kind(cluster, before)->name, gpu->name) == 0;
+        if (known) continue;
+        text_printf(out, "  %s:\n", gpu->name);
+        run_file_write(&gpu_schema, gpu, NULL, 4, out);
+    }
+    for (int i = 0; i < 2; i++) {
         // The name of an entry is its first member.
         text_printf(out, "  %s:\n", (const char *)entry[i].data);
         run_file_write(entry[i].schema, entry[i].data, NULL, 4, out);

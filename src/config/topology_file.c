@@ -76,6 +76,17 @@ static const Schema EVENT_SCHEMA = {.name = "event",
                                     .bytes = sizeof(EventSpec)};
 const Field topology_event_element = ELEMENT_STRUCT(EventSpec, &EVENT_SCHEMA);
 
+static const Field OTHER_FIELDS[] = {
+    FIELD_COUNT_AT("from", OtherGpuSpec, from, NULL, 1, 0, "first node that has them"),
+    FIELD_REFERENCE_AT("gpu", OtherGpuSpec, gpu, "hardware", &gpu_schema,
+                       "catalogue entry of the GPUs"),
+};
+static const Schema OTHER_SCHEMA = {.name = "other",
+                                    .field = OTHER_FIELDS,
+                                    .nfields = FIELDS_N(OTHER_FIELDS),
+                                    .bytes = sizeof(OtherGpuSpec)};
+static const Field OTHER_ELEMENT = ELEMENT_STRUCT(OtherGpuSpec, &OTHER_SCHEMA);
+
 static const Field NODE_FIELDS[] = {
     FIELD_REFERENCE_AT("gpu", ClusterSpec, gpu, "hardware", &gpu_schema,
                        "catalogue entry of the GPUs"),
@@ -88,6 +99,8 @@ static const Field NODE_FIELDS[] = {
     FIELD_COUNT_OR_WORD_AT(
         "domain_used", ClusterSpec, scale_up.used, "all", 0, "all", 1, 4096,
         "GPUs of each scale-up domain that jobs use, in whole nodes; the others are spares"),
+    FIELD_LIST_AT("others", ClusterSpec, other, nothers, &OTHER_ELEMENT, "",
+                  "nodes from one on have other GPUs than those before, up to the next entry"),
 };
 static const Schema NODE_SCHEMA = {.name = "node",
                                    .field = NODE_FIELDS,
@@ -284,6 +297,35 @@ static void report_cluster(Reader *reader, const Node *node, const ClusterSpec *
         reader_error(reader, node, path, "%s", part.text);
 }
 
+/// A domain has GPUs of one kind.
+static bool check_others(Reader *reader, const Node *node, const ClusterSpec *cluster) {
+    const int64_t domain = cluster->scale_up.gpus, each = cluster->gpus_per_node;
+    int64_t before = 0;
+    for (int32_t i = 0; i < cluster->nothers; i++) {
+        const int64_t from = cluster->other[i].from;
+        char path[64];
+        snprintf(path, sizeof path, "node.others.%d.from", (int)i);
+        if (from <= before && i > 0) {
+            reader_error(reader, node, path, "from is %lld, behind an entry from %lld",
+                         (long long)from, (long long)before);
+            return false;
+        }
+        if (from >= cluster->nodes) {
+            reader_error(reader, node, path, "from is %lld, but the last of %lld nodes is %lld",
+                         (long long)from, (long long)cluster->nodes, (long long)cluster->nodes - 1);
+            return false;
+        }
+        if (from % (domain > each ? domain / each : 1) != 0) {
+            reader_error(reader, node, path,
+                         "node %lld is in the midst of a scale-up domain of %lld nodes",
+                         (long long)from, (long long)(domain / each));
+            return false;
+        }
+        before = from;
+    }
+    return true;
+}
+
 static void finish_topology(Reader *reader, const Node *node, void *data) {
     ClusterSpec *cluster = data;
     if (!cluster->name[0]) text_stem(reader->base, cluster->name, sizeof cluster->name);
@@ -298,7 +340,7 @@ static void finish_topology(Reader *reader, const Node *node, void *data) {
             (long long)cluster->nodes, (int)cluster->gpus_per_node, (long long)endpoints);
         return;
     }
-    report_cluster(reader, node, cluster);
+    if (check_others(reader, node, cluster)) report_cluster(reader, node, cluster);
 }
 
 static const Field TOPOLOGY_FIELDS[] = {

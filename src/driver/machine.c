@@ -1,11 +1,22 @@
 // Building and taking down what one rank needs to play a job.
 #include "driver/player.h"
 
+#include <math.h>
+
 #include "base/check.h"
 #include "base/memory.h"
 #include "schedule/job_programs.h"
 
 enum { CHUNK_BYTES = 1 << 12 };
+
+static uint8_t kinds_of(const Machine *machine, int64_t unit) {
+    const ClusterSpec *spec = cluster_spec(machine->cluster);
+    if (spec->nothers == 0) return 1;
+    int kinds = 0;
+    for (int32_t i = 0; i < machine->layout.units.width; i++)
+        kinds |= 1 << cluster_gpu_kind(spec, layout_gpu(&machine->layout, unit, i));
+    return (uint8_t)kinds;
+}
 
 static void place_units(Machine *machine) {
     const int64_t nslots = machine->layout.nslots;
@@ -20,6 +31,7 @@ static void place_units(Machine *machine) {
         Unit *unit = &machine->unit[slot];
         unit->id = (int32_t)layout_unit_at(&machine->layout, slot);
         unit->first_done = -1;
+        unit->kinds = kinds_of(machine, unit->id);
         unit->stage = units_stage(&machine->layout.units, unit->id);
     }
 }
@@ -64,6 +76,55 @@ void machine_deal(Machine *machine, int nranks) {
     done_open(machine);
 }
 
+/// Of a GPU, what collectives beside computing take.
+static double taken_share(const Machine *machine, const GpuSpec *gpu, int sharing) {
+    double taken = 0;
+    if (sharing & (SHARING_NETWORK | SHARING_ACROSS)) taken = gpu->network_processor_share;
+    if (sharing & SHARING_SCALE_UP) taken = fmax(taken, gpu->scale_up_processor_share);
+    if (sharing & SHARING_EXCHANGE)
+        taken = fmax(taken, exchange_processor_share(machine->job->training.dispatcher, gpu));
+    return taken;
+}
+
+static void set_speeds(Machine *machine) {
+    const ClusterSpec *spec = cluster_spec(machine->cluster);
+    for (int32_t kind = 0; kind < cluster_ngpu_kinds(spec); kind++)
+        for (int sharing = 0; sharing < SHARING_ALL; sharing++) {
+            const double taken = taken_share(machine, cluster_gpu_of_kind(spec, kind), sharing);
+            machine->speed[kind][sharing] = NOISE_ONE - (int64_t)(taken * (double)NOISE_ONE + 0.5);
+        }
+}
+
+/// Kind 0 says what is nominal; another that the job has no GPUs of need not hold it.
+static Status set_costs(Machine *machine) {
+    const JobSpec *job = machine->job;
+    const ClusterSpec *spec = cluster_spec(machine->cluster);
+    const Uplink uplink = run_spec_uplink(job, spec);
+    machine->of_kind = arena_array(machine->arena, StepCost, spec->nothers);
+    for (int32_t kind = 0; kind < cluster_ngpu_kinds(spec); kind++) {
+        if (kind > 0 && machine->gpus_of[kind] == 0) continue;
+        const GpuSpec *gpu = cluster_gpu_of_kind(spec, kind);
+        StepCost *cost = kind == 0 ? &machine->cost : &machine->of_kind[kind - 1];
+        TRY(step_cost_init(cost, &job->model, &job->parallel, &job->training, gpu, &spec->scale_up,
+                           &uplink));
+        if (machine->gpus_of[kind] > 0) TRY(step_cost_check_memory(cost, gpu));
+    }
+    return status_ok();
+}
+
+/// Exchanges of all units are alike: as slow as on the slowest GPUs.
+static void set_exchanges(Machine *machine) {
+    machine->exchange_plan = exchange_plan(&machine->cost, &machine->job->parallel);
+    for (int32_t kind = 1; kind < cluster_ngpu_kinds(cluster_spec(machine->cluster)); kind++) {
+        if (machine->gpus_of[kind] == 0) continue;
+        const ExchangePlan plan =
+            exchange_plan(machine_cost(machine, kind), &machine->job->parallel);
+        for (int k = 0; k < EXCHANGES_N; k++)
+            if (plan.latency_ps[k] > machine->exchange_plan.latency_ps[k])
+                machine->exchange_plan.latency_ps[k] = plan.latency_ps[k];
+    }
+}
+
 Status machine_create(Fabric *fabric, int32_t number, Machine **out) {
     const RunSpec *run = fabric->run;
     const JobSpec *job = &run->job[number];
@@ -85,12 +146,11 @@ Status machine_create(Fabric *fabric, int32_t number, Machine **out) {
     REQUIRE(machine->layout.units.n <= INT32_MAX / CHANNEL_SIDES, STATUS_RANGE,
             "%lld groups of GPUs that share layers are more than %d",
             (long long)machine->layout.units.n, INT32_MAX / CHANNEL_SIDES);
-    const ClusterSpec *spec = cluster_spec(fabric->cluster);
-    const Uplink uplink = run_spec_uplink(job, spec);
-    TRY(step_cost_init(&machine->cost, &job->model, &job->parallel, &job->training, &spec->gpu,
-                       &spec->scale_up, &uplink));
-    TRY(step_cost_check_memory(&machine->cost, &spec->gpu));
-    machine->exchange_plan = exchange_plan(&machine->cost, &job->parallel);
+    placement_count_kinds(&machine->layout.placement, cluster_spec(fabric->cluster),
+                          machine->gpus_of);
+    TRY(set_costs(machine));
+    set_speeds(machine);
+    set_exchanges(machine);
     machine->program = arena_array(machine->arena, Program, machine->cost.pp);
     TRY(job_programs(&job->model, &job->parallel, &job->training, &machine->cost,
                      machine->program));
@@ -109,7 +169,8 @@ bool machine_routing_is_drawn(const Machine *machine) {
 
 bool machine_is_even(const Machine *machine) {
     return noise_is_off(&machine->job->noise) && !machine_routing_is_drawn(machine) &&
-           cluster_is_even(machine->cluster);
+           cluster_is_even(machine->cluster) &&
+           machine->gpus_of[0] == machine->layout.units.n * machine->layout.units.width;
 }
 
 void machine_begin_cycle(Machine *machine, int64_t now_ps, bool quiet) {
@@ -128,6 +189,9 @@ void machine_destroy(Machine *machine) {
     for (int32_t stage = 0; machine->program && stage < machine->cost.pp; stage++)
         program_fini(&machine->program[stage]);
     layout_fini(&machine->layout);
+    for (int32_t kind = 0; machine->of_kind && kind < cluster_spec(machine->cluster)->nothers;
+         kind++)
+        step_cost_fini(&machine->of_kind[kind]);
     step_cost_fini(&machine->cost);
     heap_free(&machine->heap);
     array_free(&machine->row);

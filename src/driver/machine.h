@@ -85,7 +85,8 @@ typedef enum Sharing {
     SHARING_SCALE_UP = 1,
     SHARING_NETWORK = 2,
     SHARING_EXCHANGE = 4,
-    SHARING_ACROSS = 8
+    SHARING_ACROSS = 8,
+    SHARING_ALL = 16
 } Sharing;
 
 /// Streams whose clocks a unit keeps, those that few jobs have apart (Machine.more). A message begins and ends at once for
@@ -105,6 +106,7 @@ typedef struct Unit {
     // Where the sends of a neighbour meet the receives of this unit: sides, as bits. At most one of both waits, since
     // streams are in order.
     uint8_t posted, ready;
+    uint8_t kinds;  ///< of its GPUs, as bits
     int64_t factor; ///< this step's time multiplier, the largest over its GPUs
     int64_t step_start_ps;
     int64_t compute_end_ps; ///< of the operation under way, or the last
@@ -190,8 +192,11 @@ typedef struct Machine {
     Comm *comm;
     int rank, nranks;
     Layout layout;
-    StepCost cost;
-    Program *program; ///< [stages]
+    StepCost cost;                          ///< on GPUs of kind 0
+    StepCost *of_kind;                      ///< [kinds of GPUs - 1] on the others that the job has
+    int64_t gpus_of[CLUSTER_GPU_KINDS_MAX]; ///< GPUs of the job
+    int64_t speed[CLUSTER_GPU_KINDS_MAX][SHARING_ALL]; ///< of compute beside that, in 2^-20
+    Program *program;                                  ///< [stages]
     Fabric *fabric;
     int32_t number; ///< of the job among those on the fabric
     Heap heap;
@@ -231,7 +236,7 @@ typedef struct Machine {
 Status machine_create(Fabric *fabric, int32_t number, Machine **machine);
 /// Do steps differ by how full experts are?
 bool machine_routing_is_drawn(const Machine *machine);
-/// Do all GPUs always work at nominal speed?
+/// Do all GPUs always work at nominal speed, and alike?
 bool machine_is_even(const Machine *machine);
 /// Let the first `nranks` ranks have the units, which have not begun.  MPI: local.
 void machine_deal(Machine *machine, int nranks);
@@ -241,6 +246,11 @@ Status machine_stuck(Machine *machine);
 /// The norm of a step is over, and all that happens at this moment: sampling intervals begin anew. `quiet`: nothing is
 /// under way.  MPI: local.
 void machine_begin_cycle(Machine *machine, int64_t now_ps, bool quiet);
+
+/// What the job costs on GPUs of a kind.
+static inline const StepCost *machine_cost(const Machine *machine, int32_t kind) {
+    return kind == 0 ? &machine->cost : &machine->of_kind[kind - 1];
+}
 
 static inline const Program *unit_program(const Machine *machine, const Unit *unit) {
     return &machine->program[unit->stage];

@@ -56,19 +56,19 @@ static bool waits_served(const Program *program, const Unit *unit, const Op *op)
     return true;
 }
 
-/// Speed of compute beside a collective that takes its share of the GPU, in 2^-20.
-static int64_t shared_speed(const Machine *machine, int sharing) {
-    const GpuSpec *gpu = &cluster_spec(machine->cluster)->gpu;
-    double taken = 0;
-    if (sharing & (SHARING_NETWORK | SHARING_ACROSS)) taken = gpu->network_processor_share;
-    if (sharing & SHARING_SCALE_UP) taken = fmax(taken, gpu->scale_up_processor_share);
-    if (sharing & SHARING_EXCHANGE)
-        taken = fmax(taken, exchange_processor_share(machine->job->training.dispatcher, gpu));
-    return NOISE_ONE - (int64_t)(taken * (double)NOISE_ONE + 0.5);
+/// Speed of compute beside what takes a share of the GPUs, the slowest of them, in 2^-20.
+static int64_t shared_speed(const Machine *machine, const Unit *unit, int sharing) {
+    int64_t slowest = NOISE_ONE;
+    for (int32_t kind = 0; unit->kinds >> kind; kind++)
+        if (unit->kinds >> kind & 1 && machine->speed[kind][sharing] < slowest)
+            slowest = machine->speed[kind][sharing];
+    return slowest;
 }
 
-static int64_t shared_time(const Machine *machine, int sharing, int64_t alone_ps) {
-    int64_t speed = shared_speed(machine, sharing);
+static int64_t shared_time(const Machine *machine, const Unit *unit, int sharing,
+                           int64_t alone_ps) {
+    const int64_t speed = shared_speed(machine, unit, sharing);
+    if (speed == NOISE_ONE) return alone_ps;
     return (int64_t)(((Wide)alone_ps * NOISE_ONE + speed / 2) / speed);
 }
 
@@ -100,6 +100,17 @@ static int64_t busy_time(NominalWork work, int64_t factor) {
     return noise_apply(work.compute_ps + work.sharing_ps, factor) + nominal_exposed_ps(work);
 }
 
+/// Of an operation on the slowest GPUs of a unit.
+static NominalWork own_work(const Machine *machine, const Unit *unit, const Op *op) {
+    NominalWork slowest = {0};
+    for (int32_t kind = 0; unit->kinds >> kind; kind++) {
+        if (!(unit->kinds >> kind & 1)) continue;
+        const NominalWork work = step_cost_work(machine_cost(machine, kind), unit->stage, op);
+        if (busy_time(work, NOISE_ONE) > busy_time(slowest, NOISE_ONE)) slowest = work;
+    }
+    return slowest;
+}
+
 /// Of the first replica. begin_ps -1: it has ended.
 static void note_span(const Machine *machine, const Unit *unit, const Op *op, int64_t begin_ps,
                       int64_t end_ps) {
@@ -118,7 +129,8 @@ static void note_span(const Machine *machine, const Unit *unit, const Op *op, in
 static void issue_compute(Machine *machine, Unit *unit, const Op *op, const Clocks *begin) {
     NominalWork work = step_cost_work(&machine->cost, unit->stage, op);
     int64_t alone_ps = work.compute_ps + nominal_exposed_ps(work);
-    int64_t busy_ps = busy_time(work, unit->factor);
+    const NominalWork own = unit->kinds == 1 ? work : own_work(machine, unit, op);
+    int64_t busy_ps = busy_time(own, unit->factor);
     int64_t works_ps = works_from_ps(machine, unit, begin->actual_ps);
     unit->free[FREE_COMPUTE] =
         (NominalClocks){.slowed_ps = begin->nominal.slowed_ps + alone_ps + work.sharing_ps,
@@ -130,7 +142,7 @@ static void issue_compute(Machine *machine, Unit *unit, const Op *op, const Cloc
         unit->compute_end_ps = works_ps + busy_ps;
         unit->part_ps[ACCOUNT_OWN_SLOW] +=
             works_ps - begin->actual_ps + busy_ps - alone_ps - work.sharing_ps;
-        take_from_compute(unit, shared_time(machine, unit->sharing, busy_ps) - busy_ps);
+        take_from_compute(unit, shared_time(machine, unit, unit->sharing, busy_ps) - busy_ps);
     }
     if (machine->span) note_span(machine, unit, op, begin->actual_ps, 0);
     machine->player->compute(machine, unit);
@@ -290,12 +302,12 @@ void unit_compute_due(Machine *machine, Unit *unit, int64_t now_ps) {
 void unit_share(Machine *machine, Unit *unit, int what, bool begins, int64_t now_ps) {
     const int before = unit->sharing, sharing = begins ? before | what : before & ~what;
     unit->sharing = (uint8_t)sharing;
-    if (shared_speed(machine, before) == shared_speed(machine, sharing) ||
+    if (shared_speed(machine, unit, before) == shared_speed(machine, unit, sharing) ||
         !unit_is_busy(unit, STREAM_COMPUTE) || unit->compute_end_ps == TIME_NEVER_PS)
         return;
     int64_t left_ps = unit->compute_end_ps - works_from_ps(machine, unit, now_ps);
-    int64_t unshared_ps = noise_apply(left_ps, shared_speed(machine, before));
-    take_from_compute(unit, shared_time(machine, sharing, unshared_ps) - left_ps);
+    int64_t unshared_ps = noise_apply(left_ps, shared_speed(machine, unit, before));
+    take_from_compute(unit, shared_time(machine, unit, sharing, unshared_ps) - left_ps);
     machine->player->compute(machine, unit);
 }
 
@@ -310,8 +322,7 @@ void unit_retime(Machine *machine, Unit *unit, int64_t now_ps) {
     if (left_ps <= 0) return;
     if (unit->factor != before) {
         int32_t op = unit_current_op(machine, unit, STREAM_COMPUTE);
-        NominalWork work =
-            step_cost_work(&machine->cost, unit->stage, &unit_program(machine, unit)->op[op]);
+        NominalWork work = own_work(machine, unit, &unit_program(machine, unit)->op[op]);
         int64_t old_ps = busy_time(work, before);
         left_ps = (int64_t)(((Wide)left_ps * busy_time(work, unit->factor) + old_ps / 2) / old_ps);
     }

@@ -214,6 +214,17 @@ static void bound_step(const Machine *machine, StepSummary *summary) {
     row->largest_run_gpus = certainty_largest(&machine->run->certainty, experts);
 }
 
+/// Of the GPUs of the job, in the mean.
+static double peak_flop_per_s(const Machine *machine) {
+    double sum = 0, gpus = 0;
+    for (int32_t kind = 0; kind < cluster_ngpu_kinds(cluster_spec(machine->cluster)); kind++) {
+        if (machine->gpus_of[kind] == 0) continue;
+        sum += (double)machine->gpus_of[kind] * machine_cost(machine, kind)->peak_flop_per_s;
+        gpus += (double)machine->gpus_of[kind];
+    }
+    return sum / gpus;
+}
+
 /// What only a training step says of itself.
 static void describe_work(const Machine *machine, const double mean[TRACE_GPU_COLUMNS],
                           TraceStep *row) {
@@ -226,7 +237,7 @@ static void describe_work(const Machine *machine, const double mean[TRACE_GPU_CO
     row->hardware_flop = cost->hardware_flop;
     row->priced_scale_up_bytes = cost->priced.inside;
     row->priced_nic_bytes = cost->priced.outside;
-    row->peak_flop_per_s = cost->peak_flop_per_s;
+    row->peak_flop_per_s = peak_flop_per_s(machine);
     memcpy(row->mean_part_ps, mean, sizeof row->mean_part_ps);
 }
 

@@ -2,12 +2,19 @@
 #include "base/units.h"
 #include "player/island.h"
 
-/// Least time of one compute operation.
+/// Least time of one compute operation, on any GPUs.
 static int64_t least_ps(const Machine *machine, int32_t stage, const Op *op) {
-    NominalWork work = step_cost_work(&machine->cost, stage, op);
     int64_t factor = noise_apply(noise_least_factor(&machine->job->noise),
                                  noise_routing_least(machine->cost.routing_sigma[stage]));
-    return noise_apply(work.compute_ps + work.sharing_ps, factor) + nominal_exposed_ps(work);
+    int64_t least_ps = TIME_NEVER_PS;
+    for (int32_t kind = 0; kind < cluster_ngpu_kinds(cluster_spec(machine->cluster)); kind++) {
+        if (machine->gpus_of[kind] == 0) continue;
+        NominalWork work = step_cost_work(machine_cost(machine, kind), stage, op);
+        int64_t time_ps =
+            noise_apply(work.compute_ps + work.sharing_ps, factor) + nominal_exposed_ps(work);
+        if (time_ps < least_ps) least_ps = time_ps;
+    }
+    return least_ps;
 }
 
 static void sum_work(Islands *islands, int32_t stage) {

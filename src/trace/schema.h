@@ -40,7 +40,8 @@ typedef enum TraceWhen {
 #define TRACE_PART_TABLE(P, X)                                                              \
     P(X, COMPUTE, "compute", "Work of the GPU itself at nominal speed.")                    \
     P(X, OWN_SLOW, "own_slow",                                                              \
-      "Work beyond nominal speed: noise, stragglers and faults of this GPU.")               \
+      "Work beyond nominal speed: noise, stragglers and faults of this GPU, or of what "    \
+      "kind it is; < 0 where its kind is quicker.")                                         \
     P(X, SHARING, "sharing",                                                                \
       "Work slowed by communication that takes a share of the GPU, and waiting for others " \
       "that were slowed so.")                                                               \
@@ -58,7 +59,8 @@ typedef enum TraceWhen {
       "Data-parallel communication not hidden behind work, at its time alone.")             \
     P(X, CONTENTION, "contention",                                                          \
       "Waiting because transfers took longer than alone: they shared links.")               \
-    P(X, STRAGGLER, "straggler", "Waiting for GPUs that were slow; 0 without noise.")
+    P(X, STRAGGLER, "straggler",                                                            \
+      "Waiting for GPUs that were slow; 0 without noise where all are alike.")
 
 typedef enum TracePart {
 #define TRACE_PART_ENUM(X, id, name, meaning) TRACE_PART_##id,
@@ -217,7 +219,7 @@ typedef enum TraceFlags {
     X(STEPS_HARDWARE_FLOP, STEPS, "hardware_flop", F64, "1", PLAIN, IF_TRAINING, "FLOP the GPUs execute, recomputation included.", TRACE_AXES1(STEP)) \
     X(STEPS_PRICED_INSIDE, STEPS, "priced_scale_up_bytes", F64, "B", PLAIN, IF_TRAINING, "What the job's GPUs send inside scale-up domains for tensor and context parallelism, and for experts that are all in one domain: priced alone, in none of /links.", TRACE_AXES1(STEP)) \
     X(STEPS_PRICED_OUTSIDE, STEPS, "priced_nic_bytes", F64, "B", PLAIN, IF_TRAINING, "What they send by NICs for tensor and context parallelism across domains: priced alone, in none of /links.", TRACE_AXES1(STEP)) \
-    X(STEPS_PEAK, STEPS, "peak_flop_per_s", F64, "s-1", PLAIN, IF_TRAINING, "Dense peak of one GPU that MFU is measured against; attribute mfu_precision of the root names its precision.", TRACE_AXES1(STEP)) \
+    X(STEPS_PEAK, STEPS, "peak_flop_per_s", F64, "s-1", PLAIN, IF_TRAINING, "Dense peak of one GPU that MFU is measured against, of several kinds the mean over the job; attribute mfu_precision of the root names its precision.", TRACE_AXES1(STEP)) \
     X(STEPS_MFU_FULL, STEPS, "mfu_full", F64, "1", PLAIN, IF_TRAINING, "model_flop_full / (duration * gpus_in_job * peak_flop_per_s).", TRACE_AXES1(STEP)) \
     X(STEPS_MFU_CAUSAL, STEPS, "mfu_causal", F64, "1", PLAIN, IF_TRAINING, "model_flop_causal / (duration * gpus_in_job * peak_flop_per_s).", TRACE_AXES1(STEP)) \
     X(STEPS_TOKEN_RATE, STEPS, "tokens_per_s_gpu", F64, "s-1", PLAIN, IF_TRAINING, "Tokens per second and GPU.", TRACE_AXES1(STEP)) \

@@ -207,6 +207,32 @@ static void impossible_placements_are_refused(void **state) {
     cluster_destroy(cluster);
 }
 
+// Nodes have the GPUs of the last entry that begins at or before them, and a job those of its GPUs.
+static void kinds_begin_at_their_nodes(void **state) {
+    (void)state;
+    Cluster *cluster = machine(8);
+    ClusterSpec spec = *cluster_spec(cluster);
+    spec.nothers = 2;
+    spec.other[0].from = 2;
+    spec.other[1].from = 5;
+    int64_t all[CLUSTER_GPU_KINDS_MAX] = {0};
+    for (int64_t node = 0; node < spec.nodes; node++)
+        for (int32_t slot = 0; slot < spec.gpus_per_node; slot++) {
+            const int32_t kind = cluster_gpu_kind(&spec, node * spec.gpus_per_node + slot);
+            assert_int_equal(kind, (node >= 2) + (node >= 5));
+            all[kind]++;
+        }
+    int64_t gpus[CLUSTER_GPU_KINDS_MAX];
+    Placement placement;
+    PlacementSpec random = {.kind = PLACEMENT_RANDOM, .seed = 3};
+    Status status = placement_init(&placement, &random, &spec, spec.nodes * spec.gpus_per_node, 1);
+    assert_int_equal(status.code, STATUS_OK);
+    placement_count_kinds(&placement, &spec, gpus);
+    for (int kind = 0; kind < CLUSTER_GPU_KINDS_MAX; kind++)
+        assert_int_equal(gpus[kind], all[kind]);
+    cluster_destroy(cluster);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_kind_is_a_bijection_with_spares),
@@ -215,6 +241,7 @@ int main(void) {
         cmocka_unit_test(random_placements_of_two_seeds_differ),
         cmocka_unit_test(random_placement_is_uniform),
         cmocka_unit_test(impossible_placements_are_refused),
+        cmocka_unit_test(kinds_begin_at_their_nodes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

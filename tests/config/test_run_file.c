@@ -92,6 +92,7 @@ static void fabrics_have_the_published_counts(void **state) {
         {"topologies/superpod-h100-4su.yaml", 2, 1024, {32, 16}},
         {"topologies/meta-24k-roce.yaml", 3, 24576, {1536, 128, 112}},
         {"topologies/colossus-100k.yaml", 3, 100000, {1600, 1600, 1024}},
+        {"topologies/colossus-200k.yaml", 3, 200000, {3136, 3136, 2048}},
         {"topologies/colossus-1m.yaml", 3, 1048576, {16384, 16384, 4096}},
     };
     for (size_t i = 0; i < sizeof WANTED / sizeof WANTED[0]; i++) {
@@ -253,6 +254,15 @@ static void contradictions_name_both_places(void **state) {
             "but topologies/laptop-16.yaml:7:8 has 16 GPUs");
     refuses("topologies/laptop-16.yaml", "jobs/ddp-small.yaml", "parallel.tp=3",
             "scale-up domain (topologies/laptop-16.yaml:12:13)");
+    refuses("topologies/colossus-200k.yaml", "jobs/ddp-small.yaml", "node.others.0.from=25000",
+            "the last of 25000 nodes is 24999");
+    refuses("topologies/colossus-200k.yaml", "jobs/ddp-small.yaml",
+            "node.others=[{from: 4, gpu: a100-80g-sxm}, {from: 3, gpu: h200-sxm}]",
+            "from is 3, behind an entry from 4");
+    refuses("topologies/laptop-16.yaml", "jobs/ddp-small.yaml",
+            "node={gpu: h100-sxm, gpus: 2, nic: connectx-7-ndr400, scale_up: nvlink4-8, others: "
+            "[{from: 1, gpu: h200-sxm}]}",
+            "node 1 is in the midst of a scale-up domain of 4 nodes");
     refuses("topologies/laptop-16.yaml", "jobs/ddp-small.yaml", "parallel.global_batch=100",
             "jobs/ddp-small.yaml:");
 }

@@ -108,6 +108,111 @@ static void exchanges_do_not_show_ranks(void **state) {
     }
 }
 
+/// GPUs that take `times` as long for whatever they compute.
+static GpuSpec slower_gpu(const GpuSpec *of, double times) {
+    GpuSpec gpu = *of;
+    for (int p = 0; p < PRECISION_N; p++) {
+        GemmTable *table = &gpu.gemm[p];
+        table->best_flop_per_s /= times;
+        table->peak_flop_per_s /= times;
+        for (int32_t i = 0; i < table->npoints; i++) table->point[i].rate_flop_per_s /= times;
+    }
+    gpu.memory_stream_Bps /= times;
+    gpu.memory_pass_Bps /= times;
+    gpu.launch_ps = (int64_t)((double)gpu.launch_ps * times);
+    return gpu;
+}
+
+/// Where a job runs on two kinds of GPUs.
+typedef struct TwoKinds {
+    int64_t nodes; ///< 4: all below one leaf, wired alike
+    int32_t cp;    ///< 4: units of two nodes, which may have GPUs of both kinds
+    PlacementKind placement;
+} TwoKinds;
+
+/// Two stages on all nodes, of which those from `from` on (nodes: none) have GPUs that take `times` as long.
+static void two_kinds_init(RunSpec *run, const TwoKinds *of, int64_t from, double times) {
+    const int32_t dp = (int32_t)of->nodes / of->cp;
+    small_run_init(run, of->nodes, 2, dp, SCHEDULE_1F1B, 1, 6);
+    ParallelSpec *parallel = &run->job[0].parallel;
+    parallel->size[DIM_CP] = of->cp;
+    parallel->order[3] = DIM_PP; // stages are neighbours, so that replicas share no link
+    parallel->order[4] = DIM_DP;
+    run->cluster.nothers = from < of->nodes;
+    run->cluster.other[0] =
+        (OtherGpuSpec){.from = from, .gpu = slower_gpu(&run->cluster.gpu, times)};
+    run->control_delay_ps = PS_PER_US; // islands need one that no message is quicker than
+    run->job[0].noise = (NoiseSpec){0};
+    run->job[0].placement = (PlacementSpec){.kind = of->placement, .stride = 2, .seed = 5};
+}
+
+static Played play_two_kinds(Comm *comm, const TwoKinds *of, int64_t from, double times,
+                             PlayerChoice player) {
+    RunSpec run;
+    two_kinds_init(&run, of, from, times);
+    run.player = player;
+    Played played = small_run_play(&run, comm);
+    small_run_fini(&run);
+    return played;
+}
+
+/// All of the nodes' GPUs take `times` as long.
+static Played play_one_kind(Comm *comm, const TwoKinds *of, double times) {
+    RunSpec run;
+    two_kinds_init(&run, of, of->nodes, 1);
+    run.cluster.gpu = slower_gpu(&run.cluster.gpu, times);
+    Played played = small_run_play(&run, comm);
+    small_run_fini(&run);
+    return played;
+}
+
+/// All ranks play it as one does, and event by event as by islands. Returns the end of the run.
+static int64_t assert_two_kinds(Comm *comm, const TwoKinds *of, int64_t from, double times) {
+    RunSpec run;
+    two_kinds_init(&run, of, from, times);
+    assert_as_alone(comm, &run);
+    small_run_fini(&run);
+    Played islands = play_two_kinds(comm, of, from, times, PLAYER_ISLAND);
+    Played events = play_two_kinds(comm, of, from, times, PLAYER_EVENT);
+    assert_all_ranks(comm, islands.islands > 0 && events.islands == 0);
+    assert_all_ranks(comm, islands.fingerprint == events.fingerprint);
+    assert_all_ranks(comm, islands.part_ps[TRACE_PART_OWN_SLOW] * (times > 1 ? 1 : -1) > 0);
+    assert_all_ranks(comm, islands.part_ps[TRACE_PART_STRAGGLER] >= 0);
+    const int64_t end_ps = islands.end_ps;
+    played_fini(&islands);
+    played_fini(&events);
+    return end_ps;
+}
+
+// Law: GPUs of another kind that are as quick change nothing. Where some are slower, or quicker, a step takes no less than with
+// the quick ones alone and no more than with the slow ones alone, and the more nodes have slow ones, the longer. Who has slow ones
+// is told that it is slow itself.
+static void the_slowest_kind_sets_the_pace(void **state) {
+    Comm *comm = *state;
+    static const TwoKinds CASES[] = {{8, 1, PLACEMENT_CONTIGUOUS},
+                                     {8, 1, PLACEMENT_RANDOM},
+                                     {4, 1, PLACEMENT_CONTIGUOUS},
+                                     {8, 4, PLACEMENT_CONTIGUOUS}};
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        const TwoKinds *of = &CASES[i];
+        Played one = play_one_kind(comm, of, 1), slow = play_one_kind(comm, of, 1.5);
+        Played same = play_two_kinds(comm, of, of->nodes - 1, 1, PLAYER_BY_COST);
+        assert_all_ranks(comm, one.fingerprint == same.fingerprint && one.links == same.links);
+        assert_all_ranks(comm, one.part_ps[TRACE_PART_OWN_SLOW] == 0);
+        assert_all_ranks(comm, slow.end_ps > one.end_ps);
+        int64_t before_ps = one.end_ps;
+        for (int64_t from = of->nodes - 1; from > 0; from -= 3) {
+            const int64_t end_ps = assert_two_kinds(comm, of, from, 1.5);
+            assert_all_ranks(comm, end_ps >= before_ps && end_ps <= slow.end_ps);
+            before_ps = end_ps;
+        }
+        if (of->cp == 1) assert_all_ranks(comm, assert_two_kinds(comm, of, 2, 0.6) <= one.end_ps);
+        played_fini(&one);
+        played_fini(&slow);
+        played_fini(&same);
+    }
+}
+
 /// Mixture that exchanges behind computing, by a dispatcher, on GPUs of so many processors.
 static int64_t overlapped_ps(Comm *comm, Dispatcher dispatcher, double inside, int32_t processors) {
     RunSpec run;
@@ -382,6 +487,7 @@ int main(int argc, char *argv[]) {
         cmocka_unit_test_prestate(ranks_hear_in_time_of_messages_before_the_next_phase, comm),
         cmocka_unit_test_prestate(bubbles_equal_their_closed_forms, comm),
         cmocka_unit_test_prestate(a_slow_gpu_adds_nothing_to_communication, comm),
+        cmocka_unit_test_prestate(the_slowest_kind_sets_the_pace, comm),
         cmocka_unit_test_prestate(the_closed_engine_is_a_bound, comm),
         cmocka_unit_test_prestate(members_are_the_units_of_their_groups, comm),
         cmocka_unit_test_prestate(every_unit_has_one_place, comm),

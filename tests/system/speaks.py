@@ -29,6 +29,7 @@ COUNTS = {"superpod-h100-1su": (256, (("leaf", 8, 256), ("spine", 4, 256))),
           "superpod-h100-16su": (4096, (("leaf", 128, 4096), ("spine", 128, 4096), ("core", 64, 4096))),
           "superpod-h100-64su": (16384, (("leaf", 512, 16384), ("spine", 512, 16384), ("core", 256, 16384))),
           "colossus-100k": (100000, (("leaf", 1600, 100000),)),
+          "colossus-200k": (200000, (("leaf", 3136, 200000), ("core", 2048, 200704))),
           "colossus-1m": (1048576, (("leaf", 16384, 1048576), ("spine", 16384, 1048576), ("core", 4096, 1048576))),
           "meta-24k-roce": (24576, (("rack", 192 * 8, 24576),)),
           "hpn-15k": (15360, (("leaf", 240, 2 * 15360), ("aggregation", 120, 240 * 60))),
@@ -38,6 +39,7 @@ COUNTS = {"superpod-h100-1su": (256, (("leaf", 8, 256), ("spine", 4, 256))),
           "laptop-16": (16, (("leaf", 8, 16), ("spine", 2, 16)))}
 # Most of a path over one, two and three tiers, us (OCI: blocks of 256, of 2,048, and all); bytes per second of all NICs.
 OCI_PATHS_US, OCI_PBPS = (2, 5, 8), 52
+
 
 def says(emulator, *arguments, **options):
     done = emulator.call(*arguments, **options)
