@@ -106,6 +106,20 @@ static void print_certainty(FILE *out, const Recorder *recorder, const StepSumma
                 experts ? "mixture of experts" : "run", (long long)largest);
 }
 
+/// What the site draws for the last step: the mean, what it is spent on, and how uneven it is.
+static void print_power(FILE *out, const Recorder *recorder, const TraceStep *row) {
+    const TracePower *power = &recorder->power[row->job];
+    double gpus_J = 0;
+    for (int i = 0; i <= TRACE_ENERGY_GPU_IDLE; i++) gpus_J += power->part_J[i];
+    fprintf(out, "\n  power %.4g MW, GPUs %.4g MW, a node %.4g kW", power->mean_W / 1e6,
+            gpus_J / power->energy_J * power->mean_W / 1e6, power->node_W / 1e3);
+    if (row->tokens > 0) fprintf(out, "; %.4g J a token", power->per_token_J);
+    fprintf(out,
+            "\n  %.4g to %.4g MW in the step, at most %.3g MW/s; a battery of %.3g kWh evens it\n",
+            power->least_W / 1e6, power->peak_W / 1e6, power->ramp_W_per_s / 1e6,
+            power->battery_J / 3.6e6);
+}
+
 static const StepSummary *find_step(const Recorder *recorder, int32_t job, bool last) {
     const StepSummary *found = NULL;
     for (int64_t i = 0; i < recorder->step.n; i++)
@@ -120,6 +134,7 @@ static void print_training(FILE *out, const Recorder *recorder, int32_t job) {
     print_parts(out, last);
     print_passes(out, last);
     print_tiers(out, recorder, last);
+    print_power(out, recorder, &last->row);
 }
 
 static void print_traffic(FILE *out, const Recorder *recorder, int32_t job) {

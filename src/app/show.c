@@ -5,6 +5,7 @@
 #include "base/units.h"
 #include "cluster/clustercheck.h"
 #include "cluster/routing.h"
+#include "observe/power.h"
 
 enum { COUNT_BYTES = 32, FAULTS_SHOWN = 20 };
 
@@ -129,6 +130,20 @@ static void show_link_ids(const Cluster *cluster, FILE *out) {
                 cluster_nresources(cluster) - 1);
 }
 
+/// All at their most, as a sum: GPUs at their limit, hosts at work, links full.
+static void show_power(const Cluster *cluster, FILE *out) {
+    double part_W[TRACE_ENERGY_N], gpus_W = 0;
+    power_rate(cluster, part_W);
+    const double site_W = power_sum(part_W);
+    for (int i = 0; i <= TRACE_ENERGY_GPU_IDLE; i++) gpus_W += part_W[i];
+    fprintf(out, "\n  power      %.4g MW at most, %s cooling\n", site_W / 1e6,
+            COOLING_NAMES[cluster_spec(cluster)->power.cooling]);
+    fprintf(out, "    %-10s %10.3f MW %6.1f%%\n", "gpus", gpus_W / 1e6, 100 * gpus_W / site_W);
+    for (int i = TRACE_ENERGY_GPU_IDLE + 1; i < TRACE_ENERGY_N; i++)
+        fprintf(out, "    %-10s %10.3f MW %6.1f%%\n", trace_energy_name((TraceEnergy)i),
+                part_W[i] / 1e6, 100 * part_W[i] / site_W);
+}
+
 static void show_faults(const Cluster *cluster, FILE *out) {
     const ClusterSpec *spec = cluster_spec(cluster);
     fprintf(out, "\n  faults     %d\n", spec->nfaults);
@@ -155,5 +170,6 @@ void show_cluster(const Cluster *cluster, FILE *out) {
     show_tiers(cluster, out);
     show_paths(cluster, out);
     show_link_ids(cluster, out);
+    show_power(cluster, out);
     show_faults(cluster, out);
 }

@@ -118,6 +118,7 @@ typedef struct ClusterSpec {
     int32_t nevents;
     EventSpec event[CLUSTER_EVENTS_MAX];
     int64_t reroute_delay_ps; ///< until routing knows of a change
+    PowerSpec power;
 } ClusterSpec;
 
 typedef struct Cluster Cluster; // opaque

@@ -166,6 +166,7 @@ static const Field NIC_FIELDS[] = {
                       "what a large RDMA message sees"),
     FIELD_QUANTITY_AT("latency", NicSpec, latency_ps, QUANTITY_TIME, NULL, 0, 0,
                       "both adapters and PCIe of one message"),
+    FIELD_QUANTITY_AT("power", NicSpec, power_W, QUANTITY_POWER, "25 W", 0, 0, "of the adapter"),
 };
 
 static void finish_nic(Reader *reader, const Node *node, void *data) {

@@ -126,6 +126,11 @@ struct Reader {
         .key = (k), .kind = FIELD_NUMBER, FIELD_MEMBER(T, m), .fallback = (default_text), \
         .least = (lo), .most = (hi), .help = (text)                                       \
     }
+#define FIELD_NUMBER_OR_WORD_AT(k, T, m, w, wv, default_text, lo, hi, text)                    \
+    {                                                                                          \
+        .key = (k), .kind = FIELD_NUMBER, FIELD_MEMBER(T, m), .word = (w), .word_value = (wv), \
+        .fallback = (default_text), .least = (lo), .most = (hi), .help = (text)                \
+    }
 #define FIELD_BOOL_AT(k, T, m, default_text, text)                                      \
     {                                                                                   \
         .key = (k), .kind = FIELD_BOOL, FIELD_MEMBER(T, m), .fallback = (default_text), \

@@ -131,6 +131,32 @@ static const Schema FABRIC_SCHEMA = {.name = "fabric",
                                      .nfields = FIELDS_N(FABRIC_FIELDS),
                                      .bytes = sizeof(ClusterSpec)};
 
+static const Field POWER_FIELDS[] = {
+    FIELD_ENUM_AT("cooling", ClusterSpec, power.cooling, COOLING_NAMES, "air", "of the nodes"),
+    FIELD_QUANTITY_AT("host", ClusterSpec, power.host_W, QUANTITY_POWER, "150 W", 0, 0,
+                      "of a node without GPUs, NICs and fans, for each of its GPUs"),
+    FIELD_QUANTITY_AT("host_active", ClusterSpec, power.host_active_W, QUANTITY_POWER, "50 W", 0, 0,
+                      "more of it while the GPU works"),
+    FIELD_QUANTITY_OR_WORD_AT("fans", ClusterSpec, power.fans, QUANTITY_FRACTION, "cooling", -1,
+                              "cooling", 0, 1, "of what they cool"),
+    FIELD_QUANTITY_AT("optic", ClusterSpec, power.optic_W, QUANTITY_POWER, "8 W", 0, 0,
+                      "one end of a cable of 400 Gb/s; in proportion to its rate"),
+    FIELD_QUANTITY_AT("supply_loss", ClusterSpec, power.supply_loss, QUANTITY_FRACTION, "4 %", 0,
+                      0.5, "in power supplies, of what nodes and switches draw at the wall"),
+    FIELD_QUANTITY_AT("service", ClusterSpec, power.service, QUANTITY_FRACTION, "5 %", 0, 1,
+                      "storage and management, beside nodes and switches"),
+    FIELD_QUANTITY_AT("distribution_loss", ClusterSpec, power.distribution_loss, QUANTITY_FRACTION,
+                      "3 %", 0, 1, "in transformers and UPS"),
+    FIELD_NUMBER_OR_WORD_AT("pue", ClusterSpec, power.pue, "cooling", -1, "cooling", 1, 10,
+                            "cooling and the building, for each watt of IT, and that watt"),
+    FIELD_QUANTITY_AT("band", ClusterSpec, power.band, QUANTITY_FRACTION, "5 %", 0, 1,
+                      "more or less than the mean that the grid may be asked for"),
+};
+static const Schema POWER_SCHEMA = {.name = "power",
+                                    .field = POWER_FIELDS,
+                                    .nfields = FIELDS_N(POWER_FIELDS),
+                                    .bytes = sizeof(ClusterSpec)};
+
 static bool check_tier_ports(Reader *reader, const Node *node, const ClusterSpec *cluster,
                              int32_t level) {
     const TierSpec *tier = &cluster->tier[level - 1];
@@ -348,6 +374,7 @@ static const Field TOPOLOGY_FIELDS[] = {
     FIELD_COUNT_AT("nodes", ClusterSpec, nodes, NULL, 1, 4294967296.0, "nodes of the cluster"),
     FIELD_PART("node", ClusterSpec, &NODE_SCHEMA, NULL, "what is in a node"),
     FIELD_PART("fabric", ClusterSpec, &FABRIC_SCHEMA, NULL, "the network between nodes"),
+    FIELD_PART("power", ClusterSpec, &POWER_SCHEMA, "", "what the site draws beside its GPUs"),
     FIELD_LIST_AT("slow", ClusterSpec, slow, nslow, &topology_slow_element, "",
                   "GPUs, nodes and racks that are slower than nominal"),
     FIELD_LIST_AT("events", ClusterSpec, event, nevents, &topology_event_element, "",

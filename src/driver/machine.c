@@ -36,16 +36,19 @@ static void place_units(Machine *machine) {
     }
 }
 
-/// Schedules whose passes are split or beside each other are told of by passes.
-static void note_passes(Machine *machine) {
-    const JobSpec *job = machine->job;
-    const bool told = job->parallel.schedule >= SCHEDULE_ZERO_BUBBLE || job->training.ep_overlap;
-    machine->span = NULL;
-    if (!told || machine->layout.first_replica > 0 || machine->layout.nslots == 0) return;
-    int64_t n = 0;
-    for (int32_t stage = 0; stage < machine->layout.units.stages; stage++)
-        n += machine->program[stage].stream_nops[STREAM_COMPUTE] + 1;
-    machine->span = arena_array(machine->dealt, OpSpan, 2 * n);
+static void note_replicas(Machine *machine) {
+    const Layout *layout = &machine->layout;
+    const int64_t stages = layout->units.stages, replicas = layout->units.n / stages,
+                  wanted = machine_is_even(machine) ? 1 : NOTED_REPLICAS;
+    Noted *noted = &machine->noted;
+    *noted = (Noted){.stride = (replicas + wanted - 1) / wanted};
+    noted->first = (layout->first_replica + noted->stride - 1) / noted->stride;
+    noted->n = (layout->first_replica + layout->nslots / stages + noted->stride - 1) /
+                   noted->stride -
+               noted->first;
+    for (int32_t stage = 0; stage < stages; stage++)
+        noted->nspans += machine->program[stage].stream_nops[STREAM_COMPUTE] + 1;
+    noted->span = arena_array(machine->dealt, OpSpan, 2 * noted->nspans * noted->n);
 }
 
 /// Nominal work of a step, by stage.
@@ -71,7 +74,7 @@ void machine_deal(Machine *machine, int nranks) {
     machine->dealt = arena_create("driver.units", CHUNK_BYTES);
     layout_deal(&machine->layout, machine->rank, nranks);
     place_units(machine);
-    note_passes(machine);
+    note_replicas(machine);
     sum_work(machine);
     done_open(machine);
 }

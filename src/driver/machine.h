@@ -116,10 +116,22 @@ typedef struct Unit {
     int64_t part_ps[ACCOUNT_N]; ///< of this step so far
 } Unit;
 
-/// When a compute operation began and ended.
+/// When a compute operation began and ended, and how long its unit had waited before for nothing that moves: in the bubble,
+/// for slower GPUs.
 typedef struct OpSpan {
-    int64_t begin_ps, end_ps;
+    int64_t begin_ps, end_ps, still_ps;
 } OpSpan;
+
+/// Replicas whose operations are noted: every `stride`-th, from the first on. Without noise all do the same, as far as links
+/// let them, and one is enough.
+enum { NOTED_REPLICAS = 4 };
+typedef struct Noted {
+    int64_t stride;
+    int64_t first, n; ///< of them, those on this rank, counted over all ranks
+    int64_t nspans;   ///< of one of them in a step
+    /// [n][2 by parity of the step][stages] compute operations, and behind them the begin of the step
+    OpSpan *span;
+} Noted;
 
 /// What a unit's last finished step was.
 typedef struct StepResult {
@@ -208,9 +220,7 @@ typedef struct Machine {
     /// [layout.nslots] as Unit.free, of exchanges and of reductions across shard groups; NULL: the stream has no operations
     NominalClocks *more[STREAM_N];
     ExchangePlan exchange_plan;
-    /// Of the first replica, where passes are told apart: [2 by parity of the step][stages] compute operations, and behind
-    /// them the begin of the step; NULL: they are not, or it is on another rank.
-    OpSpan *span;
+    Noted noted;
     DonePool done;
     Outcomes outcomes;
     const struct PlayerOps *player; ///< player.h, once the engine is open ...
@@ -256,11 +266,12 @@ static inline const Program *unit_program(const Machine *machine, const Unit *un
     return &machine->program[unit->stage];
 }
 
-/// Where operations of a stage of the first replica are noted.
-static inline OpSpan *machine_spans(const Machine *machine, int32_t stage, int32_t step) {
-    OpSpan *span = machine->span;
-    for (int32_t s = 0; s < machine->layout.units.stages * (step & 1) + stage; s++)
-        span += machine->program[s % machine->layout.units.stages].stream_nops[STREAM_COMPUTE] + 1;
+/// Where operations of a stage of noted replica i on this rank are noted.
+static inline OpSpan *machine_spans(const Machine *machine, int64_t i, int32_t stage,
+                                    int32_t step) {
+    OpSpan *span = machine->noted.span + machine->noted.nspans * (2 * i + (step & 1));
+    for (int32_t s = 0; s < stage; s++)
+        span += machine->program[s].stream_nops[STREAM_COMPUTE] + 1;
     return span;
 }
 

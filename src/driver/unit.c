@@ -111,19 +111,34 @@ static NominalWork own_work(const Machine *machine, const Unit *unit, const Op *
     return slowest;
 }
 
-/// Of the first replica. begin_ps -1: it has ended.
-static void note_span(const Machine *machine, const Unit *unit, const Op *op, int64_t begin_ps,
-                      int64_t end_ps) {
-    if (slot_of(machine, unit) >= machine->layout.units.stages) return;
-    OpSpan *span = &machine_spans(machine, unit->stage, unit->step)[op->sequence];
-    if (begin_ps < 0) {
-        span->end_ps = end_ps;
-        return;
-    }
-    span->begin_ps = begin_ps;
+/// Where a unit notes its operations; NULL: it does not.
+static OpSpan *spans_of(const Machine *machine, const Unit *unit) {
+    const Noted *noted = &machine->noted;
+    if (noted->n == 0) return NULL;
+    const int64_t replica =
+        machine->layout.first_replica + slot_of(machine, unit) / machine->layout.units.stages;
+    if (replica % noted->stride > 0) return NULL;
+    return machine_spans(machine, replica / noted->stride - noted->first, unit->stage, unit->step);
+}
+
+static void note_begin(const Machine *machine, const Unit *unit, const Op *op, int64_t still_ps,
+                       int64_t now_ps) {
+    OpSpan *span = spans_of(machine, unit);
+    if (!span) return;
+    span[op->sequence].begin_ps = now_ps;
+    span[op->sequence].still_ps = still_ps;
     if (op->sequence > 0) return;
-    const int32_t n = unit_program(machine, unit)->stream_nops[STREAM_COMPUTE];
-    span[n].begin_ps = unit->step_start_ps;
+    span[unit_program(machine, unit)->stream_nops[STREAM_COMPUTE]].begin_ps = unit->step_start_ps;
+}
+
+static void note_end(const Machine *machine, const Unit *unit, const Op *op, int64_t now_ps) {
+    OpSpan *span = spans_of(machine, unit);
+    if (span) span[op->sequence].end_ps = now_ps;
+}
+
+/// What a unit has waited in this step for nothing that moves.
+static int64_t still_ps(const Unit *unit) {
+    return unit->part_ps[ACCOUNT_BUBBLE] + unit->part_ps[ACCOUNT_STRAGGLER];
 }
 
 static void issue_compute(Machine *machine, Unit *unit, const Op *op, const Clocks *begin) {
@@ -144,7 +159,6 @@ static void issue_compute(Machine *machine, Unit *unit, const Op *op, const Cloc
             works_ps - begin->actual_ps + busy_ps - alone_ps - work.sharing_ps;
         take_from_compute(unit, shared_time(machine, unit, unit->sharing, busy_ps) - busy_ps);
     }
-    if (machine->span) note_span(machine, unit, op, begin->actual_ps, 0);
     machine->player->compute(machine, unit);
 }
 
@@ -180,7 +194,9 @@ static void issue(Machine *machine, Unit *unit, int32_t index, int64_t now_ps) {
     OpForm form = OP_KINDS[op->kind].form;
     if (form == FORM_COMPUTE) {
         Clocks begin = clocks_at(unit->compute_end_ps, unit->free[FREE_COMPUTE]);
+        const int64_t before_ps = still_ps(unit);
         account_wait(unit->part_ps, &begin, release, n, now_ps);
+        note_begin(machine, unit, op, still_ps(unit) - before_ps, now_ps);
         issue_compute(machine, unit, op, &begin);
         return;
     }
@@ -278,7 +294,7 @@ void unit_finish_op(Machine *machine, Unit *unit, int32_t index, NominalClocks e
     const Op *op = &unit_program(machine, unit)->op[index];
     NominalClocks *free = unit_free(machine, unit, op->stream);
     if (free) *free = end;
-    if (machine->span && op->stream == STREAM_COMPUTE) note_span(machine, unit, op, -1, now_ps);
+    if (op->stream == STREAM_COMPUTE) note_end(machine, unit, op, now_ps);
     unit->done[op->stream]++;
     unit->busy &= (uint8_t) ~(1 << op->stream);
     if (op->nwaiters > 0) done_keep(machine, unit, index, clocks_at(now_ps, end));

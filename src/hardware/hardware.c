@@ -18,6 +18,11 @@ const char *const ATTENTION_NAMES[] = {
     [ATTENTION_UNFUSED] = "unfused", [ATTENTION_FLASH1] = "flash1", [ATTENTION_FLASH2] = "flash2",
     [ATTENTION_FLASH3] = "flash3",   [ATTENTION_CUDNN] = "cudnn",   NULL};
 
+const char *const COOLING_NAMES[] = {[COOLING_AIR] = "air",
+                                     [COOLING_LIQUID] = "liquid",
+                                     [COOLING_IMMERSION] = "immersion",
+                                     [COOLING_N] = NULL};
+
 // Scales: fp8-block has four bytes for 1 x 128 numbers (Transformer Engine, Float8BlockScaling), the MX formats one for 32
 // (OCP Microscaling formats 1.0), NVFP4 one for 16 and one of the whole tensor, which is found by a pass as in
 // fp8-current.

@@ -102,6 +102,7 @@ typedef struct NicSpec {
     int64_t line_Bps;    ///< rate of the NIC, however many ports it has
     int64_t goodput_Bps; ///< what a large RDMA message sees, headers and pacing deducted
     int64_t latency_ps;  ///< both adapters and PCIe of one message, without cables and switches
+    double power_W;
 } NicSpec;
 
 typedef struct SwitchSpec {
@@ -133,6 +134,25 @@ typedef struct ScaleUpSpec {
     double medium_share;        ///< of the goodput, by the one for medium messages; 0: it has none
     bool mesh; ///< a link for each pair: n GPUs of a domain have their n - 1 links each
 } ScaleUpSpec;
+
+/// How heat leaves a node.
+typedef enum Cooling { COOLING_AIR, COOLING_LIQUID, COOLING_IMMERSION, COOLING_N } Cooling;
+
+extern const char *const COOLING_NAMES[]; ///< [COOLING_N], then NULL
+
+/// What a site draws beside its GPUs, NICs and switches (a topology says so); how it adds up: observe/power.h.
+typedef struct PowerSpec {
+    Cooling cooling;
+    double host_W;        ///< of a node without GPUs, NICs and fans, for each of its GPUs
+    double host_active_W; ///< more of it while the GPU works
+    double fans;          ///< share of what they cool; < 0: by cooling
+    double optic_W;       ///< of one end of a cable of 400 Gb/s
+    double supply_loss;   ///< share of what nodes and switches draw at the wall, 0..0.5
+    double service;       ///< storage, management: for each watt of nodes and switches
+    double distribution_loss; ///< transformers and UPS, for each watt of the rest
+    double pue;               ///< of cooling and the building alone; < 1: by cooling
+    double band; ///< share of the mean that the grid may be asked for more or less than it
+} PowerSpec;
 
 /// GPUs of a domain that a job can have.
 static inline int32_t scale_up_used(const ScaleUpSpec *scale_up) {

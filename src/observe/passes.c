@@ -29,13 +29,18 @@ static void add_stage(const Program *program, const OpSpan span[], double sum_ps
     sum_ps[SHARE_BETWEEN] += (double)(span[0].begin_ps - span[n].begin_ps);
 }
 
+/// Schedules whose passes are split or beside each other are told of by passes.
+static bool are_told(const JobSpec *job) {
+    return job->parallel.schedule >= SCHEDULE_ZERO_BUBBLE || job->training.ep_overlap;
+}
+
 bool passes_sum(const Machine *machine, int32_t step, PassTimes *times) {
-    if (!machine->span) return false;
+    if (!are_told(machine->job)) return false;
     const int32_t stages = machine->layout.units.stages;
     *times = (PassTimes){.mean_ps = {0}};
-    add_stage(&machine->program[0], machine_spans(machine, 0, step), times->first_ps);
+    add_stage(&machine->program[0], machine_spans(machine, 0, 0, step), times->first_ps);
     for (int32_t stage = 0; stage < stages; stage++)
-        add_stage(&machine->program[stage], machine_spans(machine, stage, step), times->mean_ps);
+        add_stage(&machine->program[stage], machine_spans(machine, 0, stage, step), times->mean_ps);
     for (int k = 0; k < SHARE_N; k++) times->mean_ps[k] /= stages;
     return true;
 }

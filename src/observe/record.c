@@ -161,6 +161,17 @@ Status recorder_static_gpus(Recorder *recorder, const Placement *const placement
                              partition_count(&gpus, fabric->rank), place_gpu, &places);
 }
 
+Status recorder_write_power(Recorder *recorder, int64_t later_ps, const PowerUse *use,
+                            const PowerShapes *shapes, const TraceStep *row) {
+    const Fabric *fabric = recorder->fabric;
+    TracePower *power = &recorder->power[row->job];
+    if (later_ps == 0 && fabric->rank == 0) {
+        power_of_step(fabric, *use, &recorder->stands.load, shapes, row, power);
+        power->wave_step = recorder->step.n; // its row
+    }
+    return recorder->trace ? trace_write_power(recorder->trace, power) : status_ok();
+}
+
 Status recorder_end_step(Recorder *recorder, const StepSummary *summary) {
     array_push(&recorder->step, *summary);
     if (!recorder->trace) return status_ok();

@@ -9,6 +9,7 @@
 #include "driver/machine.h"
 #include "observe/footprint.h"
 #include "observe/passes.h"
+#include "observe/power_step.h"
 #include "observe/sampling.h"
 #include "player/traffic_run.h"
 #include "trace/trace.h"
@@ -55,6 +56,7 @@ typedef struct Recorder {
     /// it adds to a row of the matrix. Time of transfers, not of steps: what is hidden behind work costs no step. Of rank 0,
     /// with several jobs
     Wide cost_ps[RUN_JOBS_MAX][RUN_JOBS_MAX][TRACE_TIERS_MAX];
+    TracePower power[RUN_JOBS_MAX]; ///< of the last step of each job; rank 0 only
     Footprint footprint; ///< counts, set before the engine is destroyed
 } Recorder;
 
@@ -84,6 +86,11 @@ typedef void (*Crossing)(const void *context, TraceHotLink hot[], int32_t n);
 ///   MPI: collective.  Fails: STATUS_OUTPUT; STATUS_FAILED where a sum passes what a trace can hold.
 Status recorder_write_links(Recorder *recorder, int64_t later_ps, Crossing crossing,
                             const void *context, StepSummary *summary);
+/// Write what the site drew in a step whose links are written.
+///   later_ps  as there: the power is that of the job's step before
+///   MPI: collective.  Fails: STATUS_OUTPUT.
+Status recorder_write_power(Recorder *recorder, int64_t later_ps, const PowerUse *use,
+                            const PowerShapes *shapes, const TraceStep *row);
 void recorder_free_links(const Recorder *recorder, StepLinks *links);
 /// The last of a step: its row, of which where its links stand is filled in here. It is in the file for good.
 /// MPI: collective.

@@ -241,6 +241,14 @@ static void describe_work(const Machine *machine, const double mean[TRACE_GPU_CO
     memcpy(row->mean_part_ps, mean, sizeof row->mean_part_ps);
 }
 
+static Status write_power(Recorder *recorder, const Machine *machine, int64_t later_ps,
+                          const TraceStep *row) {
+    PowerShapes shapes;
+    if (later_ps == 0) power_shapes(machine, row, &shapes);
+    const PowerUse use = power_use_training(machine, row);
+    return recorder_write_power(recorder, later_ps, &use, &shapes, row);
+}
+
 static Status write_step(Recorder *recorder, Machine *machine, int64_t later_ps,
                          StepSummary *summary) {
     const int32_t step = (int32_t)summary->row.job_step;
@@ -259,6 +267,7 @@ static Status write_step(Recorder *recorder, Machine *machine, int64_t later_ps,
         recorder->sampling.over.n == 0)
         recorder_cut_interval(recorder, summary->row.end_ps);
     TRY(recorder_write_links(recorder, later_ps, crossing_of_training, machine, summary));
+    TRY(write_power(recorder, machine, later_ps, &summary->row));
     return recorder_end_step(recorder, summary);
 }
 

@@ -42,9 +42,11 @@ int64_t trace_type_bytes(TraceType type) {
 #define NAME_ROW(id, name) name,
 #define PART_NAME_ROW(X, id, name, meaning) name,
 static const char *const PART_NAME[] = {TRACE_PART_TABLE(PART_NAME_ROW, _)};
+static const char *const ENERGY_NAME[] = {TRACE_ENERGY_TABLE(PART_NAME_ROW, _)};
 static const char *const TRAFFIC_NAME[] = {TRACE_TRAFFIC_TABLE(NAME_ROW)};
 
 const char *trace_part_name(TracePart part) { return PART_NAME[part]; }
+const char *trace_energy_name(TraceEnergy energy) { return ENERGY_NAME[energy]; }
 const char *trace_traffic_name(TraceTraffic traffic) { return TRAFFIC_NAME[traffic]; }
 
 #define FLAG_WORD(id, name) " " name

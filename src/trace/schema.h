@@ -22,6 +22,7 @@ enum {
     TRACE_DIRECTIONS = 2, ///< 0 up, 1 down
     TRACE_BINS = 21,      ///< of link utilisation: idle, then twenty of 5 %
     TRACE_USERS = 4,      ///< named users of a hot link
+    TRACE_PHASES = 200,   ///< equal parts of a step, of the power in time
     TRACE_EVENTS_MAX = 256,
     TRACE_NAME_CHARS = 64, ///< of a link's name, padded with NUL
 };
@@ -68,6 +69,31 @@ typedef enum TracePart {
 #undef TRACE_PART_ENUM
         TRACE_PART_N
 } TracePart;
+
+/// Parts of the energy of a step: they sum to it exactly.  id, name, meaning
+#define TRACE_ENERGY_TABLE(P, X)                                                                 \
+    P(X, GPU_COMPUTE, "gpu_compute", "GPUs, while they work: compute, own_slow, sharing.")       \
+    P(X, GPU_COMMUNICATION, "gpu_communication",                                                 \
+      "GPUs, while they wait for communication: what is exposed of it, contention; all of the "  \
+      "time of a traffic job.")                                                                  \
+    P(X, GPU_BUBBLE, "gpu_bubble", "GPUs in the pipeline's bubble.")                             \
+    P(X, GPU_WAITING, "gpu_waiting", "GPUs that wait for slower ones.")                          \
+    P(X, GPU_IDLE, "gpu_idle", "GPUs that no job has.")                                          \
+    P(X, HOSTS, "hosts", "CPUs, memory, scale-up switches: a node without GPUs, NICs and fans.") \
+    P(X, FANS, "fans", "Fans of nodes.")                                                         \
+    P(X, NICS, "nics", "NICs.")                                                                  \
+    P(X, SWITCHES, "switches", "Switches, by the load of their links.")                          \
+    P(X, OPTICS, "optics", "Both ends of the cables that are too long for copper.")              \
+    P(X, SERVICES, "services", "Storage and management.")                                        \
+    P(X, LOSS, "loss", "Lost in power supplies, transformers and UPS.")                          \
+    P(X, COOLING, "cooling", "Cooling, and what else the building takes.")
+
+typedef enum TraceEnergy {
+#define TRACE_ENERGY_ENUM(X, id, name, meaning) TRACE_ENERGY_##id,
+    TRACE_ENERGY_TABLE(TRACE_ENERGY_ENUM, _)
+#undef TRACE_ENERGY_ENUM
+        TRACE_ENERGY_N
+} TraceEnergy;
 
 /// What a transfer is for.  id, name
 #define TRACE_TRAFFIC_TABLE(X) \
@@ -117,6 +143,10 @@ typedef enum TraceCollectiveKind {
       "in none of this: /steps/priced_scale_up_bytes, priced_nic_bytes.")                        \
     X(JOBS, "jobs", TRACE_IF_SEVERAL, "delay_ps",                                                \
       "What jobs that share the fabric cost each other.")                                        \
+    X(POWER, "power", TRACE_ALWAYS, "site_W",                                                    \
+      "What the site draws in a step, and why; src/observe/power.h says how it adds up. Of "     \
+      "several jobs, each counts its own GPUs, and of all else the share of its GPUs among those " \
+      "of all jobs. The parts sum to energy_J exactly, and so do site_W and gpus_W in time.")    \
     X(EVENTS, "events", TRACE_IF_EVENTS, "to",                                                   \
       "What degrades, dies and returns, by time, whether the run comes so far or not.")          \
     X(INTERVALS, "intervals", TRACE_ALWAYS, "delay_ps",                                          \
@@ -149,6 +179,8 @@ typedef enum TraceGroup {
     X(TIER, "tier", LINKS, false,                                                              \
       "Tier of links: the scale-up domain, then the fabric from the GPUs upwards.")            \
     X(DIRECTION, "direction", LINKS, false, "Away from the GPUs (up) or towards them (down).") \
+    X(PHASE, "phase", POWER, false,                                                            \
+      "Part of the step in time, from 0: as long as all others, a 200th of duration_ps.")      \
     X(BIN, "utilisation_bin", INTERVALS, false,                                                \
       "Upper edge of a bin of utilisation; the first bin holds idle links only.")              \
     X(HOT, "hot", LINKS, false,                                                                \
@@ -200,6 +232,9 @@ typedef enum TraceFlags {
       "Mean over the job's GPUs. " meaning, TRACE_AXES1(STEP))
 #define TRACE_GPUS_PART(X, id, name, meaning) \
     X(GPUS_##id, GPUS, name "_ps", I64, "ps", SIGNED, IF_TRAINING, meaning, TRACE_AXES2(STEP, GPU))
+
+#define TRACE_POWER_PART(X, id, name, meaning) \
+    X(POWER_##id, POWER, name "_J", F64, "J", PLAIN, ALWAYS, meaning, TRACE_AXES1(STEP))
 
 /// Datasets beside the labels of the axes.  id, group, name, type, unit, flags, when, meaning, axes
 /// (clang-format off: a table is read by column)
@@ -269,6 +304,20 @@ typedef enum TraceFlags {
     \
     X(JOBS_NAME, JOBS, "name", CHAR, "1", PLAIN, IF_SEVERAL, "Name of the job.", TRACE_AXES2(JOB, CHAR)) \
     X(JOBS_DELAY, JOBS, "delay_ps", F64, "ps", PLAIN, IF_SEVERAL, "What the transfers of the step, which is one of job /steps/job, lost in time to the transfers of each job, their own included. While a transfer is slower than alone, what it loses is charged to the others on the link that binds it, in proportion to the rate each has there; one that has ended counts as long as it is felt (control_delay_ps). What a path costs that is dead, or worse than at the beginning (/events), is charged to the job itself. Over all culprits, the sum is delay_ps of /links.", TRACE_AXES4(STEP, CULPRIT, TIER, DIRECTION)) \
+    \
+    X(POWER_ENERGY, POWER, "energy_J", F64, "J", PLAIN, ALWAYS, "Energy of the step; the parts below sum to it.", TRACE_AXES1(STEP)) \
+    TRACE_ENERGY_TABLE(TRACE_POWER_PART, X) \
+    X(POWER_TOKEN, POWER, "energy_per_token_J", F64, "J", PLAIN, IF_TRAINING, "energy_J over the tokens of the step.", TRACE_AXES1(STEP)) \
+    X(POWER_MEAN, POWER, "mean_W", F64, "W", PLAIN, ALWAYS, "energy_J over the duration of the step.", TRACE_AXES1(STEP)) \
+    X(POWER_NODE, POWER, "node_W", F64, "W", PLAIN, ALWAYS, "What a node draws at the wall, power supplies included, in the mean.", TRACE_AXES1(STEP)) \
+    X(POWER_PEAK, POWER, "peak_W", F64, "W", PLAIN, ALWAYS, "Most of site_W.", TRACE_AXES1(STEP)) \
+    X(POWER_LEAST, POWER, "least_W", F64, "W", PLAIN, ALWAYS, "Least of site_W.", TRACE_AXES1(STEP)) \
+    X(POWER_RAMP, POWER, "ramp_W_per_s", F64, "W s-1", PLAIN, ALWAYS, "Steepest change of site_W from one phase to the next, over the length of a phase, the last phase being followed by the first.", TRACE_AXES1(STEP)) \
+    X(POWER_SWING, POWER, "swing_W", F64, "W", PLAIN, ALWAYS, "What of site_W swings once a step, from top to bottom: twice the amplitude of its first harmonic.", TRACE_AXES1(STEP)) \
+    X(POWER_BATTERY, POWER, "battery_J", F64, "J", PLAIN, ALWAYS, "What a battery without loss must hold at least so that the grid gives no more and no less than the mean times 1 +- power.band, step for step.", TRACE_AXES1(STEP)) \
+    X(POWER_STEP, POWER, "wave_step", I64, "1", PLAIN, ALWAYS, "Step whose site_W and gpus_W are those of this one too: its own number, or that of an earlier one, which this one repeats, and in whose row they stand once.", TRACE_AXES1(STEP)) \
+    X(POWER_SITE, POWER, "site_W", F64, "W", PLAIN, ALWAYS, "Power of the site in time.", TRACE_AXES2(STEP, PHASE)) \
+    X(POWER_GPUS, POWER, "gpus_W", F64, "W", PLAIN, ALWAYS, "Of it, of its GPUs.", TRACE_AXES2(STEP, PHASE)) \
     \
     X(EVENTS_TIME, EVENTS, "time_ps", I64, "ps", PLAIN, IF_EVENTS, "When it happens; what NICs and links carry changes at once.", TRACE_AXES1(EVENT)) \
     X(EVENTS_KNOWN, EVENTS, "known_ps", I64, "ps", PLAIN, IF_EVENTS, "When routing knows: network.reroute_delay later (at once at 0 ps).", TRACE_AXES1(EVENT)) \
@@ -356,6 +405,7 @@ int trace_dataset_rank(TraceDataset dataset);
 /// Bytes of one element of a type.
 int64_t trace_type_bytes(TraceType type);
 const char *trace_part_name(TracePart part);
+const char *trace_energy_name(TraceEnergy energy);
 const char *trace_traffic_name(TraceTraffic traffic);
 /// "flag_values"-ordered names, separated by blanks, and their number; "" and 0 for columns without flags.
 const char *trace_flag_meanings(TraceFlags flags, int *n);

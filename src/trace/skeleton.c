@@ -57,6 +57,7 @@ int64_t skeleton_axis_size(const TraceInfo *info, TraceAxis axis) {
         case TRACE_AXIS_BIN: return TRACE_BINS;
         case TRACE_AXIS_HOT: return info->hot_links > 0 ? info->hot_links : 1;
         case TRACE_AXIS_TRAFFIC: return TRACE_TRAFFIC_N;
+        case TRACE_AXIS_PHASE: return TRACE_PHASES;
         case TRACE_AXIS_USER: return TRACE_USERS;
         case TRACE_AXIS_EVENT: return info->nevents;
         case TRACE_AXIS_JOB:

@@ -7,7 +7,7 @@
 ///              trace_append_intervals      any number of times, as the run goes
 ///              trace_write_gpus            each rank its slab of GPUs
 ///              trace_append_collectives / trace_append_flows
-///              trace_write_links, trace_write_full_links, trace_write_step
+///              trace_write_links, trace_write_full_links, trace_write_power, trace_write_step
 ///              trace_commit                flush, then committed_steps = rows written
 ///
 ///          The file has its name from the first committed step on (draft.h). Nothing committed is ever
@@ -129,6 +129,15 @@ typedef struct TraceStep {
     int64_t likely_runs, largest_run_gpus;
 } TraceStep;
 
+/// What the site draws in a step.
+typedef struct TracePower {
+    double energy_J, part_J[TRACE_ENERGY_N];
+    double per_token_J; ///< NAN: it trains on none
+    double mean_W, node_W, peak_W, least_W, ramp_W_per_s, swing_W, battery_J;
+    int64_t wave_step; ///< whose site_W and gpus_W are those of this one too
+    double site_W[TRACE_PHASES], gpus_W[TRACE_PHASES];
+} TracePower;
+
 /// What follows from it; NAN but for a training step.  MPI: local.
 typedef struct TraceRates {
     double mfu_full, mfu_causal, tokens_per_s_gpu;
@@ -234,6 +243,10 @@ Status trace_write_job_costs(Trace *trace, const double delay_ps[]);
 /// Of the open step, if asked for in TraceInfo: each rank its consecutive link ids, as trace_static_gpus.
 ///   MPI: collective; may be called several times a step by all ranks together (n = 0 is legal).
 Status trace_write_full_links(Trace *trace, int64_t first, int64_t n, const int64_t bytes[]);
+
+/// Of the open step; only rank 0's struct is looked at (NULL elsewhere). In time only where wave_step is the step itself;
+/// else its row is one of "no value".   MPI: collective.
+Status trace_write_power(Trace *trace, const TracePower *power);
 
 /// Close the open step; only rank 0's struct is looked at (NULL elsewhere).   MPI: collective.
 Status trace_write_step(Trace *trace, const TraceStep *step);

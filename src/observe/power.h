@@ -1,0 +1,72 @@
+/// power.h: what a site draws while its GPUs do this or that, and how it adds up.
+///
+/// Idea.    A GPU is always in one of a few states, and draws its idle power and a share of what lies between that and its
+///          limit (hardware.h):
+///
+///              products        97.5 %   tensor cores near the power limit
+///              memory-bound    75 %     norms, activations, optimizer, attention that waits for memory
+///              communication   35 %     nothing but a collective or a message
+///              bubble, waiting 20 %     a kernel that looks for what does not come
+///              idle             0 %
+///
+///          Time at work is products as far as its FLOP take them at the GPU's best rate, the rest is memory-bound. From
+///          there everything is linear in the time that GPUs spend in each state, so that energies of parts of a step, of
+///          jobs and of phases add up:
+///
+///              GPUs + hosts + NICs        hosts: a constant, and more while their GPUs work
+///                + fans                   share of that: air 15 %, liquid 3 %, immersion none
+///                + switches               typical power * (55 % + 45 % * load of the links below them)
+///                + optics                 both ends of every cable longer than copper goes, by its rate
+///                / (1 - supply loss)      the wall: what power meters of nodes see
+///                + services               storage and management, share of that
+///                                         IT
+///                + distribution loss      transformers and UPS, share of IT
+///                + (PUE - 1) * IT         PUE of cooling and the building alone: air 1.4, liquid 1.15, immersion 1.1
+/// Limits.  Shares are constants: no clocks, no temperatures, no difference between precisions; no cap below the limit.
+///          What a GPU draws follows at once (in truth within some 20 ms), smoothing by power supplies or a floor under the
+///          draw is not played. Switches draw in all of a step what they do in the mean, broken GPUs as if they worked.
+/// Source.  States, hosts, switches: planning values. That GPUs compute near their limit and fall close to idle in
+///          communication: Choukse et al., Power stabilization for AI training datacenters (arXiv:2508.14318). Fans 15 and
+///          3 %, PUE 1.3 to 1.5 (air) and 1.1 to 1.2 (liquid): planning values of the trade. Supply 96 %: 80 PLUS Titanium
+///          at half load, 230 V. Held against MLPerf Training v4.0 with power, GPT-3 on 512 H100 (tests/system/power.py).
+#ifndef COLOSSIM_OBSERVE_POWER_H
+#define COLOSSIM_OBSERVE_POWER_H
+
+#include "cluster/cluster.h"
+#include "trace/trace.h"
+
+typedef enum PowerState {
+    POWER_WORK,
+    POWER_COMMUNICATION,
+    POWER_BUBBLE,
+    POWER_WAITING,
+    POWER_IDLE,
+    POWER_STATES
+} PowerState;
+
+/// What a site, or a job's share of it, does in a span.
+typedef struct PowerUse {
+    double span_s;
+    double gpu_s[POWER_STATES]; ///< summed over GPUs; >= 0
+    double products;            ///< of POWER_WORK, 0..1
+    double share;               ///< of hosts, NICs, switches and optics that count, 0..1
+    double load[FABRIC_TIERS_MAX]; ///< [tier - 1] of links below switches of a tier, 0..1
+} PowerUse;
+
+/// Of one GPU, between its idle and its largest power.
+double power_gpu_W(const GpuSpec *gpu, PowerState state, double products);
+/// Energy of a span by parts.
+void power_spend(const Cluster *cluster, const PowerUse *use, double part_J[TRACE_ENERGY_N]);
+/// The same of a second in which GPUs draw the most they can, and links are full: what a site is built for.
+void power_rate(const Cluster *cluster, double part_W[TRACE_ENERGY_N]);
+/// Their sum, in the order of the table.
+double power_sum(const double part[TRACE_ENERGY_N]);
+/// What nodes take at the wall, of the energy of a span: their sum.
+double power_nodes_J(const Cluster *cluster, const PowerUse *use,
+                     const double part_J[TRACE_ENERGY_N]);
+
+/// Peak, least, ramp, swing and battery from site_W over a step that repeats itself.
+///   band  more or less than the mean that the grid may be asked for, share of it
+void power_measure(double span_s, double band, TracePower *power);
+
+#endif

@@ -1,0 +1,186 @@
+#include "observe/power_step.h"
+
+#include <math.h>
+
+#include "base/wide.h"
+
+/// Where phase i begins; TRACE_PHASES: the end.
+static int64_t edge_ps(int64_t start_ps, int64_t end_ps, int64_t i) {
+    return start_ps + (int64_t)((Wide)(end_ps - start_ps) * i / TRACE_PHASES);
+}
+
+static int64_t phase_of(int64_t start_ps, int64_t end_ps, int64_t at_ps) {
+    const int64_t i = (int64_t)((Wide)(at_ps - start_ps) * TRACE_PHASES / (end_ps - start_ps));
+    return i < TRACE_PHASES ? i : TRACE_PHASES - 1;
+}
+
+void power_shape_add(int64_t phase_ps[TRACE_PHASES], int64_t start_ps, int64_t end_ps,
+                     int64_t from_ps, int64_t to_ps, int64_t amount_ps) {
+    const int64_t span_ps = to_ps - from_ps;
+    const int64_t first_ps = from_ps > start_ps ? from_ps : start_ps,
+                  last_ps = to_ps < end_ps ? to_ps : end_ps;
+    if (amount_ps <= 0 || last_ps <= first_ps) return;
+    int64_t done_ps = (int64_t)((Wide)amount_ps * (first_ps - from_ps) / span_ps);
+    for (int64_t i = phase_of(start_ps, end_ps, first_ps);
+         i < TRACE_PHASES && edge_ps(start_ps, end_ps, i) < last_ps; i++) {
+        const int64_t edge = edge_ps(start_ps, end_ps, i + 1);
+        const int64_t until_ps = edge < last_ps ? edge : last_ps;
+        if (until_ps <= first_ps) continue;
+        const int64_t sum_ps = (int64_t)((Wide)amount_ps * (until_ps - from_ps) / span_ps);
+        phase_ps[i] += sum_ps - done_ps;
+        done_ps = sum_ps;
+    }
+}
+
+static int64_t between(int64_t value, int64_t least, int64_t most) {
+    return value < least ? least : value > most ? most : value;
+}
+
+/// Of one unit: from the end of one operation to the end of the next.
+static void add_unit(const Machine *machine, int32_t stage, const OpSpan span[],
+                     const TraceStep *row, PowerShapes *shapes) {
+    const Program *program = &machine->program[stage];
+    const int32_t n = program->stream_nops[STREAM_COMPUTE];
+    const int64_t start_ps = row->start_ps, end_ps = row->end_ps;
+    int64_t from_ps = span[n].begin_ps;
+    for (int32_t i = 0; i < n; from_ps = span[i++].end_ps) {
+        const Op *op = &program->op[program->stream_op[STREAM_COMPUTE][i]];
+        const int64_t begin_ps = span[i].begin_ps, to_ps = span[i].end_ps;
+        const int64_t still_ps = between(span[i].still_ps, 0, begin_ps - from_ps),
+                      talk_ps = between(nominal_exposed_ps(step_cost_work(&machine->cost, stage, op)),
+                                        0, to_ps - begin_ps);
+        power_shape_add(shapes->ps[SHAPE_STILL], start_ps, end_ps, from_ps, begin_ps, still_ps);
+        power_shape_add(shapes->ps[SHAPE_COMMUNICATION], start_ps, end_ps, from_ps, begin_ps,
+                        begin_ps - from_ps - still_ps);
+        power_shape_add(shapes->ps[SHAPE_COMMUNICATION], start_ps, end_ps, begin_ps, to_ps,
+                        talk_ps);
+        power_shape_add(shapes->ps[SHAPE_WORK], start_ps, end_ps, begin_ps, to_ps,
+                        to_ps - begin_ps - talk_ps);
+    }
+}
+
+void power_shapes(const Machine *machine, const TraceStep *row, PowerShapes *shapes) {
+    *shapes = (PowerShapes){.ps = {{0}}};
+    for (int64_t i = 0; i < machine->noted.n; i++)
+        for (int32_t stage = 0; stage < machine->layout.units.stages; stage++)
+            add_unit(machine, stage, machine_spans(machine, i, stage, (int32_t)row->job_step), row,
+                     shapes);
+    comm_sum_i64(machine->comm, &shapes->ps[0][0], POWER_SHAPES * TRACE_PHASES);
+}
+
+static double gpus_of(const JobSpec *job) {
+    return job->kind == JOB_TRAINING ? (double)parallel_nranks(&job->parallel)
+                                     : (double)job->traffic.ranks;
+}
+
+/// A job's share of the site, and of the GPUs that no job has.
+static PowerUse begin_use(const Fabric *fabric, const TraceStep *row) {
+    double working = 0;
+    for (int32_t j = 0; j < fabric->run->njobs; j++) working += gpus_of(&fabric->run->job[j]);
+    const int64_t span_ps = row->end_ps > row->start_ps ? row->end_ps - row->start_ps : 1;
+    PowerUse use = {.span_s = (double)span_ps / 1e12,
+                    .share = gpus_of(&fabric->run->job[row->job]) / working};
+    use.gpu_s[POWER_IDLE] =
+        use.share * use.span_s * ((double)cluster_ngpus(fabric->cluster) - working);
+    return use;
+}
+
+/// Signed parts may leave a state with less than nothing: that much less is in the longest.
+static void settle(double gpu_s[POWER_STATES]) {
+    int longest = POWER_WORK;
+    for (int state = 0; state < POWER_IDLE; state++)
+        if (gpu_s[state] > gpu_s[longest]) longest = state;
+    for (int state = 0; state < POWER_IDLE; state++) {
+        if (gpu_s[state] >= 0) continue;
+        gpu_s[longest] += gpu_s[state];
+        gpu_s[state] = 0;
+    }
+}
+
+/// Part of the time at work that products take, at the best rate that the GPU keeps in long runs.
+static double products_of(const Machine *machine, double compute_s) {
+    const GpuSpec *gpu = &cluster_spec(machine->cluster)->gpu;
+    const GemmTable *table = gpu_gemm(gpu, machine->job->training.precision);
+    if (!table || compute_s <= 0) return 0;
+    const double kept = table->sustained_share > 0 ? table->sustained_share
+                        : gpu->sustained_share > 0 ? gpu->sustained_share
+                                                   : 1;
+    return fmin(1, machine->cost.hardware_flop / (table->best_flop_per_s * kept * compute_s));
+}
+
+PowerUse power_use_training(const Machine *machine, const TraceStep *row) {
+    static const PowerState STATE[TRACE_PART_N] = {
+        [TRACE_PART_COMPUTE] = POWER_WORK,
+        [TRACE_PART_OWN_SLOW] = POWER_WORK,
+        [TRACE_PART_SHARING] = POWER_WORK,
+        [TRACE_PART_BUBBLE] = POWER_BUBBLE,
+        [TRACE_PART_TP_EXPOSED] = POWER_COMMUNICATION,
+        [TRACE_PART_CP_EXPOSED] = POWER_COMMUNICATION,
+        [TRACE_PART_EP_EXPOSED] = POWER_COMMUNICATION,
+        [TRACE_PART_PP_EXPOSED] = POWER_COMMUNICATION,
+        [TRACE_PART_DP_EXPOSED] = POWER_COMMUNICATION,
+        [TRACE_PART_CONTENTION] = POWER_COMMUNICATION,
+        [TRACE_PART_STRAGGLER] = POWER_WAITING,
+    };
+    PowerUse use = begin_use(machine->fabric, row);
+    const double gpus = (double)row->working_gpus;
+    for (int part = 0; part < TRACE_PART_N; part++)
+        use.gpu_s[STATE[part]] += gpus * row->mean_part_ps[part] / 1e12;
+    settle(use.gpu_s);
+    use.products = products_of(machine, gpus * row->mean_part_ps[TRACE_PART_COMPUTE] / 1e12);
+    return use;
+}
+
+PowerUse power_use_traffic(const Fabric *fabric, const TraceStep *row) {
+    PowerUse use = begin_use(fabric, row);
+    use.gpu_s[POWER_COMMUNICATION] = use.span_s * gpus_of(&fabric->run->job[row->job]);
+    return use;
+}
+
+/// Part of a shape that lies in each phase; where it has none, the same in all.
+static void share_out(const int64_t phase_ps[TRACE_PHASES], double share[TRACE_PHASES]) {
+    int64_t sum_ps = 0;
+    for (int i = 0; i < TRACE_PHASES; i++) sum_ps += phase_ps[i];
+    for (int i = 0; i < TRACE_PHASES; i++)
+        share[i] = sum_ps > 0 ? (double)phase_ps[i] / (double)sum_ps : 1.0 / TRACE_PHASES;
+}
+
+/// The power of a phase.
+static void draw_phase(const Cluster *cluster, const PowerUse *whole,
+                       double share[POWER_SHAPES][TRACE_PHASES], int phase, TracePower *power) {
+    const double work = share[SHAPE_WORK][phase], talk = share[SHAPE_COMMUNICATION][phase],
+                 still = share[SHAPE_STILL][phase], all = 1.0 / TRACE_PHASES;
+    const double of_state[POWER_STATES] = {[POWER_WORK] = work,
+                                           [POWER_COMMUNICATION] = talk,
+                                           [POWER_BUBBLE] = still,
+                                           [POWER_WAITING] = still,
+                                           [POWER_IDLE] = all};
+    PowerUse use = *whole;
+    double part_J[TRACE_ENERGY_N], gpus_J = 0;
+    use.span_s = whole->span_s * all;
+    for (int state = 0; state < POWER_STATES; state++) use.gpu_s[state] *= of_state[state];
+    power_spend(cluster, &use, part_J);
+    for (int i = 0; i <= TRACE_ENERGY_GPU_IDLE; i++) gpus_J += part_J[i];
+    power->site_W[phase] = power_sum(part_J) / use.span_s;
+    power->gpus_W[phase] = gpus_J / use.span_s;
+}
+
+void power_of_step(const Fabric *fabric, PowerUse use, const TraceLoad *load,
+                   const PowerShapes *shapes, const TraceStep *row, TracePower *power) {
+    const Cluster *cluster = fabric->cluster;
+    const ClusterSpec *spec = cluster_spec(cluster);
+    for (int32_t t = 1; t <= spec->ntiers; t++)
+        use.load[t - 1] = fmin(
+            1, (load->tier[t][0].utilisation_mean + load->tier[t][1].utilisation_mean) / 2);
+    power_spend(cluster, &use, power->part_J);
+    power->energy_J = power_sum(power->part_J);
+    power->mean_W = power->energy_J / use.span_s;
+    power->node_W = power_nodes_J(cluster, &use, power->part_J) /
+                    (use.span_s * use.share * (double)spec->nodes);
+    power->per_token_J = row->tokens > 0 ? power->energy_J / (double)row->tokens : NAN;
+    double share[POWER_SHAPES][TRACE_PHASES];
+    for (int shape = 0; shape < POWER_SHAPES; shape++) share_out(shapes->ps[shape], share[shape]);
+    for (int phase = 0; phase < TRACE_PHASES; phase++)
+        draw_phase(cluster, &use, share, phase, power);
+    power_measure(use.span_s, spec->power.band, power);
+}

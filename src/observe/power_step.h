@@ -1,0 +1,36 @@
+/// power_step.h: power and energy of a step that has ended, from the account of its GPUs and the load of its links.
+///
+/// Idea.    How long GPUs were in each state is in the account, exactly: that makes the energies. When they were is known of
+///          some replicas (Noted, driver/machine.h), each unit of which works, communicates or stands still from the end of
+///          one operation to that of the next. Summed over those units, that is the shape of each state in time; scaled to
+///          the account, it is the power of all, whose integral is the energy. Shapes are whole picoseconds, so ranks can
+///          add theirs up in any order.
+/// Limits.  Other replicas do as the noted ones in time. What a unit waits for between two operations it does all at once,
+///          in proportion; so does what an operation holds of communication. A unit's step that begins before that of the
+///          job is cut there.
+#ifndef COLOSSIM_OBSERVE_POWER_STEP_H
+#define COLOSSIM_OBSERVE_POWER_STEP_H
+
+#include "driver/machine.h"
+#include "observe/power.h"
+
+/// When GPUs work, when they communicate, when they stand still; by phase of a step, in ps, summed over units.
+typedef enum PowerShape { SHAPE_WORK, SHAPE_COMMUNICATION, SHAPE_STILL, POWER_SHAPES } PowerShape;
+typedef struct PowerShapes {
+    int64_t ps[POWER_SHAPES][TRACE_PHASES];
+} PowerShapes;
+
+/// Add amount_ps, spread evenly over [from_ps, to_ps), to the phases of [start_ps, end_ps); what lies outside is left out.
+void power_shape_add(int64_t phase_ps[TRACE_PHASES], int64_t start_ps, int64_t end_ps,
+                     int64_t from_ps, int64_t to_ps, int64_t amount_ps);
+/// Of the noted replicas of all ranks, on all.  MPI: collective.
+void power_shapes(const Machine *machine, const TraceStep *row, PowerShapes *shapes);
+/// What the GPUs of a training job did in a step, from the means of its row; of a traffic job.
+PowerUse power_use_training(const Machine *machine, const TraceStep *row);
+PowerUse power_use_traffic(const Fabric *fabric, const TraceStep *row);
+/// All of it. Load of links: of the step.
+///   shapes  of nothing: the same at all times
+void power_of_step(const Fabric *fabric, PowerUse use, const TraceLoad *load,
+                   const PowerShapes *shapes, const TraceStep *row, TracePower *power);
+
+#endif

@@ -1,0 +1,44 @@
+#include "trace/slab.h"
+#include "trace/trace.h"
+
+#define COUNT_OF(array) ((int)(sizeof(array) / sizeof(array)[0]))
+
+#include "base/check.h"
+
+/// Columns of a step that are one number.
+static const Column NUMBER_COLUMN[] = {
+    COLUMN(TRACE_POWER_ENERGY, TracePower, energy_J),
+    COLUMN(TRACE_POWER_TOKEN, TracePower, per_token_J),
+    COLUMN(TRACE_POWER_MEAN, TracePower, mean_W),
+    COLUMN(TRACE_POWER_NODE, TracePower, node_W),
+    COLUMN(TRACE_POWER_PEAK, TracePower, peak_W),
+    COLUMN(TRACE_POWER_LEAST, TracePower, least_W),
+    COLUMN(TRACE_POWER_RAMP, TracePower, ramp_W_per_s),
+    COLUMN(TRACE_POWER_SWING, TracePower, swing_W),
+    COLUMN(TRACE_POWER_BATTERY, TracePower, battery_J),
+    COLUMN(TRACE_POWER_STEP, TracePower, wave_step),
+};
+
+/// The datasets of the parts follow each other in the schema.
+static Status write_parts(Trace *trace, const TracePower *power, int64_t row, int64_t n) {
+    Status status = status_ok();
+    for (int part = 0; part < TRACE_ENERGY_N; part++)
+        slab_keep(&status,
+                  slab_write_rows(trace, TRACE_POWER_GPU_COMPUTE + (TraceDataset)part, row, n,
+                                  n ? &power->part_J[part] : NULL));
+    return status;
+}
+
+Status trace_write_power(Trace *trace, const TracePower *power) {
+    CHECK(trace->open, "no step is open");
+    const int64_t n = slab_on_root(trace) ? 1 : 0, row = trace->step - 1,
+                  waves = n && power->wave_step == row ? 1 : 0;
+    Status status = slab_write_columns(trace, NUMBER_COLUMN, COUNT_OF(NUMBER_COLUMN), power,
+                                       sizeof *power, 0, row, n);
+    slab_keep(&status, write_parts(trace, power, row, n));
+    slab_keep(&status,
+              slab_write_rows(trace, TRACE_POWER_SITE, row, waves, n ? power->site_W : NULL));
+    slab_keep(&status,
+              slab_write_rows(trace, TRACE_POWER_GPUS, row, waves, n ? power->gpus_W : NULL));
+    return slab_leave(trace, status);
+}
