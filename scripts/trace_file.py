@@ -20,11 +20,16 @@ PART_COLOUR = {
     "compute": "#0072B2", "own_slow": "#56B4E9", "sharing": "#8C8C8C", "bubble": "#D9D9D9", "tp_exposed": "#009E73",
     "cp_exposed": "#117733", "ep_exposed": "#882255", "pp_exposed": "#F0E442", "dp_exposed": "#E69F00",
     "contention": "#D55E00", "straggler": "#CC79A7",
+    "gpu_compute": "#0072B2", "gpu_communication": "#E69F00", "gpu_bubble": "#D9D9D9", "gpu_waiting": "#CC79A7",
+    "gpu_idle": "#EFEFEF", "hosts": "#009E73", "fans": "#56B4E9", "nics": "#117733", "switches": "#D55E00",
+    "optics": "#F0E442", "services": "#8C8C8C", "loss": "#882255", "cooling": "#88CCEE",
 }
 PART_LABEL = {
     "compute": "compute", "own_slow": "own slowness", "sharing": "sharing the GPU", "bubble": "pipeline bubble",
     "tp_exposed": "TP exposed", "cp_exposed": "CP exposed", "ep_exposed": "EP exposed", "pp_exposed": "PP exposed",
     "dp_exposed": "DP exposed", "contention": "contention", "straggler": "waiting for stragglers",
+    "gpu_compute": "GPUs at work", "gpu_communication": "GPUs in communication", "gpu_bubble": "GPUs in the bubble",
+    "gpu_waiting": "GPUs waiting for slow ones", "gpu_idle": "GPUs without a job", "nics": "NICs",
 }
 WORK = ("compute", "own_slow", "sharing")  # parts in which the GPU works; the others are waiting
 TRAFFIC_COLOUR = {"flow": "#0072B2", "tp": "#009E73", "pp": "#F0E442", "cp": "#117733", "ep": "#882255", "dp": "#E69F00"}
@@ -78,9 +83,11 @@ class TraceFile:
         return name in self.file
 
     def __getitem__(self, name):
-        """All committed values of a dataset; of intervals and hot links as if every step had its own."""
+        """All committed values of a dataset; of intervals, hot links and waves of power as if every step had its own."""
         data, axes = self.file[name], self.axes(name)
         first = axes[0]
+        if "phase" in axes and first == "step":
+            return data[:self.nsteps][self["power/wave_step"]]
         if first == "step":
             return data[:self.nsteps][self.standing] if "hot" in axes else data[:self.nsteps]
         if first == "interval":

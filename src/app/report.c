@@ -106,18 +106,22 @@ static void print_certainty(FILE *out, const Recorder *recorder, const StepSumma
                 experts ? "mixture of experts" : "run", (long long)largest);
 }
 
-/// What the site draws for the last step: the mean, what it is spent on, and how uneven it is.
+/// What the site draws for the last step, and how uneven it is; small sites in kW and kJ.
 static void print_power(FILE *out, const Recorder *recorder, const TraceStep *row) {
     const TracePower *power = &recorder->power[row->job];
+    const double band = cluster_spec(recorder->fabric->cluster)->power.band;
+    const bool small = power->mean_W < 1e6;
+    const double unit_W = small ? 1e3 : 1e6, unit_J = small ? 1e3 : 3.6e6;
+    const char *watt = small ? "kW" : "MW", *joule = small ? "kJ" : "kWh";
     double gpus_J = 0;
     for (int i = 0; i <= TRACE_ENERGY_GPU_IDLE; i++) gpus_J += power->part_J[i];
-    fprintf(out, "\n  power %.4g MW, GPUs %.4g MW, a node %.4g kW", power->mean_W / 1e6,
-            gpus_J / power->energy_J * power->mean_W / 1e6, power->node_W / 1e3);
-    if (row->tokens > 0) fprintf(out, "; %.4g J a token", power->per_token_J);
-    fprintf(out,
-            "\n  %.4g to %.4g MW in the step, at most %.3g MW/s; a battery of %.3g kWh evens it\n",
-            power->least_W / 1e6, power->peak_W / 1e6, power->ramp_W_per_s / 1e6,
-            power->battery_J / 3.6e6);
+    fprintf(out, "\n  site %.4g %s, its GPUs %.4g %s, a node %.4g kW", power->mean_W / unit_W, watt,
+            gpus_J / power->energy_J * power->mean_W / unit_W, watt, power->node_W / 1e3);
+    if (row->tokens > 0) fprintf(out, ", %.4g J a token", power->per_token_J);
+    fprintf(out, "\n  %.4g to %.4g %s within the step, %.3g %s/s at most; %.3g %s of battery keep",
+            power->least_W / unit_W, power->peak_W / unit_W, watt, power->ramp_W_per_s / unit_W,
+            watt, power->battery_J / unit_J, joule);
+    fprintf(out, " it within %.3g %%\n", 100 * band);
 }
 
 static const StepSummary *find_step(const Recorder *recorder, int32_t job, bool last) {

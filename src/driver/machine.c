@@ -36,18 +36,28 @@ static void place_units(Machine *machine) {
     }
 }
 
+/// How many replicas are noted, if each takes so many bytes.
+static int64_t nnoted(const Machine *machine, int64_t each_bytes) {
+    const Units *units = &machine->layout.units;
+    int64_t room_bytes = NOTED_GPU_BYTES * units->n * units->width;
+    if (room_bytes < NOTED_BYTES) room_bytes = NOTED_BYTES;
+    const int64_t fit = room_bytes / each_bytes;
+    return machine_is_even(machine) || fit < 1 ? 1 : fit < NOTED_REPLICAS ? fit : NOTED_REPLICAS;
+}
+
 static void note_replicas(Machine *machine) {
     const Layout *layout = &machine->layout;
-    const int64_t stages = layout->units.stages, replicas = layout->units.n / stages,
-                  wanted = machine_is_even(machine) ? 1 : NOTED_REPLICAS;
+    const int64_t stages = layout->units.stages, replicas = layout->units.n / stages;
     Noted *noted = &machine->noted;
-    *noted = (Noted){.stride = (replicas + wanted - 1) / wanted};
-    noted->first = (layout->first_replica + noted->stride - 1) / noted->stride;
-    noted->n = (layout->first_replica + layout->nslots / stages + noted->stride - 1) /
-                   noted->stride -
-               noted->first;
+    *noted = (Noted){0};
     for (int32_t stage = 0; stage < stages; stage++)
         noted->nspans += machine->program[stage].stream_nops[STREAM_COMPUTE] + 1;
+    const int64_t wanted = nnoted(machine, 2 * noted->nspans * (int64_t)sizeof(OpSpan));
+    noted->stride = (replicas + wanted - 1) / wanted;
+    noted->first = (layout->first_replica + noted->stride - 1) / noted->stride;
+    noted->n =
+        (layout->first_replica + layout->nslots / stages + noted->stride - 1) / noted->stride -
+        noted->first;
     noted->span = arena_array(machine->dealt, OpSpan, 2 * noted->nspans * noted->n);
 }
 

@@ -123,8 +123,8 @@ typedef struct OpSpan {
 } OpSpan;
 
 /// Replicas whose operations are noted: every `stride`-th, from the first on. Without noise all do the same, as far as links
-/// let them, and one is enough.
-enum { NOTED_REPLICAS = 4 };
+/// let them, and one is enough; else as many as there is room for: 2 bytes a GPU, or a little more where there are few.
+enum { NOTED_REPLICAS = 4, NOTED_BYTES = 1 << 18, NOTED_GPU_BYTES = 2 };
 typedef struct Noted {
     int64_t stride;
     int64_t first, n; ///< of them, those on this rank, counted over all ranks
@@ -270,8 +270,7 @@ static inline const Program *unit_program(const Machine *machine, const Unit *un
 static inline OpSpan *machine_spans(const Machine *machine, int64_t i, int32_t stage,
                                     int32_t step) {
     OpSpan *span = machine->noted.span + machine->noted.nspans * (2 * i + (step & 1));
-    for (int32_t s = 0; s < stage; s++)
-        span += machine->program[s].stream_nops[STREAM_COMPUTE] + 1;
+    for (int32_t s = 0; s < stage; s++) span += machine->program[s].stream_nops[STREAM_COMPUTE] + 1;
     return span;
 }
 

@@ -143,12 +143,12 @@ extern const char *const COOLING_NAMES[]; ///< [COOLING_N], then NULL
 /// What a site draws beside its GPUs, NICs and switches (a topology says so); how it adds up: observe/power.h.
 typedef struct PowerSpec {
     Cooling cooling;
-    double host_W;        ///< of a node without GPUs, NICs and fans, for each of its GPUs
-    double host_active_W; ///< more of it while the GPU works
-    double fans;          ///< share of what they cool; < 0: by cooling
-    double optic_W;       ///< of one end of a cable of 400 Gb/s
-    double supply_loss;   ///< share of what nodes and switches draw at the wall, 0..0.5
-    double service;       ///< storage, management: for each watt of nodes and switches
+    double host_W;            ///< of a node without GPUs, NICs and fans, for each of its GPUs
+    double host_active_W;     ///< more of it while the GPU works
+    double fans;              ///< share of what they cool; < 0: by cooling
+    double optic_W;           ///< of one end of a cable of 400 Gb/s
+    double supply_loss;       ///< share of what nodes and switches draw at the wall, 0..0.5
+    double service;           ///< storage, management: for each watt of nodes and switches
     double distribution_loss; ///< transformers and UPS, for each watt of the rest
     double pue;               ///< of cooling and the building alone; < 1: by cooling
     double band; ///< share of the mean that the grid may be asked for more or less than it

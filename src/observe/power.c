@@ -2,7 +2,6 @@
 
 #include <math.h>
 
-
 /// Of what lies between idle power and limit.
 static const double PRODUCTS = 0.975, MEMORY_BOUND = 0.75,
                     SHARES[POWER_STATES] = {[POWER_COMMUNICATION] = 0.35,
@@ -24,8 +23,8 @@ static double pue_of(const PowerSpec *spec) {
 }
 
 double power_gpu_W(const GpuSpec *gpu, PowerState state, double products) {
-    const double share = state == POWER_WORK ? MEMORY_BOUND + (PRODUCTS - MEMORY_BOUND) * products
-                                             : SHARES[state];
+    const double share =
+        state == POWER_WORK ? MEMORY_BOUND + (PRODUCTS - MEMORY_BOUND) * products : SHARES[state];
     return gpu->idle_W + share * (gpu->max_W - gpu->idle_W);
 }
 

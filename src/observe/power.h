@@ -47,9 +47,9 @@ typedef enum PowerState {
 /// What a site, or a job's share of it, does in a span.
 typedef struct PowerUse {
     double span_s;
-    double gpu_s[POWER_STATES]; ///< summed over GPUs; >= 0
-    double products;            ///< of POWER_WORK, 0..1
-    double share;               ///< of hosts, NICs, switches and optics that count, 0..1
+    double gpu_s[POWER_STATES];    ///< summed over GPUs; >= 0
+    double products;               ///< of POWER_WORK, 0..1
+    double share;                  ///< of hosts, NICs, switches and optics that count, 0..1
     double load[FABRIC_TIERS_MAX]; ///< [tier - 1] of links below switches of a tier, 0..1
 } PowerUse;
 

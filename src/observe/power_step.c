@@ -4,29 +4,17 @@
 
 #include "base/wide.h"
 
-/// Where phase i begins; TRACE_PHASES: the end.
-static int64_t edge_ps(int64_t start_ps, int64_t end_ps, int64_t i) {
-    return start_ps + (int64_t)((Wide)(end_ps - start_ps) * i / TRACE_PHASES);
-}
-
-static int64_t phase_of(int64_t start_ps, int64_t end_ps, int64_t at_ps) {
-    const int64_t i = (int64_t)((Wide)(at_ps - start_ps) * TRACE_PHASES / (end_ps - start_ps));
-    return i < TRACE_PHASES ? i : TRACE_PHASES - 1;
-}
-
-void power_shape_add(int64_t phase_ps[TRACE_PHASES], int64_t start_ps, int64_t end_ps,
-                     int64_t from_ps, int64_t to_ps, int64_t amount_ps) {
-    const int64_t span_ps = to_ps - from_ps;
-    const int64_t first_ps = from_ps > start_ps ? from_ps : start_ps,
-                  last_ps = to_ps < end_ps ? to_ps : end_ps;
-    if (amount_ps <= 0 || last_ps <= first_ps) return;
-    int64_t done_ps = (int64_t)((Wide)amount_ps * (first_ps - from_ps) / span_ps);
-    for (int64_t i = phase_of(start_ps, end_ps, first_ps);
-         i < TRACE_PHASES && edge_ps(start_ps, end_ps, i) < last_ps; i++) {
-        const int64_t edge = edge_ps(start_ps, end_ps, i + 1);
-        const int64_t until_ps = edge < last_ps ? edge : last_ps;
-        if (until_ps <= first_ps) continue;
-        const int64_t sum_ps = (int64_t)((Wide)amount_ps * (until_ps - from_ps) / span_ps);
+void power_shape_add(int64_t phase_ps[TRACE_PHASES], const int64_t edge_ps[TRACE_PHASES + 1],
+                     int *phase, int64_t from_ps, int64_t to_ps, int64_t amount_ps) {
+    while (*phase < TRACE_PHASES && edge_ps[*phase + 1] <= from_ps) ++*phase;
+    if (amount_ps <= 0) return;
+    int64_t done_ps = 0;
+    if (from_ps < edge_ps[0])
+        done_ps = (int64_t)((Wide)amount_ps * (edge_ps[0] - from_ps) / (to_ps - from_ps));
+    for (int i = *phase; i < TRACE_PHASES && edge_ps[i] < to_ps; i++) {
+        int64_t sum_ps = amount_ps;
+        if (to_ps > edge_ps[i + 1])
+            sum_ps = (int64_t)((Wide)amount_ps * (edge_ps[i + 1] - from_ps) / (to_ps - from_ps));
         phase_ps[i] += sum_ps - done_ps;
         done_ps = sum_ps;
     }
@@ -38,33 +26,36 @@ static int64_t between(int64_t value, int64_t least, int64_t most) {
 
 /// Of one unit: from the end of one operation to the end of the next.
 static void add_unit(const Machine *machine, int32_t stage, const OpSpan span[],
-                     const TraceStep *row, PowerShapes *shapes) {
+                     const int64_t edge_ps[TRACE_PHASES + 1], PowerShapes *shapes) {
     const Program *program = &machine->program[stage];
     const int32_t n = program->stream_nops[STREAM_COMPUTE];
-    const int64_t start_ps = row->start_ps, end_ps = row->end_ps;
-    int64_t from_ps = span[n].begin_ps;
+    int64_t(*to)[TRACE_PHASES] = shapes->ps, from_ps = span[n].begin_ps;
+    int phase = 0;
     for (int32_t i = 0; i < n; from_ps = span[i++].end_ps) {
         const Op *op = &program->op[program->stream_op[STREAM_COMPUTE][i]];
-        const int64_t begin_ps = span[i].begin_ps, to_ps = span[i].end_ps;
-        const int64_t still_ps = between(span[i].still_ps, 0, begin_ps - from_ps),
-                      talk_ps = between(nominal_exposed_ps(step_cost_work(&machine->cost, stage, op)),
-                                        0, to_ps - begin_ps);
-        power_shape_add(shapes->ps[SHAPE_STILL], start_ps, end_ps, from_ps, begin_ps, still_ps);
-        power_shape_add(shapes->ps[SHAPE_COMMUNICATION], start_ps, end_ps, from_ps, begin_ps,
+        const int64_t begin_ps = span[i].begin_ps, end_ps = span[i].end_ps;
+        const int64_t exposed_ps = nominal_exposed_ps(step_cost_work(&machine->cost, stage, op)),
+                      still_ps = between(span[i].still_ps, 0, begin_ps - from_ps),
+                      talk_ps = between(exposed_ps, 0, end_ps - begin_ps);
+        power_shape_add(to[SHAPE_STILL], edge_ps, &phase, from_ps, begin_ps, still_ps);
+        power_shape_add(to[SHAPE_COMMUNICATION], edge_ps, &phase, from_ps, begin_ps,
                         begin_ps - from_ps - still_ps);
-        power_shape_add(shapes->ps[SHAPE_COMMUNICATION], start_ps, end_ps, begin_ps, to_ps,
-                        talk_ps);
-        power_shape_add(shapes->ps[SHAPE_WORK], start_ps, end_ps, begin_ps, to_ps,
-                        to_ps - begin_ps - talk_ps);
+        power_shape_add(to[SHAPE_COMMUNICATION], edge_ps, &phase, begin_ps, end_ps, talk_ps);
+        power_shape_add(to[SHAPE_WORK], edge_ps, &phase, begin_ps, end_ps,
+                        end_ps - begin_ps - talk_ps);
     }
 }
 
 void power_shapes(const Machine *machine, const TraceStep *row, PowerShapes *shapes) {
+    int64_t edge_ps[TRACE_PHASES + 1];
+    for (int i = 0; i <= TRACE_PHASES; i++)
+        edge_ps[i] =
+            row->start_ps + (int64_t)((Wide)(row->end_ps - row->start_ps) * i / TRACE_PHASES);
     *shapes = (PowerShapes){.ps = {{0}}};
     for (int64_t i = 0; i < machine->noted.n; i++)
         for (int32_t stage = 0; stage < machine->layout.units.stages; stage++)
-            add_unit(machine, stage, machine_spans(machine, i, stage, (int32_t)row->job_step), row,
-                     shapes);
+            add_unit(machine, stage, machine_spans(machine, i, stage, (int32_t)row->job_step),
+                     edge_ps, shapes);
     comm_sum_i64(machine->comm, &shapes->ps[0][0], POWER_SHAPES * TRACE_PHASES);
 }
 
@@ -170,8 +161,8 @@ void power_of_step(const Fabric *fabric, PowerUse use, const TraceLoad *load,
     const Cluster *cluster = fabric->cluster;
     const ClusterSpec *spec = cluster_spec(cluster);
     for (int32_t t = 1; t <= spec->ntiers; t++)
-        use.load[t - 1] = fmin(
-            1, (load->tier[t][0].utilisation_mean + load->tier[t][1].utilisation_mean) / 2);
+        use.load[t - 1] =
+            fmin(1, (load->tier[t][0].utilisation_mean + load->tier[t][1].utilisation_mean) / 2);
     power_spend(cluster, &use, power->part_J);
     power->energy_J = power_sum(power->part_J);
     power->mean_W = power->energy_J / use.span_s;

@@ -20,9 +20,10 @@ typedef struct PowerShapes {
     int64_t ps[POWER_SHAPES][TRACE_PHASES];
 } PowerShapes;
 
-/// Add amount_ps, spread evenly over [from_ps, to_ps), to the phases of [start_ps, end_ps); what lies outside is left out.
-void power_shape_add(int64_t phase_ps[TRACE_PHASES], int64_t start_ps, int64_t end_ps,
-                     int64_t from_ps, int64_t to_ps, int64_t amount_ps);
+/// Add amount_ps, spread evenly over [from_ps, to_ps), to the phases between edge_ps; what lies outside is left out.
+///   *phase   0 at first; spans come in order, by their begin
+void power_shape_add(int64_t phase_ps[TRACE_PHASES], const int64_t edge_ps[TRACE_PHASES + 1],
+                     int *phase, int64_t from_ps, int64_t to_ps, int64_t amount_ps);
 /// Of the noted replicas of all ranks, on all.  MPI: collective.
 void power_shapes(const Machine *machine, const TraceStep *row, PowerShapes *shapes);
 /// What the GPUs of a training job did in a step, from the means of its row; of a traffic job.

@@ -164,12 +164,16 @@ Status recorder_static_gpus(Recorder *recorder, const Placement *const placement
 Status recorder_write_power(Recorder *recorder, int64_t later_ps, const PowerUse *use,
                             const PowerShapes *shapes, const TraceStep *row) {
     const Fabric *fabric = recorder->fabric;
-    TracePower *power = &recorder->power[row->job];
+    TracePower *stands = &recorder->power[row->job];
     if (later_ps == 0 && fabric->rank == 0) {
-        power_of_step(fabric, *use, &recorder->stands.load, shapes, row, power);
-        power->wave_step = recorder->step.n; // its row
+        TracePower power;
+        power_of_step(fabric, *use, &recorder->stands.load, shapes, row, &power);
+        const bool same = memcmp(power.site_W, stands->site_W, sizeof power.site_W) == 0 &&
+                          memcmp(power.gpus_W, stands->gpus_W, sizeof power.gpus_W) == 0;
+        power.wave_step = same ? stands->wave_step : recorder->step.n; // its row
+        *stands = power;
     }
-    return recorder->trace ? trace_write_power(recorder->trace, power) : status_ok();
+    return recorder->trace ? trace_write_power(recorder->trace, stands) : status_ok();
 }
 
 Status recorder_end_step(Recorder *recorder, const StepSummary *summary) {

@@ -57,7 +57,7 @@ typedef struct Recorder {
     /// with several jobs
     Wide cost_ps[RUN_JOBS_MAX][RUN_JOBS_MAX][TRACE_TIERS_MAX];
     TracePower power[RUN_JOBS_MAX]; ///< of the last step of each job; rank 0 only
-    Footprint footprint; ///< counts, set before the engine is destroyed
+    Footprint footprint;            ///< counts, set before the engine is destroyed
 } Recorder;
 
 static inline bool recorder_has_loads(const Recorder *recorder) {

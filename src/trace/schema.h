@@ -127,35 +127,35 @@ typedef enum TraceCollectiveKind {
 } TraceCollectiveKind;
 
 /// Groups.  id, name, when, signal and axes of the plot a viewer draws unasked, meaning
-#define TRACE_GROUP_TABLE(X)                                                                     \
-    X(ROOT, "", TRACE_ALWAYS, "", "What produced the file, and how much of it is committed.")    \
-    X(STEPS, "steps", TRACE_ALWAYS, "duration_ps",                                               \
-      "One row a step: how long, where it went, how efficient.")                                 \
-    X(GPUS, "gpus", TRACE_ALWAYS, "duration_ps",                                                 \
-      "Where each GPU stands, and the parts of its steps.")                                      \
-    X(COLLECTIVES, "collectives", TRACE_IF_TRAINING, "bus_Bps",                                  \
-      "One row a collective, ordered by start, then group.")                                     \
-    X(FLOWS, "flows", TRACE_IF_TRAFFIC, "slowdown",                                              \
-      "One row a flow of a traffic job, in the order of the job.")                               \
-    X(LINKS, "links", TRACE_ALWAYS, "utilisation_max",                                           \
-      "Load and congestion of the links, per step: tiers, and the hottest links by name. "       \
-      "Tensor and context parallelism, and experts inside one domain, are priced alone and are " \
-      "in none of this: /steps/priced_scale_up_bytes, priced_nic_bytes.")                        \
-    X(JOBS, "jobs", TRACE_IF_SEVERAL, "delay_ps",                                                \
-      "What jobs that share the fabric cost each other.")                                        \
-    X(POWER, "power", TRACE_ALWAYS, "site_W",                                                    \
-      "What the site draws in a step, and why; src/observe/power.h says how it adds up. Of "     \
+#define TRACE_GROUP_TABLE(X)                                                                       \
+    X(ROOT, "", TRACE_ALWAYS, "", "What produced the file, and how much of it is committed.")      \
+    X(STEPS, "steps", TRACE_ALWAYS, "duration_ps",                                                 \
+      "One row a step: how long, where it went, how efficient.")                                   \
+    X(GPUS, "gpus", TRACE_ALWAYS, "duration_ps",                                                   \
+      "Where each GPU stands, and the parts of its steps.")                                        \
+    X(COLLECTIVES, "collectives", TRACE_IF_TRAINING, "bus_Bps",                                    \
+      "One row a collective, ordered by start, then group.")                                       \
+    X(FLOWS, "flows", TRACE_IF_TRAFFIC, "slowdown",                                                \
+      "One row a flow of a traffic job, in the order of the job.")                                 \
+    X(LINKS, "links", TRACE_ALWAYS, "utilisation_max",                                             \
+      "Load and congestion of the links, per step: tiers, and the hottest links by name. "         \
+      "Tensor and context parallelism, and experts inside one domain, are priced alone and are "   \
+      "in none of this: /steps/priced_scale_up_bytes, priced_nic_bytes.")                          \
+    X(JOBS, "jobs", TRACE_IF_SEVERAL, "delay_ps",                                                  \
+      "What jobs that share the fabric cost each other.")                                          \
+    X(POWER, "power", TRACE_ALWAYS, "site_W",                                                      \
+      "What the site draws in a step, and why; src/observe/power.h says how it adds up. Of "       \
       "several jobs, each counts its own GPUs, and of all else the share of its GPUs among those " \
-      "of all jobs. The parts sum to energy_J exactly, and so do site_W and gpus_W in time.")    \
-    X(EVENTS, "events", TRACE_IF_EVENTS, "to",                                                   \
-      "What degrades, dies and returns, by time, whether the run comes so far or not.")          \
-    X(INTERVALS, "intervals", TRACE_ALWAYS, "delay_ps",                                          \
-      "Load and congestion of the links in time, per sampling interval. Those of a step begin "  \
-      "behind the gradient norm of the step before (or with the repetition of traffic) and end " \
-      "with its own, behind which nothing moves: what a step moves lies in them. They follow "   \
-      "each other without gaps and are equally wide but for the last: interval_ps of the root, " \
-      "or, where a step would have more than twice the wanted number, 4, 16, 64 ... times as "   \
-      "much. A step that repeats another has none of its own: /steps/links_step. "               \
+      "of all jobs. The parts sum to energy_J exactly, and so do site_W and gpus_W in time.")      \
+    X(EVENTS, "events", TRACE_IF_EVENTS, "to",                                                     \
+      "What degrades, dies and returns, by time, whether the run comes so far or not.")            \
+    X(INTERVALS, "intervals", TRACE_ALWAYS, "delay_ps",                                            \
+      "Load and congestion of the links in time, per sampling interval. Those of a step begin "    \
+      "behind the gradient norm of the step before (or with the repetition of traffic) and end "   \
+      "with its own, behind which nothing moves: what a step moves lies in them. They follow "     \
+      "each other without gaps and are equally wide but for the last: interval_ps of the root, "   \
+      "or, where a step would have more than twice the wanted number, 4, 16, 64 ... times as "     \
+      "much. A step that repeats another has none of its own: /steps/links_step. "                 \
       "The closed engine knows no time within a step, and has none.")
 
 typedef enum TraceGroup {

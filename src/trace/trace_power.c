@@ -23,9 +23,8 @@ static const Column NUMBER_COLUMN[] = {
 static Status write_parts(Trace *trace, const TracePower *power, int64_t row, int64_t n) {
     Status status = status_ok();
     for (int part = 0; part < TRACE_ENERGY_N; part++)
-        slab_keep(&status,
-                  slab_write_rows(trace, TRACE_POWER_GPU_COMPUTE + (TraceDataset)part, row, n,
-                                  n ? &power->part_J[part] : NULL));
+        slab_keep(&status, slab_write_rows(trace, TRACE_POWER_GPU_COMPUTE + (TraceDataset)part, row,
+                                           n, n ? &power->part_J[part] : NULL));
     return status;
 }
 

@@ -227,6 +227,22 @@ TraceLoad fake_load(const Fake *fake, int64_t step, int64_t interval, TraceHotLi
     return load;
 }
 
+TracePower fake_power(const Fake *fake, int64_t step) {
+    const double gpus = (double)fake_ngpus(fake),
+                 seconds = units_seconds_from_ps(step_length_ps(fake, step));
+    TracePower power = {.wave_step = step, .peak_W = 1300 * gpus, .ramp_W_per_s = 1e5 * gpus};
+    for (int i = 0; i < TRACE_PHASES; i++) {
+        power.gpus_W[i] = gpus * (500 + 100 * sin(i / 5.0));
+        power.site_W[i] = 2 * power.gpus_W[i] + 100 * gpus;
+        power.energy_J += power.site_W[i] * seconds / TRACE_PHASES;
+    }
+    for (int part = 0; part < TRACE_ENERGY_N; part++)
+        power.part_J[part] = power.energy_J / TRACE_ENERGY_N;
+    power.mean_W = power.energy_J / seconds;
+    power.per_token_J = power.energy_J / (8192 * gpus);
+    return power;
+}
+
 int64_t fake_link_bytes(const Fake *fake, int64_t step, int64_t link) {
     return (int64_t)(1e9 * uniform(fake, FOR_LINK, link, step));
 }

@@ -38,6 +38,7 @@ int64_t fake_nflows(const Fake *fake);
 TraceFlow fake_flow(const Fake *fake, int64_t step, int64_t i);
 /// `hot` is the caller's room for FAKE_HOT links; the load borrows it. interval < 0: the whole step.
 TraceLoad fake_load(const Fake *fake, int64_t step, int64_t interval, TraceHotLink hot[FAKE_HOT]);
+TracePower fake_power(const Fake *fake, int64_t step);
 int64_t fake_link_bytes(const Fake *fake, int64_t step, int64_t link);
 
 #endif

@@ -39,9 +39,14 @@ def main():
         trial.run(mpiexec, 1, writer, folder / "calm.h5", "--trouble", 0, "--steps", 1)
         trial.run(mpiexec, 1, writer, folder / "flows.h5", "--only-traffic", "--steps", 1)
         links = ["congestion", "utilisation", "hottest"]
-        claim_pictures(draw(plot, folder / "both.h5"), "both", ["parts", "waiting", *links, "flows"])
-        claim_pictures(draw(plot, folder / "calm.h5", "-o", folder / "new"), "calm", ["parts", "waiting", *links])
-        claim_pictures(draw(plot, folder / "flows.h5"), "flows", [*links, "flows"])
+        claim_pictures(draw(plot, folder / "both.h5"), "both", ["parts", "waiting", *links, "power", "flows"])
+        claim_pictures(draw(plot, folder / "calm.h5", "-o", folder / "new"), "calm", ["parts", "waiting", *links, "power"])
+        claim_pictures(draw(plot, folder / "flows.h5"), "flows", [*links, "power", "flows"])
+
+        claim_pictures(draw(plot, folder / "both.h5", "power", "parts"), "both", ["power", "parts"])
+        wrong = draw(plot, folder / "both.h5", "flow")
+        trial.claim(wrong.returncode == 2 and wrong.stderr.count("\n") == 1 and "flows" in wrong.stderr,
+                    f"no such picture: {wrong.stderr}")
 
         for a, b in (("both", "calm"), ("flows", "flows"), ("flows", "calm")):
             done = draw(compare, folder / f"{a}.h5", folder / f"{b}.h5", "-o", folder / "c.png")

@@ -214,6 +214,8 @@ static void write_step(Trace *trace, const Comm *comm, const Options *o, int64_t
     if (o->training) put_collectives(trace, comm, o, step);
     if (o->traffic) put_flows(trace, comm, o, step);
     put_links(trace, comm, o, step);
+    const TracePower power = fake_power(&o->fake, step);
+    expect(trace_write_power(trace, comm_rank(comm) == 0 ? &power : NULL));
     expect(trace_write_step(trace, comm_rank(comm) == 0 ? &whole : NULL));
     int64_t committed = 0;
     expect(trace_commit(trace, false, &committed));

@@ -1,0 +1,274 @@
+// What a site draws: bounds, sums and the measures of a wave, held to plain definitions on random inputs.
+#include <string.h>
+#include "../engine/race.h"
+
+#include "base/rng.h"
+#include "claims.h"
+#include "draws.h"
+#include "observe/power_step.h"
+
+enum { DRAWS = 400 };
+
+typedef struct Draw {
+    uint64_t seed, n;
+} Draw;
+
+static double real(Draw *draw, double least, double most) {
+    return least + (most - least) * rng_uniform(23, RNG_TEST, draw->seed, draw->n++);
+}
+
+static int64_t whole(Draw *draw, int64_t below) {
+    return rng_below(23, RNG_TEST, draw->seed, draw->n++, below);
+}
+
+static Cluster *random_site(Draw *draw) {
+    ClusterSpec spec = race_spec(whole(draw, 2) ? 16 : 128);
+    spec.gpu.idle_W = real(draw, 0, 200);
+    spec.gpu.max_W = spec.gpu.idle_W + real(draw, 1, 1500);
+    spec.nic.power_W = real(draw, 0, 100);
+    for (int32_t t = 0; t < spec.ntiers; t++) {
+        spec.tier[t].switch_spec.typical_W = real(draw, 0, 3000);
+        spec.tier[t].cable_ps = whole(draw, 30000);
+    }
+    spec.power = (PowerSpec){.cooling = (Cooling)whole(draw, COOLING_N),
+                             .host_W = real(draw, 0, 300),
+                             .host_active_W = real(draw, 0, 100),
+                             .fans = whole(draw, 2) ? -1 : real(draw, 0, 0.3),
+                             .optic_W = real(draw, 0, 20),
+                             .supply_loss = real(draw, 0, 0.2),
+                             .service = real(draw, 0, 0.2),
+                             .distribution_loss = real(draw, 0, 0.1),
+                             .pue = whole(draw, 2) ? -1 : real(draw, 1, 2)};
+    Cluster *cluster = NULL;
+    Status status = cluster_create(&spec, &cluster);
+    assert_true(status_is_ok(&status));
+    return cluster;
+}
+
+static PowerUse random_use(Draw *draw) {
+    PowerUse use = {.span_s = real(draw, 0.1, 10), .products = 0.6, .share = 1};
+    for (int state = 0; state < POWER_STATES; state++) use.gpu_s[state] = real(draw, 0, 100);
+    for (int t = 0; t < FABRIC_TIERS_MAX; t++) use.load[t] = 0.25;
+    return use;
+}
+
+// A GPU's draw never leaves what lies between idle and its limit; work draws most, and nothing draws less than to wait.
+static void gpus_draw_between_idle_and_their_limit(void **state) {
+    (void)state;
+    for (uint64_t seed = 0; seed < DRAWS; seed++) {
+        Draw draw = {.seed = seed};
+        GpuSpec gpu = {.idle_W = real(&draw, 0, 300)};
+        gpu.max_W = gpu.idle_W + real(&draw, 0, 2000);
+        double before_W = gpu.max_W;
+        const double products = real(&draw, 0, 1);
+        for (int s = 0; s < POWER_STATES; s++) {
+            const double now_W = power_gpu_W(&gpu, (PowerState)s, products);
+            assert_true(gpu.idle_W <= now_W && now_W <= before_W);
+            before_W = now_W;
+        }
+        assert_true(before_W == gpu.idle_W);
+        assert_true(power_gpu_W(&gpu, POWER_WORK, products) >= power_gpu_W(&gpu, POWER_WORK, 0));
+    }
+    const GpuSpec h100 = {.idle_W = 85, .max_W = 700};
+    assert_close(power_gpu_W(&h100, POWER_WORK, 1), 684.625, 1e-9);
+    assert_close(power_gpu_W(&h100, POWER_WORK, 0), 546.25, 1e-9);
+    assert_close(power_gpu_W(&h100, POWER_COMMUNICATION, 1), 300.25, 1e-9);
+    assert_close(power_gpu_W(&h100, POWER_BUBBLE, 1), 208, 1e-9);
+}
+
+// Energies of two spans add up to those of both together, in each part.
+static void energies_add_up(void **state) {
+    (void)state;
+    for (uint64_t seed = 0; seed < DRAWS; seed++) {
+        Draw draw = {.seed = seed};
+        Cluster *site = random_site(&draw);
+        PowerUse one = random_use(&draw), other = random_use(&draw), both = one;
+        both.span_s += other.span_s;
+        for (int s = 0; s < POWER_STATES; s++) both.gpu_s[s] += other.gpu_s[s];
+        double one_J[TRACE_ENERGY_N], other_J[TRACE_ENERGY_N], both_J[TRACE_ENERGY_N];
+        power_spend(site, &one, one_J);
+        power_spend(site, &other, other_J);
+        power_spend(site, &both, both_J);
+        for (int i = 0; i < TRACE_ENERGY_N; i++) {
+            assert_close(one_J[i] + other_J[i], both_J[i], 1e-11 * power_sum(both_J));
+            assert_true(both_J[i] >= 0);
+        }
+        cluster_destroy(site);
+    }
+}
+
+// More at work instead of waiting costs more; the same work with a bubble behind it draws less, but costs more.
+static void bubbles_draw_less_and_cost_more(void **state) {
+    (void)state;
+    for (uint64_t seed = 0; seed < DRAWS; seed++) {
+        Draw draw = {.seed = seed};
+        Cluster *site = random_site(&draw);
+        const double gpus = (double)cluster_ngpus(site), work_s = real(&draw, 1, 10),
+                     bubble_s = real(&draw, 0.1, 5);
+        PowerUse dense = {.span_s = work_s, .share = 1, .products = real(&draw, 0, 1)};
+        dense.gpu_s[POWER_WORK] = gpus * work_s;
+        PowerUse holey = dense, busy = dense;
+        busy.span_s = holey.span_s = work_s + bubble_s;
+        holey.gpu_s[POWER_BUBBLE] = gpus * bubble_s;
+        busy.gpu_s[POWER_WORK] += gpus * bubble_s;
+        double dense_J[TRACE_ENERGY_N], holey_J[TRACE_ENERGY_N], busy_J[TRACE_ENERGY_N];
+        power_spend(site, &dense, dense_J);
+        power_spend(site, &holey, holey_J);
+        power_spend(site, &busy, busy_J);
+        assert_true(power_sum(holey_J) > power_sum(dense_J));
+        assert_true(power_sum(holey_J) / holey.span_s < power_sum(dense_J) / dense.span_s);
+        assert_true(power_sum(busy_J) > power_sum(holey_J));
+        double most_W[TRACE_ENERGY_N];
+        power_rate(site, most_W);
+        assert_true(power_sum(dense_J) / dense.span_s <= power_sum(most_W));
+        cluster_destroy(site);
+    }
+}
+
+// One node of 8 H100 and what is around it, added up by hand.
+static void a_site_adds_up(void **state) {
+    (void)state;
+    ClusterSpec spec = race_spec(16);
+    spec.gpu.idle_W = 100;
+    spec.gpu.max_W = 700;
+    spec.nic.power_W = 25;
+    for (int32_t t = 0; t < spec.ntiers; t++) {
+        spec.tier[t].switch_spec.typical_W = 1000;
+        spec.tier[t].cable_ps = t == 0 ? 15000 : 15001; // NICs by copper
+        spec.tier[t].link_Bps = 50000000000;
+    }
+    spec.power = (PowerSpec){.cooling = COOLING_AIR,
+                             .host_W = 150,
+                             .host_active_W = 50,
+                             .fans = -1,
+                             .optic_W = 8,
+                             .supply_loss = 0.04,
+                             .service = 0.05,
+                             .distribution_loss = 0.03,
+                             .pue = -1};
+    Cluster *site = NULL;
+    Status status = cluster_create(&spec, &site);
+    assert_true(status_is_ok(&status));
+    double W[TRACE_ENERGY_N];
+    power_rate(site, W);
+    double switches = 0, optics_W = 0;
+    for (int32_t t = 1; t <= spec.ntiers; t++) {
+        switches += (double)cluster_nswitches(site, t);
+        if (t > 1) optics_W += 2 * 8 * (double)cluster_ncables(site, t);
+    }
+    assert_close(W[TRACE_ENERGY_GPU_COMPUTE], 16 * 700, 1e-9);
+    assert_close(W[TRACE_ENERGY_HOSTS], 16 * 200, 1e-9);
+    assert_close(W[TRACE_ENERGY_NICS], 16 * 25, 1e-9);
+    assert_close(W[TRACE_ENERGY_FANS], 0.15 * 16 * 925, 1e-9);
+    assert_close(W[TRACE_ENERGY_SWITCHES], 1000 * switches, 1e-9);
+    assert_close(W[TRACE_ENERGY_OPTICS], optics_W, 1e-9);
+    const double inside_W = 1.15 * 16 * 925 + 1000 * switches + optics_W, wall_W = inside_W / 0.96;
+    assert_close(W[TRACE_ENERGY_SERVICES], 0.05 * wall_W, 1e-6);
+    assert_close(W[TRACE_ENERGY_LOSS], wall_W - inside_W + 0.03 * 1.05 * wall_W, 1e-6);
+    assert_close(W[TRACE_ENERGY_COOLING], 0.4 * 1.05 * wall_W, 1e-6);
+    const PowerUse second = {.span_s = 1, .share = 1};
+    assert_close(power_nodes_J(site, &second, W), 1.15 * 16 * 925 / 0.96, 1e-6);
+    cluster_destroy(site);
+}
+
+/// Length of what two spans have in common.
+static double common(double a, double b, double c, double d) {
+    return fmax(0, fmin(b, d) - fmax(a, c));
+}
+
+// What is spread over a span lies in phases as its time does; none is lost, and none is added.
+static void shapes_hold_what_is_added(void **state) {
+    (void)state;
+    for (uint64_t seed = 0; seed < DRAWS; seed++) {
+        Draw draw = {.seed = seed};
+        int64_t phase_ps[TRACE_PHASES] = {0}, sum_ps = 0;
+        const int64_t start_ps = whole(&draw, 1000000),
+                      end_ps = start_ps + 1 + whole(&draw, seed % 3 ? 1000000 : 300);
+        const int64_t from_ps = whole(&draw, 2000000), to_ps = from_ps + 1 + whole(&draw, 500000);
+        const int64_t amount_ps = whole(&draw, to_ps - from_ps + 1);
+        int64_t edge_ps[TRACE_PHASES + 1];
+        for (int i = 0; i <= TRACE_PHASES; i++)
+            edge_ps[i] = start_ps + (end_ps - start_ps) * i / TRACE_PHASES;
+        int phase = 0;
+        power_shape_add(phase_ps, edge_ps, &phase, from_ps, to_ps, amount_ps);
+        for (int i = 0; i < TRACE_PHASES; i++) {
+            const double width = (double)(end_ps - start_ps) / TRACE_PHASES,
+                         begin = (double)start_ps + width * i;
+            const double part = common(begin, begin + width, (double)from_ps, (double)to_ps);
+            assert_close((double)phase_ps[i], part * (double)amount_ps / (double)(to_ps - from_ps),
+                         2.1);
+            sum_ps += phase_ps[i];
+        }
+        const double inside =
+            common((double)start_ps, (double)end_ps, (double)from_ps, (double)to_ps);
+        assert_close((double)sum_ps, inside * (double)amount_ps / (double)(to_ps - from_ps), 1.1);
+        if (from_ps >= start_ps && to_ps <= end_ps) assert_int_equal(sum_ps, amount_ps);
+    }
+}
+
+/// Can the grid stay in its band for ever with a battery of that size? By the charges that can be reached.
+static bool battery_suffices(const TracePower *power, double span_s, double mean_W, double band,
+                             double size_J) {
+    double low_J = 0, high_J = size_J;
+    for (int i = 0; i < 10 * TRACE_PHASES; i++) {
+        const double phase_s = span_s / TRACE_PHASES, site_W = power->site_W[i % TRACE_PHASES];
+        low_J = fmax(0, low_J + phase_s * (mean_W * (1 - band) - site_W));
+        high_J = fmin(size_J, high_J + phase_s * (mean_W * (1 + band) - site_W));
+        if (low_J > high_J) return false;
+    }
+    return true;
+}
+
+// A battery of that size keeps the grid in its band, a smaller one does not.
+static void batteries_are_as_small_as_can_be(void **state) {
+    (void)state;
+    for (uint64_t seed = 0; seed < DRAWS; seed++) {
+        Draw draw = {.seed = seed};
+        TracePower power;
+        const double span_s = real(&draw, 0.1, 20), band = real(&draw, 0, 0.2);
+        double mean_W = 0, level_W = 1e6;
+        for (int i = 0; i < TRACE_PHASES; i++) {
+            if (whole(&draw, 12) == 0) level_W = real(&draw, 4e5, 2e6);
+            power.site_W[i] = level_W * real(&draw, 0.98, 1.02);
+            mean_W += power.site_W[i] / TRACE_PHASES;
+        }
+        power_measure(span_s, band, &power);
+        const double slack_J = 1e-7 * mean_W * span_s;
+        assert_true(battery_suffices(&power, span_s, mean_W, band, power.battery_J + slack_J));
+        if (power.battery_J > slack_J)
+            assert_false(battery_suffices(&power, span_s, mean_W, band, 0.99 * power.battery_J));
+    }
+}
+
+// A wave of known shape: half of a second at 3 MW, half at 1 MW; a sine of 2 MW from top to bottom.
+static void waves_are_measured(void **state) {
+    (void)state;
+    TracePower power;
+    for (int i = 0; i < TRACE_PHASES; i++) power.site_W[i] = i < TRACE_PHASES / 2 ? 3e6 : 1e6;
+    power_measure(1, 0, &power);
+    assert_close(power.peak_W, 3e6, 0);
+    assert_close(power.least_W, 1e6, 0);
+    assert_close(power.ramp_W_per_s, 2e6 * TRACE_PHASES, 1e-3);
+    assert_close(power.battery_J, 0.5e6, 1e-3);
+    assert_close(power.swing_W, 4 * 2e6 / acos(-1.0), 200); // first harmonic of a square wave
+    power_measure(1, 0.1, &power);
+    assert_close(power.battery_J, 0.5 * 0.8e6, 1e-3);
+    for (int i = 0; i < TRACE_PHASES; i++)
+        power.site_W[i] = 5e6 + 1e6 * sin(2 * acos(-1.0) * i / TRACE_PHASES);
+    power_measure(2, 0, &power);
+    assert_close(power.swing_W, 2e6, 1e-3);
+    assert_close(power.battery_J, 2 * 1e6 / acos(-1.0), 200);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(gpus_draw_between_idle_and_their_limit),
+        cmocka_unit_test(energies_add_up),
+        cmocka_unit_test(bubbles_draw_less_and_cost_more),
+        cmocka_unit_test(a_site_adds_up),
+        cmocka_unit_test(shapes_hold_what_is_added),
+        cmocka_unit_test(batteries_are_as_small_as_can_be),
+        cmocka_unit_test(waves_are_measured),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,171 @@
+#!/usr/bin/python3
+"""power.py MPIEXEC COLOSSIM CASE: what a run draws.
+
+`sums`: in traces of training with noise, of two jobs and of traffic, the parts sum to the energy exactly, the power in time
+integrates to it, GPUs draw between idle and their limit, and the measures of the wave are those of the wave. `bubble`: fewer
+microbatches draw less and cost more a token. `same`: the same on any number of ranks, with both players, and told instead of
+played. `published`: GPT-3 on 512 H100 in immersion, against nodes measured at the wall. `site`: Colossus as README adds it up.
+`closed`: the closed engine draws what the flow engine does but for contention.
+"""
+
+import re
+import subprocess
+
+import h5py
+import numpy as np
+
+from emulator import AS_ISLANDS, EVENT_BY_EVENT, EVERY_STEP, JOBS, ROOT, TOPOLOGIES, claim, differences, run_case
+
+LAPTOP, POD = TOPOLOGIES / "laptop-16.yaml", TOPOLOGIES / "superpod-h100-1su.yaml"
+PARTS = [name + "_J" for name in (
+    "gpu_compute gpu_communication gpu_bubble gpu_waiting gpu_idle hosts fans nics switches optics services loss "
+    "cooling").split()]
+IDLE_W, LIMIT_W = 85, 700
+# Mean of nodes over three runs, SMC, GPT-3 on 512 H100 in immersion: mlcommons/training_results_v4.0, power logs.
+NODE_W = 6849
+PIPELINE = """schema_version: 1
+kind: training
+model: gpt-1.7b
+parallel:
+  tp: 8
+  pp: 4
+  dp: 4
+  schedule: 1f1b
+  microbatches: {microbatches}
+  zero: 1
+training:
+  sequence: 2048
+  attention: flash2
+noise: {noise}
+steps: {steps}
+"""
+
+
+def pipeline(emulator, microbatches=8, noise="on", steps=3):
+    path = emulator.folder / f"pipeline-{microbatches}-{noise}-{steps}.yaml"
+    path.write_text(PIPELINE.format(microbatches=microbatches, noise=noise, steps=steps))
+    return path
+
+
+def power(path):
+    with h5py.File(path) as file:
+        found = {name: data[()] for name, data in file["power"].items()}
+        found["duration_s"] = file["steps/duration_ps"][()] * 1e-12
+        found["gpu_s"] = file["gpus/gpu"].shape[0] * found["duration_s"]
+        found["tokens"] = file["steps/tokens"][()] if "steps/tokens" in file else None
+    for name in "site_W", "gpus_W":
+        claim((found["wave_step"] <= np.arange(len(found["wave_step"]))).all(), "waves stand in the rows of earlier steps")
+        found[name] = found[name][found["wave_step"]]
+    return found
+
+
+def near(found, wanted, text, rtol=1e-9):
+    claim(np.allclose(found, wanted, rtol=rtol, atol=0), f"{text}: {found}, not {wanted}")
+
+
+def battery(wave_W, phase_s, band):
+    """The largest sum of phases beyond the band, over all runs of phases that may go round once."""
+    mean, most = wave_W.mean(), 0.0
+    for sign, edge in ((1, mean * (1 + band)), (-1, -mean * (1 - band))):
+        sums = np.concatenate([[0], np.cumsum(np.tile(sign * wave_W - edge, 2))])
+        most = max(most, (sums - np.minimum.accumulate(sums)).max())
+    return most * phase_s
+
+
+def check_sums(path, jobs=1):
+    p = power(path)
+    total = np.zeros_like(p["energy_J"])
+    for part in PARTS:
+        claim((p[part] >= 0).all(), f"{part} is not negative: {p[part]}")
+        total = total + p[part]
+    claim((total == p["energy_J"]).all(), f"parts sum to the energy to the bit: {total - p['energy_J']}")
+    gpus_J = sum(p[part] for part in PARTS[:5])
+    near(p["mean_W"] * p["duration_s"], p["energy_J"], "mean power times duration")
+    near(p["site_W"].mean(axis=1) * p["duration_s"], p["energy_J"], "power of the site over time")
+    near(p["gpus_W"].mean(axis=1) * p["duration_s"], gpus_J, "power of GPUs over time")
+    near(p["peak_W"], p["site_W"].max(axis=1), "peak")
+    near(p["least_W"], p["site_W"].min(axis=1), "least")
+    phase_s = p["duration_s"] / p["site_W"].shape[1]
+    ramp = np.abs(np.diff(np.concatenate([p["site_W"], p["site_W"][:, :1]], axis=1))).max(axis=1) / phase_s
+    claim(np.allclose(p["ramp_W_per_s"], ramp, rtol=1e-9, atol=1e-6 * p["mean_W"].max()), f"ramp: {p['ramp_W_per_s']}, not {ramp}")
+    swing = 4 * np.abs(np.fft.fft(p["site_W"], axis=1)[:, 1]) / p["site_W"].shape[1]
+    claim(np.allclose(p["swing_W"], swing, rtol=1e-9, atol=1e-9 * p["mean_W"].max()), f"swing: {p['swing_W']}, not {swing}")
+    held = [battery(wave, width, 0.05) for wave, width in zip(p["site_W"], phase_s)]
+    claim(np.allclose(p["battery_J"], held, rtol=1e-9, atol=1e-9 * p["energy_J"].max()), f"battery: {p['battery_J']}, not {held}")
+    if jobs == 1:
+        # A step of each GPU and that of the job differ by what some begin earlier.
+        each_W = gpus_J / p["gpu_s"]
+        claim((each_W >= IDLE_W).all() and (each_W <= 1.01 * LIMIT_W).all(), f"GPUs draw {each_W} W")
+    if p["tokens"] is not None:
+        training = p["tokens"] > 0
+        near(p["energy_per_token_J"][training], (p["energy_J"] / np.maximum(p["tokens"], 1))[training], "energy a token")
+    return p
+
+
+def sums(emulator):
+    check_sums(emulator.trace(POD, pipeline(emulator)))
+    check_sums(emulator.trace(LAPTOP, JOBS / "ddp-small.yaml", "--steps", "2", name="ddp"))
+    traffic = check_sums(emulator.trace(LAPTOP, JOBS / "traffic-permutation.yaml", name="traffic"))
+    claim(not traffic["gpu_compute_J"].any() and traffic["gpu_communication_J"].all(), "traffic computes nothing")
+    # Beside each other, two jobs of eight GPUs have half of what is not a GPU's own each.
+    for name, first in ("one", 0), ("two", 1):
+        (emulator.folder / f"{name}.yaml").write_text(
+            (JOBS / "ddp-small.yaml").read_text().replace("dp: auto", "dp: 8") + f"placement: {{nodes: {first}}}\n")
+    path = emulator.folder / "both.h5"
+    done = emulator.call("run", LAPTOP, emulator.folder / "one.yaml", emulator.folder / "two.yaml", "--steps", "1",
+                         "--output", path, "--progress", "none")
+    claim(done.returncode == 0, done.stderr)
+    both = check_sums(path, jobs=2)
+    alone = check_sums(emulator.trace(LAPTOP, emulator.folder / "one.yaml", "--steps", "1", name="alone"))
+    near(both["nics_J"] / both["duration_s"], alone["nics_J"] / alone["duration_s"] / 2, "half of the NICs each")
+    claim((both["gpu_idle_J"] == 0).all() and (alone["gpu_idle_J"] > 0).all(), "a GPU is idle where no job has it")
+    near(alone["gpu_idle_J"], 8 * IDLE_W * alone["duration_s"], "idle GPUs")
+
+
+def bubble(emulator):
+    few, many = (power(emulator.trace(POD, pipeline(emulator, n, "off", 1), name=f"m{n}")) for n in (4, 32))
+    claim(few["gpu_bubble_J"][0] / few["energy_J"][0] > many["gpu_bubble_J"][0] / many["energy_J"][0], "fewer microbatches, more bubble")
+    claim(few["mean_W"][0] < many["mean_W"][0], "more bubble draws less")
+    claim(few["energy_per_token_J"][0] > many["energy_per_token_J"][0], "and costs more a token")
+
+
+def same(emulator):
+    for noise in "on", "off":
+        job = pipeline(emulator, noise=noise)
+        first = emulator.trace(POD, job, EVENT_BY_EVENT, EVERY_STEP, name="first")
+        for ranks, options in ((1, [AS_ISLANDS]), (2, [AS_ISLANDS]), (3, []), (2, [EVENT_BY_EVENT])):
+            other = emulator.trace(POD, job, EVERY_STEP, *options, ranks=ranks, name="other")
+            found = differences(first, other)
+            claim(not found, f"noise {noise}, {ranks} ranks, {options}: {found}")
+    # Told from the step before, its wave stands there.
+    told, played = power(emulator.trace(POD, job, name="told")), power(first)
+    for name in *PARTS, "energy_J", "site_W", "battery_J":
+        near(told[name], played[name], f"told: {name}")
+
+
+def published(emulator):
+    path = emulator.trace(ROOT / "topologies/published/dgx-h100-ndr400.yaml", ROOT / "jobs/published/mlperf-gpt3.yaml",
+                          "--steps", "2", nodes=64, fabric__installed=1, parallel__dp=16, power__cooling="immersion")
+    node_W = check_sums(path)["node_W"][-1]
+    claim(abs(node_W / NODE_W - 1) < 0.1, f"a node draws {node_W:.0f} W at the wall, measured {NODE_W}")
+    print(f"a node draws {node_W:.0f} W at the wall, measured {NODE_W}")
+
+
+def site(emulator):
+    shown = emulator.call("show", TOPOLOGIES / "colossus-100k.yaml").stdout
+    rows = {name: float(MW) for name, MW in re.findall(r"^    (\w+) +([\d.]+) MW", shown, re.M)}
+    whole = float(re.search(r"power +([\d.]+) MW at most", shown).group(1))
+    claim(rows["gpus"] == 70, f"GPUs: {rows}")
+    claim(142 <= whole <= 171 and abs(sum(rows.values()) - whole) < 0.1, f"site: {whole} of {rows}")
+    readme = (TOPOLOGIES / "README.md").read_text()
+    claim(f"| site | | {whole:.1f} |" in readme, f"README adds up to {whole:.1f}")
+
+
+def closed(emulator):
+    job = pipeline(emulator, noise="off", steps=1)
+    flow, plain = (check_sums(emulator.trace(POD, job, name=kind, engine__kind=kind)) for kind in ("flow", "closed"))
+    near(plain["gpu_compute_J"], flow["gpu_compute_J"], "work costs the same", 0.02)
+    near(plain["energy_J"], flow["energy_J"], "and so does all, nearly", 0.1)
+
+
+run_case(sums, bubble, same, published, site, closed)
