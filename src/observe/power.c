@@ -22,6 +22,12 @@ static double pue_of(const PowerSpec *spec) {
     return spec->pue < 1 ? PUE[spec->cooling] : spec->pue;
 }
 
+double power_kind_share(const ClusterSpec *spec, int32_t kind) {
+    const int64_t from = kind == 0 ? 0 : spec->other[kind - 1].from,
+                  until = kind == spec->nothers ? spec->nodes : spec->other[kind].from;
+    return (double)(until - from) / (double)spec->nodes;
+}
+
 double power_gpu_W(const GpuSpec *gpu, PowerState state, double products) {
     const double share =
         state == POWER_WORK ? MEMORY_BOUND + (PRODUCTS - MEMORY_BOUND) * products : SHARES[state];
@@ -53,8 +59,9 @@ static void add_fabric(const Cluster *cluster, const PowerUse *use, double part_
 static void add_hosts(const Cluster *cluster, const PowerUse *use, double part_J[TRACE_ENERGY_N]) {
     const ClusterSpec *spec = cluster_spec(cluster);
     const double gpus_s = use->share * use->span_s * (double)cluster_ngpus(cluster);
-    part_J[TRACE_ENERGY_HOSTS] =
-        spec->power.host_W * gpus_s + spec->power.host_active_W * use->gpu_s[POWER_WORK];
+    part_J[TRACE_ENERGY_HOSTS] = spec->power.host_W * gpus_s;
+    for (int32_t kind = 0; kind < cluster_ngpu_kinds(spec); kind++)
+        part_J[TRACE_ENERGY_HOSTS] += spec->power.host_active_W * use->gpu_s[kind][POWER_WORK];
     part_J[TRACE_ENERGY_NICS] = spec->nic.power_W * gpus_s;
 }
 
@@ -85,20 +92,26 @@ void power_spend(const Cluster *cluster, const PowerUse *use, double part_J[TRAC
         [POWER_WAITING] = TRACE_ENERGY_GPU_WAITING,
         [POWER_IDLE] = TRACE_ENERGY_GPU_IDLE,
     };
-    const GpuSpec *gpu = &cluster_spec(cluster)->gpu;
+    const ClusterSpec *spec = cluster_spec(cluster);
     for (int i = 0; i < TRACE_ENERGY_N; i++) part_J[i] = 0;
-    for (int state = 0; state < POWER_STATES; state++)
-        part_J[PART[state]] =
-            use->gpu_s[state] * power_gpu_W(gpu, (PowerState)state, use->products);
+    for (int32_t kind = 0; kind < cluster_ngpu_kinds(spec); kind++)
+        for (int state = 0; state < POWER_STATES; state++)
+            part_J[PART[state]] +=
+                use->gpu_s[kind][state] * power_gpu_W(cluster_gpu_of_kind(spec, kind),
+                                                      (PowerState)state, use->products[kind]);
     add_site(cluster, use, part_J);
 }
 
 void power_rate(const Cluster *cluster, double part_W[TRACE_ENERGY_N]) {
-    const double gpus = (double)cluster_ngpus(cluster);
-    PowerUse use = {.span_s = 1, .gpu_s[POWER_WORK] = gpus, .share = 1};
+    const ClusterSpec *spec = cluster_spec(cluster);
+    PowerUse use = {.span_s = 1, .share = 1};
     for (int32_t t = 0; t < FABRIC_TIERS_MAX; t++) use.load[t] = 1;
     for (int i = 0; i < TRACE_ENERGY_N; i++) part_W[i] = 0;
-    part_W[TRACE_ENERGY_GPU_COMPUTE] = gpus * cluster_spec(cluster)->gpu.max_W;
+    for (int32_t kind = 0; kind < cluster_ngpu_kinds(spec); kind++) {
+        const double gpus = power_kind_share(spec, kind) * (double)cluster_ngpus(cluster);
+        use.gpu_s[kind][POWER_WORK] = gpus;
+        part_W[TRACE_ENERGY_GPU_COMPUTE] += gpus * cluster_gpu_of_kind(spec, kind)->max_W;
+    }
     add_site(cluster, &use, part_W);
 }
 

@@ -47,12 +47,14 @@ typedef enum PowerState {
 /// What a site, or a job's share of it, does in a span.
 typedef struct PowerUse {
     double span_s;
-    double gpu_s[POWER_STATES];    ///< summed over GPUs; >= 0
-    double products;               ///< of POWER_WORK, 0..1
+    double gpu_s[CLUSTER_GPU_KINDS_MAX][POWER_STATES]; ///< summed over GPUs of a kind; >= 0
+    double products[CLUSTER_GPU_KINDS_MAX];            ///< of POWER_WORK, 0..1
     double share;                  ///< of hosts, NICs, switches and optics that count, 0..1
     double load[FABRIC_TIERS_MAX]; ///< [tier - 1] of links below switches of a tier, 0..1
 } PowerUse;
 
+/// Part of a cluster's GPUs that are of a kind.
+double power_kind_share(const ClusterSpec *spec, int32_t kind);
 /// Of one GPU, between its idle and its largest power.
 double power_gpu_W(const GpuSpec *gpu, PowerState state, double products);
 /// Energy of a span by parts.

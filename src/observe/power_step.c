@@ -64,6 +64,13 @@ static double gpus_of(const JobSpec *job) {
                                      : (double)job->traffic.ranks;
 }
 
+/// GPUs of each kind as the cluster has them.
+static void add_alike(const Fabric *fabric, PowerState state, double gpu_s, PowerUse *use) {
+    const ClusterSpec *spec = cluster_spec(fabric->cluster);
+    for (int32_t kind = 0; kind < cluster_ngpu_kinds(spec); kind++)
+        use->gpu_s[kind][state] += gpu_s * power_kind_share(spec, kind);
+}
+
 /// A job's share of the site, and of the GPUs that no job has.
 static PowerUse begin_use(const Fabric *fabric, const TraceStep *row) {
     double working = 0;
@@ -71,8 +78,8 @@ static PowerUse begin_use(const Fabric *fabric, const TraceStep *row) {
     const int64_t span_ps = row->end_ps > row->start_ps ? row->end_ps - row->start_ps : 1;
     PowerUse use = {.span_s = (double)span_ps / 1e12,
                     .share = gpus_of(&fabric->run->job[row->job]) / working};
-    use.gpu_s[POWER_IDLE] =
-        use.share * use.span_s * ((double)cluster_ngpus(fabric->cluster) - working);
+    const double idle = (double)cluster_ngpus(fabric->cluster) - working;
+    add_alike(fabric, POWER_IDLE, use.share * use.span_s * idle, &use);
     return use;
 }
 
@@ -88,18 +95,21 @@ static void settle(double gpu_s[POWER_STATES]) {
     }
 }
 
-/// Part of the time at work that products take, at the best rate that the GPU keeps in long runs.
-static double products_of(const Machine *machine, double compute_s) {
-    const GpuSpec *gpu = &cluster_spec(machine->cluster)->gpu;
+/// Part of the time at work that products take, at the best rate that GPUs of a kind keep in long runs.
+static double products_of(const Machine *machine, int32_t kind, double work_s) {
+    const GpuSpec *gpu = cluster_gpu_of_kind(cluster_spec(machine->cluster), kind);
     const GemmTable *table = gpu_gemm(gpu, machine->job->training.precision);
-    if (!table || compute_s <= 0) return 0;
+    if (!table || work_s <= 0) return 0;
     const double kept = table->sustained_share > 0 ? table->sustained_share
                         : gpu->sustained_share > 0 ? gpu->sustained_share
                                                    : 1;
-    return fmin(1, machine->cost.hardware_flop / (table->best_flop_per_s * kept * compute_s));
+    const double flop = machine->cost.hardware_flop * (double)machine->gpus_of[kind] /
+                        (double)(machine->layout.units.n * machine->layout.units.width);
+    return fmin(1, flop / (table->best_flop_per_s * kept * work_s));
 }
 
-PowerUse power_use_training(const Machine *machine, const TraceStep *row) {
+PowerUse power_use_training(const Machine *machine, const TraceStep *row,
+                            const Wide part_ps[CLUSTER_GPU_KINDS_MAX][TRACE_GPU_COLUMNS]) {
     static const PowerState STATE[TRACE_PART_N] = {
         [TRACE_PART_COMPUTE] = POWER_WORK,
         [TRACE_PART_OWN_SLOW] = POWER_WORK,
@@ -114,17 +124,19 @@ PowerUse power_use_training(const Machine *machine, const TraceStep *row) {
         [TRACE_PART_STRAGGLER] = POWER_WAITING,
     };
     PowerUse use = begin_use(machine->fabric, row);
-    const double gpus = (double)row->working_gpus;
-    for (int part = 0; part < TRACE_PART_N; part++)
-        use.gpu_s[STATE[part]] += gpus * row->mean_part_ps[part] / 1e12;
-    settle(use.gpu_s);
-    use.products = products_of(machine, gpus * row->mean_part_ps[TRACE_PART_COMPUTE] / 1e12);
+    for (int32_t kind = 0; kind < cluster_ngpu_kinds(cluster_spec(machine->cluster)); kind++) {
+        const Wide *part = part_ps[kind];
+        const Wide work_ps = part[TRACE_PART_COMPUTE] + part[TRACE_PART_OWN_SLOW];
+        for (int i = 0; i < TRACE_PART_N; i++) use.gpu_s[kind][STATE[i]] += (double)part[i] / 1e12;
+        settle(use.gpu_s[kind]);
+        use.products[kind] = products_of(machine, kind, (double)work_ps / 1e12);
+    }
     return use;
 }
 
 PowerUse power_use_traffic(const Fabric *fabric, const TraceStep *row) {
     PowerUse use = begin_use(fabric, row);
-    use.gpu_s[POWER_COMMUNICATION] = use.span_s * gpus_of(&fabric->run->job[row->job]);
+    add_alike(fabric, POWER_COMMUNICATION, use.span_s * gpus_of(&fabric->run->job[row->job]), &use);
     return use;
 }
 
@@ -149,7 +161,9 @@ static void draw_phase(const Cluster *cluster, const PowerUse *whole,
     PowerUse use = *whole;
     double part_J[TRACE_ENERGY_N], gpus_J = 0;
     use.span_s = whole->span_s * all;
-    for (int state = 0; state < POWER_STATES; state++) use.gpu_s[state] *= of_state[state];
+    for (int32_t kind = 0; kind < CLUSTER_GPU_KINDS_MAX; kind++)
+        for (int state = 0; state < POWER_STATES; state++)
+            use.gpu_s[kind][state] *= of_state[state];
     power_spend(cluster, &use, part_J);
     for (int i = 0; i <= TRACE_ENERGY_GPU_IDLE; i++) gpus_J += part_J[i];
     power->site_W[phase] = power_sum(part_J) / use.span_s;

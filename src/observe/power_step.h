@@ -5,12 +5,14 @@
 ///          one operation to that of the next. Summed over those units, that is the shape of each state in time; scaled to
 ///          the account, it is the power of all, whose integral is the energy. Shapes are whole picoseconds, so ranks can
 ///          add theirs up in any order.
-/// Limits.  Other replicas do as the noted ones in time. What a unit waits for between two operations it does all at once,
+/// Limits.  Other replicas do as the noted ones in time, and so do all kinds of GPUs. GPUs without a job, and those of
+///          traffic, are of each kind as the cluster has them. What a unit waits for between two operations it does all at once,
 ///          in proportion; so does what an operation holds of communication. A unit's step that begins before that of the
 ///          job is cut there.
 #ifndef COLOSSIM_OBSERVE_POWER_STEP_H
 #define COLOSSIM_OBSERVE_POWER_STEP_H
 
+#include "base/wide.h"
 #include "driver/machine.h"
 #include "observe/power.h"
 
@@ -26,8 +28,10 @@ void power_shape_add(int64_t phase_ps[TRACE_PHASES], const int64_t edge_ps[TRACE
                      int *phase, int64_t from_ps, int64_t to_ps, int64_t amount_ps);
 /// Of the noted replicas of all ranks, on all.  MPI: collective.
 void power_shapes(const Machine *machine, const TraceStep *row, PowerShapes *shapes);
-/// What the GPUs of a training job did in a step, from the means of its row; of a traffic job.
-PowerUse power_use_training(const Machine *machine, const TraceStep *row);
+/// What the GPUs of a training job did in a step; of a traffic job.
+///   part_ps[kind]  sums over its GPUs of a kind
+PowerUse power_use_training(const Machine *machine, const TraceStep *row,
+                            const Wide part_ps[CLUSTER_GPU_KINDS_MAX][TRACE_GPU_COLUMNS]);
 PowerUse power_use_traffic(const Fabric *fabric, const TraceStep *row);
 /// All of it. Load of links: of the step.
 ///   shapes  of nothing: the same at all times

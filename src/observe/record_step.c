@@ -15,7 +15,7 @@ typedef struct GpuColumns {
     const StepResult *result; ///< by layout_place
     const int64_t *place;     ///< of each GPU's unit, -1: idle
     int32_t step;
-    Wide sum_ps[TRACE_GPU_COLUMNS];
+    Wide sum_ps[CLUSTER_GPU_KINDS_MAX][TRACE_GPU_COLUMNS];
 } GpuColumns;
 
 /// The slowness of a unit that is one GPU's own, told from that of its tensor-parallel peers.
@@ -77,12 +77,13 @@ static void find_places(const Machine *machine, int64_t ngpus, int64_t place[]) 
 /// A TraceGpuFill.
 static void fill_column(void *context, int column, int64_t first, int64_t n, int64_t value_ps[]) {
     GpuColumns *columns = context;
+    const ClusterSpec *spec = cluster_spec(columns->machine->cluster);
     for (int64_t i = 0; i < n; i++) {
         const int64_t place = columns->place[first + i];
         value_ps[i] = TRACE_NO_TIME_PS;
         if (place < 0) continue;
         value_ps[i] = gpu_value_ps(columns, place, first + i, column);
-        columns->sum_ps[column] += value_ps[i];
+        columns->sum_ps[cluster_gpu_kind(spec, first + i)][column] += value_ps[i];
     }
 }
 
@@ -118,7 +119,11 @@ static void mean_columns(GpuColumns *columns, double mean[TRACE_GPU_COLUMNS]) {
     const Machine *machine = columns->machine;
     comm_broadcast(machine->comm, columns->sum_ps, sizeof columns->sum_ps, 0);
     double gpus = (double)(machine->layout.units.n * machine->layout.units.width);
-    for (int k = 0; k < TRACE_GPU_COLUMNS; k++) mean[k] = (double)columns->sum_ps[k] / gpus;
+    for (int k = 0; k < TRACE_GPU_COLUMNS; k++) {
+        Wide sum_ps = 0;
+        for (int kind = 0; kind < CLUSTER_GPU_KINDS_MAX; kind++) sum_ps += columns->sum_ps[kind][k];
+        mean[k] = (double)sum_ps / gpus;
+    }
 }
 
 static int64_t latest_end(const Machine *machine) {
@@ -241,11 +246,11 @@ static void describe_work(const Machine *machine, const double mean[TRACE_GPU_CO
     memcpy(row->mean_part_ps, mean, sizeof row->mean_part_ps);
 }
 
-static Status write_power(Recorder *recorder, const Machine *machine, int64_t later_ps,
+static Status write_power(Recorder *recorder, const GpuColumns *columns, int64_t later_ps,
                           const TraceStep *row) {
     PowerShapes shapes;
-    if (later_ps == 0) power_shapes(machine, row, &shapes);
-    const PowerUse use = power_use_training(machine, row);
+    if (later_ps == 0) power_shapes(columns->machine, row, &shapes);
+    const PowerUse use = power_use_training(columns->machine, row, columns->sum_ps);
     return recorder_write_power(recorder, later_ps, &use, &shapes, row);
 }
 
@@ -267,7 +272,7 @@ static Status write_step(Recorder *recorder, Machine *machine, int64_t later_ps,
         recorder->sampling.over.n == 0)
         recorder_cut_interval(recorder, summary->row.end_ps);
     TRY(recorder_write_links(recorder, later_ps, crossing_of_training, machine, summary));
-    TRY(write_power(recorder, machine, later_ps, &summary->row));
+    TRY(write_power(recorder, &columns, later_ps, &summary->row));
     return recorder_end_step(recorder, summary);
 }
 

@@ -46,8 +46,8 @@ static Cluster *random_site(Draw *draw) {
 }
 
 static PowerUse random_use(Draw *draw) {
-    PowerUse use = {.span_s = real(draw, 0.1, 10), .products = 0.6, .share = 1};
-    for (int state = 0; state < POWER_STATES; state++) use.gpu_s[state] = real(draw, 0, 100);
+    PowerUse use = {.span_s = real(draw, 0.1, 10), .products = {0.6}, .share = 1};
+    for (int state = 0; state < POWER_STATES; state++) use.gpu_s[0][state] = real(draw, 0, 100);
     for (int t = 0; t < FABRIC_TIERS_MAX; t++) use.load[t] = 0.25;
     return use;
 }
@@ -84,7 +84,7 @@ static void energies_add_up(void **state) {
         Cluster *site = random_site(&draw);
         PowerUse one = random_use(&draw), other = random_use(&draw), both = one;
         both.span_s += other.span_s;
-        for (int s = 0; s < POWER_STATES; s++) both.gpu_s[s] += other.gpu_s[s];
+        for (int s = 0; s < POWER_STATES; s++) both.gpu_s[0][s] += other.gpu_s[0][s];
         double one_J[TRACE_ENERGY_N], other_J[TRACE_ENERGY_N], both_J[TRACE_ENERGY_N];
         power_spend(site, &one, one_J);
         power_spend(site, &other, other_J);
@@ -105,12 +105,12 @@ static void bubbles_draw_less_and_cost_more(void **state) {
         Cluster *site = random_site(&draw);
         const double gpus = (double)cluster_ngpus(site), work_s = real(&draw, 1, 10),
                      bubble_s = real(&draw, 0.1, 5);
-        PowerUse dense = {.span_s = work_s, .share = 1, .products = real(&draw, 0, 1)};
-        dense.gpu_s[POWER_WORK] = gpus * work_s;
+        PowerUse dense = {.span_s = work_s, .share = 1, .products = {real(&draw, 0, 1)}};
+        dense.gpu_s[0][POWER_WORK] = gpus * work_s;
         PowerUse holey = dense, busy = dense;
         busy.span_s = holey.span_s = work_s + bubble_s;
-        holey.gpu_s[POWER_BUBBLE] = gpus * bubble_s;
-        busy.gpu_s[POWER_WORK] += gpus * bubble_s;
+        holey.gpu_s[0][POWER_BUBBLE] = gpus * bubble_s;
+        busy.gpu_s[0][POWER_WORK] += gpus * bubble_s;
         double dense_J[TRACE_ENERGY_N], holey_J[TRACE_ENERGY_N], busy_J[TRACE_ENERGY_N];
         power_spend(site, &dense, dense_J);
         power_spend(site, &holey, holey_J);
@@ -168,6 +168,30 @@ static void a_site_adds_up(void **state) {
     assert_close(W[TRACE_ENERGY_COOLING], 0.4 * 1.05 * wall_W, 1e-6);
     const PowerUse second = {.span_s = 1, .share = 1};
     assert_close(power_nodes_J(site, &second, W), 1.15 * 16 * 925 / 0.96, 1e-6);
+    cluster_destroy(site);
+}
+
+// A quarter of 16 GPUs are of another kind: each draws by its own limits.
+static void kinds_draw_by_themselves(void **state) {
+    (void)state;
+    ClusterSpec spec = race_spec(16);
+    spec.gpu.max_W = 700;
+    spec.nothers = 1;
+    spec.other[0] = (OtherGpuSpec){.from = 12, .gpu = {.idle_W = 200, .max_W = 1200}};
+    Cluster *site = NULL;
+    Status status = cluster_create(&spec, &site);
+    assert_true(status_is_ok(&status));
+    double most_W[TRACE_ENERGY_N], part_J[TRACE_ENERGY_N];
+    power_rate(site, most_W);
+    assert_close(most_W[TRACE_ENERGY_GPU_COMPUTE], 12 * 700 + 4 * 1200, 1e-9);
+    PowerUse use = {.span_s = 1, .share = 1, .products = {0, 1}};
+    use.gpu_s[0][POWER_WORK] = 12;
+    use.gpu_s[1][POWER_WORK] = 3;
+    use.gpu_s[1][POWER_IDLE] = 1;
+    power_spend(site, &use, part_J);
+    assert_close(part_J[TRACE_ENERGY_GPU_COMPUTE], 12 * 0.75 * 700 + 3 * (200 + 0.975 * 1000),
+                 1e-9);
+    assert_close(part_J[TRACE_ENERGY_GPU_IDLE], 200, 1e-9);
     cluster_destroy(site);
 }
 
@@ -266,6 +290,7 @@ int main(void) {
         cmocka_unit_test(energies_add_up),
         cmocka_unit_test(bubbles_draw_less_and_cost_more),
         cmocka_unit_test(a_site_adds_up),
+        cmocka_unit_test(kinds_draw_by_themselves),
         cmocka_unit_test(shapes_hold_what_is_added),
         cmocka_unit_test(batteries_are_as_small_as_can_be),
         cmocka_unit_test(waves_are_measured),
