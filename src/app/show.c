@@ -47,6 +47,10 @@ static void show_machine(const Cluster *cluster, FILE *out) {
     fprintf(out, "  NIC        %s: %.1f GB/s line, %.1f GB/s goodput, %.2f us both ends\n",
             name_or(spec->nic.name, "unnamed"), gigabytes(spec->nic.line_Bps),
             gigabytes(spec->nic.goodput_Bps), microseconds(spec->nic.latency_ps));
+    const TierSpec *nic = &spec->tier[0];
+    if (nic->parents > 1)
+        fprintf(out, "  planes     %d, in each %d port%s of %.1f GB/s of a NIC\n", nic->parents,
+                nic->lanes, nic->lanes > 1 ? "s" : "", gigabytes(nic->link_Bps));
     fprintf(out, "  wiring     %s%s\n", spec->wiring == WIRING_RAIL ? "rail" : "plain",
             spec->wiring == WIRING_RAIL && spec->pxn
                 ? ", cross-rail messages over the scale-up domain (PXN)"
