@@ -100,6 +100,7 @@ def counts(emulator):
               f"{name}: oversubscription is ports down over ports up: {text}")
     text = says(emulator, "show", TOPOLOGIES / "fairwater-131k.yaml")
     claim("planes     8, in each 1 port of 12.5 GB/s" in text, f"show says planes: {text}")
+    claim(max(map(int, re.findall(r"through one \w+ +(\d+)", text))) == 3, f"three switches are the longest path of MRC: {text}")
     text = says(emulator, "show", TOPOLOGIES / "oci-131k.yaml")
     paths_us = [float(us) for us in re.findall(r"through one \w+ +\d+ +\d+ +([\d.]+)", text)]
     claim(len(paths_us) == 3 and all(own <= most for own, most in zip(paths_us, OCI_PATHS_US)),
