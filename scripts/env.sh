@@ -19,7 +19,7 @@ packages=(
     build-essential cmake ninja-build pkg-config git
     libopenmpi-dev openmpi-bin libhdf5-openmpi-dev hdf5-tools
     libyaml-dev librandom123-dev libxxhash-dev libcmocka-dev
-    python3-h5py python3-matplotlib python3-xarray python3-h5netcdf python3-netcdf4
+    python3-h5py python3-matplotlib python3-xarray python3-h5netcdf python3-netcdf4 python3-yaml
 )
 # For scripts/dev format, lint and fresh.
 developer_packages=(clang-format clang-tidy cppcheck shellcheck debootstrap)

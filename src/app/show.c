@@ -73,7 +73,7 @@ static double oversubscription(const ClusterSpec *spec, int32_t level) {
 
 static void show_tiers(const Cluster *cluster, FILE *out) {
     const ClusterSpec *spec = cluster_spec(cluster);
-    fprintf(out, "\n  %-10s %9s %12s %9s %9s %18s %8s %9s %9s\n", "tier", "switches",
+    fprintf(out, "\n  %-12s %9s %12s %9s %9s %18s %8s %9s %9s\n", "tier", "switches",
             "cables below", "GB/s line", "goodput", "ports down+up/of", "oversub", "cable us",
             "switch us");
     for (int32_t t = 1; t <= spec->ntiers; t++) {
@@ -84,7 +84,7 @@ static void show_tiers(const Cluster *cluster, FILE *out) {
                  clustercheck_ports_down(spec, t), clustercheck_ports_up(spec, t),
                  tier->switch_spec.ports);
         if (t < spec->ntiers) snprintf(ratio, sizeof ratio, "%.3g:1", oversubscription(spec, t));
-        fprintf(out, "  %-10.10s %9s %12s %9.1f %9.1f %18s %8s %9.3f %9.3f\n",
+        fprintf(out, "  %-12.12s %9s %12s %9.1f %9.1f %18s %8s %9.3f %9.3f\n",
                 name_or(tier->name, "unnamed"), count_text(cluster_nswitches(cluster, t), switches),
                 count_text(cluster_ncables(cluster, t), cables), gigabytes(tier->link_Bps),
                 gigabytes(cluster_healthy_Bps(cluster, t)), ports, ratio,
@@ -117,7 +117,7 @@ static void show_paths(const Cluster *cluster, FILE *out) {
 }
 
 static void show_link_ids(const Cluster *cluster, FILE *out) {
-    fprintf(out, "\n  %-10s %28s %28s\n", "link ids", "up", "down");
+    fprintf(out, "\n  %-12s %28s %28s\n", "link ids", "up", "down");
     for (int32_t t = 0; t < cluster_ntiers(cluster); t++) {
         char range[2][3 * COUNT_BYTES];
         for (int32_t d = LINK_UP; d <= LINK_DOWN; d++) {
@@ -125,12 +125,12 @@ static void show_link_ids(const Cluster *cluster, FILE *out) {
             snprintf(range[d], sizeof range[d], "%" PRId64 " .. %" PRId64, first,
                      first + cluster_tier_links(cluster, t) - 1);
         }
-        fprintf(out, "  %-10.10s %28s %28s\n", name_or(cluster_tier_name(cluster, t), "unnamed"),
+        fprintf(out, "  %-12.12s %28s %28s\n", name_or(cluster_tier_name(cluster, t), "unnamed"),
                 range[LINK_UP], range[LINK_DOWN]);
     }
     const int64_t bundles = cluster_nresources(cluster) - cluster_nlinks(cluster);
     if (bundles > 0)
-        fprintf(out, "  %-10s %" PRId64 " .. %" PRId64 "\n", "bundles", cluster_nlinks(cluster),
+        fprintf(out, "  %-12s %" PRId64 " .. %" PRId64 "\n", "bundles", cluster_nlinks(cluster),
                 cluster_nresources(cluster) - 1);
 }
 
