@@ -95,8 +95,25 @@ static void settle(double gpu_s[POWER_STATES]) {
     }
 }
 
+/// What a GPU does in a part of its step.
+static const PowerState STATE[TRACE_PART_N] = {
+    [TRACE_PART_COMPUTE] = POWER_WORK,
+    [TRACE_PART_OWN_SLOW] = POWER_WORK,
+    [TRACE_PART_SHARING] = POWER_WORK,
+    [TRACE_PART_BUBBLE] = POWER_BUBBLE,
+    [TRACE_PART_TP_EXPOSED] = POWER_COMMUNICATION,
+    [TRACE_PART_CP_EXPOSED] = POWER_COMMUNICATION,
+    [TRACE_PART_EP_EXPOSED] = POWER_COMMUNICATION,
+    [TRACE_PART_PP_EXPOSED] = POWER_COMMUNICATION,
+    [TRACE_PART_DP_EXPOSED] = POWER_COMMUNICATION,
+    [TRACE_PART_CONTENTION] = POWER_COMMUNICATION,
+    [TRACE_PART_STRAGGLER] = POWER_WAITING,
+};
+
 /// Part of the time at work that products take, at the best rate that GPUs of a kind keep in long runs.
-static double products_of(const Machine *machine, int32_t kind, double work_s) {
+static double products_of(const Machine *machine, int32_t kind, const Wide part_ps[]) {
+    const double work_s =
+        (double)(part_ps[TRACE_PART_COMPUTE] + part_ps[TRACE_PART_OWN_SLOW]) / 1e12;
     const GpuSpec *gpu = cluster_gpu_of_kind(cluster_spec(machine->cluster), kind);
     const GemmTable *table = gpu_gemm(gpu, machine->job->training.precision);
     if (!table || work_s <= 0) return 0;
@@ -108,28 +125,26 @@ static double products_of(const Machine *machine, int32_t kind, double work_s) {
     return fmin(1, flop / (table->best_flop_per_s * kept * work_s));
 }
 
+void power_of_parts(const Machine *machine,
+                    const Wide part_ps[CLUSTER_GPU_KINDS_MAX][TRACE_GPU_COLUMNS],
+                    double part_W[CLUSTER_GPU_KINDS_MAX][TRACE_PART_N]) {
+    const ClusterSpec *spec = cluster_spec(machine->cluster);
+    for (int32_t kind = 0; kind < cluster_ngpu_kinds(spec); kind++) {
+        const double products = products_of(machine, kind, part_ps[kind]);
+        for (int part = 0; part < TRACE_PART_N; part++)
+            part_W[kind][part] =
+                power_gpu_W(cluster_gpu_of_kind(spec, kind), STATE[part], products);
+    }
+}
+
 PowerUse power_use_training(const Machine *machine, const TraceStep *row,
                             const Wide part_ps[CLUSTER_GPU_KINDS_MAX][TRACE_GPU_COLUMNS]) {
-    static const PowerState STATE[TRACE_PART_N] = {
-        [TRACE_PART_COMPUTE] = POWER_WORK,
-        [TRACE_PART_OWN_SLOW] = POWER_WORK,
-        [TRACE_PART_SHARING] = POWER_WORK,
-        [TRACE_PART_BUBBLE] = POWER_BUBBLE,
-        [TRACE_PART_TP_EXPOSED] = POWER_COMMUNICATION,
-        [TRACE_PART_CP_EXPOSED] = POWER_COMMUNICATION,
-        [TRACE_PART_EP_EXPOSED] = POWER_COMMUNICATION,
-        [TRACE_PART_PP_EXPOSED] = POWER_COMMUNICATION,
-        [TRACE_PART_DP_EXPOSED] = POWER_COMMUNICATION,
-        [TRACE_PART_CONTENTION] = POWER_COMMUNICATION,
-        [TRACE_PART_STRAGGLER] = POWER_WAITING,
-    };
     PowerUse use = begin_use(machine->fabric, row);
     for (int32_t kind = 0; kind < cluster_ngpu_kinds(cluster_spec(machine->cluster)); kind++) {
-        const Wide *part = part_ps[kind];
-        const Wide work_ps = part[TRACE_PART_COMPUTE] + part[TRACE_PART_OWN_SLOW];
-        for (int i = 0; i < TRACE_PART_N; i++) use.gpu_s[kind][STATE[i]] += (double)part[i] / 1e12;
+        for (int part = 0; part < TRACE_PART_N; part++)
+            use.gpu_s[kind][STATE[part]] += (double)part_ps[kind][part] / 1e12;
         settle(use.gpu_s[kind]);
-        use.products[kind] = products_of(machine, kind, (double)work_ps / 1e12);
+        use.products[kind] = products_of(machine, kind, part_ps[kind]);
     }
     return use;
 }

@@ -28,6 +28,10 @@ void power_shape_add(int64_t phase_ps[TRACE_PHASES], const int64_t edge_ps[TRACE
                      int *phase, int64_t from_ps, int64_t to_ps, int64_t amount_ps);
 /// Of the noted replicas of all ranks, on all.  MPI: collective.
 void power_shapes(const Machine *machine, const TraceStep *row, PowerShapes *shapes);
+/// What a GPU of each kind draws in each part of its step; `part_ps` as below.
+void power_of_parts(const Machine *machine,
+                    const Wide part_ps[CLUSTER_GPU_KINDS_MAX][TRACE_GPU_COLUMNS],
+                    double part_W[CLUSTER_GPU_KINDS_MAX][TRACE_PART_N]);
 /// What the GPUs of a training job did in a step; of a traffic job.
 ///   part_ps[kind]  sums over its GPUs of a kind
 PowerUse power_use_training(const Machine *machine, const TraceStep *row,

@@ -87,10 +87,30 @@ static void fill_column(void *context, int column, int64_t first, int64_t n, int
     }
 }
 
+/// A TraceEnergyFill, once all columns have been summed up.
+static void fill_energy(const void *context, int64_t first, int64_t n, double value_J[]) {
+    const GpuColumns *columns = context;
+    const Machine *machine = columns->machine;
+    double part_W[CLUSTER_GPU_KINDS_MAX][TRACE_PART_N];
+    power_of_parts(machine, columns->sum_ps, part_W);
+    for (int64_t i = 0; i < n; i++) {
+        const GpuId gpu = first + i;
+        const int64_t place = columns->place[gpu];
+        value_J[i] = place < 0 ? NAN : 0;
+        if (place < 0) continue;
+        const double *W = part_W[cluster_gpu_kind(cluster_spec(machine->cluster), gpu)];
+        for (int part = 0; part < TRACE_PART_N; part++)
+            value_J[i] += W[part] * (double)gpu_value_ps(columns, place, gpu, part) / 1e12;
+    }
+}
+
 /// To the trace, or only into the sums.
 static Status fill_columns(const Recorder *recorder, GpuColumns *columns, int64_t ngpus) {
     enum { TOGETHER = 1024 };
-    if (recorder->trace) return trace_write_gpus(recorder->trace, 0, ngpus, fill_column, columns);
+    if (recorder->trace) {
+        TRY(trace_write_gpus(recorder->trace, 0, ngpus, fill_column, columns));
+        return trace_write_gpu_energy(recorder->trace, 0, ngpus, fill_energy, columns);
+    }
     int64_t value_ps[TOGETHER];
     for (int column = 0; column < TRACE_GPU_COLUMNS; column++)
         for (int64_t i = 0; i < ngpus; i += TOGETHER)

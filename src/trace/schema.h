@@ -315,6 +315,7 @@ typedef enum TraceFlags {
     X(POWER_RAMP, POWER, "ramp_W_per_s", F64, "W s-1", PLAIN, ALWAYS, "Steepest change of site_W from one phase to the next, over the length of a phase, the last phase being followed by the first.", TRACE_AXES1(STEP)) \
     X(POWER_SWING, POWER, "swing_W", F64, "W", PLAIN, ALWAYS, "What of site_W swings once a step, from top to bottom: twice the amplitude of its first harmonic.", TRACE_AXES1(STEP)) \
     X(POWER_BATTERY, POWER, "battery_J", F64, "J", PLAIN, ALWAYS, "What a battery without loss must hold at least so that the grid gives no more and no less than the mean times 1 +- power.band, step for step.", TRACE_AXES1(STEP)) \
+    X(POWER_GPU, POWER, "gpu_J", F64, "J", PLAIN, IF_TRAINING, "Energy of each GPU over its own step (/gpus/duration_ps), NaN without a training job: /gpus/node says what to sum up for nodes, racks, halls.", TRACE_AXES2(STEP, GPU)) \
     X(POWER_STEP, POWER, "wave_step", I64, "1", PLAIN, ALWAYS, "Step whose site_W and gpus_W are those of this one too: its own number, or that of an earlier one, which this one repeats, and in whose row they stand once.", TRACE_AXES1(STEP)) \
     X(POWER_SITE, POWER, "site_W", F64, "W", PLAIN, ALWAYS, "Power of the site in time.", TRACE_AXES2(STEP, PHASE)) \
     X(POWER_GPUS, POWER, "gpus_W", F64, "W", PLAIN, ALWAYS, "Of it, of its GPUs.", TRACE_AXES2(STEP, PHASE)) \

@@ -226,7 +226,7 @@ static Status describe(H5File *file, TraceDataset dataset, const char *path) {
         TRY(h5_attribute_text(file, path, "flag_meanings", words));
     }
     // Readers then carry a GPU's place, or the time of an interval, along with the values.
-    if (row->axis[0] == TRACE_AXIS_STEP && row->axis[1] == TRACE_AXIS_GPU)
+    if (row->group == TRACE_GROUP_GPUS && row->axis[0] == TRACE_AXIS_STEP)
         return h5_attribute_text(file, path, "coordinates", "job job_rank tp pp dp node slot");
     if (row->axis[0] == TRACE_AXIS_INTERVAL && row->axis[1] != TRACE_AXIS_NONE)
         return h5_attribute_text(file, path, "coordinates", "start_ps end_ps");

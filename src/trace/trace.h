@@ -221,6 +221,11 @@ Status trace_begin_step(Trace *trace);
 ///   fill   called once for each column, with the same `first` and `n`: 8 bytes a GPU are held at a time
 Status trace_write_gpus(Trace *trace, int64_t first, int64_t n, TraceGpuFill fill, void *context);
 
+/// Of the open step of a training job: energy of the GPUs [first, first + n) into value_J[n], NAN: none.   MPI: collective.
+typedef void (*TraceEnergyFill)(const void *context, int64_t first, int64_t n, double value_J[]);
+Status trace_write_gpu_energy(Trace *trace, int64_t first, int64_t n, TraceEnergyFill fill,
+                              const void *context);
+
 /// Append n rows of this rank, behind those of the ranks before it: either all rows stand on rank 0, or the
 /// concatenation over ranks is in final order. They count for the open step. Training | traffic only.
 ///   MPI: collective.

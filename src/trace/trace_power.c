@@ -4,6 +4,7 @@
 #define COUNT_OF(array) ((int)(sizeof(array) / sizeof(array)[0]))
 
 #include "base/check.h"
+#include "base/memory.h"
 
 /// Columns of a step that are one number.
 static const Column NUMBER_COLUMN[] = {
@@ -26,6 +27,17 @@ static Status write_parts(Trace *trace, const TracePower *power, int64_t row, in
         slab_keep(&status, slab_write_rows(trace, TRACE_POWER_GPU_COMPUTE + (TraceDataset)part, row,
                                            n, n ? &power->part_J[part] : NULL));
     return status;
+}
+
+Status trace_write_gpu_energy(Trace *trace, int64_t first, int64_t n, TraceEnergyFill fill,
+                              const void *context) {
+    CHECK(trace->open && trace->info.training, "no step of a training job is open");
+    const size_t bytes = (size_t)n * sizeof(double);
+    double *value_J = memory_alloc("trace", bytes);
+    fill(context, first, n, value_J);
+    Status status = slab_write_packed(trace, TRACE_POWER_GPU, 1, first, n, value_J);
+    memory_free("trace", value_J, bytes);
+    return slab_leave(trace, status);
 }
 
 Status trace_write_power(Trace *trace, const TracePower *power) {

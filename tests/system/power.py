@@ -51,6 +51,9 @@ def power(path):
     with h5py.File(path) as file:
         found = {name: data[()] for name, data in file["power"].items()}
         found["duration_s"] = file["steps/duration_ps"][()] * 1e-12
+        if "gpu_J" in found:
+            own = file["gpus/duration_ps"][()]
+            found["own_s"] = np.where(own < 0, 0, own * 1e-12)
         found["gpu_s"] = file["gpus/gpu"].shape[0] * found["duration_s"]
         found["tokens"] = file["steps/tokens"][()] if "steps/tokens" in file else None
     for name in "site_W", "gpus_W":
@@ -96,6 +99,10 @@ def check_sums(path, jobs=1):
         # A step of each GPU and that of the job differ by what some begin earlier.
         each_W = gpus_J / p["gpu_s"]
         claim((each_W >= IDLE_W).all() and (each_W <= 1.01 * LIMIT_W).all(), f"GPUs draw {each_W} W")
+    if "gpu_J" in p:
+        near(np.nansum(p["gpu_J"], axis=1)[p["tokens"] > 0], (gpus_J - p["gpu_idle_J"])[p["tokens"] > 0], "GPUs one by one")
+        own_W = p["gpu_J"] / p["own_s"]
+        claim((own_W[p["own_s"] > 0] > IDLE_W).all() and (own_W[p["own_s"] > 0] < LIMIT_W).all(), "each GPU draws between idle and its limit")
     if p["tokens"] is not None:
         training = p["tokens"] > 0
         near(p["energy_per_token_J"][training], (p["energy_J"] / np.maximum(p["tokens"], 1))[training], "energy a token")
