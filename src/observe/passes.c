@@ -35,7 +35,8 @@ static bool are_told(const JobSpec *job) {
 }
 
 bool passes_sum(const Machine *machine, int32_t step, PassTimes *times) {
-    if (!are_told(machine->job)) return false;
+    const bool here = machine->layout.first_replica == 0 && machine->noted.n > 0;
+    if (!here || !are_told(machine->job)) return false;
     const int32_t stages = machine->layout.units.stages;
     *times = (PassTimes){.mean_ps = {0}};
     add_stage(&machine->program[0], machine_spans(machine, 0, 0, step), times->first_ps);
