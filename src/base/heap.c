@@ -44,18 +44,30 @@ static int64_t least_child(const Heap *heap, int64_t parent) {
     return least;
 }
 
-HeapItem heap_pop(Heap *heap) {
-    CHECK(heap->n > 0, "pop from an empty heap");
-    HeapItem top = heap->at[0], last = heap->at[--heap->n];
-    int64_t hole = 0;
+/// Put an item in a hole, or below it.
+static void sink(Heap *heap, int64_t hole, HeapItem item) {
     while (HEAP_ARITY * hole + 1 < heap->n) {
         int64_t child = least_child(heap, hole);
-        if (!item_before(&heap->at[child], &last)) break;
+        if (!item_before(&heap->at[child], &item)) break;
         heap->at[hole] = heap->at[child];
         hole = child;
     }
-    heap->at[hole] = last;
+    heap->at[hole] = item;
+}
+
+HeapItem heap_pop(Heap *heap) {
+    CHECK(heap->n > 0, "pop from an empty heap");
+    HeapItem top = heap->at[0], last = heap->at[--heap->n];
+    sink(heap, 0, last);
     return top;
+}
+
+void heap_sift(Heap *heap, bool (*keep)(const void *context, HeapItem item), const void *context) {
+    int64_t n = 0;
+    for (int64_t i = 0; i < heap->n; i++)
+        if (keep(context, heap->at[i])) heap->at[n++] = heap->at[i];
+    heap->n = n;
+    for (int64_t i = (n - 2) / HEAP_ARITY; i >= 0 && n > 1; i--) sink(heap, i, heap->at[i]);
 }
 
 void heap_free(Heap *heap) {

@@ -25,6 +25,8 @@ typedef struct Heap {
 void heap_push(Heap *heap, HeapItem item);
 /// Remove and return the least item; the heap must not be empty.
 HeapItem heap_pop(Heap *heap);
+/// Leave only the items that `keep` wants.  Cost: O(n).
+void heap_sift(Heap *heap, bool (*keep)(const void *context, HeapItem item), const void *context);
 /// Time of the least item, or TIME_NEVER_PS.
 static inline int64_t heap_next_ps(const Heap *heap) {
     return heap->n > 0 ? heap->at[0].time_ps : TIME_NEVER_PS;

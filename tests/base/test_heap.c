@@ -48,6 +48,30 @@ static void heap_mixed_pushes_and_pops_never_go_back(void **state) {
     heap_free(&heap);
 }
 
+static bool is_third(const void *context, HeapItem item) {
+    return item.item % *(const int64_t *)context == 0;
+}
+
+// Law: sifted, it is the heap of what was kept.
+static void heap_sifted_is_the_heap_of_what_stays(void **state) {
+    (void)state;
+    const int64_t three = 3;
+    for (int64_t n = 0; n < 40; n++) {
+        Heap heap = {0}, kept = {0};
+        for (int64_t i = 0; i < n; i++) {
+            const HeapItem item = {.time_ps = rng_below(3, RNG_TEST, (uint64_t)i, (uint64_t)n, 20),
+                                   .item = i};
+            heap_push(&heap, item);
+            if (i % three == 0) heap_push(&kept, item);
+        }
+        heap_sift(&heap, is_third, &three);
+        assert_int_equal(heap.n, kept.n);
+        while (kept.n > 0) assert_int_equal(heap_pop(&heap).item, heap_pop(&kept).item);
+        heap_free(&heap);
+        heap_free(&kept);
+    }
+}
+
 static void pops_empty(void) {
     Heap heap = {0};
     (void)heap_pop(&heap);
@@ -63,6 +87,7 @@ static void heap_empty_has_no_next(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(heap_pops_in_total_order_with_many_ties),
+        cmocka_unit_test(heap_sifted_is_the_heap_of_what_stays),
         cmocka_unit_test(heap_mixed_pushes_and_pops_never_go_back),
         cmocka_unit_test(heap_empty_has_no_next),
     };

@@ -2,9 +2,23 @@
 #include "base/units.h"
 #include "engine/flow/flow_state.h"
 
+enum { ENDS_LEAST = 1024 }; ///< as many are no burden
+
+static bool stands(const void *context, HeapItem entry) {
+    const Flow *flow = context;
+    const Active *f = &flow->active[entry.item];
+    return f->state == ACTIVE_RUNNING && f->queued_ps == entry.time_ps;
+}
+
+/// Where many share a link, each end brings those of all others forward, and their entries would pile up behind.
+static void drop_stale(Flow *flow) {
+    if (flow->ends.n >= 2 * flow->nactive + ENDS_LEAST) heap_sift(&flow->ends, stands, flow);
+}
+
 static void push_heap(Flow *flow, int32_t index, int64_t end_ps) {
     // Ties leave by tag, the order in which completions are handed out.
     uint64_t order = (uint64_t)flow->active[index].tag ^ (UINT64_C(1) << 63);
+    drop_stale(flow);
     heap_push(&flow->ends, (HeapItem){.time_ps = end_ps, .order = order, .item = index});
 }
 
