@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/idle_keys.h"
 #include "config/job_parts.h"
 #include "config/job_words.h"
 #include "config/layout_text.h"
@@ -361,6 +362,7 @@ static void finish_training(Reader *reader, const Node *node, void *data) {
     resolve_schedule(parallel);
     read_layout(reader, node, file);
     resolve_precisions(&file->job.training);
+    idle_keys_report(reader, &training_job_schema, node, file);
     bool good = read_order(reader, node, file);
     good = job_words_read(reader, node, file) && good;
     if (parallel->microbatches == 0 && file->global_batch == 0)
@@ -375,18 +377,10 @@ static void finish_traffic(Reader *reader, const Node *node, void *data) {
     job->kind = JOB_TRAFFIC;
     finish_common(reader, node, file);
     job->collective.bytes = job->traffic.bytes;
-    if (job->traffic.group > 0 && job->traffic.pattern != TRAFFIC_ALL_TO_ALL)
-        reader_error(reader, node, "traffic.group",
-                     "group is given, but the pattern is %s, not all_to_all",
-                     PATTERNS[job->traffic.pattern]);
-    bool flows = job->traffic.pattern == TRAFFIC_FLOWS;
-    if (flows && !job->traffic.file[0])
+    if (job->traffic.pattern == TRAFFIC_FLOWS && !job->traffic.file[0])
         reader_error(reader, node, "traffic.pattern",
                      "pattern flows wants a file: the CSV of the flows");
-    if (!flows && job->traffic.file[0])
-        reader_error(reader, node, "traffic.file",
-                     "file is given, but the pattern is %s, not flows",
-                     PATTERNS[job->traffic.pattern]);
+    idle_keys_report(reader, &traffic_job_schema, node, file);
 }
 
 bool job_file_resolve_batch(Reader *reader, const Node *node, JobFile *file) {

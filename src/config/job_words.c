@@ -15,6 +15,12 @@ static int32_t count_behind(const char *text, const char *prefix) {
     return *rest == '\0' && count >= 1 && count <= 4096 ? (int32_t)count : 0;
 }
 
+/// Has a model what this module of recomputation is about?
+static bool has_module(const ModelSpec *model, int module) {
+    if (module == RECOMPUTE_MLA_UP) return model->mla.kv_lora > 0;
+    return model->experts > 0 || (module != RECOMPUTE_MOE && module != RECOMPUTE_MOE_ACTIVATION);
+}
+
 static bool read_recompute(Reader *reader, const Node *node, JobFile *file) {
     TrainingSpec *training = &file->job.training;
     bool good = true;
@@ -23,13 +29,16 @@ static bool read_recompute(Reader *reader, const Node *node, JobFile *file) {
         int k = 0;
         while (k < RECOMPUTE_N && strcmp(RECOMPUTE_NAMES[k], text) != 0) k++;
         const int32_t every = count_behind(text, "full:");
-        if (k < RECOMPUTE_N) {
+        char path[64];
+        snprintf(path, sizeof path, "training.recompute.%d", (int)i);
+        if (k < RECOMPUTE_N && !has_module(&file->job.model, k)) {
+            reader_error(reader, node, path, "recompute of %s: the model has none", text);
+            good = false;
+        } else if (k < RECOMPUTE_N) {
             training->recompute |= RECOMPUTE_BIT(k);
         } else if (every > 0) {
             training->recompute_full_every = every;
         } else {
-            char path[64];
-            snprintf(path, sizeof path, "training.recompute.%d", (int)i);
             const char *close = diagnostics_closest(text, RECOMPUTE_NAMES, RECOMPUTE_N);
             reader_error(reader, node, path,
                          "recompute wants core_attn, mlp_act, layernorm, mlp, moe_act, moe, "

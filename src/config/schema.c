@@ -339,6 +339,12 @@ static void read_mapping(Reader *reader, const Schema *schema, const Node *node,
         schema->finish(reader, node, data);
 }
 
+const Field *schema_field(const Schema *schema, const char *key) {
+    for (int32_t i = 0; schema && i < schema->nfields; i++)
+        if (strcmp(schema->field[i].key, key) == 0) return &schema->field[i];
+    return NULL;
+}
+
 bool schema_read(Reader *reader, const Schema *schema, const Node *node, void *data) {
     int64_t before = reader->diagnostics->reports;
     read_mapping(reader, schema, node, data, NULL);

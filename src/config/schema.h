@@ -194,6 +194,8 @@ struct Reader {
 #define ELEMENT_STRING(bytes) \
     { .kind = FIELD_STRING, .store = STORE_STRING, .size = (bytes) }
 
+/// The field of a key, or NULL; `schema` may be NULL.
+const Field *schema_field(const Schema *schema, const char *key);
 /// Fill a zeroed struct from a mapping; false if anything was reported. `data` is then partly
 /// filled.
 bool schema_read(Reader *reader, const Schema *schema, const Node *node, void *data);

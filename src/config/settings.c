@@ -46,12 +46,6 @@ static bool word_at(const Setting *setting, int32_t begin, Word *word) {
     return true;
 }
 
-static const Field *find_field(const Schema *schema, const char *key) {
-    for (int32_t i = 0; schema && i < schema->nfields; i++)
-        if (strcmp(schema->field[i].key, key) == 0) return &schema->field[i];
-    return NULL;
-}
-
 /// The item of a list by number or by name.
 static Node **find_item(Node *list, const char *word) {
     char *rest;
@@ -101,7 +95,7 @@ static void graft(const Setting *setting, const SettingTarget *target) {
                               "nothing can be set below a single value");
             return;
         }
-        const Field *field = find_field(schema, word.text);
+        const Field *field = schema_field(schema, word.text);
         const Field *inner = field && field->kind == FIELD_LIST ? field->element : field;
         schema = inner && inner->kind == FIELD_STRUCT ? inner->table : NULL;
         Node *child = word.next < 0 ? (Node *)setting->value
@@ -116,7 +110,7 @@ static bool knows(const SettingTarget *target, const char *word) {
     static const char *const ROOT_KEYS[] = {"schema_version", "kind", "description", "sources"};
     for (int i = 0; i < 4; i++)
         if (strcmp(ROOT_KEYS[i], word) == 0) return true;
-    return find_field(target->schema, word) != NULL;
+    return schema_field(target->schema, word) != NULL;
 }
 
 static void report_unknown(const Setting *setting, const Word *first, const SettingTarget targets[],

@@ -106,15 +106,16 @@ def training(draw, folder, name, gpus, domain, apart=False):
     order = "tp-cp-pp-dp" if apart else draw.choice(("tp-cp-ep-dp-pp", "tp-cp-pp-dp"))
     flag = lambda: draw.choice(("on", "off"))
     model = "tiny-tied" if draw.random() < (0.3 if pp == 1 else 0.1) and pp * chunks <= 8 and schedule != "dualpipe" else "tiny"
+    zero, prefetch = draw.choice((0, 1, 2, 3, 3)), draw.randint(0, 2)
     lines = ["schema_version: 1", "kind: training", f"model: {model}", "parallel:", f"  tp: {tp}", f"  pp: {pp}",
              f"  dp: {dp}", f"  chunks: {chunks}",
              f"  schedule: {schedule}", f"  order: {order}",
-             f"  zero: {draw.choice((0, 1, 2, 3, 3))}", f"  prefetch: {draw.randint(0, 2)}",
+             f"  zero: {zero}", f"  prefetch: {prefetch if zero == 3 else 1}",
              f"  reshard: {flag()}", f"  microbatches: {microbatches}",
              f"  sequence_parallel: {'off' if tp == 1 else flag()}", "training:",
              f"  sequence: {draw.choice((1024, 1024, 4096))}",
              f"  grad_overlap: {flag()}", f"  param_overlap: {flag()}", f"  pp_overlap: {flag()}",
-             f"  align_reductions: {flag()}", f"  pp_overlap_flush: {flag()}",
+             f"  align_reductions: {flag()}", f"  pp_overlap_flush: {flag() if schedule == 'interleaved' else 'off'}",
              f"  tp_overlap: {flag()}", f"  bucket_parameters: {draw.choice(('auto', 5000000, 40000000))}", "network:",
              f"  queue_pairs: {draw.choice((1, 2, 4, 16))}", f"  eager: {draw.choice(('1 B', '8 KiB', '1 MB'))}",
              f"  message_latency: {draw.choice(('5 us', '10 us', '60 us'))}",
@@ -134,7 +135,7 @@ def training(draw, folder, name, gpus, domain, apart=False):
 def traffic(draw, folder, name, gpus):
     pattern = draw.choice(("permutation", "shift", "ring", "incast", "all_to_all", "collective", "flows"))
     lines = ["schema_version: 1", "kind: traffic", "traffic:", f"  pattern: {pattern}",
-             f"  queue_pairs: {draw.choice((1, 2, 4))}", f"  latency: {draw.choice(('none', '0 us', '7 us'))}"]
+             f"  queue_pairs: {draw.choice((1, 2, 4)) if pattern != 'collective' else 1}", f"  latency: {draw.choice(('none', '0 us', '7 us'))}"]
     if pattern != "flows":
         lines += [f"  ranks: {draw.choice(('all', gpus, max(gpus // 2, 2)))}",
                   f"  bytes: {draw.choice(('1 B', '64 KiB', '3 MB', '100 MB'))}"]
