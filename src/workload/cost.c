@@ -182,7 +182,7 @@ static SegmentCost price_span(const Pricing *p, const Span *span, PassCost cost[
     SegmentCost segment = {.exchange = EXCHANGES_N};
     set_parameters(p, span, &segment);
     for (int pass = 0; pass < PASS_N; ++pass) {
-        segment.pass[pass] = pricing_nominal(&cost[pass]);
+        segment.pass[pass] = pricing_nominal(&cost[pass], pricing_host_waiting_s(&cost[pass]));
         segment.waiting_s += pricing_seen_waiting_s(&cost[pass]);
     }
     return segment;

@@ -4,20 +4,43 @@
 
 #include "workload/pricing.h"
 
+/// What host and GPU have to do for a whole pass, and hosts for the pieces of it.
+typedef struct PassSum {
+    double host_s, gpu_s, pieces_host_s;
+} PassSum;
+
 typedef struct Pieces {
     const Pricing *p;
     Pass first, end; ///< passes that the works are of
     SegmentCost *at; ///< NULL: they are counted only
     int32_t n;
-    PassCost sum[PASS_N]; ///< since the last exchange
+    PassCost sum[PASS_N];  ///< since the last exchange
+    PassSum whole[PASS_N]; ///< `at` NULL: of the pieces so far; else of all
+    double exposed;        ///< share of exchanges that nothing is beside
 } Pieces;
+
+/// What a piece waits for its host, which launches ahead over the whole pass, exchanges included.
+static double waiting_s(const PassSum *whole, const PassCost *piece) {
+    const double sum_s = fmax(0, whole->host_s - whole->gpu_s);
+    return whole->pieces_host_s > 0 ? sum_s * piece->host_s / whole->pieces_host_s : 0;
+}
+
+static void add_to_whole(PassSum *whole, const PassCost *cost, double exposed) {
+    whole->host_s += cost->host_s;
+    whole->gpu_s += exposed * pricing_gpu_s(cost);
+}
 
 static void end_piece(Pieces *pieces, Exchange exchange) {
     if (pieces->at) pieces->at[pieces->n] = (SegmentCost){.exchange = exchange};
     for (int pass = (int)pieces->first; pass < (int)pieces->end; ++pass) {
+        const PassCost *sum = &pieces->sum[pass];
         if (pieces->at) {
-            pieces->at[pieces->n].pass[pass] = pricing_nominal(&pieces->sum[pass]);
-            pieces->at[pieces->n].waiting_s += pricing_seen_waiting_s(&pieces->sum[pass]);
+            pieces->at[pieces->n].pass[pass] =
+                pricing_nominal(sum, waiting_s(&pieces->whole[pass], sum));
+            pieces->at[pieces->n].waiting_s += pricing_seen_waiting_s(sum);
+        } else {
+            add_to_whole(&pieces->whole[pass], sum, 1);
+            pieces->whole[pass].pieces_host_s += sum->host_s;
         }
         pieces->sum[pass] = (PassCost){0};
     }
@@ -52,6 +75,16 @@ static void add_part(Pieces *pieces, const WorkList *list, const WorkList *fulle
     }
 }
 
+/// The time of an exchange, in which the host launches ahead.
+static void add_exchange(Pieces *pieces, const WorkList *list, int32_t at) {
+    for (int pass = (int)pieces->first; pass < (int)pieces->end && !pieces->at; ++pass) {
+        PassCost cost = {0};
+        const WorkList part = part_of(list, at, at + 1, (Pass)pass);
+        pricing_add_list(pieces->p, &part, 1, &cost);
+        add_to_whole(&pieces->whole[pass], &cost, pieces->exposed);
+    }
+}
+
 static void cut_works(Pieces *pieces, const TransformerShape *shape, AddWorks *works) {
     WorkList list = {.n = 0}, full = {.n = 0}, *fullest = NULL;
     works(shape, &list);
@@ -66,6 +99,7 @@ static void cut_works(Pieces *pieces, const TransformerShape *shape, AddWorks *w
         if (list.work[i].kind != WORK_EXCHANGE || list.work[i].along != DIM_EP) continue;
         add_part(pieces, &list, fullest, first, i);
         end_piece(pieces, list.work[i].returns ? EXCHANGE_COMBINE : EXCHANGE_DISPATCH);
+        add_exchange(pieces, &list, i);
         first = i + 1;
     }
     add_part(pieces, &list, fullest, first, list.n);
@@ -109,13 +143,29 @@ static void cut_backward(Pieces *pieces, const Span *span) {
     end_piece(pieces, EXCHANGES_N);
 }
 
+/// Share of a stage's passes that run beside no other: those before its first backward and behind its last forward.
+static double lone_share(const Pricing *p, int32_t stage) {
+    const int32_t behind = p->parallel->size[DIM_PP] - 1 - stage,
+                  passes = p->parallel->microbatches * p->parallel->chunks;
+    return p->training->ep_overlap ? fmin(1, (2.0 * behind + 1) / passes) : 1;
+}
+
+/// Twice: the pieces are priced when it is known what they sum to.
+static int32_t cut(Pieces *pieces, void (*walk)(Pieces *pieces, const Span *span), const Span *span,
+                   SegmentCost at[]) {
+    walk(pieces, span);
+    if (!at) return pieces->n;
+    pieces->at = at;
+    pieces->n = 0;
+    walk(pieces, span);
+    return pieces->n;
+}
+
 int32_t pricing_cut_chunk(const Pricing *p, int32_t v, SegmentCost pieces[], int32_t *nforward) {
     const Span span = pricing_chunk_span(p, v);
-    Pieces forward = {.p = p, .first = PASS_FORWARD, .end = PASS_BACKWARD, .at = pieces};
-    cut_forward(&forward, &span);
-    Pieces backward = {
-        .p = p, .first = PASS_BACKWARD, .end = PASS_N, .at = pieces ? pieces + forward.n : NULL};
-    cut_backward(&backward, &span);
-    *nforward = forward.n;
-    return forward.n + backward.n;
+    const double exposed = lone_share(p, v % p->parallel->size[DIM_PP]);
+    Pieces forward = {.p = p, .first = PASS_FORWARD, .end = PASS_BACKWARD, .exposed = exposed},
+           backward = {.p = p, .first = PASS_BACKWARD, .end = PASS_N, .exposed = exposed};
+    *nforward = cut(&forward, cut_forward, &span, pieces);
+    return *nforward + cut(&backward, cut_backward, &span, pieces ? pieces + *nforward : NULL);
 }

@@ -29,22 +29,22 @@ void pricing_whole_backward(const TransformerShape *shape, WorkList *list) {
     transformer_layer_backward(&plain, list);
 }
 
-static double gpu_s(const PassCost *cost) {
+double pricing_gpu_s(const PassCost *cost) {
     double sum_s = cost->compute_s + cost->sharing_s;
     for (int d = 0; d < DIM_N; ++d) sum_s += cost->exposed_s[d];
     return sum_s;
 }
 
-/// What a pass waits for a host that is slower than the GPU: the host launches ahead, so only sums
-/// meet.
-static double waiting_s(const PassCost *cost) { return fmax(0, cost->host_s - gpu_s(cost)); }
-
-double pricing_seen_waiting_s(const PassCost *cost) {
-    return fmin(cost->waiting_s, fmax(0, gpu_s(cost) - cost->host_s));
+double pricing_host_waiting_s(const PassCost *cost) {
+    return fmax(0, cost->host_s - pricing_gpu_s(cost));
 }
 
-NominalWork pricing_nominal(const PassCost *cost) {
-    return (NominalWork){.compute_ps = pricing_clipped_ps(cost->compute_s + waiting_s(cost)),
+double pricing_seen_waiting_s(const PassCost *cost) {
+    return fmin(cost->waiting_s, fmax(0, pricing_gpu_s(cost) - cost->host_s));
+}
+
+NominalWork pricing_nominal(const PassCost *cost, double waiting_s) {
+    return (NominalWork){.compute_ps = pricing_clipped_ps(cost->compute_s + waiting_s),
                          .tp_ps = pricing_clipped_ps(cost->exposed_s[DIM_TP]),
                          .cp_ps = pricing_clipped_ps(cost->exposed_s[DIM_CP]),
                          .ep_ps = pricing_clipped_ps(cost->exposed_s[DIM_EP]),

@@ -40,7 +40,13 @@ int64_t pricing_clipped_ps(double seconds);
 void pricing_add_list(const Pricing *p, const WorkList *list, double times, PassCost *sum);
 /// Backward works of layers recomputed whole, which do not recompute their modules once more.
 void pricing_whole_backward(const TransformerShape *shape, WorkList *list);
-NominalWork pricing_nominal(const PassCost *cost);
+/// What a GPU has to do, idle times included.
+double pricing_gpu_s(const PassCost *cost);
+/// What a pass waits for a host that is slower than the GPU: the host launches ahead, so only sums
+/// meet.
+double pricing_host_waiting_s(const PassCost *cost);
+/// What a pass takes that waits so long.
+NominalWork pricing_nominal(const PassCost *cost, double waiting_s);
 /// Of what a pass waits for the GPU with the most rows, what its host does not take anyway.
 double pricing_seen_waiting_s(const PassCost *cost);
 Span pricing_chunk_span(const Pricing *p, int32_t number);

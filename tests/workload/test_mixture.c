@@ -318,6 +318,47 @@ static void exchanges_take_as_long_apart(void **state) {
     assert_true(exchanging > RUNS / 2);
 }
 
+static int64_t nominal_ps(const SegmentCost *of, Pass pass) {
+    const NominalWork *work = &of->pass[pass];
+    return work->compute_ps + work->tp_ps + work->cp_ps + work->ep_ps + work->sharing_ps;
+}
+
+/// A chunk's pass between its exchanges.
+static int64_t between_exchanges_ps(const StepCost *cost, Pass pass) {
+    const int32_t n = cost->chunk->nsegments, nforward = cost->chunk->nforward;
+    int64_t sum_ps = 0;
+    for (int32_t i = pass == PASS_FORWARD ? 0 : nforward; i < (pass == PASS_FORWARD ? nforward : n);
+         ++i)
+        sum_ps += nominal_ps(&cost->segment[i], pass);
+    return sum_ps;
+}
+
+// However slow its host, a pass that is cut at its exchanges takes no longer between them than in one with them, and with
+// them no less: the host launches ahead over the whole of it.
+static void a_cut_pass_waits_no_longer_for_its_host(void **state) {
+    (void)state;
+    int32_t waiting = 0;
+    for (uint64_t seed = 0; seed < RUNS; ++seed) {
+        PublishedRun run = drawn_run(seed);
+        run.parallel.chunks = 1;
+        run.gpu.host_call_ps = rng_below(17, 0, seed, 0, 60) * PS_PER_US;
+        StepCost within = priced(&run);
+        run.training.ep_overlap = true;
+        StepCost apart = priced(&run);
+        for (int pass = PASS_FORWARD; pass <= PASS_BACKWARD && apart.exchanges_apart; ++pass) {
+            const int64_t whole_ps = nominal_ps(&within.chunk->whole, (Pass)pass),
+                          cut_ps = between_exchanges_ps(&apart, (Pass)pass),
+                          apart_ps = exchanges_ps(&apart, &run.parallel, (Pass)pass);
+            assert_in_range(cut_ps, 0, whole_ps + whole_ps / 1000000);
+            assert_in_range(whole_ps, 0, (cut_ps + apart_ps) + whole_ps / 1000000);
+            waiting += cut_ps + apart_ps > whole_ps + whole_ps / 1000;
+        }
+        step_cost_fini(&within);
+        step_cost_fini(&apart);
+    }
+    assert_true(waiting > 0);
+}
+
 // What goes into activations of experts is clamped in 4 passes, which its host waits for, and backward in 5, unless they are
 // fused; again where activations are computed again; and is kept once more where they are not.
 static void clamps_take_passes_of_their_own(void **state) {
@@ -549,6 +590,7 @@ int main(void) {
         cmocka_unit_test(rows_are_copied_where_they_must),
         cmocka_unit_test(rows_are_permuted_where_they_arrive),
         cmocka_unit_test(exchanges_take_as_long_apart),
+        cmocka_unit_test(a_cut_pass_waits_no_longer_for_its_host),
         cmocka_unit_test(clamps_take_passes_of_their_own),
         cmocka_unit_test(all_experts_on_a_gpu_need_no_dispatcher),
         cmocka_unit_test(scaled_embeddings_take_more_passes),
