@@ -133,6 +133,9 @@ def bubble(emulator):
     few, many = (power(emulator.trace(POD, pipeline(emulator, n, "off", 1), name=f"m{n}")) for n in (4, 32))
     claim(few["gpu_bubble_J"][0] / few["energy_J"][0] > many["gpu_bubble_J"][0] / many["energy_J"][0], "fewer microbatches, more bubble")
     claim(few["mean_W"][0] < many["mean_W"][0], "more bubble draws less")
+    # While the pipeline fills, one of four stages works.
+    wave = few["gpus_W"][0]
+    claim(wave[2] < 0.66 * wave.max(), f"the pipeline is empty at first: {wave[:8]} of {wave.max()}")
     claim(few["energy_per_token_J"][0] > many["energy_per_token_J"][0], "and costs more a token")
 
 
