@@ -50,7 +50,7 @@ void culprits_charge(Flow *flow, const Active *f, int32_t slot, int64_t loss, in
     const int64_t of_path = f->bottleneck < 0 ? loss : path_loss_alone(flow, f);
     if (of_path > 0) tally_charge(tally, slot, f->job, (Wide)of_path * span_ps);
     loss -= of_path;
-    if (f->bottleneck < 0) return;
+    if (loss == 0) return; // its path alone held it, whatever link holds it from now on
     const UseNode *node = flow_node(flow, f->bottleneck);
     const int64_t *of_job = look_up(flow, node->link);
     const int64_t own = share_of(flow, node), others = flow->shares.at[node->link].total - own;
