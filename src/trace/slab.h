@@ -1,7 +1,7 @@
 /// slab.h: the state of an open trace, and how its ranks write slabs of a column together.
 ///
-/// Idea.    Private to trace.c and trace_links.c. A function that fails on one rank goes on taking part in the
-///          collective calls that follow (slab_keep) and the ranks agree at its end (slab_leave).
+/// Idea.    Private to trace.c, trace_links.c and trace_power.c. A function that fails on one rank goes on
+///          taking part in the collective calls that follow (slab_keep) and the ranks agree at its end (slab_leave).
 #ifndef COLOSSIM_TRACE_SLAB_H
 #define COLOSSIM_TRACE_SLAB_H
 
@@ -9,6 +9,9 @@
 #include "trace/draft.h"
 #include "trace/h5.h"
 #include "trace/trace.h"
+
+/// Elements of an array whose length is known here: columns of a table.
+#define COUNT_OF(array) ((int)(sizeof(array) / sizeof(array)[0]))
 
 struct Trace {
     const Comm *comm;

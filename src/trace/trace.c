@@ -9,7 +9,6 @@
 #include "trace/skeleton.h"
 #include "trace/slab.h"
 
-#define COUNT_OF(array) ((int)(sizeof(array) / sizeof(array)[0]))
 static const char LABEL[] = "trace";
 /// Commits are thinned out above this share of wall time, unless the last is that long ago.
 static const double COMMIT_SHARE = 0.05, COMMIT_PATIENCE_S = 2.0;

@@ -6,7 +6,6 @@
 #include "trace/skeleton.h"
 #include "trace/slab.h"
 
-#define COUNT_OF(array) ((int)(sizeof(array) / sizeof(array)[0]))
 static const char LABEL[] = "trace";
 
 int trace_bin(int64_t bytes, int64_t capacity_bytes) {

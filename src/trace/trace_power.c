@@ -1,10 +1,7 @@
-#include "trace/slab.h"
-#include "trace/trace.h"
-
-#define COUNT_OF(array) ((int)(sizeof(array) / sizeof(array)[0]))
-
 #include "base/check.h"
 #include "base/memory.h"
+#include "trace/slab.h"
+#include "trace/trace.h"
 
 /// Columns of a step that are one number.
 static const Column NUMBER_COLUMN[] = {
