@@ -113,10 +113,9 @@ static void print_power(FILE *out, const Recorder *recorder, const TraceStep *ro
     const bool small = power->mean_W < 1e6;
     const double unit_W = small ? 1e3 : 1e6, unit_J = small ? 1e3 : 3.6e6;
     const char *watt = small ? "kW" : "MW", *joule = small ? "kJ" : "kWh";
-    double gpus_J = 0;
-    for (int i = 0; i <= TRACE_ENERGY_GPU_IDLE; i++) gpus_J += power->part_J[i];
     fprintf(out, "\n  site %.4g %s, its GPUs %.4g %s, a node %.4g kW", power->mean_W / unit_W, watt,
-            gpus_J / power->energy_J * power->mean_W / unit_W, watt, power->node_W / 1e3);
+            power_gpus(power->part_J) / power->energy_J * power->mean_W / unit_W, watt,
+            power->node_W / 1e3);
     if (row->tokens > 0) fprintf(out, ", %.4g J a token", power->per_token_J);
     fprintf(out, "\n  %.4g to %.4g %s within the step, %.3g %s/s at most; %.3g %s of battery keep",
             power->least_W / unit_W, power->peak_W / unit_W, watt, power->ramp_W_per_s / unit_W,

@@ -136,10 +136,9 @@ static void show_link_ids(const Cluster *cluster, FILE *out) {
 
 /// All at their most, as a sum: GPUs at their limit, hosts at work, links full.
 static void show_power(const Cluster *cluster, FILE *out) {
-    double part_W[TRACE_ENERGY_N], gpus_W = 0;
+    double part_W[TRACE_ENERGY_N];
     power_rate(cluster, part_W);
-    const double site_W = power_sum(part_W);
-    for (int i = 0; i <= TRACE_ENERGY_GPU_IDLE; i++) gpus_W += part_W[i];
+    const double site_W = power_sum(part_W), gpus_W = power_gpus(part_W);
     fprintf(out, "\n  power      %.4g MW at most, %s cooling\n", site_W / 1e6,
             COOLING_NAMES[cluster_spec(cluster)->power.cooling]);
     fprintf(out, "    %-10s %10.3f MW %6.1f%%\n", "gpus", gpus_W / 1e6, 100 * gpus_W / site_W);

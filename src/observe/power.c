@@ -71,6 +71,12 @@ double power_sum(const double part[TRACE_ENERGY_N]) {
     return sum;
 }
 
+double power_gpus(const double part[TRACE_ENERGY_N]) {
+    double sum = 0;
+    for (int i = 0; i <= TRACE_ENERGY_GPU_IDLE; i++) sum += part[i];
+    return sum;
+}
+
 /// What follows from what GPUs draw, which stands in the parts; the others are 0.
 static void add_site(const Cluster *cluster, const PowerUse *use, double part_J[TRACE_ENERGY_N]) {
     const PowerSpec *spec = &cluster_spec(cluster)->power;

@@ -63,6 +63,8 @@ void power_spend(const Cluster *cluster, const PowerUse *use, double part_J[TRAC
 void power_rate(const Cluster *cluster, double part_W[TRACE_ENERGY_N]);
 /// Their sum, in the order of the table.
 double power_sum(const double part[TRACE_ENERGY_N]);
+/// The sum of those that are GPUs.
+double power_gpus(const double part[TRACE_ENERGY_N]);
 /// What nodes take at the wall, of the energy of a span: their sum.
 double power_nodes_J(const Cluster *cluster, const PowerUse *use,
                      const double part_J[TRACE_ENERGY_N]);

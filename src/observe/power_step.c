@@ -2,8 +2,6 @@
 
 #include <math.h>
 
-#include "base/wide.h"
-
 void power_shape_add(int64_t phase_ps[TRACE_PHASES], const int64_t edge_ps[TRACE_PHASES + 1],
                      int *phase, int64_t from_ps, int64_t to_ps, int64_t amount_ps) {
     while (*phase < TRACE_PHASES && edge_ps[*phase + 1] <= from_ps) ++*phase;
@@ -174,15 +172,14 @@ static void draw_phase(const Cluster *cluster, const PowerUse *whole,
                                            [POWER_WAITING] = still,
                                            [POWER_IDLE] = all};
     PowerUse use = *whole;
-    double part_J[TRACE_ENERGY_N], gpus_J = 0;
+    double part_J[TRACE_ENERGY_N];
     use.span_s = whole->span_s * all;
     for (int32_t kind = 0; kind < CLUSTER_GPU_KINDS_MAX; kind++)
         for (int state = 0; state < POWER_STATES; state++)
             use.gpu_s[kind][state] *= of_state[state];
     power_spend(cluster, &use, part_J);
-    for (int i = 0; i <= TRACE_ENERGY_GPU_IDLE; i++) gpus_J += part_J[i];
     power->site_W[phase] = power_sum(part_J) / use.span_s;
-    power->gpus_W[phase] = gpus_J / use.span_s;
+    power->gpus_W[phase] = power_gpus(part_J) / use.span_s;
 }
 
 void power_of_step(const Fabric *fabric, PowerUse use, const TraceLoad *load,
