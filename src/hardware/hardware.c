@@ -47,3 +47,7 @@ const GemmTable *gpu_gemm(const GpuSpec *gpu, Precision precision) {
     const GemmTable *other = &gpu->gemm[PRECISION_FORMATS[precision].table];
     return other->npoints > 0 ? other : NULL;
 }
+
+double gpu_sustained_share(const GpuSpec *gpu, const GemmTable *table) {
+    return table->sustained_share > 0 ? table->sustained_share : gpu->sustained_share;
+}

@@ -170,5 +170,8 @@ static inline double precision_activation_bytes(Precision precision) {
 
 /// Measured products of a precision: the GPU's own, or those of the format that stands for it; NULL: none.
 const GemmTable *gpu_gemm(const GpuSpec *gpu, Precision precision);
+/// Of the best rate of one of its tables, what the GPU keeps in long runs: the table's own share before the GPU's;
+/// 0: not measured.
+double gpu_sustained_share(const GpuSpec *gpu, const GemmTable *table);
 
 #endif

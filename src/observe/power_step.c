@@ -115,9 +115,7 @@ static double products_of(const Machine *machine, int32_t kind, const Wide part_
     const GpuSpec *gpu = cluster_gpu_of_kind(cluster_spec(machine->cluster), kind);
     const GemmTable *table = gpu_gemm(gpu, machine->job->training.precision);
     if (!table || work_s <= 0) return 0;
-    const double kept = table->sustained_share > 0 ? table->sustained_share
-                        : gpu->sustained_share > 0 ? gpu->sustained_share
-                                                   : 1;
+    const double share = gpu_sustained_share(gpu, table), kept = share > 0 ? share : 1;
     const double flop = machine->cost.hardware_flop * (double)machine->gpus_of[kind] /
                         (double)(machine->layout.units.n * machine->layout.units.width);
     return fmin(1, flop / (table->best_flop_per_s * kept * work_s));

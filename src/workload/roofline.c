@@ -114,7 +114,7 @@ static double gemm_s(const GpuSpec *gpu, Precision precision, const Work *work, 
     // A batched GEMM fills the GPU with the tiles of the whole batch, but each problem is as deep
     // as one.
     const double mnk = work->batch * padded(work->m) * padded(work->n) * work->k;
-    const double given = table->sustained_share > 0 ? table->sustained_share : gpu->sustained_share;
+    const double given = gpu_sustained_share(gpu, table);
     const double share = measured_or_1(given);
     const double at_once = work->grouped && !fused ? fmin(1, STREAMS / work->batch) : 1;
     const GemmRate rate = gemm_rate(table, precision_bytes(precision), stream_Bps, at_once * mnk);
