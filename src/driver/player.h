@@ -16,8 +16,8 @@
 ///                                        begin  start: takes a share of members' GPUs      end: all members go on
 ///
 ///          Each == is a transfer of the engine. One of no more than `network.eager` bytes loads no link: it ends
-///          when all that its plan waits for is over. A message is shorter: begin where both its ends are there, start a latency later,
-///          end with the transfer.
+///          when all that its plan waits for is over. A message is shorter: begin where both its ends are there, start a
+///          latency later, end with the transfer.
 ///
 ///          A player plays on all ranks of machine->comm; how the units are divided is its own affair. Which one plays a
 ///          job changes no result: it is chosen by cost (player/players.h).

@@ -192,7 +192,8 @@ typedef struct EngineOps {
     /// The cluster has changed at now_ps(): transfers under way go on with what is left of them, over the routes and
     /// capacities there are now, and wait where a link of theirs carries nothing as long as the cluster may still change.
     /// The alone-time of one that lives through a change stays that of the path on which it began to move, but no longer
-    /// than it took; what a better one gains it is not set against what it lost. NULL: the engine cannot, and links must carry the same at all times.
+    /// than it took; what a better one gains it is not set against what it lost. NULL: the engine cannot, and links must
+    /// carry the same at all times.
     ///   Fails: STATUS_NO_PATH for a transfer that can never go on.
     Status (*refresh)(Engine *engine, TransferSource source);
     EngineSizes (*sizes)(const Engine *engine);

@@ -8,8 +8,8 @@
 ///          all rows that come to it.
 /// Limits.  Experts are as full as the mean, or as their capacity; drawn routing lets a GPU wait for the fullest one
 ///          of its exchange (cost.c), but for what it sorts inside of it. Permutes of all-to-all and DeepEP take the whole
-///          GPU, those too that a framework launches in the stream of its exchanges. The gather and the sum among expert_tp GPUs are not priced: no published run
-///          has them.
+///          GPU, those too that a framework launches in the stream of its exchanges. The gather and the sum among
+///          expert_tp GPUs are not priced: no published run has them.
 /// Source.  Megatron-LM core/transformer/moe (order of kernels; activation weighted by the router in
 ///          one kernel); DeepSeek-AI, arXiv:2412.19437, section 2.1.2.
 #ifndef COLOSSIM_WORKLOAD_MIXTURE_H
