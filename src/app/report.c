@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "app/show.h"
 #include "base/memory.h"
 #include "base/units.h"
 
@@ -121,6 +122,7 @@ static void print_power(FILE *out, const Recorder *recorder, const TraceStep *ro
             power->least_W / unit_W, power->peak_W / unit_W, watt, power->ramp_W_per_s / unit_W,
             watt, power->battery_J / unit_J, joule);
     fprintf(out, " it within %.3g %%\n", 100 * band);
+    show_caps(cluster_spec(recorder->fabric->cluster), out);
 }
 
 static const StepSummary *find_step(const Recorder *recorder, int32_t job, bool last) {

@@ -134,10 +134,22 @@ static void show_link_ids(const Cluster *cluster, FILE *out) {
                 cluster_nresources(cluster) - 1);
 }
 
+void show_caps(const ClusterSpec *spec, FILE *out) {
+    for (int32_t kind = 0; kind < cluster_ngpu_kinds(spec); kind++) {
+        const GpuSpec *gpu = cluster_gpu_of_kind(spec, kind);
+        if (gpu_clock(gpu) < 1)
+            fprintf(out,
+                    "  GPUs (%s) are capped at %.4g of %.4g W: what computes keeps %.1f %% of its "
+                    "rate\n",
+                    name_or(gpu->name, "unnamed"), gpu_most_W(gpu), gpu->max_W,
+                    100 * gpu_clock(gpu));
+    }
+}
+
 /// All at their most, as a sum: GPUs at their limit, hosts at work, links full.
 static void show_power(const Cluster *cluster, FILE *out) {
     double part_W[TRACE_ENERGY_N];
-    power_rate(cluster, part_W);
+    power_rate(cluster, 1, part_W);
     const double site_W = power_sum(part_W), gpus_W = power_gpus(part_W);
     fprintf(out, "\n  power      %.4g MW at most, %s cooling\n", site_W / 1e6,
             COOLING_NAMES[cluster_spec(cluster)->power.cooling]);
@@ -145,6 +157,7 @@ static void show_power(const Cluster *cluster, FILE *out) {
     for (int i = TRACE_ENERGY_GPU_IDLE + 1; i < TRACE_ENERGY_N; i++)
         fprintf(out, "    %-10s %10.3f MW %6.1f%%\n", trace_energy_name((TraceEnergy)i),
                 part_W[i] / 1e6, 100 * part_W[i] / site_W);
+    show_caps(cluster_spec(cluster), out);
 }
 
 static void show_faults(const Cluster *cluster, FILE *out) {

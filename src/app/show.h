@@ -13,5 +13,7 @@
 
 /// Print the machine.   MPI: local; call it on rank 0.
 void show_cluster(const Cluster *cluster, FILE *out);
+/// For each kind of GPUs that is capped, at what, and what that costs.
+void show_caps(const ClusterSpec *spec, FILE *out);
 
 #endif

@@ -154,6 +154,8 @@ const GpuSpec *cluster_gpu_of_kind(const ClusterSpec *spec, int32_t kind);
 int32_t cluster_gpu_kind(const ClusterSpec *spec, GpuId gpu);
 
 int64_t cluster_ngpus(const Cluster *cluster);
+/// Of a rack: the nodes of a scale-up domain that holds several, else those that share their leaves.
+int64_t cluster_rack_gpus(const ClusterSpec *spec);
 /// Scale-up domain of a GPU: it may hold many nodes, or be part of one.
 int64_t cluster_domain_of(const Cluster *cluster, GpuId gpu);
 /// Tree endpoint (level-0 index) of a GPU's NIC and back; -1 for an endpoint without a GPU.

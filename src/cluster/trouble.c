@@ -33,15 +33,18 @@ static bool read_word(const char **text, const char *word) {
     return true;
 }
 
-/// GPUs of what a word counts: 0: it is no such word.
-static int64_t gpus_of_word(const ClusterSpec *spec, const char **text) {
+int64_t cluster_rack_gpus(const ClusterSpec *spec) {
     const int64_t node = spec->gpus_per_node, children = spec->tier[0].children;
-    if (read_word(text, "gpu")) return 1;
-    if (read_word(text, "node")) return node;
-    if (!read_word(text, "rack")) return 0;
     if (spec->scale_up.gpus > node) return spec->scale_up.gpus;
     if (spec->wiring == WIRING_RAIL) return children * node;
     return children > node ? children / node * node : node;
+}
+
+/// GPUs of what a word counts: 0: it is no such word.
+static int64_t gpus_of_word(const ClusterSpec *spec, const char **text) {
+    if (read_word(text, "gpu")) return 1;
+    if (read_word(text, "node")) return spec->gpus_per_node;
+    return read_word(text, "rack") ? cluster_rack_gpus(spec) : 0;
 }
 
 static Status parse_switch(const ClusterSpec *spec, const FatTree *tree, const char *what,

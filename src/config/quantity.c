@@ -79,6 +79,8 @@ static const QuantityUnit UNITS[] = {
     {QUANTITY_POWER, true, "kW", E3, 1},
     {QUANTITY_POWER, true, "W", 1, 1},
     {QUANTITY_FRACTION, true, "%", 1, 100},
+    {QUANTITY_TEMPERATURE, true, "C", 1, 1},
+    {QUANTITY_TEMPERATURE, false, "\302\260C", 1, 1},
 };
 enum { UNITS_N = sizeof UNITS / sizeof UNITS[0], DIGITS_MAX = 18 };
 
@@ -96,6 +98,7 @@ static const struct {
                             "FLOP/s MFLOP/s GFLOP/s TFLOP/s PFLOP/s"},
     [QUANTITY_POWER] = {"a power", "'700 W' or '10.2 kW'", "W kW MW"},
     [QUANTITY_FRACTION] = {"a percentage", "'3 %' or '0.5 %'", "%"},
+    [QUANTITY_TEMPERATURE] = {"a temperature", "'45 C'", "C"},
 };
 
 const char *quantity_name(QuantityKind kind) { return KINDS[kind].name; }
@@ -222,7 +225,8 @@ bool quantity_parse_int(QuantityKind kind, const char *text, int64_t *value,
                                                   "whole number of picoseconds",
                                                   "whole number of FLOP/s",
                                                   "whole number of watts",
-                                                  "whole number"};
+                                                  "whole number",
+                                                  "whole number of degrees"};
     if (numerator % denominator != 0) {
         snprintf(reason, QUANTITY_REASON_BYTES, "wants a %s, got '%.60s'", WHOLE[kind], text);
         return false;

@@ -14,14 +14,15 @@
 #include <stdint.h>
 
 typedef enum QuantityKind {
-    QUANTITY_NONE,      ///< a plain number
-    QUANTITY_RATE,      ///< B/s
-    QUANTITY_SIZE,      ///< B
-    QUANTITY_TIME,      ///< ps
-    QUANTITY_CABLE,     ///< ps, from a time or a length
-    QUANTITY_FLOP_RATE, ///< FLOP/s
-    QUANTITY_POWER,     ///< W
-    QUANTITY_FRACTION,  ///< %, stored as a fraction of one
+    QUANTITY_NONE,        ///< a plain number
+    QUANTITY_RATE,        ///< B/s
+    QUANTITY_SIZE,        ///< B
+    QUANTITY_TIME,        ///< ps
+    QUANTITY_CABLE,       ///< ps, from a time or a length
+    QUANTITY_FLOP_RATE,   ///< FLOP/s
+    QUANTITY_POWER,       ///< W
+    QUANTITY_FRACTION,    ///< %, stored as a fraction of one
+    QUANTITY_TEMPERATURE, ///< degrees Celsius
     QUANTITY_N,
 } QuantityKind;
 

@@ -6,6 +6,7 @@
 #include "base/units.h"
 #include "cluster/clustercheck.h"
 #include "config/hardware_file.h"
+#include "observe/power.h"
 
 static const char *const WIRINGS[] = {[WIRING_PLAIN] = "plain", [WIRING_RAIL] = "rail", NULL};
 
@@ -149,6 +150,19 @@ static const Field POWER_FIELDS[] = {
                       "3 %", 0, 1, "in transformers and UPS"),
     FIELD_NUMBER_OR_WORD_AT("pue", ClusterSpec, power.pue, "cooling", -1, "cooling", 1, 10,
                             "cooling and the building, for each watt of IT, and that watt"),
+    FIELD_QUANTITY_OR_WORD_AT("gpu_cap", ClusterSpec, power.gpu_cap_W, QUANTITY_POWER, "none", 0,
+                              "none", 1, 0, "that a GPU draws at most"),
+    FIELD_QUANTITY_OR_WORD_AT("rack_cap", ClusterSpec, power.rack_cap_W, QUANTITY_POWER, "none", 0,
+                              "none", 1, 0, "that the nodes of a rack draw at most at the wall"),
+    FIELD_QUANTITY_OR_WORD_AT("site_cap", ClusterSpec, power.site_cap_W, QUANTITY_POWER, "none", 0,
+                              "none", 1, 0, "that the site draws at most"),
+    FIELD_QUANTITY_OR_WORD_AT("inlet", ClusterSpec, power.inlet_C, QUANTITY_TEMPERATURE, "cool",
+                              -1000, "cool", -50, 150, "of the air or coolant of GPUs"),
+    FIELD_QUANTITY_OR_WORD_AT("inlet_rated", ClusterSpec, power.rated_C, QUANTITY_TEMPERATURE,
+                              "cooling", -1000, "cooling", -50, 80,
+                              "of the warmest with which GPUs may draw all they can"),
+    FIELD_QUANTITY_AT("gpu_hottest", ClusterSpec, power.hottest_C, QUANTITY_TEMPERATURE, "87 C", 81,
+                      150, "at which a GPU holds its clock back"),
     FIELD_QUANTITY_AT("band", ClusterSpec, power.band, QUANTITY_FRACTION, "5 %", 0, 1,
                       "more or less than the mean that the grid may be asked for"),
 };
@@ -294,8 +308,6 @@ static void report_troubles(Reader *reader, const Node *node, const ClusterSpec 
 
 /// It knows no places: they follow from how little of the file it takes for the same error.
 static void report_cluster(Reader *reader, const Node *node, const ClusterSpec *cluster) {
-    Status status = try_spec(cluster);
-    if (status_is_ok(&status)) return;
     ClusterSpec whole = *cluster; // without spares
     whole.scale_up.used = 0;
     Status part = clustercheck_spec(&whole);
@@ -352,6 +364,15 @@ static bool check_others(Reader *reader, const Node *node, const ClusterSpec *cl
     return true;
 }
 
+static void cap_gpus(Reader *reader, const Node *node, ClusterSpec *cluster) {
+    const char *key;
+    const Status status = power_cap_gpus(cluster, &key);
+    if (status_is_ok(&status)) return;
+    char path[64];
+    snprintf(path, sizeof path, "power.%s", key);
+    reader_error(reader, node, path, "%s %s", key, status.text);
+}
+
 static void finish_topology(Reader *reader, const Node *node, void *data) {
     ClusterSpec *cluster = data;
     if (!cluster->name[0]) text_stem(reader->base, cluster->name, sizeof cluster->name);
@@ -366,7 +387,12 @@ static void finish_topology(Reader *reader, const Node *node, void *data) {
             (long long)cluster->nodes, (int)cluster->gpus_per_node, (long long)endpoints);
         return;
     }
-    if (check_others(reader, node, cluster)) report_cluster(reader, node, cluster);
+    if (!check_others(reader, node, cluster)) return;
+    const Status status = try_spec(cluster);
+    if (status_is_ok(&status))
+        cap_gpus(reader, node, cluster);
+    else
+        report_cluster(reader, node, cluster);
 }
 
 static const Field TOPOLOGY_FIELDS[] = {

@@ -3,7 +3,7 @@
 /// Idea.    Data sheets and measured kernel tables as data (topologies/hardware/*.yaml, each figure
 ///          with its source). All rates are one-way, dense, in SI units (FLOP/s, B/s); times are
 ///          picoseconds.
-/// Limits.  No clocks, no thermal state: power caps and degradation enter as speed factors in
+/// Limits.  No clocks, no thermal state: what a power cap costs is in gpu_power.h, degradation enters as speed factors in
 ///          effects/.
 #ifndef COLOSSIM_HARDWARE_HARDWARE_H
 #define COLOSSIM_HARDWARE_HARDWARE_H
@@ -95,6 +95,8 @@ typedef struct GpuSpec {
     bool fp8_any_layout;      ///< products take fp8 operands by rows and by columns, with one copy
     int32_t processors;       ///< that run kernels; 0: not said
     double idle_W, typical_W, max_W;
+    double
+        capped; ///< of what lies between idle and max, what a cap takes (a topology says so); 0: none
 } GpuSpec;
 
 typedef struct NicSpec {
@@ -152,6 +154,10 @@ typedef struct PowerSpec {
     double distribution_loss; ///< transformers and UPS, for each watt of the rest
     double pue;               ///< of cooling and the building alone; < 1: by cooling
     double band; ///< share of the mean that the grid may be asked for more or less than it
+    double gpu_cap_W, rack_cap_W, site_cap_W; ///< that GPUs are held below; 0: none
+    double inlet_C,
+        rated_C; ///< of air or coolant: as it comes, and at most for GPUs at their limit; < -273: by cooling
+    double hottest_C; ///< at which a GPU holds its clock back
 } PowerSpec;
 
 /// GPUs of a domain that a job can have.

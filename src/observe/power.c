@@ -2,17 +2,13 @@
 
 #include <math.h>
 
-/// Of what lies between idle power and limit.
-static const double PRODUCTS = 0.975, MEMORY_BOUND = 0.75,
-                    SHARES[POWER_STATES] = {[POWER_COMMUNICATION] = 0.35,
-                                            [POWER_BUBBLE] = 0.20,
-                                            [POWER_WAITING] = 0.20,
-                                            [POWER_IDLE] = 0};
 /// Of a switch without load; passive copper of 400 Gb/s goes as far as 3 m.
 static const double SWITCH_BASE = 0.55, OPTIC_BPS = 50e9;
 enum { COPPER_PS = 15000 };
 
 static const double FANS[COOLING_N] = {0.15, 0.03, 0}, PUE[COOLING_N] = {1.4, 1.15, 1.1};
+
+static const double RATED_C[COOLING_N] = {30, 45, 45}, COLDEST_C = -273;
 
 static double fans_of(const PowerSpec *spec) {
     return spec->fans < 0 ? FANS[spec->cooling] : spec->fans;
@@ -26,12 +22,6 @@ double power_kind_share(const ClusterSpec *spec, int32_t kind) {
     const int64_t from = kind == 0 ? 0 : spec->other[kind - 1].from,
                   until = kind == spec->nothers ? spec->nodes : spec->other[kind].from;
     return (double)(until - from) / (double)spec->nodes;
-}
-
-double power_gpu_W(const GpuSpec *gpu, PowerState state, double products) {
-    const double share =
-        state == POWER_WORK ? MEMORY_BOUND + (PRODUCTS - MEMORY_BOUND) * products : SHARES[state];
-    return gpu->idle_W + share * (gpu->max_W - gpu->idle_W);
 }
 
 /// One end of all cables of a tier, one of which a node has; 0 where they are copper.
@@ -103,12 +93,12 @@ void power_spend(const Cluster *cluster, const PowerUse *use, double part_J[TRAC
     for (int32_t kind = 0; kind < cluster_ngpu_kinds(spec); kind++)
         for (int state = 0; state < POWER_STATES; state++)
             part_J[PART[state]] +=
-                use->gpu_s[kind][state] * power_gpu_W(cluster_gpu_of_kind(spec, kind),
-                                                      (PowerState)state, use->products[kind]);
+                use->gpu_s[kind][state] *
+                gpu_draw_W(cluster_gpu_of_kind(spec, kind), (PowerState)state, use->products[kind]);
     add_site(cluster, use, part_J);
 }
 
-void power_rate(const Cluster *cluster, double part_W[TRACE_ENERGY_N]) {
+void power_rate(const Cluster *cluster, double part, double part_W[TRACE_ENERGY_N]) {
     const ClusterSpec *spec = cluster_spec(cluster);
     PowerUse use = {.span_s = 1, .share = 1};
     for (int32_t t = 0; t < FABRIC_TIERS_MAX; t++) use.load[t] = 1;
@@ -116,9 +106,85 @@ void power_rate(const Cluster *cluster, double part_W[TRACE_ENERGY_N]) {
     for (int32_t kind = 0; kind < cluster_ngpu_kinds(spec); kind++) {
         const double gpus = power_kind_share(spec, kind) * (double)cluster_ngpus(cluster);
         use.gpu_s[kind][POWER_WORK] = gpus;
-        part_W[TRACE_ENERGY_GPU_COMPUTE] += gpus * cluster_gpu_of_kind(spec, kind)->max_W;
+        const GpuSpec *gpu = cluster_gpu_of_kind(spec, kind);
+        part_W[TRACE_ENERGY_GPU_COMPUTE] +=
+            gpus *
+            (part < 1 ? gpu->idle_W + part * (gpu_most_W(gpu) - gpu->idle_W) : gpu_most_W(gpu));
     }
     add_site(cluster, &use, part_W);
+}
+
+/// What a cap leaves of the range of a GPU, 1 and more: all. They hold in this order, each of what those before left.
+static double left_of(const GpuSpec *gpu, double most_W) {
+    return (most_W - gpu->idle_W) / (gpu_most_W(gpu) - gpu->idle_W);
+}
+
+static double left_by_gpu(const Cluster *cluster, const GpuSpec *gpu) {
+    return left_of(gpu, cluster_spec(cluster)->power.gpu_cap_W);
+}
+
+static double left_by_heat(const Cluster *cluster, const GpuSpec *gpu) {
+    const PowerSpec *spec = &cluster_spec(cluster)->power;
+    const double rated_C = spec->rated_C < COLDEST_C ? RATED_C[spec->cooling] : spec->rated_C;
+    if (spec->inlet_C <= rated_C) return 1;
+    return left_of(gpu,
+                   gpu->max_W * (spec->hottest_C - spec->inlet_C) / (spec->hottest_C - rated_C));
+}
+
+static double left_by_rack(const Cluster *cluster, const GpuSpec *gpu) {
+    const ClusterSpec *spec = cluster_spec(cluster);
+    const PowerSpec *power = &spec->power;
+    const double inside_W =
+                     power->rack_cap_W / (double)cluster_rack_gpus(spec) * (1 - power->supply_loss),
+                 optic_W = optics_W(cluster, 1) / (double)cluster_ngpus(cluster);
+    return left_of(gpu, (inside_W - optic_W) / (1 + fans_of(power)) - power->host_W -
+                            power->host_active_W - spec->nic.power_W);
+}
+
+static double left_by_site(const Cluster *cluster, const GpuSpec *gpu) {
+    (void)gpu;
+    double idle_W[TRACE_ENERGY_N], most_W[TRACE_ENERGY_N];
+    power_rate(cluster, 0, idle_W);
+    power_rate(cluster, 1, most_W);
+    return (cluster_spec(cluster)->power.site_cap_W - power_sum(idle_W)) /
+           (power_sum(most_W) - power_sum(idle_W));
+}
+
+/// All GPUs, by one of the caps.
+static Status cap_all(ClusterSpec *spec, double (*left)(const Cluster *, const GpuSpec *)) {
+    ClusterSpec still = *spec;
+    still.nfaults = still.nslow = still.nevents = 0;
+    Cluster *cluster = NULL;
+    TRY(cluster_create(&still, &cluster));
+    Status status = status_ok();
+    for (int32_t kind = 0; kind < cluster_ngpu_kinds(spec); kind++) {
+        GpuSpec *gpu = kind == 0 ? &spec->gpu : &spec->other[kind - 1].gpu;
+        gpu_cap(gpu, left(cluster, gpu));
+        if (gpu_most_W(gpu) < gpu_least_cap_W(gpu) && status_is_ok(&status))
+            status = status_make(STATUS_RANGE,
+                                 "leaves %.4g W to a GPU (%s); below %.4g W communication would "
+                                 "be slower too, which is not emulated",
+                                 fmax(0, gpu_most_W(gpu)), gpu->name, gpu_least_cap_W(gpu));
+    }
+    cluster_destroy(cluster);
+    return status;
+}
+
+Status power_cap_gpus(ClusterSpec *spec, const char **key) {
+    const PowerSpec *power = &spec->power;
+    const struct {
+        const char *key;
+        bool holds;
+        double (*left)(const Cluster *, const GpuSpec *);
+    } CAPS[] = {{"gpu_cap", power->gpu_cap_W > 0, left_by_gpu},
+                {"inlet", power->inlet_C > COLDEST_C, left_by_heat},
+                {"rack_cap", power->rack_cap_W > 0, left_by_rack},
+                {"site_cap", power->site_cap_W > 0, left_by_site}};
+    for (size_t i = 0; i < sizeof CAPS / sizeof CAPS[0]; i++) {
+        *key = CAPS[i].key;
+        if (CAPS[i].holds) TRY(cap_all(spec, CAPS[i].left));
+    }
+    return status_ok();
 }
 
 double power_nodes_J(const Cluster *cluster, const PowerUse *use,

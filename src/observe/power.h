@@ -1,17 +1,8 @@
 /// power.h: what a site draws while its GPUs do this or that, and how it adds up.
 ///
-/// Idea.    A GPU is always in one of a few states, and draws its idle power and a share of what lies between that and its
-///          limit (hardware.h):
-///
-///              products        97.5 %   tensor cores near the power limit
-///              memory-bound    75 %     norms, activations, optimizer, attention that waits for memory
-///              communication   35 %     nothing but a collective or a message
-///              bubble, waiting 20 %     a kernel that looks for what does not come
-///              idle             0 %
-///
-///          Time at work is products as far as its FLOP take them at the GPU's best rate, the rest is memory-bound. From
-///          there everything is linear in the time that GPUs spend in each state, so that energies of parts of a step, of
-///          jobs and of phases add up:
+/// Idea.    What GPUs draw in which state, and under a cap, stands in hardware/gpu_power.h. Time at work is products as far
+///          as its FLOP take them at the GPU's best rate, the rest is memory-bound. From there everything is linear in the
+///          time that GPUs spend in each state, so that energies of parts of a step, of jobs and of phases add up:
 ///
 ///              GPUs + hosts + NICs        hosts: a constant, and more while their GPUs work
 ///                + fans                   share of that: air 15 %, liquid 3 %, immersion none
@@ -22,27 +13,22 @@
 ///                                         IT
 ///                + distribution loss      transformers and UPS, share of IT
 ///                + (PUE - 1) * IT         PUE of cooling and the building alone: air 1.4, liquid 1.15, immersion 1.1
-/// Limits.  Shares are constants: no clocks, no temperatures, no difference between precisions; no cap below the limit.
-///          What a GPU draws follows at once (in truth within some 20 ms), smoothing by power supplies or a floor under the
-///          draw is not played. Switches draw in all of a step what they do in the mean, broken GPUs as if they worked.
-/// Source.  States, hosts, switches: planning values. That GPUs compute near their limit and fall close to idle in
-///          communication: Choukse et al., Power stabilization for AI training datacenters (arXiv:2508.14318). Fans 15 and
-///          3 %, PUE 1.3 to 1.5 (air) and 1.1 to 1.2 (liquid): planning values of the trade. Supply 96 %: 80 PLUS Titanium
-///          at half load, 230 V. Held against MLPerf Training v4.0 with power, GPT-3 on 512 H100 (tests/system/power.py).
+///          A topology caps GPUs four ways, and the least holds: each, a rack or the site, of which what it draws at most is
+///          kept below the cap by GPUs, all by the same part of their range; and by heat, for a GPU that draws P is
+///          warmer than its coolant by R P: as hot as it may become at its limit and the warmest inlet it is rated for,
+///          which gives R, so that limit * (hottest - inlet) / (hottest - rated) is left of the limit in warmer air.
+/// Limits.  What a GPU draws follows at once (in truth within some 20 ms), smoothing by power supplies or a floor under the
+///          draw is not played. Caps stand from the start to the end. Switches draw in all of a step what they do in the mean, broken GPUs as if they worked.
+/// Source.  Hosts, switches: planning values. Fans 15 and 3 %, PUE 1.3 to 1.5 (air) and 1.1 to 1.2 (liquid): planning
+///          values of the trade. Supply 96 %: 80 PLUS Titanium at half load, 230 V. Rated inlets: 30 C of air (DGX H100),
+///          45 C of coolant (GB200 NVL72); 87 C is the most that H100 reports to work at; planning values for others. Held
+///          against MLPerf Training v4.0 with power, GPT-3 on 512 H100 (tests/system/power.py).
 #ifndef COLOSSIM_OBSERVE_POWER_H
 #define COLOSSIM_OBSERVE_POWER_H
 
 #include "cluster/cluster.h"
+#include "hardware/gpu_power.h"
 #include "trace/trace.h"
-
-typedef enum PowerState {
-    POWER_WORK,
-    POWER_COMMUNICATION,
-    POWER_BUBBLE,
-    POWER_WAITING,
-    POWER_IDLE,
-    POWER_STATES
-} PowerState;
 
 /// What a site, or a job's share of it, does in a span.
 typedef struct PowerUse {
@@ -55,12 +41,14 @@ typedef struct PowerUse {
 
 /// Part of a cluster's GPUs that are of a kind.
 double power_kind_share(const ClusterSpec *spec, int32_t kind);
-/// Of one GPU, between its idle and its largest power.
-double power_gpu_W(const GpuSpec *gpu, PowerState state, double products);
 /// Energy of a span by parts.
 void power_spend(const Cluster *cluster, const PowerUse *use, double part_J[TRACE_ENERGY_N]);
-/// The same of a second in which GPUs draw the most they can, and links are full: what a site is built for.
-void power_rate(const Cluster *cluster, double part_W[TRACE_ENERGY_N]);
+/// The same of a second in which GPUs draw a part (1: all) of what lies between idle and the most they may, and links are
+/// full: what a site is built for.
+void power_rate(const Cluster *cluster, double part, double part_W[TRACE_ENERGY_N]);
+/// Cap the GPUs of a good cluster as its power says.   Fails: STATUS_RANGE where too little is left to one, by what *key
+/// names.
+Status power_cap_gpus(ClusterSpec *spec, const char **key);
 /// Their sum, in the order of the table.
 double power_sum(const double part[TRACE_ENERGY_N]);
 /// The sum of those that are GPUs.

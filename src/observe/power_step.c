@@ -115,7 +115,8 @@ static double products_of(const Machine *machine, int32_t kind, const Wide part_
     const GpuSpec *gpu = cluster_gpu_of_kind(cluster_spec(machine->cluster), kind);
     const GemmTable *table = gpu_gemm(gpu, machine->job->training.precision);
     if (!table || work_s <= 0) return 0;
-    const double share = gpu_sustained_share(gpu, table), kept = share > 0 ? share : 1;
+    const double share = gpu_sustained_share(gpu, table),
+                 kept = (share > 0 ? share : 1) * gpu_clock(gpu);
     const double flop = machine->cost.hardware_flop * (double)machine->gpus_of[kind] /
                         (double)(machine->layout.units.n * machine->layout.units.width);
     return fmin(1, flop / (table->best_flop_per_s * kept * work_s));
@@ -128,8 +129,7 @@ void power_of_parts(const Machine *machine,
     for (int32_t kind = 0; kind < cluster_ngpu_kinds(spec); kind++) {
         const double products = products_of(machine, kind, part_ps[kind]);
         for (int part = 0; part < TRACE_PART_N; part++)
-            part_W[kind][part] =
-                power_gpu_W(cluster_gpu_of_kind(spec, kind), STATE[part], products);
+            part_W[kind][part] = gpu_draw_W(cluster_gpu_of_kind(spec, kind), STATE[part], products);
     }
 }
 

@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "base/units.h"
 #include "collective/tuning.h"
+#include "hardware/gpu_power.h"
 
 // Tensor-core tiles of cuBLAS kernels are 128 wide on at least one side; a narrower side wastes the
 // rest.
@@ -121,7 +122,8 @@ static double gemm_s(const GpuSpec *gpu, Precision precision, const Work *work, 
     // The largest products of a table take so long that they meet the power cap alone: what they lose to it is in `share`.
     const double kept = given > 0 ? given * rate.highest : rate.alone;
     const double most = fmin(share * table->best_flop_per_s, table->peak_flop_per_s);
-    const double compute_s = fmax(filled_flop(table, mnk, work->k) / kept, 2 * mnk / most);
+    const double compute_s =
+        fmax(filled_flop(table, mnk, work->k) / kept, 2 * mnk / most) / gpu_clock(gpu);
     const double memory_s = (work->bytes - work->accumulator_bytes) / stream_Bps;
     const double open = work->grouped ? GROUPED_ACCUMULATOR_SHARE : ACCUMULATOR_SHARE;
     const double tail_s = open * work->accumulator_bytes / stream_Bps;
@@ -238,7 +240,7 @@ static double attention_s(const Work *work, const GpuSpec *gpu, const TrainingSp
     const double gain = training->attention_fp8 ? measured_or_1(shares->fp8_gain) : 1;
     const double reached = fmin(attention_reached(work, gpu, shares) * rate, cap);
     return fmax(work->bytes / gpu->memory_stream_Bps,
-                hypot(work->flop / (gain * reached), attention_walk_s(work, gpu)));
+                hypot(work->flop / (gain * reached), attention_walk_s(work, gpu)) / gpu_clock(gpu));
 }
 
 double roofline_work_s(const Work *work, const GpuSpec *gpu, const TrainingSpec *training) {

@@ -30,7 +30,7 @@
 ///                      read off published single-node runs that hardly communicate; a table that
 ///                      was measured warm, in long loops on random data, has its own. A table that
 ///                      falls towards its largest products met the cap there: the share is of the
-///                      highest rate up to a size.
+///                      highest rate up to a size. A lower cap lowers the clock from there (gpu_power.h).
 /// Limits.  The software of the years the tables are from: later libraries run the same GPU faster.
 ///          No cache reuse between kernels.
 /// Source.  Size as the one measure of a shape: in OpenXLA's measured matmul table

@@ -62,18 +62,18 @@ static void gpus_draw_between_idle_and_their_limit(void **state) {
         double before_W = gpu.max_W;
         const double products = real(&draw, 0, 1);
         for (int s = 0; s < POWER_STATES; s++) {
-            const double now_W = power_gpu_W(&gpu, (PowerState)s, products);
+            const double now_W = gpu_draw_W(&gpu, (PowerState)s, products);
             assert_true(gpu.idle_W <= now_W && now_W <= before_W);
             before_W = now_W;
         }
         assert_true(before_W == gpu.idle_W);
-        assert_true(power_gpu_W(&gpu, POWER_WORK, products) >= power_gpu_W(&gpu, POWER_WORK, 0));
+        assert_true(gpu_draw_W(&gpu, POWER_WORK, products) >= gpu_draw_W(&gpu, POWER_WORK, 0));
     }
     const GpuSpec h100 = {.idle_W = 85, .max_W = 700};
-    assert_close(power_gpu_W(&h100, POWER_WORK, 1), 684.625, 1e-9);
-    assert_close(power_gpu_W(&h100, POWER_WORK, 0), 546.25, 1e-9);
-    assert_close(power_gpu_W(&h100, POWER_COMMUNICATION, 1), 300.25, 1e-9);
-    assert_close(power_gpu_W(&h100, POWER_BUBBLE, 1), 208, 1e-9);
+    assert_close(gpu_draw_W(&h100, POWER_WORK, 1), 684.625, 1e-9);
+    assert_close(gpu_draw_W(&h100, POWER_WORK, 0), 546.25, 1e-9);
+    assert_close(gpu_draw_W(&h100, POWER_COMMUNICATION, 1), 300.25, 1e-9);
+    assert_close(gpu_draw_W(&h100, POWER_BUBBLE, 1), 208, 1e-9);
 }
 
 // Energies of two spans add up to those of both together, in each part.
@@ -119,7 +119,7 @@ static void bubbles_draw_less_and_cost_more(void **state) {
         assert_true(power_sum(holey_J) / holey.span_s < power_sum(dense_J) / dense.span_s);
         assert_true(power_sum(busy_J) > power_sum(holey_J));
         double most_W[TRACE_ENERGY_N];
-        power_rate(site, most_W);
+        power_rate(site, 1, most_W);
         assert_true(power_sum(dense_J) / dense.span_s <= power_sum(most_W));
         cluster_destroy(site);
     }
@@ -150,7 +150,7 @@ static void a_site_adds_up(void **state) {
     Status status = cluster_create(&spec, &site);
     assert_true(status_is_ok(&status));
     double W[TRACE_ENERGY_N];
-    power_rate(site, W);
+    power_rate(site, 1, W);
     double switches = 0, optics_W = 0;
     for (int32_t t = 1; t <= spec.ntiers; t++) {
         switches += (double)cluster_nswitches(site, t);
@@ -182,7 +182,7 @@ static void kinds_draw_by_themselves(void **state) {
     Status status = cluster_create(&spec, &site);
     assert_true(status_is_ok(&status));
     double most_W[TRACE_ENERGY_N], part_J[TRACE_ENERGY_N];
-    power_rate(site, most_W);
+    power_rate(site, 1, most_W);
     assert_close(most_W[TRACE_ENERGY_GPU_COMPUTE], 12 * 700 + 4 * 1200, 1e-9);
     PowerUse use = {.span_s = 1, .share = 1, .products = {0, 1}};
     use.gpu_s[0][POWER_WORK] = 12;
@@ -193,6 +193,88 @@ static void kinds_draw_by_themselves(void **state) {
                  1e-9);
     assert_close(part_J[TRACE_ENERGY_GPU_IDLE], 200, 1e-9);
     cluster_destroy(site);
+}
+
+/// Of the nodes of a rack at most, if all its GPUs are of a kind.
+static double rack_most_W(const Cluster *site, int32_t kind) {
+    double part_W[TRACE_ENERGY_N];
+    power_rate(site, 1, part_W);
+    const double gpus = (double)cluster_ngpus(site);
+    const ClusterSpec *spec = cluster_spec(site);
+    const PowerUse second = {.span_s = 1, .share = 1};
+    const double change_W =
+        gpus * gpu_most_W(cluster_gpu_of_kind(spec, kind)) - part_W[TRACE_ENERGY_GPU_COMPUTE];
+    part_W[TRACE_ENERGY_GPU_COMPUTE] += change_W;
+    part_W[TRACE_ENERGY_FANS] += spec->power.fans * change_W;
+    return power_nodes_J(site, &second, part_W) / gpus * (double)cluster_rack_gpus(spec);
+}
+
+// Whatever caps stand together: none is passed, and the one that holds is used up, but where a GPU's limit comes before.
+static void caps_hold_and_are_used_up(void **state) {
+    (void)state;
+    int refused = 0, held = 0;
+    for (uint64_t seed = 0; seed < DRAWS; seed++) {
+        Draw draw = {.seed = seed};
+        Cluster *free = random_site(&draw);
+        ClusterSpec spec = *cluster_spec(free);
+        if (spec.power.fans < 0) spec.power.fans = 0.1;
+        spec.nothers = (int32_t)whole(&draw, 2);
+        spec.other[0] =
+            (OtherGpuSpec){.from = 8, .gpu = {.idle_W = 50, .max_W = real(&draw, 60, 900)}};
+        cluster_destroy(free);
+        Status status = cluster_create(&spec, &free);
+        assert_true(status_is_ok(&status));
+        double part_W[TRACE_ENERGY_N];
+        power_rate(free, 1, part_W);
+        PowerSpec *power = &spec.power;
+        power->inlet_C = whole(&draw, 2) ? -1000 : real(&draw, 30, 45);
+        power->rated_C = whole(&draw, 2) ? -1000 : real(&draw, 20, 60);
+        power->hottest_C = real(&draw, 85, 100);
+        if (whole(&draw, 2)) power->gpu_cap_W = spec.gpu.max_W * real(&draw, 0.6, 1.2);
+        if (whole(&draw, 2)) power->rack_cap_W = rack_most_W(free, 0) * real(&draw, 0.6, 1.2);
+        if (whole(&draw, 2)) power->site_cap_W = power_sum(part_W) * real(&draw, 0.6, 1.2);
+        cluster_destroy(free);
+        const char *key;
+        status = power_cap_gpus(&spec, &key);
+        Cluster *site = NULL;
+        Status built = cluster_create(&spec, &site);
+        assert_true(status_is_ok(&built));
+        power_rate(site, 1, part_W);
+        bool used = false, whole_gpus = true;
+        for (int32_t kind = 0; kind <= spec.nothers; kind++) {
+            const GpuSpec *gpu = cluster_gpu_of_kind(&spec, kind);
+            const double most_W = gpu_most_W(gpu), close = 1e-9 * gpu->max_W;
+            if (status_is_ok(&status)) assert_true(most_W >= gpu_least_cap_W(gpu));
+            whole_gpus = whole_gpus && most_W == gpu->max_W;
+            if (!status_is_ok(&status)) continue;
+            if (power->gpu_cap_W > 0) {
+                assert_true(most_W <= power->gpu_cap_W + close);
+                used = used || most_W >= power->gpu_cap_W - close;
+            }
+            if (power->inlet_C > -273) {
+                const double warmest[COOLING_N] = {30, 45, 45},
+                             rated_C =
+                                 power->rated_C < -273 ? warmest[power->cooling] : power->rated_C,
+                             warmer_C = fmax(0, power->inlet_C - rated_C),
+                             heat_W = gpu->max_W * (1 - warmer_C / (power->hottest_C - rated_C));
+                assert_true(most_W <= heat_W + close);
+                used = used || most_W >= heat_W - close;
+            }
+            if (power->rack_cap_W > 0) {
+                assert_true(rack_most_W(site, kind) <= power->rack_cap_W * (1 + 1e-9));
+                used = used || rack_most_W(site, kind) >= power->rack_cap_W * (1 - 1e-9);
+            }
+        }
+        if (status_is_ok(&status) && power->site_cap_W > 0) {
+            assert_true(power_sum(part_W) <= power->site_cap_W * (1 + 1e-9));
+            used = used || power_sum(part_W) >= power->site_cap_W * (1 - 1e-9);
+        }
+        if (status_is_ok(&status)) assert_true(used || whole_gpus);
+        refused += !status_is_ok(&status);
+        held += status_is_ok(&status) && !whole_gpus;
+        cluster_destroy(site);
+    }
+    assert_true(refused > 20 && held > 100);
 }
 
 /// Length of what two spans have in common.
@@ -291,6 +373,7 @@ int main(void) {
         cmocka_unit_test(bubbles_draw_less_and_cost_more),
         cmocka_unit_test(a_site_adds_up),
         cmocka_unit_test(kinds_draw_by_themselves),
+        cmocka_unit_test(caps_hold_and_are_used_up),
         cmocka_unit_test(shapes_hold_what_is_added),
         cmocka_unit_test(batteries_are_as_small_as_can_be),
         cmocka_unit_test(waves_are_measured),

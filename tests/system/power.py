@@ -5,7 +5,8 @@
 integrates to it, GPUs draw between idle and their limit, and the measures of the wave are those of the wave. `bubble`: fewer
 microbatches draw less and cost more a token. `same`: the same on any number of ranks, with both players, and told instead of
 played. `published`: GPT-3 on 512 H100 in immersion, against nodes measured at the wall. `site`: Colossus as README adds it up.
-`closed`: the closed engine draws what the flow engine does but for contention.
+`closed`: the closed engine draws what the flow engine does but for contention. `cap`: what a lower and lower cap does to a
+step; that a rack's, a site's and a warm inlet's are caps of GPUs; the same on any ranks, with both players.
 """
 
 import re
@@ -181,4 +182,48 @@ def closed(emulator):
     near(plain["energy_J"], flow["energy_J"], "and so does all, nearly", 0.1)
 
 
-run_case(sums, bubble, same, published, site, closed)
+def words(done):
+    """Of GPUs that are capped: at how many watts, and what part of their rate they keep."""
+    claim(done.returncode == 0, done.stderr)
+    found = re.findall(r"capped at ([\d.]+) of 700 W: what computes keeps ([\d.]+) % of its rate", done.stdout)
+    return [(float(W), float(percent) / 100) for W, percent in found]
+
+
+def cap(emulator):
+    job = pipeline(emulator, noise="off", steps=1)
+    free = emulator.trace(POD, job, name="free")
+    with h5py.File(free) as file:
+        free_s, work_s, fingerprint = (file[f"steps/{name}"][0] for name in ("duration_ps", "compute_ps", "fingerprint"))
+    before_s, worked_J = 0, []
+    for W in (900, 700, 640, 560, 480, 400, 350, 310):
+        done = emulator.run(POD, job, path=emulator.folder / "cap.h5", power__gpu_cap=f"{W} W")
+        said = words(done)
+        with h5py.File(emulator.folder / "cap.h5") as file:
+            now_s, now_work_s, now = (file[f"steps/{name}"][0] for name in ("duration_ps", "compute_ps", "fingerprint"))
+        if W >= 700:
+            claim(now == fingerprint and not said, f"a cap of {W} W is none")
+            continue
+        claim([at for at, _ in said] == [W], f"{W} W: {said}")
+        claim(max(before_s, free_s) <= now_s <= free_s / (said[0][1] - 0.001), f"{W} W: {now_s} ps, {free_s} without, {said}")
+        claim(work_s < now_work_s < work_s / (said[0][1] - 0.001), f"{W} W: work of {now_work_s} ps, {work_s} without")
+        p = check_sums(emulator.folder / "cap.h5")
+        claim((p["gpu_J"] <= W * p["own_s"])[p["own_s"] > 0].all() and p["gpus_W"].max() <= 256 * W,
+              f"no GPU draws more than {W} W")
+        before_s = now_s
+        worked_J.append(p["gpu_compute_J"][0])
+    claim(worked_J[:5] == sorted(worked_J[:5], reverse=True) and worked_J[5] > worked_J[4],
+          f"GPUs take less for the work, until their voltage is least: {worked_J}")
+
+    # What a rack and the site are built for, below a cap, is the cap: by GPUs at 600 W, as caps of their own.
+    at = words(emulator.call("show", POD, "--set", "power.site_cap=330 kW"))[0][0]
+    shown = emulator.call("show", POD, "--set", f"power.gpu_cap={at} W").stdout
+    claim(abs(float(re.search(r"power +([\d.]+) MW at most", shown).group(1)) - 0.330) < 0.001, shown)
+    claim(words(emulator.call("show", POD, "--set", "power.inlet=38.14 C"))[0][0] == 600, "57 K above 30 C of air, 48.86 above 38.14")
+    for ranks, options in ((1, [EVENT_BY_EVENT]), (1, [AS_ISLANDS]), (2, [AS_ISLANDS]), (3, []), (2, [EVENT_BY_EVENT])):
+        path = emulator.trace(POD, pipeline(emulator), EVERY_STEP, *options, ranks=ranks, model="llama3-8b",
+                              name="first" if options == [EVENT_BY_EVENT] and ranks == 1 else "other", power__gpu_cap="500 W")
+        found = differences(emulator.folder / "first.h5", path)
+        claim(not found, f"capped, {ranks} ranks, {options}: {found}")
+
+
+run_case(sums, bubble, same, published, site, closed, cap)

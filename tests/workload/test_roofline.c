@@ -2,6 +2,7 @@
 #include "base/units.h"
 #include "claims.h"
 #include "collective/tuning.h"
+#include "hardware/gpu_power.h"
 #include "published.h"
 #include "workload/roofline.h"
 
@@ -526,6 +527,34 @@ static void attention_runs_at_the_rate_of_its_pass(void **state) {
     }
 }
 
+// A lower cap never makes a kernel faster, and none longer than by its clock; it is nothing to a pass over memory, and the more
+// to a product the more its FLOP take of it.
+static void caps_slow_what_computes(void **state) {
+    (void)state;
+    const GpuSpec free = published_h100();
+    const TrainingSpec training = {.precision = PRECISION_BF16};
+    const double k[] = {16, 64, 256, 1024, 4096, 16384};
+    const Work memory = {.name = "test", .kind = WORK_MEMORY, .bytes = 1e9, .partner = -1};
+    double shares_before = 0;
+    for (int i = 0; i < 6; i++) {
+        const Work work = gemm(8192, 8192, k[i], 2);
+        const double free_s = roofline_work_s(&work, &free, &training);
+        double before_s = free_s;
+        for (double part = 0.95; part > 0.36; part -= 0.05) {
+            GpuSpec gpu = free;
+            gpu_cap(&gpu, part);
+            const double now_s = roofline_work_s(&work, &gpu, &training);
+            assert_true(before_s <= now_s && now_s <= free_s / gpu_clock(&gpu) * (1 + 1e-12));
+            assert_true(roofline_work_s(&memory, &gpu, &training) ==
+                        roofline_work_s(&memory, &free, &training));
+            before_s = now_s;
+        }
+        assert_true(before_s / free_s >= shares_before);
+        shares_before = before_s / free_s;
+    }
+    assert_true(shares_before > 1.65);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_gemm_beats_peak_or_memory),
@@ -551,6 +580,7 @@ int main(void) {
         cmocka_unit_test(four_experts_run_at_once),
         cmocka_unit_test(casts_of_experts_follow_each_other),
         cmocka_unit_test(shallow_products_pay_for_the_ends_of_tiles),
+        cmocka_unit_test(caps_slow_what_computes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
