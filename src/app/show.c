@@ -98,6 +98,44 @@ static void show_tiers(const Cluster *cluster, FILE *out) {
             cluster_bisection_Bps(cluster) / ((double)cluster_ngpus(cluster) / 2) / 1e9);
 }
 
+/// Ports of a tier's switches that cables take, and all there are; partial fill leaves some free.
+static void count_ports(const Cluster *cluster, int32_t level, double *used, double *all) {
+    const ClusterSpec *spec = cluster_spec(cluster);
+    const SwitchSpec *device = &spec->tier[level - 1].switch_spec;
+    *used = 0;
+    *all = (double)cluster_nswitches(cluster, level) * device->ports;
+    for (int32_t t = level; t <= level + 1 && t <= spec->ntiers; t++)
+        *used += (double)cluster_ncables(cluster, t) /
+                 (double)(device->port_Bps / spec->tier[t - 1].link_Bps);
+}
+
+/// What light goes through, and how full switches are; of each plane the same part.
+static void show_optics(const Cluster *cluster, FILE *out) {
+    const ClusterSpec *spec = cluster_spec(cluster);
+    const int64_t planes = spec->tier[0].parents;
+    fprintf(out, "\n  %-12s %13s %12s %8s %9s %9s", "tier", "ports in use", "optics", "W each",
+            "MW", "cable m");
+    if (planes > 1) fprintf(out, "   in each plane: switches, cables, optics");
+    fputc('\n', out);
+    for (int32_t t = 1; t <= spec->ntiers; t++) {
+        const int64_t optics = power_noptics(cluster, t);
+        const double each_W = power_optic_W(spec, t);
+        double used, all;
+        count_ports(cluster, t, &used, &all);
+        char text[3][COUNT_BYTES];
+        fprintf(out, "  %-12.12s %12.1f%% %12s %8.3g %9.4g %9.4g",
+                name_or(spec->tier[t - 1].name, "unnamed"), all > 0 ? 100 * used / all : 0,
+                count_text(optics, text[0]), optics > 0 ? each_W : 0, (double)optics * each_W / 1e6,
+                (double)spec->tier[t - 1].cable_ps / 5000);
+        if (planes > 1)
+            fprintf(out, "   %s, %s, %s",
+                    count_text(cluster_nswitches(cluster, t) / planes, text[0]),
+                    count_text(cluster_ncables(cluster, t) / planes, text[1]),
+                    count_text(optics / planes, text[2]));
+        fputc('\n', out);
+    }
+}
+
 static void show_paths(const Cluster *cluster, FILE *out) {
     const ClusterSpec *spec = cluster_spec(cluster);
     fprintf(out, "\n  %-28s %8s %8s %12s\n", "path", "switches", "cables", "one way us");
@@ -184,6 +222,7 @@ static void show_faults(const Cluster *cluster, FILE *out) {
 void show_cluster(const Cluster *cluster, FILE *out) {
     show_machine(cluster, out);
     show_tiers(cluster, out);
+    show_optics(cluster, out);
     show_paths(cluster, out);
     show_link_ids(cluster, out);
     show_power(cluster, out);

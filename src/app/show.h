@@ -1,8 +1,8 @@
 /// show.h: what a person wants to know about a machine before running on it.
 ///
 /// Idea.    Plain text, one line a fact: GPUs and nodes; per tier switches, cables, ports used
-///          against radix, oversubscription and link ids; bisection; path lengths and latencies;
-///          faults; routing.
+///          against radix, oversubscription and link ids; optics, and the same of each plane; bisection; path lengths and
+///          latencies; power; faults; routing.
 /// Limits.  For eyes. Programs read the HDF5 file, which holds the resolved configuration.
 #ifndef COLOSSIM_APP_SHOW_H
 #define COLOSSIM_APP_SHOW_H

@@ -24,13 +24,18 @@ double power_kind_share(const ClusterSpec *spec, int32_t kind) {
     return (double)(until - from) / (double)spec->nodes;
 }
 
-/// One end of all cables of a tier, one of which a node has; 0 where they are copper.
+int64_t power_noptics(const Cluster *cluster, int32_t tier) {
+    const bool copper = cluster_spec(cluster)->tier[tier - 1].cable_ps <= COPPER_PS;
+    return copper ? 0 : 2 * cluster_ncables(cluster, tier);
+}
+
+double power_optic_W(const ClusterSpec *spec, int32_t tier) {
+    return spec->power.optic_W * (double)spec->tier[tier - 1].link_Bps / OPTIC_BPS;
+}
+
+/// All of a tier.
 static double optics_W(const Cluster *cluster, int32_t tier) {
-    const ClusterSpec *spec = cluster_spec(cluster);
-    const TierSpec *below = &spec->tier[tier - 1];
-    if (below->cable_ps <= COPPER_PS) return 0;
-    return spec->power.optic_W * (double)below->link_Bps / OPTIC_BPS *
-           (double)cluster_ncables(cluster, tier);
+    return power_optic_W(cluster_spec(cluster), tier) * (double)power_noptics(cluster, tier);
 }
 
 /// Switches and both ends of cables, of the whole site.
@@ -41,7 +46,7 @@ static void add_fabric(const Cluster *cluster, const PowerUse *use, double part_
         part_J[TRACE_ENERGY_SWITCHES] += use->share * use->span_s *
                                          (double)cluster_nswitches(cluster, tier) *
                                          spec->tier[tier - 1].switch_spec.typical_W * load;
-        part_J[TRACE_ENERGY_OPTICS] += use->share * use->span_s * 2 * optics_W(cluster, tier);
+        part_J[TRACE_ENERGY_OPTICS] += use->share * use->span_s * optics_W(cluster, tier);
     }
 }
 
@@ -136,7 +141,7 @@ static double left_by_rack(const Cluster *cluster, const GpuSpec *gpu) {
     const PowerSpec *power = &spec->power;
     const double inside_W =
                      power->rack_cap_W / (double)cluster_rack_gpus(spec) * (1 - power->supply_loss),
-                 optic_W = optics_W(cluster, 1) / (double)cluster_ngpus(cluster);
+                 optic_W = optics_W(cluster, 1) / 2 / (double)cluster_ngpus(cluster);
     return left_of(gpu, (inside_W - optic_W) / (1 + fans_of(power)) - power->host_W -
                             power->host_active_W - spec->nic.power_W);
 }
@@ -189,7 +194,7 @@ Status power_cap_gpus(ClusterSpec *spec, const char **key) {
 
 double power_nodes_J(const Cluster *cluster, const PowerUse *use,
                      const double part_J[TRACE_ENERGY_N]) {
-    double inside_J = use->share * use->span_s * optics_W(cluster, 1);
+    double inside_J = use->share * use->span_s * optics_W(cluster, 1) / 2;
     for (int i = 0; i <= TRACE_ENERGY_NICS; i++) inside_J += part_J[i];
     return inside_J / (1 - cluster_spec(cluster)->power.supply_loss);
 }

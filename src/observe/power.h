@@ -41,6 +41,9 @@ typedef struct PowerUse {
 
 /// Part of a cluster's GPUs that are of a kind.
 double power_kind_share(const ClusterSpec *spec, int32_t kind);
+/// Optics of a tier's cables, one at each end; 0: they are of copper. And what each draws.
+int64_t power_noptics(const Cluster *cluster, int32_t tier);
+double power_optic_W(const ClusterSpec *spec, int32_t tier);
 /// Energy of a span by parts.
 void power_spend(const Cluster *cluster, const PowerUse *use, double part_J[TRACE_ENERGY_N]);
 /// The same of a second in which GPUs draw a part (1: all) of what lies between idle and the most they may, and links are

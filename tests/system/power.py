@@ -5,7 +5,7 @@
 integrates to it, GPUs draw between idle and their limit, and the measures of the wave are those of the wave. `bubble`: fewer
 microbatches draw less and cost more a token. `same`: the same on any number of ranks, with both players, and told instead of
 played. `published`: GPT-3 on 512 H100 in immersion, against nodes measured at the wall. `site`: Colossus as README adds it up.
-`closed`: the closed engine draws what the flow engine does but for contention. `cap`: what a lower and lower cap does to a
+`optics`: optics of every machine. `closed`: the closed engine draws what the flow engine does but for contention. `cap`: what a lower and lower cap does to a
 step; that a rack's, a site's and a warm inlet's are caps of GPUs; the same on any ranks, with both players.
 """
 
@@ -175,6 +175,26 @@ def site(emulator):
     claim(f"| site | | {whole:.1f} |" in readme, f"README adds up to {whole:.1f}")
 
 
+def optics(emulator):
+    """Of every machine: optics tier by tier draw what the site's optics do, stand at both ends of cables, no more ports are in
+    use than there are, and planes are alike."""
+    for path in sorted(TOPOLOGIES.glob("*.yaml")):
+        text = emulator.call("show", path).stdout.replace(",", "")
+        cables = {name: int(n) for name, n in re.findall(r"^  ([\w-]+) +\d+ +(\d+) +[\d.]+ +[\d.]+ +\d+\+", text, re.M)}
+        rows = re.findall(r"^  ([\w-]+) +([\d.]+)% +(\d+) +([\d.]+) +([\d.e-]+) +[\d.e+]+(?:   (\d+) (\d+) (\d+))?$", text, re.M)
+        claim([row[0] for row in rows] == list(cables), f"{path.name}: tiers {rows}, not {cables}")
+        planes = int(re.search(r"planes +(\d+)|$", text).group(1) or 1)
+        for name, used, n, each_W, MW, switches, below, of_plane in rows:
+            claim(0 < float(used) <= 100, f"{path.name}: {used} % of the ports of {name} are in use")
+            claim(int(n) in (0, 2 * cables[name]), f"{path.name}: {n} optics at {cables[name]} cables of {name}")
+            near(float(MW), int(n) * float(each_W) / 1e6, f"{path.name}: {name}", 0.01)
+            claim((planes > 1) == bool(switches), f"{path.name}: {planes} planes, {name} {switches}")
+            if planes > 1:
+                claim(int(below) * planes == cables[name] and int(of_plane) * planes == int(n), f"{path.name}: planes of {name}")
+        drawn = float(re.search(r"^    optics +([\d.]+) MW", text, re.M).group(1))
+        claim(abs(sum(float(row[4]) for row in rows) - drawn) < 0.001 + 0.001 * drawn, f"{path.name}: {drawn} MW, {rows}")
+
+
 def closed(emulator):
     job = pipeline(emulator, noise="off", steps=1)
     flow, plain = (check_sums(emulator.trace(POD, job, name=kind, engine__kind=kind)) for kind in ("flow", "closed"))
@@ -226,4 +246,4 @@ def cap(emulator):
         claim(not found, f"capped, {ranks} ranks, {options}: {found}")
 
 
-run_case(sums, bubble, same, published, site, closed, cap)
+run_case(sums, bubble, same, published, site, optics, closed, cap)
