@@ -4,6 +4,7 @@
 #include "base/units.h"
 #include "cluster/routing.h"
 #include "config/quantity.h"
+#include "driver/shares.h"
 #include "workload/cost.h"
 #include "workload/model_size.h"
 
@@ -61,30 +62,49 @@ static void print_model(const JobSpec *job, FILE *out) {
             model_flop(&job->model, sequence, true) / sequence / 1e9);
 }
 
-/// For each kind of GPUs that the job has.
-static Status print_memories(const RunSpec *run, const JobSpec *job, FILE *out) {
+static Status print_memory_of(const RunSpec *run, const JobSpec *job, const Shares *shares,
+                              int32_t kind, FILE *out) {
     const ClusterSpec *cluster = &run->cluster;
+    const GpuSpec *gpu = cluster_gpu_of_kind(cluster, kind);
     const Uplink uplink = run_spec_uplink(job, cluster);
+    const ParallelSpec parallel = shares_of_kind(shares, &job->parallel, kind);
+    StepCost cost;
+    TRY(step_cost_init(&cost, &job->model, &parallel, &job->training, gpu, &cluster->scale_up,
+                       &uplink));
+    print_memory(&cost, gpu, out);
+    const Status status = step_cost_check_memory(&cost, gpu);
+    step_cost_fini(&cost);
+    return status;
+}
+
+/// Who gets what of the batch.
+static void print_shares(const RunSpec *run, const JobSpec *job, const Shares *shares, FILE *out) {
+    if (job->parallel.shares == SHARES_EQUAL) return;
+    for (int32_t r = 0; r < shares->nroles; r++)
+        fprintf(out, "#   %" PRId64 " replicas at the pace of %s: %d microbatches each\n",
+                shares->role[r].replicas * job->parallel.size[DIM_EP],
+                cluster_gpu_of_kind(&run->cluster, shares->role[r].kind)->name,
+                (int)shares->role[r].microbatches);
+}
+
+/// For each kind of GPUs that the job has.
+static Status print_kinds(const RunSpec *run, const JobSpec *job, const Shares *shares, FILE *out) {
+    const ClusterSpec *cluster = &run->cluster;
     const int32_t together = parallel_together(&job->parallel, scale_up_used(&cluster->scale_up));
     int64_t gpus[CLUSTER_GPU_KINDS_MAX];
     Placement placement;
     TRY(placement_init(&placement, &job->placement, cluster, parallel_nranks(&job->parallel),
                        together));
     placement_count_kinds(&placement, cluster, gpus);
-    Status status = status_ok();
-    for (int32_t kind = 0; kind < CLUSTER_GPU_KINDS_MAX && status_is_ok(&status); kind++) {
+    print_shares(run, job, shares, out);
+    for (int32_t kind = 0; kind < CLUSTER_GPU_KINDS_MAX; kind++) {
         if (gpus[kind] == 0) continue;
-        const GpuSpec *gpu = cluster_gpu_of_kind(cluster, kind);
-        StepCost cost;
-        TRY(step_cost_init(&cost, &job->model, &job->parallel, &job->training, gpu,
-                           &cluster->scale_up, &uplink));
         if (cluster->nothers > 0)
-            fprintf(out, "#   %" PRId64 " of its GPUs are %s\n", gpus[kind], gpu->name);
-        print_memory(&cost, gpu, out);
-        status = step_cost_check_memory(&cost, gpu);
-        step_cost_fini(&cost);
+            fprintf(out, "#   %" PRId64 " of its GPUs are %s\n", gpus[kind],
+                    cluster_gpu_of_kind(cluster, kind)->name);
+        TRY(print_memory_of(run, job, shares, kind, out));
     }
-    return status;
+    return status_ok();
 }
 
 static Status print_training(const RunSpec *run, const JobSpec *job, FILE *out) {
@@ -107,7 +127,11 @@ static Status print_training(const RunSpec *run, const JobSpec *job, FILE *out) 
             cost.tokens, cost.model_flop_full, cost.hardware_flop,
             cost.hardware_flop / (double)used / 1e12);
     step_cost_fini(&cost);
-    return print_memories(run, job, out);
+    Shares shares;
+    Status status = shares_init(&shares, job, &run->cluster);
+    if (status_is_ok(&status)) status = print_kinds(run, job, &shares, out);
+    shares_fini(&shares);
+    return status;
 }
 
 Status check_print_job(const RunSpec *run, const JobSpec *job, FILE *out) {

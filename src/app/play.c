@@ -85,19 +85,8 @@ static Status keep_step(void *context, int32_t number, int32_t step, int64_t lat
 /// Compute of one step of the slowest stage plus its bubble: what sampling intervals are cut from.
 static int64_t estimate_ps(const Machine *machine) {
     const StepCost *cost = &machine->cost;
-    Wide slowest_ps = 1;
+    const Wide slowest_ps = step_cost_round_ps(cost);
     int64_t m = machine->job->parallel.microbatches / parallel_copies(&machine->job->parallel);
-    for (int32_t stage = 0; stage < cost->pp; stage++) {
-        Wide stage_ps = 0;
-        for (int32_t chunk = 0; chunk < cost->chunks; chunk++) {
-            const ChunkCost *c = &cost->chunk[chunk * cost->pp + stage];
-            for (int pass = PASS_FORWARD; pass <= PASS_BACKWARD; pass++) {
-                const NominalWork *work = &c->whole.pass[pass];
-                stage_ps += (Wide)work->compute_ps + nominal_exposed_ps(*work) + work->sharing_ps;
-            }
-        }
-        if (stage_ps > slowest_ps) slowest_ps = stage_ps;
-    }
     return wide_word(slowest_ps * m + slowest_ps * (cost->pp - 1) / cost->chunks);
 }
 
@@ -135,13 +124,14 @@ static void open_players(Fabric *fabric, RunJob jobs[]) {
 
 static Status open_recorder(Fabric *fabric, const RunJob jobs[], Recorder *recorder,
                             const DriverOptions *options) {
-    const Placement *placement[RUN_JOBS_MAX];
+    RecordedJob recorded[RUN_JOBS_MAX];
     for (int32_t j = 0; j < fabric->run->njobs; j++)
-        placement[j] =
-            jobs[j].machine ? &jobs[j].machine->layout.placement : &jobs[j].traffic->placement;
+        recorded[j] = (RecordedJob){
+            jobs[j].machine ? &jobs[j].machine->layout.placement : &jobs[j].traffic->placement,
+            jobs[j].machine};
     bool divided = jobs[0].machine && jobs[0].machine->player->divides && fabric->nranks > 1;
     TRY(recorder_open(recorder, divided, options->command_line));
-    return recorder_static_gpus(recorder, placement);
+    return recorder_static_gpus(recorder, recorded);
 }
 
 static Status play_jobs(const Fabric *fabric, RunJob jobs[]) {

@@ -8,6 +8,7 @@
 #include "config/reach_check.h"
 #include "config/share_nodes.h"
 #include "config/topology_file.h"
+#include "driver/shares.h"
 #include "workload/cost.h"
 #include "workload/traffic.h"
 
@@ -159,20 +160,41 @@ static double slowest(const ClusterSpec *cluster) {
     return fmin(slow * degraded, CLUSTER_SLOWER_MOST);
 }
 
+/// Kinds of GPUs that shares are listed for exist.
+static bool check_listed(const Pair *pair) {
+    const ParallelSpec *parallel = &pair->job->parallel;
+    bool good = true;
+    for (int32_t i = 0; i < parallel->nlisted; i++) {
+        const char *name = parallel->listed[i].gpu;
+        bool known = false;
+        for (int32_t k = 0; k < cluster_ngpu_kinds(pair->cluster); k++)
+            known = known || strcmp(name, cluster_gpu_of_kind(pair->cluster, k)->name) == 0;
+        if (known) continue;
+        char path[64];
+        PlaceText place;
+        snprintf(path, sizeof path, "parallel.batch_shares.of.%d.gpu", (int)i);
+        PAIR_ERROR(pair, path, "no GPUs of %s are %.60s", topology_place(pair, "node.gpu", &place),
+                   name);
+        good = false;
+    }
+    return good;
+}
+
 /// What a step needs of memory (the terms of the sum stand in the message), of time and bytes.
-static Status try_cost(const Pair *pair, int32_t kind, char path[96]) {
+static Status try_cost(const Pair *pair, const Shares *shares, int32_t kind, char path[96]) {
     const ClusterSpec *cluster = pair->cluster;
     const JobSpec *job = pair->job;
     const GpuSpec *gpu = cluster_gpu_of_kind(cluster, kind);
     StepCost cost;
     const Uplink uplink = run_spec_uplink(job, cluster);
-    Status status = step_cost_init(&cost, &job->model, &job->parallel, &job->training, gpu,
+    const ParallelSpec parallel = shares_of_kind(shares, &job->parallel, kind);
+    Status status = step_cost_init(&cost, &job->model, &parallel, &job->training, gpu,
                                    &cluster->scale_up, &uplink);
     if (!status_is_ok(&status)) return status;
     status = step_cost_check_memory(&cost, gpu);
     if (status_is_ok(&status)) {
         status = step_cost_check_range(
-            &cost, &job->parallel, &job->training, job->steps,
+            &cost, &parallel, &job->training, job->steps,
             noise_most(&job->noise) * slowest(pair->files->troubled) / least_speed(gpu));
         if (!status_is_ok(&status)) place_of_message(pair, status.text, path);
     }
@@ -181,10 +203,13 @@ static Status try_cost(const Pair *pair, int32_t kind, char path[96]) {
 }
 
 static bool check_costs(const Pair *pair, const int64_t gpus[CLUSTER_GPU_KINDS_MAX]) {
-    Status status = status_ok();
     char path[96] = "model";
+    Shares shares;
+    Status status = shares_init(&shares, pair->job, pair->cluster);
+    if (!status_is_ok(&status)) place_of_message(pair, status.text, path);
     for (int32_t kind = 0; kind < CLUSTER_GPU_KINDS_MAX && status_is_ok(&status); kind++)
-        if (gpus[kind] > 0) status = try_cost(pair, kind, path);
+        if (gpus[kind] > 0) status = try_cost(pair, &shares, kind, path);
+    shares_fini(&shares);
     if (!status_is_ok(&status)) PAIR_ERROR(pair, path, "%s", status.text);
     return status_is_ok(&status);
 }
@@ -248,7 +273,7 @@ static bool check_training(const Pair *pair) {
     if (!job_file_resolve_batch(pair->reader, pair->entry->root, pair->entry->file)) return false;
     Status status =
         parallel_validate(&pair->job->parallel, &pair->job->model, &pair->job->training);
-    if (status_is_ok(&status)) return check_costs(pair, gpus);
+    if (status_is_ok(&status)) return check_listed(pair) && check_costs(pair, gpus);
     char path[96];
     place_of_message(pair, status.text, path);
     PAIR_ERROR(pair, path, "%s", status.text);

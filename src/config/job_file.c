@@ -71,6 +71,8 @@ static const Field PARALLEL_FIELDS[] = {
                            SIZE_MOST, "per replica and step; auto: from global_batch"),
     FIELD_COUNT_OR_WORD_AT("global_batch", JobFile, global_batch, "auto", 0, "auto", 1, SIZE_MOST,
                            "sequences per step; auto: dp * microbatch * microbatches"),
+    FIELD_PART("batch_shares", JobFile, &batch_shares_schema, "",
+               "microbatches of replicas on GPUs of several kinds"),
     FIELD_BOOL_AT("sequence_parallel", JobFile, job.parallel.sequence_parallel, "on",
                   "norms and dropout split over tp"),
     FIELD_BOOL_AT("embedding_as_layer", JobFile, job.parallel.embedding_as_layer, "off",

@@ -20,6 +20,37 @@ const Schema placement_schema = {.name = "placement",
                                  .bytes = sizeof(PlacementSpec),
                                  .shorthand = true};
 
+static const Field LISTED_FIELDS[] = {
+    FIELD_STRING_AT("gpu", ListedShare, gpu, NULL, "name of a kind of GPUs of the machine"),
+    FIELD_COUNT_AT("microbatches", ListedShare, microbatches, NULL, 1, INT32_MAX,
+                   "of each replica that has no slower ones"),
+};
+static const Schema LISTED_SCHEMA = {.name = "of",
+                                     .field = LISTED_FIELDS,
+                                     .nfields = FIELDS_N(LISTED_FIELDS),
+                                     .bytes = sizeof(ListedShare)};
+static const Field LISTED_ELEMENT = ELEMENT_STRUCT(ListedShare, &LISTED_SCHEMA);
+static const Field BATCH_SHARES_FIELDS[] = {
+    FIELD_ENUM_AT("kind", JobFile, job.parallel.shares, BATCH_SHARES_NAMES, "equal",
+                  "proportional: so that the step is shortest; listed: as `of` says"),
+    FIELD_LIST_AT("of", JobFile, job.parallel.listed, job.parallel.nlisted, &LISTED_ELEMENT, "",
+                  "listed: of kinds of GPUs; those not named share evenly what is left"),
+};
+static void finish_batch_shares(Reader *reader, const Node *node, void *data) {
+    const ParallelSpec *parallel = &((const JobFile *)data)->job.parallel;
+    if ((parallel->shares == SHARES_LISTED) == (parallel->nlisted > 0)) return;
+    reader_error(reader, node, parallel->nlisted > 0 ? "of" : "kind",
+                 parallel->nlisted > 0 ? "a list of shares wants kind: listed"
+                                       : "kind listed wants a list, such as of: [{gpu: h200-sxm, "
+                                         "microbatches: 20}]");
+}
+const Schema batch_shares_schema = {.name = "batch_shares",
+                                    .field = BATCH_SHARES_FIELDS,
+                                    .nfields = FIELDS_N(BATCH_SHARES_FIELDS),
+                                    .bytes = sizeof(JobFile),
+                                    .shorthand = true,
+                                    .finish = finish_batch_shares};
+
 static const Field NOISE_FIELDS[] = {
     FIELD_BOOL_AT("enabled", JobFile, noise_on, "on", "off: every GPU runs at nominal speed"),
     SEED_AT(JobFile, job.noise.seed),

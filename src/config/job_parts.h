@@ -6,6 +6,7 @@
 
 #include "config/schema.h"
 
-extern const Schema placement_schema, noise_schema, engine_schema, trace_schema;
+extern const Schema placement_schema, batch_shares_schema, noise_schema, engine_schema,
+    trace_schema;
 
 #endif

@@ -97,7 +97,7 @@ int32_t done_take(Machine *machine, Unit *unit, const Op *op, Release release[PR
     return n;
 }
 
-/// Number the collectives of a stage that are waited for.
+/// Number the collectives of a stage that are waited for, which are the same in all roles.
 static int32_t *number_places(const Program *program, Arena *arena) {
     const int32_t n = program->stream_nops[STREAM_DP];
     int32_t *before = arena_array(arena, int32_t, n + 1);
@@ -110,7 +110,8 @@ static int32_t *number_places(const Program *program, Arena *arena) {
 
 /// Outcomes of all collectives of a stage.
 static int32_t nplaces(const Machine *machine, int32_t stage) {
-    return machine->outcomes.place[stage][machine->program[stage].stream_nops[STREAM_DP]];
+    return machine->outcomes
+        .place[stage][machine_program(machine, 0, stage)->stream_nops[STREAM_DP]];
 }
 
 void done_open(Machine *machine) {
@@ -122,7 +123,7 @@ void done_open(Machine *machine) {
     machine->done.at.label = "driver.done";
     outcomes->place = arena_array(machine->dealt, int32_t *, layout->units.stages);
     for (int32_t stage = 0; stage < layout->units.stages; stage++)
-        outcomes->place[stage] = number_places(&machine->program[stage], machine->dealt);
+        outcomes->place[stage] = number_places(machine_program(machine, 0, stage), machine->dealt);
     outcomes->first = arena_array(machine->dealt, int64_t, n + 1);
     for (int64_t g = 0; g < n; g++) {
         int64_t group = layout->units.first_group[GROUP_DP] + g;

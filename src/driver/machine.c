@@ -33,6 +33,8 @@ static void place_units(Machine *machine) {
         unit->first_done = -1;
         unit->kinds = kinds_of(machine, unit->id);
         unit->stage = units_stage(&machine->layout.units, unit->id);
+        unit->role =
+            (uint8_t)machine_role(machine, units_replica(&machine->layout.units, unit->id));
     }
 }
 
@@ -45,13 +47,23 @@ static int64_t nnoted(const Machine *machine, int64_t each_bytes) {
     return machine_is_even(machine) || fit < 1 ? 1 : fit < NOTED_REPLICAS ? fit : NOTED_REPLICAS;
 }
 
+/// Compute operations of a replica, and the begin of the step at each stage.
+static int64_t nspans_of(const Machine *machine, int32_t role) {
+    int64_t n = 0;
+    for (int32_t stage = 0; stage < machine->cost.pp; stage++)
+        n += machine_program(machine, role, stage)->stream_nops[STREAM_COMPUTE] + 1;
+    return n;
+}
+
 static void note_replicas(Machine *machine) {
     const Layout *layout = &machine->layout;
     const int64_t stages = layout->units.stages, replicas = layout->units.n / stages;
     Noted *noted = &machine->noted;
     *noted = (Noted){0};
-    for (int32_t stage = 0; stage < stages; stage++)
-        noted->nspans += machine->program[stage].stream_nops[STREAM_COMPUTE] + 1;
+    for (int32_t role = 0; role < machine->shares.nroles; role++) {
+        const int64_t nspans = nspans_of(machine, role);
+        if (nspans > noted->nspans) noted->nspans = nspans;
+    }
     const int64_t wanted = nnoted(machine, 2 * noted->nspans * (int64_t)sizeof(OpSpan));
     noted->stride = (replicas + wanted - 1) / wanted;
     noted->first = (layout->first_replica + noted->stride - 1) / noted->stride;
@@ -61,22 +73,28 @@ static void note_replicas(Machine *machine) {
     noted->span = arena_array(machine->dealt, OpSpan, 2 * noted->nspans * noted->n);
 }
 
-/// Nominal work of a step, by stage.
-static void sum_work(Machine *machine) {
-    const int32_t stages = machine->layout.units.stages;
-    machine->work = arena_array(machine->dealt, NominalWork, stages);
-    for (int32_t stage = 0; stage < stages; stage++) {
-        const Program *program = &machine->program[stage];
-        for (int32_t i = 0; i < program->stream_nops[STREAM_COMPUTE]; i++) {
-            const Op *op = &program->op[program->stream_op[STREAM_COMPUTE][i]];
-            NominalWork work = step_cost_work(&machine->cost, stage, op);
-            machine->work[stage].compute_ps += work.compute_ps;
-            machine->work[stage].tp_ps += work.tp_ps;
-            machine->work[stage].cp_ps += work.cp_ps;
-            machine->work[stage].ep_ps += work.ep_ps;
-            machine->work[stage].sharing_ps += work.sharing_ps;
-        }
+static NominalWork work_of(const Machine *machine, int32_t role, int32_t stage) {
+    const Program *program = machine_program(machine, role, stage);
+    NominalWork sum = {0};
+    for (int32_t i = 0; i < program->stream_nops[STREAM_COMPUTE]; i++) {
+        const Op *op = &program->op[program->stream_op[STREAM_COMPUTE][i]];
+        const NominalWork work = step_cost_work(&machine->cost, stage, op);
+        sum.compute_ps += work.compute_ps;
+        sum.tp_ps += work.tp_ps;
+        sum.cp_ps += work.cp_ps;
+        sum.ep_ps += work.ep_ps;
+        sum.sharing_ps += work.sharing_ps;
     }
+    return sum;
+}
+
+/// Nominal work of a step, by role and stage.
+static void sum_work(Machine *machine) {
+    const int32_t roles = machine->shares.nroles, stages = machine->cost.pp;
+    machine->work = arena_array(machine->dealt, NominalWork, roles * stages);
+    for (int32_t role = 0; role < roles; role++)
+        for (int32_t stage = 0; stage < stages; stage++)
+            machine->work[role * stages + stage] = work_of(machine, role, stage);
 }
 
 void machine_deal(Machine *machine, int nranks) {
@@ -118,7 +136,8 @@ static Status set_costs(Machine *machine) {
         if (kind > 0 && machine->gpus_of[kind] == 0) continue;
         const GpuSpec *gpu = cluster_gpu_of_kind(spec, kind);
         StepCost *cost = kind == 0 ? &machine->cost : &machine->of_kind[kind - 1];
-        TRY(step_cost_init(cost, &job->model, &job->parallel, &job->training, gpu, &spec->scale_up,
+        const ParallelSpec parallel = shares_of_kind(&machine->shares, &job->parallel, kind);
+        TRY(step_cost_init(cost, &job->model, &parallel, &job->training, gpu, &spec->scale_up,
                            &uplink));
         if (machine->gpus_of[kind] > 0) TRY(step_cost_check_memory(cost, gpu));
     }
@@ -136,6 +155,39 @@ static void set_exchanges(Machine *machine) {
             if (plan.latency_ps[k] > machine->exchange_plan.latency_ps[k])
                 machine->exchange_plan.latency_ps[k] = plan.latency_ps[k];
     }
+}
+
+/// All roles of a stage come to the same collectives in the same order.
+static void check_roles(const Machine *machine, int32_t role, int32_t stage) {
+    static const Stream STREAMS[] = {STREAM_DP, STREAM_ACROSS};
+    const Program *own = machine_program(machine, role, stage),
+                  *first = machine_program(machine, 0, stage);
+    for (int s = 0; s < 2; s++) {
+        const Stream stream = STREAMS[s];
+        CHECK(own->stream_nops[stream] == first->stream_nops[stream],
+              "stage %d: roles 0 and %d come to other collectives", stage, role);
+        for (int32_t i = 0; i < own->stream_nops[stream]; i++) {
+            const Op *a = &own->op[own->stream_op[stream][i]],
+                     *b = &first->op[first->stream_op[stream][i]];
+            CHECK(a->kind == b->kind && a->chunk == b->chunk && a->segment == b->segment &&
+                      a->part == b->part && a->parts == b->parts &&
+                      (a->nwaiters > 0) == (b->nwaiters > 0),
+                  "stage %d: roles 0 and %d differ in collective %d", stage, role, i);
+        }
+    }
+}
+
+static Status write_programs(Machine *machine) {
+    const JobSpec *job = machine->job;
+    const int32_t roles = machine->shares.nroles, stages = machine->cost.pp;
+    machine->program = arena_array(machine->arena, Program, roles * stages);
+    for (int32_t role = 0; role < roles; role++) {
+        const ParallelSpec parallel = shares_of_role(&machine->shares, &job->parallel, role);
+        TRY(job_programs(&job->model, &parallel, &job->training, &machine->cost,
+                         &machine->program[role * stages]));
+        for (int32_t stage = 0; stage < stages; stage++) check_roles(machine, role, stage);
+    }
+    return status_ok();
 }
 
 Status machine_create(Fabric *fabric, int32_t number, Machine **out) {
@@ -161,12 +213,11 @@ Status machine_create(Fabric *fabric, int32_t number, Machine **out) {
             (long long)machine->layout.units.n, INT32_MAX / CHANNEL_SIDES);
     placement_count_kinds(&machine->layout.placement, cluster_spec(fabric->cluster),
                           machine->gpus_of);
+    TRY(shares_init(&machine->shares, job, cluster_spec(fabric->cluster)));
     TRY(set_costs(machine));
     set_speeds(machine);
     set_exchanges(machine);
-    machine->program = arena_array(machine->arena, Program, machine->cost.pp);
-    TRY(job_programs(&job->model, &job->parallel, &job->training, &machine->cost,
-                     machine->program));
+    TRY(write_programs(machine));
     const int64_t ngroups = units_nmeeting(&machine->layout.units);
     machine->group = arena_array(machine->arena, GroupState, ngroups);
     machine->rail = arena_array(machine->arena, Rail, ngroups * machine->layout.units.width);
@@ -182,7 +233,7 @@ bool machine_routing_is_drawn(const Machine *machine) {
 
 bool machine_is_even(const Machine *machine) {
     return noise_is_off(&machine->job->noise) && !machine_routing_is_drawn(machine) &&
-           cluster_is_even(machine->cluster) &&
+           cluster_is_even(machine->cluster) && machine->shares.nroles == 1 &&
            machine->gpus_of[0] == machine->layout.units.n * machine->layout.units.width;
 }
 
@@ -199,8 +250,9 @@ void machine_destroy(Machine *machine) {
     if (machine->player && machine->player->destroy) machine->player->destroy(machine);
     for (int64_t g = 0; machine->group && g < units_nmeeting(&machine->layout.units); g++)
         network_forget(&machine->group[g]);
-    for (int32_t stage = 0; machine->program && stage < machine->cost.pp; stage++)
-        program_fini(&machine->program[stage]);
+    for (int32_t i = 0; machine->program && i < machine->shares.nroles * machine->cost.pp; i++)
+        program_fini(&machine->program[i]);
+    shares_fini(&machine->shares);
     layout_fini(&machine->layout);
     for (int32_t kind = 0; machine->of_kind && kind < cluster_spec(machine->cluster)->nothers;
          kind++)

@@ -31,6 +31,7 @@
 #include "driver/fabric.h"
 #include "driver/layout.h"
 #include "driver/run_spec.h"
+#include "driver/shares.h"
 #include "engine/engine.h"
 #include "par/comm.h"
 #include "program/program.h"
@@ -107,6 +108,7 @@ typedef struct Unit {
     // streams are in order.
     uint8_t posted, ready;
     uint8_t kinds;  ///< of its GPUs, as bits
+    uint8_t role;   ///< of its replica (shares.h)
     int64_t factor; ///< this step's time multiplier, the largest over its GPUs
     int64_t step_start_ps;
     int64_t compute_end_ps; ///< of the operation under way, or the last
@@ -128,7 +130,7 @@ enum { NOTED_REPLICAS = 4, NOTED_BYTES = 1 << 18, NOTED_GPU_BYTES = 2 };
 typedef struct Noted {
     int64_t stride;
     int64_t first, n; ///< of them, those on this rank, counted over all ranks
-    int64_t nspans;   ///< of one of them in a step
+    int64_t nspans;   ///< of one of them in a step, at most
     /// [n][2 by parity of the step][stages] compute operations, and behind them the begin of the step
     OpSpan *span;
 } Noted;
@@ -177,7 +179,8 @@ typedef struct JobEdges {
 /// Members that come to a collective.
 typedef struct Meeting {
     int64_t group;
-    int32_t step, op;
+    int32_t step;
+    int32_t sequence; ///< in its stream, which is the same in all roles of a stage
     OpKind kind;
     Clocks at; ///< the latest of them
 } Meeting;
@@ -208,13 +211,14 @@ typedef struct Machine {
     StepCost *of_kind;                      ///< [kinds of GPUs - 1] on the others that the job has
     int64_t gpus_of[CLUSTER_GPU_KINDS_MAX]; ///< GPUs of the job
     int64_t speed[CLUSTER_GPU_KINDS_MAX][SHARING_ALL]; ///< of compute beside that, in 2^-20
-    Program *program;                                  ///< [stages]
+    Shares shares;
+    Program *program; ///< [roles][stages]
     Fabric *fabric;
     int32_t number; ///< of the job among those on the fabric
     Heap heap;
     Arena *arena,
         *dealt;        ///< of what the job has; of units here, and what follows from where they are
-    NominalWork *work; ///< [stages] of a step, once units are dealt
+    NominalWork *work; ///< [roles][stages] of a step, once units are dealt
     Unit *unit;        ///< [layout.nslots]
     StepResult *result; ///< [layout.nslots]
     /// [layout.nslots] as Unit.free, of exchanges and of reductions across shard groups; NULL: the stream has no operations
@@ -262,15 +266,31 @@ static inline const StepCost *machine_cost(const Machine *machine, int32_t kind)
     return kind == 0 ? &machine->cost : &machine->of_kind[kind - 1];
 }
 
-static inline const Program *unit_program(const Machine *machine, const Unit *unit) {
-    return &machine->program[unit->stage];
+/// What replicas of a role do at a stage, and the nominal work of it.
+static inline const Program *machine_program(const Machine *machine, int32_t role, int32_t stage) {
+    return &machine->program[role * machine->cost.pp + stage];
+}
+static inline NominalWork machine_work(const Machine *machine, int32_t role, int32_t stage) {
+    return machine->work[role * machine->cost.pp + stage];
+}
+/// Of the units of a replica.
+static inline int32_t machine_role(const Machine *machine, int64_t replica) {
+    return shares_role(&machine->shares, replica);
 }
 
+static inline const Program *unit_program(const Machine *machine, const Unit *unit) {
+    return machine_program(machine, unit->role, unit->stage);
+}
+
+static inline int32_t machine_noted_role(const Machine *machine, int64_t i) {
+    return machine_role(machine, (machine->noted.first + i) * machine->noted.stride);
+}
 /// Where operations of a stage of noted replica i on this rank are noted.
 static inline OpSpan *machine_spans(const Machine *machine, int64_t i, int32_t stage,
                                     int32_t step) {
+    const Program *program = machine_program(machine, machine_noted_role(machine, i), 0);
     OpSpan *span = machine->noted.span + machine->noted.nspans * (2 * i + (step & 1));
-    for (int32_t s = 0; s < stage; s++) span += machine->program[s].stream_nops[STREAM_COMPUTE] + 1;
+    for (int32_t s = 0; s < stage; s++) span += program[s].stream_nops[STREAM_COMPUTE] + 1;
     return span;
 }
 

@@ -138,13 +138,25 @@ void network_forget(GroupState *group) {
     group->spread = NULL;
 }
 
+/// Of a collective.
+static Stream stream_of(const Machine *machine, OpKind kind) {
+    return OP_KINDS[kind].stream[!machine->job->training.grad_overlap];
+}
+
+/// In the program of any role of the stage: they differ in microbatches alone.
+static const Op *collective_at(const Machine *machine, int32_t stage, const Meeting *meeting) {
+    const Program *program = machine_program(machine, 0, stage);
+    const Stream stream = stream_of(machine, meeting->kind);
+    return &program->op[program->stream_op[stream][meeting->sequence]];
+}
+
 static int64_t bytes_of(const Machine *machine, const Meeting *meeting) {
     int32_t stage = units_stage(&machine->layout.units,
                                 units_group(&machine->layout.units, meeting->group).first);
     // Members of several stages have programs of their own, in which it stands elsewhere; then its kind says it all.
     Op op = {.kind = meeting->kind, .segment = -1};
     if (group_is_of_stage(OP_KINDS[meeting->kind].group))
-        op = machine->program[stage].op[meeting->op];
+        op = *collective_at(machine, stage, meeting);
     return step_cost_bytes(&machine->cost, stage, &op);
 }
 
@@ -334,17 +346,12 @@ void network_collective(Machine *machine, const Meeting *meeting) {
         start_rails(machine, meeting->group);
 }
 
-/// Of the collective that a group is at.
-static Stream stream_of(const Machine *machine, int64_t group) {
-    const OpKind kind = group_of(machine, group)->kind;
-    return OP_KINDS[kind].stream[!machine->job->training.grad_overlap];
-}
-
 void network_share_due(Machine *machine, int64_t group, int64_t now_ps) {
     const CollectivePlan *plan = &group_of(machine, group)->plan;
-    const int sharing = stream_of(machine, group) == STREAM_ACROSS ? SHARING_ACROSS
-                        : collective_in_one_domain(plan)           ? SHARING_SCALE_UP
-                                                                   : SHARING_NETWORK;
+    const int sharing = stream_of(machine, group_of(machine, group)->kind) == STREAM_ACROSS
+                            ? SHARING_ACROSS
+                        : collective_in_one_domain(plan) ? SHARING_SCALE_UP
+                                                         : SHARING_NETWORK;
     int64_t cursor = 0;
     for (Unit *unit;
          (unit = machine->player->next_member(machine, group, &cursor, now_ps)) != NULL;)
@@ -374,7 +381,7 @@ void network_end_collective(Machine *machine, int64_t group, int64_t now_ps) {
                                  .ended = true,
                                  .nquiet = machine->cycle.nquiet};
     bool shared = done.rails_left == 0 && done.plan.nphases > 0;
-    const Stream stream = stream_of(machine, group);
+    const Stream stream = stream_of(machine, done.kind);
     const int sharing =
         stream == STREAM_ACROSS ? SHARING_ACROSS : SHARING_SCALE_UP | SHARING_NETWORK;
     int64_t cursor = 0;

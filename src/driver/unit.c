@@ -173,7 +173,7 @@ static void arrive(Machine *machine, Unit *unit, int32_t index, const Clocks *at
         return;
     }
     Meeting meeting = {
-        .group = group, .step = unit->step, .op = index, .kind = op->kind, .at = *at};
+        .group = group, .step = unit->step, .sequence = op->sequence, .kind = op->kind, .at = *at};
     machine->player->arrive(machine, &meeting);
 }
 
@@ -269,7 +269,7 @@ void unit_begin(Machine *machine, Unit *unit, int64_t now_ps) {
 
 /// The optimizer has ended: keep the step, check its sum, begin the next.
 static void finish_step(Machine *machine, Unit *unit, int64_t now_ps) {
-    int64_t sum_ps = account_sum_ps(unit->part_ps, machine->work[unit->stage]);
+    int64_t sum_ps = account_sum_ps(unit->part_ps, machine_work(machine, unit->role, unit->stage));
     CHECK(sum_ps == now_ps - unit->step_start_ps, "unit %lld: parts %lld ps, step %lld ps",
           (long long)unit->id, (long long)sum_ps, (long long)(now_ps - unit->step_start_ps));
     for (int s = 0; s < STREAM_N; s++)

@@ -57,13 +57,18 @@ static void walk_edges(EdgeWalk *walk, const Transfer of[], int32_t n, TraceTraf
             walk_edge(walk, &of[k], traffic, of[k].edges.edge(of[k].edges.context, i), bytes);
 }
 
+static const Program *program_of(const Machine *machine, int64_t unit) {
+    const Units *units = &machine->layout.units;
+    return machine_program(machine, machine_role(machine, units_replica(units, unit)),
+                           units_stage(units, unit));
+}
+
 static void walk_messages(EdgeWalk *walk, const Machine *machine) {
     const Layout *layout = &machine->layout;
     for (int64_t id = 0; id < layout->units.n * CHANNEL_SIDES; id++) {
         Stream stream =
             id % CHANNEL_SIDES == CHANNEL_FROM_PREV ? STREAM_RECV_PREV : STREAM_RECV_NEXT;
-        int64_t messages =
-            machine->program[units_stage(&layout->units, id / CHANNEL_SIDES)].stream_nops[stream];
+        int64_t messages = program_of(machine, id / CHANNEL_SIDES)->stream_nops[stream];
         if (messages == 0) continue;
         JobEdges edges;
         const Transfer transfer = network_message(machine, id, &edges);
@@ -74,7 +79,7 @@ static void walk_messages(EdgeWalk *walk, const Machine *machine) {
 static void walk_exchanges(EdgeWalk *walk, const Machine *machine) {
     const Layout *layout = &machine->layout;
     for (int64_t unit = 0; unit < layout->units.n && machine->more[STREAM_EP]; unit++) {
-        const Program *program = &machine->program[units_stage(&layout->units, unit)];
+        const Program *program = program_of(machine, unit);
         int64_t bytes = 0;
         for (int32_t i = 0; i < program->stream_nops[STREAM_EP]; i++)
             bytes += machine->exchange_plan
@@ -85,10 +90,10 @@ static void walk_exchanges(EdgeWalk *walk, const Machine *machine) {
     }
 }
 
-/// Bytes per GPU of all collectives of one kind that a stage runs in a step and that load links.
+/// Bytes per GPU of all collectives of one kind that a stage runs in a step and that load links: the same in all roles.
 static int64_t stage_bytes(const Machine *machine, int32_t stage, OpKind kind) {
     int64_t sum = 0;
-    const Program *program = &machine->program[stage];
+    const Program *program = machine_program(machine, 0, stage);
     for (int32_t i = 0; i < program->nops; i++) {
         const Op *op = &program->op[i];
         if (op->kind != kind) continue;

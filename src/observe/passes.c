@@ -39,9 +39,11 @@ bool passes_sum(const Machine *machine, int32_t step, PassTimes *times) {
     if (!here || !are_told(machine->job)) return false;
     const int32_t stages = machine->layout.units.stages;
     *times = (PassTimes){.mean_ps = {0}};
-    add_stage(&machine->program[0], machine_spans(machine, 0, 0, step), times->first_ps);
+    add_stage(machine_program(machine, machine_noted_role(machine, 0), 0),
+              machine_spans(machine, 0, 0, step), times->first_ps);
     for (int32_t stage = 0; stage < stages; stage++)
-        add_stage(&machine->program[stage], machine_spans(machine, 0, stage, step), times->mean_ps);
+        add_stage(machine_program(machine, machine_noted_role(machine, 0), stage),
+                  machine_spans(machine, 0, stage, step), times->mean_ps);
     for (int k = 0; k < SHARE_N; k++) times->mean_ps[k] /= stages;
     return true;
 }

@@ -23,9 +23,9 @@ static int64_t between(int64_t value, int64_t least, int64_t most) {
 }
 
 /// Of one unit: from the end of one operation to the end of the next.
-static void add_unit(const Machine *machine, int32_t stage, const OpSpan span[],
+static void add_unit(const Machine *machine, int32_t role, int32_t stage, const OpSpan span[],
                      const int64_t edge_ps[TRACE_PHASES + 1], PowerShapes *shapes) {
-    const Program *program = &machine->program[stage];
+    const Program *program = machine_program(machine, role, stage);
     const int32_t n = program->stream_nops[STREAM_COMPUTE];
     int64_t(*to)[TRACE_PHASES] = shapes->ps, from_ps = span[n].begin_ps;
     int phase = 0;
@@ -52,8 +52,8 @@ void power_shapes(const Machine *machine, const TraceStep *row, PowerShapes *sha
     *shapes = (PowerShapes){.ps = {{0}}};
     for (int64_t i = 0; i < machine->noted.n; i++)
         for (int32_t stage = 0; stage < machine->layout.units.stages; stage++)
-            add_unit(machine, stage, machine_spans(machine, i, stage, (int32_t)row->job_step),
-                     edge_ps, shapes);
+            add_unit(machine, machine_noted_role(machine, i), stage,
+                     machine_spans(machine, i, stage, (int32_t)row->job_step), edge_ps, shapes);
     comm_sum_i64(machine->comm, &shapes->ps[0][0], POWER_SHAPES * TRACE_PHASES);
 }
 
@@ -118,7 +118,8 @@ static double products_of(const Machine *machine, int32_t kind, const Wide part_
     const double share = gpu_sustained_share(gpu, table),
                  kept = (share > 0 ? share : 1) * gpu_clock(gpu);
     const double flop = machine->cost.hardware_flop * (double)machine->gpus_of[kind] /
-                        (double)(machine->layout.units.n * machine->layout.units.width);
+                        (double)(machine->layout.units.n * machine->layout.units.width) *
+                        machine->shares.mean[kind];
     return fmin(1, flop / (table->best_flop_per_s * kept * work_s));
 }
 

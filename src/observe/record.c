@@ -130,15 +130,16 @@ Status recorder_open(Recorder *recorder, bool divided, const char *command_line)
 /// What places are told from.
 typedef struct Places {
     const RunSpec *run;
-    const Placement *const *placement; ///< [njobs]
+    const RecordedJob *job; ///< [njobs]
 } Places;
 
 static TraceGpu place_gpu(const void *context, int64_t gpu) {
     const Places *places = context;
-    TraceGpu place = {TRACE_NONE, TRACE_NONE, TRACE_NONE, TRACE_NONE, TRACE_NONE, TRACE_NONE};
+    TraceGpu place = {TRACE_NONE, TRACE_NONE, TRACE_NONE, TRACE_NONE,
+                      TRACE_NONE, TRACE_NONE, TRACE_NONE};
     int64_t rank = -1;
     int32_t j = 0;
-    while (j < places->run->njobs && (rank = placement_job_rank(places->placement[j], gpu)) < 0)
+    while (j < places->run->njobs && (rank = placement_job_rank(places->job[j].placement, gpu)) < 0)
         j++;
     if (rank < 0) return place;
     const JobSpec *job = &places->run->job[j];
@@ -149,13 +150,17 @@ static TraceGpu place_gpu(const void *context, int64_t gpu) {
     place.cp = parallel_coordinate(&job->parallel, rank, DIM_CP);
     place.pp = parallel_coordinate(&job->parallel, rank, DIM_PP);
     place.dp = (int32_t)parallel_replica(&job->parallel, rank);
+    const Machine *machine = places->job[j].machine;
+    const Units *units = &machine->layout.units;
+    const int64_t replica = units_replica(units, units_of_rank(units, rank));
+    place.microbatches = machine->shares.role[machine_role(machine, replica)].microbatches;
     return place;
 }
 
-Status recorder_static_gpus(Recorder *recorder, const Placement *const placement[]) {
+Status recorder_static_gpus(Recorder *recorder, const RecordedJob job[]) {
     if (!recorder->trace) return status_ok();
     const Fabric *fabric = recorder->fabric;
-    const Places places = {fabric->run, placement};
+    const Places places = {fabric->run, job};
     Partition gpus = partition_make(cluster_ngpus(fabric->cluster), 1, fabric->nranks);
     return trace_static_gpus(recorder->trace, partition_first(&gpus, fabric->rank),
                              partition_count(&gpus, fabric->rank), place_gpu, &places);

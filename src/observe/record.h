@@ -70,10 +70,14 @@ int32_t record_list_events(const ClusterSpec *spec, TraceEvent event[CLUSTER_EVE
 ///   divided  several ranks play
 ///   MPI: collective.  Fails: STATUS_OUTPUT.
 Status recorder_open(Recorder *recorder, bool divided, const char *command_line);
+typedef struct RecordedJob {
+    const Placement *placement;
+    const Machine *machine; ///< NULL: of traffic
+} RecordedJob;
 /// Where GPUs are, and for which job they work.
-///   placement[njobs]  by job of the run
+///   job[njobs]  of the run
 ///   MPI: collective.
-Status recorder_static_gpus(Recorder *recorder, const Placement *const placement[]);
+Status recorder_static_gpus(Recorder *recorder, const RecordedJob job[]);
 /// The sampling intervals end now, here and in the engine, which stands there, and those of the next step begin.
 /// MPI: local.
 void recorder_cut_interval(Recorder *recorder, int64_t now_ps);

@@ -18,12 +18,18 @@ typedef struct GpuColumns {
     Wide sum_ps[CLUSTER_GPU_KINDS_MAX][TRACE_GPU_COLUMNS];
 } GpuColumns;
 
+/// Of the unit at a place.
+static NominalWork work_at(const Machine *machine, int64_t place) {
+    const int32_t stages = machine->layout.units.stages;
+    return machine_work(machine, machine_role(machine, place / stages), (int32_t)(place % stages));
+}
+
 /// The slowness of a unit that is one GPU's own, told from that of its tensor-parallel peers.
 static int64_t own_slow_ps(const GpuColumns *columns, int64_t place, GpuId gpu) {
     const Machine *machine = columns->machine;
     int64_t unit_ps = columns->result[place].part_ps[ACCOUNT_OWN_SLOW];
     if (machine->layout.units.width == 1) return unit_ps;
-    NominalWork work = machine->work[place % machine->layout.units.stages];
+    NominalWork work = work_at(machine, place);
     int64_t compute_ps = work.compute_ps + work.sharing_ps;
     int64_t end_ps = columns->result[place].end_ps,
             start_ps = end_ps - account_sum_ps(columns->result[place].part_ps, work);
@@ -56,7 +62,7 @@ int64_t record_part_ps(const int64_t parts[ACCOUNT_N], NominalWork work, TracePa
 static int64_t gpu_value_ps(const GpuColumns *columns, int64_t place, GpuId gpu, int column) {
     const Machine *machine = columns->machine;
     const int64_t *parts = columns->result[place].part_ps;
-    NominalWork work = machine->work[place % machine->layout.units.stages];
+    NominalWork work = work_at(machine, place);
     if (column == TRACE_GPU_DURATION) return account_sum_ps(parts, work);
     if (column != TRACE_PART_OWN_SLOW && column != TRACE_PART_STRAGGLER)
         return record_part_ps(parts, work, (TracePart)column);

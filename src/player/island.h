@@ -59,7 +59,7 @@ typedef struct IslandArrival {
 typedef struct GroupNews {
     int64_t count; ///< members that have come to the collective
     Clocks at;
-    int64_t op, kind, step;
+    int64_t sequence, kind, step;
 } GroupNews;
 
 /// An island with messages that ended at this moment.
@@ -74,7 +74,7 @@ typedef struct Islands {
     Isles *isles;
     LinkOwner below; ///< of several ranks: links go with what is below them
     int64_t **
-        work_ps; ///< [stages][compute operations + 1] least time of all compute before each operation
+        work_ps; ///< [roles][stages][compute operations + 1] least time of all compute before each operation
     Island *at; ///< [n]
     int64_t n;
     int32_t stages, messages, channels; ///< channels that are messages; and exchanges

@@ -8,7 +8,7 @@ static int64_t listen(Islands *islands, int64_t end_ps) {
     GroupNews *news = islands->news;
     int64_t nnews = 0;
     for (int64_t g = 0; g < islands->ngroups; g++)
-        news[g] = (GroupNews){.at = {-1, {-1, -1, -1, -1}}, .op = -1, .kind = -1, .step = -1};
+        news[g] = (GroupNews){.at = {-1, {-1, -1, -1, -1}}, .sequence = -1, .kind = -1, .step = -1};
     for (int64_t i = 0; i < islands->arrival.n; i++) {
         const IslandArrival *arrival = &islands->arrival.at[i];
         const Meeting *meeting = &arrival->meeting;
@@ -18,7 +18,7 @@ static int64_t listen(Islands *islands, int64_t end_ps) {
         CHECK(to->kind < 0 || to->kind == (int64_t)meeting->kind,
               "group %lld: members disagree on the collective", (long long)meeting->group);
         clocks_raise(&to->at, &meeting->at);
-        to->op = meeting->op;
+        to->sequence = meeting->sequence;
         to->kind = meeting->kind;
         to->step = meeting->step;
         to->count += isle_nlike(islands->isles, arrival->island);
@@ -74,7 +74,7 @@ void islands_meet(Islands *islands, int64_t end_ps) {
         if (news->count == 0) continue;
         Meeting meeting = {.group = units_meeting_group(&machine->layout.units, place),
                            .step = (int32_t)news->step,
-                           .op = (int32_t)news->op,
+                           .sequence = (int32_t)news->sequence,
                            .kind = (OpKind)news->kind,
                            .at = news->at};
         if (network_meet(machine, &meeting, news->count)) network_collective(machine, &meeting);

@@ -14,10 +14,14 @@ enum {
 
 /// Operations of all units in a step.
 static double operations(const Machine *machine) {
-    double nops = 0;
-    for (int32_t stage = 0; stage < machine->layout.units.stages; stage++)
-        nops += machine->program[stage].nops;
-    return nops * (double)(machine->layout.units.n / machine->layout.units.stages);
+    double sum = 0;
+    for (int32_t role = 0; role < machine->shares.nroles; role++) {
+        double nops = 0;
+        for (int32_t stage = 0; stage < machine->layout.units.stages; stage++)
+            nops += machine_program(machine, role, stage)->nops;
+        sum += nops * (double)machine->shares.role[role].replicas;
+    }
+    return sum;
 }
 
 /// CPU time of a step event by event.

@@ -17,21 +17,23 @@ static int64_t least_ps(const Machine *machine, int32_t stage, const Op *op) {
     return least_ps;
 }
 
-static void sum_work(Islands *islands, int32_t stage) {
+static void sum_work(Islands *islands, int32_t role, int32_t stage) {
     const Machine *machine = islands->machine;
-    const Program *program = &machine->program[stage];
+    const Program *program = machine_program(machine, role, stage);
     int32_t n = program->stream_nops[STREAM_COMPUTE];
     int64_t *sum_ps = arena_array(islands->quiet, int64_t, n + 1);
     for (int32_t i = 0; i < n; i++)
         sum_ps[i + 1] = sum_ps[i] + least_ps(machine, stage,
                                              &program->op[program->stream_op[STREAM_COMPUTE][i]]);
-    islands->work_ps[stage] = sum_ps;
+    islands->work_ps[role * islands->stages + stage] = sum_ps;
 }
 
 void quiet_prepare(Islands *islands) {
     islands->quiet = arena_create("driver.quiet", 1 << 16);
-    islands->work_ps = arena_array(islands->quiet, int64_t *, islands->stages);
-    for (int32_t stage = 0; stage < islands->stages; stage++) sum_work(islands, stage);
+    const int32_t roles = islands->machine->shares.nroles;
+    islands->work_ps = arena_array(islands->quiet, int64_t *, roles * islands->stages);
+    for (int32_t role = 0; role < roles; role++)
+        for (int32_t stage = 0; stage < islands->stages; stage++) sum_work(islands, role, stage);
 }
 
 /// Compute operations that must end before the unit's next collective can be reached: up to which one; -1: none.
@@ -61,6 +63,6 @@ int64_t quiet_unit_ps(const Islands *islands, const Unit *unit, int64_t now_ps) 
     int64_t from_ps = computing ? unit->compute_end_ps : now_ps;
     if (computing && last == next - 1) return from_ps;
     if (last < next) return now_ps;
-    const int64_t *sum_ps = islands->work_ps[unit->stage];
+    const int64_t *sum_ps = islands->work_ps[unit->role * islands->stages + unit->stage];
     return from_ps + sum_ps[last + 1] - sum_ps[next];
 }

@@ -30,7 +30,8 @@ static uint64_t print_units(const Machine *machine) {
     for (int64_t slot = 0; slot < machine->layout.nslots; slot++) {
         const Unit *unit = &machine->unit[slot];
         const StepResult *result = &machine->result[slot];
-        int64_t took_ps = account_sum_ps(result->part_ps, machine->work[unit->stage]);
+        int64_t took_ps =
+            account_sum_ps(result->part_ps, machine_work(machine, unit->role, unit->stage));
         sum += fingerprint_of(unit->id, result->end_ps - took_ps, result->end_ps);
     }
     return sum;

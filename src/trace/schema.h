@@ -279,6 +279,7 @@ typedef enum TraceFlags {
     X(GPUS_CP, GPUS, "cp", I32, "1", PLAIN, IF_TRAINING, "Context-parallel coordinate; -1: none.", TRACE_AXES1(GPU)) \
     X(GPUS_PP, GPUS, "pp", I32, "1", PLAIN, IF_TRAINING, "Pipeline stage; -1: none.", TRACE_AXES1(GPU)) \
     X(GPUS_DP, GPUS, "dp", I32, "1", PLAIN, IF_TRAINING, "Data-parallel coordinate; -1: none.", TRACE_AXES1(GPU)) \
+    X(GPUS_MICROBATCHES, GPUS, "microbatches", I32, "1", PLAIN, IF_TRAINING, "Microbatches of its replica in a step: all have as many, unless the job says otherwise (parallel.batch_shares); -1: none.", TRACE_AXES1(GPU)) \
     X(GPUS_DURATION, GPUS, "duration_ps", I64, "ps", SIGNED, IF_TRAINING, "The GPU's own step: end of optimizer to end of optimizer; the parts sum to it exactly.", TRACE_AXES2(STEP, GPU)) \
     TRACE_PART_TABLE(TRACE_GPUS_PART, X) \
     \

@@ -137,6 +137,7 @@ Status trace_static_gpus(Trace *trace, int64_t first, int64_t n,
         COLUMN(TRACE_GPUS_CP, PlacedGpu, gpu.cp),
         COLUMN(TRACE_GPUS_PP, PlacedGpu, gpu.pp),
         COLUMN(TRACE_GPUS_DP, PlacedGpu, gpu.dp),
+        COLUMN(TRACE_GPUS_MICROBATCHES, PlacedGpu, gpu.microbatches),
     };
     const Placing placing = {trace->info.gpus_per_node, place, context};
     Status status = status_ok();

@@ -96,6 +96,7 @@ typedef struct TraceGpu {
     int32_t job;
     int64_t job_rank;
     int32_t tp, cp, pp, dp;
+    int32_t microbatches; ///< of its replica, in a step
 } TraceGpu;
 
 /// Columns of a GPU's step, in ps: its parts, signed, in the order of TracePart, and what they sum to (CHECKed).

@@ -427,6 +427,21 @@ static double pass_seconds(const NominalWork *work) {
            units_seconds_from_ps(work->sharing_ps);
 }
 
+Wide step_cost_round_ps(const StepCost *cost) {
+    Wide slowest_ps = 1;
+    for (int32_t stage = 0; stage < cost->pp; ++stage) {
+        Wide stage_ps = 0;
+        for (int32_t c = 0; c < cost->chunks; ++c) {
+            const NominalWork *pass = cost->chunk[c * cost->pp + stage].whole.pass;
+            for (int k = PASS_FORWARD; k <= PASS_BACKWARD; ++k)
+                stage_ps +=
+                    (Wide)pass[k].compute_ps + nominal_exposed_ps(pass[k]) + pass[k].sharing_ps;
+        }
+        if (stage_ps > slowest_ps) slowest_ps = stage_ps;
+    }
+    return slowest_ps;
+}
+
 /// Computing of a stage in one step; its longest operation goes into *longest_s.
 static double stage_seconds(const StepCost *cost, int32_t stage, int32_t microbatches,
                             double *longest_s) {
@@ -465,9 +480,10 @@ Status step_cost_check_range(const StepCost *cost, const ParallelSpec *parallel,
     const double end_s = units_seconds_from_ps(TIME_END_PS);
     double step_s = 0, longest_s = 0;
     for (int32_t stage = 0; stage < cost->pp; ++stage)
-        step_s = fmax(step_s,
-                      stage_seconds(cost, stage, parallel->microbatches / parallel_copies(parallel),
-                                    &longest_s));
+        step_s = fmax(
+            step_s, stage_seconds(cost, stage,
+                                  parallel_most_microbatches(parallel) / parallel_copies(parallel),
+                                  &longest_s));
     REQUIRE(
         step_s * steps < end_s, STATUS_RANGE,
         "steps = %d, each at least %.3g s of computing: a run can have 53 days of simulated time",

@@ -10,6 +10,7 @@
 #ifndef COLOSSIM_WORKLOAD_COST_H
 #define COLOSSIM_WORKLOAD_COST_H
 
+#include "base/wide.h"
 #include "program/program.h"
 #include "workload/exchange.h"
 
@@ -101,6 +102,9 @@ void step_cost_fini(StepCost *cost);
 /// gradients cuts every chunk, as it has no room for whole ones.
 int64_t step_cost_buckets(const StepCost *cost, const ParallelSpec *parallel,
                           const TrainingSpec *training, int32_t v);
+
+/// One pass forward and one back through each chunk of the slowest stage; at least 1.
+Wide step_cost_round_ps(const StepCost *cost);
 
 /// STATUS_RANGE, beginning with the name of the key, if a run cannot have the time of the steps or of an operation, or
 /// links cannot count the bytes of a step: lower bounds, which a run passes before it ends with the same.

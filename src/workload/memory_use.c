@@ -78,7 +78,7 @@ static int32_t interleaved_chunk(const ParallelSpec *parallel, int64_t k, bool b
 }
 
 double memory_in_flight(const ParallelSpec *parallel, int32_t stage, const double chunk_bytes[]) {
-    const int64_t pp = parallel->size[DIM_PP], m = parallel->microbatches;
+    const int64_t pp = parallel->size[DIM_PP], m = parallel_most_microbatches(parallel);
     if (parallel->schedule == SCHEDULE_NONE) return chunk_bytes[0];
     if (parallel->schedule == SCHEDULE_GPIPE) return (double)m * chunk_bytes[0];
     if (parallel->schedule == SCHEDULE_1F1B)
@@ -232,7 +232,7 @@ static double ahead_bytes(const ModelSpec *model, const ParallelSpec *parallel,
                           const TransformerShape *shape, int32_t stage,
                           const double chunk_bytes[]) {
     const int32_t more = parallel->schedule == SCHEDULE_1F1B ? parallel->size[DIM_PP] - stage : 1;
-    const int32_t ahead = more < parallel->microbatches ? more : parallel->microbatches;
+    const int32_t most = parallel_most_microbatches(parallel), ahead = more < most ? more : most;
     double chunk = 0;
     for (int32_t c = 0; c < parallel_stage_chunks(parallel); ++c)
         chunk = fmax(chunk, chunk_bytes[c]);

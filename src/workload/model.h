@@ -93,6 +93,21 @@ typedef enum CpAlgorithm {
 } CpAlgorithm;
 extern const char *const CP_ALGORITHM_NAMES[]; ///< [CP_ALGORITHM_N], then NULL
 
+/// How many microbatches of a step replicas compute that are on GPUs of several kinds (driver/shares.h).
+typedef enum BatchShares {
+    SHARES_EQUAL,        ///< as many each
+    SHARES_PROPORTIONAL, ///< those on quicker GPUs more, so that the step is shortest
+    SHARES_LISTED,       ///< as listed
+    BATCH_SHARES_N,
+} BatchShares;
+extern const char *const BATCH_SHARES_NAMES[]; ///< [BATCH_SHARES_N], then NULL
+
+enum { SHARES_LISTED_MAX = 8 };
+typedef struct ListedShare {
+    char gpu[HARDWARE_NAME_BYTES];
+    int32_t microbatches; ///< of each replica on them
+} ListedShare;
+
 typedef struct ParallelSpec {
     int32_t size[DIM_N];   ///< all >= 1; replicas are EP * DP, see parallel_deal_experts
     int32_t ep, expert_tp; ///< GPUs that hold a layer's experts, each some; that share each expert
@@ -107,8 +122,12 @@ typedef struct ParallelSpec {
     int32_t prefetch_backward; ///< the same in backward passes; -1: as prefetch
     bool reshard;              ///< ZeRO-3: parameters are dropped between forward and backward
     Schedule schedule;
-    int32_t microbatch;         ///< sequences per microbatch
-    int32_t microbatches;       ///< per replica and step
+    int32_t microbatch;        ///< sequences per microbatch
+    int32_t microbatches;      ///< per replica and step; of uneven shares the mean
+    int32_t most_microbatches; ///< of any replica on the GPUs in question; 0: as all
+    BatchShares shares;
+    int32_t nlisted;
+    ListedShare listed[SHARES_LISTED_MAX];
     bool embedding_as_layer;    ///< embedding and head each take the place of one layer in the deal
     int32_t layers[CHUNKS_MAX]; ///< layers of virtual stage v, if nlayers > 0; else dealt evenly
     int32_t nlayers;            ///< 0 or pp * chunks
@@ -253,6 +272,13 @@ Status parallel_parts(const ParallelSpec *parallel, Dimension dimension, int32_t
 int32_t parallel_together(const ParallelSpec *parallel, int32_t domain_gpus);
 /// Do the dimensions of a unit run fastest?
 bool parallel_units_are_consecutive(const ParallelSpec *parallel);
+/// Microbatches that memory and time must do for: the most of any replica.
+static inline int32_t parallel_most_microbatches(const ParallelSpec *parallel) {
+    return parallel->most_microbatches > 0 ? parallel->most_microbatches : parallel->microbatches;
+}
+/// Microbatches come in rounds of so many, and a replica has so many rounds at least.
+int32_t parallel_round(const ParallelSpec *parallel);
+int32_t parallel_least_rounds(const ParallelSpec *parallel);
 /// Chunks of a stage: those of the virtual pipeline, or the two parts of the model of a DualPipe, which holds each part
 /// twice; the part (a virtual stage as below) that chunk c of stage s = number c * pp + s has.
 int32_t parallel_stage_chunks(const ParallelSpec *parallel);

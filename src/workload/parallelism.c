@@ -12,6 +12,11 @@ const char *const RECOMPUTE_NAMES[] = {
 /// Forward and backward of a microbatch on a virtual stage take about 500 bytes of programs.
 enum { PROGRAM_PASSES_MAX = 1 << 21 };
 
+const char *const BATCH_SHARES_NAMES[] = {[SHARES_EQUAL] = "equal",
+                                          [SHARES_PROPORTIONAL] = "proportional",
+                                          [SHARES_LISTED] = "listed",
+                                          NULL};
+
 const char *const CP_ALGORITHM_NAMES[] = {
     [CP_RING] = "ring", [CP_ALL_GATHER] = "all_gather", [CP_ALL_TO_ALL] = "all_to_all", NULL};
 
@@ -238,6 +243,15 @@ int32_t parallel_together(const ParallelSpec *parallel, int32_t domain_gpus) {
         if (inside > most) most = inside;
     }
     return (int32_t)most;
+}
+
+int32_t parallel_round(const ParallelSpec *parallel) {
+    if (parallel->schedule == SCHEDULE_INTERLEAVED) return parallel->size[DIM_PP];
+    return parallel->schedule == SCHEDULE_DUALPIPE ? 2 : 1;
+}
+
+int32_t parallel_least_rounds(const ParallelSpec *parallel) {
+    return parallel->schedule == SCHEDULE_DUALPIPE ? parallel->size[DIM_PP] : 1;
 }
 
 int32_t parallel_copies(const ParallelSpec *parallel) {

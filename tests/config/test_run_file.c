@@ -263,6 +263,14 @@ static void contradictions_name_both_places(void **state) {
             "node={gpu: h100-sxm, gpus: 2, nic: connectx-7-ndr400, scale_up: nvlink4-8, others: "
             "[{from: 1, gpu: h200-sxm}]}",
             "node 1 is in the midst of a scale-up domain of 4 nodes");
+    refuses("topologies/colossus-200k.yaml", "jobs/ddp-small.yaml",
+            "parallel.batch_shares={kind: listed, of: [{gpu: a100, microbatches: 4}]}",
+            "no GPUs of topologies/colossus-200k.yaml:13:8 are a100");
+    refuses("topologies/colossus-200k.yaml", "jobs/ddp-small.yaml",
+            "parallel.batch_shares={kind: listed, of: [{gpu: h200-sxm, microbatches: 1000}]}",
+            "smaller shares of the listed or a larger batch");
+    refuses("topologies/colossus-200k.yaml", "jobs/ddp-small.yaml", "parallel.batch_shares=listed",
+            "kind listed wants a list");
     refuses("topologies/laptop-16.yaml", "jobs/ddp-small.yaml", "parallel.global_batch=100",
             "jobs/ddp-small.yaml:");
 }

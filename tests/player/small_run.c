@@ -33,6 +33,20 @@ static GpuSpec small_gpu(void) {
     return gpu;
 }
 
+GpuSpec small_run_slower_gpu(const GpuSpec *of, double times) {
+    GpuSpec gpu = *of;
+    for (int p = 0; p < PRECISION_N; p++) {
+        GemmTable *table = &gpu.gemm[p];
+        table->best_flop_per_s /= times;
+        table->peak_flop_per_s /= times;
+        for (int32_t i = 0; i < table->npoints; i++) table->point[i].rate_flop_per_s /= times;
+    }
+    gpu.memory_stream_Bps /= times;
+    gpu.memory_pass_Bps /= times;
+    gpu.launch_ps = (int64_t)((double)gpu.launch_ps * times);
+    return gpu;
+}
+
 static ClusterSpec small_cluster(int64_t nodes) {
     int64_t rate_Bps = INT64_C(25000000000);
     SwitchSpec box = {
@@ -191,8 +205,8 @@ static void check_passes(const Machine *machine, int32_t step) {
     const int32_t stages = machine->layout.units.stages;
     for (int32_t stage = 0; stage < stages; stage++) {
         const StepResult *result = &machine->result[stage];
-        steps_ps +=
-            (double)account_sum_ps(result->part_ps, machine->work[machine->unit[stage].stage]);
+        steps_ps += (double)account_sum_ps(result->part_ps,
+                                           machine_work(machine, machine->unit[stage].role, stage));
     }
     for (int k = 0; k < SHARE_N; k++) {
         CHECK(times.mean_ps[k] >= 0 && times.first_ps[k] >= 0, "passes are times");
@@ -212,8 +226,8 @@ static Status keep_step(void *context, int32_t job, int32_t step, int64_t later_
         const StepResult *result = &machine->result[slot];
         if (result->end_ps > played->end_ps) played->end_ps = result->end_ps;
         for (int part = 0; part < TRACE_PART_N; part++)
-            played->unit_part_ps[unit->id * TRACE_PART_N + part] +=
-                record_part_ps(result->part_ps, machine->work[unit->stage], (TracePart)part);
+            played->unit_part_ps[unit->id * TRACE_PART_N + part] += record_part_ps(
+                result->part_ps, machine_work(machine, unit->role, unit->stage), (TracePart)part);
     }
     played->fingerprint += machine->count.fingerprint[step & 1];
     played->ntold += later_ps > 0;

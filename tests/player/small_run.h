@@ -12,6 +12,8 @@
 void small_run_init(RunSpec *run, int64_t nodes, int32_t pp, int32_t dp, Schedule schedule,
                     int32_t chunks, int32_t microbatches);
 void small_run_fini(RunSpec *run);
+/// GPUs that take `times` as long for whatever they compute.
+GpuSpec small_run_slower_gpu(const GpuSpec *of, double times);
 
 /// What a played run leaves, summed or gathered over all ranks.
 typedef struct Played {

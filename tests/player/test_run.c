@@ -108,21 +108,6 @@ static void exchanges_do_not_show_ranks(void **state) {
     }
 }
 
-/// GPUs that take `times` as long for whatever they compute.
-static GpuSpec slower_gpu(const GpuSpec *of, double times) {
-    GpuSpec gpu = *of;
-    for (int p = 0; p < PRECISION_N; p++) {
-        GemmTable *table = &gpu.gemm[p];
-        table->best_flop_per_s /= times;
-        table->peak_flop_per_s /= times;
-        for (int32_t i = 0; i < table->npoints; i++) table->point[i].rate_flop_per_s /= times;
-    }
-    gpu.memory_stream_Bps /= times;
-    gpu.memory_pass_Bps /= times;
-    gpu.launch_ps = (int64_t)((double)gpu.launch_ps * times);
-    return gpu;
-}
-
 /// Where a job runs on two kinds of GPUs.
 typedef struct TwoKinds {
     int64_t nodes; ///< 4: all below one leaf, wired alike
@@ -140,7 +125,7 @@ static void two_kinds_init(RunSpec *run, const TwoKinds *of, int64_t from, doubl
     parallel->order[4] = DIM_DP;
     run->cluster.nothers = from < of->nodes;
     run->cluster.other[0] =
-        (OtherGpuSpec){.from = from, .gpu = slower_gpu(&run->cluster.gpu, times)};
+        (OtherGpuSpec){.from = from, .gpu = small_run_slower_gpu(&run->cluster.gpu, times)};
     run->control_delay_ps = PS_PER_US; // islands need one that no message is quicker than
     run->job[0].noise = (NoiseSpec){0};
     run->job[0].placement = (PlacementSpec){.kind = of->placement, .stride = 2, .seed = 5};
@@ -160,7 +145,7 @@ static Played play_two_kinds(Comm *comm, const TwoKinds *of, int64_t from, doubl
 static Played play_one_kind(Comm *comm, const TwoKinds *of, double times) {
     RunSpec run;
     two_kinds_init(&run, of, of->nodes, 1);
-    run.cluster.gpu = slower_gpu(&run.cluster.gpu, times);
+    run.cluster.gpu = small_run_slower_gpu(&run.cluster.gpu, times);
     Played played = small_run_play(&run, comm);
     small_run_fini(&run);
     return played;

@@ -60,7 +60,8 @@ int64_t fake_step_start_ps(const Fake *fake, int64_t step) {
 
 TraceGpu fake_gpu(const Fake *fake, int64_t gpu) {
     if (gpu >= fake_working(fake))
-        return (TraceGpu){TRACE_NONE, TRACE_NONE, TRACE_NONE, TRACE_NONE, TRACE_NONE, TRACE_NONE};
+        return (TraceGpu){TRACE_NONE, TRACE_NONE, TRACE_NONE, TRACE_NONE,
+                          TRACE_NONE, TRACE_NONE, TRACE_NONE};
     const int64_t unit = gpu / FAKE_TP;
     return (TraceGpu){.job = 0,
                       .job_rank = gpu,
