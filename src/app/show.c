@@ -3,7 +3,6 @@
 #include <inttypes.h>
 
 #include "base/units.h"
-#include "cluster/clustercheck.h"
 #include "cluster/routing.h"
 #include "observe/power.h"
 
@@ -51,6 +50,7 @@ static void show_machine(const Cluster *cluster, FILE *out) {
     if (nic->parents > 1)
         fprintf(out, "  planes     %d, in each %d port%s of %.1f GB/s of a NIC\n", nic->parents,
                 nic->lanes, nic->lanes > 1 ? "s" : "", gigabytes(nic->link_Bps));
+    if (spec->fabric != FABRIC_TREE) fprintf(out, "  fabric     %s\n", FABRIC_NAMES[spec->fabric]);
     fprintf(out, "  wiring     %s%s\n", spec->wiring == WIRING_RAIL ? "rail" : "plain",
             spec->wiring == WIRING_RAIL && spec->pxn
                 ? ", cross-rail messages over the scale-up domain (PXN)"
@@ -73,6 +73,7 @@ static double oversubscription(const ClusterSpec *spec, int32_t level) {
 
 static void show_tiers(const Cluster *cluster, FILE *out) {
     const ClusterSpec *spec = cluster_spec(cluster);
+    const bool tree = spec->fabric == FABRIC_TREE;
     fprintf(out, "\n  %-12s %9s %12s %9s %9s %18s %8s %9s %9s\n", "tier", "switches",
             "cables below", "GB/s line", "goodput", "ports down+up/of", "oversub", "cable us",
             "switch us");
@@ -80,10 +81,12 @@ static void show_tiers(const Cluster *cluster, FILE *out) {
         const TierSpec *tier = &spec->tier[t - 1];
         char switches[COUNT_BYTES], cables[COUNT_BYTES], ports[3 * COUNT_BYTES],
             ratio[COUNT_BYTES] = "-";
-        snprintf(ports, sizeof ports, "%" PRId64 "+%" PRId64 "/%d",
-                 clustercheck_ports_down(spec, t), clustercheck_ports_up(spec, t),
+        int64_t down, up;
+        cluster_switch_ports(cluster, t, &down, &up);
+        snprintf(ports, sizeof ports, "%" PRId64 "+%" PRId64 "/%d", down, up,
                  tier->switch_spec.ports);
-        if (t < spec->ntiers) snprintf(ratio, sizeof ratio, "%.3g:1", oversubscription(spec, t));
+        if (tree && t < spec->ntiers)
+            snprintf(ratio, sizeof ratio, "%.3g:1", oversubscription(spec, t));
         fprintf(out, "  %-12.12s %9s %12s %9.1f %9.1f %18s %8s %9.3f %9.3f\n",
                 name_or(tier->name, "unnamed"), count_text(cluster_nswitches(cluster, t), switches),
                 count_text(cluster_ncables(cluster, t), cables), gigabytes(tier->link_Bps),
@@ -91,8 +94,9 @@ static void show_tiers(const Cluster *cluster, FILE *out) {
                 microseconds(tier->cable_ps), microseconds(tier->switch_spec.latency_ps));
     }
     const TierSpec *top = &spec->tier[spec->ntiers - 1];
-    fprintf(out, "  installed  %d of %d children of the top tier\n", spec->installed,
-            top->children);
+    if (tree)
+        fprintf(out, "  installed  %d of %d children of the top tier\n", spec->installed,
+                top->children);
     fprintf(out, "  bisection  %.1f TB/s each way (%.1f GB/s a GPU)\n",
             cluster_bisection_Bps(cluster) / 1e12,
             cluster_bisection_Bps(cluster) / ((double)cluster_ngpus(cluster) / 2) / 1e9);
@@ -142,14 +146,12 @@ static void show_paths(const Cluster *cluster, FILE *out) {
     if (spec->scale_up.gpus > 1 && cluster_ngpus(cluster) > 1)
         fprintf(out, "  %-28s %8d %8d %12.3f\n", "same scale-up domain", 0, 0,
                 microseconds(spec->scale_up.latency_ps));
-    for (int32_t l = 1; l <= spec->ntiers; l++) {
-        if (!routing_level_used(cluster, l)) continue;
-        char label[HARDWARE_NAME_BYTES + 16];
-        snprintf(label, sizeof label, "through one %s", name_or(spec->tier[l - 1].name, "switch"));
-        fprintf(out, "  %-28.28s %8d %8d %12.3f\n", label, 2 * l - 1, 2 * l,
-                microseconds(routing_level_latency_ps(cluster, l)));
-    }
-    if (spec->nodes > 1)
+    Distance distance;
+    for (int32_t k = 0; routing_distance(cluster, k, &distance); k++)
+        if (distance.used)
+            fprintf(out, "  %-28.28s %8d %8d %12.3f\n", distance.label, distance.switches,
+                    distance.cables, microseconds(distance.latency_ps));
+    if (routing_least_latency_ps(cluster) < TIME_NEVER_PS)
         fprintf(out, "  least latency between nodes: %.3f us\n",
                 microseconds(routing_least_latency_ps(cluster)));
 }

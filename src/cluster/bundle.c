@@ -79,7 +79,9 @@ static int32_t next_fault(const Cluster *cluster, const Bundle *bundle, int32_t 
 
 static int32_t first_fault(const Cluster *cluster, const Bundle *bundle) {
     const int64_t begin = bundle->subtree * cluster->tree.indices[bundle->tier - 1];
-    return next_fault(cluster, bundle, linkfault_first(&cluster->faults, bundle->tier, begin));
+    return next_fault(
+        cluster, bundle,
+        linkfault_first(&cluster->faults, bundle->tier, begin * cluster->tree.ports[bundle->tier]));
 }
 
 static const LinkFault *bundle_fault(const Cluster *cluster, const Bundle *bundle) {

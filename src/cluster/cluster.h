@@ -1,8 +1,8 @@
 /// cluster.h: a machine as arithmetic: counts, ids and capacities of GPUs, switches and directed
 /// links.
 ///
-/// Idea.    The fabric is a parallel-port generalised fat tree PGFT(h; m1..mh; w1..wh; p1..ph): a
-///          node of level l-1 has w_l parents and p_l parallel links to each, a node of level l has
+/// Idea.    The fabric is a graph of cables (graph.h) or, of any size, a parallel-port generalised fat
+///          tree PGFT(h; m1..mh; w1..wh; p1..ph): a node of level l-1 has w_l parents and p_l parallel links to each, a node of level l has
 ///          m_l children. Level 0 is the NIC port. Nothing is built out: ids, neighbours, paths and
 ///          names are computed.
 ///              switch id of level l = subtree * W_l + index
@@ -39,14 +39,37 @@ typedef int64_t LinkId;   ///< directed link, or a bundle of links (ids after al
 enum {
     FABRIC_TIERS_MAX = 4,
     CLUSTER_NAME_BYTES = 96,
+    CLUSTER_PATH_BYTES = 1024,
     CLUSTER_FAULTS_MAX = 256,
     CLUSTER_SLOW_MAX = 64,
     CLUSTER_EVENTS_MAX = 256,
     CLUSTER_GPU_KINDS_MAX = 4,
 };
 
+/// How switches are joined: what the tiers of a spec mean.
+///     tree       PGFT, see above
+///     torus      tier 1: NICs at a switch; tiers 2 ..: switches along a dimension, `lanes` cables between neighbours
+///     mesh       the same without the cables that close the rings
+///     dragonfly  tier 1: NICs at a switch; 2: switches of a group, each joined to each by `lanes`; 3: groups, `parents` global
+///                cables a switch
+///     graph      cables as listed
+typedef enum FabricKind {
+    FABRIC_TREE,
+    FABRIC_TORUS,
+    FABRIC_MESH,
+    FABRIC_DRAGONFLY,
+    FABRIC_GRAPH
+} FabricKind;
+extern const char *const FABRIC_NAMES[]; ///< then NULL
+
 typedef enum Wiring { WIRING_PLAIN, WIRING_RAIL } Wiring;
-typedef enum Routing { ROUTING_ECMP, ROUTING_DMODK, ROUTING_SPRAY, ROUTING_ADAPTIVE } Routing;
+typedef enum Routing {
+    ROUTING_ECMP,
+    ROUTING_DMODK,
+    ROUTING_SPRAY,
+    ROUTING_ADAPTIVE,
+    ROUTING_DOR ///< graphs: lowest tier first, on torus and mesh dimension order
+} Routing;
 extern const char *const ROUTING_NAMES[]; ///< then NULL
 typedef enum LinkDirection { LINK_UP, LINK_DOWN } LinkDirection;
 
@@ -102,6 +125,9 @@ typedef struct ClusterSpec {
     OtherGpuSpec other[CLUSTER_GPU_KINDS_MAX - 1]; ///< by rising node
     NicSpec nic;
     ScaleUpSpec scale_up;
+    FabricKind fabric;
+    char cables[CLUSTER_PATH_BYTES]; ///< of a graph: the file of its cables
+    const char *cable_text;          ///< and what is in it (cable_list.h); borrowed
     int32_t ntiers;
     TierSpec tier[FABRIC_TIERS_MAX]; ///< [t-1]
     int32_t installed; ///< children of the top level that exist, <= tier[ntiers-1].children
@@ -124,8 +150,9 @@ typedef struct ClusterSpec {
 typedef struct Cluster Cluster; // opaque
 
 /// Check the spec (ports against radix, room against nodes, faults in range) and build the
-/// arithmetic.
-///   MPI: local.  Fails: STATUS_RANGE with the two numbers that contradict each other.
+/// arithmetic, or the graph.
+///   MPI: local.  Fails: STATUS_RANGE with the two numbers that contradict each other; STATUS_INPUT with the places of what
+///   is wrong in a list of cables.
 Status cluster_create(const ClusterSpec *spec, Cluster **cluster);
 void cluster_destroy(Cluster *cluster);
 const ClusterSpec *cluster_spec(const Cluster *cluster);
@@ -161,9 +188,13 @@ int64_t cluster_domain_of(const Cluster *cluster, GpuId gpu);
 /// Tree endpoint (level-0 index) of a GPU's NIC and back; -1 for an endpoint without a GPU.
 int64_t cluster_endpoint_of(const Cluster *cluster, GpuId gpu);
 GpuId cluster_gpu_at(const Cluster *cluster, int64_t endpoint);
-/// Switches installed at `level` (1..ntiers), and inter-switch or NIC cables of tier t (1..ntiers).
+/// Switches installed at `level` (1..ntiers; a torus, mesh or dragonfly has them at level 1), and inter-switch or NIC cables
+/// of tier t (1..ntiers).
 int64_t cluster_nswitches(const Cluster *cluster, int32_t level);
 int64_t cluster_ncables(const Cluster *cluster, int32_t tier);
+/// Ports of a switch of `level` that its links take, of its own tier and those below, and upwards; where switches differ
+/// (a graph), of the fullest.
+void cluster_switch_ports(const Cluster *cluster, int32_t level, int64_t *down, int64_t *up);
 /// Bytes per second that can cross from one half of the GPUs to the other, one way: half of what all subtrees of a level
 /// can send out together, each its GPUs' share at most, at the level where that is least; levels that no message between
 /// GPUs leaves do not count, nor do faults.
@@ -193,7 +224,8 @@ int64_t cluster_capacity_Bps(const Cluster *cluster, LinkId link);
 int64_t cluster_best_Bps(const Cluster *cluster, LinkId link);
 /// Goodput of a healthy link of a tier, one way.
 int64_t cluster_healthy_Bps(const Cluster *cluster, int32_t tier);
-/// Goodput of all links of a tier (>= 1) up from one subtree, healthy, one way; below 2^60.
+/// Goodput of all links of a tier (>= 1) up from one subtree (of a graph: one link, of tier 1 those of a NIC), healthy, one
+/// way; below 2^60.
 int64_t cluster_uplinks_Bps(const Cluster *cluster, int32_t tier);
 /// Can what crosses a resource ever fill it? A healthy bundle whose links carry at least as much as all links below its
 /// subtree that feed it (drain it, on the way down) cannot: those are full before. It holds nobody back, so engines leave
@@ -207,7 +239,8 @@ LinkId cluster_resource_link(const Cluster *cluster, LinkId resource, int64_t i)
 /// First GPU below a resource: it belongs to the MPI rank that owns this GPU. The last GPU of the
 /// cluster where partial fill leaves none below (such a resource is never loaded).
 GpuId cluster_first_gpu_below(const Cluster *cluster, LinkId link);
-/// Lower and upper end of a link: node ids of levels tier - 1 (tier 1: endpoint) and tier (switch).
+/// Lower and upper end of a link: node ids of levels tier - 1 (tier 1: endpoint) and tier (switch). Of a graph: of their own
+/// levels, the lower one as GPU at tier 1.
 /// Tier 0: the GPU and its scale-up domain; NICs: the GPU and its endpoint.
 void cluster_link_ends(const Cluster *cluster, LinkId link, int64_t *lower, SwitchId *upper);
 /// Human name, e.g. "leaf 1203 port 17 -> spine 64", "gpu 17 nic ->"; returns `text`.

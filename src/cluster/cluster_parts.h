@@ -1,6 +1,6 @@
 /// cluster_parts.h: the inside of Cluster, for the files of this folder alone.
 ///
-/// Idea.    The spec, the tree, the faults, and the first id of each (tier, direction) of links and
+/// Idea.    The spec, the fabric, the faults, and the first id of each (tier, direction) of links and
 ///          bundles. Everything else is computed from these on demand.
 #ifndef COLOSSIM_CLUSTER_CLUSTER_PARTS_H
 #define COLOSSIM_CLUSTER_CLUSTER_PARTS_H
@@ -9,14 +9,22 @@
 #include "cluster/cluster.h"
 #include "cluster/fattree.h"
 #include "cluster/linkfault.h"
+#include "cluster/topology.h"
 #include "cluster/trouble.h"
 
 enum { LINK_TIERS = FATTREE_LEVELS + 1 }; ///< those of the tree, and NICs
 
 struct Cluster {
     ClusterSpec spec;
-    FatTree tree;
-    LinkFaults faults; ///< as they are at the moment
+    const Topology *topology;
+    FatTree tree;                                               ///< of tree_fabric
+    struct Graph *graph;                                        ///< of graph_fabric
+    int64_t nswitches[FATTREE_LEVELS], ncables[FATTREE_LEVELS]; ///< by level, by tier
+    int64_t
+        uplinks[FATTREE_LEVELS]; ///< links of a tier up from one subtree, see cluster_uplinks_Bps
+    int32_t nic_ports;
+    int64_t ports[FATTREE_LEVELS][2]; ///< cluster_switch_ports, by level
+    LinkFaults faults;                ///< as they are at the moment
     Troubles *troubles;
     bool patient; ///< something will still change: who finds no path waits on the one that is dead
     Divider by_rails, by_domain,
@@ -28,27 +36,30 @@ struct Cluster {
     LinkId first_link[LINK_TIERS][2];   ///< [tier][direction], tier 0 the scale-up domain
     LinkId first_bundle[LINK_TIERS][2]; ///< after all links; empty ranges unless spray or adaptive
     int64_t link_Bps[LINK_TIERS];       ///< goodput of a healthy link
-    int64_t latency_ps[FATTREE_LEVELS]; ///< one way, by common level 1 .. ntiers
-    bool bundled;                       ///< spray or adaptive
+    int64_t latency_ps[FATTREE_LEVELS]; ///< of a tree: one way, by common level 1 .. ntiers
+    bool bundled;                       ///< a tree with spray or adaptive
     bool binds[FATTREE_LEVELS];         ///< cluster_can_bind, by tier
-    int64_t split; ///< parts a unit of progress is cut into; 1 unless faults split bundles
+    int64_t
+        split; ///< parts a unit of progress is cut into; of a tree 1 unless faults split bundles
 };
 
-/// True if links of a tier are cables of the tree: not inside a domain or a NIC.
-static inline bool cluster_tier_in_tree(const Cluster *cluster, int32_t tier) {
-    return tier >= 1 && tier <= cluster->tree.ntiers;
+/// True if links of a tier are cables of the fabric: not inside a domain or a NIC.
+static inline bool cluster_tier_in_fabric(const Cluster *cluster, int32_t tier) {
+    return tier >= 1 && tier <= cluster->spec.ntiers;
+}
+
+/// cluster_uplinks_Bps, for files below.
+static inline int64_t cluster_tier_up_Bps(const Cluster *cluster, int32_t tier) {
+    return cluster->uplinks[tier] * cluster->link_Bps[tier];
 }
 
 /// True if messages load bundles rather than links on this tier.
 static inline bool cluster_tier_bundled(const Cluster *cluster, int32_t tier) {
-    return cluster->bundled && cluster_tier_in_tree(cluster, tier) &&
-           fattree_subtree_links(&cluster->tree, tier) > 1;
+    return cluster->bundled && cluster_tier_in_fabric(cluster, tier) && cluster->uplinks[tier] > 1;
 }
 
 /// True if NICs have several ports: then messages load the NIC as well, the last tier.
-static inline bool cluster_nics_loaded(const Cluster *cluster) {
-    return cluster->tree.ports[1] > 1;
-}
+static inline bool cluster_nics_loaded(const Cluster *cluster) { return cluster->nic_ports > 1; }
 
 /// An id of a bundle, not of a link.
 static inline bool cluster_is_bundle(const Cluster *cluster, LinkId link) {

@@ -2,21 +2,22 @@
 
 #include <string.h>
 
-static int64_t ports_for(const SwitchSpec *sw, int64_t links, int64_t link_Bps) {
+int64_t clustercheck_ports(const SwitchSpec *sw, int64_t links, int64_t link_Bps) {
     const int64_t links_per_port = sw->port_Bps / link_Bps;
     return (links + links_per_port - 1) / links_per_port;
 }
 
 int64_t clustercheck_ports_down(const ClusterSpec *spec, int32_t level) {
     const TierSpec *tier = &spec->tier[level - 1];
-    return ports_for(&tier->switch_spec, (int64_t)tier->children * tier->lanes, tier->link_Bps);
+    return clustercheck_ports(&tier->switch_spec, (int64_t)tier->children * tier->lanes,
+                              tier->link_Bps);
 }
 
 int64_t clustercheck_ports_up(const ClusterSpec *spec, int32_t level) {
     if (level == spec->ntiers) return 0;
     const TierSpec *above = &spec->tier[level];
-    return ports_for(&spec->tier[level - 1].switch_spec, (int64_t)above->parents * above->lanes,
-                     above->link_Bps);
+    return clustercheck_ports(&spec->tier[level - 1].switch_spec,
+                              (int64_t)above->parents * above->lanes, above->link_Bps);
 }
 
 static Status check_domains(const ClusterSpec *spec) {
@@ -108,6 +109,10 @@ Status clustercheck_spec(const ClusterSpec *spec) {
     TRY(check_domains(spec));
     TRY(check_nic(spec));
     for (int32_t t = 1; t <= spec->ntiers; t++) TRY(check_tier(spec, t));
+    REQUIRE(spec->routing != (spec->fabric == FABRIC_TREE ? ROUTING_DOR : ROUTING_DMODK),
+            STATUS_RANGE, "routing %s is for %s", ROUTING_NAMES[spec->routing],
+            spec->fabric == FABRIC_TREE ? "torus, mesh, dragonfly and graph" : "trees");
+    if (spec->fabric != FABRIC_TREE) return status_ok();
     for (int32_t l = 1; l <= spec->ntiers; l++) TRY(check_radix(spec, l));
     const TierSpec *top = &spec->tier[spec->ntiers - 1];
     REQUIRE(spec->installed >= 1 && spec->installed <= top->children, STATUS_RANGE,

@@ -9,13 +9,15 @@
 #include "cluster/cluster.h"
 #include "cluster/fattree.h"
 
-/// Check counts, rates and ports of a spec, before the tree is built.   Fails: STATUS_RANGE.
+/// Check counts, rates and, of a tree, ports of a spec, before the fabric is built.   Fails: STATUS_RANGE.
 Status clustercheck_spec(const ClusterSpec *spec);
 
 /// Check that the nodes find room in the tree.   Fails: STATUS_RANGE.
 Status clustercheck_room(const ClusterSpec *spec, const FatTree *tree);
 
-/// Ports of a switch of `level` that its links take, downwards and upwards (0 at the top).
+/// Ports of a switch that so many links take, of no more than the rate of a port.
+int64_t clustercheck_ports(const SwitchSpec *sw, int64_t links, int64_t link_Bps);
+/// Of a tree: ports of a switch of `level` that its links take, downwards and upwards (0 at the top).
 int64_t clustercheck_ports_down(const ClusterSpec *spec, int32_t level);
 int64_t clustercheck_ports_up(const ClusterSpec *spec, int32_t level);
 

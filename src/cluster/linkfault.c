@@ -7,15 +7,14 @@
 
 #include "base/check.h"
 
-static int compare_place(int32_t tier_a, int64_t lower_a, int32_t port_a, const LinkFault *b) {
+static int compare_place(int32_t tier_a, int64_t cable_a, const LinkFault *b) {
     if (tier_a != b->tier) return tier_a < b->tier ? -1 : 1;
-    if (lower_a != b->lower) return lower_a < b->lower ? -1 : 1;
-    return port_a < b->port ? -1 : port_a > b->port;
+    return cable_a < b->cable ? -1 : cable_a > b->cable;
 }
 
 static int compare_faults(const void *a, const void *b) {
     const LinkFault *x = a;
-    return compare_place(x->tier, x->lower, x->port, b);
+    return compare_place(x->tier, x->cable, b);
 }
 
 static int compare_classes(const void *a, const void *b) {
@@ -28,32 +27,6 @@ void linkfault_learn(LinkFault *fault, double fraction) {
     const int32_t share = (int32_t)lround(fraction * FAULT_SHARE_WHOLE);
     fault->dead = fraction == 0.0;
     fault->share = fault->dead || share > 0 ? share : 1;
-}
-
-static Status fault_from_spec(const FatTree *tree, const LinkFaultSpec *spec, LinkFault *fault) {
-    const int32_t t = spec->tier;
-    REQUIRE(t >= 1 && t <= tree->ntiers, STATUS_RANGE,
-            "link fault at tier %d, but the fabric has tiers 1 to %d", t, tree->ntiers);
-    REQUIRE(spec->lower >= 0 && spec->lower < fattree_nnodes(tree, t - 1), STATUS_RANGE,
-            "link fault at tier %d below node %lld, but level %d has %lld nodes", t,
-            (long long)spec->lower, t - 1, (long long)fattree_nnodes(tree, t - 1));
-    REQUIRE(spec->port >= 0 && spec->port < tree->ports[t], STATUS_RANGE,
-            "link fault at tier %d, node %lld, port %d, but the node has %d up ports", t,
-            (long long)spec->lower, spec->port, tree->ports[t]);
-    REQUIRE(
-        spec->fraction >= 0.0 && spec->fraction <= 1.0, STATUS_RANGE,
-        "link fault at tier %d, node %lld, port %d leaves fraction %g; wanted 0 <= fraction <= 1",
-        t, (long long)spec->lower, spec->port, spec->fraction);
-    *fault = (LinkFault){
-        .tier = t,
-        .lower = spec->lower,
-        .index = spec->lower % tree->indices[t - 1],
-        .port = spec->port,
-        .parent = spec->port % tree->parents[t],
-        .fraction = spec->fraction,
-    };
-    linkfault_learn(fault, spec->fraction);
-    return status_ok();
 }
 
 /// Deepest level <= tier whose digit chooses something; 0 if none does.
@@ -124,27 +97,35 @@ static void make_classes(LinkFaults *faults, const FatTree *tree) {
     }
 }
 
-Status linkfault_init(LinkFaults *faults, const FatTree *tree, int32_t nfaults,
-                      const LinkFaultSpec spec[]) {
-    REQUIRE(nfaults >= 0 && nfaults <= LINK_FAULTS_MAX, STATUS_RANGE,
-            "%d link faults, at most %d are supported", nfaults, LINK_FAULTS_MAX);
+void linkfault_init(LinkFaults *faults, int32_t nfaults, const CableFault cable[]) {
+    CHECK(nfaults >= 0 && nfaults <= LINK_FAULTS_MAX, "%d link faults", nfaults);
     memset(faults, 0, sizeof *faults);
-    for (int32_t k = 0; k < nfaults; k++) TRY(fault_from_spec(tree, &spec[k], &faults->fault[k]));
     faults->nfaults = nfaults;
+    for (int32_t k = 0; k < nfaults; k++) {
+        faults->fault[k] = (LinkFault){
+            .tier = cable[k].tier, .cable = cable[k].cable, .fraction = cable[k].fraction};
+        linkfault_learn(&faults->fault[k], cable[k].fraction);
+    }
     qsort(faults->fault, (size_t)nfaults, sizeof faults->fault[0], compare_faults);
-    for (int32_t k = 1; k < nfaults; k++)
-        REQUIRE(compare_faults(&faults->fault[k - 1], &faults->fault[k]) != 0, STATUS_RANGE,
-                "link fault at tier %d, node %lld, port %d is listed twice", faults->fault[k].tier,
-                (long long)faults->fault[k].lower, faults->fault[k].port);
-    make_classes(faults, tree);
-    return status_ok();
 }
 
-static int32_t lower_bound(const LinkFaults *faults, int32_t tier, int64_t lower, int32_t port) {
+void linkfault_place(LinkFaults *faults, const FatTree *tree) {
+    for (int32_t k = 0; k < faults->nfaults; k++) {
+        LinkFault *fault = &faults->fault[k];
+        const FatTreeCable end = fattree_cable(tree, fault->tier, fault->cable);
+        fault->lower = end.lower;
+        fault->index = end.index;
+        fault->port = end.port;
+        fault->parent = end.port % tree->parents[fault->tier];
+    }
+    make_classes(faults, tree);
+}
+
+int32_t linkfault_first(const LinkFaults *faults, int32_t tier, int64_t cable) {
     int32_t low = 0, high = faults->nfaults;
     while (low < high) {
         const int32_t middle = (low + high) / 2;
-        if (compare_place(tier, lower, port, &faults->fault[middle]) > 0)
+        if (compare_place(tier, cable, &faults->fault[middle]) > 0)
             low = middle + 1;
         else
             high = middle;
@@ -152,15 +133,9 @@ static int32_t lower_bound(const LinkFaults *faults, int32_t tier, int64_t lower
     return low;
 }
 
-int32_t linkfault_first(const LinkFaults *faults, int32_t tier, int64_t lower) {
-    return lower_bound(faults, tier, lower, 0);
-}
-
-const LinkFault *linkfault_find(const LinkFaults *faults, int32_t tier, int64_t lower,
-                                int32_t port) {
-    const int32_t k = lower_bound(faults, tier, lower, port);
-    if (k == faults->nfaults || compare_place(tier, lower, port, &faults->fault[k]) != 0)
-        return NULL;
+const LinkFault *linkfault_find(const LinkFaults *faults, int32_t tier, int64_t cable) {
+    const int32_t k = linkfault_first(faults, tier, cable);
+    if (k == faults->nfaults || compare_place(tier, cable, &faults->fault[k]) != 0) return NULL;
     return &faults->fault[k];
 }
 
@@ -169,7 +144,8 @@ static void collect_side(const LinkFaults *faults, const FatTree *tree, int64_t 
     int64_t subtree = endpoint;
     for (int32_t t = 1; t <= level; t++) {
         const int64_t begin = subtree * tree->indices[t - 1], end = begin + tree->indices[t - 1];
-        for (int32_t k = linkfault_first(faults, t, begin); k < faults->nfaults; k++) {
+        for (int32_t k = linkfault_first(faults, t, begin * tree->ports[t]); k < faults->nfaults;
+             k++) {
             const LinkFault *fault = &faults->fault[k];
             if (fault->tier != t || fault->lower >= end) break;
             active->item[active->n++] = (ActiveFault){.fault = fault, .side = side};

@@ -1,7 +1,7 @@
 /// linkfault.h: the short list of dead and degraded cables, and the path classes they make.
 ///
-/// Idea.    Faults are kept sorted by (tier, lower node, port), so that those that concern one
-///          subtree are a range. A fault at tier t spoils, for the endpoints below its subtree, the
+/// Idea.    Faults are kept sorted by (tier, cable), so that those that concern one subtree of a tree
+///          are a range. In a tree a fault at tier t spoils, for the endpoints below its subtree, the
 ///          paths whose index begins with the t digits of the faulty cable's upper switch. The
 ///          digit strings of all faults form a trie; the *path class* of an index is the deepest
 ///          trie node on its digits. Any message loads all links of one tier, one subtree and one
@@ -16,7 +16,6 @@
 #ifndef COLOSSIM_CLUSTER_LINKFAULT_H
 #define COLOSSIM_CLUSTER_LINKFAULT_H
 
-#include "base/status.h"
 #include "cluster/cluster.h"
 #include "cluster/fattree.h"
 
@@ -26,17 +25,26 @@ enum {
     FAULT_SHARE_WHOLE = 1000,
 };
 
+/// What is left of a cable.
+typedef struct CableFault {
+    int32_t tier;
+    int64_t cable;   ///< within its tier
+    double fraction; ///< 0 .. 1
+} CableFault;
+
 typedef struct LinkFault {
     int32_t tier;
-    int64_t lower;           ///< node of level tier - 1
-    int64_t index;           ///< computed: of the lower node in its subtree
-    int32_t port, parent;    ///< up port of the lower node; computed: port mod w
-    int32_t path_class;      ///< computed: of the upper switch
+    int64_t cable;
     double fraction;         ///< that is left of it now; a fault that comes or goes may leave all
     double best;             ///< the most that is ever left of it
     int64_t best_bundle_Bps; ///< the most that its bundle ever carries (bundle.h)
     bool dead;               ///< to the knowledge of routing: fraction is 0
     int32_t share;           ///< the same: fraction in 1/1000, at least 1 unless dead
+    // In a tree, computed:
+    int64_t lower;        ///< node of level tier - 1
+    int64_t index;        ///< of the lower node in its subtree
+    int32_t port, parent; ///< up port of the lower node; port mod w
+    int32_t path_class;   ///< of the upper switch
 } LinkFault;
 
 /// All indices that end up congruent to `residue` modulo W_level and in no deeper class.
@@ -65,11 +73,11 @@ typedef struct ActiveFaults {
     ActiveFault item[2 * LINK_FAULTS_MAX];
 } ActiveFaults;
 
-/// Take over a list whose `lower` are node ids of level tier - 1.
-///   Fails: STATUS_RANGE for a cable outside the tree, a fraction outside [0, 1], or the same cable
-///   twice.
-Status linkfault_init(LinkFaults *faults, const FatTree *tree, int32_t nfaults,
-                      const LinkFaultSpec spec[]);
+/// Take over a list of different cables.
+void linkfault_init(LinkFaults *faults, int32_t nfaults, const CableFault cable[]);
+
+/// Say where in a tree the faults are, and the path classes they make.
+void linkfault_place(LinkFaults *faults, const FatTree *tree);
 
 /// Let routing know that so much is left of a link.
 void linkfault_learn(LinkFault *fault, double fraction);
@@ -80,11 +88,10 @@ static inline int64_t linkfault_left_Bps(double fraction, int64_t whole_Bps) {
 }
 
 /// The fault of a cable, or NULL.   Cost: O(log nfaults).
-const LinkFault *linkfault_find(const LinkFaults *faults, int32_t tier, int64_t lower,
-                                int32_t port);
+const LinkFault *linkfault_find(const LinkFaults *faults, int32_t tier, int64_t cable);
 
-/// First fault of a tier with lower node >= `lower`, as a position 0 .. nfaults.
-int32_t linkfault_first(const LinkFaults *faults, int32_t tier, int64_t lower);
+/// First fault of a tier with a cable >= `cable`, as a position 0 .. nfaults.
+int32_t linkfault_first(const LinkFaults *faults, int32_t tier, int64_t cable);
 
 /// Collect the faults on tiers 1 .. level below endpoint a (side 0) and endpoint b (side 1).
 void linkfault_collect(const LinkFaults *faults, const FatTree *tree, int64_t a, int64_t b,

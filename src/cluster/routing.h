@@ -10,6 +10,8 @@
 ///                 the same lane; past a dead cable the next port; weight = queue pairs
 ///          spray  even split over all live paths: bundles, the slowest path binds
 ///          adaptive  split by live capacity: bundles (see bundle.h for both)
+///          dor    graphs: of the shortest paths those over the lowest tier first
+///          On a graph all take shortest paths, and spray and adaptive split at each switch (graph_routes.c).
 ///          A message between domains uses NIC links of tier 1; a NIC of several ports itself too.
 ///          Its queue pairs take the ports in turn (ecmp and dmodk; the first by hash or by
 ///          destination), as hosts bind them; the other choices are the switches'. Inside a domain
@@ -60,14 +62,19 @@ Status routing_route(const Cluster *cluster, GpuId src, GpuId dst, uint64_t flow
 int64_t routing_latency_by_ps(const Cluster *cluster, GpuId src, GpuId sender, GpuId dst);
 /// The same by the relay.
 int64_t routing_latency_ps(const Cluster *cluster, GpuId src, GpuId dst);
-/// Are there GPUs whose messages turn at a switch of `level` (1 .. ntiers)?
-bool routing_level_used(const Cluster *cluster, int32_t level);
-/// One-way latency over the fabric to the other side of a switch of `level` (1 .. ntiers).
-int64_t routing_level_latency_ps(const Cluster *cluster, int32_t level);
+/// A kind of way between GPUs: of trees by the level where it turns, of graphs by the switches from GPU 0.
+typedef struct Distance {
+    bool used; ///< some GPUs are so far from each other
+    char label[2 * HARDWARE_NAME_BYTES];
+    int32_t switches, cables;
+    int64_t latency_ps; ///< one way
+} Distance;
+/// k-th of them, nearest first; false: there are no more.
+bool routing_distance(const Cluster *cluster, int32_t k, Distance *distance);
 /// Switches on the shortest path between two GPUs (0 inside a domain, 1 same leaf, 3, 5, 7).
 int32_t routing_nswitches(const Cluster *cluster, GpuId src, GpuId dst);
 /// Least one-way latency between any two GPUs of different nodes of this cluster; TIME_NEVER_PS for
-/// one node.
+/// one node, and for a graph, where it is not looked for.
 int64_t routing_least_latency_ps(const Cluster *cluster);
 
 #endif

@@ -47,8 +47,8 @@ static int64_t gpus_of_word(const ClusterSpec *spec, const char **text) {
     return read_word(text, "rack") ? cluster_rack_gpus(spec) : 0;
 }
 
-static Status parse_switch(const ClusterSpec *spec, const FatTree *tree, const char *what,
-                           Site *site) {
+static Status parse_switch(const Cluster *cluster, const char *what, Site *site) {
+    const ClusterSpec *spec = &cluster->spec;
     for (int32_t level = 1; level <= spec->ntiers; level++) {
         const char *text = what;
         if (!spec->tier[level - 1].name[0] || !read_word(&text, spec->tier[level - 1].name))
@@ -56,16 +56,16 @@ static Status parse_switch(const ClusterSpec *spec, const FatTree *tree, const c
         *site = (Site){.kind = SITE_SWITCH, .level = level, .port = -1};
         REQUIRE(read_range(&text, &site->first, &site->last) && site->first == site->last,
                 STATUS_RANGE, "'%s' wants the number of a switch", what);
-        REQUIRE(site->last < fattree_nnodes(tree, level), STATUS_RANGE,
+        REQUIRE(site->last < cluster->nswitches[level], STATUS_RANGE,
                 "'%s': there are %lld such switches, counted from 0", what,
-                (long long)fattree_nnodes(tree, level));
+                (long long)cluster->nswitches[level]);
         while (*text == ' ') text++;
         if (*text == '\0') return status_ok();
         int64_t port = 0, same = 0;
         REQUIRE(read_word(&text, "port") && read_range(&text, &port, &same) && port == same &&
                     *text == '\0',
                 STATUS_RANGE, "'%s': only 'port' and its number may follow", what);
-        const int64_t ports = level < spec->ntiers ? tree->ports[level + 1] : 0;
+        const int64_t ports = cluster->topology->nports_up(cluster, level, site->first);
         REQUIRE(port < ports, STATUS_RANGE, "'%s': it has %lld ports upwards, counted from 0", what,
                 (long long)ports);
         site->kind = SITE_UPLINK;
@@ -78,10 +78,11 @@ static Status parse_switch(const ClusterSpec *spec, const FatTree *tree, const c
          what, spec->tier[spec->ntiers - 1].name, spec->tier[0].name);
 }
 
-Status site_parse(const ClusterSpec *spec, const FatTree *tree, const char *what, Site *site) {
+Status site_parse(const Cluster *cluster, const char *what, Site *site) {
+    const ClusterSpec *spec = &cluster->spec;
     const char *text = what;
     const int64_t gpus = gpus_of_word(spec, &text), all = spec->nodes * spec->gpus_per_node;
-    if (gpus == 0) return parse_switch(spec, tree, what, site);
+    if (gpus == 0) return parse_switch(cluster, what, site);
     *site = (Site){.kind = SITE_GPUS, .port = -1};
     REQUIRE(read_range(&text, &site->first, &site->last), STATUS_RANGE,
             "'%s' wants a number or two, as 'gpu 17' or 'gpu 8-15'", what);
@@ -101,8 +102,8 @@ Status site_parse(const ClusterSpec *spec, const FatTree *tree, const char *what
     REQUIRE(read_word(&text, "port") && read_range(&text, &port, &same) && port == same &&
                 *text == '\0',
             STATUS_RANGE, "'%s': only 'port' and its number may follow", what);
-    REQUIRE(port < tree->ports[1], STATUS_RANGE, "'%s': it has %d ports, counted from 0", what,
-            tree->ports[1]);
+    REQUIRE(port < cluster->nic_ports, STATUS_RANGE, "'%s': it has %d ports, counted from 0", what,
+            cluster->nic_ports);
     site->port = (int32_t)port;
     return status_ok();
 }
@@ -242,6 +243,7 @@ static void learn(Cluster *cluster, int64_t of_ps) {
     list_left(cluster, of_ps, left);
     for (int32_t k = 0; k < cluster->faults.nfaults; k++)
         linkfault_learn(&cluster->faults.fault[k], left[k]);
+    cluster->topology->learned(cluster);
 }
 
 void cluster_set_time(Cluster *cluster, int64_t now_ps) {
@@ -273,61 +275,52 @@ static Status add_cause(Cluster *cluster, const char *what) {
         if (strcmp(troubles->cause[c].what, what) == 0) return status_ok();
     Cause *cause = &troubles->cause[troubles->ncauses];
     cause->what = what;
-    TRY(site_parse(&cluster->spec, &cluster->tree, what, &cause->site));
+    TRY(site_parse(cluster, what, &cause->site));
     troubles->ncauses++;
     return status_ok();
 }
 
 /// All cables while they are listed.
 typedef struct CableList {
-    ARRAY_OF(LinkFaultSpec) fault; ///< of the spec, then those of causes
+    ARRAY_OF(CableFault) fault; ///< of the spec, then those of causes
     int32_t cause;
     ARRAY_OF(TroubledCable) cable;
 } CableList;
 
-static void list_cable(CableList *list, int32_t tier, int64_t lower, int32_t port) {
+static void list_cable(CableList *list, CableRef ref) {
     int64_t k = 0;
     while (k < list->fault.n &&
-           (list->fault.at[k].tier != tier || list->fault.at[k].lower != lower ||
-            list->fault.at[k].port != port))
+           (list->fault.at[k].tier != ref.tier || list->fault.at[k].cable != ref.cable))
         k++;
     if (k > LINK_FAULTS_MAX) return; // said later
-    if (k == list->fault.n) array_push(&list->fault, (LinkFaultSpec){tier, lower, port, 1});
+    if (k == list->fault.n) array_push(&list->fault, (CableFault){ref.tier, ref.cable, 1});
     array_push(&list->cable, (TroubledCable){list->cause, (int32_t)k});
 }
 
-static void list_ports(CableList *list, int32_t tier, int64_t lower, int32_t port, int32_t nports) {
-    for (int32_t p = port < 0 ? 0 : port; p < (port < 0 ? nports : port + 1); p++)
-        list_cable(list, tier, lower, p);
-}
-
-static void list_switch(const Cluster *cluster, CableList *list, const Site *site) {
-    const FatTree *tree = &cluster->tree;
-    const int32_t l = site->level;
-    const int64_t subtree = site->first / tree->indices[l], index = site->first % tree->indices[l];
-    const int64_t lower = index % tree->indices[l - 1], parent = index / tree->indices[l - 1];
-    for (int64_t child = 0; child < tree->children[l] && list->fault.n <= LINK_FAULTS_MAX;
-         child++) {
-        const int64_t node = (subtree * tree->children[l] + child) * tree->indices[l - 1] + lower;
-        if (node >= fattree_nnodes(tree, l - 1)) break;
-        if (l == 1 && cluster_gpu_at(cluster, node) < 0) continue;
-        for (int32_t lane = 0; lane < tree->lanes[l]; lane++)
-            list_cable(list, l, node, (int32_t)parent + tree->parents[l] * lane);
-    }
-    if (l < tree->ntiers) list_ports(list, l + 1, site->first, -1, tree->ports[l + 1]);
+static void list_nic(const Cluster *cluster, CableList *list, GpuId gpu, int32_t port) {
+    const int64_t first = cluster->topology->nic_cable(cluster, gpu);
+    for (int32_t p = 0; p < cluster->nic_ports; p++)
+        if (port < 0 || p == port) list_cable(list, (CableRef){1, first + p});
 }
 
 static void list_cables(const Cluster *cluster, CableList *list, const Site *site) {
-    const FatTree *tree = &cluster->tree;
+    const Topology *topology = cluster->topology;
+    CableRef cable[LINK_FAULTS_MAX + 1];
+    int32_t n;
     switch (site->kind) {
         case SITE_GPUS:
         case SITE_NIC:
             for (GpuId gpu = site->first; gpu <= site->last && list->fault.n <= LINK_FAULTS_MAX;
                  gpu++)
-                list_ports(list, 1, cluster_endpoint_of(cluster, gpu), site->port, tree->ports[1]);
+                list_nic(cluster, list, gpu, site->port);
             break;
-        case SITE_SWITCH: list_switch(cluster, list, site); break;
-        case SITE_UPLINK: list_ports(list, site->level + 1, site->first, site->port, 0); break;
+        case SITE_SWITCH:
+            n = topology->cables_of(cluster, site->level, site->first, LINK_FAULTS_MAX + 1, cable);
+            for (int32_t k = 0; k < n; k++) list_cable(list, cable[k]);
+            break;
+        case SITE_UPLINK:
+            list_cable(list, topology->cable_up(cluster, site->level, site->first, site->port));
+            break;
     }
 }
 
@@ -390,23 +383,35 @@ static Status take_causes(Cluster *cluster) {
     return status_ok();
 }
 
-/// A fault of tier 1 is given by GPU, the list wants the endpoint.
+static Status check_fault(const Cluster *cluster, const LinkFaultSpec *fault) {
+    const ClusterSpec *spec = &cluster->spec;
+    REQUIRE(fault->tier >= 1 && fault->tier <= spec->ntiers, STATUS_RANGE,
+            "link fault at tier %d, but the fabric has tiers 1 to %d", fault->tier, spec->ntiers);
+    REQUIRE(
+        fault->fraction >= 0 && fault->fraction < 1, STATUS_RANGE,
+        "link fault at tier %d, node %lld, port %d leaves fraction %g; wanted 0 <= fraction < 1",
+        fault->tier, (long long)fault->lower, fault->port, fault->fraction);
+    REQUIRE(fault->tier > 1 || (fault->lower >= 0 && fault->lower < cluster->ngpus), STATUS_RANGE,
+            "link fault at the NIC of GPU %lld, but the cluster has %lld GPUs",
+            (long long)fault->lower, (long long)cluster->ngpus);
+    return status_ok();
+}
+
 static Status list_faults(const Cluster *cluster, CableList *list) {
     const ClusterSpec *spec = &cluster->spec;
     REQUIRE(spec->nfaults >= 0 && spec->nfaults <= CLUSTER_FAULTS_MAX, STATUS_RANGE,
             "%d link faults, at most %d are supported", spec->nfaults, CLUSTER_FAULTS_MAX);
     for (int32_t k = 0; k < spec->nfaults; k++) {
-        LinkFaultSpec fault = spec->fault[k];
-        REQUIRE(!(fault.fraction >= 1), STATUS_RANGE,
-                "link fault at tier %d, node %lld, port %d leaves fraction %g; wanted less than 1",
-                fault.tier, (long long)fault.lower, fault.port, fault.fraction);
-        if (fault.tier == 1) {
-            REQUIRE(fault.lower >= 0 && fault.lower < cluster->ngpus, STATUS_RANGE,
-                    "link fault at the NIC of GPU %lld, but the cluster has %lld GPUs",
-                    (long long)fault.lower, (long long)cluster->ngpus);
-            fault.lower = cluster_endpoint_of(cluster, fault.lower);
-        }
-        array_push(&list->fault, fault);
+        const LinkFaultSpec *fault = &spec->fault[k];
+        CableFault own = {.tier = fault->tier, .fraction = fault->fraction};
+        TRY(check_fault(cluster, fault));
+        TRY(cluster->topology->fault_cable(cluster, fault, &own.cable));
+        for (int32_t other = 0; other < k; other++)
+            REQUIRE(
+                list->fault.at[other].tier != own.tier || list->fault.at[other].cable != own.cable,
+                STATUS_RANGE, "link fault at tier %d, node %lld, port %d is listed twice",
+                fault->tier, (long long)fault->lower, fault->port);
+        array_push(&list->fault, own);
     }
     return status_ok();
 }
@@ -421,32 +426,30 @@ static Status take_cables(Cluster *cluster, CableList *list) {
     }
     REQUIRE(list->fault.n <= LINK_FAULTS_MAX, STATUS_RANGE,
             "faults, slow NICs and events touch more than %d cables", LINK_FAULTS_MAX);
-    TRY(linkfault_init(&cluster->faults, &cluster->tree, (int32_t)list->fault.n, list->fault.at));
+    linkfault_init(&cluster->faults, (int32_t)list->fault.n, list->fault.at);
+    const LinkFault *first = cluster->faults.fault;
     for (int64_t i = 0; i < list->fault.n; i++) { // they have been sorted
-        const LinkFaultSpec *spec = &list->fault.at[i];
-        const LinkFault *fault =
-            linkfault_find(&cluster->faults, spec->tier, spec->lower, spec->port);
-        troubles->lasting[fault - cluster->faults.fault] = spec->fraction;
+        const CableFault *own = &list->fault.at[i];
+        troubles->lasting[linkfault_find(&cluster->faults, own->tier, own->cable) - first] =
+            own->fraction;
     }
     for (int64_t i = 0; i < list->cable.n; i++) {
-        const LinkFaultSpec *spec = &list->fault.at[list->cable.at[i].fault];
-        const LinkFault *fault =
-            linkfault_find(&cluster->faults, spec->tier, spec->lower, spec->port);
-        array_push(&troubles->cable, (TroubledCable){list->cable.at[i].cause,
-                                                     (int32_t)(fault - cluster->faults.fault)});
+        const CableFault *own = &list->fault.at[list->cable.at[i].fault];
+        const int64_t fault = linkfault_find(&cluster->faults, own->tier, own->cable) - first;
+        array_push(&troubles->cable, (TroubledCable){list->cable.at[i].cause, (int32_t)fault});
     }
     return status_ok();
 }
 
-/// The most that there ever is of each cable and bundle; at the beginning in the end.
-static void find_best(Cluster *cluster) {
+void troubles_find_best(Cluster *cluster) {
     for (int64_t at_ps = 0; at_ps < TIME_NEVER_PS; at_ps = cluster_next_change_ps(cluster, at_ps)) {
         cluster_set_time(cluster, at_ps);
         for (int32_t k = 0; k < cluster->faults.nfaults; k++) {
             LinkFault *fault = &cluster->faults.fault[k];
+            if (at_ps == 0 || fault->fraction > fault->best) fault->best = fault->fraction;
+            if (!cluster->bundled) continue;
             const Bundle bundle = bundle_of_fault(cluster, fault);
             const int64_t bundle_Bps = bundle_capacity_Bps(cluster, &bundle);
-            if (at_ps == 0 || fault->fraction > fault->best) fault->best = fault->fraction;
             if (at_ps == 0 || bundle_Bps > fault->best_bundle_Bps)
                 fault->best_bundle_Bps = bundle_Bps;
         }
@@ -458,7 +461,6 @@ Status troubles_take(Cluster *cluster) {
     CableList list = {0};
     Status status = take_causes(cluster);
     if (status_is_ok(&status)) status = take_cables(cluster, &list);
-    if (status_is_ok(&status)) find_best(cluster);
     array_free(&list.fault);
     array_free(&list.cable);
     return status;

@@ -19,7 +19,6 @@
 
 #include "base/array.h"
 #include "cluster/cluster.h"
-#include "cluster/fattree.h"
 #include "cluster/linkfault.h"
 
 typedef enum SiteKind { SITE_GPUS, SITE_NIC, SITE_SWITCH, SITE_UPLINK } SiteKind;
@@ -53,10 +52,12 @@ typedef struct Troubles {
 } Troubles;
 
 /// Read a site.   Fails: STATUS_RANGE saying what is wrong with it.
-Status site_parse(const ClusterSpec *spec, const FatTree *tree, const char *what, Site *site);
-/// Read all sites of cluster->spec, and make cluster->faults of its faults and their cables, as at 0 ps.
+Status site_parse(const Cluster *cluster, const char *what, Site *site);
+/// Read all sites of cluster->spec, and make cluster->faults of its faults and their cables.
 ///   Fails: STATUS_RANGE.
 Status troubles_take(Cluster *cluster);
+/// The most that there ever is of each cable and bundle; at the beginning in the end.
+void troubles_find_best(Cluster *cluster);
 /// Split of bundles (bundle.h) for all states that there will be.
 int64_t troubles_split(Cluster *cluster);
 

@@ -280,49 +280,20 @@ static bool check_training(const Pair *pair) {
     return false;
 }
 
-/// Errors of the table come as lines "path:line:column: message" (and may end in one without
-/// place).
-static void report_table(const Pair *pair, const Text *csv, const Status *status) {
-    size_t path_bytes = strlen(csv->path);
-    for (const char *line = status->text; *line;) {
-        size_t length = strcspn(line, "\n");
-        int at_line = 0, at_column = 0, used = 0;
-        bool placed = strncmp(line, csv->path, path_bytes) == 0 &&
-                      sscanf(line + path_bytes, ":%d:%d: %n", &at_line, &at_column, &used) == 2 &&
-                      used > 0;
-        if (placed)
-            diagnostics_error(pair->reader->diagnostics, (Place){csv, at_line, at_column, 1},
-                              "%.*s", (int)(length - path_bytes) - used, line + path_bytes + used);
-        else
-            PAIR_ERROR(pair, "traffic.file", "%.*s", (int)length, line);
-        line += length + (line[length] == '\n');
-    }
-}
-
 /// Read the CSV beside the job file, so that it travels with the run, and check its lines.
 static bool check_flows(const Pair *pair) {
     TrafficSpec *traffic = &pair->job->traffic;
-    char path[2 * TEXT_PATH_BYTES];
-    const char *slash = strrchr(pair->entry->path, '/');
-    int folder = slash && traffic->file[0] != '/' ? (int)(slash - pair->entry->path) + 1 : 0;
-    int length = snprintf(path, sizeof path, "%.*s%s", folder, pair->entry->path, traffic->file);
-    Status reason = status_ok();
-    const Text *csv = NULL;
-    if (length < (int)sizeof traffic->file)
-        csv = texts_open(pair->reader->texts, pair->reader->source, path, TEXT_DATA_BYTES_MAX,
-                         &reason);
-    if (!csv) {
-        PAIR_ERROR(pair, "traffic.file", "%.300s cannot be read: %.200s", path, reason.text);
-        return false;
-    }
-    memcpy(traffic->file, path, (size_t)length + 1);
+    const Node *root = pair->entry->root;
+    const Text *csv = reader_open_data(pair->reader, root, "traffic.file", pair->entry->path,
+                                       traffic->file, sizeof traffic->file);
+    if (!csv) return false;
     Traffic *flows = NULL;
     Status status =
         traffic_create(traffic, traffic->ranks, pair->cluster->gpus_per_node, csv->bytes, &flows);
     if (status_is_ok(&status))
         traffic_destroy(flows);
     else
-        report_table(pair, csv, &status);
+        reader_report_data(pair->reader, root, "traffic.file", csv, &status);
     return status_is_ok(&status);
 }
 

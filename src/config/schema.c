@@ -305,8 +305,8 @@ static void refuse_unknown_keys(Reader *reader, const Schema *schema, const Node
 /// Read what the user would have written to get the default. An error in it can only be a required
 /// key of an absent sub-table, which stands at the place where the table is missing.
 static void read_default(Reader *reader, const Field *field, const Node *parent, char *data) {
-    if (field->kind == FIELD_TEXT || (field->kind == FIELD_LIST && field->fallback[0] == '\0'))
-        return;
+    const bool optional = field->kind == FIELD_LIST || field->kind == FIELD_REFERENCE;
+    if (field->kind == FIELD_TEXT || (optional && field->fallback[0] == '\0')) return;
     Node *node = field->kind == FIELD_STRUCT
                      ? node_mapping(parent->place, reader->arena)
                      : node_scalar(field->fallback, parent->place, reader->arena);
@@ -453,4 +453,40 @@ bool reader_load_shipped(Reader *reader, const char *folder, const char *name, c
     char tried[DIAGNOSTIC_BYTES] = "";
     const Text *text = open_entry(reader, folder, name, tried);
     return !text || load_text(reader, text, name, schema, data);
+}
+
+const Text *reader_open_data(Reader *reader, const Node *root, const char *key, const char *base,
+                             char *file, size_t bytes) {
+    char path[2 * TEXT_PATH_BYTES];
+    const char *slash = strrchr(base, '/');
+    const int folder = slash && file[0] != '/' ? (int)(slash - base) + 1 : 0;
+    const int length = snprintf(path, sizeof path, "%.*s%s", folder, base, file);
+    Status reason = status_ok();
+    const Text *table = NULL;
+    if (length < (int)bytes)
+        table = texts_open(reader->texts, reader->source, path, TEXT_DATA_BYTES_MAX, &reason);
+    if (!table) {
+        reader_error(reader, root, key, "%.300s cannot be read: %.200s", path, reason.text);
+        return NULL;
+    }
+    memcpy(file, path, (size_t)length + 1);
+    return table;
+}
+
+void reader_report_data(Reader *reader, const Node *root, const char *key, const Text *table,
+                        const Status *status) {
+    const size_t path_bytes = strlen(table->path);
+    for (const char *line = status->text; *line;) {
+        const size_t length = strcspn(line, "\n");
+        int at_line = 0, at_column = 0, used = 0;
+        const bool placed =
+            strncmp(line, table->path, path_bytes) == 0 &&
+            sscanf(line + path_bytes, ":%d:%d: %n", &at_line, &at_column, &used) == 2 && used > 0;
+        if (placed)
+            diagnostics_error(reader->diagnostics, (Place){table, at_line, at_column, 1}, "%.*s",
+                              (int)(length - path_bytes) - used, line + path_bytes + used);
+        else
+            reader_error(reader, root, key, "%.*s", (int)length, line);
+        line += length + (line[length] == '\n');
+    }
 }

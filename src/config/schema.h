@@ -59,15 +59,16 @@ typedef struct Field {
     const char *key;
     FieldKind kind;
     QuantityKind quantity;
-    FieldStore store;         ///< computed by the macros below from the member's type
-    size_t offset;            ///< of the member in the struct
-    size_t size;              ///< of the member; list: of the whole array
-    const char *fallback;     ///< default as text; NULL: required; "" of a struct or list: left out
-    double least, most;       ///< in base units, inclusive; unless most > least quantity_most()
-    const char *word;         ///< a word allowed instead of a value ("auto", "none") or NULL
-    int64_t word_value;       ///< what the word stores
-    const char *const *names; ///< enum: names of 0, 1, ..., NULL at the end
-    const Schema *table;      ///< struct, reference
+    FieldStore store; ///< computed by the macros below from the member's type
+    size_t offset;    ///< of the member in the struct
+    size_t size;      ///< of the member; list: of the whole array
+    const char
+        *fallback; ///< default as text; NULL: required; "" of a struct, list or reference: left out
+    double least, most;          ///< in base units, inclusive; unless most > least quantity_most()
+    const char *word;            ///< a word allowed instead of a value ("auto", "none") or NULL
+    int64_t word_value;          ///< what the word stores
+    const char *const *names;    ///< enum: names of 0, 1, ..., NULL at the end
+    const Schema *table;         ///< struct, reference
     const struct Field *element; ///< list
     size_t count_offset;         ///< list: int32_t member with the number of elements; FIELD_FIXED:
                                  ///< there is none, the list must be full
@@ -184,6 +185,12 @@ struct Reader {
         .key = (k), .kind = FIELD_REFERENCE, FIELD_MEMBER(T, m), .folder = (folder_name), \
         .table = (schema), .help = (text)                                                 \
     }
+/// The same, left empty where it is not written.
+#define FIELD_REFERENCE_OR_NONE_AT(k, T, m, folder_name, schema, text)                    \
+    {                                                                                     \
+        .key = (k), .kind = FIELD_REFERENCE, FIELD_MEMBER(T, m), .folder = (folder_name), \
+        .table = (schema), .fallback = "", .help = (text)                                 \
+    }
 #define FIELD_TEXT_AT(k, text) \
     { .key = (k), .kind = FIELD_TEXT, .fallback = "", .help = (text) }
 // Elements of lists: no key, offset 0.
@@ -215,6 +222,13 @@ bool reader_load_entry(Reader *reader, const char *folder, const char *name, Pla
 /// The same of an entry that no file names: without it the struct stays as it is, and true.
 bool reader_load_shipped(Reader *reader, const char *folder, const char *name, const Schema *schema,
                          void *data);
+/// Open the table of data that `file`, the value of a key, names beside `base`; file becomes its path. NULL after reporting.
+///   file[bytes]  in and out
+const Text *reader_open_data(Reader *reader, const Node *root, const char *key, const char *base,
+                             char *file, size_t bytes);
+/// Report the lines "file:line:column: message" of a status at their places in the table, others at the key.
+void reader_report_data(Reader *reader, const Node *root, const char *key, const Text *table,
+                        const Status *status);
 /// Report anything but 1.
 void reader_check_version(Reader *reader, const Node *node);
 /// Read the root of a file: `schema_version: 1`, `kind` as the schema's, free `description` and

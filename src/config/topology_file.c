@@ -15,10 +15,10 @@ enum { CHILDREN_MOST = 1 << 20 };
 static const Field TIER_FIELDS[] = {
     FIELD_STRING_AT("name", TierSpec, name, NULL,
                     "what switches of this level are called: leaf, spine, core"),
-    FIELD_REFERENCE_AT("switch", TierSpec, switch_spec, "hardware", &switch_schema,
-                       "catalogue entry of the switches"),
-    FIELD_COUNT_AT("children", TierSpec, children, NULL, 1, CHILDREN_MOST,
-                   "room for nodes of the level below under one switch"),
+    FIELD_REFERENCE_OR_NONE_AT("switch", TierSpec, switch_spec, "hardware", &switch_schema,
+                               "catalogue entry of the switches"),
+    FIELD_COUNT_OR_WORD_AT("children", TierSpec, children, "listed", 0, "listed", 1, CHILDREN_MOST,
+                           "room for nodes of the level below under one switch"),
     FIELD_COUNT_AT("parents", TierSpec, parents, "1", 1, CHILDREN_MOST,
                    "switches of this level above one node of the level below"),
     FIELD_COUNT_AT("lanes", TierSpec, lanes, "1", 1, CHILDREN_MOST,
@@ -109,6 +109,9 @@ static const Schema NODE_SCHEMA = {.name = "node",
                                    .bytes = sizeof(ClusterSpec)};
 
 static const Field FABRIC_FIELDS[] = {
+    FIELD_ENUM_AT("kind", ClusterSpec, fabric, FABRIC_NAMES, "tree", "what the tiers mean"),
+    FIELD_STRING_AT("cables", ClusterSpec, cables, "",
+                    "of a graph: the file that lists its cables"),
     FIELD_ENUM_AT("wiring", ClusterSpec, wiring, WIRINGS, "rail",
                   "rail: NIC r of every node of a unit goes to leaf r of that unit"),
     FIELD_BOOL_AT("pxn", ClusterSpec, pxn, "on",
@@ -216,7 +219,8 @@ static bool check_tiers(Reader *reader, const Node *node, const ClusterSpec *clu
                          (int)level, tier->name);
             good = false;
         }
-        good = check_tier_ports(reader, node, cluster, level) && good;
+        if (cluster->fabric == FABRIC_TREE)
+            good = check_tier_ports(reader, node, cluster, level) && good;
         const NicSpec *nic = &cluster->nic;
         if ((double)tier->link_Bps * (double)nic->goodput_Bps >= (double)nic->line_Bps) continue;
         snprintf(path, sizeof path, "fabric.tiers.%d.rate", (int)level - 1);
@@ -225,7 +229,7 @@ static bool check_tiers(Reader *reader, const Node *node, const ClusterSpec *clu
         good = false;
     }
     const TierSpec *top = &cluster->tier[cluster->ntiers - 1];
-    if (cluster->installed > top->children) {
+    if (cluster->fabric == FABRIC_TREE && cluster->installed > top->children) {
         reader_error(reader, node, "fabric.installed",
                      "installed is %d, but %s has room for %d children", (int)cluster->installed,
                      top->name, (int)top->children);
@@ -316,8 +320,8 @@ static void report_cluster(Reader *reader, const Node *node, const ClusterSpec *
         part = clustercheck_spec(cluster);
         snprintf(path, sizeof path, "node.domain_used");
     }
-    if (status_is_ok(&part)) {
-        part = try_cluster(cluster, 1, 0);
+    if (status_is_ok(&part)) { // a list of cables is of all nodes
+        part = try_cluster(cluster, cluster->fabric == FABRIC_GRAPH ? cluster->nodes : 1, 0);
         snprintf(path, sizeof path, "fabric.tiers");
     }
     if (status_is_ok(&part)) {
@@ -373,21 +377,97 @@ static void cap_gpus(Reader *reader, const Node *node, ClusterSpec *cluster) {
     reader_error(reader, node, path, "%s %s", key, status.text);
 }
 
+/// What tiers of each kind of fabric must have, and may leave out: of the others the first tier has the switches.
+static bool fill_tiers(Reader *reader, const Node *node, ClusterSpec *cluster) {
+    const FabricKind fabric = cluster->fabric;
+    bool good = true;
+    for (int32_t t = 1; t <= cluster->ntiers; t++) {
+        TierSpec *tier = &cluster->tier[t - 1];
+        char path[64];
+        snprintf(path, sizeof path, "fabric.tiers.%d", (int)t - 1);
+        if (!tier->switch_spec.name[0] && t > 1 && fabric != FABRIC_TREE)
+            tier->switch_spec = cluster->tier[0].switch_spec;
+        if (!tier->switch_spec.name[0]) {
+            reader_error(reader, node, path,
+                         "missing key 'switch' in tier: catalogue entry of the switches");
+            good = false;
+        }
+        const bool parents = fabric == FABRIC_TREE || (fabric == FABRIC_DRAGONFLY && t == 3);
+        if ((tier->parents > 1 && !parents) || (tier->children > 0 && fabric == FABRIC_GRAPH)) {
+            reader_error(reader, node, path, "a tier of a %s has no %s", FABRIC_NAMES[fabric],
+                         tier->parents > 1 ? "parents" : "children: the cables say it");
+            good = false;
+        }
+        if (tier->children > 0) continue;
+        tier->children = 1;
+        if (fabric == FABRIC_GRAPH) continue;
+        reader_error(reader, node, path,
+                     "missing key 'children' in tier: room for nodes of the level below under one "
+                     "switch");
+        good = false;
+    }
+    return good;
+}
+
+/// Keys of other kinds of fabric.
+static bool check_fabric_keys(Reader *reader, const Node *node, const ClusterSpec *cluster) {
+    const Node *fabric = node_get(node, "fabric");
+    const bool graph = cluster->fabric == FABRIC_GRAPH, tree = cluster->fabric == FABRIC_TREE;
+    if (cluster->routing == (tree ? ROUTING_DOR : ROUTING_DMODK)) {
+        reader_error(reader, node, "fabric.routing", "%s is for %s, this is a %s",
+                     ROUTING_NAMES[cluster->routing],
+                     tree ? "torus, mesh, dragonfly and graph" : "trees",
+                     FABRIC_NAMES[cluster->fabric]);
+        return false;
+    }
+    if (!tree && node_get(fabric, "installed")) {
+        reader_error(reader, node, "fabric.installed", "installed is of trees, this is a %s",
+                     FABRIC_NAMES[cluster->fabric]);
+        return false;
+    }
+    if (graph == (cluster->cables[0] != '\0')) return true;
+    if (graph)
+        reader_error(reader, node, "fabric",
+                     "missing key 'cables' in fabric: the file that lists them");
+    else
+        reader_error(reader, node, "fabric.cables", "cables are listed of a graph, this is a %s",
+                     FABRIC_NAMES[cluster->fabric]);
+    return false;
+}
+
+/// The list of a graph, and whether it is one; what its lines are wrong in is said there.
+static bool read_cables(Reader *reader, const Node *node, ClusterSpec *cluster) {
+    if (cluster->fabric != FABRIC_GRAPH) return true;
+    const Text *table = reader_open_data(reader, node, "fabric.cables", reader->base,
+                                         cluster->cables, sizeof cluster->cables);
+    if (!table) return false;
+    cluster->cable_text = table->bytes;
+    const Status status = try_cluster(cluster, cluster->nodes, 0);
+    if (status.code != STATUS_INPUT) return true;
+    reader_report_data(reader, node, "fabric.cables", table, &status);
+    return false;
+}
+
+static bool check_room(Reader *reader, const Node *node, const ClusterSpec *cluster) {
+    const int64_t endpoints = fabric_endpoints(cluster);
+    if (cluster->fabric != FABRIC_TREE || cluster->nodes <= endpoints / cluster->gpus_per_node)
+        return true;
+    reader_error(reader, node, "nodes",
+                 "nodes is %lld with %d NICs each, but the installed fabric has room for %lld NICs",
+                 (long long)cluster->nodes, (int)cluster->gpus_per_node, (long long)endpoints);
+    return false;
+}
+
 static void finish_topology(Reader *reader, const Node *node, void *data) {
     ClusterSpec *cluster = data;
     if (!cluster->name[0]) text_stem(reader->base, cluster->name, sizeof cluster->name);
+    if (!fill_tiers(reader, node, cluster)) return;
     if (cluster->ntiers > 0 && cluster->installed == 0)
         cluster->installed = cluster->tier[cluster->ntiers - 1].children;
-    if (!check_tiers(reader, node, cluster)) return;
-    int64_t endpoints = fabric_endpoints(cluster);
-    if (cluster->nodes > endpoints / cluster->gpus_per_node) {
-        reader_error(
-            reader, node, "nodes",
-            "nodes is %lld with %d NICs each, but the installed fabric has room for %lld NICs",
-            (long long)cluster->nodes, (int)cluster->gpus_per_node, (long long)endpoints);
+    if (!check_fabric_keys(reader, node, cluster) || !check_tiers(reader, node, cluster) ||
+        !check_room(reader, node, cluster) || !check_others(reader, node, cluster) ||
+        !read_cables(reader, node, cluster))
         return;
-    }
-    if (!check_others(reader, node, cluster)) return;
     const Status status = try_spec(cluster);
     if (status_is_ok(&status))
         cap_gpus(reader, node, cluster);

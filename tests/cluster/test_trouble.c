@@ -43,7 +43,7 @@ static ClusterSpec two_tiers(void) {
 static void sites_are_named_as_in_traces(void **state) {
     (void)state;
     const ClusterSpec spec = two_tiers();
-    const FatTree tree = tree_of(&spec);
+    Cluster *cluster = make(&spec);
     static const struct {
         const char *what;
         Site site;
@@ -80,7 +80,7 @@ static void sites_are_named_as_in_traces(void **state) {
     };
     Site site;
     for (size_t i = 0; i < sizeof GOOD / sizeof GOOD[0]; i++) {
-        Status status = site_parse(&spec, &tree, GOOD[i].what, &site);
+        Status status = site_parse(cluster, GOOD[i].what, &site);
         if (!status_is_ok(&status)) fail_msg("%s", status.text);
         assert_true(site.kind == GOOD[i].site.kind && site.level == GOOD[i].site.level);
         assert_int_equal(site.first, GOOD[i].site.first);
@@ -88,9 +88,10 @@ static void sites_are_named_as_in_traces(void **state) {
         assert_int_equal(site.port, GOOD[i].site.port);
     }
     for (size_t i = 0; i < sizeof BAD / sizeof BAD[0]; i++) {
-        Status status = site_parse(&spec, &tree, BAD[i], &site);
+        Status status = site_parse(cluster, BAD[i], &site);
         if (status_is_ok(&status)) fail_msg("'%s' was taken", BAD[i]);
     }
+    cluster_destroy(cluster);
 }
 
 /// A random cable below which something is; as a fault, and as a site.

@@ -5,6 +5,7 @@ refuse most draws. Everything else comes from the share folder.
 """
 
 import pathlib
+import random
 
 PORT_RATES = ("100 Gb/s", "200 Gb/s", "400 Gb/s")
 PARTS = {
@@ -44,6 +45,42 @@ def tree(draw, endpoints):
     return tiers
 
 
+def graph(folder, name, nodes, slots):
+    """Fabric of NAME.yaml that is no tree, as lines: a torus, a mesh, a dragonfly or a list of cables."""
+    draw = random.Random(f"{name} {nodes} {slots}")
+    nics = nodes * slots
+    kind, each, ports = draw.choice(("torus", "mesh", "dragonfly", "graph")), draw.randint(1, 4), draw.choice((1, 1, 2))
+    line = lambda **keys: "    - {" + ", ".join(f"{key}: {value}" for key, value in keys.items()) + "}"
+    rate = lambda: draw.choice(("100 Gb/s", "200 Gb/s", "400 Gb/s"))
+    switches = -(-nics // each)
+    lines = [f"  kind: {kind}", "  wiring: plain", f"  pxn: {draw.choice(('on', 'off'))}",
+             f"  routing: {draw.choice(('ecmp', 'dor', 'spray', 'adaptive'))}", f"  hash_seed: {draw.randint(0, 9)}", "  tiers:",
+             line(name="leaf", switch="wide", children=each, lanes=ports, rate=rate(), cable="2 m")]
+    if kind in ("torus", "mesh"):
+        sizes = [draw.randint(1, 4) for _ in range(draw.randint(0, 2))]
+        below = 1
+        for size in sizes:
+            below *= size
+        for axis, size in zip("xyz", sizes + [-(-switches // below)]):
+            lines.append(line(name=axis, children=size, lanes=draw.randint(1, 2), rate=rate(), cable="3 m"))
+    elif kind == "dragonfly":
+        size = draw.randint(1, 4)
+        groups = -(-switches // size)
+        lines.append(line(name="group", children=size, lanes=draw.randint(1, 2), rate=rate(), cable="3 m"))
+        lines.append(line(name="all", children=groups, parents=max(-(-(groups - 1) // size), 1), rate=rate(), cable="30 m"))
+    else:
+        lines.insert(-1, f"  cables: {name}.csv")
+        lines[-1] = lines[-1].replace(f"children: {each}, ", "")
+        lines.append(line(name="spine", rate=rate(), cable="20 m"))
+        lines.append(line(name="ring", rate=rate(), cable="30 m"))
+        spines = draw.randint(1, 3)
+        rows = [f"gpu {nic},leaf {nic // each}" for nic in range(nics) for _ in range(ports)]
+        rows += [f"leaf {leaf},spine {spine},{draw.randint(1, 2)}" for leaf in range(switches) for spine in range(spines)]
+        rows += [f"leaf {leaf},leaf {draw.randrange(leaf)},1,ring" for leaf in range(1, switches) if draw.random() < 0.3]
+        (pathlib.Path(folder) / f"{name}.csv").write_text("\n".join(["from,to,count,tier", *rows]) + "\n")
+    return lines
+
+
 def topology(draw, folder, name, apart=False):
     """Write NAME.yaml; returns its path, the numbers of GPUs and of those in a domain.
 
@@ -70,7 +107,10 @@ def topology(draw, folder, name, apart=False):
     for level, tier in enumerate(tiers):
         lines += [f"    - name: tier{level + 1}", "      switch: wide"]
         lines += [f"      {key}: {value}" for key, value in tier.items()]
-    if len(tiers) > 1 and draw.random() < 0.4:
+    faulty = len(tiers) > 1 and draw.random() < 0.4
+    if not apart and random.Random(f"{name} {nodes} kind").random() < 0.25:
+        lines[lines.index("fabric:") + 1:] = graph(folder, name, nodes, slots)
+    elif faulty:
         lines.append("  faults:")
         for _ in range(draw.randint(1, 3)):
             tier = draw.randint(2, len(tiers))

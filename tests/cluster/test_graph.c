@@ -1,0 +1,621 @@
+// Fabrics that are graphs: torus, mesh, dragonfly and lists of cables. What holds of any: messages take shortest paths, what
+// goes into a switch comes out, dead cables carry nothing. Then the closed forms of each.
+
+#include "claims.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/units.h"
+#include "cluster/routing.h"
+#include "draws.h"
+#include "shapes.h"
+
+enum { GRAPHS = 150, FAR = 1 << 20, TEXT_BYTES = 1 << 16 };
+
+static Cluster *build(const ClusterSpec *spec) {
+    Cluster *cluster;
+    const Status status = cluster_create(spec, &cluster);
+    if (!status_is_ok(&status)) fail_msg("cluster_create: %s", status.text);
+    return cluster;
+}
+
+static int32_t pick(uint64_t graph, uint64_t draw, int32_t n) {
+    return (int32_t)rng_below(31, RNG_TEST, graph, draw, n);
+}
+
+/// GPUs alone in their domains; switches with all the ports they may need.
+static ClusterSpec graph_spec(FabricKind fabric, int64_t gpus, int32_t ntiers, const Tier tier[]) {
+    ClusterSpec spec = shape_spec(gpus, 1, WIRING_PLAIN, ntiers, tier);
+    spec.fabric = fabric;
+    for (int32_t t = 0; t < ntiers; t++) spec.tier[t].switch_spec.ports = 4096;
+    return spec;
+}
+
+/// A random list: some switches of two levels, joined at random and by a chain so that all are reached.
+static ClusterSpec random_list(uint64_t draw, char text[TEXT_BYTES]) {
+    const int32_t leaves = 2 + pick(draw, 1, 6), spines = 1 + pick(draw, 2, 4);
+    const int32_t gpus = leaves * 2, ports = 1 + pick(draw, 3, 2);
+    const Tier tier[] = {{1, 1, ports}, {1, 1, 1}, {1, 1, 1}};
+    int n = snprintf(text, TEXT_BYTES, "from,to,count,tier\n# made\n\n");
+    for (int32_t g = 0; g < gpus * ports; g++)
+        n += snprintf(text + n, (size_t)(TEXT_BYTES - n), "gpu %d,leaf %d\n", g / ports,
+                      g < leaves ? g : pick(draw, (uint64_t)g + 100, leaves));
+    for (int32_t l = 0; l < leaves; l++)
+        n += snprintf(text + n, (size_t)(TEXT_BYTES - n), " leaf %d , spine %d,%d\n", l, l % spines,
+                      1 + pick(draw, (uint64_t)l + 300, 3));
+    for (int32_t k = 0; k < 6; k++) {
+        const int32_t a = pick(draw, (uint64_t)k + 500, leaves), b = (a + 1) % leaves;
+        n += snprintf(text + n, (size_t)(TEXT_BYTES - n), "leaf %d,leaf %d,1,core\n", a, b);
+        n += snprintf(text + n, (size_t)(TEXT_BYTES - n), "spine %d,leaf %d,,\n",
+                      pick(draw, (uint64_t)k + 600, spines), a);
+    }
+    for (int32_t s = 1; s < spines; s++)
+        n += snprintf(text + n, (size_t)(TEXT_BYTES - n), "spine %d,spine %d\n", s - 1, s);
+    for (int32_t s = leaves; s < spines; s++)
+        n += snprintf(text + n, (size_t)(TEXT_BYTES - n), "leaf 0,spine %d\n", s);
+    ClusterSpec spec = graph_spec(FABRIC_GRAPH, gpus, 3, tier);
+    snprintf(spec.cables, sizeof spec.cables, "list.csv");
+    spec.cable_text = text;
+    return spec;
+}
+
+static ClusterSpec random_graph(uint64_t draw, char text[TEXT_BYTES]) {
+    static const FabricKind KIND[] = {FABRIC_TORUS, FABRIC_MESH, FABRIC_DRAGONFLY, FABRIC_GRAPH};
+    static const Routing ROUTING[] = {ROUTING_ECMP, ROUTING_DOR, ROUTING_SPRAY, ROUTING_ADAPTIVE};
+    const FabricKind kind = KIND[draw % 4];
+    ClusterSpec spec;
+    if (kind == FABRIC_GRAPH) {
+        spec = random_list(draw, text);
+    } else {
+        const bool flies = kind == FABRIC_DRAGONFLY;
+        const int32_t ntiers = flies ? 3 : 2 + pick(draw, 1, 3), size = 1 + pick(draw, 2, 4);
+        Tier tier[FABRIC_TIERS_MAX] = {{1 + pick(draw, 3, 3), 1, 1 + pick(draw, 4, 2)}};
+        int64_t switches = 1;
+        for (int32_t t = 1; t < ntiers; t++) {
+            tier[t] =
+                (Tier){1 + pick(draw, (uint64_t)t + 10, 5), 1, 1 + pick(draw, (uint64_t)t + 20, 2)};
+            if (flies && t == 1) tier[t].children = size;
+            switches *= tier[t].children;
+        }
+        if (flies) tier[2].parents = (tier[2].children + size - 1) / size;
+        spec = graph_spec(kind, switches * tier[0].children, ntiers, tier);
+    }
+    spec.routing = ROUTING[draw / 4 % 4];
+    spec.ecmp_seed = draw;
+    return spec;
+}
+
+// All vertices: GPUs, then the switches of each level.
+static int64_t vertex_base(const Cluster *cluster, int32_t level) {
+    int64_t base = cluster_ngpus(cluster);
+    for (int32_t l = 1; l < level; l++) base += cluster_nswitches(cluster, l);
+    return base;
+}
+
+/// Both ends of a link of the fabric from nothing but its name: "leaf 3 port 2 -> spine 1".
+static void ends_by_name(const Cluster *cluster, LinkId link, int64_t end[2]) {
+    char name[CLUSTER_NAME_BYTES];
+    const char *part[2] = {cluster_link_name(cluster, link, name), NULL};
+    char *arrow = strstr(name, " -> ");
+    assert_non_null(arrow);
+    *arrow = '\0';
+    part[1] = arrow + 4;
+    for (int k = 0; k < 2; k++) {
+        char word[CLUSTER_NAME_BYTES];
+        long long number;
+        assert_int_equal(sscanf(part[k], "%63s %lld", word, &number), 2);
+        end[k] = number;
+        for (int32_t l = 1; l <= cluster_spec(cluster)->ntiers; l++)
+            if (strcmp(word, cluster_spec(cluster)->tier[l - 1].name) == 0)
+                end[k] = vertex_base(cluster, l) + number;
+    }
+}
+
+/// Global cables of a dragonfly are avoided.
+static int32_t length_of(const Cluster *cluster, LinkId link) {
+    const bool global = cluster_link_tier(cluster, link) == 3;
+    return global && cluster_spec(cluster)->fabric == FABRIC_DRAGONFLY ? 3 : 1;
+}
+
+/// Lengths of paths between all vertices by brute force over live links, [n * n].
+static int32_t *all_distances(const Cluster *cluster, int64_t *nvertices) {
+    const int64_t n = vertex_base(cluster, cluster_spec(cluster)->ntiers + 1);
+    int32_t *far = malloc((size_t)(n * n) * sizeof *far);
+    for (int64_t i = 0; i < n * n; i++) far[i] = i / n == i % n ? 0 : FAR;
+    for (LinkId link = cluster_first_link(cluster, 1, LINK_UP); link < cluster_nlinks(cluster);
+         link++) {
+        if (cluster_link_tier(cluster, link) > cluster_spec(cluster)->ntiers) continue;
+        int64_t end[2];
+        ends_by_name(cluster, link, end);
+        if (cluster_capacity_Bps(cluster, link) > 0)
+            far[end[0] * n + end[1]] = length_of(cluster, link);
+    }
+    const int64_t gpus = cluster_ngpus(cluster);
+    for (int64_t k = gpus; k < n; k++) // nobody forwards but switches
+        for (int64_t i = 0; i < n; i++)
+            for (int64_t j = 0; j < n; j++)
+                if (far[i * n + k] + far[k * n + j] < far[i * n + j])
+                    far[i * n + j] = far[i * n + k] + far[k * n + j];
+    *nvertices = n;
+    return far;
+}
+
+/// The law of a route: a flow of `unit` from GPU to GPU over live links, every unit of it over a shortest path.
+static void check_route(const Cluster *cluster, GpuId src, GpuId dst, int32_t queue_pairs,
+                        int64_t n, const int32_t far[]) {
+    LinkUse uses[ROUTE_USES_MAX];
+    int32_t nuses;
+    const Status status = routing_route(cluster, src, dst, 5, queue_pairs, uses, &nuses);
+    if (far[src * n + dst] >= FAR) {
+        assert_int_equal(status.code, STATUS_NO_PATH);
+        return;
+    }
+    if (!status_is_ok(&status)) fail_msg("%s", status.text);
+    const int64_t unit = routing_unit_bytes(cluster, queue_pairs);
+    int64_t *balance = calloc((size_t)n, sizeof *balance), crossed = 0;
+    const int32_t nics = cluster_spec(cluster)->ntiers + 1;
+    for (int32_t u = 0; u < nuses; u++) {
+        const LinkId link = uses[u].link;
+        assert_true(u == 0 || uses[u - 1].link < link);
+        assert_true(uses[u].weight > 0);
+        if (cluster_link_tier(cluster, link) == nics) {
+            assert_int_equal(uses[u].weight, unit);
+            continue;
+        }
+        assert_true(cluster_capacity_Bps(cluster, link) > 0);
+        int64_t end[2];
+        ends_by_name(cluster, link, end);
+        balance[end[0]] -= uses[u].weight;
+        balance[end[1]] += uses[u].weight;
+        crossed += uses[u].weight * length_of(cluster, link);
+        // It leads from the source to the destination.
+        assert_int_equal(far[src * n + end[0]] + length_of(cluster, link) + far[end[1] * n + dst],
+                         far[src * n + dst]);
+    }
+    for (int64_t v = 0; v < n; v++)
+        assert_int_equal(balance[v], v == src ? -unit : v == dst ? unit : 0);
+    assert_int_equal(crossed, unit * far[src * n + dst]);
+    free(balance);
+}
+
+static void messages_take_shortest_paths_and_nothing_is_lost(void **state) {
+    (void)state;
+    char text[TEXT_BYTES];
+    for (uint64_t draw = 0; draw < GRAPHS; draw++) {
+        const ClusterSpec spec = random_graph(draw, text);
+        Cluster *cluster = build(&spec);
+        int64_t n;
+        int32_t *far = all_distances(cluster, &n);
+        for (uint64_t k = 0; k < 40; k++) {
+            const GpuId a = pick(draw, 2000 + 2 * k, (int32_t)spec.nodes),
+                        b = pick(draw, 2001 + 2 * k, (int32_t)spec.nodes);
+            if (a == b) continue;
+            check_route(cluster, a, b, 1 + (int32_t)(k % 5), n, far);
+            // A global cable, as long as three, is one.
+            int32_t cables = far[a * n + b];
+            if (spec.fabric == FABRIC_DRAGONFLY && cables >= 5) cables -= 2;
+            assert_int_equal(routing_nswitches(cluster, a, b), cables - 1);
+            assert_int_equal(routing_latency_ps(cluster, a, b), routing_latency_ps(cluster, b, a));
+            assert_int_equal(routing_latency_ps(cluster, a, b),
+                             (900 + 600 * (cables - 1) + 150 * cables) * PS_PER_NS);
+        }
+        free(far);
+        cluster_destroy(cluster);
+    }
+}
+
+static void dead_cables_are_gone_around(void **state) {
+    (void)state;
+    char text[TEXT_BYTES];
+    for (uint64_t draw = 0; draw < GRAPHS; draw++) {
+        ClusterSpec spec = random_graph(draw, text);
+        Cluster *whole = build(&spec);
+        for (int32_t k = 0; k < 4; k++) { // an event at 0 s, of a cable named as links are
+            const int64_t nic = cluster_first_link(whole, 1, LINK_UP);
+            const int64_t links = cluster_nlinks(whole) - nic;
+            const LinkId link = nic + pick(draw, 4000 + (uint64_t)k, (int32_t)links);
+            if (cluster_link_tier(whole, link) > spec.ntiers) continue;
+            const LinkId up =
+                cluster_link_direction(whole, link) == LINK_UP
+                    ? link
+                    : link - cluster_tier_links(whole, cluster_link_tier(whole, link));
+            char name[CLUSTER_NAME_BYTES];
+            EventSpec *event = &spec.event[spec.nevents++];
+            event->remaining = k == 3 ? 0.25 : 0;
+            assert_int_equal(sscanf(cluster_link_name(whole, up, name), "%63[^>]", event->what), 1);
+            event->what[strlen(event->what) - 2] = '\0'; // without " -"
+        }
+        cluster_destroy(whole);
+        Cluster *cluster = build(&spec);
+        int64_t n;
+        int32_t *far = all_distances(cluster, &n);
+        for (uint64_t k = 0; k < 40; k++) {
+            const GpuId a = pick(draw, 2000 + 2 * k, (int32_t)spec.nodes),
+                        b = pick(draw, 2001 + 2 * k, (int32_t)spec.nodes);
+            if (a != b) check_route(cluster, a, b, 1 + (int32_t)(k % 3), n, far);
+        }
+        free(far);
+        cluster_destroy(cluster);
+    }
+}
+
+// A switch that dies takes its cables along; one that returns has them as before.
+static void switches_die_and_return(void **state) {
+    (void)state;
+    const Tier tier[] = {{1, 1, 1}, {4, 1, 1}, {4, 1, 1}};
+    ClusterSpec spec = graph_spec(FABRIC_TORUS, 16, 3, tier);
+    spec.event[0] = (EventSpec){.what = "leaf 1", .at_ps = 100, .remaining = 0};
+    spec.event[1] = (EventSpec){.what = "leaf 1", .at_ps = 300, .remaining = 1};
+    spec.nevents = 2;
+    Cluster *cluster = build(&spec);
+    static const int64_t AT[] = {0, 100, 300};
+    for (int i = 0; i < 3; i++) {
+        cluster_set_time(cluster, AT[i]);
+        int64_t n;
+        int32_t *far = all_distances(cluster, &n);
+        assert_int_equal(far[0 * n + 1] >= FAR, i == 1);
+        assert_int_equal(far[0 * n + 2], 4); // by the other way around as well
+        const LinkId nic = cluster_first_link(cluster, 1, LINK_UP) + 1;
+        assert_int_equal(cluster_capacity_Bps(cluster, nic) == 0, i == 1);
+        check_route(cluster, 0, 2, 4, n, far);
+        check_route(cluster, 4, 6, 4, n, far);
+        free(far);
+    }
+    cluster_destroy(cluster);
+}
+
+// On a torus a message crosses min(d, n - d) cables of each dimension, on a mesh d; by dimension order lower ones first.
+static void grids_have_their_closed_forms(void **state) {
+    (void)state;
+    const Tier tier[] = {{1, 1, 1}, {5, 1, 1}, {4, 1, 1}, {3, 1, 1}};
+    for (int32_t wraps = 0; wraps < 2; wraps++) {
+        ClusterSpec spec = graph_spec(wraps ? FABRIC_TORUS : FABRIC_MESH, 60, 4, tier);
+        spec.routing = ROUTING_DOR;
+        Cluster *cluster = build(&spec);
+        assert_int_equal(cluster_nswitches(cluster, 1), 60);
+        for (int32_t t = 2; t <= 4; t++) {
+            const int64_t length = tier[t - 1].children;
+            assert_int_equal(cluster_ncables(cluster, t), wraps ? 60 : 60 / length * (length - 1));
+        }
+        LinkUse uses[ROUTE_USES_MAX];
+        for (GpuId a = 0; a < 60; a++)
+            for (GpuId b = 0; b < 60; b++) {
+                int32_t nuses, wanted[5] = {0}, found[5] = {0}, sum = 0;
+                int64_t stride = 1;
+                if (a == b) continue;
+                for (int32_t t = 2; t <= 4; stride *= tier[t - 1].children, t++) {
+                    const int32_t length = tier[t - 1].children;
+                    const int32_t d = abs((int32_t)(a / stride % length - b / stride % length));
+                    wanted[t] = wraps && length - d < d ? length - d : d;
+                    sum += wanted[t];
+                }
+                assert_int_equal(routing_nswitches(cluster, a, b), sum + 1);
+                const Status status = routing_route(cluster, a, b, 1, 1, uses, &nuses);
+                assert_int_equal(status.code, STATUS_OK);
+                // Links on the way are where only lower dimensions have been left.
+                for (int32_t u = 0; u < nuses; u++) {
+                    const int32_t t = cluster_link_tier(cluster, uses[u].link);
+                    int64_t end[2];
+                    found[t]++;
+                    ends_by_name(cluster, uses[u].link, end);
+                    if (t == 1) continue;
+                    int64_t below = 1;
+                    for (int32_t k = 2; k < t; k++) below *= tier[k - 1].children;
+                    assert_int_equal((end[0] - 60) % below, b % below);
+                    const int64_t above = below * tier[t - 1].children;
+                    assert_int_equal((end[0] - 60) / above, a / above);
+                }
+                for (int32_t t = 2; t <= 4; t++) assert_int_equal(found[t], wanted[t]);
+            }
+        cluster_destroy(cluster);
+    }
+}
+
+// Halves of a torus meet in two planes of the last dimension, those of a mesh in one.
+static void bisections_of_grids_are_their_planes(void **state) {
+    (void)state;
+    const Tier tier[] = {{1, 1, 1}, {3, 1, 1}, {4, 1, 1}, {6, 1, 2}};
+    const int64_t plane = INT64_C(12) * 2 * 48000000000;
+    ClusterSpec spec = graph_spec(FABRIC_TORUS, 72, 4, tier);
+    spec.nic.goodput_Bps = 48000000000;
+    Cluster *torus = build(&spec);
+    spec.fabric = FABRIC_MESH;
+    Cluster *mesh = build(&spec);
+    // 36 NICs of 48 GB/s behind 24 or 48 cables.
+    assert_close(cluster_bisection_Bps(mesh), (double)plane, 1);
+    assert_close(cluster_bisection_Bps(torus), 36.0 * 48e9, 1);
+    cluster_destroy(torus);
+    cluster_destroy(mesh);
+}
+
+/// A link, and its ends as bits: a switch, or the half that a GPU is in.
+typedef struct Severed {
+    int32_t from, to;
+    int64_t Bps;
+} Severed;
+
+enum { CUT_MOST = 12, FIRST_HALF = CUT_MOST, SECOND_HALF, SEVERED_MOST = 4096 };
+
+static int32_t list_links(const Cluster *cluster, Severed link[SEVERED_MOST]) {
+    const int64_t gpus = cluster_ngpus(cluster);
+    int32_t n = 0;
+    for (LinkId k = cluster_first_link(cluster, 1, LINK_UP); k < cluster_nlinks(cluster); k++) {
+        if (cluster_link_tier(cluster, k) > cluster_spec(cluster)->ntiers) continue;
+        int64_t end[2];
+        int32_t bit[2];
+        ends_by_name(cluster, k, end);
+        for (int i = 0; i < 2; i++)
+            bit[i] = end[i] >= gpus      ? (int32_t)(end[i] - gpus)
+                     : end[i] < gpus / 2 ? FIRST_HALF
+                                         : SECOND_HALF;
+        link[n++] = (Severed){bit[0], bit[1], cluster_capacity_Bps(cluster, k)};
+    }
+    return n;
+}
+
+// The most that flows is the least that a cut severs.
+static void bisections_are_least_cuts(void **state) {
+    (void)state;
+    static Severed link[SEVERED_MOST];
+    char text[TEXT_BYTES];
+    for (uint64_t draw = 0; draw < 400; draw++) {
+        ClusterSpec spec = random_graph(4 * draw + 3, text); // lists
+        for (int32_t t = 1; t < spec.ntiers; t++)            // cables between switches are scarce
+            spec.tier[t].link_Bps /= 1 + pick(draw, (uint64_t)t + 5000, 8);
+        spec.nic.goodput_Bps = spec.nic.line_Bps;
+        spec.tier[0].link_Bps /= spec.tier[0].lanes; // a NIC sends as much as its ports
+        Cluster *cluster = build(&spec);
+        const int64_t n = vertex_base(cluster, spec.ntiers + 1) - spec.nodes;
+        assert_true(n <= CUT_MOST);
+        const int32_t nlinks = list_links(cluster, link);
+        int64_t least_Bps = INT64_MAX;
+        for (uint32_t set = 0; set < 1U << n; set++) {
+            const uint32_t near = set | 1U << FIRST_HALF;
+            int64_t own_Bps = 0;
+            for (int32_t k = 0; k < nlinks; k++)
+                if ((near >> link[k].from & 1) != 0 && (near >> link[k].to & 1) == 0)
+                    own_Bps += link[k].Bps;
+            if (own_Bps < least_Bps) least_Bps = own_Bps;
+        }
+        assert_close(cluster_bisection_Bps(cluster), (double)least_Bps, 0);
+        cluster_destroy(cluster);
+    }
+}
+
+// GPU 0 first finds its shortest way to GPU 3, which only GPUs 1 and 2 can do without: what flowed there must flow back, by
+// more than the cable carries the other way.
+static void flows_give_way_to_each_other(void **state) {
+    (void)state;
+    const Tier tier[] = {{1, 1, 1}, {1, 1, 1}};
+    ClusterSpec spec = graph_spec(FABRIC_GRAPH, 6, 2, tier);
+    snprintf(spec.cables, sizeof spec.cables, "list.csv");
+    spec.nic.goodput_Bps = spec.nic.line_Bps;
+    spec.cable_text =
+        "from,to,count\ngpu 0,leaf 0\ngpu 1,leaf 1\ngpu 2,leaf 1\ngpu 3,leaf 2\ngpu 4,leaf 3\n"
+        "gpu 5,leaf 3\nleaf 0,leaf 2\nleaf 0,leaf 4,3\nleaf 4,leaf 5,3\nleaf 5,leaf 3,3\n"
+        "leaf 1,leaf 6,3\nleaf 6,leaf 2,3\n";
+    Cluster *cluster = build(&spec);
+    assert_close(cluster_bisection_Bps(cluster), 3.0 * 50e9, 0);
+    cluster_destroy(cluster);
+}
+
+// a switches a group, h global ports: a h + 1 groups have one cable for each pair; no path has more than three cables between
+// switches, one of them global.
+static void dragonflies_reach_all_by_one_global_cable(void **state) {
+    (void)state;
+    const Tier tier[] = {{2, 1, 1}, {4, 1, 1}, {9, 2, 1}};
+    ClusterSpec spec = graph_spec(FABRIC_DRAGONFLY, 72, 3, tier);
+    spec.routing = ROUTING_SPRAY;
+    Cluster *cluster = build(&spec);
+    assert_int_equal(cluster_nswitches(cluster, 1), 36);
+    assert_int_equal(cluster_ncables(cluster, 2), 9 * 6);
+    assert_int_equal(cluster_ncables(cluster, 3), 36);
+    int32_t pairs[9][9] = {{0}};
+    const LinkId first = cluster_first_link(cluster, 3, LINK_UP);
+    for (int64_t k = 0; k < 36; k++) {
+        int64_t a, b;
+        cluster_link_ends(cluster, first + k, &a, &b);
+        pairs[a / 4][b / 4]++;
+        pairs[b / 4][a / 4]++;
+    }
+    for (int32_t a = 0; a < 9; a++)
+        for (int32_t b = 0; b < 9; b++) assert_int_equal(pairs[a][b], a != b);
+    LinkUse uses[ROUTE_USES_MAX];
+    int32_t nuses;
+    for (GpuId b = 8; b < 72; b++) {
+        assert_true(routing_nswitches(cluster, 0, b) <= 4);
+        assert_int_equal(routing_route(cluster, 0, b, 1, 1, uses, &nuses).code, STATUS_OK);
+        int64_t global = 0;
+        for (int32_t u = 0; u < nuses; u++)
+            if (cluster_link_tier(cluster, uses[u].link) == 3) global += uses[u].weight;
+        assert_int_equal(global, routing_unit_bytes(cluster, 1));
+    }
+    cluster_destroy(cluster);
+    spec.tier[2].parents = 1;
+    assert_int_equal(cluster_create(&spec, &cluster).code, STATUS_RANGE);
+}
+
+/// The tree of a spec as a list of cables, by its own links.
+static void write_tree(const Cluster *tree, char text[TEXT_BYTES]) {
+    int n = snprintf(text, TEXT_BYTES, "from,to\n");
+    const ClusterSpec *spec = cluster_spec(tree);
+    for (int32_t t = 1; t <= spec->ntiers; t++)
+        for (int64_t k = 0; k < cluster_tier_links(tree, t); k++) {
+            char name[CLUSTER_NAME_BYTES], lower[CLUSTER_NAME_BYTES];
+            cluster_link_name(tree, cluster_first_link(tree, t, LINK_UP) + k, name);
+            char *arrow = strstr(name, " -> ");
+            *arrow = '\0';
+            long long number;
+            if (strncmp(name, "empty", 5) == 0) continue;
+            assert_int_equal(sscanf(name, "%63s %lld", lower, &number), 2);
+            n += snprintf(text + n, (size_t)(TEXT_BYTES - n), "%s %lld,%s\n", lower, number,
+                          arrow + 4);
+        }
+}
+
+// A tree that is drawn cable by cable is as long, and when it is sprayed each of its links has the same share of a message.
+static void trees_are_graphs_too(void **state) {
+    (void)state;
+    char text[TEXT_BYTES];
+    for (uint64_t draw = 0; draw < 60; draw++) {
+        ClusterSpec spec = shape_random(draw);
+        const int32_t ports = spec.tier[0].parents * spec.tier[0].lanes;
+        for (int32_t t = 0; t < spec.ntiers; t++) // pieces divide evenly
+            if (t > 0) spec.tier[t].parents = 1 << pick(draw, (uint64_t)t + 50, 2);
+        for (int32_t t = 0; t < spec.ntiers; t++) {
+            if (t > 0) spec.tier[t].lanes = 1;
+            spec.tier[t].switch_spec.ports = 4096;
+        }
+        spec.routing = ROUTING_SPRAY;
+        Cluster *tree = build(&spec);
+        write_tree(tree, text);
+        ClusterSpec drawn = spec;
+        drawn.fabric = FABRIC_GRAPH;
+        drawn.cable_text = text;
+        drawn.tier[0].parents = 1;
+        drawn.tier[0].lanes = ports;
+        snprintf(drawn.cables, sizeof drawn.cables, "tree.csv");
+        Cluster *graph = build(&drawn);
+        for (int32_t l = 1; l <= spec.ntiers; l++)
+            assert_int_equal(cluster_nswitches(tree, l), cluster_nswitches(graph, l));
+        for (uint64_t k = 0; k < 20; k++) {
+            const GpuId a = pick(draw, 700 + 2 * k, (int32_t)cluster_ngpus(tree)),
+                        b = pick(draw, 701 + 2 * k, (int32_t)cluster_ngpus(tree));
+            if (a == b) continue;
+            assert_int_equal(routing_nswitches(tree, a, b), routing_nswitches(graph, a, b));
+            assert_int_equal(routing_latency_ps(tree, a, b), routing_latency_ps(graph, a, b));
+            LinkUse in_tree[ROUTE_USES_MAX], in_graph[ROUTE_USES_MAX];
+            int32_t ntree, ngraph;
+            assert_int_equal(routing_route(tree, a, b, 1, 1, in_tree, &ntree).code, STATUS_OK);
+            assert_int_equal(routing_route(graph, a, b, 1, 1, in_graph, &ngraph).code, STATUS_OK);
+            // Tier by tier and direction: all of the message, over as many links as the bundle has.
+            double share[2][LINK_DOWN + 1][8] = {{{0}}};
+            for (int32_t u = 0; u < ntree; u++) {
+                const int32_t t = cluster_link_tier(tree, in_tree[u].link);
+                share[0][cluster_link_direction(tree, in_tree[u].link)][t] =
+                    (double)in_tree[u].weight / (double)routing_unit_bytes(tree, 1) /
+                    (double)cluster_resource_width(tree, in_tree[u].link);
+            }
+            for (int32_t u = 0; u < ngraph; u++) {
+                const int32_t t = cluster_link_tier(graph, in_graph[u].link);
+                double *most = &share[1][cluster_link_direction(graph, in_graph[u].link)][t];
+                *most =
+                    fmax(*most, (double)in_graph[u].weight / (double)routing_unit_bytes(graph, 1));
+            }
+            for (int32_t t = 0; t <= spec.ntiers; t++)
+                for (int d = 0; d < 2; d++) assert_close(share[1][d][t], share[0][d][t], 1e-12);
+        }
+        cluster_destroy(tree);
+        cluster_destroy(graph);
+    }
+}
+
+static void spraying_is_as_even_as_pieces_allow(void **state) {
+    (void)state;
+    const Tier tier[] = {{1, 1, 1}, {8, 1, 1}, {8, 1, 1}};
+    ClusterSpec spec = graph_spec(FABRIC_TORUS, 64, 3, tier);
+    spec.routing = ROUTING_SPRAY;
+    Cluster *cluster = build(&spec);
+    int64_t *load = calloc((size_t)cluster_nlinks(cluster), sizeof *load), most = 0, sum = 0, n = 0;
+    LinkUse uses[ROUTE_USES_MAX];
+    for (GpuId a = 0; a < 64; a++)
+        for (GpuId b = 0; b < 64; b++) {
+            int32_t nuses = 0;
+            if (a != b)
+                assert_int_equal(routing_route(cluster, a, b, 1, 1, uses, &nuses).code, STATUS_OK);
+            for (int32_t u = 0; u < nuses; u++) load[uses[u].link] += uses[u].weight;
+        }
+    for (LinkId link = cluster_first_link(cluster, 2, LINK_UP); link < cluster_nlinks(cluster);
+         link++) {
+        if (load[link] > most) most = load[link];
+        sum += load[link];
+        n++;
+    }
+    // k / 8 messages a node in each direction of each dimension: a mean way of k / 4 in it, by two links.
+    assert_close((double)sum / (double)n, 64.0 * 64 * 8 / 4 / 2 / 64 * 64, 1e-6);
+    assert_true((double)most < 1.05 * (double)sum / (double)n);
+    free(load);
+    cluster_destroy(cluster);
+}
+
+// What is wrong in a list is told at its place; lists that cannot be are refused.
+static void lists_say_where_they_are_wrong(void **state) {
+    (void)state;
+    static const struct {
+        const char *text, *wanted;
+    } BAD[] = {
+        {"", "list.csv:0:1: the first line"},
+        {"a,b\n", "list.csv:1:1: the first line"},
+        {"from,to\ngpu 0,leaf 0\ngpu 1,leav 0\n", "list.csv:3:7: an end of a cable"},
+        {"from,to\ngpu 0, gpu 1\n", "list.csv:2:8: a cable goes from"},
+        {"from,to\nleaf 0,leaf 0\n", "list.csv:2:8: a cable goes from"},
+        {"from,to\ngpu 2,leaf 0\n", "list.csv:2:1: 'gpu 2': at most 2"},
+        {"from,to\ngpu 0,leaf 0,0\n", "list.csv:2:14: count wants"},
+        {"from,to\ngpu 0,leaf 0,1,spine\n", "list.csv:2:16: 'spine' is no tier"},
+        {"from,to\ngpu 0,leaf 0,1,leaf,x\n", "list.csv:2:1: a cable wants"},
+        {"from,to\ngpu 0\n", "list.csv:2:1: a cable wants"},
+        {"from,to\nspine 0,spine 1\n", "list.csv:2:1: a cable between two switches of the last"},
+        {"from,to\ngpu 0,leaf 0\ngpu 1,leaf 2\n", "there is no cable at leaf 1"},
+        {"from,to\ngpu 0,leaf 0\n", "gpu 1 has fewer cables than the 1"},
+        {"from,to\ngpu 0,leaf 0,2\ngpu 1,leaf 0\n", "gpu 0 has more cables than the 1"},
+        {"from,to\ngpu 0,leaf 0\ngpu 1,leaf 1\n", "no part of the fabric reaches all GPUs"},
+        {"from,to\ngpu 0,leaf x\ngpu 1,\n", "list.csv:3:7: an end"},
+    };
+    const Tier tier[] = {{1, 1, 1}, {1, 1, 1}};
+    ClusterSpec spec = graph_spec(FABRIC_GRAPH, 2, 2, tier);
+    snprintf(spec.cables, sizeof spec.cables, "list.csv");
+    for (size_t i = 0; i < sizeof BAD / sizeof BAD[0]; i++) {
+        Cluster *cluster;
+        spec.cable_text = BAD[i].text;
+        const Status status = cluster_create(&spec, &cluster);
+        if (status_is_ok(&status) || !strstr(status.text, BAD[i].wanted))
+            fail_msg("list %zu: '%s', wanted '%s'", i, status.text, BAD[i].wanted);
+    }
+    Cluster *cluster;
+    spec.cable_text = "from,to\r\ngpu 0 , leaf 0\r\n#x\r\ngpu 1,leaf 0";
+    const Status status = cluster_create(&spec, &cluster);
+    if (!status_is_ok(&status)) fail_msg("%s", status.text);
+    cluster_destroy(cluster);
+}
+
+static void what_cannot_be_built_is_refused(void **state) {
+    (void)state;
+    const Tier tier[] = {{1, 1, 1}, {4, 1, 1}};
+    const ClusterSpec good = graph_spec(FABRIC_TORUS, 4, 2, tier);
+    Cluster *cluster;
+    ClusterSpec bad = good;
+    bad.routing = ROUTING_DMODK;
+    assert_int_equal(cluster_create(&bad, &cluster).code, STATUS_RANGE);
+    bad = good;
+    bad.nodes = 5;
+    assert_int_equal(cluster_create(&bad, &cluster).code, STATUS_RANGE);
+    bad = good;
+    bad.tier[0].switch_spec.ports = 2;
+    assert_int_equal(cluster_create(&bad, &cluster).code, STATUS_RANGE);
+    bad = good;
+    bad.tier[1].children = 1 << 21;
+    assert_int_equal(cluster_create(&bad, &cluster).code, STATUS_RANGE);
+    bad = good;
+    bad.tier[1].link_Bps *= 2;
+    assert_int_equal(cluster_create(&bad, &cluster).code, STATUS_RANGE);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(messages_take_shortest_paths_and_nothing_is_lost),
+        cmocka_unit_test(dead_cables_are_gone_around),
+        cmocka_unit_test(switches_die_and_return),
+        cmocka_unit_test(grids_have_their_closed_forms),
+        cmocka_unit_test(bisections_of_grids_are_their_planes),
+        cmocka_unit_test(bisections_are_least_cuts),
+        cmocka_unit_test(flows_give_way_to_each_other),
+        cmocka_unit_test(dragonflies_reach_all_by_one_global_cable),
+        cmocka_unit_test(trees_are_graphs_too),
+        cmocka_unit_test(spraying_is_as_even_as_pieces_allow),
+        cmocka_unit_test(lists_say_where_they_are_wrong),
+        cmocka_unit_test(what_cannot_be_built_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
