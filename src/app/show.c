@@ -102,17 +102,6 @@ static void show_tiers(const Cluster *cluster, FILE *out) {
             cluster_bisection_Bps(cluster) / ((double)cluster_ngpus(cluster) / 2) / 1e9);
 }
 
-/// Ports of a tier's switches that cables take, and all there are; partial fill leaves some free.
-static void count_ports(const Cluster *cluster, int32_t level, double *used, double *all) {
-    const ClusterSpec *spec = cluster_spec(cluster);
-    const SwitchSpec *device = &spec->tier[level - 1].switch_spec;
-    *used = 0;
-    *all = (double)cluster_nswitches(cluster, level) * device->ports;
-    for (int32_t t = level; t <= level + 1 && t <= spec->ntiers; t++)
-        *used += (double)cluster_ncables(cluster, t) /
-                 (double)(device->port_Bps / spec->tier[t - 1].link_Bps);
-}
-
 /// What light goes through, and how full switches are; of each plane the same part.
 static void show_optics(const Cluster *cluster, FILE *out) {
     const ClusterSpec *spec = cluster_spec(cluster);
@@ -124,11 +113,12 @@ static void show_optics(const Cluster *cluster, FILE *out) {
     for (int32_t t = 1; t <= spec->ntiers; t++) {
         const int64_t optics = power_noptics(cluster, t);
         const double each_W = power_optic_W(spec, t);
-        double used, all;
-        count_ports(cluster, t, &used, &all);
+        const double all =
+            (double)cluster_nswitches(cluster, t) * spec->tier[t - 1].switch_spec.ports;
         char text[3][COUNT_BYTES];
         fprintf(out, "  %-12.12s %12.1f%% %12s %8.3g %9.4g %9.4g",
-                name_or(spec->tier[t - 1].name, "unnamed"), all > 0 ? 100 * used / all : 0,
+                name_or(spec->tier[t - 1].name, "unnamed"),
+                all > 0 ? 100 * cluster_ports_in_use(cluster, t) / all : 0,
                 count_text(optics, text[0]), optics > 0 ? each_W : 0, (double)optics * each_W / 1e6,
                 (double)spec->tier[t - 1].cable_ps / 5000);
         if (planes > 1)
@@ -205,13 +195,8 @@ static void show_faults(const Cluster *cluster, FILE *out) {
     fprintf(out, "\n  faults     %d\n", spec->nfaults);
     for (int32_t k = 0; k < spec->nfaults && k < FAULTS_SHOWN; k++) {
         const LinkFaultSpec *fault = &spec->fault[k];
-        const TierSpec *tier = &spec->tier[fault->tier - 1];
-        const int64_t lower =
-            fault->tier == 1 ? cluster_endpoint_of(cluster, fault->lower) : fault->lower;
-        const LinkId link = cluster_first_link(cluster, fault->tier, LINK_UP) +
-                            lower * tier->parents * tier->lanes + fault->port;
         char name[CLUSTER_NAME_BYTES];
-        cluster_link_name(cluster, link, name);
+        cluster_link_name(cluster, cluster_fault_link(cluster, fault), name);
         if (fault->fraction == 0.0)
             fprintf(out, "    %s: dead\n", name);
         else

@@ -135,6 +135,10 @@ void cluster_switch_ports(const Cluster *cluster, int32_t level, int64_t *down, 
     *up = cluster->ports[level][1];
 }
 
+double cluster_ports_in_use(const Cluster *cluster, int32_t level) {
+    return cluster->ports_in_use[level];
+}
+
 double cluster_bisection_Bps(const Cluster *cluster) {
     return cluster->topology->bisection_Bps(cluster);
 }
@@ -158,6 +162,13 @@ const char *cluster_tier_name(const Cluster *cluster, int32_t tier) {
 
 int64_t cluster_tier_links(const Cluster *cluster, int32_t tier) {
     return cluster_tier_in_fabric(cluster, tier) ? cluster->ncables[tier] : cluster->ngpus;
+}
+
+LinkId cluster_fault_link(const Cluster *cluster, const LinkFaultSpec *fault) {
+    int64_t cable = 0;
+    const Status status = cluster->topology->fault_cable(cluster, fault, &cable);
+    CHECK(status_is_ok(&status), "%s", status.text);
+    return cluster->first_link[fault->tier][LINK_UP] + cable;
 }
 
 int32_t cluster_link_tier(const Cluster *cluster, LinkId link) {

@@ -195,6 +195,8 @@ int64_t cluster_ncables(const Cluster *cluster, int32_t tier);
 /// Ports of a switch of `level` that its links take, of its own tier and those below, and upwards; where switches differ
 /// (a graph), of the fullest.
 void cluster_switch_ports(const Cluster *cluster, int32_t level, int64_t *down, int64_t *up);
+/// Ports of all switches of a level that cables take; partial fill leaves some free.
+double cluster_ports_in_use(const Cluster *cluster, int32_t level);
 /// Bytes per second that can cross from one half of the GPUs to the other, one way: half of what all subtrees of a level
 /// can send out together, each its GPUs' share at most, at the level where that is least; levels that no message between
 /// GPUs leaves do not count, nor do faults.
@@ -213,6 +215,8 @@ const char *cluster_tier_name(const Cluster *cluster, int32_t tier);
 /// First link id and count of (tier 0 .. cluster_ntiers - 1, direction).
 LinkId cluster_first_link(const Cluster *cluster, int32_t tier, LinkDirection direction);
 int64_t cluster_tier_links(const Cluster *cluster, int32_t tier);
+/// The upward link of a good cluster's fault.
+LinkId cluster_fault_link(const Cluster *cluster, const LinkFaultSpec *fault);
 /// Tier and direction of a link or bundle.
 int32_t cluster_link_tier(const Cluster *cluster, LinkId link);
 LinkDirection cluster_link_direction(const Cluster *cluster, LinkId link);

@@ -24,7 +24,8 @@ struct Cluster {
         uplinks[FATTREE_LEVELS]; ///< links of a tier up from one subtree, see cluster_uplinks_Bps
     int32_t nic_ports;
     int64_t ports[FATTREE_LEVELS][2]; ///< cluster_switch_ports, by level
-    LinkFaults faults;                ///< as they are at the moment
+    double ports_in_use[FATTREE_LEVELS];
+    LinkFaults faults; ///< as they are at the moment
     Troubles *troubles;
     bool patient; ///< something will still change: who finds no path waits on the one that is dead
     Divider by_rails, by_domain,

@@ -100,7 +100,7 @@ static Status ports_of(const ClusterSpec *spec, int32_t level, const int64_t lin
     return status_ok();
 }
 
-/// Of the fullest switch of each level.
+/// Of the fullest switch of each level, and of all.
 static Status count_ports(Cluster *cluster) {
     const Graph *graph = cluster->graph;
     const size_t bytes = (size_t)graph->nswitches * FATTREE_LEVELS * sizeof(int64_t);
@@ -112,6 +112,7 @@ static Status count_ports(Cluster *cluster) {
         int64_t ports[2] = {0}, *most = cluster->ports[level];
         status = ports_of(&cluster->spec, level, &links[(size_t)v * FATTREE_LEVELS], ports);
         if (ports[0] + ports[1] > most[0] + most[1]) memcpy(most, ports, sizeof ports);
+        cluster->ports_in_use[level] += (double)(ports[0] + ports[1]);
     }
     memory_free("cluster.attach", links, bytes);
     return status;

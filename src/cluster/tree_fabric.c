@@ -28,6 +28,15 @@ static void set_latencies(Cluster *cluster) {
     }
 }
 
+static double ports_in_use(const Cluster *cluster, int32_t level) {
+    const ClusterSpec *spec = &cluster->spec;
+    double used = 0;
+    for (int32_t t = level; t <= level + 1 && t <= spec->ntiers; t++)
+        used += (double)(t == 1 ? cluster->ngpus * cluster->nic_ports : cluster->ncables[t]) /
+                (double)(spec->tier[level - 1].switch_spec.port_Bps / spec->tier[t - 1].link_Bps);
+    return used;
+}
+
 static Status create(Cluster *cluster) {
     const ClusterSpec *spec = &cluster->spec;
     FatTree *tree = &cluster->tree;
@@ -46,6 +55,7 @@ static Status create(Cluster *cluster) {
         cluster->ports[t][0] = clustercheck_ports_down(spec, t);
         cluster->ports[t][1] = clustercheck_ports_up(spec, t);
     }
+    for (int32_t t = 1; t <= spec->ntiers; t++) cluster->ports_in_use[t] = ports_in_use(cluster, t);
     set_latencies(cluster);
     return status_ok();
 }
