@@ -163,6 +163,9 @@ def leveled(wiring, near, nics, hosts):
         straight = [other for other in near[name] if other in wiring.nics]
         if straight:
             raise Refusal(f"{name} is cabled to {straight[0]}: a network without a switch is none")
+    switches = {name: [other for other in others if other in wiring.switches] for name, others in near.items() if name in wiring.switches}
+    if not any(all(not part.isdisjoint(near[name]) for name in nics) for part in joined(switches)):
+        raise Refusal("no part of the network reaches all NICs: rails that only hosts join are not supported")
     lowest = dict.fromkeys(other for name in nics for other in near[name])
     level = levels_from(lowest, {name: [other for other in others if other in wiring.switches] for name, others in near.items()})
     level.update(dict.fromkeys(nics, 0))
@@ -323,8 +326,6 @@ class Recogniser:
         parents, lanes = self.counts()
         trees = [None] + [self.subtrees(tier) for tier in range(1, self.tiers + 1)]
         each = [1]
-        if len(trees[-1]) > 1:
-            raise NoTree(f"{len(trees[-1])} networks that only hosts join")
         for tier in range(1, self.tiers + 1):
             each.append(each[-1] * parents[tier - 1])
             for tree in trees[tier].values():

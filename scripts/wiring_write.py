@@ -137,7 +137,7 @@ class Writer:
         guess = "" if name else "not in the text: assumed; --switch"
         fastest = max(self.gbps.get(tier, 0), self.gbps.get(tier + 1, 0))
         like = name or next(row[2] for row in USUAL if fastest <= row[0])
-        ports = max(self.ports_used(level), max((switch.ports for switch in switches), default=0))
+        ports = max(2, self.ports_used(level), max((switch.ports for switch in switches), default=0))
         text = entry(like)
         fits = int(value(text, "ports")) >= self.ports_used(level) and gigabits(value(text, "port_rate"), like) >= fastest
         same = not any(switch.ports for switch in switches) or int(value(text, "ports")) == ports
@@ -267,7 +267,8 @@ def entry_like(text, description, source, **values):
 # ---------------------------------------------------------------------------------------------- graphs
 
 class Graph:
-    """Rows from,to,count[,tier], and faults by place in them."""
+    """Rows from,to,count,tier, and slower cables by their place in them: the k-th of the tier at a switch of the lowest level that has
+    any (tier 1: at the NIC)."""
 
     def __init__(self, writer, switches):
         self.writer, self.machine, self.switches = writer, writer.machine, switches
@@ -282,16 +283,23 @@ class Graph:
     def text(self):
         pairs = sorted((self.place[one], self.place[other], one, other) for one, others in self.machine.near.items() for other in others
                        if self.place[one] < self.place[other])
-        rows, used = ["from,to,count,tier"], Counter()
+        lowest = {}
         for _, _, one, other in pairs:
+            tier = self.writer.tier_of(self.machine.near[one][other][0])
+            lowest[tier] = min(lowest.get(tier, tier), self.place[one][0])
+        rows, before, lost = ["from,to,count,tier"], Counter(), 0
+        for low, high, one, other in pairs:
             cables = sorted(self.machine.near[one][other], key=lambda cable: -cable.gbps)
             tier = self.writer.tier_of(cables[0])
-            lower = self.place[one]
-            for cable in cables:
-                left = 100 * cable.gbps / self.writer.gbps[tier]
-                if left < 100:
-                    self.faults.append((tier, lower[1], used[tier, lower], left))
-                used[tier, lower] += 1
-            named = tier if self.place[one][0] == self.place[other][0] == tier else ""
+            slow = sum(cable.gbps < self.writer.gbps[tier] for cable in cables)
+            for i, cable in enumerate(cables):
+                if i >= len(cables) - slow and low[0] == lowest[tier]:
+                    self.faults.append((tier, low[1], before[tier, low] + i, 100 * cable.gbps / self.writer.gbps[tier]))
+            lost += slow if low[0] > lowest[tier] else 0
+            before.update({(tier, low): len(cables), (tier, high): len(cables)})
+            named = TIER_NAMES[tier - 1] if low[0] == high[0] == tier else ""
             rows.append(f"{self.called(one)},{self.called(other)},{len(cables)},{named}")
+        if lost:
+            self.writer.told.append(f"{plural(lost, 'slower cable')} taken as fast as their tier: a fault cannot name one that does not end "
+                                    "at its lowest switches")
         return "\n".join(rows) + "\n"

@@ -1,10 +1,13 @@
 #!/usr/bin/python3
 """import.py MPIEXEC COLOSSIM {readers|tree|order|real|graph|refused}: scripts/import writes the machine that a text describes."""
 
+import importlib.machinery
+import importlib.util
 import random
 import re
 import subprocess
 import sys
+import unittest.mock
 
 import yaml
 
@@ -13,6 +16,10 @@ from emulator import JOBS, ROOT, TOPOLOGIES, claim, column, run_case
 sys.path.insert(0, str(ROOT / "scripts"))
 import wiring  # noqa: E402
 import wiring_slurm  # noqa: E402
+
+loader = importlib.machinery.SourceFileLoader("bringing", str(ROOT / "scripts/import"))
+bringing = importlib.util.module_from_spec(importlib.util.spec_from_loader("bringing", loader))
+loader.exec_module(bringing)
 
 TEXTS = ROOT / "tests/system/import"
 SPEEDS = {100: "4xEDR", 200: "4xHDR", 400: "4xNDR", 800: "4xXDR"}
@@ -24,6 +31,13 @@ def bring(emulator, text, *options, name="machine"):
     done = subprocess.run([ROOT / "scripts/import", text, "-o", path, *map(str, options)], capture_output=True, text=True)
     claim(done.returncode == 0 and not done.stderr, f"{text} {options}: {done.returncode} {done.stderr}")
     return yaml.safe_load(path.read_text()), done.stdout
+
+
+def at_once(text):
+    """The same without a process of its own."""
+    with unittest.mock.patch.object(sys, "argv", ["import", str(text)]):
+        files, told = bringing.made(bringing.parse(), "machine")
+    return yaml.safe_load(files["machine.yaml"]), "\n".join(told)
 
 
 def written(emulator, text, name="machine.txt"):
@@ -73,8 +87,11 @@ class Listing:
         return "#\n# Topology file: generated on Mon Nov 30 00:00:00 2026\n#\n\n" + "\n\n".join(blocks) + "\n"
 
 
-def listing_of(topology, rng, slow=()):
-    """Cables of a tree by the arithmetic of src/cluster/fattree.h. slow: (tier, lower, port) with a quarter of the speed."""
+def listing_of(topology, rng, slow=(), renamed=False):
+    """Cables of a tree by the arithmetic of src/cluster/fattree.h. slow: (tier, lower, port) with a quarter of the speed. Names count as
+    numbers do, or not."""
+    def called(count):
+        return rng.sample(range(count), count) if renamed else range(count)
     fabric, tiers = topology["fabric"], topology["fabric"]["tiers"]
     each, nodes = topology["node"]["gpus"], topology["nodes"]
     top = len(tiers)
@@ -86,11 +103,12 @@ def listing_of(topology, rng, slow=()):
     for level in range(top, 0, -1):
         subtrees[level - 1] = subtrees[level] * (fabric.get("installed", children[top - 1]) if level == top else children[level - 1])
     found = Listing(rng)
+    hosts = called(nodes)
     for gpu in range(nodes * each):
-        found.node((0, gpu), "Ca", f"host{gpu // each:05d} mlx5_{gpu % each}")
+        found.node((0, gpu), "Ca", f"host{hosts[gpu // each]:05d} mlx5_{gpu % each}")
     for level in range(1, top + 1):
-        for number in range(subtrees[level] * roots[level]):
-            found.node((level, number), "Switch", f"MF0;{tiers[level - 1]['name']}{number:05d}:MQM9700/U1")
+        for number, name in enumerate(called(subtrees[level] * roots[level])):
+            found.node((level, number), "Switch", f"MF0;{tiers[level - 1]['name']}{name:05d}:MQM9700/U1")
     for tier in range(1, top + 1):
         speed = int(tiers[tier - 1]["rate"].split()[0])
         for lower in range(nodes * each if tier == 1 else subtrees[tier - 1] * roots[tier - 1]):
@@ -123,11 +141,11 @@ def same_tree(topology, found, what):
 def random_tree(rng):
     """At least two of everything below each switch, so that no tier is another one's."""
     while True:
-        each, count = rng.choice((1, 2, 4)), rng.randrange(1, 4)
+        each, count = rng.choice((1, 2, 4)), rng.choice((1, 2, 3, 3))
         rail = each > 1 and rng.random() < 0.5 and count > 1
         units, tiers = rng.randrange(2, 4), []
         for tier in range(1, count + 1):
-            children = units * (1 if rail else each) if tier == 1 else rng.randrange(2, 4) * (each if tier == 2 and rail else 1)
+            children = units * (1 if rail else each) if tier == 1 else rng.choice((2, 2, 3)) * (each if tier == 2 and rail else 1)
             tiers.append({"name": ("leaf", "spine", "core")[tier - 1], "children": children, "rate": "400 Gb/s",
                           "parents": rng.randrange(1, 4) if tier > 1 else rng.choice((1, 1, 2)), "lanes": rng.randrange(1, 3)})
         room = units
@@ -143,14 +161,17 @@ def tree(emulator):
     """Law: a tree written as a listing, in any order, with any GUIDs, comes back as the same PGFT, with its slower cables where they
     were: and the emulator gives it the fingerprint that the topology has from which the listing was made."""
     rng = random.Random(1)
-    for case in range(30):
+    for case in range(120):
         topology = random_tree(rng)
         tiers = topology["fabric"]["tiers"]
         tier = rng.randrange(1, len(tiers) + 1)
         port = rng.randrange(tiers[tier - 1]["parents"] * tiers[tier - 1]["lanes"])
         listing = listing_of(topology, rng)
         lower = rng.choice([number for level, number in listing.nodes if level == tier - 1])
-        found, _ = bring(emulator, written(emulator, listing_of(topology, rng, [(tier, lower, port)]).text()))
+        found, _ = at_once(written(emulator, listing_of(topology, rng, [(tier, lower, port)], renamed=True).text()))
+        same_tree(topology, found, f"tree {case}, renamed: {topology}")
+        claim([(fault["tier"], fault["remaining"]) for fault in found["fabric"]["faults"]] == [(tier, "25 %")], f"tree {case}: {found}")
+        found, _ = at_once(written(emulator, listing_of(topology, rng, [(tier, lower, port)]).text()))
         same_tree(topology, found, f"tree {case}: {topology}")
         # Names count as the arithmetic does, so that numbers are the same ones.
         claim(found["fabric"]["faults"] == [{"tier": tier, "lower": lower, "port": port, "remaining": "25 %"}],
@@ -230,6 +251,8 @@ def readers(emulator):
                         "--gpus-per-node", "4")
     claim(found["node"]["scale_up"] == "nvlink5-72" and [t["children"] for t in found["fabric"]["tiers"]] == [18, 8], f"{found}")
     claim("blocks say nothing of the network" in said and "not used: blocksizes" in said, said)
+    found, said = bring(emulator, written(emulator, conf), "--gpus-per-node", "2")
+    claim([t["parents"] for t in found["fabric"]["tiers"]] == [1, 4, 4], f"as many up as down: {found}")
     plain, _ = bring(emulator, written(emulator, conf), "--gpus-per-node", "2", "--wiring", "plain")
     claim([t["children"] for t in plain["fabric"]["tiers"]] == [8, 2, 2] and plain["fabric"]["wiring"] == "plain", f"{plain}")
     tells(emulator)
@@ -263,6 +286,8 @@ def tells(emulator):
     for words in ("5 cables listed at one end only", "1 aggregation node", "that nobody named", "1 host with 1 NIC where the others "
                   "have 2", "1 cable with two speeds", "without a speed"):
         claim(words in said, f"'{words}' is told: {said}")
+    bring(emulator, written(emulator, LISTED.replace("MQM8700", "MSB7800")))
+    claim("\nports: 36\n" in (emulator.folder / "hardware/machine-leaf-switch.yaml").read_text(), "the 37th port is inside")
     names = written(emulator, '0x31 "c mlx5_0"  # by hand\nH-0000000000000041 d mlx5_7\n', "names")
     found, said = bring(emulator, text, "--name-map", names, "--gpus-per-node", "1", "--not-hcas", "mlx5_1,HCA-2")
     claim(found["nodes"] == 4 and "nobody" not in said and "#   node 0: a\n" in (emulator.folder / "machine.yaml").read_text(), said)
@@ -314,6 +339,8 @@ def real(emulator):
     # Accelerator nodes alone: leaves of 2, 3, ... hosts are no regular tree.
     found, said = bring(emulator, TEXTS / "edr-96.ibnetdiscover", "--hosts", "acc*", name="accelerators")
     claim(found["nodes"] == 45 and found["fabric"]["kind"] == "graph" and "leaves with different numbers of nodes" in said, said)
+    leaves = re.findall(r"^gpu \d+,leaf (\d+)", (emulator.folder / "accelerators.csv").read_text(), re.M)
+    claim(leaves == sorted(leaves), f"nodes of a leaf have numbers side by side: {leaves}")
 
 
 def graph(emulator):
@@ -331,13 +358,25 @@ def graph(emulator):
     claim(found["nodes"] == 89 and sum(",3," in row for row in rows) == 24, f"{found} {rows[-30:]}")
     # A slower cable of a graph is a fault at its place among those of the tier at its switch.
     text = ("from,to,count,rate\nnode0,leaf0,1,400G\nnode1,leaf1,1,400G\nnode2,leaf1,1,400G\nleaf0,spine0,2,400G\nleaf0,spine1,1,400G\n"
-            "leaf0,spine1,1,100G\nleaf1,spine1,1,400G\nleaf1,leaf0,1,400G\nspine0,spine1,1,400G\n")
+            "leaf0,spine1,1,100G\nleaf1,spine1,1,200G\nleaf1,leaf0,1,400G\nspine0,spine1,1,400G\n")
     found, said = bring(emulator, written(emulator, text), name="small")
     rows = (emulator.folder / "small.csv").read_text()
     claim(rows == "from,to,count,tier\ngpu 0,leaf 0,1,\ngpu 1,leaf 1,1,\ngpu 2,leaf 1,1,\nleaf 0,leaf 1,1,\nleaf 0,spine 0,2,\n"
           "leaf 0,spine 1,2,\nleaf 1,spine 1,1,\nspine 0,spine 1,1,\n", rows)
-    claim(found["fabric"]["faults"] == [{"tier": 2, "lower": 0, "port": 4, "remaining": "25 %"}], f"{found['fabric']}")
+    claim(found["fabric"]["faults"] == [{"tier": 2, "lower": 0, "port": 4, "remaining": "25 %"},
+                                        {"tier": 2, "lower": 1, "port": 1, "remaining": "50 %"}], f"{found['fabric']}")
     claim(len(found["fabric"]["tiers"]) == 3, "cables between spines are of a tier of their own")
+
+
+def twisted(emulator):
+    """Counts of a fat tree do not make one: cores that two pods share otherwise."""
+    cables = [(f"n{pod}{leaf}{node}", f"leaf{pod}{leaf}") for pod in range(2) for leaf in range(2) for node in range(2)]
+    cables += [(f"leaf{pod}{leaf}", f"spine{pod}{spine}") for pod in range(2) for leaf in range(2) for spine in range(2)]
+    for cores, kind in (({0: ((0, 1), (2, 3)), 1: ((2, 3), (0, 1))}, "tree"), ({0: ((0, 1), (2, 3)), 1: ((0, 2), (1, 3))}, "graph")):
+        above = [(f"spine{pod}{spine}", f"core{core}") for pod in cores for spine in range(2) for core in cores[pod][spine]]
+        found, said = at_once(written(emulator, "from,to\n" + "".join(f"{one},{other}\n" for one, other in cables + above)))
+        claim(found["fabric"].get("kind", "tree") == kind, f"{above}: {found}")
+    claim("does not share its switches of tier 3" in said, said)
 
 
 def refused(emulator):
@@ -357,7 +396,9 @@ def refused(emulator):
             ("no host has 3 NICs", LISTED, "--gpus-per-node", "3"), ("no nosuch in", LISTED, "--gpu", "nosuch"),
             ("hosts in 2 parts", head + '[1]\t"H-0011"[1]\t# "a mlx5_0" lid 2 4xHDR\nSwitch\t4 "S-02"\t# "y"\n'
              '[1]\t"H-0012"[1]\t# "b mlx5_0" lid 2 4xHDR\n'),
-            ("text:2: there is no switch s9", "SwitchName=s0 Nodes=n[0-1]\nSwitchName=s1 Switches=s9\n"),
+            ("no part of the network", "from,to\n" + "".join(f"n{n},leaf{r}\n" for n in range(4) for r in range(2))),
+            ("dmodk is of trees, and this is none: leaves", "from,to\na,leaf0\nb,leaf1\nc,leaf2\nd,leaf2\ne,leaf2\nleaf0,spine\nleaf1,spine\n"
+             "leaf2,spine\n", "--routing", "dmodk"), ("text:2: there is no switch s9", "SwitchName=s0 Nodes=n[0-1]\nSwitchName=s1 Switches=s9\n"),
             ("text:2: node n1 is below s1 and, in line 1, below s0", "SwitchName=s0 Nodes=n[0-1]\nSwitchName=s1 Nodes=n[1-2]\n"),
             ("text:2: s0 again", "SwitchName=s0 Nodes=n0\nSwitchName=s0 Nodes=n1\n"), ("text:1: no range", "SwitchName=s0 Nodes=n[0-\n"),
             ("text:1: wants KEY=VALUE", "SwitchName=s0 Nodes n0\n"), ("text:1: 'colour' is no key", "SwitchName=s0 Nodes=n0 Colour=red\n"),
@@ -379,4 +420,4 @@ def refused(emulator):
         claim(not (emulator.folder / "no").exists(), f"{words}: nothing is written")
 
 
-run_case(readers, tree, order, real, graph, refused)
+run_case(readers, tree, twisted, order, real, graph, refused)
