@@ -300,6 +300,6 @@ class Graph:
             named = TIER_NAMES[tier - 1] if low[0] == high[0] == tier else ""
             rows.append(f"{self.called(one)},{self.called(other)},{len(cables)},{named}")
         if lost:
-            self.writer.told.append(f"{plural(lost, 'slower cable')} taken as fast as their tier: a fault cannot name one that does not end "
-                                    "at its lowest switches")
+            self.writer.told.append(f"{plural(lost, 'slower cable')} taken as fast as their tier: a fault cannot name one that does not "
+                                    "end at its lowest switches")
         return "\n".join(rows) + "\n"

@@ -11,7 +11,7 @@ import unittest.mock
 
 import yaml
 
-from emulator import JOBS, ROOT, TOPOLOGIES, claim, column, run_case
+from emulator import JOBS, ROOT, TOPOLOGIES, claim, column, run_case, same_on_any_ranks
 
 sys.path.insert(0, str(ROOT / "scripts"))
 import wiring  # noqa: E402
@@ -37,7 +37,7 @@ def at_once(text):
     """The same without a process of its own."""
     with unittest.mock.patch.object(sys, "argv", ["import", str(text)]):
         files, told = bringing.made(bringing.parse(), "machine")
-    return yaml.safe_load(files["machine.yaml"]), "\n".join(told)
+    return files["machine.yaml"], "\n".join(told)
 
 
 def written(emulator, text, name="machine.txt"):
@@ -87,11 +87,13 @@ class Listing:
         return "#\n# Topology file: generated on Mon Nov 30 00:00:00 2026\n#\n\n" + "\n\n".join(blocks) + "\n"
 
 
-def listing_of(topology, rng, slow=(), renamed=False):
+def listing_of(topology, rng, slow=(), renamed=False, names=()):
     """Cables of a tree by the arithmetic of src/cluster/fattree.h. slow: (tier, lower, port) with a quarter of the speed. Names count as
-    numbers do, or not."""
-    def called(count):
-        return rng.sample(range(count), count) if renamed else range(count)
+    numbers do, or not, or are given: of hosts and of the switches of each tier."""
+    def called(count, level, what):
+        if names:
+            return names[level]
+        return [f"{what}{number:05d}" for number in (rng.sample(range(count), count) if renamed else range(count))]
     fabric, tiers = topology["fabric"], topology["fabric"]["tiers"]
     each, nodes = topology["node"]["gpus"], topology["nodes"]
     top = len(tiers)
@@ -103,12 +105,12 @@ def listing_of(topology, rng, slow=(), renamed=False):
     for level in range(top, 0, -1):
         subtrees[level - 1] = subtrees[level] * (fabric.get("installed", children[top - 1]) if level == top else children[level - 1])
     found = Listing(rng)
-    hosts = called(nodes)
+    hosts = called(nodes, 0, "host")
     for gpu in range(nodes * each):
-        found.node((0, gpu), "Ca", f"host{hosts[gpu // each]:05d} mlx5_{gpu % each}")
+        found.node((0, gpu), "Ca", f"{hosts[gpu // each]} mlx5_{gpu % each}")
     for level in range(1, top + 1):
-        for number, name in enumerate(called(subtrees[level] * roots[level])):
-            found.node((level, number), "Switch", f"MF0;{tiers[level - 1]['name']}{name:05d}:MQM9700/U1")
+        for number, name in enumerate(called(subtrees[level] * roots[level], level, tiers[level - 1]["name"])):
+            found.node((level, number), "Switch", f"MF0;{name}:MQM9700/U1")
     for tier in range(1, top + 1):
         speed = int(tiers[tier - 1]["rate"].split()[0])
         for lower in range(nodes * each if tier == 1 else subtrees[tier - 1] * roots[tier - 1]):
@@ -122,6 +124,21 @@ def listing_of(topology, rng, slow=(), renamed=False):
                 slower = speed // 4 if (tier, number, port) in slow else speed
                 found.cable((tier - 1, number), (tier, upper), SPEEDS[slower])
     return found
+
+
+def names_in(text, tiers):
+    """Names of nodes and of the switches of each tier that a topology tells in its comments."""
+    return [[name for words in re.findall(rf"^#   {what} [\d-]+: (.*)$", text, re.M) for name in wiring_slurm.hostlist(words, what)]
+            for what in ["node", *(tier["name"] for tier in tiers)]]
+
+
+def same_cables(listing, text, what):
+    """The arithmetic of the topology, under the names it tells, gives the cables of the listing."""
+    found = yaml.safe_load(text)
+    again = listing_of(found, listing.rng, names=names_in(text, found["fabric"]["tiers"]))
+    def cables(one):
+        return sorted(sorted((one.nodes[key][2], one.nodes[other][2])) for key in one.nodes for other, _, _ in one.links[key].values())
+    claim(cables(again) == cables(listing), f"{what}: other cables than those of the listing:\n{text}")
 
 
 def same_tree(topology, found, what):
@@ -168,10 +185,13 @@ def tree(emulator):
         port = rng.randrange(tiers[tier - 1]["parents"] * tiers[tier - 1]["lanes"])
         listing = listing_of(topology, rng)
         lower = rng.choice([number for level, number in listing.nodes if level == tier - 1])
-        found, _ = at_once(written(emulator, listing_of(topology, rng, [(tier, lower, port)], renamed=True).text()))
+        listing = listing_of(topology, rng, [(tier, lower, port)], renamed=True)
+        text = at_once(written(emulator, listing.text()))[0]
+        found = yaml.safe_load(text)
         same_tree(topology, found, f"tree {case}, renamed: {topology}")
+        same_cables(listing, text, f"tree {case}, renamed: {topology}")
         claim([(fault["tier"], fault["remaining"]) for fault in found["fabric"]["faults"]] == [(tier, "25 %")], f"tree {case}: {found}")
-        found, _ = at_once(written(emulator, listing_of(topology, rng, [(tier, lower, port)]).text()))
+        found = yaml.safe_load(at_once(written(emulator, listing_of(topology, rng, [(tier, lower, port)]).text()))[0])
         same_tree(topology, found, f"tree {case}: {topology}")
         # Names count as the arithmetic does, so that numbers are the same ones.
         claim(found["fabric"]["faults"] == [{"tier": tier, "lower": lower, "port": port, "remaining": "25 %"}],
@@ -368,14 +388,41 @@ def graph(emulator):
     claim(len(found["fabric"]["tiers"]) == 3, "cables between spines are of a tier of their own")
 
 
+def plays(emulator):
+    """Law: a fat tree brought in as a graph plays to the fingerprint of the tree, where each switch divides messages evenly. Graphs that
+    are none play alike on any ranks, and a slower cable is where the text has it."""
+    rng = random.Random(3)
+    for name, job in (("laptop-16", "ddp-small"), ("superpod-h100-1su", "moe-small"), ("superpod-h100-4su", "traffic-permutation")):
+        text = written(emulator, listing_of(yaml.safe_load((TOPOLOGIES / f"{name}.yaml").read_text()), rng).text())
+        marks = []
+        for options in ((), ("--graph",)):
+            found, _ = bring(emulator, text, "--routing", "spray", *options)
+            claim(("kind" in found["fabric"]) == bool(options), f"{name} {options}: {found['fabric']}")
+            marks.append(column(emulator.trace(emulator.folder / "machine.yaml", JOBS / f"{job}.yaml", "--steps", "1"),
+                                "steps/fingerprint").tolist())
+        claim(marks[0] == marks[1], f"{job} on {name} as a tree and as a graph: {marks}")
+    for text, job, options in (("gb200-2racks.ibnetdiscover", "traffic-permutation", ("--gpu", "gb200", "--routing", "adaptive")),
+                               ("edr-96.ibnetdiscover", "traffic-shift", ("--hosts", "acc*")),
+                               ("hpc-6leaves.topology.conf", "traffic-permutation", ("--gpus-per-node", "1", "--lanes", "1,3"))):
+        bring(emulator, TEXTS / text, *options)
+        claim(same_on_any_ranks(emulator, emulator.folder / "machine.yaml", JOBS / f"{job}.yaml", (1, 2, 3), "--steps", "1") == 0, text)
+    # Three leaves, a host each; one has a slower cable.
+    lines = ["from,to,count,rate", *(f"n{i},leaf{i},1,400G" for i in range(3)), *(f"leaf{i},spine0,1,400G" for i in range(3))]
+    for slow in range(3):
+        text = "\n".join(lines).replace(f"leaf{slow},spine0,1,400G", f"leaf{slow},spine0,1,100G")
+        found, _ = bring(emulator, written(emulator, text), "--graph")
+        done = emulator.run(emulator.folder / "machine.yaml", JOBS / "traffic-shift.yaml")
+        claim(done.returncode == 0 and re.search(rf"hottest: .*\bleaf {slow}\b", done.stdout), f"leaf {slow}: {done.stdout}{done.stderr}")
+
+
 def twisted(emulator):
     """Counts of a fat tree do not make one: cores that two pods share otherwise."""
     cables = [(f"n{pod}{leaf}{node}", f"leaf{pod}{leaf}") for pod in range(2) for leaf in range(2) for node in range(2)]
     cables += [(f"leaf{pod}{leaf}", f"spine{pod}{spine}") for pod in range(2) for leaf in range(2) for spine in range(2)]
     for cores, kind in (({0: ((0, 1), (2, 3)), 1: ((2, 3), (0, 1))}, "tree"), ({0: ((0, 1), (2, 3)), 1: ((0, 2), (1, 3))}, "graph")):
         above = [(f"spine{pod}{spine}", f"core{core}") for pod in cores for spine in range(2) for core in cores[pod][spine]]
-        found, said = at_once(written(emulator, "from,to\n" + "".join(f"{one},{other}\n" for one, other in cables + above)))
-        claim(found["fabric"].get("kind", "tree") == kind, f"{above}: {found}")
+        text, said = at_once(written(emulator, "from,to\n" + "".join(f"{one},{other}\n" for one, other in cables + above)))
+        claim(yaml.safe_load(text)["fabric"].get("kind", "tree") == kind, f"{above}: {text}")
     claim("does not share its switches of tier 3" in said, said)
 
 
@@ -397,8 +444,9 @@ def refused(emulator):
             ("hosts in 2 parts", head + '[1]\t"H-0011"[1]\t# "a mlx5_0" lid 2 4xHDR\nSwitch\t4 "S-02"\t# "y"\n'
              '[1]\t"H-0012"[1]\t# "b mlx5_0" lid 2 4xHDR\n'),
             ("no part of the network", "from,to\n" + "".join(f"n{n},leaf{r}\n" for n in range(4) for r in range(2))),
-            ("dmodk is of trees, and this is none: leaves", "from,to\na,leaf0\nb,leaf1\nc,leaf2\nd,leaf2\ne,leaf2\nleaf0,spine\nleaf1,spine\n"
-             "leaf2,spine\n", "--routing", "dmodk"), ("text:2: there is no switch s9", "SwitchName=s0 Nodes=n[0-1]\nSwitchName=s1 Switches=s9\n"),
+            ("dmodk is of trees, and this is none: leaves", "from,to\na,leaf0\nb,leaf1\nc,leaf2\nd,leaf2\n" + "".join(
+                f"leaf{leaf},spine\n" for leaf in range(3)), "--routing", "dmodk"),
+            ("text:2: there is no switch s9", "SwitchName=s0 Nodes=n[0-1]\nSwitchName=s1 Switches=s9\n"),
             ("text:2: node n1 is below s1 and, in line 1, below s0", "SwitchName=s0 Nodes=n[0-1]\nSwitchName=s1 Nodes=n[1-2]\n"),
             ("text:2: s0 again", "SwitchName=s0 Nodes=n0\nSwitchName=s0 Nodes=n1\n"), ("text:1: no range", "SwitchName=s0 Nodes=n[0-\n"),
             ("text:1: wants KEY=VALUE", "SwitchName=s0 Nodes n0\n"), ("text:1: 'colour' is no key", "SwitchName=s0 Nodes=n0 Colour=red\n"),
@@ -407,7 +455,8 @@ def refused(emulator):
             ("text:1: wants columns for both ends", "a_side,to,x\n1,2,3\n"), ("text:2: no count", "from,to,count\na,leaf,many\n"),
             ("text:2: no rate", "from,to,rate\na,leaf,fast\n"), ("text:2: no length", "from,to,length\na,leaf,3 parsec\n"),
             ("text:3: a port that holds another cable", "from,from_port,to,to_port\na,1,leaf,1\nb,1,leaf,1\n"),
-            ("text:2: a cable between two hosts", "from,to\na,b\n"), ("text:2: wants two devices", "from,to\na,\n"), ("no cables", "from,to\n"),
+            ("text:2: a cable between two hosts", "from,to\na,b\n"), ("text:2: wants two devices", "from,to\na,\n"),
+            ("no cables", "from,to\n"),
             ("wants counts", "SwitchName=s0 Nodes=n0\n", "--lanes", "many"), ("text:2: wants a GUID", LISTED, "--name-map", "MAP")):
         path.unlink(missing_ok=True)
         if text is not None:
@@ -420,4 +469,4 @@ def refused(emulator):
         claim(not (emulator.folder / "no").exists(), f"{words}: nothing is written")
 
 
-run_case(readers, tree, twisted, order, real, graph, refused)
+run_case(readers, tree, twisted, order, real, graph, plays, refused)
