@@ -16,10 +16,13 @@ HARDWARE = ROOT / "topologies/hardware"
 TIER_NAMES = ("leaf", "spine", "core", "top")
 CABLES_M = (10, 50, 100, 100)
 MODELS = ((r"MQM97\d\d", "quantum-2-qm9700"), (r"MQM8[78]\d\d", "quantum-qm8700"), (r"M?Q3[24]\d\d", "quantum-x800-q3400"))
-# By the rate of a NIC up to: NIC, switch, and GPU with its scale-up domain for nodes of 8, and of 4 in racks of 72.
-USUAL = ((200, "connectx-6-hdr200", "quantum-qm8700", ("a100-80g-sxm", "nvlink3-8"), ("a100-80g-sxm", "nvlink3-8")),
-         (400, "connectx-7-ndr400", "quantum-2-qm9700", ("h100-sxm", "nvlink4-8"), ("gb200", "nvlink5-72")),
-         (1e9, "connectx-8-xdr800", "quantum-x800-q3400", ("b300-sxm", "nvlink5-8"), ("gb300", "nvlink5-72")))
+# By the rate of a NIC up to: NIC, switch, and GPU of nodes of any size, and of 4 in racks of 18.
+USUAL = ((200, "connectx-6-hdr200", "quantum-qm8700", "a100-80g-sxm", "a100-80g-sxm"),
+         (400, "connectx-7-ndr400", "quantum-2-qm9700", "h100-sxm", "gb200"),
+         (1e9, "connectx-8-xdr800", "quantum-x800-q3400", "b300-sxm", "gb300"))
+DOMAINS = (("a100", "nvlink3-8"), ("h800", "nvlink4-8-h800"), ("h", "nvlink4-8"), ("b", "nvlink5-8"), ("gb", "nvlink5-72"),
+           ("vr", "nvlink6-72"), ("mi300x", "xgmi3-8"), ("mi325x", "xgmi3-8"), ("mi455x", "ualink-72"), ("mi", "xgmi4-8"), ("", "nvlink4-8"))
+RACK = 18  # nodes of 4 GPUs in a domain of 72
 
 
 def entry(name):
@@ -172,15 +175,18 @@ class Writer:
         """GPU and scale-up domain."""
         gpus, said = self.machine.gpus, self.said
         row = next(row for row in USUAL if self.nic_gbps() <= row[0])
-        racks = gpus == 4 and self.nic_gbps() >= 400 and all(unit % 18 == 0 for unit in self.machine.units)
-        gpu, domain = row[4] if racks else row[3]
-        gpu_key = Key(said.gpu, "") if said.gpu else Key(gpu, "not in the text: assumed; --gpu")
+        racks = gpus == 4 and all(unit % RACK == 0 for unit in self.machine.units)
+        gpu_key = Key(said.gpu, "") if said.gpu else Key(row[4] if racks else row[3], "not in the text: assumed; --gpu")
         entry(gpu_key.text)
         if said.scale_up:
-            entry(said.scale_up)
+            nodes = int(value(entry(said.scale_up), "gpus") or 1) // gpus
+            if nodes > 1 and any(unit % nodes for unit in self.machine.units):
+                self.told.append(f"scale-up domains of {nodes} nodes by number: they are not those below the same leaves, which are of "
+                                 f"{', '.join(map(str, sorted(set(self.machine.units))))} nodes")
             return gpu_key, Key(said.scale_up)
+        domain = next(name for prefix, name in DOMAINS if gpu_key.text.startswith(prefix))
         text = entry(domain)
-        if int(value(text, "gpus")) == gpus or racks:
+        if int(value(text, "gpus")) in (gpus, RACK * gpus if racks else gpus):
             return gpu_key, Key(domain, "not in the text: assumed; --scale-up")
         own = f"{self.name}-scale-up"
         self.hardware[own] = entry_like(text, f"{gpus} GPUs of a node of {self.name}", f"all but gpus: as {domain}, assumed",

@@ -351,11 +351,11 @@ def real(emulator):
     claim(found["nodes"] == 96 and [(t["children"], t["parents"], t["lanes"], t["rate"]) for t in fabric["tiers"]] ==
           [(24, 1, 1, "100 Gb/s"), (4, 2, 6, "100 Gb/s")], f"{found}")
     claim([(fault["tier"], fault["remaining"]) for fault in fabric["faults"]] == [(2, "16 %")], f"4xDDR of 4xEDR: {fabric['faults']}")
-    emulator.trace(emulator.folder / "edr.yaml", JOBS / "traffic-permutation.yaml", "--steps", "1")
+    emulator.trace(emulator.folder / "edr.yaml", JOBS / "ddp-small.yaml", "--steps", "1")
     found, said = bring(emulator, TEXTS / "superpod.topology.conf", name="superpod")
     claim(found["nodes"] == 80 and [(t["children"], t["parents"]) for t in found["fabric"]["tiers"]] == [(18, 1), (40, 18)], f"{found}")
     claim("no switch of the file joins its 5 trees" in said, said)
-    emulator.trace(emulator.folder / "superpod.yaml", JOBS / "traffic-permutation.yaml", "--steps", "1")
+    emulator.trace(emulator.folder / "superpod.yaml", JOBS / "moe-small.yaml", "--steps", "1")
     # Accelerator nodes alone: leaves of 2, 3, ... hosts are no regular tree.
     found, said = bring(emulator, TEXTS / "edr-96.ibnetdiscover", "--hosts", "acc*", name="accelerators")
     claim(found["nodes"] == 45 and found["fabric"]["kind"] == "graph" and "leaves with different numbers of nodes" in said, said)
@@ -371,6 +371,9 @@ def graph(emulator):
     claim(rows[0] == "from,to,count,tier" and sum(row.startswith("gpu") for row in rows) == 100, rows[:3])
     spines = sum(int(row.split(",")[2]) for row in rows if row.startswith("leaf"))
     claim(spines == 2 * (4 * 8 - 1 + 4 * 9), f"{spines} cables above the leaves")
+    claim("gpus: 4\n" in (emulator.folder / "hardware/gb200-scale-up.yaml").read_text() and "as nvlink5-72 with 4" in said, said)
+    _, told = bring(emulator, TEXTS / "gb200-2racks.ibnetdiscover", "--gpu", "gb200", "--scale-up", "nvlink5-72")
+    claim("scale-up domains of 18 nodes by number" in told and "of 11, 14 nodes" in told, told)
     for words in ("32 hosts with 1 NIC", "ufm-02", "17 aggregation nodes", "no regular fat tree"):
         claim(words in said, f"'{words}' is told: {said}")
     found, said = bring(emulator, TEXTS / "hpc-6leaves.topology.conf", "--gpus-per-node", "1", "--lanes", "1,3", name="hpc")
