@@ -51,8 +51,8 @@ static void show_machine(const Cluster *cluster, FILE *out) {
         fprintf(out, "  planes     %d, in each %d port%s of %.1f GB/s of a NIC\n", nic->parents,
                 nic->lanes, nic->lanes > 1 ? "s" : "", gigabytes(nic->link_Bps));
     if (spec->fabric != FABRIC_TREE) fprintf(out, "  fabric     %s\n", FABRIC_NAMES[spec->fabric]);
-    fprintf(out, "  wiring     %s%s\n", spec->wiring == WIRING_RAIL ? "rail" : "plain",
-            spec->wiring == WIRING_RAIL && spec->pxn
+    fprintf(out, "  wiring     %s%s\n", WIRING_NAMES[spec->wiring],
+            spec->wiring != WIRING_PLAIN && spec->pxn
                 ? ", cross-rail messages over the scale-up domain (PXN)"
                 : "");
     fprintf(out, "  routing    %s", ROUTING_NAMES[spec->routing]);

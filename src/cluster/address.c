@@ -13,10 +13,10 @@ int64_t cluster_endpoint_of(const Cluster *cluster, GpuId gpu) {
 GpuId cluster_gpu_at(const Cluster *cluster, int64_t endpoint) {
     const int64_t rails = cluster->spec.gpus_per_node;
     GpuId gpu = endpoint;
-    if (cluster->spec.wiring == WIRING_RAIL) {
-        const int64_t in_leaf = cluster->tree.children[1], leaf = endpoint / in_leaf;
-        const NodeId node = leaf / rails * in_leaf + endpoint % in_leaf;
-        gpu = node * rails + leaf % rails;
+    if (cluster->spec.wiring != WIRING_PLAIN) {
+        const int64_t in_unit = cluster->by_unit.divisor, rail = endpoint / in_unit;
+        const NodeId node = rail / rails * in_unit + endpoint % in_unit;
+        gpu = node * rails + rail % rails;
     }
     return gpu < cluster->ngpus ? gpu : -1;
 }

@@ -10,6 +10,8 @@
 #include "cluster/clustercheck.h"
 #include "cluster/tree_fabric.h"
 
+const char *const WIRING_NAMES[] = {
+    [WIRING_PLAIN] = "plain", [WIRING_RAIL] = "rail", [WIRING_RAIL_ONLY] = "rail-only", NULL};
 const char *const FABRIC_NAMES[] = {
     [FABRIC_TREE] = "tree",           [FABRIC_TORUS] = "torus", [FABRIC_MESH] = "mesh",
     [FABRIC_DRAGONFLY] = "dragonfly", [FABRIC_GRAPH] = "graph", NULL};
@@ -65,7 +67,7 @@ static Status build(Cluster *cluster) {
     TRY(clustercheck_spec(spec));
     cluster->by_rails = divider_make(spec->gpus_per_node);
     cluster->by_domain = divider_make(spec->scale_up.gpus);
-    cluster->by_leaf = divider_make(spec->tier[0].children);
+    cluster->by_unit = divider_make(spec->tier[0].children);
     cluster->ecmp_key = rng_mix(spec->ecmp_seed, RNG_ECMP);
     cluster->ngpus = spec->nodes * spec->gpus_per_node;
     cluster->split = 1;

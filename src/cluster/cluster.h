@@ -11,7 +11,9 @@
 ///                  port = parent + w_t * lane
 ///          Wiring RAIL renumbers endpoints: NIC r of every node of a unit goes to leaf r of that
 ///          unit (m_1 nodes a unit), endpoint = (unit * R + r) * m_1 + node_in_unit; PLAIN:
-///          endpoint = node * R + r.
+///          endpoint = node * R + r; RAIL_ONLY: all nodes are one unit, and its rails have trees of their
+///          own, between which nothing is: every message that changes rail hops over its scale-up
+///          domain first.
 ///          Tier 0 is the scale-up domain: one egress (up) and one ingress (down) link per GPU.
 ///          Where a NIC has several ports, it is a tier of its own, numbered after those of the
 ///          fabric: one link a NIC and direction, which all that its ports carry crosses, of the
@@ -62,7 +64,8 @@ typedef enum FabricKind {
 } FabricKind;
 extern const char *const FABRIC_NAMES[]; ///< then NULL
 
-typedef enum Wiring { WIRING_PLAIN, WIRING_RAIL } Wiring;
+typedef enum Wiring { WIRING_PLAIN, WIRING_RAIL, WIRING_RAIL_ONLY } Wiring;
+extern const char *const WIRING_NAMES[]; ///< then NULL
 typedef enum Routing {
     ROUTING_ECMP,
     ROUTING_DMODK,

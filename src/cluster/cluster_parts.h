@@ -29,7 +29,7 @@ struct Cluster {
     Troubles *troubles;
     bool patient; ///< something will still change: who finds no path waits on the one that is dead
     Divider by_rails, by_domain,
-        by_leaf;       ///< GPUs of a node, of a scale-up domain, endpoints of a leaf
+        by_unit;       ///< GPUs of a node, of a scale-up domain; nodes of a unit of rails
     uint64_t ecmp_key; ///< of the seed
     int64_t ngpus;
     int64_t nlinks, nresources;
@@ -81,10 +81,10 @@ static inline int32_t cluster_range_of(const Cluster *cluster, LinkId link) {
 /// cluster_endpoint_of, for hot paths.
 static inline int64_t cluster_nic_endpoint(const Cluster *cluster, GpuId gpu) {
     if (cluster->spec.wiring == WIRING_PLAIN) return gpu;
-    const int64_t rails = cluster->by_rails.divisor, in_leaf = cluster->by_leaf.divisor;
+    const int64_t rails = cluster->by_rails.divisor, in_unit = cluster->by_unit.divisor;
     const int64_t node = divider_quotient(&cluster->by_rails, gpu), slot = gpu - node * rails;
-    const int64_t unit = divider_quotient(&cluster->by_leaf, node);
-    return (unit * rails + slot) * in_leaf + node - unit * in_leaf;
+    const int64_t unit = divider_quotient(&cluster->by_unit, node);
+    return (unit * rails + slot) * in_unit + node - unit * in_unit;
 }
 
 #endif

@@ -112,6 +112,11 @@ Status clustercheck_spec(const ClusterSpec *spec) {
     REQUIRE(spec->routing != (spec->fabric == FABRIC_TREE ? ROUTING_DOR : ROUTING_DMODK),
             STATUS_RANGE, "routing %s is for %s", ROUTING_NAMES[spec->routing],
             spec->fabric == FABRIC_TREE ? "torus, mesh, dragonfly and graph" : "trees");
+    REQUIRE(spec->wiring != WIRING_RAIL_ONLY || (spec->fabric == FABRIC_TREE && spec->pxn &&
+                                                 spec->scale_up.gpus % spec->gpus_per_node == 0),
+            STATUS_RANGE,
+            "rail-only wiring wants a tree, pxn, and whole nodes in a scale-up domain: messages "
+            "change rails there");
     if (spec->fabric != FABRIC_TREE) return status_ok();
     for (int32_t l = 1; l <= spec->ntiers; l++) TRY(check_radix(spec, l));
     const TierSpec *top = &spec->tier[spec->ntiers - 1];
@@ -124,16 +129,14 @@ Status clustercheck_spec(const ClusterSpec *spec) {
 Status clustercheck_room(const ClusterSpec *spec, const FatTree *tree) {
     const int32_t rails = spec->gpus_per_node;
     int64_t room = tree->subtrees[0] / rails;
-    const char *wiring = "plain";
     if (spec->wiring == WIRING_RAIL) {
         room = tree->subtrees[1] / rails * tree->children[1];
         if (spec->ntiers == 1) room = rails == 1 ? tree->subtrees[0] : 0;
-        wiring = "rail";
     }
     REQUIRE(spec->nodes <= room, STATUS_RANGE,
             "%lld nodes of %d NICs, but the installed fabric (%lld leaves of %d, %s wiring) has "
             "room for %lld",
-            (long long)spec->nodes, rails, (long long)tree->subtrees[1], tree->children[1], wiring,
-            (long long)room);
+            (long long)spec->nodes, rails, (long long)tree->subtrees[1], tree->children[1],
+            WIRING_NAMES[spec->wiring], (long long)room);
     return status_ok();
 }

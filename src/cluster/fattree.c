@@ -6,6 +6,7 @@ static bool fits(Wide count) { return count <= ((Wide)1 << 48); }
 
 bool fattree_init(FatTree *tree, int32_t installed) {
     const int32_t top = tree->ntiers;
+    if (tree->ntrees > 1) tree->children[top] = installed;
     tree->below[0] = tree->indices[0] = 1;
     tree->ports[0] = 0;
     for (int32_t t = 1; t <= top; t++) {
@@ -23,7 +24,7 @@ bool fattree_init(FatTree *tree, int32_t installed) {
         tree->by_lanes[t] = divider_make(tree->lanes[t]);
         tree->by_ports[t] = divider_make(tree->ports[t]);
     }
-    tree->subtrees[top] = 1;
+    tree->subtrees[top] = tree->ntrees;
     for (int32_t t = top; t >= 1; t--)
         tree->subtrees[t - 1] = tree->subtrees[t] * (t == top ? installed : tree->children[t]);
     for (int32_t t = 1; t <= top; t++)

@@ -7,7 +7,8 @@
 ///              index = d_1 + w_1 d_2 + w_1 w_2 d_3 + ...
 ///          A path between two endpoints below a common level-L subtree is one index 0 .. W_L - 1
 ///          (both sides pass through the same index at each level) and one lane for each link.
-///          The top level may be filled in part: only `installed` of its m_h children exist.
+///          The top level may be filled in part: only `installed` of its m_h children exist. There may
+///          be several trees behind each other, which nothing joins.
 /// Source.  Zahavi, "D-Mod-K routing providing non-blocking traffic for shift permutations on real
 ///          life fat trees" (PGFT); Ohring et al., "On generalized fat trees" (XGFT).
 #ifndef COLOSSIM_CLUSTER_FATTREE_H
@@ -23,20 +24,21 @@ enum {
 }; ///< levels 0 .. 4; arrays are indexed by level or by tier (tier t: level t-1 to t)
 
 typedef struct FatTree {
-    int32_t ntiers;
+    int32_t ntiers, ntrees;
     int32_t children[FATTREE_LEVELS]; ///< m_t
     int32_t parents[FATTREE_LEVELS];  ///< w_t
     int32_t lanes[FATTREE_LEVELS];    ///< p_t
     int32_t ports[FATTREE_LEVELS];    ///< computed: w_t p_t, up ports of a node of level t-1
     int64_t below[FATTREE_LEVELS];    ///< computed: M_l, endpoints below one node of level l
     int64_t indices[FATTREE_LEVELS];  ///< computed: W_l, equivalent roots of a level-l subtree
-    int64_t subtrees[FATTREE_LEVELS]; ///< computed: installed subtrees of level l; 1 at the top
+    int64_t
+        subtrees[FATTREE_LEVELS]; ///< computed: installed subtrees of level l; ntrees at the top
     Divider by_children[FATTREE_LEVELS], by_parents[FATTREE_LEVELS], by_lanes[FATTREE_LEVELS],
         by_ports[FATTREE_LEVELS]; ///< computed
 } FatTree;
 
-/// Compute the products from ntiers, children, parents, lanes (set for 1 .. ntiers) and
-/// `installed`.
+/// Compute the products from ntiers, ntrees, children, parents, lanes (set for 1 .. ntiers) and
+/// `installed`; of several trees the top has `installed` children, no more.
 /// Returns false, leaving some of them unset, if a count would pass 2^48, or children or ports
 /// DIVIDER_MAX.
 bool fattree_init(FatTree *tree, int32_t installed);

@@ -16,10 +16,15 @@ static bool same_domain(const Cluster *cluster, GpuId a, GpuId b) {
 }
 
 GpuId routing_relay(const Cluster *cluster, GpuId src, GpuId dst) {
-    if (!cluster->spec.pxn || cluster->spec.wiring != WIRING_RAIL) return src;
+    if (!cluster->spec.pxn || cluster->spec.wiring == WIRING_PLAIN) return src;
     const GpuId relay =
         src - divider_rest(&cluster->by_rails, src) + divider_rest(&cluster->by_rails, dst);
     return same_domain(cluster, src, relay) ? relay : src;
+}
+
+/// The NIC that sends: the one asked for, but where rails have nothing between them that of the destination's rail.
+static GpuId sender_of(const Cluster *cluster, GpuId src, GpuId sender, GpuId dst) {
+    return cluster->spec.wiring == WIRING_RAIL_ONLY ? routing_relay(cluster, src, dst) : sender;
 }
 
 /// Egress of `from` and ingress of `to` in one scale-up domain.
@@ -57,10 +62,12 @@ Status routing_route_by(const Cluster *cluster, GpuId src, GpuId sender, GpuId d
             use_domain(cluster, src, dst, (int32_t)routing_unit_bytes(cluster, queue_pairs), uses);
         return status_ok();
     }
-    Message message = {src, dst, sender, flow_key, queue_pairs};
+    Message message = {src, dst, sender_of(cluster, src, sender, dst), flow_key, queue_pairs};
     int32_t dead = 0;
     TRY(route_from(cluster, &message, false, uses, nuses, &dead));
-    if (dead > 0 && sender != src) { // the relay is cut off: cross the rails in the fabric
+    if (dead > 0 && message.sender != src &&
+        cluster->spec.wiring ==
+            WIRING_RAIL) { // the relay is cut off: cross the rails in the fabric
         message.sender = src;
         TRY(route_from(cluster, &message, false, uses, nuses, &dead));
     }
@@ -83,6 +90,7 @@ Status routing_route(const Cluster *cluster, GpuId src, GpuId dst, uint64_t flow
 int64_t routing_latency_by_ps(const Cluster *cluster, GpuId src, GpuId sender, GpuId dst) {
     const int64_t hop_ps = cluster->spec.scale_up.latency_ps;
     if (same_domain(cluster, src, dst)) return hop_ps;
+    sender = sender_of(cluster, src, sender, dst);
     return cluster->topology->latency_ps(cluster, sender, dst) + (sender != src ? hop_ps : 0);
 }
 

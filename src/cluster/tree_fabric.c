@@ -11,6 +11,7 @@
 
 static void tree_from_spec(const ClusterSpec *spec, FatTree *tree) {
     tree->ntiers = spec->ntiers;
+    tree->ntrees = spec->wiring == WIRING_RAIL_ONLY ? spec->gpus_per_node : 1;
     for (int32_t t = 1; t <= spec->ntiers; t++) {
         tree->children[t] = spec->tier[t - 1].children;
         tree->parents[t] = spec->tier[t - 1].parents;
@@ -46,6 +47,8 @@ static Status create(Cluster *cluster) {
             "more than %d ports",
             DIVIDER_MAX);
     TRY(clustercheck_room(spec, tree));
+    if (spec->wiring == WIRING_RAIL_ONLY)
+        cluster->by_unit = divider_make(tree->subtrees[0] / tree->ntrees);
     cluster->nic_ports = tree->ports[1];
     cluster->bundled = spec->routing == ROUTING_SPRAY || spec->routing == ROUTING_ADAPTIVE;
     for (int32_t t = 1; t <= spec->ntiers; t++) {
@@ -103,27 +106,17 @@ static void destroy(Cluster *cluster) { (void)cluster; }
 
 // bisection
 
-/// GPUs below each of the first subtrees of a level that have any: all alike but for the last unit of leaves, whose fill
-/// depends on the wiring.
-static int64_t gpus_below(const Cluster *cluster, int32_t level, int64_t subtree) {
-    const FatTree *tree = &cluster->tree;
-    const int64_t begin = subtree * tree->below[level], end = begin + tree->below[level];
-    if (cluster->spec.wiring == WIRING_PLAIN) {
-        const int64_t last = end < cluster->ngpus ? end : cluster->ngpus;
-        return last > begin ? last - begin : 0;
-    }
-    const int64_t in_leaf = tree->children[1], rails = cluster->spec.gpus_per_node;
-    const int64_t whole_leaves = cluster->spec.nodes / in_leaf * rails;
-    int64_t gpus = 0, leaf = begin / in_leaf;
-    const int64_t last_leaf = end / in_leaf;
-    if (leaf < whole_leaves) {
-        const int64_t full = last_leaf < whole_leaves ? last_leaf : whole_leaves;
-        gpus = (full - leaf) * in_leaf;
-        leaf = full;
-    }
-    const int64_t filled = last_leaf < whole_leaves + rails ? last_leaf : whole_leaves + rails;
-    if (leaf < filled) gpus += (filled - leaf) * (cluster->spec.nodes % in_leaf);
-    return gpus;
+/// GPUs at endpoints before one.
+static int64_t gpus_before(const Cluster *cluster, int64_t endpoint) {
+    if (cluster->spec.wiring == WIRING_PLAIN)
+        return endpoint < cluster->ngpus ? endpoint : cluster->ngpus;
+    const int64_t rails = cluster->spec.gpus_per_node, in_unit = cluster->by_unit.divisor;
+    const int64_t before = endpoint / in_unit, unit = before / rails; // rails, whole units
+    int64_t nodes = cluster->spec.nodes - unit * in_unit;             // of the unit it is in
+    if (nodes < 0) return cluster->ngpus;
+    if (nodes > in_unit) nodes = in_unit;
+    const int64_t rest = endpoint % in_unit;
+    return unit * in_unit * rails + before % rails * nodes + (rest < nodes ? rest : nodes);
 }
 
 /// What a NIC sends by all its ports.
@@ -136,18 +129,15 @@ static double uplinks_Bps(const Cluster *cluster, int32_t level) {
     const FatTree *tree = &cluster->tree;
     const double up_Bps = (double)cluster_tier_up_Bps(cluster, level + 1),
                  nic_Bps = nic_rate_Bps(cluster);
-    // The first ones are full: as many as all but the last unit surely fill.
-    const int64_t last_unit = cluster->spec.gpus_per_node * (int64_t)tree->children[1];
-    int64_t subtree =
-        cluster->ngpus > last_unit ? (cluster->ngpus - last_unit) / tree->below[level] : 0;
-    int64_t gpus = subtree * tree->below[level];
-    double sum_Bps = (double)subtree * fmin((double)tree->below[level] * nic_Bps, up_Bps);
-    for (; gpus < cluster->ngpus; subtree++) {
-        const int64_t own = gpus_below(cluster, level, subtree);
-        gpus += own;
-        sum_Bps += fmin((double)own * nic_Bps, up_Bps);
+    double sum_Bps = 0;
+    int64_t before = 0, users = 0;
+    for (int64_t subtree = 0; subtree < tree->subtrees[level]; subtree++) {
+        const int64_t end = gpus_before(cluster, (subtree + 1) * tree->below[level]);
+        users += end > before;
+        sum_Bps += fmin((double)(end - before) * nic_Bps, up_Bps);
+        before = end;
     }
-    return subtree > 1 ? sum_Bps : 0;
+    return users > 1 ? sum_Bps : 0;
 }
 
 static double bisection_Bps(const Cluster *cluster) {

@@ -36,7 +36,7 @@ static bool read_word(const char **text, const char *word) {
 int64_t cluster_rack_gpus(const ClusterSpec *spec) {
     const int64_t node = spec->gpus_per_node, children = spec->tier[0].children;
     if (spec->scale_up.gpus > node) return spec->scale_up.gpus;
-    if (spec->wiring == WIRING_RAIL) return children * node;
+    if (spec->wiring != WIRING_PLAIN) return children * node;
     return children > node ? children / node * node : node;
 }
 

@@ -8,8 +8,6 @@
 #include "config/hardware_file.h"
 #include "observe/power.h"
 
-static const char *const WIRINGS[] = {[WIRING_PLAIN] = "plain", [WIRING_RAIL] = "rail", NULL};
-
 enum { CHILDREN_MOST = 1 << 20 };
 
 static const Field TIER_FIELDS[] = {
@@ -112,7 +110,7 @@ static const Field FABRIC_FIELDS[] = {
     FIELD_ENUM_AT("kind", ClusterSpec, fabric, FABRIC_NAMES, "tree", "what the tiers mean"),
     FIELD_STRING_AT("cables", ClusterSpec, cables, "",
                     "of a graph: the file that lists its cables"),
-    FIELD_ENUM_AT("wiring", ClusterSpec, wiring, WIRINGS, "rail",
+    FIELD_ENUM_AT("wiring", ClusterSpec, wiring, WIRING_NAMES, "rail",
                   "rail: NIC r of every node of a unit goes to leaf r of that unit"),
     FIELD_BOOL_AT("pxn", ClusterSpec, pxn, "on",
                   "cross-rail messages hop over the scale-up domain to the right rail first"),
@@ -420,6 +418,13 @@ static bool check_fabric_keys(Reader *reader, const Node *node, const ClusterSpe
                      FABRIC_NAMES[cluster->fabric]);
         return false;
     }
+    if (cluster->wiring == WIRING_RAIL_ONLY &&
+        (!tree || !cluster->pxn || cluster->scale_up.gpus % cluster->gpus_per_node != 0)) {
+        reader_error(reader, node, "fabric.wiring",
+                     "rail-only wants a tree, pxn, and whole nodes in a scale-up domain: messages "
+                     "change rails there");
+        return false;
+    }
     if (!tree && node_get(fabric, "installed")) {
         reader_error(reader, node, "fabric.installed", "installed is of trees, this is a %s",
                      FABRIC_NAMES[cluster->fabric]);
@@ -449,7 +454,8 @@ static bool read_cables(Reader *reader, const Node *node, ClusterSpec *cluster) 
 }
 
 static bool check_room(Reader *reader, const Node *node, const ClusterSpec *cluster) {
-    const int64_t endpoints = fabric_endpoints(cluster);
+    const int64_t trees = cluster->wiring == WIRING_RAIL_ONLY ? cluster->gpus_per_node : 1;
+    const int64_t endpoints = trees * fabric_endpoints(cluster);
     if (cluster->fabric != FABRIC_TREE || cluster->nodes <= endpoints / cluster->gpus_per_node)
         return true;
     reader_error(reader, node, "nodes",

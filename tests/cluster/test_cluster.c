@@ -186,7 +186,7 @@ static void cables_and_switch_ports_match_one_to_one(void **state) {
     (void)state;
     for (uint64_t draw = 0; draw < RANDOM_SHAPES; draw++) {
         const ClusterSpec spec = shape_random(draw);
-        FatTree tree = {.ntiers = spec.ntiers};
+        FatTree tree = {.ntiers = spec.ntiers, .ntrees = 1};
         for (int32_t t = 1; t <= spec.ntiers; t++) {
             tree.children[t] = spec.tier[t - 1].children;
             tree.parents[t] = spec.tier[t - 1].parents;

@@ -119,6 +119,48 @@ static void path_lengths_equal_brute_force(void **state) {
     }
 }
 
+// Rails that nothing joins: a message is as long as between nodes of one GPU each on the tree of one rail, and a path of it.
+static void rails_alone_are_as_long_as_one(void **state) {
+    (void)state;
+    LinkUse uses[ROUTE_USES_MAX];
+    int32_t nuses;
+    for (uint64_t draw = 0; draw < RANDOM_SHAPES; draw++) {
+        ClusterSpec one = shape_random(draw);
+        one.wiring = WIRING_PLAIN;
+        one.nodes *= one.gpus_per_node;
+        one.gpus_per_node = one.scale_up.gpus = 1;
+        ClusterSpec spec = one;
+        spec.wiring = WIRING_RAIL_ONLY;
+        spec.gpus_per_node = spec.scale_up.gpus = 2 + (int32_t)(draw % 3);
+        spec.pxn = true;
+        spec.routing = draw % 2 ? ROUTING_DMODK : ROUTING_ECMP;
+        Cluster *rail = build(&one), *cluster = build(&spec);
+        for (int32_t l = 1; l <= spec.ntiers; l++) {
+            const bool top = l == spec.ntiers;
+            assert_int_equal(cluster_nswitches(cluster, l),
+                             spec.gpus_per_node * cluster_nswitches(rail, l));
+            if (!top) assert_true(cluster_bisection_Bps(cluster) > 0 || spec.nodes == 1);
+        }
+        for (uint64_t k = 0; k < 4 * PAIRS; k++) {
+            const GpuId src = pick_gpu(cluster, 2 * k), dst = pick_gpu(cluster, 2 * k + 1);
+            if (src == dst) continue;
+            const GpuId a = src / spec.gpus_per_node, b = dst / spec.gpus_per_node;
+            assert_int_equal(cluster_gpu_at(cluster, cluster_endpoint_of(cluster, src)), src);
+            // Whoever was asked to send: only one can.
+            assert_int_equal(routing_route_by(cluster, src, src, dst, draw, 1, uses, &nuses).code,
+                             STATUS_OK);
+            check_path(cluster, src, dst, uses, nuses);
+            if (a == b) continue;
+            assert_int_equal(routing_nswitches(cluster, src, dst), routing_nswitches(rail, a, b));
+            const bool changes = (src - dst) % spec.gpus_per_node != 0;
+            assert_int_equal(routing_latency_by_ps(cluster, src, src, dst),
+                             routing_latency_ps(rail, a, b) + changes * 600 * PS_PER_NS);
+        }
+        cluster_destroy(rail);
+        cluster_destroy(cluster);
+    }
+}
+
 // Longest path of an L-tier Clos: 2L - 1 switches; rail wiring reaches 64 nodes through one switch;
 // PXN makes any GPU of a unit one switch and one scale-up hop away.
 static void colossus_path_lengths_are_1_3_5_switches(void **state) {
@@ -527,6 +569,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_pair_is_joined_by_a_valid_path),
         cmocka_unit_test(path_lengths_equal_brute_force),
+        cmocka_unit_test(rails_alone_are_as_long_as_one),
         cmocka_unit_test(colossus_path_lengths_are_1_3_5_switches),
         cmocka_unit_test(least_latency_is_the_least_of_all_pairs),
         cmocka_unit_test(weights_of_queue_pairs_sum_to_their_number),

@@ -25,7 +25,7 @@ static void add_event(ClusterSpec *spec, const char *what, int64_t at_ps, double
 }
 
 static FatTree tree_of(const ClusterSpec *spec) {
-    FatTree tree = {.ntiers = spec->ntiers};
+    FatTree tree = {.ntiers = spec->ntiers, .ntrees = 1};
     for (int32_t t = 1; t <= spec->ntiers; t++) {
         tree.children[t] = spec->tier[t - 1].children;
         tree.parents[t] = spec->tier[t - 1].parents;
