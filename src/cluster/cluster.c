@@ -10,12 +10,6 @@
 #include "cluster/clustercheck.h"
 #include "cluster/tree_fabric.h"
 
-const char *const WIRING_NAMES[] = {
-    [WIRING_PLAIN] = "plain", [WIRING_RAIL] = "rail", [WIRING_RAIL_ONLY] = "rail-only", NULL};
-const char *const FABRIC_NAMES[] = {
-    [FABRIC_TREE] = "tree",           [FABRIC_TORUS] = "torus", [FABRIC_MESH] = "mesh",
-    [FABRIC_DRAGONFLY] = "dragonfly", [FABRIC_GRAPH] = "graph", NULL};
-
 static const char *const MEMORY_LABEL = "cluster";
 #define UPLINKS_BPS_MAX (INT64_C(1) << 60)
 

@@ -2,6 +2,12 @@
 
 #include <string.h>
 
+const char *const WIRING_NAMES[] = {
+    [WIRING_PLAIN] = "plain", [WIRING_RAIL] = "rail", [WIRING_RAIL_ONLY] = "rail-only", NULL};
+const char *const FABRIC_NAMES[] = {
+    [FABRIC_TREE] = "tree",           [FABRIC_TORUS] = "torus", [FABRIC_MESH] = "mesh",
+    [FABRIC_DRAGONFLY] = "dragonfly", [FABRIC_GRAPH] = "graph", NULL};
+
 int64_t clustercheck_ports(const SwitchSpec *sw, int64_t links, int64_t link_Bps) {
     const int64_t links_per_port = sw->port_Bps / link_Bps;
     return (links + links_per_port - 1) / links_per_port;

@@ -16,6 +16,9 @@ def counts(emulator):
     """Law: each tier of each shipped machine has as many switches and cables in the picture as `show` says."""
     for path in sorted(TOPOLOGIES.glob("*.yaml")):
         done = draw(emulator, path, "--counts")
+        if "kind: mesh" in path.read_text():
+            claim(done.returncode == 1 and "trees are drawn" in done.stderr, f"{path.name}: {done.stderr}")
+            continue
         claim(done.returncode == 0, f"{path.name}: {done.stderr}")
         shown = emulator.call("show", path).stdout.replace(",", "")
         for line in done.stdout.splitlines():

@@ -14,7 +14,8 @@ SHIPPED = sorted([path for folder in (TOPOLOGIES, TOPOLOGIES / "hardware", JOBS,
                   for path in folder.glob("*.yaml")])
 # Machines that shipped jobs are for, where it is not any.
 MACHINES = {"ddp-small": "laptop-16", "llama3.1-405b-8k": "meta-24k-roce", "llama3.1-405b-1m": "colossus-1m", "moe-small": "superpod-h100-1su",
-            "llama3.1-405b-nvl72": "nvl72-rack", "deepseek-v3": "deepseek-2k", "spine-outage": "superpod-h100-4su", "megatron-core-r0.8": "published/dgx-h100-ndr400",
+            "llama3.1-405b-nvl72": "nvl72-rack", "deepseek-v3": "deepseek-2k", "mpt-3b-dojo": "dojo-exapod",
+            "spine-outage": "superpod-h100-4su", "megatron-core-r0.8": "published/dgx-h100-ndr400",
             "mlperf-gpt3": "published/dgx-h100-ndr400", "megatron-lm-2021": "published/dgx-a100-hdr200",
             "megatron-lm-2022": "published/dgx-a100-hdr200"}
 # Which job suits which machine; scripts/gallery plays them.
