@@ -23,9 +23,10 @@ void check_print_cluster(const ClusterSpec *spec, FILE *out) {
             bisection_Bps / 1e9 / ((double)cluster_ngpus(cluster) / 2));
     fprintf(out, "#   %" PRId64 " directed links, scale-up ports included\n",
             cluster_nlinks(cluster));
-    if (spec->nodes > 1)
+    const int64_t least_ps = routing_least_latency_ps(cluster);
+    if (least_ps < TIME_NEVER_PS)
         fprintf(out, "#   least latency between nodes %.3g us\n",
-                units_seconds_from_ps(routing_least_latency_ps(cluster)) * 1e6);
+                units_seconds_from_ps(least_ps) * 1e6);
     cluster_destroy(cluster);
 }
 
