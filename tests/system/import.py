@@ -196,7 +196,7 @@ def tree(emulator):
         # Names count as the arithmetic does, so that numbers are the same ones.
         claim(found["fabric"]["faults"] == [{"tier": tier, "lower": lower, "port": port, "remaining": "25 %"}],
               f"tree {case}: {topology}: {found['fabric']['faults']}, it was {(tier, lower, port)}")
-    for name, job in (("laptop-16", "traffic-permutation"), ("superpod-h100-4su", "traffic-shift"), ("deepseek-2k", "moe-small")):
+    for name, job in (("laptop-16", "traffic-permutation"), ("superpod-h100-4su", "traffic-shift"), ("superpod-h100-1su", "moe-small")):
         topology = yaml.safe_load((TOPOLOGIES / f"{name}.yaml").read_text())
         tiers, node = topology["fabric"]["tiers"], topology["node"]
         text = written(emulator, listing_of(topology, rng).text(), f"{name}.txt")
