@@ -153,7 +153,8 @@ static void note_costs(const Fabric *fabric, const RunJob jobs[], const Toll *to
         if (machine) {
             if (machine->player->stats) stats = machine->player->stats(machine);
             sizes.transfers += stats.transfers;
-            ngpus += machine->layout.nslots * machine->layout.units.width;
+            ngpus += machine->layout.nreplicas * machine->layout.units.stages *
+                     machine->layout.units.width;
         } else {
             ngpus += cluster_ngpus(fabric->cluster);
         }

@@ -73,8 +73,8 @@ static Status build(Cluster *cluster) {
     TRY(troubles_take(cluster));
     TRY(cluster->topology->take_faults(cluster));
     number_links(cluster);
-    REQUIRE(cluster->nresources < INT32_MAX, STATUS_RANGE,
-            "the fabric has room for %lld links; at most 2^31 are supported",
+    REQUIRE(cluster->nresources < INT64_C(1) << 40, STATUS_RANGE,
+            "the fabric has room for %lld links; at most 2^40 are supported",
             (long long)cluster->nresources);
     return status_ok();
 }

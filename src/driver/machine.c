@@ -67,9 +67,8 @@ static void note_replicas(Machine *machine) {
     const int64_t wanted = nnoted(machine, 2 * noted->nspans * (int64_t)sizeof(OpSpan));
     noted->stride = (replicas + wanted - 1) / wanted;
     noted->first = (layout->first_replica + noted->stride - 1) / noted->stride;
-    noted->n =
-        (layout->first_replica + layout->nslots / stages + noted->stride - 1) / noted->stride -
-        noted->first;
+    noted->n = (layout->first_replica + layout->nreplicas + noted->stride - 1) / noted->stride -
+               noted->first;
     noted->span = arena_array(machine->dealt, OpSpan, 2 * noted->nspans * noted->n);
 }
 
@@ -98,9 +97,13 @@ static void sum_work(Machine *machine) {
 }
 
 void machine_deal(Machine *machine, int nranks) {
+    layout_deal(&machine->layout, machine->rank, nranks);
+    machine_place(machine);
+}
+
+void machine_place(Machine *machine) {
     arena_destroy(machine->dealt);
     machine->dealt = arena_create("driver.units", CHUNK_BYTES);
-    layout_deal(&machine->layout, machine->rank, nranks);
     place_units(machine);
     note_replicas(machine);
     sum_work(machine);

@@ -252,8 +252,10 @@ Status machine_create(Fabric *fabric, int32_t number, Machine **machine);
 bool machine_routing_is_drawn(const Machine *machine);
 /// Do all GPUs always work at nominal speed, and alike?
 bool machine_is_even(const Machine *machine);
-/// Let the first `nranks` ranks have the units, which have not begun.  MPI: local.
+/// Let the first `nranks` ranks have the units, which have not begun, and place them; the same where they are dealt
+/// already.  MPI: local.
 void machine_deal(Machine *machine, int nranks);
+void machine_place(Machine *machine);
 void machine_destroy(Machine *machine);
 /// stuck.c: say who waits for what, when nothing is under way any more.  MPI: collective.
 Status machine_stuck(Machine *machine);
@@ -296,9 +298,15 @@ static inline OpSpan *machine_spans(const Machine *machine, int64_t i, int32_t s
 
 /// The next local member of a group in the order of slots, NULL: no more. *cursor begins with 0.
 static inline Unit *members_next(Machine *machine, int64_t group, int64_t *cursor) {
-    Group slots = layout_group_slots(&machine->layout, group);
-    if (*cursor == slots.n) return NULL;
-    return &machine->unit[slots.first + (*cursor)++ * slots.stride];
+    const Layout *layout = &machine->layout;
+    const Group slots = layout_group_slots(layout, group);
+    while (*cursor < slots.n) {
+        Unit *unit = &machine->unit[slots.first + (*cursor)++ * slots.stride];
+        if (!layout->fold.kept) return unit;
+        const GroupKind kind = units_group_kind(&layout->units, group);
+        if (units_group_of(&layout->units, unit->id, kind) == group) return unit;
+    }
+    return NULL;
 }
 
 /// done.c. Keep what an operation leaves to those that wait for it.
@@ -371,6 +379,8 @@ void network_share_due(Machine *machine, int64_t group, int64_t now_ps);
 void network_end_collective(Machine *machine, int64_t group, int64_t now_ps);
 /// What passes at least from the last arrival to the first byte of a collective.
 int64_t network_least_base_ps(const Machine *machine);
+/// Bytes per GPU of a collective of a group, by its place in its stream; where a group is of several stages its kind says it.
+int64_t network_bytes(const Machine *machine, int64_t group, OpKind kind, int32_t sequence);
 /// Plan of a data-parallel collective of `bytes` per GPU.  Fails as collective_plan.
 Status network_plan(const Machine *machine, int64_t group, OpKind kind, int64_t bytes,
                     CollectivePlan *plan);

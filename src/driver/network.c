@@ -144,19 +144,19 @@ static Stream stream_of(const Machine *machine, OpKind kind) {
 }
 
 /// In the program of any role of the stage: they differ in microbatches alone.
-static const Op *collective_at(const Machine *machine, int32_t stage, const Meeting *meeting) {
+static const Op *collective_at(const Machine *machine, int32_t stage, OpKind kind,
+                               int32_t sequence) {
     const Program *program = machine_program(machine, 0, stage);
-    const Stream stream = stream_of(machine, meeting->kind);
-    return &program->op[program->stream_op[stream][meeting->sequence]];
+    return &program->op[program->stream_op[stream_of(machine, kind)][sequence]];
 }
 
-static int64_t bytes_of(const Machine *machine, const Meeting *meeting) {
-    int32_t stage = units_stage(&machine->layout.units,
-                                units_group(&machine->layout.units, meeting->group).first);
+int64_t network_bytes(const Machine *machine, int64_t group, OpKind kind, int32_t sequence) {
+    const Units *units = &machine->layout.units;
+    int32_t stage = units_stage(units, units_group(units, group).first);
     // Members of several stages have programs of their own, in which it stands elsewhere; then its kind says it all.
-    Op op = {.kind = meeting->kind, .segment = -1};
-    if (group_is_of_stage(OP_KINDS[meeting->kind].group))
-        op = *collective_at(machine, stage, meeting);
+    Op op = {.kind = kind, .segment = -1};
+    if (group_is_of_stage(OP_KINDS[kind].group))
+        op = *collective_at(machine, stage, kind, sequence);
     return step_cost_bytes(&machine->cost, stage, &op);
 }
 
@@ -330,7 +330,7 @@ bool network_meet(Machine *machine, Meeting *meeting, int64_t count) {
 }
 
 void network_collective(Machine *machine, const Meeting *meeting) {
-    int64_t bytes = bytes_of(machine, meeting);
+    int64_t bytes = network_bytes(machine, meeting->group, meeting->kind, meeting->sequence);
     GroupState *active = group_of(machine, meeting->group);
     *active = (GroupState){.spread = active->spread,
                            .kind = meeting->kind,

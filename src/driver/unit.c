@@ -115,8 +115,7 @@ static NominalWork own_work(const Machine *machine, const Unit *unit, const Op *
 static OpSpan *spans_of(const Machine *machine, const Unit *unit) {
     const Noted *noted = &machine->noted;
     if (noted->n == 0) return NULL;
-    const int64_t replica =
-        machine->layout.first_replica + slot_of(machine, unit) / machine->layout.units.stages;
+    const int64_t replica = layout_replica_at(&machine->layout, slot_of(machine, unit));
     if (replica % noted->stride > 0) return NULL;
     return machine_spans(machine, replica / noted->stride - noted->first, unit->stage, unit->step);
 }

@@ -124,10 +124,10 @@ typedef struct LinkSample {
 typedef struct LinkSink {
     void (*put)(void *context, int64_t index, const LinkSample sample[], int64_t n);
     void *context;
-    /// The totals of each of link[n], ascending, of one tier, direction and capacity, for an engine that keeps them once
-    /// for all; NULL: put() gets them all.
-    void (*put_alike)(void *context, int64_t index, const LinkSample *each, const int32_t link[],
-                      int64_t n);
+    /// The totals of each of n links of one tier, direction and capacity, for an engine that keeps them once for all;
+    /// the least of them, ascending, are link[listed]: as many as were wanted, see isles.h. NULL: put() gets them all.
+    void (*put_alike)(void *context, int64_t index, const LinkSample *each, const LinkId link[],
+                      int64_t listed, int64_t n);
 } LinkSink;
 
 /// Where an engine puts what transfers of a step lost on a link, by whose transfers cost it: one call for each link with

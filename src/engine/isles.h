@@ -45,6 +45,8 @@ typedef struct IslesSpec {
     /// [channels] of an isle, borrowed: when something is due there next, kept up to date; TIME_NEVER_PS: nothing.
     int64_t *(*times)(void *context, int64_t isle);
     UndoLog *undo; ///< borrowed: what is played while it is on can return
+    const int32_t *leader,
+        *nlike; ///< [n] see isle_leader; borrowed for isles_create; NULL: each is played for itself
     Comm *comm;
     int64_t control_delay_ps;
 } IslesSpec;
@@ -107,19 +109,31 @@ void isles_end_window(Isles *isles, int64_t end_ps);
 ///   sample  also what is under way, at the end of a sampling interval
 void isles_enter_totals(Isles *isles, int64_t now_ps, int32_t step, bool sample);
 
-// Isles that are alike: where all that happens to them is alike, one is played for many.
+// Isles that are alike: where all that happens to them is alike, one is played for many, and few of them are built.
 
-/// Let the first isle of each kind lead the others; or each itself.
-void isles_choose_leaders(Isles *isles);
-void isles_drop_leaders(Isles *isles);
-/// Does a ring weigh on each isle as on its leader? False also where it cannot be routed.
-bool isles_are_alike_to(Isles *isles, const Transfer *ring);
-/// Keep totals of links once for all that are led: nothing will tell them apart.
-void isles_share_totals(Isles *isles);
+/// Which isles are alike, found before any is built: `spec` as for isles_create, of all that there could be.
+typedef struct IslesFold IslesFold; // opaque
+/// What a fold has found of isles [0, n).
+typedef struct FoldedIsles {
+    int32_t *
+        leader; ///< [n] the isle that is played for one, the first of its kind; itself, if it is played
+    bool *kept; ///< [n] isles_create wants it: it leads, or totals of its links are needed
+    int64_t n;
+} FoldedIsles;
+
+///   kind    what else tells isles apart: those of different kinds are not alike
+///   listed  of links that are alike so many are listed (LinkSink.put_alike), or all that there are
+IslesFold *isles_fold_begin(Engine *engine, const IslesSpec *spec,
+                            uint64_t (*kind)(const void *context, int64_t isle), int64_t listed);
+/// A ring that they will meet, with edges that have a key; once more is legal.
+void isles_fold_ring(IslesFold *fold, const Transfer *ring);
+/// Links that are alike are known to the engine from now on. Where channels do not fall into isles nothing is alike.
+///   Cost: O(edges of all channels of all isles); of the rings, O(edges) each.
+FoldedIsles isles_fold_end(IslesFold *fold);
+void isles_folded_free(FoldedIsles *folded);
 /// The isle that is played for one; itself, if it is played.
 int32_t isle_leader(const Isles *isles, int64_t isle);
-/// How many one is played for, itself included; the next of them, from the leader on, -1 ends.
+/// How many one is played for, itself and those that are not kept included.
 int32_t isle_nlike(const Isles *isles, int64_t isle);
-int32_t isle_next_like(const Isles *isles, int64_t isle);
 
 #endif

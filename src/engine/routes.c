@@ -46,7 +46,6 @@ static int32_t choose_share_bits(const Cluster *cluster, int32_t rate_bits) {
 
 void routes_init(Routes *routes, const Cluster *cluster) {
     int64_t nresources = cluster_nresources(cluster);
-    CHECK(nresources < INT32_MAX, "%lld links: more than 2^31", (long long)nresources);
     *routes = (Routes){.cluster = cluster,
                        .rate_bits = choose_rate_bits(cluster),
                        .share_bits = choose_share_bits(cluster, choose_rate_bits(cluster)),
@@ -76,11 +75,8 @@ void routes_fini(Routes *routes) {
     array_free(&routes->queue);
     array_free(&routes->free_queues);
     array_free(&routes->merge);
-    array_free(&routes->muted);
-    array_free(&routes->alike_at);
-    array_free(&routes->alike);
-    array_free(&routes->alike_link);
     array_free(&routes->sorted);
+    routes_unmute(routes);
 }
 
 static int64_t capacity_of(const Routes *routes, LinkId link) {
@@ -94,6 +90,7 @@ static int64_t capacity_of(const Routes *routes, LinkId link) {
 static int32_t capacity_index(Routes *routes, int64_t capacity) {
     const int64_t *known = table_find(&routes->by_capacity, capacity);
     if (known) return (int32_t)*known;
+    CHECK(routes->capacities.n <= UINT16_MAX, "links of more than 2^16 capacities");
     table_insert(&routes->by_capacity, capacity, routes->capacities.n);
     array_push(&routes->capacities, capacity);
     return (int32_t)routes->capacities.n - 1;
@@ -110,8 +107,11 @@ static int32_t new_slot(Routes *routes, LinkId link) {
                           wanted * sizeof *routes->capacity);
         routes->slots_capacity = (int64_t)wanted;
     }
-    routes->link[routes->nslots] = (int32_t)link;
-    routes->capacity[routes->nslots] = capacity_index(routes, capacity_of(routes, link));
+    routes->link[routes->nslots] = link;
+    routes->capacity[routes->nslots] = (uint16_t)capacity_index(routes, capacity_of(routes, link));
+    const int64_t *alike = routes->alike.n > 0 ? table_find(&routes->alike_of, link) : NULL;
+    while (alike && routes->alike_at.n <= routes->nslots) array_push(&routes->alike_at, 0);
+    if (alike) routes->alike_at.at[routes->nslots] = (int32_t)*alike + 1;
     return (int32_t)routes->nslots++;
 }
 
@@ -153,28 +153,54 @@ static void sort_merge(Routes *routes) {
     memcpy(routes->merge.at, from, (size_t)n * sizeof *from);
 }
 
-/// What all edges put on links, one entry a link, sorted by link, into routes->merge; the least and the greatest weight of
-/// an edge.
-static Status merge_edges(Routes *routes, const Transfer *transfer, int32_t *least, int32_t *most) {
+Status routes_walk(const Routes *routes, const Transfer *transfer, EdgeSink sink) {
     LinkUse uses[ROUTE_USES_MAX];
     int32_t nuses;
-    array_clear(&routes->merge);
-    *least = INT32_MAX;
-    *most = 1;
     for (int64_t e = 0; e < transfer->edges.nedges; e++) {
         Edge edge = transfer->edges.edge(transfer->edges.context, e);
         TRY(routing_route_by(routes->cluster, edge.src, edge_sender(routes->cluster, &edge),
                              edge.dst, transfer->connection, transfer->queue_pairs, uses,
                              &nuses)); // the hash takes in the two ends
-        if (edge.weight < *least) *least = edge.weight;
-        if (edge.weight > *most) *most = edge.weight;
-        array_reserve(&routes->merge, routes->merge.n + nuses);
-        LinkParts *more = &routes->merge.at[routes->merge.n];
-        for (int32_t u = 0; u < nuses; u++)
-            more[u] = (LinkParts){(int32_t)uses[u].link, edge.weight,
-                                  (int64_t)uses[u].weight * edge.weight};
-        routes->merge.n += nuses;
+        sink.put(sink.context, edge.weight, uses, nuses);
     }
+    return status_ok();
+}
+
+enum { MUTED_WORD = 64, MUTED_WORDS = LINK_PAGE / MUTED_WORD };
+
+static bool is_muted(const Routes *routes, LinkId link) {
+    const uint64_t *page = routes->muted ? routes->muted[link >> LINK_PAGE_BITS] : NULL;
+    const int64_t at = link & (LINK_PAGE - 1);
+    return page && (page[at / MUTED_WORD] >> at % MUTED_WORD & 1);
+}
+
+/// Edges that are gathered in routes->merge.
+typedef struct EdgeMerge {
+    Routes *routes;
+    int32_t least, most; ///< weight of an edge
+} EdgeMerge;
+
+static void merge_edge(void *context, int32_t weight, const LinkUse uses[], int32_t nuses) {
+    EdgeMerge *merge = context;
+    Routes *routes = merge->routes;
+    if (weight < merge->least) merge->least = weight;
+    if (weight > merge->most) merge->most = weight;
+    array_reserve(&routes->merge, routes->merge.n + nuses);
+    LinkParts *more = &routes->merge.at[routes->merge.n];
+    for (int32_t u = 0; u < nuses; u++)
+        if (!is_muted(routes, uses[u].link))
+            *more++ = (LinkParts){uses[u].link, (int64_t)uses[u].weight * weight, weight};
+    routes->merge.n = more - routes->merge.at;
+}
+
+/// What all edges put on links, one entry a link, sorted by link, into routes->merge; the least and the greatest weight of
+/// an edge.
+static Status merge_edges(Routes *routes, const Transfer *transfer, int32_t *least, int32_t *most) {
+    EdgeMerge merge = {routes, INT32_MAX, 1};
+    array_clear(&routes->merge);
+    TRY(routes_walk(routes, transfer, (EdgeSink){merge_edge, &merge}));
+    *least = merge.least;
+    *most = merge.most;
     if (transfer->edges.nedges == 1) return status_ok(); // a single path comes sorted
     sort_merge(routes);
     int64_t n = 0;
@@ -236,7 +262,7 @@ static int64_t run_length(int32_t nuses) { return nuses > 0 ? nuses : 1; }
 
 /// Uses whose `link` is a slot by now.
 static void keep_uses(RouteUse to[], const LinkParts from[], int32_t n) {
-    for (int32_t u = 0; u < n; u++) to[u] = (RouteUse){from[u].link, from[u].weight};
+    for (int32_t u = 0; u < n; u++) to[u] = (RouteUse){(int32_t)from[u].link, from[u].weight};
 }
 
 /// Keep the parts of its uses, if they do not follow from the weights. Returns where, -1: nowhere.
@@ -291,13 +317,10 @@ static void draft_use(Routes *routes, LinkParts use, RouteDraft *draft) {
         int32_t slot = slot_of(routes, use.link); // may move the capacities
         capacity = routes_capacity(routes, slot);
         use.link = slot;
-        if (routes_is_muted(routes, slot)) {
-            // its totals are another's
-        } else if (binds) {
+        if (binds)
             routes->merge.at[draft->nbind++] = use;
-        } else {
+        else
             routes->sorted.at[draft->nfree++] = use;
-        }
     } else {
         capacity = capacity_of(routes, use.link);
     }
@@ -349,8 +372,8 @@ static Status make_route(Routes *routes, const Transfer *transfer, const LinkOwn
         LinkParts use = routes->merge.at[u];
         int64_t weight = weight_of(routes, use.parts, draft.fullest);
         REQUIRE(weight <= INT32_MAX, STATUS_RANGE,
-                "transfer %lld: more streams on link %d than weights can say",
-                (long long)transfer->tag, use.link);
+                "transfer %lld: more streams on link %lld than weights can say",
+                (long long)transfer->tag, (long long)use.link);
         use.weight = (int32_t)weight;
         draft_use(routes, use, &draft);
     }
@@ -431,7 +454,8 @@ void routes_refresh(Routes *routes) {
     table_clear(&routes->by_capacity);
     array_clear(&routes->capacities);
     for (int64_t s = 0; s < routes->nslots; s++)
-        routes->capacity[s] = capacity_index(routes, capacity_of(routes, routes->link[s]));
+        routes->capacity[s] =
+            (uint16_t)capacity_index(routes, capacity_of(routes, routes->link[s]));
     for (int32_t r = 0; r < routes->nroutes; r++) {
         Route *route = &routes->at[r];
         if (route->key == 0) continue;
@@ -451,21 +475,29 @@ void routes_slots_by_link(const Routes *routes, int32_t slots[]) {
             if (routes->page[p][i] != 0) slots[n++] = routes->page[p][i] - 1;
 }
 
-static int link_compare(const void *a, const void *b) {
-    int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
-    return (x > y) - (x < y);
+void routes_mute(Routes *routes, LinkId link) {
+    if (!routes->muted)
+        routes->muted = memory_alloc(LABEL_LINKS, (size_t)routes->npages * sizeof *routes->muted);
+    uint64_t **page = &routes->muted[link >> LINK_PAGE_BITS];
+    if (!*page) *page = memory_alloc(LABEL_LINKS, MUTED_WORDS * sizeof(uint64_t));
+    const int64_t at = link & (LINK_PAGE - 1);
+    (*page)[at / MUTED_WORD] |= UINT64_C(1) << at % MUTED_WORD;
 }
 
-void routes_stand_for(Routes *routes, const int32_t slot[], int64_t n) {
-    while (routes->muted.n < routes->nslots) array_push(&routes->muted, 0);
-    while (routes->alike_at.n < routes->nslots) array_push(&routes->alike_at, 0);
-    array_push(&routes->alike,
-               (SlotAlike){.first = (int32_t)routes->alike_link.n, .n = (int32_t)n});
-    routes->alike_at.at[slot[0]] = (int32_t)routes->alike.n;
-    for (int64_t i = 0; i < n; i++) {
-        array_push(&routes->alike_link, routes->link[slot[i]]);
-        if (i > 0) routes->muted.at[slot[i]] = 1;
-    }
-    qsort(&routes->alike_link.at[routes->alike.at[routes->alike.n - 1].first], (size_t)n,
-          sizeof(int32_t), link_compare);
+void routes_stand_for(Routes *routes, const LinkId link[], int64_t listed, int64_t n) {
+    table_insert(&routes->alike_of, link[0], routes->alike.n);
+    array_push(&routes->alike, (LinksAlike){routes->alike_link.n, listed, n});
+    for (int64_t i = 0; i < listed; i++) array_push(&routes->alike_link, link[i]);
+}
+
+void routes_unmute(Routes *routes) {
+    for (int64_t p = 0; routes->muted && p < routes->npages; p++)
+        memory_free(LABEL_LINKS, routes->muted[p], MUTED_WORDS * sizeof(uint64_t));
+    if (routes->muted)
+        memory_free(LABEL_LINKS, routes->muted, (size_t)routes->npages * sizeof *routes->muted);
+    routes->muted = NULL;
+    table_free(&routes->alike_of);
+    array_free(&routes->alike);
+    array_free(&routes->alike_link);
+    array_free(&routes->alike_at);
 }

@@ -68,16 +68,16 @@ typedef struct LinkOwner {
 
 enum { LINK_PAGE_BITS = 12, LINK_PAGE = 1 << LINK_PAGE_BITS };
 
-/// Links whose totals are those of one slot: alike_link[first .. first + n).
-typedef struct SlotAlike {
-    int32_t first, n;
-} SlotAlike;
+/// `n` links whose totals are those of one: the least of them are listed, alike_link[first .. first + listed).
+typedef struct LinksAlike {
+    int64_t first, listed, n;
+} LinksAlike;
 
 /// What the edges of a route put on a link.
 typedef struct LinkParts {
-    int32_t link;
-    int32_t weight; ///< while they are merged: of the heaviest edge
+    int64_t link;
     int64_t parts;
+    int32_t weight; ///< while they are merged: of the heaviest edge
 } LinkParts;
 
 /// Routes of one queue key.
@@ -93,8 +93,8 @@ typedef struct Routes {
     int32_t **page; ///< [npages] slot + 1 by link id, pages made on demand
     int64_t npages;
     int64_t nslots, slots_capacity;
-    int32_t *link;                ///< [nslots] link id
-    int32_t *capacity;            ///< [nslots] index in `capacities`: few differ
+    LinkId *link;                 ///< [nslots]
+    uint16_t *capacity;           ///< [nslots] index in `capacities`: few differ
     ARRAY_OF(int64_t) capacities; ///< rate units
     Table by_capacity;
     Route *at; ///< [nroutes]
@@ -108,11 +108,13 @@ typedef struct Routes {
     int32_t first_free; ///< chained through `newer`
     int32_t oldest, newest;
     int64_t idle_uses;
-    int32_t most_weight;        ///< of any use so far
-    ARRAY_OF(uint8_t) muted;    ///< by slot: routes do not keep it, another slot stands for it
-    ARRAY_OF(int32_t) alike_at; ///< by slot: index in alike + 1, 0: it stands for itself
-    ARRAY_OF(SlotAlike) alike;
-    ARRAY_OF(int32_t) alike_link;
+    int32_t most_weight; ///< of any use so far
+    uint64_t **
+        muted; ///< [npages] a bit a link: routes do not keep it, another stands for it; NULL: none. Pages on demand
+    ARRAY_OF(LinksAlike) alike;
+    ARRAY_OF(LinkId) alike_link;
+    Table alike_of;             ///< index in `alike` by the link that stands for them ...
+    ARRAY_OF(int32_t) alike_at; ///< ... and by its slot, + 1; 0, or none: it stands for itself
     ARRAY_OF(LinkParts) merge, sorted; ///< scratch
 } Routes;
 
@@ -152,11 +154,23 @@ static inline const int64_t *routes_parts(const Routes *routes, const Route *rou
     return route->first_parts < 0 ? NULL : (const int64_t *)routes->parts.at + route->first_parts;
 }
 
-/// Let the first stand for all of slot[n]: what uses them uses them alike, so that totals need be kept once. Routes made from now on leave the others out, but for their price; idle ones are dropped.
-void routes_stand_for(Routes *routes, const int32_t slot[], int64_t n);
-static inline bool routes_is_muted(const Routes *routes, int32_t slot) {
-    return slot < routes->muted.n && routes->muted.at[slot];
-}
+/// Who is told of the links of an edge.
+typedef struct EdgeSink {
+    void (*put)(void *context, int32_t edge_weight, const LinkUse uses[], int32_t nuses);
+    void *context;
+} EdgeSink;
+
+/// The links of all edges of a transfer, edge by edge.  Fails: STATUS_NO_PATH.
+Status routes_walk(const Routes *routes, const Transfer *transfer, EdgeSink sink);
+
+// Links that are used alike, said before any route has them.
+
+/// Routes leave a link out: whatever uses it uses another alike, which has its totals.
+void routes_mute(Routes *routes, LinkId link);
+/// link[0] stands for n links that are used alike, of which the least, ascending, are link[listed].
+void routes_stand_for(Routes *routes, const LinkId link[], int64_t listed, int64_t n);
+/// No link is muted, and each stands for itself.
+void routes_unmute(Routes *routes);
 /// All slots in the order of their link ids into slots[nslots].
 void routes_slots_by_link(const Routes *routes, int32_t slots[]);
 

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/check.h"
 #include "base/memory.h"
 #include "engine/price.h"
 
@@ -194,14 +195,16 @@ static void batch_flush(Batch *batch) {
 }
 
 /// The totals of a slot that stands for several.
-static void put_alike(const Batch *batch, const SlotAlike *alike, const LinkSample *each) {
+static void put_alike(const Batch *batch, const LinksAlike *alike, const LinkSample *each) {
     const LinkSink sink = batch->sink;
-    const int32_t *link = &batch->routes->alike_link.at[alike->first];
+    const LinkId *link = &batch->routes->alike_link.at[alike->first];
     if (sink.put_alike) {
-        sink.put_alike(sink.context, batch->index, each, link, alike->n);
+        sink.put_alike(sink.context, batch->index, each, link, alike->listed, alike->n);
         return;
     }
-    for (int32_t i = 0; i < alike->n; i++) {
+    CHECK(alike->listed == alike->n, "%lld links of %lld were listed", (long long)alike->listed,
+          (long long)alike->n);
+    for (int64_t i = 0; i < alike->n; i++) {
         LinkSample one = *each;
         one.link = link[i];
         sink.put(sink.context, batch->index, &one, 1);

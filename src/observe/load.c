@@ -209,13 +209,16 @@ static int64_t run_of_same(const LinkSample sample[], int64_t n, const uint16_t 
     return same;
 }
 
-void load_add_alike(LoadAdder *adder, const LinkSample *each, const int32_t link[], int64_t n) {
+void load_add_alike(LoadAdder *adder, const LinkSample *each, const LinkId link[], int64_t listed,
+                    int64_t n) {
+    CHECK(listed == n || listed >= adder->hot_links, "%lld links of %lld cannot fill %d places",
+          (long long)listed, (long long)n, adder->hot_links);
     uint16_t place = place_of(adder, link[0]);
     if (place == PLACE_UNKNOWN) place = find_place(adder, link[0]);
     const LoadClass *class = &adder->classes.at[place - PLACE_CLASS];
     add_totals(adder, place, each, n);
     HotLink one = {*each, class->width, class->capacity_Bps};
-    for (int64_t i = 0; i < n; i++) {
+    for (int64_t i = 0; i < listed; i++) {
         one.total.link = link[i];
         if (!is_hot(adder->sum, adder->hot_links, &one)) break; // nor are those after it
         insert_hot(adder->sum, adder->hot_links, &one);

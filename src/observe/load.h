@@ -91,9 +91,11 @@ void load_add_link(LoadAdder *adder, LinkId link, int64_t bytes, int64_t delay_p
                    int64_t congested_ps);
 /// The same for sample[n], of which each has something that is not 0.
 void load_add(LoadAdder *adder, const LinkSample sample[], int64_t n);
-/// The same for link[n], ascending, all of one tier, direction and capacity, with the totals of `each`.
+/// The same for n links, all of one tier, direction and capacity, with the totals of `each`.
+///   link[listed]  the least of them, ascending: all, or as many as there are places among the hottest
 ///   Cost: as one link, and a few for the hottest.
-void load_add_alike(LoadAdder *adder, const LinkSample *each, const int32_t link[], int64_t n);
+void load_add_alike(LoadAdder *adder, const LinkSample *each, const LinkId link[], int64_t listed,
+                    int64_t n);
 /// Merge the sum of another rank of the same span.
 void load_merge(const LoadSum *other, int32_t hot_links, LoadSum *sum);
 /// Can a trace hold a sum? Words hold the bytes of a tier, and bytes and delay of one link.  Fails: STATUS_FAILED.

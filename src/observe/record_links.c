@@ -97,11 +97,11 @@ static void add_step(void *context, int64_t step, const LinkSample sample[], int
     rows_add(&sink->whole, 0, sink->adder, sample, n);
 }
 
-static void add_step_alike(void *context, int64_t step, const LinkSample *each,
-                           const int32_t link[], int64_t n) {
+static void add_step_alike(void *context, int64_t step, const LinkSample *each, const LinkId link[],
+                           int64_t listed, int64_t n) {
     (void)step;
     StepSink *sink = context;
-    rows_add_alike(&sink->whole, 0, sink->adder, each, link, n);
+    rows_add_alike(&sink->whole, 0, sink->adder, each, link, listed, n);
 }
 
 /// The load of a step over the links of all ranks; complete on rank 0, which says whether a trace can hold it.

@@ -12,13 +12,13 @@
 /// A step's columns per GPU, and their exact sums. Rank 0 has the results of all units.
 typedef struct GpuColumns {
     const Machine *machine;
-    const StepResult *result; ///< by layout_place
-    const int64_t *place;     ///< of each GPU's unit, -1: idle
+    const StepResult *result; ///< of all ranks' slots
+    const int32_t *place;     ///< among these of what is played for each GPU's unit, -1: idle
     int32_t step;
     Wide sum_ps[CLUSTER_GPU_KINDS_MAX][TRACE_GPU_COLUMNS];
 } GpuColumns;
 
-/// Of the unit at a place.
+/// Of the unit at a place; folded replicas have one role.
 static NominalWork work_at(const Machine *machine, int64_t place) {
     const int32_t stages = machine->layout.units.stages;
     return machine_work(machine, machine_role(machine, place / stages), (int32_t)(place % stages));
@@ -71,12 +71,19 @@ static int64_t gpu_value_ps(const GpuColumns *columns, int64_t place, GpuId gpu,
     return parts[ACCOUNT_STRAGGLER] + parts[ACCOUNT_OWN_SLOW] - own_ps;
 }
 
-static void find_places(const Machine *machine, int64_t ngpus, int64_t place[]) {
-    const Layout *layout = &machine->layout;
+/// From results of all ranks, one rank's behind the other's, and of each replica the slot on its rank that is played for it.
+static void find_places(const Machine *machine, const Gathered *results, const Gathered *slots,
+                        int64_t ngpus, int32_t place[]) {
+    const Units *units = &machine->layout.units;
+    const int32_t *slot = (const int32_t *)(const void *)slots->bytes;
     for (GpuId gpu = 0; gpu < ngpus; gpu++) {
-        const int64_t job_rank = placement_job_rank(&layout->placement, gpu);
-        place[gpu] =
-            job_rank < 0 ? -1 : layout_place(layout, units_of_rank(&layout->units, job_rank));
+        const int64_t job_rank = placement_job_rank(&machine->layout.placement, gpu);
+        place[gpu] = -1;
+        if (job_rank < 0) continue;
+        const int64_t unit = units_of_rank(units, job_rank), replica = units_replica(units, unit);
+        const int rank = partition_owner(&machine->layout.replicas, replica);
+        place[gpu] = slot[replica] + units_stage(units, unit) +
+                     (int32_t)(results->first[rank] / (int64_t)sizeof(StepResult));
     }
 }
 
@@ -124,18 +131,31 @@ static Status fill_columns(const Recorder *recorder, GpuColumns *columns, int64_
     return status_ok();
 }
 
-/// Replicas are dealt to ranks in order: results of all ranks, one rank's behind the other's, are those of all units.
+/// The slot that is played for each replica of this rank, to rank 0: replicas are dealt to ranks in order.
+static Gathered gather_slots(const Machine *machine) {
+    const Layout *layout = &machine->layout;
+    const size_t bytes = sizeof(int32_t) * (size_t)layout->nreplicas;
+    int32_t *slot = memory_alloc("record.gpus", bytes);
+    for (int64_t i = 0; i < layout->nreplicas; i++)
+        slot[i] = (int32_t)layout_played_slot(layout, i);
+    Gathered all = comm_gather(machine->comm, slot, (int64_t)bytes);
+    memory_free("record.gpus", slot, bytes);
+    return all;
+}
+
 static Status write_gpus(const Recorder *recorder, GpuColumns *columns) {
     const Machine *machine = columns->machine;
     Gathered all = comm_gather(machine->comm, machine->result,
                                machine->layout.nslots * (int64_t)sizeof(StepResult));
+    Gathered slots = gather_slots(machine);
     columns->result = (const StepResult *)(const void *)all.bytes;
     const int64_t ngpus = machine->rank == 0 ? cluster_ngpus(machine->cluster) : 0;
-    int64_t *place = memory_alloc("record.gpus", (size_t)ngpus * sizeof *place);
-    find_places(machine, ngpus, place);
+    int32_t *place = memory_alloc("record.gpus", (size_t)ngpus * sizeof *place);
+    find_places(machine, &all, &slots, ngpus, place);
     columns->place = place;
     Status status = fill_columns(recorder, columns, ngpus);
     memory_free("record.gpus", place, (size_t)ngpus * sizeof *place);
+    gathered_free(&slots);
     gathered_free(&all);
     return status;
 }

@@ -41,9 +41,9 @@ void rows_add(LoadRows *rows, int64_t row, LoadAdder *adder, const LinkSample sa
 }
 
 void rows_add_alike(LoadRows *rows, int64_t row, LoadAdder *adder, const LinkSample *each,
-                    const int32_t link[], int64_t n) {
+                    const LinkId link[], int64_t listed, int64_t n) {
     load_adder_into(adder, rows_at(rows, row));
-    load_add_alike(adder, each, link, n);
+    load_add_alike(adder, each, link, listed, n);
 }
 
 static int by_row_and_link(const void *a, const void *b) {

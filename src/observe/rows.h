@@ -37,7 +37,7 @@ void rows_free(LoadRows *rows);
 /// Totals of links of this rank in a row, as load_add and load_add_alike.
 void rows_add(LoadRows *rows, int64_t row, LoadAdder *adder, const LinkSample sample[], int64_t n);
 void rows_add_alike(LoadRows *rows, int64_t row, LoadAdder *adder, const LinkSample *each,
-                    const int32_t link[], int64_t n);
+                    const LinkId link[], int64_t listed, int64_t n);
 /// Add those of all ranks up on rank 0; if the adder is not `divided`, they are there already.
 ///   MPI: collective; all ranks have as many rows.  Fails on a rank: as load_check.
 Status rows_gather(LoadRows *rows, LoadAdder *adder, const Comm *comm);

@@ -46,11 +46,11 @@ static void put(void *context, int64_t name, const LinkSample sample[], int64_t 
     rows_add(rows_with(sampling, name), intervals_number_of(name), sampling->adder, sample, n);
 }
 
-static void put_alike(void *context, int64_t name, const LinkSample *each, const int32_t link[],
-                      int64_t n) {
+static void put_alike(void *context, int64_t name, const LinkSample *each, const LinkId link[],
+                      int64_t listed, int64_t n) {
     Sampling *sampling = context;
     rows_add_alike(rows_with(sampling, name), intervals_number_of(name), sampling->adder, each,
-                   link, n);
+                   link, listed, n);
 }
 
 LinkSink sampling_sink(Sampling *sampling) { return (LinkSink){put, sampling, put_alike}; }

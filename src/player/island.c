@@ -33,15 +33,17 @@ static bool describe_channel(void *context, int64_t island, int32_t channel, Tra
     const bool message = channel < islands->messages;
     const int32_t number = message ? channel : channel - islands->messages,
                   each = message ? (int32_t)CHANNEL_SIDES : (int32_t)EXCHANGES_N;
-    const Unit *unit = &islands->at[island].unit[number / each];
+    const int32_t stage = number / each;
+    const int64_t unit = layout_unit_at(&machine->layout, island * islands->stages + stage);
     const Stream stream = !message                             ? STREAM_EP
                           : number % each == CHANNEL_FROM_PREV ? STREAM_RECV_PREV
                                                                : STREAM_RECV_NEXT;
-    if (unit_program(machine, unit)->stream_nops[stream] == 0) return false;
-    *transfer =
-        message
-            ? network_message(machine, unit->id * (int64_t)each + number % each, &islands->edges)
-            : network_exchange(machine, unit->id, (Exchange)(number % each), &islands->edges);
+    const int32_t role =
+        machine_role(machine, layout_replica_at(&machine->layout, island * islands->stages));
+    if (machine_program(machine, role, stage)->stream_nops[stream] == 0) return false;
+    *transfer = message
+                    ? network_message(machine, unit * each + number % each, &islands->edges)
+                    : network_exchange(machine, unit, (Exchange)(number % each), &islands->edges);
     *latency_ps = transfer->start_ps;
     return true;
 }
@@ -68,6 +70,21 @@ static void make_islands(Islands *islands) {
     }
 }
 
+/// Who plays for whom, of islands.
+static void list_leaders(const Islands *islands, IslesSpec *spec) {
+    const Layout *layout = &islands->machine->layout;
+    int32_t *leader = arena_array(islands->arena, int32_t, islands->n),
+            *nlike = arena_array(islands->arena, int32_t, islands->n);
+    for (int64_t i = 0; i < islands->n; i++) {
+        const int64_t slot = i * islands->stages,
+                      replica = layout_replica_at(layout, slot) - layout->first_replica;
+        leader[i] = (int32_t)(layout_played_slot(layout, replica) / islands->stages);
+        nlike[i] = (int32_t)layout_nalike(layout, slot);
+    }
+    spec->leader = leader;
+    spec->nlike = nlike;
+}
+
 Islands *islands_create(Machine *machine) {
     Arena *arena = arena_create("driver.islands", CHUNK_BYTES);
     Islands *islands = arena_array(arena, Islands, 1);
@@ -77,19 +94,18 @@ Islands *islands_create(Machine *machine) {
     islands->stages = machine->layout.units.stages;
     islands->messages = islands->channels = islands->stages * CHANNEL_SIDES;
     const bool timed = machine->exchange_plan.timed;
-    if (machine->more[STREAM_EP] && !timed) islands->channels += islands->stages * EXCHANGES_N;
+    if (machine->exchange_plan.groups > 0 && !timed)
+        islands->channels += islands->stages * EXCHANGES_N;
     islands->timers = islands->stages + islands->channels;
     islands->ntimes =
         (islands->timers + (timed ? islands->stages : 0) + CHAINS - 1) / CHAINS * CHAINS;
-    islands->n = machine->layout.nslots / islands->stages;
     islands->windows = 1;
     islands->width_ps = PS_PER_MS;
     islands->arrivals = true;
     islands->ngroups = units_nmeeting(&machine->layout.units);
     islands->news = arena_array(arena, GroupNews, islands->ngroups);
     islands->undo.old.label = "driver.window";
-    make_islands(islands);
-    IslesSpec spec = {.n = islands->n,
+    IslesSpec spec = {.n = machine->layout.nreplicas,
                       .channels = islands->channels,
                       .channel = describe_channel,
                       .context = islands,
@@ -98,6 +114,11 @@ Islands *islands_create(Machine *machine) {
                       .undo = &islands->undo,
                       .comm = machine->comm,
                       .control_delay_ps = machine->run->control_delay_ps};
+    islands_fold(islands, &spec);
+    machine_place(machine);
+    spec.n = islands->n = machine->layout.nslots / islands->stages;
+    make_islands(islands);
+    list_leaders(islands, &spec);
     islands->isles = isles_create(machine->fabric->engine, &spec); // islands_possible: it is apart
     if (!islands->isles) {
         islands_destroy(islands);

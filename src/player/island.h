@@ -103,7 +103,7 @@ typedef struct Islands {
 static inline Islands *islands_of(const Machine *machine) { return machine->playing; }
 /// island.c. Is the job such that islands can be tried?
 bool islands_possible(const Machine *machine);
-/// Cut a job, whose replicas have been dealt, into islands; NULL where that cannot be.
+/// Cut a job, whose replicas have been dealt, into islands, and place its units; NULL where that cannot be.
 ///   MPI: collective.
 Islands *islands_create(Machine *machine);
 void islands_destroy(Islands *islands);
@@ -126,14 +126,14 @@ void islands_meet(Islands *islands, int64_t end_ps);
 /// quiet.c. How long units need at least to come to a collective.
 void quiet_prepare(Islands *islands);
 int64_t quiet_unit_ps(const Islands *islands, const Unit *unit, int64_t now_ps);
-/// island_fold.c. Without noise replicas do the same at the same times: play one of each kind, its leader, for all.
-void islands_fold(Islands *islands);
+/// island_fold.c. Without noise replicas do the same at the same times: one of each kind, its leader, is played for all,
+/// and what it says of is kept of few of them. Folds the layout; the engine has no routes yet.
+///   isles  of all replicas of this rank
+void islands_fold(Islands *islands, const IslesSpec *isles);
 /// Sum of fingerprints over all that the current island is played for, of a unit's step (side -1) or of the message it
 /// received.
 uint64_t island_fingerprint(const Machine *machine, const Unit *unit, int side, int64_t start_ps,
                             int64_t end_ps);
-/// What leaders have found, to all they were played for.
-void islands_copy_results(Islands *islands);
 
 /// island_play.c. Begin to play an island in this window, so that it can return to what it is now.
 void island_keep(Islands *islands, Island *island);

@@ -1,74 +1,78 @@
-// Islands that cannot but do the same: without noise, wired alike, met alike by collectives.
-#include <string.h>
-
+// Replicas that cannot but do the same: without noise, wired alike, met alike by collectives.
 #include "base/fingerprint.h"
+#include "base/rng.h"
 #include "player/island.h"
 
-/// Do all phases and rails of a group's collective weigh on islands alike?
-static bool collective_is_even(const Islands *islands, int64_t group, OpKind kind) {
-    const Machine *machine = islands->machine;
+/// Links listed of those that are alike: as many as may be among the hottest, or all where all are written.
+static int64_t links_listed(const TraceSpec *trace) {
+    return trace->full_links ? INT64_MAX : trace->hot_links;
+}
+
+/// All phases and rails of a collective of a group.
+static void fold_collective(const Machine *machine, int64_t group, OpKind kind, int64_t bytes,
+                            IslesFold *fold) {
     CollectivePlan plan;
-    Status status =
-        network_plan(machine, group, kind, machine->job->network.eager_bytes + 1, &plan);
-    bool even = status_is_ok(&status);
-    for (int32_t r = 0; r < units_rails(&machine->layout.units, group)->n && even; r++)
-        for (int32_t p = 0; p < plan.nphases && even; p++) {
-            JobEdges edges = {
+    Status status = network_plan(machine, group, kind, bytes, &plan);
+    if (!status_is_ok(&status) || bytes <= machine->job->network.eager_bytes) return;
+    for (int32_t r = 0; r < units_rails(&machine->layout.units, group)->n; r++)
+        for (int32_t p = 0; p < plan.nphases; p++) {
+            const JobEdges edges = {
                 .machine = machine, .plan = &plan, .group = group, .rail = r, .phase = p};
-            Transfer transfer = network_phase(machine, &edges, 0);
-            even = isles_are_alike_to(islands->isles, &transfer);
+            const Transfer transfer = network_phase(machine, &edges, 0);
+            isles_fold_ring(fold, &transfer);
         }
-    return even;
 }
 
-/// The same for all collectives of a kind that replicas share.
-static bool kind_is_even(const Islands *islands, OpKind kind) {
-    const Machine *machine = islands->machine;
-    const int64_t *first = machine->layout.units.first_group;
-    GroupKind among = OP_KINDS[kind].group;
-    bool shared = among != GROUP_NONE && GROUPS[among].dimensions & DIM_BIT(DIM_DP);
-    if (!shared) return true;
-    // The norm of gradients is too small to load links unless nothing is.
-    if (OP_KINDS[kind].bytes == BYTES_NORM && machine->job->network.eager_bytes >= GRAD_NORM_BYTES)
-        return true;
-    for (int64_t g = first[among]; g < first[among + 1]; g++)
-        if (!collective_is_even(islands, g, kind)) return false;
-    return true;
+/// All collectives of a stage that replicas share, for one of the groups that run them.
+static void fold_group(const Machine *machine, int64_t group, IslesFold *fold) {
+    const Units *units = &machine->layout.units;
+    const GroupKind among = units_group_kind(units, group);
+    const int32_t stage = units_stage(units, units_group(units, group).first);
+    if (!(GROUPS[among].dimensions & DIM_BIT(DIM_DP))) return;
+    const Program *program = machine_program(machine, 0, stage);
+    for (int32_t i = 0; i < program->nops; i++) {
+        const Op *op = &program->op[i];
+        if (OP_KINDS[op->kind].group == among)
+            fold_collective(machine, group, op->kind,
+                            network_bytes(machine, group, op->kind, op->sequence), fold);
+    }
 }
 
-void islands_fold(Islands *islands) {
-    const Machine *machine = islands->machine;
-    // Those of another shard group meet others than their leader.
-    if (!machine_is_even(machine) || machine->more[STREAM_ACROSS]) return;
-    isles_choose_leaders(islands->isles);
-    bool even = true;
-    for (int kind = 0; kind < OP_KIND_N && even; kind++) even = kind_is_even(islands, (OpKind)kind);
-    if (even)
-        isles_share_totals(islands->isles);
-    else
-        isles_drop_leaders(islands->isles);
+/// The groups that meet a replica.
+static uint64_t groups_of(const void *context, int64_t island) {
+    const Islands *islands = context;
+    const Layout *layout = &islands->machine->layout;
+    uint64_t groups = 0;
+    for (int32_t s = 0; s < islands->stages; s++)
+        for (int kind = 0; kind < GROUP_KIND_N; kind++)
+            if (GROUPS[kind].dimensions & DIM_BIT(DIM_DP))
+                groups = rng_mix(groups, (uint64_t)units_group_of(
+                                             &layout->units,
+                                             layout_unit_at(layout, island * islands->stages + s),
+                                             (GroupKind)kind));
+    return groups;
+}
+
+void islands_fold(Islands *islands, const IslesSpec *isles) {
+    Machine *machine = islands->machine;
+    if (!machine_is_even(machine) || machine->shares.nroles > 1) return;
+    IslesFold *fold = isles_fold_begin(machine->fabric->engine, isles, groups_of,
+                                       links_listed(&machine->run->trace));
+    for (int64_t g = 0; g < units_nmeeting(&machine->layout.units); g++)
+        fold_group(machine, units_meeting_group(&machine->layout.units, g), fold);
+    FoldedIsles folded = isles_fold_end(fold);
+    layout_fold(&machine->layout, folded.leader, folded.kept);
+    isles_folded_free(&folded);
 }
 
 uint64_t island_fingerprint(const Machine *machine, const Unit *unit, int side, int64_t start_ps,
                             int64_t end_ps) {
-    const Islands *islands = islands_of(machine);
-    const Island *leader = islands->current;
-    int64_t stage = unit - leader->unit;
+    const Layout *layout = &machine->layout;
+    const int64_t slot = unit - machine->unit;
     uint64_t sum = 0;
-    for (int64_t like = island_index(islands, leader); like >= 0;
-         like = isle_next_like(islands->isles, like)) {
-        int64_t id = islands->at[like].unit[stage].id;
+    for (int64_t i = 0; i < layout_nalike(layout, slot); i++) {
+        const int64_t id = layout_alike(layout, slot, i);
         sum += fingerprint_of(side < 0 ? id : id * CHANNEL_SIDES + side, start_ps, end_ps);
     }
     return sum;
-}
-
-void islands_copy_results(Islands *islands) {
-    StepResult *result = islands->machine->result;
-    size_t bytes = sizeof(StepResult) * (size_t)islands->stages;
-    for (int64_t i = 0; i < islands->n; i++) {
-        int64_t leader = isle_leader(islands->isles, i);
-        if (leader != i)
-            memcpy(&result[i * islands->stages], &result[leader * islands->stages], bytes);
-    }
 }

@@ -208,7 +208,6 @@ static void gather_step(Islands *islands) {
         for (int parity = 0; parity < 2; parity++) count->begins[parity] += own->begins[parity];
         step_forget(own, step);
     }
-    islands_copy_results(islands);
 }
 
 /// What the ranks agree on after a moment.
@@ -256,7 +255,6 @@ static void begin_units(Islands *islands) {
 /// Steps until all are done.
 static Status play_steps(Islands *islands, Job *job) {
     Machine *machine = islands->machine;
-    islands_fold(islands);
     begin_units(islands);
     islands_meet(islands, TIME_NEVER_PS);
     while (machine->count.steps < machine->steps) {
@@ -307,7 +305,7 @@ static Status island_submit(Machine *machine, const Transfer *transfer) {
 
 static PlayerStats island_stats(const Machine *machine) {
     const Islands *islands = islands_of(machine);
-    PlayerStats stats = {.islands = islands->n,
+    PlayerStats stats = {.islands = machine->layout.nreplicas,
                          .windows = islands->windows - 1, // the first is number 2
                          .replays = islands->replays,
                          .transfers = isles_ntransfers(islands->isles)};
@@ -334,7 +332,7 @@ bool island_player_open(Machine *machine) {
         .destroy = island_player_destroy,
     };
     if (!islands_possible(machine)) return false;
-    machine_deal(machine, machine->nranks);
+    layout_deal(&machine->layout, machine->rank, machine->nranks);
     fabric_open(machine->fabric);
     machine->playing = islands_create(machine);
     if (!machine->playing) {

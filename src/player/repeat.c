@@ -27,12 +27,15 @@ bool repeat_can_follow(Job *job) {
 /// Of when the units here began and ended their last step.
 static uint64_t print_units(const Machine *machine) {
     uint64_t sum = 0;
-    for (int64_t slot = 0; slot < machine->layout.nslots; slot++) {
-        const Unit *unit = &machine->unit[slot];
+    const Layout *layout = &machine->layout;
+    for (int64_t slot = 0; slot < layout->nslots; slot++) {
         const StepResult *result = &machine->result[slot];
+        const Unit *unit = &machine->unit[slot];
         int64_t took_ps =
             account_sum_ps(result->part_ps, machine_work(machine, unit->role, unit->stage));
-        sum += fingerprint_of(unit->id, result->end_ps - took_ps, result->end_ps);
+        for (int64_t i = 0; i < layout_nalike(layout, slot); i++)
+            sum += fingerprint_of(layout_alike(layout, slot, i), result->end_ps - took_ps,
+                                  result->end_ps);
     }
     return sum;
 }

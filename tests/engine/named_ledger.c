@@ -5,12 +5,12 @@
 
 #define LABEL "test.ledger"
 
-Engine *named_ledger_create(int32_t link[], int64_t capacity[], int64_t nslots) {
+Engine *named_ledger_create(LinkId link[], int64_t capacity[], int64_t nslots) {
     Engine *ledger = memory_alloc(LABEL, sizeof *ledger);
     ledger->routes.link = link;
-    ledger->routes.capacity = memory_alloc(LABEL, sizeof(int32_t) * (size_t)nslots);
+    ledger->routes.capacity = memory_alloc(LABEL, sizeof(uint16_t) * (size_t)nslots);
     for (int32_t s = 0; s < nslots; s++) {
-        ledger->routes.capacity[s] = s;
+        ledger->routes.capacity[s] = (uint16_t)s;
         array_push(&ledger->routes.capacities, capacity[s]);
     }
     ledger->routes.nslots = nslots;
@@ -18,7 +18,7 @@ Engine *named_ledger_create(int32_t link[], int64_t capacity[], int64_t nslots) 
 }
 
 void named_ledger_destroy(Engine *ledger) {
-    memory_free(LABEL, ledger->routes.capacity, sizeof(int32_t) * (size_t)ledger->routes.nslots);
+    memory_free(LABEL, ledger->routes.capacity, sizeof(uint16_t) * (size_t)ledger->routes.nslots);
     array_free(&ledger->routes.capacities);
     memory_free(LABEL, ledger, sizeof *ledger);
 }

@@ -5,7 +5,7 @@
 #include "engine/flow/ledger.h"
 
 /// A ledger whose slot s is link[s] of capacity[s], borrowed; good for ledger_routes only.  Free with named_ledger_destroy.
-Engine *named_ledger_create(int32_t link[], int64_t capacity[], int64_t nslots);
+Engine *named_ledger_create(LinkId link[], int64_t capacity[], int64_t nslots);
 void named_ledger_destroy(Engine *ledger);
 
 #endif

@@ -28,7 +28,7 @@ typedef struct Drawn {
     int64_t capacity[LINKS_MAX], cap[TRANSFERS_MAX];
     int32_t weight[TRANSFERS_MAX][LINKS_MAX]; ///< 0: not used
     uint64_t channels;                        ///< present and closed under sharing lanes
-    int32_t link[LINKS_MAX];                  ///< by slot; slot l is lane l
+    LinkId link[LINKS_MAX];                   ///< by slot; slot l is lane l
     uint64_t entity, draw;
 } Drawn;
 

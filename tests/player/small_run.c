@@ -153,6 +153,7 @@ void small_run_init(RunSpec *run, int64_t nodes, int32_t pp, int32_t dp, Schedul
     run->engine = engine_of(ENGINE_FLOW);
     run->control_delay_ps = 10 * PS_PER_US;
     run->seed = 1;
+    run->trace.full_links = true; // links that are alike are told one by one
 }
 
 void small_run_fini(RunSpec *run) { memory_free("test.job", run->job, sizeof(JobSpec)); }
@@ -225,9 +226,12 @@ static Status keep_step(void *context, int32_t job, int32_t step, int64_t later_
         const Unit *unit = &machine->unit[slot];
         const StepResult *result = &machine->result[slot];
         if (result->end_ps > played->end_ps) played->end_ps = result->end_ps;
-        for (int part = 0; part < TRACE_PART_N; part++)
-            played->unit_part_ps[unit->id * TRACE_PART_N + part] += record_part_ps(
-                result->part_ps, machine_work(machine, unit->role, unit->stage), (TracePart)part);
+        for (int64_t i = 0; i < layout_nalike(&machine->layout, slot); i++)
+            for (int part = 0; part < TRACE_PART_N; part++)
+                played
+                    ->unit_part_ps[layout_alike(&machine->layout, slot, i) * TRACE_PART_N + part] +=
+                    record_part_ps(result->part_ps, machine_work(machine, unit->role, unit->stage),
+                                   (TracePart)part);
     }
     played->fingerprint += machine->count.fingerprint[step & 1];
     played->ntold += later_ps > 0;

@@ -142,6 +142,11 @@ static Status enter(Flow *flow, const Transfer *transfer, int32_t *out) {
 
 Status flow_submit(Flow *flow, const Transfer *transfer) {
     int32_t index = -1;
+    REQUIRE(cluster_nresources(flow->routes.cluster) <= INT32_MAX, STATUS_RANGE,
+            "the fabric has room for %lld links: with more than 2^31 only training jobs are played "
+            "whose replicas share "
+            "no link that can bind but in collectives, without noise, faults and events",
+            (long long)cluster_nresources(flow->routes.cluster));
     TRY(enter(flow, transfer, &index));
     if (transfer->start_ps == flow->now_ps)
         array_push(&flow->due, index);

@@ -17,7 +17,7 @@
 ///          third of its cap leaves two thirds of its thousands of other links undisputed.
 ///          Everything refers by index; arrays move when they grow.
 ///
-///              bytes a link that a transfer has touched   28: slack, routes over it, index, link and capacity in
+///              bytes a link that a transfer has touched   30: slack, routes over it, index, link and capacity in
 ///                                                         Routes, page entry
 ///              bytes a contended link                     32: LinkState
 ///              bytes an active transfer                  120: Active
@@ -163,7 +163,7 @@ typedef struct LinkShares {
 _Static_assert(ENGINE_JOBS_MAX <= 1 << 5, "jobs of a transfer");
 _Static_assert(4 * sizeof(int32_t) + sizeof(*((Routes *)0)->link) +
                        sizeof(*((Routes *)0)->capacity) + sizeof(**((Routes *)0)->page) <=
-                   28,
+                   30,
                "bytes a link");
 _Static_assert(sizeof(LinkState) <= 32, "bytes a contended link");
 _Static_assert(sizeof(Active) <= 120, "bytes an active transfer, and room to grow");

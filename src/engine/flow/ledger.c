@@ -1,5 +1,6 @@
 #include "engine/flow/ledger.h"
 
+#include "base/check.h"
 #include "base/units.h"
 #include "engine/flow/flow_state.h"
 
@@ -36,14 +37,7 @@ void ledger_add_period_slow(Engine *flow, int32_t slot, int64_t from_ps, int64_t
     flow->period_used = true;
 }
 
-void ledger_stand_for(Engine *flow, const int32_t slot[], int64_t n) {
-    routes_stand_for(&flow->routes, slot, n);
-}
-
-void ledger_forget_idle(Engine *flow) {
-    while (flow->routes.oldest >= 0) {
-        int32_t r = flow->routes.oldest;
-        stats_flush_route(flow, r);
-        routes_drop(&flow->routes, r);
-    }
+Routes *ledger_fold(Engine *flow) {
+    CHECK(flow->routes.nroutes == 0, "links are folded before there are routes");
+    return &flow->routes;
 }

@@ -22,9 +22,8 @@ Status ledger_open(Engine *engine, const Transfer *transfer, const LinkOwner *ow
 void ledger_close(Engine *engine, int32_t route);
 /// Routes, slots and capacities of this engine; arrays move when routes are added.
 const Routes *ledger_routes(const Engine *engine);
-/// routes_stand_for; and forget the routes that nobody holds, which may name what is muted now.
-void ledger_stand_for(Engine *engine, const int32_t slot[], int64_t n);
-void ledger_forget_idle(Engine *engine);
+/// The same, before there are any, to say which links are used alike.
+Routes *ledger_fold(Engine *engine);
 /// A transfer of `step` on a route has made progress of period_bytes since the last entry, and, of whole transfers that
 /// have ended, step_bytes in all.
 void ledger_add_bytes(Engine *engine, int32_t route, int32_t step, int64_t step_bytes,

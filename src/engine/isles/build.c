@@ -195,6 +195,22 @@ static bool make_isles(Isles *isles) {
     return fits;
 }
 
+/// Chain those that each is played for.
+static void chain_leaders(Isles *isles) {
+    for (int64_t i = isles->n - 1; i >= 0; i--) {
+        Isle *isle = &isles->at[i];
+        isle->leader = isles->spec.leader ? isles->spec.leader[i] : (int32_t)i;
+        isle->nlike = isles->spec.nlike ? isles->spec.nlike[i] : 1;
+        isle->next_like = -1;
+    }
+    for (int64_t i = isles->n - 1; i >= 0; i--) {
+        Isle *isle = &isles->at[i], *leader = &isles->at[isle->leader];
+        if (isle == leader) continue;
+        isle->next_like = leader->next_like;
+        leader->next_like = (int32_t)i;
+    }
+}
+
 Isles *isles_create(Engine *engine, const IslesSpec *spec) {
     Isles *isles = memory_alloc(ISLES_LABEL, sizeof *isles);
     *isles = (Isles){.ledger = engine,
@@ -211,7 +227,7 @@ Isles *isles_create(Engine *engine, const IslesSpec *spec) {
         isles_destroy(isles);
         return NULL;
     }
-    isles_drop_leaders(isles);
+    chain_leaders(isles);
     isles->rings = rings_create(isles);
     return isles;
 }
@@ -254,3 +270,7 @@ int64_t isles_ntransfers(const Isles *isles) {
         for (int32_t c = 0; c < isles->channels; c++) n += isles->at[i].route[c] >= 0;
     return n;
 }
+
+int32_t isle_leader(const Isles *isles, int64_t i) { return isles->at[i].leader; }
+
+int32_t isle_nlike(const Isles *isles, int64_t i) { return isles->at[i].nlike; }

@@ -98,9 +98,8 @@ typedef struct Isle {
     uint64_t ring_channels; ///< channels with ring_lanes > 0
     uint64_t changed;       ///< channels to be solved at this moment
     int32_t leader;         ///< isle that is played for this one; itself, if it is played
-    int32_t nlike;          ///< isles a leader is played for, itself included
-    int32_t next_like;      ///< chain of these, from the leader; -1 ends
-    bool echoes_all;        ///< totals of the first after the leader stand for all others
+    int32_t nlike;          ///< isles a leader is played for, itself and what is not kept included
+    int32_t next_like;      ///< chain of those that are kept, from the leader; -1 ends
     bool kept_bound;        ///< what stands in the undo log already
     uint64_t kept_messages;
     int32_t round; ///< plays of windows; what an undone round logged is void
@@ -197,10 +196,4 @@ int32_t isle_binding(const Isles *isles, const Isle *isle, int32_t c, int64_t tr
 SolvedLane *isle_solved(const Isles *isles, int32_t lane);
 /// Note in slot_lane where the bound lanes of an isle stand, or forget it.
 void isle_mark_bound(Isles *isles, const Isle *isle, bool bound);
-/// alike.c. The next isle that totals are kept for, after `like` of a chain; -1 ends.
-static inline int32_t isle_next_kept(const Isles *isles, const Isle *leader, int32_t like) {
-    if (leader->echoes_all && like != leader->leader) return -1;
-    return isles->at[like].next_like;
-}
-
 #endif

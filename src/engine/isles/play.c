@@ -40,7 +40,7 @@ static void end_slow(Isles *isles, const Isle *isle, int32_t c, int64_t now_ps) 
     if (from_ps == now_ps) return;
     Wide delay = price_delay(isle->shape->channel[c].cap, message->level, now_ps - from_ps);
     int32_t leader = (int32_t)isle_index(isles, isle);
-    for (int32_t like = leader; like >= 0; like = isle_next_kept(isles, isle, like))
+    for (int32_t like = leader; like >= 0; like = isles->at[like].next_like)
         array_push(&isles->slow, (SlowSpan){.delay = delay,
                                             .from_ps = from_ps,
                                             .to_ps = now_ps,
@@ -275,7 +275,7 @@ void isle_enter_bytes(Isles *isles, Isle *isle, int64_t now_ps, int32_t first_st
         IsleMessage *message = &isle->state->message[c];
         if (isle->route[c] < 0) continue;
         if (sample) sample_message(isles, isle, c, now_ps);
-        for (int32_t like = isle->leader; like >= 0; like = isle_next_kept(isles, isle, like)) {
+        for (int32_t like = isle->leader; like >= 0; like = isles->at[like].next_like) {
             int32_t route = isles->at[like].route[c];
             for (int32_t step = first_step; step < first_step + 2; step++)
                 ledger_add_bytes(isles->ledger, route, step, message->step_bytes[step & 1], 0);
