@@ -546,7 +546,7 @@ static void lists_say_where_they_are_wrong(void **state) {
     static const struct {
         const char *text, *wanted;
     } BAD[] = {
-        {"", "list.csv:0:1: the first line"},
+        {"", "list.csv:1:1: the file is empty"},
         {"a,b\n", "list.csv:1:1: the first line"},
         {"from,to\ngpu 0,leaf 0\ngpu 1,leav 0\n", "list.csv:3:7: an end of a cable"},
         {"from,to\ngpu 0, gpu 1\n", "list.csv:2:8: a cable goes from"},
