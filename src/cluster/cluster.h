@@ -13,7 +13,8 @@
 ///          unit (m_1 nodes a unit), endpoint = (unit * R + r) * m_1 + node_in_unit; PLAIN:
 ///          endpoint = node * R + r; RAIL_ONLY: all nodes are one unit, and its rails have trees of their
 ///          own, between which nothing is: every message that changes rail hops over its scale-up
-///          domain first.
+///          domain first. Where children of the top level (sites, islands) are filled to less than they have room for,
+///          `node` here is the number of the place the node is at.
 ///          Tier 0 is the scale-up domain: one egress (up) and one ingress (down) link per GPU.
 ///          Where a NIC has several ports, it is a tier of its own, numbered after those of the
 ///          fabric: one link a NIC and direction, which all that its ports carry crosses, of the
@@ -46,6 +47,7 @@ enum {
     CLUSTER_SLOW_MAX = 64,
     CLUSTER_EVENTS_MAX = 256,
     CLUSTER_GPU_KINDS_MAX = 4,
+    CLUSTER_FILLED_MAX = 16,
 };
 
 /// How switches are joined: what the tiers of a spec mean.
@@ -134,6 +136,8 @@ typedef struct ClusterSpec {
     int32_t ntiers;
     TierSpec tier[FABRIC_TIERS_MAX]; ///< [t-1]
     int32_t installed; ///< children of the top level that exist, <= tier[ntiers-1].children
+    int32_t nfilled;   ///< 0: nodes fill one child of the top level after the other
+    int64_t filled[CLUSTER_FILLED_MAX]; ///< else nodes below each of them; they sum to `nodes`
     Wiring wiring;
     bool pxn; ///< cross-rail messages hop over the scale-up domain to the right rail first
     Routing routing;

@@ -29,8 +29,9 @@ struct Cluster {
     Troubles *troubles;
     bool patient; ///< something will still change: who finds no path waits on the one that is dead
     Divider by_rails, by_domain,
-        by_unit;       ///< GPUs of a node, of a scale-up domain; nodes of a unit of rails
-    uint64_t ecmp_key; ///< of the seed
+        by_unit;          ///< GPUs of a node, of a scale-up domain; nodes of a unit of rails
+    int64_t child_places; ///< below a child of the top level; only where these are filled in part
+    uint64_t ecmp_key;    ///< of the seed
     int64_t ngpus;
     int64_t nlinks, nresources;
     int32_t ntiers;                     ///< of links, cluster_ntiers
@@ -78,13 +79,23 @@ static inline int32_t cluster_range_of(const Cluster *cluster, LinkId link) {
     return range;
 }
 
+/// Number of the place of a node, among all that there is room for.
+static inline int64_t cluster_place_of(const Cluster *cluster, NodeId node) {
+    if (cluster->spec.nfilled == 0) return node;
+    int32_t child = 0;
+    for (; node >= cluster->spec.filled[child]; child++) node -= cluster->spec.filled[child];
+    return child * cluster->child_places + node;
+}
+
 /// cluster_endpoint_of, for hot paths.
 static inline int64_t cluster_nic_endpoint(const Cluster *cluster, GpuId gpu) {
-    if (cluster->spec.wiring == WIRING_PLAIN) return gpu;
+    if (cluster->spec.wiring == WIRING_PLAIN && cluster->spec.nfilled == 0) return gpu;
     const int64_t rails = cluster->by_rails.divisor, in_unit = cluster->by_unit.divisor;
-    const int64_t node = divider_quotient(&cluster->by_rails, gpu), slot = gpu - node * rails;
-    const int64_t unit = divider_quotient(&cluster->by_unit, node);
-    return (unit * rails + slot) * in_unit + node - unit * in_unit;
+    const NodeId node = divider_quotient(&cluster->by_rails, gpu);
+    const int64_t slot = gpu - node * rails, place = cluster_place_of(cluster, node);
+    if (cluster->spec.wiring == WIRING_PLAIN) return place * rails + slot;
+    const int64_t unit = divider_quotient(&cluster->by_unit, place);
+    return (unit * rails + slot) * in_unit + place - unit * in_unit;
 }
 
 #endif

@@ -132,6 +132,37 @@ Status clustercheck_spec(const ClusterSpec *spec) {
     return status_ok();
 }
 
+/// Each child of the top level has room for whole units.
+Status clustercheck_filled(const ClusterSpec *spec) {
+    if (spec->nfilled == 0) return status_ok();
+    REQUIRE(
+        spec->wiring != WIRING_RAIL_ONLY, STATUS_RANGE,
+        "filled wants wiring rail or plain: with %s no child of the top tier has nodes of its own",
+        "rail-only");
+    const int64_t unit =
+        (int64_t)spec->tier[0].children * (spec->wiring == WIRING_RAIL ? spec->gpus_per_node : 1);
+    int64_t room = 1, sum = 0;
+    for (int32_t t = 1; t < spec->ntiers; t++) room *= spec->tier[t - 1].children;
+    REQUIRE(room % unit == 0 && room % spec->gpus_per_node == 0, STATUS_RANGE,
+            "filled counts nodes of each child of the top tier, but those have %lld NIC ports: not "
+            "whole "
+            "units of nodes",
+            (long long)room);
+    room /= spec->gpus_per_node;
+    REQUIRE(spec->nfilled <= spec->installed, STATUS_RANGE,
+            "filled lists %d children of the top tier, but %d are installed", spec->nfilled,
+            spec->installed);
+    for (int32_t i = 0; i < spec->nfilled; i++) {
+        REQUIRE(spec->filled[i] >= 0 && spec->filled[i] <= room, STATUS_RANGE,
+                "filled gives child %d of the top tier %lld nodes, but it has room for %lld", i,
+                (long long)spec->filled[i], (long long)room);
+        sum += spec->filled[i];
+    }
+    REQUIRE(sum == spec->nodes, STATUS_RANGE, "filled sums to %lld nodes, but there are %lld",
+            (long long)sum, (long long)spec->nodes);
+    return status_ok();
+}
+
 Status clustercheck_room(const ClusterSpec *spec, const FatTree *tree) {
     const int32_t rails = spec->gpus_per_node;
     int64_t room = tree->subtrees[0] / rails;

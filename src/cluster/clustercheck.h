@@ -11,6 +11,8 @@
 
 /// Check counts, rates and, of a tree, ports of a spec, before the fabric is built.   Fails: STATUS_RANGE.
 Status clustercheck_spec(const ClusterSpec *spec);
+/// ClusterSpec.filled, of a spec that is fine otherwise; the message begins with its name.
+Status clustercheck_filled(const ClusterSpec *spec);
 
 /// Check that the nodes find room in the tree.   Fails: STATUS_RANGE.
 Status clustercheck_room(const ClusterSpec *spec, const FatTree *tree);

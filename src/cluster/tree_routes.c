@@ -428,11 +428,22 @@ static int64_t latency_to_next_ps(const Cluster *cluster, NodeId node) {
                                           : TIME_NEVER_PS;
 }
 
-int64_t tree_least_latency_ps(const Cluster *cluster) {
-    // Both wirings put nodes 0 and 1 as near to each other as any two nodes of a domain are, and the last node of the
-    // first domain and the one behind it as near as any two of different domains.
+/// Among the nodes from one on that stand side by side. Both wirings put the first two as near to each other as any two
+/// nodes of a domain are, and the last node of a domain and the one behind it as near as any two of different domains.
+static int64_t least_from_ps(const Cluster *cluster, NodeId first) {
     const int64_t nodes = cluster->spec.scale_up.gpus / cluster->spec.gpus_per_node;
-    const int64_t inside_ps = latency_to_next_ps(cluster, 0);
-    const int64_t across_ps = nodes > 1 ? latency_to_next_ps(cluster, nodes - 1) : TIME_NEVER_PS;
+    const int64_t inside_ps = latency_to_next_ps(cluster, first);
+    if (nodes <= 1) return inside_ps;
+    const int64_t across_ps = latency_to_next_ps(cluster, first / nodes * nodes + nodes - 1);
     return inside_ps < across_ps ? inside_ps : across_ps;
+}
+
+int64_t tree_least_latency_ps(const Cluster *cluster) {
+    const ClusterSpec *spec = &cluster->spec;
+    int64_t least_ps = least_from_ps(cluster, 0), first = 0;
+    for (int32_t i = 0; i < spec->nfilled; first += spec->filled[i++]) {
+        const int64_t own_ps = spec->filled[i] > 0 ? least_from_ps(cluster, first) : TIME_NEVER_PS;
+        if (own_ps < least_ps) least_ps = own_ps;
+    }
+    return least_ps;
 }

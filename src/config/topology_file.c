@@ -106,6 +106,7 @@ static const Schema NODE_SCHEMA = {.name = "node",
                                    .nfields = FIELDS_N(NODE_FIELDS),
                                    .bytes = sizeof(ClusterSpec)};
 
+static const Field FILLED_ELEMENT = ELEMENT_COUNT(int64_t, STORE_INT64, 0, 4294967296.0);
 static const Field FABRIC_FIELDS[] = {
     FIELD_ENUM_AT("kind", ClusterSpec, fabric, FABRIC_NAMES, "tree", "what the tiers mean"),
     FIELD_STRING_AT("cables", ClusterSpec, cables, "",
@@ -123,6 +124,8 @@ static const Field FABRIC_FIELDS[] = {
                   "all switches hash alike (polarisation)"),
     FIELD_COUNT_OR_WORD_AT("installed", ClusterSpec, installed, "all", 0, "all", 1, CHILDREN_MOST,
                            "children of the top level that exist"),
+    FIELD_LIST_AT("filled", ClusterSpec, filled, nfilled, &FILLED_ELEMENT, "",
+                  "nodes below each child of the top level; default: one after the other is full"),
     FIELD_LIST_AT("tiers", ClusterSpec, tier, ntiers, &TIER_ELEMENT, NULL,
                   "1 to 4 tiers, leaf first"),
     FIELD_LIST_AT("faults", ClusterSpec, fault, nfaults, &FAULT_ELEMENT, "",
@@ -261,7 +264,7 @@ static Status try_cluster(const ClusterSpec *cluster, int64_t nodes, int32_t nfa
     ClusterSpec part = *cluster;
     part.nodes = nodes;
     part.nfaults = nfaults;
-    part.nslow = part.nevents = 0;
+    part.nslow = part.nevents = part.nfilled = 0;
     return try_spec(&part);
 }
 
@@ -425,8 +428,12 @@ static bool check_fabric_keys(Reader *reader, const Node *node, const ClusterSpe
                      "change rails there");
         return false;
     }
-    if (!tree && node_get(fabric, "installed")) {
-        reader_error(reader, node, "fabric.installed", "installed is of trees, this is a %s",
+    static const char *const OF_TREES[] = {"installed", "filled"};
+    for (int i = 0; i < 2 && !tree; i++) {
+        char path[32];
+        if (!node_get(fabric, OF_TREES[i])) continue;
+        snprintf(path, sizeof path, "fabric.%s", OF_TREES[i]);
+        reader_error(reader, node, path, "%s is of trees, this is a %s", OF_TREES[i],
                      FABRIC_NAMES[cluster->fabric]);
         return false;
     }
@@ -464,6 +471,12 @@ static bool check_room(Reader *reader, const Node *node, const ClusterSpec *clus
     return false;
 }
 
+static bool check_filled(Reader *reader, const Node *node, const ClusterSpec *cluster) {
+    const Status status = clustercheck_filled(cluster);
+    if (!status_is_ok(&status)) reader_error(reader, node, "fabric.filled", "%s", status.text);
+    return status_is_ok(&status);
+}
+
 static void finish_topology(Reader *reader, const Node *node, void *data) {
     ClusterSpec *cluster = data;
     if (!cluster->name[0]) text_stem(reader->base, cluster->name, sizeof cluster->name);
@@ -472,7 +485,7 @@ static void finish_topology(Reader *reader, const Node *node, void *data) {
         cluster->installed = cluster->tier[cluster->ntiers - 1].children;
     if (!check_fabric_keys(reader, node, cluster) || !check_tiers(reader, node, cluster) ||
         !check_room(reader, node, cluster) || !check_others(reader, node, cluster) ||
-        !read_cables(reader, node, cluster))
+        !check_filled(reader, node, cluster) || !read_cables(reader, node, cluster))
         return;
     const Status status = try_spec(cluster);
     if (status_is_ok(&status))

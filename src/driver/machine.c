@@ -77,7 +77,7 @@ static NominalWork work_of(const Machine *machine, int32_t role, int32_t stage) 
     NominalWork sum = {0};
     for (int32_t i = 0; i < program->stream_nops[STREAM_COMPUTE]; i++) {
         const Op *op = &program->op[program->stream_op[STREAM_COMPUTE][i]];
-        const NominalWork work = step_cost_work(&machine->cost, stage, op);
+        const NominalWork work = step_cost_work(machine_nominal(machine, role), stage, op);
         sum.compute_ps += work.compute_ps;
         sum.tp_ps += work.tp_ps;
         sum.cp_ps += work.cp_ps;

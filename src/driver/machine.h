@@ -280,6 +280,12 @@ static inline int32_t machine_role(const Machine *machine, int64_t replica) {
     return shares_role(&machine->shares, replica);
 }
 
+/// What is nominal for replicas of a role: where shares go by the speed of GPUs, that of theirs; else that of kind 0.
+static inline const StepCost *machine_nominal(const Machine *machine, int32_t role) {
+    const bool uneven = machine->shares.uneven;
+    return machine_cost(machine, uneven ? machine->shares.role[role].kind : 0);
+}
+
 static inline const Program *unit_program(const Machine *machine, const Unit *unit) {
     return machine_program(machine, unit->role, unit->stage);
 }

@@ -256,6 +256,9 @@ static void sum_kinds(Shares *shares, const Deal *deal) {
         sum[kind] += microbatches;
         if (microbatches > shares->most[kind]) shares->most[kind] = microbatches;
     }
+    for (int32_t r = 1; r < shares->nroles; r++)
+        shares->uneven =
+            shares->uneven || shares->role[r].microbatches != shares->role[0].microbatches;
     for (int32_t k = 0; k < deal->nkinds; k++)
         if (deal->gpus[k] > 0)
             shares->mean[k] =

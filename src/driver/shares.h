@@ -46,6 +46,7 @@ typedef struct Shares {
     ShareRole role[SHARE_ROLES_MAX];
     int32_t most[CLUSTER_GPU_KINDS_MAX]; ///< microbatches of any replica that has GPUs of a kind
     double mean[CLUSTER_GPU_KINDS_MAX];  ///< microbatches of a kind's GPUs over those of all GPUs
+    bool uneven;                         ///< roles differ in microbatches
     uint8_t *of;                         ///< [replicas] roles; NULL: all are of role 0
     int64_t replicas;
 } Shares;

@@ -141,9 +141,10 @@ static int64_t still_ps(const Unit *unit) {
 }
 
 static void issue_compute(Machine *machine, Unit *unit, const Op *op, const Clocks *begin) {
-    NominalWork work = step_cost_work(&machine->cost, unit->stage, op);
+    NominalWork work = step_cost_work(machine_nominal(machine, unit->role), unit->stage, op);
     int64_t alone_ps = work.compute_ps + nominal_exposed_ps(work);
-    const NominalWork own = unit->kinds == 1 ? work : own_work(machine, unit, op);
+    const bool as_nominal = unit->kinds == 1 && !machine->shares.uneven;
+    const NominalWork own = as_nominal ? work : own_work(machine, unit, op);
     int64_t busy_ps = busy_time(own, unit->factor);
     int64_t works_ps = works_from_ps(machine, unit, begin->actual_ps);
     unit->free[FREE_COMPUTE] =

@@ -32,7 +32,8 @@ static void add_unit(const Machine *machine, int32_t role, int32_t stage, const 
     for (int32_t i = 0; i < n; from_ps = span[i++].end_ps) {
         const Op *op = &program->op[program->stream_op[STREAM_COMPUTE][i]];
         const int64_t begin_ps = span[i].begin_ps, end_ps = span[i].end_ps;
-        const int64_t exposed_ps = nominal_exposed_ps(step_cost_work(&machine->cost, stage, op)),
+        const int64_t exposed_ps = nominal_exposed_ps(
+                          step_cost_work(machine_nominal(machine, role), stage, op)),
                       still_ps = between(span[i].still_ps, 0, begin_ps - from_ps),
                       talk_ps = between(exposed_ps, 0, end_ps - begin_ps);
         power_shape_add(to[SHAPE_STILL], edge_ps, &phase, from_ps, begin_ps, still_ps);

@@ -75,6 +75,23 @@ static void pick_tiers(Draws *draws, int32_t ntiers, Tier tier[]) {
     }
 }
 
+/// Nodes are below some children of the top level, with room left in others, where each has whole units.
+static void fill_in_part(Draws *draws, ClusterSpec *spec) {
+    int64_t ports = 1;
+    for (int32_t t = 1; t < spec->ntiers; t++) ports *= spec->tier[t - 1].children;
+    const int64_t unit =
+        spec->gpus_per_node * (spec->wiring == WIRING_RAIL ? spec->tier[0].children : 1);
+    if (spec->ntiers == 1 || ports % unit != 0 || pick(draws, 2) == 0) return;
+    const int64_t room = ports / spec->gpus_per_node;
+    spec->nodes = 0;
+    for (int32_t i = 0; i < spec->installed && i < CLUSTER_FILLED_MAX; i++) {
+        const int64_t some =
+            i == 0 ? 1 + pick(draws, (int32_t)room) : pick(draws, (int32_t)room + 1);
+        spec->filled[spec->nfilled++] = some;
+        spec->nodes += some;
+    }
+}
+
 ClusterSpec shape_random(uint64_t draw) {
     Draws draws = {.shape = draw};
     const int32_t ntiers = 1 + (int32_t)(draw % FABRIC_TIERS_MAX);
@@ -93,6 +110,7 @@ ClusterSpec shape_random(uint64_t draw) {
     spec.nodes = room - (room > 3 ? pick(&draws, 3) : 0);
     spec.pxn = pick(&draws, 2) == 1;
     spec.ecmp_seed = draw;
+    fill_in_part(&draws, &spec);
     return spec;
 }
 

@@ -173,6 +173,45 @@ static void endpoint_and_gpu_are_inverse(void **state) {
     }
 }
 
+// Law: nodes below different children of the top level meet at the top, and nodes below one child do not (but by its own); filling
+// all children is filling none in part.
+static void filled_children_are_apart(void **state) {
+    (void)state;
+    int64_t seen = 0;
+    for (uint64_t draw = 0; draw < 4 * RANDOM_SHAPES; draw++) {
+        ClusterSpec spec = shape_random(draw);
+        if (spec.nfilled == 0) continue;
+        Cluster *cluster = build(&spec);
+        int64_t before = 0, ports = 1;
+        for (int32_t t = 1; t < spec.ntiers; t++) ports *= spec.tier[t - 1].children;
+        for (int32_t child = 0; child < spec.nfilled; child++) {
+            for (int64_t i = 0; i < spec.filled[child]; i++)
+                for (int32_t slot = 0; slot < spec.gpus_per_node; slot++)
+                    assert_int_equal(
+                        cluster_endpoint_of(cluster, (before + i) * spec.gpus_per_node + slot) /
+                            ports,
+                        child);
+            before += spec.filled[child];
+        }
+        cluster_destroy(cluster);
+        ClusterSpec whole = spec;
+        whole.nfilled = spec.installed < CLUSTER_FILLED_MAX ? spec.installed : CLUSTER_FILLED_MAX;
+        whole.nodes = 0;
+        for (int32_t i = 0; i < whole.nfilled; i++)
+            whole.nodes += whole.filled[i] = ports / spec.gpus_per_node;
+        ClusterSpec same = whole;
+        same.nfilled = 0;
+        Cluster *a = build(&whole), *b = build(&same);
+        for (GpuId gpu = 0; gpu < cluster_ngpus(a); gpu++)
+            assert_int_equal(cluster_endpoint_of(a, gpu), cluster_endpoint_of(b, gpu));
+        assert_close(cluster_bisection_Bps(a), cluster_bisection_Bps(b), 1);
+        cluster_destroy(a);
+        cluster_destroy(b);
+        seen++;
+    }
+    assert_true(seen > RANDOM_SHAPES / 4);
+}
+
 /// Port of the upper switch that a cable arrives at.
 static int32_t lower_port(const FatTree *tree, int32_t tier, int64_t cable) {
     const FatTreeCable end = fattree_cable(tree, tier, cable);
@@ -347,6 +386,12 @@ static void contradictions_are_refused_with_both_numbers(void **state) {
     shape_add_fault(&bad, 2, 1, 1, 0.5);
     refused(&bad, "port 1", "twice");
     bad = good;
+    bad.nfilled = 2;
+    bad.filled[0] = 5;
+    refused(&bad, "5", "4");
+    bad.filled[0] = bad.filled[1] = 4;
+    refused(&bad, "8", "16");
+    bad = good;
     bad.ntiers = 5;
     refused(&bad, "5", "4");
     bad = good;
@@ -385,6 +430,7 @@ int main(void) {
         cmocka_unit_test(folded_clos_of_radix_64_equals_the_published_counts),
         cmocka_unit_test(colossus_has_1600_leaves_1600_spines_1024_cores),
         cmocka_unit_test(endpoint_and_gpu_are_inverse),
+        cmocka_unit_test(filled_children_are_apart),
         cmocka_unit_test(cables_and_switch_ports_match_one_to_one),
         cmocka_unit_test(capacity_is_goodput_and_faults_lower_it_in_both_directions),
         cmocka_unit_test(names_of_links_and_bundles_are_unique),

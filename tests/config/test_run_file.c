@@ -93,7 +93,7 @@ static void fabrics_have_the_published_counts(void **state) {
         {"topologies/meta-24k-roce.yaml", 3, 24576, {1536, 128, 112}},
         {"topologies/colossus-100k.yaml", 3, 100000, {1600, 1600, 1024}},
         {"topologies/colossus-200k.yaml", 3, 200000, {3136, 3136, 2048}},
-        {"topologies/colossus-1m.yaml", 3, 1048576, {16384, 16384, 4096}},
+        {"topologies/hopper-1m.yaml", 3, 1048576, {16384, 16384, 4096}},
     };
     for (size_t i = 0; i < sizeof WANTED / sizeof WANTED[0]; i++) {
         static Loaded l;
@@ -194,7 +194,7 @@ static void resolved_files_read_back(void **state) {
         "topologies/colossus-100k.yaml",
         "jobs/ddp-small.yaml",
         "jobs/llama3.1-405b-8k.yaml",
-        "topologies/colossus-1m.yaml",
+        "topologies/hopper-1m.yaml",
         "jobs/llama3.1-405b-colossus.yaml",
         "jobs/llama3.1-405b-1m.yaml",
         "jobs/traffic-flows.yaml",

@@ -89,12 +89,29 @@ static void equal_shares_may_be_listed(void **state) {
     }
 }
 
-/// Work of all units at nominal speed: so much of it is a microbatch's, wherever it is computed.
+/// Work of all units at nominal speed: so much of it is a microbatch's, wherever it is computed on GPUs that are alike.
 static int64_t nominal_ps(const Played *played) {
     return played->part_ps[TRACE_PART_COMPUTE] + played->part_ps[TRACE_PART_TP_EXPOSED];
 }
 
-// Law: the batch is the same, and so is the work. With proportional shares a step takes no longer than with equal ones (but for
+// Law: the batch is the same, and so is the work.
+static void the_work_is_the_same(void **state) {
+    Comm *comm = *state;
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        RunSpec run;
+        init(&run, &CASES[i], 3, 1);
+        Played equal = small_run_play(&run, comm);
+        list(&run, MICROBATCHES - 4);
+        Played listed = play_alike(comm, &run);
+        assert_all_ranks(comm, nominal_ps(&equal) == nominal_ps(&listed));
+        assert_all_ranks(comm, listed.end_ps > equal.end_ps);
+        played_fini(&equal);
+        played_fini(&listed);
+        small_run_fini(&run);
+    }
+}
+
+// Law: with proportional shares a step takes no longer than with equal ones (but for
 // what communication adds to either), and less where the others are three times as slow or as quick; slow ones have fewer.
 static void proportional_shares_are_no_slower(void **state) {
     Comm *comm = *state;
@@ -106,7 +123,12 @@ static void proportional_shares_are_no_slower(void **state) {
             Played equal = small_run_play(&run, comm);
             run.job[0].parallel.shares = SHARES_PROPORTIONAL;
             Played shared = play_alike(comm, &run);
-            assert_all_ranks(comm, nominal_ps(&equal) == nominal_ps(&shared));
+            if (t != 1) {
+                // Each replica has GPUs of one kind, which is nominal for it.
+                assert_all_ranks(comm, shared.part_ps[TRACE_PART_OWN_SLOW] == 0);
+                assert_all_ranks(comm, shared.part_ps[TRACE_PART_STRAGGLER] == 0);
+                assert_all_ranks(comm, equal.part_ps[TRACE_PART_OWN_SLOW] != 0);
+            }
             assert_all_ranks(comm, (double)shared.end_ps <= 1.002 * (double)equal.end_ps);
             if (CASES[i].placement == PLACEMENT_CONTIGUOUS && t != 1)
                 assert_all_ranks(comm, (double)shared.end_ps < 0.92 * (double)equal.end_ps);
@@ -146,6 +168,30 @@ static void shares_sum_to_the_batch(void **state) {
         }
 }
 
+// Replicas of two nodes, the first three of which have one kind: of the replica that has both it goes by the slower one.
+static void a_replica_goes_at_the_pace_of_its_slowest_gpus(void **state) {
+    Comm *comm = *state;
+    static const Case TWO_NODES = {SCHEDULE_1F1B, 4, 1, PLACEMENT_CONTIGUOUS, 1};
+    for (int quick = 0; quick < 2; quick++) {
+        RunSpec run;
+        Shares shares;
+        init(&run, &TWO_NODES, 3, quick ? 1. / 3 : 3);
+        run.job[0].parallel.shares = SHARES_PROPORTIONAL;
+        const Status status = shares_init(&shares, &run.job[0], &run.cluster);
+        assert_all_ranks(comm, status_is_ok(&status));
+        int64_t replicas[2] = {0};
+        for (int32_t r = 0; r < shares.nroles; r++)
+            replicas[shares.role[r].kind] += shares.role[r].replicas;
+        assert_all_ranks(comm, replicas[0] == (quick ? 2 : 1) && replicas[1] == (quick ? 2 : 3));
+        shares_fini(&shares);
+        Played played = small_run_play(&run, comm);
+        assert_all_ranks(comm, (played.part_ps[TRACE_PART_STRAGGLER] > 0) &&
+                                   (played.part_ps[TRACE_PART_OWN_SLOW] < 0));
+        played_fini(&played);
+        small_run_fini(&run);
+    }
+}
+
 /// How a job is refused; "": it is not.
 static bool refuses(Comm *comm, const RunSpec *run, const char *expected) {
     Shares shares;
@@ -182,8 +228,10 @@ int main(int argc, char *argv[]) {
     Comm *comm = par_begin(&argc, &argv);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_prestate(equal_shares_may_be_listed, comm),
+        cmocka_unit_test_prestate(the_work_is_the_same, comm),
         cmocka_unit_test_prestate(proportional_shares_are_no_slower, comm),
         cmocka_unit_test_prestate(shares_sum_to_the_batch, comm),
+        cmocka_unit_test_prestate(a_replica_goes_at_the_pace_of_its_slowest_gpus, comm),
         cmocka_unit_test_prestate(what_cannot_be_dealt_is_refused, comm),
     };
     return par_end(comm, cmocka_run_group_tests_name("shares", tests, NULL, NULL));

@@ -13,7 +13,7 @@ from emulator import JOBS, TOPOLOGIES, claim, run_case
 SHIPPED = sorted([path for folder in (TOPOLOGIES, TOPOLOGIES / "hardware", JOBS, JOBS / "models", JOBS / "events", JOBS / "shared")
                   for path in folder.glob("*.yaml")])
 # Machines that shipped jobs are for, where it is not any.
-MACHINES = {"ddp-small": "laptop-16", "llama3.1-405b-8k": "meta-24k-roce", "llama3.1-405b-1m": "colossus-1m", "moe-small": "superpod-h100-1su",
+MACHINES = {"ddp-small": "laptop-16", "llama3.1-405b-8k": "meta-24k-roce", "llama3.1-405b-1m": "hopper-1m", "moe-small": "superpod-h100-1su",
             "llama3.1-405b-nvl72": "nvl72-rack", "deepseek-v3": "deepseek-2k", "mpt-3b-dojo": "dojo-exapod",
             "spine-outage": "superpod-h100-4su", "megatron-core-r0.8": "published/dgx-h100-ndr400",
             "mlperf-gpt3": "published/dgx-h100-ndr400", "megatron-lm-2021": "published/dgx-a100-hdr200",
@@ -31,7 +31,8 @@ COUNTS = {"superpod-h100-1su": (256, (("leaf", 8, 256), ("spine", 4, 256))),
           "superpod-h100-64su": (16384, (("leaf", 512, 16384), ("spine", 512, 16384), ("core", 256, 16384))),
           "colossus-100k": (100000, (("leaf", 1600, 100000),)),
           "colossus-200k": (200000, (("leaf", 3136, 200000), ("core", 2048, 200704))),
-          "colossus-1m": (1048576, (("leaf", 16384, 1048576), ("spine", 16384, 1048576), ("core", 4096, 1048576))),
+          "colossus-230k": (230024, ()), "colossus2-550k": (550080, ()), "colossus-1m": (1000064, ()),
+          "hopper-1m": (1048576, (("leaf", 16384, 1048576), ("spine", 16384, 1048576), ("core", 4096, 1048576))),
           "meta-24k-roce": (24576, (("rack", 192 * 8, 24576),)),
           "hpn-15k": (15360, (("leaf", 240, 2 * 15360), ("aggregation", 120, 240 * 60))),
           "deepseek-2k": (2048, (("leaf", 64, 2048), ("spine", 32, 2048))),
