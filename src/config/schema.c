@@ -469,6 +469,10 @@ const Text *reader_open_data(Reader *reader, const Node *root, const char *key, 
         reader_error(reader, root, key, "%.300s cannot be read: %.200s", path, reason.text);
         return NULL;
     }
+    if (strlen(table->bytes) != (size_t)table->size) {
+        reader_error(reader, root, key, "%.300s is no text: it has a NUL byte", path);
+        return NULL;
+    }
     memcpy(file, path, (size_t)length + 1);
     return table;
 }
