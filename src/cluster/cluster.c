@@ -161,10 +161,10 @@ int64_t cluster_tier_links(const Cluster *cluster, int32_t tier) {
 }
 
 LinkId cluster_fault_link(const Cluster *cluster, const LinkFaultSpec *fault) {
-    int64_t cable = 0;
-    const Status status = cluster->topology->fault_cable(cluster, fault, &cable);
+    CableRef cable = {0, 0};
+    const Status status = troubles_fault_cable(cluster, fault, &cable);
     CHECK(status_is_ok(&status), "%s", status.text);
-    return cluster->first_link[fault->tier][LINK_UP] + cable;
+    return cluster->first_link[cable.tier][LINK_UP] + cable.cable;
 }
 
 int32_t cluster_link_tier(const Cluster *cluster, LinkId link) {

@@ -89,12 +89,13 @@ typedef struct TierSpec {
     SwitchSpec switch_spec;
 } TierSpec;
 
-/// A dead (fraction 0) or degraded link pair (both directions), given by its upward end.
+/// A dead (fraction 0) or degraded link pair (both directions), given by its upward end, or by name.
 typedef struct LinkFaultSpec {
     int32_t tier;    ///< 1 .. ntiers
     int64_t lower;   ///< node of level tier-1 (tier 1: endpoint of the GPU's NIC, given as GpuId)
     int32_t port;    ///< 0 .. w p - 1
     double fraction; ///< remaining capacity, 0 <= fraction < 1
+    char what[HARDWARE_NAME_BYTES]; ///< a single cable, as in trouble.h; "": see above
 } LinkFaultSpec;
 
 #define CLUSTER_SLOWER_MOST 1e6 /* times as long work takes at most */

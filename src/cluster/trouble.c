@@ -383,17 +383,46 @@ static Status take_causes(Cluster *cluster) {
     return status_ok();
 }
 
-static Status check_fault(const Cluster *cluster, const LinkFaultSpec *fault) {
+/// A site that is a cable and no more.
+static Status cable_of_site(const Cluster *cluster, const char *what, CableRef *cable) {
+    Site site;
+    TRY(site_parse(cluster, what, &site));
+    const bool nic = site.kind == SITE_NIC && (site.port >= 0 || cluster->nic_ports == 1);
+    REQUIRE(nic || site.kind == SITE_UPLINK, STATUS_RANGE,
+            "'%s' is no single cable: a fault wants one, as 'gpu 17 nic port 0' or '%s 2 port 0'",
+            what, cluster->spec.tier[0].name);
+    if (nic)
+        *cable = (CableRef){
+            1, cluster->topology->nic_cable(cluster, site.first) + (site.port > 0 ? site.port : 0)};
+    else
+        *cable = cluster->topology->cable_up(cluster, site.level, site.first, site.port);
+    return status_ok();
+}
+
+Status troubles_fault_cable(const Cluster *cluster, const LinkFaultSpec *fault, CableRef *cable) {
     const ClusterSpec *spec = &cluster->spec;
+    if (fault->what[0]) return cable_of_site(cluster, fault->what, cable);
     REQUIRE(fault->tier >= 1 && fault->tier <= spec->ntiers, STATUS_RANGE,
             "link fault at tier %d, but the fabric has tiers 1 to %d", fault->tier, spec->ntiers);
-    REQUIRE(
-        fault->fraction >= 0 && fault->fraction < 1, STATUS_RANGE,
-        "link fault at tier %d, node %lld, port %d leaves fraction %g; wanted 0 <= fraction < 1",
-        fault->tier, (long long)fault->lower, fault->port, fault->fraction);
     REQUIRE(fault->tier > 1 || (fault->lower >= 0 && fault->lower < cluster->ngpus), STATUS_RANGE,
             "link fault at the NIC of GPU %lld, but the cluster has %lld GPUs",
             (long long)fault->lower, (long long)cluster->ngpus);
+    cable->tier = fault->tier;
+    return cluster->topology->fault_cable(cluster, fault, &cable->cable);
+}
+
+static Status list_fault(const Cluster *cluster, CableList *list, const LinkFaultSpec *fault) {
+    CableRef ref = {0, 0};
+    char name[2][CLUSTER_NAME_BYTES];
+    TRY(troubles_fault_cable(cluster, fault, &ref));
+    cluster->topology->name_ends(cluster, ref, name[0], name[1]);
+    REQUIRE(fault->fraction >= 0 && fault->fraction < 1, STATUS_RANGE,
+            "link fault at %s leaves fraction %g; wanted 0 <= fraction < 1", name[0],
+            fault->fraction);
+    for (int64_t k = 0; k < list->fault.n; k++)
+        REQUIRE(list->fault.at[k].tier != ref.tier || list->fault.at[k].cable != ref.cable,
+                STATUS_RANGE, "link fault at %s to %s is listed twice", name[0], name[1]);
+    array_push(&list->fault, (CableFault){ref.tier, ref.cable, fault->fraction});
     return status_ok();
 }
 
@@ -401,18 +430,7 @@ static Status list_faults(const Cluster *cluster, CableList *list) {
     const ClusterSpec *spec = &cluster->spec;
     REQUIRE(spec->nfaults >= 0 && spec->nfaults <= CLUSTER_FAULTS_MAX, STATUS_RANGE,
             "%d link faults, at most %d are supported", spec->nfaults, CLUSTER_FAULTS_MAX);
-    for (int32_t k = 0; k < spec->nfaults; k++) {
-        const LinkFaultSpec *fault = &spec->fault[k];
-        CableFault own = {.tier = fault->tier, .fraction = fault->fraction};
-        TRY(check_fault(cluster, fault));
-        TRY(cluster->topology->fault_cable(cluster, fault, &own.cable));
-        for (int32_t other = 0; other < k; other++)
-            REQUIRE(
-                list->fault.at[other].tier != own.tier || list->fault.at[other].cable != own.cable,
-                STATUS_RANGE, "link fault at tier %d, node %lld, port %d is listed twice",
-                fault->tier, (long long)fault->lower, fault->port);
-        array_push(&list->fault, own);
-    }
+    for (int32_t k = 0; k < spec->nfaults; k++) TRY(list_fault(cluster, list, &spec->fault[k]));
     return status_ok();
 }
 

@@ -7,7 +7,7 @@
 ///                                       that share their leaves
 ///              gpu 17 nic [port 1]      cables of a NIC
 ///              spine 12, leaf 3         all cables of a switch, named by its tier
-///              leaf 3 port 17           a cable upwards from a switch, as `fabric.faults` counts them
+///              leaf 3 port 17           a cable upwards from a switch, in graphs any of its cables to others
 ///          Slow spells and events that name the same words are one *cause*. What a cause leaves of a thing at a moment
 ///          follows from the spec; what several leave is the product. So the state at any moment is a pure function of the
 ///          time: speeds of GPUs are computed when they are asked for, and cables that any cause ever touches stand
@@ -20,6 +20,7 @@
 #include "base/array.h"
 #include "cluster/cluster.h"
 #include "cluster/linkfault.h"
+#include "cluster/topology.h"
 
 typedef enum SiteKind { SITE_GPUS, SITE_NIC, SITE_SWITCH, SITE_UPLINK } SiteKind;
 
@@ -53,6 +54,8 @@ typedef struct Troubles {
 
 /// Read a site.   Fails: STATUS_RANGE saying what is wrong with it.
 Status site_parse(const Cluster *cluster, const char *what, Site *site);
+/// The cable of a fault, in whichever way it is named.   Fails: STATUS_RANGE.
+Status troubles_fault_cable(const Cluster *cluster, const LinkFaultSpec *fault, CableRef *cable);
 /// Read all sites of cluster->spec, and make cluster->faults of its faults and their cables.
 ///   Fails: STATUS_RANGE.
 Status troubles_take(Cluster *cluster);

@@ -14,13 +14,21 @@ typedef struct Reach {
     int64_t pairs_left;
 } Reach;
 
-/// Are all ports of the NIC that the fault is at dead?
-static bool is_cut(const ClusterSpec *spec, int32_t k) {
+/// GPU whose NIC a fault kills a port of; -1: none.
+static GpuId killed_at(const Cluster *cluster, int32_t k) {
+    const LinkFaultSpec *fault = &cluster_spec(cluster)->fault[k];
+    const LinkId link = cluster_fault_link(cluster, fault);
+    if (cluster_link_tier(cluster, link) != 1 || fault->fraction > 0) return -1;
+    return cluster_first_gpu_below(cluster, link);
+}
+
+/// GPU of a NIC that the fault is at, if all its ports are dead; -1: none.
+static GpuId cut_at(const Cluster *cluster, int32_t k) {
+    const ClusterSpec *spec = cluster_spec(cluster);
+    const GpuId gpu = killed_at(cluster, k);
     int32_t ndead = 0;
-    for (int32_t i = 0; i < spec->nfaults; i++)
-        ndead += spec->fault[i].tier == 1 && spec->fault[i].lower == spec->fault[k].lower &&
-                 spec->fault[i].fraction == 0;
-    return spec->fault[k].tier == 1 && ndead == spec->tier[0].parents * spec->tier[0].lanes;
+    for (int32_t i = 0; i < spec->nfaults && gpu >= 0; i++) ndead += killed_at(cluster, i) == gpu;
+    return ndead == spec->tier[0].parents * spec->tier[0].lanes ? gpu : -1;
 }
 
 static int64_t domain_of(const void *context, int64_t rank) {
@@ -110,9 +118,7 @@ static bool job_needs(Reach *reach, const char *csv_text, int64_t rank) {
 
 int32_t reach_find_cut(const ClusterSpec *spec, const JobSpec *job, const char *csv_text,
                        GpuId *gpu, int64_t *rank) {
-    int32_t k = 0;
-    while (k < spec->nfaults && !is_cut(spec, k)) k++;
-    if (k == spec->nfaults) return -1;
+    if (spec->nfaults == 0) return -1;
     Reach reach = {
         .job = job,
         .ranks = job->kind == JOB_TRAINING ? parallel_nranks(&job->parallel) : job->traffic.ranks,
@@ -125,9 +131,9 @@ int32_t reach_find_cut(const ClusterSpec *spec, const JobSpec *job, const char *
                                ? parallel_together(&job->parallel, scale_up_used(&spec->scale_up))
                                : 1);
     int32_t found = -1;
-    for (; status_is_ok(&status) && k < spec->nfaults && found < 0; k++) {
-        if (!is_cut(spec, k)) continue;
-        *gpu = spec->fault[k].lower;
+    for (int32_t k = 0; status_is_ok(&status) && k < spec->nfaults && found < 0; k++) {
+        *gpu = cut_at(reach.cluster, k);
+        if (*gpu < 0) continue;
         *rank = placement_job_rank(&reach.placement, *gpu);
         if (*rank >= 0 && job_needs(&reach, csv_text, *rank)) found = k;
     }

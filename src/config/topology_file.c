@@ -33,19 +33,37 @@ static const Schema TIER_SCHEMA = {.name = "tier",
 static const Field TIER_ELEMENT = ELEMENT_STRUCT(TierSpec, &TIER_SCHEMA);
 
 static const Field FAULT_FIELDS[] = {
-    FIELD_COUNT_AT("tier", LinkFaultSpec, tier, NULL, 1, FABRIC_TIERS_MAX,
-                   "tier of the link pair, 1 is the NIC's"),
-    FIELD_COUNT_AT("lower", LinkFaultSpec, lower, NULL, 0, 0,
-                   "node of the level below (tier 1: the GPU whose NIC it is)"),
-    FIELD_COUNT_AT("port", LinkFaultSpec, port, NULL, 0, 0,
-                   "its upward port: parent + parents * lane"),
+    FIELD_STRING_AT("what", LinkFaultSpec, what, "",
+                    "a cable by name: leaf 3 port 17, gpu 17 nic; else the next three say it"),
+    FIELD_COUNT_OR_WORD_AT("tier", LinkFaultSpec, tier, "named", -1, "named", 1, FABRIC_TIERS_MAX,
+                           "tier of the link pair, 1 is the NIC's"),
+    FIELD_COUNT_OR_WORD_AT("lower", LinkFaultSpec, lower, "named", -1, "named", 0, 0,
+                           "node of the level below (tier 1: the GPU whose NIC it is)"),
+    FIELD_COUNT_OR_WORD_AT("port", LinkFaultSpec, port, "named", -1, "named", 0, 0,
+                           "its upward port: parent + parents * lane"),
     FIELD_QUANTITY_AT("remaining", LinkFaultSpec, fraction, QUANTITY_FRACTION, "0 %", 0, 0.999999,
                       "capacity left; 0 % is dead"),
 };
+/// By name or by numbers: not by both, and by all of them.
+static void finish_fault(Reader *reader, const Node *node, void *data) {
+    const LinkFaultSpec *fault = data;
+    const char *const key[] = {"tier", "lower", "port"};
+    const bool said[] = {fault->tier >= 0, fault->lower >= 0, fault->port >= 0};
+    for (int i = 0; i < 3; i++) {
+        if (fault->what[0] && said[i])
+            reader_error(reader, node, key[i], "%s beside what, which names the cable", key[i]);
+        if (!fault->what[0] && !said[i])
+            reader_error(reader, node, "",
+                         "missing key '%s' in fault: a cable by tier, lower and port, or by what: "
+                         "'leaf 3 port 17'",
+                         key[i]);
+    }
+}
 static const Schema FAULT_SCHEMA = {.name = "fault",
                                     .field = FAULT_FIELDS,
                                     .nfields = FIELDS_N(FAULT_FIELDS),
-                                    .bytes = sizeof(LinkFaultSpec)};
+                                    .bytes = sizeof(LinkFaultSpec),
+                                    .finish = finish_fault};
 static const Field FAULT_ELEMENT = ELEMENT_STRUCT(LinkFaultSpec, &FAULT_SCHEMA);
 
 static const Field SLOW_FIELDS[] = {

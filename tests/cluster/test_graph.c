@@ -602,6 +602,40 @@ static void what_cannot_be_built_is_refused(void **state) {
     assert_int_equal(cluster_create(&bad, &cluster).code, STATUS_RANGE);
 }
 
+// Law: as a link is named, so is its cable in a fault; that hits both of its directions, and nothing else.
+static void faults_are_named_as_links(void **state) {
+    (void)state;
+    char *text = malloc(TEXT_BYTES);
+    for (uint64_t draw = 0; draw < GRAPHS; draw++) {
+        ClusterSpec spec = random_graph(draw, text);
+        Cluster *whole = build(&spec);
+        const int32_t tier = 1 + pick(draw, 50, spec.ntiers);
+        if (cluster_ncables(whole, tier) > 0) {
+            const int64_t cable = pick(draw, 51, (int32_t)cluster_ncables(whole, tier));
+            char name[CLUSTER_NAME_BYTES];
+            cluster_link_name(whole, cluster_first_link(whole, tier, LINK_UP) + cable, name);
+            *strstr(name, " -> ") = '\0';
+            spec.nfaults = 1;
+            spec.fault[0] = (LinkFaultSpec){.fraction = 0.5};
+            snprintf(spec.fault[0].what, sizeof spec.fault[0].what, "%.60s", name);
+            Cluster *hit = build(&spec);
+            assert_int_equal(cluster_fault_link(hit, &spec.fault[0]),
+                             cluster_first_link(hit, tier, LINK_UP) + cable);
+            for (LinkId link = 0; link < cluster_nlinks(hit); link++) {
+                const bool own =
+                    cluster_link_tier(hit, link) == tier &&
+                    link - cluster_first_link(hit, tier, cluster_link_direction(hit, link)) ==
+                        cable;
+                assert_int_equal(cluster_capacity_Bps(hit, link),
+                                 cluster_capacity_Bps(whole, link) / (own ? 2 : 1));
+            }
+            cluster_destroy(hit);
+        }
+        cluster_destroy(whole);
+    }
+    free(text);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(messages_take_shortest_paths_and_nothing_is_lost),
@@ -616,6 +650,7 @@ int main(void) {
         cmocka_unit_test(spraying_is_as_even_as_pieces_allow),
         cmocka_unit_test(lists_say_where_they_are_wrong),
         cmocka_unit_test(what_cannot_be_built_is_refused),
+        cmocka_unit_test(faults_are_named_as_links),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -131,8 +131,15 @@ static void assert_alike(const Cluster *a, const Cluster *b, uint64_t draw) {
     }
 }
 
-// Law: at any time a cluster is the one whose faults are what is left then; where nothing comes any more also in that it
-// has no path.
+/// The same fault, by its name.
+static LinkFaultSpec named(const LinkFaultSpec *fault, const char *what) {
+    LinkFaultSpec other = {.tier = -1, .lower = -1, .port = -1, .fraction = fault->fraction};
+    snprintf(other.what, sizeof other.what, "%s", what);
+    return other;
+}
+
+// Law: at any time a cluster is the one whose faults are what is left then, by whichever of their names; where nothing comes
+// any more also in that it has no path.
 static void a_moment_is_a_cluster_with_faults(void **state) {
     (void)state;
     enum { CABLES = 5, SECONDS = 4 };
@@ -143,10 +150,10 @@ static void a_moment_is_a_cluster_with_faults(void **state) {
         ClusterSpec timed = spec;
         LinkFaultSpec cable[CABLES];
         double left[CABLES][SECONDS];
+        char what[CABLES][64];
         int32_t n = 0;
         for (uint64_t k = 0; k < CABLES; k++) {
-            char what[64];
-            cable[n] = pick_cable(&spec, &tree, draw * CABLES + k, what);
+            cable[n] = pick_cable(&spec, &tree, draw * CABLES + k, what[n]);
             bool known = false;
             for (int32_t i = 0; i < n; i++)
                 known =
@@ -155,7 +162,7 @@ static void a_moment_is_a_cluster_with_faults(void **state) {
             if (known) continue;
             for (int64_t s = 0; s < SECONDS; s++) {
                 left[n][s] = (double)rng_below(6, RNG_TEST, draw * CABLES + k, (uint64_t)s, 3) / 2;
-                add_event(&timed, what, s, left[n][s]);
+                add_event(&timed, what[n], s, left[n][s]);
             }
             n++;
         }
@@ -164,8 +171,8 @@ static void a_moment_is_a_cluster_with_faults(void **state) {
             ClusterSpec still = spec;
             for (int32_t i = 0; i < n; i++) {
                 if (left[i][s] == 1) continue;
-                still.fault[still.nfaults] = cable[i];
-                still.fault[still.nfaults++].fraction = left[i][s];
+                cable[i].fraction = left[i][s];
+                still.fault[still.nfaults++] = i % 2 ? cable[i] : named(&cable[i], what[i]);
             }
             Cluster *faulty = make(&still);
             cluster_set_time(moving, s);
@@ -292,6 +299,30 @@ static void speeds_follow_spells_and_events(void **state) {
     cluster_destroy(cluster);
 }
 
+// What a fault names is a single cable, and no cable has two faults, whatever they call it.
+static void a_fault_is_one_cable_once(void **state) {
+    (void)state;
+    static const struct {
+        const char *what, *words;
+    } BAD[] = {
+        {"leaf 3", "'leaf 3' is no single cable"},
+        {"gpu 5", "'gpu 5' is no single cable"},
+        {"gpu 5 nic", "'gpu 5 nic' is no single"},
+        {"leaf 3 port 8", "it has 8 ports upwards"},
+        {"leaf 1 port 3", "at leaf 1 port 3 to spine 3 is listed twice"},
+    };
+    const Tier tier[] = {{4, 1, 2}, {8, 4, 2}};
+    for (size_t i = 0; i < sizeof BAD / sizeof BAD[0]; i++) {
+        ClusterSpec spec = shape_spec(6, 4, WIRING_RAIL, 2, tier);
+        shape_add_fault(&spec, 2, 1, 3, 0);
+        spec.fault[spec.nfaults++] = named(&spec.fault[0], BAD[i].what);
+        Cluster *cluster = NULL;
+        const Status status = cluster_create(&spec, &cluster);
+        assert_false(status_is_ok(&status));
+        if (!strstr(status.text, BAD[i].words)) fail_msg("%s: %s", BAD[i].what, status.text);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sites_are_named_as_in_traces),
@@ -299,6 +330,7 @@ int main(void) {
         cmocka_unit_test(routing_learns_after_a_while),
         cmocka_unit_test(the_best_of_all_times_is_the_most_there_is),
         cmocka_unit_test(speeds_follow_spells_and_events),
+        cmocka_unit_test(a_fault_is_one_cable_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -197,7 +197,8 @@ static void an_event_at_the_beginning_is_a_fault(void **state) {
     for (uint64_t number = 0; number < SCENES; number++) {
         draw_scene(&scene, number);
         GpuId gpu = draw(number, 9000, HOSTS);
-        scene.spec.fault[scene.spec.nfaults++] = (LinkFaultSpec){1, gpu, 0, 0.25};
+        scene.spec.fault[scene.spec.nfaults++] =
+            (LinkFaultSpec){.tier = 1, .lower = gpu, .fraction = 0.25};
         play(&scene, 0, &first);
         scene.spec.nfaults = 0;
         char what[64];

@@ -91,7 +91,7 @@ static void a_slow_nic_is_a_degraded_link(void **state) {
         Played slowed = small_run_play(&run, comm);
         run.cluster.nslow = 0;
         run.cluster.nfaults = 1;
-        run.cluster.fault[0] = (LinkFaultSpec){1, gpu, 0, 1 / factor};
+        run.cluster.fault[0] = (LinkFaultSpec){.tier = 1, .lower = gpu, .fraction = 1 / factor};
         Played degraded = small_run_play(&run, comm);
         assert_all_ranks(comm, same.fingerprint == even.fingerprint && same.links == even.links);
         assert_all_ranks(
