@@ -86,7 +86,7 @@ class TraceFile:
         """All committed values of a dataset; of intervals, hot links and waves of power as if every step had its own."""
         data, axes = self.file[name], self.axes(name)
         first = axes[0]
-        if "phase" in axes and first == "step":
+        if first == "step" and ("phase" in axes or "site_tier" in axes):
             return data[:self.nsteps][self["power/wave_step"]]
         if first == "step":
             return data[:self.nsteps][self.standing] if "hot" in axes else data[:self.nsteps]

@@ -192,6 +192,12 @@ Status power_cap_gpus(ClusterSpec *spec, const char **key) {
     return status_ok();
 }
 
+double power_wall_W(const Cluster *cluster, double inside_W, double gpus) {
+    const PowerSpec *spec = &cluster_spec(cluster)->power;
+    const double optic_W = optics_W(cluster, 1) / 2 / (double)cluster_ngpus(cluster);
+    return (inside_W * (1 + fans_of(spec)) + optic_W * gpus) / (1 - spec->supply_loss);
+}
+
 double power_nodes_J(const Cluster *cluster, const PowerUse *use,
                      const double part_J[TRACE_ENERGY_N]) {
     double inside_J = use->share * use->span_s * optics_W(cluster, 1) / 2;

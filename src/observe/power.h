@@ -56,6 +56,8 @@ Status power_cap_gpus(ClusterSpec *spec, const char **key);
 double power_sum(const double part[TRACE_ENERGY_N]);
 /// The sum of those that are GPUs.
 double power_gpus(const double part[TRACE_ENERGY_N]);
+/// What nodes with so many GPUs take at the wall, in which GPUs, hosts and NICs draw so much.
+double power_wall_W(const Cluster *cluster, double inside_W, double gpus);
 /// What nodes take at the wall, of the energy of a span: their sum.
 double power_nodes_J(const Cluster *cluster, const PowerUse *use,
                      const double part_J[TRACE_ENERGY_N]);

@@ -45,17 +45,20 @@ static void add_unit(const Machine *machine, int32_t role, int32_t stage, const 
     }
 }
 
-void power_shapes(const Machine *machine, const TraceStep *row, PowerShapes *shapes) {
+void power_shapes(const Machine *machine, const TraceStep *row, PowerShapes shapes[]) {
+    const int32_t stages = machine->layout.units.stages;
     int64_t edge_ps[TRACE_PHASES + 1];
     for (int i = 0; i <= TRACE_PHASES; i++)
         edge_ps[i] =
             row->start_ps + (int64_t)((Wide)(row->end_ps - row->start_ps) * i / TRACE_PHASES);
-    *shapes = (PowerShapes){.ps = {{0}}};
-    for (int64_t i = 0; i < machine->noted.n; i++)
-        for (int32_t stage = 0; stage < machine->layout.units.stages; stage++)
+    for (int32_t stage = 0; stage < stages; stage++) {
+        shapes[stage] = (PowerShapes){.ps = {{0}}};
+        for (int64_t i = 0; i < machine->noted.n; i++)
             add_unit(machine, machine_noted_role(machine, i), stage,
-                     machine_spans(machine, i, stage, (int32_t)row->job_step), edge_ps, shapes);
-    comm_sum_i64(machine->comm, &shapes->ps[0][0], POWER_SHAPES * TRACE_PHASES);
+                     machine_spans(machine, i, stage, (int32_t)row->job_step), edge_ps,
+                     &shapes[stage]);
+    }
+    comm_sum_i64(machine->comm, &shapes->ps[0][0], stages * POWER_SHAPES * TRACE_PHASES);
 }
 
 static double gpus_of(const JobSpec *job) {
@@ -109,6 +112,12 @@ static const PowerState STATE[TRACE_PART_N] = {
     [TRACE_PART_STRAGGLER] = POWER_WAITING,
 };
 
+PowerShape power_shape_of(TracePart part) {
+    return STATE[part] == POWER_WORK            ? SHAPE_WORK
+           : STATE[part] == POWER_COMMUNICATION ? SHAPE_COMMUNICATION
+                                                : SHAPE_STILL;
+}
+
 /// Part of the time at work that products take, at the best rate that GPUs of a kind keep in long runs.
 static double products_of(const Machine *machine, int32_t kind, const Wide part_ps[]) {
     const double work_s =
@@ -153,9 +162,12 @@ PowerUse power_use_traffic(const Fabric *fabric, const TraceStep *row) {
     return use;
 }
 
-/// Part of a shape that lies in each phase; where it has none, the same in all.
-static void share_out(const int64_t phase_ps[TRACE_PHASES], double share[TRACE_PHASES]) {
-    int64_t sum_ps = 0;
+/// Part of a shape, over all stages, that lies in each phase; where it has none, the same in all.
+static void share_out(const PowerShapes shapes[], int32_t stages, int shape,
+                      double share[TRACE_PHASES]) {
+    int64_t phase_ps[TRACE_PHASES] = {0}, sum_ps = 0;
+    for (int32_t stage = 0; stage < stages; stage++)
+        for (int i = 0; i < TRACE_PHASES; i++) phase_ps[i] += shapes[stage].ps[shape][i];
     for (int i = 0; i < TRACE_PHASES; i++) sum_ps += phase_ps[i];
     for (int i = 0; i < TRACE_PHASES; i++)
         share[i] = sum_ps > 0 ? (double)phase_ps[i] / (double)sum_ps : 1.0 / TRACE_PHASES;
@@ -183,7 +195,8 @@ static void draw_phase(const Cluster *cluster, const PowerUse *whole,
 }
 
 void power_of_step(const Fabric *fabric, PowerUse use, const TraceLoad *load,
-                   const PowerShapes *shapes, const TraceStep *row, TracePower *power) {
+                   const PowerShapes shapes[], int32_t stages, const TraceStep *row,
+                   TracePower *power) {
     const Cluster *cluster = fabric->cluster;
     const ClusterSpec *spec = cluster_spec(cluster);
     for (int32_t t = 1; t <= spec->ntiers; t++)
@@ -196,7 +209,8 @@ void power_of_step(const Fabric *fabric, PowerUse use, const TraceLoad *load,
                     (use.span_s * use.share * (double)spec->nodes);
     power->per_token_J = row->tokens > 0 ? power->energy_J / (double)row->tokens : NAN;
     double share[POWER_SHAPES][TRACE_PHASES];
-    for (int shape = 0; shape < POWER_SHAPES; shape++) share_out(shapes->ps[shape], share[shape]);
+    for (int shape = 0; shape < POWER_SHAPES; shape++)
+        share_out(shapes, stages, shape, share[shape]);
     for (int phase = 0; phase < TRACE_PHASES; phase++)
         draw_phase(cluster, &use, share, phase, power);
     power_measure(use.span_s, spec->power.band, power);

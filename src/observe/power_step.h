@@ -16,7 +16,7 @@
 #include "driver/machine.h"
 #include "observe/power.h"
 
-/// When GPUs work, when they communicate, when they stand still; by phase of a step, in ps, summed over units.
+/// When GPUs work, when they communicate, when they stand still; by phase of a step, in ps, summed over units of a stage.
 typedef enum PowerShape { SHAPE_WORK, SHAPE_COMMUNICATION, SHAPE_STILL, POWER_SHAPES } PowerShape;
 typedef struct PowerShapes {
     int64_t ps[POWER_SHAPES][TRACE_PHASES];
@@ -26,8 +26,10 @@ typedef struct PowerShapes {
 ///   *phase   0 at first; spans come in order, by their begin
 void power_shape_add(int64_t phase_ps[TRACE_PHASES], const int64_t edge_ps[TRACE_PHASES + 1],
                      int *phase, int64_t from_ps, int64_t to_ps, int64_t amount_ps);
-/// Of the noted replicas of all ranks, on all.  MPI: collective.
-void power_shapes(const Machine *machine, const TraceStep *row, PowerShapes *shapes);
+/// Of the noted replicas of all ranks, on all; shapes[stages].  MPI: collective.
+void power_shapes(const Machine *machine, const TraceStep *row, PowerShapes shapes[]);
+/// Of a part of a step.
+PowerShape power_shape_of(TracePart part);
 /// What a GPU of each kind draws in each part of its step; `part_ps` as below.
 void power_of_parts(const Machine *machine,
                     const Wide part_ps[CLUSTER_GPU_KINDS_MAX][TRACE_GPU_COLUMNS],
@@ -38,8 +40,9 @@ PowerUse power_use_training(const Machine *machine, const TraceStep *row,
                             const Wide part_ps[CLUSTER_GPU_KINDS_MAX][TRACE_GPU_COLUMNS]);
 PowerUse power_use_traffic(const Fabric *fabric, const TraceStep *row);
 /// All of it. Load of links: of the step.
-///   shapes  of nothing: the same at all times
+///   shapes[stages]  none: the same at all times
 void power_of_step(const Fabric *fabric, PowerUse use, const TraceLoad *load,
-                   const PowerShapes *shapes, const TraceStep *row, TracePower *power);
+                   const PowerShapes shapes[], int32_t stages, const TraceStep *row,
+                   TracePower *power);
 
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "observe/power_tiers.h"
 
 /// The tier axis: scale-up domain, then the tiers of the fabric, and NICs of several ports.
 static int32_t describe_tiers(const Cluster *cluster, TraceTier tier[TRACE_TIERS_MAX]) {
@@ -79,6 +80,7 @@ Status recorder_open(Recorder *recorder, bool divided, const char *command_line)
     if (!run->trace.path[0]) return status_ok();
     const ClusterSpec *spec = cluster_spec(cluster);
     TraceTier tier[TRACE_TIERS_MAX];
+    TraceSiteTier site_tier[TRACE_SITE_TIERS_MAX];
     TraceEvent event[CLUSTER_EVENTS_MAX];
     JobWords jobs;
     say_jobs(run, &jobs);
@@ -111,6 +113,8 @@ Status recorder_open(Recorder *recorder, bool divided, const char *command_line)
         .gpus_per_node = spec->gpus_per_node,
         .tier = tier,
         .ntiers = describe_tiers(cluster, tier),
+        .site_tier = site_tier,
+        .nsite_tiers = power_site_tiers(spec, site_tier),
         .event = event,
         .nevents = record_list_events(spec, event),
         .nlinks = cluster_nlinks(cluster),
@@ -167,12 +171,12 @@ Status recorder_static_gpus(Recorder *recorder, const RecordedJob job[]) {
 }
 
 Status recorder_write_power(Recorder *recorder, int64_t later_ps, const PowerUse *use,
-                            const PowerShapes *shapes, const TraceStep *row) {
+                            const PowerShapes shapes[], int32_t stages, const TraceStep *row) {
     const Fabric *fabric = recorder->fabric;
     TracePower *stands = &recorder->power[row->job];
     if (later_ps == 0 && fabric->rank == 0) {
         TracePower power;
-        power_of_step(fabric, *use, &recorder->stands.load, shapes, row, &power);
+        power_of_step(fabric, *use, &recorder->stands.load, shapes, stages, row, &power);
         const bool same = memcmp(power.site_W, stands->site_W, sizeof power.site_W) == 0 &&
                           memcmp(power.gpus_W, stands->gpus_W, sizeof power.gpus_W) == 0;
         power.wave_step = same ? stands->wave_step : recorder->step.n; // its row

@@ -92,9 +92,10 @@ Status recorder_write_links(Recorder *recorder, int64_t later_ps, Crossing cross
                             const void *context, StepSummary *summary);
 /// Write what the site drew in a step whose links are written.
 ///   later_ps  as there: the power is that of the job's step before
+///   shapes[stages]  of a training job
 ///   MPI: collective.  Fails: STATUS_OUTPUT.
 Status recorder_write_power(Recorder *recorder, int64_t later_ps, const PowerUse *use,
-                            const PowerShapes *shapes, const TraceStep *row);
+                            const PowerShapes shapes[], int32_t stages, const TraceStep *row);
 void recorder_free_links(const Recorder *recorder, StepLinks *links);
 /// The last of a step: its row, of which where its links stand is filled in here. It is in the file for good.
 /// MPI: collective.

@@ -7,6 +7,7 @@
 #include "base/wide.h"
 #include "driver/machine.h"
 #include "observe/crossing.h"
+#include "observe/power_tiers.h"
 #include "observe/record.h"
 
 /// A step's columns per GPU, and their exact sums. Rank 0 has the results of all units.
@@ -15,6 +16,7 @@ typedef struct GpuColumns {
     const StepResult *result; ///< of all ranks' slots
     const int32_t *place;     ///< among these of what is played for each GPU's unit, -1: idle
     int32_t step;
+    PowerTiers *tiers; ///< NULL: the step is told
     Wide sum_ps[CLUSTER_GPU_KINDS_MAX][TRACE_GPU_COLUMNS];
 } GpuColumns;
 
@@ -100,20 +102,35 @@ static void fill_column(void *context, int column, int64_t first, int64_t n, int
     }
 }
 
+/// What a GPU spent, for its unit of the site with what its host spent while it worked.
+static double spend_J(const GpuColumns *columns, GpuId gpu, const double part_W[TRACE_PART_N]) {
+    const Machine *machine = columns->machine;
+    const int64_t place = columns->place[gpu];
+    const double host_W = cluster_spec(machine->cluster)->power.host_active_W;
+    double all_J = 0, shape_J[POWER_SHAPES] = {0};
+    for (int part = 0; part < TRACE_PART_N; part++) {
+        const double time_s = (double)gpu_value_ps(columns, place, gpu, part) / 1e12,
+                     J = part_W[part] * time_s;
+        const PowerShape shape = power_shape_of((TracePart)part);
+        all_J += J;
+        shape_J[shape] += shape == SHAPE_WORK ? J + host_W * time_s : J;
+    }
+    if (columns->tiers)
+        power_tiers_add(columns->tiers, (int32_t)(place % machine->layout.units.stages), shape_J);
+    return all_J;
+}
+
 /// A TraceEnergyFill, once all columns have been summed up.
 static void fill_energy(const void *context, int64_t first, int64_t n, double value_J[]) {
     const GpuColumns *columns = context;
-    const Machine *machine = columns->machine;
+    const ClusterSpec *spec = cluster_spec(columns->machine->cluster);
     double part_W[CLUSTER_GPU_KINDS_MAX][TRACE_PART_N];
-    power_of_parts(machine, columns->sum_ps, part_W);
-    for (int64_t i = 0; i < n; i++) {
-        const GpuId gpu = first + i;
-        const int64_t place = columns->place[gpu];
-        value_J[i] = place < 0 ? NAN : 0;
-        if (place < 0) continue;
-        const double *W = part_W[cluster_gpu_kind(cluster_spec(machine->cluster), gpu)];
-        for (int part = 0; part < TRACE_PART_N; part++)
-            value_J[i] += W[part] * (double)gpu_value_ps(columns, place, gpu, part) / 1e12;
+    power_of_parts(columns->machine, columns->sum_ps, part_W);
+    for (GpuId gpu = first; gpu < first + n; gpu++) {
+        const bool works = columns->place[gpu] >= 0;
+        if (!works && columns->tiers) power_tiers_add(columns->tiers, -1, NULL);
+        value_J[gpu - first] =
+            works ? spend_J(columns, gpu, part_W[cluster_gpu_kind(spec, gpu)]) : NAN;
     }
 }
 
@@ -292,20 +309,21 @@ static void describe_work(const Machine *machine, const double mean[TRACE_GPU_CO
     memcpy(row->mean_part_ps, mean, sizeof row->mean_part_ps);
 }
 
+/// What the site drew, and its tiers, where that stands in a row of its own.
 static Status write_power(Recorder *recorder, const GpuColumns *columns, int64_t later_ps,
-                          const TraceStep *row) {
-    PowerShapes shapes;
-    if (later_ps == 0) power_shapes(columns->machine, row, &shapes);
-    const PowerUse use = power_use_training(columns->machine, row, columns->sum_ps);
-    return recorder_write_power(recorder, later_ps, &use, &shapes, row);
+                          const PowerShapes shapes[], const TraceStep *row) {
+    const Machine *machine = columns->machine;
+    const PowerUse use = power_use_training(machine, row, columns->sum_ps);
+    TRY(recorder_write_power(recorder, later_ps, &use, shapes, machine->layout.units.stages, row));
+    if (!recorder->trace || later_ps > 0) return status_ok();
+    const bool stands = columns->tiers && recorder->power[row->job].wave_step == recorder->step.n;
+    return trace_write_tier_power(recorder->trace, stands ? power_tiers_end(columns->tiers) : NULL);
 }
 
-static Status write_step(Recorder *recorder, Machine *machine, int64_t later_ps,
-                         StepSummary *summary) {
+static Status write_columns(Recorder *recorder, Machine *machine, int64_t later_ps,
+                            const PowerShapes shapes[], PowerTiers *tiers, StepSummary *summary) {
     const int32_t step = (int32_t)summary->row.job_step;
-    recorder->keeps = machine->later_ps > 0;
-    if (recorder->trace) TRY(trace_begin_step(recorder->trace));
-    GpuColumns columns = {.machine = machine, .step = step};
+    GpuColumns columns = {.machine = machine, .step = step, .tiers = tiers};
     TRY(write_gpus(recorder, &columns));
     double mean[TRACE_GPU_COLUMNS];
     mean_columns(&columns, mean);
@@ -318,7 +336,28 @@ static Status write_step(Recorder *recorder, Machine *machine, int64_t later_ps,
         recorder->sampling.over.n == 0)
         recorder_cut_interval(recorder, summary->row.end_ps);
     TRY(recorder_write_links(recorder, later_ps, crossing_of_training, machine, summary));
-    TRY(write_power(recorder, &columns, later_ps, &summary->row));
+    return write_power(recorder, &columns, later_ps, shapes, &summary->row);
+}
+
+/// Power in time is that of the step before where a step is told.
+static Status write_step(Recorder *recorder, Machine *machine, int64_t later_ps,
+                         StepSummary *summary) {
+    recorder->keeps = machine->later_ps > 0;
+    if (recorder->trace) TRY(trace_begin_step(recorder->trace));
+    const int32_t stages = later_ps == 0 ? machine->layout.units.stages : 0;
+    const TraceStep *row = &summary->row;
+    const size_t bytes = (size_t)stages * sizeof(PowerShapes);
+    PowerShapes *shapes = memory_alloc("record.power", bytes);
+    PowerTiers *tiers = NULL;
+    if (stages > 0) power_shapes(machine, row, shapes);
+    if (stages > 0 && recorder->trace && machine->rank == 0)
+        tiers = power_tiers_create(machine->cluster, shapes, stages,
+                                   (double)(row->end_ps - row->start_ps) / 1e12,
+                                   machine->run->njobs == 1);
+    const Status status = write_columns(recorder, machine, later_ps, shapes, tiers, summary);
+    power_tiers_destroy(tiers);
+    memory_free("record.power", shapes, bytes);
+    TRY(status);
     return recorder_end_step(recorder, summary);
 }
 

@@ -61,8 +61,7 @@ Status record_traffic_step(Recorder *recorder, const TrafficRun *traffic, int64_
         TRY(write_flows(traffic, recorder));
     }
     TRY(recorder_write_links(recorder, later_ps, crossing_of_traffic, traffic, &summary));
-    const PowerShapes still = {.ps = {{0}}};
     const PowerUse use = power_use_traffic(recorder->fabric, &summary.row);
-    TRY(recorder_write_power(recorder, later_ps, &use, &still, &summary.row));
+    TRY(recorder_write_power(recorder, later_ps, &use, NULL, 0, &summary.row));
     return recorder_end_step(recorder, &summary);
 }

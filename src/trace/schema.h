@@ -23,6 +23,8 @@ enum {
     TRACE_BINS = 21,      ///< of link utilisation: idle, then twenty of 5 %
     TRACE_USERS = 4,      ///< named users of a hot link
     TRACE_PHASES = 200,   ///< equal parts of a step, of the power in time
+    TRACE_SITE_TIERS_MAX =
+        7, ///< node, rack, what hangs below switches of each tier but the last, site
     TRACE_EVENTS_MAX = 256,
     TRACE_NAME_CHARS = 64, ///< of a link's name, padded with NUL
 };
@@ -167,30 +169,34 @@ typedef enum TraceGroup {
 
 /// Axes (dimension scales; the dataset of the same name holds the labels, and every group that uses the
 /// axis has a hard link to it).  id, name, home group, grows, meaning
-#define TRACE_AXIS_TABLE(X)                                                                    \
-    X(STEP, "step", STEPS, true, "Number of the step, from 0.")                                \
-    X(GPU, "gpu", GPUS, false, "Physical GPU: node * GPUs per node + slot.")                   \
-    X(COLLECTIVE, "collective", COLLECTIVES, true, "Number of the collective, from 0.")        \
-    X(FLOW, "flow", FLOWS, true, "Number of the flow, from 0.")                                \
-    X(EVENT, "event", EVENTS, false, "Number of the event, from 0.")                           \
-    X(JOB, "job", JOBS, false, "Number of the job, in the order of the command line.")         \
-    X(CULPRIT, "culprit", JOBS, false, "Number of the job whose transfers cost others time.")  \
-    X(INTERVAL, "interval", INTERVALS, true, "Number of the sampling interval, from 0.")       \
-    X(TIER, "tier", LINKS, false,                                                              \
-      "Tier of links: the scale-up domain, then the fabric from the GPUs upwards.")            \
-    X(DIRECTION, "direction", LINKS, false, "Away from the GPUs (up) or towards them (down).") \
-    X(PHASE, "phase", POWER, false,                                                            \
-      "Part of the step in time, from 0: as long as all others, a 200th of duration_ps.")      \
-    X(BIN, "utilisation_bin", INTERVALS, false,                                                \
-      "Upper edge of a bin of utilisation; the first bin holds idle links only.")              \
-    X(HOT, "hot", LINKS, false,                                                                \
-      "Place among the hottest links, 0 the hottest (most delay, then highest utilisation, "   \
-      "then lowest id; a bundle is one place, and as hot as each of its links).")              \
-    X(TRAFFIC, "traffic", LINKS, false,                                                        \
-      "What bytes are for: a flow of a traffic job, or a dimension of parallelism.")           \
-    X(USER, "user", LINKS, false,                                                              \
-      "Place among the users of a hot link, 0 the one with most bytes.")                       \
-    X(LINK, "link", LINKS, false, "Directed link; first_link says which tier and direction.")  \
+#define TRACE_AXIS_TABLE(X)                                                                       \
+    X(STEP, "step", STEPS, true, "Number of the step, from 0.")                                   \
+    X(GPU, "gpu", GPUS, false, "Physical GPU: node * GPUs per node + slot.")                      \
+    X(COLLECTIVE, "collective", COLLECTIVES, true, "Number of the collective, from 0.")           \
+    X(FLOW, "flow", FLOWS, true, "Number of the flow, from 0.")                                   \
+    X(EVENT, "event", EVENTS, false, "Number of the event, from 0.")                              \
+    X(JOB, "job", JOBS, false, "Number of the job, in the order of the command line.")            \
+    X(CULPRIT, "culprit", JOBS, false, "Number of the job whose transfers cost others time.")     \
+    X(INTERVAL, "interval", INTERVALS, true, "Number of the sampling interval, from 0.")          \
+    X(TIER, "tier", LINKS, false,                                                                 \
+      "Tier of links: the scale-up domain, then the fabric from the GPUs upwards.")               \
+    X(DIRECTION, "direction", LINKS, false, "Away from the GPUs (up) or towards them (down).")    \
+    X(PHASE, "phase", POWER, false,                                                               \
+      "Part of the step in time, from 0: as long as all others, a 200th of duration_ps.")         \
+    X(SITE_TIER, "site_tier", POWER, false,                                                       \
+      "Tier of the site: node, rack (the nodes of a scale-up domain that holds several, else "    \
+      "those that share their leaves), larger groups by the tier of the switches that hold them " \
+      "together, site.")                                                                          \
+    X(BIN, "utilisation_bin", INTERVALS, false,                                                   \
+      "Upper edge of a bin of utilisation; the first bin holds idle links only.")                 \
+    X(HOT, "hot", LINKS, false,                                                                   \
+      "Place among the hottest links, 0 the hottest (most delay, then highest utilisation, "      \
+      "then lowest id; a bundle is one place, and as hot as each of its links).")                 \
+    X(TRAFFIC, "traffic", LINKS, false,                                                           \
+      "What bytes are for: a flow of a traffic job, or a dimension of parallelism.")              \
+    X(USER, "user", LINKS, false,                                                                 \
+      "Place among the users of a hot link, 0 the one with most bytes.")                          \
+    X(LINK, "link", LINKS, false, "Directed link; first_link says which tier and direction.")     \
     X(CHAR, "name_char", LINKS, false, "Character of a name; has no labels.")
 
 typedef enum TraceAxis {
@@ -320,6 +326,13 @@ typedef enum TraceFlags {
     X(POWER_STEP, POWER, "wave_step", I64, "1", PLAIN, ALWAYS, "Step whose site_W and gpus_W are those of this one too: its own number, or that of an earlier one, which this one repeats, and in whose row they stand once.", TRACE_AXES1(STEP)) \
     X(POWER_SITE, POWER, "site_W", F64, "W", PLAIN, ALWAYS, "Power of the site in time.", TRACE_AXES2(STEP, PHASE)) \
     X(POWER_GPUS, POWER, "gpus_W", F64, "W", PLAIN, ALWAYS, "Of it, of its GPUs.", TRACE_AXES2(STEP, PHASE)) \
+    X(POWER_TIER_GPUS, POWER, "tier_gpus", I64, "1", PLAIN, IF_TRAINING, "GPUs of a unit of the tier (the last may have fewer): unit u begins with GPU u times this.", TRACE_AXES1(SITE_TIER)) \
+    X(POWER_TIER_UNITS, POWER, "tier_units", I64, "1", PLAIN, IF_TRAINING, "Units in which the job has GPUs, the ones meant below. This column and those below stand in the row wave_step, as site_W.", TRACE_AXES2(STEP, SITE_TIER)) \
+    X(POWER_TIER_MEAN, POWER, "tier_mean_W", F64, "W", PLAIN, IF_TRAINING, "What the nodes of a unit draw at the wall in time, mean over units: idle GPUs beside a job that is alone included, of several jobs each its own GPUs and their part of nodes. Switches, services, cooling are in site_W alone.", TRACE_AXES3(STEP, SITE_TIER, PHASE)) \
+    X(POWER_TIER_LEAST, POWER, "tier_least_W", F64, "W", PLAIN, IF_TRAINING, "The least over units at that time, without the last of several if it has fewer GPUs.", TRACE_AXES3(STEP, SITE_TIER, PHASE)) \
+    X(POWER_TIER_MOST, POWER, "tier_most_W", F64, "W", PLAIN, IF_TRAINING, "The most over units at that time.", TRACE_AXES3(STEP, SITE_TIER, PHASE)) \
+    X(POWER_TIER_HOTTEST, POWER, "tier_hottest", I64, "1", PLAIN, IF_TRAINING, "Number of the unit that draws most over the step.", TRACE_AXES2(STEP, SITE_TIER)) \
+    X(POWER_TIER_HOTTEST_W, POWER, "tier_hottest_W", F64, "W", PLAIN, IF_TRAINING, "What it draws in time.", TRACE_AXES3(STEP, SITE_TIER, PHASE)) \
     \
     X(EVENTS_TIME, EVENTS, "time_ps", I64, "ps", PLAIN, IF_EVENTS, "When it happens; what NICs and links carry changes at once.", TRACE_AXES1(EVENT)) \
     X(EVENTS_KNOWN, EVENTS, "known_ps", I64, "ps", PLAIN, IF_EVENTS, "When routing knows: network.reroute_delay later (at once at 0 ps).", TRACE_AXES1(EVENT)) \

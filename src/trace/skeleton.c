@@ -53,6 +53,7 @@ int64_t skeleton_axis_size(const TraceInfo *info, TraceAxis axis) {
     switch (axis) {
         case TRACE_AXIS_GPU: return info->ngpus;
         case TRACE_AXIS_TIER: return info->ntiers;
+        case TRACE_AXIS_SITE_TIER: return info->nsite_tiers;
         case TRACE_AXIS_DIRECTION: return TRACE_DIRECTIONS;
         case TRACE_AXIS_BIN: return TRACE_BINS;
         case TRACE_AXIS_HOT: return info->hot_links > 0 ? info->hot_links : 1;
@@ -135,6 +136,7 @@ TraceFill skeleton_fill(TraceDataset dataset) {
 static TraceType axis_type(TraceAxis axis) {
     switch (axis) {
         case TRACE_AXIS_TIER:
+        case TRACE_AXIS_SITE_TIER:
         case TRACE_AXIS_DIRECTION:
         case TRACE_AXIS_TRAFFIC: return TRACE_TEXT;
         case TRACE_AXIS_BIN: return TRACE_F64;
@@ -163,6 +165,8 @@ static Status put_labels(H5File *file, const TraceInfo *info, TraceAxis axis, co
     const char *text[TRACE_TIERS_MAX + TRACE_TRAFFIC_N] = {"up", "down"};
     if (axis == TRACE_AXIS_TIER)
         for (int i = 0; i < info->ntiers; i++) text[i] = info->tier[i].name;
+    if (axis == TRACE_AXIS_SITE_TIER)
+        for (int i = 0; i < info->nsite_tiers; i++) text[i] = info->site_tier[i].name;
     if (axis == TRACE_AXIS_TRAFFIC)
         for (int i = 0; i < TRACE_TRAFFIC_N; i++) text[i] = trace_traffic_name(i);
     if (axis_type(axis) == TRACE_TEXT)
@@ -374,6 +378,13 @@ static Status put_tiers(H5File *file, const TraceInfo *info) {
     return status_ok();
 }
 
+static Status put_site_tiers(H5File *file, const TraceInfo *info) {
+    if (!skeleton_has(info, TRACE_IF_TRAINING)) return status_ok();
+    int64_t gpus[TRACE_SITE_TIERS_MAX];
+    for (int t = 0; t < info->nsite_tiers; t++) gpus[t] = info->site_tier[t].gpus;
+    return put_column(file, info, TRACE_POWER_TIER_GPUS, gpus);
+}
+
 static Status put_events(H5File *file, const TraceInfo *info) {
     if (info->nevents == 0) return status_ok();
     int64_t time_ps[TRACE_EVENTS_MAX], known_ps[TRACE_EVENTS_MAX];
@@ -422,6 +433,7 @@ static Status fill_file(H5File *file, const TraceInfo *info, int nranks) {
     for (int d = 0; d < TRACE_DATASET_N; d++)
         if (skeleton_has(info, TRACE_DATASETS[d].when)) TRY(make_dataset(file, info, d));
     TRY(put_tiers(file, info));
+    TRY(put_site_tiers(file, info));
     TRY(put_events(file, info));
     TRY(put_jobs(file, info));
     TRY(put_nothing_committed(file));

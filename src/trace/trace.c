@@ -78,6 +78,8 @@ static Status open_trace(Trace *trace) {
 
 Status trace_create(const Comm *comm, const TraceInfo *info, Trace **out) {
     CHECK(info->ntiers >= 1 && info->ntiers <= TRACE_TIERS_MAX, "%d tiers", info->ntiers);
+    CHECK(info->nsite_tiers >= 1 && info->nsite_tiers <= TRACE_SITE_TIERS_MAX,
+          "%d tiers of the site", info->nsite_tiers);
     Trace *trace = memory_alloc(LABEL, sizeof *trace);
     *trace = (Trace){.comm = comm, .info = *info, .start_s = comm_clock_s()};
     trace->last_commit_s = trace->start_s;

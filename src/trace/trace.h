@@ -49,6 +49,12 @@ typedef struct TraceTier {
     int64_t first_link[TRACE_DIRECTIONS];
 } TraceTier;
 
+/// One tier of the site: units of so many GPUs that follow each other.
+typedef struct TraceSiteTier {
+    const char *name;
+    int64_t gpus;
+} TraceSiteTier;
+
 /// Something that changes: columns of /events.
 typedef struct TraceEvent {
     int64_t time_ps, known_ps;
@@ -78,9 +84,11 @@ typedef struct TraceInfo {
     bool training, traffic;      ///< kinds of job that take part
     int64_t ngpus;               ///< GPUs of the cluster, spares included
     int64_t gpus_per_node;
-    const TraceTier *tier;   ///< [ntiers]
-    int32_t ntiers;          ///< 1 .. TRACE_TIERS_MAX
-    const TraceEvent *event; ///< [nevents], by time
+    const TraceTier *tier;          ///< [ntiers]
+    int32_t ntiers;                 ///< 1 .. TRACE_TIERS_MAX
+    const TraceSiteTier *site_tier; ///< [nsite_tiers]
+    int32_t nsite_tiers;            ///< 1 .. TRACE_SITE_TIERS_MAX
+    const TraceEvent *event;        ///< [nevents], by time
     int32_t nevents;
     int64_t nlinks;    ///< of all tiers and directions
     int32_t hot_links; ///< >= 0, per step and per interval
@@ -138,6 +146,13 @@ typedef struct TracePower {
     int64_t wave_step; ///< whose site_W and gpus_W are those of this one too
     double site_W[TRACE_PHASES], gpus_W[TRACE_PHASES];
 } TracePower;
+
+/// What units of a tier of the site draw, those in which a job has GPUs.
+typedef struct TraceTierPower {
+    int64_t units, hottest;
+    double mean_W[TRACE_PHASES], least_W[TRACE_PHASES], most_W[TRACE_PHASES],
+        hottest_W[TRACE_PHASES];
+} TraceTierPower;
 
 /// What follows from it; NAN but for a training step.  MPI: local.
 typedef struct TraceRates {
@@ -253,6 +268,12 @@ Status trace_write_full_links(Trace *trace, int64_t first, int64_t n, const int6
 /// Of the open step; only rank 0's struct is looked at (NULL elsewhere). In time only where wave_step is the step itself;
 /// else its row is one of "no value".   MPI: collective.
 Status trace_write_power(Trace *trace, const TracePower *power);
+
+/// Of the open step of a training job, where wave_step is the step itself; only rank 0's is looked at, and NULL there too is
+/// a row of "no value".
+///   tier[nsite_tiers]
+///   MPI: collective.
+Status trace_write_tier_power(Trace *trace, const TraceTierPower tier[]);
 
 /// Close the open step; only rank 0's struct is looked at (NULL elsewhere).   MPI: collective.
 Status trace_write_step(Trace *trace, const TraceStep *step);

@@ -17,6 +17,16 @@ static const Column NUMBER_COLUMN[] = {
     COLUMN(TRACE_POWER_STEP, TracePower, wave_step),
 };
 
+/// Columns by tier of the site.
+static const Column TIER_COLUMN[] = {
+    COLUMN(TRACE_POWER_TIER_UNITS, TraceTierPower, units),
+    COLUMN(TRACE_POWER_TIER_HOTTEST, TraceTierPower, hottest),
+    COLUMN_OF(TRACE_POWER_TIER_MEAN, TraceTierPower, mean_W, TRACE_PHASES),
+    COLUMN_OF(TRACE_POWER_TIER_LEAST, TraceTierPower, least_W, TRACE_PHASES),
+    COLUMN_OF(TRACE_POWER_TIER_MOST, TraceTierPower, most_W, TRACE_PHASES),
+    COLUMN_OF(TRACE_POWER_TIER_HOTTEST_W, TraceTierPower, hottest_W, TRACE_PHASES),
+};
+
 /// The datasets of the parts follow each other in the schema.
 static Status write_parts(Trace *trace, const TracePower *power, int64_t row, int64_t n) {
     Status status = status_ok();
@@ -49,4 +59,11 @@ Status trace_write_power(Trace *trace, const TracePower *power) {
     slab_keep(&status,
               slab_write_rows(trace, TRACE_POWER_GPUS, row, waves, n ? power->gpus_W : NULL));
     return slab_leave(trace, status);
+}
+
+Status trace_write_tier_power(Trace *trace, const TraceTierPower tier[]) {
+    CHECK(trace->open && trace->info.training, "no step of a training job is open");
+    const int64_t n = slab_on_root(trace) && tier ? trace->info.nsite_tiers : 0;
+    return slab_leave(trace, slab_write_columns(trace, TIER_COLUMN, COUNT_OF(TIER_COLUMN), tier,
+                                                sizeof *tier, 1, 0, n));
 }

@@ -5,7 +5,7 @@
 #include "base/rng.h"
 #include "claims.h"
 #include "draws.h"
-#include "observe/power_step.h"
+#include "observe/power_tiers.h"
 
 enum { DRAWS = 400 };
 
@@ -312,6 +312,109 @@ static void shapes_hold_what_is_added(void **state) {
     }
 }
 
+/// What the test gives each GPU, and its wave, by the definition.
+typedef struct GpuWave {
+    int32_t stage;
+    double shape_J[POWER_SHAPES], W[TRACE_PHASES];
+} GpuWave;
+
+static void draw_wave(Draw *draw, const Cluster *site, const PowerShapes shapes[], int32_t stages,
+                      double span_s, bool idle, GpuWave *gpu) {
+    const ClusterSpec *spec = cluster_spec(site);
+    memset(gpu, 0, sizeof *gpu);
+    gpu->stage = whole(draw, 5) ? (int32_t)whole(draw, stages) : -1;
+    const bool counts = gpu->stage >= 0 || idle;
+    for (int shape = 0; shape < POWER_SHAPES; shape++)
+        gpu->shape_J[shape] = whole(draw, 4) ? real(draw, 0, 900) : 0;
+    for (int p = 0; p < TRACE_PHASES && counts; p++) {
+        gpu->W[p] = spec->power.host_W + spec->nic.power_W;
+        if (gpu->stage < 0) gpu->W[p] += spec->gpu.idle_W;
+        for (int shape = 0; shape < POWER_SHAPES && gpu->stage >= 0; shape++) {
+            const int64_t *ps = shapes[gpu->stage].ps[shape];
+            double sum_ps = 0;
+            for (int q = 0; q < TRACE_PHASES; q++) sum_ps += (double)ps[q];
+            const double part = sum_ps > 0 ? (double)ps[p] / sum_ps : 1.0 / TRACE_PHASES;
+            gpu->W[p] += gpu->shape_J[shape] * part / (span_s / TRACE_PHASES);
+        }
+        gpu->W[p] = power_wall_W(site, gpu->W[p], 1);
+    }
+}
+
+// Of each tier of a random site with jobs here and there: units, mean, least, most and the wave of the hottest are those of
+// sums over GPUs, one by one; and each tier divides the one above.
+static void tiers_are_sums_over_gpus(void **state) {
+    (void)state;
+    for (uint64_t seed = 0; seed < 60; seed++) {
+        Draw draw = {.seed = seed};
+        Cluster *drawn = random_site(&draw), *site = NULL;
+        ClusterSpec spec = *cluster_spec(drawn);
+        spec.wiring = whole(&draw, 2) ? WIRING_RAIL : WIRING_PLAIN;
+        spec.gpus_per_node = 1 << whole(&draw, 3);
+        spec.nodes = spec.nodes / spec.gpus_per_node - whole(&draw, 3);
+        spec.scale_up.gpus = spec.gpus_per_node << whole(&draw, 2);
+        Status status = cluster_create(&spec, &site);
+        assert_true(status_is_ok(&status));
+        cluster_destroy(drawn);
+        const int32_t stages = 1 + (int32_t)whole(&draw, 3);
+        const double span_s = real(&draw, 0.1, 10);
+        const bool idle = whole(&draw, 2);
+        PowerShapes shapes[3] = {{.ps = {{0}}}};
+        for (int32_t i = 0; i < stages * POWER_SHAPES; i++)
+            for (int p = 0; p < TRACE_PHASES && whole(&draw, 50); p++)
+                shapes[i / POWER_SHAPES].ps[i % POWER_SHAPES][p] = whole(&draw, 1000000);
+        static GpuWave gpu[128];
+        const int64_t gpus = cluster_ngpus(site);
+        assert_true(gpus <= 128);
+        PowerTiers *tiers = power_tiers_create(site, shapes, stages, span_s, idle);
+        for (int64_t g = 0; g < gpus; g++) {
+            draw_wave(&draw, site, shapes, stages, span_s, idle, &gpu[g]);
+            power_tiers_add(tiers, gpu[g].stage, gpu[g].stage < 0 ? NULL : gpu[g].shape_J);
+        }
+        const TraceTierPower *found = power_tiers_end(tiers);
+        TraceSiteTier tier[TRACE_SITE_TIERS_MAX];
+        const int32_t n = power_site_tiers(&spec, tier);
+        assert_int_equal(tier[n - 1].gpus, gpus);
+        for (int32_t t = 0; t < n; t++) {
+            if (t > 0 && t < n - 1) assert_int_equal(tier[t].gpus % tier[t - 1].gpus, 0);
+            int64_t units = 0, hottest = -1;
+            double most_J = -1, mean_W[TRACE_PHASES] = {0}, least_W[TRACE_PHASES],
+                   most_W[TRACE_PHASES], hot_W[TRACE_PHASES];
+            for (int64_t first = 0; first < gpus; first += tier[t].gpus) {
+                double W[TRACE_PHASES] = {0}, J = 0;
+                bool works = false;
+                for (int64_t g = first; g < gpus && g < first + tier[t].gpus; g++) {
+                    works = works || gpu[g].stage >= 0;
+                    for (int p = 0; p < TRACE_PHASES; p++) W[p] += gpu[g].W[p];
+                }
+                if (!works) continue;
+                for (int p = 0; p < TRACE_PHASES; p++) {
+                    J += W[p];
+                    mean_W[p] += W[p];
+                    if (units == 0 || (first + tier[t].gpus <= gpus && W[p] < least_W[p]))
+                        least_W[p] = W[p];
+                    most_W[p] = units ? fmax(most_W[p], W[p]) : W[p];
+                }
+                units++;
+                if (J <= most_J) continue;
+                most_J = J;
+                hottest = first / tier[t].gpus;
+                memcpy(hot_W, W, sizeof W);
+            }
+            assert_int_equal(found[t].units, units);
+            assert_int_equal(found[t].hottest, hottest);
+            for (int p = 0; p < TRACE_PHASES; p++) {
+                const double close_W = 1e-9 * (1 + most_W[p]);
+                assert_close(found[t].mean_W[p], mean_W[p] / (double)units, close_W);
+                assert_close(found[t].least_W[p], least_W[p], close_W);
+                assert_close(found[t].most_W[p], most_W[p], close_W);
+                assert_close(found[t].hottest_W[p], hot_W[p], close_W);
+            }
+        }
+        power_tiers_destroy(tiers);
+        cluster_destroy(site);
+    }
+}
+
 /// Can the grid stay in its band for ever with a battery of that size? By the charges that can be reached.
 static bool battery_suffices(const TracePower *power, double span_s, double mean_W, double band,
                              double size_J) {
@@ -375,6 +478,7 @@ int main(void) {
         cmocka_unit_test(kinds_draw_by_themselves),
         cmocka_unit_test(caps_hold_and_are_used_up),
         cmocka_unit_test(shapes_hold_what_is_added),
+        cmocka_unit_test(tiers_are_sums_over_gpus),
         cmocka_unit_test(batteries_are_as_small_as_can_be),
         cmocka_unit_test(waves_are_measured),
     };

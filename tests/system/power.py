@@ -5,8 +5,9 @@
 integrates to it, GPUs draw between idle and their limit, and the measures of the wave are those of the wave. `bubble`: fewer
 microbatches draw less and cost more a token. `same`: the same on any number of ranks, with both players, and told instead of
 played. `published`: GPT-3 on 512 H100 in immersion, against nodes measured at the wall. `site`: Colossus as README adds it up.
-`optics`: optics of every machine. `closed`: the closed engine draws what the flow engine does but for contention. `cap`: what a lower and lower cap does to a
-step; that a rack's, a site's and a warm inlet's are caps of GPUs; the same on any ranks, with both players.
+`optics`: optics of every machine. `tiers`: power of nodes, racks and the site in time. `closed`: the closed engine draws what
+the flow engine does but for contention. `cap`: what a lower and lower cap does to a step; that a rack's, a site's and a warm
+inlet's are caps of GPUs; the same on any ranks, with both players.
 """
 
 import re
@@ -195,6 +196,43 @@ def optics(emulator):
         claim(abs(sum(float(row[4]) for row in rows) - drawn) < 0.001 + 0.001 * drawn, f"{path.name}: {drawn} MW, {rows}")
 
 
+def node_J(path, step):
+    """What each node takes at the wall in a step, from its GPUs' own columns: hosts, NICs, fans, one end of the NICs' cables."""
+    with h5py.File(path) as file:
+        seconds = file["steps/duration_ps"][step] * 1e-12
+        gpus, gpu_J = file["gpus/node"][()], file["power/gpu_J"][step]
+        work_s = sum(file[f"gpus/{name}_ps"][step] for name in ("compute", "own_slow", "sharing")) * 1e-12
+        inside = np.where(np.isnan(gpu_J), IDLE_W * seconds, gpu_J + 50 * work_s) + (150 + 25) * seconds
+        return np.bincount(gpus, 1.15 * inside + 8 * seconds) / 0.96, seconds, ~np.isnan(gpu_J)
+
+
+def tiers(emulator):
+    """A job that fills the site, and one beside spares: tiers are sums of nodes, nodes are sums of their GPUs."""
+    for dp, spares in (8, 0), (5, 96):
+        path = emulator.trace(POD, pipeline(emulator), name="tiers", parallel__dp=dp)
+        with h5py.File(path) as file:
+            p = {name: data[()] for name, data in file["power"].items()}
+        for step, wave in enumerate(p["wave_step"]):
+            took_J, seconds, works = node_J(path, wave)
+            total = None
+            for t, gpus in enumerate(p["tier_gpus"]):
+                units = np.arange(256) // gpus
+                own = np.unique(units[works])
+                unit_J = np.bincount(units[::8], took_J)[own]
+                mean, least, most, hot = (p[f"tier_{name}_W"][wave, t] for name in ("mean", "least", "most", "hottest"))
+                claim(p["tier_units"][wave, t] == len(own), f"step {step}, tier {t}: units with the job's GPUs")
+                near(mean.mean() * seconds, unit_J.mean(), f"step {step}, tier {t}: mean over units")
+                near(hot.mean() * seconds, unit_J.max(), f"step {step}, tier {t}: the hottest unit")
+                near(unit_J[own == p["tier_hottest"][wave, t]], unit_J.max(), "which one that is")
+                claim(((least <= mean * (1 + 1e-12)) & (mean <= most * (1 + 1e-12)) & (least <= hot) & (hot <= most)).all(),
+                      f"step {step}, tier {t}: least, mean, most")
+                claim(least.mean() * seconds <= unit_J.min() * (1 + 1e-9), f"step {step}, tier {t}: the least is at most the least unit")
+                if spares == 0:
+                    total = mean * len(own) if total is None else total
+                    near(mean * len(own), total, f"step {step}, tier {t}: the same in all")
+                    near(mean.mean() * len(own), p["node_W"][wave] * 32, f"step {step}, tier {t}: all nodes")
+
+
 def closed(emulator):
     job = pipeline(emulator, noise="off", steps=1)
     flow, plain = (check_sums(emulator.trace(POD, job, name=kind, engine__kind=kind)) for kind in ("flow", "closed"))
@@ -246,4 +284,4 @@ def cap(emulator):
         claim(not found, f"capped, {ranks} ranks, {options}: {found}")
 
 
-run_case(sums, bubble, same, published, site, optics, closed, cap)
+run_case(sums, bubble, same, published, site, optics, tiers, closed, cap)

@@ -15,6 +15,8 @@ static Status create(const Comm *comm, const char *path, Trace **trace) {
                             .gpus_per_node = 2,
                             .tier = &tier,
                             .ntiers = 1,
+                            .site_tier = &(TraceSiteTier){"site", 1},
+                            .nsite_tiers = 1,
                             .nlinks = 4,
                             .hot_links = 1};
     return trace_create(comm, &info, trace);

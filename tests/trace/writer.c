@@ -112,6 +112,8 @@ static Trace *open_trace(const Comm *comm, const Options *o) {
                             .gpus_per_node = FAKE_TP,
                             .tier = tier,
                             .ntiers = FAKE_TIERS,
+                            .site_tier = &(TraceSiteTier){"site", 1},
+                            .nsite_tiers = 1,
                             .nlinks = fake_nlinks(&o->fake),
                             .hot_links = FAKE_HOT,
                             .full_links = o->full_links,

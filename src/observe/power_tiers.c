@@ -1,0 +1,153 @@
+#include "observe/power_tiers.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/memory.h"
+
+static const char LABEL[] = "record.power";
+
+/// A unit that is not complete yet.
+typedef struct SiteUnit {
+    int64_t job_gpus;
+    double W[TRACE_PHASES];
+} SiteUnit;
+
+struct PowerTiers {
+    const Cluster *cluster;
+    const PowerShapes *shapes;
+    int32_t stages, ntiers;
+    double phase_s;
+    bool idle;
+    GpuId gpu; ///< to come
+    TraceSiteTier tier[TRACE_SITE_TIERS_MAX];
+    TraceTierPower power[TRACE_SITE_TIERS_MAX];
+    double hottest_J[TRACE_SITE_TIERS_MAX];
+    SiteUnit under_way[TRACE_SITE_TIERS_MAX];
+    double constant_W, counted; ///< of the node under way: what it draws all the time, GPUs
+    double *J;                  ///< [stages * POWER_SHAPES] of its GPUs
+    int64_t *sum_ps;            ///< [stages * POWER_SHAPES] over all phases
+};
+
+static size_t table_bytes(const PowerTiers *tiers) {
+    return (size_t)tiers->stages * POWER_SHAPES * sizeof(double);
+}
+
+int32_t power_site_tiers(const ClusterSpec *spec, TraceSiteTier tier[TRACE_SITE_TIERS_MAX]) {
+    const int64_t node = spec->gpus_per_node, rack = cluster_rack_gpus(spec),
+                  all = spec->nodes * node;
+    int32_t n = 0;
+    tier[n++] = (TraceSiteTier){"node", node};
+    if (rack > node && rack < all) tier[n++] = (TraceSiteTier){"rack", rack};
+    int64_t gpus = 1;
+    for (int32_t t = 0; t < spec->ntiers - 1; t++) {
+        gpus *= spec->tier[t].children;
+        const int64_t unit = t == 0 && spec->wiring == WIRING_RAIL ? gpus * node : gpus,
+                      before = tier[n - 1].gpus;
+        if (unit > before && unit % before == 0 && unit < all)
+            tier[n++] = (TraceSiteTier){spec->tier[t].name, unit};
+    }
+    tier[n++] = (TraceSiteTier){"site", all};
+    return n;
+}
+
+PowerTiers *power_tiers_create(const Cluster *cluster, const PowerShapes shapes[], int32_t stages,
+                               double span_s, bool idle) {
+    PowerTiers *tiers = memory_alloc(LABEL, sizeof *tiers);
+    memset(tiers, 0, sizeof *tiers);
+    tiers->cluster = cluster;
+    tiers->shapes = shapes;
+    tiers->stages = stages;
+    tiers->phase_s = span_s / TRACE_PHASES;
+    tiers->idle = idle;
+    tiers->ntiers = power_site_tiers(cluster_spec(cluster), tiers->tier);
+    tiers->J = memory_alloc(LABEL, table_bytes(tiers));
+    memset(tiers->J, 0, table_bytes(tiers));
+    tiers->sum_ps = memory_alloc(LABEL, table_bytes(tiers));
+    for (int32_t i = 0; i < stages * POWER_SHAPES; i++) {
+        tiers->sum_ps[i] = 0;
+        for (int p = 0; p < TRACE_PHASES; p++)
+            tiers->sum_ps[i] += shapes[i / POWER_SHAPES].ps[i % POWER_SHAPES][p];
+    }
+    return tiers;
+}
+
+/// Add what the GPUs of the node spent in one shape of a stage; where it has none, evenly.
+static void add_shape(const PowerTiers *tiers, int32_t i, double W[TRACE_PHASES]) {
+    const int64_t *ps = tiers->shapes[i / POWER_SHAPES].ps[i % POWER_SHAPES];
+    const double each_W = tiers->J[i] / tiers->phase_s, sum_ps = (double)tiers->sum_ps[i];
+    for (int p = 0; p < TRACE_PHASES; p++)
+        W[p] += each_W * (sum_ps > 0 ? (double)ps[p] / sum_ps : 1.0 / TRACE_PHASES);
+}
+
+/// The node under way is complete: its wave, at the wall.
+static void end_node(PowerTiers *tiers) {
+    double *W = tiers->under_way[0].W;
+    for (int32_t i = 0; i < tiers->stages * POWER_SHAPES; i++) {
+        if (tiers->J[i] != 0) add_shape(tiers, i, W);
+        tiers->J[i] = 0;
+    }
+    for (int p = 0; p < TRACE_PHASES; p++)
+        W[p] = power_wall_W(tiers->cluster, W[p] + tiers->constant_W, tiers->counted);
+    tiers->constant_W = tiers->counted = 0;
+}
+
+/// A unit is complete: it counts for its tier, and is part of the one above. The last of several may lack some of its GPUs.
+static void end_unit(PowerTiers *tiers, int32_t t) {
+    const int64_t gpus = tiers->tier[t].gpus;
+    const bool whole = tiers->gpu % gpus == 0;
+    SiteUnit *unit = &tiers->under_way[t];
+    TraceTierPower *power = &tiers->power[t];
+    double sum_W = 0;
+    for (int p = 0; p < TRACE_PHASES; p++) sum_W += unit->W[p];
+    if (unit->job_gpus > 0) {
+        const bool first = power->units++ == 0;
+        for (int p = 0; p < TRACE_PHASES; p++) {
+            power->mean_W[p] += unit->W[p];
+            if (first || (whole && unit->W[p] < power->least_W[p])) power->least_W[p] = unit->W[p];
+            power->most_W[p] = first ? unit->W[p] : fmax(power->most_W[p], unit->W[p]);
+        }
+        if (first || sum_W > tiers->hottest_J[t]) {
+            tiers->hottest_J[t] = sum_W;
+            power->hottest = (tiers->gpu - 1) / gpus;
+            memcpy(power->hottest_W, unit->W, sizeof unit->W);
+        }
+    }
+    if (t + 1 < tiers->ntiers) {
+        SiteUnit *above = unit + 1;
+        above->job_gpus += unit->job_gpus;
+        for (int p = 0; p < TRACE_PHASES; p++) above->W[p] += unit->W[p];
+    }
+    *unit = (SiteUnit){0};
+}
+
+void power_tiers_add(PowerTiers *tiers, int32_t stage, const double shape_J[POWER_SHAPES]) {
+    const ClusterSpec *spec = cluster_spec(tiers->cluster);
+    const GpuSpec *gpu = cluster_gpu_of_kind(spec, cluster_gpu_kind(spec, tiers->gpu));
+    if (stage >= 0 || tiers->idle) {
+        tiers->counted++;
+        tiers->constant_W += spec->power.host_W + spec->nic.power_W;
+    }
+    if (stage < 0 && tiers->idle) tiers->constant_W += gpu_draw_W(gpu, POWER_IDLE, 0);
+    for (int shape = 0; stage >= 0 && shape < POWER_SHAPES; shape++)
+        tiers->J[stage * POWER_SHAPES + shape] += shape_J[shape];
+    tiers->under_way[0].job_gpus += stage >= 0;
+    const int64_t after = ++tiers->gpu, all = cluster_ngpus(tiers->cluster);
+    if (after % tiers->tier[0].gpus == 0) end_node(tiers);
+    for (int32_t t = 0; t < tiers->ntiers; t++)
+        if (after % tiers->tier[t].gpus == 0 || after == all) end_unit(tiers, t);
+}
+
+const TraceTierPower *power_tiers_end(PowerTiers *tiers) {
+    for (int32_t t = 0; t < tiers->ntiers; t++)
+        for (int p = 0; p < TRACE_PHASES; p++)
+            tiers->power[t].mean_W[p] /= (double)tiers->power[t].units;
+    return tiers->power;
+}
+
+void power_tiers_destroy(PowerTiers *tiers) {
+    if (!tiers) return;
+    memory_free(LABEL, tiers->sum_ps, table_bytes(tiers));
+    memory_free(LABEL, tiers->J, table_bytes(tiers));
+    memory_free(LABEL, tiers, sizeof *tiers);
+}
