@@ -247,6 +247,14 @@ def words(done):
     return [(float(W), float(percent) / 100) for W, percent in found]
 
 
+def products_s(path, left):
+    """Time in products, of all time at work, told from the power that it took, where a cap leaves that of a GPU's range."""
+    with h5py.File(path) as file:
+        work_s = file["steps/compute_ps"][0] * 1e-12 * (file["gpus/job"][()] >= 0).sum()
+        share = (file["power/gpu_compute_J"][0] / work_s - IDLE_W) / (LIMIT_W - IDLE_W)
+    return work_s * (share - 0.75) / (0.975 * left - 0.75)
+
+
 def cap(emulator):
     job = pipeline(emulator, noise="off", steps=1)
     free = emulator.trace(POD, job, name="free")
@@ -265,6 +273,9 @@ def cap(emulator):
         claim(max(before_s, free_s) <= now_s <= free_s / (said[0][1] - 0.001), f"{W} W: {now_s} ps, {free_s} without, {said}")
         claim(work_s < now_work_s < work_s / (said[0][1] - 0.001), f"{W} W: work of {now_work_s} ps, {work_s} without")
         p = check_sums(emulator.folder / "cap.h5")
+        if W == 640:
+            near(products_s(emulator.folder / "cap.h5", 555 / 615) * said[0][1], products_s(free, 1),
+                 "the same products at a lower clock", 0.003)
         claim((p["gpu_J"] <= W * p["own_s"])[p["own_s"] > 0].all() and p["gpus_W"].max() <= 256 * W,
               f"no GPU draws more than {W} W")
         before_s = now_s

@@ -553,6 +553,16 @@ static void caps_slow_what_computes(void **state) {
         shares_before = before_s / free_s;
     }
     assert_true(shares_before > 1.65);
+    Work attention = gemm(4096, 4096, 128, 2);
+    attention.kind = WORK_ATTENTION;
+    attention.flop *= 64;
+    const TrainingSpec flash = {.precision = PRECISION_BF16, .attention = ATTENTION_FLASH2};
+    GpuSpec slow = free;
+    slow.launch_ps = 0;
+    const double before_s = roofline_work_s(&attention, &slow, &flash);
+    gpu_cap(&slow, 0.6);
+    assert_close(roofline_work_s(&attention, &slow, &flash) * gpu_clock(&slow) / before_s, 1,
+                 1e-12);
 }
 
 int main(void) {
