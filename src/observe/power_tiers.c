@@ -39,11 +39,12 @@ int32_t power_site_tiers(const ClusterSpec *spec, TraceSiteTier tier[TRACE_SITE_
     int32_t n = 0;
     tier[n++] = (TraceSiteTier){"node", node};
     if (rack > node && rack < all) tier[n++] = (TraceSiteTier){"rack", rack};
-    int64_t gpus = 1;
-    for (int32_t t = 0; t < spec->ntiers - 1; t++) {
-        gpus *= spec->tier[t].children;
-        const int64_t unit = t == 0 && spec->wiring == WIRING_RAIL ? gpus * node : gpus,
-                      before = tier[n - 1].gpus;
+    int64_t ports = 1; // of NICs, below a switch
+    for (int32_t t = 0; t < spec->ntiers - 1 && spec->fabric == FABRIC_TREE; t++) {
+        ports *= spec->tier[t].children;
+        const bool rail =
+            spec->wiring == WIRING_RAIL_ONLY || (spec->wiring == WIRING_RAIL && t == 0);
+        const int64_t unit = rail ? ports * node : ports, before = tier[n - 1].gpus;
         if (unit > before && unit % before == 0 && unit < all)
             tier[n++] = (TraceSiteTier){spec->tier[t].name, unit};
     }

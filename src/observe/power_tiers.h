@@ -4,8 +4,8 @@
 ///
 ///              node
 ///              rack      the nodes of a scale-up domain that holds several, else those that share their leaves
-///              leaf ...  what a switch of that tier holds together (with rail wiring: all the leaves of a unit), where that is
-///                        whole units of the tier before, and less than the site
+///              leaf ...  what a switch of that tier of a tree holds together, in whole nodes (so that with rails all the
+///                        leaves of a unit do), where that is whole units of the tier before, and less than the site
 ///              site
 ///
 ///          What a GPU does when is known of its stage (power_step.h), how long it does it of the GPU itself. So its power
@@ -14,7 +14,7 @@
 ///          than one unit under way, and nothing is kept but the mean, the least and the most at each time, and the wave
 ///          of the unit that draws most.
 /// Limits.  As power_step.h. A rack has its nodes alone: switches and what lies behind the nodes' power supplies count for the
-///          site. Trees only have tiers between rack and site.
+///          site.
 #ifndef COLOSSIM_OBSERVE_POWER_TIERS_H
 #define COLOSSIM_OBSERVE_POWER_TIERS_H
 

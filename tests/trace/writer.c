@@ -218,6 +218,10 @@ static void write_step(Trace *trace, const Comm *comm, const Options *o, int64_t
     put_links(trace, comm, o, step);
     const TracePower power = fake_power(&o->fake, step);
     expect(trace_write_power(trace, comm_rank(comm) == 0 ? &power : NULL));
+    TraceTierPower site = {.units = 1};
+    for (int i = 0; i < TRACE_PHASES; i++)
+        site.mean_W[i] = site.least_W[i] = site.most_W[i] = site.hottest_W[i] = power.gpus_W[i];
+    if (o->training) expect(trace_write_tier_power(trace, &site));
     expect(trace_write_step(trace, comm_rank(comm) == 0 ? &whole : NULL));
     int64_t committed = 0;
     expect(trace_commit(trace, false, &committed));
