@@ -181,12 +181,13 @@ def optics(emulator):
     use than there are, and planes are alike."""
     for path in sorted(TOPOLOGIES.glob("*.yaml")):
         text = emulator.call("show", path).stdout.replace(",", "")
-        cables = {name: int(n) for name, n in re.findall(r"^  ([\w-]+) +\d+ +(\d+) +[\d.]+ +[\d.]+ +\d+\+", text, re.M)}
+        found = re.findall(r"^  ([\w-]+) +(\d+) +(\d+) +[\d.]+ +[\d.]+ +\d+\+", text, re.M)
+        counts, cables = ({row[0]: int(row[column]) for row in found} for column in (1, 2))
         rows = re.findall(r"^  ([\w-]+) +([\d.]+)% +(\d+) +([\d.]+) +([\d.e-]+) +[\d.e+]+(?:   (\d+) (\d+) (\d+))?$", text, re.M)
         claim([row[0] for row in rows] == list(cables), f"{path.name}: tiers {rows}, not {cables}")
         planes = int(re.search(r"planes +(\d+)|$", text).group(1) or 1)
         for name, used, n, each_W, MW, switches, below, of_plane in rows:
-            claim(0 < float(used) <= 100, f"{path.name}: {used} % of the ports of {name} are in use")
+            claim((float(used) > 0) == (counts[name] > 0) and float(used) <= 100, f"{path.name}: {used} % of the ports of {name} are in use")
             claim(int(n) in (0, 2 * cables[name]), f"{path.name}: {n} optics at {cables[name]} cables of {name}")
             near(float(MW), int(n) * float(each_W) / 1e6, f"{path.name}: {name}", 0.01)
             claim((planes > 1) == bool(switches), f"{path.name}: {planes} planes, {name} {switches}")
