@@ -33,6 +33,7 @@ class Cable:
     ports: tuple = ("", "")
     gbps: float = 0        # 0: not known
     metres: float = 0      # 0: not known
+    missing: bool = False  # of a tree that has it no more
 
 
 @dataclass

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from program import ROOT
 from wiring import Refusal, at_tier, gigabits, natural, plural
 from wiring_shape import TIERS_MOST
+from wiring_tree import FAULTS_MOST
 
 HARDWARE = ROOT / "topologies/hardware"
 TIER_NAMES = ("leaf", "spine", "core", "top")
@@ -94,8 +95,9 @@ class Writer:
         self.tiers = max(self.cables)
         self.gbps, self.rate_key = {}, {}
         for tier in range(1, self.tiers + 1):
-            known = Counter(cable.gbps for cable in self.cables.get(tier, ()) if cable.gbps)
-            unknown = len(self.cables.get(tier, ())) - sum(known.values())
+            cables = [cable for cable in self.cables.get(tier, ()) if not cable.missing]
+            known = Counter(cable.gbps for cable in cables if cable.gbps)
+            unknown = len(cables) - sum(known.values())
             assumed = at_tier(given, tier, max(known, default=self.gbps.get(tier - 1, 400)))
             self.gbps[tier] = max([*known, *([assumed] if unknown else [])], default=assumed)
             guess = "" if given or not unknown else "not in the text: assumed; --rate"
@@ -103,9 +105,9 @@ class Writer:
                 self.told.append(f"{plural(unknown, 'cable')} of tier {tier} without a speed, taken as {rate(assumed)}")
                 guess = ""
             self.rate_key[tier] = Key(rate(self.gbps[tier]), guess)
-            for cable in self.cables.get(tier, ()):
+            for cable in cables:
                 cable.gbps = cable.gbps or assumed
-            slow = sum(cable.gbps < self.gbps[tier] for cable in self.cables.get(tier, ()))
+            slow = sum(cable.gbps < self.gbps[tier] for cable in cables)
             if slow:
                 self.told.append(f"{plural(slow, 'cable')} of tier {tier} slower than {rate(self.gbps[tier])}, written as faults")
 
@@ -200,21 +202,21 @@ class Writer:
         gpu, domain = self.node_keys()
         nic = self.nic_key()
         tiers = [self.tier_lines(tier, tree) for tier in range(1, self.tiers + 1)]
-        faults = self.tree_faults(tree) if tree else cables.faults
-        rails = tree.rail if tree else any(len({tuple(machine.near[nic]) for nic in nics}) > 1 for _, nics in machine.hosts)
+        faults = self.kept(self.tree_faults(tree) if tree else cables.faults)
+        rails = any(len({tuple(machine.near[nic]) for nic in nics}) > 1 for _, nics in machine.hosts)
         lines = [f"# {self.name}: made by scripts/import of {self.wiring.kind}.", *self.notes(reason),
                  "schema_version: 1", "kind: topology", f"name: {self.name}", f"nodes: {len(machine.hosts)}", "node:",
                  "  " + gpu.line("gpu"), f"  gpus: {machine.gpus}", "  " + nic.line("nic"), "  " + domain.line("scale_up"), "fabric:"]
         if not tree:
             lines += ["  kind: graph"]
-        lines += [f"  wiring: {'rail' if rails else 'plain'}",
+        lines += [f"  wiring: {tree.wiring if tree else 'rail' if rails else 'plain'}",
                   "  " + Key(said.routing or "ecmp", "" if said.routing else "not in the text: assumed; --routing").line("routing")]
         if not tree:
             lines += [f"  cables: {self.name}.csv"]
         lines += ["  tiers:", *(line for tier in tiers for line in tier)]
         if faults:
-            lines += ["  faults:", *(f"    - {{tier: {tier}, lower: {lower}, port: {port}, remaining: {left:.4g} %}}"
-                                     for tier, lower, port, left in sorted(faults))]
+            lines += ["  faults:", *(f"    - {{what: {self.cable_name(level, number, port)}, remaining: {left:.4g} %}}"
+                                     for level, number, port, left in faults)]
         return "\n".join([*lines, *self.names(tree.switches if tree else cables.switches)]) + "\n"
 
     def notes(self, reason):
@@ -245,8 +247,21 @@ class Writer:
                 lines.append(f"#   {tier} {first if first == last else f'{first}-{last}'}: {run}")
         return lines
 
+    def kept(self, faults):
+        """As many as a topology may have, in order."""
+        if len(faults) > FAULTS_MOST:
+            self.told.append(f"of {len(faults)} slower and missing cables the slowest {FAULTS_MOST} are written, the others taken as whole")
+        return sorted(sorted(faults, key=lambda fault: (fault[3], fault))[:FAULTS_MOST])
+
+    def cable_name(self, level, number, port):
+        """Of a cable upwards from a switch of this level; 0: from the NIC of a GPU."""
+        if level:
+            return f"{TIER_NAMES[level - 1]} {number} port {port}"
+        ports = sum(map(len, self.machine.near[self.machine.hosts[0][1][0]].values()))
+        return f"gpu {number} nic{f' port {port}' if ports > 1 else ''}"
+
     def tree_faults(self, tree):
-        """Lower end and port (parent + parents * lane) of slower cables, as src/cluster/fattree.h counts them."""
+        """Level and number of the lower end, port (parent + parents * lane) and rest of slower cables, as src/cluster/fattree.h counts."""
         number = [tree.gpu] + [{name: place for place, name in enumerate(ids)} for ids in tree.switches]
         faults, roots = [], 1
         for tier in range(1, self.tiers + 1):
@@ -255,8 +270,8 @@ class Writer:
                     if self.machine.level[upper] != tier:
                         continue
                     parent = number[tier][upper] % (roots * tree.parents[tier - 1]) // roots
-                    faults += [(tier, number[tier - 1][lower], parent + tree.parents[tier - 1] * lane, 100 * cable.gbps / self.gbps[tier])
-                               for lane, cable in enumerate(cables) if cable.gbps < self.gbps[tier]]
+                    faults += [(tier - 1, number[tier - 1][lower], parent + tree.parents[tier - 1] * lane,
+                                100 * cable.gbps / self.gbps[tier]) for lane, cable in enumerate(cables) if cable.gbps < self.gbps[tier]]
             roots *= tree.parents[tier - 1]
         return faults
 
@@ -273,8 +288,7 @@ def entry_like(text, description, source, **values):
 # ---------------------------------------------------------------------------------------------- graphs
 
 class Graph:
-    """Rows from,to,count,tier, and slower cables by their place in them: the k-th of the tier at a switch of the lowest level that has
-    any (tier 1: at the NIC)."""
+    """Rows from,to,count,tier, and slower cables by their port: the place among all of a switch to others, by tier, then as listed."""
 
     def __init__(self, writer, switches):
         self.writer, self.machine, self.switches = writer, writer.machine, switches
@@ -289,23 +303,14 @@ class Graph:
     def text(self):
         pairs = sorted((self.place[one], self.place[other], one, other) for one, others in self.machine.near.items() for other in others
                        if self.place[one] < self.place[other])
-        lowest = {}
-        for _, _, one, other in pairs:
-            tier = self.writer.tier_of(self.machine.near[one][other][0])
-            lowest[tier] = min(lowest.get(tier, tier), self.place[one][0])
-        rows, before, lost = ["from,to,count,tier"], Counter(), 0
+        rows, before, slow = ["from,to,count,tier"], Counter(), []
         for low, high, one, other in pairs:
             cables = sorted(self.machine.near[one][other], key=lambda cable: -cable.gbps)
             tier = self.writer.tier_of(cables[0])
-            slow = sum(cable.gbps < self.writer.gbps[tier] for cable in cables)
-            for i, cable in enumerate(cables):
-                if i >= len(cables) - slow and low[0] == lowest[tier]:
-                    self.faults.append((tier, low[1], before[tier, low] + i, 100 * cable.gbps / self.writer.gbps[tier]))
-            lost += slow if low[0] > lowest[tier] else 0
-            before.update({(tier, low): len(cables), (tier, high): len(cables)})
+            slow += [(tier, low, before[low, tier] + i, 100 * cable.gbps / self.writer.gbps[tier])
+                     for i, cable in enumerate(cables) if cable.gbps < self.writer.gbps[tier]]
+            before.update({(low, tier): len(cables), (high, tier): len(cables)})
             named = TIER_NAMES[tier - 1] if low[0] == high[0] == tier else ""
             rows.append(f"{self.called(one)},{self.called(other)},{len(cables)},{named}")
-        if lost:
-            self.writer.told.append(f"{plural(lost, 'slower cable')} taken as fast as their tier: a fault cannot name one that does not "
-                                    "end at its lowest switches")
+        self.faults = [(*low, port + sum(before[low, lower] for lower in range(2, tier)), left) for tier, low, port, left in slow]
         return "\n".join(rows) + "\n"

@@ -87,9 +87,9 @@ class Listing:
         return "#\n# Topology file: generated on Mon Nov 30 00:00:00 2026\n#\n\n" + "\n\n".join(blocks) + "\n"
 
 
-def listing_of(topology, rng, slow=(), renamed=False, names=()):
-    """Cables of a tree by the arithmetic of src/cluster/fattree.h. slow: (tier, lower, port) with a quarter of the speed. Names count as
-    numbers do, or not, or are given: of hosts and of the switches of each tier."""
+def listing_of(topology, rng, slow=(), missing=(), renamed=False, names=()):
+    """Cables of a tree by the arithmetic of src/cluster/fattree.h. slow, missing: (tier, lower, port) with a quarter of the speed, and
+    those left out. Names count as numbers do, or not, or are given: of hosts and of the switches of each tier."""
     def called(count, level, what):
         if names:
             return names[level]
@@ -105,6 +105,10 @@ def listing_of(topology, rng, slow=(), renamed=False, names=()):
     for level in range(top, 0, -1):
         subtrees[level - 1] = subtrees[level] * (fabric.get("installed", children[top - 1]) if level == top else children[level - 1])
     found = Listing(rng)
+    wiring, trees = fabric.get("wiring", "rail"), 1
+    if wiring == "rail-only":
+        trees = each
+        subtrees = [number * trees for number in subtrees]
     hosts = called(nodes, 0, "host")
     for gpu in range(nodes * each):
         found.node((0, gpu), "Ca", f"{hosts[gpu // each]} mlx5_{gpu % each}")
@@ -115,14 +119,16 @@ def listing_of(topology, rng, slow=(), renamed=False, names=()):
         speed = int(tiers[tier - 1]["rate"].split()[0])
         for lower in range(nodes * each if tier == 1 else subtrees[tier - 1] * roots[tier - 1]):
             place, number = lower, lower
-            if tier == 1 and fabric.get("wiring", "rail") == "rail":
+            if tier == 1 and wiring != "plain":
                 node, slot = divmod(lower, each)
-                place = (node // children[0] * each + slot) * children[0] + node % children[0]
+                unit = subtrees[0] // trees if wiring == "rail-only" else children[0]
+                place = (node // unit * each + slot) * unit + node % unit
             subtree, index = divmod(place, roots[tier - 1])
             for port in range(parents[tier - 1] * lanes[tier - 1]):
                 upper = subtree // children[tier - 1] * roots[tier] + index + roots[tier - 1] * (port % parents[tier - 1])
                 slower = speed // 4 if (tier, number, port) in slow else speed
-                found.cable((tier - 1, number), (tier, upper), SPEEDS[slower])
+                if (tier, number, port) not in missing:
+                    found.cable((tier - 1, number), (tier, upper), SPEEDS[slower])
     return found
 
 
@@ -139,6 +145,14 @@ def same_cables(listing, text, what):
     def cables(one):
         return sorted(sorted((one.nodes[key][2], one.nodes[other][2])) for key in one.nodes for other, _, _ in one.links[key].values())
     claim(cables(again) == cables(listing), f"{what}: other cables than those of the listing:\n{text}")
+
+
+def faults_of(found):
+    """((tier, lower, port), what is left) of each."""
+    levels = ["gpu", *(tier["name"] for tier in found["fabric"]["tiers"])]
+    words = [(re.fullmatch(r"(\w+) (\d+)(?: nic)?(?: port (\d+))?", fault["what"]), fault["remaining"])
+             for fault in found["fabric"].get("faults", ())]
+    return [((levels.index(word[1]) + 1, int(word[2]), int(word[3] or 0)), left) for word, left in words]
 
 
 def same_tree(topology, found, what):
@@ -159,19 +173,22 @@ def random_tree(rng):
     """At least two of everything below each switch, so that no tier is another one's."""
     while True:
         each, count = rng.choice((1, 2, 4)), rng.choice((1, 2, 3, 3))
-        rail = each > 1 and rng.random() < 0.5 and count > 1
+        wiring = rng.choice(("plain", "rail", "rail-only")) if each > 1 else "plain"
+        wiring = "rail-only" if count == 1 and wiring == "rail" else wiring
+        rail = wiring == "rail"
         units, tiers = rng.randrange(2, 4), []
         for tier in range(1, count + 1):
-            children = units * (1 if rail else each) if tier == 1 else rng.choice((2, 2, 3)) * (each if tier == 2 and rail else 1)
+            children = rng.choice((2, 2, 3)) * (each if tier == 2 and rail else 1)
+            children = units * (each if wiring == "plain" else 1) if tier == 1 else children
             tiers.append({"name": ("leaf", "spine", "core")[tier - 1], "children": children, "rate": "400 Gb/s",
                           "parents": rng.randrange(1, 4) if tier > 1 else rng.choice((1, 1, 2)), "lanes": rng.randrange(1, 3)})
         room = units
         for tier in tiers[1:]:
             room *= tier["children"]
-        room //= each if rail else 1
+        room //= each if rail else 1  # nodes
         missing = rng.randrange(units) if count > 1 and rng.random() < 0.5 else 0
         if room * each <= 200:
-            return {"nodes": room - missing, "node": {"gpus": each}, "fabric": {"wiring": "rail" if rail else "plain", "tiers": tiers}}
+            return {"nodes": room - missing, "node": {"gpus": each}, "fabric": {"wiring": wiring, "tiers": tiers}}
 
 
 def tree(emulator):
@@ -190,13 +207,14 @@ def tree(emulator):
         found = yaml.safe_load(text)
         same_tree(topology, found, f"tree {case}, renamed: {topology}")
         same_cables(listing, text, f"tree {case}, renamed: {topology}")
-        claim([(fault["tier"], fault["remaining"]) for fault in found["fabric"]["faults"]] == [(tier, "25 %")], f"tree {case}: {found}")
+        claim([(place[0], left) for place, left in faults_of(found)] == [(tier, "25 %")], f"tree {case}: {found}")
         found = yaml.safe_load(at_once(written(emulator, listing_of(topology, rng, [(tier, lower, port)]).text()))[0])
         same_tree(topology, found, f"tree {case}: {topology}")
         # Names count as the arithmetic does, so that numbers are the same ones.
-        claim(found["fabric"]["faults"] == [{"tier": tier, "lower": lower, "port": port, "remaining": "25 %"}],
+        claim(faults_of(found) == [((tier, lower, port), "25 %")],
               f"tree {case}: {topology}: {found['fabric']['faults']}, it was {(tier, lower, port)}")
-    for name, job in (("laptop-16", "traffic-permutation"), ("superpod-h100-4su", "traffic-shift"), ("superpod-h100-1su", "moe-small")):
+    for name, job in (("laptop-16", "traffic-permutation"), ("superpod-h100-4su", "traffic-shift"), ("superpod-h100-1su", "moe-small"),
+                      ("deepseek-2k", "traffic-shift")):
         topology = yaml.safe_load((TOPOLOGIES / f"{name}.yaml").read_text())
         tiers, node = topology["fabric"]["tiers"], topology["node"]
         text = written(emulator, listing_of(topology, rng).text(), f"{name}.txt")
@@ -206,6 +224,65 @@ def tree(emulator):
         marks = [column(emulator.trace(path, JOBS / f"{job}.yaml", "--steps", "1"), "steps/fingerprint").tolist()
                  for path in (TOPOLOGIES / f"{name}.yaml", emulator.folder / f"{name}.yaml")]
         claim(marks[0] == marks[1], f"{name} plays {job} as the topology it was made of: {marks}")
+
+
+def gaps_of(topology, rng):
+    """Some cables of a tier, as (tier, lower, port), at most one of what is cabled each to each, and at most 5 % of the tier."""
+    tiers = topology["fabric"]["tiers"]
+    tier = rng.randrange(2, len(tiers) + 1)
+    own, roots = tiers[tier - 1], 1
+    for below in tiers[:tier - 1]:
+        roots *= below["parents"]
+    lowers = [number for level, number in listing_of(topology, rng).nodes if level == tier - 1]
+    ports = own["parents"] * own["lanes"]
+    if ports == 1:
+        return []
+    held = {}
+    for lower in rng.sample(lowers, len(lowers)):
+        subtree, index = divmod(lower, roots)
+        # Of parallel cables the last is called the missing one.
+        held.setdefault((subtree // own["children"], index), (tier, lower, ports - 1 - rng.randrange(own["parents"])))
+    most = len(lowers) * ports // 20
+    return rng.sample(sorted(held.values()), min(most, len(held), rng.randrange(1, 4)))
+
+
+def gaps(emulator):
+    """Law: a tree of which cables are missing, at most 5 % of a tier, comes back as it was, with those dead. With more it is a graph."""
+    rng, tried = random.Random(5), 0
+    while tried < 60:
+        topology = random_tree(rng)
+        missing = gaps_of(topology, rng) if len(topology["fabric"]["tiers"]) > 1 else ()
+        if not missing:
+            continue
+        tried += 1
+        text, said = at_once(written(emulator, listing_of(topology, rng, missing=missing).text()))
+        found = yaml.safe_load(text)
+        same_tree(topology, found, f"{missing} of {topology}")
+        claim(faults_of(found) == [(place, "0 %") for place in sorted(missing)], f"{missing} of {topology}: {found['fabric']['faults']}")
+        claim("missing of a fat tree" in said and "missing of a fat tree" in text, said)
+    # 40 cables above four leaves of two pods; a pair of them too many, of one leaf or of all, or crossed.
+    cables = [(f"n{leaf}{node}", f"leaf{leaf}") for leaf in range(4) for node in range(2)]
+    above = [(f"leaf{leaf}", f"spine{leaf // 2}{spine}") for leaf in range(4) for spine in range(10)]
+    top = [(f"spine{pod}{spine}", f"core{spine}") for pod in range(2) for spine in range(10)]
+    for other, dead in ((above, 0), (above[2:], 2), (above[:-2], 2), (above[3:], None), (above[1:11] + above[12:30] + above[31:], None),
+                        ([*above, above[0]], None), ([("leaf0", "spine10"), ("leaf2", "spine00"), *above[1:20], *above[21:]], None)):
+        text, said = at_once(written(emulator, "from,to\n" + "".join(f"{one},{end}\n" for one, end in cables + other + top)))
+        found = yaml.safe_load(text)["fabric"]
+        claim(found.get("kind", "tree") == ("graph" if dead is None else "tree") and len(found.get("faults", ())) == (dead or 0),
+              f"{len(other)} cables: {said}")
+    name = "superpod-h100-4su"
+    topology = yaml.safe_load((TOPOLOGIES / f"{name}.yaml").read_text())
+    own = topology["fabric"]["tiers"][1]
+    last = own["parents"] * own["lanes"] - 1
+    text = written(emulator, listing_of(topology, rng, missing=[(2, 3, last), (2, 17, last - 1)]).text())
+    node = topology["node"]
+    bring(emulator, text, "--gpu", node["gpu"], "--nic", node["nic"], "--scale-up", node["scale_up"], "--routing",
+          topology["fabric"]["routing"], "--cable", ",".join(tier["cable"] for tier in topology["fabric"]["tiers"]), name=name)
+    dead = ",".join(f"{{tier: 2, lower: {lower}, port: {port}}}" for lower, port in ((3, last), (17, last - 1)))
+    marks = [column(emulator.trace(path, JOBS / "traffic-shift.yaml", "--steps", "1", *options), "steps/fingerprint").tolist()
+             for path, options in ((TOPOLOGIES / f"{name}.yaml", ("--set", f"fabric.faults=[{dead}]")),
+                                   (emulator.folder / f"{name}.yaml", ()), (TOPOLOGIES / f"{name}.yaml", ()))]
+    claim(marks[0] == marks[1] != marks[2], f"a missing cable is a dead one: {marks}")
 
 
 # ---------------------------------------------------------------------------------------------- readers
@@ -301,8 +378,8 @@ def tells(emulator):
     found, said = bring(emulator, text)
     claim(found["nodes"] == 3 and found["node"] == {"gpu": "a100-80g-sxm", "gpus": 2, "nic": "connectx-6-hdr200", "scale_up":
                                                     "machine-scale-up"}, f"{found}")
-    claim(found["fabric"]["faults"] == [{"tier": 1, "lower": 3, "port": 0, "remaining": "50 %"},
-                                        {"tier": 1, "lower": 4, "port": 0, "remaining": "16 %"}], f"{found['fabric']}")
+    claim(found["fabric"]["faults"] == [{"what": "gpu 3 nic", "remaining": "50 %"}, {"what": "gpu 4 nic", "remaining": "16 %"}],
+          f"{found['fabric']}")
     for words in ("5 cables listed at one end only", "1 aggregation node", "that nobody named", "1 host with 1 NIC where the others "
                   "have 2", "1 cable with two speeds", "without a speed"):
         claim(words in said, f"'{words}' is told: {said}")
@@ -323,7 +400,7 @@ def order(emulator):
     for case in range(6):
         topology = random_tree(rng)
         listing = listing_of(topology, rng)
-        if case % 2:  # one cable less: a graph
+        if case % 2:  # one cable less
             one = rng.choice([key for key in listing.links if key[0] > 1 or len(topology["fabric"]["tiers"]) == 1])
             port, (other, far, _) = rng.choice(list(listing.links[one].items()))
             del listing.links[one][port], listing.links[other][far]
@@ -350,7 +427,7 @@ def real(emulator):
     fabric = found["fabric"]
     claim(found["nodes"] == 96 and [(t["children"], t["parents"], t["lanes"], t["rate"]) for t in fabric["tiers"]] ==
           [(24, 1, 1, "100 Gb/s"), (4, 2, 6, "100 Gb/s")], f"{found}")
-    claim([(fault["tier"], fault["remaining"]) for fault in fabric["faults"]] == [(2, "16 %")], f"4xDDR of 4xEDR: {fabric['faults']}")
+    claim([(place[0], left) for place, left in faults_of(found)] == [(2, "16 %")], f"4xDDR of 4xEDR: {fabric['faults']}")
     emulator.trace(emulator.folder / "edr.yaml", JOBS / "ddp-small.yaml", "--steps", "1")
     found, said = bring(emulator, TEXTS / "superpod.topology.conf", name="superpod")
     claim(found["nodes"] == 80 and [(t["children"], t["parents"]) for t in found["fabric"]["tiers"]] == [(18, 1), (40, 18)], f"{found}")
@@ -381,13 +458,15 @@ def graph(emulator):
     claim(found["nodes"] == 89 and sum(",3," in row for row in rows) == 24, f"{found} {rows[-30:]}")
     # A slower cable of a graph is a fault at its place among those of the tier at its switch.
     text = ("from,to,count,rate\nnode0,leaf0,1,400G\nnode1,leaf1,1,400G\nnode2,leaf1,1,400G\nleaf0,spine0,2,400G\nleaf0,spine1,1,400G\n"
-            "leaf0,spine1,1,100G\nleaf1,spine1,1,200G\nleaf1,leaf0,1,400G\nspine0,spine1,1,400G\n")
+            "leaf0,spine1,1,100G\nleaf1,spine1,1,200G\nleaf1,leaf0,1,400G\nspine0,spine1,1,400G\nspine0,spine1,1,100G\n")
     found, said = bring(emulator, written(emulator, text), name="small")
     rows = (emulator.folder / "small.csv").read_text()
     claim(rows == "from,to,count,tier\ngpu 0,leaf 0,1,\ngpu 1,leaf 1,1,\ngpu 2,leaf 1,1,\nleaf 0,leaf 1,1,\nleaf 0,spine 0,2,\n"
-          "leaf 0,spine 1,2,\nleaf 1,spine 1,1,\nspine 0,spine 1,1,\n", rows)
-    claim(found["fabric"]["faults"] == [{"tier": 2, "lower": 0, "port": 4, "remaining": "25 %"},
-                                        {"tier": 2, "lower": 1, "port": 1, "remaining": "50 %"}], f"{found['fabric']}")
+          "leaf 0,spine 1,2,\nleaf 1,spine 1,1,\nspine 0,spine 1,2,\n", rows)
+    shown = emulator.call("show", emulator.folder / "small.yaml").stdout
+    claim([line.strip() for line in shown.splitlines() if "its capacity" in line] ==
+          ["leaf 0 port 4 -> spine 1: 0.25 of its capacity", "leaf 1 port 1 -> spine 1: 0.5 of its capacity",
+           "spine 0 port 3 -> spine 1: 0.25 of its capacity"], f"slower cables are where the text has them: {shown}")
     claim(len(found["fabric"]["tiers"]) == 3, "cables between spines are of a tier of their own")
 
 
@@ -446,7 +525,14 @@ def refused(emulator):
             ("no host has 3 NICs", LISTED, "--gpus-per-node", "3"), ("no nosuch in", LISTED, "--gpu", "nosuch"),
             ("hosts in 2 parts", head + '[1]\t"H-0011"[1]\t# "a mlx5_0" lid 2 4xHDR\nSwitch\t4 "S-02"\t# "y"\n'
              '[1]\t"H-0012"[1]\t# "b mlx5_0" lid 2 4xHDR\n'),
-            ("no part of the network", "from,to\n" + "".join(f"n{n},leaf{r}\n" for n in range(4) for r in range(2))),
+            ("no part of the network", "from,from_port,to\n" + "".join(f"n{n},p{(r + n // 3) % 2},leaf{r}\n" for n in range(4) for r in
+                                                                       range(2))),
+            ("but: rails 0 and 1 are not alike: children", "from,to\n" + "".join(
+                f"n{n},leaf{r}{n // 2 * (1 - r)}\n" for n in range(4) for r in range(2)) + "leaf00,spine\nleaf01,spine\n"),
+            ("but: rails 0 and 1 are not alike: other hosts", "from,to\n" + "".join(
+                f"n{n},leaf{r}{n // 2 if r else n % 2}\n" for n in range(4) for r in range(2)) + "".join(
+                f"leaf{r}{i},spine{r}\n" for i in range(2) for r in range(2))),
+            ("alike, but no graph", "from,to\n" + "".join(f"n{n},leaf{r}\n" for n in range(4) for r in range(2)), "--graph"),
             ("dmodk is of trees, and this is none: leaves", "from,to\na,leaf0\nb,leaf1\nc,leaf2\nd,leaf2\n" + "".join(
                 f"leaf{leaf},spine\n" for leaf in range(3)), "--routing", "dmodk"),
             ("text:2: there is no switch s9", "SwitchName=s0 Nodes=n[0-1]\nSwitchName=s1 Switches=s9\n"),
@@ -472,4 +558,4 @@ def refused(emulator):
         claim(not (emulator.folder / "no").exists(), f"{words}: nothing is written")
 
 
-run_case(readers, tree, twisted, order, real, graph, plays, refused)
+run_case(readers, tree, gaps, twisted, order, real, graph, plays, refused)
