@@ -9,7 +9,7 @@ static const char LABEL[] = "record.power";
 
 /// A unit that is not complete yet.
 typedef struct SiteUnit {
-    int64_t job_gpus;
+    int64_t gpus, job_gpus;
     double W[TRACE_PHASES];
 } SiteUnit;
 
@@ -21,8 +21,10 @@ struct PowerTiers {
     bool idle;
     GpuId gpu; ///< to come
     TraceSiteTier tier[TRACE_SITE_TIERS_MAX];
+    int64_t by_ports[TRACE_SITE_TIERS_MAX];
     TraceTierPower power[TRACE_SITE_TIERS_MAX];
     double hottest_J[TRACE_SITE_TIERS_MAX];
+    bool whole[TRACE_SITE_TIERS_MAX]; ///< a whole unit has been there
     SiteUnit under_way[TRACE_SITE_TIERS_MAX];
     double constant_W, counted; ///< of the node under way: what it draws all the time, GPUs
     double *J;                  ///< [stages * POWER_SHAPES] of its GPUs
@@ -33,23 +35,42 @@ static size_t table_bytes(const PowerTiers *tiers) {
     return (size_t)tiers->stages * POWER_SHAPES * sizeof(double);
 }
 
-int32_t power_site_tiers(const ClusterSpec *spec, TraceSiteTier tier[TRACE_SITE_TIERS_MAX]) {
+/// Endpoints below a switch of a tier, of which units are made that whole nodes lie in; 0: the tier is none of a tree.
+static int64_t unit_ports(const ClusterSpec *spec, int32_t tier) {
+    int64_t ports = spec->fabric == FABRIC_TREE;
+    for (int32_t t = 0; t <= tier; t++) ports *= spec->tier[t].children;
+    return tier == 0 && spec->wiring == WIRING_RAIL ? ports * spec->gpus_per_node : ports;
+}
+
+/// With what the numbers of their endpoints are divided by, 0: numbers of GPUs are.
+static int32_t list_tiers(const ClusterSpec *spec, TraceSiteTier tier[TRACE_SITE_TIERS_MAX],
+                          int64_t by_ports[TRACE_SITE_TIERS_MAX]) {
     const int64_t node = spec->gpus_per_node, rack = cluster_rack_gpus(spec),
                   all = spec->nodes * node;
     int32_t n = 0;
     tier[n++] = (TraceSiteTier){"node", node};
     if (rack > node && rack < all) tier[n++] = (TraceSiteTier){"rack", rack};
-    int64_t ports = 1; // of NICs, below a switch
-    for (int32_t t = 0; t < spec->ntiers - 1 && spec->fabric == FABRIC_TREE; t++) {
-        ports *= spec->tier[t].children;
-        const bool rail =
-            spec->wiring == WIRING_RAIL_ONLY || (spec->wiring == WIRING_RAIL && t == 0);
-        const int64_t unit = rail ? ports * node : ports, before = tier[n - 1].gpus;
-        if (unit > before && unit % before == 0 && unit < all)
-            tier[n++] = (TraceSiteTier){spec->tier[t].name, unit};
+    for (int i = 0; i < TRACE_SITE_TIERS_MAX; i++) by_ports[i] = 0;
+    for (int32_t t = 0; t < spec->ntiers - 1; t++) {
+        const int64_t ports = unit_ports(spec, t), before = tier[n - 1].gpus,
+                      gpus = spec->wiring == WIRING_RAIL_ONLY ? ports * node : ports;
+        if (gpus <= before || gpus % before != 0 || gpus >= all) continue;
+        by_ports[n] = ports;
+        tier[n++] = (TraceSiteTier){spec->tier[t].name, gpus};
     }
     tier[n++] = (TraceSiteTier){"site", all};
     return n;
+}
+
+int32_t power_site_tiers(const ClusterSpec *spec, TraceSiteTier tier[TRACE_SITE_TIERS_MAX]) {
+    int64_t by_ports[TRACE_SITE_TIERS_MAX];
+    return list_tiers(spec, tier, by_ports);
+}
+
+/// Of the first GPU of a node.
+static int64_t unit_of(const PowerTiers *tiers, int32_t t, GpuId gpu) {
+    if (tiers->by_ports[t] == 0) return gpu / tiers->tier[t].gpus;
+    return cluster_endpoint_of(tiers->cluster, gpu) / tiers->by_ports[t];
 }
 
 PowerTiers *power_tiers_create(const Cluster *cluster, const PowerShapes shapes[], int32_t stages,
@@ -61,7 +82,7 @@ PowerTiers *power_tiers_create(const Cluster *cluster, const PowerShapes shapes[
     tiers->stages = stages;
     tiers->phase_s = span_s / TRACE_PHASES;
     tiers->idle = idle;
-    tiers->ntiers = power_site_tiers(cluster_spec(cluster), tiers->tier);
+    tiers->ntiers = list_tiers(cluster_spec(cluster), tiers->tier, tiers->by_ports);
     tiers->J = memory_alloc(LABEL, table_bytes(tiers));
     memset(tiers->J, 0, table_bytes(tiers));
     tiers->sum_ps = memory_alloc(LABEL, table_bytes(tiers));
@@ -93,11 +114,10 @@ static void end_node(PowerTiers *tiers) {
     tiers->constant_W = tiers->counted = 0;
 }
 
-/// A unit is complete: it counts for its tier, and is part of the one above. The last of several may lack some of its GPUs.
+/// A unit is complete: it counts for its tier, and is part of the one above. Where nodes end, it may lack some of its GPUs.
 static void end_unit(PowerTiers *tiers, int32_t t) {
-    const int64_t gpus = tiers->tier[t].gpus;
-    const bool whole = tiers->gpu % gpus == 0;
     SiteUnit *unit = &tiers->under_way[t];
+    const bool whole = unit->gpus == tiers->tier[t].gpus;
     TraceTierPower *power = &tiers->power[t];
     double sum_W = 0;
     for (int p = 0; p < TRACE_PHASES; p++) sum_W += unit->W[p];
@@ -105,21 +125,35 @@ static void end_unit(PowerTiers *tiers, int32_t t) {
         const bool first = power->units++ == 0;
         for (int p = 0; p < TRACE_PHASES; p++) {
             power->mean_W[p] += unit->W[p];
-            if (first || (whole && unit->W[p] < power->least_W[p])) power->least_W[p] = unit->W[p];
+            if (first || (whole && (!tiers->whole[t] || unit->W[p] < power->least_W[p])))
+                power->least_W[p] = unit->W[p];
             power->most_W[p] = first ? unit->W[p] : fmax(power->most_W[p], unit->W[p]);
         }
+        tiers->whole[t] = tiers->whole[t] || whole;
         if (first || sum_W > tiers->hottest_J[t]) {
             tiers->hottest_J[t] = sum_W;
-            power->hottest = (tiers->gpu - 1) / gpus;
+            power->hottest = tiers->gpu - unit->gpus;
             memcpy(power->hottest_W, unit->W, sizeof unit->W);
         }
     }
     if (t + 1 < tiers->ntiers) {
         SiteUnit *above = unit + 1;
+        above->gpus += unit->gpus;
         above->job_gpus += unit->job_gpus;
         for (int p = 0; p < TRACE_PHASES; p++) above->W[p] += unit->W[p];
     }
     *unit = (SiteUnit){0};
+}
+
+/// A node has all its GPUs: it ends, and what ends with it; where a unit ends, so do those in it.
+static void end_units(PowerTiers *tiers) {
+    const GpuId next = tiers->gpu, last = next - tiers->tier[0].gpus;
+    int32_t top = tiers->ntiers - 1;
+    while (top > 0 && next < cluster_ngpus(tiers->cluster) &&
+           unit_of(tiers, top, next) == unit_of(tiers, top, last))
+        top--;
+    end_node(tiers);
+    for (int32_t t = 0; t <= top; t++) end_unit(tiers, t);
 }
 
 void power_tiers_add(PowerTiers *tiers, int32_t stage, const double shape_J[POWER_SHAPES]) {
@@ -132,11 +166,9 @@ void power_tiers_add(PowerTiers *tiers, int32_t stage, const double shape_J[POWE
     if (stage < 0 && tiers->idle) tiers->constant_W += gpu_draw_W(gpu, POWER_IDLE, 0);
     for (int shape = 0; stage >= 0 && shape < POWER_SHAPES; shape++)
         tiers->J[stage * POWER_SHAPES + shape] += shape_J[shape];
+    tiers->under_way[0].gpus++;
     tiers->under_way[0].job_gpus += stage >= 0;
-    const int64_t after = ++tiers->gpu, all = cluster_ngpus(tiers->cluster);
-    if (after % tiers->tier[0].gpus == 0) end_node(tiers);
-    for (int32_t t = 0; t < tiers->ntiers; t++)
-        if (after % tiers->tier[t].gpus == 0 || after == all) end_unit(tiers, t);
+    if (++tiers->gpu % tiers->tier[0].gpus == 0) end_units(tiers);
 }
 
 const TraceTierPower *power_tiers_end(PowerTiers *tiers) {

@@ -1,6 +1,7 @@
 /// power_tiers.h: power in time of each tier of the site: nodes, racks, rows, halls, the site.
 ///
-/// Idea.    Units of a tier are GPUs that follow each other, and each tier divides the one above:
+/// Idea.    Units of a tier are GPUs that follow each other, and each tier divides the one above (where sites are filled in
+///          part, what straddles their border is two units):
 ///
 ///              node
 ///              rack      the nodes of a scale-up domain that holds several, else those that share their leaves

@@ -326,12 +326,12 @@ typedef enum TraceFlags {
     X(POWER_STEP, POWER, "wave_step", I64, "1", PLAIN, ALWAYS, "Step whose site_W and gpus_W are those of this one too: its own number, or that of an earlier one, which this one repeats, and in whose row they stand once.", TRACE_AXES1(STEP)) \
     X(POWER_SITE, POWER, "site_W", F64, "W", PLAIN, ALWAYS, "Power of the site in time.", TRACE_AXES2(STEP, PHASE)) \
     X(POWER_GPUS, POWER, "gpus_W", F64, "W", PLAIN, ALWAYS, "Of it, of its GPUs.", TRACE_AXES2(STEP, PHASE)) \
-    X(POWER_TIER_GPUS, POWER, "tier_gpus", I64, "1", PLAIN, IF_TRAINING, "GPUs of a unit of the tier (the last may have fewer): unit u begins with GPU u times this.", TRACE_AXES1(SITE_TIER)) \
+    X(POWER_TIER_GPUS, POWER, "tier_gpus", I64, "1", PLAIN, IF_TRAINING, "GPUs of a unit of the tier, where nodes end of fewer.", TRACE_AXES1(SITE_TIER)) \
     X(POWER_TIER_UNITS, POWER, "tier_units", I64, "1", PLAIN, IF_TRAINING, "Units in which the job has GPUs, the ones meant below. This column and those below stand in the row wave_step, as site_W.", TRACE_AXES2(STEP, SITE_TIER)) \
     X(POWER_TIER_MEAN, POWER, "tier_mean_W", F64, "W", PLAIN, IF_TRAINING, "What the nodes of a unit draw at the wall in time, mean over units: idle GPUs beside a job that is alone included, of several jobs each its own GPUs and their part of nodes. Switches, services, cooling are in site_W alone.", TRACE_AXES3(STEP, SITE_TIER, PHASE)) \
-    X(POWER_TIER_LEAST, POWER, "tier_least_W", F64, "W", PLAIN, IF_TRAINING, "The least over units at that time, without the last of several if it has fewer GPUs.", TRACE_AXES3(STEP, SITE_TIER, PHASE)) \
+    X(POWER_TIER_LEAST, POWER, "tier_least_W", F64, "W", PLAIN, IF_TRAINING, "The least over units at that time: of whole ones, if there are any.", TRACE_AXES3(STEP, SITE_TIER, PHASE)) \
     X(POWER_TIER_MOST, POWER, "tier_most_W", F64, "W", PLAIN, IF_TRAINING, "The most over units at that time.", TRACE_AXES3(STEP, SITE_TIER, PHASE)) \
-    X(POWER_TIER_HOTTEST, POWER, "tier_hottest", I64, "1", PLAIN, IF_TRAINING, "Number of the unit that draws most over the step.", TRACE_AXES2(STEP, SITE_TIER)) \
+    X(POWER_TIER_HOTTEST, POWER, "tier_hottest", I64, "1", PLAIN, IF_TRAINING, "First GPU of the unit that draws most over the step.", TRACE_AXES2(STEP, SITE_TIER)) \
     X(POWER_TIER_HOTTEST_W, POWER, "tier_hottest_W", F64, "W", PLAIN, IF_TRAINING, "What it draws in time.", TRACE_AXES3(STEP, SITE_TIER, PHASE)) \
     \
     X(EVENTS_TIME, EVENTS, "time_ps", I64, "ps", PLAIN, IF_EVENTS, "When it happens; what NICs and links carry changes at once.", TRACE_AXES1(EVENT)) \

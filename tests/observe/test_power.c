@@ -340,6 +340,24 @@ static void draw_wave(Draw *draw, const Cluster *site, const PowerShapes shapes[
     }
 }
 
+/// By the place that a node has where children of the top are filled in part; a unit ends where a larger one does.
+static int64_t unit_number(const ClusterSpec *spec, const TraceSiteTier tier[], int32_t n,
+                           int32_t t, int64_t gpu) {
+    int64_t number = 0, node = gpu / spec->gpus_per_node, place = node;
+    if (spec->nfilled > 0) {
+        int32_t child = 0;
+        for (; node >= spec->filled[child]; child++) node -= spec->filled[child];
+        int64_t room = 1;
+        for (int32_t l = 0; l < spec->ntiers - 1; l++) room *= spec->tier[l].children;
+        place = child * room / spec->gpus_per_node + node;
+    }
+    for (int32_t above = n - 1; above >= t; above--) {
+        const bool by_switch = strncmp(tier[above].name, "tier", 4) == 0;
+        number = number * 1000 + (by_switch ? place * spec->gpus_per_node : gpu) / tier[above].gpus;
+    }
+    return number;
+}
+
 // Of each tier of a random site with jobs here and there: units, mean, least, most and the wave of the hottest are those of
 // sums over GPUs, one by one; and each tier divides the one above.
 static void tiers_are_sums_over_gpus(void **state) {
@@ -352,6 +370,14 @@ static void tiers_are_sums_over_gpus(void **state) {
         spec.gpus_per_node = 1 << whole(&draw, 3);
         spec.nodes = spec.nodes / spec.gpus_per_node - whole(&draw, 3);
         spec.scale_up.gpus = spec.gpus_per_node << whole(&draw, 2);
+        if (whole(&draw, 2)) {
+            const int64_t room = spec.tier[0].children / spec.gpus_per_node;
+            spec.wiring = WIRING_PLAIN;
+            spec.nfilled = spec.installed;
+            spec.nodes = 0;
+            for (int32_t c = 0; c < spec.nfilled; c++)
+                spec.nodes += spec.filled[c] = 1 + whole(&draw, room);
+        }
         Status status = cluster_create(&spec, &site);
         assert_true(status_is_ok(&status));
         cluster_destroy(drawn);
@@ -376,28 +402,32 @@ static void tiers_are_sums_over_gpus(void **state) {
         assert_int_equal(tier[n - 1].gpus, gpus);
         for (int32_t t = 0; t < n; t++) {
             if (t > 0 && t < n - 1) assert_int_equal(tier[t].gpus % tier[t - 1].gpus, 0);
-            int64_t units = 0, hottest = -1;
+            int64_t units = 0, wholes = 0, hottest = -1;
             double most_J = -1, mean_W[TRACE_PHASES] = {0}, least_W[TRACE_PHASES],
                    most_W[TRACE_PHASES], hot_W[TRACE_PHASES];
-            for (int64_t first = 0; first < gpus; first += tier[t].gpus) {
+            for (int64_t first = 0, next; first < gpus; first = next) {
                 double W[TRACE_PHASES] = {0}, J = 0;
                 bool works = false;
-                for (int64_t g = first; g < gpus && g < first + tier[t].gpus; g++) {
-                    works = works || gpu[g].stage >= 0;
-                    for (int p = 0; p < TRACE_PHASES; p++) W[p] += gpu[g].W[p];
+                for (next = first; next < gpus && unit_number(&spec, tier, n, t, next) ==
+                                                      unit_number(&spec, tier, n, t, first);
+                     next++) {
+                    works = works || gpu[next].stage >= 0;
+                    for (int p = 0; p < TRACE_PHASES; p++) W[p] += gpu[next].W[p];
                 }
                 if (!works) continue;
+                const bool whole = next - first == tier[t].gpus;
                 for (int p = 0; p < TRACE_PHASES; p++) {
                     J += W[p];
                     mean_W[p] += W[p];
-                    if (units == 0 || (first + tier[t].gpus <= gpus && W[p] < least_W[p]))
+                    if (units == 0 || (whole && (wholes == 0 || W[p] < least_W[p])))
                         least_W[p] = W[p];
                     most_W[p] = units ? fmax(most_W[p], W[p]) : W[p];
                 }
                 units++;
+                wholes += whole;
                 if (J <= most_J) continue;
                 most_J = J;
-                hottest = first / tier[t].gpus;
+                hottest = first;
                 memcpy(hot_W, W, sizeof W);
             }
             assert_int_equal(found[t].units, units);

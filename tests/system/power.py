@@ -224,7 +224,7 @@ def tiers(emulator):
                 claim(p["tier_units"][wave, t] == len(own), f"step {step}, tier {t}: units with the job's GPUs")
                 near(mean.mean() * seconds, unit_J.mean(), f"step {step}, tier {t}: mean over units")
                 near(hot.mean() * seconds, unit_J.max(), f"step {step}, tier {t}: the hottest unit")
-                near(unit_J[own == p["tier_hottest"][wave, t]], unit_J.max(), "which one that is")
+                near(unit_J[own == p["tier_hottest"][wave, t] // gpus], unit_J.max(), "which one that is")
                 claim(((least <= mean * (1 + 1e-12)) & (mean <= most * (1 + 1e-12)) & (least <= hot) & (hot <= most)).all(),
                       f"step {step}, tier {t}: least, mean, most")
                 claim(least.mean() * seconds <= unit_J.min() * (1 + 1e-9), f"step {step}, tier {t}: the least is at most the least unit")
