@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, field
 
 from wiring import Cable, Nic, Refusal, Switch, Wiring, gigabits, lines_of, matches, natural, plural, some
-from wiring_slurm import read_slurm
+from wiring_slurm import YAML, read_slurm
 
 # Gb/s of data in one lane: SDR, DDR and QDR carry 8 bits in 10, FDR and EDR 64 in 66, as do the names of the later ones.
 LANE_GBPS = {"SDR": 2, "DDR": 4, "QDR": 8, "FDR10": 10, "FDR": 13.64, "EDR": 25, "HDR": 50, "NDR": 100, "XDR": 200, "GDR": 400}
@@ -24,11 +24,11 @@ def read(path, said):
     for line in lines:
         if re.match(r'\s*(Switch|Ca|Rt)\s+\d+\s+"', line):
             return read_ibnetdiscover(path, lines, said)
-        if re.match(r"\s*(SwitchName|BlockName)\s*=", line, re.IGNORECASE):
+        if YAML.match(line) or re.match(r"\s*(SwitchName|BlockName)\s*=", line, re.IGNORECASE):
             return read_slurm(path, lines, said)
     if any("," in line for line in lines):
         return read_list(path, lines, said)
-    raise Refusal(f"{path}: neither output of ibnetdiscover nor a topology.conf nor a list of cables")
+    raise Refusal(f"{path}: neither output of ibnetdiscover nor SLURM's topology.conf or topology.yaml nor a list of cables")
 
 
 # ---------------------------------------------------------------------------------------------- ibnetdiscover

@@ -1,16 +1,19 @@
-"""wiring_slurm.py: what scripts/import makes of a topology.conf.
+"""wiring_slurm.py: what scripts/import makes of a topology.conf or topology.yaml.
 
-Idea.    It says which nodes are below which switch; the rest follows from counts (Multiplied), and is told.
-Limits.  topology/tree and topology/block; not topology.yaml nor topology/3d_torus.
-Source.  topology.conf(5).
+Idea.    They say which nodes are below which switch; the rest follows from counts (Multiplied), and is told.
+Limits.  topology/tree and topology/block; not topology/3d_torus.
+Source.  topology.conf(5), topology.yaml(5).
 """
 
 import re
 from dataclasses import dataclass
 
+import yaml
+
 from wiring import Cable, Nic, Refusal, Switch, Wiring, at_tier, joined, levels_from, natural, numbers, plural, some
 
 HOSTLIST_MOST = 1 << 20
+YAML = re.compile(r"\s*-\s+topology\s*:")
 
 
 def hostlist(text, place):
@@ -44,10 +47,18 @@ def ranges_of(word, place):
 
 @dataclass
 class Entry:
-    """A switch or a block of topology.conf."""
+    """A switch or a block."""
     line: int
     switches: list
     nodes: list
+
+
+def add_entries(entries, path, number, names, switches, nodes):
+    place = f"{path}:{number}"
+    for name in hostlist(names, place):
+        if name in entries:
+            raise Refusal(f"{place}: {name} again, which stands in line {entries[name].line}")
+        entries[name] = Entry(number, *([] if text is None else hostlist(text, place) for text in (switches, nodes)))
 
 
 def entries_of(path, lines):
@@ -70,13 +81,54 @@ def entries_of(path, lines):
         if kind is None:
             continue
         kinds.setdefault(kind, place)
-        for name in hostlist(keys[kind], place):
-            if name in entries:
-                raise Refusal(f"{place}: {name} again, which stands in line {entries[name].line}")
-            entries[name] = Entry(number, *(hostlist(keys[key], place) if key in keys else [] for key in ("switches", "nodes")))
+        add_entries(entries, path, number, keys[kind], keys.get("switches"), keys.get("nodes"))
     if len(kinds) > 1:
         raise Refusal(f"{kinds['blockname']}: a block among switches: one plugin a file is understood")
     return entries, "blockname" in kinds, unused
+
+
+def parts_of(path, node, kind, known=()):
+    """Items of a list; or of a mapping by key, which are of those that are known; or a text."""
+    words = {yaml.SequenceNode: "a list", yaml.MappingNode: "a mapping", yaml.ScalarNode: "a text"}
+    place = f"{path}:{node.start_mark.line + 1}"
+    if not isinstance(node, kind):
+        raise Refusal(f"{place}: wants {words[kind]}")
+    if kind is not yaml.MappingNode:
+        return node.value
+    for key, _ in node.value:
+        if parts_of(path, key, yaml.ScalarNode) not in known:
+            raise Refusal(f"{path}:{key.start_mark.line + 1}: '{key.value}' is no key here")
+    keys = {key.value: value for key, value in node.value}
+    if known[0] not in keys:
+        raise Refusal(f"{place}: wants a key {known[0]}")
+    return keys
+
+
+def entries_of_yaml(path, lines, told):
+    """The same of a topology.yaml: of several topologies the default, if it is a tree or of blocks, else the first that is."""
+    try:
+        root = yaml.compose("\n".join(lines), yaml.SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        raise Refusal(f"{path}:{error.problem_mark.line + 1}: no YAML: {error.problem}") from error
+    except yaml.YAMLError as error:
+        raise Refusal(f"{path}: no YAML: {' '.join(str(error).split())}") from error
+    found = [parts_of(path, node, yaml.MappingNode, ("topology", "cluster_default", "tree", "block", "flat"))
+             for node in parts_of(path, root, yaml.SequenceNode)]
+    found = [keys for keys in found if "tree" in keys or "block" in keys]
+    if not found:
+        raise Refusal(f"{path}: neither a tree nor blocks in it")
+    chosen = next((keys for keys in found if "cluster_default" in keys and keys["cluster_default"].value in ("true", "yes")), found[0])
+    if len(found) > 1:
+        told.append(f"of {len(found)} topologies that say who is where, that of line {chosen['topology'].start_mark.line + 1} was taken")
+    blocks = "block" in chosen
+    kind, items, switches = ("block", "blocks", "block_sizes") if blocks else ("switch", "switches", "children")
+    body = parts_of(path, chosen["block" if blocks else "tree"], yaml.MappingNode, (items, *(["block_sizes"] if blocks else [])))
+    entries = {}
+    for node in parts_of(path, body[items], yaml.SequenceNode):
+        keys = parts_of(path, node, yaml.MappingNode, (kind, "nodes", *([] if blocks else [switches])))
+        texts = [parts_of(path, keys[key], yaml.ScalarNode) if key in keys else None for key in (kind, switches, "nodes")]
+        add_entries(entries, path, node.start_mark.line + 1, *texts)
+    return entries, blocks, {"block_sizes"} & body.keys()
 
 
 def check_entries(path, entries):
@@ -93,7 +145,7 @@ def check_entries(path, entries):
             if switch == name:
                 raise Refusal(f"{path}:{entry.line}: switch {switch} is below itself")
     if not under:
-        raise Refusal(f"{path}: no Nodes= anywhere")
+        raise Refusal(f"{path}: no nodes anywhere")
 
 
 def join(neighbours, level, told, blocks):
@@ -123,7 +175,7 @@ class Multiplied:
         self.neighbours, self.level = neighbours, level
         self.real = any(sum(level[other] > level[name] for other in neighbours[name]) > 1 for name in neighbours)
         self.gpus = said.gpus_per_node or 8
-        self.rails = self.gpus if (said.wiring or ("plain" if self.real else "rail")) == "rail" else 1
+        self.rails = self.gpus if (said.wiring or ("plain" if self.real or max(level.values()) == 1 else "rail")) == "rail" else 1
         self.lanes, self.each = [0], [1, 1]  # of level 0, 1, ...; of level 1 one a rail
         self.count(nodes, numbers(said.lanes, "--lanes"), numbers(said.parents, "--parents"))
         self.tell(told, said)
@@ -175,9 +227,10 @@ class Multiplied:
 
 
 def read_slurm(path, lines, said):
-    entries, blocks, unused = entries_of(path, lines)
+    newer = any(YAML.match(line) for line in lines)
+    wiring = Wiring("topology.yaml" if newer else "topology.conf")
+    entries, blocks, unused = entries_of_yaml(path, lines, wiring.told) if newer else entries_of(path, lines)
     check_entries(path, entries)
-    wiring = Wiring("topology.conf")
     for key in sorted(unused):
         wiring.told.append(f"not used: {key}, which says nothing of cables")
     neighbours = {name: set() for name in entries}

@@ -352,6 +352,9 @@ def readers(emulator):
     claim([t["parents"] for t in found["fabric"]["tiers"]] == [1, 4, 4], f"as many up as down: {found}")
     plain, _ = bring(emulator, written(emulator, conf), "--gpus-per-node", "2", "--wiring", "plain")
     claim([t["children"] for t in plain["fabric"]["tiers"]] == [8, 2, 2] and plain["fabric"]["wiring"] == "plain", f"{plain}")
+    found, _ = bring(emulator, written(emulator, "SwitchName=s0 Nodes=n[0-3]\n"))
+    claim([t["children"] for t in found["fabric"]["tiers"]] == [32] and found["fabric"]["wiring"] == "plain", f"one switch: {found}")
+    slurm_yaml(emulator)
     tells(emulator)
 
 
@@ -370,6 +373,27 @@ Ca	1 "H-0000000000000011"		# "a mlx5_0"
 Ca	1 "H-0000000000000041"		# "d HCA-1"
 [1](41) 	"S-0000000000000001"[6]		# lid 2 lmc 0 "MF0;one:MQM8700/U1" lid 1 4xQDR
 '''
+
+
+YAML_HEAD = "- topology: fabric\n  tree:\n    switches:\n"
+
+
+def slurm_yaml(emulator):
+    """topology.yaml says what topology.conf does."""
+    tree = "SwitchName=top Switches=s[0-3]\n" + "".join(f"SwitchName=s{i} Nodes=n[{4 * i}-{4 * i + 3}]\n" for i in range(4))
+    blocks = "".join(f"BlockName=b{i} Nodes=t[{18 * i + 1:02}-{18 * i + 18}]\n" for i in range(2))
+    newer = {
+        "tree": "- topology: fabric\n  cluster_default: true\n  tree:\n    switches:\n      - switch: top\n        children: s[0-3]\n" +
+                "".join(f"      - switch: s{i}\n        nodes: n[{4 * i}-{4 * i + 3}] # rack\n" for i in range(4)),
+        "block": "- topology: racks\n  cluster_default: false\n  block:\n    block_sizes:\n      - 18\n    blocks:\n" +
+                 "".join(f"      - block: b{i}\n        nodes: t[{18 * i + 1:02}-{18 * i + 18}]\n" for i in range(2)),
+        "flat": "- topology: all\n  flat: true\n"}
+    for old, texts, options, words in ((tree, (newer["flat"], newer["tree"]), ("--gpus-per-node", "2"), ""),
+                                       (tree, (newer["block"], newer["tree"]), (), "of 2 topologies that say who is where, that of line 12 was"),
+                                       (blocks, (newer["block"], newer["flat"]), ("--gpus-per-node", "4"), "not used: block_sizes")):
+        wanted, _ = bring(emulator, written(emulator, old), *options)
+        found, said = bring(emulator, written(emulator, "---\n" + "".join(texts)), *options)
+        claim(found == wanted and words in said, f"{texts}: {found}, as topology.conf {wanted}; {said}")
 
 
 def tells(emulator):
@@ -540,7 +564,15 @@ def refused(emulator):
             ("text:2: s0 again", "SwitchName=s0 Nodes=n0\nSwitchName=s0 Nodes=n1\n"), ("text:1: no range", "SwitchName=s0 Nodes=n[0-\n"),
             ("text:1: wants KEY=VALUE", "SwitchName=s0 Nodes n0\n"), ("text:1: 'colour' is no key", "SwitchName=s0 Nodes=n0 Colour=red\n"),
             ("text:2: a block among switches", "SwitchName=s0 Nodes=n0\nBlockName=b Nodes=n1\n"),
-            ("no Nodes=", "SwitchName=s0 Switches=s1\nSwitchName=s1\n"),
+            ("no nodes anywhere", "SwitchName=s0 Switches=s1\nSwitchName=s1\n"),
+            ("text:4: wants a key switch", YAML_HEAD + "    - nodes: a\n"),
+            ("text:4: 'colour' is no key here", YAML_HEAD + "    - {switch: s, colour: red}\n"),
+            ("text:5: s again, which stands in line 4", YAML_HEAD + "    - {switch: s, nodes: a}\n    - {switch: s, nodes: b}\n"),
+            ("text:5: there is no switch t", YAML_HEAD + "    - {switch: s, nodes: a}\n    - {switch: r, children: t}\n"),
+            ("text:4: wants a list", YAML_HEAD + "      s: {nodes: a}\n"),
+            ("text:4: 'blocks' is no key here", YAML_HEAD + "    blocks: []\n"), ("text:4: no YAML", YAML_HEAD + "    - {switch: s\n"),
+            ("text:4: wants a text", YAML_HEAD + "    - {switch: s, nodes: [a, b]}\n"),
+            ("text: neither a tree nor blocks", "- topology: t\n  flat: true\n"),
             ("text:1: wants columns for both ends", "a_side,to,x\n1,2,3\n"), ("text:2: no count", "from,to,count\na,leaf,many\n"),
             ("text:2: no rate", "from,to,rate\na,leaf,fast\n"), ("text:2: no length", "from,to,length\na,leaf,3 parsec\n"),
             ("text:3: a port that holds another cable", "from,from_port,to,to_port\na,1,leaf,1\nb,1,leaf,1\n"),
