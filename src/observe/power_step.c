@@ -112,11 +112,13 @@ static const PowerState STATE[TRACE_PART_N] = {
     [TRACE_PART_STRAGGLER] = POWER_WAITING,
 };
 
-PowerShape power_shape_of(TracePart part) {
-    return STATE[part] == POWER_WORK            ? SHAPE_WORK
-           : STATE[part] == POWER_COMMUNICATION ? SHAPE_COMMUNICATION
-                                                : SHAPE_STILL;
-}
+static const PowerShape SHAPE_OF[POWER_STATES] = {[POWER_WORK] = SHAPE_WORK,
+                                                  [POWER_COMMUNICATION] = SHAPE_COMMUNICATION,
+                                                  [POWER_BUBBLE] = SHAPE_STILL,
+                                                  [POWER_WAITING] = SHAPE_STILL,
+                                                  [POWER_IDLE] = SHAPE_STILL};
+
+PowerShape power_shape_of(TracePart part) { return SHAPE_OF[STATE[part]]; }
 
 /// Part of the time at work that products take, at the best rate that GPUs of a kind keep in long runs.
 static double products_of(const Machine *machine, int32_t kind, const Wide part_ps[]) {
@@ -173,6 +175,32 @@ static void share_out(const PowerShapes shapes[], int32_t stages, int shape,
         share[i] = sum_ps > 0 ? (double)phase_ps[i] / (double)sum_ps : 1.0 / TRACE_PHASES;
 }
 
+/// Shapes are of some units, and count in their own words; the account is of all. Each is right about one thing: how long GPUs are
+/// in a shape says the account, and that in any phase they are in one of them for all of its length, the shapes. So scale by turns
+/// what is in a phase and what is of a shape, the latter last (iterative proportional fitting).
+static void fit_shares(const PowerUse *use, double share[POWER_SHAPES][TRACE_PHASES]) {
+    enum { ROUNDS = 40 };
+    double shape_s[POWER_SHAPES] = {0}, all_s = 0;
+    for (int32_t kind = 0; kind < CLUSTER_GPU_KINDS_MAX; kind++)
+        for (int state = 0; state < POWER_IDLE; state++)
+            shape_s[SHAPE_OF[state]] += use->gpu_s[kind][state];
+    for (int shape = 0; shape < POWER_SHAPES; shape++) all_s += shape_s[shape];
+    for (int round = 0; round < ROUNDS && all_s > 0; round++) {
+        double sum[POWER_SHAPES] = {0};
+        for (int i = 0; i < TRACE_PHASES; i++) {
+            double phase_s = 0;
+            for (int shape = 0; shape < POWER_SHAPES; shape++)
+                phase_s += shape_s[shape] * share[shape][i];
+            for (int shape = 0; shape < POWER_SHAPES; shape++) {
+                if (phase_s > 0) share[shape][i] *= all_s / TRACE_PHASES / phase_s;
+                sum[shape] += share[shape][i];
+            }
+        }
+        for (int shape = 0; shape < POWER_SHAPES; shape++)
+            for (int i = 0; i < TRACE_PHASES && sum[shape] > 0; i++) share[shape][i] /= sum[shape];
+    }
+}
+
 /// The power of a phase.
 static void draw_phase(const Cluster *cluster, const PowerUse *whole,
                        double share[POWER_SHAPES][TRACE_PHASES], int phase, TracePower *power) {
@@ -211,6 +239,7 @@ void power_of_step(const Fabric *fabric, PowerUse use, const TraceLoad *load,
     double share[POWER_SHAPES][TRACE_PHASES];
     for (int shape = 0; shape < POWER_SHAPES; shape++)
         share_out(shapes, stages, shape, share[shape]);
+    fit_shares(&use, share);
     for (int phase = 0; phase < TRACE_PHASES; phase++)
         draw_phase(cluster, &use, share, phase, power);
     power_measure(use.span_s, spec->power.band, power);

@@ -2,7 +2,7 @@
 ///
 /// Idea.    How long GPUs were in each state is in the account, exactly: that makes the energies. When they were is known of
 ///          some replicas (Noted, driver/machine.h), each unit of which works, communicates or stands still from the end of
-///          one operation to that of the next. Summed over those units, that is the shape of each state in time; scaled to
+///          one operation to that of the next. Summed over those units, that is the shape of each state in time; fitted to
 ///          the account, it is the power of all, whose integral is the energy. Shapes are whole picoseconds, so ranks can
 ///          add theirs up in any order.
 /// Limits.  Other replicas do as the noted ones in time, and so do all kinds of GPUs. GPUs without a job, and those of

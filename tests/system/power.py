@@ -22,7 +22,7 @@ LAPTOP, POD = TOPOLOGIES / "laptop-16.yaml", TOPOLOGIES / "superpod-h100-1su.yam
 PARTS = [name + "_J" for name in (
     "gpu_compute gpu_communication gpu_bubble gpu_waiting gpu_idle hosts fans nics switches optics services loss "
     "cooling").split()]
-IDLE_W, LIMIT_W = 85, 700
+IDLE_W, STILL_W, LIMIT_W = 85, 208, 700
 # Mean of nodes over three runs, SMC, GPT-3 on 512 H100 in immersion: mlcommons/training_results_v4.0, power logs.
 NODE_W = 6849
 PIPELINE = """schema_version: 1
@@ -56,6 +56,10 @@ def power(path):
         if "gpu_J" in found:
             own = file["gpus/duration_ps"][()]
             found["own_s"] = np.where(own < 0, 0, own * 1e-12)
+            works = file["gpus/job"][()] >= 0
+            found["job_gpus"] = works.sum()
+            found["work_s"] = sum(file[f"gpus/{name}_ps"][()][:, works].sum(axis=1) * 1e-12
+                                  for name in ("compute", "own_slow", "sharing"))
         found["gpu_s"] = file["gpus/gpu"].shape[0] * found["duration_s"]
         found["tokens"] = file["steps/tokens"][()] if "steps/tokens" in file else None
     for name in "site_W", "gpus_W":
@@ -101,6 +105,13 @@ def check_sums(path, jobs=1):
         # A step of each GPU and that of the job differ by what some begin earlier.
         each_W = gpus_J / p["gpu_s"]
         claim((each_W >= IDLE_W).all() and (each_W <= 1.01 * LIMIT_W).all(), f"GPUs draw {each_W} W")
+    if jobs == 1 and "gpu_J" in p:
+        # At no time do they draw more than at work, or less than standing still.
+        idle = p["gpu_s"][0] / p["duration_s"][0] - p["job_gpus"]
+        each_W = (p["gpus_W"] - idle * IDLE_W) / p["job_gpus"]
+        work_W = (p["gpu_compute_J"] / p["work_s"])[:, None]
+        claim((each_W <= 1.003 * work_W).all() and (each_W >= 0.997 * STILL_W).all(),
+              f"GPUs draw {each_W.min()} to {each_W.max()} W at some time, {work_W} at work")
     if "gpu_J" in p:
         near(np.nansum(p["gpu_J"], axis=1)[p["tokens"] > 0], (gpus_J - p["gpu_idle_J"])[p["tokens"] > 0], "GPUs one by one")
         own_W = p["gpu_J"] / p["own_s"]
@@ -113,6 +124,8 @@ def check_sums(path, jobs=1):
 
 def sums(emulator):
     check_sums(emulator.trace(POD, pipeline(emulator)))
+    check_sums(emulator.trace(POD, pipeline(emulator, noise="off", steps=1), name="gpipe", parallel__tp=1, parallel__dp=64,
+                              parallel__schedule="gpipe"))
     check_sums(emulator.trace(LAPTOP, JOBS / "ddp-small.yaml", "--steps", "2", name="ddp"))
     traffic = check_sums(emulator.trace(LAPTOP, JOBS / "traffic-permutation.yaml", name="traffic"))
     claim(not traffic["gpu_compute_J"].any() and traffic["gpu_communication_J"].all(), "traffic computes nothing")
