@@ -3,7 +3,7 @@
 
 `sums`: in traces of training with noise, of two jobs and of traffic, the parts sum to the energy exactly, the power in time
 integrates to it, GPUs draw between idle and their limit, and the measures of the wave are those of the wave. `bubble`: fewer
-microbatches draw less and cost more a token. `same`: the same on any number of ranks, with both players, and told instead of
+microbatches draw less and cost more a token. `wave`: a step that anyone can add up. `same`: the same on any number of ranks, with both players, and told instead of
 played. `published`: GPT-3 on 512 H100 in immersion, against nodes measured at the wall. `site`: Colossus as README adds it up.
 `optics`: optics of every machine. `tiers`: power of nodes, racks and the site in time. `closed`: the closed engine draws what
 the flow engine does but for contention. `cap`: what a lower and lower cap does to a step; that a rack's, a site's and a warm
@@ -152,6 +152,25 @@ def bubble(emulator):
     wave = few["gpus_W"][0]
     claim(wave[2] < 0.66 * wave.max(), f"the pipeline is empty at first: {wave[:8]} of {wave.max()}")
     claim(few["energy_per_token_J"][0] > many["energy_per_token_J"][0], "and costs more a token")
+
+
+def wave(emulator):
+    """A step that anyone can add up: 16 GPUs work, then wait for their gradients, and that is all. In communication an H100
+    draws 85 + 35 % of 615 W; the first harmonic of a pulse that lasts d of the time is 4 / pi sin(pi d) of its height."""
+    path = emulator.trace(LAPTOP, JOBS / "ddp-small.yaml", "--steps", "1", name="pulse", noise="off")
+    p = check_sums(path)
+    with h5py.File(path) as file:
+        exposed = file["steps/dp_exposed_ps"][0] / file["steps/duration_ps"][0]
+    site_W, gpus_W = p["site_W"][0], p["gpus_W"][0]
+    high, low = site_W.max(), site_W.min()
+    near(gpus_W.min(), 16 * (85 + 0.35 * 615), "GPUs in communication", 1e-3)
+    near(gpus_W.max(), 16 * p["gpu_compute_J"][0] / p["work_s"][0], "GPUs at work", 1e-3)
+    near(gpus_W.mean(), gpus_W.max() - exposed * (gpus_W.max() - gpus_W.min()), "their mean", 1e-3)
+    duty = (site_W.mean() - low) / (high - low)
+    near(1 - duty, exposed, "communication lasts as long as it is exposed", 0.02)
+    near(p["swing_W"][0], 4 / np.pi * np.sin(np.pi * duty) * (high - low), "swing of a pulse", 0.01)
+    outside = 0.95 * site_W.mean() - site_W
+    near(p["battery_J"][0], outside[outside > 0].sum() * p["duration_s"][0] / 200, "the battery takes over while GPUs wait", 1e-6)
 
 
 def same(emulator):
@@ -309,4 +328,4 @@ def cap(emulator):
         claim(not found, f"capped, {ranks} ranks, {options}: {found}")
 
 
-run_case(sums, bubble, same, published, site, optics, tiers, closed, cap)
+run_case(sums, bubble, wave, same, published, site, optics, tiers, closed, cap)
