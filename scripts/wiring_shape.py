@@ -94,12 +94,9 @@ def cabled(wiring, ids):
 def without_foreign(wiring, near, level):
     """A switch that is there for hosts which were left out: a leaf of theirs, which looks like one above the spines. One with few of
     them may be a core."""
-    foreign = set()
-    for name, tier in level.items():
-        if tier >= 3 and all(level[other] < tier for other in near[name]):
-            strange = [cable for cable in wiring.cables if name in cable.ends and set(cable.ends) & wiring.nics.keys()]
-            if 3 * len(strange) > sum(map(len, near[name].values())):
-                foreign.add(name)
+    strange = Counter(end for cable in wiring.cables if not wiring.nics.keys().isdisjoint(cable.ends) for end in cable.ends)
+    foreign = {name for name, tier in level.items() if tier >= 3 and all(level[other] < tier for other in near[name])
+               and 3 * strange[name] > sum(map(len, near[name].values()))}
     if foreign:
         wiring.told.append(f"left out: {plural(len(foreign), 'switch')} of hosts that were left out: {some(names_of(wiring, foreign))}")
     return foreign
