@@ -1,6 +1,7 @@
 // colossim: an MPI-distributed emulator of AI training superclusters.
 #include <stdio.h>
 
+#include "app/cables.h"
 #include "app/check.h"
 #include "app/cli.h"
 #include "app/run.h"
@@ -8,6 +9,7 @@
 /// `check` and `show` use no MPI: started by a launcher, only its first process speaks.
 static int inspect(const CommandLine *line, CheckView view) {
     if (!cli_is_first_process()) return 0;
+    if (line->cables) return cables_command(line);
     return check_files(line->nfiles, line->file, line->nsets, line->set, view, stdout, stderr);
 }
 

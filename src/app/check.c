@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "cluster/cable_list.h"
 #include "config/hardware_file.h"
 #include "config/job_file.h"
 #include "config/model_file.h"
@@ -102,6 +103,29 @@ static void describe_files(const Check *check, FILE *out) {
     }
 }
 
+/// Of a topology; false, having said why, if they are no list.
+static bool list_cables(const Check *check, FILE *out, FILE *err) {
+    const CheckFile *file = &check->file[0];
+    Cluster *cluster = NULL;
+    Status status = file->schema == &topology_schema
+                        ? cluster_create(file->data, &cluster)
+                        : status_make(STATUS_INPUT, "a topology is wanted here");
+    if (status_is_ok(&status)) status = cable_list_write(cluster, out);
+    cluster_destroy(cluster);
+    if (!status_is_ok(&status)) fprintf(err, "%s: error: %s\n", file->path, status.text);
+    return status_is_ok(&status);
+}
+
+/// What is asked of good files.
+static bool print_view(const Check *check, CheckView view, FILE *out, FILE *err) {
+    switch (view) {
+        case CHECK_RESOLVED: print_files(check, out); return true;
+        case CHECK_DESCRIBED: describe_files(check, out); return true;
+        case CHECK_CABLES: return list_cables(check, out, err);
+    }
+    return false;
+}
+
 /// A job with the one topology; false if they contradict each other.
 static bool check_pair(const Check *check, const char *topology, const char *job, FILE *out,
                        FILE *err) {
@@ -181,8 +205,7 @@ int check_files(int nfiles, const char *const files[], int nsettings, const char
     read_all(check);
     bool good = check->diagnostics.errors == 0;
     if (good) {
-        (view == CHECK_RESOLVED ? print_files : describe_files)(check, out);
-        good = check_pairs(check, out, err);
+        good = print_view(check, view, out, err) && check_pairs(check, out, err);
     } else {
         print_errors(check, err);
     }

@@ -12,8 +12,9 @@
 
 #include "driver/run_spec.h"
 
-/// What is printed of good files: the resolved configuration, or what it describes (show.h).
-typedef enum CheckView { CHECK_RESOLVED, CHECK_DESCRIBED } CheckView;
+/// What is printed of good files: the resolved configuration, what it describes (show.h), or of a topology its cables
+/// (cluster/cable_list.h).
+typedef enum CheckView { CHECK_RESOLVED, CHECK_DESCRIBED, CHECK_CABLES } CheckView;
 
 /// Check files with settings laid over topologies and jobs; the configuration goes to `out`, errors
 /// to `err`. Returns the exit code: 0, or 2 if anything is wrong.

@@ -20,6 +20,7 @@ enum {
     OPTION_MEMORY,
     OPTION_PLAYER,
     OPTION_EVERY_STEP,
+    OPTION_CABLES,
     OPTION_HELP
 };
 
@@ -32,6 +33,7 @@ static const struct option OPTIONS[] = {
     {"memory", no_argument, NULL, OPTION_MEMORY},
     {"player", required_argument, NULL, OPTION_PLAYER},
     {"every-step", no_argument, NULL, OPTION_EVERY_STEP},
+    {"cables", required_argument, NULL, OPTION_CABLES},
     {"help", no_argument, NULL, OPTION_HELP},
     {0},
 };
@@ -59,7 +61,11 @@ void cli_print_help(void) {
         "the others\n"
         "                       (same results; auto: what costs less)\n"
         "  --every-step         play also steps that cannot differ from the one before (same "
-        "results, slower)\n\n"
+        "results, slower)\n"
+        "  --cables FILE.csv|-  show: list all cables of a topology instead, as fabric.cables "
+        "reads "
+        "them, in a\n"
+        "                       new file or on standard output\n\n"
         "exit codes: 0 done, 1 the run failed, 2 wrong usage or input, 3 output failed, 4 stopped "
         "on request\n"
         "SIGUSR1 and SIGUSR2 stop a run after its step; SIGINT and SIGTERM leave the step, and "
@@ -136,6 +142,9 @@ static int take_option(CommandLine *line, int option, const char *word) {
                 return usage("--player is auto, event or island, not '%s'", optarg);
             return 0;
         case OPTION_EVERY_STEP: line->every_step = true; return 0;
+        case OPTION_CABLES:
+            line->cables = optarg;
+            return optarg[0] ? 0 : usage("--cables wants a file or -%s", "");
         case OPTION_HELP: line->command = COMMAND_HELP; return 0;
         case OPTION_PROGRESS:
             if (strcmp(optarg, "none") == 0)
@@ -197,6 +206,8 @@ static int parse(int argc, char *argv[], CommandLine *line) {
         return usage("run wants a topology and a job%s", "");
     if ((line->command == COMMAND_CHECK || line->command == COMMAND_SHOW) && line->nfiles < 1)
         return usage("which file?%s", "");
+    if (line->cables && (line->command != COMMAND_SHOW || line->nfiles != 1))
+        return usage("--cables is of show, and of one topology%s", "");
     return 0;
 }
 

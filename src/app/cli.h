@@ -32,6 +32,7 @@ typedef struct CommandLine {
     char shorthand[8][1100]; ///< storage of those settings
     int nshorthand;
     Progress progress;
+    const char *cables; ///< show: where cables are listed instead, "-": stdout; or NULL
     bool memory;
     PlayerChoice player;
     bool every_step;   ///< no repeated steps (player/repeat.h)

@@ -4,7 +4,7 @@
 
 #include "base/csv.h"
 
-enum { COLUMNS = 4, COUNT_MAX = 4096 };
+enum { COLUMNS = 4 };
 
 static const char *const COLUMN[COLUMNS] = {"from", "to", "count", "tier"};
 
@@ -70,8 +70,8 @@ static bool read_count(Csv *csv, RawCable *raw) {
     const CsvCell *cell = &csv->cell[2];
     int64_t count = 1;
     if (csv->ncells > 2 && cell->length > 0 &&
-        (!csv_count(cell, &count) || count < 1 || count > COUNT_MAX)) {
-        csv_error(csv, cell->column, "count wants a number from 1 to %d, got '%.*s'", COUNT_MAX,
+        (!csv_count(cell, &count) || count < 1 || count > CABLE_COUNT_MAX)) {
+        csv_error(csv, cell->column, "count wants a number from 1 to %d, got '%.*s'", CABLE_COUNT_MAX,
                   csv_shown(cell), cell->at);
         return false;
     }

@@ -249,7 +249,10 @@ void cluster_link_ends(const Cluster *cluster, LinkId link, int64_t *lower, Swit
             tier == 0 ? cluster_domain_of(cluster, *lower) : cluster_endpoint_of(cluster, *lower);
         return;
     }
-    cluster->topology->ends(cluster, cable_of(cluster, link, range), lower, upper);
+    CableEnd end[2];
+    cluster->topology->ends(cluster, cable_of(cluster, link, range), end);
+    *lower = end[0].number;
+    *upper = end[1].number;
 }
 
 // names

@@ -278,31 +278,31 @@ static GpuId first_gpu_below(const Cluster *cluster, CableRef ref) {
     return ref.cable * cluster->ngpus / cluster->ncables[ref.tier]; // nobody's own: deal them
 }
 
-static SwitchId number_of(const Graph *graph, int32_t vertex) {
-    return vertex - graph->first_switch[graph_level(graph, vertex)];
+static CableEnd end_of(const Graph *graph, int32_t vertex) {
+    const int32_t level = graph_level(graph, vertex);
+    return (CableEnd){level, vertex - graph->first_switch[level]};
 }
 
-static void ends(const Cluster *cluster, CableRef ref, int64_t *lower, SwitchId *upper) {
+static void ends(const Cluster *cluster, CableRef ref, CableEnd end[2]) {
     const Graph *graph = cluster->graph;
     if (ref.tier == 1) {
-        *lower = ref.cable / cluster->nic_ports;
-        *upper = number_of(graph, graph->attach[ref.cable]);
+        end[0] = (CableEnd){0, ref.cable / cluster->nic_ports};
+        end[1] = end_of(graph, graph->attach[ref.cable]);
         return;
     }
     const GraphCable *cable = &graph->cable[graph->first_cable[ref.tier] + ref.cable];
-    *lower = number_of(graph, cable->a);
-    *upper = number_of(graph, cable->b);
+    end[0] = end_of(graph, cable->a);
+    end[1] = end_of(graph, cable->b);
 }
 
 /// "leaf 3 port 2", the port among its cables to switches; port -1: none is told.
 static void name_switch(const Cluster *cluster, int32_t vertex, int32_t port,
                         char text[CLUSTER_NAME_BYTES]) {
-    const Graph *graph = cluster->graph;
+    const CableEnd end = end_of(cluster->graph, vertex);
     char suffix[24] = "";
     if (port >= 0) snprintf(suffix, sizeof suffix, " port %d", port);
-    snprintf(text, CLUSTER_NAME_BYTES, "%.24s %lld%s",
-             cluster->spec.tier[graph_level(graph, vertex) - 1].name,
-             (long long)number_of(graph, vertex), suffix);
+    snprintf(text, CLUSTER_NAME_BYTES, "%.24s %lld%s", cluster->spec.tier[end.level - 1].name,
+             (long long)end.number, suffix);
 }
 
 static void name_ends(const Cluster *cluster, CableRef ref, char lower[CLUSTER_NAME_BYTES],

@@ -16,6 +16,12 @@ typedef struct CableRef {
     int64_t cable; ///< within its tier
 } CableRef;
 
+typedef struct CableEnd {
+    int32_t level; ///< 0: a NIC
+    int64_t
+        number; ///< of the switch within its level; of a NIC its endpoint in a tree, its GPU in a graph
+} CableEnd;
+
 /// A message that leaves its domain.
 typedef struct Message {
     GpuId src, dst; ///< as asked for: the hash knows them
@@ -56,9 +62,9 @@ typedef struct Topology {
     int32_t (*cables_of)(const Cluster *cluster, int32_t level, SwitchId id, int32_t room,
                          CableRef cable[]);
 
-    /// cluster_first_gpu_below, cluster_link_ends of a cable; names of its lower and its upper end.
+    /// cluster_first_gpu_below of a cable; its lower and its upper end, and their names.
     GpuId (*first_gpu_below)(const Cluster *cluster, CableRef cable);
-    void (*ends)(const Cluster *cluster, CableRef cable, int64_t *lower, SwitchId *upper);
+    void (*ends)(const Cluster *cluster, CableRef cable, CableEnd end[2]);
     void (*name_ends)(const Cluster *cluster, CableRef cable, char lower[CLUSTER_NAME_BYTES],
                       char upper[CLUSTER_NAME_BYTES]);
 } Topology;

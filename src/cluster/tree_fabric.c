@@ -223,10 +223,10 @@ GpuId tree_first_gpu(const Cluster *cluster, int32_t tier, int64_t subtree) {
     return gpu >= 0 ? gpu : cluster->ngpus - 1;
 }
 
-static void ends(const Cluster *cluster, CableRef ref, int64_t *lower, SwitchId *upper) {
-    const FatTreeCable end = fattree_cable(&cluster->tree, ref.tier, ref.cable);
-    *lower = end.lower;
-    *upper = end.upper;
+static void ends(const Cluster *cluster, CableRef ref, CableEnd end[2]) {
+    const FatTreeCable cable = fattree_cable(&cluster->tree, ref.tier, ref.cable);
+    end[0] = (CableEnd){ref.tier - 1, cable.lower};
+    end[1] = (CableEnd){ref.tier, cable.upper};
 }
 
 // names

@@ -412,7 +412,7 @@ static bool fill_tiers(Reader *reader, const Node *node, ClusterSpec *cluster) {
             good = false;
         }
         const bool parents = fabric == FABRIC_TREE || (fabric == FABRIC_DRAGONFLY && t == 3);
-        if ((tier->parents > 1 && !parents) || (tier->children > 0 && fabric == FABRIC_GRAPH)) {
+        if ((tier->parents > 1 && !parents) || (tier->children > 1 && fabric == FABRIC_GRAPH)) {
             reader_error(reader, node, path, "a tier of a %s has no %s", FABRIC_NAMES[fabric],
                          tier->parents > 1 ? "parents" : "children: the cables say it");
             good = false;
@@ -446,12 +446,12 @@ static bool check_fabric_keys(Reader *reader, const Node *node, const ClusterSpe
                      "change rails there");
         return false;
     }
-    static const char *const OF_TREES[] = {"installed", "filled"};
-    for (int i = 0; i < 2 && !tree; i++) {
+    const char *const of_trees =
+        cluster->installed > 0 ? "installed" : cluster->nfilled > 0 ? "filled" : NULL;
+    if (!tree && of_trees) {
         char path[32];
-        if (!node_get(fabric, OF_TREES[i])) continue;
-        snprintf(path, sizeof path, "fabric.%s", OF_TREES[i]);
-        reader_error(reader, node, path, "%s is of trees, this is a %s", OF_TREES[i],
+        snprintf(path, sizeof path, "fabric.%s", of_trees);
+        reader_error(reader, node, path, "%s is of trees, this is a %s", of_trees,
                      FABRIC_NAMES[cluster->fabric]);
         return false;
     }
@@ -499,7 +499,7 @@ static void finish_topology(Reader *reader, const Node *node, void *data) {
     ClusterSpec *cluster = data;
     if (!cluster->name[0]) text_stem(reader->base, cluster->name, sizeof cluster->name);
     if (!fill_tiers(reader, node, cluster)) return;
-    if (cluster->ntiers > 0 && cluster->installed == 0)
+    if (cluster->ntiers > 0 && cluster->installed == 0 && cluster->fabric == FABRIC_TREE)
         cluster->installed = cluster->tier[cluster->ntiers - 1].children;
     if (!check_fabric_keys(reader, node, cluster) || !check_tiers(reader, node, cluster) ||
         !check_room(reader, node, cluster) || !check_others(reader, node, cluster) ||
