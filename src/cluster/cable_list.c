@@ -71,8 +71,8 @@ static bool read_count(Csv *csv, RawCable *raw) {
     int64_t count = 1;
     if (csv->ncells > 2 && cell->length > 0 &&
         (!csv_count(cell, &count) || count < 1 || count > CABLE_COUNT_MAX)) {
-        csv_error(csv, cell->column, "count wants a number from 1 to %d, got '%.*s'", CABLE_COUNT_MAX,
-                  csv_shown(cell), cell->at);
+        csv_error(csv, cell->column, "count wants a number from 1 to %d, got '%.*s'",
+                  CABLE_COUNT_MAX, csv_shown(cell), cell->at);
         return false;
     }
     raw->count = (int32_t)count;

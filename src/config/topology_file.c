@@ -446,8 +446,9 @@ static bool check_fabric_keys(Reader *reader, const Node *node, const ClusterSpe
                      "change rails there");
         return false;
     }
-    const char *const of_trees =
-        cluster->installed > 0 ? "installed" : cluster->nfilled > 0 ? "filled" : NULL;
+    const char *const of_trees = cluster->installed > 0 ? "installed"
+                                 : cluster->nfilled > 0 ? "filled"
+                                                        : NULL;
     if (!tree && of_trees) {
         char path[32];
         snprintf(path, sizeof path, "fabric.%s", of_trees);

@@ -119,3 +119,72 @@ void shape_add_fault(ClusterSpec *spec, int32_t tier, int64_t lower, int32_t por
     spec->fault[spec->nfaults++] =
         (LinkFaultSpec){.tier = tier, .lower = lower, .port = port, .fraction = fraction};
 }
+
+// graphs
+
+static int32_t random_below(uint64_t graph, uint64_t draw, int32_t n) {
+    return (int32_t)rng_below(31, RNG_TEST, graph, draw, n);
+}
+
+ClusterSpec shape_graph(FabricKind fabric, int64_t gpus, int32_t ntiers, const Tier tier[]) {
+    ClusterSpec spec = shape_spec(gpus, 1, WIRING_PLAIN, ntiers, tier);
+    spec.fabric = fabric;
+    for (int32_t t = 0; t < ntiers; t++) spec.tier[t].switch_spec.ports = 4096;
+    return spec;
+}
+
+/// A random list: some switches of two levels, joined at random and by a chain so that all are reached.
+static ClusterSpec random_list(uint64_t draw, char text[SHAPE_LIST_BYTES]) {
+    const int32_t leaves = 2 + random_below(draw, 1, 6), spines = 1 + random_below(draw, 2, 4);
+    const int32_t gpus = leaves * 2, ports = 1 + random_below(draw, 3, 2);
+    const Tier tier[] = {{1, 1, ports}, {1, 1, 1}, {1, 1, 1}};
+    int n = snprintf(text, SHAPE_LIST_BYTES, "from,to,count,tier\n# made\n\n");
+    for (int32_t g = 0; g < gpus * ports; g++)
+        n += snprintf(text + n, (size_t)(SHAPE_LIST_BYTES - n), "gpu %d,leaf %d\n", g / ports,
+                      g < leaves ? g : random_below(draw, (uint64_t)g + 100, leaves));
+    for (int32_t l = 0; l < leaves; l++)
+        n += snprintf(text + n, (size_t)(SHAPE_LIST_BYTES - n), " leaf %d , spine %d,%d\n", l,
+                      l % spines, 1 + random_below(draw, (uint64_t)l + 300, 3));
+    for (int32_t k = 0; k < 6; k++) {
+        const int32_t a = random_below(draw, (uint64_t)k + 500, leaves), b = (a + 1) % leaves;
+        n += snprintf(text + n, (size_t)(SHAPE_LIST_BYTES - n), "leaf %d,leaf %d,1,core\n", a, b);
+        n += snprintf(text + n, (size_t)(SHAPE_LIST_BYTES - n), "spine %d,leaf %d,,\n",
+                      random_below(draw, (uint64_t)k + 600, spines), a);
+    }
+    for (int32_t s = 1; s < spines; s++)
+        n += snprintf(text + n, (size_t)(SHAPE_LIST_BYTES - n), "spine %d,spine %d\n", s - 1, s);
+    for (int32_t s = leaves; s < spines; s++)
+        n += snprintf(text + n, (size_t)(SHAPE_LIST_BYTES - n), "leaf 0,spine %d\n", s);
+    ClusterSpec spec = shape_graph(FABRIC_GRAPH, gpus, 3, tier);
+    snprintf(spec.cables, sizeof spec.cables, "list.csv");
+    spec.cable_text = text;
+    return spec;
+}
+
+ClusterSpec shape_random_graph(uint64_t draw, char text[SHAPE_LIST_BYTES]) {
+    static const FabricKind KIND[] = {FABRIC_TORUS, FABRIC_MESH, FABRIC_DRAGONFLY, FABRIC_GRAPH};
+    static const Routing ROUTING[] = {ROUTING_ECMP, ROUTING_DOR, ROUTING_SPRAY, ROUTING_ADAPTIVE};
+    const FabricKind kind = KIND[draw % 4];
+    ClusterSpec spec;
+    if (kind == FABRIC_GRAPH) {
+        spec = random_list(draw, text);
+    } else {
+        const bool flies = kind == FABRIC_DRAGONFLY;
+        const int32_t ntiers = flies ? 3 : 2 + random_below(draw, 1, 3),
+                      size = 1 + random_below(draw, 2, 4);
+        Tier tier[FABRIC_TIERS_MAX] = {
+            {1 + random_below(draw, 3, 3), 1, 1 + random_below(draw, 4, 2)}};
+        int64_t switches = 1;
+        for (int32_t t = 1; t < ntiers; t++) {
+            tier[t] = (Tier){1 + random_below(draw, (uint64_t)t + 10, 5), 1,
+                             1 + random_below(draw, (uint64_t)t + 20, 2)};
+            if (flies && t == 1) tier[t].children = size;
+            switches *= tier[t].children;
+        }
+        if (flies) tier[2].parents = (tier[2].children + size - 1) / size;
+        spec = shape_graph(kind, switches * tier[0].children, ntiers, tier);
+    }
+    spec.routing = ROUTING[draw / 4 % 4];
+    spec.ecmp_seed = draw;
+    return spec;
+}

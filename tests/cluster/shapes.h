@@ -21,6 +21,13 @@ ClusterSpec shape_colossus(void);
 /// partial fill, plain or rail wiring, room for spare endpoints. `draw` numbers the shape.
 ClusterSpec shape_random(uint64_t draw);
 
+/// A torus, mesh, dragonfly or list of GPUs alone in their domains; switches with all the ports they may need.
+ClusterSpec shape_graph(FabricKind fabric, int64_t gpus, int32_t ntiers, const Tier tier[]);
+
+/// Random small graph, its kind and routing by `draw`: 4 k + 3 are lists, which `text` keeps.
+enum { SHAPE_LIST_BYTES = 1 << 16 };
+ClusterSpec shape_random_graph(uint64_t draw, char text[SHAPE_LIST_BYTES]);
+
 /// Add a fault; fraction 0 is dead.
 void shape_add_fault(ClusterSpec *spec, int32_t tier, int64_t lower, int32_t port, double fraction);
 

@@ -192,6 +192,8 @@ static void resolved_files_read_back(void **state) {
         "topologies/laptop-16.yaml",
         "topologies/meta-24k-roce.yaml",
         "topologies/colossus-100k.yaml",
+        "topologies/dojo-exapod.yaml",
+        "topologies/deepseek-2k.yaml",
         "jobs/ddp-small.yaml",
         "jobs/llama3.1-405b-8k.yaml",
         "topologies/hopper-1m.yaml",

@@ -1,10 +1,37 @@
 #!/usr/bin/python3
-"""draw.py MPIEXEC COLOSSIM {counts|pictures}: scripts/draw draws the fabric that the program has."""
+"""draw.py MPIEXEC COLOSSIM {counts|pictures|graphs}: scripts/draw draws the fabric that the program has."""
 
 import re
 import subprocess
 
-from emulator import JOBS, ROOT, TOPOLOGIES, claim, run_case
+import numpy as np
+
+from emulator import JOBS, ROOT, TOPOLOGIES, claim, column, run_case
+
+SUPERPOD = TOPOLOGIES / "superpod-h100-1su.yaml"
+SWITCH = "switch: spectrum-4-sn5600, rate: 400 Gb/s, cable: 5 m"
+
+
+def wired(kind, nodes, each, *tiers, cables=""):
+    """Settings that wire a SuperPOD otherwise: NICs at a switch, then the keys of each further tier."""
+    first = f"children: {each}, " if each else ""
+    rows = [f"{{name: router, {first}{SWITCH}}}"] + [f"{{name: tier{t}, {keys}{SWITCH}}}" for t, keys in enumerate(tiers, 2)]
+    keys = {"nodes": nodes, "fabric.kind": kind, "fabric.wiring": "plain", "fabric.routing": "ecmp",
+            "fabric.tiers": f"[{', '.join(rows)}]"}
+    if cables:
+        keys["fabric.cables"] = cables
+    return [word for key, value in keys.items() for word in ("--set", f"{key}={value}")]
+
+
+# Together in squares, some of them not evenly; and one by one.
+WIRED = {
+    "torus": wired("torus", 3300, 4, "children: 60, ", "children: 110, lanes: 2, "),
+    "planes": wired("mesh", 2000, 2, "children: 25, ", "children: 24, ", "children: 14, "),
+    "line": wired("torus", 10, 8, "children: 10, "),
+    "dragonfly": wired("dragonfly", 36, 8, "children: 4, lanes: 2, ", "children: 9, parents: 2, "),
+    "groups": wired("dragonfly", 280, 4, "children: 14, ", "children: 40, parents: 3, "),
+    "members": wired("dragonfly", 100, 4, "children: 20, ", "children: 10, parents: 1, "),
+}
 
 
 def draw(emulator, *arguments):
@@ -12,34 +39,91 @@ def draw(emulator, *arguments):
                           env=emulator.environment)
 
 
+def same_counts(emulator, path, *settings):
+    """What is drawn, also of many in one square, is what there is: tier by tier as many switches and cables as `show` says."""
+    done = draw(emulator, path, "--counts", *settings)
+    claim(done.returncode == 0, f"{path.name} {settings}: {done.stderr}")
+    shown = emulator.call("show", path, *settings).stdout.replace(",", "")
+    claim(len(done.stdout.splitlines()) >= 1, f"{path.name}: {done.stdout}")
+    for line in done.stdout.splitlines():
+        name, switches, cables = line.split()
+        claim(re.search(rf"^  {name} +{switches} +{cables} ", shown, re.M), f"{path.name} {settings}: {line}, but\n{shown}")
+
+
+def listed(emulator):
+    """A SuperPOD as a list, with a ring of spines."""
+    done = emulator.call("show", SUPERPOD, "--cables", "-")
+    (emulator.folder / "list.csv").write_text(done.stdout + "".join(f"spine {i},spine {(i + 1) % 4},2,ring\n" for i in range(4)))
+    settings = wired("graph", 32, 0, "", "", cables="list.csv")
+    settings = [word.replace("router", "leaf").replace("tier2", "spine").replace("tier3", "ring") for word in settings]
+    path = emulator.folder / "listed.yaml"
+    path.write_text(SUPERPOD.read_text())
+    return path, settings
+
+
 def counts(emulator):
-    """Law: each tier of each shipped machine has as many switches and cables in the picture as `show` says."""
     for path in sorted(TOPOLOGIES.glob("*.yaml")):
-        done = draw(emulator, path, "--counts")
-        if "kind: mesh" in path.read_text():
-            claim(done.returncode == 1 and "trees are drawn" in done.stderr, f"{path.name}: {done.stderr}")
-            continue
-        claim(done.returncode == 0, f"{path.name}: {done.stderr}")
-        shown = emulator.call("show", path).stdout.replace(",", "")
-        for line in done.stdout.splitlines():
-            name, switches, cables = line.split()
-            claim(re.search(rf"^  {name} +{switches} +{cables} ", shown, re.M), f"{path.name}: {line}, but\n{shown}")
+        same_counts(emulator, path)
+    for settings in WIRED.values():
+        same_counts(emulator, SUPERPOD, *settings)
+    path, settings = listed(emulator)
+    same_counts(emulator, path, *settings)
+
+
+def drawn(emulator, source, *options, bytes_least=20000):
+    picture = emulator.folder / "fabric.png"
+    done = draw(emulator, source, "-o", picture, *options)
+    claim(done.returncode == 0 and done.stdout.strip() == str(picture) and not done.stderr, f"{source}: {done.stdout}{done.stderr}")
+    claim(picture.read_bytes()[:4] == b"\x89PNG" and picture.stat().st_size > bytes_least, f"{source}: a picture")
+    picture.unlink()
 
 
 def pictures(emulator):
     """A picture of a machine, and of a run by its trace alone; what is neither is refused."""
-    trace = emulator.trace(TOPOLOGIES / "laptop-16.yaml", JOBS / "ddp-small.yaml", "--steps", "2")
-    for source, options in ((TOPOLOGIES / "colossus2-550k.yaml", ()), (trace, ()), (trace, ("--step", "0"))):
-        picture = emulator.folder / "fabric.png"
-        done = draw(emulator, source, "-o", picture, *options)
-        claim(done.returncode == 0 and done.stdout.strip() == str(picture), f"{source}: {done.stdout}{done.stderr}")
-        claim(picture.read_bytes()[:4] == b"\x89PNG" and picture.stat().st_size > 20000, f"{source}: a picture")
-        picture.unlink()
+    trace = emulator.trace(TOPOLOGIES / "laptop-16.yaml", JOBS / "ddp-small.yaml", "--steps", "2", ranks=0)
+    for source, options in ((TOPOLOGIES / "colossus2-550k.yaml", ()), (TOPOLOGIES / "deepseek-2k.yaml", ()), (trace, ()),
+                            (trace, ("--step", "0"))):
+        drawn(emulator, source, *options)
     for source, options, words in ((trace, ("--step", "2"), "step 2 of 2"), (emulator.folder / "none.h5", (), "cannot be opened"),
-                                   (JOBS / "ddp-small.yaml", (), "")):
+                                   (trace, ("--set", "nodes=3"), "as it was run"), (JOBS / "ddp-small.yaml", (), "")):
         done = draw(emulator, source, "-o", emulator.folder / "no.png", *options)
         claim(done.returncode != 0 and words in done.stderr and "Traceback" not in done.stderr, f"{source}: {done.stderr}")
         claim(not (emulator.folder / "no.png").exists(), f"{source} is not drawn")
 
 
-run_case(counts, pictures)
+def graphs(emulator):
+    """Fabrics that are no trees, and runs on them when their files are gone: each cable by its own load where the trace has it."""
+    for settings in WIRED.values():
+        drawn(emulator, SUPERPOD, *settings)
+    path, settings = listed(emulator)
+    job = JOBS / "traffic-permutation.yaml"
+    for source, options, full in ((path, settings, "on"), (SUPERPOD, WIRED["dragonfly"], "off"), (SUPERPOD, WIRED["line"], "on")):
+        trace = emulator.trace(source, job, *options, "--set", f"trace.full_links={full}", ranks=0)
+        if source == path:
+            path.unlink()
+            (emulator.folder / "list.csv").unlink()
+        drawn(emulator, trace)
+    loads(emulator, trace)
+
+
+def loads(emulator, trace):
+    """Of a ring: what is drawn of each cable is what its two links carried, the busier way."""
+    program = f"""
+import sys; sys.path.insert(0, {str(ROOT / 'scripts')!r})
+import fabric_file, trace_file
+trace = trace_file.TraceFile({str(trace)!r})
+machine = fabric_file.of_trace(trace, {str(emulator.colossim)!r})
+print(*fabric_file.Loads(trace, 0).of_cables(machine.tiers[1]))
+print(*machine.list.number[machine.list.tier == 1].ravel())
+"""
+    done = subprocess.run(["/usr/bin/python3", "-B", "-c", program], capture_output=True, text=True, env=emulator.environment)
+    claim(done.returncode == 0, done.stderr)
+    used, ends = (np.array(line.split(), dtype=float) for line in done.stdout.splitlines())
+    first, carried = column(trace, "links/first_link")[2], column(trace, "links/link_bytes")[0]
+    seconds = column(trace, "steps/duration_ps")[0] * 1e-12
+    own = np.maximum(carried[first[0]:first[0] + 10], carried[first[1]:first[1] + 10])
+    claim(np.allclose(used, own / (column(trace, "links/capacity_Bps")[2] * seconds), rtol=1e-12) and used.max() > 0.3, f"{used}")
+    claim((ends.reshape(-1, 2) % 10 == [[i, (i + 1) % 10] for i in range(10)]).all(), f"cables of a ring in their order: {ends}")
+
+
+run_case(counts, pictures, graphs)

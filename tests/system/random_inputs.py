@@ -69,7 +69,7 @@ def graph(folder, name, nodes, slots):
         lines.append(line(name="group", children=size, lanes=draw.randint(1, 2), rate=rate(), cable="3 m"))
         lines.append(line(name="all", children=groups, parents=max(-(-(groups - 1) // size), 1), rate=rate(), cable="30 m"))
     else:
-        lines.insert(-1, f"  cables: {name}.csv")
+        lines.insert(1, f"  cables: {name}.csv")
         lines[-1] = lines[-1].replace(f"children: {each}, ", "")
         lines.append(line(name="spine", rate=rate(), cable="20 m"))
         lines.append(line(name="ring", rate=rate(), cable="30 m"))
