@@ -18,7 +18,7 @@ from matplotlib.patches import Circle, FancyBboxPatch, Rectangle
 from trace_file import plt
 
 GREY, SWITCH, SWITCH_EDGE, NIC, NIC_EDGE = "#9A9A9A", "#CFE2F0", "#2F6690", "#F4EBDD", "#9C7A3C"
-GRID_MOST = {1: 32, 2: 50, 3: 22}  # cells along a dimension, by the number of dimensions
+GRID_MOST = {1: 32, 2: 64, 3: 24}  # cells along a dimension, by the number of dimensions
 PLANES_MOST = 12
 GROUPS_APART, MEMBERS_MOST, RING_MOST = 24, 12, 32
 ROW_MOST = 24
@@ -123,7 +123,8 @@ class GraphPicture:
     def grid(self):
         tiers = self.fabric.tiers[1:]
         n = [tier.children for tier in tiers]
-        blocks = [blocks_of(k, GRID_MOST[len(n)] if d < 2 else PLANES_MOST) for d, k in enumerate(n)]
+        square = -(-max(n[:2]) // GRID_MOST[len(n)])  # alike both ways
+        blocks = [(square, -(-k // square)) for k in n[:2]] + [blocks_of(k, PLANES_MOST) for k in n[2:]]
         ids = np.arange(self.fabric.tiers[0].switches)
         where, shape = [], []
         for (each, cells), k in zip(blocks, n):

@@ -40,14 +40,20 @@ def draw(emulator, *arguments):
 
 
 def same_counts(emulator, path, *settings):
-    """What is drawn, also of many in one square, is what there is: tier by tier as many switches and cables as `show` says."""
+    """What is drawn, also of many in one square, is what there is: tier by tier as many switches and cables as are listed."""
     done = draw(emulator, path, "--counts", *settings)
     claim(done.returncode == 0, f"{path.name} {settings}: {done.stderr}")
-    shown = emulator.call("show", path, *settings).stdout.replace(",", "")
-    claim(len(done.stdout.splitlines()) >= 1, f"{path.name}: {done.stdout}")
-    for line in done.stdout.splitlines():
-        name, switches, cables = line.split()
-        claim(re.search(rf"^  {name} +{switches} +{cables} ", shown, re.M), f"{path.name} {settings}: {line}, but\n{shown}")
+    rows = [line.split(",") for line in emulator.call("show", path, "--cables", "-", *settings).stdout.splitlines()[1:]]
+    said = emulator.call("check", path, *settings).stdout
+    tiers = re.findall(r"^    - name: (.*)$", said[said.index("  tiers:"):], re.M)
+    switches, cables = dict.fromkeys(tiers, 0), dict.fromkeys(tiers, 0)
+    for one, other, count, tier in rows:
+        cables[tier] += int(count)
+        for name, number in (end.split() for end in (one, other)):
+            if name != "gpu":
+                switches[name] = max(switches[name], int(number) + 1)
+    claim(done.stdout == "".join(f"{tier} {switches[tier]} {cables[tier]}\n" for tier in tiers),
+          f"{path.name} {settings}: {done.stdout}, not {switches}, {cables}")
 
 
 def listed(emulator):
@@ -62,8 +68,13 @@ def listed(emulator):
 
 
 def counts(emulator):
-    for path in sorted(TOPOLOGIES.glob("*.yaml")):
-        same_counts(emulator, path)
+    for name in ("laptop-16", "nvl72-rack", "superpod-h100-1su", "deepseek-2k", "hpn-15k", "dojo-exapod"):
+        same_counts(emulator, TOPOLOGIES / f"{name}.yaml")
+    huge = draw(emulator, TOPOLOGIES / "meta-hyperion.yaml", "--counts")
+    shown = emulator.call("show", TOPOLOGIES / "meta-hyperion.yaml").stdout.replace(",", "")
+    for name, switches, cables in map(str.split, huge.stdout.splitlines()):
+        claim(re.search(rf"^  {name} +{switches} +{cables} ", shown, re.M), f"{huge}, but\n{shown}")
+    claim(huge.stdout.count("\n") == 4, f"{huge}")
     for settings in WIRED.values():
         same_counts(emulator, SUPERPOD, *settings)
     path, settings = listed(emulator)
