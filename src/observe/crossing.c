@@ -10,13 +10,31 @@
 typedef struct EdgeWalk {
     const Cluster *cluster;
     TraceHotLink *hot;
-    Table index; ///< of hot links by id
+    Table index;  ///< of hot links by id
+    bool at_gpus; ///< all are links of a GPU ...
+    Table gpus;   ///< ... of one of these: other edges need not be routed
 } EdgeWalk;
 
 static EdgeWalk walk_begin(const Cluster *cluster, TraceHotLink hot[], int32_t n) {
-    EdgeWalk walk = {.cluster = cluster, .hot = hot};
-    for (int32_t i = 0; i < n; i++) table_insert(&walk.index, hot[i].link, i);
+    EdgeWalk walk = {.cluster = cluster, .hot = hot, .at_gpus = true};
+    for (int32_t i = 0; i < n; i++) {
+        table_insert(&walk.index, hot[i].link, i);
+        table_insert(&walk.gpus, cluster_first_gpu_below(cluster, hot[i].link), 1);
+        walk.at_gpus =
+            walk.at_gpus && (hot[i].tier < 2 || hot[i].tier > cluster_spec(cluster)->ntiers);
+    }
     return walk;
+}
+
+static void walk_end(EdgeWalk *walk) {
+    table_free(&walk->index);
+    table_free(&walk->gpus);
+}
+
+static bool may_cross(const EdgeWalk *walk, const Edge *edge) {
+    return !walk->at_gpus || table_find(&walk->gpus, edge->src) ||
+           table_find(&walk->gpus, edge->dst) ||
+           table_find(&walk->gpus, edge_sender(walk->cluster, edge));
 }
 
 /// Keep the largest users, most bytes first; of equals the first walked.
@@ -32,6 +50,7 @@ static void walk_edge(EdgeWalk *walk, const Transfer *of, TraceTraffic traffic, 
                       int64_t bytes) {
     int32_t nuses = 0;
     LinkUse uses[ROUTE_USES_MAX];
+    if (!may_cross(walk, &edge)) return;
     Status status = routing_route_by(walk->cluster, edge.src, edge_sender(walk->cluster, &edge),
                                      edge.dst, of->connection, of->queue_pairs, uses, &nuses);
     if (!status_is_ok(&status)) return;
@@ -152,7 +171,7 @@ void crossing_of_training(const void *context, TraceHotLink hot[], int32_t n) {
     for (int64_t group = 0; group < units_ngroups(&machine->layout.units); group++)
         if (group_is_of_stage(units_group_kind(&machine->layout.units, group)))
             walk_group(&walk, machine, group);
-    table_free(&walk.index);
+    walk_end(&walk);
 }
 
 void crossing_of_traffic(const void *context, TraceHotLink hot[], int32_t n) {
@@ -164,5 +183,5 @@ void crossing_of_traffic(const void *context, TraceHotLink hot[], int32_t n) {
         const Transfer transfer = traffic_transfer(traffic, i, &edges);
         walk_edges(&walk, &transfer, 1, TRACE_TRAFFIC_FLOW, transfer.bytes);
     }
-    table_free(&walk.index);
+    walk_end(&walk);
 }

@@ -39,7 +39,7 @@ enum { BUCKETS_MOST = 4096 };
 #define ROUTING_SIGMA_MOST 0.1 ///< three of them leave a step most of its time
 /// Three of them leave a step all of its time but what it waits: nobody is faster than balanced.
 #define ROUTING_SCATTER_MOST (1 / 3.0)
-#define BYTES_MOST 1e18 ///< sums over all links of a step fit 63 bits
+#define BYTES_MOST 9e18 ///< sums over the links of a tier in a step fit 63 bits
 
 static int64_t clipped_count(double count) { return (int64_t)fmin(count, COUNT_CLIP); }
 

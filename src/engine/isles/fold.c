@@ -14,9 +14,11 @@
 
 /// Which lane a link is.
 typedef struct LinkLane {
-    int32_t isle; ///< + 1; 0: no isle's
+    int32_t isle; ///< + 1; 0: no channel uses it; COMMON: it holds nobody, and any may
     int32_t lane;
 } LinkLane;
+
+enum { COMMON = -1 };
 
 /// A sum that is about to grow: many at once, as each is far from the one before.
 typedef struct LateSum {
@@ -85,6 +87,11 @@ static bool owns(const IslesFold *fold, LinkId link) {
     return !own || own->owns(own->context, link);
 }
 
+/// What holds nobody several ranks load.
+static bool is_told_here(const IslesFold *fold, LinkId link) {
+    return !fold->spec.own || (cluster_can_bind(fold->routes->cluster, link) && owns(fold, link));
+}
+
 IslesFold *isles_fold_begin(Engine *engine, const IslesSpec *spec,
                             uint64_t (*kind)(const void *context, int64_t isle), int64_t listed) {
     IslesFold *fold = memory_alloc(LABEL, sizeof *fold);
@@ -110,7 +117,7 @@ static void put_ring(void *context, int32_t edge_weight, const LinkUse uses[], i
     const uint64_t factor = rng_mix(fold->factor, (uint64_t)edge_weight) | 1;
     for (int32_t u = 0; u < nuses; u++) {
         const LinkId link = uses[u].link;
-        if (!cluster_can_bind(fold->routes->cluster, link) || !owns(fold, link)) continue;
+        if (!is_told_here(fold, link)) continue;
         uint64_t *page = page_of((void **)fold->rings, link, sizeof(uint64_t));
         LateSum late = {&page[link & (LINK_PAGE - 1)], factor * (uint64_t)uses[u].weight};
         __builtin_prefetch(late.at, 1);
@@ -155,6 +162,7 @@ static void put_channel(void *context, int32_t edge_weight, const LinkUse uses[]
             continue;
         }
         fold->common = true;
+        lane_at(fold, uses[u].link)->isle = COMMON;
         print(fold, (uint64_t)cluster_capacity_Bps(cluster, uses[u].link));
     }
 }
