@@ -328,23 +328,23 @@ Status graph_route(const Cluster *cluster, const Message *message, bool healthy,
 
 // lengths
 
-/// A path as if nothing were dead, since lengths of a cluster do not change; the same both ways: by the first of all cables
-/// that lead on.
+/// A path as if nothing were dead, since lengths of a cluster do not change; the same both ways: to the GPU of the lower
+/// number, by the first of all cables that lead on.
 typedef struct Length {
     int32_t nswitches;
     int64_t latency_ps;
 } Length;
 
 static Length path_length(const Cluster *cluster, GpuId sender, GpuId dst) {
-    const GpuId a = sender < dst ? sender : dst, b = sender < dst ? dst : sender;
+    const GpuId from = sender > dst ? sender : dst, to = sender > dst ? dst : sender;
     const Graph *graph = cluster->graph;
     const TierSpec *tier = cluster->spec.tier;
     Target target;
     Choices choices;
     Length length = {.latency_ps = cluster->spec.nic.latency_ps + 2 * tier[0].cable_ps};
-    find_target(cluster, b, false, &target);
-    first_ports(cluster, &target, a, &choices);
-    int32_t vertex = graph->attach[a * cluster->nic_ports + choices.at[0]];
+    find_target(cluster, to, false, &target);
+    first_ports(cluster, &target, from, &choices);
+    int32_t vertex = graph->attach[from * cluster->nic_ports + choices.at[0]];
     for (;;) {
         length.nswitches++;
         length.latency_ps += tier[graph_level(graph, vertex) - 1].switch_spec.latency_ps;
