@@ -193,7 +193,7 @@ static Status take_faults(Cluster *cluster) {
     return status_ok();
 }
 
-/// k-th cable of a tier (0: of all) at a switch, counting those that are `only` up; -1: there are not so many.
+/// Position of the k-th cable of a tier (0: of all) at a switch; -1: there are not so many.
 static int64_t nth_cable(const Graph *graph, int32_t vertex, int32_t tier, int32_t k) {
     for (int32_t i = graph->arc_first[vertex]; i < graph->arc_first[vertex + 1]; i++) {
         const int32_t cable = graph->arc[i].cable;

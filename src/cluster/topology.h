@@ -40,7 +40,7 @@ typedef struct Topology {
     void (*learned)(Cluster *cluster);
     void (*destroy)(Cluster *cluster);
 
-    /// Links of a message, unsorted: `*nuses` of them in `uses`. Returns 0; or the lowest tier at which no path is open.
+    /// Links of a message, by rising id: `*nuses` of them in `uses`. *dead_tier is the lowest at which no path is open, or 0.
     /// healthy: as if there were no faults.   Fails: STATUS_RANGE if the path is too long.
     Status (*route)(const Cluster *cluster, const Message *message, bool healthy, LinkUse uses[],
                     int32_t *nuses, int32_t *dead_tier);
