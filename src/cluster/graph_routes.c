@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "base/check.h"
-#include "base/rng.h"
 #include "cluster/graph_fabric.h"
+#include "cluster/path_hash.h"
 
 enum { USES_SPARE = 8 };
 
@@ -139,17 +139,12 @@ static void use_arc(Walk *walk, int32_t arc, int32_t weight) {
 // choices
 
 static uint64_t path_key(const Message *message, int32_t queue_pair) {
-    const uint64_t addresses = (uint64_t)message->src * UINT64_C(0x6A09E667F3BCC909) +
-                               (uint64_t)message->dst * UINT64_C(0xBB67AE8584CAA73B) +
-                               (uint64_t)queue_pair * UINT64_C(0x3C6EF372FE94F82B);
-    return rng_mix(message->flow_key, addresses);
+    return path_hash(message->src, message->dst, message->flow_key, queue_pair);
 }
 
-/// Hash of a switch, as in a tree; `place` -1: of the NIC.
+/// Hash of a switch by its vertex; -1: of the NIC.
 static uint64_t hash_at(const Cluster *cluster, uint64_t key, int32_t place) {
-    uint64_t seed = cluster->ecmp_key;
-    if (!cluster->spec.shared_seed) seed += (uint64_t)(place + 1);
-    return rng_mix(seed, key) >> 32;
+    return (uint64_t)switch_hash(cluster, key, 0, (int64_t)place + 1);
 }
 
 /// Only arcs of the tier of the first one are left.

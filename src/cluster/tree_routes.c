@@ -6,6 +6,7 @@
 #include "base/rng.h"
 #include "base/units.h"
 #include "cluster/bundle.h"
+#include "cluster/path_hash.h"
 #include "cluster/tree_fabric.h"
 
 /// A message as the tree sees it.
@@ -23,14 +24,6 @@ typedef struct Path {
 } Path;
 
 // choices at one switch
-
-/// Hash of a switch. Real switches hash alike when they share a seed; then a choice made at the
-/// leaf repeats at the spine, and of the spine's uplinks a few carry all flows (polarisation).
-static inline int64_t switch_hash(const Cluster *cluster, uint64_t key, int32_t level, int64_t id) {
-    uint64_t seed = cluster->ecmp_key;
-    if (!cluster->spec.shared_seed) seed += ((uint64_t)level << 56) + (uint64_t)id;
-    return (int64_t)(rng_mix(seed, key) >> 32);
-}
 
 /// Preferred up port of node (level - 1) of a tier, and preferred down lane at the switch of level
 /// `tier`.
@@ -139,21 +132,12 @@ static int32_t open_lane(const Cluster *cluster, const ActiveFaults *active, int
 
 // one path
 
-/// Hash of a queue pair's addresses. The three parts are spread by odd constants (fractional parts
-/// of square roots of 2, 3 and 5), so that one mix is enough.
-static inline uint64_t flow_hash(const PathEnds *pair, uint64_t flow_key, int32_t queue_pair) {
-    const uint64_t addresses = (uint64_t)pair->src * UINT64_C(0x6A09E667F3BCC909) +
-                               (uint64_t)pair->dst * UINT64_C(0xBB67AE8584CAA73B) +
-                               (uint64_t)queue_pair * UINT64_C(0x3C6EF372FE94F82B);
-    return rng_mix(flow_key, addresses);
-}
-
 /// Up port of the NIC: its queue pairs take the ports in turn, the first by its own hash.
 static inline int32_t prefer_nic_port(const Cluster *cluster, const PathEnds *pair,
                                       uint64_t flow_key, int32_t queue_pair) {
     const int32_t ports = cluster->tree.ports[1];
     if (ports == 1) return 0;
-    const uint64_t first = flow_hash(pair, flow_key, 0);
+    const uint64_t first = path_hash(pair->src, pair->dst, flow_key, 0);
     return (prefer_port(cluster, first, 1, pair->a[0], pair->b[0]) + queue_pair) % ports;
 }
 
@@ -161,7 +145,7 @@ static inline int32_t prefer_nic_port(const Cluster *cluster, const PathEnds *pa
 /// no fault is near.
 static inline void choose_path(const Cluster *cluster, const PathEnds *pair, uint64_t flow_key,
                                int32_t queue_pair, const ActiveFaults *active, Path *path) {
-    const uint64_t key = flow_hash(pair, flow_key, queue_pair);
+    const uint64_t key = path_hash(pair->src, pair->dst, flow_key, queue_pair);
     const FatTree *tree = &cluster->tree;
     int64_t index = 0, digits = pair->b[0];
     for (int32_t t = 1; t <= pair->level; t++) {
