@@ -109,20 +109,31 @@ static Status check_radix(const ClusterSpec *spec, int32_t level) {
     return status_ok();
 }
 
+Status clustercheck_routing(const ClusterSpec *spec) {
+    const bool tree = spec->fabric == FABRIC_TREE;
+    REQUIRE(spec->routing != (tree ? ROUTING_DOR : ROUTING_DMODK), STATUS_RANGE,
+            "%s is for %s, this is a %s", ROUTING_NAMES[spec->routing],
+            tree ? "torus, mesh, dragonfly and graph" : "trees", FABRIC_NAMES[spec->fabric]);
+    return status_ok();
+}
+
+Status clustercheck_wiring(const ClusterSpec *spec) {
+    REQUIRE(spec->wiring != WIRING_RAIL_ONLY || (spec->fabric == FABRIC_TREE && spec->pxn &&
+                                                 spec->scale_up.gpus % spec->gpus_per_node == 0),
+            STATUS_RANGE,
+            "rail-only wants a tree, pxn, and whole nodes in a scale-up domain: messages change "
+            "rails there");
+    return status_ok();
+}
+
 Status clustercheck_spec(const ClusterSpec *spec) {
     REQUIRE(spec->ntiers >= 1 && spec->ntiers <= FABRIC_TIERS_MAX, STATUS_RANGE,
             "the fabric has %d tiers; wanted 1 to %d", spec->ntiers, FABRIC_TIERS_MAX);
     TRY(check_domains(spec));
     TRY(check_nic(spec));
     for (int32_t t = 1; t <= spec->ntiers; t++) TRY(check_tier(spec, t));
-    REQUIRE(spec->routing != (spec->fabric == FABRIC_TREE ? ROUTING_DOR : ROUTING_DMODK),
-            STATUS_RANGE, "routing %s is for %s", ROUTING_NAMES[spec->routing],
-            spec->fabric == FABRIC_TREE ? "torus, mesh, dragonfly and graph" : "trees");
-    REQUIRE(spec->wiring != WIRING_RAIL_ONLY || (spec->fabric == FABRIC_TREE && spec->pxn &&
-                                                 spec->scale_up.gpus % spec->gpus_per_node == 0),
-            STATUS_RANGE,
-            "rail-only wiring wants a tree, pxn, and whole nodes in a scale-up domain: messages "
-            "change rails there");
+    TRY(clustercheck_routing(spec));
+    TRY(clustercheck_wiring(spec));
     if (spec->fabric != FABRIC_TREE) return status_ok();
     for (int32_t l = 1; l <= spec->ntiers; l++) TRY(check_radix(spec, l));
     const TierSpec *top = &spec->tier[spec->ntiers - 1];

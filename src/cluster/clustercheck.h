@@ -11,6 +11,9 @@
 
 /// Check counts, rates and, of a tree, ports of a spec, before the fabric is built.   Fails: STATUS_RANGE.
 Status clustercheck_spec(const ClusterSpec *spec);
+/// Do routing and wiring fit the kind of fabric? Messages begin with their name.
+Status clustercheck_routing(const ClusterSpec *spec);
+Status clustercheck_wiring(const ClusterSpec *spec);
 /// ClusterSpec.filled, of a spec that is fine otherwise; the message begins with its name.
 Status clustercheck_filled(const ClusterSpec *spec);
 

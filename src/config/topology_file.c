@@ -428,28 +428,22 @@ static bool fill_tiers(Reader *reader, const Node *node, ClusterSpec *cluster) {
     return good;
 }
 
+/// Is it good? Else it is reported at the key.
+static bool report_at(Reader *reader, const Node *node, const char *path, Status status) {
+    if (!status_is_ok(&status)) reader_error(reader, node, path, "%s", status.text);
+    return status_is_ok(&status);
+}
+
 /// Keys of other kinds of fabric.
 static bool check_fabric_keys(Reader *reader, const Node *node, const ClusterSpec *cluster) {
-    const Node *fabric = node_get(node, "fabric");
-    const bool graph = cluster->fabric == FABRIC_GRAPH, tree = cluster->fabric == FABRIC_TREE;
-    if (cluster->routing == (tree ? ROUTING_DOR : ROUTING_DMODK)) {
-        reader_error(reader, node, "fabric.routing", "%s is for %s, this is a %s",
-                     ROUTING_NAMES[cluster->routing],
-                     tree ? "torus, mesh, dragonfly and graph" : "trees",
-                     FABRIC_NAMES[cluster->fabric]);
+    const bool graph = cluster->fabric == FABRIC_GRAPH;
+    if (!report_at(reader, node, "fabric.routing", clustercheck_routing(cluster)) ||
+        !report_at(reader, node, "fabric.wiring", clustercheck_wiring(cluster)))
         return false;
-    }
-    if (cluster->wiring == WIRING_RAIL_ONLY &&
-        (!tree || !cluster->pxn || cluster->scale_up.gpus % cluster->gpus_per_node != 0)) {
-        reader_error(reader, node, "fabric.wiring",
-                     "rail-only wants a tree, pxn, and whole nodes in a scale-up domain: messages "
-                     "change rails there");
-        return false;
-    }
     const char *const of_trees = cluster->installed > 0 ? "installed"
                                  : cluster->nfilled > 0 ? "filled"
                                                         : NULL;
-    if (!tree && of_trees) {
+    if (cluster->fabric != FABRIC_TREE && of_trees) {
         char path[32];
         snprintf(path, sizeof path, "fabric.%s", of_trees);
         reader_error(reader, node, path, "%s is of trees, this is a %s", of_trees,
@@ -466,17 +460,15 @@ static bool check_fabric_keys(Reader *reader, const Node *node, const ClusterSpe
     return false;
 }
 
-/// The list of a graph, and whether it is one; what its lines are wrong in is said there.
-static bool read_cables(Reader *reader, const Node *node, ClusterSpec *cluster) {
+/// The list of a graph; *table is NULL for other fabrics.
+static bool open_cables(Reader *reader, const Node *node, ClusterSpec *cluster,
+                        const Text **table) {
+    *table = NULL;
     if (cluster->fabric != FABRIC_GRAPH) return true;
-    const Text *table = reader_open_data(reader, node, "fabric.cables", reader->base,
-                                         cluster->cables, sizeof cluster->cables);
-    if (!table) return false;
-    cluster->cable_text = table->bytes;
-    const Status status = try_cluster(cluster, cluster->nodes, 0);
-    if (status.code != STATUS_INPUT) return true;
-    reader_report_data(reader, node, "fabric.cables", table, &status);
-    return false;
+    *table = reader_open_data(reader, node, "fabric.cables", reader->base, cluster->cables,
+                              sizeof cluster->cables);
+    cluster->cable_text = *table ? (*table)->bytes : NULL;
+    return *table != NULL;
 }
 
 static bool check_room(Reader *reader, const Node *node, const ClusterSpec *cluster) {
@@ -490,25 +482,23 @@ static bool check_room(Reader *reader, const Node *node, const ClusterSpec *clus
     return false;
 }
 
-static bool check_filled(Reader *reader, const Node *node, const ClusterSpec *cluster) {
-    const Status status = clustercheck_filled(cluster);
-    if (!status_is_ok(&status)) reader_error(reader, node, "fabric.filled", "%s", status.text);
-    return status_is_ok(&status);
-}
-
 static void finish_topology(Reader *reader, const Node *node, void *data) {
     ClusterSpec *cluster = data;
+    const Text *table;
     if (!cluster->name[0]) text_stem(reader->base, cluster->name, sizeof cluster->name);
     if (!fill_tiers(reader, node, cluster)) return;
     if (cluster->ntiers > 0 && cluster->installed == 0 && cluster->fabric == FABRIC_TREE)
         cluster->installed = cluster->tier[cluster->ntiers - 1].children;
     if (!check_fabric_keys(reader, node, cluster) || !check_tiers(reader, node, cluster) ||
         !check_room(reader, node, cluster) || !check_others(reader, node, cluster) ||
-        !check_filled(reader, node, cluster) || !read_cables(reader, node, cluster))
+        !report_at(reader, node, "fabric.filled", clustercheck_filled(cluster)) ||
+        !open_cables(reader, node, cluster, &table))
         return;
     const Status status = try_spec(cluster);
     if (status_is_ok(&status))
         cap_gpus(reader, node, cluster);
+    else if (table && status.code == STATUS_INPUT) // lines of the list
+        reader_report_data(reader, node, "fabric.cables", table, &status);
     else
         report_cluster(reader, node, cluster);
 }
