@@ -134,7 +134,7 @@ static void assert_alike(const Cluster *a, const Cluster *b, uint64_t draw) {
 /// The same fault, by its name.
 static LinkFaultSpec named(const LinkFaultSpec *fault, const char *what) {
     LinkFaultSpec other = {.tier = -1, .lower = -1, .port = -1, .fraction = fault->fraction};
-    snprintf(other.what, sizeof other.what, "%s", what);
+    snprintf(other.what, sizeof other.what, "%.63s", what);
     return other;
 }
 
