@@ -1,4 +1,4 @@
-"""program.py: what scripts/gallery, validate, sweep and mutate share: the program, and what Open MPI needs to start it."""
+"""program.py: what scripts/crosscheck, gallery, validate, sweep and mutate share: the program, and what Open MPI needs to start it."""
 
 import os
 import pathlib
