@@ -1,8 +1,9 @@
 """goodput_figure.py DIR: the table and the figure of scripts/goodput, from its traces DIR/goodput-*.h5.
 
 All flows are equal and start together, so that a flow's bytes over its duration is what its NIC got. The closed
-engine's trace is the bound. A cable's demand is the bytes it carried in units of one flow's bytes: two flows on it make
-2, and so do eight queue pairs of four each; above 1 it holds flows back.
+engine's trace is the bound. The traces of the packet engine, DIR/goodput-packet-*.h5, may be missing; they have a bound of
+their own. A cable's demand is the bytes it carried in units of one flow's bytes: two flows on it make 2, and so do eight
+queue pairs of four each; above 1 it holds flows back.
 
 What one queue pair must give: a leaf throws 64 flows at 64 uplinks. A flow meets Binomial(63, 1/64) others on its uplink
 and gets one part of 1 + that many; the mean is the share of uplinks that are hit at all, 1 - (63/64)^64 = 63.5 %.
@@ -27,7 +28,7 @@ PUBLISHED = ((60, "ECMP\n(NVIDIA)"), (95, "Spectrum-X\n(NVIDIA)"))  # press rele
 UPLINKS = 64
 WORST = 8
 CAPTION = (
-    "Flow engine, colossus-100k, one pod: GPU i sends 1 GB to GPU i + 2,048 on the same rail, so that 4,096 flows go leaf, "
+    "{engines}, colossus-100k, one pod: GPU i sends {size} to GPU i + 2,048 on the same rail, so that 4,096 flows go leaf, "
     "spine, leaf. The bound (closed engine) is a NIC alone: {bound:.1f} GB/s of payload, of 50 GB/s on the wire. "
     "Published: NVIDIA names 95 % data throughput for Spectrum-X on Colossus and about 60 % for Ethernet with ECMP (press "
     "release of 2024-10-28; workload not described). Meta (SIGCOMM 2024): in simulated placements ECMP with 4 queue pairs "
@@ -35,17 +36,29 @@ CAPTION = (
     "help the slowest NIC, which a collective waits for, far more than the mean.")
 
 
-class Variant:
-    """Goodput of one trace, and the load of the cables between leaves and spines."""
+class Goodput:
+    """Goodput of one trace."""
 
     def __init__(self, folder, name, label, colour):
-        trace = trace_file.TraceFile(folder / f"goodput-{name}.h5")
+        trace = self.trace = trace_file.TraceFile(folder / f"goodput-{name}.h5")
         self.name, self.label, self.colour = name, label, colour
-        self.queue_pairs = int(name.partition("-")[2] or 1)
         self.seconds = (trace["flows/end_ps"] - trace["flows/start_ps"]) * PS
         self.bytes = trace["flows/bytes"]
         self.goodput = self.bytes / self.seconds / 1e9
         self.last = self.bytes.mean() / ((trace["flows/end_ps"].max() - trace["flows/start_ps"].min()) * PS) / 1e9
+
+    def shares(self, bound):
+        """Percent of the bound: mean over NICs, and the slowest."""
+        return 100 * self.goodput.mean() / bound, 100 * self.goodput.min() / bound
+
+
+class Variant(Goodput):
+    """And the load of the cables between leaves and spines."""
+
+    def __init__(self, folder, name, label, colour):
+        super().__init__(folder, name, label, colour)
+        trace = self.trace
+        self.queue_pairs = int(name.partition("-")[2] or 1)
         tier = trace.tiers.index("spine")
         first, count = trace["links/first_link"][tier], trace["links/links"][tier]
         size, carried = float(self.bytes[0]), trace["links/link_bytes"][0]
@@ -62,6 +75,17 @@ class Variant:
         """The senders over a hot link, as far as the trace names them."""
         senders = trace["links/user_source"][0, place]
         return sorted(int(sender) for sender in senders[senders >= 0])
+
+
+class Packets:
+    """What the packet engine makes of some of the variants, by name, and its bound; empty where it was not there."""
+
+    def __init__(self, folder):
+        self.of, self.bound = {}, None
+        if (folder / "goodput-packet-bound.h5").exists():
+            self.bound = Goodput(folder, "packet-bound", "closed bound", "black").goodput.mean()
+            self.of = {name: Goodput(folder, f"packet-{name}", label, colour) for name, label, colour in VARIANTS
+                       if (folder / f"goodput-packet-{name}.h5").exists()}
 
 
 def expected_share():
@@ -96,6 +120,17 @@ def print_table(variants, bound):
           f"\nECMP with one queue pair: {100 * expected_share():.1f} % expected from 64 flows thrown at 64 uplinks.")
 
 
+def print_packets(variants, bound, packets):
+    if not packets.of:
+        print("\nThe program has no packet engine: flows alone.")
+        return
+    print(f"\nshare of the bound, packet engine (of {packets.bound:.2f} GB/s) against flow engine: mean, slowest NIC\n")
+    for v in variants:
+        if v.name in packets.of:
+            mean, least = packets.of[v.name].shares(packets.bound)
+            print(f"{v.label:<22}  {mean:5.1f} % against {v.shares(bound)[0]:5.1f} %, {least:5.1f} % against {v.shares(bound)[1]:5.1f} %")
+
+
 def print_worst(variants):
     for v in variants:
         if not v.worst:
@@ -107,24 +142,34 @@ def print_worst(variants):
             print(f"  {name:<32} {crossed}, from GPUs {', '.join(map(str, users))}{' ...' if n > len(users) else ''}")
 
 
-def draw_goodput(axes, variants, bound):
-    """Mean and slowest NIC."""
+def draw_bar(axes, at, width, shares, colour, hatch=None):
+    mean, least = shares
+    look = {"color": colour, "hatch": hatch, "edgecolor": "white", "linewidth": 0}
+    axes.bar(at, mean, width, alpha=0.45, **look)
+    axes.bar(at, least, width, **look)
+    axes.annotate(f"{mean:.1f} %" if width > 0.5 else f"{mean:.0f}", (at, mean), xytext=(0, 2), textcoords="offset points",
+                  ha="center", fontsize=8)
+    if least < mean - 1:
+        axes.annotate(f"{least:.0f} %" if width > 0.5 else f"{least:.0f}", (at, least), xytext=(0, -10),
+                      textcoords="offset points", ha="center", fontsize=8, color="white")
+
+
+def draw_goodput(axes, variants, bound, packets):
+    """Mean and slowest NIC; hatched beside them what the packet engine says."""
     at = np.arange(len(variants))
     for i, v in enumerate(variants):
-        mean, least = 100 * v.goodput.mean() / bound, 100 * v.goodput.min() / bound
-        axes.bar(i, mean, 0.7, color=v.colour, alpha=0.45)
-        axes.bar(i, least, 0.7, color=v.colour)
-        axes.annotate(f"{mean:.1f} %", (i, mean), xytext=(0, 2), textcoords="offset points", ha="center", fontsize=8)
-        if least < mean - 1:
-            axes.annotate(f"{least:.0f} %", (i, least), xytext=(0, -10), textcoords="offset points", ha="center",
-                          fontsize=8, color="white")
+        if v.name in packets.of:
+            draw_bar(axes, i - 0.2, 0.38, v.shares(bound), v.colour)
+            draw_bar(axes, i + 0.2, 0.38, packets.of[v.name].shares(packets.bound), v.colour, "////")
+        else:
+            draw_bar(axes, i, 0.7, v.shares(bound), v.colour)
     for level, what in PUBLISHED:
         axes.axhline(level, color="black", linewidth=0.8, linestyle=(0, (4, 3)), zorder=0.5)
         axes.annotate(f"{level} %\n{what}", (5.55, level), va="center", fontsize=7.5, annotation_clip=False)
     labels = (v.label.replace(", ", "\n").replace("packet ", "packet\n") for v in variants)
     axes.set_xticks(at, [label.replace("queue pair", "QP") for label in labels])
     axes.set(ylabel="goodput, share of bound (%)", ylim=(0, 110), xlim=(-0.5, 5.5),
-             title="(a) mean over NICs (light) and slowest NIC (dark)")
+             title="(a) mean over NICs (light) and slowest (dark)" + ("; hatched: packets" if packets.of else ""))
 
 
 def distinct(variants):
@@ -180,14 +225,19 @@ def draw_worst(axes, variants):
     axes.grid(axis="x")
 
 
-def draw(variants, bound):
+def words(packets):
+    return ({"engines": "Flow engine and packet engine (hatched)", "size": "1 GB (16 MB in packets)"} if packets.of else
+            {"engines": "Flow engine", "size": "1 GB"})
+
+
+def draw(variants, bound, packets):
     figure, ((a, b), (c, d)) = plt.subplots(2, 2, figsize=(9.8, 7.4))
-    draw_goodput(a, variants, bound)
+    draw_goodput(a, variants, bound, packets)
     draw_distribution(b, variants, bound)
     draw_demand(c, variants)
     draw_worst(d, variants)
     figure.suptitle("All 4,096 NICs of one Colossus pod cross the spines")
-    figure.supxlabel(textwrap.fill(CAPTION.format(bound=bound), 165), fontsize=7.5, ha="left", x=0.01)
+    figure.supxlabel(textwrap.fill(CAPTION.format(bound=bound, **words(packets)), 165), fontsize=7.5, ha="left", x=0.01)
     return figure
 
 
@@ -197,9 +247,11 @@ def main():
     variants = [Variant(folder, *variant) for variant in VARIANTS]
     print_table(variants, bound)
     print_worst(variants)
+    packets = Packets(folder)
+    print_packets(variants, bound, packets)
     trace_file.use_style()
     path = folder / "figures" / "pod-goodput.png"
-    draw(variants, bound).savefig(path, bbox_inches="tight")
+    draw(variants, bound, packets).savefig(path, bbox_inches="tight")
     print(f"\n{path}")
 
 
