@@ -29,6 +29,8 @@ typedef struct Walk {
     Target target;
     LinkUse *uses; ///< sorted by link
     int32_t nuses;
+    LinkId *path; ///< if not NULL: cables in the order they are crossed, instead of uses
+    int32_t npath;
 } Walk;
 
 /// Cables that lead on from a switch, or ports.
@@ -101,6 +103,10 @@ static void last_ports(const Target *target, int32_t vertex, Choices *ports) {
 // uses
 
 static void use_link(Walk *walk, LinkId link, int32_t weight) {
+    if (walk->path != NULL) {
+        walk->path[walk->npath++] = link;
+        return;
+    }
     int32_t low = 0, high = walk->nuses;
     while (low < high) {
         const int32_t middle = (low + high) / 2;
@@ -122,7 +128,7 @@ static void use_link(Walk *walk, LinkId link, int32_t weight) {
 static void use_nic(Walk *walk, GpuId gpu, int32_t port, LinkDirection direction, int32_t weight) {
     const Cluster *cluster = walk->cluster;
     use_link(walk, cluster->first_link[1][direction] + gpu * cluster->nic_ports + port, weight);
-    if (cluster_nics_loaded(cluster))
+    if (cluster_nics_loaded(cluster) && walk->path == NULL)
         use_link(walk, cluster->first_link[cluster->ntiers - 1][direction] + gpu, weight);
 }
 
@@ -296,22 +302,28 @@ static void walk_pieces(Walk *walk, int32_t most) {
     deal_pieces(walk, pieces, GRAPH_PIECES / pieces * walk->message->queue_pairs);
 }
 
+/// Set out: the length of the way between switches, or where it is cut.
+static int32_t set_out(Walk *walk, bool healthy, int32_t *dead_tier) {
+    const Cluster *cluster = walk->cluster;
+    Choices ports;
+    find_target(cluster, walk->message->dst, !healthy, &walk->target);
+    const int32_t length = first_ports(cluster, &walk->target, walk->message->sender, &ports);
+    *dead_tier = 0;
+    if (length != GRAPH_UNREACHED) return length;
+    bool sends = false;
+    for (int32_t p = 0; p < cluster->nic_ports; p++)
+        sends = sends || !nic_dead(cluster, !healthy, walk->message->sender, p);
+    *dead_tier = !sends || walk->target.n == 0 || cluster->spec.ntiers == 1 ? 1 : 2;
+    return length;
+}
+
 Status graph_route(const Cluster *cluster, const Message *message, bool healthy, LinkUse uses[],
                    int32_t *nuses, int32_t *dead_tier) {
     Walk walk = {.cluster = cluster, .graph = cluster->graph, .message = message, .uses = uses};
-    Choices ports;
     int32_t most;
-    find_target(cluster, message->dst, !healthy, &walk.target);
-    const int32_t length = first_ports(cluster, &walk.target, message->sender, &ports);
+    const int32_t length = set_out(&walk, healthy, dead_tier);
     *nuses = 0;
-    *dead_tier = 0;
-    if (length == GRAPH_UNREACHED) {
-        bool sends = false;
-        for (int32_t p = 0; p < cluster->nic_ports; p++)
-            sends = sends || !nic_dead(cluster, !healthy, message->sender, p);
-        *dead_tier = !sends || walk.target.n == 0 || cluster->spec.ntiers == 1 ? 1 : 2;
-        return status_ok();
-    }
+    if (*dead_tier > 0) return status_ok();
     TRY(count_paths(length, &most));
     if (cluster->split > 1)
         walk_pieces(&walk, most);
@@ -319,6 +331,62 @@ Status graph_route(const Cluster *cluster, const Message *message, bool healthy,
         walk_paths(&walk, most);
     *nuses = walk.nuses;
     return status_ok();
+}
+
+// packets
+
+Status graph_path(const Cluster *cluster, const Message *message, int32_t queue_pair, bool healthy,
+                  LinkId path[], int32_t *n, int32_t *dead_tier) {
+    Walk walk = {
+        .cluster = cluster, .graph = cluster->graph, .message = message, .path = path, .npath = *n};
+    const int32_t length = set_out(&walk, healthy, dead_tier);
+    if (*dead_tier > 0) return status_ok();
+    REQUIRE(walk.npath + length + 2 <= ROUTE_HOPS_MAX, STATUS_RANGE,
+            "a path of %d cables; packets can cross %d", length + 2, ROUTE_HOPS_MAX);
+    walk_path(&walk, queue_pair, 1);
+    *n = walk.npath;
+    return status_ok();
+}
+
+void graph_place(const Cluster *cluster, FabricPlace *place) {
+    if (place->level > 0) place->index = cluster->graph->first_switch[place->level] + place->number;
+}
+
+static void list_link(Onward *onward, LinkId link) {
+    if (onward->n < ONWARD_MAX) onward->list[onward->n++] = link;
+}
+
+void graph_onward(const Cluster *cluster, const FabricPlace *place, int64_t endpoint,
+                  Onward *onward) {
+    const Graph *graph = cluster->graph;
+    Target target;
+    Choices choices;
+    onward->listed = true;
+    onward->n = 0;
+    find_target(cluster, endpoint, true, &target);
+    if (target.n == 0) return;
+    if (place->level == 0) {
+        if (first_ports(cluster, &target, place->number, &choices) == GRAPH_UNREACHED) return;
+        const LinkId first = cluster->first_link[1][LINK_UP] + place->number * cluster->nic_ports;
+        for (int32_t i = 0; i < choices.n; i++) list_link(onward, first + choices.at[i]);
+        return;
+    }
+    const int32_t vertex = (int32_t)place->index, left = distance_to(&target, vertex);
+    if (left == GRAPH_UNREACHED) return;
+    if (left == 0) {
+        last_ports(&target, vertex, &choices);
+        const LinkId first = cluster->first_link[1][LINK_DOWN] + endpoint * cluster->nic_ports;
+        for (int32_t i = 0; i < choices.n; i++)
+            list_link(onward, first + target.port[choices.at[i]]);
+        return;
+    }
+    next_arcs(graph, &target, vertex, &choices);
+    for (int32_t i = 0; i < choices.n; i++) {
+        const GraphArc *arc = &graph->arc[choices.at[i]];
+        const int32_t tier = graph->cable[arc->cable].tier;
+        list_link(onward, cluster->first_link[tier][arc->down ? LINK_DOWN : LINK_UP] + arc->cable -
+                              graph->first_cable[tier]);
+    }
 }
 
 // lengths

@@ -85,6 +85,68 @@ Status routing_route(const Cluster *cluster, GpuId src, GpuId dst, uint64_t flow
                             queue_pairs, uses, nuses);
 }
 
+// packets
+
+FabricPlace routing_place(const Cluster *cluster, int32_t level, int64_t number) {
+    FabricPlace place = {.level = level, .number = number};
+    cluster->topology->place(cluster, &place);
+    return place;
+}
+
+void routing_link_places(const Cluster *cluster, LinkId link, FabricPlace *from, FabricPlace *to) {
+    const int32_t range = cluster_range_of(cluster, link), up = range % 2 == LINK_UP;
+    CableEnd end[2];
+    cluster->topology->ends(
+        cluster, (CableRef){range / 2, link - cluster->first_link[range / 2][range % 2]}, end);
+    *from = routing_place(cluster, end[!up].level, end[!up].number);
+    *to = routing_place(cluster, end[up].level, end[up].number);
+}
+
+/// As route_from, of one queue pair.
+static Status path_from(const Cluster *cluster, const Message *message, int32_t queue_pair,
+                        bool healthy, LinkId path[], int32_t *n, int32_t *dead) {
+    *n = 0;
+    *dead = 0;
+    if (message->sender != message->src) {
+        path[(*n)++] = cluster->first_link[0][LINK_UP] + message->src;
+        path[(*n)++] = cluster->first_link[0][LINK_DOWN] + message->sender;
+    }
+    if (routing_is_spread(cluster)) return status_ok();
+    return cluster->topology->path(cluster, message, queue_pair, healthy, path, n, dead);
+}
+
+Status routing_path(const Cluster *cluster, GpuId src, GpuId sender, GpuId dst, uint64_t flow_key,
+                    int32_t queue_pair, LinkId path[], int32_t *n) {
+    if (same_domain(cluster, src, dst)) {
+        path[0] = cluster->first_link[0][LINK_UP] + src;
+        path[1] = cluster->first_link[0][LINK_DOWN] + dst;
+        *n = 2;
+        return status_ok();
+    }
+    Message message = {src, dst, sender_of(cluster, src, sender, dst), flow_key, queue_pair + 1};
+    int32_t dead = 0;
+    TRY(path_from(cluster, &message, queue_pair, false, path, n, &dead));
+    if (dead > 0 && message.sender != src && cluster->spec.wiring == WIRING_RAIL) {
+        message.sender = src;
+        TRY(path_from(cluster, &message, queue_pair, false, path, n, &dead));
+    }
+    if (dead > 0 && cluster->patient)
+        TRY(path_from(cluster, &message, queue_pair, true, path, n, &dead));
+    REQUIRE(dead == 0, STATUS_NO_PATH,
+            "no live path from GPU %lld to GPU %lld: all are cut at tier %d (%s)", (long long)src,
+            (long long)dst, dead, cluster->spec.tier[dead - 1].name);
+    return status_ok();
+}
+
+bool routing_is_spread(const Cluster *cluster) {
+    return cluster->spec.routing == ROUTING_SPRAY || cluster->spec.routing == ROUTING_ADAPTIVE;
+}
+
+void routing_onward(const Cluster *cluster, const FabricPlace *place, int64_t endpoint,
+                    Onward *onward) {
+    cluster->topology->onward(cluster, place, endpoint, onward);
+}
+
 // lengths
 
 int64_t routing_latency_by_ps(const Cluster *cluster, GpuId src, GpuId sender, GpuId dst) {

@@ -58,6 +58,43 @@ Status routing_route_by(const Cluster *cluster, GpuId src, GpuId sender, GpuId d
 Status routing_route(const Cluster *cluster, GpuId src, GpuId dst, uint64_t flow_key,
                      int32_t queue_pairs, LinkUse uses[], int32_t *nuses);
 
+/// A packet goes link by link: at a switch, or at a NIC (level 0), to the next.
+typedef struct FabricPlace {
+    int32_t level;
+    int64_t number;         ///< as CableEnd (topology.h)
+    int64_t subtree, index; ///< computed, of a tree: see fattree.h
+} FabricPlace;
+FabricPlace routing_place(const Cluster *cluster, int32_t level, int64_t number);
+/// Where a link of tiers 1 .. of the fabric begins and ends.
+void routing_link_places(const Cluster *cluster, LinkId link, FabricPlace *from, FabricPlace *to);
+
+enum { ROUTE_HOPS_MAX = 256, ONWARD_MAX = 256 };
+
+/// Links that one queue pair of a message is bound to, in the order that its packets cross them: with ecmp, dmodk and dor the
+/// whole path, the same that routing_route_by loads. With spray and adaptive inside the domain alone, up to the NIC that
+/// sends: from there on each place chooses (routing_onward).
+///   path[ROUTE_HOPS_MAX]  out;  *n  out
+/// MPI: local.  Fails: STATUS_NO_PATH; STATUS_RANGE for more than ROUTE_HOPS_MAX links.
+Status routing_path(const Cluster *cluster, GpuId src, GpuId sender, GpuId dst, uint64_t flow_key,
+                    int32_t queue_pair, LinkId path[], int32_t *n);
+
+/// Does each place choose, packet by packet: spray, adaptive?
+bool routing_is_spread(const Cluster *cluster);
+
+/// Links by which a packet gets nearer to its endpoint, all as near.
+typedef struct Onward {
+    int32_t n; ///< 0: there is no live way
+    bool listed;
+    LinkId first, step; ///< not listed: link k is first + k * step
+    LinkId list[ONWARD_MAX];
+} Onward;
+static inline LinkId onward_link(const Onward *onward, int32_t k) {
+    return onward->listed ? onward->list[k] : onward->first + k * onward->step;
+}
+/// Those that lead from a place to an endpoint (cluster_endpoint_of) elsewhere, up to ONWARD_MAX, by rising id.
+void routing_onward(const Cluster *cluster, const FabricPlace *place, int64_t endpoint,
+                    Onward *onward);
+
 /// One-way latency of a path: adapters, cables and switches (or the scale-up step).
 int64_t routing_latency_by_ps(const Cluster *cluster, GpuId src, GpuId sender, GpuId dst);
 /// The same by the relay.

@@ -44,6 +44,13 @@ typedef struct Topology {
     /// healthy: as if there were no faults.   Fails: STATUS_RANGE if the path is too long.
     Status (*route)(const Cluster *cluster, const Message *message, bool healthy, LinkUse uses[],
                     int32_t *nuses, int32_t *dead_tier);
+    /// Links of one queue pair in order, from the NIC of its sender on: behind `path[*n]`, `*n` is raised. Only where messages
+    /// are bound to paths. Fails and *dead_tier: as route.
+    Status (*path)(const Cluster *cluster, const Message *message, int32_t queue_pair, bool healthy,
+                   LinkId path[], int32_t *n, int32_t *dead_tier);
+    void (*place)(const Cluster *cluster, FabricPlace *place); ///< routing_place: what is computed
+    void (*onward)(const Cluster *cluster, const FabricPlace *place, int64_t endpoint,
+                   Onward *onward);
     /// Between the NICs of two GPUs: one way, both adapters; switches on the shortest path.
     int64_t (*latency_ps)(const Cluster *cluster, GpuId sender, GpuId dst);
     int32_t (*nswitches)(const Cluster *cluster, GpuId sender, GpuId dst);

@@ -11,6 +11,11 @@ void tree_name_bundle(const Cluster *cluster, LinkId link, char text[CLUSTER_NAM
 // As in topology.h.
 Status tree_route(const Cluster *cluster, const Message *message, bool healthy, LinkUse uses[],
                   int32_t *nuses, int32_t *dead_tier);
+Status tree_path(const Cluster *cluster, const Message *message, int32_t queue_pair, bool healthy,
+                 LinkId path[], int32_t *n, int32_t *dead_tier);
+void tree_place(const Cluster *cluster, FabricPlace *place);
+void tree_onward(const Cluster *cluster, const FabricPlace *place, int64_t endpoint,
+                 Onward *onward);
 int64_t tree_latency_ps(const Cluster *cluster, GpuId sender, GpuId dst);
 int32_t tree_nswitches(const Cluster *cluster, GpuId sender, GpuId dst);
 bool tree_distance(const Cluster *cluster, int32_t k, Distance *distance);

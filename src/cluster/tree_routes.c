@@ -346,6 +346,105 @@ Status tree_route(const Cluster *cluster, const Message *message, bool healthy, 
     return status_ok();
 }
 
+// packets
+
+/// Faults that a packet can meet between an endpoint below a place and another; NULL: none.
+static const ActiveFaults *faults_near(const Cluster *cluster, int64_t from, int64_t to,
+                                       int32_t level, ActiveFaults *active) {
+    if (cluster->faults.nfaults == 0) return NULL;
+    linkfault_collect(&cluster->faults, &cluster->tree, from, to, level, active);
+    return active->n > 0 ? active : NULL;
+}
+
+Status tree_path(const Cluster *cluster, const Message *message, int32_t queue_pair, bool healthy,
+                 LinkId path[], int32_t *n, int32_t *dead) {
+    PathEnds pair;
+    ActiveFaults active;
+    Path cables;
+    make_pair(cluster, message->src, message->dst, message->sender, &pair);
+    const ActiveFaults *near =
+        healthy ? NULL : faults_near(cluster, pair.a[0], pair.b[0], pair.level, &active);
+    *dead = near != NULL && !leads_on(&cluster->tree, near, 1, 0, pair.level)
+                ? dead_tier(cluster, near, pair.level)
+                : 0;
+    if (*dead > 0) return status_ok();
+    choose_path(cluster, &pair, message->flow_key, queue_pair, near, &cables);
+    for (int32_t t = 1; t <= pair.level; t++) path[(*n)++] = cables.up[t];
+    for (int32_t t = pair.level; t >= 1; t--) path[(*n)++] = cables.down[t];
+    return status_ok();
+}
+
+void tree_place(const Cluster *cluster, FabricPlace *place) {
+    const int64_t width = cluster->tree.indices[place->level];
+    place->subtree = place->number / width;
+    place->index = place->number % width;
+}
+
+/// Level of the lowest common subtree of a place and an endpoint.
+static int32_t level_above(const FatTree *tree, const FabricPlace *place, int64_t endpoint) {
+    int32_t level = place->level;
+    int64_t own = place->subtree, other = endpoint / tree->below[level];
+    for (; own != other; level++) {
+        own = divider_quotient(&tree->by_children[level + 1], own);
+        other = divider_quotient(&tree->by_children[level + 1], other);
+    }
+    return level;
+}
+
+/// Ports upwards that lead to the endpoint past faults.
+static void open_ports_up(const Cluster *cluster, const FabricPlace *place, int64_t endpoint,
+                          Onward *onward) {
+    const FatTree *tree = &cluster->tree;
+    const int32_t level = level_above(tree, place, endpoint), tier = place->level + 1;
+    ActiveFaults active;
+    const ActiveFaults *near =
+        faults_near(cluster, place->subtree * tree->below[place->level], endpoint, level, &active);
+    if (near == NULL) return;
+    const int32_t ports = onward->n;
+    onward->listed = true;
+    onward->n = 0;
+    for (int32_t port = 0; port < ports && onward->n < ONWARD_MAX; port++)
+        if (port_open(tree, near, tier, place->index, port, level))
+            onward->list[onward->n++] = onward->first + port;
+}
+
+/// Lanes down to the endpoint that are not dead.
+static void open_lanes_down(const Cluster *cluster, const FabricPlace *place, int64_t endpoint,
+                            Onward *onward) {
+    const FatTree *tree = &cluster->tree;
+    const int32_t tier = place->level, lanes = onward->n;
+    ActiveFaults active;
+    const ActiveFaults *near = faults_near(cluster, endpoint, endpoint, tier, &active);
+    if (near == NULL) return;
+    const int64_t index = place->index % tree->indices[tier - 1];
+    const int32_t parent = (int32_t)(place->index / tree->indices[tier - 1]);
+    onward->listed = true;
+    onward->n = 0;
+    for (int32_t lane = 0; lane < lanes && onward->n < ONWARD_MAX; lane++)
+        if (!cable_dead(near, 1, tier, index, parent + tree->parents[tier] * lane))
+            onward->list[onward->n++] = onward->first + lane * onward->step;
+}
+
+void tree_onward(const Cluster *cluster, const FabricPlace *place, int64_t endpoint,
+                 Onward *onward) {
+    const FatTree *tree = &cluster->tree;
+    const int32_t l = place->level;
+    onward->listed = false;
+    if (l > 0 && (uint64_t)endpoint / (uint64_t)tree->below[l] == (uint64_t)place->subtree) {
+        const int64_t width = tree->indices[l - 1], parent = place->index / width;
+        const int64_t child = endpoint / tree->below[l - 1] * width + place->index - parent * width;
+        onward->first = cluster->first_link[l][LINK_DOWN] + child * tree->ports[l] + parent;
+        onward->step = tree->parents[l];
+        onward->n = tree->lanes[l];
+        if (cluster->faults.nfaults > 0) open_lanes_down(cluster, place, endpoint, onward);
+        return;
+    }
+    onward->first = cluster->first_link[l + 1][LINK_UP] + place->number * tree->ports[l + 1];
+    onward->step = 1;
+    onward->n = tree->ports[l + 1];
+    if (cluster->faults.nfaults > 0) open_ports_up(cluster, place, endpoint, onward);
+}
+
 // lengths
 
 static int32_t meeting_level(const Cluster *cluster, GpuId sender, GpuId dst) {

@@ -51,6 +51,7 @@
 #include "base/status.h"
 #include "cluster/cluster.h"
 #include "cluster/routing.h"
+#include "engine/packet_spec.h"
 
 /// Bytes from src to dst; `weight` bytes per byte of progress of the transfer, >= 1. src != dst.
 typedef struct Edge {
@@ -147,6 +148,8 @@ typedef struct EngineSpec {
     int64_t control_delay_ps; ///< >= 0: until others feel that a transfer has ended
     int64_t interval_ps;      ///< shortest sampling interval of link statistics; 0: none
     int64_t intervals_most;   ///< of them, before they are merged (intervals.h); 0: any number
+    const PacketSpec *packet; ///< for engines of packets; borrowed until create() returns
+    uint64_t seed;            ///< of what an engine draws
 } EngineSpec;
 
 /// State of one engine: each engine defines the struct in its own files.

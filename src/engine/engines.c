@@ -5,13 +5,17 @@
 #include "base/check.h"
 #include "engine/closed/closed.h"
 #include "engine/flow/flow.h"
+#include "engine/packet/packet_engine.h"
 
-const char *const ENGINE_NAMES[] = {
-    [ENGINE_CLOSED] = CLOSED_NAME, [ENGINE_FLOW] = FLOW_NAME, [ENGINE_KIND_N] = NULL};
+const char *const ENGINE_NAMES[] = {[ENGINE_CLOSED] = CLOSED_NAME,
+                                    [ENGINE_FLOW] = FLOW_NAME,
+                                    [ENGINE_PACKET] = PACKET_NAME,
+                                    [ENGINE_KIND_N] = NULL};
 
 const EngineOps *engine_of(EngineKind kind) {
-    static const EngineOps *const ENGINES[ENGINE_KIND_N] = {
-        [ENGINE_CLOSED] = &CLOSED_ENGINE, [ENGINE_FLOW] = &FLOW_ENGINE};
+    static const EngineOps *const ENGINES[ENGINE_KIND_N] = {[ENGINE_CLOSED] = &CLOSED_ENGINE,
+                                                            [ENGINE_FLOW] = &FLOW_ENGINE,
+                                                            [ENGINE_PACKET] = &PACKET_ENGINE};
     CHECK(kind >= 0 && kind < ENGINE_KIND_N, "engine %d", (int)kind);
     return ENGINES[kind];
 }

@@ -1,0 +1,88 @@
+/// hubs.h: the state of the packet engine, and what each kind of hub does with what comes to it.
+///
+///              sweep     one window: hub by hub, arrivals by (time, hash)                       sweep.c
+///              switch    next wire, what it holds, marks and pauses                             switch_hub.c
+///              nic       queue pairs in turn, paced by their rate                               nic_hub.c
+///              sink      counts what comes, acknowledges, releases the next round               sink_hub.c
+#ifndef COLOSSIM_ENGINE_PACKET_HUBS_H
+#define COLOSSIM_ENGINE_PACKET_HUBS_H
+
+#include "base/heap.h"
+#include "engine/packet/packet_engine.h"
+#include "engine/packet/plays.h"
+#include "engine/packet/port.h"
+#include "engine/tally.h"
+
+/// The queue pairs of one GPU that have something to send, a heap by (next_ps, turn); one of its way into its scale-up
+/// domain, one of its NIC.
+typedef struct Sender {
+    int32_t *heap;
+    int32_t n, capacity;
+    int32_t first_parked;
+    int64_t turns;   ///< packets sent
+    int64_t free_ps; ///< of a NIC of several ports: it can send the next
+} Sender;
+
+typedef struct StepSlot {
+    int32_t step; ///< -1: free
+} StepSlot;
+
+struct Engine {
+    Net net;
+    Plays plays;
+    Routes routes;  ///< for prices
+    Sender *sender; ///< [2 * ngpus]
+    StepSlot slot[NET_TALLIES];
+    Heap ended; ///< plays by (end, tag), that sinks have told of
+    ARRAY_OF(Completion) completion;
+    ARRAY_OF(int32_t) drop_qps; ///< whose last acknowledgement is there
+    int64_t ndrained, nunfinished;
+    int64_t now_ps; ///< played up to, but for sinks, which are a window ahead
+    PacketCounts count;
+    ARRAY_OF(uint64_t) order; ///< scratch of sweep.c
+    ARRAY_OF(uint64_t) sorted;
+    EngineSpec spec;
+    LinkSink samples;
+    Intervals intervals;
+    int64_t interval_end_ps;
+    WireTotals *told; ///< [nlinks] at the end of the last interval; NULL: nobody wants them
+};
+
+// What comes to a hub: `wire` is where it came from, the packet is the caller's.
+void switch_take(Engine *engine, Hub *hub, Packet *packet, int32_t wire);
+void domain_take(Engine *engine, Hub *hub, Packet *packet, int32_t wire);
+void nic_take(Engine *engine, Hub *hub, Packet *packet, int32_t wire);
+void sink_take(Engine *engine, Hub *hub, Packet *packet, int32_t wire);
+
+/// Send what can begin before to_ps.
+void nic_until(Engine *engine, Hub *hub, int64_t to_ps);
+/// When the NIC has something to send; TIME_NEVER_PS.
+int64_t nic_next_ps(const Engine *engine, const Hub *hub);
+/// A queue pair has packets to send from qp->next_ps on.
+void nic_offer(Engine *engine, int32_t qp);
+/// A paused wire may send again.
+void nic_unpark(Engine *engine, Hub *hub, int32_t wire, int64_t now_ps);
+
+/// Play what there is before end_ps <= now_ps + window_ps, and what comes to sinks in the window behind that; then it is
+/// end_ps.
+void sweep_until(Engine *engine, int64_t end_ps);
+/// Let it be now_ps, before which only sinks have something to do.
+void sweep_skip(Engine *engine, int64_t now_ps);
+/// When a sink has something to do, or anything else; TIME_NEVER_PS.
+int64_t sweep_next_sink_ps(const Engine *engine);
+int64_t sweep_next_ps(const Engine *engine);
+
+/// What a transfer takes alone beside its price (price.h): wires store the last packet of each round.  Fails: STATUS_NO_PATH.
+Status plays_stored_ps(Engine *engine, const Transfer *transfer, int64_t *stored_ps);
+/// Begin a transfer; the slot of its step, and how long it takes alone.  Fails: as above, and nothing has begun.
+Status plays_begin(Engine *engine, const Transfer *transfer, int32_t tally, int64_t alone_ps);
+/// Forget the queue pairs of drop_qps.
+void plays_drop(Engine *engine);
+/// All of a round has come to a queue pair at at_ps.
+void plays_delivered(Engine *engine, int32_t qp, int64_t at_ps);
+/// The packets of a queue pair's round, behind those that it has sent.
+void round_begin(const Engine *engine, QueuePair *qp, int64_t rounds);
+/// Go on to the next round, if there is one that is released: false if not.
+bool round_next(Engine *engine, QueuePair *qp);
+
+#endif

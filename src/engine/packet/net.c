@@ -1,0 +1,285 @@
+#include "engine/packet/net.h"
+
+#include "base/check.h"
+#include "base/memory.h"
+
+#define LABEL "packet.net"
+
+enum { LOOP_KIND = 0 };
+
+static void *take(int64_t n, size_t bytes) { return memory_alloc(LABEL, (size_t)n * bytes); }
+
+// hubs
+
+static void place_switches(Net *net) {
+    const ClusterSpec *spec = cluster_spec(net->cluster);
+    int64_t next = net->ngpus;
+    for (int32_t level = 1; level <= spec->ntiers; level++) {
+        net->first_switch[level] = (int32_t)next;
+        next += cluster_nswitches(net->cluster, level);
+    }
+    net->first_switch[spec->ntiers + 1] = (int32_t)next; // domains
+    next += cluster_domain_of(net->cluster, net->ngpus - 1) + 1;
+    net->first_sink = (next + AGENDA_BLOCK - 1) / AGENDA_BLOCK * AGENDA_BLOCK;
+    net->nhubs = net->first_sink + net->ngpus;
+}
+
+static void make_hubs(Net *net) {
+    const ClusterSpec *spec = cluster_spec(net->cluster);
+    net->hub = take(net->nhubs, sizeof *net->hub);
+    for (int64_t h = 0; h < net->nhubs; h++)
+        net->hub[h] = (Hub){.kind = HUB_DOMAIN, .first_frame = -1, .gpu = -1};
+    for (GpuId gpu = 0; gpu < net->ngpus; gpu++) {
+        Hub *nic = &net->hub[gpu], *sink = &net->hub[net->first_sink + gpu];
+        nic->kind = HUB_NIC;
+        sink->kind = HUB_SINK;
+        nic->gpu = sink->gpu = gpu;
+        nic->place = sink->place =
+            routing_place(net->cluster, 0, cluster_endpoint_of(net->cluster, gpu));
+    }
+    for (int32_t level = 1; level <= spec->ntiers; level++)
+        for (int64_t s = 0; s < cluster_nswitches(net->cluster, level); s++) {
+            Hub *hub = &net->hub[net->first_switch[level] + s];
+            hub->kind = HUB_SWITCH;
+            hub->place = routing_place(net->cluster, level, s);
+        }
+}
+
+/// Hub at an end of a link, -1: a port where there is no GPU.
+static int32_t hub_at(const Net *net, const FabricPlace *place, bool receives) {
+    if (place->level > 0) return net->first_switch[place->level] + (int32_t)place->number;
+    const GpuId gpu = cluster_gpu_at(net->cluster, place->number);
+    return gpu < 0 ? -1 : (int32_t)(receives ? net->first_sink + gpu : gpu);
+}
+
+// wires
+
+static void join_domains(Net *net) {
+    const int32_t first = net->first_switch[cluster_spec(net->cluster)->ntiers + 1];
+    for (GpuId gpu = 0; gpu < net->ngpus; gpu++) {
+        const int32_t domain = first + (int32_t)cluster_domain_of(net->cluster, gpu);
+        const LinkId up = cluster_first_link(net->cluster, 0, LINK_UP) + gpu,
+                     down = cluster_first_link(net->cluster, 0, LINK_DOWN) + gpu;
+        net->wire[up].from = (int32_t)gpu;
+        net->wire[up].to = net->wire[down].from = domain;
+        net->wire[down].to = (int32_t)(net->first_sink + gpu);
+        net->reverse[up] = (int32_t)down;
+        net->reverse[down] = (int32_t)up;
+        Wire *loop = &net->wire[net_loop_wire(net, gpu)];
+        loop->from = (int32_t)(net->first_sink + gpu);
+        loop->to = (int32_t)gpu;
+    }
+}
+
+static void join_fabric(Net *net) {
+    for (int32_t t = 1; t <= cluster_spec(net->cluster)->ntiers; t++) {
+        const int64_t n = cluster_tier_links(net->cluster, t);
+        const LinkId first[] = {cluster_first_link(net->cluster, t, LINK_UP),
+                                cluster_first_link(net->cluster, t, LINK_DOWN)};
+        for (int64_t i = 0; i < 2 * n; i++) {
+            const LinkId link = first[i / n] + i % n;
+            FabricPlace from, to;
+            routing_link_places(net->cluster, link, &from, &to);
+            net->wire[link].from = hub_at(net, &from, false);
+            net->wire[link].to = hub_at(net, &to, true);
+            if (net->wire[link].from < 0 || net->wire[link].to < 0)
+                net->wire[link].from = net->wire[link].to = -1;
+            net->reverse[link] = (int32_t)(first[1 - i / n] + i % n);
+        }
+    }
+}
+
+/// Give each hub its lists of wires, and each wire its numbers there.
+static Status list_wires(Net *net) {
+    for (int64_t w = 0; w < net->nwires; w++) {
+        if (net->wire[w].from < 0) continue;
+        net->hub[net->wire[w].from].nout++;
+        net->hub[net->wire[w].to].nin++;
+    }
+    int32_t in = 0, out = 0, words = 0;
+    for (int64_t h = 0; h < net->nhubs; h++) {
+        Hub *hub = &net->hub[h];
+        REQUIRE(hub->nin <= UINT16_MAX && hub->nout <= UINT16_MAX, STATUS_RANGE,
+                "a switch of more than %d links", UINT16_MAX);
+        hub->first_in = in;
+        hub->first_out = out;
+        in += hub->nin;
+        out += hub->nout;
+        hub->in_words = words;
+        words += (hub->nin + 63) / 64;
+        hub->out_words = words;
+        words += (hub->nout + 63) / 64;
+        hub->nin = hub->nout = 0;
+    }
+    net->wires_in = take(net->nwires, sizeof *net->wires_in);
+    net->wires_out = take(net->nwires, sizeof *net->wires_out);
+    net->nwords = words;
+    net->words = take(words, sizeof *net->words);
+    for (int64_t w = 0; w < net->nwires; w++) {
+        Wire *wire = &net->wire[w];
+        if (wire->from < 0) continue;
+        Hub *from = &net->hub[wire->from], *to = &net->hub[wire->to];
+        net->wires_out[from->first_out + (wire->out_bit = (uint16_t)from->nout++)] = (int32_t)w;
+        net->wires_in[to->first_in + (wire->in_bit = (uint16_t)to->nin++)] = (int32_t)w;
+    }
+    return status_ok();
+}
+
+// kinds
+
+/// From the last bit sent until a packet is taken: propagation, and the pipeline of a switch or half an adapter. Frames that
+/// pause a port take as long as a packet of their cable in the other direction does.
+static int64_t delay_of(const Net *net, const Wire *wire, int32_t tier) {
+    const ClusterSpec *spec = cluster_spec(net->cluster);
+    if (tier == 0) {
+        const int64_t half_ps = spec->scale_up.latency_ps / 2;
+        return half_ps > net->window_ps ? half_ps : net->window_ps;
+    }
+    const Hub *to = &net->hub[wire->to];
+    const int64_t cable_ps = spec->tier[tier - 1].cable_ps;
+    if (to->kind == HUB_SINK) return cable_ps + spec->nic.latency_ps / 2;
+    return cable_ps + spec->tier[to->place.level - 1].switch_spec.latency_ps;
+}
+
+static int64_t time_of(int64_t bytes, int64_t Bps) {
+    return Bps > 0 ? (int64_t)(((UWide)bytes * PS_PER_S + (UWide)Bps - 1) / (UWide)Bps) : 0;
+}
+
+/// Bytes that a wire carries in so long.
+static int64_t bytes_in(double us, int64_t Bps) { return (int64_t)(us * 1e-6 * (double)Bps); }
+
+static uint16_t kind_of(Net *net, const WireKind *wanted) {
+    for (int64_t k = net->kind.n - 1; k > LOOP_KIND; k--) {
+        const WireKind *kind = &net->kind.at[k];
+        if (kind->Bps == wanted->Bps && kind->delay_ps == wanted->delay_ps &&
+            kind->ack_ps == wanted->ack_ps && kind->cut == wanted->cut &&
+            kind->fabric == wanted->fabric)
+            return (uint16_t)k;
+    }
+    CHECK(net->kind.n < UINT16_MAX, "%lld kinds of wires", (long long)net->kind.n);
+    array_push(&net->kind, *wanted);
+    return (uint16_t)(net->kind.n - 1);
+}
+
+/// The fastest link that leaves a hub.
+static int64_t fastest_out_Bps(const Net *net, const Hub *hub) {
+    int64_t most_Bps = 0;
+    for (int32_t i = 0; i < hub->nout; i++) {
+        const int64_t Bps = cluster_capacity_Bps(net->cluster, net->wires_out[hub->first_out + i]);
+        if (Bps > most_Bps) most_Bps = Bps;
+    }
+    return most_Bps;
+}
+
+static WireKind kind_for(const Net *net, LinkId link) {
+    const Wire *wire = &net->wire[link];
+    const ClusterSpec *spec = cluster_spec(net->cluster);
+    const int32_t tier = cluster_link_tier(net->cluster, link);
+    const int64_t Bps = cluster_capacity_Bps(net->cluster, link);
+    const Hub *to = &net->hub[wire->to];
+    const int64_t line_Bps = tier == 0 ? Bps : spec->tier[tier - 1].link_Bps;
+    WireKind kind = {
+        .Bps = Bps,
+        .full_ps = time_of(net->spec.mtu_bytes, Bps),
+        .ack_ps = time_of(net->spec.ack_bytes, line_Bps),
+        .delay_ps = delay_of(net, wire, tier),
+        .mark_min = INT64_MAX,
+        .mark_max = INT64_MAX,
+        .fabric = to->kind == HUB_SWITCH,
+    };
+    if (net->hub[wire->from].kind == HUB_SWITCH) {
+        kind.mark_min = bytes_in(net->spec.ecn_min_us, Bps);
+        kind.mark_max = bytes_in(net->spec.ecn_max_us, Bps);
+    }
+    if (net->spec.forwarding == FORWARDING_CUT_THROUGH && to->kind != HUB_SINK)
+        kind.cut = fastest_out_Bps(net, to) <= Bps;
+    return kind;
+}
+
+static void set_kinds(Net *net) {
+    for (LinkId link = 0; link < net->nlinks; link++)
+        if (net->wire[link].from >= 0) {
+            const WireKind kind = kind_for(net, link);
+            net->wire[link].kind = kind_of(net, &kind);
+        }
+}
+
+/// What is the least any wire of the fabric takes; a domain takes no less.
+static void set_window(Net *net) {
+    const int32_t ndomain = cluster_spec(net->cluster)->scale_up.latency_ps > 1;
+    net->window_ps = TIME_NEVER_PS;
+    for (LinkId link = 0; link < net->nlinks; link++)
+        if (net->wire[link].from >= 0 && cluster_link_tier(net->cluster, link) > 0) {
+            const int64_t delay_ps = net_kind(net, &net->wire[link])->delay_ps;
+            if (delay_ps < net->window_ps) net->window_ps = delay_ps;
+        }
+    if (net->window_ps == TIME_NEVER_PS)
+        net->window_ps = ndomain ? cluster_spec(net->cluster)->scale_up.latency_ps / 2 : 1;
+    for (int64_t k = LOOP_KIND + 1; k < net->kind.n; k++)
+        if (net->kind.at[k].delay_ps < net->window_ps) net->kind.at[k].delay_ps = net->window_ps;
+}
+
+static void make_agenda(Net *net) {
+    Agenda *agenda = &net->agenda;
+    agenda->nblocks = (net->nhubs + AGENDA_BLOCK - 1) / AGENDA_BLOCK;
+    agenda->next_ps = take(agenda->nblocks * AGENDA_BLOCK, sizeof(int64_t));
+    agenda->block_ps = take(agenda->nblocks, sizeof(int64_t));
+    for (int64_t h = 0; h < agenda->nblocks * AGENDA_BLOCK; h++) agenda->next_ps[h] = TIME_NEVER_PS;
+    for (int64_t b = 0; b < agenda->nblocks; b++) agenda->block_ps[b] = TIME_NEVER_PS;
+}
+
+Status net_init(Net *net, const Cluster *cluster, const PacketSpec *spec, uint64_t seed) {
+    *net = (Net){.cluster = cluster,
+                 .spec = *spec,
+                 .seed = seed,
+                 .ngpus = cluster_ngpus(cluster),
+                 .nlinks = cluster_nlinks(cluster),
+                 .rings.first_free = -1,
+                 .free_frame = -1};
+    REQUIRE(net->nlinks + net->ngpus < INT32_MAX / 4, STATUS_RANGE,
+            "%lld links are too many for packets", (long long)net->nlinks);
+    array_push(&net->kind, (WireKind){0});
+    place_switches(net);
+    make_hubs(net);
+    net->nwires = net->nlinks + net->ngpus;
+    net->wire = take(net->nwires, sizeof *net->wire);
+    net->total = take(net->nlinks, sizeof *net->total);
+    net->reverse = take(net->nlinks, sizeof *net->reverse);
+    for (int64_t w = 0; w < net->nwires; w++)
+        net->wire[w] = (Wire){.data = {-1, -1, -1}, .control = {-1, -1, -1}, .from = -1, .to = -1};
+    join_domains(net);
+    join_fabric(net);
+    TRY(list_wires(net));
+    set_kinds(net);
+    set_window(net);
+    REQUIRE(net->window_ps > 0, STATUS_RANGE,
+            "packets need cables and switches that take time, here one takes none");
+    make_agenda(net);
+    return status_ok();
+}
+
+void net_refresh(Net *net) { set_kinds(net); }
+
+static void give(void *block, int64_t n, size_t bytes) {
+    memory_free(LABEL, block, (size_t)n * bytes);
+}
+
+void net_fini(Net *net) {
+    ring_pool_fini(&net->rings);
+    array_free(&net->kind);
+    array_free(&net->frame);
+    array_free(&net->parts);
+    if (net->hub) give(net->hub, net->nhubs, sizeof *net->hub);
+    if (net->wire) give(net->wire, net->nwires, sizeof *net->wire);
+    if (net->total) give(net->total, net->nlinks, sizeof *net->total);
+    for (int32_t k = 0; k < NET_TALLIES; k++)
+        memory_free(NET_TOTALS, net->step[k], (size_t)net->nlinks * sizeof *net->step[k]);
+    if (net->reverse) give(net->reverse, net->nlinks, sizeof *net->reverse);
+    if (net->wires_in) give(net->wires_in, net->nwires, sizeof *net->wires_in);
+    if (net->wires_out) give(net->wires_out, net->nwires, sizeof *net->wires_out);
+    if (net->words) give(net->words, net->nwords, sizeof *net->words);
+    if (net->agenda.next_ps) {
+        give(net->agenda.next_ps, net->agenda.nblocks * AGENDA_BLOCK, sizeof(int64_t));
+        give(net->agenda.block_ps, net->agenda.nblocks, sizeof(int64_t));
+    }
+}

@@ -1,0 +1,159 @@
+/// net.h: the machine as packets see it: wires between hubs, and when something happens at each.
+///
+/// Idea.    A wire is a directed link with the port that feeds it; a hub is what wires join: a switch, the sending or the
+///          receiving side of a GPU's NICs, or a scale-up domain. All that a hub does to others travels on wires of at
+///          least `window_ps`, propagation and what the far end needs to take it: so all of [t, t + window_ps) can be played
+///          hub by hub, in any order.
+///
+///              GPU   nic hub ---wire---> switch ---> ... ---> switch ---wire---> sink hub   GPU
+///                       '------------> domain hub -------------------------------^
+///                       ^-- loop wire: what a sink has for its own nic -- sink
+///
+///          A hub takes what arrives in a window in the order of (time, hash). A port sends what waits when it is asked the
+///          next time, not by an event of its own (ports_until): it knows when each of its packets could begin, since
+///          whatever changes that asks first. Sinks only receive, so all that will arrive within the next window is known,
+///          and they are played one window ahead of the others: that is how a driver hears of an end before time comes there.
+///          `agenda` has for each hub when it next has to be looked at, and the least of each block of hubs.
+/// Limits.  2^31 wires. What waits in a scale-up domain or a NIC has no bound.
+#ifndef COLOSSIM_ENGINE_PACKET_NET_H
+#define COLOSSIM_ENGINE_PACKET_NET_H
+
+#include "base/array.h"
+#include "base/units.h"
+#include "base/wide.h"
+#include "cluster/routing.h"
+#include "engine/packet/ring.h"
+#include "engine/packet_spec.h"
+
+typedef enum HubKind { HUB_NIC, HUB_SINK, HUB_SWITCH, HUB_DOMAIN } HubKind;
+
+/// Wires of one tier, direction and capacity are alike.
+typedef struct WireKind {
+    int64_t Bps;             ///< of payload; 0: dead
+    int64_t full_ps, ack_ps; ///< a full packet, an acknowledgement
+    int64_t delay_ps; ///< from the last bit sent (or the first, if `cut`) to where it is taken
+    int64_t mark_min, mark_max; ///< bytes waiting, see PacketSpec.ecn_min_us; INT64_MAX: never
+    bool cut;                   ///< what follows may begin to send it when its first bit has come
+    bool fabric;                ///< into a switch, which counts what it holds
+} WireKind;
+
+typedef struct Wire {
+    PacketQueue data, control;
+    int64_t free_ps;          ///< when the port can send the next
+    int64_t queued_bytes;     ///< data that waits at the port
+    int64_t held_bytes;       ///< data that came over it and waits at its far end, a switch
+    int32_t from, to;         ///< hubs, -1: nobody uses it
+    uint16_t out_bit, in_bit; ///< its number among those of its hubs
+    uint16_t kind;
+    bool paused;  ///< its port may not send data
+    bool pausing; ///< its far end has asked for that
+} Wire;
+
+_Static_assert(sizeof(Wire) == 64, "one cache line");
+
+/// What a wire has carried and suffered, since the beginning.
+typedef struct WireTotals {
+    int64_t bytes, wait_ps, busy_wait_ps;
+    int64_t queue_most; ///< bytes, since it was told last
+    int32_t marks, pauses;
+    int64_t paused_from_ps, paused_ps;
+} WireTotals;
+
+/// The same for the transfers of one step.
+typedef struct StepTotals {
+    int64_t bytes, wait_ps, busy_wait_ps;
+} StepTotals;
+
+enum { NET_TALLIES = 64 }; ///< steps that can be under way
+#define NET_TOTALS "packet.totals"
+
+/// Pause or resume, on its way to the hub that feeds a wire.
+typedef struct PauseFrame {
+    int64_t at_ps;
+    int32_t wire, next; ///< in Net.frame; -1
+    bool pause;
+} PauseFrame;
+
+typedef struct Hub {
+    int32_t first_in, nin, first_out, nout; ///< in Net.wires_in, wires_out
+    int32_t in_words,
+        out_words; ///< first word in Net.words: wires with packets under way, with some that wait
+    int32_t first_frame;
+    int32_t npausing; ///< of its wires in
+    int64_t held_bytes;
+    HubKind kind;
+    GpuId gpu; ///< of NICs and sinks
+    FabricPlace place;
+} Hub;
+
+enum { AGENDA_BLOCK = 64 };
+
+/// When hubs have something to do.
+typedef struct Agenda {
+    int64_t *next_ps;  ///< [nblocks * AGENDA_BLOCK]
+    int64_t *block_ps; ///< [nblocks] least of each
+    int64_t nblocks;
+} Agenda;
+
+typedef struct Net {
+    const Cluster *cluster;
+    PacketSpec spec;
+    uint64_t seed;
+    int64_t window_ps;
+    int64_t ngpus, nlinks;
+    int64_t nhubs; ///< NICs, switches, domains; then, from a whole block on, sinks
+    int64_t first_sink;
+    int64_t nwires; ///< links, then the loop wire of each GPU
+    Wire *wire;
+    WireTotals *total;             ///< [nlinks]
+    StepTotals *step[NET_TALLIES]; ///< [nlinks] of a step, by Packet.tally; NULL: none
+    ARRAY_OF(WireKind) kind;
+    Hub *hub;
+    int32_t *wires_in, *wires_out;
+    uint64_t *words;
+    int64_t nwords;
+    int32_t *reverse;                           ///< [nlinks] the other direction of its cable
+    int32_t first_switch[FABRIC_TIERS_MAX + 2]; ///< hub by level
+    RingPool rings;
+    ARRAY_OF(int32_t)
+    parts; ///< of a queue pair: packets of a round, of which the wait of one is a part of what it loses
+    ARRAY_OF(PauseFrame) frame;
+    int32_t free_frame;
+    Agenda agenda;
+} Net;
+
+static inline int32_t net_loop_wire(const Net *net, GpuId gpu) {
+    return (int32_t)(net->nlinks + gpu);
+}
+static inline const WireKind *net_kind(const Net *net, const Wire *wire) {
+    return &net->kind.at[wire->kind];
+}
+
+/// Build the wires and hubs of a cluster.  Fails: STATUS_RANGE: too many of them.
+Status net_init(Net *net, const Cluster *cluster, const PacketSpec *spec, uint64_t seed);
+void net_fini(Net *net);
+/// The cluster has changed: rates of wires, and which are dead.
+void net_refresh(Net *net);
+
+static inline void net_wake(Net *net, int32_t hub, int64_t at_ps) {
+    Agenda *agenda = &net->agenda;
+    if (at_ps >= agenda->next_ps[hub]) return;
+    agenda->next_ps[hub] = at_ps;
+    if (at_ps < agenda->block_ps[hub / AGENDA_BLOCK]) agenda->block_ps[hub / AGENDA_BLOCK] = at_ps;
+}
+
+static inline void net_set_bit(Net *net, int32_t words, int32_t bit) {
+    net->words[words + bit / 64] |= UINT64_C(1) << bit % 64;
+}
+static inline void net_clear_bit(Net *net, int32_t words, int32_t bit) {
+    net->words[words + bit / 64] &= ~(UINT64_C(1) << bit % 64);
+}
+
+/// Time of a packet on a wire.
+static inline int64_t wire_takes_ps(const Net *net, const WireKind *kind, const Packet *packet) {
+    if (packet->kind != PACKET_DATA) return kind->ack_ps;
+    if (packet->bytes == net->spec.mtu_bytes) return kind->full_ps;
+    return (int64_t)(((UWide)packet->bytes * PS_PER_S + (UWide)kind->Bps - 1) / (UWide)kind->Bps);
+}
+
+#endif

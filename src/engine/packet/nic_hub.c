@@ -1,0 +1,236 @@
+#include "base/check.h"
+#include "base/memory.h"
+#include "base/rng.h"
+#include "engine/packet/control.h"
+#include "engine/packet/hubs.h"
+
+#define LABEL "packet.senders"
+
+// The heap of what has something to send.
+
+static bool goes_before(const Engine *engine, int32_t a, int32_t b) {
+    const QueuePair *qa = &engine->plays.qp.at[a], *qb = &engine->plays.qp.at[b];
+    if (qa->next_ps != qb->next_ps) return qa->next_ps < qb->next_ps;
+    return qa->turn != qb->turn ? qa->turn < qb->turn : a < b;
+}
+
+static void sift_down(const Engine *engine, Sender *sender) {
+    const int32_t moved = sender->heap[0];
+    int32_t i = 0;
+    for (;;) {
+        int32_t child = 2 * i + 1;
+        if (child >= sender->n) break;
+        if (child + 1 < sender->n &&
+            goes_before(engine, sender->heap[child + 1], sender->heap[child]))
+            child++;
+        if (!goes_before(engine, sender->heap[child], moved)) break;
+        sender->heap[i] = sender->heap[child];
+        i = child;
+    }
+    sender->heap[i] = moved;
+}
+
+static void take_first(Engine *engine, Sender *sender) {
+    engine->plays.qp.at[sender->heap[0]].queued = false;
+    sender->heap[0] = sender->heap[--sender->n];
+    if (sender->n > 0) sift_down(engine, sender);
+}
+
+static void push(Engine *engine, Sender *sender, int32_t q) {
+    if (sender->n == sender->capacity) {
+        const int32_t capacity = sender->capacity > 0 ? 2 * sender->capacity : 4;
+        sender->heap =
+            memory_resize(LABEL, sender->heap, (size_t)sender->capacity * sizeof *sender->heap,
+                          (size_t)capacity * sizeof *sender->heap);
+        sender->capacity = capacity;
+    }
+    int32_t i = sender->n++;
+    for (; i > 0 && goes_before(engine, q, sender->heap[(i - 1) / 2]); i = (i - 1) / 2)
+        sender->heap[i] = sender->heap[(i - 1) / 2];
+    sender->heap[i] = q;
+    engine->plays.qp.at[q].queued = true;
+}
+
+/// Where a queue pair leaves: into its domain, or by the NIC.
+static Sender *sender_of(Engine *engine, const QueuePair *qp) {
+    const bool domain = qp->bound >= 0 && cluster_link_tier(engine->net.cluster, qp->bound) == 0;
+    return &engine->sender[2 * (int64_t)qp->src + !domain];
+}
+
+void nic_offer(Engine *engine, int32_t q) {
+    QueuePair *qp = &engine->plays.qp.at[q];
+    if (qp->queued || qp->parked) return;
+    push(engine, sender_of(engine, qp), q);
+    net_wake(&engine->net, qp->src, qp->next_ps);
+}
+
+static void park(Engine *engine, Sender *sender, int32_t q) {
+    QueuePair *qp = &engine->plays.qp.at[q];
+    take_first(engine, sender);
+    qp->parked = true;
+    qp->next_parked = sender->first_parked;
+    sender->first_parked = q;
+}
+
+void nic_unpark(Engine *engine, Hub *hub, int32_t wire, int64_t now_ps) {
+    (void)wire;
+    for (int32_t k = 0; k < 2; k++) {
+        Sender *sender = &engine->sender[2 * hub->gpu + k];
+        int32_t q = sender->first_parked;
+        sender->first_parked = -1;
+        while (q >= 0) {
+            QueuePair *qp = &engine->plays.qp.at[q];
+            const int32_t next = qp->next_parked;
+            qp->parked = false;
+            if (qp->next_ps < now_ps) qp->next_ps = now_ps;
+            push(engine, sender, q);
+            q = next;
+        }
+    }
+}
+
+// Sending.
+
+/// The port for the next packet of one that is not bound: of those that lead on, the one that is free first, or the next in
+/// turn; one that is paused only if all are.
+static int32_t any_port(Engine *engine, const Hub *hub, const QueuePair *qp) {
+    const Net *net = &engine->net;
+    Onward onward;
+    routing_onward(net->cluster, &hub->place, qp->to, &onward);
+    CHECK(onward.n > 0, "GPU %d cannot send", qp->src);
+    const bool adaptive = cluster_spec(net->cluster)->routing == ROUTING_ADAPTIVE;
+    int32_t best = -1;
+    for (int32_t k = 0; k < onward.n; k++) {
+        const int32_t w = (int32_t)onward_link(&onward, (qp->sent + k) % onward.n);
+        const Wire *wire = &net->wire[w];
+        if (best < 0 || (net->wire[best].paused && !wire->paused) ||
+            (adaptive && wire->paused == net->wire[best].paused &&
+             wire->free_ps < net->wire[best].free_ps))
+            best = w;
+    }
+    return best;
+}
+
+static int64_t line_Bps(const Engine *engine, const QueuePair *qp, int32_t wire) {
+    (void)qp;
+    return net_kind(&engine->net, &engine->net.wire[wire])->Bps;
+}
+
+/// The next packet of a queue pair.
+static Packet make_packet(const Engine *engine, int32_t q, const QueuePair *qp) {
+    const bool last = qp->sent + 1 == qp->round_end;
+    return (Packet){.qp = q,
+                    .number = qp->sent,
+                    .bytes = last ? qp->last_bytes : (int32_t)engine->net.spec.mtu_bytes,
+                    .in = -1,
+                    .to = qp->to,
+                    .hop = 1,
+                    .kind = PACKET_DATA,
+                    .flags = last ? PACKET_LAST : 0,
+                    .tally = (uint8_t)engine->plays.play.at[qp->play].tally};
+}
+
+/// What is to come of a queue pair when one of its packets has gone at now_ps: it stays in its heap, or leaves it.
+static void go_on(Engine *engine, Sender *sender, QueuePair *qp) {
+    if (qp->sent == qp->round_end && !round_next(engine, qp)) {
+        take_first(engine, sender);
+        return;
+    }
+    sift_down(engine, sender);
+}
+
+static void send(Engine *engine, Sender *sender, int32_t q, int32_t w, int64_t now_ps) {
+    Net *net = &engine->net;
+    QueuePair *qp = &engine->plays.qp.at[q];
+    const int64_t line = line_Bps(engine, qp, w);
+    Packet packet = make_packet(engine, q, qp);
+    control_until(&qp->control, &net->spec, line, now_ps);
+    port_send(net, w, &packet, now_ps);
+    engine->count.packets++;
+    engine->count.hops++;
+    qp->sent++;
+    qp->turn = ++sender->turns;
+    const double rate = qp->control.rate_Bps;
+    qp->next_ps = rate >= (double)line ? net->wire[w].free_ps
+                                       : now_ps + (int64_t)((double)packet.bytes * 1e12 / rate);
+    go_on(engine, sender, qp);
+}
+
+/// The first of a sender sends one packet, or is found to be later than it thought; false: nothing goes before to_ps.
+static bool send_one(Engine *engine, Hub *hub, Sender *sender, int64_t to_ps) {
+    Net *net = &engine->net;
+    if (sender->n == 0) return false;
+    const int32_t q = sender->heap[0];
+    QueuePair *qp = &engine->plays.qp.at[q];
+    if (qp->next_ps >= to_ps) return false;
+    const int32_t w = qp->bound >= 0 ? qp->bound : any_port(engine, hub, qp);
+    Wire *wire = &net->wire[w];
+    if (wire->paused) {
+        park(engine, sender, q);
+        return true;
+    }
+    port_until(net, w, qp->next_ps + 1); // what waits goes first
+    if (wire->free_ps > qp->next_ps) {
+        qp->next_ps = wire->free_ps;
+        sift_down(engine, sender);
+        return true;
+    }
+    send(engine, sender, q, w, qp->next_ps);
+    return true;
+}
+
+void nic_until(Engine *engine, Hub *hub, int64_t to_ps) {
+    for (int32_t k = 0; k < 2; k++)
+        while (send_one(engine, hub, &engine->sender[2 * hub->gpu + k], to_ps)) continue;
+    hub_flush(&engine->net, hub, to_ps);
+}
+
+int64_t nic_next_ps(const Engine *engine, const Hub *hub) {
+    int64_t next_ps = TIME_NEVER_PS;
+    for (int32_t k = 0; k < 2; k++) {
+        const Sender *sender = &engine->sender[2 * hub->gpu + k];
+        if (sender->n == 0) continue;
+        const int64_t own_ps = engine->plays.qp.at[sender->heap[0]].next_ps;
+        if (own_ps < next_ps) next_ps = own_ps;
+    }
+    return next_ps;
+}
+
+// What comes over the loop: acknowledgements that have come, those to be sent, and what goes on from here.
+
+static void hear(Engine *engine, int32_t q, const Packet *packet) {
+    QueuePair *qp = &engine->plays.qp.at[q];
+    if (packet->number > qp->acked) qp->acked = packet->number;
+    if (packet->flags & PACKET_MARKED) {
+        engine->count.notices++;
+        const int32_t w = qp->bound;
+        const int64_t line =
+            w >= 0 ? line_Bps(engine, qp, w) : cluster_healthy_Bps(engine->net.cluster, 1);
+        control_notice(&qp->control, &engine->net.spec, line, packet->at_ps);
+    }
+    qp->acks_heard++;
+    if (packet->flags & PACKET_LAST) qp->acks_due = packet->bytes;
+    if (qp->acks_heard == qp->acks_due) array_push(&engine->drop_qps, q);
+}
+
+/// The wire that something from elsewhere takes from here.
+static int32_t wire_onward(Engine *engine, const Hub *hub, const Packet *packet) {
+    const QueuePair *qp = &engine->plays.qp.at[packet->qp];
+    const int32_t *path = qp_path(&engine->plays, qp);
+    if (packet->kind == PACKET_ACK && packet->hop > 0) return engine->net.reverse[path[1]];
+    if (packet->kind == PACKET_ACK) return engine->net.reverse[packet->in];
+    return qp->whole ? path[2] : any_port(engine, hub, qp);
+}
+
+void nic_take(Engine *engine, Hub *hub, Packet *packet, int32_t wire) {
+    (void)wire;
+    nic_until(engine, hub, packet->at_ps);
+    const QueuePair *qp = &engine->plays.qp.at[packet->qp];
+    if (packet->kind == PACKET_ACK && qp->src == hub->gpu) {
+        hear(engine, packet->qp, packet);
+        return;
+    }
+    const int32_t next = wire_onward(engine, hub, packet);
+    packet->hop++;
+    port_queue(&engine->net, next, packet);
+}

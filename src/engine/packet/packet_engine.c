@@ -1,0 +1,258 @@
+#include "engine/packet/packet_engine.h"
+
+#include "base/check.h"
+#include "base/memory.h"
+#include "engine/packet/hubs.h"
+#include "engine/price.h"
+
+#define LABEL "packet.engine"
+
+PacketCounts packet_counts(const Engine *engine) { return engine->count; }
+
+static Engine *create(const Cluster *cluster, const EngineSpec *spec) {
+    Engine *engine = memory_alloc(LABEL, sizeof *engine);
+    const PacketSpec standard = packet_default_spec();
+    const Status status =
+        net_init(&engine->net, cluster, spec->packet ? spec->packet : &standard, spec->seed);
+    CHECK(status_is_ok(&status), "%s", status.text);
+    routes_init(&engine->routes, cluster);
+    plays_init(&engine->plays, cluster);
+    engine->sender =
+        memory_alloc("packet.senders", 2 * (size_t)engine->net.ngpus * sizeof *engine->sender);
+    for (int64_t k = 0; k < 2 * engine->net.ngpus; k++) engine->sender[k].first_parked = -1;
+    for (int32_t k = 0; k < NET_TALLIES; k++) engine->slot[k].step = -1;
+    engine->spec = *spec;
+    engine->intervals = (Intervals){.width_ps = spec->interval_ps, .most = spec->intervals_most};
+    engine->interval_end_ps = TIME_NEVER_PS;
+    return engine;
+}
+
+static void destroy(Engine *engine) {
+    if (!engine) return;
+    for (int64_t k = 0; k < 2 * engine->net.ngpus; k++)
+        memory_free("packet.senders", engine->sender[k].heap,
+                    (size_t)engine->sender[k].capacity * sizeof *engine->sender[k].heap);
+    memory_free("packet.senders", engine->sender,
+                2 * (size_t)engine->net.ngpus * sizeof *engine->sender);
+    if (engine->told)
+        memory_free(LABEL, engine->told, (size_t)engine->net.nlinks * sizeof *engine->told);
+    routes_fini(&engine->routes);
+    plays_fini(&engine->plays);
+    net_fini(&engine->net);
+    heap_free(&engine->ended);
+    array_free(&engine->completion);
+    array_free(&engine->drop_qps);
+    array_free(&engine->order);
+    array_free(&engine->sorted);
+    memory_free(LABEL, engine, sizeof *engine);
+}
+
+// Transfers.
+
+static Status alone_ps(Engine *engine, const Transfer *transfer, int64_t *duration_ps) {
+    int32_t route;
+    Price price;
+    int64_t stored_ps;
+    TRY(plays_stored_ps(engine, transfer, &stored_ps));
+    TRY(price_hold(&engine->routes, transfer, NULL, &route, &price));
+    *duration_ps = price.alone_ps;
+    if (price.alone_ps < TIME_NEVER_PS - stored_ps) *duration_ps += stored_ps;
+    routes_let_go(&engine->routes, route);
+    for (int32_t r = routes_excess(&engine->routes); r >= 0; r = routes_excess(&engine->routes))
+        routes_drop(&engine->routes, r);
+    return status_ok();
+}
+
+/// Slot of the totals of a step.
+static int32_t slot_of(Engine *engine, int32_t step) {
+    int32_t empty = -1;
+    for (int32_t k = 0; k < NET_TALLIES; k++) {
+        if (engine->slot[k].step == step) return k;
+        if (engine->slot[k].step < 0) empty = k;
+    }
+    CHECK(empty >= 0, "more than %d steps under way", NET_TALLIES);
+    engine->slot[empty].step = step;
+    engine->net.step[empty] =
+        memory_alloc(NET_TOTALS, (size_t)engine->net.nlinks * sizeof(StepTotals));
+    return empty;
+}
+
+static Status submit(Engine *engine, const Transfer *transfer) {
+    CHECK(transfer->start_ps >= engine->now_ps,
+          "transfer %lld starts at %lld ps, but it is %lld ps", (long long)transfer->tag,
+          (long long)transfer->start_ps, (long long)engine->now_ps);
+    int64_t duration_ps;
+    TRY(alone_ps(engine, transfer, &duration_ps));
+    if (duration_ps >= TIME_NEVER_PS - transfer->start_ps) return price_never_ends(transfer);
+    engine->nunfinished++;
+    return plays_begin(engine, transfer, slot_of(engine, transfer->step), duration_ps);
+}
+
+// Time.
+
+static int64_t now_ps(const Engine *engine) { return engine->now_ps; }
+
+static int64_t next_ps(const Engine *engine) {
+    int64_t next_ps = heap_next_ps(&engine->ended);
+    const int64_t event_ps = sweep_next_ps(engine), sink_ps = sweep_next_sink_ps(engine);
+    if (sink_ps < next_ps) next_ps = sink_ps;
+    if (event_ps < TIME_NEVER_PS && event_ps + engine->net.window_ps < next_ps)
+        next_ps = event_ps + engine->net.window_ps;
+    return next_ps;
+}
+
+/// Whoever has ended by now has a completion.
+static void complete(Engine *engine, int64_t now_ps) {
+    while (heap_next_ps(&engine->ended) <= now_ps) {
+        const int32_t p = (int32_t)heap_pop(&engine->ended).item;
+        array_push(&engine->completion, engine->plays.play.at[p].completion);
+        plays_told(&engine->plays, p);
+        engine->nunfinished--;
+    }
+    plays_drop(engine);
+}
+
+/// One window, or the way to the next event.
+static void step(Engine *engine, int64_t to_ps) {
+    const int64_t event_ps = sweep_next_ps(engine), sink_ps = sweep_next_sink_ps(engine);
+    const int64_t first_ps = event_ps < sink_ps ? event_ps : sink_ps;
+    int64_t end_ps = engine->now_ps + engine->net.window_ps;
+    if (first_ps >= end_ps) {
+        sweep_skip(engine, first_ps < to_ps ? first_ps : to_ps);
+        return;
+    }
+    sweep_until(engine, end_ps < to_ps ? end_ps : to_ps);
+}
+
+static void end_interval(Engine *engine);
+
+static bool is_idle(const Engine *engine) {
+    return sweep_next_ps(engine) == TIME_NEVER_PS && sweep_next_sink_ps(engine) == TIME_NEVER_PS;
+}
+
+static void advance(Engine *engine, int64_t to_ps) {
+    CHECK(to_ps >= engine->now_ps, "advance to %lld ps, but it is %lld ps", (long long)to_ps,
+          (long long)engine->now_ps);
+    while (engine->now_ps < to_ps && !(to_ps == TIME_NEVER_PS && is_idle(engine))) {
+        step(engine, to_ps < engine->interval_end_ps ? to_ps : engine->interval_end_ps);
+        if (engine->now_ps == engine->interval_end_ps) end_interval(engine);
+        plays_drop(engine);
+    }
+    complete(engine, to_ps);
+}
+
+static int64_t drain(Engine *engine, Completion completions[], int64_t capacity) {
+    int64_t n = engine->completion.n - engine->ndrained;
+    if (n > capacity) n = capacity;
+    for (int64_t i = 0; i < n; i++) completions[i] = engine->completion.at[engine->ndrained + i];
+    engine->ndrained += n;
+    if (engine->ndrained == engine->completion.n) engine->completion.n = engine->ndrained = 0;
+    return n;
+}
+
+static int64_t nunfinished(const Engine *engine) { return engine->nunfinished; }
+
+static EngineSizes sizes(const Engine *engine) {
+    return (EngineSizes){.links = engine->net.nlinks,
+                         .transfers = engine->plays.play.n,
+                         .uses = engine->plays.path.n};
+}
+
+// Totals.
+
+enum { BATCH = 512 };
+
+typedef struct SampleBatch {
+    LinkSink sink;
+    int64_t index, n;
+    LinkSample sample[BATCH];
+} SampleBatch;
+
+static void put_batch(SampleBatch *batch) {
+    if (batch->n > 0 && batch->sink.put)
+        batch->sink.put(batch->sink.context, batch->index, batch->sample, batch->n);
+    batch->n = 0;
+}
+
+static void put_sample(SampleBatch *batch, LinkSample sample) {
+    if (sample.bytes == 0 && sample.delay_ps == 0) return;
+    batch->sample[batch->n++] = sample;
+    if (batch->n == BATCH) put_batch(batch);
+}
+
+static void put_step(Engine *engine, int32_t step, LinkSink sink) {
+    SampleBatch batch = {.sink = sink, .index = step};
+    for (int32_t k = 0; k < NET_TALLIES; k++) {
+        if (engine->slot[k].step != step) continue;
+        for (LinkId link = 0; link < engine->net.nlinks; link++) {
+            const StepTotals *total = &engine->net.step[k][link];
+            put_sample(&batch,
+                       (LinkSample){link, total->bytes, total->wait_ps, total->busy_wait_ps});
+        }
+    }
+    put_batch(&batch);
+}
+
+static void clear_step(Engine *engine, int32_t step) {
+    for (int32_t k = 0; k < NET_TALLIES; k++) {
+        if (engine->slot[k].step != step) continue;
+        memory_free(NET_TOTALS, engine->net.step[k],
+                    (size_t)engine->net.nlinks * sizeof(StepTotals));
+        engine->net.step[k] = NULL;
+        engine->slot[k].step = -1;
+    }
+}
+
+// Intervals.
+
+static void tell_interval(Engine *engine, int64_t now_ps) {
+    const int32_t level = intervals_level(&engine->intervals, now_ps);
+    const int64_t number = intervals_number(&engine->intervals, now_ps) - 1;
+    SampleBatch batch = {.sink = engine->samples, .index = intervals_name(level, number)};
+    for (LinkId link = 0; link < engine->net.nlinks; link++) {
+        const WireTotals *total = &engine->net.total[link];
+        WireTotals *told = &engine->told[link];
+        put_sample(&batch,
+                   (LinkSample){link, total->bytes - told->bytes, total->wait_ps - told->wait_ps,
+                                total->busy_wait_ps - told->busy_wait_ps});
+        *told = *total;
+    }
+    put_batch(&batch);
+}
+
+static void end_interval(Engine *engine) {
+    tell_interval(engine, engine->now_ps);
+    engine->interval_end_ps = intervals_next_ps(&engine->intervals, engine->now_ps);
+}
+
+static void sample_into(Engine *engine, LinkSink sink) {
+    engine->samples = sink;
+    if (engine->intervals.width_ps == 0) return;
+    engine->told = memory_alloc(LABEL, (size_t)engine->net.nlinks * sizeof *engine->told);
+    engine->interval_end_ps = intervals_next_ps(&engine->intervals, engine->now_ps);
+}
+
+static void restart_intervals(Engine *engine) {
+    if (!engine->told) return;
+    if (engine->now_ps > engine->intervals.origin_ps) tell_interval(engine, engine->now_ps);
+    engine->intervals.origin_ps = engine->now_ps;
+    engine->interval_end_ps = intervals_next_ps(&engine->intervals, engine->now_ps);
+}
+
+const EngineOps PACKET_ENGINE = {
+    .name = PACKET_NAME,
+    .create = create,
+    .destroy = destroy,
+    .submit = submit,
+    .next_ps = next_ps,
+    .now_ps = now_ps,
+    .advance = advance,
+    .drain = drain,
+    .nunfinished = nunfinished,
+    .alone_ps = alone_ps,
+    .step_links = put_step,
+    .step_clear = clear_step,
+    .sample_into = sample_into,
+    .restart_intervals = restart_intervals,
+    .sizes = sizes,
+};

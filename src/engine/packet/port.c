@@ -1,0 +1,192 @@
+#include "engine/packet/port.h"
+
+#include "base/rng.h"
+
+// What leaves.
+
+/// Does a packet that leaves `queued` bytes behind get a mark? Between Kmin and Kmax so many do.
+static bool is_marked(const Net *net, const WireKind *kind, int64_t queued, const Packet *packet,
+                      int32_t wire) {
+    if (queued <= kind->mark_min) return false;
+    if (queued > kind->mark_max) return true;
+    const double share = net->spec.ecn_most * (double)(queued - kind->mark_min) /
+                         (double)(kind->mark_max - kind->mark_min);
+    const uint64_t draw = rng_mix(rng_mix(net->seed, (uint64_t)packet->qp << 32 | (uint32_t)wire),
+                                  (uint64_t)packet->number);
+    return (double)(draw >> 11) * 0x1p-53 < share;
+}
+
+/// What a wire carries: its port is busy, and the packet is under way.
+static void launch(Net *net, int32_t w, Packet *packet, int64_t now_ps) {
+    Wire *wire = &net->wire[w];
+    const WireKind *kind = net_kind(net, wire);
+    const int64_t takes_ps = wire_takes_ps(net, kind, packet);
+    wire->free_ps = now_ps + takes_ps;
+    packet->at_ps = now_ps + kind->delay_ps + (kind->cut ? 0 : takes_ps);
+    if (packet->kind == PACKET_DATA) {
+        net->total[w].bytes += packet->bytes;
+        net->step[packet->tally][w].bytes += packet->bytes;
+    }
+    net_set_bit(net, net->hub[wire->to].in_words, wire->in_bit);
+    net_wake(net, wire->to, packet->at_ps);
+}
+
+/// Data leaves the switch that held it.
+static void let_go(Net *net, const Wire *wire, const Packet *packet, int64_t now_ps) {
+    Hub *hub = &net->hub[wire->from];
+    if (hub->kind != HUB_SWITCH) return;
+    hub->held_bytes -= packet->bytes;
+    net->wire[packet->in].held_bytes -= packet->bytes;
+    if (net->wire[packet->in].pausing) port_check_pause(net, hub, packet->in, now_ps);
+}
+
+static void send_control(Net *net, int32_t w, Wire *wire) {
+    Packet *packet = &net->rings.at[wire->control.sent];
+    wire->control.sent = ring_next(&net->rings, wire->control.sent);
+    launch(net, w, packet, wire->free_ps);
+}
+
+/// A packet waited; as long as one is sent, the wait of the next is of the same congestion.
+static void add_wait(Net *net, int32_t w, const Packet *packet, int64_t wait_ps, int64_t full_ps) {
+    const int64_t busy_ps = wait_ps < full_ps ? wait_ps : full_ps;
+    StepTotals *step = &net->step[packet->tally][w];
+    if (wait_ps == 0) return;
+    wait_ps /= net->parts.at[packet->qp];
+    net->total[w].wait_ps += wait_ps;
+    net->total[w].busy_wait_ps += busy_ps;
+    step->wait_ps += wait_ps;
+    step->busy_wait_ps += busy_ps;
+}
+
+static void send_data(Net *net, int32_t w, Wire *wire) {
+    Packet *packet = &net->rings.at[wire->data.sent];
+    WireTotals *total = &net->total[w];
+    const int64_t now_ps = wire->free_ps, wait_ps = now_ps - packet->at_ps;
+    const WireKind *kind = net_kind(net, wire);
+    wire->data.sent = ring_next(&net->rings, wire->data.sent);
+    wire->queued_bytes -= packet->bytes;
+    let_go(net, wire, packet, now_ps);
+    if (is_marked(net, kind, wire->queued_bytes, packet, w)) {
+        packet->flags |= PACKET_MARKED;
+        total->marks++;
+    }
+    add_wait(net, w, packet, wait_ps, kind->full_ps);
+    launch(net, w, packet, now_ps);
+}
+
+/// Send the next of what waits.
+static void send_next(Net *net, int32_t w, Wire *wire) {
+    if (ring_waits(&wire->control))
+        send_control(net, w, wire);
+    else
+        send_data(net, w, wire);
+}
+
+void port_until(Net *net, int32_t w, int64_t to_ps) {
+    Wire *wire = &net->wire[w];
+    while (port_next_ps(wire) < to_ps) send_next(net, w, wire);
+}
+
+/// The port of a hub whose next packet goes first; -1: none before to_ps.
+static int32_t first_port(const Net *net, const Hub *hub, int64_t to_ps) {
+    int32_t first = -1;
+    int64_t first_ps = to_ps;
+    for (int32_t word = 0; word < (hub->nout + 63) / 64; word++)
+        for (uint64_t bits = net->words[hub->out_words + word]; bits; bits &= bits - 1) {
+            const int32_t w = net->wires_out[hub->first_out + word * 64 + __builtin_ctzll(bits)];
+            const int64_t next_ps = port_next_ps(&net->wire[w]);
+            if (next_ps >= first_ps) continue;
+            first_ps = next_ps;
+            first = w;
+        }
+    return first;
+}
+
+void hub_until(Net *net, Hub *hub, int64_t to_ps) {
+    for (int32_t w = first_port(net, hub, to_ps); w >= 0; w = first_port(net, hub, to_ps))
+        send_next(net, w, &net->wire[w]);
+}
+
+void hub_flush(Net *net, Hub *hub, int64_t to_ps) {
+    if (hub->npausing > 0) hub_until(net, hub, to_ps);
+    for (int32_t word = 0; word < (hub->nout + 63) / 64; word++)
+        for (uint64_t bits = net->words[hub->out_words + word]; bits; bits &= bits - 1)
+            port_until(net, net->wires_out[hub->first_out + word * 64 + __builtin_ctzll(bits)],
+                       to_ps);
+}
+
+void port_send(Net *net, int32_t w, Packet *packet, int64_t now_ps) {
+    Wire *wire = &net->wire[w];
+    launch(net, w, packet, now_ps);
+    ring_push(&net->rings, &wire->data, packet);
+    wire->data.sent = wire->data.tail;
+}
+
+// What comes.
+
+/// What it was asked until is past: it is idle.
+static void be_ready(Wire *wire, int64_t now_ps) {
+    if (wire->free_ps < now_ps) wire->free_ps = now_ps;
+}
+
+void port_queue(Net *net, int32_t w, const Packet *packet) {
+    Wire *wire = &net->wire[w];
+    be_ready(wire, packet->at_ps);
+    net_set_bit(net, net->hub[wire->from].out_words, wire->out_bit);
+    if (packet->kind != PACKET_DATA) {
+        ring_push(&net->rings, &wire->control, packet);
+        return;
+    }
+    ring_push(&net->rings, &wire->data, packet);
+    wire->queued_bytes += packet->bytes;
+    if (wire->queued_bytes > net->total[w].queue_most)
+        net->total[w].queue_most = wire->queued_bytes;
+}
+
+// Pauses.
+
+void port_pause(Net *net, int32_t w, bool pause, int64_t now_ps) {
+    Wire *wire = &net->wire[w];
+    WireTotals *total = &net->total[w];
+    if (wire->paused == pause) return;
+    wire->paused = pause;
+    if (pause) {
+        total->pauses++;
+        total->paused_from_ps = now_ps;
+    } else {
+        be_ready(wire, now_ps);
+        total->paused_ps += now_ps - total->paused_from_ps;
+    }
+}
+
+static void send_frame(Net *net, int32_t w, bool pause, int64_t now_ps) {
+    int32_t f = net->free_frame;
+    if (f < 0) {
+        f = (int32_t)net->frame.n;
+        array_resize(&net->frame, net->frame.n + 1);
+    } else {
+        net->free_frame = net->frame.at[f].next;
+    }
+    Hub *hub = &net->hub[net->wire[w].from];
+    const int64_t at_ps = now_ps + net_kind(net, &net->wire[net->reverse[w]])->delay_ps;
+    net->frame.at[f] =
+        (PauseFrame){.at_ps = at_ps, .wire = w, .pause = pause, .next = hub->first_frame};
+    hub->first_frame = f;
+    net_wake(net, net->wire[w].from, at_ps);
+}
+
+void port_check_pause(Net *net, Hub *hub, int32_t in, int64_t now_ps) {
+    Wire *wire = &net->wire[in];
+    const int64_t free_bytes = net->spec.buffer_bytes - hub->held_bytes;
+    const int64_t most = free_bytes > 0 ? (int64_t)(net->spec.pfc_share * (double)free_bytes) : 0;
+    const int64_t enough = most > 2 * net->spec.mtu_bytes ? most - 2 * net->spec.mtu_bytes : 0;
+    if (!wire->pausing && wire->held_bytes > most) {
+        wire->pausing = true;
+        hub->npausing++;
+        send_frame(net, in, true, now_ps);
+    } else if (wire->pausing && wire->held_bytes <= enough) {
+        wire->pausing = false;
+        hub->npausing--;
+        send_frame(net, in, false, now_ps);
+    }
+}

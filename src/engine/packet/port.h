@@ -1,0 +1,35 @@
+/// port.h: what a port does with the packets that wait at it: control first, data unless it is paused, one after the other.
+///
+/// Idea.    Whoever gives a port a packet or a pause, or asks how much waits there, first lets it send all that could begin
+///          before (port_until). A switch counts what it holds, and by which wire that came; a wire that fills it is paused, and
+///          resumed when enough has left. Only then the order of what leaves by different ports matters, and all of them are
+///          taken together (hub_until).
+/// Source.  IEEE 802.1Qbb; marking at the head of the queue by its length: RED as in DCQCN (packet_spec.h).
+#ifndef COLOSSIM_ENGINE_PACKET_PORT_H
+#define COLOSSIM_ENGINE_PACKET_PORT_H
+
+#include "engine/packet/net.h"
+
+/// Send all that waits and can begin before to_ps.
+void port_until(Net *net, int32_t wire, int64_t to_ps);
+/// The same for all ports of a hub, in the order of time.
+void hub_until(Net *net, Hub *hub, int64_t to_ps);
+/// The same where their order does not matter.
+void hub_flush(Net *net, Hub *hub, int64_t to_ps);
+/// A packet begins to go now, when the port is free and nothing waits.
+void port_send(Net *net, int32_t wire, Packet *packet, int64_t now_ps);
+/// A packet has come to a port at packet->at_ps; the port has been asked until then.
+void port_queue(Net *net, int32_t wire, const Packet *packet);
+/// Pause or resume a port; it has been asked until now.
+void port_pause(Net *net, int32_t wire, bool pause, int64_t now_ps);
+/// A switch has taken data from a wire, or let it go: pause or resume whoever sends on it.
+void port_check_pause(Net *net, Hub *hub, int32_t in, int64_t now_ps);
+
+/// When something waits at a port that may go; TIME_NEVER_PS.
+static inline int64_t port_next_ps(const Wire *wire) {
+    if (ring_waits(&wire->control) || (ring_waits(&wire->data) && !wire->paused))
+        return wire->free_ps;
+    return TIME_NEVER_PS;
+}
+
+#endif
