@@ -13,13 +13,12 @@
 #include "engine/packet/port.h"
 #include "engine/tally.h"
 
-/// The queue pairs of one GPU that have something to send, a heap by (next_ps, turn); one of its way into its scale-up
+/// The queue pairs of one GPU that have something to send, a heap by (next_ps, since_ps); one of its way into its scale-up
 /// domain, one of its NIC.
 typedef struct Sender {
     int32_t *heap;
     int32_t n, capacity;
     int32_t first_parked;
-    int64_t turns;   ///< packets sent
     int64_t free_ps; ///< of a NIC of several ports: it can send the next
 } Sender;
 
@@ -82,6 +81,8 @@ void plays_drop(Engine *engine);
 void plays_delivered(Engine *engine, int32_t qp, int64_t at_ps);
 /// The packets of a queue pair's round, behind those that it has sent.
 void round_begin(const Engine *engine, QueuePair *qp, int64_t rounds);
+/// The next round that is not released may be sent from ready_ps on.
+void round_release(QueuePair *qp, int64_t ready_ps);
 /// Go on to the next round, if there is one that is released: false if not.
 bool round_next(Engine *engine, QueuePair *qp);
 

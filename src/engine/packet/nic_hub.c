@@ -11,7 +11,10 @@
 static bool goes_before(const Engine *engine, int32_t a, int32_t b) {
     const QueuePair *qa = &engine->plays.qp.at[a], *qb = &engine->plays.qp.at[b];
     if (qa->next_ps != qb->next_ps) return qa->next_ps < qb->next_ps;
-    return qa->turn != qb->turn ? qa->turn < qb->turn : a < b;
+    if (qa->since_ps != qb->since_ps) return qa->since_ps < qb->since_ps;
+    const Play *play = engine->plays.play.at;
+    const int64_t tag_a = play[qa->play].completion.tag, tag_b = play[qb->play].completion.tag;
+    return tag_a != tag_b ? tag_a < tag_b : qa->place < qb->place;
 }
 
 static void sift_down(const Engine *engine, Sender *sender) {
@@ -93,7 +96,7 @@ void nic_unpark(Engine *engine, Hub *hub, int32_t wire, int64_t now_ps) {
 
 /// The port for the next packet of one that is not bound: of those that lead on, the one that is free first, or the next in
 /// turn; one that is paused only if all are.
-static int32_t any_port(Engine *engine, const Hub *hub, const QueuePair *qp) {
+static int32_t any_port(Engine *engine, const Hub *hub, const QueuePair *qp, int32_t number) {
     const Net *net = &engine->net;
     Onward onward;
     routing_onward(net->cluster, &hub->place, qp->to, &onward);
@@ -101,7 +104,7 @@ static int32_t any_port(Engine *engine, const Hub *hub, const QueuePair *qp) {
     const bool adaptive = cluster_spec(net->cluster)->routing == ROUTING_ADAPTIVE;
     int32_t best = -1;
     for (int32_t k = 0; k < onward.n; k++) {
-        const int32_t w = (int32_t)onward_link(&onward, (qp->sent + k) % onward.n);
+        const int32_t w = (int32_t)onward_link(&onward, (number + k) % onward.n);
         const Wire *wire = &net->wire[w];
         if (best < 0 || (net->wire[best].paused && !wire->paused) ||
             (adaptive && wire->paused == net->wire[best].paused &&
@@ -149,7 +152,7 @@ static void send(Engine *engine, Sender *sender, int32_t q, int32_t w, int64_t n
     engine->count.packets++;
     engine->count.hops++;
     qp->sent++;
-    qp->turn = ++sender->turns;
+    qp->since_ps = now_ps;
     const double rate = qp->control.rate_Bps;
     qp->next_ps = rate >= (double)line ? net->wire[w].free_ps
                                        : now_ps + (int64_t)((double)packet.bytes * 1e12 / rate);
@@ -163,7 +166,7 @@ static bool send_one(Engine *engine, Hub *hub, Sender *sender, int64_t to_ps) {
     const int32_t q = sender->heap[0];
     QueuePair *qp = &engine->plays.qp.at[q];
     if (qp->next_ps >= to_ps) return false;
-    const int32_t w = qp->bound >= 0 ? qp->bound : any_port(engine, hub, qp);
+    const int32_t w = qp->bound >= 0 ? qp->bound : any_port(engine, hub, qp, qp->sent);
     Wire *wire = &net->wire[w];
     if (wire->paused) {
         park(engine, sender, q);
@@ -219,7 +222,7 @@ static int32_t wire_onward(Engine *engine, const Hub *hub, const Packet *packet)
     const int32_t *path = qp_path(&engine->plays, qp);
     if (packet->kind == PACKET_ACK && packet->hop > 0) return engine->net.reverse[path[1]];
     if (packet->kind == PACKET_ACK) return engine->net.reverse[packet->in];
-    return qp->whole ? path[2] : any_port(engine, hub, qp);
+    return qp->whole ? path[2] : any_port(engine, hub, qp, packet->number);
 }
 
 void nic_take(Engine *engine, Hub *hub, Packet *packet, int32_t wire) {

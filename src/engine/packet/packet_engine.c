@@ -103,7 +103,7 @@ static int64_t next_ps(const Engine *engine) {
 
 /// Whoever has ended by now has a completion.
 static void complete(Engine *engine, int64_t now_ps) {
-    while (heap_next_ps(&engine->ended) <= now_ps) {
+    while (engine->ended.n > 0 && heap_next_ps(&engine->ended) <= now_ps) {
         const int32_t p = (int32_t)heap_pop(&engine->ended).item;
         array_push(&engine->completion, engine->plays.play.at[p].completion);
         plays_told(&engine->plays, p);

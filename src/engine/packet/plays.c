@@ -36,10 +36,17 @@ void plays_init(Plays *plays, const Cluster *cluster) {
     for (GpuId gpu = 0; gpu < cluster_ngpus(cluster); gpu++) plays->member_of[gpu] = -1;
 }
 
+static void forget_lists(QueuePair *qp) {
+    memory_free("packet.early", qp->early, (size_t)qp->early_words * sizeof *qp->early);
+    qp->early = NULL;
+    qp->early_words = 0;
+    memory_free(ROUNDS_NAME, qp->later_ps, (size_t)qp->later_capacity * sizeof *qp->later_ps);
+    qp->later_ps = NULL;
+    qp->later_capacity = 0;
+}
+
 void plays_fini(Plays *plays) {
-    for (int64_t q = 0; q < plays->qp.n; q++)
-        memory_free("packet.early", plays->qp.at[q].early,
-                    (size_t)plays->qp.at[q].early_words * sizeof(uint64_t));
+    for (int64_t q = 0; q < plays->qp.n; q++) forget_lists(&plays->qp.at[q]);
     array_free(&plays->play);
     array_free(&plays->free_play);
     array_free(&plays->qp);
@@ -186,11 +193,13 @@ static Status add_pair(Engine *engine, const Transfer *transfer, const Edge *edg
     QueuePair *qp = &plays->qp.at[q];
     *qp = made;
     qp->play = p;
+    qp->place = plays->play.at[p].left;
     if (engine->net.parts.n < plays->qp.n) array_resize(&engine->net.parts, plays->qp.n);
     engine->net.parts.at[q] = made.round_end;
     qp->gap_ps = transfer->round_latency_ps - cost.delay_ps;
     qp->next_ps = transfer->start_ps + qp->gap_ps;
     if (qp->next_ps < engine->now_ps) qp->next_ps = engine->now_ps;
+    qp->since_ps = qp->next_ps;
     if (qp->gap_ps < 0) qp->gap_ps = 0;
     control_begin(&qp->control, &engine->net.spec, first_Bps(engine, qp), qp->next_ps);
     if (transfer->rounds > 1) join_members(plays, q, qp);
@@ -243,8 +252,7 @@ Status plays_begin(Engine *engine, const Transfer *transfer, int32_t tally, int6
 static void release(Engine *engine, const PlayMember *member, int64_t at_ps) {
     for (int32_t q = member->first_out; q >= 0; q = engine->plays.qp.at[q].next_out) {
         QueuePair *qp = &engine->plays.qp.at[q];
-        qp->released = member->done + 1;
-        qp->ready_ps = at_ps + qp->gap_ps;
+        round_release(qp, at_ps + qp->gap_ps);
         if (qp->queued || qp->parked || qp->sent < qp->round_end) continue;
         if (round_next(engine, qp)) nic_offer(engine, q);
     }
@@ -285,9 +293,7 @@ void plays_drop(Engine *engine) {
         const int32_t q = engine->drop_qps.at[i];
         QueuePair *qp = &plays->qp.at[q];
         if (qp->npath > 0) runs_give_back(&plays->path, qp->path, qp->npath);
-        memory_free("packet.early", qp->early, (size_t)qp->early_words * sizeof *qp->early);
-        qp->early = NULL;
-        qp->early_words = 0;
+        forget_lists(qp);
         drop_member(plays, qp->from_member);
         drop_member(plays, qp->to_member);
         Play *play = &plays->play.at[qp->play];

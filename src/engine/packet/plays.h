@@ -5,7 +5,8 @@
 ///          `round_latency` later, of which the wires take their delay. So a ring passes on what it got, whatever others do;
 ///          a transfer has ended when all has come to all. It takes rounds * round_latency + bytes / B where nothing is in
 ///          the way and every GPU has begun, as engine.h has it, and a packet's time more for each wire that stores it.
-///          What the first wire gets leaves so early that its first bit is there at start_ps.
+///          What the first wire gets leaves so early that its first bit is there at start_ps. Of the queue pairs of a NIC that
+///          can go, whoever has waited longest goes first; of several the least tag, then as the transfer lists them.
 /// Limits.  A queue pair begins at line rate with every transfer. A GPU that gets nothing in a transfer sends all rounds at
 ///          once.
 #ifndef COLOSSIM_ENGINE_PACKET_PLAYS_H
@@ -14,6 +15,8 @@
 #include "engine/engine.h"
 #include "engine/packet/net.h"
 #include "engine/runs.h"
+
+#define ROUNDS_NAME "packet.rounds"
 
 /// What a control keeps of a queue pair (control.h).
 typedef struct Control {
@@ -25,10 +28,12 @@ typedef struct Control {
 
 typedef struct QueuePair {
     // sender
-    int64_t next_ps; ///< the next packet goes no earlier
-    int64_t turn;    ///< of those that can go, whoever has sent longest ago goes first
+    int64_t next_ps;  ///< the next packet goes no earlier
+    int64_t since_ps; ///< it has waited for its turn: sent last, or could begin
     Control control;
-    int64_t ready_ps;         ///< the round that was released last goes no earlier
+    int64_t ready_ps;  ///< the next round goes no earlier, if it is released
+    int64_t *later_ps; ///< [nlater] the same of those that are released behind it
+    int32_t nlater, later_capacity;
     int32_t sent;             ///< packets, of all rounds
     int32_t acked;            ///< packets that are known to have arrived
     int32_t round, round_end; ///< being sent, and the packets up to its end
@@ -55,6 +60,7 @@ typedef struct QueuePair {
     int64_t bytes;
     int64_t gap_ps; ///< from when its GPU has a round to the first wire
     int32_t play;
+    int32_t place;                  ///< in its transfer
     int32_t from_member, to_member; ///< -1: one round
     int32_t src, dst;               ///< GPUs
 } QueuePair;

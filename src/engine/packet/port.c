@@ -5,14 +5,13 @@
 // What leaves.
 
 /// Does a packet that leaves `queued` bytes behind get a mark? Between Kmin and Kmax so many do.
-static bool is_marked(const Net *net, const WireKind *kind, int64_t queued, const Packet *packet,
-                      int32_t wire) {
+static bool is_marked(const Net *net, const WireKind *kind, int64_t queued, int32_t wire,
+                      int64_t now_ps) {
     if (queued <= kind->mark_min) return false;
     if (queued > kind->mark_max) return true;
     const double share = net->spec.ecn_most * (double)(queued - kind->mark_min) /
                          (double)(kind->mark_max - kind->mark_min);
-    const uint64_t draw = rng_mix(rng_mix(net->seed, (uint64_t)packet->qp << 32 | (uint32_t)wire),
-                                  (uint64_t)packet->number);
+    const uint64_t draw = rng_mix(rng_mix(net->seed, (uint64_t)wire), (uint64_t)now_ps);
     return (double)(draw >> 11) * 0x1p-53 < share;
 }
 
@@ -66,7 +65,7 @@ static void send_data(Net *net, int32_t w, Wire *wire) {
     wire->data.sent = ring_next(&net->rings, wire->data.sent);
     wire->queued_bytes -= packet->bytes;
     let_go(net, wire, packet, now_ps);
-    if (is_marked(net, kind, wire->queued_bytes, packet, w)) {
+    if (is_marked(net, kind, wire->queued_bytes, w, now_ps)) {
         packet->flags |= PACKET_MARKED;
         total->marks++;
     }

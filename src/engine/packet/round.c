@@ -1,4 +1,28 @@
+#include "base/memory.h"
 #include "engine/packet/hubs.h"
+
+void round_release(QueuePair *qp, int64_t ready_ps) {
+    if (qp->released++ == qp->round + 1) {
+        qp->ready_ps = ready_ps;
+        return;
+    }
+    if (qp->nlater == qp->later_capacity) {
+        const int32_t capacity = qp->later_capacity > 0 ? 2 * qp->later_capacity : 4;
+        qp->later_ps = memory_resize(ROUNDS_NAME, qp->later_ps,
+                                     (size_t)qp->later_capacity * sizeof *qp->later_ps,
+                                     (size_t)capacity * sizeof *qp->later_ps);
+        qp->later_capacity = capacity;
+    }
+    qp->later_ps[qp->nlater++] = ready_ps;
+}
+
+/// What is said of the next round is now said of the one behind it.
+static void take_later(QueuePair *qp) {
+    if (qp->nlater == 0) return;
+    qp->ready_ps = qp->later_ps[0];
+    qp->nlater--;
+    for (int32_t k = 0; k < qp->nlater; k++) qp->later_ps[k] = qp->later_ps[k + 1];
+}
 
 void round_begin(const Engine *engine, QueuePair *qp, int64_t rounds) {
     const int64_t mtu_bytes = engine->net.spec.mtu_bytes,
@@ -13,6 +37,7 @@ bool round_next(Engine *engine, QueuePair *qp) {
     if (qp->round + 1 >= qp->released) return false;
     qp->round++;
     round_begin(engine, qp, rounds);
-    if (qp->round + 1 == qp->released && qp->ready_ps > qp->next_ps) qp->next_ps = qp->ready_ps;
+    if (qp->ready_ps > qp->next_ps) qp->next_ps = qp->since_ps = qp->ready_ps;
+    take_later(qp);
     return true;
 }

@@ -9,16 +9,19 @@ enum { KEY_TIE_BITS = 12, KEY_WIRE_BITS = 16, KEY_WHAT_BITS = 2 };
 enum { KEY_REST_BITS = KEY_TIE_BITS + KEY_WIRE_BITS + KEY_WHAT_BITS };
 typedef enum ArrivalKind { ARRIVAL_DATA, ARRIVAL_CONTROL, ARRIVAL_FRAME } ArrivalKind;
 
-static uint64_t key_of(const Net *net, int64_t since_ps, int64_t at_ps, uint64_t whose, int32_t bit,
+static uint64_t key_of(const Net *net, int64_t since_ps, int64_t at_ps, int32_t wire, int32_t bit,
                        ArrivalKind what) {
-    const uint64_t tie = rng_mix(net->seed + (uint64_t)at_ps, whose) >> (64 - KEY_TIE_BITS);
+    const uint64_t tie =
+        rng_mix(net->seed + (uint64_t)at_ps, (uint64_t)wire) >> (64 - KEY_TIE_BITS);
     return (uint64_t)since_ps << KEY_REST_BITS | tie << (KEY_WIRE_BITS + KEY_WHAT_BITS) |
            (uint64_t)bit << KEY_WHAT_BITS | (uint64_t)what;
 }
 
-static void list_ring(Engine *engine, const PacketQueue *ring, int32_t bit, ArrivalKind what,
-                      int64_t from_ps, int64_t end_ps, int64_t *next_ps) {
+static void list_ring(Engine *engine, int32_t w, ArrivalKind what, int64_t from_ps, int64_t end_ps,
+                      int64_t *next_ps) {
     Net *net = &engine->net;
+    const Wire *wire = &net->wire[w];
+    const PacketQueue *ring = what == ARRIVAL_DATA ? &wire->data : &wire->control;
     for (int32_t place = ring->head; place != ring->sent; place = ring_next(&net->rings, place)) {
         const Packet *packet = &net->rings.at[place];
         if (packet->at_ps >= end_ps) {
@@ -26,8 +29,7 @@ static void list_ring(Engine *engine, const PacketQueue *ring, int32_t bit, Arri
             return;
         }
         array_push(&engine->order,
-                   key_of(net, packet->at_ps - from_ps, packet->at_ps,
-                          (uint64_t)packet->qp << 32 | (uint32_t)packet->number, bit, what));
+                   key_of(net, packet->at_ps - from_ps, packet->at_ps, w, wire->in_bit, what));
     }
 }
 
@@ -38,7 +40,7 @@ static void list_frames(Engine *engine, const Hub *hub, int64_t from_ps, int64_t
         const PauseFrame *frame = &net->frame.at[f];
         if (frame->at_ps < end_ps)
             array_push(&engine->order,
-                       key_of(net, frame->at_ps - from_ps, frame->at_ps, (uint64_t)frame->wire,
+                       key_of(net, frame->at_ps - from_ps, frame->at_ps, frame->wire,
                               net->wire[frame->wire].out_bit, ARRIVAL_FRAME));
         else if (frame->at_ps < *next_ps)
             *next_ps = frame->at_ps;
@@ -53,9 +55,9 @@ static void list_arrivals(Engine *engine, const Hub *hub, int64_t from_ps, int64
     for (int32_t word = 0; word < (hub->nin + 63) / 64; word++)
         for (uint64_t bits = net->words[hub->in_words + word]; bits; bits &= bits - 1) {
             const int32_t bit = word * 64 + __builtin_ctzll(bits);
-            const Wire *wire = &net->wire[net->wires_in[hub->first_in + bit]];
-            list_ring(engine, &wire->data, bit, ARRIVAL_DATA, from_ps, end_ps, next_ps);
-            list_ring(engine, &wire->control, bit, ARRIVAL_CONTROL, from_ps, end_ps, next_ps);
+            const int32_t w = net->wires_in[hub->first_in + bit];
+            list_ring(engine, w, ARRIVAL_DATA, from_ps, end_ps, next_ps);
+            list_ring(engine, w, ARRIVAL_CONTROL, from_ps, end_ps, next_ps);
         }
     if (hub->first_frame >= 0) list_frames(engine, hub, from_ps, end_ps, next_ps);
 }
@@ -89,12 +91,13 @@ static void sort_arrivals(Engine *engine, int64_t span_ps) {
     for (int64_t i = 0; i < n; i++) engine->order.at[i] = engine->sorted.at[i];
 }
 
-/// The frame of a wire that comes first leaves the list.
+/// The frame of a wire that comes first leaves the list: of those of one moment the one that was sent first, which stands
+/// last.
 static PauseFrame take_frame(Net *net, Hub *hub, int32_t wire) {
     int32_t *link = &hub->first_frame, *first = NULL;
     for (; *link >= 0; link = &net->frame.at[*link].next) {
         const PauseFrame *frame = &net->frame.at[*link];
-        if (frame->wire == wire && (!first || frame->at_ps < net->frame.at[*first].at_ps))
+        if (frame->wire == wire && (!first || frame->at_ps <= net->frame.at[*first].at_ps))
             first = link;
     }
     CHECK(first != NULL, "no frame for wire %d", wire);

@@ -2,12 +2,13 @@
 #include "base/rng.h"
 #include "engine/packet/hubs.h"
 
-/// Which of the links that lead on: of a few that are hashed the one where least waits; with spray the first.
-static int32_t choose(Engine *engine, const Packet *packet, const Onward *onward, int64_t hub) {
+/// Which of the links that lead on for what has come by a wire: of a few that are hashed the one where least waits; with spray the first.
+static int32_t choose(Engine *engine, const Packet *packet, const Onward *onward, int32_t wire) {
     Net *net = &engine->net;
     if (onward->n == 1) return (int32_t)onward_link(onward, 0);
-    const uint64_t hash = rng_mix(rng_mix(net->seed, (uint64_t)hub << 32 | (uint32_t)packet->qp),
-                                  (uint64_t)packet->number << 1 | (packet->kind == PACKET_ACK));
+    const uint64_t hash =
+        rng_mix(rng_mix(net->seed, (uint64_t)wire << 1 | (packet->kind == PACKET_ACK)),
+                (uint64_t)packet->at_ps);
     const uint32_t n = (uint32_t)onward->n;
     uint32_t at = (uint32_t)((uint64_t)(uint32_t)hash * n >> 32);
     int32_t best = (int32_t)onward_link(onward, (int32_t)at);
@@ -28,7 +29,7 @@ static int32_t choose(Engine *engine, const Packet *packet, const Onward *onward
 }
 
 /// The wire that a packet takes from here, and one hop more behind it.
-static int32_t next_wire(Engine *engine, const Hub *hub, Packet *packet) {
+static int32_t next_wire(Engine *engine, const Hub *hub, Packet *packet, int32_t wire) {
     const QueuePair *qp = &engine->plays.qp.at[packet->qp];
     const int32_t hop = packet->hop++;
     if (packet->kind == PACKET_DATA && qp->whole) return qp_path(&engine->plays, qp)[hop];
@@ -37,13 +38,13 @@ static int32_t next_wire(Engine *engine, const Hub *hub, Packet *packet) {
     Onward onward;
     routing_onward(engine->net.cluster, &hub->place, packet->to, &onward);
     CHECK(onward.n > 0, "no way on for a packet of queue pair %d", packet->qp);
-    return choose(engine, packet, &onward, hub - engine->net.hub);
+    return choose(engine, packet, &onward, wire);
 }
 
 void switch_take(Engine *engine, Hub *hub, Packet *packet, int32_t wire) {
     Net *net = &engine->net;
     if (hub->npausing > 0) hub_until(net, hub, packet->at_ps);
-    const int32_t next = next_wire(engine, hub, packet);
+    const int32_t next = next_wire(engine, hub, packet, wire);
     port_until(net, next, packet->at_ps);
     packet->in = wire;
     port_queue(net, next, packet);
