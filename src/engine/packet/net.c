@@ -153,7 +153,7 @@ static uint16_t kind_of(Net *net, const WireKind *wanted) {
         const WireKind *kind = &net->kind.at[k];
         if (kind->Bps == wanted->Bps && kind->delay_ps == wanted->delay_ps &&
             kind->ack_ps == wanted->ack_ps && kind->cut == wanted->cut &&
-            kind->fabric == wanted->fabric)
+            kind->fabric == wanted->fabric && kind->mark_min == wanted->mark_min)
             return (uint16_t)k;
     }
     CHECK(net->kind.n < UINT16_MAX, "%lld kinds of wires", (long long)net->kind.n);
