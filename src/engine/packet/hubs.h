@@ -26,6 +26,12 @@ typedef struct StepSlot {
     int32_t step; ///< -1: free
 } StepSlot;
 
+/// What comes to a hub in a window, to be sorted.
+typedef struct Arrival {
+    uint64_t key;  ///< see sweep.c
+    int64_t which; ///< of those taken; a frame as -1 - wire
+} Arrival;
+
 struct Engine {
     Net net;
     Plays plays;
@@ -38,20 +44,20 @@ struct Engine {
     int64_t ndrained, nunfinished;
     int64_t now_ps; ///< played up to, but for sinks, which are a window ahead
     PacketCounts count;
-    ARRAY_OF(uint64_t) order; ///< scratch of sweep.c
-    ARRAY_OF(uint64_t) sorted;
+    PacketArray taken; ///< scratch of sweep.c
+    ARRAY_OF(Arrival) order, sorted;
     EngineSpec spec;
     LinkSink samples;
     Intervals intervals;
     int64_t interval_end_ps;
-    WireTotals *told; ///< [nlinks] at the end of the last interval; NULL: nobody wants them
+    StepTotals *told; ///< [nlinks] at the end of the last interval; NULL: nobody wants them
 };
 
-// What comes to a hub: `wire` is where it came from, the packet is the caller's.
-void switch_take(Engine *engine, Hub *hub, Packet *packet, int32_t wire);
-void domain_take(Engine *engine, Hub *hub, Packet *packet, int32_t wire);
-void nic_take(Engine *engine, Hub *hub, Packet *packet, int32_t wire);
-void sink_take(Engine *engine, Hub *hub, Packet *packet, int32_t wire);
+// What comes to a hub, over packet->in; the packet is the caller's.
+void switch_take(Engine *engine, Hub *hub, Packet *packet);
+void domain_take(Engine *engine, Hub *hub, Packet *packet);
+void nic_take(Engine *engine, Hub *hub, Packet *packet);
+void sink_take(Engine *engine, Hub *hub, Packet *packet);
 
 /// Send what can begin before to_ps.
 void nic_until(Engine *engine, Hub *hub, int64_t to_ps);

@@ -5,7 +5,7 @@
 
 #define LABEL "packet.net"
 
-enum { LOOP_KIND = 0 };
+enum { LOOP_KIND = 0, CACHE_LINE = 64 };
 
 static void *take(int64_t n, size_t bytes) { return memory_alloc(LABEL, (size_t)n * bytes); }
 
@@ -96,22 +96,17 @@ static Status list_wires(Net *net) {
         net->hub[net->wire[w].from].nout++;
         net->hub[net->wire[w].to].nin++;
     }
-    int32_t in = 0, out = 0, words = 0;
+    int32_t out = 0, words = 0;
     for (int64_t h = 0; h < net->nhubs; h++) {
         Hub *hub = &net->hub[h];
         REQUIRE(hub->nin <= UINT16_MAX && hub->nout <= UINT16_MAX, STATUS_RANGE,
                 "a switch of more than %d links", UINT16_MAX);
-        hub->first_in = in;
         hub->first_out = out;
-        in += hub->nin;
         out += hub->nout;
-        hub->in_words = words;
-        words += (hub->nin + 63) / 64;
         hub->out_words = words;
         words += (hub->nout + 63) / 64;
         hub->nin = hub->nout = 0;
     }
-    net->wires_in = take(net->nwires, sizeof *net->wires_in);
     net->wires_out = take(net->nwires, sizeof *net->wires_out);
     net->nwords = words;
     net->words = take(words, sizeof *net->words);
@@ -120,7 +115,7 @@ static Status list_wires(Net *net) {
         if (wire->from < 0) continue;
         Hub *from = &net->hub[wire->from], *to = &net->hub[wire->to];
         net->wires_out[from->first_out + (wire->out_bit = (uint16_t)from->nout++)] = (int32_t)w;
-        net->wires_in[to->first_in + (wire->in_bit = (uint16_t)to->nin++)] = (int32_t)w;
+        wire->in_bit = (uint16_t)to->nin++;
     }
     return status_ok();
 }
@@ -228,6 +223,15 @@ static void make_agenda(Net *net) {
     for (int64_t b = 0; b < agenda->nblocks; b++) agenda->block_ps[b] = TIME_NEVER_PS;
 }
 
+static int64_t nlines(const Net *net) { return net->nwires + net->nlinks + 1; }
+
+static void take_lines(Net *net) {
+    net->lines = take(nlines(net), CACHE_LINE);
+    char *first = net->lines + (CACHE_LINE - (uintptr_t)net->lines % CACHE_LINE) % CACHE_LINE;
+    net->wire = (Wire *)first;
+    net->total = (WireTotals *)(first + net->nwires * CACHE_LINE);
+}
+
 Status net_init(Net *net, const Cluster *cluster, const PacketSpec *spec, uint64_t seed) {
     *net = (Net){.cluster = cluster,
                  .spec = *spec,
@@ -242,11 +246,10 @@ Status net_init(Net *net, const Cluster *cluster, const PacketSpec *spec, uint64
     place_switches(net);
     make_hubs(net);
     net->nwires = net->nlinks + net->ngpus;
-    net->wire = take(net->nwires, sizeof *net->wire);
-    net->total = take(net->nlinks, sizeof *net->total);
+    take_lines(net);
     net->reverse = take(net->nlinks, sizeof *net->reverse);
     for (int64_t w = 0; w < net->nwires; w++)
-        net->wire[w] = (Wire){.data = {-1, -1, -1}, .control = {-1, -1, -1}, .from = -1, .to = -1};
+        net->wire[w] = (Wire){.data = {-1, -1}, .control = {-1, -1}, .from = -1, .to = -1};
     join_domains(net);
     join_fabric(net);
     TRY(list_wires(net));
@@ -255,7 +258,19 @@ Status net_init(Net *net, const Cluster *cluster, const PacketSpec *spec, uint64
     REQUIRE(net->window_ps > 0, STATUS_RANGE,
             "packets need cables and switches that take time, here one takes none");
     make_agenda(net);
+    inboxes_init(&net->inboxes, net->nhubs, net->window_ps);
     return status_ok();
+}
+
+void net_pass(Net *net, int64_t now_ps) {
+    int32_t hub;
+    Packet packet;
+    inboxes_pass(&net->inboxes, now_ps);
+    while (inboxes_next_near(&net->inboxes, &hub, &packet)) net_carry(net, hub, &packet);
+}
+
+void net_need_pauses(Net *net) {
+    if (!net->pauses) net->pauses = take(net->nlinks, sizeof *net->pauses);
 }
 
 void net_refresh(Net *net) { set_kinds(net); }
@@ -266,16 +281,16 @@ static void give(void *block, int64_t n, size_t bytes) {
 
 void net_fini(Net *net) {
     ring_pool_fini(&net->rings);
+    if (net->inboxes.of) inboxes_fini(&net->inboxes);
     array_free(&net->kind);
     array_free(&net->frame);
     array_free(&net->parts);
     if (net->hub) give(net->hub, net->nhubs, sizeof *net->hub);
-    if (net->wire) give(net->wire, net->nwires, sizeof *net->wire);
-    if (net->total) give(net->total, net->nlinks, sizeof *net->total);
+    if (net->lines) give(net->lines, nlines(net), CACHE_LINE);
+    if (net->pauses) give(net->pauses, net->nlinks, sizeof *net->pauses);
     for (int32_t k = 0; k < NET_TALLIES; k++)
         memory_free(NET_TOTALS, net->step[k], (size_t)net->nlinks * sizeof *net->step[k]);
     if (net->reverse) give(net->reverse, net->nlinks, sizeof *net->reverse);
-    if (net->wires_in) give(net->wires_in, net->nwires, sizeof *net->wires_in);
     if (net->wires_out) give(net->wires_out, net->nwires, sizeof *net->wires_out);
     if (net->words) give(net->words, net->nwords, sizeof *net->words);
     if (net->agenda.next_ps) {

@@ -22,7 +22,7 @@
 #include "base/units.h"
 #include "base/wide.h"
 #include "cluster/routing.h"
-#include "engine/packet/ring.h"
+#include "engine/packet/inbox.h"
 #include "engine/packet_spec.h"
 
 typedef enum HubKind { HUB_NIC, HUB_SINK, HUB_SWITCH, HUB_DOMAIN } HubKind;
@@ -39,30 +39,41 @@ typedef struct WireKind {
 
 typedef struct Wire {
     PacketQueue data, control;
-    int64_t free_ps;          ///< when the port can send the next
-    int64_t queued_bytes;     ///< data that waits at the port
-    int64_t held_bytes;       ///< data that came over it and waits at its far end, a switch
-    int32_t from, to;         ///< hubs, -1: nobody uses it
-    uint16_t out_bit, in_bit; ///< its number among those of its hubs
+    int64_t free_ps;      ///< when the port can send the next
+    int64_t queued_bytes; ///< data that waits at the port
+    int64_t held_bytes;   ///< data that came over it and waits at its far end, a switch
+    int32_t from, to;     ///< hubs, -1: nobody uses it
+    uint16_t out_bit;     ///< its number among those that leave its hub
+    uint16_t in_bit;      ///< among those that lead to its hub
     uint16_t kind;
     bool paused;  ///< its port may not send data
     bool pausing; ///< its far end has asked for that
+    int64_t spare;
 } Wire;
 
 _Static_assert(sizeof(Wire) == 64, "one cache line");
 
-/// What a wire has carried and suffered, since the beginning.
-typedef struct WireTotals {
-    int64_t bytes, wait_ps, busy_wait_ps;
-    int64_t queue_most; ///< bytes, since it was told last
-    int32_t marks, pauses;
-    int64_t paused_from_ps, paused_ps;
-} WireTotals;
-
-/// The same for the transfers of one step.
+/// What a wire has carried, and what waited for it: packets' waits as parts of what their transfers lose (Net.parts), and how
+/// long any waited.
 typedef struct StepTotals {
     int64_t bytes, wait_ps, busy_wait_ps;
 } StepTotals;
+
+/// The same of all transfers since the beginning, and what it was when the step was begun whose packet it carried last: what
+/// is more than that belongs to it (net_settle_step).
+typedef struct WireTotals {
+    StepTotals all, before;
+    int32_t marks;
+    int32_t queue_most; ///< KiB, since it was told last
+    uint8_t tally;
+} WireTotals;
+
+_Static_assert(sizeof(WireTotals) == 64, "one cache line");
+
+/// How long a port was paused, and how often.
+typedef struct WirePauses {
+    int64_t from_ps, paused_ps, n;
+} WirePauses;
 
 enum { NET_TALLIES = 64 }; ///< steps that can be under way
 #define NET_TOTALS "packet.totals"
@@ -103,18 +114,21 @@ typedef struct Net {
     int64_t ngpus, nlinks;
     int64_t nhubs; ///< NICs, switches, domains; then, from a whole block on, sinks
     int64_t first_sink;
-    int64_t nwires; ///< links, then the loop wire of each GPU
-    Wire *wire;
-    WireTotals *total;             ///< [nlinks]
+    int64_t nwires;     ///< links, then the loop wire of each GPU
+    Wire *wire;         ///< [nwires] in `lines`, as total: each at the beginning of a cache line
+    WireTotals *total;  ///< [nlinks]
+    WirePauses *pauses; ///< [nlinks]; NULL: no port has ever been paused
     StepTotals *step[NET_TALLIES]; ///< [nlinks] of a step, by Packet.tally; NULL: none
     ARRAY_OF(WireKind) kind;
     Hub *hub;
-    int32_t *wires_in, *wires_out;
+    int32_t *wires_out;
     uint64_t *words;
     int64_t nwords;
+    char *lines;
     int32_t *reverse;                           ///< [nlinks] the other direction of its cable
     int32_t first_switch[FABRIC_TIERS_MAX + 2]; ///< hub by level
     RingPool rings;
+    Inboxes inboxes;
     ARRAY_OF(int32_t)
     parts; ///< of a queue pair: packets of a round, of which the wait of one is a part of what it loses
     ARRAY_OF(PauseFrame) frame;
@@ -132,6 +146,8 @@ static inline const WireKind *net_kind(const Net *net, const Wire *wire) {
 /// Build the wires and hubs of a cluster.  Fails: STATUS_RANGE: too many of them.
 Status net_init(Net *net, const Cluster *cluster, const PacketSpec *spec, uint64_t seed);
 void net_fini(Net *net);
+/// Let there be net->pauses.
+void net_need_pauses(Net *net);
 /// The cluster has changed: rates of wires, and which are dead.
 void net_refresh(Net *net);
 
@@ -142,11 +158,31 @@ static inline void net_wake(Net *net, int32_t hub, int64_t at_ps) {
     if (at_ps < agenda->block_ps[hub / AGENDA_BLOCK]) agenda->block_ps[hub / AGENDA_BLOCK] = at_ps;
 }
 
+/// A packet is under way to a hub.
+static inline void net_carry(Net *net, int32_t hub, const Packet *packet) {
+    inboxes_put(&net->inboxes, &net->rings, hub, packet);
+    net_wake(net, hub, packet->at_ps);
+}
+/// It is now_ps: what has been far comes near.
+void net_pass(Net *net, int64_t now_ps);
+
 static inline void net_set_bit(Net *net, int32_t words, int32_t bit) {
     net->words[words + bit / 64] |= UINT64_C(1) << bit % 64;
 }
 static inline void net_clear_bit(Net *net, int32_t words, int32_t bit) {
     net->words[words + bit / 64] &= ~(UINT64_C(1) << bit % 64);
+}
+
+/// Give the step of the last packet what is its own.
+static inline void net_settle_step(Net *net, int64_t wire) {
+    WireTotals *total = &net->total[wire];
+    StepTotals *step = net->step[total->tally];
+    if (step) {
+        step[wire].bytes += total->all.bytes - total->before.bytes;
+        step[wire].wait_ps += total->all.wait_ps - total->before.wait_ps;
+        step[wire].busy_wait_ps += total->all.busy_wait_ps - total->before.busy_wait_ps;
+    }
+    total->before = total->all;
 }
 
 /// Time of a packet on a wire.

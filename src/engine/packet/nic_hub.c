@@ -129,8 +129,8 @@ static Packet make_packet(const Engine *engine, int32_t q, const QueuePair *qp) 
                     .to = qp->to,
                     .hop = 1,
                     .kind = PACKET_DATA,
-                    .flags = last ? PACKET_LAST : 0,
-                    .tally = (uint8_t)engine->plays.play.at[qp->play].tally};
+                    .flags = (uint8_t)((last ? PACKET_LAST : 0) | (qp->whole ? PACKET_BOUND : 0)),
+                    .tally = qp->tally};
 }
 
 /// What is to come of a queue pair when one of its packets has gone at now_ps: it stays in its heap, or leaves it.
@@ -185,7 +185,7 @@ static bool send_one(Engine *engine, Hub *hub, Sender *sender, int64_t to_ps) {
 void nic_until(Engine *engine, Hub *hub, int64_t to_ps) {
     for (int32_t k = 0; k < 2; k++)
         while (send_one(engine, hub, &engine->sender[2 * hub->gpu + k], to_ps)) continue;
-    hub_flush(&engine->net, hub, to_ps);
+    hub_until(&engine->net, hub, to_ps);
 }
 
 int64_t nic_next_ps(const Engine *engine, const Hub *hub) {
@@ -225,8 +225,7 @@ static int32_t wire_onward(Engine *engine, const Hub *hub, const Packet *packet)
     return qp->whole ? path[2] : any_port(engine, hub, qp, packet->number);
 }
 
-void nic_take(Engine *engine, Hub *hub, Packet *packet, int32_t wire) {
-    (void)wire;
+void nic_take(Engine *engine, Hub *hub, Packet *packet) {
     nic_until(engine, hub, packet->at_ps);
     const QueuePair *qp = &engine->plays.qp.at[packet->qp];
     if (packet->kind == PACKET_ACK && qp->src == hub->gpu) {

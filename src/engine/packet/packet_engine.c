@@ -42,6 +42,7 @@ static void destroy(Engine *engine) {
     heap_free(&engine->ended);
     array_free(&engine->completion);
     array_free(&engine->drop_qps);
+    array_free(&engine->taken);
     array_free(&engine->order);
     array_free(&engine->sorted);
     memory_free(LABEL, engine, sizeof *engine);
@@ -185,6 +186,7 @@ static void put_step(Engine *engine, int32_t step, LinkSink sink) {
     for (int32_t k = 0; k < NET_TALLIES; k++) {
         if (engine->slot[k].step != step) continue;
         for (LinkId link = 0; link < engine->net.nlinks; link++) {
+            if (engine->net.total[link].tally == k) net_settle_step(&engine->net, link);
             const StepTotals *total = &engine->net.step[k][link];
             put_sample(&batch,
                        (LinkSample){link, total->bytes, total->wait_ps, total->busy_wait_ps});
@@ -196,6 +198,8 @@ static void put_step(Engine *engine, int32_t step, LinkSink sink) {
 static void clear_step(Engine *engine, int32_t step) {
     for (int32_t k = 0; k < NET_TALLIES; k++) {
         if (engine->slot[k].step != step) continue;
+        for (LinkId link = 0; link < engine->net.nlinks; link++)
+            if (engine->net.total[link].tally == k) net_settle_step(&engine->net, link);
         memory_free(NET_TOTALS, engine->net.step[k],
                     (size_t)engine->net.nlinks * sizeof(StepTotals));
         engine->net.step[k] = NULL;
@@ -210,12 +214,12 @@ static void tell_interval(Engine *engine, int64_t now_ps) {
     const int64_t number = intervals_number(&engine->intervals, now_ps) - 1;
     SampleBatch batch = {.sink = engine->samples, .index = intervals_name(level, number)};
     for (LinkId link = 0; link < engine->net.nlinks; link++) {
-        const WireTotals *total = &engine->net.total[link];
-        WireTotals *told = &engine->told[link];
+        const StepTotals *all = &engine->net.total[link].all;
+        StepTotals *told = &engine->told[link];
         put_sample(&batch,
-                   (LinkSample){link, total->bytes - told->bytes, total->wait_ps - told->wait_ps,
-                                total->busy_wait_ps - told->busy_wait_ps});
-        *told = *total;
+                   (LinkSample){link, all->bytes - told->bytes, all->wait_ps - told->wait_ps,
+                                all->busy_wait_ps - told->busy_wait_ps});
+        *told = *all;
     }
     put_batch(&batch);
 }

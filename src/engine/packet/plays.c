@@ -194,6 +194,7 @@ static Status add_pair(Engine *engine, const Transfer *transfer, const Edge *edg
     *qp = made;
     qp->play = p;
     qp->place = plays->play.at[p].left;
+    qp->tally = (uint8_t)plays->play.at[p].tally;
     if (engine->net.parts.n < plays->qp.n) array_resize(&engine->net.parts, plays->qp.n);
     engine->net.parts.at[q] = made.round_end;
     qp->gap_ps = transfer->round_latency_ps - cost.delay_ps;

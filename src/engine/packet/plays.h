@@ -30,39 +30,44 @@ typedef struct QueuePair {
     // sender
     int64_t next_ps;  ///< the next packet goes no earlier
     int64_t since_ps; ///< it has waited for its turn: sent last, or could begin
+    int32_t sent;     ///< packets, of all rounds
+    int32_t round_end,
+        last_bytes;      ///< packets up to the end of the round that is sent; bytes of its last one
+    int32_t bound;       ///< wire it leaves by; -1: any of the NIC's
+    int32_t to;          ///< endpoint of its destination
+    int32_t round;       ///< that is sent
+    int32_t src;         ///< GPU
+    bool queued, parked; ///< in the heap of its NIC; waits for its wire
+    bool whole;          ///< its path is all the way
+    uint8_t tally;       ///< slot of its step
     Control control;
     int64_t ready_ps;  ///< the next round goes no earlier, if it is released
     int64_t *later_ps; ///< [nlater] the same of those that are released behind it
     int32_t nlater, later_capacity;
-    int32_t sent;             ///< packets, of all rounds
-    int32_t acked;            ///< packets that are known to have arrived
-    int32_t round, round_end; ///< being sent, and the packets up to its end
-    int32_t last_bytes;       ///< of the last of them
-    int32_t released;         ///< rounds that may be sent
-    int32_t path, npath;      ///< in Plays.path
-    int32_t bound;            ///< wire it leaves by; -1: any of the NIC's
-    int32_t to, back;         ///< endpoints: of its destination, of the NIC that sends
-    bool whole;               ///< its path is all the way
-    int32_t next_out;         ///< of the same member
-    int32_t next_parked;      ///< on the same paused wire
-    bool queued, parked;      ///< in the heap of its NIC; waits for its wire
+    int32_t released;    ///< rounds that may be sent
+    int32_t acked;       ///< packets that are known to have arrived
+    int32_t path, npath; ///< in Plays.path
+    int32_t next_out;    ///< of the same member
+    int32_t next_parked; ///< on the same paused wire
+    int32_t acks_heard,
+        acks_due;   ///< due: 0 until the last has come, which says how many there were
+    int64_t gap_ps; ///< from when its GPU has a round to the first wire
+    // both
+    int64_t bytes;
+    int32_t from_member, to_member; ///< -1: one round
+    int32_t play;
+    int32_t place; ///< in its transfer
     // receiver
+    int32_t dst;      ///< GPU
+    int32_t back;     ///< endpoint of the NIC that sends
     int32_t arrived;  ///< packets, without a gap
     int32_t done;     ///< rounds that have come
     int32_t done_end; ///< packets up to the end of the round that is coming
-    int32_t next_in;  ///< of the same member
-    uint64_t *early;  ///< beyond a gap: bits by packet modulo 64 * early_words
+    int32_t acks_sent;
+    int32_t next_in; ///< of the same member
     int32_t early_words;
+    uint64_t *early;   ///< beyond a gap: bits by packet modulo 64 * early_words
     int64_t notice_ps; ///< congestion was told last
-    int32_t acks_sent, acks_heard,
-        acks_due; ///< due: 0 until the last has come, which says how many there were
-    // both
-    int64_t bytes;
-    int64_t gap_ps; ///< from when its GPU has a round to the first wire
-    int32_t play;
-    int32_t place;                  ///< in its transfer
-    int32_t from_member, to_member; ///< -1: one round
-    int32_t src, dst;               ///< GPUs
 } QueuePair;
 
 /// A GPU in a transfer of several rounds.

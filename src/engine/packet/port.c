@@ -22,12 +22,17 @@ static void launch(Net *net, int32_t w, Packet *packet, int64_t now_ps) {
     const int64_t takes_ps = wire_takes_ps(net, kind, packet);
     wire->free_ps = now_ps + takes_ps;
     packet->at_ps = now_ps + kind->delay_ps + (kind->cut ? 0 : takes_ps);
-    if (packet->kind == PACKET_DATA) {
-        net->total[w].bytes += packet->bytes;
-        net->step[packet->tally][w].bytes += packet->bytes;
+    packet->in = w;
+    net_carry(net, wire->to, packet);
+}
+
+static WireTotals *totals_of(Net *net, int32_t w, const Packet *packet) {
+    WireTotals *total = &net->total[w];
+    if (total->tally != packet->tally) {
+        net_settle_step(net, w);
+        total->tally = packet->tally;
     }
-    net_set_bit(net, net->hub[wire->to].in_words, wire->in_bit);
-    net_wake(net, wire->to, packet->at_ps);
+    return total;
 }
 
 /// Data leaves the switch that held it.
@@ -40,50 +45,40 @@ static void let_go(Net *net, const Wire *wire, const Packet *packet, int64_t now
 }
 
 static void send_control(Net *net, int32_t w, Wire *wire) {
-    Packet *packet = &net->rings.at[wire->control.sent];
-    wire->control.sent = ring_next(&net->rings, wire->control.sent);
-    launch(net, w, packet, wire->free_ps);
+    Packet packet = ring_pop(&net->rings, &wire->control);
+    launch(net, w, &packet, wire->free_ps);
 }
 
 /// A packet waited; as long as one is sent, the wait of the next is of the same congestion.
-static void add_wait(Net *net, int32_t w, const Packet *packet, int64_t wait_ps, int64_t full_ps) {
-    const int64_t busy_ps = wait_ps < full_ps ? wait_ps : full_ps;
-    StepTotals *step = &net->step[packet->tally][w];
+static void add_wait(const Net *net, WireTotals *total, const Packet *packet, int64_t wait_ps,
+                     int64_t full_ps) {
     if (wait_ps == 0) return;
-    wait_ps /= net->parts.at[packet->qp];
-    net->total[w].wait_ps += wait_ps;
-    net->total[w].busy_wait_ps += busy_ps;
-    step->wait_ps += wait_ps;
-    step->busy_wait_ps += busy_ps;
+    total->all.wait_ps += wait_ps / net->parts.at[packet->qp];
+    total->all.busy_wait_ps += wait_ps < full_ps ? wait_ps : full_ps;
 }
 
 static void send_data(Net *net, int32_t w, Wire *wire) {
-    Packet *packet = &net->rings.at[wire->data.sent];
-    WireTotals *total = &net->total[w];
-    const int64_t now_ps = wire->free_ps, wait_ps = now_ps - packet->at_ps;
+    Packet packet = ring_pop(&net->rings, &wire->data);
+    WireTotals *total = totals_of(net, w, &packet);
+    const int64_t now_ps = wire->free_ps, wait_ps = now_ps - packet.at_ps;
     const WireKind *kind = net_kind(net, wire);
-    wire->data.sent = ring_next(&net->rings, wire->data.sent);
-    wire->queued_bytes -= packet->bytes;
-    let_go(net, wire, packet, now_ps);
+    wire->queued_bytes -= packet.bytes;
+    let_go(net, wire, &packet, now_ps);
     if (is_marked(net, kind, wire->queued_bytes, w, now_ps)) {
-        packet->flags |= PACKET_MARKED;
+        packet.flags |= PACKET_MARKED;
         total->marks++;
     }
-    add_wait(net, w, packet, wait_ps, kind->full_ps);
-    launch(net, w, packet, now_ps);
+    total->all.bytes += packet.bytes;
+    add_wait(net, total, &packet, wait_ps, kind->full_ps);
+    launch(net, w, &packet, now_ps);
 }
 
-/// Send the next of what waits.
-static void send_next(Net *net, int32_t w, Wire *wire) {
+void port_send_next(Net *net, int32_t w) {
+    Wire *wire = &net->wire[w];
     if (ring_waits(&wire->control))
         send_control(net, w, wire);
     else
         send_data(net, w, wire);
-}
-
-void port_until(Net *net, int32_t w, int64_t to_ps) {
-    Wire *wire = &net->wire[w];
-    while (port_next_ps(wire) < to_ps) send_next(net, w, wire);
 }
 
 /// The port of a hub whose next packet goes first; -1: none before to_ps.
@@ -103,22 +98,40 @@ static int32_t first_port(const Net *net, const Hub *hub, int64_t to_ps) {
 
 void hub_until(Net *net, Hub *hub, int64_t to_ps) {
     for (int32_t w = first_port(net, hub, to_ps); w >= 0; w = first_port(net, hub, to_ps))
-        send_next(net, w, &net->wire[w]);
+        port_send_next(net, w);
 }
 
-void hub_flush(Net *net, Hub *hub, int64_t to_ps) {
+/// Ask for what waits at ports: it came in an earlier window.
+static void fetch_waiting(const Net *net, const int32_t wires[], uint64_t bits) {
+    for (; bits; bits &= bits - 1) {
+        const Wire *wire = &net->wire[wires[__builtin_ctzll(bits)]];
+        if (ring_waits(&wire->data)) __builtin_prefetch(&net->rings.at[wire->data.head]);
+    }
+}
+
+int64_t hub_flush(Net *net, Hub *hub, int64_t to_ps) {
+    int64_t next_ps = TIME_NEVER_PS;
     if (hub->npausing > 0) hub_until(net, hub, to_ps);
-    for (int32_t word = 0; word < (hub->nout + 63) / 64; word++)
-        for (uint64_t bits = net->words[hub->out_words + word]; bits; bits &= bits - 1)
-            port_until(net, net->wires_out[hub->first_out + word * 64 + __builtin_ctzll(bits)],
-                       to_ps);
+    for (int32_t word = 0; word < (hub->nout + 63) / 64; word++) {
+        const int32_t *wires = &net->wires_out[hub->first_out + word * 64];
+        uint64_t bits = net->words[hub->out_words + word];
+        fetch_waiting(net, wires, bits);
+        for (; bits; bits &= bits - 1) {
+            const int32_t bit = __builtin_ctzll(bits), w = wires[bit];
+            const Wire *wire = &net->wire[w];
+            port_until(net, w, to_ps);
+            if (!ring_waits(&wire->data) && !ring_waits(&wire->control))
+                net_clear_bit(net, hub->out_words, word * 64 + bit);
+            else if (port_next_ps(wire) < next_ps)
+                next_ps = port_next_ps(wire);
+        }
+    }
+    return next_ps;
 }
 
 void port_send(Net *net, int32_t w, Packet *packet, int64_t now_ps) {
-    Wire *wire = &net->wire[w];
+    if (packet->kind == PACKET_DATA) totals_of(net, w, packet)->all.bytes += packet->bytes;
     launch(net, w, packet, now_ps);
-    ring_push(&net->rings, &wire->data, packet);
-    wire->data.sent = wire->data.tail;
 }
 
 // What comes.
@@ -133,28 +146,29 @@ void port_queue(Net *net, int32_t w, const Packet *packet) {
     be_ready(wire, packet->at_ps);
     net_set_bit(net, net->hub[wire->from].out_words, wire->out_bit);
     if (packet->kind != PACKET_DATA) {
-        ring_push(&net->rings, &wire->control, packet);
+        *ring_append(&net->rings, &wire->control) = *packet;
         return;
     }
-    ring_push(&net->rings, &wire->data, packet);
+    *ring_append(&net->rings, &wire->data) = *packet;
     wire->queued_bytes += packet->bytes;
-    if (wire->queued_bytes > net->total[w].queue_most)
-        net->total[w].queue_most = wire->queued_bytes;
+    if (wire->queued_bytes >> 10 > net->total[w].queue_most)
+        net->total[w].queue_most = (int32_t)(wire->queued_bytes >> 10);
 }
 
 // Pauses.
 
 void port_pause(Net *net, int32_t w, bool pause, int64_t now_ps) {
     Wire *wire = &net->wire[w];
-    WireTotals *total = &net->total[w];
     if (wire->paused == pause) return;
+    net_need_pauses(net);
+    WirePauses *pauses = &net->pauses[w];
     wire->paused = pause;
     if (pause) {
-        total->pauses++;
-        total->paused_from_ps = now_ps;
+        pauses->n++;
+        pauses->from_ps = now_ps;
     } else {
         be_ready(wire, now_ps);
-        total->paused_ps += now_ps - total->paused_from_ps;
+        pauses->paused_ps += now_ps - pauses->from_ps;
     }
 }
 

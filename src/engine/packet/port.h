@@ -10,12 +10,23 @@
 
 #include "engine/packet/net.h"
 
+/// When something waits at a port that may go; TIME_NEVER_PS.
+static inline int64_t port_next_ps(const Wire *wire) {
+    if (ring_waits(&wire->control) || (ring_waits(&wire->data) && !wire->paused))
+        return wire->free_ps;
+    return TIME_NEVER_PS;
+}
+
+/// Send the next of what waits and may go.
+void port_send_next(Net *net, int32_t wire);
 /// Send all that waits and can begin before to_ps.
-void port_until(Net *net, int32_t wire, int64_t to_ps);
+static inline void port_until(Net *net, int32_t wire, int64_t to_ps) {
+    while (port_next_ps(&net->wire[wire]) < to_ps) port_send_next(net, wire);
+}
 /// The same for all ports of a hub, in the order of time.
 void hub_until(Net *net, Hub *hub, int64_t to_ps);
-/// The same where their order does not matter.
-void hub_flush(Net *net, Hub *hub, int64_t to_ps);
+/// The same, and ports where nothing waits any more are no longer looked at; when the first of the others can go on.
+int64_t hub_flush(Net *net, Hub *hub, int64_t to_ps);
 /// A packet begins to go now, when the port is free and nothing waits.
 void port_send(Net *net, int32_t wire, Packet *packet, int64_t now_ps);
 /// A packet has come to a port at packet->at_ps; the port has been asked until then.
@@ -24,12 +35,5 @@ void port_queue(Net *net, int32_t wire, const Packet *packet);
 void port_pause(Net *net, int32_t wire, bool pause, int64_t now_ps);
 /// A switch has taken data from a wire, or let it go: pause or resume whoever sends on it.
 void port_check_pause(Net *net, Hub *hub, int32_t in, int64_t now_ps);
-
-/// When something waits at a port that may go; TIME_NEVER_PS.
-static inline int64_t port_next_ps(const Wire *wire) {
-    if (ring_waits(&wire->control) || (ring_waits(&wire->data) && !wire->paused))
-        return wire->free_ps;
-    return TIME_NEVER_PS;
-}
 
 #endif

@@ -1,13 +1,8 @@
-/// ring.h: packets, and the queues they stand in.
+/// ring.h: packets, and the lists they stand in.
 ///
-/// Idea.    A wire has a queue of packets for each of two classes, data and control. It holds those that wait to be sent, and
-///          in front of them those that are under way: the receiver takes from the head, the sender moves `sent`, what
-///          arrives is appended at the tail. So a packet is written once for each wire.
-///
-///              head              sent            tail
-///               | under way ...... | waiting ...... |
-///
-///          Queues are lists of chunks of one pool, by position: chunk * RING_CHUNK + place. An empty queue has no chunk.
+/// Idea.    What waits at a port stands in a queue; what is under way to a hub lies in the hub's inbox, in no order, by the
+///          stretch of time in which it arrives. Both are lists of chunks of one pool, by place: chunk * RING_CHUNK + number.
+///          An empty list has no chunk.
 /// Limits.  2^31 places.
 #ifndef COLOSSIM_ENGINE_PACKET_RING_H
 #define COLOSSIM_ENGINE_PACKET_RING_H
@@ -15,12 +10,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { RING_CHUNK = 8 };
+enum { RING_BITS = 3, RING_CHUNK = 1 << RING_BITS };
 
 typedef enum PacketKind { PACKET_DATA, PACKET_ACK } PacketKind;
 enum {
     PACKET_MARKED = 1, ///< congestion was met; in an acknowledgement: tell the sender
     PACKET_LAST = 2,   ///< of its round
+    PACKET_BOUND = 4,  ///< to the path of its queue pair, all the way
 };
 
 typedef struct Packet {
@@ -37,8 +33,9 @@ typedef struct Packet {
 
 _Static_assert(sizeof(Packet) == 32, "two packets a cache line");
 
+/// First in, first out: those at head .. tail - 1, from chunk to chunk.
 typedef struct PacketQueue {
-    int32_t head, sent, tail; ///< -1: empty
+    int32_t head, tail; ///< -1: empty
 } PacketQueue;
 
 typedef struct RingPool {
@@ -59,41 +56,39 @@ static inline int32_t ring_new_chunk(RingPool *pool) {
 
 static inline int32_t ring_next(const RingPool *pool, int32_t position) {
     const int32_t next = position + 1;
-    return next % RING_CHUNK != 0 ? next : pool->after[position / RING_CHUNK] * RING_CHUNK;
+    return (next & (RING_CHUNK - 1)) != 0 ? next : pool->after[position >> RING_BITS] << RING_BITS;
 }
 
-static inline void ring_push(RingPool *pool, PacketQueue *ring, const Packet *packet) {
-    if (ring->tail < 0) ring->head = ring->sent = ring->tail = ring_new_chunk(pool) * RING_CHUNK;
-    const int32_t place = ring->tail;
-    if ((place + 1) % RING_CHUNK == 0) {
+static inline void ring_give_back(RingPool *pool, int32_t chunk) {
+    pool->after[chunk] = pool->first_free;
+    pool->first_free = chunk;
+}
+
+/// Where the next packet of a queue is to be written; good until the next is asked for.
+static inline Packet *ring_append(RingPool *pool, PacketQueue *queue) {
+    if (queue->tail < 0) queue->head = queue->tail = ring_new_chunk(pool) << RING_BITS;
+    const int32_t place = queue->tail;
+    if (((place + 1) & (RING_CHUNK - 1)) == 0) {
         const int32_t chunk = ring_new_chunk(pool); // may move the packets
-        pool->after[place / RING_CHUNK] = chunk;
-        ring->tail = chunk * RING_CHUNK;
+        pool->after[place >> RING_BITS] = chunk;
+        queue->tail = chunk << RING_BITS;
     } else {
-        ring->tail = place + 1;
+        queue->tail = place + 1;
     }
-    pool->at[place] = *packet;
+    return &pool->at[place];
 }
 
-static inline bool ring_waits(const PacketQueue *ring) { return ring->sent != ring->tail; }
-static inline bool ring_flies(const PacketQueue *ring) { return ring->head != ring->sent; }
+static inline bool ring_waits(const PacketQueue *queue) { return queue->head >= 0; }
 
-/// Take the packet at the head, which is under way.
-static inline Packet ring_pop(RingPool *pool, PacketQueue *ring) {
-    const Packet packet = pool->at[ring->head];
-    const int32_t old = ring->head;
-    ring->head = ring_next(pool, old);
-    if (ring->head == ring->tail) {
-        pool->after[ring->head / RING_CHUNK] = pool->first_free;
-        pool->first_free = ring->head / RING_CHUNK;
-        if (old / RING_CHUNK != ring->head / RING_CHUNK) {
-            pool->after[old / RING_CHUNK] = pool->first_free;
-            pool->first_free = old / RING_CHUNK;
-        }
-        *ring = (PacketQueue){-1, -1, -1};
-    } else if (old / RING_CHUNK != ring->head / RING_CHUNK) {
-        pool->after[old / RING_CHUNK] = pool->first_free;
-        pool->first_free = old / RING_CHUNK;
+/// Take the first packet.
+static inline Packet ring_pop(RingPool *pool, PacketQueue *queue) {
+    const int32_t old = queue->head;
+    const Packet packet = pool->at[old];
+    queue->head = ring_next(pool, old);
+    if (old >> RING_BITS != queue->head >> RING_BITS) ring_give_back(pool, old >> RING_BITS);
+    if (queue->head == queue->tail) {
+        ring_give_back(pool, queue->head >> RING_BITS);
+        *queue = (PacketQueue){-1, -1};
     }
     return packet;
 }

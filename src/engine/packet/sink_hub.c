@@ -5,12 +5,7 @@
 
 /// Hand something to the NIC of the same GPU, which has it at the same moment.
 static void loop(Engine *engine, const Hub *hub, const Packet *packet) {
-    Net *net = &engine->net;
-    Wire *wire = &net->wire[net_loop_wire(net, hub->gpu)];
-    ring_push(&net->rings, &wire->control, packet);
-    wire->control.sent = wire->control.tail;
-    net_set_bit(net, net->hub[wire->to].in_words, wire->in_bit);
-    net_wake(net, wire->to, packet->at_ps);
+    net_carry(&engine->net, (int32_t)hub->gpu, packet);
 }
 
 // What comes out of order.
@@ -74,26 +69,30 @@ static void acknowledge(Engine *engine, const Hub *hub, QueuePair *qp, const Pac
                         .in = packet->in,
                         .to = qp->back,
                         .kind = PACKET_ACK,
-                        .flags = (uint8_t)((told ? PACKET_MARKED : 0) | (all ? PACKET_LAST : 0))};
+                        .flags = (uint8_t)((told ? PACKET_MARKED : 0) | (all ? PACKET_LAST : 0) |
+                                           (packet->flags & PACKET_BOUND))};
     loop(engine, hub, &ack);
 }
 
-void sink_take(Engine *engine, Hub *hub, Packet *packet, int32_t wire) {
+/// Tell of the rounds that have come with a packet: have all?
+static bool end_rounds(Engine *engine, QueuePair *qp, const Packet *packet) {
+    const int64_t rounds = engine->plays.play.at[qp->play].rounds;
+    while (qp->done < rounds && qp->arrived >= qp->done_end) {
+        if (++qp->done < rounds)
+            qp->done_end +=
+                qp_packets(qp_round_bytes(qp, rounds, qp->done), engine->net.spec.mtu_bytes);
+        plays_delivered(engine, packet->qp, packet->at_ps);
+    }
+    return qp->done == rounds;
+}
+
+void sink_take(Engine *engine, Hub *hub, Packet *packet) {
     QueuePair *qp = &engine->plays.qp.at[packet->qp];
-    packet->in = wire;
     if (packet->kind == PACKET_ACK || qp->dst != hub->gpu) {
         loop(engine, hub, packet);
         return;
     }
     count(engine, qp, packet->number);
-    const int64_t rounds = engine->plays.play.at[qp->play].rounds;
-    bool all = false;
-    while (!all && qp->arrived >= qp->done_end) {
-        all = ++qp->done == rounds;
-        if (!all)
-            qp->done_end +=
-                qp_packets(qp_round_bytes(qp, rounds, qp->done), engine->net.spec.mtu_bytes);
-        plays_delivered(engine, packet->qp, packet->at_ps);
-    }
+    const bool all = qp->arrived >= qp->done_end && end_rounds(engine, qp, packet);
     acknowledge(engine, hub, qp, packet, all);
 }

@@ -29,44 +29,50 @@ static int32_t choose(Engine *engine, const Packet *packet, const Onward *onward
 }
 
 /// The wire that a packet takes from here, and one hop more behind it.
-static int32_t next_wire(Engine *engine, const Hub *hub, Packet *packet, int32_t wire) {
-    const QueuePair *qp = &engine->plays.qp.at[packet->qp];
+static int32_t next_wire(Engine *engine, const Hub *hub, Packet *packet) {
     const int32_t hop = packet->hop++;
-    if (packet->kind == PACKET_DATA && qp->whole) return qp_path(&engine->plays, qp)[hop];
-    if (packet->kind == PACKET_ACK && qp->whole) // back on its own path
-        return engine->net.reverse[qp_path(&engine->plays, qp)[qp->npath - 1 - hop]];
+    if (packet->flags & PACKET_BOUND) {
+        const QueuePair *qp = &engine->plays.qp.at[packet->qp];
+        const int32_t *path = qp_path(&engine->plays, qp);
+        return packet->kind == PACKET_DATA ? path[hop]
+                                           : engine->net.reverse[path[qp->npath - 1 - hop]];
+    }
     Onward onward;
     routing_onward(engine->net.cluster, &hub->place, packet->to, &onward);
     CHECK(onward.n > 0, "no way on for a packet of queue pair %d", packet->qp);
-    return choose(engine, packet, &onward, wire);
+    return choose(engine, packet, &onward, packet->in);
 }
 
-void switch_take(Engine *engine, Hub *hub, Packet *packet, int32_t wire) {
+/// Data has to wait: the switch holds it, and pauses whoever sends too much.
+static void hold(Engine *engine, Hub *hub, const Packet *packet) {
     Net *net = &engine->net;
-    if (hub->npausing > 0) hub_until(net, hub, packet->at_ps);
-    const int32_t next = next_wire(engine, hub, packet, wire);
-    port_until(net, next, packet->at_ps);
-    packet->in = wire;
-    port_queue(net, next, packet);
-    if (packet->kind != PACKET_DATA) return;
+    Wire *in = &net->wire[packet->in];
     hub->held_bytes += packet->bytes;
-    net->wire[wire].held_bytes += packet->bytes;
+    in->held_bytes += packet->bytes;
     if (!net->spec.pfc) return;
     const int64_t free_bytes = net->spec.buffer_bytes - hub->held_bytes;
-    if ((double)net->wire[wire].held_bytes <= net->spec.pfc_share * (double)free_bytes) return;
+    if ((double)in->held_bytes <= net->spec.pfc_share * (double)free_bytes) return;
     hub_until(net, hub, packet->at_ps); // less may be held than was counted
     if (hub->held_bytes > engine->count.held_most) engine->count.held_most = hub->held_bytes;
-    port_check_pause(net, hub, wire, packet->at_ps);
+    port_check_pause(net, hub, packet->in, packet->at_ps);
 }
 
-void domain_take(Engine *engine, Hub *hub, Packet *packet, int32_t wire) {
+void switch_take(Engine *engine, Hub *hub, Packet *packet) {
+    Net *net = &engine->net;
+    if (hub->npausing > 0) hub_until(net, hub, packet->at_ps);
+    const int32_t next = next_wire(engine, hub, packet);
+    port_until(net, next, packet->at_ps);
+    port_queue(net, next, packet);
+    if (packet->kind == PACKET_DATA) hold(engine, hub, packet);
+}
+
+void domain_take(Engine *engine, Hub *hub, Packet *packet) {
     (void)hub;
     Net *net = &engine->net;
     const QueuePair *qp = &engine->plays.qp.at[packet->qp];
     const int32_t *path = qp_path(&engine->plays, qp);
     const int32_t next = packet->kind == PACKET_DATA ? path[1] : net->reverse[path[0]];
     packet->hop++;
-    packet->in = wire;
     port_until(net, next, packet->at_ps);
     port_queue(net, next, packet);
 }
