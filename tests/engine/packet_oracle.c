@@ -19,7 +19,7 @@ typedef struct Pair {
     int64_t bytes, rounds, gap_ps;
     int64_t ready_ps[ROUNDS_MAX]; ///< when a round may go; TIME_NEVER_PS: not known yet
     int64_t round, left;          ///< being sent, and what is left of it
-    int64_t next_ps, since_ps;    ///< it can go from then on; waits for its turn from then on
+    int64_t next_ps, since_ps;    ///< it can go from then on; could, but for others
     int64_t npackets;             ///< that have come
     int64_t come, coming;         ///< rounds that have come, and bytes still missing of the next
 } Pair;
@@ -61,7 +61,7 @@ struct Oracle {
     int64_t nlinks;
     int64_t *held; ///< [nswitches] bytes
     int64_t (
-        *changed_ps)[2]; ///< [nswitches] when it has let something go, and taken something, last
+        *changed_ps)[2]; ///< [nswitches] when it has taken something, and let something go, last
     int64_t nswitches, first_switch[FABRIC_TIERS_MAX + 1];
     Pair *pair;
     int32_t npairs;
@@ -235,28 +235,42 @@ static void frame(Oracle *oracle, LinkId link, bool pause) {
                         .pause = pause});
 }
 
-/// What came by a link takes more than its share of a switch, or no longer.
-static void check_share(Oracle *oracle, LinkId link, int64_t at) {
-    Port *port = &oracle->port[link];
+/// What came by a link may take so much of a switch.
+static int64_t share_bytes(const Oracle *oracle, int64_t at) {
     const int64_t free_bytes = oracle->spec.buffer_bytes - oracle->held[at];
-    const int64_t most =
-        free_bytes > 0 ? (int64_t)(oracle->spec.pfc_share * (double)free_bytes) : 0;
-    const int64_t enough =
-        most > 2 * oracle->spec.mtu_bytes ? most - 2 * oracle->spec.mtu_bytes : 0;
-    if (!port->pausing && port->held > most) frame(oracle, link, true);
-    if (port->pausing && port->held <= enough) frame(oracle, link, false);
+    return free_bytes > 0 ? (int64_t)(oracle->spec.pfc_share * (double)free_bytes) : 0;
 }
 
-static void hold(Oracle *oracle, const Parcel *parcel, LinkId in, int64_t bytes) {
+/// Something has come by a link: pause it, if that is too much.
+static void check_pause(Oracle *oracle, LinkId link, int64_t at) {
+    const Port *port = &oracle->port[link];
+    if (!port->pausing && port->held > share_bytes(oracle, at)) frame(oracle, link, true);
+}
+
+/// Something that came by a link has left: let it go on two packets below its share.
+static void check_resume(Oracle *oracle, LinkId link, int64_t at) {
+    const Port *port = &oracle->port[link];
+    const int64_t enough = share_bytes(oracle, at) - 2 * oracle->spec.mtu_bytes;
+    if (port->pausing && port->held <= (enough > 0 ? enough : 0)) frame(oracle, link, false);
+}
+
+/// A switch has a parcel more, or less.
+static void hold(Oracle *oracle, const Parcel *parcel, bool leaves) {
+    const LinkId in = parcel->in;
+    const int64_t bytes = leaves ? -parcel->bytes : parcel->bytes;
     if (parcel->ack || in < 0) return;
     const int64_t at = switch_at(oracle, in, true);
     if (at < 0) return;
-    int64_t *changed_ps = &oracle->changed_ps[at][bytes > 0];
+    int64_t *changed_ps = &oracle->changed_ps[at][leaves];
     if (oracle->spec.pfc && *changed_ps == oracle->now_ps && bytes != 0) note_tie(oracle);
     *changed_ps = oracle->now_ps;
     oracle->held[at] += bytes;
     oracle->port[in].held += bytes;
-    if (oracle->spec.pfc && (bytes > 0 || oracle->port[in].pausing)) check_share(oracle, in, at);
+    if (!oracle->spec.pfc) return;
+    if (leaves)
+        check_resume(oracle, in, at);
+    else
+        check_pause(oracle, in, at);
 }
 
 /// The next link of a parcel; -1: it is there.
@@ -272,7 +286,7 @@ static void go(Oracle *oracle, LinkId link, Parcel parcel) {
     const int64_t busy_ps = takes_ps(oracle, link, &parcel);
     port->free_ps = oracle->now_ps + busy_ps;
     if (!parcel.ack) port->carried += parcel.bytes;
-    hold(oracle, &parcel, parcel.in, -parcel.bytes);
+    hold(oracle, &parcel, true);
     parcel.in = link;
     parcel.hop++;
     put(oracle, (Event){.at_ps = oracle->now_ps + delay_of(oracle, link) +
@@ -314,8 +328,7 @@ static void send_packet(Oracle *oracle, LinkId link, Pair *pair) {
     const bool last = pair->left == 0;
     go(oracle, link,
        (Parcel){.pair = (int32_t)(pair - oracle->pair), .bytes = bytes, .in = -1, .last = last});
-    pair->since_ps = oracle->now_ps;
-    pair->next_ps = oracle->port[link].free_ps;
+    pair->next_ps = pair->since_ps = oracle->port[link].free_ps;
     if (!last) return;
     pair->left = -1;
     if (++pair->round < pair->rounds && pair->ready_ps[pair->round] < TIME_NEVER_PS)
@@ -390,7 +403,7 @@ static void come(Oracle *oracle, const Event *event) {
     }
     Port *port = &oracle->port[next];
     line_up(oracle, event->parcel.ack ? &port->control : &port->data, &event->parcel);
-    hold(oracle, &event->parcel, event->parcel.in, event->parcel.bytes);
+    hold(oracle, &event->parcel, false);
     look(oracle, next, oracle->now_ps);
 }
 

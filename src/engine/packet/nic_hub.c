@@ -94,22 +94,32 @@ void nic_unpark(Engine *engine, Hub *hub, int32_t wire, int64_t now_ps) {
 
 // Sending.
 
-/// The port for the next packet of one that is not bound: of those that lead on, the one that is free first, or the next in
-/// turn; one that is paused only if all are.
-static int32_t any_port(Engine *engine, const Hub *hub, const QueuePair *qp, int32_t number) {
-    const Net *net = &engine->net;
+/// When a port can begin to send, at or after now_ps.
+static int64_t ready_ps(Net *net, int32_t w, int64_t now_ps) {
+    port_until(net, w, now_ps);
+    return net->wire[w].free_ps > now_ps ? net->wire[w].free_ps : now_ps;
+}
+
+/// The port for a packet that is not bound, at now_ps: of those that lead on the next in turn, or the one that is free first;
+/// one that is paused only if all are.
+static int32_t any_port(Engine *engine, const Hub *hub, const QueuePair *qp, int32_t number,
+                        int64_t now_ps) {
+    Net *net = &engine->net;
     Onward onward;
     routing_onward(net->cluster, &hub->place, qp->to, &onward);
     CHECK(onward.n > 0, "GPU %d cannot send", qp->src);
-    const bool adaptive = cluster_spec(net->cluster)->routing == ROUTING_ADAPTIVE;
+    const bool adaptive = onward.n > 1 && cluster_spec(net->cluster)->routing == ROUTING_ADAPTIVE;
     int32_t best = -1;
+    int64_t best_ps = 0;
     for (int32_t k = 0; k < onward.n; k++) {
         const int32_t w = (int32_t)onward_link(&onward, (number + k) % onward.n);
-        const Wire *wire = &net->wire[w];
-        if (best < 0 || (net->wire[best].paused && !wire->paused) ||
-            (adaptive && wire->paused == net->wire[best].paused &&
-             wire->free_ps < net->wire[best].free_ps))
+        const bool paused = net->wire[w].paused;
+        const int64_t free_ps = adaptive ? ready_ps(net, w, now_ps) : 0;
+        if (best < 0 || (net->wire[best].paused && !paused) ||
+            (paused == net->wire[best].paused && free_ps < best_ps)) {
             best = w;
+            best_ps = free_ps;
+        }
     }
     return best;
 }
@@ -152,10 +162,10 @@ static void send(Engine *engine, Sender *sender, int32_t q, int32_t w, int64_t n
     engine->count.packets++;
     engine->count.hops++;
     qp->sent++;
-    qp->since_ps = now_ps;
     const double rate = qp->control.rate_Bps;
     qp->next_ps = rate >= (double)line ? net->wire[w].free_ps
                                        : now_ps + (int64_t)((double)packet.bytes * 1e12 / rate);
+    qp->since_ps = qp->next_ps;
     go_on(engine, sender, qp);
 }
 
@@ -166,7 +176,7 @@ static bool send_one(Engine *engine, Hub *hub, Sender *sender, int64_t to_ps) {
     const int32_t q = sender->heap[0];
     QueuePair *qp = &engine->plays.qp.at[q];
     if (qp->next_ps >= to_ps) return false;
-    const int32_t w = qp->bound >= 0 ? qp->bound : any_port(engine, hub, qp, qp->sent);
+    const int32_t w = qp->bound >= 0 ? qp->bound : any_port(engine, hub, qp, qp->sent, qp->next_ps);
     Wire *wire = &net->wire[w];
     if (wire->paused) {
         park(engine, sender, q);
@@ -222,7 +232,7 @@ static int32_t wire_onward(Engine *engine, const Hub *hub, const Packet *packet)
     const int32_t *path = qp_path(&engine->plays, qp);
     if (packet->kind == PACKET_ACK && packet->hop > 0) return engine->net.reverse[path[1]];
     if (packet->kind == PACKET_ACK) return engine->net.reverse[packet->in];
-    return qp->whole ? path[2] : any_port(engine, hub, qp, packet->number);
+    return qp->whole ? path[2] : any_port(engine, hub, qp, packet->number, packet->at_ps);
 }
 
 void nic_take(Engine *engine, Hub *hub, Packet *packet) {

@@ -6,7 +6,7 @@
 ///          a transfer has ended when all has come to all. It takes rounds * round_latency + bytes / B where nothing is in
 ///          the way and every GPU has begun, as engine.h has it, and a packet's time more for each wire that stores it.
 ///          What the first wire gets leaves so early that its first bit is there at start_ps. Of the queue pairs of a NIC that
-///          can go, whoever has waited longest goes first; of several the least tag, then as the transfer lists them.
+///          can go, whoever could first goes first; of several the least tag, then as the transfer lists them.
 /// Limits.  A queue pair begins at line rate with every transfer. A GPU that gets nothing in a transfer sends all rounds at
 ///          once.
 #ifndef COLOSSIM_ENGINE_PACKET_PLAYS_H
@@ -29,7 +29,7 @@ typedef struct Control {
 typedef struct QueuePair {
     // sender
     int64_t next_ps;  ///< the next packet goes no earlier
-    int64_t since_ps; ///< it has waited for its turn: sent last, or could begin
+    int64_t since_ps; ///< its next packet could have begun
     int32_t sent;     ///< packets, of all rounds
     int32_t round_end,
         last_bytes;      ///< packets up to the end of the round that is sent; bytes of its last one

@@ -1,8 +1,9 @@
 /// port.h: what a port does with the packets that wait at it: control first, data unless it is paused, one after the other.
 ///
 /// Idea.    Whoever gives a port a packet or a pause, or asks how much waits there, first lets it send all that could begin
-///          before (port_until). A switch counts what it holds, and by which wire that came; a wire that fills it is paused, and
-///          resumed when enough has left. Only then the order of what leaves by different ports matters, and all of them are
+///          before (port_until). A switch counts what it holds, and by which wire that came; a wire that takes more
+///          than its share of what is free is paused when more comes by it, and resumed when of what came by it so much has left
+///          that it is two packets below. Only then the order of what leaves by different ports matters, and all of them are
 ///          taken together (hub_until).
 /// Source.  IEEE 802.1Qbb; marking at the head of the queue by its length: RED as in DCQCN (packet_spec.h).
 #ifndef COLOSSIM_ENGINE_PACKET_PORT_H

@@ -2,27 +2,36 @@
 #include "base/rng.h"
 #include "engine/packet/hubs.h"
 
-/// Which of the links that lead on for what has come by a wire: of a few that are hashed the one where least waits; with spray the first.
+/// Packets of a grade: shorter and longer queues are told apart by grades, as switches do it. By their exact lengths each of
+/// some flows in step would stay with the port that it has just left free, and meet the same others farther on for good.
+enum { GRADE_PACKETS = 8 };
+
+static int64_t grade_of(Net *net, int32_t wire, int64_t now_ps) {
+    port_until(net, wire, now_ps);
+    return net->wire[wire].queued_bytes / (GRADE_PACKETS * net->spec.mtu_bytes);
+}
+
+/// Which of the links that lead on for what has come by a wire: of a few that are hashed the first of the least grade; with
+/// spray the first.
 static int32_t choose(Engine *engine, const Packet *packet, const Onward *onward, int32_t wire) {
     Net *net = &engine->net;
-    if (onward->n == 1) return (int32_t)onward_link(onward, 0);
-    const uint64_t hash =
-        rng_mix(rng_mix(net->seed, (uint64_t)wire << 1 | (packet->kind == PACKET_ACK)),
-                (uint64_t)packet->at_ps);
-    const uint32_t n = (uint32_t)onward->n;
-    uint32_t at = (uint32_t)((uint64_t)(uint32_t)hash * n >> 32);
-    int32_t best = (int32_t)onward_link(onward, (int32_t)at);
+    const int64_t now_ps = packet->at_ps;
+    const int32_t n = onward->n, few = net->spec.candidates < n ? net->spec.candidates : n;
+    if (n == 1) return (int32_t)onward_link(onward, 0);
+    const uint64_t hash = rng_mix(
+        rng_mix(net->seed, (uint64_t)wire << 1 | (packet->kind == PACKET_ACK)), (uint64_t)now_ps);
+    const int32_t at = (int32_t)((uint64_t)(uint32_t)hash * (uint32_t)n >> 32);
+    int32_t best = (int32_t)onward_link(onward, at);
     if (packet->kind == PACKET_ACK || cluster_spec(net->cluster)->routing != ROUTING_ADAPTIVE)
         return best;
-    port_until(net, best, packet->at_ps);
-    int64_t least = net->wire[best].queued_bytes;
-    const uint32_t stride = 1 + (uint32_t)((hash >> 32) % n);
-    for (int32_t k = 1; k < net->spec.candidates && least > 0; k++) {
-        at = (at + stride) % n;
-        const int32_t other = (int32_t)onward_link(onward, (int32_t)at);
-        port_until(net, other, packet->at_ps);
-        if (net->wire[other].queued_bytes >= least) continue;
-        least = net->wire[other].queued_bytes;
+    int64_t least = grade_of(net, best, now_ps);
+    const int32_t strides = few > 1 ? (n - 1) / (few - 1) : 1; // so that all are different
+    const int32_t stride = 1 + (int32_t)((hash >> 32) % (uint32_t)strides);
+    for (int32_t k = 1; k < few && least > 0; k++) {
+        const int32_t other = (int32_t)onward_link(onward, (at + k * stride) % n);
+        const int64_t grade = grade_of(net, other, now_ps);
+        if (grade >= least) continue;
+        least = grade;
         best = other;
     }
     return best;
