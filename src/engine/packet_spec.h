@@ -13,21 +13,34 @@
 typedef enum Forwarding { FORWARDING_CUT_THROUGH, FORWARDING_STORE } Forwarding;
 extern const char *const FORWARDING_NAMES[]; ///< then NULL
 
+#define PACKET_ENDLESS_BYTES (INT64_C(1) << 50)
+
 /// What slows a sender down. None: it sends at line rate.
 typedef enum RateControl { CONTROL_NONE, CONTROL_DCQCN, CONTROL_WINDOW } RateControl;
 extern const char *const CONTROL_NAMES[]; ///< then NULL
+
+/// What a receiver does with packets behind a gap: it keeps them, or has all sent again from the gap on.
+typedef enum Recovery { RECOVERY_SELECTIVE, RECOVERY_GO_BACK } Recovery;
+extern const char *const RECOVERY_NAMES[]; ///< then NULL
 
 typedef struct PacketSpec {
     int64_t mtu_bytes;  ///< payload of a full packet
     int64_t ack_bytes;  ///< of an acknowledgement on the wire
     int32_t acks_every; ///< packets; marked packets and the last of a round are always acknowledged
     Forwarding forwarding;
-    int32_t candidates;            ///< links that adaptive routing compares for a packet
-    int64_t buffer_bytes;          ///< of a switch, shared by its ports
-    bool pfc;                      ///< pause whoever fills it; else what finds no room is dropped
+    int32_t candidates; ///< links that adaptive routing compares for a packet
+    int64_t
+        buffer_bytes; ///< of a switch, shared by its ports; PACKET_ENDLESS_BYTES: as much as it takes
+    bool pfc;         ///< pause whoever fills it; else what finds no room is dropped
     double pfc_share;              ///< of the free buffer, that what came over one link may take
     double ecn_min_us, ecn_max_us; ///< Kmin and Kmax, as time of the link that they fill
     double ecn_most;               ///< share of packets marked at Kmax; beyond it all are
+    double drop_share; ///< without PFC: of the free buffer, that what waits for one link may take
+    bool trim;         ///< what finds no room is cut to a header, not dropped
+    double loss_share; ///< of packets, that each link into a switch loses
+    Recovery recovery; ///< on paths of a queue pair's own; on spread ones receivers always keep
+    int32_t reorder_packets; ///< on spread paths one is lost when one so far behind it has come
+    int64_t timeout_ps;      ///< without acknowledgement, until all is sent again
     RateControl control;
     // DCQCN
     double gain; ///< g

@@ -160,6 +160,7 @@ int main(int argc, char **argv) {
     const PacketSpec dcqcn = packet_default_spec();
     PacketSpec line = dcqcn;
     line.pfc = false;
+    line.buffer_bytes = PACKET_ENDLESS_BYTES;
     line.control = CONTROL_NONE;
     line.ecn_min_us = line.ecn_max_us = 1e6;
     for (int r = 0; r < RADICES; r++) {

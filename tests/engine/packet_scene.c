@@ -87,6 +87,7 @@ static void draw_switches(PacketScene *scene) {
     packet->forwarding = draw(scene, 0, 1) ? FORWARDING_STORE : FORWARDING_CUT_THROUGH;
     packet->pfc = draw(scene, 0, 3) > 0;
     packet->buffer_bytes = packet->mtu_bytes * draw(scene, 1, 60);
+    if (!packet->pfc) packet->buffer_bytes = PACKET_ENDLESS_BYTES;
     packet->pfc_share = 0.125 * (double)draw(scene, 1, 8);
 }
 

@@ -2,6 +2,8 @@
 
 const char *const CONTROL_NAMES[] = {
     [CONTROL_NONE] = "none", [CONTROL_DCQCN] = "dcqcn", [CONTROL_WINDOW] = "window", NULL};
+const char *const RECOVERY_NAMES[] = {
+    [RECOVERY_SELECTIVE] = "selective-repeat", [RECOVERY_GO_BACK] = "go-back-n", NULL};
 const char *const FORWARDING_NAMES[] = {
     [FORWARDING_CUT_THROUGH] = "cut-through", [FORWARDING_STORE] = "store-and-forward", NULL};
 
@@ -17,6 +19,9 @@ PacketSpec packet_default_spec(void) {
         .ecn_min_us = 16,
         .ecn_max_us = 64,
         .ecn_most = 0.2,
+        .drop_share = 1,
+        .reorder_packets = 128,
+        .timeout_ps = 1000000000,
         .control = CONTROL_DCQCN,
         .gain = 1.0 / 256,
         .alpha_ps = 1000000,

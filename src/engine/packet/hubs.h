@@ -44,6 +44,7 @@ struct Engine {
     int64_t ndrained, nunfinished;
     int64_t now_ps; ///< played up to, but for sinks, which are a window ahead
     PacketCounts count;
+    Heap *timer;       ///< [ngpus] queue pairs by when to look for what is lost; NULL: nothing is
     PacketArray taken; ///< scratch of sweep.c
     ARRAY_OF(Arrival) order, sorted;
     EngineSpec spec;
@@ -85,6 +86,9 @@ Status plays_begin(Engine *engine, const Transfer *transfer, int32_t tally, int6
 void plays_drop(Engine *engine);
 /// All of a round has come to a queue pair at at_ps.
 void plays_delivered(Engine *engine, int32_t qp, int64_t at_ps);
+/// How many packets a round of a queue pair has, and bytes the last of them.
+int32_t round_packets(const Engine *engine, const QueuePair *qp, int64_t rounds, int32_t round,
+                      int32_t *last_bytes);
 /// The packets of a queue pair's round, behind those that it has sent.
 void round_begin(const Engine *engine, QueuePair *qp, int64_t rounds);
 /// The next round that is not released may be sent from ready_ps on.

@@ -247,6 +247,9 @@ Status net_init(Net *net, const Cluster *cluster, const PacketSpec *spec, uint64
     make_hubs(net);
     net->nwires = net->nlinks + net->ngpus;
     take_lines(net);
+    net->lossy = (!spec->pfc && spec->buffer_bytes < PACKET_ENDLESS_BYTES) ||
+                 spec->loss_share > 0 || !cluster_spec_is_still(cluster_spec(cluster));
+    if (net->lossy) net->losses = take(net->nlinks, sizeof *net->losses);
     net->reverse = take(net->nlinks, sizeof *net->reverse);
     for (int64_t w = 0; w < net->nwires; w++)
         net->wire[w] = (Wire){.data = {-1, -1}, .control = {-1, -1}, .from = -1, .to = -1};
@@ -288,6 +291,7 @@ void net_fini(Net *net) {
     if (net->hub) give(net->hub, net->nhubs, sizeof *net->hub);
     if (net->lines) give(net->lines, nlines(net), CACHE_LINE);
     if (net->pauses) give(net->pauses, net->nlinks, sizeof *net->pauses);
+    if (net->losses) give(net->losses, net->nlinks, sizeof *net->losses);
     for (int32_t k = 0; k < NET_TALLIES; k++)
         memory_free(NET_TOTALS, net->step[k], (size_t)net->nlinks * sizeof *net->step[k]);
     if (net->reverse) give(net->reverse, net->nlinks, sizeof *net->reverse);

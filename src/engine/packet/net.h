@@ -48,7 +48,7 @@ typedef struct Wire {
     uint16_t kind;
     bool paused;  ///< its port may not send data
     bool pausing; ///< its far end has asked for that
-    int64_t spare;
+    bool dead;    ///< it carries nothing
 } Wire;
 
 _Static_assert(sizeof(Wire) == 64, "one cache line");
@@ -74,6 +74,11 @@ _Static_assert(sizeof(WireTotals) == 64, "one cache line");
 typedef struct WirePauses {
     int64_t from_ps, paused_ps, n;
 } WirePauses;
+
+/// Packets that found no room at a port, or no way by it.
+typedef struct WireLosses {
+    int32_t drops, trims;
+} WireLosses;
 
 enum { NET_TALLIES = 64 }; ///< steps that can be under way
 #define NET_TOTALS "packet.totals"
@@ -118,6 +123,8 @@ typedef struct Net {
     Wire *wire;         ///< [nwires] in `lines`, as total: each at the beginning of a cache line
     WireTotals *total;  ///< [nlinks]
     WirePauses *pauses; ///< [nlinks]; NULL: no port has ever been paused
+    bool lossy;         ///< packets may be lost
+    WireLosses *losses; ///< [nlinks]; NULL: none
     StepTotals *step[NET_TALLIES]; ///< [nlinks] of a step, by Packet.tally; NULL: none
     ARRAY_OF(WireKind) kind;
     Hub *hub;

@@ -3,6 +3,7 @@
 #include "base/rng.h"
 #include "engine/packet/control.h"
 #include "engine/packet/hubs.h"
+#include "engine/packet/resend.h"
 
 #define LABEL "packet.senders"
 
@@ -60,11 +61,33 @@ static Sender *sender_of(Engine *engine, const QueuePair *qp) {
     return &engine->sender[2 * (int64_t)qp->src + !domain];
 }
 
+/// May it send nothing until an acknowledgement comes?
+static bool is_closed(const QueuePair *qp) {
+    const Resend *resend = qp->resend;
+    if (!resend) return qp->sent - qp->heard >= qp->control.window;
+    return resend->probe == PROBE_SENT ||
+           qp->sent - qp->heard - resend->nlost >= qp->control.window;
+}
+
+/// Has it a packet to send? It goes on to the next round.
+static bool has_packet(Engine *engine, QueuePair *qp) {
+    return qp->sent < qp->round_end || (qp->resend && qp->resend->nlost > 0) ||
+           round_next(engine, qp);
+}
+
 void nic_offer(Engine *engine, int32_t q) {
     QueuePair *qp = &engine->plays.qp.at[q];
-    if (qp->queued || qp->parked) return;
+    if (qp->queued || qp->parked || is_closed(qp)) return;
     push(engine, sender_of(engine, qp), q);
     net_wake(&engine->net, qp->src, qp->next_ps);
+}
+
+/// One that had nothing that it could send may have something now.
+static void look_again(Engine *engine, int32_t q, int64_t now_ps) {
+    QueuePair *qp = &engine->plays.qp.at[q];
+    if (qp->queued || qp->parked || is_closed(qp) || !has_packet(engine, qp)) return;
+    if (qp->next_ps < now_ps) qp->next_ps = now_ps;
+    nic_offer(engine, q);
 }
 
 static void park(Engine *engine, Sender *sender, int32_t q) {
@@ -101,13 +124,12 @@ static int64_t ready_ps(Net *net, int32_t w, int64_t now_ps) {
 }
 
 /// The port for a packet that is not bound, at now_ps: of those that lead on the next in turn, or the one that is free first;
-/// one that is paused only if all are.
+/// one that is paused only if all are. -1: none leads on.
 static int32_t any_port(Engine *engine, const Hub *hub, const QueuePair *qp, int32_t number,
                         int64_t now_ps) {
     Net *net = &engine->net;
     Onward onward;
     routing_onward(net->cluster, &hub->place, qp->to, &onward);
-    CHECK(onward.n > 0, "GPU %d cannot send", qp->src);
     const bool adaptive = onward.n > 1 && cluster_spec(net->cluster)->routing == ROUTING_ADAPTIVE;
     int32_t best = -1;
     int64_t best_ps = 0;
@@ -129,23 +151,28 @@ static int64_t line_Bps(const Engine *engine, const QueuePair *qp, int32_t wire)
     return net_kind(&engine->net, &engine->net.wire[wire])->Bps;
 }
 
-/// The next packet of a queue pair.
-static Packet make_packet(const Engine *engine, int32_t q, const QueuePair *qp) {
+/// The next packet of a queue pair: what is lost goes first.
+static Packet take_packet(Engine *engine, int32_t q, QueuePair *qp) {
     const bool last = qp->sent + 1 == qp->round_end;
-    return (Packet){.qp = q,
-                    .number = qp->sent,
-                    .bytes = last ? qp->last_bytes : (int32_t)engine->net.spec.mtu_bytes,
-                    .in = -1,
-                    .to = qp->to,
-                    .hop = 1,
-                    .kind = PACKET_DATA,
-                    .flags = (uint8_t)((last ? PACKET_LAST : 0) | (qp->whole ? PACKET_BOUND : 0)),
-                    .tally = qp->tally};
+    Packet packet = {.qp = q,
+                     .number = qp->sent,
+                     .bytes = last ? qp->last_bytes : (int32_t)engine->net.spec.mtu_bytes,
+                     .in = -1,
+                     .to = qp->to,
+                     .hop = 1,
+                     .kind = PACKET_DATA,
+                     .flags = (uint8_t)((last ? PACKET_LAST : 0) | (qp->whole ? PACKET_BOUND : 0)),
+                     .tally = qp->tally};
+    if (qp->resend && qp->resend->nlost > 0)
+        resend_take(engine, qp, &packet);
+    else
+        qp->sent++;
+    return packet;
 }
 
 /// What is to come of a queue pair when one of its packets has gone at now_ps: it stays in its heap, or leaves it.
 static void go_on(Engine *engine, Sender *sender, QueuePair *qp) {
-    if (qp->sent == qp->round_end && !round_next(engine, qp)) {
+    if (is_closed(qp) || !has_packet(engine, qp)) {
         take_first(engine, sender);
         return;
     }
@@ -156,12 +183,12 @@ static void send(Engine *engine, Sender *sender, int32_t q, int32_t w, int64_t n
     Net *net = &engine->net;
     QueuePair *qp = &engine->plays.qp.at[q];
     const int64_t line = line_Bps(engine, qp, w);
-    Packet packet = make_packet(engine, q, qp);
+    Packet packet = take_packet(engine, q, qp);
     control_until(&qp->control, &net->spec, line, now_ps);
     port_send(net, w, &packet, now_ps);
     engine->count.packets++;
     engine->count.hops++;
-    qp->sent++;
+    if (qp->resend) resend_sent(engine, q, packet.number, now_ps);
     const double rate = qp->control.rate_Bps;
     qp->next_ps = rate >= (double)line ? net->wire[w].free_ps
                                        : now_ps + (int64_t)((double)packet.bytes * 1e12 / rate);
@@ -177,11 +204,11 @@ static bool send_one(Engine *engine, Hub *hub, Sender *sender, int64_t to_ps) {
     QueuePair *qp = &engine->plays.qp.at[q];
     if (qp->next_ps >= to_ps) return false;
     const int32_t w = qp->bound >= 0 ? qp->bound : any_port(engine, hub, qp, qp->sent, qp->next_ps);
-    Wire *wire = &net->wire[w];
-    if (wire->paused) {
+    if (w < 0 || net->wire[w].paused || net->wire[w].dead) {
         park(engine, sender, q);
         return true;
     }
+    Wire *wire = &net->wire[w];
     port_until(net, w, qp->next_ps + 1); // what waits goes first
     if (wire->free_ps > qp->next_ps) {
         qp->next_ps = wire->free_ps;
@@ -192,14 +219,25 @@ static bool send_one(Engine *engine, Hub *hub, Sender *sender, int64_t to_ps) {
     return true;
 }
 
-void nic_until(Engine *engine, Hub *hub, int64_t to_ps) {
+static void send_until(Engine *engine, Hub *hub, int64_t to_ps) {
     for (int32_t k = 0; k < 2; k++)
         while (send_one(engine, hub, &engine->sender[2 * hub->gpu + k], to_ps)) continue;
+}
+
+void nic_until(Engine *engine, Hub *hub, int64_t to_ps) {
+    for (Heap *timer = engine->timer ? &engine->timer[hub->gpu] : NULL;
+         timer && timer->n > 0 && heap_next_ps(timer) < to_ps;) {
+        const HeapItem due = heap_pop(timer);
+        send_until(engine, hub, due.time_ps);
+        resend_timer(engine, (int32_t)due.item, due.time_ps);
+        look_again(engine, (int32_t)due.item, due.time_ps);
+    }
+    send_until(engine, hub, to_ps);
     hub_until(&engine->net, hub, to_ps);
 }
 
 int64_t nic_next_ps(const Engine *engine, const Hub *hub) {
-    int64_t next_ps = TIME_NEVER_PS;
+    int64_t next_ps = engine->timer ? heap_next_ps(&engine->timer[hub->gpu]) : TIME_NEVER_PS;
     for (int32_t k = 0; k < 2; k++) {
         const Sender *sender = &engine->sender[2 * hub->gpu + k];
         if (sender->n == 0) continue;
@@ -213,7 +251,12 @@ int64_t nic_next_ps(const Engine *engine, const Hub *hub) {
 
 static void hear(Engine *engine, int32_t q, const Packet *packet) {
     QueuePair *qp = &engine->plays.qp.at[q];
-    if (packet->number > qp->acked) qp->acked = packet->number;
+    const int32_t heard = packet->flags & PACKET_LAST ? qp->sent : ack_received(packet);
+    if (heard > qp->heard) qp->heard = heard;
+    if (qp->resend)
+        resend_hear(engine, q, packet);
+    else if (packet->number > qp->acked)
+        qp->acked = packet->number;
     if (packet->flags & PACKET_MARKED) {
         engine->count.notices++;
         const int32_t w = qp->bound;
@@ -221,13 +264,17 @@ static void hear(Engine *engine, int32_t q, const Packet *packet) {
             w >= 0 ? line_Bps(engine, qp, w) : cluster_healthy_Bps(engine->net.cluster, 1);
         control_notice(&qp->control, &engine->net.spec, line, packet->at_ps);
     }
+    look_again(engine, q, packet->at_ps);
     qp->acks_heard++;
     if (packet->flags & PACKET_LAST) qp->acks_due = packet->bytes;
-    if (qp->acks_heard == qp->acks_due) array_push(&engine->drop_qps, q);
+    if (qp->resend)
+        resend_landed(engine, q);
+    else if (qp->acks_heard == qp->acks_due)
+        array_push(&engine->drop_qps, q);
 }
 
-/// The wire that something from elsewhere takes from here.
-static int32_t wire_onward(Engine *engine, const Hub *hub, const Packet *packet) {
+/// The wire that something from elsewhere takes from here; -1: none leads on.
+static int32_t wire_onward(Engine *engine, const Hub *hub, Packet *packet) {
     const QueuePair *qp = &engine->plays.qp.at[packet->qp];
     const int32_t *path = qp_path(&engine->plays, qp);
     if (packet->kind == PACKET_ACK && packet->hop > 0) return engine->net.reverse[path[1]];
@@ -243,6 +290,10 @@ void nic_take(Engine *engine, Hub *hub, Packet *packet) {
         return;
     }
     const int32_t next = wire_onward(engine, hub, packet);
+    if (next < 0 || engine->net.wire[next].dead) {
+        resend_lost(engine, packet, next < 0 ? packet->in : next);
+        return;
+    }
     packet->hop++;
     port_queue(&engine->net, next, packet);
 }

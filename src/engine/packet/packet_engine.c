@@ -20,6 +20,9 @@ static Engine *create(const Cluster *cluster, const EngineSpec *spec) {
     engine->sender =
         memory_alloc("packet.senders", 2 * (size_t)engine->net.ngpus * sizeof *engine->sender);
     for (int64_t k = 0; k < 2 * engine->net.ngpus; k++) engine->sender[k].first_parked = -1;
+    if (engine->net.lossy)
+        engine->timer =
+            memory_alloc("packet.senders", (size_t)engine->net.ngpus * sizeof *engine->timer);
     for (int32_t k = 0; k < NET_TALLIES; k++) engine->slot[k].step = -1;
     engine->spec = *spec;
     engine->intervals = (Intervals){.width_ps = spec->interval_ps, .most = spec->intervals_most};
@@ -34,6 +37,9 @@ static void destroy(Engine *engine) {
                     (size_t)engine->sender[k].capacity * sizeof *engine->sender[k].heap);
     memory_free("packet.senders", engine->sender,
                 2 * (size_t)engine->net.ngpus * sizeof *engine->sender);
+    for (GpuId gpu = 0; engine->timer && gpu < engine->net.ngpus; gpu++)
+        heap_free(&engine->timer[gpu]);
+    memory_free("packet.senders", engine->timer, (size_t)engine->net.ngpus * sizeof *engine->timer);
     if (engine->told)
         memory_free(LABEL, engine->told, (size_t)engine->net.nlinks * sizeof *engine->told);
     routes_fini(&engine->routes);

@@ -8,7 +8,7 @@
 /// Terms.   hub, wire    net.h
 ///          queue pair   a part of an edge, one after the other over its own path
 ///          hop          a packet that has come to the end of a wire
-/// Limits.  Nothing is lost: without PFC buffers have no bound. Refused: a cluster whose cables and switches take no time.
+/// Limits.  Refused: a cluster whose cables and switches take no time.
 #ifndef COLOSSIM_ENGINE_PACKET_PACKET_ENGINE_H
 #define COLOSSIM_ENGINE_PACKET_PACKET_ENGINE_H
 
@@ -21,7 +21,8 @@ extern const EngineOps PACKET_ENGINE;
 /// For benchmarks and tests.
 typedef struct PacketCounts {
     int64_t hops, packets, acks, reordered, notices, windows;
-    int64_t held_most; ///< bytes, of any switch when a wire was paused
+    int64_t drops, trims, resent, timeouts; ///< packets that were lost, shortened, sent again
+    int64_t held_most;                      ///< bytes, of any switch when a wire was paused
 } PacketCounts;
 PacketCounts packet_counts(const Engine *engine);
 

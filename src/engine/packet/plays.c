@@ -2,6 +2,7 @@
 #include "base/memory.h"
 #include "engine/packet/control.h"
 #include "engine/packet/hubs.h"
+#include "engine/packet/resend.h"
 #include "engine/price.h"
 
 #define LABEL "packet.plays"
@@ -43,6 +44,7 @@ static void forget_lists(QueuePair *qp) {
     memory_free(ROUNDS_NAME, qp->later_ps, (size_t)qp->later_capacity * sizeof *qp->later_ps);
     qp->later_ps = NULL;
     qp->later_capacity = 0;
+    resend_end(qp);
 }
 
 void plays_fini(Plays *plays) {
@@ -150,6 +152,7 @@ static Status make_pair(Engine *engine, const Transfer *transfer, const Edge *ed
         .from_member = -1,
         .to_member = -1,
         .notice_ps = INT64_MIN / 2,
+        .refused = -1,
         .acks_due = -1,
         .released = 1,
         .bytes = wide_part(transfer->bytes * edge->weight, pair, transfer->queue_pairs)};
@@ -204,6 +207,7 @@ static Status add_pair(Engine *engine, const Transfer *transfer, const Edge *edg
     if (qp->gap_ps < 0) qp->gap_ps = 0;
     control_begin(&qp->control, &engine->net.spec, first_Bps(engine, qp), qp->next_ps);
     if (transfer->rounds > 1) join_members(plays, q, qp);
+    if (engine->net.lossy) resend_begin(engine, q);
     plays->play.at[p].left++;
     plays->play.at[p].held++;
     nic_offer(engine, q);

@@ -40,6 +40,8 @@ typedef struct QueuePair {
     bool queued, parked; ///< in the heap of its NIC; waits for its wire
     bool whole;          ///< its path is all the way
     uint8_t tally;       ///< slot of its step
+    int32_t heard;       ///< packets that are known to have come, gaps or not
+    struct Resend *resend; ///< resend.h; NULL: nothing is lost
     Control control;
     int64_t ready_ps;  ///< the next round goes no earlier, if it is released
     int64_t *later_ps; ///< [nlater] the same of those that are released behind it
@@ -61,6 +63,8 @@ typedef struct QueuePair {
     int32_t dst;      ///< GPU
     int32_t back;     ///< endpoint of the NIC that sends
     int32_t arrived;  ///< packets, without a gap
+    int32_t received; ///< packets, each once
+    int32_t refused;  ///< the last that came behind a gap and was not kept; -1
     int32_t done;     ///< rounds that have come
     int32_t done_end; ///< packets up to the end of the round that is coming
     int32_t acks_sent;

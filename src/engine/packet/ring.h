@@ -12,26 +12,46 @@
 
 enum { RING_BITS = 3, RING_CHUNK = 1 << RING_BITS };
 
-typedef enum PacketKind { PACKET_DATA, PACKET_ACK } PacketKind;
+/// A header is what is left of data that was trimmed.
+typedef enum PacketKind { PACKET_DATA, PACKET_ACK, PACKET_HEADER } PacketKind;
 enum {
-    PACKET_MARKED = 1, ///< congestion was met; in an acknowledgement: tell the sender
-    PACKET_LAST = 2,   ///< of its round
-    PACKET_BOUND = 4,  ///< to the path of its queue pair, all the way
+    PACKET_MARKED = 1,  ///< congestion was met; in an acknowledgement: tell the sender
+    PACKET_LAST = 2,    ///< of its round
+    PACKET_BOUND = 4,   ///< to the path of its queue pair, all the way
+    PACKET_REFUSED = 8, ///< an acknowledgement: the packet that it answers has to be sent again
+    PACKET_STALE = 16,  ///< its path is no more
 };
 
 typedef struct Packet {
-    int64_t at_ps;  ///< when it arrives, or has arrived
-    int32_t qp;     ///< queue pair
-    int32_t number; ///< of its queue pair, from 0; in an acknowledgement: packets that have arrived
-    int32_t bytes;  ///< payload; on the wire, of an acknowledgement
-    int32_t in;     ///< wire by which it came; -1: from here
-    int32_t to;     ///< endpoint
-    uint8_t hop;    ///< wires of its path behind it
+    int64_t at_ps; ///< when it arrives, or has arrived
+    int32_t qp;    ///< queue pair
+    int32_t
+        number; ///< of its queue pair, from 0; in an acknowledgement: packets that have come without a gap
+    int32_t bytes; ///< payload; in an acknowledgement ack_says(), in the last how many there were
+    int32_t in;    ///< wire by which it comes; -1: from here
+    int32_t to;    ///< endpoint
+    uint8_t hop;   ///< wires of its path behind it
     uint8_t kind, flags;
     uint8_t tally; ///< slot of the step that it is counted for
 } Packet;
 
 _Static_assert(sizeof(Packet) == 32, "two packets a cache line");
+
+/// What an acknowledgement says beside that all before `number` have come: how many behind that, and which packet it answers,
+/// if that is not too far from there.
+static inline int32_t ack_says(int32_t number, int32_t received, int32_t answered) {
+    const int32_t early = received - number, off = answered - number;
+    return (int32_t)((uint32_t)(early < UINT16_MAX ? early : UINT16_MAX) << 16 |
+                     (uint16_t)(off > INT16_MAX || off < -INT16_MAX ? INT16_MIN : off));
+}
+static inline int32_t ack_received(const Packet *ack) {
+    return ack->number + (int32_t)((uint32_t)ack->bytes >> 16);
+}
+/// -1: it does not say.
+static inline int32_t ack_answers(const Packet *ack) {
+    const int16_t off = (int16_t)(uint16_t)ack->bytes;
+    return (ack->flags & PACKET_LAST) != 0 || off == INT16_MIN ? -1 : ack->number + off;
+}
 
 /// First in, first out: those at head .. tail - 1, from chunk to chunk.
 typedef struct PacketQueue {

@@ -24,19 +24,22 @@ static void take_later(QueuePair *qp) {
     for (int32_t k = 0; k < qp->nlater; k++) qp->later_ps[k] = qp->later_ps[k + 1];
 }
 
-void round_begin(const Engine *engine, QueuePair *qp, int64_t rounds) {
-    const int64_t mtu_bytes = engine->net.spec.mtu_bytes,
-                  bytes = qp_round_bytes(qp, rounds, qp->round);
+int32_t round_packets(const Engine *engine, const QueuePair *qp, int64_t rounds, int32_t round,
+                      int32_t *last_bytes) {
+    const int64_t mtu_bytes = engine->net.spec.mtu_bytes, bytes = qp_round_bytes(qp, rounds, round);
     const int32_t n = qp_packets(bytes, mtu_bytes);
-    qp->round_end += n;
-    qp->last_bytes = (int32_t)(bytes - (n - 1) * mtu_bytes);
+    *last_bytes = (int32_t)(bytes - (n - 1) * mtu_bytes);
+    return n;
+}
+
+void round_begin(const Engine *engine, QueuePair *qp, int64_t rounds) {
+    qp->round_end += round_packets(engine, qp, rounds, qp->round, &qp->last_bytes);
 }
 
 bool round_next(Engine *engine, QueuePair *qp) {
-    const int64_t rounds = engine->plays.play.at[qp->play].rounds;
     if (qp->round + 1 >= qp->released) return false;
     qp->round++;
-    round_begin(engine, qp, rounds);
+    round_begin(engine, qp, engine->plays.play.at[qp->play].rounds);
     if (qp->ready_ps > qp->next_ps) qp->next_ps = qp->since_ps = qp->ready_ps;
     take_later(qp);
     return true;

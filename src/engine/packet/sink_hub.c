@@ -1,5 +1,6 @@
 #include "base/memory.h"
 #include "engine/packet/hubs.h"
+#include "engine/packet/resend.h"
 
 #define LABEL "packet.early"
 
@@ -31,9 +32,16 @@ static uint64_t *early_word(const QueuePair *qp, int32_t number, uint64_t *bit) 
     return &qp->early[at / 64];
 }
 
+static bool has_come(const QueuePair *qp, int32_t number) {
+    uint64_t bit;
+    if (number <= qp->arrived) return number < qp->arrived;
+    return number - qp->arrived < 64 * qp->early_words && (*early_word(qp, number, &bit) & bit);
+}
+
 /// A packet has come: those without a gap, and those that came before their turn.
 static void count(Engine *engine, QueuePair *qp, int32_t number) {
     uint64_t bit;
+    qp->received++;
     if (number > qp->arrived) {
         engine->count.reordered++;
         grow_early(qp, number - qp->arrived);
@@ -51,27 +59,63 @@ static void count(Engine *engine, QueuePair *qp, int32_t number) {
 
 // Acknowledgements.
 
-static void acknowledge(Engine *engine, const Hub *hub, QueuePair *qp, const Packet *packet,
-                        bool all) {
-    const PacketSpec *spec = &engine->net.spec;
-    const bool told =
-        (packet->flags & PACKET_MARKED) != 0 && packet->at_ps - qp->notice_ps >= spec->cnp_ps;
-    if (told) qp->notice_ps = packet->at_ps;
-    if (!told && !all && (packet->flags & PACKET_LAST) == 0 &&
-        (packet->number + 1) % spec->acks_every != 0)
-        return;
+/// Answer a packet; it goes back by the cable that the packet came by.
+static void answer(Engine *engine, const Hub *hub, QueuePair *qp, const Packet *packet,
+                   int32_t flags) {
+    const bool all = (flags & PACKET_LAST) != 0;
     qp->acks_sent++;
     engine->count.acks++;
-    const Packet ack = {.at_ps = packet->at_ps,
-                        .qp = packet->qp,
-                        .number = qp->arrived,
-                        .bytes = qp->acks_sent,
-                        .in = packet->in,
-                        .to = qp->back,
-                        .kind = PACKET_ACK,
-                        .flags = (uint8_t)((told ? PACKET_MARKED : 0) | (all ? PACKET_LAST : 0) |
-                                           (packet->flags & PACKET_BOUND))};
+    if (qp->resend) qp->resend->flying++;
+    const Packet ack = {
+        .at_ps = packet->at_ps,
+        .qp = packet->qp,
+        .number = qp->arrived,
+        .bytes = all ? qp->acks_sent : ack_says(qp->arrived, qp->received, packet->number),
+        .in = packet->in,
+        .to = qp->back,
+        .kind = PACKET_ACK,
+        .flags = (uint8_t)(flags | (packet->flags & PACKET_BOUND))};
     loop(engine, hub, &ack);
+}
+
+/// Is a packet to be told of, whatever it is: where some are lost, all around gaps are.
+static bool matters(const Engine *engine, const QueuePair *qp, const Packet *packet) {
+    return (packet->flags & PACKET_LAST) != 0 ||
+           (packet->number + 1) % engine->net.spec.acks_every == 0 ||
+           (engine->net.lossy && packet->number + 1 != qp->arrived);
+}
+
+static void acknowledge(Engine *engine, const Hub *hub, QueuePair *qp, const Packet *packet,
+                        bool all) {
+    const bool told = (packet->flags & PACKET_MARKED) != 0 &&
+                      packet->at_ps - qp->notice_ps >= engine->net.spec.cnp_ps;
+    if (told) qp->notice_ps = packet->at_ps;
+    if (told || all || matters(engine, qp, packet))
+        answer(engine, hub, qp, packet, (told ? PACKET_MARKED : 0) | (all ? PACKET_LAST : 0));
+}
+
+/// Can a receiver that keeps nothing behind a gap not use it? It says so once for each gap, and each time that the sender has
+/// gone back and it is there again.
+static bool refuse(Engine *engine, const Hub *hub, QueuePair *qp, const Packet *packet) {
+    if (engine->net.spec.recovery != RECOVERY_GO_BACK || !(packet->flags & PACKET_BOUND) ||
+        packet->number <= qp->arrived)
+        return false;
+    if (packet->number <= qp->refused || qp->refused < qp->arrived)
+        answer(engine, hub, qp, packet, PACKET_REFUSED);
+    qp->refused = packet->number;
+    return true;
+}
+
+/// What comes where packets are lost: is it new, and whole?
+static bool take_lossy(Engine *engine, const Hub *hub, QueuePair *qp, const Packet *packet) {
+    resend_landed(engine, packet->qp);
+    const bool has = has_come(qp, packet->number),
+               all = qp->done == engine->plays.play.at[qp->play].rounds;
+    if (packet->kind == PACKET_HEADER || has) {
+        answer(engine, hub, qp, packet, has ? (all ? PACKET_LAST : 0) : PACKET_REFUSED);
+        return false;
+    }
+    return !refuse(engine, hub, qp, packet);
 }
 
 /// Tell of the rounds that have come with a packet: have all?
@@ -92,6 +136,7 @@ void sink_take(Engine *engine, Hub *hub, Packet *packet) {
         loop(engine, hub, packet);
         return;
     }
+    if (engine->net.lossy && !take_lossy(engine, hub, qp, packet)) return;
     count(engine, qp, packet->number);
     const bool all = qp->arrived >= qp->done_end && end_rounds(engine, qp, packet);
     acknowledge(engine, hub, qp, packet, all);

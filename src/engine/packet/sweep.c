@@ -7,7 +7,7 @@
 /// comes over, and what it is.
 enum { KEY_TIE_BITS = 12, KEY_WIRE_BITS = 16, KEY_WHAT_BITS = 2 };
 enum { KEY_REST_BITS = KEY_TIE_BITS + KEY_WIRE_BITS + KEY_WHAT_BITS };
-enum { ARRIVAL_FRAME = 2 }; ///< beside PACKET_DATA and PACKET_ACK
+enum { ARRIVAL_FRAME = 3 }; ///< beside kinds of packets
 
 static inline uint64_t key_of(const Net *net, int64_t since_ps, int64_t at_ps, int32_t wire,
                               int32_t bit, int32_t what) {

@@ -1,6 +1,7 @@
 #include "base/check.h"
 #include "base/rng.h"
 #include "engine/packet/hubs.h"
+#include "engine/packet/resend.h"
 
 /// Packets of a grade: shorter and longer queues are told apart by grades, as switches do it. By their exact lengths each of
 /// some flows in step would stay with the port that it has just left free, and meet the same others farther on for good.
@@ -37,18 +38,19 @@ static int32_t choose(Engine *engine, const Packet *packet, const Onward *onward
     return best;
 }
 
-/// The wire that a packet takes from here, and one hop more behind it.
+/// The wire that a packet takes from here, and one hop more behind it; -1: there is none.
 static int32_t next_wire(Engine *engine, const Hub *hub, Packet *packet) {
     const int32_t hop = packet->hop++;
     if (packet->flags & PACKET_BOUND) {
+        if (packet->flags & PACKET_STALE) return -1;
         const QueuePair *qp = &engine->plays.qp.at[packet->qp];
         const int32_t *path = qp_path(&engine->plays, qp);
-        return packet->kind == PACKET_DATA ? path[hop]
-                                           : engine->net.reverse[path[qp->npath - 1 - hop]];
+        return packet->kind != PACKET_ACK ? path[hop]
+                                          : engine->net.reverse[path[qp->npath - 1 - hop]];
     }
     Onward onward;
     routing_onward(engine->net.cluster, &hub->place, packet->to, &onward);
-    CHECK(onward.n > 0, "no way on for a packet of queue pair %d", packet->qp);
+    if (onward.n == 0) return -1;
     return choose(engine, packet, &onward, packet->in);
 }
 
@@ -66,11 +68,52 @@ static void hold(Engine *engine, Hub *hub, const Packet *packet) {
     port_check_pause(net, hub, packet->in, packet->at_ps);
 }
 
+// What is lost.
+
+static bool has_room(const Net *net, const Hub *hub, int32_t next, const Packet *packet) {
+    const int64_t free_bytes = net->spec.buffer_bytes - hub->held_bytes;
+    return packet->bytes <= free_bytes && (double)(net->wire[next].queued_bytes + packet->bytes) <=
+                                              net->spec.drop_share * (double)free_bytes;
+}
+
+/// Does the cable that it came by lose it?
+static bool is_hit(const Net *net, const Packet *packet) {
+    if (net->spec.loss_share <= 0 || packet->kind != PACKET_DATA) return false;
+    const uint64_t draw =
+        rng_mix(rng_mix(~net->seed, (uint64_t)packet->at_ps), (uint64_t)packet->in);
+    return (double)(draw >> 11) * 0x1p-53 < net->spec.loss_share;
+}
+
+/// A packet that finds no room goes on as a header, or not.
+static bool fits(Engine *engine, Hub *hub, Packet *packet, int32_t next) {
+    Net *net = &engine->net;
+    if (packet->kind != PACKET_DATA || net->spec.pfc || has_room(net, hub, next, packet))
+        return true;
+    hub_until(net, hub, packet->at_ps); // less may be held than was counted
+    if (has_room(net, hub, next, packet)) return true;
+    if (!net->spec.trim) return false;
+    packet->kind = PACKET_HEADER;
+    net->losses[next].trims++;
+    engine->count.trims++;
+    return true;
+}
+
+/// A packet that should go on by a wire, -1: by none: is it lost?
+static bool is_lost(Engine *engine, Hub *hub, Packet *packet, int32_t next) {
+    const Net *net = &engine->net;
+    const bool lost =
+        next < 0 || net->wire[next].dead || is_hit(net, packet) || !fits(engine, hub, packet, next);
+    if (lost) resend_lost(engine, packet, next < 0 ? packet->in : next);
+    return lost;
+}
+
 void switch_take(Engine *engine, Hub *hub, Packet *packet) {
     Net *net = &engine->net;
     if (hub->npausing > 0) hub_until(net, hub, packet->at_ps);
     const int32_t next = next_wire(engine, hub, packet);
-    port_until(net, next, packet->at_ps);
+    if (next >= 0) port_until(net, next, packet->at_ps);
+    if (net->lossy && is_lost(engine, hub, packet, next)) return;
+    CHECK(next >= 0, "no way on for a packet of queue pair %d", packet->qp);
     port_queue(net, next, packet);
     if (packet->kind == PACKET_DATA) hold(engine, hub, packet);
 }
