@@ -55,7 +55,7 @@ void routes_init(Routes *routes, const Cluster *cluster) {
                        .newest = -1};
     routes->page = memory_alloc(LABEL_LINKS, (size_t)routes->npages * sizeof *routes->page);
     runs_init(&routes->uses, LABEL_ROUTES, sizeof(RouteUse));
-    runs_init(&routes->parts, LABEL_ROUTES, sizeof(int64_t));
+    runs_init(&routes->surplus, LABEL_ROUTES, sizeof(uint8_t));
 }
 
 void routes_fini(Routes *routes) {
@@ -69,7 +69,7 @@ void routes_fini(Routes *routes) {
     array_free(&routes->capacities);
     table_free(&routes->by_capacity);
     runs_fini(&routes->uses);
-    runs_fini(&routes->parts);
+    runs_fini(&routes->surplus);
     table_free(&routes->by_key);
     table_free(&routes->by_queue);
     array_free(&routes->queue);
@@ -265,14 +265,32 @@ static void keep_uses(RouteUse to[], const LinkParts from[], int32_t n) {
     for (int32_t u = 0; u < n; u++) to[u] = (RouteUse){(int32_t)from[u].link, from[u].weight};
 }
 
-/// Keep the parts of its uses, if they do not follow from the weights. Returns where, -1: nowhere.
-static int32_t keep_parts(Routes *routes, bool even, int32_t nbind, int32_t nfree) {
-    if (even) return -1;
-    int32_t first = runs_take(&routes->parts, run_length(nbind + nfree));
-    int64_t *parts = (int64_t *)(void *)routes->parts.at + first;
-    for (int32_t u = 0; u < nbind; u++) parts[u] = routes->merge.at[u].parts;
-    for (int32_t u = 0; u < nfree; u++) parts[nbind + u] = routes->sorted.at[u].parts;
-    return first;
+/// Bytes that a surplus takes where edges differ.
+static int32_t surplus_bytes(const Routes *routes, int32_t fullest) {
+    int32_t n = 0;
+    for (int64_t most = (fullest - 1) >> routes->share_bits; most > 0; most >>= 8) n++;
+    return n;
+}
+
+RouteParts routes_parts(const Routes *routes, const Route *route) {
+    RouteParts parts = {.use = routes_uses(routes, route),
+                        .fullest = route->fullest,
+                        .share_bits = routes->share_bits};
+    if (route->first_surplus < 0) return parts;
+    parts.surplus = (const uint8_t *)routes->surplus.at + route->first_surplus;
+    parts.surplus_bytes = surplus_bytes(routes, route->fullest);
+    return parts;
+}
+
+/// By how many parts their weights say too much.
+static void put_surplus(const Routes *routes, int32_t fullest, const LinkParts from[], int32_t n,
+                        uint8_t to[]) {
+    const int32_t each = surplus_bytes(routes, fullest);
+    for (int32_t u = 0; u < n; u++) {
+        const int64_t surplus =
+            ((int64_t)from[u].weight * fullest >> routes->share_bits) - from[u].parts;
+        for (int32_t b = 0; b < each; b++) *to++ = (uint8_t)(surplus >> 8 * b);
+    }
 }
 
 /// Number of the queue of a transfer, held by one route more; -1: its own.
@@ -334,6 +352,19 @@ static void draft_use(Routes *routes, LinkParts use, RouteDraft *draft) {
     }
 }
 
+/// Keep the surplus of its uses, if there is any. Returns where, -1: nowhere.
+static int32_t keep_surplus(Routes *routes, const RouteDraft *draft) {
+    const int32_t each = draft->even ? 0 : surplus_bytes(routes, draft->fullest);
+    if (each == 0) return -1;
+    int32_t first =
+        runs_take(&routes->surplus, (int64_t)each * run_length(draft->nbind + draft->nfree));
+    uint8_t *to = (uint8_t *)routes->surplus.at + first;
+    put_surplus(routes, draft->fullest, routes->merge.at, draft->nbind, to);
+    put_surplus(routes, draft->fullest, routes->sorted.at, draft->nfree,
+                to + (int64_t)each * draft->nbind);
+    return first;
+}
+
 static Route finish_draft(Routes *routes, const Transfer *transfer, const RouteDraft *draft) {
     int32_t nkept = draft->nbind + draft->nfree;
     int32_t first = runs_take(&routes->uses, run_length(nkept));
@@ -345,7 +376,7 @@ static Route finish_draft(Routes *routes, const Transfer *transfer, const RouteD
                    .level_work = unit_bytes << routes->share_bits,
                    .alone_level = draft->alone_level,
                    .fullest = draft->fullest,
-                   .first_parts = keep_parts(routes, draft->even, draft->nbind, draft->nfree),
+                   .first_surplus = keep_surplus(routes, draft),
                    .queue = enter_queue(routes, transfer->queue_key),
                    .queue_pairs = transfer->queue_pairs,
                    .first_use = first,
@@ -443,8 +474,9 @@ void routes_drop(Routes *routes, int32_t r) {
     Route *route = &routes->at[r];
     if (route->key != 0) table_remove(&routes->by_key, (int64_t)route->key);
     runs_give_back(&routes->uses, route->first_use, run_length(route->nuses));
-    if (route->first_parts >= 0)
-        runs_give_back(&routes->parts, route->first_parts, run_length(route->nuses));
+    if (route->first_surplus >= 0)
+        runs_give_back(&routes->surplus, route->first_surplus,
+                       surplus_bytes(routes, route->fullest) * run_length(route->nuses));
     leave_queue(routes, route->queue);
     *route = (Route){.nholders = -1, .newer = routes->first_free};
     routes->first_free = r;

@@ -17,8 +17,10 @@
 ///              weight on a link = parts * 2^share_bits / fullest, rounded up,
 ///              progress         = level * unit_bytes * 2^share_bits / fullest bytes a second.
 ///          Weights are what links divide by; bytes are counted by parts, so rounding moves no byte. Where all edges weigh
-///          the same, as of messages and plain rings, weights are parts * 2^share_bits exactly. Else the fullest
-///          stream is sought on the narrowest link, the one that holds the transfer when it is alone: the edges
+///          the same, as of messages and plain rings, weights are exact. Else
+///              parts = weight * fullest / 2^share_bits, rounded down, - surplus,
+///          and the surplus, below fullest / 2^share_bits, is kept in as many bytes as that takes, mostly none or one.
+///          The fullest stream is then sought on the narrowest link, the one that holds the transfer when it is alone: the edges
 ///          of a hierarchical collective inside a node carry far more than those between nodes, but share nothing
 ///          with messages, and it is the network that both want to be fair on.
 ///          Widths: weights of a use have 31 bits (2^21 streams on one link, or 2^21 parts of the bundle's split); a
@@ -51,7 +53,7 @@ typedef struct Route {
     int32_t step;
     int32_t queue_pairs;
     int32_t first_use, nuses; ///< in Routes.uses
-    int32_t first_parts;      ///< in Routes.parts, as uses; -1: they follow from the weights
+    int32_t first_surplus;    ///< in Routes.surplus, as uses; -1: there is none
     int32_t fullest;          ///< weight of the edge of its fullest stream
     int32_t nbind;            ///< of links that can bind, which come first
     int32_t queue;            ///< see Transfer.queue_key; -1: its own
@@ -99,8 +101,8 @@ typedef struct Routes {
     Table by_capacity;
     Route *at; ///< [nroutes]
     int64_t nroutes, routes_capacity;
-    Runs uses;  ///< of RouteUse
-    Runs parts; ///< of int64_t
+    Runs uses;    ///< of RouteUse
+    Runs surplus; ///< bytes
     Table by_key;
     Table by_queue;             ///< index of a queue
     ARRAY_OF(RouteQueue) queue; ///< [nqueues], with those free
@@ -149,9 +151,22 @@ static inline void routes_fetch(const RouteUse uses[], int32_t n) {
     for (int32_t u = LINE_USES; u < n && u < MOST; u += LINE_USES) __builtin_prefetch(&uses[u]);
 }
 
-/// Parts of each use where they do not follow from the weight, else NULL.
-static inline const int64_t *routes_parts(const Routes *routes, const Route *route) {
-    return route->first_parts < 0 ? NULL : (const int64_t *)routes->parts.at + route->first_parts;
+/// What the parts of the uses of a route follow from.
+typedef struct RouteParts {
+    const RouteUse *use;
+    const uint8_t *surplus; ///< [surplus_bytes] of each use, the low one first; NULL: there is none
+    int32_t surplus_bytes, fullest, share_bits;
+} RouteParts;
+
+RouteParts routes_parts(const Routes *routes, const Route *route);
+
+/// Parts of use `u`.
+static inline int64_t parts_of_use(const RouteParts *parts, int32_t u) {
+    int64_t n = (int64_t)parts->use[u].weight * parts->fullest >> parts->share_bits;
+    if (!parts->surplus) return n;
+    const uint8_t *surplus = &parts->surplus[(int64_t)u * parts->surplus_bytes];
+    for (int32_t b = 0; b < parts->surplus_bytes; b++) n -= (int64_t)surplus[b] << 8 * b;
+    return n;
 }
 
 /// Who is told of the links of an edge.

@@ -77,23 +77,21 @@ void tally_add_route(Tally *tally, const Routes *routes, const Route *route, int
     TallyBytes *total = bytes_of_unit(tally, route->unit_bytes);
     grow_parts(total, routes);
     grow_used(tally, routes);
-    const RouteUse *uses = routes_uses(routes, route);
-    routes_fetch(uses, route->nuses);
-    const int64_t *own_parts = routes_parts(routes, route);
-    const int32_t n = route->nuses, share_bits = routes->share_bits;
-    const Wide each = (Wide)route->fullest * bytes;
-    const bool fits = !own_parts && each * (route->most_weight >> share_bits) <= INT64_MAX;
+    const RouteParts parts = routes_parts(routes, route);
+    routes_fetch(parts.use, route->nuses);
+    const int32_t n = route->nuses;
+    const int64_t most = (int64_t)route->most_weight * route->fullest >> routes->share_bits;
+    const bool fits = (Wide)most * bytes <= INT64_MAX;
     for (int32_t u = 0; u < n && fits; u++) {
-        const uint64_t parts = (uint64_t)(uses[u].weight >> share_bits) * (uint64_t)each;
-        uint64_t *low = &total->low[uses[u].slot];
-        if (__builtin_add_overflow(*low, parts, low)) add_high(total, uses[u].slot, 1);
-        mark(tally->used, uses[u].slot);
+        const uint64_t more = (uint64_t)parts_of_use(&parts, u) * (uint64_t)bytes;
+        const int32_t slot = parts.use[u].slot;
+        if (__builtin_add_overflow(total->low[slot], more, &total->low[slot]))
+            add_high(total, slot, 1);
+        mark(tally->used, slot);
     }
     for (int32_t u = 0; u < n && !fits; u++) {
-        const Wide parts =
-            own_parts ? (Wide)own_parts[u] * bytes : (uses[u].weight >> share_bits) * each;
-        add_parts(total, uses[u].slot, parts);
-        mark(tally->used, uses[u].slot);
+        add_parts(total, parts.use[u].slot, (Wide)parts_of_use(&parts, u) * bytes);
+        mark(tally->used, parts.use[u].slot);
     }
 }
 

@@ -188,6 +188,39 @@ static void weights_multiply_the_load(void **state) {
     close_bench(&bench);
 }
 
+// Law: a link carries bytes * the weights of its edges, to the byte, whatever these are: weights of links are rounded, by
+// up to so many parts that four bytes say them, and no rounding moves a byte.
+static void links_carry_the_weights_of_their_edges_to_the_byte(void **state) {
+    (void)state;
+    static const int32_t heavy[] = {1,         1000,          1024,          1025,
+                                    1 << 18,   (1 << 18) + 1, (1 << 26) + 1, (1 << 26) - 7,
+                                    (1 << 29), INT32_MAX - 5};
+    static const int32_t light[] = {1, 3, 1023, 77777, (1 << 20) + 1};
+    enum { NHEAVY = sizeof heavy / sizeof *heavy, NLIGHT = sizeof light / sizeof *light };
+    for (int i = 0; i < NHEAVY * NLIGHT; i++) {
+        Bench bench;
+        open_bench(&bench, 16, 0);
+        const int64_t w = heavy[i / NLIGHT], v = light[i % NLIGHT], bytes = 1 + i % 7;
+        const Edge edges[] = {{0, 1, (int32_t)w}, {0, 2, (int32_t)v}, {3, 2, (int32_t)v}};
+        Transfer transfer = message(1, edges, bytes, 0);
+        transfer.edges.nedges = 3;
+        submit(bench.flow, transfer);
+        run(&bench);
+        LinkList links = {0};
+        flow_step_links(bench.flow, 0, link_list_sink(&links));
+        int64_t wanted[] = {w + v, w, 2 * v, v}; // 0 up, 1 down, 2 down, 3 up
+        assert_int_equal(links.n, 4);
+        for (int64_t l = 0; l < links.n; l++) {
+            int k = 0;
+            while (k < 4 && wanted[k] * bytes != links.at[l].sample.bytes) k++;
+            assert_true(k < 4);
+            wanted[k] = -1;
+        }
+        array_free(&links);
+        close_bench(&bench);
+    }
+}
+
 // Twice the queue pairs, twice the share.
 static void shares_are_in_proportion_to_queue_pairs(void **state) {
     (void)state;
@@ -448,6 +481,7 @@ int main(void) {
         cmocka_unit_test(zero_bytes_complete_at_their_start),
         cmocka_unit_test(rounds_wait_and_leave_room),
         cmocka_unit_test(weights_multiply_the_load),
+        cmocka_unit_test(links_carry_the_weights_of_their_edges_to_the_byte),
         cmocka_unit_test(shares_are_in_proportion_to_queue_pairs),
         cmocka_unit_test(a_coupled_ring_has_the_rate_of_its_slowest_link),
         cmocka_unit_test(congestion_is_charged_to_the_bottleneck),

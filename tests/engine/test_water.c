@@ -203,7 +203,6 @@ static void build(Built *built, Drawn *drawn, const int64_t ring_level[]) {
     built->isle.shape = &built->shape;
     built->isle.slot = built->slot;
     build_shape(built, drawn);
-    runs_init(&built->rings.uses, "test.uses", sizeof(RingUse));
     for (int32_t l = 0; l < drawn->nlanes; l++)
         array_push(&built->rings.slot, (RingSlot){.first = -1});
     for (int32_t r = 0; r < drawn->nrings; r++) {
@@ -212,9 +211,8 @@ static void build(Built *built, Drawn *drawn, const int64_t ring_level[]) {
         for (int32_t l = 0; l < drawn->nlanes; l++) {
             int32_t weight = drawn->weight[drawn->nchannels + r][l];
             if (weight == 0) continue;
-            int32_t use = runs_take(&built->rings.uses, 1);
-            *ring_use(&built->rings, use) = (RingUse){r, weight, built->rings.slot.at[l].first, -1};
-            built->rings.slot.at[l].first = use;
+            array_push(&built->rings.uses, (RingUse){r, weight, built->rings.slot.at[l].first});
+            built->rings.slot.at[l].first = (int32_t)built->rings.uses.n - 1;
         }
     }
 }
@@ -223,7 +221,7 @@ static void forget(Built *built) {
     named_ledger_destroy(built->isles.ledger);
     array_free(&built->rings.ring);
     array_free(&built->rings.slot);
-    runs_fini(&built->rings.uses);
+    array_free(&built->rings.uses);
     maxmin_draft_free(&built->isles.draft);
     array_free(&built->isles.drafted);
     array_free(&built->isles.solved);

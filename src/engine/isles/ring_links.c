@@ -1,5 +1,6 @@
-// Which rings are on which links. A ring comes and goes with thousands of links, so each costs a few stores:
-// its uses stand together, each between its neighbours in the list of the link, and a link knows what is left of it.
+// Which rings are on which links. A ring comes and goes with up to a million links, so each costs one store: a link knows
+// what is left of it. Its rings are listed only where somebody asks for them: on lanes, and, from then on, where rings alone
+// could fill it; there they are found once among the links of all.
 #include "engine/isles/rings.h"
 
 enum { WHOLE = 1 << 12 }; ///< a link, in the units of RingSlot.left
@@ -10,14 +11,18 @@ static int32_t load_at_cap(const Ring *ring, int32_t weight, int64_t capacity) {
     return (int32_t)((double)(ring->cap * weight) / (double)capacity * WHOLE) + 2;
 }
 
+/// The isle that is played with a slot as one of its lanes; NULL: none.
+static Isle *isle_of(const Isles *isles, int32_t slot) {
+    int32_t i = slot < isles->slot_lane.n ? isles->slot_lane.at[slot].isle : -1;
+    return i >= 0 && isles->at[i].leader == i ? &isles->at[i] : NULL;
+}
+
 /// The channels of a lane meet one ring more, or less, and are to be solved anew. `change`: 1 if it was the first
 /// there, -1 if it was the last.
 static void count_on_lane(Isles *isles, int32_t slot, int change) {
-    if (slot >= isles->slot_lane.n || isles->slot_lane.at[slot].isle < 0) return;
-    SlotLane where = isles->slot_lane.at[slot];
-    Isle *isle = &isles->at[where.isle];
-    if (isle->leader != where.isle) return;
-    uint64_t channels = isle->shape->lane[where.lane].channels;
+    Isle *isle = isle_of(isles, slot);
+    if (!isle) return;
+    uint64_t channels = isle->shape->lane[isles->slot_lane.at[slot].lane].channels;
     isle->changed |= channels;
     for (; change != 0 && channels; channels &= channels - 1) {
         int32_t c = __builtin_ctzll(channels);
@@ -32,7 +37,33 @@ static void count_on_lane(Isles *isles, int32_t slot, int change) {
 static void grow_slots(Rings *rings, int64_t nslots) {
     int64_t n = rings->slot.n;
     array_resize(&rings->slot, nslots > n ? nslots : n);
-    for (; n < nslots; n++) rings->slot.at[n] = (RingSlot){.first = -1, .left = WHOLE + 2};
+    for (; n < nslots; n++)
+        rings->slot.at[n] = (RingSlot){
+            .first = isle_of(rings->isles, (int32_t)n) ? -1 : RINGS_UNLISTED, .left = WHOLE + 2};
+}
+
+static void list_ring(Rings *rings, int32_t r, RouteUse use) {
+    int32_t at = rings->free_use;
+    if (at < 0) {
+        at = (int32_t)rings->uses.n;
+        array_push(&rings->uses, (RingUse){0});
+    } else {
+        rings->free_use = rings->uses.at[at].next;
+    }
+    int32_t *first = &rings->slot.at[use.slot].first;
+    rings->uses.at[at] = (RingUse){.ring = r, .weight = use.weight, .next = *first};
+    count_on_lane(rings->isles, use.slot, *first < 0 ? 1 : 0);
+    *first = at;
+}
+
+static void unlist_ring(Rings *rings, int32_t r, int32_t slot) {
+    int32_t *first = &rings->slot.at[slot].first, *place = first;
+    while (rings->uses.at[*place].ring != r) place = &rings->uses.at[*place].next;
+    const int32_t at = *place;
+    *place = rings->uses.at[at].next;
+    rings->uses.at[at].next = rings->free_use;
+    rings->free_use = at;
+    count_on_lane(rings->isles, slot, *first < 0 ? -1 : 0);
 }
 
 void ring_attach(Rings *rings, int32_t r) {
@@ -43,21 +74,15 @@ void ring_attach(Rings *rings, int32_t r) {
     rings->changed = true;
     if (route->nbind == 0) return; // other ranks' links
     grow_slots(rings, routes->nslots);
-    ring->first_use = runs_take(&rings->uses, route->nbind);
     for (int32_t u = 0; u < route->nbind; u++) {
-        int32_t s = uses[u].slot, at = ring->first_use + u;
+        int32_t s = uses[u].slot;
         RingSlot *slot = &rings->slot.at[s];
-        RingUse *next = ring_use(rings, slot->first);
-        if (next) next->previous = at;
-        *ring_use(rings, at) =
-            (RingUse){.ring = r, .weight = uses[u].weight, .next = slot->first, .previous = -1};
-        slot->first = at;
         slot->left -= load_at_cap(ring, uses[u].weight, routes_capacity(routes, s));
-        if (slot->left < 0 && !slot->listed) {
-            slot->listed = true;
+        if (slot->left < 0 && !slot->contended) {
+            slot->contended = true;
             array_push(&rings->contended, s);
         }
-        count_on_lane(rings->isles, s, next ? 0 : 1);
+        if (slot->first != RINGS_UNLISTED) list_ring(rings, r, uses[u]);
     }
 }
 
@@ -69,29 +94,52 @@ void ring_detach(Rings *rings, int32_t r) {
     rings->changed = true;
     for (int32_t u = 0; u < route->nbind; u++) {
         int32_t s = uses[u].slot;
-        const RingUse *use = ring_use(rings, ring->first_use + u);
-        RingUse *next = ring_use(rings, use->next), *previous = ring_use(rings, use->previous);
-        if (next) next->previous = use->previous;
-        if (previous)
-            previous->next = use->next;
-        else
-            rings->slot.at[s].first = use->next;
         rings->slot.at[s].left += load_at_cap(ring, uses[u].weight, routes_capacity(routes, s));
-        count_on_lane(rings->isles, s, next || previous ? 0 : -1);
+        if (rings->slot.at[s].first != RINGS_UNLISTED) unlist_ring(rings, r, s);
     }
-    if (route->nbind > 0) runs_give_back(&rings->uses, ring->first_use, route->nbind);
 }
 
-void rings_tidy_contended(Rings *rings) {
+int32_t ring_find_use(const Rings *rings, int32_t r, int64_t link) {
+    const LinkOwner *own = rings->isles->spec.own;
+    if (own && !own->owns(own->context, link)) return -1;
+    const Routes *routes = ledger_routes(rings->ledger);
+    const Route *route = &routes->at[rings->ring.at[r].route];
+    const RouteUse *uses = routes_uses(routes, route);
+    int32_t low = 0, high = route->nbind - 1;
+    while (low < high) {
+        int32_t middle = low + (high - low) / 2;
+        if (routes->link[uses[middle].slot] < link)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < route->nbind && routes->link[uses[low].slot] == link ? low : -1;
+}
+
+/// List the rings of a slot from now on.
+static void list_slot(Rings *rings, int32_t slot) {
+    const Routes *routes = ledger_routes(rings->ledger);
+    rings->slot.at[slot].first = -1;
+    for (int32_t r = 0; r < rings->ring.n; r++) {
+        const Ring *ring = &rings->ring.at[r];
+        const int32_t use = ring_on_links(ring) ? ring_find_use(rings, r, routes->link[slot]) : -1;
+        if (use >= 0) list_ring(rings, r, routes_uses(routes, &routes->at[ring->route])[use]);
+    }
+}
+
+void rings_review_contended(Rings *rings) {
     int64_t n = 0;
     for (int64_t i = 0; i < rings->contended.n; i++) {
         RingSlot *slot = &rings->slot.at[rings->contended.at[i]];
         if (slot->left < 0)
             rings->contended.at[n++] = rings->contended.at[i];
         else
-            slot->listed = false;
+            slot->contended = false;
     }
     rings->contended.n = n;
+    for (int64_t i = 0; i < n; i++)
+        if (rings->slot.at[rings->contended.at[i]].first == RINGS_UNLISTED)
+            list_slot(rings, rings->contended.at[i]);
 }
 
 void rings_begin_draft(Rings *rings) {

@@ -16,7 +16,8 @@ Rings *rings_create(Isles *isles) {
     rings->slot.label = ISLES_LABEL_SLOTS;
     rings->ring.label = LABEL;
     rings->contended.label = LABEL_USES;
-    runs_init(&rings->uses, LABEL_USES, sizeof(RingUse));
+    rings->uses.label = LABEL_USES;
+    rings->free_use = -1;
     return rings;
 }
 
@@ -27,7 +28,7 @@ void rings_destroy(Rings *rings) {
             ledger_close(rings->ledger, rings->ring.at[r].route);
     array_free(&rings->ring);
     array_free(&rings->slot);
-    runs_fini(&rings->uses);
+    array_free(&rings->uses);
     array_free(&rings->contended);
     limits_free(&rings->limits);
     array_free(&rings->done);
@@ -178,11 +179,16 @@ void rings_sample(Rings *rings, int64_t now_ps) {
 
 // Levels.
 
+static int by_ring(const void *a, const void *b) {
+    const LimitUse *x = a, *y = b;
+    return (x->ring > y->ring) - (x->ring < y->ring);
+}
+
 /// List the links that rings alone could fill, anew.  MPI: collective.
 static void list_limits(Rings *rings) {
     const Routes *routes = ledger_routes(rings->ledger);
     ARRAY_OF(LimitUse) users = {0};
-    rings_tidy_contended(rings);
+    rings_review_contended(rings);
     limits_clear(&rings->limits);
     for (int64_t i = 0; i < rings->contended.n; i++) {
         int32_t slot = rings->contended.at[i];
@@ -190,9 +196,10 @@ static void list_limits(Rings *rings) {
         for (const RingUse *use = rings_first_use(rings, slot); use;
              use = ring_use(rings, use->next))
             array_push(&users, (LimitUse){use->ring, use->weight});
-        if (users.n > 1) // one alone cannot: its cap takes the link into account
-            limits_add(&rings->limits, routes_capacity(routes, slot), routes->link[slot], users.at,
-                       users.n);
+        if (users.n < 2) continue; // one alone cannot: its cap takes the link into account
+        qsort(users.at, (size_t)users.n, sizeof(LimitUse), by_ring); // links alike look alike
+        limits_add(&rings->limits, routes_capacity(routes, slot), routes->link[slot], users.at,
+                   users.n);
     }
     limits_share(&rings->limits, rings->isles->spec.comm);
     array_free(&users);
@@ -275,24 +282,6 @@ static int64_t level_of_limit(const Rings *rings, const RingLimit *limit) {
     }
 }
 
-/// Use of a link of a ring's route, uses being sorted by link; -1: another rank's.
-static int32_t find_use(const Rings *rings, int32_t r, int64_t link) {
-    const LinkOwner *own = rings->isles->spec.own;
-    if (own && !own->owns(own->context, link)) return -1;
-    const Routes *routes = ledger_routes(rings->ledger);
-    const Route *route = &routes->at[rings->ring.at[r].route];
-    const RouteUse *uses = routes_uses(routes, route);
-    int32_t low = 0, high = route->nbind - 1;
-    while (low < high) {
-        int32_t middle = low + (high - low) / 2;
-        if (routes->link[uses[middle].slot] < link)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < route->nbind && routes->link[uses[low].slot] == link ? low : -1;
-}
-
 static void find_static_links(Rings *rings) {
     for (int64_t r = 0; r < rings->ring.n; r++) {
         rings->ring.at[r].static_link = INT64_MAX;
@@ -310,7 +299,7 @@ static void find_static_links(Rings *rings) {
     }
     for (int32_t r = 0; r < rings->ring.n; r++)
         if (rings->ring.at[r].static_link < INT64_MAX)
-            rings->ring.at[r].static_use = find_use(rings, r, rings->ring.at[r].static_link);
+            rings->ring.at[r].static_use = ring_find_use(rings, r, rings->ring.at[r].static_link);
 }
 
 void isles_solve_rings(Isles *isles, int64_t now_ps) {
@@ -336,7 +325,7 @@ void rings_log(const Rings *rings, int64_t end_ps) {
         const RingSpan *span = &rings->span.at[i];
         const Ring *ring = &rings->ring.at[span->ring];
         int64_t to_ps = span->to_ps < end_ps ? span->to_ps : end_ps;
-        int32_t use = find_use(rings, span->ring, span->link);
+        int32_t use = ring_find_use(rings, span->ring, span->link);
         if (ring->state != RING_RUNNING || span->from_ps >= to_ps || use < 0) continue;
         const Routes *routes = ledger_routes(rings->ledger);
         array_push(&rings->isles->slow,

@@ -7,13 +7,14 @@
 ///          it is fixed, and the rest filled again: as many rounds as there are different levels.
 ///          What holds a ring: of all links at its level, the one with the least id, at each time; isles say
 ///          when their links were at it, and these stretches are laid over the window in the order of link ids.
+///          A link of a ring costs 8 bytes, in all rings that use it; 12 more each where its rings are listed, that is on
+///          lanes and on links that rings alone could fill: few of the millions that a large collective crosses.
 /// Limits.  Windows in which the set of rings or their levels change end there.
 #ifndef COLOSSIM_ENGINE_ISLES_RINGS_H
 #define COLOSSIM_ENGINE_ISLES_RINGS_H
 
 #include "engine/isles/isle.h"
 #include "engine/isles/ring_limits.h"
-#include "engine/runs.h"
 
 typedef enum RingState { RING_FREE, RING_WAITING, RING_RUNNING, RING_GHOST } RingState;
 
@@ -25,22 +26,23 @@ typedef struct Ring {
     int64_t static_link; ///< least link that rings alone bring to its level; INT64_MAX: none
     int32_t static_use;  ///< of the route; -1: none
     int32_t route, step;
-    int32_t transfer;  ///< of the draft, if drafted says so too
-    int32_t first_use; ///< on its links: run of RingUse, in the order of the route's uses
+    int32_t transfer; ///< of the draft, if drafted says so too
     RingState state;
 } Ring;
 
 /// A ring on a link.
 typedef struct RingUse {
     int32_t ring, weight;
-    int32_t next, previous; ///< of the same link, -1 ends; the latest comes first
+    int32_t next; ///< of the same link, -1 ends; the latest comes first
 } RingUse;
+
+enum { RINGS_UNLISTED = -2 };
 
 /// A link to rings.
 typedef struct RingSlot {
-    int32_t first;       ///< RingUse, -1: none
-    int32_t left : 31;   ///< were each at its cap; negative: two or more could fill it
-    uint32_t listed : 1; ///< in Rings.contended
+    int32_t first;          ///< RingUse; -1: none; RINGS_UNLISTED: nobody has asked for its rings
+    int32_t left : 31;      ///< were each at its cap; negative: two or more could fill it
+    uint32_t contended : 1; ///< in Rings.contended
 } RingSlot;
 
 /// A stretch in which a link held a ring back.
@@ -57,7 +59,8 @@ typedef struct Rings {
     Engine *ledger;
     ARRAY_OF(Ring) ring;
     ARRAY_OF(RingSlot) slot; ///< by slot
-    Runs uses;               ///< of RingUse
+    ARRAY_OF(RingUse) uses;
+    int32_t free_use; ///< chained through `next`; -1 ends
     ARRAY_OF(int32_t)
     contended;         ///< slots that two or more rings alone could fill; may hold others
     RingLimits limits; ///< what they say, of all ranks
@@ -69,10 +72,10 @@ typedef struct Rings {
 Rings *rings_create(Isles *isles);
 void rings_destroy(Rings *rings);
 /// By index; NULL for -1.
-static inline RingUse *ring_use(const Rings *rings, int32_t use) {
-    return use < 0 ? NULL : (RingUse *)(void *)rings->uses.at + use;
+static inline const RingUse *ring_use(const Rings *rings, int32_t use) {
+    return use < 0 ? NULL : &rings->uses.at[use];
 }
-/// Latest ring on a slot, NULL: none; then ring_use(rings, use->next).
+/// Latest ring on a lane or a contended slot, NULL: none; then ring_use(rings, use->next).
 static inline const RingUse *rings_first_use(const Rings *rings, int32_t slot) {
     return slot < rings->slot.n ? ring_use(rings, rings->slot.at[slot].first) : NULL;
 }
@@ -83,8 +86,10 @@ static inline bool ring_on_links(const Ring *ring) {
 /// ring_links.c. Put a ring on the links of its route, or take it off.
 void ring_attach(Rings *rings, int32_t ring);
 void ring_detach(Rings *rings, int32_t ring);
-/// Forget slots that rings can no longer fill.
-void rings_tidy_contended(Rings *rings);
+/// Forget slots that rings can no longer fill, and list the rings of the others.
+void rings_review_contended(Rings *rings);
+/// Use of a link of a ring's route, uses being sorted by link; -1: it is another rank's, or not on it.
+int32_t ring_find_use(const Rings *rings, int32_t ring, int64_t link);
 /// Begin a draft; a transfer of it for a ring, or for a channel (ring -1); a slot as a link of it with its rings: are
 /// there any?
 void rings_begin_draft(Rings *rings);
