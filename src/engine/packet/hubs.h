@@ -66,8 +66,13 @@ void nic_until(Engine *engine, Hub *hub, int64_t to_ps);
 int64_t nic_next_ps(const Engine *engine, const Hub *hub);
 /// A queue pair has packets to send from qp->next_ps on.
 void nic_offer(Engine *engine, int32_t qp);
+/// A queue pair that had nothing that it could send may have something at now_ps.
+void nic_look_again(Engine *engine, int32_t qp, int64_t now_ps);
 /// A paused wire may send again.
 void nic_unpark(Engine *engine, Hub *hub, int32_t wire, int64_t now_ps);
+
+/// The cluster has changed at engine->now_ps: see refresh.c.  Fails: STATUS_NO_PATH.
+Status refresh_packets(Engine *engine);
 
 /// Play what there is before end_ps <= now_ps + window_ps, and what comes to sinks in the window behind that; then it is
 /// end_ps.
@@ -80,7 +85,9 @@ int64_t sweep_next_ps(const Engine *engine);
 
 /// What a transfer takes alone beside its price (price.h): wires store the last packet of each round.  Fails: STATUS_NO_PATH.
 Status plays_stored_ps(Engine *engine, const Transfer *transfer, int64_t *stored_ps);
-/// Begin a transfer; the slot of its step, and how long it takes alone.  Fails: as above, and nothing has begun.
+/// The path that routing has for a queue pair now.  Fails: STATUS_NO_PATH.
+Status plays_find_path(Engine *engine, QueuePair *qp);
+/// Begin a transfer; the slot of its step, and how long it takes alone, TIME_NEVER_PS: it waits for a path.  Fails: as above, and nothing has begun.
 Status plays_begin(Engine *engine, const Transfer *transfer, int32_t tally, int64_t alone_ps);
 /// Forget the queue pairs of drop_qps.
 void plays_drop(Engine *engine);

@@ -196,6 +196,7 @@ static void set_kinds(Net *net) {
         if (net->wire[link].from >= 0) {
             const WireKind kind = kind_for(net, link);
             net->wire[link].kind = kind_of(net, &kind);
+            net->wire[link].dead = kind.Bps == 0;
         }
 }
 

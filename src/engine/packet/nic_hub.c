@@ -82,8 +82,7 @@ void nic_offer(Engine *engine, int32_t q) {
     net_wake(&engine->net, qp->src, qp->next_ps);
 }
 
-/// One that had nothing that it could send may have something now.
-static void look_again(Engine *engine, int32_t q, int64_t now_ps) {
+void nic_look_again(Engine *engine, int32_t q, int64_t now_ps) {
     QueuePair *qp = &engine->plays.qp.at[q];
     if (qp->queued || qp->parked || is_closed(qp) || !has_packet(engine, qp)) return;
     if (qp->next_ps < now_ps) qp->next_ps = now_ps;
@@ -133,14 +132,15 @@ static int32_t any_port(Engine *engine, const Hub *hub, const QueuePair *qp, int
     const bool adaptive = onward.n > 1 && cluster_spec(net->cluster)->routing == ROUTING_ADAPTIVE;
     int32_t best = -1;
     int64_t best_ps = 0;
+    bool best_paused = false;
     for (int32_t k = 0; k < onward.n; k++) {
         const int32_t w = (int32_t)onward_link(&onward, (number + k) % onward.n);
-        const bool paused = net->wire[w].paused;
+        const bool paused = net->wire[w].paused || net->wire[w].dead;
         const int64_t free_ps = adaptive ? ready_ps(net, w, now_ps) : 0;
-        if (best < 0 || (net->wire[best].paused && !paused) ||
-            (paused == net->wire[best].paused && free_ps < best_ps)) {
+        if (best < 0 || (best_paused && !paused) || (paused == best_paused && free_ps < best_ps)) {
             best = w;
             best_ps = free_ps;
+            best_paused = paused;
         }
     }
     return best;
@@ -230,7 +230,7 @@ void nic_until(Engine *engine, Hub *hub, int64_t to_ps) {
         const HeapItem due = heap_pop(timer);
         send_until(engine, hub, due.time_ps);
         resend_timer(engine, (int32_t)due.item, due.time_ps);
-        look_again(engine, (int32_t)due.item, due.time_ps);
+        nic_look_again(engine, (int32_t)due.item, due.time_ps);
     }
     send_until(engine, hub, to_ps);
     hub_until(&engine->net, hub, to_ps);
@@ -264,7 +264,7 @@ static void hear(Engine *engine, int32_t q, const Packet *packet) {
             w >= 0 ? line_Bps(engine, qp, w) : cluster_healthy_Bps(engine->net.cluster, 1);
         control_notice(&qp->control, &engine->net.spec, line, packet->at_ps);
     }
-    look_again(engine, q, packet->at_ps);
+    nic_look_again(engine, q, packet->at_ps);
     qp->acks_heard++;
     if (packet->flags & PACKET_LAST) qp->acks_due = packet->bytes;
     if (qp->resend)

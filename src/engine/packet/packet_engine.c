@@ -90,9 +90,37 @@ static Status submit(Engine *engine, const Transfer *transfer) {
           (long long)transfer->start_ps, (long long)engine->now_ps);
     int64_t duration_ps;
     TRY(alone_ps(engine, transfer, &duration_ps));
-    if (duration_ps >= TIME_NEVER_PS - transfer->start_ps) return price_never_ends(transfer);
+    const bool waits = duration_ps == TIME_NEVER_PS && cluster_may_change(engine->net.cluster);
+    if (duration_ps >= TIME_NEVER_PS - transfer->start_ps && !waits)
+        return price_never_ends(transfer);
     engine->nunfinished++;
     return plays_begin(engine, transfer, slot_of(engine, transfer->step), duration_ps);
+}
+
+// Changes.
+
+/// What a transfer takes alone from now on, if it has not moved before; what a better path gains is not held against it.
+static Status price_anew(Engine *engine, int32_t p, TransferSource source) {
+    Completion *end = &engine->plays.play.at[p].completion;
+    bool *waits = &engine->plays.play.at[p].waits;
+    if (engine->plays.play.at[p].left == 0) return status_ok();
+    const Transfer transfer = source.describe(source.context, end->tag);
+    int64_t duration_ps;
+    TRY(alone_ps(engine, &transfer, &duration_ps));
+    if (duration_ps == TIME_NEVER_PS && !cluster_may_change(engine->net.cluster))
+        return price_never_ends(&transfer);
+    if (*waits) end->alone_ps = duration_ps;
+    *waits = *waits && duration_ps == TIME_NEVER_PS;
+    end->end_ps = end->start_ps;
+    return status_ok();
+}
+
+static Status refresh(Engine *engine, TransferSource source) {
+    Status status = refresh_packets(engine);
+    routes_refresh(&engine->routes);
+    for (int32_t p = 0; p < engine->plays.play.n && status_is_ok(&status); p++)
+        status = price_anew(engine, p, source);
+    return status;
 }
 
 // Time.
@@ -264,5 +292,6 @@ const EngineOps PACKET_ENGINE = {
     .step_clear = clear_step,
     .sample_into = sample_into,
     .restart_intervals = restart_intervals,
+    .refresh = refresh,
     .sizes = sizes,
 };

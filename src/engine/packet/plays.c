@@ -104,18 +104,15 @@ static PathCost path_cost(const Engine *engine, const QueuePair *qp, int64_t byt
     return cost;
 }
 
-static Status set_path(Engine *engine, const Transfer *transfer, const Edge *edge, int32_t pair,
-                       QueuePair *qp) {
+Status plays_find_path(Engine *engine, QueuePair *qp) {
     LinkId path[ROUTE_HOPS_MAX];
     const Cluster *cluster = engine->net.cluster;
-    const GpuId sender = edge_sender(cluster, edge);
-    TRY(routing_path(cluster, edge->src, sender, edge->dst, transfer->connection, pair, path,
+    const GpuId sender = cluster_gpu_at(cluster, qp->back);
+    TRY(routing_path(cluster, qp->src, sender, qp->dst, qp->connection, qp->pair, path,
                      &qp->npath));
     const bool inside = qp->npath > 0 && cluster_link_tier(cluster, path[0]) == 0;
-    qp->whole = !routing_is_spread(cluster) || (inside && sender == edge->src);
+    qp->whole = !routing_is_spread(cluster) || (inside && sender == qp->src);
     qp->bound = qp->npath > 0 ? (int32_t)path[0] : -1;
-    qp->to = (int32_t)cluster_endpoint_of(cluster, edge->dst);
-    qp->back = (int32_t)cluster_endpoint_of(cluster, sender);
     qp->path = qp->npath > 0 ? runs_take(&engine->plays.path, qp->npath) : 0;
     for (int32_t k = 0; k < qp->npath; k++)
         ((int32_t *)engine->plays.path.at)[qp->path + k] = (int32_t)path[k];
@@ -146,9 +143,14 @@ static void join_members(Plays *plays, int32_t q, QueuePair *qp) {
 /// A queue pair with its path, and what that costs.
 static Status make_pair(Engine *engine, const Transfer *transfer, const Edge *edge, int32_t pair,
                         QueuePair *qp, PathCost *cost) {
+    const Cluster *cluster = engine->net.cluster;
     *qp = (QueuePair){
         .src = (int32_t)edge->src,
         .dst = (int32_t)edge->dst,
+        .to = (int32_t)cluster_endpoint_of(cluster, edge->dst),
+        .back = (int32_t)cluster_endpoint_of(cluster, edge_sender(cluster, edge)),
+        .connection = transfer->connection,
+        .pair = pair,
         .from_member = -1,
         .to_member = -1,
         .notice_ps = INT64_MIN / 2,
@@ -156,7 +158,7 @@ static Status make_pair(Engine *engine, const Transfer *transfer, const Edge *ed
         .acks_due = -1,
         .released = 1,
         .bytes = wide_part(transfer->bytes * edge->weight, pair, transfer->queue_pairs)};
-    TRY(set_path(engine, transfer, edge, pair, qp));
+    TRY(plays_find_path(engine, qp));
     round_begin(engine, qp, transfer->rounds);
     qp->done_end = qp->round_end;
     *cost = path_cost(engine, qp, qp->round_end > 1 ? engine->net.spec.mtu_bytes : qp->last_bytes);
@@ -179,11 +181,10 @@ Status plays_stored_ps(Engine *engine, const Transfer *transfer, int64_t *stored
     return status_ok();
 }
 
-/// Line rate of its first wire.
+/// Line rate of its first wire, whatever is left of that now.
 static int64_t first_Bps(const Engine *engine, const QueuePair *qp) {
-    const Net *net = &engine->net;
-    return qp->bound >= 0 ? net_kind(net, &net->wire[qp->bound])->Bps
-                          : cluster_healthy_Bps(net->cluster, 1);
+    const Cluster *cluster = engine->net.cluster;
+    return cluster_healthy_Bps(cluster, qp->bound < 0 ? 1 : cluster_link_tier(cluster, qp->bound));
 }
 
 static Status add_pair(Engine *engine, const Transfer *transfer, const Edge *edge, int32_t pair,
@@ -234,10 +235,12 @@ static void forget_members(Plays *plays, const Transfer *transfer) {
 Status plays_begin(Engine *engine, const Transfer *transfer, int32_t tally, int64_t alone_ps) {
     Plays *plays = &engine->plays;
     const int32_t p = new_play(plays);
+    const bool waits = alone_ps == TIME_NEVER_PS;
     plays->play.at[p] = (Play){.completion = {.tag = transfer->tag,
                                               .start_ps = transfer->start_ps,
-                                              .end_ps = transfer->start_ps + alone_ps,
+                                              .end_ps = transfer->start_ps + (waits ? 0 : alone_ps),
                                               .alone_ps = alone_ps},
+                               .waits = waits,
                                .rounds = transfer->rounds,
                                .round_latency_ps = transfer->round_latency_ps,
                                .step = transfer->step,
@@ -281,8 +284,10 @@ void plays_delivered(Engine *engine, int32_t q, int64_t at_ps) {
     Play *play = &plays->play.at[qp->play];
     if (qp->to_member >= 0) arrive(engine, qp, play->rounds, at_ps);
     if (qp->done < play->rounds) return;
-    if (at_ps > play->completion.end_ps) play->completion.end_ps = at_ps;
+    Completion *end = &play->completion;
+    if (at_ps > end->end_ps) end->end_ps = at_ps;
     if (--play->left > 0) return;
+    if (end->end_ps - end->start_ps < end->alone_ps) end->alone_ps = end->end_ps - end->start_ps;
     heap_push(&engine->ended,
               (HeapItem){play->completion.end_ps,
                          (uint64_t)play->completion.tag ^ (UINT64_C(1) << 63), qp->play});
@@ -303,6 +308,7 @@ void plays_drop(Engine *engine) {
         drop_member(plays, qp->to_member);
         Play *play = &plays->play.at[qp->play];
         if (--play->held == 0 && play->told) array_push(&plays->free_play, qp->play);
+        qp->play = -1;
         array_push(&plays->free_qp, q);
     }
     array_clear(&engine->drop_qps);

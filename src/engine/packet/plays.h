@@ -57,7 +57,9 @@ typedef struct QueuePair {
     // both
     int64_t bytes;
     int32_t from_member, to_member; ///< -1: one round
-    int32_t play;
+    int32_t play;                   ///< -1: it is forgotten
+    int32_t pair;                   ///< number of its edge's
+    uint64_t connection;
     int32_t place; ///< in its transfer
     // receiver
     int32_t dst;      ///< GPU
@@ -89,6 +91,7 @@ typedef struct Play {
     int32_t left; ///< queue pairs that have not delivered all
     int32_t held; ///< queue pairs whose acknowledgements have not all come
     bool told;    ///< its end
+    bool waits;   ///< it has never had a path that carries something
 } Play;
 
 typedef struct Plays {

@@ -203,3 +203,36 @@ void port_check_pause(Net *net, Hub *hub, int32_t in, int64_t now_ps) {
         send_frame(net, in, false, now_ps);
     }
 }
+
+// Death.
+
+/// No pause or resume of it arrives any more.
+static void forget_frames(Net *net, int32_t w) {
+    Hub *hub = &net->hub[net->wire[w].from];
+    for (int32_t *link = &hub->first_frame; *link >= 0;) {
+        const int32_t f = *link;
+        PauseFrame *frame = &net->frame.at[f];
+        if (frame->wire != w) {
+            link = &frame->next;
+            continue;
+        }
+        *link = frame->next;
+        frame->next = net->free_frame;
+        net->free_frame = f;
+    }
+}
+
+void port_die(Net *net, int32_t w, int64_t now_ps, PacketArray *lost) {
+    Wire *wire = &net->wire[w];
+    while (ring_waits(&wire->control)) array_push(lost, ring_pop(&net->rings, &wire->control));
+    while (ring_waits(&wire->data)) {
+        const Packet packet = ring_pop(&net->rings, &wire->data);
+        wire->queued_bytes -= packet.bytes;
+        let_go(net, wire, &packet, now_ps);
+        array_push(lost, packet);
+    }
+    if (wire->pausing) net->hub[wire->to].npausing--;
+    wire->pausing = false;
+    if (wire->paused) port_pause(net, w, false, now_ps);
+    forget_frames(net, w);
+}

@@ -34,6 +34,8 @@ void port_send(Net *net, int32_t wire, Packet *packet, int64_t now_ps);
 void port_queue(Net *net, int32_t wire, const Packet *packet);
 /// Pause or resume a port; it has been asked until now.
 void port_pause(Net *net, int32_t wire, bool pause, int64_t now_ps);
+/// A cable has died: what waits at its port is put behind `lost`, and no pause of it is felt any more.
+void port_die(Net *net, int32_t wire, int64_t now_ps, PacketArray *lost);
 /// A switch has taken data from a wire, or let it go: pause or resume whoever sends on it.
 void port_check_pause(Net *net, Hub *hub, int32_t in, int64_t now_ps);
 

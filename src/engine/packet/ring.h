@@ -19,7 +19,9 @@ enum {
     PACKET_LAST = 2,    ///< of its round
     PACKET_BOUND = 4,   ///< to the path of its queue pair, all the way
     PACKET_REFUSED = 8, ///< an acknowledgement: the packet that it answers has to be sent again
-    PACKET_STALE = 16,  ///< its path is no more
+    PACKET_STALE =
+        16, ///< its queue pair has another path: the next switch does not know where to send it
+    PACKET_GONE = 32, ///< it was on a cable that died
 };
 
 typedef struct Packet {

@@ -2,6 +2,7 @@
 #include "base/check.h"
 #include "base/rng.h"
 #include "engine/packet/hubs.h"
+#include "engine/packet/resend.h"
 
 /// Arrivals are sorted by a word: picoseconds since the window began, a hash that settles ties, which of its hub's wires it
 /// comes over, and what it is.
@@ -118,6 +119,10 @@ static void take_arrival(Engine *engine, Hub *hub, int64_t which) {
         return;
     }
     Packet *packet = &engine->taken.at[which];
+    if (packet->flags & PACKET_GONE) {
+        resend_lost(engine, packet, packet->in);
+        return;
+    }
     engine->count.hops += hub->kind != HUB_NIC;
     switch (hub->kind) {
         case HUB_SWITCH: switch_take(engine, hub, packet); break;
