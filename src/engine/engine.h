@@ -161,7 +161,10 @@ typedef struct EngineOps {
     /// Transfers that share no link with others may be played elsewhere, at levels of its own, and entered into its
     /// statistics (isles.h).
     bool apart;
-    /// The cluster is borrowed.
+    /// Can it play on a cluster? NULL: on any.
+    ///   Fails: STATUS_RANGE for what is outside the engine's arithmetic.
+    Status (*check)(const Cluster *cluster);
+    /// The cluster is borrowed, and one that the engine can play on.
     Engine *(*create)(const Cluster *cluster, const EngineSpec *spec);
     void (*destroy)(Engine *engine); ///< NULL is allowed
     /// Hand in a transfer, which is copied; start_ps >= now_ps().

@@ -1,16 +1,62 @@
-/// packet_spec.h: what the packet engine is told of switches, NICs and transport beside the cluster.
+/// packet_spec.h: what the packet engine is told of switches, NICs and transport beside the cluster, and the standard of that.
 ///
-/// Source.  ECN marking and DCQCN: Zhu et al., "Congestion control for large-scale RDMA deployments", SIGCOMM 2015, and the
-///          parameter files of HPCC (Li et al., SIGCOMM 2019), which scale Kmin, Kmax and the increase with the link rate.
-///          As they belong together: alpha that decays every microsecond forgets a notification before the next, which comes
-///          50 us later, and equal flows that begin 50 us after each other stay unequal (Jain 0.70); the times of HPCC's
-///          "dcqcn_paper" are the defaults, at which they are equal (0.997).
-///          PFC: IEEE 802.1Qbb; dynamic thresholds: Choudhury and Hahne, ToN 1998.
+/// Idea.    The standard of each figure is one macro here, in the unit that people write it in: configuration files
+///          (config/packet_part.c) make their defaults of the same macros.
+/// Source.  ECN marking and DCQCN: Zhu et al., "Congestion control for large-scale RDMA deployments", SIGCOMM 2015 (the
+///          paper). Its figures at today's rates: those of HPCC (Li et al., SIGCOMM 2019; its run script and sample
+///          configuration), of SimAI (its sample configuration), and of NVIDIA's adapters (DOCA, "DCQCN CC parameters").
+///          DCQCN's times belong together: alpha that decays every microsecond forgets a notification before the next, which
+///          comes 50 us later, and equal flows that begin 50 us after each other stay unequal (Jain 0.70); at the times of
+///          HPCC's "dcqcn_paper", the standard here, they are equal (0.997).
+///          PFC: IEEE 802.1Qbb; dynamic thresholds: Choudhury and Hahne, ToN 1998. Where figures go by the rate of a link,
+///          as in HPCC's script, they are times or shares of it here.
 #ifndef COLOSSIM_ENGINE_PACKET_SPEC_H
 #define COLOSSIM_ENGINE_PACKET_SPEC_H
 
 #include <stdbool.h>
 #include <stdint.h>
+
+/// The largest of RoCE and InfiniBand. HPCC sends 1,000 bytes, SimAI 9,000.
+#define PACKET_MTU_BYTES 4096
+/// The least frame of Ethernet.
+#define PACKET_ACK_BYTES 64
+/// Assumed: adapters join acknowledgements; HPCC and SimAI acknowledge each packet.
+#define PACKET_ACKS_EVERY 4
+/// Assumed: two do most of what any number can (Mitzenmacher, "The power of two choices", 2001).
+#define PACKET_CANDIDATES 4
+/// HPCC's script has 16 MB where NICs have 50 Gb/s, and goes by their rate: at 400 Gb/s. A Spectrum-4 has 160 MB.
+#define PACKET_BUFFER_MB 128
+/// HPCC and SimAI: what is free, shifted by 3.
+#define PACKET_PFC_PERCENT 12.5
+/// SimAI at 400 Gb/s: 800 and 3,200 KB, 20 %. HPCC's script has twice the time, 100 and 400 KB at 25 Gb/s, which conweave-ns3
+/// calls too large.
+#define PACKET_ECN_MIN_US 16
+#define PACKET_ECN_MAX_US 64
+#define PACKET_ECN_PERCENT 20
+/// Assumed: as much as waits elsewhere too.
+#define PACKET_DROP_PERCENT 100
+/// Assumed.
+#define PACKET_REORDER 128
+#define PACKET_TIMEOUT_US 1000
+/// g: 1/256 in the paper, HPCC and SimAI; adapters 5/1024.
+#define PACKET_GAIN 0.00390625
+/// HPCC's "dcqcn_paper". Adapters 1, 4, 300 and 4; HPCC's "dcqcn" 1, 4 and 300, SimAI 1, 4 and 900, both with a notification in
+/// every acknowledgement.
+#define PACKET_ALPHA_US 50
+#define PACKET_CUT_US 50
+#define PACKET_INCREASE_US 55
+#define PACKET_CNP_US 50
+/// HPCC: 5 and 50 Mb/s at 25 Gb/s. Adapters have as much at any rate.
+#define PACKET_ADD_PERCENT 0.02
+#define PACKET_HYPER_PERCENT 0.2
+/// HPCC's sample: 100 Mb/s at 100 Gb/s.
+#define PACKET_LEAST_PERCENT 0.1
+/// Adapters, HPCC and SimAI; the paper 5.
+#define PACKET_FAST_STEPS 1
+/// Assumed.
+#define PACKET_DELAY_US 10
+/// Swift, as csg-htsim has it.
+#define PACKET_WINDOW_PERCENT 50
 
 /// What a switch does with a packet that has begun to arrive.
 typedef enum Forwarding { FORWARDING_CUT_THROUGH, FORWARDING_STORE } Forwarding;
@@ -27,7 +73,7 @@ typedef enum Recovery { RECOVERY_SELECTIVE, RECOVERY_GO_BACK } Recovery;
 extern const char *const RECOVERY_NAMES[]; ///< then NULL
 
 typedef struct PacketSpec {
-    int64_t mtu_bytes;  ///< payload of a full packet
+    int64_t mtu_bytes;  ///< payload of a full packet, PACKET_MTU_LEAST .. PACKET_MTU_MOST
     int64_t ack_bytes;  ///< of an acknowledgement on the wire
     int32_t acks_every; ///< packets; marked packets and the last of a round are always acknowledged
     Forwarding forwarding;
@@ -57,7 +103,13 @@ typedef struct PacketSpec {
     double window_share; ///< of the window, lost at most in a round trip
 } PacketSpec;
 
-/// As configuration files have them.
+enum {
+    PACKET_MTU_LEAST = 64,
+    PACKET_MTU_MOST = 1 << 20,
+    PACKET_CANDIDATES_MOST = 8,
+    PACKET_NUMBERS_MOST = INT32_MAX ///< packets of a queue pair in a transfer
+};
+
 PacketSpec packet_default_spec(void);
 
 #endif

@@ -1,42 +1,5 @@
 #include "engine/packet/control.h"
 
-const char *const CONTROL_NAMES[] = {
-    [CONTROL_NONE] = "none", [CONTROL_DCQCN] = "dcqcn", [CONTROL_WINDOW] = "window", NULL};
-const char *const RECOVERY_NAMES[] = {
-    [RECOVERY_SELECTIVE] = "selective-repeat", [RECOVERY_GO_BACK] = "go-back-n", NULL};
-const char *const FORWARDING_NAMES[] = {
-    [FORWARDING_CUT_THROUGH] = "cut-through", [FORWARDING_STORE] = "store-and-forward", NULL};
-
-PacketSpec packet_default_spec(void) {
-    return (PacketSpec){
-        .mtu_bytes = 4096,
-        .ack_bytes = 64,
-        .acks_every = 4,
-        .candidates = 4,
-        .buffer_bytes = 64 << 20,
-        .pfc = true,
-        .pfc_share = 0.125,
-        .ecn_min_us = 16,
-        .ecn_max_us = 64,
-        .ecn_most = 0.2,
-        .drop_share = 1,
-        .reorder_packets = 128,
-        .timeout_ps = 1000000000,
-        .control = CONTROL_DCQCN,
-        .gain = 1.0 / 256,
-        .alpha_ps = 50000000,
-        .cut_ps = 50000000,
-        .increase_ps = 55000000,
-        .cnp_ps = 50000000,
-        .add_share = 5.0 / 25000,
-        .hyper_share = 50.0 / 25000,
-        .least_share = 0.001,
-        .fast_steps = 1,
-        .delay_ps = 10000000,
-        .window_share = 0.5,
-    };
-}
-
 void control_begin(Control *control, const PacketSpec *spec, int64_t line_Bps, int64_t now_ps) {
     (void)spec;
     *control = (Control){.rate_Bps = (double)line_Bps,

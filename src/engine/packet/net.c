@@ -90,7 +90,7 @@ static void join_fabric(Net *net) {
 }
 
 /// Give each hub its lists of wires, and each wire its numbers there.
-static Status list_wires(Net *net) {
+static void list_wires(Net *net) {
     for (int64_t w = 0; w < net->nwires; w++) {
         if (net->wire[w].from < 0) continue;
         net->hub[net->wire[w].from].nout++;
@@ -99,8 +99,8 @@ static Status list_wires(Net *net) {
     int32_t out = 0, words = 0;
     for (int64_t h = 0; h < net->nhubs; h++) {
         Hub *hub = &net->hub[h];
-        REQUIRE(hub->nin <= UINT16_MAX && hub->nout <= UINT16_MAX, STATUS_RANGE,
-                "a switch of more than %d links", UINT16_MAX);
+        CHECK(hub->nin <= NET_DEGREE_MOST && hub->nout <= NET_DEGREE_MOST, "hub %lld has %d links",
+              (long long)h, hub->nin + hub->nout);
         hub->first_out = out;
         out += hub->nout;
         hub->out_words = words;
@@ -117,23 +117,19 @@ static Status list_wires(Net *net) {
         net->wires_out[from->first_out + (wire->out_bit = (uint16_t)from->nout++)] = (int32_t)w;
         wire->in_bit = (uint16_t)to->nin++;
     }
-    return status_ok();
 }
 
 // kinds
 
-/// From the last bit sent until a packet is taken: propagation, and the pipeline of a switch or half an adapter. Frames that
-/// pause a port take as long as a packet of their cable in the other direction does.
+/// From the last bit sent until a packet is taken. Frames that pause a port take as long as a packet of their cable in the
+/// other direction does.
 static int64_t delay_of(const Net *net, const Wire *wire, int32_t tier) {
     const ClusterSpec *spec = cluster_spec(net->cluster);
     if (tier == 0) {
         const int64_t half_ps = spec->scale_up.latency_ps / 2;
         return half_ps > net->window_ps ? half_ps : net->window_ps;
     }
-    const Hub *to = &net->hub[wire->to];
-    const int64_t cable_ps = spec->tier[tier - 1].cable_ps;
-    if (to->kind == HUB_SINK) return cable_ps + spec->nic.latency_ps / 2;
-    return cable_ps + spec->tier[to->place.level - 1].switch_spec.latency_ps;
+    return net_link_delay_ps(spec, tier, net->hub[wire->to].place.level);
 }
 
 static int64_t time_of(int64_t bytes, int64_t Bps) {
@@ -202,15 +198,12 @@ static void set_kinds(Net *net) {
 
 /// What is the least any wire of the fabric takes; a domain takes no less.
 static void set_window(Net *net) {
-    const int32_t ndomain = cluster_spec(net->cluster)->scale_up.latency_ps > 1;
-    net->window_ps = TIME_NEVER_PS;
+    net->window_ps = INT64_C(1) << NET_WINDOW_BITS;
     for (LinkId link = 0; link < net->nlinks; link++)
         if (net->wire[link].from >= 0 && cluster_link_tier(net->cluster, link) > 0) {
             const int64_t delay_ps = net_kind(net, &net->wire[link])->delay_ps;
             if (delay_ps < net->window_ps) net->window_ps = delay_ps;
         }
-    if (net->window_ps == TIME_NEVER_PS)
-        net->window_ps = ndomain ? cluster_spec(net->cluster)->scale_up.latency_ps / 2 : 1;
     for (int64_t k = LOOP_KIND + 1; k < net->kind.n; k++)
         if (net->kind.at[k].delay_ps < net->window_ps) net->kind.at[k].delay_ps = net->window_ps;
 }
@@ -233,7 +226,7 @@ static void take_lines(Net *net) {
     net->total = (WireTotals *)(first + net->nwires * CACHE_LINE);
 }
 
-Status net_init(Net *net, const Cluster *cluster, const PacketSpec *spec, uint64_t seed) {
+void net_init(Net *net, const Cluster *cluster, const PacketSpec *spec, uint64_t seed) {
     *net = (Net){.cluster = cluster,
                  .spec = *spec,
                  .seed = seed,
@@ -241,8 +234,6 @@ Status net_init(Net *net, const Cluster *cluster, const PacketSpec *spec, uint64
                  .nlinks = cluster_nlinks(cluster),
                  .rings.first_free = -1,
                  .free_frame = -1};
-    REQUIRE(net->nlinks + net->ngpus < INT32_MAX / 4, STATUS_RANGE,
-            "%lld links are too many for packets", (long long)net->nlinks);
     array_push(&net->kind, (WireKind){0});
     place_switches(net);
     make_hubs(net);
@@ -256,14 +247,12 @@ Status net_init(Net *net, const Cluster *cluster, const PacketSpec *spec, uint64
         net->wire[w] = (Wire){.data = {-1, -1}, .control = {-1, -1}, .from = -1, .to = -1};
     join_domains(net);
     join_fabric(net);
-    TRY(list_wires(net));
+    list_wires(net);
     set_kinds(net);
     set_window(net);
-    REQUIRE(net->window_ps > 0, STATUS_RANGE,
-            "packets need cables and switches that take time, here one takes none");
+    CHECK(net->window_ps > 0, "a link takes no time");
     make_agenda(net);
     inboxes_init(&net->inboxes, net->nhubs, net->window_ps);
-    return status_ok();
 }
 
 void net_pass(Net *net, int64_t now_ps) {

@@ -14,7 +14,7 @@
 ///          whatever changes that asks first. Sinks only receive, so all that will arrive within the next window is known,
 ///          and they are played one window ahead of the others: that is how a driver hears of an end before time comes there.
 ///          `agenda` has for each hub when it next has to be looked at, and the least of each block of hubs.
-/// Limits.  2^31 wires. What waits in a scale-up domain or a NIC has no bound.
+/// Limits.  NET_WIRES_MOST wires, NET_DEGREE_MOST to a hub. What waits in a scale-up domain or a NIC has no bound.
 #ifndef COLOSSIM_ENGINE_PACKET_NET_H
 #define COLOSSIM_ENGINE_PACKET_NET_H
 
@@ -80,7 +80,12 @@ typedef struct WireLosses {
     int32_t drops, trims;
 } WireLosses;
 
-enum { NET_TALLIES = 64 }; ///< steps that can be under way
+enum {
+    NET_TALLIES = 64, ///< steps that can be under way: three of each job
+    NET_WIRES_MOST = INT32_MAX / 4,
+    NET_DEGREE_MOST = UINT16_MAX,
+    NET_WINDOW_BITS = 34, ///< of window_ps, see sweep.c
+};
 #define NET_TOTALS "packet.totals"
 
 /// Pause or resume, on its way to the hub that feeds a wire.
@@ -150,8 +155,11 @@ static inline const WireKind *net_kind(const Net *net, const Wire *wire) {
     return &net->kind.at[wire->kind];
 }
 
-/// Build the wires and hubs of a cluster.  Fails: STATUS_RANGE: too many of them.
-Status net_init(Net *net, const Cluster *cluster, const PacketSpec *spec, uint64_t seed);
+/// Can packets be played on a cluster?  Cost: O(1) for a tree, O(links) for a graph.   Fails: STATUS_RANGE: it has too many
+/// links, or some that take no time.
+Status net_check(const Cluster *cluster);
+/// Build the wires and hubs of a cluster that is good for them.
+void net_init(Net *net, const Cluster *cluster, const PacketSpec *spec, uint64_t seed);
 void net_fini(Net *net);
 /// Let there be net->pauses.
 void net_need_pauses(Net *net);
@@ -190,6 +198,14 @@ static inline void net_settle_step(Net *net, int64_t wire) {
         step[wire].busy_wait_ps += total->all.busy_wait_ps - total->before.busy_wait_ps;
     }
     total->before = total->all;
+}
+
+/// From the last bit sent over a link of the fabric until a packet is taken at a level (0: a GPU's NIC): propagation, and the
+/// pipeline of a switch or half an adapter.
+static inline int64_t net_link_delay_ps(const ClusterSpec *spec, int32_t tier, int32_t to_level) {
+    const int64_t cable_ps = spec->tier[tier - 1].cable_ps;
+    return cable_ps + (to_level > 0 ? spec->tier[to_level - 1].switch_spec.latency_ps
+                                    : spec->nic.latency_ps / 2);
 }
 
 /// Time of a packet on a wire.

@@ -10,11 +10,11 @@
 PacketCounts packet_counts(const Engine *engine) { return engine->count; }
 
 static Engine *create(const Cluster *cluster, const EngineSpec *spec) {
+    const Status status = net_check(cluster);
+    CHECK(status_is_ok(&status), "%s", status.text);
     Engine *engine = memory_alloc(LABEL, sizeof *engine);
     const PacketSpec standard = packet_default_spec();
-    const Status status =
-        net_init(&engine->net, cluster, spec->packet ? spec->packet : &standard, spec->seed);
-    CHECK(status_is_ok(&status), "%s", status.text);
+    net_init(&engine->net, cluster, spec->packet ? spec->packet : &standard, spec->seed);
     routes_init(&engine->routes, cluster);
     plays_init(&engine->plays, cluster);
     engine->sender =
@@ -60,14 +60,14 @@ static Status alone_ps(Engine *engine, const Transfer *transfer, int64_t *durati
     int32_t route;
     Price price;
     int64_t stored_ps;
-    TRY(plays_stored_ps(engine, transfer, &stored_ps));
-    TRY(price_hold(&engine->routes, transfer, NULL, &route, &price));
+    TRY(price_hold(&engine->routes, transfer, NULL, &route, &price)); // refuses what is too large
+    const Status status = plays_stored_ps(engine, transfer, &stored_ps);
     *duration_ps = price.alone_ps;
     if (price.alone_ps < TIME_NEVER_PS - stored_ps) *duration_ps += stored_ps;
     routes_let_go(&engine->routes, route);
     for (int32_t r = routes_excess(&engine->routes); r >= 0; r = routes_excess(&engine->routes))
         routes_drop(&engine->routes, r);
-    return status_ok();
+    return status;
 }
 
 /// Slot of the totals of a step.
@@ -279,6 +279,7 @@ static void restart_intervals(Engine *engine) {
 
 const EngineOps PACKET_ENGINE = {
     .name = PACKET_NAME,
+    .check = net_check,
     .create = create,
     .destroy = destroy,
     .submit = submit,

@@ -158,6 +158,10 @@ static Status make_pair(Engine *engine, const Transfer *transfer, const Edge *ed
         .acks_due = -1,
         .released = 1,
         .bytes = wide_part(transfer->bytes * edge->weight, pair, transfer->queue_pairs)};
+    REQUIRE(qp->bytes / engine->net.spec.mtu_bytes + transfer->rounds < PACKET_NUMBERS_MOST,
+            STATUS_RANGE,
+            "transfer %lld of %lld bytes: less than %d packets of each queue pair are allowed",
+            (long long)transfer->tag, (long long)transfer->bytes, PACKET_NUMBERS_MOST);
     TRY(plays_find_path(engine, qp));
     round_begin(engine, qp, transfer->rounds);
     qp->done_end = qp->round_end;
@@ -177,7 +181,7 @@ Status plays_stored_ps(Engine *engine, const Transfer *transfer, int64_t *stored
             if (cost.stored_ps > *stored_ps) *stored_ps = cost.stored_ps;
         }
     }
-    *stored_ps *= transfer->rounds;
+    *stored_ps = wide_word((Wide)*stored_ps * transfer->rounds);
     return status_ok();
 }
 

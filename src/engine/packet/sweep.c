@@ -8,6 +8,7 @@
 /// comes over, and what it is.
 enum { KEY_TIE_BITS = 12, KEY_WIRE_BITS = 16, KEY_WHAT_BITS = 2 };
 enum { KEY_REST_BITS = KEY_TIE_BITS + KEY_WIRE_BITS + KEY_WHAT_BITS };
+_Static_assert(KEY_REST_BITS + NET_WINDOW_BITS <= 64, "a window fits");
 enum { ARRIVAL_FRAME = 3 }; ///< beside kinds of packets
 
 static inline uint64_t key_of(const Net *net, int64_t since_ps, int64_t at_ps, int32_t wire,
@@ -213,8 +214,9 @@ void sweep_until(Engine *engine, int64_t end_ps) {
 
 void sweep_skip(Engine *engine, int64_t now_ps) {
     Net *net = &engine->net;
+    const int64_t told_ps = engine->now_ps + net->window_ps; // nothing comes between that and now_ps
     net_pass(net, now_ps);
     sweep_blocks(engine, net->first_sink / AGENDA_BLOCK, net->agenda.nblocks,
-                 engine->now_ps + net->window_ps, now_ps + net->window_ps);
+                 told_ps > now_ps ? told_ps : now_ps, now_ps + net->window_ps);
     engine->now_ps = now_ps;
 }

@@ -1,0 +1,42 @@
+#include "engine/packet_spec.h"
+
+#include <stddef.h>
+
+#include "base/units.h"
+
+const char *const CONTROL_NAMES[] = {
+    [CONTROL_NONE] = "none", [CONTROL_DCQCN] = "dcqcn", [CONTROL_WINDOW] = "window", NULL};
+const char *const RECOVERY_NAMES[] = {
+    [RECOVERY_SELECTIVE] = "selective-repeat", [RECOVERY_GO_BACK] = "go-back-n", NULL};
+const char *const FORWARDING_NAMES[] = {
+    [FORWARDING_CUT_THROUGH] = "cut-through", [FORWARDING_STORE] = "store-and-forward", NULL};
+
+PacketSpec packet_default_spec(void) {
+    return (PacketSpec){
+        .mtu_bytes = PACKET_MTU_BYTES,
+        .ack_bytes = PACKET_ACK_BYTES,
+        .acks_every = PACKET_ACKS_EVERY,
+        .candidates = PACKET_CANDIDATES,
+        .buffer_bytes = PACKET_BUFFER_MB * INT64_C(1000000),
+        .pfc = true,
+        .pfc_share = PACKET_PFC_PERCENT / 100.0,
+        .ecn_min_us = PACKET_ECN_MIN_US,
+        .ecn_max_us = PACKET_ECN_MAX_US,
+        .ecn_most = PACKET_ECN_PERCENT / 100.0,
+        .drop_share = PACKET_DROP_PERCENT / 100.0,
+        .reorder_packets = PACKET_REORDER,
+        .timeout_ps = PACKET_TIMEOUT_US * PS_PER_US,
+        .control = CONTROL_DCQCN,
+        .gain = PACKET_GAIN,
+        .alpha_ps = PACKET_ALPHA_US * PS_PER_US,
+        .cut_ps = PACKET_CUT_US * PS_PER_US,
+        .increase_ps = PACKET_INCREASE_US * PS_PER_US,
+        .cnp_ps = PACKET_CNP_US * PS_PER_US,
+        .add_share = PACKET_ADD_PERCENT / 100.0,
+        .hyper_share = PACKET_HYPER_PERCENT / 100.0,
+        .least_share = PACKET_LEAST_PERCENT / 100.0,
+        .fast_steps = PACKET_FAST_STEPS,
+        .delay_ps = PACKET_DELAY_US * PS_PER_US,
+        .window_share = PACKET_WINDOW_PERCENT / 100.0,
+    };
+}
