@@ -29,8 +29,8 @@ FEATURES = {
     "nscc": ("engine.kind=packet", "packet.control=nscc"),
     "multipath": ("engine.kind=packet", "packet.control=mrc"),
     "credits": ("engine.kind=packet", "packet.flow_control=credits"),
-    "pfc": ("engine.kind=packet", "packet.flow_control=pfc"),
-    "trimming": ("engine.kind=packet", "packet.flow_control=trimming"),
+    "pfc": ("engine.kind=packet", "packet.pfc=on"),
+    "trimming": ("engine.kind=packet", "packet.pfc=off", "packet.trim=on"),
 }
 
 
@@ -51,7 +51,7 @@ class Scenario:
         return tuple(dict.fromkeys(setting for feature in self.needs for setting in FEATURES[feature]))
 
     def changes(self):
-        """Links come and go, which the closed engine cannot play."""
+        """Links come and go, which not every engine can play."""
         return any(setting.startswith("job.events=") for setting in self.settings)
 
 

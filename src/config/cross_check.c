@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/units.h"
+#include "config/engine_check.h"
 #include "config/reach_check.h"
 #include "config/share_nodes.h"
 #include "config/topology_file.h"
@@ -290,11 +291,16 @@ static bool check_flows(const Pair *pair) {
     Traffic *flows = NULL;
     Status status =
         traffic_create(traffic, traffic->ranks, pair->cluster->gpus_per_node, csv->bytes, &flows);
-    if (status_is_ok(&status))
-        traffic_destroy(flows);
-    else
+    if (!status_is_ok(&status)) {
         reader_report_data(pair->reader, root, "traffic.file", csv, &status);
-    return status_is_ok(&status);
+        return false;
+    }
+    int64_t most_bytes = 0;
+    for (int64_t i = 0; i < traffic_nflows(flows); i++)
+        if (traffic_flow(flows, i).bytes > most_bytes) most_bytes = traffic_flow(flows, i).bytes;
+    traffic_destroy(flows);
+    return engine_check_bytes(pair->reader, pair->files, pair->entry, "traffic.file", most_bytes,
+                              traffic->queue_pairs);
 }
 
 /// Groups are whole: of all ranks those that fill some, of a count that is written all.
@@ -388,9 +394,12 @@ static bool check_traffic(const Pair *pair) {
         return false;
     }
     if (!check_duration(pair)) return false;
-    if (traffic->pattern == TRAFFIC_COLLECTIVE) return check_collective(pair);
     if (traffic->pattern == TRAFFIC_FLOWS) return check_flows(pair);
-    return check_pattern(pair);
+    const bool collective = traffic->pattern == TRAFFIC_COLLECTIVE;
+    if (!engine_check_bytes(pair->reader, pair->files, pair->entry, "traffic.bytes", traffic->bytes,
+                            collective ? pair->job->network.queue_pairs : traffic->queue_pairs))
+        return false;
+    return collective ? check_collective(pair) : check_pattern(pair);
 }
 
 /// A GPU whose NIC is dead may be a spare, but not one that others have to reach.
@@ -428,11 +437,7 @@ static void check_agreement(Reader *reader, const CrossCheck *files, const JobEn
     const JobEntry *first = &files->job[0];
     const JobFile *a = first->file, *b = job->file;
     PlaceText place;
-    bool engine = a->engine.kind == b->engine.kind &&
-                  a->engine.control_delay_ps == b->engine.control_delay_ps;
-    if (node_get(job->root, "engine") && !engine)
-        reader_error(reader, job->root, "engine", "another engine than %s: jobs of a run share one",
-                     place_name(node_place(first->root, "engine"), place.text));
+    engine_check_agreement(reader, files, job);
     if (node_get(job->root, "seed") && a->seed != b->seed)
         reader_error(reader, job->root, "seed", "another seed than %s: jobs of a run share one",
                      place_name(node_place(first->root, "seed"), place.text));
@@ -444,7 +449,7 @@ static void resolve_hash_seed(const CrossCheck *files) {
         files->cluster->ecmp_seed = files->job[0].file->seed;
 }
 
-/// Slow spells and events of all files together, and whether the engine can do them.
+/// Slow spells and events of all files together.
 static bool join_troubles(Reader *reader, CrossCheck *files) {
     bool good = true;
     *files->troubled = *files->cluster;
@@ -455,17 +460,12 @@ static bool join_troubles(Reader *reader, CrossCheck *files) {
                                      file->event, file->nevents, files->troubled) &&
                good;
     }
-    bool closed = files->job[0].file->engine.kind == ENGINE_CLOSED;
-    if (good && closed && !cluster_spec_is_still(files->troubled))
-        reader_error(reader, files->job[0].root, "engine.kind",
-                     "the closed engine cannot let links change: events, and slow NICs with 'from' "
-                     "or 'until', want engine flow");
     return good;
 }
 
 void cross_check(Reader *reader, CrossCheck *files) {
     resolve_hash_seed(files);
-    if (!join_troubles(reader, files)) return;
+    if (!join_troubles(reader, files) || !engine_check_cluster(reader, files)) return;
     NodeShares shares = {0};
     bool all_good = true;
     for (int32_t i = 0; i < files->njobs; i++) {

@@ -37,8 +37,25 @@ static bool is_collective(const JobFile *file) {
     return file->job.traffic.pattern == TRAFFIC_COLLECTIVE;
 }
 static bool is_no_collective(const JobFile *file) { return !is_collective(file); }
+static bool sends_packets(const JobFile *file) { return file->engine.kind == ENGINE_PACKET; }
+static bool sends_no_packets(const JobFile *file) { return !sends_packets(file); }
+static bool pauses_nobody(const JobFile *file) { return sends_packets(file) && !file->packet.pfc; }
+static bool drops_nothing(const JobFile *file) { return sends_packets(file) && file->packet.pfc; }
+static bool has_no_dcqcn(const JobFile *file) {
+    return sends_packets(file) && file->packet.control != CONTROL_DCQCN;
+}
 
 #define DENSE "the model has no experts"
+static const IdleKey COMMON_KEYS[] = {
+    {"placement.stride", is_not_strided, "the placement is not strided"},
+    {"engine.control_delay", sends_packets, "packets react as packet.control says"},
+    {"packet", sends_no_packets, "the engine of the job is not packet"},
+    {"packet.pfc_share", pauses_nobody, "pfc is off"},
+    {"packet.drop_share", drops_nothing, "pfc is on: nothing is dropped"},
+    {"packet.trim", drops_nothing, "pfc is on: nothing is dropped"},
+    {"packet.dcqcn", has_no_dcqcn, "the control is not dcqcn"},
+    {0},
+};
 #define NOT_GATHERED "zero is below 3: no layer is gathered by itself"
 static const IdleKey TRAINING_KEYS[] = {
     {"parallel.ep", is_dense, DENSE},
@@ -55,7 +72,6 @@ static const IdleKey TRAINING_KEYS[] = {
     {"training.ep_overlap", is_dense, DENSE},
     {"training.head_narrow", is_wide, "precision is no narrower than the head's"},
     {"training.pp_overlap_flush", takes_no_turns, "the schedule is not interleaved"},
-    {"placement.stride", is_not_strided, "the placement is not strided"},
     {0},
 };
 static const IdleKey TRAFFIC_KEYS[] = {
@@ -67,7 +83,6 @@ static const IdleKey TRAFFIC_KEYS[] = {
     {"traffic.queue_pairs", is_collective, "a collective takes network.queue_pairs"},
     {"traffic.collective", is_no_collective, "the pattern is not collective"},
     {"traffic.algorithm", is_no_collective, "the pattern is not collective"},
-    {"placement.stride", is_not_strided, "the placement is not strided"},
     {0},
 };
 
@@ -86,21 +101,54 @@ static const Field *field_of(const Schema *schema, const char *path) {
     return NULL;
 }
 
+/// Numbers may be written in several ways.
+static bool is_default(const Field *field, const char *text) {
+    if (!field->fallback) return false;
+    if (strcmp(text, field->fallback) == 0) return true;
+    const bool number =
+        field->kind == FIELD_COUNT || field->kind == FIELD_NUMBER || field->kind == FIELD_QUANTITY;
+    char reason[QUANTITY_REASON_BYTES];
+    int64_t whole[2];
+    double real[2];
+    if (!number) return false;
+    if (field->store == STORE_DOUBLE)
+        return quantity_parse_real(field->quantity, text, &real[0], reason) &&
+               quantity_parse_real(field->quantity, field->fallback, &real[1], reason) &&
+               real[0] == real[1];
+    return quantity_parse_int(field->quantity, text, &whole[0], reason) &&
+           quantity_parse_int(field->quantity, field->fallback, &whole[1], reason) &&
+           whole[0] == whole[1];
+}
+
 /// Does a value ask for nothing: what is so anyway, or that something be not done?
 static bool asks_nothing(const Field *field, const char *text) {
     static const char *const DENIALS[] = {"off", "false", "no", "none", "0"};
     for (size_t i = 0; i < sizeof DENIALS / sizeof DENIALS[0]; i++)
         if (strcmp(text, DENIALS[i]) == 0) return true;
-    return field->fallback && strcmp(text, field->fallback) == 0;
+    return is_default(field, text);
+}
+
+/// What is asked for at a path of the job: a value, or the values of a mapping.
+static void report(Reader *reader, const Field *field, const Node *value, const char *reason) {
+    for (int32_t i = 0; value->kind == NODE_MAPPING && i < value->n; i++) {
+        const Field *inner = schema_field(field->table, value->key[i]->text);
+        if (inner) report(reader, inner, value->item[i], reason);
+    }
+    if (value->kind != NODE_SCALAR || asks_nothing(field, value->text)) return;
+    diagnostics_error(reader->diagnostics, value->place, "%s is given, but %s", field->key, reason);
+}
+
+static void report_keys(Reader *reader, const Schema *schema, const Node *node, const JobFile *file,
+                        const IdleKey *key) {
+    for (; key->path; key++) {
+        const Node *value = node_find(node, key->path);
+        if (value && key->is_idle(file))
+            report(reader, field_of(schema, key->path), value, key->reason);
+    }
 }
 
 void idle_keys_report(Reader *reader, const Schema *schema, const Node *node, const JobFile *file) {
     const bool trains = file->job.kind == JOB_TRAINING;
-    for (const IdleKey *key = trains ? TRAINING_KEYS : TRAFFIC_KEYS; key->path; key++) {
-        const Node *value = node_find(node, key->path);
-        if (!value || value->kind != NODE_SCALAR || !key->is_idle(file)) continue;
-        const Field *field = field_of(schema, key->path);
-        if (asks_nothing(field, value->text)) continue;
-        reader_error(reader, node, key->path, "%s is given, but %s", field->key, key->reason);
-    }
+    report_keys(reader, schema, node, file, trains ? TRAINING_KEYS : TRAFFIC_KEYS);
+    report_keys(reader, schema, node, file, COMMON_KEYS);
 }

@@ -3,8 +3,8 @@
 /// Idea.    A key whose value is another than the default, in a job of a kind that has no use for it, is a mistake about one of
 ///          the two: experts of a dense model, a shard group where nothing is sharded. It is refused where it stands.
 /// Limits.  What a job does not do anyway may be denied (off, none, 0), and defaults may be written out. A size is no kind:
-///          how a group would do something may be said of groups of one, so that sizes can be swept. Seeds, `network`,
-///          `noise` and `engine` describe what is there, whether or not it is used.
+///          how a group would do something may be said of groups of one, so that sizes can be swept. Seeds, `network`
+///          and `noise` describe what is there, whether or not it is used.
 #ifndef COLOSSIM_CONFIG_IDLE_KEYS_H
 #define COLOSSIM_CONFIG_IDLE_KEYS_H
 

@@ -9,6 +9,7 @@
 #include "config/job_words.h"
 #include "config/layout_text.h"
 #include "config/model_file.h"
+#include "config/packet_part.h"
 #include "config/topology_file.h"
 
 enum { SCHEDULE_AUTO = SCHEDULE_DUALPIPE + 1 };
@@ -431,6 +432,8 @@ bool job_file_resolve_batch(Reader *reader, const Node *node, JobFile *file) {
                           "when the job begins"),                                                  \
         FIELD_COUNT_AT("seed", JobFile, seed, "1", 0, 0, "of the run"),                            \
         FIELD_STRUCT_AT("engine", JobFile, engine, &engine_schema, "", "how long transfers take"), \
+        FIELD_STRUCT_AT("packet", JobFile, packet, &packet_schema, "",                             \
+                        "switches, NICs and transport of engine packet"),                          \
         FIELD_STRUCT_AT("trace", JobFile, trace, &trace_schema, "", "what is written")
 
 static const Field TRAINING_JOB_FIELDS[] = {

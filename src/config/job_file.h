@@ -30,6 +30,7 @@ typedef struct JobFile {
     JobSpec job;
     ModelSpec model, model_changes; ///< of the catalogue; what the job puts over it
     EngineFile engine;
+    PacketSpec packet; ///< for engine packet
     TraceSpec trace;
     uint64_t seed;
     bool noise_on;

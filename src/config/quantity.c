@@ -69,6 +69,13 @@ static const QuantityUnit UNITS[] = {
     {QUANTITY_CABLE, false, "km", 5 * E6, 1},
     {QUANTITY_CABLE, false, "\xC2\xB5s", E6, 1},
     {QUANTITY_CABLE, false, "\xCE\xBCs", E6, 1},
+    {QUANTITY_QUEUE, true, "ms", E3, 1},
+    {QUANTITY_QUEUE, true, "us", 1, 1},
+    {QUANTITY_QUEUE, true, "ns", 1, E3},
+    {QUANTITY_QUEUE, true, "ps", 1, E6},
+    {QUANTITY_QUEUE, false, "s", E6, 1},
+    {QUANTITY_QUEUE, false, "\xC2\xB5s", 1, 1},
+    {QUANTITY_QUEUE, false, "\xCE\xBCs", 1, 1},
     {QUANTITY_FLOP_RATE, true, "PFLOP/s", E15, 1},
     {QUANTITY_FLOP_RATE, true, "TFLOP/s", E12, 1},
     {QUANTITY_FLOP_RATE, true, "GFLOP/s", E9, 1},
@@ -93,6 +100,8 @@ static const struct {
     [QUANTITY_SIZE] = {"a size", "'64 KiB' or '80 GB'", "B kB MB GB TB, KiB MiB GiB TiB"},
     [QUANTITY_TIME] = {"a time", "'10 us' or '600 ns'", "ps ns us ms s"},
     [QUANTITY_CABLE] = {"a cable delay or length", "'50 m' or '250 ns'", "m km, ps ns us ms"},
+    [QUANTITY_QUEUE] = {"a time, or a size at a rate", "'16 us' or '800 kB at 400 Gb/s'",
+                        "ps ns us ms s"},
     [QUANTITY_FLOP_RATE] = {"a rate of floating-point operations",
                             "'989 TFLOP/s' or '1.98 PFLOP/s'",
                             "FLOP/s MFLOP/s GFLOP/s TFLOP/s PFLOP/s"},
@@ -100,6 +109,9 @@ static const struct {
     [QUANTITY_FRACTION] = {"a percentage", "'3 %' or '0.5 %'", "%"},
     [QUANTITY_TEMPERATURE] = {"a temperature", "'45 C'", "C"},
 };
+
+/// Between a size and a rate.
+static const char AT[] = " at ";
 
 const char *quantity_name(QuantityKind kind) { return KINDS[kind].name; }
 
@@ -204,8 +216,9 @@ static Wide power_of_ten(int exponent) {
 
 double quantity_most(QuantityKind kind) {
     static const double MOST[QUANTITY_N] = {
-        [QUANTITY_RATE] = 1e15,  [QUANTITY_SIZE] = 1e16,      [QUANTITY_TIME] = 1e15,
-        [QUANTITY_CABLE] = 1e15, [QUANTITY_FLOP_RATE] = 1e21, [QUANTITY_POWER] = 1e12,
+        [QUANTITY_RATE] = 1e15,  [QUANTITY_SIZE] = 1e16,  [QUANTITY_TIME] = 1e15,
+        [QUANTITY_CABLE] = 1e15, [QUANTITY_QUEUE] = 1e15, [QUANTITY_FLOP_RATE] = 1e21,
+        [QUANTITY_POWER] = 1e12,
     };
     return MOST[kind];
 }
@@ -223,6 +236,7 @@ bool quantity_parse_int(QuantityKind kind, const char *text, int64_t *value,
                                                   "whole number of bytes",
                                                   "whole number of picoseconds",
                                                   "whole number of picoseconds",
+                                                  "whole number of microseconds",
                                                   "whole number of FLOP/s",
                                                   "whole number of watts",
                                                   "whole number",
@@ -241,8 +255,25 @@ bool quantity_parse_int(QuantityKind kind, const char *text, int64_t *value,
     return true;
 }
 
+/// What the size before `at` takes at the rate behind it.
+static bool parse_queue(const char *text, const char *at, double *value,
+                        char reason[QUANTITY_REASON_BYTES]) {
+    char size[QUANTITY_TEXT_BYTES];
+    double bytes, Bps;
+    snprintf(size, sizeof size, "%.*s", (int)(at - text), text);
+    if (!quantity_parse_real(QUANTITY_SIZE, size, &bytes, reason) ||
+        !quantity_parse_real(QUANTITY_RATE, at + strlen(AT), &Bps, reason))
+        return false;
+    *value = bytes * 1e6 / Bps;
+    if (Bps > 0) return true;
+    snprintf(reason, QUANTITY_REASON_BYTES, "wants a rate above 0, got '%.60s'", text);
+    return false;
+}
+
 bool quantity_parse_real(QuantityKind kind, const char *text, double *value,
                          char reason[QUANTITY_REASON_BYTES]) {
+    const char *at = kind == QUANTITY_QUEUE ? strstr(text, AT) : NULL;
+    if (at) return parse_queue(text, at, value, reason);
     Decimal decimal;
     const QuantityUnit *unit;
     if (!parse_parts(kind, text, &decimal, &unit, reason)) return false;

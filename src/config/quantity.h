@@ -5,7 +5,7 @@
 ///          bits or refused; b is a bit and B a byte, k M G T P E are powers of 1000, Ki Mi Gi Ti
 ///          of 1024. A bare number is refused.
 /// Limits.  No exponents. Cables may be given as a length: 5 ns a metre (glass, refractive index
-///          1.5).
+///          1.5), what waits at a port as a size at a rate, the time that it takes there.
 #ifndef COLOSSIM_CONFIG_QUANTITY_H
 #define COLOSSIM_CONFIG_QUANTITY_H
 
@@ -19,6 +19,7 @@ typedef enum QuantityKind {
     QUANTITY_SIZE,        ///< B
     QUANTITY_TIME,        ///< ps
     QUANTITY_CABLE,       ///< ps, from a time or a length
+    QUANTITY_QUEUE,       ///< us, from a time or a size at a rate
     QUANTITY_FLOP_RATE,   ///< FLOP/s
     QUANTITY_POWER,       ///< W
     QUANTITY_FRACTION,    ///< %, stored as a fraction of one

@@ -182,6 +182,7 @@ static void fill_spec(Load *load, RunSpec *spec) {
     for (int32_t i = 0; i < spec->njobs; i++) spec->job[i] = load->files.job[i].file->job;
     spec->engine = engine_of(first->engine.kind);
     spec->control_delay_ps = first->engine.control_delay_ps;
+    spec->packet = first->packet;
     spec->repeat = true;
     spec->seed = first->seed;
     spec->trace = first->trace;

@@ -16,7 +16,9 @@ void fabric_open(Fabric *fabric) {
     EngineSpec spec = {.njobs = fabric->run->njobs,
                        .control_delay_ps = fabric->run->control_delay_ps,
                        .interval_ps = fabric->intervals.width_ps,
-                       .intervals_most = fabric->intervals.most};
+                       .intervals_most = fabric->intervals.most,
+                       .packet = &fabric->run->packet,
+                       .seed = fabric->run->seed};
     fabric->engine = fabric->ops->create(fabric->cluster, &spec);
 }
 

@@ -75,6 +75,7 @@ typedef struct RunSpec {
     int32_t njobs;
     const EngineOps *engine; ///< not in the texts: any may be plugged in
     int64_t control_delay_ps;
+    PacketSpec packet;   ///< for engines of packets
     PlayerChoice player; ///< changes no result
     bool
         repeat; ///< tell steps that cannot differ from the one before (player/repeat.h); changes no result

@@ -168,6 +168,7 @@ static const char *const PAIRS[][2] = {
     {"topologies/laptop-16.yaml", "jobs/ddp-small.yaml"},
     {"topologies/laptop-16.yaml", "jobs/traffic-permutation.yaml"},
     {"topologies/laptop-16.yaml", "jobs/traffic-flows.yaml"},
+    {"topologies/laptop-16.yaml", "tests/config/traffic-packets.yaml"},
     {"topologies/superpod-h100-1su.yaml", "jobs/traffic-all-reduce.yaml"},
     {"topologies/meta-24k-roce.yaml", "jobs/llama3.1-405b-8k.yaml"},
     {"topologies/colossus-100k.yaml", "jobs/llama3.1-405b-colossus.yaml"},
@@ -371,7 +372,7 @@ static void extremes_of_every_key_get_a_verdict(void **state) {
     static Extremes x;
     const time_t begin = time(NULL);
     for (int p = 0; p < PAIRS_N; p++)
-        for (int what = 0; what < (p == 0 || p == 4 ? 2 + CATALOGUE_N : 2); what++) {
+        for (int what = 0; what < (p == 0 || p == 5 ? 2 + CATALOGUE_N : 2); what++) {
             list_knobs(&x, what, PAIRS[p]);
             for (int k = 0; k < x.nknobs; k++)
                 for (int e = 0; e < EXTREMES; e++) turn(&x, what, PAIRS[p], k, e, 0);

@@ -53,6 +53,38 @@ static void a_cable_is_a_length_or_a_delay(void **state) {
     refuses(QUANTITY_TIME, "100 m", "which is a cable delay or length");
 }
 
+static double parse_queue(const char *text) {
+    double value = -1;
+    char reason[QUANTITY_REASON_BYTES] = "";
+    if (!quantity_parse_real(QUANTITY_QUEUE, text, &value, reason))
+        fail_msg("'%s' was refused: %s", text, reason);
+    return value;
+}
+
+static void refuses_queue(const char *text, const char *phrase) {
+    double value;
+    char reason[QUANTITY_REASON_BYTES] = "";
+    if (quantity_parse_real(QUANTITY_QUEUE, text, &value, reason))
+        fail_msg("'%s' was taken as %g", text, value);
+    if (!strstr(reason, phrase)) fail_msg("'%s': '%s' lacks '%s'", text, reason, phrase);
+}
+
+// What waits at a port is as long as it takes to leave: n bytes at a rate of n bytes in t are t.
+static void a_queue_is_a_time_or_a_size_at_a_rate(void **state) {
+    (void)state;
+    assert_true(parse_queue("16 us") == 16);
+    assert_true(parse_queue("2.5 ns") == 0.0025);
+    assert_true(parse_queue("800 kB at 400 Gb/s") == 16);
+    assert_true(parse_queue("100kB at 25 Gb/s") == 32);
+    assert_true(parse_queue("0 B at 1 Gb/s") == 0);
+    refuses_queue("5", "wants a time, or a size at a rate with a unit, such as '16 us'");
+    refuses_queue("5 kB", "got '5 kB', which is a size");
+    refuses_queue("5 us at 1 Gb/s", "wants a size");
+    refuses_queue("5 kB at 3 us", "wants a data rate");
+    refuses_queue("5 kB at 0 Gb/s", "wants a rate above 0");
+    refuses(QUANTITY_TIME, "800 kB at 400 Gb/s", "wants a time");
+}
+
 static void reals_are_the_nearest_double(void **state) {
     (void)state;
     double value;
@@ -155,6 +187,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(units_have_their_size),
         cmocka_unit_test(a_cable_is_a_length_or_a_delay),
+        cmocka_unit_test(a_queue_is_a_time_or_a_size_at_a_rate),
         cmocka_unit_test(reals_are_the_nearest_double),
         cmocka_unit_test(what_is_not_meant_is_refused),
         cmocka_unit_test(what_is_written_reads_back),

@@ -8,6 +8,7 @@
 #include "claims.h"
 #include "config/hardware_file.h"
 #include "config/job_file.h"
+#include "config/packet_part.h"
 #include "config/run_file.h"
 #include "config/topology_file.h"
 
@@ -250,6 +251,63 @@ static void settings_change_the_run(void **state) {
     done(&l);
 }
 
+static char *packet_text(const PacketSpec *packet) {
+    TextBuffer out = {0};
+    schema_write(&packet_schema, packet, NULL, 0, &out);
+    return text_take(&out);
+}
+
+// A job that says nothing of packets is played as the engine would alone, to the bit; and each key reaches its member.
+static void packets_are_as_a_job_says(void **state) {
+    (void)state;
+    static Loaded l;
+    load_good(&l, "topologies/laptop-16.yaml", "jobs/traffic-ring.yaml", NULL);
+    const PacketSpec standard = packet_default_spec();
+    char *wanted = packet_text(&standard), *got = packet_text(&l.run.packet);
+    assert_string_equal(got, wanted);
+    text_free(got);
+    text_free(wanted);
+    done(&l);
+    load_good(&l, "topologies/laptop-16.yaml", "jobs/traffic-ring.yaml", "engine=packet");
+    assert_int_equal(l.run.packet.mtu_bytes, standard.mtu_bytes);
+    done(&l);
+    load_good(&l, "topologies/laptop-16.yaml", "tests/config/traffic-packets.yaml", NULL);
+    assert_string_equal(l.run.engine->name, "packet");
+    const PacketSpec all = {.mtu_bytes = 1000,
+                            .ack_bytes = 84,
+                            .acks_every = 1,
+                            .forwarding = FORWARDING_STORE,
+                            .candidates = 2,
+                            .buffer_bytes = 32000000,
+                            .pfc = false,
+                            .pfc_share = 0.125,
+                            .ecn_min_us = 32,
+                            .ecn_max_us = 128,
+                            .ecn_most = 0.25,
+                            .drop_share = 0.3,
+                            .trim = true,
+                            .loss_share = 0.005,
+                            .recovery = RECOVERY_GO_BACK,
+                            .reorder_packets = 12,
+                            .timeout_ps = 5000000000,
+                            .control = CONTROL_DCQCN,
+                            .gain = 0.5,
+                            .alpha_ps = 55000000,
+                            .cut_ps = 49000000,
+                            .increase_ps = 56000000,
+                            .cnp_ps = 51000000,
+                            .add_share = 0.0001,
+                            .hyper_share = 0.001,
+                            .least_share = 0.01,
+                            .fast_steps = 5};
+    wanted = packet_text(&all);
+    got = packet_text(&l.run.packet);
+    assert_string_equal(got, wanted);
+    text_free(got);
+    text_free(wanted);
+    done(&l);
+}
+
 static void contradictions_name_both_places(void **state) {
     (void)state;
     refuses("topologies/laptop-16.yaml", "jobs/llama3.1-405b-8k.yaml", NULL,
@@ -286,14 +344,21 @@ static void roles_of_files_are_checked(void **state) {
             "jobs/nowhere.yaml: error: cannot be read");
 }
 
-/// The shift job, and it alone, writes a seed.
-static Status read_with_seed(void *context, const char *path, char **bytes, int64_t *size) {
-    TRY(text_read_file(context, path, bytes, size));
-    if (!strstr(path, "shift")) return status_ok();
-    static const char SEED[] = "seed: 9\n";
-    *bytes = memory_resize("config.text", *bytes, (size_t)*size + 1, (size_t)*size + sizeof SEED);
-    memcpy(*bytes + *size, SEED, sizeof SEED);
-    *size += (int64_t)sizeof SEED - 1;
+/// What the ring job and the shift job, behind it, have beside what is in their files.
+typedef struct Additions {
+    const char *ring, *shift;
+} Additions;
+
+static Status read_with_more(void *context, const char *path, char **bytes, int64_t *size) {
+    const Additions *additions = context;
+    TRY(text_read_file(NULL, path, bytes, size));
+    const char *more = strstr(path, "shift")  ? additions->shift
+                       : strstr(path, "ring") ? additions->ring
+                                              : "";
+    *bytes =
+        memory_resize("config.text", *bytes, (size_t)*size + 1, (size_t)*size + strlen(more) + 1);
+    memcpy(*bytes + *size, more, strlen(more) + 1);
+    *size += (int64_t)strlen(more);
     return status_ok();
 }
 
@@ -311,13 +376,34 @@ static void jobs_of_a_run_agree(void **state) {
     assert_int_equal(run.njobs, 2);
     assert_int_equal(run.job[1].placement.first_node, 1); // behind the first
     run_spec_fini(&run);
-    const RunRequest other = {"topologies/laptop-16.yaml", JOBS, 2, HALF, 1,
-                              {read_with_seed, NULL, ""}};
-    status = run_spec_load(&other, &run, &errors);
-    assert_int_equal(status.code, STATUS_INPUT);
-    assert_non_null(strstr(errors, "jobs/traffic-shift.yaml:"));
-    assert_non_null(strstr(errors, "another seed than jobs/traffic-ring.yaml:"));
-    text_free(errors);
+    static const struct {
+        Additions additions;
+        const char *phrase; ///< NULL: they agree
+    } CASES[] = {
+        {{"", "seed: 9\n"}, "another seed than jobs/traffic-ring.yaml:"},
+        {{"", "engine: closed\n"}, "another engine than jobs/traffic-ring.yaml:"},
+        {{"", "engine: {control_delay: 1 us}\n"}, "another engine than jobs/traffic-ring.yaml:"},
+        {{"engine: packet\n", "engine: packet\npacket: {dcqcn: {fast_steps: 2}}\n"},
+         "another packet than jobs/traffic-ring.yaml:"},
+        {{"engine: packet\npacket: {mtu: 1 KiB}\n", "engine: packet\npacket: {mtu: 1 KiB}\n"},
+         NULL},
+        {{"engine: packet\npacket: {mtu: 1 KiB}\n", "engine: packet\n"}, NULL},
+        {{"engine: packet\n", ""}, NULL},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        Additions additions = CASES[i].additions;
+        const RunRequest other = {"topologies/laptop-16.yaml",     JOBS, 2, HALF, 1,
+                                  {read_with_more, &additions, ""}};
+        status = run_spec_load(&other, &run, &errors);
+        assert_int_equal(status.code, CASES[i].phrase ? STATUS_INPUT : STATUS_OK);
+        if (!CASES[i].phrase) {
+            run_spec_fini(&run);
+            continue;
+        }
+        assert_non_null(strstr(errors, "jobs/traffic-shift.yaml:"));
+        assert_non_null(strstr(errors, CASES[i].phrase));
+        text_free(errors);
+    }
 }
 
 /// The row of a table that begins with `key` (others may stand before it in the first column), or
@@ -407,6 +493,7 @@ int main(void) {
         cmocka_unit_test(groups_of_experts_fill_the_machine),
         cmocka_unit_test(resolved_files_read_back),
         cmocka_unit_test(settings_change_the_run),
+        cmocka_unit_test(packets_are_as_a_job_says),
         cmocka_unit_test(contradictions_name_both_places),
         cmocka_unit_test(roles_of_files_are_checked),
         cmocka_unit_test(jobs_of_a_run_agree),

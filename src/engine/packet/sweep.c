@@ -214,7 +214,8 @@ void sweep_until(Engine *engine, int64_t end_ps) {
 
 void sweep_skip(Engine *engine, int64_t now_ps) {
     Net *net = &engine->net;
-    const int64_t told_ps = engine->now_ps + net->window_ps; // nothing comes between that and now_ps
+    const int64_t told_ps =
+        engine->now_ps + net->window_ps; // nothing comes between that and now_ps
     net_pass(net, now_ps);
     sweep_blocks(engine, net->first_sink / AGENDA_BLOCK, net->agenda.nblocks,
                  told_ps > now_ps ? told_ps : now_ps, now_ps + net->window_ps);
