@@ -91,6 +91,18 @@ static void draw_switches(PacketScene *scene) {
     packet->pfc_share = 0.125 * (double)draw(scene, 1, 8);
 }
 
+static void draw_losses(PacketScene *scene) {
+    PacketSpec *packet = &scene->packet;
+    packet->loss_share = draw(scene, 0, 2) == 0 ? 0.02 : 0;
+    packet->recovery = draw(scene, 0, 1) ? RECOVERY_SELECTIVE : RECOVERY_GO_BACK;
+    packet->timeout_ps = draw(scene, 20, 200) * PS_PER_US;
+    packet->reorder_packets = (int32_t)draw(scene, 1, 64);
+    if (packet->pfc || draw(scene, 0, 2) == 0) return;
+    packet->buffer_bytes = packet->mtu_bytes * draw(scene, 8, 60); // so that one always fits
+    packet->drop_share = 0.25 * (double)draw(scene, 1, 4);
+    packet->trim = draw(scene, 0, 1) > 0;
+}
+
 /// What bound paths without control leave out.
 static void draw_any(PacketScene *scene) {
     ClusterSpec *spec = &scene->spec;
@@ -103,6 +115,7 @@ static void draw_any(PacketScene *scene) {
     scene->packet.increase_ps = draw(scene, 5, 50) * PS_PER_US;
     scene->packet.add_share = 0.02;
     scene->packet.hyper_share = 0.1;
+    draw_losses(scene);
 }
 
 // Traffic.

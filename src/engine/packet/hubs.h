@@ -44,7 +44,8 @@ struct Engine {
     int64_t ndrained, nunfinished;
     int64_t now_ps; ///< played up to, but for sinks, which are a window ahead
     PacketCounts count;
-    Heap *timer;       ///< [ngpus] queue pairs by when to look for what is lost; NULL: nothing is
+    Heap *
+        timer; ///< [ngpus] queue pairs by when to look for what is lost, or for a round; NULL: nothing is lost
     PacketArray taken; ///< scratch of sweep.c
     ARRAY_OF(Arrival) order, sorted;
     EngineSpec spec;
@@ -68,6 +69,8 @@ int64_t nic_next_ps(const Engine *engine, const Hub *hub);
 void nic_offer(Engine *engine, int32_t qp);
 /// A queue pair that had nothing that it could send may have something at now_ps.
 void nic_look_again(Engine *engine, int32_t qp, int64_t now_ps);
+/// The next round of a queue pair may be sent from ready_ps on.
+void nic_release(Engine *engine, int32_t qp, int64_t ready_ps);
 /// A paused wire may send again.
 void nic_unpark(Engine *engine, Hub *hub, int32_t wire, int64_t now_ps);
 

@@ -32,7 +32,7 @@ void inboxes_put_far(Inboxes *inboxes, int32_t hub, const Packet *packet) {
     }
     far->at.at[i] = *packet;
     far->hub.at[i] = hub;
-    heap_push(&far->order, (HeapItem){packet->at_ps, 0, i});
+    heap_push(&far->order, (HeapItem){packet->at_ps, far->nput++, i});
 }
 
 void inboxes_pass(Inboxes *inboxes, int64_t now_ps) {

@@ -26,7 +26,8 @@ typedef ARRAY_OF(Packet) PacketArray;
 
 /// What comes later, of all hubs.
 typedef struct FarPackets {
-    Heap order; ///< by arrival
+    Heap order;    ///< by arrival, then as they were put: of one wire some can come at one moment
+    uint64_t nput; ///< so far
     PacketArray at;
     ARRAY_OF(int32_t) hub, free;
 } FarPackets;

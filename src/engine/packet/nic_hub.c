@@ -69,10 +69,11 @@ static bool is_closed(const QueuePair *qp) {
            qp->sent - qp->heard - resend->nlost >= qp->control.window;
 }
 
-/// Has it a packet to send? It goes on to the next round.
-static bool has_packet(Engine *engine, QueuePair *qp) {
+/// Has it a packet to send? It goes on to the next round; where packets are lost not before that may go, since what is lost
+/// until then goes first.
+static bool has_packet(Engine *engine, QueuePair *qp, int64_t now_ps) {
     return qp->sent < qp->round_end || (qp->resend && qp->resend->nlost > 0) ||
-           round_next(engine, qp);
+           ((!qp->resend || qp->ready_ps <= now_ps) && round_next(engine, qp));
 }
 
 void nic_offer(Engine *engine, int32_t q) {
@@ -84,9 +85,23 @@ void nic_offer(Engine *engine, int32_t q) {
 
 void nic_look_again(Engine *engine, int32_t q, int64_t now_ps) {
     QueuePair *qp = &engine->plays.qp.at[q];
-    if (qp->queued || qp->parked || is_closed(qp) || !has_packet(engine, qp)) return;
-    if (qp->next_ps < now_ps) qp->next_ps = now_ps;
+    if (qp->queued || qp->parked || is_closed(qp) || !has_packet(engine, qp, now_ps)) return;
+    if (qp->next_ps < now_ps) qp->next_ps = qp->since_ps = now_ps;
     nic_offer(engine, q);
+}
+
+/// A timer that is a round's, to look at its queue pair then.
+static const uint64_t ROUND_TIMER = UINT64_C(1) << 63;
+
+void nic_release(Engine *engine, int32_t q, int64_t ready_ps) {
+    QueuePair *qp = &engine->plays.qp.at[q];
+    round_release(qp, ready_ps);
+    if (qp->resend) {
+        heap_push(&engine->timer[qp->src], (HeapItem){ready_ps, ROUND_TIMER | (uint64_t)q, q});
+        net_wake(&engine->net, qp->src, ready_ps);
+    } else if (!qp->queued && !qp->parked && qp->sent == qp->round_end && round_next(engine, qp)) {
+        nic_offer(engine, q);
+    }
 }
 
 static void park(Engine *engine, Sender *sender, int32_t q) {
@@ -171,8 +186,8 @@ static Packet take_packet(Engine *engine, int32_t q, QueuePair *qp) {
 }
 
 /// What is to come of a queue pair when one of its packets has gone at now_ps: it stays in its heap, or leaves it.
-static void go_on(Engine *engine, Sender *sender, QueuePair *qp) {
-    if (is_closed(qp) || !has_packet(engine, qp)) {
+static void go_on(Engine *engine, Sender *sender, QueuePair *qp, int64_t now_ps) {
+    if (is_closed(qp) || !has_packet(engine, qp, now_ps)) {
         take_first(engine, sender);
         return;
     }
@@ -193,7 +208,7 @@ static void send(Engine *engine, Sender *sender, int32_t q, int32_t w, int64_t n
     qp->next_ps = rate >= (double)line ? net->wire[w].free_ps
                                        : now_ps + (int64_t)((double)packet.bytes * 1e12 / rate);
     qp->since_ps = qp->next_ps;
-    go_on(engine, sender, qp);
+    go_on(engine, sender, qp, now_ps);
 }
 
 /// The first of a sender sends one packet, or is found to be later than it thought; false: nothing goes before to_ps.
@@ -203,6 +218,10 @@ static bool send_one(Engine *engine, Hub *hub, Sender *sender, int64_t to_ps) {
     const int32_t q = sender->heap[0];
     QueuePair *qp = &engine->plays.qp.at[q];
     if (qp->next_ps >= to_ps) return false;
+    if (qp->resend && qp->sent == qp->round_end && qp->resend->nlost == 0) {
+        go_on(engine, sender, qp, qp->next_ps); // what was lost has come after all
+        return true;
+    }
     const int32_t w = qp->bound >= 0 ? qp->bound : any_port(engine, hub, qp, qp->sent, qp->next_ps);
     if (w < 0 || net->wire[w].paused || net->wire[w].dead) {
         park(engine, sender, q);
@@ -229,7 +248,7 @@ void nic_until(Engine *engine, Hub *hub, int64_t to_ps) {
          timer && timer->n > 0 && heap_next_ps(timer) < to_ps;) {
         const HeapItem due = heap_pop(timer);
         send_until(engine, hub, due.time_ps);
-        resend_timer(engine, (int32_t)due.item, due.time_ps);
+        if (!(due.order & ROUND_TIMER)) resend_timer(engine, (int32_t)due.item, due.time_ps);
         nic_look_again(engine, (int32_t)due.item, due.time_ps);
     }
     send_until(engine, hub, to_ps);

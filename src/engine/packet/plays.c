@@ -262,12 +262,9 @@ Status plays_begin(Engine *engine, const Transfer *transfer, int32_t tally, int6
 
 /// A GPU has a round: it may send the next on all its edges.
 static void release(Engine *engine, const PlayMember *member, int64_t at_ps) {
-    for (int32_t q = member->first_out; q >= 0; q = engine->plays.qp.at[q].next_out) {
-        QueuePair *qp = &engine->plays.qp.at[q];
-        round_release(qp, at_ps + qp->gap_ps);
-        if (qp->queued || qp->parked || qp->sent < qp->round_end) continue;
-        if (round_next(engine, qp)) nic_offer(engine, q);
-    }
+    const Plays *plays = &engine->plays;
+    for (int32_t q = member->first_out; q >= 0; q = plays->qp.at[q].next_out)
+        nic_release(engine, q, at_ps + plays->qp.at[q].gap_ps);
 }
 
 static void arrive(Engine *engine, const QueuePair *qp, int64_t rounds, int64_t at_ps) {

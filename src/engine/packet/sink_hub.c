@@ -108,14 +108,12 @@ static bool refuse(Engine *engine, const Hub *hub, QueuePair *qp, const Packet *
 
 /// What comes where packets are lost: is it new, and whole?
 static bool take_lossy(Engine *engine, const Hub *hub, QueuePair *qp, const Packet *packet) {
-    resend_landed(engine, packet->qp);
-    const bool has = has_come(qp, packet->number),
+    const bool has = has_come(qp, packet->number), useless = has || packet->kind == PACKET_HEADER,
                all = qp->done == engine->plays.play.at[qp->play].rounds;
-    if (packet->kind == PACKET_HEADER || has) {
-        answer(engine, hub, qp, packet, has ? (all ? PACKET_LAST : 0) : PACKET_REFUSED);
-        return false;
-    }
-    return !refuse(engine, hub, qp, packet);
+    if (useless) answer(engine, hub, qp, packet, has ? (all ? PACKET_LAST : 0) : PACKET_REFUSED);
+    resend_landed(engine,
+                  packet->qp); // behind the answer, so that it is not forgotten between them
+    return !useless && !refuse(engine, hub, qp, packet);
 }
 
 /// Tell of the rounds that have come with a packet: have all?
