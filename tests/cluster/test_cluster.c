@@ -2,6 +2,7 @@
 
 #include "claims.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -210,6 +211,44 @@ static void filled_children_are_apart(void **state) {
         seen++;
     }
     assert_true(seen > RANDOM_SHAPES / 4);
+}
+
+enum { SUBTREES_MAX = 4096 };
+
+/// What all subtrees of a level can send out, each counted GPU by GPU; 0 where only one has any.
+static double counted_out_Bps(const Cluster *cluster, int32_t level) {
+    const ClusterSpec *spec = cluster_spec(cluster);
+    int64_t gpus[SUBTREES_MAX] = {0}, below = 1, users = 0;
+    for (int32_t t = 0; t < level; t++) below *= spec->tier[t].children;
+    for (GpuId gpu = 0; gpu < cluster_ngpus(cluster); gpu++)
+        users += gpus[cluster_endpoint_of(cluster, gpu) / below]++ == 0;
+    const double up_Bps = (double)cluster_uplinks_Bps(cluster, level + 1);
+    double sum_Bps = 0;
+    for (int64_t i = 0; i < SUBTREES_MAX; i++)
+        sum_Bps += fmin((double)gpus[i] * (double)spec->nic.goodput_Bps, up_Bps);
+    return users > 1 ? sum_Bps : 0;
+}
+
+// Law: the bisection is half of what the subtrees of some level can send out together, by counting the GPUs that are below each,
+// however children are filled.
+static void bisections_are_those_of_counted_gpus(void **state) {
+    (void)state;
+    int64_t bound_by_filled = 0;
+    for (uint64_t draw = 0; draw < 4 * RANDOM_SHAPES; draw++) {
+        const ClusterSpec spec = shape_random(draw);
+        Cluster *cluster = build(&spec);
+        const int64_t ngpus = cluster_ngpus(cluster);
+        const double nics_Bps = (double)ngpus * (double)spec.nic.goodput_Bps;
+        double least_Bps = ngpus > 1 ? nics_Bps : 0;
+        for (int32_t level = 1; level < spec.ntiers; level++) {
+            const double out_Bps = counted_out_Bps(cluster, level);
+            if (out_Bps > 0) least_Bps = fmin(least_Bps, out_Bps);
+        }
+        bound_by_filled += spec.nfilled > 1 && least_Bps < nics_Bps;
+        assert_close(cluster_bisection_Bps(cluster), least_Bps / 2, 1);
+        cluster_destroy(cluster);
+    }
+    assert_true(bound_by_filled > RANDOM_SHAPES / 8);
 }
 
 /// Port of the upper switch that a cable arrives at.
@@ -431,6 +470,7 @@ int main(void) {
         cmocka_unit_test(colossus_has_1600_leaves_1600_spines_1024_cores),
         cmocka_unit_test(endpoint_and_gpu_are_inverse),
         cmocka_unit_test(filled_children_are_apart),
+        cmocka_unit_test(bisections_are_those_of_counted_gpus),
         cmocka_unit_test(cables_and_switch_ports_match_one_to_one),
         cmocka_unit_test(capacity_is_goodput_and_faults_lower_it_in_both_directions),
         cmocka_unit_test(names_of_links_and_bundles_are_unique),
