@@ -235,8 +235,9 @@ bool machine_routing_is_drawn(const Machine *machine) {
 }
 
 bool machine_is_even(const Machine *machine) {
+    // On one kind of GPUs there is one role.
     return noise_is_off(&machine->job->noise) && !machine_routing_is_drawn(machine) &&
-           cluster_is_even(machine->cluster) && machine->shares.nroles == 1 &&
+           cluster_is_even(machine->cluster) &&
            machine->gpus_of[0] == machine->layout.units.n * machine->layout.units.width;
 }
 

@@ -55,7 +55,7 @@ static uint64_t groups_of(const void *context, int64_t island) {
 
 void islands_fold(Islands *islands, const IslesSpec *isles) {
     Machine *machine = islands->machine;
-    if (!machine_is_even(machine) || machine->shares.nroles > 1) return;
+    if (!machine_is_even(machine)) return;
     IslesFold *fold = isles_fold_begin(machine->fabric->engine, isles, groups_of,
                                        links_listed(&machine->run->trace));
     for (int64_t g = 0; g < units_nmeeting(&machine->layout.units); g++)
