@@ -19,7 +19,6 @@ typedef struct Sender {
     int32_t *heap;
     int32_t n, capacity;
     int32_t first_parked;
-    int64_t free_ps; ///< of a NIC of several ports: it can send the next
 } Sender;
 
 typedef struct StepSlot {

@@ -239,6 +239,9 @@ void net_init(Net *net, const Cluster *cluster, const PacketSpec *spec, uint64_t
     make_hubs(net);
     net->nwires = net->nlinks + net->ngpus;
     take_lines(net);
+    CHECK(spec->pfc || (double)spec->mtu_bytes <= spec->drop_share * (double)spec->buffer_bytes,
+          "a packet of %lld bytes finds no room in an empty switch of %lld bytes",
+          (long long)spec->mtu_bytes, (long long)spec->buffer_bytes);
     net->lossy = (!spec->pfc && spec->buffer_bytes < PACKET_ENDLESS_BYTES) ||
                  spec->loss_share > 0 || !cluster_spec_is_still(cluster_spec(cluster));
     if (net->lossy) net->losses = take(net->nlinks, sizeof *net->losses);

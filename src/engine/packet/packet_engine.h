@@ -8,7 +8,8 @@
 /// Terms.   hub, wire    net.h
 ///          queue pair   a part of an edge, one after the other over its own path
 ///          hop          a packet that has come to the end of a wire
-/// Limits.  Refused: a cluster whose cables and switches take no time.
+/// Limits.  Refused: a cluster whose cables and switches take no time. A NIC of several ports is as fast as its ports are
+///          together, and its own link carries nothing. A scale-up domain takes no less than a window each way.
 #ifndef COLOSSIM_ENGINE_PACKET_PACKET_ENGINE_H
 #define COLOSSIM_ENGINE_PACKET_PACKET_ENGINE_H
 
