@@ -129,7 +129,8 @@ static Status open_recorder(Fabric *fabric, const RunJob jobs[], Recorder *recor
         recorded[j] = (RecordedJob){
             jobs[j].machine ? &jobs[j].machine->layout.placement : &jobs[j].traffic->placement,
             jobs[j].machine};
-    bool divided = jobs[0].machine && jobs[0].machine->player->divides && fabric->nranks > 1;
+    const bool players = jobs[0].machine && jobs[0].machine->player->divides;
+    const bool divided = (players || fabric->ops->serve) && fabric->nranks > 1;
     TRY(recorder_open(recorder, divided, options->command_line));
     return recorder_static_gpus(recorder, recorded);
 }

@@ -14,6 +14,7 @@ Fabric fabric_make(const RunSpec *run, Cluster *cluster, Comm *comm) {
 
 void fabric_open(Fabric *fabric) {
     EngineSpec spec = {.njobs = fabric->run->njobs,
+                       .comm = fabric->comm,
                        .control_delay_ps = fabric->run->control_delay_ps,
                        .interval_ps = fabric->intervals.width_ps,
                        .intervals_most = fabric->intervals.most,

@@ -37,8 +37,10 @@
 ///          delay        time that transfers lose against alone, charged to their bottleneck
 ///          isle, ring   links that are apart and what is played on them; a transfer that crosses isles (isles.h)
 /// Ranks.   An engine is the matter of one rank: all its operations are local, and none needs another rank. What cannot
-///          be cut is played by one rank, whose engine gets all transfers; the engines of the others get none. Only an
-///          engine that is `apart` is used by several: each plays transfers that share no link with another's.
+///          be cut is played by one rank, whose engine gets all transfers; the engines of the others get none. Two kinds are
+///          used by several. One that is `apart`: each plays transfers that share no link with another's. One that can
+///          `serve` divides the work itself: rank 0 uses it as if it were alone, while the others serve until they are
+///          dismissed; each has the totals of its own links.
 /// Limits.  Edges of one transfer share one rate (ideal pipelining). What is not pipelined is
 ///          several transfers.
 ///          No call-backs but for samples, which would fill memory until they are asked for.
@@ -52,6 +54,7 @@
 #include "cluster/cluster.h"
 #include "cluster/routing.h"
 #include "engine/packet_spec.h"
+#include "par/comm.h"
 
 /// Bytes from src to dst; `weight` bytes per byte of progress of the transfer, >= 1. src != dst.
 typedef struct Edge {
@@ -150,7 +153,15 @@ typedef struct EngineSpec {
     int64_t intervals_most;   ///< of them, before they are merged (intervals.h); 0: any number
     const PacketSpec *packet; ///< for engines of packets; borrowed until create() returns
     uint64_t seed;            ///< of what an engine draws
+    Comm *comm; ///< whose ranks an engine may divide its work by; NULL: this one alone
 } EngineSpec;
+
+/// Why a rank that served returns.
+typedef enum Served {
+    SERVED_DISMISSED,
+    SERVED_CUT,   ///< rank 0 has begun its intervals anew
+    SERVED_CHANGE ///< the cluster of rank 0 has changed
+} Served;
 
 /// State of one engine: each engine defines the struct in its own files.
 typedef struct Engine Engine;
@@ -203,6 +214,13 @@ typedef struct EngineOps {
     ///   Fails: STATUS_NO_PATH for a transfer that can never go on.
     Status (*refresh)(Engine *engine, TransferSource source);
     EngineSizes (*sizes)(const Engine *engine);
+    /// Rank 0 returns SERVED_DISMISSED at once, and its operations are served from then on. The others take part in them until
+    /// it dismisses them, or has done what they have to do likewise at now_ps(), refresh() without a source, before they serve
+    /// on. NULL, and so the next: only one rank has a part in this engine.
+    ///   MPI: collective over EngineSpec.comm together with the operations of rank 0.
+    Served (*serve)(Engine *engine);
+    /// Rank 0: the others return.   MPI: collective with serve.
+    void (*dismiss)(Engine *engine);
 } EngineOps;
 
 #endif

@@ -137,11 +137,26 @@ static Status say_why(const Moments *moments, const News *news) {
     return status_make(STATUS_STUCK, "the run cannot go on: nothing is under way");
 }
 
+/// Take part in what the engine of rank 0 does.
+static void serve(Fabric *fabric) {
+    for (Served why; (why = fabric->ops->serve(fabric->engine)) != SERVED_DISMISSED;) {
+        const int64_t now_ps = fabric->ops->now_ps(fabric->engine);
+        if (why == SERVED_CUT) {
+            fabric_cut(fabric, now_ps);
+            continue;
+        }
+        cluster_set_time(fabric->cluster, now_ps);
+        fabric->ops->refresh(fabric->engine, (TransferSource){0}); // rank 0 says if that fails
+    }
+}
+
 static Status play_all(Moments *moments) {
     Fabric *fabric = moments->fabric;
     while (!all_done(moments)) {
         News news = {.failure = status_ok(), .job = -1};
+        if (fabric->ops->serve) serve(fabric);
         if (fabric->rank == 0) news.failure = play(moments, &news);
+        if (fabric->rank == 0 && fabric->ops->dismiss) fabric->ops->dismiss(fabric->engine);
         comm_await(fabric->comm, &news, sizeof news, 0);
         if (!status_is_ok(&news.failure) || news.job < 0) return say_why(moments, &news);
         Job *job = moments->job[news.job];

@@ -4,9 +4,9 @@
 ///          are told, then jobs do what is due, until nothing of the moment is left. A job is a training job or a traffic
 ///          job, whatever it does: it says when its own next event is and does what is due. Jobs on one fabric meet in its
 ///          engine alone. A step that has ended is told by all ranks together to whoever listens (fabric.h), before time
-///          goes on. The other ranks wait for that, asleep.
-/// Limits.  More ranks make no moment shorter: exact sharing of links is one system. Jobs of one moment are asked in the
-///          order of their numbers.
+///          goes on. The other ranks wait for that, asleep, or serve an engine that divides its work (engine.h).
+/// Limits.  Of other engines more ranks make no moment shorter: exact sharing of links is one system. Jobs of one moment are
+///          asked in the order of their numbers.
 #ifndef COLOSSIM_PLAYER_MOMENTS_H
 #define COLOSSIM_PLAYER_MOMENTS_H
 

@@ -31,6 +31,12 @@ typedef struct Arrival {
     int64_t which; ///< of those taken; a frame as -1 - wire
 } Arrival;
 
+/// All of a queue pair's bytes have come.
+typedef struct Delivery {
+    int64_t at_ps;
+    int32_t play;
+} Delivery;
+
 struct Engine {
     Net net;
     Plays plays;
@@ -39,8 +45,14 @@ struct Engine {
     StepSlot slot[NET_TALLIES];
     Heap ended; ///< plays by (end, tag), that sinks have told of
     ARRAY_OF(Completion) completion;
-    ARRAY_OF(int32_t) drop_qps; ///< whose last acknowledgement is there
+    ARRAY_OF(Delivery) delivered; ///< to GPUs of this rank, since ranks told each other
+    ARRAY_OF(int32_t) landed;     ///< packets of queue pairs of other ranks, by queue pair
+    ARRAY_OF(int32_t) drop_qps;   ///< whose last acknowledgement is there, the same
     int64_t ndrained, nunfinished;
+    ARRAY_OF(char) handed; ///< transfers that other ranks have to begin
+    bool served;           ///< by other ranks, at this moment
+    int64_t event_ps,
+        sink_ps;    ///< when anything but a sink, and a sink, has something to do next, on any rank
     int64_t now_ps; ///< played up to, but for sinks, which are a window ahead
     PacketCounts count;
     Heap *
@@ -91,8 +103,10 @@ Status plays_stored_ps(Engine *engine, const Transfer *transfer, int64_t *stored
 Status plays_find_path(Engine *engine, QueuePair *qp);
 /// Begin a transfer; the slot of its step, and how long it takes alone, TIME_NEVER_PS: it waits for a path.  Fails: as above, and nothing has begun.
 Status plays_begin(Engine *engine, const Transfer *transfer, int32_t tally, int64_t alone_ps);
-/// Forget the queue pairs of drop_qps.
-void plays_drop(Engine *engine);
+/// A queue pair of a transfer has delivered all; the transfer ends with the last of them.
+void plays_take(Engine *engine, const Delivery *delivery);
+/// Forget a queue pair.
+void plays_drop(Engine *engine, int32_t qp);
 /// All of a round has come to a queue pair at at_ps.
 void plays_delivered(Engine *engine, int32_t qp, int64_t at_ps);
 /// How many packets a round of a queue pair has, and bytes the last of them.

@@ -217,6 +217,39 @@ static void make_agenda(Net *net) {
     for (int64_t b = 0; b < agenda->nblocks; b++) agenda->block_ps[b] = TIME_NEVER_PS;
 }
 
+// ranks
+
+/// The rank of all children of a switch, or -1.
+static int32_t rank_below(const Net *net, int32_t hub) {
+    int32_t rank = -1;
+    for (int32_t i = 0; i < net->hub[hub].nout; i++) {
+        const int32_t w = net->wires_out[net->hub[hub].first_out + i];
+        if (cluster_link_direction(net->cluster, w) == LINK_UP) continue;
+        const int32_t own = net->ranks.owner[net->wire[w].to];
+        if (rank >= 0 && own != rank) return -1;
+        rank = own;
+    }
+    return rank;
+}
+
+/// See ranks.h.
+static void deal_hubs(Net *net) {
+    Ranks *ranks = &net->ranks;
+    const int64_t ndomains = cluster_domain_of(net->cluster, net->ngpus - 1) + 1;
+    const int32_t levels = cluster_spec(net->cluster)->ntiers;
+    for (GpuId gpu = 0; gpu < net->ngpus; gpu++) {
+        const int64_t domain = cluster_domain_of(net->cluster, gpu);
+        const int32_t rank = (int32_t)(domain * ranks->nranks / ndomains);
+        ranks->owner[gpu] = ranks->owner[net->first_sink + gpu] = rank;
+        ranks->owner[net->first_switch[levels + 1] + domain] = rank;
+    }
+    for (int32_t level = 1; level <= levels; level++)
+        for (int32_t h = net->first_switch[level]; h < net->first_switch[level + 1]; h++) {
+            const int32_t below = rank_below(net, h);
+            ranks->owner[h] = below >= 0 ? below : (h - net->first_switch[level]) % ranks->nranks;
+        }
+}
+
 static int64_t nlines(const Net *net) { return net->nwires + net->nlinks + 1; }
 
 static void take_lines(Net *net) {
@@ -226,7 +259,7 @@ static void take_lines(Net *net) {
     net->total = (WireTotals *)(first + net->nwires * CACHE_LINE);
 }
 
-void net_init(Net *net, const Cluster *cluster, const PacketSpec *spec, uint64_t seed) {
+void net_init(Net *net, const Cluster *cluster, const PacketSpec *spec, uint64_t seed, Comm *comm) {
     *net = (Net){.cluster = cluster,
                  .spec = *spec,
                  .seed = seed,
@@ -256,6 +289,41 @@ void net_init(Net *net, const Cluster *cluster, const PacketSpec *spec, uint64_t
     CHECK(net->window_ps > 0, "a link takes no time");
     make_agenda(net);
     inboxes_init(&net->inboxes, net->nhubs, net->window_ps);
+    ranks_init(&net->ranks, comm, net->nhubs);
+    if (net->ranks.owner) deal_hubs(net);
+}
+
+static void add_frame(Net *net, PauseFrame frame) {
+    int32_t f = net->free_frame;
+    if (f < 0) {
+        f = (int32_t)net->frame.n;
+        array_resize(&net->frame, net->frame.n + 1);
+    } else {
+        net->free_frame = net->frame.at[f].next;
+    }
+    const int32_t h = net->wire[frame.wire].from;
+    frame.next = net->hub[h].first_frame;
+    net->frame.at[f] = frame;
+    net->hub[h].first_frame = f;
+    net_wake(net, h, frame.at_ps);
+}
+
+void net_pause(Net *net, int32_t wire, bool pause, int64_t at_ps) {
+    const PauseFrame frame = {.at_ps = at_ps, .wire = wire, .pause = pause};
+    const int32_t hub = net->wire[wire].from;
+    if (ranks_have(&net->ranks, hub))
+        add_frame(net, frame);
+    else
+        array_push(&net->ranks.outbox[net->ranks.owner[hub]].frame, frame);
+}
+
+void net_exchange(Net *net) {
+    if (net->ranks.owner == NULL) return;
+    ranks_exchange(&net->ranks);
+    const Outbox *came = &net->ranks.inbox;
+    for (int64_t i = 0; i < came->packet.n; i++)
+        net_carry(net, net->wire[came->packet.at[i].in].to, &came->packet.at[i]);
+    for (int64_t i = 0; i < came->frame.n; i++) add_frame(net, came->frame.at[i]);
 }
 
 void net_pass(Net *net, int64_t now_ps) {
@@ -277,6 +345,7 @@ static void give(void *block, int64_t n, size_t bytes) {
 
 void net_fini(Net *net) {
     ring_pool_fini(&net->rings);
+    ranks_fini(&net->ranks);
     if (net->inboxes.of) inboxes_fini(&net->inboxes);
     array_free(&net->kind);
     array_free(&net->frame);

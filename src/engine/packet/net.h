@@ -22,7 +22,7 @@
 #include "base/units.h"
 #include "base/wide.h"
 #include "cluster/routing.h"
-#include "engine/packet/inbox.h"
+#include "engine/packet/ranks.h"
 #include "engine/packet_spec.h"
 
 typedef enum HubKind { HUB_NIC, HUB_SINK, HUB_SWITCH, HUB_DOMAIN } HubKind;
@@ -88,13 +88,6 @@ enum {
 };
 #define NET_TOTALS "packet.totals"
 
-/// Pause or resume, on its way to the hub that feeds a wire.
-typedef struct PauseFrame {
-    int64_t at_ps;
-    int32_t wire, next; ///< in Net.frame; -1
-    bool pause;
-} PauseFrame;
-
 typedef struct Hub {
     int32_t first_in, nin, first_out, nout; ///< in Net.wires_in, wires_out
     int32_t in_words,
@@ -141,6 +134,7 @@ typedef struct Net {
     int32_t first_switch[FABRIC_TIERS_MAX + 2]; ///< hub by level
     RingPool rings;
     Inboxes inboxes;
+    Ranks ranks;
     ARRAY_OF(int32_t)
     parts; ///< of a queue pair: packets of a round, of which the wait of one is a part of what it loses
     ARRAY_OF(PauseFrame) frame;
@@ -158,8 +152,8 @@ static inline const WireKind *net_kind(const Net *net, const Wire *wire) {
 /// Can packets be played on a cluster?  Cost: O(1) for a tree, O(links) for a graph.   Fails: STATUS_RANGE: it has too many
 /// links, or some that take no time.
 Status net_check(const Cluster *cluster);
-/// Build the wires and hubs of a cluster that is good for them.
-void net_init(Net *net, const Cluster *cluster, const PacketSpec *spec, uint64_t seed);
+/// Build the wires and hubs of a cluster that is good for them; `comm` as EngineSpec.comm.
+void net_init(Net *net, const Cluster *cluster, const PacketSpec *spec, uint64_t seed, Comm *comm);
 void net_fini(Net *net);
 /// Let there be net->pauses.
 void net_need_pauses(Net *net);
@@ -173,11 +167,19 @@ static inline void net_wake(Net *net, int32_t hub, int64_t at_ps) {
     if (at_ps < agenda->block_ps[hub / AGENDA_BLOCK]) agenda->block_ps[hub / AGENDA_BLOCK] = at_ps;
 }
 
-/// A packet is under way to a hub.
+/// A packet is under way to a hub, perhaps of another rank.
 static inline void net_carry(Net *net, int32_t hub, const Packet *packet) {
+    if (!ranks_have(&net->ranks, hub)) {
+        array_push(&net->ranks.outbox[net->ranks.owner[hub]].packet, *packet);
+        return;
+    }
     inboxes_put(&net->inboxes, &net->rings, hub, packet);
     net_wake(net, hub, packet->at_ps);
 }
+/// A wire is to be paused, or resumed, from at_ps on.
+void net_pause(Net *net, int32_t wire, bool pause, int64_t at_ps);
+/// Hand out what other ranks have sent, and send them what is theirs.   MPI: collective.
+void net_exchange(Net *net);
 /// It is now_ps: what has been far comes near.
 void net_pass(Net *net, int64_t now_ps);
 

@@ -78,6 +78,7 @@ static bool has_packet(Engine *engine, QueuePair *qp, int64_t now_ps) {
 
 void nic_offer(Engine *engine, int32_t q) {
     QueuePair *qp = &engine->plays.qp.at[q];
+    if (!ranks_have(&engine->net.ranks, qp->src)) return;
     if (qp->queued || qp->parked || is_closed(qp)) return;
     push(engine, sender_of(engine, qp), q);
     net_wake(&engine->net, qp->src, qp->next_ps);

@@ -1,8 +1,11 @@
 #include "engine/packet/packet_engine.h"
 
+#include <string.h>
+
 #include "base/check.h"
 #include "base/memory.h"
 #include "engine/packet/hubs.h"
+#include "engine/packet/resend.h"
 #include "engine/price.h"
 
 #define LABEL "packet.engine"
@@ -14,7 +17,8 @@ static Engine *create(const Cluster *cluster, const EngineSpec *spec) {
     CHECK(status_is_ok(&status), "%s", status.text);
     Engine *engine = memory_alloc(LABEL, sizeof *engine);
     const PacketSpec standard = packet_default_spec();
-    net_init(&engine->net, cluster, spec->packet ? spec->packet : &standard, spec->seed);
+    net_init(&engine->net, cluster, spec->packet ? spec->packet : &standard, spec->seed,
+             spec->comm);
     routes_init(&engine->routes, cluster);
     plays_init(&engine->plays, cluster);
     engine->sender =
@@ -26,7 +30,7 @@ static Engine *create(const Cluster *cluster, const EngineSpec *spec) {
     for (int32_t k = 0; k < NET_TALLIES; k++) engine->slot[k].step = -1;
     engine->spec = *spec;
     engine->intervals = (Intervals){.width_ps = spec->interval_ps, .most = spec->intervals_most};
-    engine->interval_end_ps = TIME_NEVER_PS;
+    engine->interval_end_ps = engine->event_ps = engine->sink_ps = TIME_NEVER_PS;
     return engine;
 }
 
@@ -48,6 +52,9 @@ static void destroy(Engine *engine) {
     heap_free(&engine->ended);
     array_free(&engine->completion);
     array_free(&engine->drop_qps);
+    array_free(&engine->delivered);
+    array_free(&engine->landed);
+    array_free(&engine->handed);
     array_free(&engine->taken);
     array_free(&engine->order);
     array_free(&engine->sorted);
@@ -84,6 +91,81 @@ static int32_t slot_of(Engine *engine, int32_t step) {
     return empty;
 }
 
+// Ranks: rank 0 orders, the others obey.
+
+/// A transfer as it is handed to other ranks; its edges follow.
+typedef struct Handed {
+    Transfer transfer;
+    int64_t alone_ps;
+} Handed;
+
+static void hand_bytes(Engine *engine, const void *bytes, size_t n) {
+    const int64_t at = engine->handed.n;
+    array_resize(&engine->handed, at + (int64_t)n);
+    memcpy(engine->handed.at + at, bytes, n);
+}
+
+static void hand_over(Engine *engine, const Transfer *transfer, int64_t alone_ps) {
+    const Handed handed = {*transfer, alone_ps};
+    hand_bytes(engine, &handed, sizeof handed);
+    for (int64_t e = 0; e < transfer->edges.nedges; e++) {
+        const Edge edge = transfer->edges.edge(transfer->edges.context, e);
+        hand_bytes(engine, &edge, sizeof edge);
+    }
+}
+
+static Edge handed_edge(const void *context, int64_t i) {
+    Edge edge;
+    memcpy(&edge, (const char *)context + (size_t)i * sizeof edge, sizeof edge);
+    return edge;
+}
+
+static Status begin(Engine *engine, const Transfer *transfer, int64_t alone_ps) {
+    engine->nunfinished++;
+    return plays_begin(engine, transfer, slot_of(engine, transfer->step), alone_ps);
+}
+
+/// Begin what rank 0 has begun.
+static void take_over(Engine *engine) {
+    for (int64_t at = 0; at < engine->handed.n;) {
+        Handed handed;
+        memcpy(&handed, engine->handed.at + at, sizeof handed);
+        at += (int64_t)sizeof handed;
+        handed.transfer.edges.context = engine->handed.at + at;
+        handed.transfer.edges.edge = handed_edge;
+        at += handed.transfer.edges.nedges * (int64_t)sizeof(Edge);
+        const Status status = begin(engine, &handed.transfer, handed.alone_ps);
+        CHECK(status_is_ok(&status), "%s", status.text);
+    }
+}
+
+typedef struct PacketOrder {
+    int64_t to_ps;  ///< advance until then, or one of the below
+    int64_t nbytes; ///< of transfers that have been submitted
+} PacketOrder;
+
+#define ORDER_DISMISS INT64_C(-1)
+#define ORDER_CUT INT64_C(-2)    /* begin intervals anew */
+#define ORDER_CHANGE INT64_C(-3) /* the cluster has changed */
+
+/// Hand everyone the order of rank 0, and what has been submitted.
+static PacketOrder share_order(Engine *engine, PacketOrder order) {
+    const Comm *comm = engine->net.ranks.comm;
+    comm_broadcast(comm, &order, sizeof order, 0);
+    array_resize(&engine->handed, order.nbytes);
+    if (order.nbytes > 0) comm_broadcast(comm, engine->handed.at, order.nbytes, 0);
+    return order;
+}
+
+static bool is_shared(const Engine *engine) { return engine->net.ranks.owner != NULL; }
+
+/// Rank 0, where it is served.
+static void order(Engine *engine, int64_t to_ps) {
+    if (!engine->served) return;
+    share_order(engine, (PacketOrder){to_ps, engine->handed.n});
+    array_clear(&engine->handed);
+}
+
 static Status submit(Engine *engine, const Transfer *transfer) {
     CHECK(transfer->start_ps >= engine->now_ps,
           "transfer %lld starts at %lld ps, but it is %lld ps", (long long)transfer->tag,
@@ -93,8 +175,9 @@ static Status submit(Engine *engine, const Transfer *transfer) {
     const bool waits = duration_ps == TIME_NEVER_PS && cluster_may_change(engine->net.cluster);
     if (duration_ps >= TIME_NEVER_PS - transfer->start_ps && !waits)
         return price_never_ends(transfer);
-    engine->nunfinished++;
-    return plays_begin(engine, transfer, slot_of(engine, transfer->step), duration_ps);
+    TRY(begin(engine, transfer, duration_ps));
+    if (is_shared(engine)) hand_over(engine, transfer, duration_ps);
+    return status_ok();
 }
 
 // Changes.
@@ -103,7 +186,6 @@ static Status submit(Engine *engine, const Transfer *transfer) {
 static Status price_anew(Engine *engine, int32_t p, TransferSource source) {
     Completion *end = &engine->plays.play.at[p].completion;
     bool *waits = &engine->plays.play.at[p].waits;
-    if (engine->plays.play.at[p].left == 0) return status_ok();
     const Transfer transfer = source.describe(source.context, end->tag);
     int64_t duration_ps;
     TRY(alone_ps(engine, &transfer, &duration_ps));
@@ -111,15 +193,19 @@ static Status price_anew(Engine *engine, int32_t p, TransferSource source) {
         return price_never_ends(&transfer);
     if (*waits) end->alone_ps = duration_ps;
     *waits = *waits && duration_ps == TIME_NEVER_PS;
-    end->end_ps = end->start_ps;
     return status_ok();
 }
 
 static Status refresh(Engine *engine, TransferSource source) {
+    order(engine, ORDER_CHANGE);
     Status status = refresh_packets(engine);
     routes_refresh(&engine->routes);
-    for (int32_t p = 0; p < engine->plays.play.n && status_is_ok(&status); p++)
-        status = price_anew(engine, p, source);
+    for (int32_t p = 0; p < engine->plays.play.n && status_is_ok(&status); p++) {
+        Play *play = &engine->plays.play.at[p];
+        if (play->left == 0) continue;
+        play->completion.end_ps = play->completion.start_ps;
+        if (source.describe) status = price_anew(engine, p, source);
+    }
     return status;
 }
 
@@ -129,11 +215,57 @@ static int64_t now_ps(const Engine *engine) { return engine->now_ps; }
 
 static int64_t next_ps(const Engine *engine) {
     int64_t next_ps = heap_next_ps(&engine->ended);
-    const int64_t event_ps = sweep_next_ps(engine), sink_ps = sweep_next_sink_ps(engine);
-    if (sink_ps < next_ps) next_ps = sink_ps;
-    if (event_ps < TIME_NEVER_PS && event_ps + engine->net.window_ps < next_ps)
-        next_ps = event_ps + engine->net.window_ps;
+    if (engine->sink_ps < next_ps) next_ps = engine->sink_ps;
+    if (engine->event_ps < TIME_NEVER_PS && engine->event_ps + engine->net.window_ps < next_ps)
+        next_ps = engine->event_ps + engine->net.window_ps;
     return next_ps;
+}
+
+/// When something happens next, on any rank.
+static void look_ahead(Engine *engine) {
+    int64_t least_ps[] = {sweep_next_ps(engine), sweep_next_sink_ps(engine)};
+    if (is_shared(engine)) comm_min_i64(engine->net.ranks.comm, least_ps, 2);
+    engine->event_ps = least_ps[0];
+    engine->sink_ps = least_ps[1];
+}
+
+/// Of queue pairs of other ranks: one more of their packets is no longer on its way.
+static void share_landed(Engine *engine) {
+    Gathered landed = comm_allgather(engine->net.ranks.comm, engine->landed.at,
+                                     engine->landed.n * (int64_t)sizeof(int32_t));
+    const int32_t *qp = (const int32_t *)landed.bytes;
+    array_clear(&engine->landed);
+    for (int64_t i = 0; i < landed.first[landed.nranks] / (int64_t)sizeof(int32_t); i++)
+        if (ranks_have(&engine->net.ranks, engine->plays.qp.at[qp[i]].src))
+            resend_landed(engine, qp[i]);
+    gathered_free(&landed);
+}
+
+/// What ranks have to tell of each other's GPUs: what has been delivered, and which queue pairs are done with.
+static void share_news(Engine *engine) {
+    if (is_shared(engine)) {
+        const Comm *comm = engine->net.ranks.comm;
+        share_landed(engine);
+        Gathered delivered = comm_allgather(comm, engine->delivered.at,
+                                            engine->delivered.n * (int64_t)sizeof(Delivery)),
+                 dropped = comm_allgather(comm, engine->drop_qps.at,
+                                          engine->drop_qps.n * (int64_t)sizeof(int32_t));
+        array_resize(&engine->delivered,
+                     delivered.first[delivered.nranks] / (int64_t)sizeof(Delivery));
+        array_resize(&engine->drop_qps, dropped.first[dropped.nranks] / (int64_t)sizeof(int32_t));
+        if (engine->delivered.n > 0)
+            memcpy(engine->delivered.at, delivered.bytes,
+                   (size_t)engine->delivered.n * sizeof(Delivery));
+        if (engine->drop_qps.n > 0)
+            memcpy(engine->drop_qps.at, dropped.bytes,
+                   (size_t)engine->drop_qps.n * sizeof(int32_t));
+        gathered_free(&delivered);
+        gathered_free(&dropped);
+    }
+    for (int64_t i = 0; i < engine->delivered.n; i++) plays_take(engine, &engine->delivered.at[i]);
+    for (int64_t i = 0; i < engine->drop_qps.n; i++) plays_drop(engine, engine->drop_qps.at[i]);
+    array_clear(&engine->delivered);
+    array_clear(&engine->drop_qps);
 }
 
 /// Whoever has ended by now has a completion.
@@ -144,36 +276,61 @@ static void complete(Engine *engine, int64_t now_ps) {
         plays_told(&engine->plays, p);
         engine->nunfinished--;
     }
-    plays_drop(engine);
 }
 
 /// One window, or the way to the next event.
 static void step(Engine *engine, int64_t to_ps) {
-    const int64_t event_ps = sweep_next_ps(engine), sink_ps = sweep_next_sink_ps(engine);
-    const int64_t first_ps = event_ps < sink_ps ? event_ps : sink_ps;
-    int64_t end_ps = engine->now_ps + engine->net.window_ps;
-    if (first_ps >= end_ps) {
+    const int64_t first_ps =
+        engine->event_ps < engine->sink_ps ? engine->event_ps : engine->sink_ps;
+    const int64_t end_ps = engine->now_ps + engine->net.window_ps;
+    if (first_ps >= end_ps)
         sweep_skip(engine, first_ps < to_ps ? first_ps : to_ps);
-        return;
-    }
-    sweep_until(engine, end_ps < to_ps ? end_ps : to_ps);
+    else
+        sweep_until(engine, end_ps < to_ps ? end_ps : to_ps);
+    look_ahead(engine);
 }
 
 static void end_interval(Engine *engine);
 
 static bool is_idle(const Engine *engine) {
-    return sweep_next_ps(engine) == TIME_NEVER_PS && sweep_next_sink_ps(engine) == TIME_NEVER_PS;
+    return engine->event_ps == TIME_NEVER_PS && engine->sink_ps == TIME_NEVER_PS;
+}
+
+/// On all ranks alike.
+static void advance_together(Engine *engine, int64_t to_ps) {
+    look_ahead(engine);
+    while (engine->now_ps < to_ps && !(to_ps == TIME_NEVER_PS && is_idle(engine))) {
+        step(engine, to_ps < engine->interval_end_ps ? to_ps : engine->interval_end_ps);
+        if (engine->now_ps == engine->interval_end_ps) end_interval(engine);
+    }
+    share_news(engine);
+    complete(engine, to_ps);
 }
 
 static void advance(Engine *engine, int64_t to_ps) {
     CHECK(to_ps >= engine->now_ps, "advance to %lld ps, but it is %lld ps", (long long)to_ps,
           (long long)engine->now_ps);
-    while (engine->now_ps < to_ps && !(to_ps == TIME_NEVER_PS && is_idle(engine))) {
-        step(engine, to_ps < engine->interval_end_ps ? to_ps : engine->interval_end_ps);
-        if (engine->now_ps == engine->interval_end_ps) end_interval(engine);
-        plays_drop(engine);
+    order(engine, to_ps);
+    advance_together(engine, to_ps);
+}
+
+static void dismiss(Engine *engine) {
+    order(engine, ORDER_DISMISS);
+    engine->served = false;
+}
+
+static Served serve(Engine *engine) {
+    engine->served = is_shared(engine) && engine->net.ranks.rank == 0;
+    while (is_shared(engine) && engine->net.ranks.rank > 0) {
+        const int64_t to_ps = share_order(engine, (PacketOrder){0}).to_ps;
+        take_over(engine);
+        if (to_ps == ORDER_CUT) return SERVED_CUT;
+        if (to_ps == ORDER_CHANGE) return SERVED_CHANGE;
+        if (to_ps == ORDER_DISMISS) break;
+        advance_together(engine, to_ps);
+        array_clear(&engine->completion);
     }
-    complete(engine, to_ps);
+    return SERVED_DISMISSED;
 }
 
 static int64_t drain(Engine *engine, Completion completions[], int64_t capacity) {
@@ -271,6 +428,7 @@ static void sample_into(Engine *engine, LinkSink sink) {
 }
 
 static void restart_intervals(Engine *engine) {
+    order(engine, ORDER_CUT);
     if (!engine->told) return;
     if (engine->now_ps > engine->intervals.origin_ps) tell_interval(engine, engine->now_ps);
     engine->intervals.origin_ps = engine->now_ps;
@@ -295,4 +453,6 @@ const EngineOps PACKET_ENGINE = {
     .restart_intervals = restart_intervals,
     .refresh = refresh,
     .sizes = sizes,
+    .serve = serve,
+    .dismiss = dismiss,
 };

@@ -216,6 +216,7 @@ static Status add_pair(Engine *engine, const Transfer *transfer, const Edge *edg
     plays->play.at[p].left++;
     plays->play.at[p].held++;
     nic_offer(engine, q);
+    if (qp->next_ps < engine->event_ps) engine->event_ps = qp->next_ps;
     return status_ok();
 }
 
@@ -285,34 +286,35 @@ void plays_delivered(Engine *engine, int32_t q, int64_t at_ps) {
     Play *play = &plays->play.at[qp->play];
     if (qp->to_member >= 0) arrive(engine, qp, play->rounds, at_ps);
     if (qp->done < play->rounds) return;
+    array_push(&engine->delivered, (Delivery){.play = qp->play, .at_ps = at_ps});
+}
+
+void plays_take(Engine *engine, const Delivery *delivery) {
+    Play *play = &engine->plays.play.at[delivery->play];
     Completion *end = &play->completion;
-    if (at_ps > end->end_ps) end->end_ps = at_ps;
+    if (delivery->at_ps > end->end_ps) end->end_ps = delivery->at_ps;
     if (--play->left > 0) return;
     if (end->end_ps - end->start_ps < end->alone_ps) end->alone_ps = end->end_ps - end->start_ps;
     heap_push(&engine->ended,
               (HeapItem){play->completion.end_ps,
-                         (uint64_t)play->completion.tag ^ (UINT64_C(1) << 63), qp->play});
+                         (uint64_t)play->completion.tag ^ (UINT64_C(1) << 63), delivery->play});
 }
 
 static void drop_member(Plays *plays, int32_t m) {
     if (m >= 0 && --plays->member.at[m].held == 0) array_push(&plays->free_member, m);
 }
 
-void plays_drop(Engine *engine) {
+void plays_drop(Engine *engine, int32_t q) {
     Plays *plays = &engine->plays;
-    for (int64_t i = 0; i < engine->drop_qps.n; i++) {
-        const int32_t q = engine->drop_qps.at[i];
-        QueuePair *qp = &plays->qp.at[q];
-        if (qp->npath > 0) runs_give_back(&plays->path, qp->path, qp->npath);
-        forget_lists(qp);
-        drop_member(plays, qp->from_member);
-        drop_member(plays, qp->to_member);
-        Play *play = &plays->play.at[qp->play];
-        if (--play->held == 0 && play->told) array_push(&plays->free_play, qp->play);
-        qp->play = -1;
-        array_push(&plays->free_qp, q);
-    }
-    array_clear(&engine->drop_qps);
+    QueuePair *qp = &plays->qp.at[q];
+    if (qp->npath > 0) runs_give_back(&plays->path, qp->path, qp->npath);
+    forget_lists(qp);
+    drop_member(plays, qp->from_member);
+    drop_member(plays, qp->to_member);
+    Play *play = &plays->play.at[qp->play];
+    if (--play->held == 0 && play->told) array_push(&plays->free_play, qp->play);
+    qp->play = -1;
+    array_push(&plays->free_qp, q);
 }
 
 void plays_told(Plays *plays, int32_t p) {

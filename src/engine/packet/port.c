@@ -173,19 +173,7 @@ void port_pause(Net *net, int32_t w, bool pause, int64_t now_ps) {
 }
 
 static void send_frame(Net *net, int32_t w, bool pause, int64_t now_ps) {
-    int32_t f = net->free_frame;
-    if (f < 0) {
-        f = (int32_t)net->frame.n;
-        array_resize(&net->frame, net->frame.n + 1);
-    } else {
-        net->free_frame = net->frame.at[f].next;
-    }
-    Hub *hub = &net->hub[net->wire[w].from];
-    const int64_t at_ps = now_ps + net_kind(net, &net->wire[net->reverse[w]])->delay_ps;
-    net->frame.at[f] =
-        (PauseFrame){.at_ps = at_ps, .wire = w, .pause = pause, .next = hub->first_frame};
-    hub->first_frame = f;
-    net_wake(net, net->wire[w].from, at_ps);
+    net_pause(net, w, pause, now_ps + net_kind(net, &net->wire[net->reverse[w]])->delay_ps);
 }
 
 void port_check_pause(Net *net, Hub *hub, int32_t in, int64_t now_ps) {

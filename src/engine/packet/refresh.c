@@ -17,7 +17,8 @@ typedef struct Change {
 } Change;
 
 static bool is_live(const QueuePair *qp) {
-    return qp->play >= 0 && qp->resend && !qp->resend->finished;
+    return qp->play >= 0 &&
+           qp->resend; // that all has come is known to the rank of its sender alone
 }
 
 // Paths.
@@ -89,7 +90,9 @@ static void wake(const Change *change) {
     Engine *engine = change->engine;
     for (int32_t q = 0; q < engine->plays.qp.n; q++) {
         QueuePair *qp = &engine->plays.qp.at[q];
-        if (!is_live(qp) || (!change->moved[q] && qp->resend->probe == PROBE_NONE)) continue;
+        if (!is_live(qp) || qp->resend->finished || !ranks_have(&engine->net.ranks, qp->src) ||
+            (!change->moved[q] && qp->resend->probe == PROBE_NONE))
+            continue;
         if (qp->resend->probe != PROBE_NONE) qp->resend->probe = PROBE_DUE;
         resend_all(engine, q);
         nic_look_again(engine, q, engine->now_ps);

@@ -239,8 +239,13 @@ void resend_timer(Engine *engine, int32_t q, int64_t now_ps) {
 }
 
 void resend_landed(Engine *engine, int32_t q) {
-    Resend *resend = engine->plays.qp.at[q].resend;
+    const QueuePair *qp = &engine->plays.qp.at[q];
+    Resend *resend = qp->resend;
     if (!resend) return;
+    if (!ranks_have(&engine->net.ranks, qp->src)) {
+        array_push(&engine->landed, q);
+        return;
+    }
     resend->flying--;
     if (is_over(resend)) array_push(&engine->drop_qps, q);
 }

@@ -206,8 +206,8 @@ int64_t sweep_next_sink_ps(const Engine *engine) {
 
 void sweep_until(Engine *engine, int64_t end_ps) {
     const Net *net = &engine->net;
-    const int64_t sinks = net->first_sink / AGENDA_BLOCK;
-    sweep_blocks(engine, 0, sinks, engine->now_ps, end_ps);
+    sweep_blocks(engine, 0, net->first_sink / AGENDA_BLOCK, engine->now_ps, end_ps);
+    net_exchange(&engine->net);
     sweep_skip(engine, end_ps);
     engine->count.windows++;
 }
