@@ -2,7 +2,7 @@
 
 A scenario is a topology and jobs of tests/crosscheck, settings, and the class of agreement that is asked. Fabrics are chosen
 so that what they model is known to both engines alike: NICs that lose headers and nothing else, no noise. Messages are as short as the question
-allows, since packets cost: 4 MB are 16 round trips; where a control has to find a rate first, 16 or 64 MB.
+allows, since packets cost: 4 MB are 16 round trips; where a control has to find a rate first, more.
 
 `needs` names what the packet engine must have (FEATURES), which is also what it is told and the others are not; where the
 program has it not, the packet column is left out with that reason, and the others are played.
@@ -23,13 +23,13 @@ CLASSES = {
 # What a program must accept for a scenario's packet column: the settings by which that is asked.
 FEATURES = {
     "packet": ("engine.kind=packet",),
+    "pfc": ("engine.kind=packet", "packet.control=none"),  # nothing but pauses holds senders back
+    "dcqcn": ("engine.kind=packet", "packet.control=dcqcn"),
     "window": ("engine.kind=packet", "packet.control=window"),
     "swift": ("engine.kind=packet", "packet.control=swift"),
-    "dcqcn": ("engine.kind=packet", "packet.control=dcqcn"),
     "nscc": ("engine.kind=packet", "packet.control=nscc"),
     "multipath": ("engine.kind=packet", "packet.control=mrc"),
     "credits": ("engine.kind=packet", "packet.flow_control=credits"),
-    "pfc": ("engine.kind=packet", "packet.pfc=on"),
     "trimming": ("engine.kind=packet", "packet.pfc=off", "packet.trim=on"),
 }
 
@@ -95,18 +95,27 @@ UNCONGESTED = (
     flows("shift-rails", "uncongested", "boxes-128", "shift", routing="dmodk"),
     flows("shift-short", "told", "tree-128", "shift", SHORT),
 )
+# Where all links are full, random paths let queues grow with the root of the packets: 64 MB show what lasts, 4 MB that root.
+# No sender is held back but by pauses, since nobody has to be: what DCQCN makes of such queues is told beside it.
 EVEN = (
-    flows("permutation-adaptive", "even", "tree-128", "permutation", routing="adaptive"),
-    flows("permutation-spray", "even", "tree-128", "permutation", routing="spray"),
-    flows("permutation-adaptive-512", "even", "tree-512", "permutation", routing="adaptive"),
-    flows("permutation-spray-512", "even", "tree-512", "permutation", routing="spray"),
+    flows("permutation-adaptive", "even", "tree-128", "permutation", LONGEST, needs=("pfc",), routing="adaptive"),
+    flows("permutation-spray", "even", "tree-128", "permutation", LONGEST, needs=("pfc",), routing="spray"),
+    flows("permutation-adaptive-512", "even", "tree-512", "permutation", LONGEST, needs=("pfc",), routing="adaptive"),
+    flows("permutation-spray-512", "even", "tree-512", "permutation", LONGEST, needs=("pfc",), routing="spray"),
+    flows("permutation-adaptive-short", "told", "tree-128", "permutation", routing="adaptive"),
+    flows("permutation-spray-short", "told", "tree-128", "permutation", routing="spray"),
+    flows("permutation-adaptive-dcqcn", "told", "tree-128", "permutation", LONGEST, needs=("dcqcn",), routing="adaptive"),
+    flows("permutation-spray-dcqcn", "told", "tree-128", "permutation", LONGEST, needs=("dcqcn",), routing="spray"),
     flows("shift-adaptive", "even", "tree-128", "shift", routing="adaptive"),
-    flows("permutation-planes", "even", "planes-64", "permutation", "traffic.queue_pairs=2", needs=("multipath",)),
-    flows("permutation-dragonfly", "even", "dragonfly-72", "permutation", routing="adaptive"),
-    flows("permutation-torus", "even", "torus-64", "permutation", routing="adaptive"),
-    *(flows(f"oversubscribed-{label}", "even", "tree-112", "permutation", spines(n), LONG)
+    flows("permutation-planes", "even", "planes-64", "permutation", LONGEST, "traffic.queue_pairs=2", routing="spray"),
+    flows("permutation-planes-multipath", "even", "planes-64", "permutation", LONGEST, "traffic.queue_pairs=2",
+          needs=("multipath",)),
+    flows("permutation-torus", "even", "torus-64", "permutation", LONG, needs=("window",), routing="spray"),
+    flows("permutation-torus-adaptive", "told", "torus-64", "permutation", LONG, needs=("window",), routing="adaptive"),
+    *(flows(f"oversubscribed-{label}", "even", "tree-112", "permutation", spines(n), LONG, needs=("pfc",))
       for n, label in ((14, "1"), (7, "2"), (4, "3.5"), (2, "7"))),
-    flows("dead-spine-adaptive", "even", "tree-128", "permutation", *DEAD_SPINE, LONG, routing="adaptive"),
+    flows("oversubscribed-7-dcqcn", "told", "tree-112", "permutation", spines(2), LONG, needs=("dcqcn",)),
+    flows("dead-spine-adaptive", "even", "tree-128", "permutation", *DEAD_SPINE, LONGEST, routing="adaptive"),
 )
 COLLECTIVES = (
     collective("ring-all-reduce", "ring", "tree-128", 64),
@@ -121,16 +130,21 @@ COLLECTIVES = (
     flows("expert-dispatch", "collective", "boxes-128", "all_to_all", "traffic.group=64", "traffic.bytes=448 KiB"),
 )
 DISTURBED = (
-    beside("ring-and-scattered", "tree-112", ("ring-even", "scattered-odd"), spines(2), judged=1),
+    beside("ring-and-scattered", "tree-112", ("ring-even", "scattered-odd"), spines(2), judged=1, needs=("window",)),
+    beside("ring-and-scattered-pfc", "tree-112", ("ring-even", "scattered-odd"), spines(2), judged=1, needs=("pfc",)),
     beside("ring-and-scattered-ecmp", "tree-112", ("ring-even", "scattered-odd"), spines(14), "fabric.routing=ecmp", judged=1,
            needs=("window",)),
-    beside("ring-and-permutation", "tree-112", ("ring-even", "permutation-odd"), spines(4)),
-    beside("two-rings", "tree-112", ("ring-even", "ring-odd"), spines(1)),
+    beside("ring-and-permutation", "tree-112", ("ring-even", "permutation-odd"), spines(4), needs=("window",)),
+    beside("ring-and-permutation-pfc", "tree-112", ("ring-even", "permutation-odd"), spines(4), needs=("pfc",)),
+    beside("two-rings", "tree-112", ("ring-even", "ring-odd"), spines(1), needs=("pfc",)),
     beside("two-rings-ecmp", "tree-112", ("ring-even", "ring-odd"), spines(7), "fabric.routing=ecmp", needs=("window",)),
 )
 COLLISIONS = (
     *(flows(f"permutation-ecmp-{control}", "collisions", "tree-128", "permutation", size, needs=(control,), routing="ecmp")
-      for control, size in (("window", LONG), ("swift", LONG), ("nscc", LONG), ("dcqcn", LONGEST))),
+      for control, size in (("window", LONG), ("swift", LONG), ("nscc", LONG))),
+    flows("permutation-ecmp-dcqcn", "collisions", "tree-128", "permutation", "traffic.ranks=32", "traffic.bytes=1 GB",
+          needs=("dcqcn",), routing="ecmp"),
+    flows("permutation-dragonfly", "collisions", "dragonfly-72", "permutation", LONG, needs=("window",)),
     flows("permutation-ecmp-4", "collisions", "tree-128", "permutation", LONG, "traffic.queue_pairs=4", needs=("window",),
           routing="ecmp"),
     flows("permutation-ecmp-512", "collisions", "tree-512", "permutation", LONG, needs=("window",), routing="ecmp"),
@@ -138,7 +152,8 @@ COLLISIONS = (
     flows("permutation-polarised", "collisions", "tree-128", "permutation", LONG, "fabric.shared_seed=on", needs=("window",),
           routing="ecmp"),
     *(table(f"incast-leaf-{control}", "collisions", "tree-512", "incast-leaf", control)
-      for control in ("window", "swift", "nscc", "dcqcn")),
+      for control in ("window", "swift", "nscc")),
+    table("incast-leaf-dcqcn", "collisions", "tree-512", "incast-long", "dcqcn"),
     table("late-share", "collisions", "tree-128", "late-share", "window"),
     flows("dead-spine-ecmp", "collisions", "tree-128", "permutation", LONG, *DEAD_SPINE, needs=("window",), routing="ecmp"),
 )
@@ -150,6 +165,7 @@ TOLD = (
     flows("incast-core-dcqcn", "told", "tree-128", "incast", needs=("dcqcn",)),
     flows("incast-core-pfc", "told", "tree-128", "incast", needs=("pfc",)),
     table("pause-victim", "told", "tree-128", "incast-victim", "pfc"),
+    table("incast-leaf-dcqcn-short", "told", "tree-512", "incast-leaf", "dcqcn"),
     flows("permutation-ecmp-pfc", "told", "tree-128", "permutation", LONG, needs=("pfc",), routing="ecmp"),
 )
 TRAINING = (
