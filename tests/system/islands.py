@@ -82,6 +82,8 @@ STRIPS_SETTINGS = {
                   "trace__full_links": "off", "trace__hot_links": 40},
     "alike_hybrid": {"noise": "off", "parallel__zero": 3, "parallel__microbatches": 2, "parallel__dp": UNITS - 1,
                      "parallel__shard_group": (UNITS - 1) // 2, "trace__full_links": "off"},
+    # The members of a tree do not send alike: replicas alike in all else meet other collectives.
+    "alike_tree": {"noise": "off", "network__dp_algorithm": "tree", "parallel__zero": 0},
     "hybrid": {"noise": "on", "parallel__zero": 3, "parallel__microbatches": 2, "parallel__prefetch": 2, "parallel__dp": UNITS - 1,
                "parallel__shard_group": (UNITS - 1) // 2},
     "zero_bubble": {"noise": "on", "parallel__schedule": "zero_bubble", "parallel__zero": 3},
