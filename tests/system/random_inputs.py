@@ -132,6 +132,36 @@ def common(draw, apart=False):
             "trace:", f"  intervals: {draw.choice((7, 40, 40, 300))}", "  hot_links: 16", "  full_links: on"]
 
 
+def packets(draw):
+    """What stands in place of `engine` of a job that is played packet by packet: coarse cells, small buffers."""
+    pfc = draw.choice(("on", "on", "off"))
+    control = draw.choice(("none", "dcqcn"))
+    lines = ["engine: packet", "packet:", f"  mtu: {draw.choice(('1500 B', '4 KiB', '16 KiB'))}", f"  ack: {draw.choice((0, 64))} B",
+             f"  acks_every: {draw.randint(1, 5)}", f"  forwarding: {draw.choice(('cut-through', 'store-and-forward'))}",
+             f"  candidates: {draw.randint(1, 8)}", f"  pfc: {pfc}", f"  buffer: {draw.choice(('200 kB', '1 MB', '64 MB'))}",
+             f"  ecn_min: {draw.choice(('0 us', '2 us', '100 kB at 400 Gb/s'))}", f"  ecn_max: {draw.choice(('2 us', '20 us'))}",
+             f"  control: {control}", f"  recovery: {draw.choice(('selective-repeat', 'go-back-n'))}"]
+    if pfc == "off":
+        lines += [f"  trim: {draw.choice(('on', 'off'))}", f"  drop_share: {draw.choice((20, 100))} %"]
+    if draw.random() < 0.2:
+        lines.append("  loss: 0.5 %")
+    if control == "dcqcn":
+        lines += ["  dcqcn:", f"    cnp_every: {draw.choice((0, 4, 50))} us", f"    gain: {draw.choice((0.0625, 0.00390625))}"]
+    return lines
+
+
+def by_packets(lines, draw):
+    """A traffic job to be played packet by packet: it moves kilobytes."""
+    small = {"3 MB": "100 kB", "100 MB": "500 kB"}
+    if "  pattern: all_to_all" in lines:
+        small = {"64 KiB": "10 kB", "3 MB": "20 kB", "100 MB": "40 kB"}
+    for at, line in enumerate(lines):
+        if line.startswith("  bytes: "):
+            lines[at] = f"  bytes: {small.get(line[9:], line[9:])}"
+    begin = lines.index("engine:")
+    lines[begin:begin + 3] = packets(draw)
+
+
 def training(draw, folder, name, gpus, domain, apart=False):
     """Write NAME.yaml. apart: replicas are often islands, see topology."""
     tp = draw.choice([n for n in (1, 2, 4, 8) if domain % n == 0])
@@ -172,8 +202,11 @@ def training(draw, folder, name, gpus, domain, apart=False):
     return path
 
 
-def traffic(draw, folder, name, gpus):
+def traffic(draw, folder, name, gpus, may_be_packets=False):
     pattern = draw.choice(("permutation", "shift", "ring", "incast", "all_to_all", "collective", "flows"))
+    own = random.Random(f"{name} packets")
+    by_packet = may_be_packets and own.random() < 0.4
+    scale = 300 if by_packet else 1
     lines = ["schema_version: 1", "kind: traffic", "traffic:", f"  pattern: {pattern}",
              f"  queue_pairs: {draw.choice((1, 2, 4)) if pattern != 'collective' else 1}", f"  latency: {draw.choice(('none', '0 us', '7 us'))}"]
     if pattern != "flows":
@@ -191,10 +224,13 @@ def traffic(draw, folder, name, gpus):
                   f"  algorithm: {draw.choice(('auto', 'ring', 'tree', 'pat', 'nvls', 'sharp', 'halving_doubling', 'direct', 'hierarchical'))}"]
     if pattern == "flows":
         lines.append(f"  file: {name}.csv")
-        rows = [f"{a},{b},{draw.randint(1, 10**8)} B,{draw.randint(0, 2000)} us"
+        rows = [f"{a},{b},{draw.randint(1, 10**8) // scale} B,{draw.randint(0, 2000)} us"
                 for a, b in ((draw.randrange(gpus), draw.randrange(gpus)) for _ in range(40)) if a != b]
         (pathlib.Path(folder) / f"{name}.csv").write_text("\n".join(["source,destination,bytes,start", *rows]) + "\n")
     lines.append(f"steps: {draw.choice((1, 2, 4))}")
     path = pathlib.Path(folder) / f"{name}.yaml"
-    path.write_text("\n".join(lines + common(draw)) + "\n")
+    lines += common(draw)
+    if by_packet:
+        by_packets(lines, own)
+    path.write_text("\n".join(lines) + "\n")
     return path

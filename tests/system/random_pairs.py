@@ -20,7 +20,7 @@ def draw_pair(draw, kind, folder, name):
     topology, gpus, domain = random_inputs.topology(draw, folder, f"{name}-topology", apart)
     if kind == "training":
         return topology, random_inputs.training(draw, folder, f"{name}-job", gpus, domain, apart)
-    return topology, random_inputs.traffic(draw, folder, f"{name}-job", gpus)
+    return topology, random_inputs.traffic(draw, folder, f"{name}-job", gpus, may_be_packets=True)
 
 
 def main():

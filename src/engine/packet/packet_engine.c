@@ -215,9 +215,11 @@ static int64_t now_ps(const Engine *engine) { return engine->now_ps; }
 
 static int64_t next_ps(const Engine *engine) {
     int64_t next_ps = heap_next_ps(&engine->ended);
+    int64_t event_ps = engine->event_ps;
+    if (event_ps < engine->now_ps) event_ps = engine->now_ps; // a hub is to be looked at again
     if (engine->sink_ps < next_ps) next_ps = engine->sink_ps;
-    if (engine->event_ps < TIME_NEVER_PS && engine->event_ps + engine->net.window_ps < next_ps)
-        next_ps = engine->event_ps + engine->net.window_ps;
+    if (event_ps < TIME_NEVER_PS && event_ps + engine->net.window_ps < next_ps)
+        next_ps = event_ps + engine->net.window_ps;
     return next_ps;
 }
 

@@ -1,0 +1,51 @@
+#!/usr/bin/python3
+"""packets.py MPIEXEC COLOSSIM CASE: what jobs say of packets, through the whole program."""
+
+import h5py
+
+from emulator import JOBS, PS_PER_S, TOPOLOGIES, claim, column, run_case, same_on_any_ranks
+
+LAPTOP = TOPOLOGIES / "laptop-16.yaml"
+BOX = """schema_version: 1
+kind: topology
+nodes: 7
+node: {gpu: h100-sxm, gpus: 4, nic: connectx-7-ndr400, scale_up: nvlink4-4}
+fabric:
+  wiring: plain
+  routing: adaptive
+  tiers: [{name: leaf, switch: quantum-2-qm9700, children: 28, rate: 400 Gb/s, cable: 3 m}]
+"""
+SCALE_UP = "schema_version: 1\nkind: scale_up\ngpus: 4\nline_rate: 450 GB/s\ngoodput: 360 GB/s\nlatency: 2 us\ncollective_base: 10 us\n"
+
+
+def settings(emulator):
+    """Shift by a node: every flow crosses one leaf, alone. It takes bytes / B and a few latencies; a leaf that stores packets makes
+    it later by the time of one, within 2 ns (times of packets are rounded up). What is set stands in the trace."""
+    job, size, goodput_Bps = JOBS / "traffic-shift.yaml", 10**6, 47e9
+    last_s = lambda **more: column(emulator.trace(LAPTOP, job, engine="packet", traffic__bytes="1 MB", packet__control="none",
+                                                  **more), "steps/end_ps")[0] / PS_PER_S
+    for mtu in (1000, 4096, 65536):
+        cut = last_s(packet__mtu=f"{mtu} B")
+        stored = last_s(packet__mtu=f"{mtu} B", packet__forwarding="store-and-forward")
+        claim(abs(stored - cut - mtu / goodput_Bps) < 2e-9, f"a switch stores one packet of {mtu} B: {cut}, {stored}")
+        claim(size / goodput_Bps <= cut < size / goodput_Bps + 5e-6, f"{cut} s of {size} B")
+    path = emulator.trace(LAPTOP, job, engine="packet", traffic__bytes="1 MB", packet__mtu="1000 B")
+    with h5py.File(path) as file:
+        text = str(file.attrs["config_resolved"])
+    claim("mtu: 1 kB\n" in text and "control: dcqcn  # default" in text, f"what is set stands in the trace: {text}")
+
+
+def lost(emulator):
+    """Packets that find no room are sent again, until all have come: a run ends, alike on any ranks. Four queue pairs of each of
+    three senders fill a small buffer at once, so that the last of some are lost, and a timer alone finds them."""
+    topology = emulator.folder / "box.yaml"
+    topology.write_text(BOX)
+    (emulator.folder / "hardware").mkdir()
+    (emulator.folder / "hardware" / "nvlink4-4.yaml").write_text(SCALE_UP)
+    code = same_on_any_ranks(emulator, topology, JOBS / "traffic-incast.yaml", (1, 2, 3), engine="packet", traffic__bytes="64 KiB",
+                             traffic__queue_pairs=4, traffic__fan_in=4, packet__pfc="off", packet__buffer="1 MB",
+                             packet__control="none", packet__drop_share="20 %", trace__full_links="on")
+    claim(code == 0, f"it ends with 0, got {code}")
+
+
+run_case(settings, lost)
