@@ -8,7 +8,7 @@
 #include "packet_scene.h"
 
 #ifndef NSCENES
-#define NSCENES 150
+#define NSCENES 350
 #endif
 
 static PacketScene scene;
