@@ -92,6 +92,32 @@ static void print_tiers(FILE *out, const Recorder *recorder, const StepSummary *
     fputc('\n', out);
 }
 
+/// Bytes for a column.
+static void print_bytes(FILE *out, int width, double bytes) {
+    const bool small = bytes < 1e6;
+    fprintf(out, "%*.4g %s", width, bytes / (small ? 1e3 : 1e6), small ? "kB" : "MB");
+}
+
+/// What packets met at ports, of tiers where anything waited or was lost.
+static void print_packets(FILE *out, const Recorder *recorder, const StepSummary *step) {
+    const Fabric *fabric = recorder->fabric;
+    if (!fabric->ops->step_packets) return;
+    fprintf(out, "\n  %lld packets, %lld sent again, %lld acknowledgements\n",
+            (long long)step->row.packets, (long long)step->row.resent,
+            (long long)step->row.acknowledgements);
+    fprintf(out, "  %-10s %17s %15s %11s %11s %11s\n", "tier", "largest queue", "ports paused",
+            "marks", "drops", "reordered");
+    for (int32_t tier = 0; tier < cluster_ntiers(fabric->cluster); tier++) {
+        const TracePort *port = &step->port[tier];
+        if (port->queue_most + port->reordered + port->drops == 0) continue;
+        fprintf(out, "  %-10s ", cluster_tier_name(fabric->cluster, tier));
+        print_bytes(out, 14, (double)port->queue_most);
+        print_time(out, 13, (double)port->pause_ps);
+        fprintf(out, " %11lld %11lld %11lld\n", (long long)port->marks, (long long)port->drops,
+                (long long)port->reordered);
+    }
+}
+
 /// How sure: what published runs like it took for what the program makes of them.
 static void print_certainty(FILE *out, const Recorder *recorder, const StepSummary *step) {
     const JobSpec *job = &recorder->fabric->run->job[step->row.job];
@@ -139,6 +165,7 @@ static void print_training(FILE *out, const Recorder *recorder, int32_t job) {
     print_parts(out, last);
     print_passes(out, last);
     print_tiers(out, recorder, last);
+    print_packets(out, recorder, last);
     print_power(out, recorder, &last->row);
 }
 
@@ -153,6 +180,7 @@ static void print_traffic(FILE *out, const Recorder *recorder, int32_t job) {
                 strcmp(step->protocol, PROTOCOL_NAMES[PROTOCOL_AUTO]) ? step->protocol : "",
                 step->bus_Bps / 1e9);
     print_tiers(out, recorder, step);
+    print_packets(out, recorder, step);
 }
 
 /// What happened before the end of the last step.

@@ -51,6 +51,7 @@
 #include <stdint.h>
 
 #include "base/status.h"
+#include "base/wide.h"
 #include "cluster/cluster.h"
 #include "cluster/routing.h"
 #include "engine/packet_spec.h"
@@ -113,14 +114,34 @@ typedef struct EngineSizes {
     int64_t links, transfers, uses;
 } EngineSizes;
 
+/// What packets met at the port that feeds a link, for one step or within one sampling interval. Of a step they are what its
+/// own packets met, and the pauses that they brought about.
+typedef struct PortSample {
+    LooseWide queue_byte_ps; ///< bytes of data that waited, over time
+    int64_t queue_most;      ///< of them at once
+    int64_t paused_ps;       ///< the far end did not want any data
+    int64_t marks, drops;    ///< packets
+    int64_t trims;           ///< packets of which only the header went on
+    int64_t
+        reordered; ///< packets that came to their end over the link, and one sent before them had not
+    LinkId
+        cause; ///< the port at the far end that pauses it most: what came over the link waits there; -1: none
+} PortSample;
+
 /// Bytes a link carried for one step, or within one sampling interval; bytes and delay are WIDE_FULL from there on.
 typedef struct LinkSample {
     LinkId link;
     int64_t bytes;
     int64_t
         delay_ps; ///< what transfers lost in time while it was their bottleneck: over all links, actual less alone
-    int64_t congested_ps; ///< time it was the bottleneck of a transfer below its alone-rate
+    int64_t congested_ps;   ///< time it was the bottleneck of a transfer below its alone-rate
+    const PortSample *port; ///< borrowed for the call; NULL: the engine knows of no packets
 } LinkSample;
+
+/// Packets of a step.
+typedef struct PacketTotals {
+    int64_t sent, resent, acknowledgements;
+} PacketTotals;
 
 /// Where an engine puts totals of links: batches of links that have any, each link in one batch, in no order.
 ///   index   the sampling interval (intervals_name), or the step
@@ -199,6 +220,8 @@ typedef struct EngineOps {
     void (*step_clear)(Engine *engine, int32_t step);
     /// Of the same step, who cost whom; only with several jobs. NULL: nobody slows anybody.
     void (*step_culprits)(const Engine *engine, int32_t step, CulpritSink sink);
+    /// Of the same step, how many packets. NULL: the engine knows none, and LinkSample.port is NULL.
+    PacketTotals (*step_packets)(const Engine *engine, int32_t step);
     /// Who gets the totals of sampling intervals by their intervals_name, from the one on that ends next: each when
     /// advance() passes its end, and behind it each longer one that ends there. None for intervals without traffic.
     /// Bytes are counted as they move. NULL: the engine has no intervals.

@@ -60,6 +60,31 @@ static void add_tier(LoadTier *tier, const LoadTier *more) {
     for (int bin = 0; bin < TRACE_BINS; bin++) tier->histogram[bin] += more->histogram[bin];
 }
 
+static void add_ports(LoadPorts *ports, const LoadPorts *more) {
+    ports->queue_byte_ps += more->queue_byte_ps;
+    ports->paused_ps += more->paused_ps;
+    if (more->queue_most > ports->queue_most) ports->queue_most = more->queue_most;
+    ports->marks += more->marks;
+    ports->drops += more->drops;
+    ports->trims += more->trims;
+    ports->reordered += more->reordered;
+    for (int bin = 0; bin < TRACE_QUEUE_BINS; bin++) ports->histogram[bin] += more->histogram[bin];
+}
+
+static bool paused_before(const PausedLink *a, const PausedLink *b) {
+    return a->paused_ps != b->paused_ps ? a->paused_ps > b->paused_ps : a->link < b->link;
+}
+
+/// Among those paused longest, if it belongs there.
+static void insert_paused(LoadSum *sum, const PausedLink *link) {
+    int64_t i = sum->npaused;
+    if (i == TRACE_VICTIMS && !paused_before(link, &sum->paused[--i])) return;
+    if (sum->npaused < TRACE_VICTIMS) sum->npaused++;
+    for (; i > 0 && paused_before(link, &sum->paused[i - 1]); i--)
+        sum->paused[i] = sum->paused[i - 1];
+    sum->paused[i] = *link;
+}
+
 enum {
     PAGE_BITS = 12,
     PAGE = 1 << PAGE_BITS,
@@ -119,6 +144,7 @@ void load_adder_into(LoadAdder *adder, LoadSum *sum) {
         LoadClass *class = &adder->classes.at[i];
         class->most_bytes = 0;
         class->in = &sum->tier[class->tier][class->direction];
+        class->ports = &sum->ports[class->tier][class->direction];
     }
     adder->sum = sum;
     adder->span = find_span(adder, sum->end_ps - sum->start_ps);
@@ -141,6 +167,7 @@ static int64_t class_of(LoadAdder *adder, LinkId link) {
     for (int32_t s = 0; s < adder->nspans; s++)
         set_bins(&new.bins[s], new.capacity_Bps, adder->span_ps[s]);
     new.in = &adder->sum->tier[new.tier][new.direction];
+    new.ports = &adder->sum->ports[new.tier][new.direction];
     array_push(&adder->classes, new);
     return adder->classes.n - 1;
 }
@@ -194,16 +221,36 @@ static inline void add_totals(const LoadAdder *adder, uint16_t place, const Link
 static inline void add_hot(LoadAdder *adder, uint16_t place, const LinkSample *sample) {
     const LoadClass *class = &adder->classes.at[place - PLACE_CLASS];
     if (is_cold(adder->sum, adder->hot_links, sample, class->capacity_Bps)) return;
-    HotLink link = {*sample, class->width, class->capacity_Bps};
-    if (is_hot(adder->sum, adder->hot_links, &link))
-        insert_hot(adder->sum, adder->hot_links, &link);
+    if (sample->bytes == 0 && sample->delay_ps == 0 && sample->congested_ps == 0) return;
+    HotLink link = {*sample, class->width, class->capacity_Bps, {0}};
+    if (!is_hot(adder->sum, adder->hot_links, &link)) return;
+    if (sample->port) link.port = *sample->port;
+    link.port.reordered = 0; // known where packets end, perhaps to another rank
+    link.total.port = NULL;
+    insert_hot(adder->sum, adder->hot_links, &link);
+}
+
+/// What packets met at the port of a link.
+static void add_port(LoadAdder *adder, uint16_t place, const LinkSample *sample) {
+    const PortSample *port = sample->port;
+    LoadPorts one = {.queue_byte_ps = port->queue_byte_ps,
+                     .paused_ps = port->paused_ps,
+                     .queue_most = port->queue_most,
+                     .marks = port->marks,
+                     .drops = port->drops,
+                     .trims = port->trims,
+                     .reordered = port->reordered};
+    if (port->queue_most > 0) one.histogram[trace_queue_bin(port->queue_most)] = 1;
+    add_ports(adder->classes.at[place - PLACE_CLASS].ports, &one);
+    if (port->paused_ps > 0)
+        insert_paused(adder->sum, &(PausedLink){sample->link, port->cause, port->paused_ps});
 }
 
 /// How many from the first on are of one class and have the same totals: links of one route often do.
 static int64_t run_of_same(const LinkSample sample[], int64_t n, const uint16_t place[]) {
     int64_t same = 1;
-    while (same < n && place[same] == place[0] && sample[same].bytes == sample[0].bytes &&
-           sample[same].delay_ps == sample[0].delay_ps &&
+    while (same < n && !sample[0].port && place[same] == place[0] &&
+           sample[same].bytes == sample[0].bytes && sample[same].delay_ps == sample[0].delay_ps &&
            sample[same].congested_ps == sample[0].congested_ps)
         same++;
     return same;
@@ -217,7 +264,7 @@ void load_add_alike(LoadAdder *adder, const LinkSample *each, const LinkId link[
     if (place == PLACE_UNKNOWN) place = find_place(adder, link[0]);
     const LoadClass *class = &adder->classes.at[place - PLACE_CLASS];
     add_totals(adder, place, each, n);
-    HotLink one = {*each, class->width, class->capacity_Bps};
+    HotLink one = {*each, class->width, class->capacity_Bps, {0}};
     for (int64_t i = 0; i < listed; i++) {
         one.total.link = link[i];
         if (!is_hot(adder->sum, adder->hot_links, &one)) break; // nor are those after it
@@ -228,7 +275,7 @@ void load_add_alike(LoadAdder *adder, const LinkSample *each, const LinkId link[
 void load_add_link(LoadAdder *adder, LinkId link, int64_t bytes, int64_t delay_ps,
                    int64_t congested_ps) {
     if (bytes == 0 && delay_ps == 0 && congested_ps == 0) return;
-    load_add(adder, &(LinkSample){link, bytes, delay_ps, congested_ps}, 1);
+    load_add(adder, &(LinkSample){link, bytes, delay_ps, congested_ps, NULL}, 1);
 }
 
 /// Places of all, then sums of all: what the places wait for memory they wait for together.
@@ -239,6 +286,7 @@ static void add_some(LoadAdder *adder, const LinkSample sample[], int64_t n, uin
     for (int64_t i = 0, same; i < n; i += same) {
         same = run_of_same(sample + i, n - i, place + i);
         add_totals(adder, place[i], &sample[i], same);
+        if (sample[i].port) add_port(adder, place[i], &sample[i]);
     }
     for (int64_t i = 0; i < n; i++) add_hot(adder, place[i], &sample[i]);
 }
@@ -254,8 +302,21 @@ void load_merge(const LoadSum *other, int32_t hot_links, LoadSum *sum) {
     for (int tier = 0; tier < TRACE_TIERS_MAX; tier++)
         for (int d = 0; d < TRACE_DIRECTIONS; d++)
             add_tier(&sum->tier[tier][d], &other->tier[tier][d]);
+    for (int tier = 0; tier < TRACE_TIERS_MAX; tier++)
+        for (int d = 0; d < TRACE_DIRECTIONS; d++)
+            add_ports(&sum->ports[tier][d], &other->ports[tier][d]);
+    for (int64_t i = 0; i < other->npaused; i++) insert_paused(sum, &other->paused[i]);
     for (int64_t i = 0; i < other->nhot; i++)
         if (is_hot(sum, hot_links, &other->hot[i])) insert_hot(sum, hot_links, &other->hot[i]);
+}
+
+static TracePort finish_port(const PortSample *port, int64_t span_ps) {
+    return (TracePort){.queue_mean = (double)port->queue_byte_ps / (double)span_ps,
+                       .queue_most = port->queue_most,
+                       .pause_ps = port->paused_ps,
+                       .marks = port->marks,
+                       .drops = port->drops,
+                       .reordered = port->reordered};
 }
 
 static void describe(const Cluster *cluster, const HotLink *link, int64_t span_ps,
@@ -271,6 +332,7 @@ static void describe(const Cluster *cluster, const HotLink *link, int64_t span_p
         .delay_ps = sample->delay_ps,
         .bytes = sample->bytes,
         .congested_ps = sample->congested_ps,
+        .port = finish_port(&link->port, span_ps),
     };
     char name[CLUSTER_NAME_BYTES];
     cluster_link_name(cluster, sample->link, name);
@@ -291,6 +353,41 @@ static TraceTierLoad finish_tier(const Cluster *cluster, int32_t t, int64_t span
     tier.histogram[0] = links;
     for (int bin = 1; bin < TRACE_BINS; bin++) tier.histogram[0] -= tier.histogram[bin];
     return tier;
+}
+
+static void finish_ports(const Cluster *cluster, int32_t t, int64_t span_ps, const LoadPorts *sum,
+                         TraceTierLoad *tier) {
+    const int64_t links = cluster_tier_links(cluster, t);
+    const double spans_ps = (double)links * (double)span_ps;
+    tier->queue_mean = spans_ps > 0 ? (double)sum->queue_byte_ps / spans_ps : 0;
+    tier->queue_most = sum->queue_most;
+    tier->pause_ps = (double)sum->paused_ps;
+    tier->marks = sum->marks;
+    tier->drops = sum->drops;
+    tier->trims = sum->trims;
+    tier->reordered = sum->reordered;
+    memcpy(tier->queue_histogram, sum->histogram, sizeof tier->queue_histogram);
+    tier->queue_histogram[0] = links;
+    for (int bin = 1; bin < TRACE_QUEUE_BINS; bin++)
+        tier->queue_histogram[0] -= tier->queue_histogram[bin];
+}
+
+/// Who was paused, by whom, and why, by name.
+static void describe_pauses(const Cluster *cluster, const LoadSum *sum, TraceLoad *load) {
+    char name[CLUSTER_NAME_BYTES];
+    load->npaused = (int32_t)sum->npaused;
+    for (int64_t i = 0; i < sum->npaused; i++) {
+        const PausedLink *paused = &sum->paused[i];
+        TracePause *pause = &load->paused[i];
+        *pause = (TracePause){
+            .link = paused->link, .cause = paused->cause, .pause_ps = paused->paused_ps};
+        cluster_link_name(cluster, paused->link, name);
+        snprintf(pause->name, sizeof pause->name, "%.*s", (int)sizeof pause->name - 1, name);
+        if (paused->cause < 0) continue;
+        cluster_link_name(cluster, paused->cause, name);
+        snprintf(pause->cause_name, sizeof pause->cause_name, "%.*s",
+                 (int)sizeof pause->cause_name - 1, name);
+    }
 }
 
 Status load_check(const Cluster *cluster, const LoadSum *sum) {
@@ -314,8 +411,11 @@ void load_finish(const Cluster *cluster, const LoadSum *sum, TraceHotLink hot[],
     load->start_ps = sum->start_ps;
     load->end_ps = sum->end_ps;
     for (int32_t t = 0; t < cluster_ntiers(cluster); t++)
-        for (int d = 0; d < TRACE_DIRECTIONS; d++)
+        for (int d = 0; d < TRACE_DIRECTIONS; d++) {
             load->tier[t][d] = finish_tier(cluster, t, span_ps, &sum->tier[t][d]);
+            finish_ports(cluster, t, span_ps, &sum->ports[t][d], &load->tier[t][d]);
+        }
+    describe_pauses(cluster, sum, load);
     for (int64_t i = 0; i < sum->nhot; i++) describe(cluster, &sum->hot[i], span_ps, &hot[i]);
     load->hot = hot;
     load->nhot = (int32_t)sum->nhot;

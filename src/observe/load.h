@@ -22,6 +22,7 @@
 typedef struct HotLink {
     LinkSample total;
     int64_t width, capacity_Bps;
+    PortSample port; ///< of an engine that knows packets; total.port is NULL
 } HotLink;
 
 /// Sums over the links of a tier and direction.
@@ -32,10 +33,27 @@ typedef struct LoadTier {
     int64_t histogram[TRACE_BINS]; ///< idle links not counted in [0]
 } LoadTier;
 
+/// Sums over the ports of a tier and direction.
+typedef struct LoadPorts {
+    LooseWide queue_byte_ps, paused_ps;
+    int64_t queue_most, marks, drops, trims, reordered;
+    int64_t histogram
+        [TRACE_QUEUE_BINS]; ///< by their largest queue; those without one not counted in [0]
+} LoadPorts;
+
+/// One of the links that were paused longest.
+typedef struct PausedLink {
+    LinkId link, cause;
+    int64_t paused_ps;
+} PausedLink;
+
 /// Part of a span's load; plain bytes, so that ranks can hand it over.
 typedef struct LoadSum {
     int64_t start_ps, end_ps;
     LoadTier tier[TRACE_TIERS_MAX][TRACE_DIRECTIONS];
+    LoadPorts ports[TRACE_TIERS_MAX][TRACE_DIRECTIONS]; ///< of engines that know packets
+    int64_t npaused;
+    PausedLink paused[TRACE_VICTIMS]; ///< longest first, then by id
     int64_t nhot;
     HotLink hot[]; ///< [hot_links], hottest first
 } LoadSum;
@@ -57,6 +75,7 @@ typedef struct LoadClass {
     LoadBins bins[LOAD_SPANS]; ///< of the spans that the adder knows
     int64_t most_bytes;        ///< of those added to the present sum
     LoadTier *in;              ///< the tier and direction in the present sum
+    LoadPorts *ports;          ///< likewise
 } LoadClass;
 
 /// Adds links to one sum after another; set by load_adder_init, its members are load.c's.

@@ -70,6 +70,11 @@ int32_t record_list_events(const ClusterSpec *spec, TraceEvent event[CLUSTER_EVE
     return spec->nevents;
 }
 
+static void list_sources(const RunSpec *run, TraceSource source[]) {
+    for (int32_t i = 0; i < run->nsources; i++)
+        source[i] = (TraceSource){.path = run->source[i].path, .text = run->source[i].text};
+}
+
 Status recorder_open(Recorder *recorder, bool divided, const char *command_line) {
     const Fabric *fabric = recorder->fabric;
     const RunSpec *run = fabric->run;
@@ -85,8 +90,7 @@ Status recorder_open(Recorder *recorder, bool divided, const char *command_line)
     JobWords jobs;
     say_jobs(run, &jobs);
     TraceSource source[RUN_SOURCES_MAX];
-    for (int32_t i = 0; i < run->nsources; i++)
-        source[i] = (TraceSource){.path = run->source[i].path, .text = run->source[i].text};
+    list_sources(run, source);
     char title[sizeof jobs.names + HARDWARE_NAME_BYTES + 8];
     snprintf(title, sizeof title, "%s on %s", jobs.names, spec->name);
     TraceInfo info = {
@@ -120,6 +124,7 @@ Status recorder_open(Recorder *recorder, bool divided, const char *command_line)
         .nlinks = cluster_nlinks(cluster),
         .hot_links = run->trace.hot_links,
         .full_links = run->trace.full_links,
+        .packets = fabric->ops->step_packets != NULL,
         .compress = run->trace.compress,
         .command_line = command_line,
     };

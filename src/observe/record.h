@@ -23,6 +23,7 @@ typedef struct StepSummary {
     double bus_Bps;                                ///< of it, as nccl-tests count
     double delay_ps[TRACE_TIERS_MAX];              ///< rank 0 only, both directions
     double utilisation_max[TRACE_TIERS_MAX];
+    TracePort port[TRACE_TIERS_MAX]; ///< both directions, all ports; queue_mean is not set
     char hottest[TRACE_NAME_CHARS];
     double hottest_utilisation;
     int64_t hottest_delay_ps, hottest_width;

@@ -14,11 +14,20 @@ void recorder_free_links(const Recorder *recorder, StepLinks *links) {
     *links = (StepLinks){0};
 }
 
+static void summarise_ports(const TraceTierLoad *sum, TracePort *port) {
+    if (sum->queue_most > port->queue_most) port->queue_most = sum->queue_most;
+    port->pause_ps = wide_word((Wide)port->pause_ps + (Wide)sum->pause_ps);
+    port->marks += sum->marks;
+    port->drops += sum->drops;
+    port->reordered += sum->reordered;
+}
+
 static void summarise_links(const TraceLoad *load, int32_t ntiers, StepSummary *summary) {
     for (int32_t tier = 0; tier < ntiers; tier++)
         for (int d = 0; d < TRACE_DIRECTIONS; d++) {
             const TraceTierLoad *sum = &load->tier[tier][d];
             summary->delay_ps[tier] += sum->delay_ps;
+            summarise_ports(sum, &summary->port[tier]);
             if (sum->utilisation_max > summary->utilisation_max[tier])
                 summary->utilisation_max[tier] = sum->utilisation_max;
         }
@@ -122,7 +131,7 @@ static Status gather_step(Recorder *recorder, const TraceStep *step, StepLinks *
 static bool same_hot(const TraceHotLink *a, const TraceHotLink *b) {
     bool same = a->link == b->link && a->width == b->width && a->bytes == b->bytes &&
                 a->delay_ps == b->delay_ps && a->congested_ps == b->congested_ps &&
-                a->nusers == b->nusers &&
+                a->nusers == b->nusers && memcmp(&a->port, &b->port, sizeof a->port) == 0 &&
                 memcmp(a->traffic_bytes, b->traffic_bytes, sizeof a->traffic_bytes) == 0;
     for (int u = 0; same && u < a->nusers; u++)
         same = a->user[u].traffic == b->user[u].traffic && a->user[u].source == b->user[u].source &&
@@ -137,13 +146,16 @@ static bool same_interval(const LoadSum *a, int64_t a_begin_ps, const LoadSum *b
     return a->start_ps - a_begin_ps == b->start_ps - b_begin_ps &&
            a->end_ps - a_begin_ps == b->end_ps - b_begin_ps && a->nhot == b->nhot &&
            memcmp(a->tier, b->tier, sizeof a->tier) == 0 &&
+           memcmp(a->ports, b->ports, sizeof a->ports) == 0 &&
+           memcmp(a->paused, b->paused, sizeof a->paused) == 0 &&
            memcmp(a->hot, b->hot, sizeof *a->hot * (size_t)a->nhot) == 0;
 }
 
 /// Can a step refer to the intervals and hot links of another?
 static bool same_links(const StepLinks *a, const StepLinks *b) {
     const LoadRows *x = &a->intervals, *y = &b->intervals;
-    bool same = a->hot && x->n == y->n && a->load.nhot == b->load.nhot;
+    bool same = a->hot && x->n == y->n && a->load.nhot == b->load.nhot &&
+                memcmp(a->load.paused, b->load.paused, sizeof a->load.paused) == 0;
     for (int32_t k = 0; same && k < a->load.nhot; k++) same = same_hot(&a->hot[k], &b->hot[k]);
     for (int64_t i = 0; same && i < x->n; i++)
         same = same_interval(rows_at(x, i), x->begin_ps, rows_at(y, i), y->begin_ps);
@@ -203,14 +215,27 @@ static void add_cost(void *context, LinkId link, const int64_t delay_ps[]) {
         sink->delay_ps[(j * sink->ntiers + tier) * TRACE_DIRECTIONS + direction] += delay_ps[j];
 }
 
+/// Sums of all ranks, in words that hold their parts.
+static void sum_costs(const Comm *comm, Wide sum[], int32_t n) {
+    enum { LOW_BITS = 40 };
+    for (int32_t i = 0; i < n; i++) {
+        int64_t part[] = {(int64_t)(sum[i] >> LOW_BITS),
+                          (int64_t)(sum[i] & ((INT64_C(1) << LOW_BITS) - 1))};
+        comm_sum_i64(comm, part, 2);
+        sum[i] = ((Wide)part[0] << LOW_BITS) + part[1];
+    }
+}
+
 /// What the transfers of a step of job `victim` lost, by the job that cost it.
 static Status write_costs(Recorder *recorder, int32_t victim) {
     const Fabric *fabric = recorder->fabric;
     CostSink sink = {fabric->cluster, fabric->run->njobs, cluster_ntiers(fabric->cluster), {0}};
     double delay_ps[sizeof sink.delay_ps / sizeof *sink.delay_ps];
-    if (fabric->rank == 0 && fabric->ops->step_culprits)
+    if (recorder_has_loads(recorder) && fabric->ops->step_culprits)
         fabric->ops->step_culprits(fabric->engine, recorder->played,
                                    (CulpritSink){add_cost, &sink});
+    if (recorder->adder.divided)
+        sum_costs(fabric->comm, sink.delay_ps, sink.njobs * sink.ntiers * TRACE_DIRECTIONS);
     for (int32_t i = 0; i < sink.njobs * sink.ntiers * TRACE_DIRECTIONS; i++) {
         int32_t place = i / TRACE_DIRECTIONS;
         recorder->cost_ps[victim][place / sink.ntiers][place % sink.ntiers] += sink.delay_ps[i];
@@ -240,13 +265,26 @@ static Status gather_links(Recorder *recorder, const TraceStep *step, StepLinks 
     return status;
 }
 
+/// How many packets a step had, of all ranks.
+static void count_packets(const Recorder *recorder, TraceStep *row) {
+    const Fabric *fabric = recorder->fabric;
+    if (!fabric->ops->step_packets) return;
+    const PacketTotals own = fabric->ops->step_packets(fabric->engine, recorder->played);
+    int64_t sum[] = {own.sent, own.resent, own.acknowledgements};
+    comm_sum_i64(fabric->comm, sum, 3);
+    row->packets = sum[0];
+    row->resent = sum[1];
+    row->acknowledgements = sum[2];
+}
+
 Status recorder_write_links(Recorder *recorder, int64_t later_ps, Crossing crossing,
                             const void *context, StepSummary *summary) {
     const Fabric *fabric = recorder->fabric;
     const TraceStep *step = &summary->row;
+    if (later_ps == 0) recorder->played = fabric_step(fabric, step->job, (int32_t)step->job_step);
+    count_packets(recorder, &summary->row);
     if (later_ps > 0) return repeat_links(recorder, later_ps, summary);
     StepLinks links = {.step = recorder->step.n}; // its row
-    recorder->played = fabric_step(fabric, step->job, (int32_t)step->job_step);
     TRY(gather_links(recorder, step, &links));
     if (fabric->rank == 0) crossing(context, links.hot, links.load.nhot);
     summarise_links(&links.load, cluster_ntiers(fabric->cluster), summary);

@@ -17,12 +17,14 @@
 
 enum {
     TRACE_SCHEMA_VERSION = 2,
-    TRACE_RANK_MAX = 4,   ///< axes of a dataset
-    TRACE_TIERS_MAX = 8,  ///< scale-up domain and fabric tiers
-    TRACE_DIRECTIONS = 2, ///< 0 up, 1 down
-    TRACE_BINS = 21,      ///< of link utilisation: idle, then twenty of 5 %
-    TRACE_USERS = 4,      ///< named users of a hot link
-    TRACE_PHASES = 200,   ///< equal parts of a step, of the power in time
+    TRACE_RANK_MAX = 4,    ///< axes of a dataset
+    TRACE_TIERS_MAX = 8,   ///< scale-up domain and fabric tiers
+    TRACE_DIRECTIONS = 2,  ///< 0 up, 1 down
+    TRACE_BINS = 21,       ///< of link utilisation: idle, then twenty of 5 %
+    TRACE_USERS = 4,       ///< named users of a hot link
+    TRACE_QUEUE_BINS = 20, ///< of queues: none, then up to 1 KiB, 2 KiB ... 128 MiB, more
+    TRACE_VICTIMS = 256,   ///< named links that were paused longest
+    TRACE_PHASES = 200,    ///< equal parts of a step, of the power in time
     TRACE_SITE_TIERS_MAX =
         7, ///< node, rack, what hangs below switches of each tier but the last, site
     TRACE_EVENTS_MAX = 256,
@@ -32,11 +34,12 @@ enum {
 /// When a group or dataset exists.
 typedef enum TraceWhen {
     TRACE_ALWAYS,
-    TRACE_IF_TRAINING,  ///< a training job takes part
-    TRACE_IF_TRAFFIC,   ///< a traffic job takes part
-    TRACE_IF_SEVERAL,   ///< several jobs share the fabric
-    TRACE_IF_EVENTS,    ///< something of the cluster changes by an event
-    TRACE_IF_FULL_LINKS ///< a full row of links per step was asked for
+    TRACE_IF_TRAINING,   ///< a training job takes part
+    TRACE_IF_TRAFFIC,    ///< a traffic job takes part
+    TRACE_IF_SEVERAL,    ///< several jobs share the fabric
+    TRACE_IF_EVENTS,     ///< something of the cluster changes by an event
+    TRACE_IF_FULL_LINKS, ///< a full row of links per step was asked for
+    TRACE_IF_PACKETS     ///< the engine knows packets
 } TraceWhen;
 
 /// Signed parts of a step: per GPU they sum to the step's duration exactly.  id, name, meaning
@@ -192,6 +195,11 @@ typedef enum TraceGroup {
     X(HOT, "hot", LINKS, false,                                                                   \
       "Place among the hottest links, 0 the hottest (most delay, then highest utilisation, "      \
       "then lowest id; a bundle is one place, and as hot as each of its links).")                 \
+    X(QUEUE_BIN, "queue_bin", INTERVALS, false,                                                   \
+      "Upper edge of a bin of queue length in bytes; the first bin holds ports where nothing "    \
+      "waits, the last what is more.")                                                            \
+    X(VICTIM, "victim", LINKS, false,                                                             \
+      "Place among the links that were paused longest, 0 the longest (then the least id).")       \
     X(TRAFFIC, "traffic", LINKS, false,                                                           \
       "What bytes are for: a flow of a traffic job, or a dimension of parallelism.")              \
     X(USER, "user", LINKS, false,                                                                 \
@@ -269,6 +277,9 @@ typedef enum TraceFlags {
     X(STEPS_LIKELY_RUNS, STEPS, "likely_runs", I64, "1", PLAIN, IF_TRAINING, "Published runs behind these bounds.", TRACE_AXES1(STEP)) \
     X(STEPS_LARGEST_RUN, STEPS, "largest_run_gpus", I64, "1", PLAIN, IF_TRAINING, "GPUs of the largest published run of its kind, with experts or without: where gpus_in_job is more, no measurement exists.", TRACE_AXES1(STEP)) \
     X(STEPS_FINGERPRINT, STEPS, "fingerprint", U64, "1", PLAIN, ALWAYS, "Checksum of all completions of the step; equal on any number of MPI ranks.", TRACE_AXES1(STEP)) \
+    X(STEPS_PACKETS, STEPS, "packets", I64, "1", PLAIN, IF_PACKETS, "Packets of data sent, once for each that was sent again.", TRACE_AXES1(STEP)) \
+    X(STEPS_RESENT, STEPS, "packets_resent", I64, "1", PLAIN, IF_PACKETS, "Of them, those sent again.", TRACE_AXES1(STEP)) \
+    X(STEPS_ACKS, STEPS, "acknowledgements", I64, "1", PLAIN, IF_PACKETS, "Acknowledgements sent up to the end of the step.", TRACE_AXES1(STEP)) \
     X(STEPS_JOB, STEPS, "job", I32, "1", PLAIN, IF_SEVERAL, "Number of the job whose step it is; rows are in the order in which steps end.", TRACE_AXES1(STEP)) \
     X(STEPS_JOB_STEP, STEPS, "job_step", I64, "1", PLAIN, IF_SEVERAL, "Number of the step within its job, from 0.", TRACE_AXES1(STEP)) \
     X(STEPS_COLLECTIVES_END, STEPS, "collectives_end", I64, "1", PLAIN, IF_TRAINING, "Rows of /collectives up to the end of this step.", TRACE_AXES1(STEP)) \
@@ -363,6 +374,24 @@ typedef enum TraceFlags {
     X(LINKS_USER_DESTINATION, LINKS, "user_destination", I64, "1", PLAIN, ALWAYS, "Users of the hottest links: GPU that receives; -1: none.", TRACE_AXES3(STEP, HOT, USER)) \
     X(LINKS_USER_BYTES, LINKS, "user_bytes", I64, "B", MISSING, ALWAYS, "Users of the hottest links: bytes from this source to this destination over the link.", TRACE_AXES3(STEP, HOT, USER)) \
     X(LINKS_HOT_NAME, LINKS, "hot_name", CHAR, "1", PLAIN, ALWAYS, "Hottest links: name.", TRACE_AXES3(STEP, HOT, CHAR)) \
+    X(LINKS_QUEUE_MEAN, LINKS, "queue_mean", F64, "B", PLAIN, IF_PACKETS, "Bytes of data that waited at a port, mean over time and over the ports that feed the links of the tier and direction.", TRACE_AXES3(STEP, TIER, DIRECTION)) \
+    X(LINKS_QUEUE_MOST, LINKS, "queue_most", I64, "B", PLAIN, IF_PACKETS, "The most that waited at one of them: of a step, when one of its packets came.", TRACE_AXES3(STEP, TIER, DIRECTION)) \
+    X(LINKS_PAUSE, LINKS, "pause_ps", F64, "ps", PLAIN, IF_PACKETS, "Time that a port was not to send data, because the far end wanted none (PFC), summed over links: of a step, what its packets have brought about.", TRACE_AXES3(STEP, TIER, DIRECTION)) \
+    X(LINKS_MARKS, LINKS, "marks", I64, "1", PLAIN, IF_PACKETS, "Packets that got a mark of congestion (ECN) on leaving the port.", TRACE_AXES3(STEP, TIER, DIRECTION)) \
+    X(LINKS_DROPS, LINKS, "drops", I64, "1", PLAIN, IF_PACKETS, "Packets that were lost: they found no room at the port, no way by it, or were hit on the cable before it.", TRACE_AXES3(STEP, TIER, DIRECTION)) \
+    X(LINKS_TRIMS, LINKS, "trims", I64, "1", PLAIN, IF_PACKETS, "Packets that found no room at the port but for their header, which went on.", TRACE_AXES3(STEP, TIER, DIRECTION)) \
+    X(LINKS_REORDERED, LINKS, "reordered", I64, "1", PLAIN, IF_PACKETS, "Packets that came to their end over the link, before one that was sent earlier.", TRACE_AXES3(STEP, TIER, DIRECTION)) \
+    X(LINKS_QUEUE_HISTOGRAM, LINKS, "queue_histogram", I64, "1", PLAIN, IF_PACKETS, "Ports per bin of queue_most, of the step.", TRACE_AXES4(STEP, TIER, DIRECTION, QUEUE_BIN)) \
+    X(LINKS_HOT_QUEUE_MEAN, LINKS, "hot_queue_mean", F64, "B", PLAIN, IF_PACKETS, "Hottest links: bytes that waited at its port, mean over time.", TRACE_AXES2(STEP, HOT)) \
+    X(LINKS_HOT_QUEUE_MOST, LINKS, "hot_queue_most", I64, "B", MISSING, IF_PACKETS, "Hottest links: the most that waited there.", TRACE_AXES2(STEP, HOT)) \
+    X(LINKS_HOT_PAUSE, LINKS, "hot_pause_ps", I64, "ps", MISSING, IF_PACKETS, "Hottest links: time its port was paused.", TRACE_AXES2(STEP, HOT)) \
+    X(LINKS_HOT_MARKS, LINKS, "hot_marks", I64, "1", MISSING, IF_PACKETS, "Hottest links: packets marked there.", TRACE_AXES2(STEP, HOT)) \
+    X(LINKS_HOT_DROPS, LINKS, "hot_drops", I64, "1", MISSING, IF_PACKETS, "Hottest links: packets lost there.", TRACE_AXES2(STEP, HOT)) \
+    X(LINKS_PAUSED_LINK, LINKS, "paused_link", I64, "1", PLAIN, IF_PACKETS, "Links paused longest: id, by the switch that the link leads to; -1: none.", TRACE_AXES2(STEP, VICTIM)) \
+    X(LINKS_PAUSED_TIME, LINKS, "paused_link_ps", I64, "ps", MISSING, IF_PACKETS, "Links paused longest: for how long.", TRACE_AXES2(STEP, VICTIM)) \
+    X(LINKS_PAUSED_CAUSE, LINKS, "paused_cause", I64, "1", PLAIN, IF_PACKETS, "Links paused longest: id of the port of that switch where what came over the link waited for most of the time; if it is paused itself it has a cause of its own, and so on to the port that is only too full, the root; -1: none.", TRACE_AXES2(STEP, VICTIM)) \
+    X(LINKS_PAUSED_NAME, LINKS, "paused_name", CHAR, "1", PLAIN, IF_PACKETS, "Links paused longest: name; behind the arrow stands who pauses it.", TRACE_AXES3(STEP, VICTIM, CHAR)) \
+    X(LINKS_PAUSED_CAUSE_NAME, LINKS, "paused_cause_name", CHAR, "1", PLAIN, IF_PACKETS, "Links paused longest: name of the cause.", TRACE_AXES3(STEP, VICTIM, CHAR)) \
     X(LINKS_FULL, LINKS, "link_bytes", I64, "B", PLAIN, IF_FULL_LINKS, "Bytes carried by every link.", TRACE_AXES2(STEP, LINK)) \
     \
     X(INTERVALS_START, INTERVALS, "start_ps", I64, "ps", PLAIN, ALWAYS, "Start of the interval.", TRACE_AXES1(INTERVAL)) \
@@ -376,7 +405,22 @@ typedef enum TraceFlags {
     X(INTERVALS_HOT_DIRECTION, INTERVALS, "hot_direction", I8, "1", DIRECTION_FLAGS, ALWAYS, "Hottest links: direction.", TRACE_AXES2(INTERVAL, HOT)) \
     X(INTERVALS_HOT_UTILISATION, INTERVALS, "hot_utilisation", F64, "1", PLAIN, ALWAYS, "Hottest links: bytes / (capacity * interval).", TRACE_AXES2(INTERVAL, HOT)) \
     X(INTERVALS_HOT_DELAY, INTERVALS, "hot_delay_ps", I64, "ps", MISSING, ALWAYS, "Hottest links: what transfers lost in time while it bound them.", TRACE_AXES2(INTERVAL, HOT)) \
-    X(INTERVALS_HOT_WIDTH, INTERVALS, "hot_width", I64, "1", MISSING, ALWAYS, "Hottest links: as in /links.", TRACE_AXES2(INTERVAL, HOT))
+    X(INTERVALS_HOT_WIDTH, INTERVALS, "hot_width", I64, "1", MISSING, ALWAYS, "Hottest links: as in /links.", TRACE_AXES2(INTERVAL, HOT)) \
+    X(INTERVALS_QUEUE_MEAN, INTERVALS, "queue_mean", F64, "B", PLAIN, IF_PACKETS, "As in /links.", TRACE_AXES3(INTERVAL, TIER, DIRECTION)) \
+    X(INTERVALS_QUEUE_MOST, INTERVALS, "queue_most", I64, "B", PLAIN, IF_PACKETS, "The most that waited at one of them.", TRACE_AXES3(INTERVAL, TIER, DIRECTION)) \
+    X(INTERVALS_PAUSE, INTERVALS, "pause_ps", F64, "ps", PLAIN, IF_PACKETS, "As in /links: in the interval, whatever brought it about.", TRACE_AXES3(INTERVAL, TIER, DIRECTION)) \
+    X(INTERVALS_MARKS, INTERVALS, "marks", I64, "1", PLAIN, IF_PACKETS, "As in /links.", TRACE_AXES3(INTERVAL, TIER, DIRECTION)) \
+    X(INTERVALS_DROPS, INTERVALS, "drops", I64, "1", PLAIN, IF_PACKETS, "As in /links.", TRACE_AXES3(INTERVAL, TIER, DIRECTION)) \
+    X(INTERVALS_TRIMS, INTERVALS, "trims", I64, "1", PLAIN, IF_PACKETS, "As in /links.", TRACE_AXES3(INTERVAL, TIER, DIRECTION)) \
+    X(INTERVALS_REORDERED, INTERVALS, "reordered", I64, "1", PLAIN, IF_PACKETS, "As in /links; ends are a moment ahead (of the shortest wire), so that one may count for the interval before.", TRACE_AXES3(INTERVAL, TIER, DIRECTION)) \
+    X(INTERVALS_QUEUE_HISTOGRAM, INTERVALS, "queue_histogram", I64, "1", PLAIN, IF_PACKETS, "Ports per bin of queue_most, of the interval.", TRACE_AXES4(INTERVAL, TIER, DIRECTION, QUEUE_BIN)) \
+    X(INTERVALS_HOT_QUEUE_MEAN, INTERVALS, "hot_queue_mean", F64, "B", PLAIN, IF_PACKETS, "Hottest links: bytes that waited at its port, mean over time.", TRACE_AXES2(INTERVAL, HOT)) \
+    X(INTERVALS_HOT_QUEUE_MOST, INTERVALS, "hot_queue_most", I64, "B", MISSING, IF_PACKETS, "Hottest links: the most that waited there.", TRACE_AXES2(INTERVAL, HOT)) \
+    X(INTERVALS_HOT_PAUSE, INTERVALS, "hot_pause_ps", I64, "ps", MISSING, IF_PACKETS, "Hottest links: time its port was paused.", TRACE_AXES2(INTERVAL, HOT)) \
+    X(INTERVALS_HOT_MARKS, INTERVALS, "hot_marks", I64, "1", MISSING, IF_PACKETS, "Hottest links: packets marked there.", TRACE_AXES2(INTERVAL, HOT)) \
+    X(INTERVALS_PAUSED_LINK, INTERVALS, "paused_link", I64, "1", PLAIN, IF_PACKETS, "Links paused longest: id, by the switch that the link leads to; -1: none.", TRACE_AXES2(INTERVAL, VICTIM)) \
+    X(INTERVALS_PAUSED_TIME, INTERVALS, "paused_link_ps", I64, "ps", MISSING, IF_PACKETS, "Links paused longest: for how long.", TRACE_AXES2(INTERVAL, VICTIM)) \
+    X(INTERVALS_PAUSED_CAUSE, INTERVALS, "paused_cause", I64, "1", PLAIN, IF_PACKETS, "Links paused longest: id of the port of that switch where what came over the link waited for most of the time; if it is paused itself it has a cause of its own, and so on to the port that is only too full, the root; -1: none.", TRACE_AXES2(INTERVAL, VICTIM))
 // clang-format on
 
 typedef enum TraceDataset {

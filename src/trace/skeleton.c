@@ -25,6 +25,7 @@ bool skeleton_has(const TraceInfo *info, TraceWhen when) {
         case TRACE_IF_SEVERAL: return info->njobs > 1;
         case TRACE_IF_EVENTS: return info->nevents > 0;
         case TRACE_IF_FULL_LINKS: return info->full_links;
+        case TRACE_IF_PACKETS: return info->packets;
     }
     return false;
 }
@@ -60,6 +61,8 @@ int64_t skeleton_axis_size(const TraceInfo *info, TraceAxis axis) {
         case TRACE_AXIS_TRAFFIC: return TRACE_TRAFFIC_N;
         case TRACE_AXIS_PHASE: return TRACE_PHASES;
         case TRACE_AXIS_USER: return TRACE_USERS;
+        case TRACE_AXIS_QUEUE_BIN: return TRACE_QUEUE_BINS;
+        case TRACE_AXIS_VICTIM: return TRACE_VICTIMS;
         case TRACE_AXIS_EVENT: return info->nevents;
         case TRACE_AXIS_JOB:
         case TRACE_AXIS_CULPRIT: return info->njobs;
@@ -139,7 +142,8 @@ static TraceType axis_type(TraceAxis axis) {
         case TRACE_AXIS_SITE_TIER:
         case TRACE_AXIS_DIRECTION:
         case TRACE_AXIS_TRAFFIC: return TRACE_TEXT;
-        case TRACE_AXIS_BIN: return TRACE_F64;
+        case TRACE_AXIS_BIN:
+        case TRACE_AXIS_QUEUE_BIN: return TRACE_F64;
         default: return TRACE_I64;
     }
 }
@@ -161,6 +165,20 @@ static Status put_numbers(H5File *file, const char *path, int64_t n) {
     return status;
 }
 
+/// Upper edges of bins.
+static Status put_edges(H5File *file, TraceAxis axis, const char *path) {
+    double edge[TRACE_BINS] = {0};
+    const int64_t n = axis == TRACE_AXIS_BIN ? TRACE_BINS : TRACE_QUEUE_BINS;
+    for (int i = 1; i < n; i++)
+        edge[i] = axis == TRACE_AXIS_BIN ? (double)i / (TRACE_BINS - 1) : ldexp(512, i);
+    if (axis == TRACE_AXIS_QUEUE_BIN) edge[n - 1] = INFINITY;
+    H5Set set;
+    TRY(h5_open_set(file, path, &set));
+    Status status = h5_write(file, set, TRACE_F64, 1, (int64_t[]){0}, &n, edge);
+    TRY(h5_close_set(file, set));
+    return status;
+}
+
 static Status put_labels(H5File *file, const TraceInfo *info, TraceAxis axis, const char *path) {
     const char *text[TRACE_TIERS_MAX + TRACE_TRAFFIC_N] = {"up", "down"};
     if (axis == TRACE_AXIS_TIER)
@@ -171,15 +189,8 @@ static Status put_labels(H5File *file, const TraceInfo *info, TraceAxis axis, co
         for (int i = 0; i < TRACE_TRAFFIC_N; i++) text[i] = trace_traffic_name(i);
     if (axis_type(axis) == TRACE_TEXT)
         return h5_put_texts(file, path, text, skeleton_axis_size(info, axis));
-    if (axis != TRACE_AXIS_BIN) return put_numbers(file, path, skeleton_axis_size(info, axis));
-    double edge[TRACE_BINS];
-    for (int i = 0; i < TRACE_BINS; i++) edge[i] = (double)i / (TRACE_BINS - 1);
-    H5Set set;
-    TRY(h5_open_set(file, path, &set));
-    Status status =
-        h5_write(file, set, TRACE_F64, 1, (int64_t[]){0}, (int64_t[]){TRACE_BINS}, edge);
-    TRY(h5_close_set(file, set));
-    return status;
+    if (axis_type(axis) == TRACE_F64) return put_edges(file, axis, path);
+    return put_numbers(file, path, skeleton_axis_size(info, axis));
 }
 
 /// The scale of an axis, and its labels.

@@ -93,6 +93,7 @@ typedef struct TraceInfo {
     int64_t nlinks;    ///< of all tiers and directions
     int32_t hot_links; ///< >= 0, per step and per interval
     bool full_links;
+    bool packets;             ///< the engine knows packets
     int32_t compress;         ///< gzip level 0..9
     bool commit_every;        ///< never thin out commits
     const char *command_line; ///< goes to /run
@@ -126,6 +127,7 @@ typedef struct TraceStep {
     uint64_t fingerprint;
     int64_t links_step;         ///< whose intervals and hot links are those of this one too
     int64_t intervals_start_ps; ///< when the first of its intervals begins
+    int64_t packets, resent, acknowledgements; ///< of an engine that knows them
     /// Training only:
     int64_t working_gpus;
     double mean_duration_ps; ///< over working GPUs
@@ -183,7 +185,23 @@ typedef struct TraceTierLoad {
     double delay_ps, congested_ps;            ///< whole numbers, which together may pass 2^63
     double utilisation_mean, utilisation_max; ///< step only
     int64_t histogram[TRACE_BINS];            ///< links per bin; trace_bin says which
+    double queue_mean, pause_ps;              ///< from here on only with packets
+    int64_t queue_most, marks, drops, trims, reordered;
+    int64_t queue_histogram[TRACE_QUEUE_BINS]; ///< links per bin; trace_queue_bin says which
 } TraceTierLoad;
+
+/// What packets met at the port of a link.
+typedef struct TracePort {
+    double queue_mean;
+    int64_t queue_most, pause_ps, marks, drops, reordered;
+} TracePort;
+
+/// A link that was paused, by the switch (or GPU) that it leads to, and the port there that most of it was for.
+typedef struct TracePause {
+    int64_t link, cause; ///< cause TRACE_NONE: unknown
+    int64_t pause_ps;
+    char name[TRACE_NAME_CHARS], cause_name[TRACE_NAME_CHARS]; ///< (step)
+} TracePause;
 
 typedef struct TraceLinkUser {
     TraceTraffic traffic;
@@ -203,6 +221,7 @@ typedef struct TraceHotLink {
     int32_t nusers;                         ///< (step) 0 .. TRACE_USERS
     TraceLinkUser user[TRACE_USERS];        ///< (step) most bytes first
     char name[TRACE_NAME_CHARS];            ///< (step)
+    TracePort port;                         ///< only with packets
 } TraceHotLink;
 
 /// Load of one step or one interval; only rank 0's is looked at.
@@ -211,11 +230,16 @@ typedef struct TraceLoad {
     TraceTierLoad tier[TRACE_TIERS_MAX][TRACE_DIRECTIONS]; ///< [ntiers]
     const TraceHotLink *hot;                               ///< [nhot], hottest first
     int32_t nhot;                                          ///< <= hot_links
+    int32_t npaused;                                       ///< only with packets, as the rest
+    TracePause paused[TRACE_VICTIMS];                      ///< longest first
 } TraceLoad;
 
 /// Bin of a link that carried `bytes` where `capacity_bytes` would have fitted: 0 for 0 bytes, then
 /// ceil(20 * share), at most TRACE_BINS - 1.   capacity_bytes > 0.   MPI: local.
 int trace_bin(int64_t bytes, int64_t capacity_bytes);
+/// Bin of a queue of so many bytes: 0 for none, then 1 up to 1 KiB, 2 up to 2 KiB, and so on doubled; the last holds what is
+/// more.   MPI: local.
+int trace_queue_bin(int64_t bytes);
 
 /// Create the file with everything that is known before the first step; attribute status = "running". It stands
 /// beside its place, under a lock, until the first step is committed (draft.h).

@@ -15,6 +15,13 @@ int trace_bin(int64_t bytes, int64_t capacity_bytes) {
     return bin < 1 ? 1 : bin > TRACE_BINS - 1 ? TRACE_BINS - 1 : bin;
 }
 
+int trace_queue_bin(int64_t bytes) {
+    int bin = bytes > 0;
+    for (int64_t edge = 1024; bin > 0 && bin < TRACE_QUEUE_BINS - 1 && bytes > edge; edge *= 2)
+        bin++;
+    return bin;
+}
+
 static const Column STEP_TIER_COLUMN[] = {
     COLUMN(TRACE_LINKS_BYTES, TraceTierLoad, bytes),
     COLUMN(TRACE_LINKS_DELAY, TraceTierLoad, delay_ps),
@@ -22,6 +29,14 @@ static const Column STEP_TIER_COLUMN[] = {
     COLUMN(TRACE_LINKS_MEAN, TraceTierLoad, utilisation_mean),
     COLUMN(TRACE_LINKS_MAX, TraceTierLoad, utilisation_max),
     COLUMN_OF(TRACE_LINKS_HISTOGRAM, TraceTierLoad, histogram, TRACE_BINS),
+    COLUMN(TRACE_LINKS_QUEUE_MEAN, TraceTierLoad, queue_mean),
+    COLUMN(TRACE_LINKS_QUEUE_MOST, TraceTierLoad, queue_most),
+    COLUMN(TRACE_LINKS_PAUSE, TraceTierLoad, pause_ps),
+    COLUMN(TRACE_LINKS_MARKS, TraceTierLoad, marks),
+    COLUMN(TRACE_LINKS_DROPS, TraceTierLoad, drops),
+    COLUMN(TRACE_LINKS_TRIMS, TraceTierLoad, trims),
+    COLUMN(TRACE_LINKS_REORDERED, TraceTierLoad, reordered),
+    COLUMN_OF(TRACE_LINKS_QUEUE_HISTOGRAM, TraceTierLoad, queue_histogram, TRACE_QUEUE_BINS),
 };
 static const Column STEP_HOT_COLUMN[] = {
     COLUMN(TRACE_LINKS_HOT_LINK, TraceHotLink, link),
@@ -34,6 +49,11 @@ static const Column STEP_HOT_COLUMN[] = {
     COLUMN(TRACE_LINKS_HOT_UTILISATION, TraceHotLink, utilisation),
     COLUMN_OF(TRACE_LINKS_HOT_TRAFFIC, TraceHotLink, traffic_bytes, TRACE_TRAFFIC_N),
     COLUMN_OF(TRACE_LINKS_HOT_NAME, TraceHotLink, name, TRACE_NAME_CHARS),
+    COLUMN(TRACE_LINKS_HOT_QUEUE_MEAN, TraceHotLink, port.queue_mean),
+    COLUMN(TRACE_LINKS_HOT_QUEUE_MOST, TraceHotLink, port.queue_most),
+    COLUMN(TRACE_LINKS_HOT_PAUSE, TraceHotLink, port.pause_ps),
+    COLUMN(TRACE_LINKS_HOT_MARKS, TraceHotLink, port.marks),
+    COLUMN(TRACE_LINKS_HOT_DROPS, TraceHotLink, port.drops),
 };
 static const Column STEP_USER_COLUMN[] = {
     COLUMN(TRACE_LINKS_USER_TRAFFIC, TraceLinkUser, traffic),
@@ -46,6 +66,14 @@ static const Column INTERVAL_TIER_COLUMN[] = {
     COLUMN(TRACE_INTERVALS_DELAY, TraceTierLoad, delay_ps),
     COLUMN(TRACE_INTERVALS_CONGESTED, TraceTierLoad, congested_ps),
     COLUMN_OF(TRACE_INTERVALS_HISTOGRAM, TraceTierLoad, histogram, TRACE_BINS),
+    COLUMN(TRACE_INTERVALS_QUEUE_MEAN, TraceTierLoad, queue_mean),
+    COLUMN(TRACE_INTERVALS_QUEUE_MOST, TraceTierLoad, queue_most),
+    COLUMN(TRACE_INTERVALS_PAUSE, TraceTierLoad, pause_ps),
+    COLUMN(TRACE_INTERVALS_MARKS, TraceTierLoad, marks),
+    COLUMN(TRACE_INTERVALS_DROPS, TraceTierLoad, drops),
+    COLUMN(TRACE_INTERVALS_TRIMS, TraceTierLoad, trims),
+    COLUMN(TRACE_INTERVALS_REORDERED, TraceTierLoad, reordered),
+    COLUMN_OF(TRACE_INTERVALS_QUEUE_HISTOGRAM, TraceTierLoad, queue_histogram, TRACE_QUEUE_BINS),
 };
 static const Column INTERVAL_HOT_COLUMN[] = {
     COLUMN(TRACE_INTERVALS_HOT_LINK, TraceHotLink, link),
@@ -54,6 +82,22 @@ static const Column INTERVAL_HOT_COLUMN[] = {
     COLUMN(TRACE_INTERVALS_HOT_UTILISATION, TraceHotLink, utilisation),
     COLUMN(TRACE_INTERVALS_HOT_DELAY, TraceHotLink, delay_ps),
     COLUMN(TRACE_INTERVALS_HOT_WIDTH, TraceHotLink, width),
+    COLUMN(TRACE_INTERVALS_HOT_QUEUE_MEAN, TraceHotLink, port.queue_mean),
+    COLUMN(TRACE_INTERVALS_HOT_QUEUE_MOST, TraceHotLink, port.queue_most),
+    COLUMN(TRACE_INTERVALS_HOT_PAUSE, TraceHotLink, port.pause_ps),
+    COLUMN(TRACE_INTERVALS_HOT_MARKS, TraceHotLink, port.marks),
+};
+static const Column STEP_PAUSE_COLUMN[] = {
+    COLUMN(TRACE_LINKS_PAUSED_LINK, TracePause, link),
+    COLUMN(TRACE_LINKS_PAUSED_TIME, TracePause, pause_ps),
+    COLUMN(TRACE_LINKS_PAUSED_CAUSE, TracePause, cause),
+    COLUMN_OF(TRACE_LINKS_PAUSED_NAME, TracePause, name, TRACE_NAME_CHARS),
+    COLUMN_OF(TRACE_LINKS_PAUSED_CAUSE_NAME, TracePause, cause_name, TRACE_NAME_CHARS),
+};
+static const Column INTERVAL_PAUSE_COLUMN[] = {
+    COLUMN(TRACE_INTERVALS_PAUSED_LINK, TracePause, link),
+    COLUMN(TRACE_INTERVALS_PAUSED_TIME, TracePause, pause_ps),
+    COLUMN(TRACE_INTERVALS_PAUSED_CAUSE, TracePause, cause),
 };
 
 /// What fills a place that no hot link takes.
@@ -65,7 +109,8 @@ static TraceHotLink no_link(void) {
                          .utilisation = NAN,
                          .delay_ps = TRACE_NONE,
                          .bytes = TRACE_NONE,
-                         .congested_ps = TRACE_NONE};
+                         .congested_ps = TRACE_NONE,
+                         .port = {NAN, TRACE_NONE, TRACE_NONE, TRACE_NONE, TRACE_NONE, TRACE_NONE}};
     for (int t = 0; t < TRACE_TRAFFIC_N; t++) none.traffic_bytes[t] = TRACE_NONE;
     return none;
 }
@@ -138,6 +183,26 @@ static Status write_hot(Trace *trace, const Column column[], int ncolumns, int64
     return status;
 }
 
+/// Columns of paused links, likewise.
+static Status write_pauses(Trace *trace, const Column column[], int ncolumns, int64_t first,
+                           int32_t nrows, int32_t n, const TraceLoad load[]) {
+    const int64_t places = n * (int64_t)TRACE_VICTIMS;
+    if (!trace->info.packets) return status_ok();
+    TracePause *pause = memory_alloc(LABEL, (size_t)places * sizeof *pause);
+    for (int64_t i = 0; i < places; i++) {
+        const TraceLoad *of = &load[i / TRACE_VICTIMS];
+        const int64_t k = i % TRACE_VICTIMS;
+        pause[i] = k < of->npaused ? of->paused[k]
+                                   : (TracePause){TRACE_NONE, TRACE_NONE, TRACE_NONE, "", ""};
+    }
+    Status status = status_ok();
+    for (int c = 0; c < ncolumns; c++)
+        slab_keep(&status,
+                  write_packed(trace, &column[c], pause, sizeof *pause, places, first, nrows));
+    memory_free(LABEL, pause, (size_t)places * sizeof *pause);
+    return status;
+}
+
 static Status write_users(Trace *trace, int64_t first, int32_t n, const TraceLoad *load) {
     const int64_t hots = n * skeleton_axis_size(&trace->info, TRACE_AXIS_HOT),
                   users = hots * TRACE_USERS;
@@ -162,6 +227,8 @@ Status trace_write_links(Trace *trace, const TraceLoad *load, bool hot) {
     slab_keep(&status,
               write_hot(trace, STEP_HOT_COLUMN, COUNT_OF(STEP_HOT_COLUMN), row, nhot, nhot, load));
     slab_keep(&status, write_users(trace, row, nhot, load));
+    slab_keep(&status, write_pauses(trace, STEP_PAUSE_COLUMN, COUNT_OF(STEP_PAUSE_COLUMN), row,
+                                    nhot, nhot, load));
     return slab_leave(trace, status);
 }
 
@@ -192,6 +259,8 @@ Status trace_append_intervals(Trace *trace, int32_t n, const TraceLoad load[]) {
                                    first, rows, mine, load));
     slab_keep(&status, write_hot(trace, INTERVAL_HOT_COLUMN, COUNT_OF(INTERVAL_HOT_COLUMN), first,
                                  rows, mine, load));
+    slab_keep(&status, write_pauses(trace, INTERVAL_PAUSE_COLUMN, COUNT_OF(INTERVAL_PAUSE_COLUMN),
+                                    first, rows, mine, load));
     return slab_leave(trace, status);
 }
 

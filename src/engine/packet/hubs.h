@@ -11,7 +11,8 @@
 #include "engine/packet/packet_engine.h"
 #include "engine/packet/plays.h"
 #include "engine/packet/port.h"
-#include "engine/tally.h"
+#include "engine/packet/told.h"
+#include "engine/routes.h"
 
 /// The queue pairs of one GPU that have something to send, a heap by (next_ps, since_ps); one of its way into its scale-up
 /// domain, one of its NIC.
@@ -23,6 +24,7 @@ typedef struct Sender {
 
 typedef struct StepSlot {
     int32_t step; ///< -1: free
+    PacketTotals count;
 } StepSlot;
 
 /// What comes to a hub in a window, to be sorted.
@@ -60,10 +62,7 @@ struct Engine {
     PacketArray taken; ///< scratch of sweep.c
     ARRAY_OF(Arrival) order, sorted;
     EngineSpec spec;
-    LinkSink samples;
-    Intervals intervals;
-    int64_t interval_end_ps;
-    StepTotals *told; ///< [nlinks] at the end of the last interval; NULL: nobody wants them
+    Told told;
 };
 
 // What comes to a hub, over packet->in; the packet is the caller's.

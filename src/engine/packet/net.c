@@ -252,14 +252,15 @@ static void deal_hubs(Net *net) {
 
 static int64_t nlines(const Net *net) { return net->nwires + net->nlinks + 1; }
 
-static void take_lines(Net *net) {
+static void take_lines(Net *net, int32_t njobs) {
     net->lines = take(nlines(net), CACHE_LINE);
     char *first = net->lines + (CACHE_LINE - (uintptr_t)net->lines % CACHE_LINE) % CACHE_LINE;
     net->wire = (Wire *)first;
-    net->total = (WireTotals *)(first + net->nwires * CACHE_LINE);
+    totals_init(&net->totals, net->nlinks, njobs, (WireTotals *)(first + net->nwires * CACHE_LINE));
 }
 
-void net_init(Net *net, const Cluster *cluster, const PacketSpec *spec, uint64_t seed, Comm *comm) {
+void net_init(Net *net, const Cluster *cluster, const PacketSpec *spec, uint64_t seed,
+              int32_t njobs, Comm *comm) {
     *net = (Net){.cluster = cluster,
                  .spec = *spec,
                  .seed = seed,
@@ -271,13 +272,12 @@ void net_init(Net *net, const Cluster *cluster, const PacketSpec *spec, uint64_t
     place_switches(net);
     make_hubs(net);
     net->nwires = net->nlinks + net->ngpus;
-    take_lines(net);
+    take_lines(net, njobs);
     CHECK(spec->pfc || (double)spec->mtu_bytes <= spec->drop_share * (double)spec->buffer_bytes,
           "a packet of %lld bytes finds no room in an empty switch of %lld bytes",
           (long long)spec->mtu_bytes, (long long)spec->buffer_bytes);
     net->lossy = (!spec->pfc && spec->buffer_bytes < PACKET_ENDLESS_BYTES) ||
                  spec->loss_share > 0 || !cluster_spec_is_still(cluster_spec(cluster));
-    if (net->lossy) net->losses = take(net->nlinks, sizeof *net->losses);
     net->reverse = take(net->nlinks, sizeof *net->reverse);
     for (int64_t w = 0; w < net->nwires; w++)
         net->wire[w] = (Wire){.data = {-1, -1}, .control = {-1, -1}, .from = -1, .to = -1};
@@ -308,13 +308,12 @@ static void add_frame(Net *net, PauseFrame frame) {
     net_wake(net, h, frame.at_ps);
 }
 
-void net_pause(Net *net, int32_t wire, bool pause, int64_t at_ps) {
-    const PauseFrame frame = {.at_ps = at_ps, .wire = wire, .pause = pause};
-    const int32_t hub = net->wire[wire].from;
+void net_pause(Net *net, const PauseFrame *frame) {
+    const int32_t hub = net->wire[frame->wire].from;
     if (ranks_have(&net->ranks, hub))
-        add_frame(net, frame);
+        add_frame(net, *frame);
     else
-        array_push(&net->ranks.outbox[net->ranks.owner[hub]].frame, frame);
+        array_push(&net->ranks.outbox[net->ranks.owner[hub]].frame, *frame);
 }
 
 void net_exchange(Net *net) {
@@ -333,10 +332,6 @@ void net_pass(Net *net, int64_t now_ps) {
     while (inboxes_next_near(&net->inboxes, &hub, &packet)) net_carry(net, hub, &packet);
 }
 
-void net_need_pauses(Net *net) {
-    if (!net->pauses) net->pauses = take(net->nlinks, sizeof *net->pauses);
-}
-
 void net_refresh(Net *net) { set_kinds(net); }
 
 static void give(void *block, int64_t n, size_t bytes) {
@@ -351,11 +346,8 @@ void net_fini(Net *net) {
     array_free(&net->frame);
     array_free(&net->parts);
     if (net->hub) give(net->hub, net->nhubs, sizeof *net->hub);
+    totals_fini(&net->totals);
     if (net->lines) give(net->lines, nlines(net), CACHE_LINE);
-    if (net->pauses) give(net->pauses, net->nlinks, sizeof *net->pauses);
-    if (net->losses) give(net->losses, net->nlinks, sizeof *net->losses);
-    for (int32_t k = 0; k < NET_TALLIES; k++)
-        memory_free(NET_TOTALS, net->step[k], (size_t)net->nlinks * sizeof *net->step[k]);
     if (net->reverse) give(net->reverse, net->nlinks, sizeof *net->reverse);
     if (net->wires_out) give(net->wires_out, net->nwires, sizeof *net->wires_out);
     if (net->words) give(net->words, net->nwords, sizeof *net->words);

@@ -23,6 +23,7 @@
 #include "base/wide.h"
 #include "cluster/routing.h"
 #include "engine/packet/ranks.h"
+#include "engine/packet/totals.h"
 #include "engine/packet_spec.h"
 
 typedef enum HubKind { HUB_NIC, HUB_SINK, HUB_SWITCH, HUB_DOMAIN } HubKind;
@@ -53,40 +54,11 @@ typedef struct Wire {
 
 _Static_assert(sizeof(Wire) == 64, "one cache line");
 
-/// What a wire has carried, and what waited for it: packets' waits as parts of what their transfers lose (Net.parts), and how
-/// long any waited.
-typedef struct StepTotals {
-    int64_t bytes, wait_ps, busy_wait_ps;
-} StepTotals;
-
-/// The same of all transfers since the beginning, and what it was when the step was begun whose packet it carried last: what
-/// is more than that belongs to it (net_settle_step).
-typedef struct WireTotals {
-    StepTotals all, before;
-    int32_t marks;
-    int32_t queue_most; ///< KiB, since it was told last
-    uint8_t tally;
-} WireTotals;
-
-_Static_assert(sizeof(WireTotals) == 64, "one cache line");
-
-/// How long a port was paused, and how often.
-typedef struct WirePauses {
-    int64_t from_ps, paused_ps, n;
-} WirePauses;
-
-/// Packets that found no room at a port, or no way by it.
-typedef struct WireLosses {
-    int32_t drops, trims;
-} WireLosses;
-
 enum {
-    NET_TALLIES = 64, ///< steps that can be under way: three of each job
     NET_WIRES_MOST = INT32_MAX / 4,
     NET_DEGREE_MOST = UINT16_MAX,
     NET_WINDOW_BITS = 34, ///< of window_ps, see sweep.c
 };
-#define NET_TOTALS "packet.totals"
 
 typedef struct Hub {
     int32_t first_in, nin, first_out, nout; ///< in Net.wires_in, wires_out
@@ -117,13 +89,10 @@ typedef struct Net {
     int64_t ngpus, nlinks;
     int64_t nhubs; ///< NICs, switches, domains; then, from a whole block on, sinks
     int64_t first_sink;
-    int64_t nwires;     ///< links, then the loop wire of each GPU
-    Wire *wire;         ///< [nwires] in `lines`, as total: each at the beginning of a cache line
-    WireTotals *total;  ///< [nlinks]
-    WirePauses *pauses; ///< [nlinks]; NULL: no port has ever been paused
-    bool lossy;         ///< packets may be lost
-    WireLosses *losses; ///< [nlinks]; NULL: none
-    StepTotals *step[NET_TALLIES]; ///< [nlinks] of a step, by Packet.tally; NULL: none
+    int64_t nwires; ///< links, then the loop wire of each GPU
+    Wire *wire;     ///< [nwires] in `lines`, as totals.wire: each at the beginning of a cache line
+    Totals totals;
+    bool lossy; ///< packets may be lost
     ARRAY_OF(WireKind) kind;
     Hub *hub;
     int32_t *wires_out;
@@ -153,10 +122,9 @@ static inline const WireKind *net_kind(const Net *net, const Wire *wire) {
 /// links, or some that take no time.
 Status net_check(const Cluster *cluster);
 /// Build the wires and hubs of a cluster that is good for them; `comm` as EngineSpec.comm.
-void net_init(Net *net, const Cluster *cluster, const PacketSpec *spec, uint64_t seed, Comm *comm);
+void net_init(Net *net, const Cluster *cluster, const PacketSpec *spec, uint64_t seed,
+              int32_t njobs, Comm *comm);
 void net_fini(Net *net);
-/// Let there be net->pauses.
-void net_need_pauses(Net *net);
 /// The cluster has changed: rates of wires, and which are dead.
 void net_refresh(Net *net);
 
@@ -177,7 +145,7 @@ static inline void net_carry(Net *net, int32_t hub, const Packet *packet) {
     net_wake(net, hub, packet->at_ps);
 }
 /// A wire is to be paused, or resumed, from at_ps on.
-void net_pause(Net *net, int32_t wire, bool pause, int64_t at_ps);
+void net_pause(Net *net, const PauseFrame *frame);
 /// Hand out what other ranks have sent, and send them what is theirs.   MPI: collective.
 void net_exchange(Net *net);
 /// It is now_ps: what has been far comes near.
@@ -188,18 +156,6 @@ static inline void net_set_bit(Net *net, int32_t words, int32_t bit) {
 }
 static inline void net_clear_bit(Net *net, int32_t words, int32_t bit) {
     net->words[words + bit / 64] &= ~(UINT64_C(1) << bit % 64);
-}
-
-/// Give the step of the last packet what is its own.
-static inline void net_settle_step(Net *net, int64_t wire) {
-    WireTotals *total = &net->total[wire];
-    StepTotals *step = net->step[total->tally];
-    if (step) {
-        step[wire].bytes += total->all.bytes - total->before.bytes;
-        step[wire].wait_ps += total->all.wait_ps - total->before.wait_ps;
-        step[wire].busy_wait_ps += total->all.busy_wait_ps - total->before.busy_wait_ps;
-    }
-    total->before = total->all;
 }
 
 /// From the last bit sent over a link of the fabric until a packet is taken at a level (0: a GPU's NIC): propagation, and the

@@ -203,6 +203,7 @@ static void send(Engine *engine, Sender *sender, int32_t q, int32_t w, int64_t n
     control_until(&qp->control, &net->spec, line, now_ps);
     port_send(net, w, &packet, now_ps);
     engine->count.packets++;
+    engine->slot[packet.tally].count.sent++;
     engine->count.hops++;
     if (qp->resend) resend_sent(engine, q, packet.number, now_ps);
     const double rate = qp->control.rate_Bps;

@@ -18,7 +18,7 @@ static Engine *create(const Cluster *cluster, const EngineSpec *spec) {
     Engine *engine = memory_alloc(LABEL, sizeof *engine);
     const PacketSpec standard = packet_default_spec();
     net_init(&engine->net, cluster, spec->packet ? spec->packet : &standard, spec->seed,
-             spec->comm);
+             spec->njobs > 1 ? spec->njobs : 1, spec->comm);
     routes_init(&engine->routes, cluster);
     plays_init(&engine->plays, cluster);
     engine->sender =
@@ -29,8 +29,9 @@ static Engine *create(const Cluster *cluster, const EngineSpec *spec) {
             memory_alloc("packet.senders", (size_t)engine->net.ngpus * sizeof *engine->timer);
     for (int32_t k = 0; k < NET_TALLIES; k++) engine->slot[k].step = -1;
     engine->spec = *spec;
-    engine->intervals = (Intervals){.width_ps = spec->interval_ps, .most = spec->intervals_most};
-    engine->interval_end_ps = engine->event_ps = engine->sink_ps = TIME_NEVER_PS;
+    told_init(&engine->told,
+              (Intervals){.width_ps = spec->interval_ps, .most = spec->intervals_most});
+    engine->event_ps = engine->sink_ps = TIME_NEVER_PS;
     return engine;
 }
 
@@ -44,8 +45,7 @@ static void destroy(Engine *engine) {
     for (GpuId gpu = 0; engine->timer && gpu < engine->net.ngpus; gpu++)
         heap_free(&engine->timer[gpu]);
     memory_free("packet.senders", engine->timer, (size_t)engine->net.ngpus * sizeof *engine->timer);
-    if (engine->told)
-        memory_free(LABEL, engine->told, (size_t)engine->net.nlinks * sizeof *engine->told);
+    told_fini(&engine->told, &engine->net);
     routes_fini(&engine->routes);
     plays_fini(&engine->plays);
     net_fini(&engine->net);
@@ -78,16 +78,15 @@ static Status alone_ps(Engine *engine, const Transfer *transfer, int64_t *durati
 }
 
 /// Slot of the totals of a step.
-static int32_t slot_of(Engine *engine, int32_t step) {
+static int32_t slot_of(Engine *engine, int32_t step, int32_t job) {
     int32_t empty = -1;
     for (int32_t k = 0; k < NET_TALLIES; k++) {
         if (engine->slot[k].step == step) return k;
         if (engine->slot[k].step < 0) empty = k;
     }
     CHECK(empty >= 0, "more than %d steps under way", NET_TALLIES);
-    engine->slot[empty].step = step;
-    engine->net.step[empty] =
-        memory_alloc(NET_TOTALS, (size_t)engine->net.nlinks * sizeof(StepTotals));
+    engine->slot[empty] = (StepSlot){.step = step};
+    totals_begin_step(&engine->net.totals, empty, job);
     return empty;
 }
 
@@ -122,7 +121,7 @@ static Edge handed_edge(const void *context, int64_t i) {
 
 static Status begin(Engine *engine, const Transfer *transfer, int64_t alone_ps) {
     engine->nunfinished++;
-    return plays_begin(engine, transfer, slot_of(engine, transfer->step), alone_ps);
+    return plays_begin(engine, transfer, slot_of(engine, transfer->step, transfer->job), alone_ps);
 }
 
 /// Begin what rank 0 has begun.
@@ -292,8 +291,6 @@ static void step(Engine *engine, int64_t to_ps) {
     look_ahead(engine);
 }
 
-static void end_interval(Engine *engine);
-
 static bool is_idle(const Engine *engine) {
     return engine->event_ps == TIME_NEVER_PS && engine->sink_ps == TIME_NEVER_PS;
 }
@@ -302,8 +299,8 @@ static bool is_idle(const Engine *engine) {
 static void advance_together(Engine *engine, int64_t to_ps) {
     look_ahead(engine);
     while (engine->now_ps < to_ps && !(to_ps == TIME_NEVER_PS && is_idle(engine))) {
-        step(engine, to_ps < engine->interval_end_ps ? to_ps : engine->interval_end_ps);
-        if (engine->now_ps == engine->interval_end_ps) end_interval(engine);
+        step(engine, to_ps < engine->told.end_ps ? to_ps : engine->told.end_ps);
+        if (engine->now_ps == engine->told.end_ps) told_end(&engine->told, &engine->net);
     }
     share_news(engine);
     complete(engine, to_ps);
@@ -354,87 +351,42 @@ static EngineSizes sizes(const Engine *engine) {
 
 // Totals.
 
-enum { BATCH = 512 };
-
-typedef struct SampleBatch {
-    LinkSink sink;
-    int64_t index, n;
-    LinkSample sample[BATCH];
-} SampleBatch;
-
-static void put_batch(SampleBatch *batch) {
-    if (batch->n > 0 && batch->sink.put)
-        batch->sink.put(batch->sink.context, batch->index, batch->sample, batch->n);
-    batch->n = 0;
-}
-
-static void put_sample(SampleBatch *batch, LinkSample sample) {
-    if (sample.bytes == 0 && sample.delay_ps == 0) return;
-    batch->sample[batch->n++] = sample;
-    if (batch->n == BATCH) put_batch(batch);
+/// Slot of a step that has one; -1.
+static int32_t find_slot(const Engine *engine, int32_t step) {
+    int32_t k = NET_TALLIES - 1;
+    while (k >= 0 && engine->slot[k].step != step) k--;
+    return k;
 }
 
 static void put_step(Engine *engine, int32_t step, LinkSink sink) {
-    SampleBatch batch = {.sink = sink, .index = step};
-    for (int32_t k = 0; k < NET_TALLIES; k++) {
-        if (engine->slot[k].step != step) continue;
-        for (LinkId link = 0; link < engine->net.nlinks; link++) {
-            if (engine->net.total[link].tally == k) net_settle_step(&engine->net, link);
-            const StepTotals *total = &engine->net.step[k][link];
-            put_sample(&batch,
-                       (LinkSample){link, total->bytes, total->wait_ps, total->busy_wait_ps});
-        }
-    }
-    put_batch(&batch);
+    const int32_t k = find_slot(engine, step);
+    if (k >= 0) told_step(&engine->net, k, step, sink, engine->now_ps);
 }
 
 static void clear_step(Engine *engine, int32_t step) {
-    for (int32_t k = 0; k < NET_TALLIES; k++) {
-        if (engine->slot[k].step != step) continue;
-        for (LinkId link = 0; link < engine->net.nlinks; link++)
-            if (engine->net.total[link].tally == k) net_settle_step(&engine->net, link);
-        memory_free(NET_TOTALS, engine->net.step[k],
-                    (size_t)engine->net.nlinks * sizeof(StepTotals));
-        engine->net.step[k] = NULL;
-        engine->slot[k].step = -1;
-    }
+    const int32_t k = find_slot(engine, step);
+    if (k < 0) return;
+    totals_end_step(&engine->net.totals, k);
+    engine->slot[k].step = -1;
 }
 
-// Intervals.
-
-static void tell_interval(Engine *engine, int64_t now_ps) {
-    const int32_t level = intervals_level(&engine->intervals, now_ps);
-    const int64_t number = intervals_number(&engine->intervals, now_ps) - 1;
-    SampleBatch batch = {.sink = engine->samples, .index = intervals_name(level, number)};
-    for (LinkId link = 0; link < engine->net.nlinks; link++) {
-        const StepTotals *all = &engine->net.total[link].all;
-        StepTotals *told = &engine->told[link];
-        put_sample(&batch,
-                   (LinkSample){link, all->bytes - told->bytes, all->wait_ps - told->wait_ps,
-                                all->busy_wait_ps - told->busy_wait_ps});
-        *told = *all;
-    }
-    put_batch(&batch);
+static void step_culprits(const Engine *engine, int32_t step, CulpritSink sink) {
+    const int32_t k = find_slot(engine, step);
+    if (k >= 0) told_culprits(&engine->net, k, sink);
 }
 
-static void end_interval(Engine *engine) {
-    tell_interval(engine, engine->now_ps);
-    engine->interval_end_ps = intervals_next_ps(&engine->intervals, engine->now_ps);
+static PacketTotals step_packets(const Engine *engine, int32_t step) {
+    const int32_t k = find_slot(engine, step);
+    return k >= 0 ? engine->slot[k].count : (PacketTotals){0, 0, 0};
 }
 
 static void sample_into(Engine *engine, LinkSink sink) {
-    engine->samples = sink;
-    if (engine->intervals.width_ps == 0) return;
-    engine->told = memory_alloc(LABEL, (size_t)engine->net.nlinks * sizeof *engine->told);
-    engine->interval_end_ps = intervals_next_ps(&engine->intervals, engine->now_ps);
+    told_sample_into(&engine->told, &engine->net, sink, engine->now_ps);
 }
 
 static void restart_intervals(Engine *engine) {
     order(engine, ORDER_CUT);
-    if (!engine->told) return;
-    if (engine->now_ps > engine->intervals.origin_ps) tell_interval(engine, engine->now_ps);
-    engine->intervals.origin_ps = engine->now_ps;
-    engine->interval_end_ps = intervals_next_ps(&engine->intervals, engine->now_ps);
+    told_restart(&engine->told, &engine->net, engine->now_ps);
 }
 
 const EngineOps PACKET_ENGINE = {
@@ -451,6 +403,8 @@ const EngineOps PACKET_ENGINE = {
     .alone_ps = alone_ps,
     .step_links = put_step,
     .step_clear = clear_step,
+    .step_culprits = step_culprits,
+    .step_packets = step_packets,
     .sample_into = sample_into,
     .restart_intervals = restart_intervals,
     .refresh = refresh,

@@ -26,22 +26,14 @@ static void launch(Net *net, int32_t w, Packet *packet, int64_t now_ps) {
     net_carry(net, wire->to, packet);
 }
 
-static WireTotals *totals_of(Net *net, int32_t w, const Packet *packet) {
-    WireTotals *total = &net->total[w];
-    if (total->tally != packet->tally) {
-        net_settle_step(net, w);
-        total->tally = packet->tally;
-    }
-    return total;
-}
-
 /// Data leaves the switch that held it.
-static void let_go(Net *net, const Wire *wire, const Packet *packet, int64_t now_ps) {
+static void let_go(Net *net, int32_t w, const Packet *packet, int64_t now_ps) {
+    const Wire *wire = &net->wire[w];
     Hub *hub = &net->hub[wire->from];
     if (hub->kind != HUB_SWITCH) return;
     hub->held_bytes -= packet->bytes;
     net->wire[packet->in].held_bytes -= packet->bytes;
-    if (net->wire[packet->in].pausing) port_check_pause(net, hub, packet->in, now_ps);
+    if (net->wire[packet->in].pausing) port_check_pause(net, hub, packet, w, now_ps);
 }
 
 static void send_control(Net *net, int32_t w, Wire *wire) {
@@ -50,26 +42,30 @@ static void send_control(Net *net, int32_t w, Wire *wire) {
 }
 
 /// A packet waited; as long as one is sent, the wait of the next is of the same congestion.
-static void add_wait(const Net *net, WireTotals *total, const Packet *packet, int64_t wait_ps,
-                     int64_t full_ps) {
+static void add_wait(Net *net, int32_t w, const Packet *packet, int64_t wait_ps, int64_t full_ps) {
+    const bool several = net->totals.njobs > 1;
+    if (wait_ps == 0 && several) totals_charge(&net->totals, w, packet, 0, false);
     if (wait_ps == 0) return;
-    total->all.wait_ps += wait_ps / net->parts.at[packet->qp];
-    total->all.busy_wait_ps += wait_ps < full_ps ? wait_ps : full_ps;
+    StepTotals *all = &net->totals.wire[w].all;
+    const int64_t lost_ps = wait_ps / net->parts.at[packet->qp];
+    if (several) totals_charge(&net->totals, w, packet, lost_ps, true);
+    all->wait_ps += lost_ps;
+    all->busy_wait_ps += wait_ps < full_ps ? wait_ps : full_ps;
+    all->area += packet->bytes * (wait_ps >> TOTALS_AREA_BITS);
 }
 
 static void send_data(Net *net, int32_t w, Wire *wire) {
     Packet packet = ring_pop(&net->rings, &wire->data);
-    WireTotals *total = totals_of(net, w, &packet);
     const int64_t now_ps = wire->free_ps, wait_ps = now_ps - packet.at_ps;
     const WireKind *kind = net_kind(net, wire);
     wire->queued_bytes -= packet.bytes;
-    let_go(net, wire, &packet, now_ps);
+    let_go(net, w, &packet, now_ps);
     if (is_marked(net, kind, wire->queued_bytes, w, now_ps)) {
         packet.flags |= PACKET_MARKED;
-        total->marks++;
+        totals_mark(&net->totals, w, &packet);
     }
-    total->all.bytes += packet.bytes;
-    add_wait(net, total, &packet, wait_ps, kind->full_ps);
+    totals_of(&net->totals, w, &packet)->all.bytes += packet.bytes;
+    add_wait(net, w, &packet, wait_ps, kind->full_ps);
     launch(net, w, &packet, now_ps);
 }
 
@@ -130,7 +126,11 @@ int64_t hub_flush(Net *net, Hub *hub, int64_t to_ps) {
 }
 
 void port_send(Net *net, int32_t w, Packet *packet, int64_t now_ps) {
-    if (packet->kind == PACKET_DATA) totals_of(net, w, packet)->all.bytes += packet->bytes;
+    if (packet->kind == PACKET_DATA) {
+        if (net->totals.njobs > 1)
+            totals_charge(&net->totals, w, packet, 0, net->wire[w].free_ps == now_ps);
+        totals_of(&net->totals, w, packet)->all.bytes += packet->bytes;
+    }
     launch(net, w, packet, now_ps);
 }
 
@@ -151,44 +151,46 @@ void port_queue(Net *net, int32_t w, const Packet *packet) {
     }
     *ring_append(&net->rings, &wire->data) = *packet;
     wire->queued_bytes += packet->bytes;
-    if (wire->queued_bytes >> 10 > net->total[w].queue_most)
-        net->total[w].queue_most = (int32_t)(wire->queued_bytes >> 10);
+    if (wire->queued_bytes > net->totals.wire[w].queue_most)
+        totals_queue(&net->totals, w, packet, wire->queued_bytes);
 }
 
 // Pauses.
 
-void port_pause(Net *net, int32_t w, bool pause, int64_t now_ps) {
-    Wire *wire = &net->wire[w];
-    if (wire->paused == pause) return;
-    net_need_pauses(net);
-    WirePauses *pauses = &net->pauses[w];
-    wire->paused = pause;
-    if (pause) {
-        pauses->n++;
-        pauses->from_ps = now_ps;
+void port_pause(Net *net, const PauseFrame *frame) {
+    Wire *wire = &net->wire[frame->wire];
+    if (wire->paused == frame->pause) return;
+    wire->paused = frame->pause;
+    if (frame->pause) {
+        totals_pause(&net->totals, frame->wire, frame->cause, frame->tally, frame->at_ps);
     } else {
-        be_ready(wire, now_ps);
-        pauses->paused_ps += now_ps - pauses->from_ps;
+        be_ready(wire, frame->at_ps);
+        totals_pause_until(&net->totals, frame->wire, frame->at_ps);
     }
 }
 
-static void send_frame(Net *net, int32_t w, bool pause, int64_t now_ps) {
-    net_pause(net, w, pause, now_ps + net_kind(net, &net->wire[net->reverse[w]])->delay_ps);
+static void send_frame(Net *net, const Packet *packet, int32_t next, bool pause, int64_t now_ps) {
+    const WireKind *back = net_kind(net, &net->wire[net->reverse[packet->in]]);
+    net_pause(net, &(PauseFrame){.at_ps = now_ps + back->delay_ps,
+                                 .wire = packet->in,
+                                 .cause = next,
+                                 .tally = packet->tally,
+                                 .pause = pause});
 }
 
-void port_check_pause(Net *net, Hub *hub, int32_t in, int64_t now_ps) {
-    Wire *wire = &net->wire[in];
+void port_check_pause(Net *net, Hub *hub, const Packet *packet, int32_t next, int64_t now_ps) {
+    Wire *wire = &net->wire[packet->in];
     const int64_t free_bytes = net->spec.buffer_bytes - hub->held_bytes;
     const int64_t most = free_bytes > 0 ? (int64_t)(net->spec.pfc_share * (double)free_bytes) : 0;
     const int64_t enough = most > 2 * net->spec.mtu_bytes ? most - 2 * net->spec.mtu_bytes : 0;
     if (!wire->pausing && wire->held_bytes > most) {
         wire->pausing = true;
         hub->npausing++;
-        send_frame(net, in, true, now_ps);
+        send_frame(net, packet, next, true, now_ps);
     } else if (wire->pausing && wire->held_bytes <= enough) {
         wire->pausing = false;
         hub->npausing--;
-        send_frame(net, in, false, now_ps);
+        send_frame(net, packet, next, false, now_ps);
     }
 }
 
@@ -216,11 +218,13 @@ void port_die(Net *net, int32_t w, int64_t now_ps, PacketArray *lost) {
     while (ring_waits(&wire->data)) {
         const Packet packet = ring_pop(&net->rings, &wire->data);
         wire->queued_bytes -= packet.bytes;
-        let_go(net, wire, &packet, now_ps);
+        let_go(net, w, &packet, now_ps);
+        totals_of(&net->totals, w, &packet)->all.area +=
+            packet.bytes * ((now_ps - packet.at_ps) >> TOTALS_AREA_BITS);
         array_push(lost, packet);
     }
     if (wire->pausing) net->hub[wire->to].npausing--;
     wire->pausing = false;
-    if (wire->paused) port_pause(net, w, false, now_ps);
+    if (wire->paused) port_pause(net, &(PauseFrame){.at_ps = now_ps, .wire = w, .pause = false});
     forget_frames(net, w);
 }

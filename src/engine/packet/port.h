@@ -32,11 +32,12 @@ int64_t hub_flush(Net *net, Hub *hub, int64_t to_ps);
 void port_send(Net *net, int32_t wire, Packet *packet, int64_t now_ps);
 /// A packet has come to a port at packet->at_ps; the port has been asked until then.
 void port_queue(Net *net, int32_t wire, const Packet *packet);
-/// Pause or resume a port; it has been asked until now.
-void port_pause(Net *net, int32_t wire, bool pause, int64_t now_ps);
+/// Pause or resume a port, as a frame has it; the port has been asked until then.
+void port_pause(Net *net, const PauseFrame *frame);
 /// A cable has died: what waits at its port is put behind `lost`, and no pause of it is felt any more.
 void port_die(Net *net, int32_t wire, int64_t now_ps, PacketArray *lost);
-/// A switch has taken data from a wire, or let it go: pause or resume whoever sends on it.
-void port_check_pause(Net *net, Hub *hub, int32_t in, int64_t now_ps);
+/// A switch has taken a packet of data that came over packet->in and waits for the wire `next`, or has let it go: pause or
+/// resume whoever sends on that.
+void port_check_pause(Net *net, Hub *hub, const Packet *packet, int32_t next, int64_t now_ps);
 
 #endif

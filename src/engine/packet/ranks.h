@@ -22,6 +22,8 @@
 typedef struct PauseFrame {
     int64_t at_ps;
     int32_t wire, next; ///< in Net.frame; -1
+    int32_t cause;      ///< of a pause: the wire that what came over this one waits for
+    uint8_t tally;      ///< likewise: of the packet that brought it about
     bool pause;
 } PauseFrame;
 

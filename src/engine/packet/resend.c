@@ -155,6 +155,7 @@ void resend_take(Engine *engine, QueuePair *qp, Packet *packet) {
     packet->bytes = last ? resend->at.last_bytes : (int32_t)engine->net.spec.mtu_bytes;
     packet->flags = (uint8_t)((packet->flags & ~PACKET_LAST) | (last ? PACKET_LAST : 0));
     engine->count.resent++;
+    engine->slot[packet->tally].count.resent++;
 }
 
 // Acknowledgements.
@@ -252,6 +253,6 @@ void resend_landed(Engine *engine, int32_t q) {
 
 void resend_lost(Engine *engine, const Packet *packet, int32_t wire) {
     engine->count.drops++;
-    if (wire < engine->net.nlinks) engine->net.losses[wire].drops++;
+    if (wire < engine->net.nlinks) totals_drop(&engine->net.totals, wire, packet);
     resend_landed(engine, packet->qp);
 }

@@ -39,11 +39,13 @@ static bool has_come(const QueuePair *qp, int32_t number) {
 }
 
 /// A packet has come: those without a gap, and those that came before their turn.
-static void count(Engine *engine, QueuePair *qp, int32_t number) {
+static void count(Engine *engine, QueuePair *qp, const Packet *packet) {
+    const int32_t number = packet->number;
     uint64_t bit;
     qp->received++;
     if (number > qp->arrived) {
         engine->count.reordered++;
+        totals_reorder(&engine->net.totals, packet->in, packet);
         grow_early(qp, number - qp->arrived);
         *early_word(qp, number, &bit) |= bit;
         return;
@@ -65,6 +67,7 @@ static void answer(Engine *engine, const Hub *hub, QueuePair *qp, const Packet *
     const bool all = (flags & PACKET_LAST) != 0;
     qp->acks_sent++;
     engine->count.acks++;
+    engine->slot[packet->tally].count.acknowledgements++;
     if (qp->resend) qp->resend->flying++;
     const Packet ack = {
         .at_ps = packet->at_ps,
@@ -74,7 +77,8 @@ static void answer(Engine *engine, const Hub *hub, QueuePair *qp, const Packet *
         .in = packet->in,
         .to = qp->back,
         .kind = PACKET_ACK,
-        .flags = (uint8_t)(flags | (packet->flags & PACKET_BOUND))};
+        .flags = (uint8_t)(flags | (packet->flags & PACKET_BOUND)),
+        .tally = packet->tally};
     loop(engine, hub, &ack);
 }
 
@@ -135,7 +139,7 @@ void sink_take(Engine *engine, Hub *hub, Packet *packet) {
         return;
     }
     if (engine->net.lossy && !take_lossy(engine, hub, qp, packet)) return;
-    count(engine, qp, packet->number);
+    count(engine, qp, packet);
     const bool all = qp->arrived >= qp->done_end && end_rounds(engine, qp, packet);
     acknowledge(engine, hub, qp, packet, all);
 }

@@ -110,7 +110,7 @@ static void take_pause(Engine *engine, Hub *hub, int32_t wire) {
         hub_until(net, hub, frame.at_ps);
     else
         port_until(net, wire, frame.at_ps);
-    port_pause(net, wire, frame.pause, frame.at_ps);
+    port_pause(net, &frame);
     if (!frame.pause && hub->kind == HUB_NIC) nic_unpark(engine, hub, wire, frame.at_ps);
 }
 

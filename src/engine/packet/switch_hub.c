@@ -54,8 +54,8 @@ static int32_t next_wire(Engine *engine, const Hub *hub, Packet *packet) {
     return choose(engine, packet, &onward, packet->in);
 }
 
-/// Data has to wait: the switch holds it, and pauses whoever sends too much.
-static void hold(Engine *engine, Hub *hub, const Packet *packet) {
+/// Data has to wait for a wire: the switch holds it, and pauses whoever sends too much.
+static void hold(Engine *engine, Hub *hub, const Packet *packet, int32_t next) {
     Net *net = &engine->net;
     Wire *in = &net->wire[packet->in];
     hub->held_bytes += packet->bytes;
@@ -65,7 +65,7 @@ static void hold(Engine *engine, Hub *hub, const Packet *packet) {
     if ((double)in->held_bytes <= net->spec.pfc_share * (double)free_bytes) return;
     hub_until(net, hub, packet->at_ps); // less may be held than was counted
     if (hub->held_bytes > engine->count.held_most) engine->count.held_most = hub->held_bytes;
-    port_check_pause(net, hub, packet->in, packet->at_ps);
+    port_check_pause(net, hub, packet, next, packet->at_ps);
 }
 
 // What is lost.
@@ -93,7 +93,7 @@ static bool fits(Engine *engine, Hub *hub, Packet *packet, int32_t next) {
     if (has_room(net, hub, next, packet)) return true;
     if (!net->spec.trim) return false;
     packet->kind = PACKET_HEADER;
-    net->losses[next].trims++;
+    totals_trim(&net->totals, next, packet);
     engine->count.trims++;
     return true;
 }
@@ -115,7 +115,7 @@ void switch_take(Engine *engine, Hub *hub, Packet *packet) {
     if (net->lossy && is_lost(engine, hub, packet, next)) return;
     CHECK(next >= 0, "no way on for a packet of queue pair %d", packet->qp);
     port_queue(net, next, packet);
-    if (packet->kind == PACKET_DATA) hold(engine, hub, packet);
+    if (packet->kind == PACKET_DATA) hold(engine, hub, packet, next);
 }
 
 void domain_take(Engine *engine, Hub *hub, Packet *packet) {
