@@ -4,8 +4,11 @@
 
 #include "base/units.h"
 
-const char *const CONTROL_NAMES[] = {
-    [CONTROL_NONE] = "none", [CONTROL_DCQCN] = "dcqcn", [CONTROL_WINDOW] = "window", NULL};
+const char *const CONTROL_NAMES[] = {[CONTROL_NONE] = "none",
+                                     [CONTROL_DCQCN] = "dcqcn",
+                                     [CONTROL_WINDOW] = "window",
+                                     [CONTROL_NSCC] = "nscc",
+                                     NULL};
 const char *const RECOVERY_NAMES[] = {
     [RECOVERY_SELECTIVE] = "selective-repeat", [RECOVERY_GO_BACK] = "go-back-n", NULL};
 const char *const FORWARDING_NAMES[] = {

@@ -65,7 +65,12 @@ extern const char *const FORWARDING_NAMES[]; ///< then NULL
 #define PACKET_ENDLESS_BYTES (INT64_C(1) << 50)
 
 /// What slows a sender down. None: it sends at line rate.
-typedef enum RateControl { CONTROL_NONE, CONTROL_DCQCN, CONTROL_WINDOW } RateControl;
+typedef enum RateControl {
+    CONTROL_NONE,
+    CONTROL_DCQCN,
+    CONTROL_WINDOW, ///< by delay, as Swift
+    CONTROL_NSCC    ///< by delay and marks, as Ultra Ethernet's sender
+} RateControl;
 extern const char *const CONTROL_NAMES[]; ///< then NULL
 
 /// What a receiver does with packets behind a gap: it keeps them, or has all sent again from the gap on.

@@ -4,19 +4,37 @@
 ///          every cut_ps; alpha decays while none come; the rate rises by halving the distance to its target, then the target
 ///          by add_share, later by hyper_share. All of that by timers, which are caught up with when a packet is sent or
 ///          a notification comes: in between a rate decides nothing. Window: the time an acknowledgement took beyond that of an
-///          idle path is held against delay_ps, and the window shrinks or grows by it once a round trip.
+///          idle path is held against delay_ps: below it the window grows by a packet a round trip, above it shrinks by up to
+///          window_share, once a round trip. NSCC: the same with marks: without, it grows, by as much as the delay is below
+///          delay_ps or by little; with, it shrinks by the mean delay, if that is above. Windows begin with what the line
+///          carries in a round trip, or one and a half times that.
 /// Limits.  DCQCN's byte counter is left out: at 400 Gb/s 10 MB take 200 us, and the timer of 55 us is first. With an adapter's
 ///          2 MB and 300 us the counter would be, and rates would rise seven times as fast.
-/// Source.  See packet_spec.h; Kumar et al., "Swift: delay is simple and effective", SIGCOMM 2020.
+///          A window is at least one packet. NSCC's quick adaptation, which goes by what has come in a round trip of losses,
+///          is left out.
+/// Source.  See packet_spec.h; Kumar et al., "Swift: delay is simple and effective", SIGCOMM 2020 (beta 0.8, a packet a round
+///          trip); Ultra Ethernet specification 1.0, NSCC, as htsim has it (gamma 0.8).
 #ifndef COLOSSIM_ENGINE_PACKET_CONTROL_H
 #define COLOSSIM_ENGINE_PACKET_CONTROL_H
 
 #include "engine/packet/plays.h"
 
-void control_begin(Control *control, const PacketSpec *spec, int64_t line_Bps, int64_t now_ps);
+///   trip_ps  what a round trip takes on an idle path
+void control_begin(Control *control, const PacketSpec *spec, int64_t line_Bps, int64_t trip_ps,
+                   int64_t now_ps);
 /// A packet is about to be sent: what has changed until now.
 void control_until(Control *control, const PacketSpec *spec, int64_t line_Bps, int64_t now_ps);
-/// The sender is told of congestion.
-void control_notice(Control *control, const PacketSpec *spec, int64_t line_Bps, int64_t now_ps);
+/// An acknowledgement has come.
+typedef struct Heard {
+    int64_t now_ps;
+    int64_t trip_ps; ///< since its packet was sent; -1: unknown
+    int32_t packets; ///< that are now known to have come, more than before
+    bool marked;
+} Heard;
+void control_hear(Control *control, const PacketSpec *spec, int64_t line_Bps, const Heard *heard);
+/// Does it want to know how long round trips take, and of all marks?
+static inline bool control_is_timed(const PacketSpec *spec) {
+    return spec->control == CONTROL_WINDOW || spec->control == CONTROL_NSCC;
+}
 
 #endif

@@ -167,8 +167,21 @@ static int64_t line_Bps(const Engine *engine, const QueuePair *qp, int32_t wire)
     return net_kind(&engine->net, &engine->net.wire[wire])->Bps;
 }
 
+static void note_time(QueuePair *qp, int32_t number, int64_t now_ps) {
+    while (qp->sent - qp->acked > qp->nsent) {
+        const int32_t n = qp->nsent > 0 ? 2 * qp->nsent : 64;
+        int64_t *sent_ps = memory_alloc(TIMES_NAME, (size_t)n * sizeof *sent_ps);
+        for (int32_t k = qp->acked; k < qp->acked + qp->nsent; k++)
+            sent_ps[k % n] = qp->sent_ps[k % qp->nsent];
+        memory_free(TIMES_NAME, qp->sent_ps, (size_t)qp->nsent * sizeof *sent_ps);
+        qp->sent_ps = sent_ps;
+        qp->nsent = n;
+    }
+    qp->sent_ps[number % qp->nsent] = now_ps;
+}
+
 /// The next packet of a queue pair: what is lost goes first.
-static Packet take_packet(Engine *engine, int32_t q, QueuePair *qp) {
+static Packet take_packet(Engine *engine, int32_t q, QueuePair *qp, int64_t now_ps) {
     const bool last = qp->sent + 1 == qp->round_end;
     Packet packet = {.qp = q,
                      .number = qp->sent,
@@ -183,6 +196,9 @@ static Packet take_packet(Engine *engine, int32_t q, QueuePair *qp) {
         resend_take(engine, qp, &packet);
     else
         qp->sent++;
+    if (control_is_timed(&engine->net.spec)) note_time(qp, packet.number, now_ps);
+    if (is_closed(qp) || (qp->resend && qp->resend->probe == PROBE_DUE))
+        packet.flags |= PACKET_ASKS;
     return packet;
 }
 
@@ -199,7 +215,7 @@ static void send(Engine *engine, Sender *sender, int32_t q, int32_t w, int64_t n
     Net *net = &engine->net;
     QueuePair *qp = &engine->plays.qp.at[q];
     const int64_t line = line_Bps(engine, qp, w);
-    Packet packet = take_packet(engine, q, qp);
+    Packet packet = take_packet(engine, q, qp, now_ps);
     control_until(&qp->control, &net->spec, line, now_ps);
     port_send(net, w, &packet, now_ps);
     engine->count.packets++;
@@ -270,21 +286,31 @@ int64_t nic_next_ps(const Engine *engine, const Hub *hub) {
 
 // What comes over the loop: acknowledgements that have come, those to be sent, and what goes on from here.
 
+/// What an acknowledgement says of congestion.
+static Heard heard_of(const QueuePair *qp, const Packet *ack) {
+    const int32_t come = ack->flags & PACKET_LAST ? qp->sent : ack_received(ack),
+                  answers = ack_answers(ack);
+    Heard heard = {ack->at_ps, -1, 0, (ack->flags & PACKET_MARKED) != 0};
+    if (come > qp->heard) heard.packets = come - qp->heard;
+    if (qp->nsent > 0 && answers >= qp->acked && answers < qp->sent)
+        heard.trip_ps = ack->at_ps - qp->sent_ps[answers % qp->nsent];
+    return heard;
+}
+
 static void hear(Engine *engine, int32_t q, const Packet *packet) {
     QueuePair *qp = &engine->plays.qp.at[q];
-    const int32_t heard = packet->flags & PACKET_LAST ? qp->sent : ack_received(packet);
-    if (heard > qp->heard) qp->heard = heard;
+    const Heard heard = heard_of(qp, packet);
+    qp->heard += heard.packets;
+    engine->count.notices += heard.marked;
+    if (heard.marked || heard.trip_ps >= 0) {
+        const int64_t line = qp->bound >= 0 ? line_Bps(engine, qp, qp->bound)
+                                            : cluster_healthy_Bps(engine->net.cluster, 1);
+        control_hear(&qp->control, &engine->net.spec, line, &heard);
+    }
     if (qp->resend)
         resend_hear(engine, q, packet);
     else if (packet->number > qp->acked)
         qp->acked = packet->number;
-    if (packet->flags & PACKET_MARKED) {
-        engine->count.notices++;
-        const int32_t w = qp->bound;
-        const int64_t line =
-            w >= 0 ? line_Bps(engine, qp, w) : cluster_healthy_Bps(engine->net.cluster, 1);
-        control_notice(&qp->control, &engine->net.spec, line, packet->at_ps);
-    }
     nic_look_again(engine, q, packet->at_ps);
     qp->acks_heard++;
     if (packet->flags & PACKET_LAST) qp->acks_due = packet->bytes;

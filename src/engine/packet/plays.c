@@ -44,6 +44,9 @@ static void forget_lists(QueuePair *qp) {
     memory_free(ROUNDS_NAME, qp->later_ps, (size_t)qp->later_capacity * sizeof *qp->later_ps);
     qp->later_ps = NULL;
     qp->later_capacity = 0;
+    memory_free(TIMES_NAME, qp->sent_ps, (size_t)qp->nsent * sizeof *qp->sent_ps);
+    qp->sent_ps = NULL;
+    qp->nsent = 0;
     resend_end(qp);
 }
 
@@ -65,29 +68,27 @@ void plays_fini(Plays *plays) {
 /// What a path takes beside bytes: the delays of its wires, and how long those that store a packet of `bytes` hold it more
 /// than the slowest of all does.
 typedef struct PathCost {
-    int64_t delay_ps, stored_ps;
+    int64_t delay_ps, stored_ps, slowest_ps;
 } PathCost;
 
-static void add_wire(const Net *net, int32_t w, int64_t bytes, PathCost *cost,
-                     int64_t *slowest_ps) {
+static void add_wire(const Net *net, int32_t w, int64_t bytes, PathCost *cost) {
     const WireKind *kind = net_kind(net, &net->wire[w]);
     const Packet packet = {.kind = PACKET_DATA, .bytes = (int32_t)bytes};
     if (kind->Bps == 0) return;
     const int64_t takes_ps = wire_takes_ps(net, kind, &packet);
     cost->delay_ps += kind->delay_ps;
     if (!kind->cut) cost->stored_ps += takes_ps;
-    if (takes_ps > *slowest_ps) *slowest_ps = takes_ps;
+    if (takes_ps > cost->slowest_ps) cost->slowest_ps = takes_ps;
 }
 
 /// Behind the path that is fixed: the first way of those that each hub would choose from.
 static PathCost path_cost(const Engine *engine, const QueuePair *qp, int64_t bytes) {
     const Net *net = &engine->net;
     const int32_t *path = qp_path(&engine->plays, qp);
-    PathCost cost = {0, 0};
-    int64_t slowest_ps = 0;
+    PathCost cost = {0, 0, 0};
     int32_t at = qp->src;
     for (int32_t k = 0; k < qp->npath; k++) {
-        add_wire(net, path[k], bytes, &cost, &slowest_ps);
+        add_wire(net, path[k], bytes, &cost);
         at = net->wire[path[k]].to;
     }
     for (int32_t k = 0; !qp->whole && k < ROUTE_HOPS_MAX; k++) {
@@ -97,10 +98,10 @@ static PathCost path_cost(const Engine *engine, const QueuePair *qp, int64_t byt
         routing_onward(net->cluster, &hub->place, qp->to, &onward);
         if (onward.n == 0) break;
         const int32_t w = (int32_t)onward_link(&onward, 0);
-        add_wire(net, w, bytes, &cost, &slowest_ps);
+        add_wire(net, w, bytes, &cost);
         at = net->wire[w].to;
     }
-    if (cost.stored_ps >= slowest_ps) cost.stored_ps -= slowest_ps;
+    if (cost.stored_ps >= cost.slowest_ps) cost.stored_ps -= cost.slowest_ps;
     return cost;
 }
 
@@ -210,7 +211,8 @@ static Status add_pair(Engine *engine, const Transfer *transfer, const Edge *edg
     if (qp->next_ps < engine->now_ps) qp->next_ps = engine->now_ps;
     qp->since_ps = qp->next_ps;
     if (qp->gap_ps < 0) qp->gap_ps = 0;
-    control_begin(&qp->control, &engine->net.spec, first_Bps(engine, qp), qp->next_ps);
+    const int64_t trip_ps = 2 * cost.delay_ps + cost.stored_ps + cost.slowest_ps;
+    control_begin(&qp->control, &engine->net.spec, first_Bps(engine, qp), trip_ps, qp->next_ps);
     if (transfer->rounds > 1) join_members(plays, q, qp);
     if (engine->net.lossy) resend_begin(engine, q);
     plays->play.at[p].left++;

@@ -16,6 +16,7 @@
 #include "engine/packet/net.h"
 #include "engine/runs.h"
 
+#define TIMES_NAME "packet.times"
 #define ROUNDS_NAME "packet.rounds"
 
 /// What a control keeps of a queue pair (control.h).
@@ -24,6 +25,9 @@ typedef struct Control {
     int64_t alpha_ps, cut_ps, rise_ps; ///< when each was done last
     int32_t rises;                     ///< since the last cut
     int32_t window;                    ///< packets that may be under way; INT32_MAX: any
+    double packets;                    ///< the same, and parts of one
+    double mean_ps;                    ///< of queueing delays
+    int64_t trip_ps;                   ///< the shortest round trip
 } Control;
 
 typedef struct QueuePair {
@@ -42,6 +46,8 @@ typedef struct QueuePair {
     uint8_t tally;       ///< slot of its step
     int32_t heard;       ///< packets that are known to have come, gaps or not
     struct Resend *resend; ///< resend.h; NULL: nothing is lost
+    int64_t *sent_ps; ///< when packets were sent, by number modulo nsent, if the control wants it
+    int32_t nsent;
     Control control;
     int64_t ready_ps;  ///< the next round goes no earlier, if it is released
     int64_t *later_ps; ///< [nlater] the same of those that are released behind it

@@ -22,6 +22,7 @@ enum {
     PACKET_STALE =
         16, ///< its queue pair has another path: the next switch does not know where to send it
     PACKET_GONE = 32, ///< it was on a cable that died
+    PACKET_ASKS = 64, ///< for an acknowledgement: without one nothing follows
 };
 
 typedef struct Packet {

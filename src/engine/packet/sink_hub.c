@@ -1,4 +1,5 @@
 #include "base/memory.h"
+#include "engine/packet/control.h"
 #include "engine/packet/hubs.h"
 #include "engine/packet/resend.h"
 
@@ -84,7 +85,7 @@ static void answer(Engine *engine, const Hub *hub, QueuePair *qp, const Packet *
 
 /// Is a packet to be told of, whatever it is: where some are lost, all around gaps are.
 static bool matters(const Engine *engine, const QueuePair *qp, const Packet *packet) {
-    return (packet->flags & PACKET_LAST) != 0 ||
+    return (packet->flags & (PACKET_LAST | PACKET_ASKS)) != 0 ||
            (packet->number + 1) % engine->net.spec.acks_every == 0 ||
            (engine->net.lossy && packet->number + 1 != qp->arrived);
 }
@@ -92,7 +93,8 @@ static bool matters(const Engine *engine, const QueuePair *qp, const Packet *pac
 static void acknowledge(Engine *engine, const Hub *hub, QueuePair *qp, const Packet *packet,
                         bool all) {
     const bool told = (packet->flags & PACKET_MARKED) != 0 &&
-                      packet->at_ps - qp->notice_ps >= engine->net.spec.cnp_ps;
+                      (packet->at_ps - qp->notice_ps >= engine->net.spec.cnp_ps ||
+                       control_is_timed(&engine->net.spec));
     if (told) qp->notice_ps = packet->at_ps;
     if (told || all || matters(engine, qp, packet))
         answer(engine, hub, qp, packet, (told ? PACKET_MARKED : 0) | (all ? PACKET_LAST : 0));

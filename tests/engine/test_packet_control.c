@@ -1,0 +1,85 @@
+// Laws of what slows senders down: alone nobody is slowed, equal ones get equal shares, and the queue is no longer than it has
+// to be.
+#include "base/units.h"
+#include "claims.h"
+#include "packet_tree.h"
+
+static const RateControl WINDOWS[] = {CONTROL_WINDOW, CONTROL_NSCC};
+static const Routing ROUTINGS[] = {ROUTING_ECMP, ROUTING_ADAPTIVE};
+
+static void begin(TreeScene *scene, int32_t k) {
+    tree_begin(scene, ROUTINGS[k / 2 % 2]);
+    scene->packet.control = WINDOWS[k % 2];
+    scene->packet.ecn_min_us = 4;
+    scene->packet.ecn_max_us = 16;
+}
+
+// One flow alone, whatever its control and however few acknowledgements there are, is as fast as its line: nobody is slowed by
+// a window of what is under way, and none that is full waits for an acknowledgement that does not come.
+static void alone_nobody_is_slowed(void **state) {
+    (void)state;
+    for (int32_t k = 0; k < 8; k++) {
+        TreeScene scene;
+        begin(&scene, k);
+        scene.packet.acks_every = k < 4 ? 4 : 1000;
+        tree_add(&scene, 1, 30, 20000000, 0);
+        const TreeOutcome outcome = tree_play(&scene);
+        assert_all_done(&scene, &outcome);
+        const double slowed = (double)outcome.end_ps / (double)outcome.done[0].alone_ps;
+        assert_true(slowed < (k < 4 ? 1.02 : 1.8));
+        assert_int_equal(outcome.count.resent, 0);
+    }
+}
+
+// Eight flows into one NIC, each 20 us behind the one before, 16 MB each: Jain's index of their mean rates is at least 0.95, and
+// the NIC is used to at least 90 %. A packet that comes when they are at it waits for about delay_ps.
+static void equals_get_equal_shares_and_queues_are_short(void **state) {
+    (void)state;
+    for (int32_t k = 0; k < 4; k++) {
+        TreeScene scene;
+        begin(&scene, k);
+        for (int32_t i = 0; i < 8; i++)
+            tree_add(&scene, 8 + 3 * i, 0, 16000000, i * 20 * PS_PER_US);
+        for (int32_t i = 0; i < 8; i++) tree_add(&scene, 7, 0, 4096, (1000 + 100 * i) * PS_PER_US);
+        const TreeOutcome outcome = tree_play(&scene);
+        assert_all_done(&scene, &outcome);
+        double sum = 0, squares = 0, wait_ps = 0;
+        for (int32_t i = 0; i < 8; i++) {
+            const double rate = 1 / (double)(outcome.done[i].end_ps - outcome.done[i].start_ps);
+            sum += rate;
+            squares += rate * rate;
+            const Completion *late = &outcome.done[8 + i];
+            wait_ps += (double)(late->end_ps - late->start_ps - late->alone_ps) / 8;
+        }
+        assert_true(sum * sum / (8 * squares) >= 0.95);
+        assert_true(8 * 16e6 / 50e9 > 0.9 * (double)outcome.end_ps * 1e-12);
+        assert_true(wait_ps < 2.0 * (double)scene.packet.delay_ps);
+    }
+}
+
+// Nothing is lost by a window, and what is lost is sent again by it too.
+static void windows_go_on_over_losses(void **state) {
+    (void)state;
+    for (int32_t k = 0; k < 8; k++) {
+        TreeScene scene;
+        begin(&scene, k);
+        scene.packet.loss_share = 0.01;
+        scene.packet.trim = k >= 4;
+        scene.packet.pfc = k < 4;
+        scene.packet.buffer_bytes = 2000000;
+        tree_add_incast(&scene, 16, 2000000);
+        tree_add_ring(&scene, 20, 4000000, 9);
+        const TreeOutcome outcome = tree_play(&scene);
+        assert_all_done(&scene, &outcome);
+        assert_true(outcome.count.drops > 0);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(alone_nobody_is_slowed),
+        cmocka_unit_test(equals_get_equal_shares_and_queues_are_short),
+        cmocka_unit_test(windows_go_on_over_losses),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
