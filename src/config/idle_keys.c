@@ -41,6 +41,10 @@ static bool sends_packets(const JobFile *file) { return file->engine.kind == ENG
 static bool sends_no_packets(const JobFile *file) { return !sends_packets(file); }
 static bool pauses_nobody(const JobFile *file) { return sends_packets(file) && !file->packet.pfc; }
 static bool drops_nothing(const JobFile *file) { return sends_packets(file) && file->packet.pfc; }
+static bool has_no_window(const JobFile *file) {
+    return sends_packets(file) && file->packet.control != CONTROL_WINDOW &&
+           file->packet.control != CONTROL_NSCC;
+}
 static bool has_no_dcqcn(const JobFile *file) {
     return sends_packets(file) && file->packet.control != CONTROL_DCQCN;
 }
@@ -54,6 +58,7 @@ static const IdleKey COMMON_KEYS[] = {
     {"packet.drop_share", drops_nothing, "pfc is on: nothing is dropped"},
     {"packet.trim", drops_nothing, "pfc is on: nothing is dropped"},
     {"packet.dcqcn", has_no_dcqcn, "the control is not dcqcn"},
+    {"packet.window", has_no_window, "the control is neither window nor nscc"},
     {0},
 };
 #define NOT_GATHERED "zero is below 3: no layer is gathered by itself"

@@ -33,6 +33,16 @@ static const Schema DCQCN_SCHEMA = {.name = "dcqcn",
                                     .nfields = FIELDS_N(DCQCN_FIELDS),
                                     .bytes = sizeof(PacketSpec)};
 
+static const Field WINDOW_FIELDS[] = {
+    EVERY_AT("delay", delay_ps, PACKET_DELAY_US, 100 * PS_PER_NS, "queueing delay aimed at"),
+    SHARE_AT("most", window_share, PACKET_WINDOW_PERCENT, 1,
+             "of the window, lost at most in a round trip"),
+};
+static const Schema WINDOW_SCHEMA = {.name = "window",
+                                     .field = WINDOW_FIELDS,
+                                     .nfields = FIELDS_N(WINDOW_FIELDS),
+                                     .bytes = sizeof(PacketSpec)};
+
 static const Field PACKET_FIELDS[] = {
     FIELD_QUANTITY_AT("mtu", PacketSpec, mtu_bytes, QUANTITY_SIZE, TEXT_OF(PACKET_MTU_BYTES) " B",
                       PACKET_MTU_LEAST, PACKET_MTU_MOST, "payload of a packet"),
@@ -69,14 +79,13 @@ static const Field PACKET_FIELDS[] = {
     SHARE_AT("ecn_most", ecn_most, PACKET_ECN_PERCENT, 1, "Pmax: of packets, marked at Kmax"),
     FIELD_ENUM_AT("control", PacketSpec, control, CONTROL_NAMES, "dcqcn", "what slows senders"),
     FIELD_PART("dcqcn", PacketSpec, &DCQCN_SCHEMA, "", "of control dcqcn"),
+    FIELD_PART("window", PacketSpec, &WINDOW_SCHEMA, "", "of controls window and nscc"),
 };
 static void finish_packet(Reader *reader, const Node *node, void *data) {
     const PacketSpec *packet = data;
     if (packet->ecn_max_us < packet->ecn_min_us)
         reader_error(reader, node, node_get(node, "ecn_max") ? "ecn_max" : "ecn_min",
                      "ecn_max is below ecn_min");
-    if (packet->control == CONTROL_WINDOW)
-        reader_error(reader, node, "control", "control window is not there yet: none or dcqcn");
 }
 const Schema packet_schema = {.name = "packet",
                               .field = PACKET_FIELDS,

@@ -105,6 +105,12 @@ TreeOutcome tree_play(const TreeScene *scene) {
             PACKET_ENGINE.refresh(engine, (TransferSource){describe, (void *)(uintptr_t)scene});
         drain(engine, &outcome);
     }
+    while (status_is_ok(&outcome.status) &&
+           PACKET_ENGINE.nunfinished(engine) > 0) { // as a driver does
+        const int64_t next_ps = PACKET_ENGINE.next_ps(engine);
+        assert_true(next_ps > PACKET_ENGINE.now_ps(engine) && next_ps < TIME_NEVER_PS);
+        PACKET_ENGINE.advance(engine, next_ps);
+    }
     if (status_is_ok(&outcome.status)) PACKET_ENGINE.advance(engine, TIME_NEVER_PS);
     drain(engine, &outcome);
     outcome.count = packet_counts(engine);

@@ -195,6 +195,8 @@ static Status price_anew(Engine *engine, int32_t p, TransferSource source) {
     return status_ok();
 }
 
+static void look_ahead(Engine *engine);
+
 static Status refresh(Engine *engine, TransferSource source) {
     order(engine, ORDER_CHANGE);
     Status status = refresh_packets(engine);
@@ -205,6 +207,7 @@ static Status refresh(Engine *engine, TransferSource source) {
         play->completion.end_ps = play->completion.start_ps;
         if (source.describe) status = price_anew(engine, p, source);
     }
+    look_ahead(engine);
     return status;
 }
 

@@ -147,6 +147,7 @@ static void sweep_hub(Engine *engine, int32_t h, int64_t from_ps, int64_t end_ps
         if (own_ps < next_ps) next_ps = own_ps;
     }
     const int64_t port_ps = hub_flush(net, hub, end_ps);
+    if (net->agenda.next_ps[h] < end_ps) net->agenda.next_ps[h] = TIME_NEVER_PS; // it has been done
     net_wake(net, h, port_ps < next_ps ? port_ps : next_ps);
 }
 
