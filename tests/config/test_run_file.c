@@ -299,6 +299,8 @@ static void packets_are_as_a_job_says(void **state) {
                             .add_share = 0.0001,
                             .hyper_share = 0.001,
                             .least_share = 0.01,
+                            .delay_ps = standard.delay_ps,
+                            .window_share = standard.window_share,
                             .fast_steps = 5};
     wanted = packet_text(&all);
     got = packet_text(&l.run.packet);
