@@ -162,7 +162,7 @@ static Status play_all(Moments *moments) {
         Job *job = moments->job[news.job];
         if (job->ops->share) job->ops->share(job);
         // Steps of several jobs end at different moments: their rows are between those.
-        if (moments->n > 1) fabric_cut(fabric, moments->now_ps);
+        if (moments->n > 1) fabric_cut(fabric, fabric->ops->now_ps(fabric->engine));
         bool repeats = moments->n == 1 && job->ops->repeats(job);
         TRY(job_tell(job, 0));
         if (repeats) return job_tell_rest(job);

@@ -48,4 +48,39 @@ def lost(emulator):
     claim(code == 0, f"it ends with 0, got {code}")
 
 
-run_case(settings, lost)
+PODS = """schema_version: 1
+kind: topology
+nodes: 32
+node: {gpu: h100-sxm, gpus: 1, nic: connectx-7-ndr400, scale_up: nvlink4-8}
+fabric:
+  wiring: plain
+  routing: adaptive
+  tiers:
+    - {name: leaf, switch: quantum-2-qm9700, children: 4, rate: 400 Gb/s, cable: 10 m}
+    - {name: spine, switch: quantum-2-qm9700, children: 4, parents: 4, rate: 400 Gb/s, cable: 30 m}
+    - {name: core, switch: quantum-2-qm9700, children: 2, parents: 2, rate: 400 Gb/s, cable: 300 m}
+"""
+OUTAGE = """events:
+  - {what: "spine 3", at: 4 us, remaining: 0 %}
+  - {what: "spine 3", at: 60 us, remaining: 100 %}
+"""
+PAIR = "schema_version: 1\nkind: traffic\nname: {}\nplacement: {{nodes: {}}}\ntraffic: {{pattern: permutation, bytes: {}}}\n"
+
+
+def divided(emulator):
+    """Ranks divide switches and NICs: pauses, marks, intervals and what jobs cost each other are those of one rank, also where a
+    switch dies and returns, and where steps begin intervals anew."""
+    ranks, job = (1, 2, 3, 4, 7), JOBS / "traffic-permutation.yaml"
+    paths = [emulator.folder / name for name in ("pods.yaml", "outage.yaml", "a.yaml", "b.yaml")]
+    for path, text in zip(paths, (PODS, PODS + OUTAGE, PAIR.format("a", "0-15", "200 kB"), PAIR.format("b", "16-31", "400 kB"))):
+        path.write_text(text)
+    pods, outage, a, b = paths
+    alike = lambda *run, **more: claim(same_on_any_ranks(emulator, *run, engine="packet", **more) == 0, f"{run} is played")
+    alike(pods, job, ranks, traffic__bytes="200 kB", packet__buffer="400 kB", trace__full_links="on")
+    alike(pods, a, ranks, str(b))
+    for routing in ("ecmp", "adaptive"):
+        alike(outage, job, (1, 2, 4), traffic__bytes="400 kB", network__reroute_delay="20 us", fabric__routing=routing)
+    alike(LAPTOP, JOBS / "ddp-small.yaml", (1, 3), "--steps", 2, packet__mtu="1 MiB")
+
+
+run_case(settings, lost, divided)

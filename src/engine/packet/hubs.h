@@ -48,6 +48,7 @@ struct Engine {
     Heap ended; ///< plays by (end, tag), that sinks have told of
     ARRAY_OF(Completion) completion;
     ARRAY_OF(Delivery) delivered; ///< to GPUs of this rank, since ranks told each other
+    PacketArray lost;             ///< at the far end of their wires
     ARRAY_OF(int32_t) landed;     ///< packets of queue pairs of other ranks, by queue pair
     ARRAY_OF(int32_t) drop_qps;   ///< whose last acknowledgement is there, the same
     int64_t ndrained, nunfinished;

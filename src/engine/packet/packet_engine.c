@@ -54,6 +54,7 @@ static void destroy(Engine *engine) {
     array_free(&engine->drop_qps);
     array_free(&engine->delivered);
     array_free(&engine->landed);
+    array_free(&engine->lost);
     array_free(&engine->handed);
     array_free(&engine->taken);
     array_free(&engine->order);
@@ -245,11 +246,33 @@ static void share_landed(Engine *engine) {
     gathered_free(&landed);
 }
 
+static void count_lost(Engine *engine, const Packet packet[], int64_t n) {
+    Net *net = &engine->net;
+    for (int64_t i = 0; i < n; i++)
+        if (packet[i].in < net->nlinks && ranks_have(&net->ranks, net->wire[packet[i].in].from))
+            totals_drop(&net->totals, packet[i].in, &packet[i]);
+}
+
+/// Count what was lost at the far end of wires, at their ports.
+static void share_lost(Engine *engine) {
+    if (is_shared(engine)) {
+        Gathered lost = comm_allgather(engine->net.ranks.comm, engine->lost.at,
+                                       engine->lost.n * (int64_t)sizeof(Packet));
+        count_lost(engine, (const Packet *)lost.bytes,
+                   lost.first[lost.nranks] / (int64_t)sizeof(Packet));
+        gathered_free(&lost);
+    } else {
+        count_lost(engine, engine->lost.at, engine->lost.n);
+    }
+    array_clear(&engine->lost);
+}
+
 /// What ranks have to tell of each other's GPUs: what has been delivered, and which queue pairs are done with.
 static void share_news(Engine *engine) {
+    if (engine->net.lossy) share_lost(engine);
     if (is_shared(engine)) {
         const Comm *comm = engine->net.ranks.comm;
-        share_landed(engine);
+        if (engine->net.lossy) share_landed(engine);
         Gathered delivered = comm_allgather(comm, engine->delivered.at,
                                             engine->delivered.n * (int64_t)sizeof(Delivery)),
                  dropped = comm_allgather(comm, engine->drop_qps.at,

@@ -253,6 +253,10 @@ void resend_landed(Engine *engine, int32_t q) {
 
 void resend_lost(Engine *engine, const Packet *packet, int32_t wire) {
     engine->count.drops++;
-    if (wire < engine->net.nlinks) totals_drop(&engine->net.totals, wire, packet);
+    if (wire ==
+        packet->in) // its port may be another rank's, which counts it as soon as it hears of it
+        array_push(&engine->lost, *packet);
+    else if (wire < engine->net.nlinks)
+        totals_drop(&engine->net.totals, wire, packet);
     resend_landed(engine, packet->qp);
 }
