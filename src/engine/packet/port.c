@@ -32,6 +32,7 @@ static void let_go(Net *net, int32_t w, const Packet *packet, int64_t now_ps) {
     Hub *hub = &net->hub[wire->from];
     if (hub->kind != HUB_SWITCH) return;
     hub->held_bytes -= packet->bytes;
+    if (!net->spec.pfc) return; // then nobody asks over which wire it came
     net->wire[packet->in].held_bytes -= packet->bytes;
     if (net->wire[packet->in].pausing) port_check_pause(net, hub, packet, w, now_ps);
 }

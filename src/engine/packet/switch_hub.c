@@ -59,8 +59,8 @@ static void hold(Engine *engine, Hub *hub, const Packet *packet, int32_t next) {
     Net *net = &engine->net;
     Wire *in = &net->wire[packet->in];
     hub->held_bytes += packet->bytes;
-    in->held_bytes += packet->bytes;
     if (!net->spec.pfc) return;
+    in->held_bytes += packet->bytes;
     const int64_t free_bytes = net->spec.buffer_bytes - hub->held_bytes;
     if ((double)in->held_bytes <= net->spec.pfc_share * (double)free_bytes) return;
     hub_until(net, hub, packet->at_ps); // less may be held than was counted

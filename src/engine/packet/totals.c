@@ -12,7 +12,6 @@ static int64_t shares(const Totals *totals) { return totals->nlinks * totals->nj
 
 void totals_init(Totals *totals, int64_t nlinks, int32_t njobs, WireTotals wire[]) {
     *totals = (Totals){.nlinks = nlinks, .njobs = njobs, .wire = wire};
-    totals->before = take(nlinks, sizeof *totals->before);
     if (njobs > 1) totals->busy = take(shares(totals), sizeof *totals->busy);
 }
 
@@ -42,6 +41,7 @@ void totals_begin_step(Totals *totals, int32_t tally, int32_t job) {
 
 void totals_settle(Totals *totals, int64_t wire) {
     const StepTotals *all = &totals->wire[wire].all;
+    if (!totals->before) totals->before = take(totals->nlinks, sizeof *totals->before);
     StepTotals *before = &totals->before[wire], *step = totals->step[totals->wire[wire].tally];
     if (step) {
         step[wire].bytes += all->bytes - before->bytes;

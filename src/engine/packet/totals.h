@@ -62,7 +62,7 @@ typedef struct Totals {
     int64_t nlinks;
     int32_t njobs;
     WireTotals *wire;              ///< [nlinks], its owner's
-    StepTotals *before;            ///< [nlinks] what is settled
+    StepTotals *before;            ///< [nlinks] what is settled; NULL: nothing yet
     PortEvents *events;            ///< [nlinks] of all, since told last; NULL: none yet
     PortPause *pause;              ///< [nlinks]; NULL: none yet
     StepTotals *step[NET_TALLIES]; ///< [nlinks] of a step, by Packet.tally; NULL: none
