@@ -5,7 +5,7 @@
 
 #define LABEL "packet.net"
 
-enum { LOOP_KIND = 0, CACHE_LINE = 64 };
+enum { NO_KIND = 0, CACHE_LINE = 64 };
 
 static void *take(int64_t n, size_t bytes) { return memory_alloc(LABEL, (size_t)n * bytes); }
 
@@ -65,9 +65,6 @@ static void join_domains(Net *net) {
         net->wire[down].to = (int32_t)(net->first_sink + gpu);
         net->reverse[up] = (int32_t)down;
         net->reverse[down] = (int32_t)up;
-        Wire *loop = &net->wire[net_loop_wire(net, gpu)];
-        loop->from = (int32_t)(net->first_sink + gpu);
-        loop->to = (int32_t)gpu;
     }
 }
 
@@ -91,7 +88,7 @@ static void join_fabric(Net *net) {
 
 /// Give each hub its lists of wires, and each wire its numbers there.
 static void list_wires(Net *net) {
-    for (int64_t w = 0; w < net->nwires; w++) {
+    for (int64_t w = 0; w < net->nlinks; w++) {
         if (net->wire[w].from < 0) continue;
         net->hub[net->wire[w].from].nout++;
         net->hub[net->wire[w].to].nin++;
@@ -107,10 +104,10 @@ static void list_wires(Net *net) {
         words += (hub->nout + 63) / 64;
         hub->nin = hub->nout = 0;
     }
-    net->wires_out = take(net->nwires, sizeof *net->wires_out);
+    net->wires_out = take(net->nlinks, sizeof *net->wires_out);
     net->nwords = words;
     net->words = take(words, sizeof *net->words);
-    for (int64_t w = 0; w < net->nwires; w++) {
+    for (int64_t w = 0; w < net->nlinks; w++) {
         Wire *wire = &net->wire[w];
         if (wire->from < 0) continue;
         Hub *from = &net->hub[wire->from], *to = &net->hub[wire->to];
@@ -140,7 +137,7 @@ static int64_t time_of(int64_t bytes, int64_t Bps) {
 static int64_t bytes_in(double us, int64_t Bps) { return (int64_t)(us * 1e-6 * (double)Bps); }
 
 static uint16_t kind_of(Net *net, const WireKind *wanted) {
-    for (int64_t k = net->kind.n - 1; k > LOOP_KIND; k--) {
+    for (int64_t k = net->kind.n - 1; k > NO_KIND; k--) {
         const WireKind *kind = &net->kind.at[k];
         if (kind->Bps == wanted->Bps && kind->delay_ps == wanted->delay_ps &&
             kind->ack_ps == wanted->ack_ps && kind->cut == wanted->cut &&
@@ -204,7 +201,7 @@ static void set_window(Net *net) {
             const int64_t delay_ps = net_kind(net, &net->wire[link])->delay_ps;
             if (delay_ps < net->window_ps) net->window_ps = delay_ps;
         }
-    for (int64_t k = LOOP_KIND + 1; k < net->kind.n; k++)
+    for (int64_t k = NO_KIND + 1; k < net->kind.n; k++)
         if (net->kind.at[k].delay_ps < net->window_ps) net->kind.at[k].delay_ps = net->window_ps;
 }
 
@@ -250,13 +247,13 @@ static void deal_hubs(Net *net) {
         }
 }
 
-static int64_t nlines(const Net *net) { return net->nwires + net->nlinks + 1; }
+static int64_t nlines(const Net *net) { return 2 * net->nlinks + 1; }
 
 static void take_lines(Net *net, int32_t njobs) {
     net->lines = take(nlines(net), CACHE_LINE);
     char *first = net->lines + (CACHE_LINE - (uintptr_t)net->lines % CACHE_LINE) % CACHE_LINE;
     net->wire = (Wire *)first;
-    totals_init(&net->totals, net->nlinks, njobs, (WireTotals *)(first + net->nwires * CACHE_LINE));
+    totals_init(&net->totals, net->nlinks, njobs, (WireTotals *)(first + net->nlinks * CACHE_LINE));
 }
 
 void net_init(Net *net, const Cluster *cluster, const PacketSpec *spec, uint64_t seed,
@@ -271,7 +268,6 @@ void net_init(Net *net, const Cluster *cluster, const PacketSpec *spec, uint64_t
     array_push(&net->kind, (WireKind){0});
     place_switches(net);
     make_hubs(net);
-    net->nwires = net->nlinks + net->ngpus;
     take_lines(net, njobs);
     CHECK(spec->pfc || (double)spec->mtu_bytes <= spec->drop_share * (double)spec->buffer_bytes,
           "a packet of %lld bytes finds no room in an empty switch of %lld bytes",
@@ -279,7 +275,7 @@ void net_init(Net *net, const Cluster *cluster, const PacketSpec *spec, uint64_t
     net->lossy = (!spec->pfc && spec->buffer_bytes < PACKET_ENDLESS_BYTES) ||
                  spec->loss_share > 0 || !cluster_spec_is_still(cluster_spec(cluster));
     net->reverse = take(net->nlinks, sizeof *net->reverse);
-    for (int64_t w = 0; w < net->nwires; w++)
+    for (int64_t w = 0; w < net->nlinks; w++)
         net->wire[w] = (Wire){.data = {-1, -1}, .control = {-1, -1}, .from = -1, .to = -1};
     join_domains(net);
     join_fabric(net);
@@ -349,7 +345,7 @@ void net_fini(Net *net) {
     totals_fini(&net->totals);
     if (net->lines) give(net->lines, nlines(net), CACHE_LINE);
     if (net->reverse) give(net->reverse, net->nlinks, sizeof *net->reverse);
-    if (net->wires_out) give(net->wires_out, net->nwires, sizeof *net->wires_out);
+    if (net->wires_out) give(net->wires_out, net->nlinks, sizeof *net->wires_out);
     if (net->words) give(net->words, net->nwords, sizeof *net->words);
     if (net->agenda.next_ps) {
         give(net->agenda.next_ps, net->agenda.nblocks * AGENDA_BLOCK, sizeof(int64_t));

@@ -7,10 +7,10 @@
 ///
 ///              GPU   nic hub ---wire---> switch ---> ... ---> switch ---wire---> sink hub   GPU
 ///                       '------------> domain hub -------------------------------^
-///                       ^-- loop wire: what a sink has for its own nic -- sink
+///                       ^---- what a sink has for its own nic, at once ---- sink
 ///
 ///          A hub takes what arrives in a window in the order of (time, hash). A port sends what waits when it is asked the
-///          next time, not by an event of its own (ports_until): it knows when each of its packets could begin, since
+///          next time, not by an event of its own (port_until): it knows when each of its packets could begin, since
 ///          whatever changes that asks first. Sinks only receive, so all that will arrive within the next window is known,
 ///          and they are played one window ahead of the others: that is how a driver hears of an end before time comes there.
 ///          `agenda` has for each hub when it next has to be looked at, and the least of each block of hubs.
@@ -61,9 +61,9 @@ enum {
 };
 
 typedef struct Hub {
-    int32_t first_in, nin, first_out, nout; ///< in Net.wires_in, wires_out
-    int32_t in_words,
-        out_words; ///< first word in Net.words: wires with packets under way, with some that wait
+    int32_t nin, nout;
+    int32_t first_out; ///< in Net.wires_out
+    int32_t out_words; ///< first word in Net.words: wires with packets that wait
     int32_t first_frame;
     int32_t npausing; ///< of its wires in
     int64_t held_bytes;
@@ -89,8 +89,7 @@ typedef struct Net {
     int64_t ngpus, nlinks;
     int64_t nhubs; ///< NICs, switches, domains; then, from a whole block on, sinks
     int64_t first_sink;
-    int64_t nwires; ///< links, then the loop wire of each GPU
-    Wire *wire;     ///< [nwires] in `lines`, as totals.wire: each at the beginning of a cache line
+    Wire *wire; ///< [nlinks] in `lines`, as totals.wire: each at the beginning of a cache line
     Totals totals;
     bool lossy; ///< packets may be lost
     ARRAY_OF(WireKind) kind;
@@ -111,9 +110,6 @@ typedef struct Net {
     Agenda agenda;
 } Net;
 
-static inline int32_t net_loop_wire(const Net *net, GpuId gpu) {
-    return (int32_t)(net->nlinks + gpu);
-}
 static inline const WireKind *net_kind(const Net *net, const Wire *wire) {
     return &net->kind.at[wire->kind];
 }

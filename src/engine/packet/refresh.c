@@ -68,7 +68,7 @@ static void flag_packets(const Change *change) {
     const FarPackets *far = &net->inboxes.far;
     for (int64_t i = 0; i < far->order.n; i++)
         flag(change, &far->at.at[far->order.at[i].item], true);
-    for (int64_t w = 0; w < net->nwires; w++) {
+    for (int64_t w = 0; w < net->nlinks; w++) {
         flag_list(change, &net->wire[w].data, false);
         flag_list(change, &net->wire[w].control, false);
     }
