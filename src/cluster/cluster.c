@@ -175,16 +175,11 @@ LinkDirection cluster_link_direction(const Cluster *cluster, LinkId link) {
     return (LinkDirection)(cluster_range_of(cluster, link) % 2);
 }
 
-/// A physical link of the fabric.
-static CableRef cable_of(const Cluster *cluster, LinkId link, int32_t range) {
-    return (CableRef){range / 2, link - cluster->first_link[range / 2][range % 2]};
-}
-
 /// Of the cable that a link is in; NULL: none.
 static const LinkFault *fault_of(const Cluster *cluster, LinkId link) {
     const int32_t range = cluster_range_of(cluster, link), tier = range / 2;
     if (!cluster_tier_in_fabric(cluster, tier) || cluster->faults.nfaults == 0) return NULL;
-    return linkfault_find(&cluster->faults, tier, cable_of(cluster, link, range).cable);
+    return linkfault_find(&cluster->faults, tier, cluster_cable_of(cluster, link, range).cable);
 }
 
 int64_t cluster_capacity_Bps(const Cluster *cluster, LinkId link) {
@@ -236,7 +231,8 @@ GpuId cluster_first_gpu_below(const Cluster *cluster, LinkId link) {
     if (!cluster_tier_in_fabric(cluster, tier)) return link - cluster->first_link[tier][range % 2];
     return cluster_is_bundle(cluster, link)
                ? tree_first_gpu(cluster, tier, bundle_from_id(cluster, link).subtree)
-               : cluster->topology->first_gpu_below(cluster, cable_of(cluster, link, range));
+               : cluster->topology->first_gpu_below(cluster,
+                                                    cluster_cable_of(cluster, link, range));
 }
 
 void cluster_link_ends(const Cluster *cluster, LinkId link, int64_t *lower, SwitchId *upper) {
@@ -250,7 +246,7 @@ void cluster_link_ends(const Cluster *cluster, LinkId link, int64_t *lower, Swit
         return;
     }
     CableEnd end[2];
-    cluster->topology->ends(cluster, cable_of(cluster, link, range), end);
+    cluster->topology->ends(cluster, cluster_cable_of(cluster, link, range), end);
     *lower = end[0].number;
     *upper = end[1].number;
 }
@@ -260,7 +256,7 @@ void cluster_link_ends(const Cluster *cluster, LinkId link, int64_t *lower, Swit
 static void name_link(const Cluster *cluster, LinkId link, int32_t range,
                       char text[CLUSTER_NAME_BYTES]) {
     char lower[CLUSTER_NAME_BYTES], upper[CLUSTER_NAME_BYTES];
-    cluster->topology->name_ends(cluster, cable_of(cluster, link, range), lower, upper);
+    cluster->topology->name_ends(cluster, cluster_cable_of(cluster, link, range), lower, upper);
     if (range % 2 == LINK_UP)
         snprintf(text, CLUSTER_NAME_BYTES, "%.45s -> %.45s", lower, upper);
     else

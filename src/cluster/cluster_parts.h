@@ -79,6 +79,11 @@ static inline int32_t cluster_range_of(const Cluster *cluster, LinkId link) {
     return range;
 }
 
+/// The cable of a physical link of the fabric, whose cluster_range_of is known.
+static inline CableRef cluster_cable_of(const Cluster *cluster, LinkId link, int32_t range) {
+    return (CableRef){range / 2, link - cluster->first_link[range / 2][range % 2]};
+}
+
 /// Number of the place of a node, among all that there is room for.
 static inline int64_t cluster_place_of(const Cluster *cluster, NodeId node) {
     if (cluster->spec.nfilled == 0) return node;

@@ -125,21 +125,26 @@ static void use_link(Walk *walk, LinkId link, int32_t weight) {
     walk->nuses++;
 }
 
+static LinkId nic_link(const Cluster *cluster, GpuId gpu, int32_t port, LinkDirection direction) {
+    return cluster->first_link[1][direction] + gpu * cluster->nic_ports + port;
+}
+
+static LinkId arc_link(const Cluster *cluster, int32_t arc) {
+    const GraphArc *own = &cluster->graph->arc[arc];
+    const int32_t tier = cluster->graph->cable[own->cable].tier;
+    return cluster->first_link[tier][own->down ? LINK_DOWN : LINK_UP] + own->cable -
+           cluster->graph->first_cable[tier];
+}
+
 static void use_nic(Walk *walk, GpuId gpu, int32_t port, LinkDirection direction, int32_t weight) {
     const Cluster *cluster = walk->cluster;
-    use_link(walk, cluster->first_link[1][direction] + gpu * cluster->nic_ports + port, weight);
+    use_link(walk, nic_link(cluster, gpu, port, direction), weight);
     if (cluster_nics_loaded(cluster) && walk->path == NULL)
         use_link(walk, cluster->first_link[cluster->ntiers - 1][direction] + gpu, weight);
 }
 
 static void use_arc(Walk *walk, int32_t arc, int32_t weight) {
-    const GraphArc *own = &walk->graph->arc[arc];
-    const int32_t tier = walk->graph->cable[own->cable].tier;
-    const LinkDirection direction = own->down ? LINK_DOWN : LINK_UP;
-    use_link(
-        walk,
-        walk->cluster->first_link[tier][direction] + own->cable - walk->graph->first_cable[tier],
-        weight);
+    use_link(walk, arc_link(walk->cluster, arc), weight);
 }
 
 // choices
@@ -358,7 +363,6 @@ static void list_link(Onward *onward, LinkId link) {
 
 void graph_onward(const Cluster *cluster, const FabricPlace *place, int64_t endpoint,
                   Onward *onward) {
-    const Graph *graph = cluster->graph;
     Target target;
     Choices choices;
     onward->listed = true;
@@ -367,26 +371,20 @@ void graph_onward(const Cluster *cluster, const FabricPlace *place, int64_t endp
     if (target.n == 0) return;
     if (place->level == 0) {
         if (first_ports(cluster, &target, place->number, &choices) == GRAPH_UNREACHED) return;
-        const LinkId first = cluster->first_link[1][LINK_UP] + place->number * cluster->nic_ports;
-        for (int32_t i = 0; i < choices.n; i++) list_link(onward, first + choices.at[i]);
+        for (int32_t i = 0; i < choices.n; i++)
+            list_link(onward, nic_link(cluster, place->number, choices.at[i], LINK_UP));
         return;
     }
     const int32_t vertex = (int32_t)place->index, left = distance_to(&target, vertex);
     if (left == GRAPH_UNREACHED) return;
     if (left == 0) {
         last_ports(&target, vertex, &choices);
-        const LinkId first = cluster->first_link[1][LINK_DOWN] + endpoint * cluster->nic_ports;
         for (int32_t i = 0; i < choices.n; i++)
-            list_link(onward, first + target.port[choices.at[i]]);
+            list_link(onward, nic_link(cluster, endpoint, target.port[choices.at[i]], LINK_DOWN));
         return;
     }
-    next_arcs(graph, &target, vertex, &choices);
-    for (int32_t i = 0; i < choices.n; i++) {
-        const GraphArc *arc = &graph->arc[choices.at[i]];
-        const int32_t tier = graph->cable[arc->cable].tier;
-        list_link(onward, cluster->first_link[tier][arc->down ? LINK_DOWN : LINK_UP] + arc->cable -
-                              graph->first_cable[tier]);
-    }
+    next_arcs(cluster->graph, &target, vertex, &choices);
+    for (int32_t i = 0; i < choices.n; i++) list_link(onward, arc_link(cluster, choices.at[i]));
 }
 
 // lengths

@@ -51,6 +51,52 @@ static Status route_from(const Cluster *cluster, const Message *message, bool he
     return status_ok();
 }
 
+/// As route_from, of one queue pair: the path that it is bound to.
+static Status path_from(const Cluster *cluster, const Message *message, int32_t queue_pair,
+                        bool healthy, LinkId path[], int32_t *n, int32_t *dead) {
+    *n = 0;
+    *dead = 0;
+    if (message->sender != message->src) {
+        path[(*n)++] = cluster->first_link[0][LINK_UP] + message->src;
+        path[(*n)++] = cluster->first_link[0][LINK_DOWN] + message->sender;
+    }
+    if (routing_is_spread(cluster)) return status_ok();
+    return cluster->topology->path(cluster, message, queue_pair, healthy, path, n, dead);
+}
+
+/// What is asked for of a message: the links of all its queue pairs, or the path of one.
+typedef struct Way {
+    LinkUse *uses; ///< NULL: a path
+    LinkId *path;
+    int32_t queue_pair;
+    int32_t *n;
+} Way;
+
+static Status way_from(const Cluster *cluster, const Message *message, bool healthy, const Way *way,
+                       int32_t *dead) {
+    if (way->uses) return route_from(cluster, message, healthy, way->uses, way->n, dead);
+    return path_from(cluster, message, way->queue_pair, healthy, way->path, way->n, dead);
+}
+
+/// Past what is dead, as long as there is a way.
+static Status find_way(const Cluster *cluster, Message message, const Way *way) {
+    int32_t dead = 0;
+    TRY(way_from(cluster, &message, false, way, &dead));
+    if (dead > 0 && message.sender != message.src &&
+        cluster->spec.wiring ==
+            WIRING_RAIL) { // the relay is cut off: cross the rails in the fabric
+        message.sender = message.src;
+        TRY(way_from(cluster, &message, false, way, &dead));
+    }
+    if (dead > 0 && cluster->patient) // wait on the path there would be, which carries nothing
+        TRY(way_from(cluster, &message, true, way, &dead));
+    REQUIRE(dead == 0, STATUS_NO_PATH,
+            "no live path from GPU %lld to GPU %lld: all are cut at tier %d (%s)",
+            (long long)message.src, (long long)message.dst, dead,
+            cluster->spec.tier[dead - 1].name);
+    return status_ok();
+}
+
 Status routing_route_by(const Cluster *cluster, GpuId src, GpuId sender, GpuId dst,
                         uint64_t flow_key, int32_t queue_pairs, LinkUse uses[], int32_t *nuses) {
     CHECK(src != dst && src >= 0 && dst >= 0 && src < cluster->ngpus && dst < cluster->ngpus,
@@ -62,21 +108,8 @@ Status routing_route_by(const Cluster *cluster, GpuId src, GpuId sender, GpuId d
             use_domain(cluster, src, dst, (int32_t)routing_unit_bytes(cluster, queue_pairs), uses);
         return status_ok();
     }
-    Message message = {src, dst, sender_of(cluster, src, sender, dst), flow_key, queue_pairs};
-    int32_t dead = 0;
-    TRY(route_from(cluster, &message, false, uses, nuses, &dead));
-    if (dead > 0 && message.sender != src &&
-        cluster->spec.wiring ==
-            WIRING_RAIL) { // the relay is cut off: cross the rails in the fabric
-        message.sender = src;
-        TRY(route_from(cluster, &message, false, uses, nuses, &dead));
-    }
-    if (dead > 0 && cluster->patient) // wait on the path there would be, which carries nothing
-        TRY(route_from(cluster, &message, true, uses, nuses, &dead));
-    REQUIRE(dead == 0, STATUS_NO_PATH,
-            "no live path from GPU %lld to GPU %lld: all are cut at tier %d (%s)", (long long)src,
-            (long long)dst, dead, cluster->spec.tier[dead - 1].name);
-    return status_ok();
+    const Message message = {src, dst, sender_of(cluster, src, sender, dst), flow_key, queue_pairs};
+    return find_way(cluster, message, &(Way){.uses = uses, .n = nuses});
 }
 
 Status routing_route(const Cluster *cluster, GpuId src, GpuId dst, uint64_t flow_key,
@@ -96,23 +129,9 @@ FabricPlace routing_place(const Cluster *cluster, int32_t level, int64_t number)
 void routing_link_places(const Cluster *cluster, LinkId link, FabricPlace *from, FabricPlace *to) {
     const int32_t range = cluster_range_of(cluster, link), up = range % 2 == LINK_UP;
     CableEnd end[2];
-    cluster->topology->ends(
-        cluster, (CableRef){range / 2, link - cluster->first_link[range / 2][range % 2]}, end);
+    cluster->topology->ends(cluster, cluster_cable_of(cluster, link, range), end);
     *from = routing_place(cluster, end[!up].level, end[!up].number);
     *to = routing_place(cluster, end[up].level, end[up].number);
-}
-
-/// As route_from, of one queue pair.
-static Status path_from(const Cluster *cluster, const Message *message, int32_t queue_pair,
-                        bool healthy, LinkId path[], int32_t *n, int32_t *dead) {
-    *n = 0;
-    *dead = 0;
-    if (message->sender != message->src) {
-        path[(*n)++] = cluster->first_link[0][LINK_UP] + message->src;
-        path[(*n)++] = cluster->first_link[0][LINK_DOWN] + message->sender;
-    }
-    if (routing_is_spread(cluster)) return status_ok();
-    return cluster->topology->path(cluster, message, queue_pair, healthy, path, n, dead);
 }
 
 Status routing_path(const Cluster *cluster, GpuId src, GpuId sender, GpuId dst, uint64_t flow_key,
@@ -123,19 +142,9 @@ Status routing_path(const Cluster *cluster, GpuId src, GpuId sender, GpuId dst, 
         *n = 2;
         return status_ok();
     }
-    Message message = {src, dst, sender_of(cluster, src, sender, dst), flow_key, queue_pair + 1};
-    int32_t dead = 0;
-    TRY(path_from(cluster, &message, queue_pair, false, path, n, &dead));
-    if (dead > 0 && message.sender != src && cluster->spec.wiring == WIRING_RAIL) {
-        message.sender = src;
-        TRY(path_from(cluster, &message, queue_pair, false, path, n, &dead));
-    }
-    if (dead > 0 && cluster->patient)
-        TRY(path_from(cluster, &message, queue_pair, true, path, n, &dead));
-    REQUIRE(dead == 0, STATUS_NO_PATH,
-            "no live path from GPU %lld to GPU %lld: all are cut at tier %d (%s)", (long long)src,
-            (long long)dst, dead, cluster->spec.tier[dead - 1].name);
-    return status_ok();
+    const Message message = {src, dst, sender_of(cluster, src, sender, dst), flow_key,
+                             queue_pair + 1};
+    return find_way(cluster, message, &(Way){.path = path, .queue_pair = queue_pair, .n = n});
 }
 
 bool routing_is_spread(const Cluster *cluster) {

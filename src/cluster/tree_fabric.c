@@ -52,7 +52,7 @@ static Status create(Cluster *cluster) {
     if (spec->wiring == WIRING_RAIL_ONLY)
         cluster->by_unit = divider_make(tree->subtrees[0] / tree->ntrees);
     cluster->nic_ports = tree->ports[1];
-    cluster->bundled = spec->routing == ROUTING_SPRAY || spec->routing == ROUTING_ADAPTIVE;
+    cluster->bundled = routing_is_spread(cluster);
     for (int32_t t = 1; t <= spec->ntiers; t++) {
         cluster->nswitches[t] = fattree_nnodes(tree, t);
         cluster->ncables[t] = fattree_ncables(tree, t);
