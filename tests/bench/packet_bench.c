@@ -5,9 +5,8 @@
 /// A random permutation on a three-tier fat tree of 400 Gb/s at full bisection, packets of 4 KiB, acknowledgements, adaptive
 /// routing; with PFC, ECN and DCQCN, and without (a buffer that has no end, no marks, line rate). Each row: medians of
 /// `repeats` runs (default 3), the bare sweep of the same size in turn with them. CSV:
-///     case,hosts,hops,bare_hops_s,hops_s,share,bytes_idle_host,bytes_packet
-/// share: of the bare sweep's rate. bytes_idle_host: all that is held for a host before anything is sent;
-/// bytes_packet: of queues, for each packet under way or waiting at the busiest moment.
+///     case,hosts,hops,bare_hops_s,hops_s,share,bytes_idle_host
+/// share: of the bare sweep's rate. bytes_idle_host: all that is held for a host before anything is sent.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +17,7 @@
 #include "base/units.h"
 #include "bench/bare_sweep.h"
 #include "engine/packet/packet_engine.h"
+#include "engine/race.h"
 
 enum { REPEATS_MAX = 99, RADICES = 4 };
 
@@ -59,15 +59,13 @@ static Cluster *fat_tree(int32_t k) {
     return cluster;
 }
 
+/// That of the races of flows; whoever would send to itself does not.
 static void permutation(int64_t n, int64_t to[]) {
-    uint64_t state = 42;
+    RaceFlow *flows = memory_alloc("bench", (size_t)n * sizeof *flows);
     for (int64_t i = 0; i < n; i++) to[i] = i;
-    for (int64_t i = n - 1; i > 0; i--) {
-        state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-        const int64_t j = (int64_t)((state >> 33) % (uint64_t)(i + 1)), swap = to[i];
-        to[i] = to[j];
-        to[j] = swap;
-    }
+    const int64_t nflows = race_flows(RACE_PERM, n, flows);
+    for (int64_t f = 0; f < nflows; f++) to[flows[f].edge.src] = flows[f].edge.dst;
+    memory_free("bench", flows, (size_t)n * sizeof *flows);
 }
 
 static Edge only_edge(const void *context, int64_t i) {
@@ -86,7 +84,7 @@ static double live_bytes(void) {
 }
 
 typedef struct Played {
-    double cpu_s, bytes_idle_host, bytes_packet;
+    double cpu_s, bytes_idle_host;
     int64_t hops;
 } Played;
 
