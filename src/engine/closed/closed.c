@@ -6,6 +6,7 @@
 #include "base/heap.h"
 #include "base/memory.h"
 #include "base/units.h"
+#include "engine/finished.h"
 #include "engine/price.h"
 #include "engine/tally.h"
 
@@ -24,8 +25,7 @@ struct Engine {
     ARRAY_OF(Pending) pending;
     ARRAY_OF(int64_t) free_pending;
     Heap ends;
-    ARRAY_OF(Completion) done;
-    int64_t ndrained;
+    Finished done;
     int64_t now_ps;
 };
 
@@ -43,7 +43,7 @@ static void destroy(Engine *closed) {
     array_free(&closed->pending);
     array_free(&closed->free_pending);
     heap_free(&closed->ends);
-    array_free(&closed->done);
+    array_free(&closed->done.list);
     memory_free(LABEL, closed, sizeof *closed);
 }
 
@@ -103,7 +103,7 @@ static void advance(Engine *closed, int64_t to_ps) {
         closed->now_ps = pending->completion.end_ps;
         step_add(&closed->steps, &closed->routes, &closed->routes.at[pending->route], pending->step,
                  pending->bytes);
-        array_push(&closed->done, pending->completion);
+        array_push(&closed->done.list, pending->completion);
         let_go_route(closed, pending->route);
         array_push(&closed->free_pending, index);
     }
@@ -111,12 +111,7 @@ static void advance(Engine *closed, int64_t to_ps) {
 }
 
 static int64_t drain(Engine *closed, Completion completions[], int64_t capacity) {
-    int64_t n = closed->done.n - closed->ndrained;
-    if (n > capacity) n = capacity;
-    for (int64_t i = 0; i < n; i++) completions[i] = closed->done.at[closed->ndrained + i];
-    closed->ndrained += n;
-    if (closed->ndrained == closed->done.n) closed->done.n = closed->ndrained = 0;
-    return n;
+    return finished_drain(&closed->done, completions, capacity);
 }
 
 static EngineSizes sizes(const Engine *closed) {

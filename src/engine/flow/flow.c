@@ -53,7 +53,7 @@ void flow_destroy(Flow *flow) {
     array_free(&flow->ghosts);
     array_free(&flow->queue);
     array_free(&flow->queues_going);
-    array_free(&flow->done);
+    array_free(&flow->done.list);
     array_free(&flow->lived);
     array_free(&flow->started);
     array_free(&flow->dirty);
@@ -239,7 +239,7 @@ static void complete(Flow *flow, int32_t index) {
     stats_slow_close(flow, f);
     stats_complete(flow, f);
     int64_t alone_ps = alone_of_ended(flow, index);
-    array_push(&flow->done, (Completion){f->tag, f->start_ps, f->end_ps, alone_ps});
+    array_push(&flow->done.list, (Completion){f->tag, f->start_ps, f->end_ps, alone_ps});
     flow->nunfinished--;
     int64_t until_ps = fluid_felt_until_ps(flow->now_ps, flow->spec.control_delay_ps);
     if (f->attached) queue_end(flow, f);
@@ -393,14 +393,16 @@ static int completion_compare(const void *a, const void *b) {
 /// Sort the completions of this instant; some may stand there from an earlier call for the same
 /// instant.
 static void sort_done(Flow *flow) {
-    int64_t first = flow->done.n;
+    int64_t first = flow->done.list.n;
     bool sorted = true;
-    for (; first > flow->ndrained && flow->done.at[first - 1].end_ps == flow->now_ps; first--)
-        if (first < flow->done.n && flow->done.at[first - 1].tag > flow->done.at[first].tag)
+    for (; first > flow->done.ndrained && flow->done.list.at[first - 1].end_ps == flow->now_ps;
+         first--)
+        if (first < flow->done.list.n &&
+            flow->done.list.at[first - 1].tag > flow->done.list.at[first].tag)
             sorted = false;
     if (!sorted)
-        qsort(&flow->done.at[first], (size_t)(flow->done.n - first), sizeof *flow->done.at,
-              completion_compare);
+        qsort(&flow->done.list.at[first], (size_t)(flow->done.list.n - first),
+              sizeof *flow->done.list.at, completion_compare);
 }
 
 static void play_instant(Flow *flow, int64_t now_ps) {
@@ -445,10 +447,5 @@ void flow_advance(Flow *flow, int64_t to_ps) {
 }
 
 int64_t flow_drain(Flow *flow, Completion completions[], int64_t capacity) {
-    int64_t n = flow->done.n - flow->ndrained;
-    if (n > capacity) n = capacity;
-    for (int64_t i = 0; i < n; i++) completions[i] = flow->done.at[flow->ndrained + i];
-    flow->ndrained += n;
-    if (flow->ndrained == flow->done.n) flow->done.n = flow->ndrained = 0;
-    return n;
+    return finished_drain(&flow->done, completions, capacity);
 }

@@ -32,6 +32,7 @@
 #include "base/array.h"
 #include "base/heap.h"
 #include "base/wide.h"
+#include "engine/finished.h"
 #include "engine/flow/flow.h"
 #include "engine/flow/fluid.h"
 #include "engine/flow/level_heap.h"
@@ -259,8 +260,7 @@ struct Engine {
     ARRAY_OF(FlowQueue) queue;      ///< as Routes.queue
     ARRAY_OF(int32_t) queues_going; ///< where one has ended and another went on
 
-    ARRAY_OF(Completion) done;
-    int64_t ndrained;
+    Finished done;
 
     ARRAY_OF(Lived) lived; ///< by transfer, of the first few: see flow_refresh.c
     int64_t nwaiting;      ///< running, and no path of theirs carries anything

@@ -8,6 +8,7 @@
 #define COLOSSIM_ENGINE_PACKET_HUBS_H
 
 #include "base/heap.h"
+#include "engine/finished.h"
 #include "engine/packet/packet_engine.h"
 #include "engine/packet/plays.h"
 #include "engine/packet/port.h"
@@ -46,12 +47,12 @@ struct Engine {
     Sender *sender; ///< [2 * ngpus]
     StepSlot slot[NET_TALLIES];
     Heap ended; ///< plays by (end, tag), that sinks have told of
-    ARRAY_OF(Completion) completion;
+    Finished done;
     ARRAY_OF(Delivery) delivered; ///< to GPUs of this rank, since ranks told each other
     PacketArray lost;             ///< at the far end of their wires
     ARRAY_OF(int32_t) landed;     ///< packets of queue pairs of other ranks, by queue pair
     ARRAY_OF(int32_t) drop_qps;   ///< whose last acknowledgement is there, the same
-    int64_t ndrained, nunfinished;
+    int64_t nunfinished;
     ARRAY_OF(char) handed; ///< transfers that other ranks have to begin
     bool served;           ///< by other ranks, at this moment
     int64_t event_ps,

@@ -129,10 +129,6 @@ static int64_t delay_of(const Net *net, const Wire *wire, int32_t tier) {
     return net_link_delay_ps(spec, tier, net->hub[wire->to].place.level);
 }
 
-static int64_t time_of(int64_t bytes, int64_t Bps) {
-    return Bps > 0 ? (int64_t)(((UWide)bytes * PS_PER_S + (UWide)Bps - 1) / (UWide)Bps) : 0;
-}
-
 /// Bytes that a wire carries in so long.
 static int64_t bytes_in(double us, int64_t Bps) { return (int64_t)(us * 1e-6 * (double)Bps); }
 
@@ -141,7 +137,7 @@ static uint16_t kind_of(Net *net, const WireKind *wanted) {
         const WireKind *kind = &net->kind.at[k];
         if (kind->Bps == wanted->Bps && kind->delay_ps == wanted->delay_ps &&
             kind->ack_ps == wanted->ack_ps && kind->cut == wanted->cut &&
-            kind->fabric == wanted->fabric && kind->mark_min == wanted->mark_min)
+            kind->mark_min == wanted->mark_min)
             return (uint16_t)k;
     }
     CHECK(net->kind.n < UINT16_MAX, "%lld kinds of wires", (long long)net->kind.n);
@@ -168,12 +164,11 @@ static WireKind kind_for(const Net *net, LinkId link) {
     const int64_t line_Bps = tier == 0 ? Bps : spec->tier[tier - 1].link_Bps;
     WireKind kind = {
         .Bps = Bps,
-        .full_ps = time_of(net->spec.mtu_bytes, Bps),
-        .ack_ps = time_of(net->spec.ack_bytes, line_Bps),
+        .full_ps = Bps > 0 ? net_time_ps(net->spec.mtu_bytes, Bps) : 0,
+        .ack_ps = line_Bps > 0 ? net_time_ps(net->spec.ack_bytes, line_Bps) : 0,
         .delay_ps = delay_of(net, wire, tier),
         .mark_min = INT64_MAX,
         .mark_max = INT64_MAX,
-        .fabric = to->kind == HUB_SWITCH,
     };
     if (net->hub[wire->from].kind == HUB_SWITCH) {
         kind.mark_min = bytes_in(net->spec.ecn_min_us, Bps);

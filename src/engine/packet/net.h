@@ -35,7 +35,6 @@ typedef struct WireKind {
     int64_t delay_ps; ///< from the last bit sent (or the first, if `cut`) to where it is taken
     int64_t mark_min, mark_max; ///< bytes waiting, see PacketSpec.ecn_min_us; INT64_MAX: never
     bool cut;                   ///< what follows may begin to send it when its first bit has come
-    bool fabric;                ///< into a switch, which counts what it holds
 } WireKind;
 
 typedef struct Wire {
@@ -162,11 +161,15 @@ static inline int64_t net_link_delay_ps(const ClusterSpec *spec, int32_t tier, i
                                     : spec->nic.latency_ps / 2);
 }
 
+/// Time of so many bytes at a rate, rounded up.
+static inline int64_t net_time_ps(int64_t bytes, int64_t Bps) {
+    return (int64_t)(((UWide)bytes * PS_PER_S + (UWide)Bps - 1) / (UWide)Bps);
+}
 /// Time of a packet on a wire.
 static inline int64_t wire_takes_ps(const Net *net, const WireKind *kind, const Packet *packet) {
     if (packet->kind != PACKET_DATA) return kind->ack_ps;
     if (packet->bytes == net->spec.mtu_bytes) return kind->full_ps;
-    return (int64_t)(((UWide)packet->bytes * PS_PER_S + (UWide)kind->Bps - 1) / (UWide)kind->Bps);
+    return net_time_ps(packet->bytes, kind->Bps);
 }
 
 #endif

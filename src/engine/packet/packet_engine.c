@@ -50,7 +50,7 @@ static void destroy(Engine *engine) {
     plays_fini(&engine->plays);
     net_fini(&engine->net);
     heap_free(&engine->ended);
-    array_free(&engine->completion);
+    array_free(&engine->done.list);
     array_free(&engine->drop_qps);
     array_free(&engine->delivered);
     array_free(&engine->landed);
@@ -78,13 +78,16 @@ static Status alone_ps(Engine *engine, const Transfer *transfer, int64_t *durati
     return status;
 }
 
-/// Slot of the totals of a step.
+/// Slot of the totals of a step that has one, of -1 a free one; -1: there is none.
+static int32_t find_slot(const Engine *engine, int32_t step) {
+    int32_t k = NET_TALLIES - 1;
+    while (k >= 0 && engine->slot[k].step != step) k--;
+    return k;
+}
+
 static int32_t slot_of(Engine *engine, int32_t step, int32_t job) {
-    int32_t empty = -1;
-    for (int32_t k = 0; k < NET_TALLIES; k++) {
-        if (engine->slot[k].step == step) return k;
-        if (engine->slot[k].step < 0) empty = k;
-    }
+    const int32_t own = find_slot(engine, step), empty = own < 0 ? find_slot(engine, -1) : -1;
+    if (own >= 0) return own;
     CHECK(empty >= 0, "more than %d steps under way", NET_TALLIES);
     engine->slot[empty] = (StepSlot){.step = step};
     totals_begin_step(&engine->net.totals, empty, job);
@@ -234,61 +237,51 @@ static void look_ahead(Engine *engine) {
     engine->sink_ps = least_ps[1];
 }
 
-/// Of queue pairs of other ranks: one more of their packets is no longer on its way.
-static void share_landed(Engine *engine) {
-    Gathered landed = comm_allgather(engine->net.ranks.comm, engine->landed.at,
-                                     engine->landed.n * (int64_t)sizeof(int32_t));
-    const int32_t *qp = (const int32_t *)landed.bytes;
-    array_clear(&engine->landed);
-    for (int64_t i = 0; i < landed.first[landed.nranks] / (int64_t)sizeof(int32_t); i++)
-        if (ranks_have(&engine->net.ranks, engine->plays.qp.at[qp[i]].src))
-            resend_landed(engine, qp[i]);
-    gathered_free(&landed);
-}
+/// Let a list be those of all ranks behind each other.
+#define SHARE_LIST(comm, list)                                               \
+    do {                                                                     \
+        const int64_t each = (int64_t)sizeof *(list)->at;                    \
+        Gathered all = comm_allgather((comm), (list)->at, (list)->n * each); \
+        const int64_t bytes = all.first[all.nranks];                         \
+        array_resize((list), bytes / each);                                  \
+        if (bytes > 0) memcpy((list)->at, all.bytes, (size_t)bytes);         \
+        gathered_free(&all);                                                 \
+    } while (0)
 
-static void count_lost(Engine *engine, const Packet packet[], int64_t n) {
+/// Count what was lost at the far end of wires, at the ports of this rank.
+static void count_lost(Engine *engine) {
     Net *net = &engine->net;
-    for (int64_t i = 0; i < n; i++)
-        if (packet[i].in < net->nlinks && ranks_have(&net->ranks, net->wire[packet[i].in].from))
-            totals_drop(&net->totals, packet[i].in, &packet[i]);
-}
-
-/// Count what was lost at the far end of wires, at their ports.
-static void share_lost(Engine *engine) {
-    if (is_shared(engine)) {
-        Gathered lost = comm_allgather(engine->net.ranks.comm, engine->lost.at,
-                                       engine->lost.n * (int64_t)sizeof(Packet));
-        count_lost(engine, (const Packet *)lost.bytes,
-                   lost.first[lost.nranks] / (int64_t)sizeof(Packet));
-        gathered_free(&lost);
-    } else {
-        count_lost(engine, engine->lost.at, engine->lost.n);
+    for (int64_t i = 0; i < engine->lost.n; i++) {
+        const Packet *packet = &engine->lost.at[i];
+        if (ranks_have(&net->ranks, net->wire[packet->in].from))
+            totals_drop(&net->totals, packet->in, packet);
     }
     array_clear(&engine->lost);
 }
 
-/// What ranks have to tell of each other's GPUs: what has been delivered, and which queue pairs are done with.
-static void share_news(Engine *engine) {
-    if (engine->net.lossy) share_lost(engine);
-    if (is_shared(engine)) {
-        const Comm *comm = engine->net.ranks.comm;
-        if (engine->net.lossy) share_landed(engine);
-        Gathered delivered = comm_allgather(comm, engine->delivered.at,
-                                            engine->delivered.n * (int64_t)sizeof(Delivery)),
-                 dropped = comm_allgather(comm, engine->drop_qps.at,
-                                          engine->drop_qps.n * (int64_t)sizeof(int32_t));
-        array_resize(&engine->delivered,
-                     delivered.first[delivered.nranks] / (int64_t)sizeof(Delivery));
-        array_resize(&engine->drop_qps, dropped.first[dropped.nranks] / (int64_t)sizeof(int32_t));
-        if (engine->delivered.n > 0)
-            memcpy(engine->delivered.at, delivered.bytes,
-                   (size_t)engine->delivered.n * sizeof(Delivery));
-        if (engine->drop_qps.n > 0)
-            memcpy(engine->drop_qps.at, dropped.bytes,
-                   (size_t)engine->drop_qps.n * sizeof(int32_t));
-        gathered_free(&delivered);
-        gathered_free(&dropped);
+/// Of queue pairs of other ranks one more packet each is no longer on its way.
+static void share_landed(Engine *engine) {
+    SHARE_LIST(engine->net.ranks.comm, &engine->landed);
+    for (int64_t i = 0; i < engine->landed.n; i++) {
+        const int32_t q = engine->landed.at[i];
+        if (ranks_have(&engine->net.ranks, engine->plays.qp.at[q].src)) resend_landed(engine, q);
     }
+    array_clear(&engine->landed);
+}
+
+/// What ranks have to tell of each other's GPUs.   MPI: collective.
+static void share_lists(Engine *engine) {
+    const Comm *comm = engine->net.ranks.comm;
+    if (engine->net.lossy) SHARE_LIST(comm, &engine->lost);
+    if (engine->net.lossy) share_landed(engine);
+    SHARE_LIST(comm, &engine->delivered);
+    SHARE_LIST(comm, &engine->drop_qps);
+}
+
+/// What has been lost and delivered, and which queue pairs are done with, on all ranks.
+static void share_news(Engine *engine) {
+    if (is_shared(engine)) share_lists(engine);
+    count_lost(engine);
     for (int64_t i = 0; i < engine->delivered.n; i++) plays_take(engine, &engine->delivered.at[i]);
     for (int64_t i = 0; i < engine->drop_qps.n; i++) plays_drop(engine, engine->drop_qps.at[i]);
     array_clear(&engine->delivered);
@@ -299,7 +292,7 @@ static void share_news(Engine *engine) {
 static void complete(Engine *engine, int64_t now_ps) {
     while (engine->ended.n > 0 && heap_next_ps(&engine->ended) <= now_ps) {
         const int32_t p = (int32_t)heap_pop(&engine->ended).item;
-        array_push(&engine->completion, engine->plays.play.at[p].completion);
+        array_push(&engine->done.list, engine->plays.play.at[p].completion);
         plays_told(&engine->plays, p);
         engine->nunfinished--;
     }
@@ -353,18 +346,13 @@ static Served serve(Engine *engine) {
         if (to_ps == ORDER_CHANGE) return SERVED_CHANGE;
         if (to_ps == ORDER_DISMISS) break;
         advance_together(engine, to_ps);
-        array_clear(&engine->completion);
+        array_clear(&engine->done.list);
     }
     return SERVED_DISMISSED;
 }
 
 static int64_t drain(Engine *engine, Completion completions[], int64_t capacity) {
-    int64_t n = engine->completion.n - engine->ndrained;
-    if (n > capacity) n = capacity;
-    for (int64_t i = 0; i < n; i++) completions[i] = engine->completion.at[engine->ndrained + i];
-    engine->ndrained += n;
-    if (engine->ndrained == engine->completion.n) engine->completion.n = engine->ndrained = 0;
-    return n;
+    return finished_drain(&engine->done, completions, capacity);
 }
 
 static int64_t nunfinished(const Engine *engine) { return engine->nunfinished; }
@@ -376,13 +364,6 @@ static EngineSizes sizes(const Engine *engine) {
 }
 
 // Totals.
-
-/// Slot of a step that has one; -1.
-static int32_t find_slot(const Engine *engine, int32_t step) {
-    int32_t k = NET_TALLIES - 1;
-    while (k >= 0 && engine->slot[k].step != step) k--;
-    return k;
-}
 
 static void put_step(Engine *engine, int32_t step, LinkSink sink) {
     const int32_t k = find_slot(engine, step);

@@ -253,10 +253,10 @@ void resend_landed(Engine *engine, int32_t q) {
 
 void resend_lost(Engine *engine, const Packet *packet, int32_t wire) {
     engine->count.drops++;
-    if (wire ==
-        packet->in) // its port may be another rank's, which counts it as soon as it hears of it
+    // At the far end of a wire: its port may be another rank's, which counts it as soon as it hears of it.
+    if (wire == packet->in)
         array_push(&engine->lost, *packet);
-    else if (wire < engine->net.nlinks)
+    else
         totals_drop(&engine->net.totals, wire, packet);
     resend_landed(engine, packet->qp);
 }
