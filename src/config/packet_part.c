@@ -86,6 +86,14 @@ static void finish_packet(Reader *reader, const Node *node, void *data) {
     if (packet->ecn_max_us < packet->ecn_min_us)
         reader_error(reader, node, node_get(node, "ecn_max") ? "ecn_max" : "ecn_min",
                      "ecn_max is below ecn_min");
+    if (!packet->pfc && !packet_has_room(packet))
+        reader_error(reader, node,
+                     node_get(node, "buffer")       ? "buffer"
+                     : node_get(node, "drop_share") ? "drop_share"
+                                                    : "mtu",
+                     "one port may have less of the buffer than a packet of %lld B: none would "
+                     "ever go on",
+                     (long long)packet->mtu_bytes);
 }
 const Schema packet_schema = {.name = "packet",
                               .field = PACKET_FIELDS,

@@ -117,4 +117,9 @@ enum {
 
 PacketSpec packet_default_spec(void);
 
+/// Without PFC: does a full packet find room in an empty switch?
+static inline bool packet_has_room(const PacketSpec *spec) {
+    return (double)spec->mtu_bytes <= spec->drop_share * (double)spec->buffer_bytes;
+}
+
 #endif

@@ -264,7 +264,7 @@ void net_init(Net *net, const Cluster *cluster, const PacketSpec *spec, uint64_t
     place_switches(net);
     make_hubs(net);
     take_lines(net, njobs);
-    CHECK(spec->pfc || (double)spec->mtu_bytes <= spec->drop_share * (double)spec->buffer_bytes,
+    CHECK(spec->pfc || packet_has_room(spec),
           "a packet of %lld bytes finds no room in an empty switch of %lld bytes",
           (long long)spec->mtu_bytes, (long long)spec->buffer_bytes);
     net->lossy = (!spec->pfc && spec->buffer_bytes < PACKET_ENDLESS_BYTES) ||
