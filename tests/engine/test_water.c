@@ -197,6 +197,7 @@ static void build(Built *built, Drawn *drawn, const int64_t ring_level[]) {
     built->isles.ledger = named_ledger_create(drawn->link, drawn->capacity, drawn->nlanes);
     built->rings.ledger = built->isles.ledger;
     built->rings.isles = &built->isles;
+    runs_init(&built->rings.uses, "ring uses", sizeof(RingUse));
     built->isles.rings = &built->rings;
     built->isles.at = &built->isle;
     built->isles.n = 1;
@@ -211,8 +212,10 @@ static void build(Built *built, Drawn *drawn, const int64_t ring_level[]) {
         for (int32_t l = 0; l < drawn->nlanes; l++) {
             int32_t weight = drawn->weight[drawn->nchannels + r][l];
             if (weight == 0) continue;
-            array_push(&built->rings.uses, (RingUse){r, weight, built->rings.slot.at[l].first});
-            built->rings.slot.at[l].first = (int32_t)built->rings.uses.n - 1;
+            const int32_t use = runs_take(&built->rings.uses, 1);
+            *ring_use(&built->rings, use) =
+                (RingUse){.ring = r, .weight = weight, .next = built->rings.slot.at[l].first};
+            built->rings.slot.at[l].first = use;
         }
     }
 }
@@ -221,7 +224,7 @@ static void forget(Built *built) {
     named_ledger_destroy(built->isles.ledger);
     array_free(&built->rings.ring);
     array_free(&built->rings.slot);
-    array_free(&built->rings.uses);
+    runs_fini(&built->rings.uses);
     maxmin_draft_free(&built->isles.draft);
     array_free(&built->isles.drafted);
     array_free(&built->isles.solved);

@@ -1,6 +1,7 @@
 // Which rings are on which links. A ring comes and goes with up to a million links, so each costs one store: a link knows
 // what is left of it. Its rings are listed only where somebody asks for them: on lanes, and, from then on, where rings alone
-// could fill it; there they are found once among the links of all.
+// could fill it; there they are found once among the links of all. What a ring has in such lists stands together, so that it
+// leaves them without a search.
 #include "engine/isles/rings.h"
 
 enum { WHOLE = 1 << 12 }; ///< a link, in the units of RingSlot.left
@@ -42,28 +43,25 @@ static void grow_slots(Rings *rings, int64_t nslots) {
             .first = isle_of(rings->isles, (int32_t)n) ? -1 : RINGS_UNLISTED, .left = WHOLE + 2};
 }
 
-static void list_ring(Rings *rings, int32_t r, RouteUse use) {
-    int32_t at = rings->free_use;
-    if (at < 0) {
-        at = (int32_t)rings->uses.n;
-        array_push(&rings->uses, (RingUse){0});
-    } else {
-        rings->free_use = rings->uses.at[at].next;
-    }
+/// Put a ring in the list of a link, as its use `at`.
+static void list_ring(Rings *rings, int32_t r, RouteUse use, int32_t at) {
     int32_t *first = &rings->slot.at[use.slot].first;
-    rings->uses.at[at] = (RingUse){.ring = r, .weight = use.weight, .next = *first};
-    count_on_lane(rings->isles, use.slot, *first < 0 ? 1 : 0);
+    RingUse *next = ring_use(rings, *first);
+    if (next) next->previous = at;
+    *ring_use(rings, at) = (RingUse){
+        .ring = r, .weight = use.weight, .slot = use.slot, .next = *first, .previous = -1};
     *first = at;
+    count_on_lane(rings->isles, use.slot, next ? 0 : 1);
 }
 
-static void unlist_ring(Rings *rings, int32_t r, int32_t slot) {
-    int32_t *first = &rings->slot.at[slot].first, *place = first;
-    while (rings->uses.at[*place].ring != r) place = &rings->uses.at[*place].next;
-    const int32_t at = *place;
-    *place = rings->uses.at[at].next;
-    rings->uses.at[at].next = rings->free_use;
-    rings->free_use = at;
-    count_on_lane(rings->isles, slot, *first < 0 ? -1 : 0);
+static void unlist_ring(Rings *rings, const RingUse *use) {
+    RingUse *next = ring_use(rings, use->next), *previous = ring_use(rings, use->previous);
+    if (next) next->previous = use->previous;
+    if (previous)
+        previous->next = use->next;
+    else
+        rings->slot.at[use->slot].first = use->next;
+    count_on_lane(rings->isles, use->slot, next || previous ? 0 : -1);
 }
 
 void ring_attach(Rings *rings, int32_t r) {
@@ -72,8 +70,11 @@ void ring_attach(Rings *rings, int32_t r) {
     const Route *route = &routes->at[ring->route];
     const RouteUse *uses = routes_uses(routes, route);
     rings->changed = true;
+    ring->nuses = 0;
+    ring->more_uses = -1;
     if (route->nbind == 0) return; // other ranks' links
     grow_slots(rings, routes->nslots);
+    array_clear(&rings->listed);
     for (int32_t u = 0; u < route->nbind; u++) {
         int32_t s = uses[u].slot;
         RingSlot *slot = &rings->slot.at[s];
@@ -82,21 +83,34 @@ void ring_attach(Rings *rings, int32_t r) {
             slot->contended = true;
             array_push(&rings->contended, s);
         }
-        if (slot->first != RINGS_UNLISTED) list_ring(rings, r, uses[u]);
+        if (slot->first != RINGS_UNLISTED) array_push(&rings->listed, u);
     }
+    ring->nuses = (int32_t)rings->listed.n;
+    if (ring->nuses > 0) ring->first_use = runs_take(&rings->uses, ring->nuses);
+    for (int32_t k = 0; k < ring->nuses; k++)
+        list_ring(rings, r, uses[rings->listed.at[k]], ring->first_use + k);
 }
 
 void ring_detach(Rings *rings, int32_t r) {
     const Routes *routes = ledger_routes(rings->ledger);
-    const Ring *ring = &rings->ring.at[r];
+    Ring *ring = &rings->ring.at[r];
     const Route *route = &routes->at[ring->route];
     const RouteUse *uses = routes_uses(routes, route);
     rings->changed = true;
     for (int32_t u = 0; u < route->nbind; u++) {
         int32_t s = uses[u].slot;
         rings->slot.at[s].left += load_at_cap(ring, uses[u].weight, routes_capacity(routes, s));
-        if (rings->slot.at[s].first != RINGS_UNLISTED) unlist_ring(rings, r, s);
     }
+    for (int32_t k = 0; k < ring->nuses; k++)
+        unlist_ring(rings, ring_use(rings, ring->first_use + k));
+    if (ring->nuses > 0) runs_give_back(&rings->uses, ring->first_use, ring->nuses);
+    for (int32_t at = ring->more_uses, more; at >= 0; at = more) {
+        more = ring_use(rings, at)->more;
+        unlist_ring(rings, ring_use(rings, at));
+        runs_give_back(&rings->uses, at, 1);
+    }
+    ring->nuses = 0;
+    ring->more_uses = -1;
 }
 
 int32_t ring_find_use(const Rings *rings, int32_t r, int64_t link) {
@@ -121,9 +135,13 @@ static void list_slot(Rings *rings, int32_t slot) {
     const Routes *routes = ledger_routes(rings->ledger);
     rings->slot.at[slot].first = -1;
     for (int32_t r = 0; r < rings->ring.n; r++) {
-        const Ring *ring = &rings->ring.at[r];
+        Ring *ring = &rings->ring.at[r];
         const int32_t use = ring_on_links(ring) ? ring_find_use(rings, r, routes->link[slot]) : -1;
-        if (use >= 0) list_ring(rings, r, routes_uses(routes, &routes->at[ring->route])[use]);
+        if (use < 0) continue;
+        const int32_t at = runs_take(&rings->uses, 1);
+        list_ring(rings, r, routes_uses(routes, &routes->at[ring->route])[use], at);
+        ring_use(rings, at)->more = ring->more_uses;
+        ring->more_uses = at;
     }
 }
 

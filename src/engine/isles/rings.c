@@ -16,8 +16,7 @@ Rings *rings_create(Isles *isles) {
     rings->slot.label = ISLES_LABEL_SLOTS;
     rings->ring.label = LABEL;
     rings->contended.label = LABEL_USES;
-    rings->uses.label = LABEL_USES;
-    rings->free_use = -1;
+    runs_init(&rings->uses, LABEL_USES, sizeof(RingUse));
     return rings;
 }
 
@@ -28,7 +27,8 @@ void rings_destroy(Rings *rings) {
             ledger_close(rings->ledger, rings->ring.at[r].route);
     array_free(&rings->ring);
     array_free(&rings->slot);
-    array_free(&rings->uses);
+    runs_fini(&rings->uses);
+    array_free(&rings->listed);
     array_free(&rings->contended);
     limits_free(&rings->limits);
     array_free(&rings->done);

@@ -7,7 +7,7 @@
 ///          it is fixed, and the rest filled again: as many rounds as there are different levels.
 ///          What holds a ring: of all links at its level, the one with the least id, at each time; isles say
 ///          when their links were at it, and these stretches are laid over the window in the order of link ids.
-///          A link of a ring costs 8 bytes, in all rings that use it; 12 more each where its rings are listed, that is on
+///          A link of a ring costs 8 bytes, in all rings that use it; 24 more each where its rings are listed, that is on
 ///          lanes and on links that rings alone could fill: few of the millions that a large collective crosses.
 /// Limits.  Windows in which the set of rings or their levels change end there.
 #ifndef COLOSSIM_ENGINE_ISLES_RINGS_H
@@ -15,6 +15,7 @@
 
 #include "engine/isles/isle.h"
 #include "engine/isles/ring_limits.h"
+#include "engine/runs.h"
 
 typedef enum RingState { RING_FREE, RING_WAITING, RING_RUNNING, RING_GHOST } RingState;
 
@@ -26,14 +27,17 @@ typedef struct Ring {
     int64_t static_link; ///< least link that rings alone bring to its level; INT64_MAX: none
     int32_t static_use;  ///< of the route; -1: none
     int32_t route, step;
-    int32_t transfer; ///< of the draft, if drafted says so too
+    int32_t transfer;         ///< of the draft, if drafted says so too
+    int32_t first_use, nuses; ///< run of RingUse: of its links that were listed when it came
+    int32_t more_uses;        ///< of those listed since, chained through `more`; -1 ends
     RingState state;
 } Ring;
 
-/// A ring on a link.
+/// A ring on a link that is listed.
 typedef struct RingUse {
-    int32_t ring, weight;
-    int32_t next; ///< of the same link, -1 ends; the latest comes first
+    int32_t ring, weight, slot;
+    int32_t next, previous; ///< of the same link, -1 ends; the latest comes first
+    int32_t more;           ///< see Ring.more_uses
 } RingUse;
 
 enum { RINGS_UNLISTED = -2 };
@@ -58,9 +62,9 @@ typedef struct Rings {
     Isles *isles;
     Engine *ledger;
     ARRAY_OF(Ring) ring;
-    ARRAY_OF(RingSlot) slot; ///< by slot
-    ARRAY_OF(RingUse) uses;
-    int32_t free_use; ///< chained through `next`; -1 ends
+    ARRAY_OF(RingSlot) slot;  ///< by slot
+    Runs uses;                ///< of RingUse
+    ARRAY_OF(int32_t) listed; ///< scratch of ring_attach
     ARRAY_OF(int32_t)
     contended;         ///< slots that two or more rings alone could fill; may hold others
     RingLimits limits; ///< what they say, of all ranks
@@ -72,8 +76,8 @@ typedef struct Rings {
 Rings *rings_create(Isles *isles);
 void rings_destroy(Rings *rings);
 /// By index; NULL for -1.
-static inline const RingUse *ring_use(const Rings *rings, int32_t use) {
-    return use < 0 ? NULL : &rings->uses.at[use];
+static inline RingUse *ring_use(const Rings *rings, int32_t use) {
+    return use < 0 ? NULL : (RingUse *)(void *)rings->uses.at + use;
 }
 /// Latest ring on a lane or a contended slot, NULL: none; then ring_use(rings, use->next).
 static inline const RingUse *rings_first_use(const Rings *rings, int32_t slot) {
