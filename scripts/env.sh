@@ -40,11 +40,12 @@ help_if_asked() {
 
 # What Open MPI needs here; a variable that is already set wins.
 use_openmpi_environment() {
-    local line
+    local line files=("$root/scripts/openmpi.env")
+    [[ -n ${SLURM_JOB_ID-}${PBS_JOBID-}${LSB_JOBID-} ]] || files+=("$root/scripts/openmpi-one-machine.env")
     while IFS= read -r line; do
         [[ $line =~ ^([A-Z][A-Za-z_]*)=(.*)$ ]] || continue
         [[ -n ${!BASH_REMATCH[1]+set} ]] || export "${BASH_REMATCH[1]}=${BASH_REMATCH[2]}"
-    done <"$root/scripts/openmpi.env"
+    done < <(cat "${files[@]}")
 }
 
 install_packages() {

@@ -10,13 +10,12 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 
 def environment():
-    """What Open MPI needs; a variable that is set wins."""
-    values = {}
-    for line in (ROOT / "scripts/openmpi.env").read_text().splitlines():
-        match = re.match(r"([A-Z][A-Za-z_]*)=(.*)$", line)
-        if match:
-            values[match[1]] = match[2]
-    return {**values, **os.environ}
+    """What Open MPI needs, as in env.sh; a variable that is set wins."""
+    names = ["openmpi.env"]
+    if not any(os.environ.get(job) for job in ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID")):
+        names.append("openmpi-one-machine.env")
+    text = "".join((ROOT / "scripts" / name).read_text() for name in names)
+    return {**dict(re.findall(r"^([A-Z][A-Za-z_]*)=(.*)$", text, re.MULTILINE)), **os.environ}
 
 
 def with_env_sh(commands):

@@ -78,14 +78,22 @@ void cli_print_version(void) {
            BUILD_INFO_COMPILER);
 }
 
-bool cli_is_first_process(void) {
+/// Number of this process as whoever launched it says; NULL: nobody did.
+static const char *launched_rank(void) {
     static const char *const RANK_VARIABLES[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK",
                                                  "SLURM_PROCID"};
     for (size_t i = 0; i < sizeof RANK_VARIABLES / sizeof *RANK_VARIABLES; i++) {
         const char *rank = getenv(RANK_VARIABLES[i]);
-        if (rank) return strcmp(rank, "0") == 0;
+        if (rank) return rank;
     }
-    return true;
+    return NULL;
+}
+
+bool cli_is_launched(void) { return launched_rank() != NULL; }
+
+bool cli_is_first_process(void) {
+    const char *rank = launched_rank();
+    return !rank || strcmp(rank, "0") == 0;
 }
 
 bool cli_has_others(void) {

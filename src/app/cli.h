@@ -51,6 +51,8 @@ void cli_print_version(void);
 /// Exit code of a process that has printed to stdout: `code`, or that of a failed output, with the reason.
 int cli_finish_output(int code);
 
+/// True where this process was started by a launcher (mpirun, srun...).
+bool cli_is_launched(void);
 /// True on the process that prints when several run the same command without MPI (a launcher's rank 0, or no launcher).
 bool cli_is_first_process(void);
 /// True where a launcher has started others beside this process.

@@ -14,6 +14,9 @@ import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "scripts"))
+from program import environment  # noqa: E402
+
 END_S = 15  # mpirun gives its ranks 5 s between SIGTERM and SIGKILL
 
 
@@ -25,12 +28,6 @@ def be_rank(folder, command):
     bill = f"{used.ru_utime + used.ru_stime:.3f} {used.ru_maxrss * 1024}\n"  # Linux counts kB
     (pathlib.Path(folder) / f"rank-{os.environ['OMPI_COMM_WORLD_RANK']}").write_text(bill)
     sys.exit(os.waitstatus_to_exitcode(status) & 0xFF)
-
-
-def environment():
-    """What Open MPI needs, as in scripts/env.sh: a variable that is already set wins."""
-    lines = (ROOT / "scripts/openmpi.env").read_text().splitlines()
-    return dict(line.split("=", 1) for line in lines if line[:1].isupper()) | dict(os.environ)
 
 
 def end(process):
