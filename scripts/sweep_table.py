@@ -58,7 +58,9 @@ def settings_text(case):
 
 
 def state(folder, case):
-    """(complete | failed | running | interrupted | missing, why it is not complete) of a case."""
+    """(complete | impossible | failed | running | interrupted | missing, why it is not complete) of a case."""
+    if "impossible" in case:
+        return "impossible", case["impossible"]
     path, log = folder / f"{case['name']}.h5", folder / f"{case['name']}.log"
     if locked(log):
         return "running", "its run has not ended"
@@ -297,6 +299,23 @@ def print_lines(lines, nleft):
             print("-" * (sum(width) + 2 * len(width) - 2))
 
 
+def possible(cases):
+    """Numbers of the cases that can run."""
+    return [n for n, case in enumerate(cases) if "impossible" not in case]
+
+
+def print_impossible(cases):
+    """Those that cannot, by reason; numbers in it are the first one's."""
+    found = {}
+    for case in cases:
+        if "impossible" in case:
+            found.setdefault(re.sub(r"\d+(\.\d+)?", "#", case["impossible"]), []).append(case)
+    for alike in sorted(found.values(), key=len, reverse=True):
+        print(f"{len(alike)} cannot run: {alike[0]['impossible']}")
+        for case in alike:
+            print(f"    {case['name']}")
+
+
 def print_table(outcomes):
     """A line a case, seeds taken together; then what is not complete, and why."""
     heads, words, same = labels(outcomes)
@@ -308,9 +327,10 @@ def print_table(outcomes):
     seed_heads = (["seeds", "spread"], ["", "%"]) if nseeds > 1 else ([], [])
     lines = [[*heads, *seed_heads[0], *(column[0] for column in shown), "state"],
              [*("" for _ in heads), *seed_heads[1], *(column[1] for column in shown), ""]]
-    print_lines(lines + [word_of[group[0].number] + table_line(group, shown, nseeds) for group in groups], len(heads))
+    print_lines(lines + [word_of[group[0].number] + table_line(group, shown, nseeds) for group in groups
+                         if any(outcome.state != "impossible" for outcome in group)], len(heads))
     for outcome in outcomes:
-        if outcome.state != "complete":
+        if outcome.state not in ("complete", "impossible"):
             print(f"{outcome.state}: {outcome.case['name']}: {outcome.reason}")
     programs = sorted({outcome.summary["program"] for outcome in outcomes if outcome.summary})
     if len(programs) > 1:

@@ -4,6 +4,7 @@
 #include "app/cables.h"
 #include "app/check.h"
 #include "app/cli.h"
+#include "app/plans.h"
 #include "app/run.h"
 
 /// `check` and `show` use no MPI: started by a launcher, only its first process speaks.
@@ -18,6 +19,7 @@ static int obey(const CommandLine *line) {
         case COMMAND_RUN: return run_command(line);
         case COMMAND_CHECK: return inspect(line, CHECK_RESOLVED);
         case COMMAND_SHOW: return inspect(line, CHECK_DESCRIBED);
+        case COMMAND_PLANS: return plans_command(line);
         case COMMAND_VERSION:
             if (cli_is_first_process()) cli_print_version();
             return 0;

@@ -21,6 +21,7 @@ enum {
     OPTION_PLAYER,
     OPTION_EVERY_STEP,
     OPTION_CABLES,
+    OPTION_PLAY,
     OPTION_HELP
 };
 
@@ -34,6 +35,7 @@ static const struct option OPTIONS[] = {
     {"player", required_argument, NULL, OPTION_PLAYER},
     {"every-step", no_argument, NULL, OPTION_EVERY_STEP},
     {"cables", required_argument, NULL, OPTION_CABLES},
+    {"play", no_argument, NULL, OPTION_PLAY},
     {"help", no_argument, NULL, OPTION_HELP},
     {0},
 };
@@ -47,6 +49,11 @@ void cli_print_help(void) {
         "  colossim check FILE...        report every error of topology, job and catalogue files\n"
         "  colossim show FILE...         counts, tiers, bisection, memory, FLOP: what the files "
         "describe\n"
+        "  colossim plans TOPOLOGY JOB   answer lines of settings on standard input, each by a "
+        "line "
+        "of JSON:\n"
+        "                                memory, a bound on the step, or why it cannot run; with "
+        "--play the step\n"
         "  colossim --version | --help\n\n"
         "options\n"
         "  --set KEY=VALUE      override a key of the files, e.g. --set fabric.routing=spray\n"
@@ -65,7 +72,8 @@ void cli_print_help(void) {
         "  --cables FILE.csv|-  show: list all cables of a topology instead, as fabric.cables "
         "reads "
         "them, in a\n"
-        "                       new file or on standard output\n\n"
+        "                       new file or on standard output\n"
+        "  --play               plans: play those that can run\n\n"
         "exit codes: 0 done, 1 the run failed, 2 wrong usage or input, 3 output failed, 4 stopped "
         "on request\n"
         "SIGUSR1 and SIGUSR2 stop a run after its step; SIGINT and SIGTERM leave the step, and "
@@ -153,6 +161,7 @@ static int take_option(CommandLine *line, int option, const char *word) {
         case OPTION_CABLES:
             line->cables = optarg;
             return optarg[0] ? 0 : usage("--cables wants a file or -%s", "");
+        case OPTION_PLAY: line->play = true; return 0;
         case OPTION_HELP: line->command = COMMAND_HELP; return 0;
         case OPTION_PROGRESS:
             if (strcmp(optarg, "none") == 0)
@@ -199,10 +208,10 @@ static int parse(int argc, char *argv[], CommandLine *line) {
     static const struct {
         const char *word;
         Command command;
-    } COMMANDS[] = {{"run", COMMAND_RUN},           {"check", COMMAND_CHECK},
-                    {"show", COMMAND_SHOW},         {"--help", COMMAND_HELP},
-                    {"help", COMMAND_HELP},         {"-h", COMMAND_HELP},
-                    {"--version", COMMAND_VERSION}, {"version", COMMAND_VERSION}};
+    } COMMANDS[] = {
+        {"run", COMMAND_RUN},     {"check", COMMAND_CHECK},       {"show", COMMAND_SHOW},
+        {"plans", COMMAND_PLANS}, {"--help", COMMAND_HELP},       {"help", COMMAND_HELP},
+        {"-h", COMMAND_HELP},     {"--version", COMMAND_VERSION}, {"version", COMMAND_VERSION}};
     if (argc < 2) return usage("which command?%s", "");
     size_t i = 0, n = sizeof COMMANDS / sizeof *COMMANDS;
     while (i < n && strcmp(argv[1], COMMANDS[i].word) != 0) i++;
@@ -214,6 +223,11 @@ static int parse(int argc, char *argv[], CommandLine *line) {
         return usage("run wants a topology and a job%s", "");
     if ((line->command == COMMAND_CHECK || line->command == COMMAND_SHOW) && line->nfiles < 1)
         return usage("which file?%s", "");
+    if (line->command == COMMAND_PLANS && line->nfiles != 2)
+        return usage("plans wants a topology and a job%s", "");
+    if (line->command == COMMAND_PLANS && cli_has_others())
+        return usage("plans is one process: start several, not one on several ranks%s", "");
+    if (line->play && line->command != COMMAND_PLANS) return usage("--play is of plans%s", "");
     if (line->cables && (line->command != COMMAND_SHOW || line->nfiles != 1))
         return usage("--cables is of show, and of one topology%s", "");
     return 0;

@@ -15,7 +15,8 @@ typedef enum Command {
     COMMAND_VERSION,
     COMMAND_RUN,
     COMMAND_CHECK,
-    COMMAND_SHOW
+    COMMAND_SHOW,
+    COMMAND_PLANS
 } Command;
 
 enum { CLI_FILES_MAX = 64, CLI_SETS_MAX = 256 };
@@ -34,6 +35,7 @@ typedef struct CommandLine {
     Progress progress;
     const char *cables; ///< show: where cables are listed instead, "-": stdout; or NULL
     bool memory;
+    bool play; ///< plans: do so
     PlayerChoice player;
     bool every_step;   ///< no repeated steps (player/repeat.h)
     int error;         ///< exit code of a line that was not understood, or 0

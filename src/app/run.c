@@ -153,11 +153,20 @@ static void start_mpi(void) {
     MPI_Init(NULL, NULL);
 }
 
-int run_command(const CommandLine *line) {
-    install_signals();
+Comm *run_begin(void) {
     hold_standard_streams();
     start_mpi();
-    Comm *comm = comm_create_world();
+    return comm_create_world();
+}
+
+void run_end(Comm *comm) {
+    comm_destroy(comm);
+    MPI_Finalize();
+}
+
+int run_command(const CommandLine *line) {
+    install_signals();
+    Comm *comm = run_begin();
     Status status = (line->command == COMMAND_RUN ? load_and_play : meet)(line, comm);
     if (status.text[0] && comm_rank(comm) == 0) log_error("%s", status.text);
     int code = cli_finish_output(status_exit_code(status.code));
@@ -167,7 +176,6 @@ int run_command(const CommandLine *line) {
         if (comm_rank(comm) == 0) MPI_Abort(MPI_COMM_WORLD, code);
         comm_barrier(comm); // until the abort arrives
     }
-    comm_destroy(comm);
-    MPI_Finalize();
+    run_end(comm);
     return code;
 }

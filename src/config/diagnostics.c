@@ -20,21 +20,37 @@ static bool is_known(const Diagnostics *diagnostics, const Diagnostic *one) {
     return false;
 }
 
-void diagnostics_error(Diagnostics *diagnostics, Place place, const char *format, ...) {
+/// Keep an error; false: it is known.
+static bool keep(Diagnostics *diagnostics, const Diagnostic *diagnostic) {
     diagnostics->reports++;
+    if (is_known(diagnostics, diagnostic)) return false;
+    diagnostics->errors++;
+    // A text that could not be read has a Place without text: those are few and all shown.
+    if (diagnostic->place.text) {
+        // Counts its own errors; everything else of it is constant.
+        Text *text = (Text *)diagnostic->place.text;
+        if (++text->errors > DIAGNOSTICS_PER_TEXT) return true;
+    }
+    array_push(diagnostics, *diagnostic);
+    return true;
+}
+
+void diagnostics_error(Diagnostics *diagnostics, Place place, const char *format, ...) {
     Diagnostic diagnostic = {.place = place};
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(diagnostic.message, sizeof diagnostic.message, format, arguments);
     va_end(arguments);
-    if (is_known(diagnostics, &diagnostic)) return;
-    diagnostics->errors++;
-    // A text that could not be read has a Place without text: those are few and all shown.
-    if (place.text) {
-        Text *text = (Text *)place.text; // counts its own errors; everything else of it is constant
-        if (++text->errors > DIAGNOSTICS_PER_TEXT) return;
-    }
-    array_push(diagnostics, diagnostic);
+    (void)keep(diagnostics, &diagnostic);
+}
+
+void diagnostics_conflict(Diagnostics *diagnostics, Place place, const char *format, ...) {
+    Diagnostic diagnostic = {.place = place};
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(diagnostic.message, sizeof diagnostic.message, format, arguments);
+    va_end(arguments);
+    diagnostics->conflicts += keep(diagnostics, &diagnostic);
 }
 
 static int compare_places(const void *left, const void *right) {

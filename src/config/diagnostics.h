@@ -24,6 +24,7 @@ typedef struct Diagnostics {
     int64_t n, capacity;
     const char *label; ///< array.h
     int64_t errors;    ///< different ones, shown or not
+    int64_t conflicts; ///< of these: between values that are good, each alone
     int64_t reports;   ///< calls: what was read between two equal counts is good
 } Diagnostics;
 
@@ -32,6 +33,10 @@ typedef struct Diagnostics {
 /// read twice).
 __attribute__((format(printf, 3, 4))) void diagnostics_error(Diagnostics *diagnostics, Place place,
                                                              const char *format, ...);
+/// The same of values that are good alone, but not together, or not on this cluster: another combination may be right.
+__attribute__((format(printf, 3, 4))) void diagnostics_conflict(Diagnostics *diagnostics,
+                                                                Place place, const char *format,
+                                                                ...);
 /// Print all errors in order of text, line and column.
 void diagnostics_print(Diagnostics *diagnostics, TextBuffer *out);
 void diagnostics_fini(Diagnostics *diagnostics);

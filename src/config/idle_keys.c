@@ -140,7 +140,8 @@ static void report(Reader *reader, const Field *field, const Node *value, const 
         if (inner) report(reader, inner, value->item[i], reason);
     }
     if (value->kind != NODE_SCALAR || asks_nothing(field, value->text)) return;
-    diagnostics_error(reader->diagnostics, value->place, "%s is given, but %s", field->key, reason);
+    diagnostics_conflict(reader->diagnostics, value->place, "%s is given, but %s", field->key,
+                         reason);
 }
 
 static void report_keys(Reader *reader, const Schema *schema, const Node *node, const JobFile *file,

@@ -238,7 +238,7 @@ static bool read_order(Reader *reader, const Node *node, JobFile *file) {
                              strncmp(DIMENSION_NAMES[d], at, length) != 0))
             d++;
         if (d == DIM_N || seen[d]) {
-            reader_error(
+            reader_mistake(
                 reader, node, "parallel.order",
                 "order wants tp, cp, ep, dp, pp joined by '-', each at most once, got '%s'",
                 file->order);
@@ -272,7 +272,7 @@ static void read_layout(Reader *reader, const Node *node, JobFile *file) {
     Status status = layout_read(file->layout, &layout);
     char other[TEXT_PATH_BYTES + 32];
     if (!status_is_ok(&status))
-        reader_error(reader, node, key, "%s", status.text);
+        reader_mistake(reader, node, key, "%s", status.text);
     else if (parallel->nlayers > 0)
         reader_error(reader, node, key,
                      "layout and layers (%s) say the same: one of them is enough",
@@ -335,10 +335,11 @@ static bool take_nodes(PlacementSpec *placement) {
 static void finish_common(Reader *reader, const Node *node, JobFile *file) {
     JobSpec *job = &file->job;
     if (!take_nodes(&job->placement))
-        reader_error(reader, node, "placement.nodes",
-                     "nodes is '%s'; wanted all, a range such as 0-511, or every k-th of one such "
-                     "as 1-1023/2",
-                     job->placement.nodes);
+        reader_mistake(
+            reader, node, "placement.nodes",
+            "nodes is '%s'; wanted all, a range such as 0-511, or every k-th of one such "
+            "as 1-1023/2",
+            job->placement.nodes);
     if (!job->name[0]) text_stem(reader->base, job->name, sizeof job->name);
     if (job->placement.seed == UINT64_MAX) job->placement.seed = file->seed;
     if (job->noise.seed == UINT64_MAX) job->noise.seed = file->seed;

@@ -40,11 +40,11 @@ static bool read_recompute(Reader *reader, const Node *node, JobFile *file) {
             training->recompute_full_every = every;
         } else {
             const char *close = diagnostics_closest(text, RECOMPUTE_NAMES, RECOMPUTE_N);
-            reader_error(reader, node, path,
-                         "recompute wants core_attn, mlp_act, layernorm, mlp, moe_act, moe, "
-                         "mla_up_proj or full:n, got '%s'%s%s%s",
-                         text, close ? "; did you mean '" : "", close ? close : "",
-                         close ? "'?" : "");
+            reader_mistake(reader, node, path,
+                           "recompute wants core_attn, mlp_act, layernorm, mlp, moe_act, moe, "
+                           "mla_up_proj or full:n, got '%s'%s%s%s",
+                           text, close ? "; did you mean '" : "", close ? close : "",
+                           close ? "'?" : "");
             good = false;
         }
     }
@@ -61,9 +61,9 @@ static bool read_offload(Reader *reader, const Node *node, JobFile *file) {
         } else {
             char path[64];
             snprintf(path, sizeof path, "training.offload.%d", (int)i);
-            reader_error(reader, node, path,
-                         "offload wants activations:n (layers of a virtual stage), got '%s'",
-                         file->offload[i]);
+            reader_mistake(reader, node, path,
+                           "offload wants activations:n (layers of a virtual stage), got '%s'",
+                           file->offload[i]);
             good = false;
         }
     }
@@ -93,7 +93,7 @@ static bool read_cuda_graph(Reader *reader, const Node *node, JobFile *file) {
         }
         char path[64];
         snprintf(path, sizeof path, "training.cuda_graph.%d", (int)i);
-        reader_error(
+        reader_mistake(
             reader, node, path,
             "cuda_graph wants attn, mlp, moe_router, moe_preprocess, mamba, layer, full or "
             "none, got '%s'",

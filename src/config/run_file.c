@@ -229,7 +229,8 @@ Status run_spec_load(const RunRequest *request, RunSpec *spec, char **errors) {
         TextBuffer text = {0};
         diagnostics_print(&load.diagnostics, &text);
         *errors = text_take(&text);
-        status = status_make(STATUS_INPUT, "%lld error%s in the input",
+        const bool conflicts = load.diagnostics.conflicts == load.diagnostics.errors;
+        status = status_make(conflicts ? STATUS_RANGE : STATUS_INPUT, "%lld error%s in the input",
                              (long long)load.diagnostics.errors,
                              load.diagnostics.errors == 1 ? "" : "s");
     }

@@ -19,7 +19,8 @@ typedef struct RunRequest {
     TextSource source;
 } RunRequest;
 
-/// Load and check. On failure STATUS_INPUT with the number of errors, and *errors holds them as
+/// Load and check. On failure STATUS_INPUT with the number of errors, or STATUS_RANGE if all are conflicts
+/// (diagnostics.h), and *errors holds them as
 /// printed for people, to be freed with text_free; or STATUS_USAGE where there are too many jobs, and
 /// *errors is NULL; on success *errors is NULL and run_spec_fini frees `spec`.
 ///   MPI: local, if source.read gives the same answers on all ranks.

@@ -14,6 +14,15 @@ void reader_error(Reader *reader, const Node *node, const char *path, const char
     va_start(arguments, format);
     vsnprintf(message, sizeof message, format, arguments);
     va_end(arguments);
+    diagnostics_conflict(reader->diagnostics, node_place(node, path), "%s", message);
+}
+
+void reader_mistake(Reader *reader, const Node *node, const char *path, const char *format, ...) {
+    char message[DIAGNOSTIC_BYTES];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(message, sizeof message, format, arguments);
+    va_end(arguments);
     diagnostics_error(reader->diagnostics, node_place(node, path), "%s", message);
 }
 

@@ -211,9 +211,13 @@ bool schema_read(Reader *reader, const Schema *schema, const Node *node, void *d
 void schema_write(const Schema *schema, const void *data, const Node *node, int indent,
                   TextBuffer *out);
 
-/// Report an error at the value of "a.b" below `node`.
+/// Report that the value of "a.b" below `node` does not go with others, or not here.
 __attribute__((format(printf, 4, 5))) void reader_error(Reader *reader, const Node *node,
                                                         const char *path, const char *format, ...);
+/// Report that it is wrong whatever goes with it: a word that there is not.
+__attribute__((format(printf, 4, 5))) void reader_mistake(Reader *reader, const Node *node,
+                                                          const char *path, const char *format,
+                                                          ...);
 /// Read the entry `name` of a catalogue folder, as named at `place`: <folder of reader->base>/
 /// <folder>/<name>.yaml, else the same one folder above, else <share>/<topologies or jobs>/<folder>/
 /// <name>.yaml. False if anything was reported.

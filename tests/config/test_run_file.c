@@ -40,7 +40,7 @@ static void refuses(const char *topology, const char *job, const char *setting,
                     const char *phrase) {
     static Loaded loaded;
     load(&loaded, topology, job, setting);
-    assert_int_equal(loaded.status.code, STATUS_INPUT);
+    assert_true(loaded.status.code == STATUS_INPUT || loaded.status.code == STATUS_RANGE);
     if (!strstr(loaded.errors, phrase)) fail_msg("no '%s' in\n%s", phrase, loaded.errors);
     done(&loaded);
 }
@@ -397,7 +397,7 @@ static void jobs_of_a_run_agree(void **state) {
         const RunRequest other = {"topologies/laptop-16.yaml",     JOBS, 2, HALF, 1,
                                   {read_with_more, &additions, ""}};
         status = run_spec_load(&other, &run, &errors);
-        assert_int_equal(status.code, CASES[i].phrase ? STATUS_INPUT : STATUS_OK);
+        assert_int_equal(status.code, CASES[i].phrase ? STATUS_RANGE : STATUS_OK);
         if (!CASES[i].phrase) {
             run_spec_fini(&run);
             continue;

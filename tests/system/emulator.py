@@ -33,9 +33,9 @@ class Emulator:
         # Inputs in temporary folders find the shipped catalogues.
         self.environment = {**os.environ, "COLOSSIM_SHARE": str(ROOT)}
 
-    def call(self, *arguments, ranks=0, timeout=900, folder=None, launch=()):
+    def call(self, *arguments, ranks=0, timeout=900, folder=None, launch=(), stdin=None):
         """Any command line; ranks 0: without mpiexec, as on first contact. A run that hangs is a failure."""
-        process = self.start(*arguments, ranks=ranks, folder=folder, launch=launch)
+        process = self.start(*arguments, ranks=ranks, folder=folder, launch=launch, stdin=stdin)
         try:
             stdout, stderr = process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:
@@ -59,12 +59,12 @@ class Emulator:
                                     f"\n{done.stdout}{done.stderr}")
         return path
 
-    def start(self, *arguments, ranks=2, folder=None, launch=()):
-        """Start in a session of its own, so that its ranks can be found."""
+    def start(self, *arguments, ranks=2, folder=None, launch=(), stdin=None):
+        """Start in a session of its own, so that its ranks can be found; `stdin` is a file that it reads."""
         mpiexec = [self.mpiexec, "-n", str(ranks)] if ranks else []
         return subprocess.Popen([*mpiexec, *launch, self.colossim, *map(str, arguments)], stdout=subprocess.PIPE,
                                 stderr=subprocess.PIPE, text=True, start_new_session=True,
-                                cwd=folder or self.folder, env=self.environment)
+                                cwd=folder or self.folder, env=self.environment, stdin=open(stdin) if stdin else None)
 
 
 def run_case(*cases):

@@ -189,15 +189,32 @@ def refused(emulator):
                            (("--set", "steps=1,,2"), "steps has an empty value"),
                            (("--seeds", "3-1"), "--seeds wants"), (("--ranks", "0"), "wants a number from 1"),
                            (("--set", "training.recompute=[core_attn],[core attn]"), "recompute"),
-                           (("--set", "parallel.layers=[24],[12,11]"), "layers"),
                            (("--job", emulator.folder / "none.yaml"), "none.yaml: error: cannot be read"),
                            (("--case", "x"), "sweep.json is not there"),
                            (("--join", emulator.folder), "sweep.json is not there")):
         stdout, stderr = sweep.play(LAPTOP, DDP, *words, code=2)
         claim(message in stderr and stdout == "", f"{words}: '{message}' is said: {stdout}{stderr}")
     _, stderr = sweep.play(DDP, LAPTOP, code=2)
-    claim("are not a topology and a job" in stderr, f"files in the wrong order: {stderr}")
+    claim("kind wants 'topology' here, got 'training'" in stderr, f"files in the wrong order: {stderr}")
+    _, stderr = sweep.play(LAPTOP, DDP, "--set", "parallel.tp=3,16", code=2)
+    claim("tp = 3 does not divide" in stderr and "tp = 16" in stderr, f"none can run: {stderr}")
     claim(not sweep.folder.exists(), "nothing is written")
+
+
+def skipped(emulator):
+    """What cannot run is left out and listed with its reason; a mistake beside it still refuses all."""
+    sweep = Sweep(emulator)
+    grid = (LAPTOP, DDP, "--set", "parallel.tp=1,3", "--set", "parallel.layers=[24],[12,11]", "--set", "steps=1", "--at-once", 1)
+    stdout, stderr = sweep.play(*grid)
+    rows = sweep.rows()
+    claim([row["state"] for row in rows] == ["complete"] + ["impossible"] * 3, f"one can: {rows}")
+    claim("tp = 3 does not divide" in rows[2]["reason"] and "layers" in rows[1]["reason"], f"each says why: {rows}")
+    claim("1 of 1 cases are complete" in stdout and "4 cases: 3 cannot run, 0 are finished, 1 to run" in stderr
+          and "2 cannot run: tp = 3 does not divide" in stdout and rows[3]["case"] in stdout, f"so does the table: {stdout}{stderr}")
+    claim(len(sweep.traces()) == 1 and sweep.join(0) == stdout, "the same from the folder alone")
+    sweep.again([], *grid)
+    _, stderr = sweep.play(*grid, "--set", "parallel.pq=2", code=2)
+    claim("unknown key 'pq' in parallel; did you mean 'pp'?" in stderr and "tp = 3" not in stderr, f"a mistake: {stderr}")
 
 
 def failing(emulator):
@@ -318,4 +335,4 @@ def slurm(emulator):
     claim([row["case"] for row in sweep.rows()] == names, f"in order: {sweep.rows()}")
 
 
-run_case(tables, resume, refused, failing, stopped, slurm)
+run_case(tables, resume, refused, skipped, failing, stopped, slurm)

@@ -1,0 +1,53 @@
+// A training job's run as members of a JSON object, for scripts: names and units as in the trace.
+#include <inttypes.h>
+#include <math.h>
+
+#include "app/json.h"
+#include "app/report.h"
+
+static void put_tiers(FILE *out, const Recorder *recorder, const StepSummary *step) {
+    const Cluster *cluster = recorder->fabric->cluster;
+    const ClusterSpec *spec = cluster_spec(cluster);
+    fprintf(out, ", \"tiers\": [");
+    for (int32_t tier = 0; tier < cluster_ntiers(cluster); tier++) {
+        // Links of a tier that a message can take from where it is: of one there is nothing to route.
+        const bool fabric = tier > 0 && tier <= spec->ntiers;
+        const int32_t ways = fabric ? spec->tier[tier - 1].parents * spec->tier[tier - 1].lanes : 1;
+        fprintf(out, "%s{\"name\": ", tier > 0 ? ", " : "");
+        json_put_text(out, cluster_tier_name(cluster, tier));
+        fprintf(out, ", \"ways\": %" PRId32, ways);
+        json_put_number(out, "utilisation_max", step->utilisation_max[tier]);
+        json_put_number(out, "delay_ps", step->delay_ps[tier]);
+        fputc('}', out);
+    }
+    fputc(']', out);
+}
+
+static void put_parts(FILE *out, const TraceStep *row) {
+    fprintf(out, ", \"parts_ps\": {");
+    for (int part = 0; part < TRACE_PART_N; part++)
+        fprintf(out, "%s\"%s\": %.17g", part > 0 ? ", " : "", trace_part_name((TracePart)part),
+                row->mean_part_ps[part]);
+    fputc('}', out);
+}
+
+void report_json(FILE *out, const Recorder *recorder) {
+    if (recorder->step.n == 0) return;
+    const StepSummary *last = &recorder->step.at[recorder->step.n - 1];
+    const TraceRates rates = trace_rates(&last->row);
+    const TracePower *power = &recorder->power[last->row.job];
+    fprintf(out, ", \"duration_ps\": [");
+    for (int64_t i = 0; i < recorder->step.n; i++) {
+        const TraceStep *row = &recorder->step.at[i].row;
+        fprintf(out, "%s%" PRId64, i > 0 ? ", " : "", row->end_ps - row->start_ps);
+    }
+    fprintf(out, "], \"fingerprint\": \"%016" PRIx64 "\"", last->row.fingerprint);
+    json_put_number(out, "mfu_full", rates.mfu_full);
+    json_put_number(out, "mfu_causal", rates.mfu_causal);
+    json_put_number(out, "likely_least_ps", last->row.likely_least_ps);
+    json_put_number(out, "likely_most_ps", last->row.likely_most_ps);
+    json_put_number(out, "mean_W", power->mean_W);
+    json_put_number(out, "energy_per_token_J", power->per_token_J);
+    put_parts(out, &last->row);
+    put_tiers(out, recorder, last);
+}

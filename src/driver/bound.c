@@ -1,0 +1,93 @@
+#include "driver/bound.h"
+
+#include "base/memory.h"
+#include "driver/shares.h"
+#include "effects/noise.h"
+#include "schedule/ideal.h"
+#include "schedule/job_programs.h"
+
+static const char LABEL[] = "driver.bound";
+
+/// A step on each kind of GPUs that the job has.
+typedef struct Kinds {
+    StepCost cost[CLUSTER_GPU_KINDS_MAX];
+    const GpuSpec *gpu[CLUSTER_GPU_KINDS_MAX];
+    int32_t n;
+    int64_t least_factor; ///< of noise
+} Kinds;
+
+static int64_t least_of(const StepCost *cost, int64_t factor, int32_t stage, const Op *op) {
+    const NominalWork work = step_cost_work(cost, stage, op);
+    const int64_t drawn = noise_apply(factor, noise_routing_least(cost->routing_sigma[stage]));
+    return noise_apply(work.compute_ps + work.sharing_ps, drawn) + nominal_exposed_ps(work);
+}
+
+static int64_t least_work(const void *context, int32_t stage, const Op *op) {
+    const Kinds *kinds = context;
+    int64_t least_ps = least_of(&kinds->cost[0], kinds->least_factor, stage, op);
+    for (int32_t k = 1; k < kinds->n; k++) {
+        const int64_t time_ps = least_of(&kinds->cost[k], kinds->least_factor, stage, op);
+        if (time_ps < least_ps) least_ps = time_ps;
+    }
+    return least_ps;
+}
+
+static Status price_kinds(const RunSpec *run, const JobSpec *job, Kinds *kinds) {
+    const ClusterSpec *cluster = &run->cluster;
+    const Uplink uplink = run_spec_uplink(job, cluster);
+    const int32_t together = parallel_together(&job->parallel, scale_up_used(&cluster->scale_up));
+    int64_t gpus[CLUSTER_GPU_KINDS_MAX];
+    Placement placement;
+    TRY(placement_init(&placement, &job->placement, cluster, parallel_nranks(&job->parallel),
+                       together));
+    placement_count_kinds(&placement, cluster, gpus);
+    for (int32_t kind = 0; kind < CLUSTER_GPU_KINDS_MAX; kind++) {
+        if (gpus[kind] == 0) continue;
+        kinds->gpu[kinds->n] = cluster_gpu_of_kind(cluster, kind);
+        TRY(step_cost_init(&kinds->cost[kinds->n++], &job->model, &job->parallel, &job->training,
+                           cluster_gpu_of_kind(cluster, kind), &cluster->scale_up, &uplink));
+    }
+    return status_ok();
+}
+
+static void find_fullest(const Kinds *kinds, StepBound *bound) {
+    int64_t least_left = INT64_MAX;
+    for (int32_t k = 0; k < kinds->n; k++)
+        for (int32_t stage = 0; stage < kinds->cost[k].pp; stage++) {
+            const MemoryUse *use = &kinds->cost[k].memory[stage];
+            const int64_t left = kinds->gpu[k]->memory_bytes - use->total;
+            if (left >= least_left) continue;
+            least_left = left;
+            bound->memory = *use;
+            bound->memory_bytes = kinds->gpu[k]->memory_bytes;
+            bound->stage = stage;
+        }
+}
+
+static Status walk_programs(const JobSpec *job, const Kinds *kinds, StepBound *bound) {
+    const int32_t pp = kinds->cost[0].pp;
+    Program *program = memory_alloc(LABEL, (size_t)pp * sizeof *program);
+    const Status status =
+        job_programs(&job->model, &job->parallel, &job->training, &kinds->cost[0], program);
+    if (status_is_ok(&status) && job->parallel.shares == SHARES_EQUAL)
+        bound->least_ps = ideal_step_ps(program, pp, least_work, kinds);
+    for (int32_t stage = 0; stage < pp; stage++) program_fini(&program[stage]);
+    memory_free(LABEL, program, (size_t)pp * sizeof *program);
+    return status;
+}
+
+Status bound_step(const RunSpec *run, const JobSpec *job, StepBound *bound) {
+    *bound = (StepBound){0};
+    REQUIRE(job->kind == JOB_TRAINING, STATUS_RANGE, "a job of kind training is wanted here");
+    Kinds *kinds = memory_alloc(LABEL, sizeof *kinds);
+    kinds->least_factor = noise_is_off(&job->noise) ? NOISE_ONE : noise_least_factor(&job->noise);
+    Status status = price_kinds(run, job, kinds);
+    if (status_is_ok(&status)) {
+        bound->tokens = kinds->cost[0].tokens;
+        find_fullest(kinds, bound);
+        status = walk_programs(job, kinds, bound);
+    }
+    for (int32_t k = 0; k < kinds->n; k++) step_cost_fini(&kinds->cost[k]);
+    memory_free(LABEL, kinds, sizeof *kinds);
+    return status;
+}
