@@ -8,6 +8,7 @@
 #include "config/engine_check.h"
 #include "config/reach_check.h"
 #include "config/share_nodes.h"
+#include "config/timeline_check.h"
 #include "config/topology_file.h"
 #include "driver/shares.h"
 #include "workload/cost.h"
@@ -483,4 +484,5 @@ void cross_check(Reader *reader, CrossCheck *files) {
         if (i > 0) check_agreement(reader, files, entry);
     }
     if (all_good) share_nodes_check(reader, files);
+    timeline_check(reader, files);
 }

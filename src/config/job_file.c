@@ -10,6 +10,7 @@
 #include "config/layout_text.h"
 #include "config/model_file.h"
 #include "config/packet_part.h"
+#include "config/ranges.h"
 #include "config/topology_file.h"
 
 enum { SCHEDULE_AUTO = SCHEDULE_DUALPIPE + 1 };
@@ -306,29 +307,16 @@ static void resolve_schedule(ParallelSpec *parallel) {
                                                      : SCHEDULE_1F1B;
 }
 
-/// A whole number of `text`, which moves behind it; false: there is none.
-static bool take_number(const char **text, int64_t *number) {
-    enum { DIGITS_MOST = 15 };
-    int digits = 0;
-    for (*number = 0; **text >= '0' && **text <= '9' && digits < DIGITS_MOST; ++*text, digits++)
-        *number = 10 * *number + (**text - '0');
-    return digits > 0;
-}
-
-/// "all", "FIRST", "FIRST-LAST" or "FIRST-LAST/STEP".
+/// "all" or a range.
 static bool take_nodes(PlacementSpec *placement) {
-    const char *text = placement->nodes;
-    int64_t last, step = 1;
+    NumberRange range;
     placement->first_node = placement->node_count = 0;
     placement->node_step = 1;
-    if (strcmp(text, "all") == 0) return true;
-    if (!take_number(&text, &placement->first_node)) return false;
-    last = placement->first_node;
-    if (*text == '-' && (text++, !take_number(&text, &last))) return false;
-    if (*text == '/' && (text++, !take_number(&text, &step))) return false;
-    if (*text || last < placement->first_node || step < 1) return false;
-    placement->node_step = step;
-    placement->node_count = (last - placement->first_node) / step + 1;
+    if (strcmp(placement->nodes, "all") == 0) return true;
+    if (!range_read(placement->nodes, &range)) return false;
+    placement->first_node = range.first;
+    placement->node_step = range.step;
+    placement->node_count = range_count(&range);
     return true;
 }
 

@@ -84,6 +84,7 @@ const Schema engine_schema = {.name = "engine",
                               .bytes = sizeof(EngineFile),
                               .shorthand = true};
 
+static const Field TIMELINE_ELEMENT = ELEMENT_STRING(TIMELINE_TEXT_BYTES);
 static const Field TRACE_FIELDS[] = {
     FIELD_STRING_AT("path", TraceSpec, path, "auto",
                     "HDF5 file below output/; auto: TOPOLOGY-JOB-SETTINGS.h5; none: no file"),
@@ -92,6 +93,10 @@ static const Field TRACE_FIELDS[] = {
     FIELD_COUNT_AT("intervals", TraceSpec, intervals, "200", 1, 100000, "wanted per step"),
     FIELD_COUNT_AT("compress", TraceSpec, compress, "1", 0, 9, "gzip level"),
     FIELD_BOOL_AT("full_links", TraceSpec, full_links, "off", "also every link of every step"),
+    FIELD_LIST_AT("timeline", TraceSpec, timeline.text, timeline.ntexts, &TIMELINE_ELEMENT, "",
+                  "GPUs of which every operation is kept: [0, 8-15, 0-1023/128], or [all]"),
+    FIELD_COUNT_AT("timeline_every", TraceSpec, timeline.every, "1", 1, 1000000,
+                   "of so many steps the operations of one are kept"),
 };
 const Schema trace_schema = {.name = "trace",
                              .field = TRACE_FIELDS,

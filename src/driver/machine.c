@@ -106,6 +106,7 @@ void machine_place(Machine *machine) {
     machine->dealt = arena_create("driver.units", CHUNK_BYTES);
     place_units(machine);
     note_replicas(machine);
+    timeline_place(machine);
     sum_work(machine);
     done_open(machine);
 }

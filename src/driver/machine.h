@@ -32,6 +32,7 @@
 #include "driver/layout.h"
 #include "driver/run_spec.h"
 #include "driver/shares.h"
+#include "driver/timeline.h"
 #include "engine/engine.h"
 #include "par/comm.h"
 #include "program/program.h"
@@ -109,6 +110,7 @@ typedef struct Unit {
     uint8_t posted, ready;
     uint8_t kinds;  ///< of its GPUs, as bits
     uint8_t role;   ///< of its replica (shares.h)
+    uint16_t noted; ///< place in the timeline, from 1 (timeline.h); 0: none
     int64_t factor; ///< this step's time multiplier, the largest over its GPUs
     int64_t step_start_ps;
     int64_t compute_end_ps; ///< of the operation under way, or the last
@@ -225,6 +227,7 @@ typedef struct Machine {
     NominalClocks *more[STREAM_N];
     ExchangePlan exchange_plan;
     Noted noted;
+    Timeline timeline;
     DonePool done;
     Outcomes outcomes;
     const struct PlayerOps *player; ///< player.h, once the engine is open ...
@@ -362,7 +365,9 @@ static inline int32_t unit_issued(const Unit *unit, Stream stream) {
     return unit->done[stream] + unit_is_busy(unit, stream);
 }
 /// Index of the operation a busy stream works on.
-int32_t unit_current_op(const Machine *machine, const Unit *unit, Stream stream);
+static inline int32_t unit_current_op(const Machine *machine, const Unit *unit, Stream stream) {
+    return unit_program(machine, unit)->stream_op[stream][unit->done[stream]];
+}
 
 /// network.c: transfers; *edges are filled in and borrowed. A message to a unit from a side (channel: unit * CHANNEL_SIDES +
 /// side), and an exchange; step 0, and start_ps is how much later than the moment at which it can begin.

@@ -91,6 +91,8 @@ void network_end_message(Machine *machine, const Completion *done, Unit *receive
         clocks_after_transfer(*unit_received(receiver, side), took_ps, done->alone_ps);
     machine->scope.count->fingerprint[receiver->step & 1] +=
         machine->player->fingerprint(machine, receiver, (int)side, start_ps, end_ps);
+    if (receiver->noted) timeline_move(machine, receiver, receives, done->start_ps, done->alone_ps);
+    if (sender->noted) timeline_move(machine, sender, sends, done->start_ps, done->alone_ps);
     unit_finish_op(machine, receiver, unit_current_op(machine, receiver, receives), end,
                    done->end_ps);
     unit_finish_op(machine, sender, unit_current_op(machine, sender, sends), end, done->end_ps);
@@ -241,6 +243,7 @@ void network_end_exchange(Machine *machine, const Completion *done, Unit *unit, 
         machine->player->fingerprint(machine, unit, CHANNEL_SIDES + (int)which,
                                      done->start_ps - begin_ps, done->end_ps - begin_ps);
     unit_share(machine, unit, SHARING_EXCHANGE, false, done->end_ps);
+    if (unit->noted) timeline_move(machine, unit, STREAM_EP, done->start_ps, done->alone_ps);
     unit_finish_op(machine, unit, unit_current_op(machine, unit, STREAM_EP), end, done->end_ps);
 }
 
@@ -388,6 +391,10 @@ void network_end_collective(Machine *machine, int64_t group, int64_t now_ps) {
     for (Unit *unit;
          (unit = machine->player->next_member(machine, group, &cursor, now_ps)) != NULL;) {
         if (shared) unit_share(machine, unit, sharing, false, now_ps);
+        if (unit->noted) {
+            timeline_begin(machine, unit, stream, done.begin.actual_ps);
+            timeline_move(machine, unit, stream, done.begin.actual_ps, done.alone_ps);
+        }
         unit_finish_op(machine, unit, unit_current_op(machine, unit, stream), end, now_ps);
     }
 }

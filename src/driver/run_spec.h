@@ -48,13 +48,24 @@ typedef struct JobSpec {
     int64_t start_ps; ///< when it begins
 } JobSpec;
 
+/// GPUs of which every operation is kept (driver/timeline.h).
+enum { TIMELINE_GPUS_MAX = 256, TIMELINE_TEXTS_MAX = 32, TIMELINE_TEXT_BYTES = 48 };
+typedef struct TimelineSpec {
+    char text[TIMELINE_TEXTS_MAX][TIMELINE_TEXT_BYTES]; ///< ranges as written; not looked at
+    int32_t ntexts;
+    int32_t every;                  ///< step of a job whose number is a multiple of it is kept
+    int64_t gpu[TIMELINE_GPUS_MAX]; ///< [ngpus] ascending, each once; computed
+    int32_t ngpus;
+} TimelineSpec;
+
 typedef struct TraceSpec {
     char path[1024];   ///< "": no file is written
     int32_t hot_links; ///< hottest links kept per sampling interval and per step
     int32_t intervals; ///< wanted per step; the interval is a 1-2-5 value near estimate / intervals
     int32_t compress;  ///< gzip level 0..9
     bool full_links;   ///< also a full row of every link per step
-    bool make_folder;  ///< the path is below output/, which is made where it is missing; computed
+    TimelineSpec timeline;
+    bool make_folder; ///< the path is below output/, which is made where it is missing; computed
 } TraceSpec;
 
 /// A file the run was configured from, as it was read.

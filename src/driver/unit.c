@@ -18,8 +18,14 @@ Unit *machine_unit(Machine *machine, int64_t unit) {
     return slot < 0 ? NULL : &machine->unit[slot];
 }
 
-int32_t unit_current_op(const Machine *machine, const Unit *unit, Stream stream) {
-    return unit_program(machine, unit)->stream_op[stream][unit->done[stream]];
+/// Both ends of a message are there.
+static void note_meeting(Machine *machine, Unit *receiver, ChannelSide side, int64_t now_ps) {
+    const bool from_prev = side == CHANNEL_FROM_PREV;
+    const Unit *sender = unit_neighbour(machine, receiver, from_prev ? -1 : 1);
+    if (receiver->noted)
+        timeline_begin(machine, receiver, from_prev ? STREAM_RECV_PREV : STREAM_RECV_NEXT, now_ps);
+    if (sender->noted)
+        timeline_begin(machine, sender, from_prev ? STREAM_SEND_NEXT : STREAM_SEND_PREV, now_ps);
 }
 
 /// A send or a receive comes to a channel; of both there the message begins.
@@ -44,6 +50,7 @@ static void meet(Machine *machine, Unit *unit, Stream stream, const Clocks *at) 
     Clocks begin = receiver->met[side];
     clocks_raise(&begin, at);
     *others &= (uint8_t)~bit;
+    note_meeting(machine, receiver, side, begin.actual_ps);
     int64_t latency_ps = machine->player->message(machine, receiver, side, begin.actual_ps);
     *unit_received(receiver, side) = clocks_later(begin.nominal, latency_ps);
 }
@@ -191,12 +198,14 @@ static void issue(Machine *machine, Unit *unit, int32_t index, int64_t now_ps) {
     Release release[PROGRAM_WAITS];
     int32_t n = done_take(machine, unit, op, release);
     unit->busy |= (uint8_t)(1 << op->stream);
+    if (unit->noted) timeline_issue(machine, unit, index, release, n, now_ps);
     OpForm form = OP_KINDS[op->kind].form;
     if (form == FORM_COMPUTE) {
         Clocks begin = clocks_at(unit->compute_end_ps, unit->free[FREE_COMPUTE]);
         const int64_t before_ps = still_ps(unit);
         account_wait(unit->part_ps, &begin, release, n, now_ps);
         note_begin(machine, unit, op, still_ps(unit) - before_ps, now_ps);
+        if (unit->noted) timeline_waited(machine, unit, index);
         issue_compute(machine, unit, op, &begin);
         return;
     }
@@ -295,6 +304,7 @@ void unit_finish_op(Machine *machine, Unit *unit, int32_t index, NominalClocks e
     NominalClocks *free = unit_free(machine, unit, op->stream);
     if (free) *free = end;
     if (op->stream == STREAM_COMPUTE) note_end(machine, unit, op, now_ps);
+    if (unit->noted) timeline_end(machine, unit, index, now_ps);
     unit->done[op->stream]++;
     unit->busy &= (uint8_t) ~(1 << op->stream);
     if (op->nwaiters > 0) done_keep(machine, unit, index, clocks_at(now_ps, end));

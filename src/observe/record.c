@@ -33,6 +33,7 @@ typedef struct JobWords {
     const JobSpec *training, *traffic; ///< the first of each kind, NULL: none
     const char *name[RUN_JOBS_MAX];
     char names[RUN_JOBS_MAX * (HARDWARE_NAME_BYTES + 3)]; ///< joined
+    char title[(RUN_JOBS_MAX + 1) * (HARDWARE_NAME_BYTES + 4)];
 } JobWords;
 
 static void say_jobs(const RunSpec *run, JobWords *words) {
@@ -46,6 +47,7 @@ static void say_jobs(const RunSpec *run, JobWords *words) {
         used += (size_t)snprintf(words->names + used, sizeof words->names - used, "%s%s",
                                  j ? " + " : "", job->name);
     }
+    snprintf(words->title, sizeof words->title, "%s on %s", words->names, run->cluster.name);
 }
 
 static int by_time(const void *a, const void *b) {
@@ -91,12 +93,10 @@ Status recorder_open(Recorder *recorder, bool divided, const char *command_line)
     say_jobs(run, &jobs);
     TraceSource source[RUN_SOURCES_MAX];
     list_sources(run, source);
-    char title[sizeof jobs.names + HARDWARE_NAME_BYTES + 8];
-    snprintf(title, sizeof title, "%s on %s", jobs.names, spec->name);
     TraceInfo info = {
         .path = run->trace.path,
         .make_folder = run->trace.make_folder,
-        .title = title,
+        .title = jobs.title,
         .job = jobs.names,
         .njobs = run->njobs,
         .job_name = jobs.name,
@@ -125,6 +125,7 @@ Status recorder_open(Recorder *recorder, bool divided, const char *command_line)
         .hot_links = run->trace.hot_links,
         .full_links = run->trace.full_links,
         .packets = fabric->ops->step_packets != NULL,
+        .timeline = run->trace.timeline.ngpus > 0,
         .compress = run->trace.compress,
         .command_line = command_line,
     };
@@ -204,6 +205,7 @@ Status recorder_end_step(Recorder *recorder, const StepSummary *summary) {
 Status recorder_close(Recorder *recorder, const char *status) {
     recorder_free_links(recorder, &recorder->stands);
     sampling_fini(&recorder->sampling);
+    for (int32_t j = 0; j < RUN_JOBS_MAX; j++) record_timeline_free(&recorder->timeline[j]);
     memory_free("record.collectives", recorder->collective,
                 sizeof(TraceCollective) * (size_t)recorder->ncollectives);
     load_adder_fini(&recorder->adder);

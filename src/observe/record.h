@@ -10,6 +10,7 @@
 #include "observe/footprint.h"
 #include "observe/passes.h"
 #include "observe/power_step.h"
+#include "observe/record_timeline.h"
 #include "observe/sampling.h"
 #include "player/traffic_run.h"
 #include "trace/trace.h"
@@ -57,6 +58,7 @@ typedef struct Recorder {
     /// it adds to a row of the matrix. Time of transfers, not of steps: what is hidden behind work costs no step. Of rank 0,
     /// with several jobs
     Wide cost_ps[RUN_JOBS_MAX][RUN_JOBS_MAX][TRACE_TIERS_MAX];
+    StepTimeline timeline[RUN_JOBS_MAX];
     TracePower power[RUN_JOBS_MAX]; ///< of the last step of each job; rank 0 only
     Footprint footprint;            ///< counts, set before the engine is destroyed
 } Recorder;
@@ -104,8 +106,6 @@ Status recorder_end_step(Recorder *recorder, const StepSummary *summary);
 /// MPI: collective.
 Status recorder_close(Recorder *recorder, const char *status);
 
-/// A part of a step, of one unit.
-int64_t record_part_ps(const int64_t parts[ACCOUNT_N], NominalWork work, TracePart part);
 /// A step of a job has ended, or was told again (FabricListener.step).  MPI: collective.
 Status record_training_step(Recorder *recorder, Machine *machine, int32_t step, int64_t later_ps);
 Status record_traffic_step(Recorder *recorder, const TrafficRun *traffic, int64_t later_ps);

@@ -7,6 +7,7 @@
 #include "base/wide.h"
 #include "driver/machine.h"
 #include "observe/crossing.h"
+#include "observe/parts.h"
 #include "observe/power_tiers.h"
 #include "observe/record.h"
 
@@ -40,24 +41,6 @@ static int64_t own_slow_ps(const GpuColumns *columns, int64_t place, GpuId gpu) 
     int64_t own_ps = noise_apply(compute_ps, factor) - compute_ps;
     // The slowest: rounding of many operations against one.
     return own_ps < unit_ps ? own_ps : unit_ps;
-}
-
-int64_t record_part_ps(const int64_t parts[ACCOUNT_N], NominalWork work, TracePart part) {
-    switch (part) {
-        case TRACE_PART_COMPUTE: return work.compute_ps;
-        case TRACE_PART_TP_EXPOSED: return work.tp_ps;
-        case TRACE_PART_CP_EXPOSED: return work.cp_ps;
-        case TRACE_PART_EP_EXPOSED: return parts[ACCOUNT_EP_EXPOSED] + work.ep_ps;
-        case TRACE_PART_OWN_SLOW: return parts[ACCOUNT_OWN_SLOW];
-        case TRACE_PART_SHARING: return parts[ACCOUNT_SHARING] + work.sharing_ps;
-        case TRACE_PART_BUBBLE: return parts[ACCOUNT_BUBBLE];
-        case TRACE_PART_PP_EXPOSED: return parts[ACCOUNT_PP_EXPOSED];
-        case TRACE_PART_DP_EXPOSED: return parts[ACCOUNT_DP_EXPOSED];
-        case TRACE_PART_CONTENTION: return parts[ACCOUNT_CONTENTION];
-        case TRACE_PART_STRAGGLER: return parts[ACCOUNT_STRAGGLER];
-        case TRACE_PART_N: break;
-    }
-    return 0;
 }
 
 /// One GPU of a unit: the unit's step, but for what it waited for its peers.
@@ -237,12 +220,17 @@ static TraceCollective describe(const Machine *machine, const CollectiveRow *row
     };
 }
 
-/// Rows of this step, ordered by start, then group; those of the next step stay.
-static Status write_collectives(Recorder *recorder, Machine *machine, int32_t step) {
+/// Rows of this step, which come first, ordered by start, then group; returns how many.
+static int64_t sort_collectives(Machine *machine, int32_t step) {
     if (machine->row.n > 0) // only rank 0 keeps rows
         qsort(machine->row.at, (size_t)machine->row.n, sizeof(CollectiveRow), by_start);
     int64_t n = 0;
     while (n < machine->row.n && machine->row.at[n].step <= step) n++;
+    return n;
+}
+
+/// The first n rows; those of the next step stay.
+static Status write_collectives(Recorder *recorder, Machine *machine, int64_t n) {
     memory_free("record.collectives", recorder->collective,
                 sizeof(TraceCollective) * (size_t)recorder->ncollectives);
     recorder->ncollectives = n;
@@ -329,8 +317,13 @@ static Status write_columns(Recorder *recorder, Machine *machine, int64_t later_
     mean_columns(&columns, mean);
     describe_work(machine, mean, &summary->row);
     bound_step(machine, summary);
+    const int64_t n = later_ps > 0 ? 0 : sort_collectives(machine, step);
+    if (recorder->trace)
+        TRY(record_timeline(recorder->trace, &recorder->timeline[machine->number], machine,
+                            &summary->row, recorder->step.n, machine->row.at, n, later_ps > 0,
+                            &summary->row.timeline_step));
     TRY(later_ps > 0 ? repeat_collectives(recorder, later_ps)
-                     : write_collectives(recorder, machine, step));
+                     : write_collectives(recorder, machine, n));
     // A job of one unit moves nothing, and has no norm to end its sampling intervals.
     if (later_ps == 0 && recorder->trace && recorder_has_loads(recorder) &&
         recorder->sampling.over.n == 0)

@@ -52,6 +52,7 @@ Status record_traffic_step(Recorder *recorder, const TrafficRun *traffic, int64_
                 .job_step = traffic->step,
                 .start_ps = begin_ps,
                 .end_ps = end_ps,
+                .timeline_step = TRACE_NONE,
                 .fingerprint = traffic->now.moves + fingerprint_of(-1, begin_ps, end_ps)},
     };
     if (traffic_is_collective(traffic) && traffic->plays) name_collective(traffic, &summary);

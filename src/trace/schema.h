@@ -39,7 +39,8 @@ typedef enum TraceWhen {
     TRACE_IF_SEVERAL,    ///< several jobs share the fabric
     TRACE_IF_EVENTS,     ///< something of the cluster changes by an event
     TRACE_IF_FULL_LINKS, ///< a full row of links per step was asked for
-    TRACE_IF_PACKETS     ///< the engine knows packets
+    TRACE_IF_PACKETS,    ///< the engine knows packets
+    TRACE_IF_TIMELINE    ///< operations of some GPUs were asked for
 } TraceWhen;
 
 /// Signed parts of a step: per GPU they sum to the step's duration exactly.  id, name, meaning
@@ -131,6 +132,53 @@ typedef enum TraceCollectiveKind {
         TRACE_COLLECTIVE_N
 } TraceCollectiveKind;
 
+/// What a GPU does on a stream of its own.  id, name
+#define TRACE_STREAM_TABLE(X)       \
+    X(COMPUTE, "compute")           \
+    X(RECEIVE_PREV, "receive_prev") \
+    X(SEND_NEXT, "send_next")       \
+    X(RECEIVE_NEXT, "receive_next") \
+    X(SEND_PREV, "send_prev")       \
+    X(DP, "dp")                     \
+    X(EP, "ep")                     \
+    X(ACROSS, "across")
+
+typedef enum TraceStream {
+#define TRACE_STREAM_ENUM(id, name) TRACE_STREAM_##id,
+    TRACE_STREAM_TABLE(TRACE_STREAM_ENUM)
+#undef TRACE_STREAM_ENUM
+        TRACE_STREAM_N
+} TraceStream;
+
+/// Operations, and waiting for some.  id, name
+#define TRACE_OPERATION_TABLE(X)            \
+    X(WAIT, "wait")                         \
+    X(FORWARD, "forward")                   \
+    X(BACKWARD, "backward")                 \
+    X(BACKWARD_INPUT, "backward_input")     \
+    X(BACKWARD_WEIGHT, "backward_weight")   \
+    X(OPTIMIZER, "optimizer")               \
+    X(DISPATCH, "dispatch")                 \
+    X(COMBINE, "combine")                   \
+    X(SEND, "send")                         \
+    X(RECEIVE, "receive")                   \
+    X(PARAM_GATHER, "param_gather")         \
+    X(GRAD_REDUCE, "grad_reduce")           \
+    X(EXPERT_GATHER, "expert_gather")       \
+    X(EXPERT_REDUCE, "expert_reduce")       \
+    X(SHARD_GATHER, "shard_gather")         \
+    X(SHARD_REDUCE, "shard_reduce")         \
+    X(ACROSS_REDUCE, "across_reduce")       \
+    X(EMBEDDING_REDUCE, "embedding_reduce") \
+    X(GRAD_NORM, "grad_norm")
+
+typedef enum TraceOperationKind {
+#define TRACE_OPERATION_ENUM(id, name) TRACE_OPERATION_##id,
+    TRACE_OPERATION_TABLE(TRACE_OPERATION_ENUM)
+#undef TRACE_OPERATION_ENUM
+        TRACE_OPERATION_N
+} TraceOperationKind;
+
 /// Groups.  id, name, when, signal and axes of the plot a viewer draws unasked, meaning
 #define TRACE_GROUP_TABLE(X)                                                                       \
     X(ROOT, "", TRACE_ALWAYS, "", "What produced the file, and how much of it is committed.")      \
@@ -140,6 +188,13 @@ typedef enum TraceCollectiveKind {
       "Where each GPU stands, and the parts of its steps.")                                        \
     X(COLLECTIVES, "collectives", TRACE_IF_TRAINING, "bus_Bps",                                    \
       "One row a collective, ordered by start, then group.")                                       \
+    X(TIMELINE, "timeline", TRACE_IF_TIMELINE, "end_ps",                                           \
+      "One row an operation of a chosen GPU (trace.timeline), and one a wait between two of its "  \
+      "compute operations: by step, GPU, stream, and in the order of the stream, on which no two " \
+      "overlap. Waits and operations of the compute stream hold the step of the GPU without a "    \
+      "gap, and their parts sum to those of /gpus, but that own_slow and straggler are those of "  \
+      "the GPUs that move as one (tp, cp, ep) together. Steps that differ in nothing stand once: " \
+      "/steps/timeline_step.")                                                                     \
     X(FLOWS, "flows", TRACE_IF_TRAFFIC, "slowdown",                                                \
       "One row a flow of a traffic job, in the order of the job.")                                 \
     X(LINKS, "links", TRACE_ALWAYS, "utilisation_max",                                             \
@@ -176,6 +231,7 @@ typedef enum TraceGroup {
     X(STEP, "step", STEPS, true, "Number of the step, from 0.")                                   \
     X(GPU, "gpu", GPUS, false, "Physical GPU: node * GPUs per node + slot.")                      \
     X(COLLECTIVE, "collective", COLLECTIVES, true, "Number of the collective, from 0.")           \
+    X(OPERATION, "operation", TIMELINE, true, "Number of the row, from 0.")                       \
     X(FLOW, "flow", FLOWS, true, "Number of the flow, from 0.")                                   \
     X(EVENT, "event", EVENTS, false, "Number of the event, from 0.")                              \
     X(JOB, "job", JOBS, false, "Number of the job, in the order of the command line.")            \
@@ -233,6 +289,8 @@ typedef enum TraceFlags {
     TRACE_KIND_FLAGS,      ///< TRACE_COLLECTIVE_TABLE
     TRACE_TRAFFIC_FLAGS,   ///< TRACE_TRAFFIC_TABLE
     TRACE_DIRECTION_FLAGS, ///< 0 up, 1 down, -1 none
+    TRACE_STREAM_FLAGS,    ///< TRACE_STREAM_TABLE
+    TRACE_OPERATION_FLAGS, ///< TRACE_OPERATION_TABLE
 } TraceFlags;
 
 #define TRACE_AXES1(a) TRACE_AXIS_##a, TRACE_AXIS_NONE, TRACE_AXIS_NONE, TRACE_AXIS_NONE
@@ -246,6 +304,11 @@ typedef enum TraceFlags {
       "Mean over the job's GPUs. " meaning, TRACE_AXES1(STEP))
 #define TRACE_GPUS_PART(X, id, name, meaning) \
     X(GPUS_##id, GPUS, name "_ps", I64, "ps", SIGNED, IF_TRAINING, meaning, TRACE_AXES2(STEP, GPU))
+
+#define TRACE_TIMELINE_PART(X, id, name, meaning)                                    \
+    X(TIMELINE_##id, TIMELINE, name "_ps", I64, "ps", SIGNED, IF_TIMELINE,           \
+      "Of the compute stream: what the row adds to this part of the step. " meaning, \
+      TRACE_AXES1(OPERATION))
 
 #define TRACE_POWER_PART(X, id, name, meaning) \
     X(POWER_##id, POWER, name "_J", F64, "J", PLAIN, ALWAYS, meaning, TRACE_AXES1(STEP))
@@ -287,6 +350,8 @@ typedef enum TraceFlags {
     X(STEPS_INTERVALS_END, STEPS, "intervals_end", I64, "1", PLAIN, ALWAYS, "Rows of /intervals up to the end of this step; those of a step are the ones since the step before.", TRACE_AXES1(STEP)) \
     X(STEPS_INTERVALS_START, STEPS, "intervals_start_ps", I64, "ps", PLAIN, ALWAYS, "Start of the first interval of the step: behind all that the step before has moved (0 for the first).", TRACE_AXES1(STEP)) \
     X(STEPS_LINKS_STEP, STEPS, "links_step", I64, "1", PLAIN, ALWAYS, "Step whose intervals and hot links are those of this one too: its own number, or that of an earlier one, which this one repeats. They stand once, in the rows of that step; times of its intervals are then later by the difference of intervals_start_ps.", TRACE_AXES1(STEP)) \
+    X(STEPS_TIMELINE_END, STEPS, "timeline_end", I64, "1", PLAIN, IF_TIMELINE, "Rows of /timeline up to the end of this step; those of a step are the ones since the step before.", TRACE_AXES1(STEP)) \
+    X(STEPS_TIMELINE_STEP, STEPS, "timeline_step", I64, "1", PLAIN, IF_TIMELINE, "Step whose rows of /timeline are those of this one too: its own number, or that of an earlier one, which this one repeats; times are then later by the difference of start_ps, numbers of collectives and rows are those of that step. -1: not kept (trace.timeline_every).", TRACE_AXES1(STEP)) \
     \
     X(GPUS_NODE, GPUS, "node", I64, "1", PLAIN, ALWAYS, "Node the GPU is in.", TRACE_AXES1(GPU)) \
     X(GPUS_SLOT, GPUS, "slot", I32, "1", PLAIN, ALWAYS, "Place of the GPU in its node; also its rail.", TRACE_AXES1(GPU)) \
@@ -311,6 +376,24 @@ typedef enum TraceFlags {
     X(COLLECTIVES_END, COLLECTIVES, "end_ps", I64, "ps", PLAIN, IF_TRAINING, "Last member has the result.", TRACE_AXES1(COLLECTIVE)) \
     X(COLLECTIVES_BUS, COLLECTIVES, "bus_Bps", F64, "B s-1", PLAIN, IF_TRAINING, "Bus bandwidth as in nccl-tests: bytes / time, times 2(n-1)/n for all-reduce, (n-1)/n otherwise.", TRACE_AXES1(COLLECTIVE)) \
     X(COLLECTIVES_SLOWDOWN, COLLECTIVES, "slowdown", F64, "1", PLAIN, IF_TRAINING, "Duration over its duration alone on the fabric.", TRACE_AXES1(COLLECTIVE)) \
+    \
+    X(TIMELINE_STEP, TIMELINE, "step", I64, "1", PLAIN, IF_TIMELINE, "Step it belongs to.", TRACE_AXES1(OPERATION)) \
+    X(TIMELINE_GPU, TIMELINE, "gpu", I64, "1", PLAIN, IF_TIMELINE, "GPU that does it.", TRACE_AXES1(OPERATION)) \
+    X(TIMELINE_STREAM, TIMELINE, "stream", I8, "1", STREAM_FLAGS, IF_TIMELINE, "Where its operations are one after the other; prev and next are stages of the pipeline.", TRACE_AXES1(OPERATION)) \
+    X(TIMELINE_KIND, TIMELINE, "kind", I8, "1", OPERATION_FLAGS, IF_TIMELINE, "What it does.", TRACE_AXES1(OPERATION)) \
+    X(TIMELINE_MICROBATCH, TIMELINE, "microbatch", I32, "1", PLAIN, IF_TIMELINE, "Microbatch that it is of; -1: of none.", TRACE_AXES1(OPERATION)) \
+    X(TIMELINE_CHUNK, TIMELINE, "chunk", I32, "1", PLAIN, IF_TIMELINE, "Part of the model on the stage (virtual stage); -1: of none.", TRACE_AXES1(OPERATION)) \
+    X(TIMELINE_SEGMENT, TIMELINE, "segment", I32, "1", PLAIN, IF_TIMELINE, "Segment of the chunk, such as what stands between two exchanges of experts; -1: all of it.", TRACE_AXES1(OPERATION)) \
+    X(TIMELINE_PART, TIMELINE, "part", I32, "1", PLAIN, IF_TIMELINE, "Bucket of a gather or reduction; of work that is cut at buckets, which piece.", TRACE_AXES1(OPERATION)) \
+    X(TIMELINE_START, TIMELINE, "start_ps", I64, "ps", PLAIN, IF_TIMELINE, "It is issued: its stream is free, and what it waits for has ended.", TRACE_AXES1(OPERATION)) \
+    X(TIMELINE_BEGUN, TIMELINE, "begun_ps", I64, "ps", PLAIN, IF_TIMELINE, "Communication: the other end, or the last member, is there too; else start_ps.", TRACE_AXES1(OPERATION)) \
+    X(TIMELINE_END, TIMELINE, "end_ps", I64, "ps", PLAIN, IF_TIMELINE, "It ends.", TRACE_AXES1(OPERATION)) \
+    X(TIMELINE_ALONE, TIMELINE, "alone_ps", I64, "ps", MISSING, IF_TIMELINE, "Communication: what it takes from begun_ps on, alone on the fabric.", TRACE_AXES1(OPERATION)) \
+    X(TIMELINE_BYTES, TIMELINE, "bytes", I64, "B", MISSING, IF_TIMELINE, "Communication: bytes, of a message those that this GPU moves, of a collective as in /collectives, of an exchange all rows of the GPU's tokens.", TRACE_AXES1(OPERATION)) \
+    X(TIMELINE_PEER, TIMELINE, "peer", I64, "1", PLAIN, IF_TIMELINE, "Messages: GPU at the other end; -1: none.", TRACE_AXES1(OPERATION)) \
+    X(TIMELINE_COLLECTIVE, TIMELINE, "collective", I64, "1", PLAIN, IF_TIMELINE, "Row of /collectives that it is part of; -1: none, or a group of one.", TRACE_AXES1(OPERATION)) \
+    X(TIMELINE_AWAITED, TIMELINE, "awaited", I64, "1", PLAIN, IF_TIMELINE, "Row of the operation of another stream that it, or the wait, waited for last; -1: none.", TRACE_AXES1(OPERATION)) \
+    TRACE_PART_TABLE(TRACE_TIMELINE_PART, X) \
     \
     X(FLOWS_STEP, FLOWS, "step", I64, "1", PLAIN, IF_TRAFFIC, "Step it belongs to.", TRACE_AXES1(FLOW)) \
     X(FLOWS_SOURCE, FLOWS, "source", I64, "1", PLAIN, IF_TRAFFIC, "Job rank that sends; of an all-to-all, the first of those on its node.", TRACE_AXES1(FLOW)) \

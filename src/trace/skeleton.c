@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/check.h"
 #include "base/fingerprint.h"
 #include "base/memory.h"
 #include "build_info.h"
@@ -26,6 +27,7 @@ bool skeleton_has(const TraceInfo *info, TraceWhen when) {
         case TRACE_IF_EVENTS: return info->nevents > 0;
         case TRACE_IF_FULL_LINKS: return info->full_links;
         case TRACE_IF_PACKETS: return info->packets;
+        case TRACE_IF_TIMELINE: return info->timeline;
     }
     return false;
 }
@@ -235,7 +237,8 @@ static Status describe(H5File *file, TraceDataset dataset, const char *path) {
     if (row->flags == TRACE_MISSING || row->flags == TRACE_SIGNED || row->type == TRACE_F64)
         TRY(h5_attribute(file, path, "_FillValue", row->type, 0, &fill));
     if (nflags > 0) {
-        int8_t values[TRACE_TRAFFIC_N + TRACE_COLLECTIVE_N];
+        int8_t values[TRACE_OPERATION_N]; // the longest list
+        CHECK(nflags <= TRACE_OPERATION_N, "%s: %d flags", row->name, nflags);
         for (int i = 0; i < nflags; i++) values[i] = (int8_t)i;
         TRY(h5_attribute(file, path, "flag_values", TRACE_I8, nflags, values));
         TRY(h5_attribute_text(file, path, "flag_meanings", words));

@@ -258,12 +258,57 @@ Status trace_append_flows(Trace *trace, int64_t n, const TraceFlow row[]) {
     return slab_leave(trace, status);
 }
 
+/// The datasets of the parts follow each other in the schema.
+static Status write_operation_parts(Trace *trace, const TraceOperation row[], int64_t first,
+                                    int64_t n) {
+    Status status = status_ok();
+    for (int p = 0; p < TRACE_PART_N; p++) {
+        const Column part = {TRACE_TIMELINE_COMPUTE + (TraceDataset)p,
+                             offsetof(TraceOperation, part_ps) + (size_t)p * sizeof(int64_t),
+                             sizeof(int64_t), 1};
+        slab_keep(&status, slab_write_columns(trace, &part, 1, row, sizeof *row, 0, first, n));
+    }
+    return status;
+}
+
+Status trace_append_operations(Trace *trace, int64_t n, const TraceOperation row[]) {
+    static const Column column[] = {
+        COLUMN(TRACE_TIMELINE_GPU, TraceOperation, gpu),
+        COLUMN(TRACE_TIMELINE_STREAM, TraceOperation, stream),
+        COLUMN(TRACE_TIMELINE_KIND, TraceOperation, kind),
+        COLUMN(TRACE_TIMELINE_MICROBATCH, TraceOperation, microbatch),
+        COLUMN(TRACE_TIMELINE_CHUNK, TraceOperation, chunk),
+        COLUMN(TRACE_TIMELINE_SEGMENT, TraceOperation, segment),
+        COLUMN(TRACE_TIMELINE_PART, TraceOperation, part),
+        COLUMN(TRACE_TIMELINE_START, TraceOperation, start_ps),
+        COLUMN(TRACE_TIMELINE_BEGUN, TraceOperation, begun_ps),
+        COLUMN(TRACE_TIMELINE_END, TraceOperation, end_ps),
+        COLUMN(TRACE_TIMELINE_ALONE, TraceOperation, alone_ps),
+        COLUMN(TRACE_TIMELINE_BYTES, TraceOperation, bytes),
+        COLUMN(TRACE_TIMELINE_PEER, TraceOperation, peer),
+        COLUMN(TRACE_TIMELINE_COLLECTIVE, TraceOperation, collective),
+        COLUMN(TRACE_TIMELINE_AWAITED, TraceOperation, awaited),
+    };
+    CHECK(trace->open && trace->info.timeline, "no step with a timeline is open");
+    int64_t first;
+    TRY(place_rows(trace, TRACE_AXIS_OPERATION, n, &first));
+    Status status = status_ok();
+    slab_keep(&status, write_step_number(trace, TRACE_TIMELINE_STEP, first, n));
+    slab_keep(&status,
+              slab_write_columns(trace, column, COUNT_OF(column), row, sizeof *row, 0, first, n));
+    slab_keep(&status, write_operation_parts(trace, row, first, n));
+    return slab_leave(trace, status);
+}
+
+int64_t trace_ncollectives(const Trace *trace) { return trace->rows[TRACE_AXIS_COLLECTIVE]; }
+int64_t trace_noperations(const Trace *trace) { return trace->rows[TRACE_AXIS_OPERATION]; }
+
 /// What follows from a TraceStep, and where the tables stand.
 typedef struct StepRow {
     TraceStep step;
     int64_t duration_ps;
     TraceRates rates;
-    int64_t collectives_end, flows_end, intervals_end;
+    int64_t collectives_end, flows_end, intervals_end, timeline_end;
 } StepRow;
 
 TraceRates trace_rates(const TraceStep *step) {
@@ -281,7 +326,8 @@ static StepRow derive(const Trace *trace, const TraceStep *step) {
                      .rates = trace_rates(step),
                      .collectives_end = trace->rows[TRACE_AXIS_COLLECTIVE],
                      .flows_end = trace->rows[TRACE_AXIS_FLOW],
-                     .intervals_end = trace->rows[TRACE_AXIS_INTERVAL]};
+                     .intervals_end = trace->rows[TRACE_AXIS_INTERVAL],
+                     .timeline_end = trace->rows[TRACE_AXIS_OPERATION]};
 }
 
 Status trace_write_step(Trace *trace, const TraceStep *step) {
@@ -316,6 +362,8 @@ Status trace_write_step(Trace *trace, const TraceStep *step) {
         COLUMN(TRACE_STEPS_INTERVALS_END, StepRow, intervals_end),
         COLUMN(TRACE_STEPS_INTERVALS_START, StepRow, step.intervals_start_ps),
         COLUMN(TRACE_STEPS_LINKS_STEP, StepRow, step.links_step),
+        COLUMN(TRACE_STEPS_TIMELINE_END, StepRow, timeline_end),
+        COLUMN(TRACE_STEPS_TIMELINE_STEP, StepRow, step.timeline_step),
     };
     CHECK(trace->open, "no step is open");
     const int64_t n = slab_on_root(trace) ? 1 : 0, first = trace->step - 1;

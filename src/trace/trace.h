@@ -6,7 +6,7 @@
 ///              trace_begin_step            every step axis grows by one row (of fill values)
 ///              trace_append_intervals      any number of times, as the run goes
 ///              trace_write_gpus            each rank its slab of GPUs
-///              trace_append_collectives / trace_append_flows
+///              trace_append_collectives / trace_append_flows, trace_append_operations
 ///              trace_write_links, trace_write_full_links, trace_write_power, trace_write_step
 ///              trace_commit                flush, then committed_steps = rows written
 ///
@@ -94,6 +94,7 @@ typedef struct TraceInfo {
     int32_t hot_links; ///< >= 0, per step and per interval
     bool full_links;
     bool packets;             ///< the engine knows packets
+    bool timeline;            ///< operations of some GPUs are kept
     int32_t compress;         ///< gzip level 0..9
     bool commit_every;        ///< never thin out commits
     const char *command_line; ///< goes to /run
@@ -125,8 +126,10 @@ typedef struct TraceStep {
     int64_t job_step;
     int64_t start_ps, end_ps;
     uint64_t fingerprint;
-    int64_t links_step;         ///< whose intervals and hot links are those of this one too
-    int64_t intervals_start_ps; ///< when the first of its intervals begins
+    int64_t links_step; ///< whose intervals and hot links are those of this one too
+    int64_t
+        timeline_step; ///< whose operations are those of this one too; TRACE_NONE: they are not kept
+    int64_t intervals_start_ps;                ///< when the first of its intervals begins
     int64_t packets, resent, acknowledgements; ///< of an engine that knows them
     /// Training only:
     int64_t working_gpus;
@@ -171,6 +174,18 @@ typedef struct TraceCollective {
     double bus_Bps;
     double slowdown;
 } TraceCollective;
+
+/// An operation of a chosen GPU, or a wait.
+typedef struct TraceOperation {
+    int64_t gpu;
+    TraceStream stream;
+    TraceOperationKind kind;
+    int32_t microbatch, chunk, segment, part;
+    int64_t start_ps, begun_ps, end_ps;
+    int64_t alone_ps, bytes;           ///< TRACE_NONE: it is no communication
+    int64_t peer, collective, awaited; ///< TRACE_NONE
+    int64_t part_ps[TRACE_PART_N];     ///< TRACE_NO_TIME_PS: it is not of the compute stream
+} TraceOperation;
 
 typedef struct TraceFlow {
     int64_t source, destination; ///< job ranks
@@ -271,6 +286,11 @@ Status trace_write_gpu_energy(Trace *trace, int64_t first, int64_t n, TraceEnerg
 ///   MPI: collective.
 Status trace_append_collectives(Trace *trace, int64_t n, const TraceCollective row[]);
 Status trace_append_flows(Trace *trace, int64_t n, const TraceFlow row[]);
+/// If a timeline was asked for.
+Status trace_append_operations(Trace *trace, int64_t n, const TraceOperation row[]);
+/// Rows of the tables of collectives and operations so far: numbers of those that are appended next.   MPI: local.
+int64_t trace_ncollectives(const Trace *trace);
+int64_t trace_noperations(const Trace *trace);
 
 /// Append n intervals, in the order of time. Only rank 0's are looked at (the others pass n = 0 or the same).
 ///   MPI: collective.

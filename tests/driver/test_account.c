@@ -2,6 +2,7 @@
 #include "claims.h"
 #include "draws.h"
 #include "driver/account.h"
+#include "observe/parts.h"
 #include "observe/record.h"
 
 // A stream is free at 100 on all clocks. A receive released it: ideally at 110, alone at 140; a neighbour whose GPU

@@ -8,6 +8,7 @@
 #include "base/fingerprint.h"
 #include "base/memory.h"
 #include "base/units.h"
+#include "observe/parts.h"
 #include "player/players.h"
 
 enum { GPUS_PER_NODE = 4, NODES_PER_LEAF = 4, TP = 2 };

@@ -63,6 +63,7 @@ trace:
   intervals: 40
   hot_links: 16
   full_links: on
+  timeline: [0-7, 10-55/3]
 steps: 2
 """
 # What decides when messages and collectives meet, and who gives way: several of these at once in each job.
@@ -148,4 +149,5 @@ def main():
         {"strips": strips, "superpod": superpod, "shipped": shipped}[case](emulator, ranks, *rest)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -253,4 +253,5 @@ def main():
         {"apart": apart, "shared": shared, "paths": paths, "long": long, "ranks": ranks, "costs": costs, "refused": refused}[case](emulator)
 
 
-main()
+if __name__ == "__main__":
+    main()

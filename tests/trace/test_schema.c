@@ -50,7 +50,8 @@ static void parts_are_consecutive_columns(void **state) {
 // Law: CF flags: as many words as values.
 static void flags_have_as_many_words_as_values(void **state) {
     (void)state;
-    const TraceFlags flags[] = {TRACE_KIND_FLAGS, TRACE_TRAFFIC_FLAGS, TRACE_DIRECTION_FLAGS};
+    const TraceFlags flags[] = {TRACE_KIND_FLAGS, TRACE_TRAFFIC_FLAGS, TRACE_DIRECTION_FLAGS,
+                                TRACE_STREAM_FLAGS, TRACE_OPERATION_FLAGS};
     for (int i = 0; i < 3; i++) {
         int n = 0, words = 1;
         for (const char *c = trace_flag_meanings(flags[i], &n); *c; c++) words += *c == ' ';
