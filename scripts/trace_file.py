@@ -69,6 +69,7 @@ class TraceFile:
         begin = steps["intervals_start_ps"][:self.nsteps]
         rows = [np.arange(first[r], first[r + 1]) for r in self.standing]
         self.interval_rows = np.concatenate(rows)
+        self.interval_step = np.repeat(np.arange(self.nsteps), [len(some) for some in rows])
         self.interval_later = np.concatenate([np.full(len(rows[s]), begin[s] - begin[self.standing[s]])
                                               for s in range(self.nsteps)])
 
