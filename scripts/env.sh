@@ -4,7 +4,8 @@
 #   $jobs       processes of a build or test  $ranks    ranks of a run (COLOSSIM_RANKS, default 2)
 #   say, die    a line to the terminal; the same to stderr, then exit 1
 #   help_if_asked "$@"         what stands at the head of the script, if --help or -h is its first argument
-#   install_packages NAME...   install the Debian packages that are missing
+#   install_packages NAME...   install the Debian packages that are missing (demo, test and fresh alone do)
+#   require_packages NAME...   say which are missing, and how to get them, and end
 #   build_preset PRESET FOLDER [TARGET...]
 #
 # shellcheck shell=bash disable=SC2034
@@ -19,7 +20,7 @@ packages=(
     build-essential cmake ninja-build pkg-config git
     libopenmpi-dev openmpi-bin libhdf5-openmpi-dev hdf5-tools
     libyaml-dev librandom123-dev libxxhash-dev libcmocka-dev
-    python3-h5py python3-matplotlib python3-xarray python3-h5netcdf python3-netcdf4 python3-yaml
+    python3-h5py python3-matplotlib python3-xarray python3-h5netcdf python3-netcdf4 python3-yaml python3-jsonschema
 )
 # For scripts/dev format, lint and fresh.
 developer_packages=(clang-format clang-tidy cppcheck shellcheck debootstrap)
@@ -48,16 +49,29 @@ use_openmpi_environment() {
     done < <(cat "${files[@]}")
 }
 
+# Those of Debian's packages that are not installed, one a line; elsewhere nobody knows.
+missing_packages() {
+    local name
+    command -v dpkg-query >/dev/null || return 0
+    for name in "$@"; do
+        [[ $(dpkg-query -W -f '${db:Status-Status}' "$name" 2>/dev/null) == installed ]] || printf '%s\n' "$name"
+    done
+}
+
+require_packages() {
+    local missing
+    mapfile -t missing < <(missing_packages "$@")
+    ((${#missing[@]})) || return 0
+    die "missing Debian packages; as root: apt-get install ${missing[*]}"
+}
+
 install_packages() {
-    local name missing=() as_root=()
+    local missing as_root=()
     if ! command -v dpkg-query >/dev/null; then
         say "not a Debian system: these packages, or what they hold, must be there: $*"
         return
     fi
-    for name in "$@"; do
-        [[ $(dpkg-query -W -f '${db:Status-Status}' "$name" 2>/dev/null) == installed ]] ||
-            missing+=("$name")
-    done
+    mapfile -t missing < <(missing_packages "$@")
     ((${#missing[@]})) || return 0
     say "installing ${missing[*]}"
     if ((EUID != 0)); then

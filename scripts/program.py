@@ -27,12 +27,13 @@ def with_env_sh(commands):
     return done.stdout
 
 
-def install_packages():
-    """The Debian packages of the project, where they are missing."""
-    with_env_sh('install_packages "${packages[@]}" >&2')
-
-
 def build():
-    """The release build's program, brought up to date."""
-    return pathlib.Path(with_env_sh('install_packages "${packages[@]}" >&2; '
+    """The program: the one that COLOSSIM_PROGRAM names (`colossim SCRIPT` does), as installed, or the release build, brought
+    up to date."""
+    named = os.environ.get("COLOSSIM_PROGRAM")
+    if named:
+        return pathlib.Path(named)
+    if not (ROOT / "CMakeLists.txt").exists():
+        return ROOT.parent.parent / "bin" / "colossim"
+    return pathlib.Path(with_env_sh('require_packages "${packages[@]}" >&2; '
                                     'build_preset release "$build" colossim >&2; printf "%s" "$build"')) / "colossim"

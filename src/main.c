@@ -4,8 +4,10 @@
 #include "app/cables.h"
 #include "app/check.h"
 #include "app/cli.h"
+#include "app/describe.h"
 #include "app/plans.h"
 #include "app/run.h"
+#include "app/script.h"
 
 /// `check` and `show` use no MPI: started by a launcher, only its first process speaks.
 static int inspect(const CommandLine *line, CheckView view) {
@@ -24,13 +26,15 @@ static int obey(const CommandLine *line) {
             if (cli_is_first_process()) cli_print_version();
             return 0;
         case COMMAND_HELP:
-            if (cli_is_first_process()) cli_print_help();
+            if (cli_is_first_process()) cli_write_help(stdout);
             return 0;
+        default: return cli_is_first_process() ? describe_command(line) : 0;
     }
     return 2;
 }
 
 int main(int argc, char *argv[]) {
+    script_become(argv);
     CommandLine line;
     cli_parse(argc, argv, &line);
     if (line.command != COMMAND_RUN && cli_has_others()) {

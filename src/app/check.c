@@ -25,6 +25,7 @@ typedef struct CheckFile {
 typedef struct Check {
     Reader reader;
     TextSource source;
+    char share[TEXT_PATH_BYTES];
     Texts texts;
     Diagnostics diagnostics;
     CheckFile file[FILES_MAX];
@@ -43,7 +44,9 @@ static void read_all(Check *check) {
     for (int i = 0; i < check->nfiles; i++) {
         CheckFile *file = &check->file[i];
         file->root = run_file_open(&check->reader, file->path);
-        if (file->root) file->schema = run_file_schema(&check->reader, file->root);
+        if (!file->root) continue;
+        file->path = file->root->place.text->path;
+        file->schema = run_file_schema(&check->reader, file->root);
         bool topology = file->schema == &topology_schema;
         if (topology || is_job(file))
             target[ntargets++] =
@@ -195,7 +198,7 @@ int check_files(int nfiles, const char *const files[], int nsettings, const char
         return status_exit_code(STATUS_USAGE);
     }
     Check *check = memory_alloc("check", sizeof *check);
-    check->source = (TextSource){text_read_file, NULL, text_share_folder()};
+    check->source = (TextSource){text_read_file, NULL, text_share_folder(check->share)};
     check->reader = (Reader){files[0], &check->source, &check->texts,
                              arena_create("config", ARENA_BYTES), &check->diagnostics};
     check->nfiles = nfiles;

@@ -6,80 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/check.h"
 #include "base/fingerprint.h"
 #include "base/log.h"
 #include "base/status.h"
 #include "build_info.h"
-
-enum {
-    OPTION_SET = 256,
-    OPTION_STEPS,
-    OPTION_OUTPUT,
-    OPTION_SEED,
-    OPTION_PROGRESS,
-    OPTION_MEMORY,
-    OPTION_PLAYER,
-    OPTION_EVERY_STEP,
-    OPTION_CABLES,
-    OPTION_PLAY,
-    OPTION_HELP
-};
-
-static const struct option OPTIONS[] = {
-    {"set", required_argument, NULL, OPTION_SET},
-    {"steps", required_argument, NULL, OPTION_STEPS},
-    {"output", required_argument, NULL, OPTION_OUTPUT},
-    {"seed", required_argument, NULL, OPTION_SEED},
-    {"progress", required_argument, NULL, OPTION_PROGRESS},
-    {"memory", no_argument, NULL, OPTION_MEMORY},
-    {"player", required_argument, NULL, OPTION_PLAYER},
-    {"every-step", no_argument, NULL, OPTION_EVERY_STEP},
-    {"cables", required_argument, NULL, OPTION_CABLES},
-    {"play", no_argument, NULL, OPTION_PLAY},
-    {"help", no_argument, NULL, OPTION_HELP},
-    {0},
-};
-
-void cli_print_help(void) {
-    printf(
-        "colossim: emulates training runs on AI superclusters\n\n"
-        "  colossim run TOPOLOGY JOB...  play a job, or several on one fabric; under mpirun on all "
-        "its "
-        "ranks\n"
-        "  colossim check FILE...        report every error of topology, job and catalogue files\n"
-        "  colossim show FILE...         counts, tiers, bisection, memory, FLOP: what the files "
-        "describe\n"
-        "  colossim plans TOPOLOGY JOB   answer lines of settings on standard input, each by a "
-        "line "
-        "of JSON:\n"
-        "                                memory, a bound on the step, or why it cannot run; with "
-        "--play the step\n"
-        "  colossim --version | --help\n\n"
-        "options\n"
-        "  --set KEY=VALUE      override a key of the files, e.g. --set fabric.routing=spray\n"
-        "  --steps N            training steps            (--set steps=N)\n"
-        "  --seed N             of noise and hashes       (--set seed=N)\n"
-        "  --output FILE.h5     trace; replaces one that is there; none: no file\n"
-        "  --progress lines|none\n"
-        "  --memory             bytes by purpose, and per GPU, link and transfer, at the end of a "
-        "run\n"
-        "  --player auto|event|island   one moment after the other, or replicas apart, each ahead "
-        "of "
-        "the others\n"
-        "                       (same results; auto: what costs less)\n"
-        "  --every-step         play also steps that cannot differ from the one before (same "
-        "results, slower)\n"
-        "  --cables FILE.csv|-  show: list all cables of a topology instead, as fabric.cables "
-        "reads "
-        "them, in a\n"
-        "                       new file or on standard output\n"
-        "  --play               plans: play those that can run\n\n"
-        "exit codes: 0 done, 1 the run failed, 2 wrong usage or input, 3 output failed, 4 stopped "
-        "on request\n"
-        "SIGUSR1 and SIGUSR2 stop a run after its step; SIGINT and SIGTERM leave the step, and "
-        "keep "
-        "those\nthat are complete; a second one ends at once\n");
-}
 
 void cli_print_version(void) {
     printf("colossim %s (%s, %s, %s)\n", BUILD_INFO_VERSION, BUILD_INFO_COMMIT, BUILD_INFO_TYPE,
@@ -121,7 +52,7 @@ int cli_finish_output(int code) {
     return code ? code : status_exit_code(STATUS_OUTPUT);
 }
 
-static int usage(const char *format, const char *what) {
+int cli_usage(const char *format, const char *what) {
     if (cli_is_first_process()) {
         fprintf(stderr, "colossim: ");
         fprintf(stderr, format, what);
@@ -138,13 +69,13 @@ static void add_set(CommandLine *line, const char *key, const char *value) {
 
 static int take_option(CommandLine *line, int option, const char *word) {
     if (line->nsets == CLI_SETS_MAX || line->nshorthand == 8)
-        return usage("too many settings%s", "");
+        return cli_usage("too many settings%s", "");
     switch (option) {
         case OPTION_SET: line->set[line->nsets++] = optarg; return 0;
         case OPTION_STEPS: add_set(line, "steps", optarg); return 0;
         case OPTION_OUTPUT:
             line->output = optarg;
-            return optarg[0] ? 0 : usage("--output wants a file or none%s", "");
+            return optarg[0] ? 0 : cli_usage("--output wants a file or none%s", "");
         case OPTION_SEED: add_set(line, "seed", optarg); return 0;
         case OPTION_MEMORY: line->memory = true; return 0;
         case OPTION_PLAYER:
@@ -155,12 +86,12 @@ static int take_option(CommandLine *line, int option, const char *word) {
             else if (strcmp(optarg, "island") == 0)
                 line->player = PLAYER_ISLAND;
             else
-                return usage("--player is auto, event or island, not '%s'", optarg);
+                return cli_usage("--player is auto, event or island, not '%s'", optarg);
             return 0;
         case OPTION_EVERY_STEP: line->every_step = true; return 0;
         case OPTION_CABLES:
             line->cables = optarg;
-            return optarg[0] ? 0 : usage("--cables wants a file or -%s", "");
+            return optarg[0] ? 0 : cli_usage("--cables wants a file or -%s", "");
         case OPTION_PLAY: line->play = true; return 0;
         case OPTION_HELP: line->command = COMMAND_HELP; return 0;
         case OPTION_PROGRESS:
@@ -171,10 +102,10 @@ static int take_option(CommandLine *line, int option, const char *word) {
             else if (strcmp(optarg, "auto") == 0)
                 line->progress = PROGRESS_AUTO;
             else
-                return usage("--progress is auto, lines or none, not '%s'", optarg);
+                return cli_usage("--progress is auto, lines or none, not '%s'", optarg);
             return 0;
-        case ':': return usage("option '%s' wants a value", word);
-        default: return usage("unknown option '%s'", word);
+        case ':': return cli_usage("option '%s' wants a value", word);
+        default: return cli_usage("unknown option '%s'", word);
     }
 }
 
@@ -189,47 +120,56 @@ static void join(CommandLine *line, int argc, char *argv[]) {
         line->checksum = 31 * line->checksum + fingerprint_bytes(argv[i], strlen(argv[i]) + 1);
 }
 
+/// The table of options as getopt wants it.
+static void list_options(struct option options[]) {
+    for (int i = 0; i < CLI_NOPTIONS; i++)
+        options[i] = (struct option){CLI_OPTIONS[i].name,
+                                     CLI_OPTIONS[i].value ? required_argument : no_argument, NULL,
+                                     (int)CLI_OPTIONS[i].option};
+    options[CLI_NOPTIONS] = (struct option){0};
+}
+
 static int parse_options(int argc, char *argv[], CommandLine *line) {
+    enum { OPTIONS_MAX = 32 };
+    struct option options[OPTIONS_MAX];
+    CHECK(CLI_NOPTIONS < OPTIONS_MAX, "%d options", CLI_NOPTIONS);
+    list_options(options);
     optind = 1;
     opterr = 0;
     int option;
-    while ((option = getopt_long(argc, argv, ":", OPTIONS, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, ":", options, NULL)) != -1) {
         int code = take_option(line, option, argv[optind - 1]);
         if (code) return code;
     }
     for (; optind < argc; optind++) {
-        if (line->nfiles == CLI_FILES_MAX) return usage("too many files%s", "");
+        if (line->nfiles == CLI_FILES_MAX) return cli_usage("too many files%s", "");
         line->file[line->nfiles++] = argv[optind];
     }
     return 0;
 }
 
+/// Another number of arguments than a command takes.
+static int refuse_count(const CommandWord *command, const char *wants) {
+    char words[160];
+    snprintf(words, sizeof words, "%s %s %s", command->word, wants, command->arguments);
+    return cli_usage("%s", words);
+}
+
 static int parse(int argc, char *argv[], CommandLine *line) {
-    static const struct {
-        const char *word;
-        Command command;
-    } COMMANDS[] = {
-        {"run", COMMAND_RUN},     {"check", COMMAND_CHECK},       {"show", COMMAND_SHOW},
-        {"plans", COMMAND_PLANS}, {"--help", COMMAND_HELP},       {"help", COMMAND_HELP},
-        {"-h", COMMAND_HELP},     {"--version", COMMAND_VERSION}, {"version", COMMAND_VERSION}};
-    if (argc < 2) return usage("which command?%s", "");
-    size_t i = 0, n = sizeof COMMANDS / sizeof *COMMANDS;
-    while (i < n && strcmp(argv[1], COMMANDS[i].word) != 0) i++;
-    if (i == n) return usage("unknown command '%s'", argv[1]);
-    line->command = COMMANDS[i].command;
+    if (argc < 2) return cli_usage("which command?%s", "");
+    const CommandWord *command = cli_command(argv[1]);
+    if (!command) return cli_usage("unknown command '%s'", argv[1]);
+    line->command = command->command;
     int code = parse_options(argc - 1, argv + 1, line);
-    if (code) return code;
-    if (line->command == COMMAND_RUN && line->nfiles < 2)
-        return usage("run wants a topology and a job%s", "");
-    if ((line->command == COMMAND_CHECK || line->command == COMMAND_SHOW) && line->nfiles < 1)
-        return usage("which file?%s", "");
-    if (line->command == COMMAND_PLANS && line->nfiles != 2)
-        return usage("plans wants a topology and a job%s", "");
+    if (code || line->command == COMMAND_HELP) return code;
+    if (line->nfiles < command->least) return refuse_count(command, "wants");
+    if (line->nfiles > command->most)
+        return refuse_count(command, command->most ? "wants only" : "wants nothing more");
     if (line->command == COMMAND_PLANS && cli_has_others())
-        return usage("plans is one process: start several, not one on several ranks%s", "");
-    if (line->play && line->command != COMMAND_PLANS) return usage("--play is of plans%s", "");
+        return cli_usage("plans is one process: start several, not one on several ranks%s", "");
+    if (line->play && line->command != COMMAND_PLANS) return cli_usage("--play is of plans%s", "");
     if (line->cables && (line->command != COMMAND_SHOW || line->nfiles != 1))
-        return usage("--cables is of show, and of one topology%s", "");
+        return cli_usage("--cables is of show, and of one topology%s", "");
     return 0;
 }
 

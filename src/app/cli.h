@@ -8,16 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "app/cli_words.h"
 #include "driver/run_spec.h"
-
-typedef enum Command {
-    COMMAND_HELP,
-    COMMAND_VERSION,
-    COMMAND_RUN,
-    COMMAND_CHECK,
-    COMMAND_SHOW,
-    COMMAND_PLANS
-} Command;
 
 enum { CLI_FILES_MAX = 64, CLI_SETS_MAX = 256 };
 
@@ -25,7 +17,7 @@ typedef enum Progress { PROGRESS_AUTO, PROGRESS_LINES, PROGRESS_NONE } Progress;
 
 typedef struct CommandLine {
     Command command;
-    const char *file[CLI_FILES_MAX]; ///< run: topology, jobs
+    const char *file[CLI_FILES_MAX]; ///< arguments; of run: topology, jobs
     int nfiles;
     const char *set[CLI_SETS_MAX]; ///< key=value; --steps and --seed are settings too
     int nsets;
@@ -46,9 +38,10 @@ typedef struct CommandLine {
 /// Understand argv; prints usage errors.
 void cli_parse(int argc, char *argv[], CommandLine *line);
 
-/// --help and --version, to stdout.
-void cli_print_help(void);
+/// Of --version, to stdout.
 void cli_print_version(void);
+/// A usage error, in which `what` takes the place of the %s; returns its exit code.
+int cli_usage(const char *format, const char *what);
 
 /// Exit code of a process that has printed to stdout: `code`, or that of a failed output, with the reason.
 int cli_finish_output(int code);

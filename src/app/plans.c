@@ -91,7 +91,7 @@ static Status answer_good(Plans *plans, RunSpec *run) {
 static void answer(Plans *plans, char *text) {
     Status status = take_line(plans, text);
     RunSpec run;
-    char *errors = NULL;
+    char *errors = NULL, room[TEXT_PATH_BYTES];
     const bool taken = status_is_ok(&status);
     if (taken) {
         const RunRequest request = {plans->line->file[0],
@@ -99,7 +99,7 @@ static void answer(Plans *plans, char *text) {
                                     1,
                                     plans->setting,
                                     plans->nsettings,
-                                    {text_read_file, NULL, text_share_folder()}};
+                                    {text_read_file, NULL, text_share_folder(room)}};
         status = run_spec_load(&request, &run, &errors);
     }
     const bool loaded = taken && status_is_ok(&status);

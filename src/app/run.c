@@ -80,8 +80,9 @@ static Status read_shared(void *context, const char *path, char **bytes, int64_t
 }
 
 static Status load(const CommandLine *line, Comm *comm, RunSpec *spec) {
+    char room[TEXT_PATH_BYTES];
     char share[TEXT_PATH_BYTES] = ""; // rank 0's: hosts may differ in their environment
-    snprintf(share, sizeof share, "%s", text_share_folder());
+    snprintf(share, sizeof share, "%s", text_share_folder(room));
     comm_broadcast(comm, share, sizeof share, 0);
     RunRequest request = {
         .topology_path = line->file[0],

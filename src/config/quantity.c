@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/check.h"
 #include "base/wide.h"
 
 /// One unit is numerator / denominator base units. The first spelling of a value is the one
@@ -114,6 +115,34 @@ static const struct {
 static const char AT[] = " at ";
 
 const char *quantity_name(QuantityKind kind) { return KINDS[kind].name; }
+
+static const char NUMBER[] = "[-+]?[0-9]*[.]?[0-9]* *";
+
+/// "(GB|MB|B)" of a kind; returns the end.
+static char *write_units(QuantityKind kind, char *out, const char *end) {
+    const char *before = "(";
+    for (int i = 0; i < UNITS_N; i++) {
+        if (UNITS[i].kind != kind) continue;
+        out += snprintf(out, (size_t)(end - out), "%s%s", before, UNITS[i].name);
+        before = "|";
+    }
+    return out + snprintf(out, (size_t)(end - out), ")");
+}
+
+const char *quantity_pattern(QuantityKind kind, char out[QUANTITY_PATTERN_BYTES]) {
+    const char *end = out + QUANTITY_PATTERN_BYTES;
+    char *at = out + snprintf(out, QUANTITY_PATTERN_BYTES, "^(%s", NUMBER);
+    at = write_units(kind, at, end);
+    if (kind == QUANTITY_QUEUE) {
+        at += snprintf(at, (size_t)(end - at), "|%s", NUMBER);
+        at = write_units(QUANTITY_SIZE, at, end);
+        at += snprintf(at, (size_t)(end - at), "%s%s", AT, NUMBER);
+        at = write_units(QUANTITY_RATE, at, end);
+    }
+    CHECK(at + 3 <= end, "a pattern of %d bytes", (int)(at - out));
+    snprintf(at, (size_t)(end - at), ")$");
+    return out;
+}
 
 /// A decimal number as digits / 10^decimals.
 typedef struct Decimal {

@@ -27,7 +27,7 @@ typedef enum QuantityKind {
     QUANTITY_N,
 } QuantityKind;
 
-enum { QUANTITY_TEXT_BYTES = 64, QUANTITY_REASON_BYTES = 300 };
+enum { QUANTITY_TEXT_BYTES = 64, QUANTITY_REASON_BYTES = 300, QUANTITY_PATTERN_BYTES = 400 };
 
 /// Parse into an exact integer of the base unit, or into a double. False: `reason` says what was
 /// wanted and got, to be put behind the name of the key ("wants a data rate with a unit, such as
@@ -44,6 +44,9 @@ const char *quantity_write_real(QuantityKind kind, double value, char out[QUANTI
 /// The most that any key of a kind may say, in base units, unless the key itself says less: 1000 s, 10 PB, 1 PB/s, 1 ZFLOP/s,
 /// 1 TW. Sums and products of some of them fit the arithmetic (the rest is checked where they meet); 0: no limit.
 double quantity_most(QuantityKind kind);
+
+/// A regular expression (ECMA 262) that every text of this kind matches, of a kind with units; returns `out`.
+const char *quantity_pattern(QuantityKind kind, char out[QUANTITY_PATTERN_BYTES]);
 
 /// What it is: "a data rate".
 const char *quantity_name(QuantityKind kind);

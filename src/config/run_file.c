@@ -11,6 +11,7 @@
 #include "config/job_file.h"
 #include "config/model_file.h"
 #include "config/settings.h"
+#include "config/shipped.h"
 #include "config/topology_file.h"
 #include "config/trace_path.h"
 
@@ -23,11 +24,17 @@ enum { SCHEMAS_N = sizeof SCHEMAS / sizeof SCHEMAS[0] };
 
 Node *run_file_open(Reader *reader, const char *path) {
     Status reason;
-    const Text *text = texts_open(reader->texts, reader->source, path, TEXT_BYTES_MAX, &reason);
+    const Text *text = shipped_open_file(reader, path, &reason);
     if (text) return yaml_parse(text, reader->arena, reader->diagnostics);
     text = texts_add(reader->texts, path, "", 0);
-    diagnostics_error(reader->diagnostics, (Place){.text = text}, "cannot be read: %.300s",
+    diagnostics_error(reader->diagnostics, (Place){.text = text}, "cannot be read: %.500s",
                       reason.text);
+    return NULL;
+}
+
+const Schema *run_file_schema_of(const char *kind) {
+    for (int i = 0; i < SCHEMAS_N; i++)
+        if (strcmp(SCHEMAS[i]->kind, kind) == 0) return SCHEMAS[i];
     return NULL;
 }
 
@@ -71,14 +78,20 @@ typedef struct Load {
     CertaintySpec *certainty;
 } Load;
 
+/// The path that a file of the command line was read from.
+static const char *read_path(const Node *root, const char *named) {
+    return root ? root->place.text->path : named;
+}
+
 static void open_files(Load *load) {
     const RunRequest *request = load->request;
     Reader *reader = &load->reader;
     load->files.topology_root = run_file_open(reader, request->topology_path);
+    load->files.topology_path = read_path(load->files.topology_root, request->topology_path);
     for (int32_t i = 0; i < request->njobs; i++) {
         JobEntry *job = &load->files.job[i];
-        job->path = request->job_path[i];
-        job->root = run_file_open(reader, job->path);
+        job->root = run_file_open(reader, request->job_path[i]);
+        job->path = read_path(job->root, request->job_path[i]);
         if (!job->root) continue;
         job->schema = run_file_schema(reader, job->root);
         if (!job->schema || job->schema == &training_job_schema ||
@@ -103,7 +116,7 @@ static void apply_settings(Load *load) {
 static void read_files(Load *load) {
     Reader *reader = &load->reader;
     CrossCheck *files = &load->files;
-    reader->base = load->request->topology_path;
+    reader->base = files->topology_path;
     if (files->topology_root)
         reader_load_root(reader, files->topology_root, &topology_schema, files->cluster);
     for (int32_t i = 0; i < files->njobs; i++) {
@@ -200,7 +213,7 @@ static void load_all(Load *load) {
     if (load->diagnostics.errors == 0) {
         cross_check(&load->reader, &load->files);
         trace_path_resolve(&load->reader, &load->files);
-        load->reader.base = load->request->topology_path;
+        load->reader.base = load->files.topology_path;
         reader_load_shipped(&load->reader, "residuals", "published", &certainty_schema,
                             load->certainty);
     }
@@ -216,7 +229,6 @@ Status run_spec_load(const RunRequest *request, RunSpec *spec, char **errors) {
                            arena_create("config", ARENA_BYTES), &load.diagnostics};
     load.certainty = &spec->certainty;
     load.files.cluster = &spec->cluster;
-    load.files.topology_path = request->topology_path;
     load.files.njobs = request->njobs;
     load.files.troubled = memory_alloc("config.troubled", sizeof(ClusterSpec));
     JobFile *job_files = memory_alloc("config.jobs", (size_t)request->njobs * sizeof(JobFile));

@@ -30,6 +30,8 @@ Status run_spec_load(const RunRequest *request, RunSpec *spec, char **errors);
 Node *run_file_open(Reader *reader, const char *path);
 /// The schema named by a file's `kind`, NULL after reporting that there is none.
 const Schema *run_file_schema(Reader *reader, const Node *root);
+/// The schema of a kind of files; NULL: there is none.
+const Schema *run_file_schema_of(const char *kind);
 /// Write a file's struct as YAML, with its schema_version and kind.
 void run_file_write(const Schema *schema, const void *data, const Node *root, int indent,
                     TextBuffer *out);

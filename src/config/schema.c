@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "config/shipped.h"
+#include "hardware/hardware.h"
 
 enum { NAMES_MAX = 64 };
 
@@ -390,78 +392,35 @@ bool reader_load_root(Reader *reader, const Node *root, const Schema *schema, vo
     return reader->diagnostics->reports == before;
 }
 
-static bool is_entry_name(const char *name) {
-    size_t length = strlen(name);
-    if (length == 0 || length >= 60 || name[0] == '.') return false;
-    return strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") ==
-           length;
-}
-
-/// Parse a catalogue text; the struct's name (its first member) is the entry's.
-static bool load_text(Reader *reader, const Text *text, const char *name, const Schema *schema,
-                      void *data) {
+/// Parse a catalogue text; the struct's name (its first member) is the file's.
+static bool load_text(Reader *reader, const Text *text, const Schema *schema, void *data) {
     const Node *root = yaml_parse(text, reader->arena, reader->diagnostics);
     if (!root) return false;
     if (!reader_load_root(reader, root, schema, data)) return false;
-    memcpy(data, name, strlen(name) + 1);
+    text_stem(text->path, data, HARDWARE_NAME_BYTES);
     return true;
-}
-
-/// Where an entry may stand: beside the file that names it, one folder above, in the share folder.
-enum { ENTRY_PLACES = 3 };
-typedef char EntryPath[2 * TEXT_PATH_BYTES];
-
-static int entry_paths(const Reader *reader, const char *folder, const char *name,
-                       EntryPath path[ENTRY_PLACES]) {
-    const char *slash = strrchr(reader->base, '/');
-    int folder_bytes = slash ? (int)(slash - reader->base) + 1 : 0;
-    for (int up = 0; up < 2; up++)
-        snprintf(path[up], sizeof path[up], "%.*s%s%s/%s.yaml", folder_bytes, reader->base,
-                 up ? "../" : "", folder, name);
-    const char *share = reader->source->share;
-    if (!share || !share[0]) return 2;
-    snprintf(path[2], sizeof path[2], "%s/%s/%s/%s.yaml", share,
-             strcmp(folder, "models") == 0 ? "jobs" : "topologies", folder, name);
-    return 3;
-}
-
-/// The first of the places where an entry stands, or NULL and what was tried.
-static const Text *open_entry(Reader *reader, const char *folder, const char *name,
-                              char tried[DIAGNOSTIC_BYTES]) {
-    EntryPath path[ENTRY_PLACES];
-    size_t used = 0;
-    int npaths = entry_paths(reader, folder, name, path);
-    for (int i = 0; i < npaths; i++) {
-        Status reason;
-        const Text *text =
-            texts_open(reader->texts, reader->source, path[i], TEXT_BYTES_MAX, &reason);
-        if (text) return text;
-        if (used < DIAGNOSTIC_BYTES)
-            used += (size_t)snprintf(tried + used, DIAGNOSTIC_BYTES - used, "%s%.120s: %.60s",
-                                     i > 0 ? "; " : "", path[i], reason.text);
-    }
-    return NULL;
 }
 
 bool reader_load_entry(Reader *reader, const char *folder, const char *name, Place place,
                        const Schema *schema, void *data) {
-    if (!is_entry_name(name)) {
-        diagnostics_error(reader->diagnostics, place, "'%.60s' is no name of a catalogue entry",
-                          name);
+    if (!shipped_is_name(name) && !strchr(name, '/')) {
+        diagnostics_error(reader->diagnostics, place,
+                          "'%.60s' is no name of a catalogue entry, nor a path with a '/'", name);
         return false;
     }
     char tried[DIAGNOSTIC_BYTES] = "";
-    const Text *text = open_entry(reader, folder, name, tried);
-    if (text) return load_text(reader, text, name, schema, data);
-    diagnostics_error(reader->diagnostics, place, "unknown %s '%s': %s", schema->name, name, tried);
+    const Text *text = shipped_open_entry(reader, folder, name, tried);
+    if (text) return load_text(reader, text, schema, data);
+    diagnostics_error(reader->diagnostics, place, "unknown %s '%.300s': %s", schema->name, name,
+                      tried);
     return false;
 }
 
 bool reader_load_shipped(Reader *reader, const char *folder, const char *name, const Schema *schema,
                          void *data) {
     char tried[DIAGNOSTIC_BYTES] = "";
-    const Text *text = open_entry(reader, folder, name, tried);
-    return !text || load_text(reader, text, name, schema, data);
+    const Text *text = shipped_open_entry(reader, folder, name, tried);
+    return !text || load_text(reader, text, schema, data);
 }
 
 const Text *reader_open_data(Reader *reader, const Node *root, const char *key, const char *base,

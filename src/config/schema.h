@@ -218,9 +218,8 @@ __attribute__((format(printf, 4, 5))) void reader_error(Reader *reader, const No
 __attribute__((format(printf, 4, 5))) void reader_mistake(Reader *reader, const Node *node,
                                                           const char *path, const char *format,
                                                           ...);
-/// Read the entry `name` of a catalogue folder, as named at `place`: <folder of reader->base>/
-/// <folder>/<name>.yaml, else the same one folder above, else <share>/<topologies or jobs>/<folder>/
-/// <name>.yaml. False if anything was reported.
+/// Read the entry `name` of a catalogue folder, or of the path that it is, as named at `place` (config/shipped.h says where
+/// it is looked for). False if anything was reported.
 bool reader_load_entry(Reader *reader, const char *folder, const char *name, Place place,
                        const Schema *schema, void *data);
 /// The same of an entry that no file names: without it the struct stays as it is, and true.

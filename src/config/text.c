@@ -1,11 +1,13 @@
 #include "config/text.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/array.h"
 #include "base/check.h"
@@ -17,8 +19,42 @@
 
 static const char LABEL[] = "config.text";
 
+enum { FOLDER_NAMES_MAX = 1000, FOLDER_NAME_BYTES = 64 };
+typedef char FolderName[FOLDER_NAME_BYTES];
+
+static int compare_names(const void *a, const void *b) { return strcmp(a, b); }
+
+/// Names of the .yaml files of a folder without that, as many as there is room for; not sorted.
+static int list_folder(DIR *folder, FolderName names[]) {
+    int n = 0;
+    const struct dirent *entry;
+    while (n < FOLDER_NAMES_MAX && (entry = readdir(folder))) {
+        const size_t length = strlen(entry->d_name);
+        if (length < 6 || length - 5 >= FOLDER_NAME_BYTES) continue;
+        if (strcmp(entry->d_name + length - 5, ".yaml") != 0) continue;
+        snprintf(names[n++], FOLDER_NAME_BYTES, "%.*s", (int)length - 5, entry->d_name);
+    }
+    return n;
+}
+
+static Status read_folder(const char *path, char **bytes, int64_t *bytes_read) {
+    DIR *folder = opendir(path);
+    REQUIRE(folder, STATUS_INPUT, "%s", strerror(errno));
+    FolderName *names = memory_alloc(LABEL, FOLDER_NAMES_MAX * sizeof *names);
+    const int n = list_folder(folder, names);
+    closedir(folder);
+    qsort(names, (size_t)n, sizeof *names, compare_names);
+    TextBuffer text = {0};
+    for (int i = 0; i < n; i++) text_printf(&text, "%s\n", names[i]);
+    memory_free(LABEL, names, FOLDER_NAMES_MAX * sizeof *names);
+    *bytes_read = text.n;
+    *bytes = text_take(&text);
+    return status_ok();
+}
+
 Status text_read_file(void *context, const char *path, char **bytes, int64_t *bytes_read) {
     (void)context;
+    if (path[0] && path[strlen(path) - 1] == '/') return read_folder(path, bytes, bytes_read);
     // A folder, a pipe or a device could be opened, and the last two never end.
     struct stat about;
     if (stat(path, &about) != 0) FAIL(STATUS_INPUT, "%s", strerror(errno));
@@ -43,9 +79,30 @@ Status text_read_file(void *context, const char *path, char **bytes, int64_t *by
     return status_ok();
 }
 
-const char *text_share_folder(void) {
+/// A folder beside the program that has topologies and jobs; NULL: there is none.
+static const char *folder_beside(const char *place, char out[TEXT_PATH_BYTES]) {
+    const ssize_t n = readlink("/proc/self/exe", out, TEXT_PATH_BYTES - 1);
+    if (n <= 0) return NULL;
+    out[n] = '\0';
+    for (int up = 0; up < 2; up++) {
+        char *slash = strrchr(out, '/');
+        if (!slash) return NULL;
+        *slash = '\0';
+    }
+    const size_t used = strlen(out);
+    char jobs[TEXT_PATH_BYTES + 64];
+    if (used + strlen(place) >= TEXT_PATH_BYTES) return NULL;
+    memcpy(out + used, place, strlen(place) + 1);
+    snprintf(jobs, sizeof jobs, "%s/jobs/models", out);
+    return access(jobs, R_OK) == 0 ? out : NULL;
+}
+
+const char *text_share_folder(char path[TEXT_PATH_BYTES]) {
     const char *folder = getenv("COLOSSIM_SHARE");
-    return folder && folder[0] ? folder : COLOSSIM_SHARE;
+    if (folder && folder[0]) return folder;
+    folder = folder_beside("/share/colossim", path);
+    if (!folder) folder = folder_beside("", path);
+    return folder ? folder : COLOSSIM_SHARE;
 }
 
 static Text *find_text(const Texts *texts, const char *path) {

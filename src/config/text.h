@@ -26,7 +26,8 @@ enum {
 ///   read   gives *bytes_read bytes in *bytes, allocated with memory_alloc("config.text",
 ///          *bytes_read + 1) and NUL-terminated; on failure a Status whose text is the reason alone
 ///          ("No such file or directory"). Called by all ranks with the same paths in the same
-///          order.
+///          order. A path that ends in '/' is a folder: read as the sorted names of its .yaml files,
+///          without ".yaml", one a line.
 ///   share  the installed share folder, holding topologies/ and jobs/; NULL or "" if there is none
 typedef struct TextSource {
     Status (*read)(void *context, const char *path, char **bytes, int64_t *bytes_read);
@@ -69,11 +70,13 @@ void text_put(TextBuffer *buffer, char character);
 char *text_take(TextBuffer *buffer);
 void text_free(char *bytes);
 
-/// Read a regular file of the local file system: the `read` of a process alone, and of rank 0.
+/// Read a regular file of the local file system, or a folder: the `read` of a process alone, and of rank 0.
 /// `context` is unused.
 Status text_read_file(void *context, const char *path, char **bytes, int64_t *bytes_read);
-/// The share folder: environment COLOSSIM_SHARE, else the folder fixed at build time, else "".
-const char *text_share_folder(void);
+/// The share folder, which holds topologies/ and jobs/: environment COLOSSIM_SHARE; else what stands beside the program,
+/// ../share/colossim as installed or .. as built; else the folder fixed at build time, else "".
+/// `path` is room for it.
+const char *text_share_folder(char path[TEXT_PATH_BYTES]);
 
 /// Get a text, reading it if it is new. A text that cannot be read, or has more than `most_bytes`,
 /// is NULL and *reason says why.

@@ -106,9 +106,10 @@ static void compare(const RunSpec *run, Comm *world, Comm *self) {
 }
 
 static void try_line(Trial *trial, Comm *world, Comm *self) {
+    char share[TEXT_PATH_BYTES];
     RunRequest request = {
         trial->field[0],  &trial->field[1],   1,
-        &trial->field[2], trial->nfields - 2, {text_read_file, NULL, text_share_folder()}};
+        &trial->field[2], trial->nfields - 2, {text_read_file, NULL, text_share_folder(share)}};
     RunSpec *run = memory_alloc("test.run", sizeof *run);
     char *errors = NULL;
     Status status = run_spec_load(&request, run, &errors);

@@ -67,7 +67,7 @@ def usage(emulator):
     for n in (0, 3):
         for words, *arguments in (("which command?",), ("unknown command 'rum'", "rum"),
                                   ("unknown option '--stepz'", "run", "--stepz", 3),
-                                  ("wants a topology and a job", "run", LAPTOP), ("which file?", "check"),
+                                  ("run wants TOPOLOGY JOB...", "run", LAPTOP), ("check wants FILE...", "check"),
                                   ("option '--set' wants a value", "run", LAPTOP, DDP, "--set"),
                                   ("not 'loud'", "run", LAPTOP, DDP, "--progress", "loud")):
             done = emulator.call(*arguments, ranks=n)

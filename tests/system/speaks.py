@@ -6,7 +6,13 @@ job on its machine too, and say the published counts; under mpiexec one process 
 """
 
 import csv
+import json
+import os
 import re
+import subprocess
+
+import jsonschema
+import yaml
 
 from emulator import JOBS, TOPOLOGIES, claim, run_case
 
@@ -51,18 +57,81 @@ def says(emulator, *arguments, **options):
     return done.stdout
 
 
+def program_path(emulator):
+    """PATH on which a shell finds the program."""
+    return f"{os.path.dirname(emulator.colossim)}:{os.environ['PATH']}"
+
+
 def help(emulator):
     text = says(emulator, "--help")
     claim(text == says(emulator, "help") == says(emulator, "run", "--help"), "help is help wherever it is asked for")
     for word in ("colossim run", "colossim check", "colossim show", "exit codes"):
         claim(word in text, f"help says '{word}'")
-    options = set(re.findall(r"--([a-z]+)", text))
+    options = set(re.findall(r"^  --([a-z-]+)", text, re.MULTILINE))
     for option in sorted(options - {"help", "version"}):
         tried = emulator.call("run", f"--{option}", "x=1", *SHIPPED[:1])
         claim("unknown option" not in tried.stderr, f"--{option} of the help is known: {tried.stderr}")
     version = says(emulator, "--version")
     claim(re.fullmatch(r"colossim \S+ \(.+\)\n", version), f"one line with version, commit and build: {version}")
     claim(says(emulator, "--version", ranks=3) == version, "one of three processes speaks")
+
+
+def names(emulator):
+    """What `list` shows is a name that run, check and show take wherever they are called; what is none is refused, and what
+    may have been meant is said; an entry of a catalogue may be a path, from the file that names it."""
+    listed = {}
+    for what in ("topologies", "jobs", "models", "hardware"):
+        lines = says(emulator, "list", what, folder="/").splitlines()
+        listed[what] = [line.split()[0] for line in lines[1:]]
+    claim(says(emulator, "list").count("\n") == sum(map(len, listed.values())) + len(listed), "list shows the four")
+    folders = {"topologies": TOPOLOGIES, "jobs": JOBS, "models": JOBS / "models", "hardware": TOPOLOGIES / "hardware"}
+    for what, folder in folders.items():
+        claim(listed[what] == sorted(path.stem for path in folder.glob("*.yaml")), f"{what}: {listed[what]}")
+    claim(says(emulator, "check", "laptop-16", "ddp-small", folder="/") ==
+          says(emulator, "check", TOPOLOGIES / "laptop-16.yaml", JOBS / "ddp-small.yaml"), "a name is its file")
+    for wrong, meant in ((("laptop-61", "ddp-small"), "'laptop-16'"), (("laptop-16", "ddp-smal"), "'ddp-small'"),
+                         (("laptop-16", "ddp-small", "--set", "node.gpu=h100"), "'h100-sxm'"),
+                         (("laptop-16", "ddp-small", "--set", "model=lama3-8b"), "'llama3-8b'")):
+        for ranks in (0, 2):
+            done = emulator.call("run", *wrong, "--output", "none", folder="/", ranks=ranks)
+            claim(done.returncode == 2 and f"did you mean {meant}?" in done.stderr, f"{wrong} on {ranks}: {done.stderr}")
+    gpu = emulator.folder / "mine.yaml"
+    gpu.write_text((TOPOLOGIES / "hardware/h100-sxm.yaml").read_text())
+    machine = emulator.folder / "machine.yaml"
+    machine.write_text((TOPOLOGIES / "laptop-16.yaml").read_text().replace("h100-sxm", "./mine.yaml"))
+    claim("gpu: mine\n" in says(emulator, "check", machine, folder="/"), "an entry is a path")
+
+
+def forms(emulator):
+    """Help, manual page and completion name every command and option; a key that any file uses is in `keys` and in `schema`,
+    and every shipped file is right by the schema of its kind."""
+    text, manual = says(emulator, "help"), says(emulator, "man").replace("\\-", "-")
+    commands = re.findall(r"^  colossim ([a-z]+)", text, re.MULTILINE)
+    options = re.findall(r"^  (--[a-z-]+)", text, re.MULTILINE)
+    claim(len(commands) >= 10 and len(options) >= 10, f"{commands} {options}")
+    for shell in ("bash", "zsh"):
+        script = says(emulator, "completion", shell)
+        for word in commands + options:
+            claim(word in script and word in manual, f"{word} is in completion of {shell} and in the manual page")
+    say = "source /dev/stdin; COMP_WORDS=(%s); COMP_CWORD=%d; _colossim; echo ${COMPREPLY[@]}"
+    for words, wanted in (("colossim ru", "run"), ("colossim list mo", "models"), ("colossim run --player is", "island"),
+                          ("colossim run --rout", ""), ("colossim run lapt", "laptop-16"), ("colossim schema gp", "gpu")):
+        done = subprocess.run(["bash", "-c", say % (words, len(words.split()) - 1)], input=says(emulator, "completion", "bash"),
+                              capture_output=True, text=True, env={**emulator.environment, "PATH": program_path(emulator)})
+        claim(done.stdout.strip() == wanted, f"'{words}' is completed to '{wanted}': {done.stdout} {done.stderr}")
+    for kind in ("topology", "training", "traffic", "model", "gpu", "nic", "switch", "scale_up"):
+        right = json.loads(says(emulator, "schema", kind))
+        known = set(re.findall(r"^\| `([^`]+)`", says(emulator, "keys", kind), re.MULTILINE))
+        claim(set(right["properties"]) - {"schema_version", "kind", "description", "sources"} == {key for key in known if "." not in key},
+              f"keys and schema of {kind} name the same")
+        files = [path for path in SHIPPED if yaml.safe_load(path.read_text())["kind"] == kind]
+        claim(len(files) > 0, f"a {kind} is shipped")
+        for path in files:
+            for error in jsonschema.Draft7Validator(right).iter_errors(yaml.safe_load(path.read_text())):
+                claim(False, f"{path} by the schema of {kind}: {'.'.join(map(str, error.path))}: {error.message[:300]}")
+    wrong = yaml.safe_load((TOPOLOGIES / "laptop-16.yaml").read_text())
+    wrong["node"]["gpsu"] = 8
+    claim(list(jsonschema.Draft7Validator(json.loads(says(emulator, "schema", "topology"))).iter_errors(wrong)), "a wrong key is refused")
 
 
 def shipped(emulator):
@@ -125,4 +194,4 @@ def tables(emulator):
             claim(again == first, f"{job} on {ranks} ranks:\n{first}\n{again}")
 
 
-run_case(help, shipped, systems, counts, tables)
+run_case(help, names, forms, shipped, systems, counts, tables)
