@@ -25,7 +25,7 @@
 #include "extremes.h"
 
 enum {
-    TRIALS = 4000, // or what COLOSSIM_FUZZ says
+    TRIALS = 1500, // or what COLOSSIM_FUZZ says
     SEED = 20240907,
     DAMAGES_MOST = 4,
     CACHE_FILES = 64,
