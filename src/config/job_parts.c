@@ -97,6 +97,10 @@ static const Field TRACE_FIELDS[] = {
                   "GPUs of which every operation is kept: [0, 8-15, 0-1023/128], or [all]"),
     FIELD_COUNT_AT("timeline_every", TraceSpec, timeline.every, "1", 1, 1000000,
                    "of so many steps the operations of one are kept"),
+    FIELD_BOOL_AT("explain", TraceSpec, explain, "off",
+                  "also the critical path of a step, and what it would gain by changes"),
+    FIELD_COUNT_OR_WORD_AT("explain_step", TraceSpec, explain_step, "last", -1, "last", 0,
+                           INT32_MAX, "which; last: of those that are played"),
 };
 const Schema trace_schema = {.name = "trace",
                              .field = TRACE_FIELDS,

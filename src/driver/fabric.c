@@ -19,7 +19,8 @@ void fabric_open(Fabric *fabric) {
                        .interval_ps = fabric->intervals.width_ps,
                        .intervals_most = fabric->intervals.most,
                        .packet = &fabric->run->packet,
-                       .seed = fabric->run->seed};
+                       .seed = fabric->run->seed,
+                       .tell_slowed = fabric->run->trace.explain};
     fabric->engine = fabric->ops->create(fabric->cluster, &spec);
 }
 

@@ -96,6 +96,15 @@ static void sum_work(Machine *machine) {
             machine->work[role * stages + stage] = work_of(machine, role, stage);
 }
 
+/// The step to be explained: the last that is sure to be played: without noise all behind the second may be told from it (player/repeat.h).
+static int32_t explained_step(const Machine *machine) {
+    const int32_t last = machine->steps - 1, asked = machine->run->trace.explain_step;
+    if (asked >= 0) return asked;
+    const bool repeats = machine->run->repeat && machine->run->njobs == 1 &&
+                         machine_is_even(machine) && cluster_spec(machine->cluster)->nevents == 0;
+    return repeats && last > 1 ? 1 : last;
+}
+
 void machine_deal(Machine *machine, int nranks) {
     layout_deal(&machine->layout, machine->rank, nranks);
     machine_place(machine);
@@ -107,6 +116,9 @@ void machine_place(Machine *machine) {
     place_units(machine);
     note_replicas(machine);
     timeline_place(machine);
+    path_log_close(machine->path_log);
+    machine->path_log =
+        machine->run->trace.explain ? path_log_open(machine, explained_step(machine)) : NULL;
     sum_work(machine);
     done_open(machine);
 }
@@ -264,6 +276,7 @@ void machine_destroy(Machine *machine) {
         step_cost_fini(&machine->of_kind[kind]);
     step_cost_fini(&machine->cost);
     heap_free(&machine->heap);
+    path_log_close(machine->path_log);
     array_free(&machine->row);
     array_free(&machine->done.at);
     arena_destroy(machine->dealt);

@@ -30,6 +30,7 @@
 #include "driver/account.h"
 #include "driver/fabric.h"
 #include "driver/layout.h"
+#include "driver/path_log.h"
 #include "driver/run_spec.h"
 #include "driver/shares.h"
 #include "driver/timeline.h"
@@ -153,6 +154,7 @@ typedef struct GroupState {
     int64_t arrived; ///< members; 0: none, or all, and it is under way
     OpKind kind;
     int32_t step, rails_left;
+    int32_t last_rail;   ///< that a phase of has ended
     Clocks begin;        ///< last arrival
     CollectivePlan plan; ///< no phases: it is too small to load a link
     int64_t start_ps;    ///< first byte of the first phase
@@ -228,6 +230,7 @@ typedef struct Machine {
     ExchangePlan exchange_plan;
     Noted noted;
     Timeline timeline;
+    PathLog *path_log; ///< NULL: none is wanted
     DonePool done;
     Outcomes outcomes;
     const struct PlayerOps *player; ///< player.h, once the engine is open ...
@@ -352,6 +355,12 @@ void unit_start(Machine *machine, Unit *unit, int64_t now_ps);
 void unit_begin(Machine *machine, Unit *unit, int64_t now_ps);
 void unit_finish_op(Machine *machine, Unit *unit, int32_t op, NominalClocks end, int64_t now_ps);
 void unit_compute_due(Machine *machine, Unit *unit, int64_t now_ps);
+/// Of an operation on the slowest of GPUs of some kinds, as bits.
+NominalWork unit_work(const Machine *machine, int32_t kinds, int32_t stage, const Op *op);
+/// How much slower than nominal, in 2^-20, a unit computes in a step that begins now: its slowest GPU; and, times that, what
+/// its experts have more to do than in the mean.
+int64_t unit_slow_factor(const Machine *machine, int64_t unit, int32_t step, int64_t now_ps);
+int64_t unit_routing_factor(const Machine *machine, int64_t unit, int32_t step);
 /// The speed of GPUs may have changed: re-time what a unit computes.
 void unit_retime(Machine *machine, Unit *unit, int64_t now_ps);
 /// What is named begins, or ends.

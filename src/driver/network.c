@@ -77,6 +77,11 @@ Transfer network_message(const Machine *machine, int64_t channel, JobEdges *edge
     return transfer;
 }
 
+static void log_slowed(Machine *machine, const Unit *unit, int32_t op, const Slowed *slowed) {
+    PathLog *log = machine->path_log;
+    if (log && unit->step == log->step) path_log_slowed(log, unit - machine->unit, op, slowed);
+}
+
 void network_end_message(Machine *machine, const Completion *done, Unit *receiver,
                          ChannelSide side) {
     const bool from_prev = side == CHANNEL_FROM_PREV;
@@ -93,13 +98,20 @@ void network_end_message(Machine *machine, const Completion *done, Unit *receive
         machine->player->fingerprint(machine, receiver, (int)side, start_ps, end_ps);
     if (receiver->noted) timeline_move(machine, receiver, receives, done->start_ps, done->alone_ps);
     if (sender->noted) timeline_move(machine, sender, sends, done->start_ps, done->alone_ps);
-    unit_finish_op(machine, receiver, unit_current_op(machine, receiver, receives), end,
-                   done->end_ps);
+    const int32_t received = unit_current_op(machine, receiver, receives);
+    log_slowed(machine, receiver, received, &done->slowed);
+    unit_finish_op(machine, receiver, received, end, done->end_ps);
     unit_finish_op(machine, sender, unit_current_op(machine, sender, sends), end, done->end_ps);
 }
 
 static GroupState *group_of(const Machine *machine, int64_t group) {
     return &machine->group[units_meeting_index(&machine->layout.units, group)];
+}
+
+/// Of the phases that have ended.
+static Slowed *rail_slowed(const Machine *machine, int64_t group, int32_t rail) {
+    const int64_t index = units_meeting_index(&machine->layout.units, group);
+    return &machine->path_log->rail[index * machine->layout.units.width + rail];
 }
 
 static GpuId rail_member(const JobEdges *edges, int64_t i) {
@@ -244,7 +256,9 @@ void network_end_exchange(Machine *machine, const Completion *done, Unit *unit, 
                                      done->start_ps - begin_ps, done->end_ps - begin_ps);
     unit_share(machine, unit, SHARING_EXCHANGE, false, done->end_ps);
     if (unit->noted) timeline_move(machine, unit, STREAM_EP, done->start_ps, done->alone_ps);
-    unit_finish_op(machine, unit, unit_current_op(machine, unit, STREAM_EP), end, done->end_ps);
+    const int32_t op = unit_current_op(machine, unit, STREAM_EP);
+    log_slowed(machine, unit, op, &done->slowed);
+    unit_finish_op(machine, unit, op, end, done->end_ps);
 }
 
 void network_exchange_due(Machine *machine, Unit *unit, int64_t now_ps) {
@@ -291,6 +305,7 @@ static void start_rails(Machine *machine, int64_t group) {
     active->rails_left = nrails;
     for (int32_t r = 0; r < nrails; r++) {
         *rail_of(machine, group, r) = (Rail){0};
+        if (machine->path_log) *rail_slowed(machine, group, r) = (Slowed){0};
         submit_phase(machine, group, r, active->begin.actual_ps);
     }
     machine_schedule(machine, active->start_ps, EVENT_SHARE, group, group_order(group));
@@ -361,6 +376,18 @@ void network_share_due(Machine *machine, int64_t group, int64_t now_ps) {
         unit_share(machine, unit, sharing, true, now_ps);
 }
 
+/// A collective of the step that is logged has ended: how it was slowed, of the rail that ended last. Returns its number
+/// from 1; 0: it is not logged.
+static int32_t log_meeting(Machine *machine, int64_t group) {
+    PathLog *log = machine->path_log;
+    const GroupState *active = group_of(machine, group);
+    if (!log || active->step != log->step) return 0;
+    const bool played = active->plan.nphases > 0; // else it loads no link
+    array_push(&log->meeting,
+               played ? *rail_slowed(machine, group, active->last_rail) : (Slowed){0});
+    return (int32_t)log->meeting.n;
+}
+
 void network_end_collective(Machine *machine, int64_t group, int64_t now_ps) {
     const GroupState done = *group_of(machine, group); // members may go on to the next
     NominalClocks end =
@@ -383,6 +410,7 @@ void network_end_collective(Machine *machine, int64_t group, int64_t now_ps) {
                                  .period_ps = now_ps - machine->cycle.begin.actual_ps,
                                  .ended = true,
                                  .nquiet = machine->cycle.nquiet};
+    const int32_t noted = log_meeting(machine, group);
     bool shared = done.rails_left == 0 && done.plan.nphases > 0;
     const Stream stream = stream_of(machine, done.kind);
     const int sharing =
@@ -395,7 +423,11 @@ void network_end_collective(Machine *machine, int64_t group, int64_t now_ps) {
             timeline_begin(machine, unit, stream, done.begin.actual_ps);
             timeline_move(machine, unit, stream, done.begin.actual_ps, done.alone_ps);
         }
-        unit_finish_op(machine, unit, unit_current_op(machine, unit, stream), end, now_ps);
+        const int32_t op = unit_current_op(machine, unit, stream);
+        if (noted > 0)
+            machine->path_log->slowed_at[machine->path_log->first[unit - machine->unit] + op] =
+                noted;
+        unit_finish_op(machine, unit, op, end, now_ps);
     }
 }
 
@@ -406,6 +438,8 @@ static void complete_phase(Machine *machine, const Completion *done) {
     Rail *rail = rail_of(machine, group, r);
     GroupState *active = group_of(machine, group);
     rail->alone_ps += done->alone_ps;
+    active->last_rail = r;
+    if (machine->path_log) path_log_add(rail_slowed(machine, group, r), &done->slowed);
     if (++rail->phase < active->plan.nphases) {
         submit_phase(machine, group, r, done->end_ps);
         return;

@@ -65,6 +65,8 @@ typedef struct TraceSpec {
     int32_t compress;  ///< gzip level 0..9
     bool full_links;   ///< also a full row of every link per step
     TimelineSpec timeline;
+    bool explain;         ///< also the critical path of a step, and what changes would gain
+    int32_t explain_step; ///< of each job; -1: the last that is played
     bool make_folder; ///< the path is below output/, which is made where it is missing; computed
 } TraceSpec;
 

@@ -107,12 +107,11 @@ static int64_t busy_time(NominalWork work, int64_t factor) {
     return noise_apply(work.compute_ps + work.sharing_ps, factor) + nominal_exposed_ps(work);
 }
 
-/// Of an operation on the slowest GPUs of a unit.
-static NominalWork own_work(const Machine *machine, const Unit *unit, const Op *op) {
+NominalWork unit_work(const Machine *machine, int32_t kinds, int32_t stage, const Op *op) {
     NominalWork slowest = {0};
-    for (int32_t kind = 0; unit->kinds >> kind; kind++) {
-        if (!(unit->kinds >> kind & 1)) continue;
-        const NominalWork work = step_cost_work(machine_cost(machine, kind), unit->stage, op);
+    for (int32_t kind = 0; kinds >> kind; kind++) {
+        if (!(kinds >> kind & 1)) continue;
+        const NominalWork work = step_cost_work(machine_cost(machine, kind), stage, op);
         if (busy_time(work, NOISE_ONE) > busy_time(slowest, NOISE_ONE)) slowest = work;
     }
     return slowest;
@@ -151,7 +150,7 @@ static void issue_compute(Machine *machine, Unit *unit, const Op *op, const Cloc
     NominalWork work = step_cost_work(machine_nominal(machine, unit->role), unit->stage, op);
     int64_t alone_ps = work.compute_ps + nominal_exposed_ps(work);
     const bool as_nominal = unit->kinds == 1 && !machine->shares.uneven;
-    const NominalWork own = as_nominal ? work : own_work(machine, unit, op);
+    const NominalWork own = as_nominal ? work : unit_work(machine, unit->kinds, unit->stage, op);
     int64_t busy_ps = busy_time(own, unit->factor);
     int64_t works_ps = works_from_ps(machine, unit, begin->actual_ps);
     unit->free[FREE_COMPUTE] =
@@ -231,17 +230,25 @@ static void try_stream(Machine *machine, Unit *unit, Stream s, int64_t now_ps) {
     if (waits_served(program, unit, &program->op[index])) issue(machine, unit, index, now_ps);
 }
 
-static int64_t largest_factor(const Machine *machine, const Unit *unit, int64_t now_ps) {
+int64_t unit_slow_factor(const Machine *machine, int64_t unit, int32_t step, int64_t now_ps) {
     int64_t largest = 0;
     for (int32_t rail = 0; rail < machine->layout.units.width; rail++) {
-        GpuId gpu = layout_gpu(&machine->layout, unit->id, rail);
-        int64_t factor = noise_apply(noise_factor(&machine->job->noise, gpu, unit->step),
+        GpuId gpu = layout_gpu(&machine->layout, unit, rail);
+        int64_t factor = noise_apply(noise_factor(&machine->job->noise, gpu, step),
                                      cluster_slow_factor(machine->cluster, gpu, now_ps));
         if (factor > largest) largest = factor;
     }
-    const double sigma = machine->cost.routing_sigma[unit->stage];
-    return noise_apply(largest,
-                       noise_routing_factor(machine->job->noise.seed, sigma, unit->id, unit->step));
+    return largest;
+}
+
+int64_t unit_routing_factor(const Machine *machine, int64_t unit, int32_t step) {
+    const double sigma = machine->cost.routing_sigma[units_stage(&machine->layout.units, unit)];
+    return noise_routing_factor(machine->job->noise.seed, sigma, unit, step);
+}
+
+static int64_t largest_factor(const Machine *machine, const Unit *unit, int64_t now_ps) {
+    return noise_apply(unit_slow_factor(machine, unit->id, unit->step, now_ps),
+                       unit_routing_factor(machine, unit->id, unit->step));
 }
 
 /// When a unit begins a step, on its clocks since the norm before.
@@ -265,6 +272,8 @@ void unit_start(Machine *machine, Unit *unit, int64_t now_ps) {
 void unit_begin(Machine *machine, Unit *unit, int64_t now_ps) {
     unit->factor = largest_factor(machine, unit, now_ps);
     unit->step_start_ps = now_ps;
+    PathLog *log = machine->path_log;
+    if (log && unit->step == log->step) log->begin_ps[slot_of(machine, unit)] = now_ps;
     const NominalClocks begin = unit->free[FREE_COMPUTE];
     machine->scope.count->begins[unit->step & 1] +=
         print_begin(machine, unit, clocks_at(now_ps, begin));
@@ -305,6 +314,9 @@ void unit_finish_op(Machine *machine, Unit *unit, int32_t index, NominalClocks e
     if (free) *free = end;
     if (op->stream == STREAM_COMPUTE) note_end(machine, unit, op, now_ps);
     if (unit->noted) timeline_end(machine, unit, index, now_ps);
+    PathLog *log = machine->path_log;
+    if (log && unit->step == log->step)
+        log->end_ps[log->first[slot_of(machine, unit)] + index] = now_ps;
     unit->done[op->stream]++;
     unit->busy &= (uint8_t) ~(1 << op->stream);
     if (op->nwaiters > 0) done_keep(machine, unit, index, clocks_at(now_ps, end));
@@ -348,7 +360,8 @@ void unit_retime(Machine *machine, Unit *unit, int64_t now_ps) {
     if (left_ps <= 0) return;
     if (unit->factor != before) {
         int32_t op = unit_current_op(machine, unit, STREAM_COMPUTE);
-        NominalWork work = own_work(machine, unit, &unit_program(machine, unit)->op[op]);
+        NominalWork work =
+            unit_work(machine, unit->kinds, unit->stage, &unit_program(machine, unit)->op[op]);
         int64_t old_ps = busy_time(work, before);
         left_ps = (int64_t)(((Wide)left_ps * busy_time(work, unit->factor) + old_ps / 2) / old_ps);
     }

@@ -94,10 +94,33 @@ typedef struct Transfer {
     int64_t start_ps;         ///< first byte on the links
 } Transfer;
 
+enum { ENGINE_TIERS_MAX = FABRIC_TIERS_MAX + 2 };
+
+/// How long a transfer ran below its alone-rate, by the tier of the link that bound it then, and the link that did so for
+/// longest at a stretch.
+typedef struct Slowed {
+    int64_t tier_ps[ENGINE_TIERS_MAX];
+    int64_t longest_ps; ///< 0: none
+    LinkId link;
+} Slowed;
+
+static inline void slowed_add(Slowed *slowed, const Cluster *cluster, LinkId link,
+                              int64_t span_ps) {
+    slowed->tier_ps[cluster_link_tier(cluster, link)] += span_ps;
+    if (slowed->longest_ps > 0 && slowed->link == link) {
+        slowed->longest_ps += span_ps;
+    } else if (span_ps > slowed->longest_ps) {
+        slowed->longest_ps = span_ps;
+        slowed->link = link;
+    }
+}
+
 typedef struct Completion {
     int64_t tag;
     int64_t start_ps, end_ps;
     int64_t alone_ps; ///< duration alone on all its links (rounded alike: equal if never slowed)
+    Slowed
+        slowed; ///< only if asked for (EngineSpec); of one that several ranks play, by this rank's links
 } Completion;
 
 /// Asked for a transfer that has not ended by its tag, its owner describes it once more, as it was handed over. What it
@@ -174,6 +197,7 @@ typedef struct EngineSpec {
     int64_t intervals_most;   ///< of them, before they are merged (intervals.h); 0: any number
     const PacketSpec *packet; ///< for engines of packets; borrowed until create() returns
     uint64_t seed;            ///< of what an engine draws
+    bool tell_slowed;         ///< fill Completion.slowed; an engine of packets does not
     Comm *comm; ///< whose ranks an engine may divide its work by; NULL: this one alone
 } EngineSpec;
 

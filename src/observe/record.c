@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "observe/change.h"
 #include "observe/power_tiers.h"
 
 /// The tier axis: scale-up domain, then the tiers of the fabric, and NICs of several ports.
@@ -34,6 +35,7 @@ typedef struct JobWords {
     const char *name[RUN_JOBS_MAX];
     char names[RUN_JOBS_MAX * (HARDWARE_NAME_BYTES + 3)]; ///< joined
     char title[(RUN_JOBS_MAX + 1) * (HARDWARE_NAME_BYTES + 4)];
+    TraceSource source[RUN_SOURCES_MAX];
 } JobWords;
 
 static void say_jobs(const RunSpec *run, JobWords *words) {
@@ -48,6 +50,8 @@ static void say_jobs(const RunSpec *run, JobWords *words) {
                                  j ? " + " : "", job->name);
     }
     snprintf(words->title, sizeof words->title, "%s on %s", words->names, run->cluster.name);
+    for (int32_t i = 0; i < run->nsources; i++)
+        words->source[i] = (TraceSource){.path = run->source[i].path, .text = run->source[i].text};
 }
 
 static int by_time(const void *a, const void *b) {
@@ -72,10 +76,25 @@ int32_t record_list_events(const ClusterSpec *spec, TraceEvent event[CLUSTER_EVE
     return spec->nevents;
 }
 
-static void list_sources(const RunSpec *run, TraceSource source[]) {
-    for (int32_t i = 0; i < run->nsources; i++)
-        source[i] = (TraceSource){.path = run->source[i].path, .text = run->source[i].text};
+/// What a step that is explained is to be held against; none if none is wanted, or there is none.
+typedef struct NamedChanges {
+    WhatIf change[CHANGES_MAX];
+    TraceChange named[CHANGES_MAX]; ///< [n]
+    int32_t n;
+} NamedChanges;
+
+static NamedChanges name_changes(const RunSpec *run, const Cluster *cluster) {
+    NamedChanges changes;
+    bool training = false;
+    for (int32_t j = 0; j < run->njobs; j++)
+        training = training || run->job[j].kind == JOB_TRAINING;
+    changes.n = run->trace.explain && training ? changes_list(cluster, changes.change) : 0;
+    for (int32_t i = 0; i < changes.n; i++)
+        changes.named[i] = (TraceChange){changes.change[i].name, changes.change[i].size};
+    return changes;
 }
+
+_Static_assert((int)CHANGES_MAX <= (int)TRACE_CHANGES_MAX, "changes of a trace");
 
 Status recorder_open(Recorder *recorder, bool divided, const char *command_line) {
     const Fabric *fabric = recorder->fabric;
@@ -89,10 +108,9 @@ Status recorder_open(Recorder *recorder, bool divided, const char *command_line)
     TraceTier tier[TRACE_TIERS_MAX];
     TraceSiteTier site_tier[TRACE_SITE_TIERS_MAX];
     TraceEvent event[CLUSTER_EVENTS_MAX];
+    const NamedChanges changes = name_changes(run, cluster);
     JobWords jobs;
     say_jobs(run, &jobs);
-    TraceSource source[RUN_SOURCES_MAX];
-    list_sources(run, source);
     TraceInfo info = {
         .path = run->trace.path,
         .make_folder = run->trace.make_folder,
@@ -106,7 +124,7 @@ Status recorder_open(Recorder *recorder, bool divided, const char *command_line)
         .placement = PLACEMENT_NAMES[run->job[0].placement.kind],
         .precision = jobs.training ? PRECISION_NAMES[jobs.training->training.precision] : "",
         .resolved = run->resolved,
-        .source = source,
+        .source = jobs.source,
         .nsources = run->nsources,
         .seed = run->seed,
         .control_delay_ps = run->control_delay_ps,
@@ -124,6 +142,8 @@ Status recorder_open(Recorder *recorder, bool divided, const char *command_line)
         .nlinks = cluster_nlinks(cluster),
         .hot_links = run->trace.hot_links,
         .full_links = run->trace.full_links,
+        .change = changes.named,
+        .nchanges = changes.n,
         .packets = fabric->ops->step_packets != NULL,
         .timeline = run->trace.timeline.ngpus > 0,
         .compress = run->trace.compress,

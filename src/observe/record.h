@@ -106,6 +106,8 @@ Status recorder_end_step(Recorder *recorder, const StepSummary *summary);
 /// MPI: collective.
 Status recorder_close(Recorder *recorder, const char *status);
 
+/// What a trace calls an operation.
+TraceOperationKind record_operation(OpKind kind);
 /// A step of a job has ended, or was told again (FabricListener.step).  MPI: collective.
 Status record_training_step(Recorder *recorder, Machine *machine, int32_t step, int64_t later_ps);
 Status record_traffic_step(Recorder *recorder, const TrafficRun *traffic, int64_t later_ps);

@@ -7,6 +7,7 @@
 #include "base/wide.h"
 #include "driver/machine.h"
 #include "observe/crossing.h"
+#include "observe/explain.h"
 #include "observe/parts.h"
 #include "observe/power_tiers.h"
 #include "observe/record.h"
@@ -308,6 +309,15 @@ static Status write_power(Recorder *recorder, const GpuColumns *columns, int64_t
     return trace_write_tier_power(recorder->trace, stands ? power_tiers_end(columns->tiers) : NULL);
 }
 
+static Status write_path(const Recorder *recorder, Machine *machine, const TraceStep *row) {
+    Explained explained = {0};
+    explain_step(machine, row->end_ps - row->start_ps, &explained);
+    const Status status =
+        trace_write_path(recorder->trace, explained.path.n, explained.path.at, explained.step_ps);
+    explained_free(&explained);
+    return status;
+}
+
 static Status write_columns(Recorder *recorder, Machine *machine, int64_t later_ps,
                             const PowerShapes shapes[], PowerTiers *tiers, StepSummary *summary) {
     const int32_t step = (int32_t)summary->row.job_step;
@@ -328,6 +338,8 @@ static Status write_columns(Recorder *recorder, Machine *machine, int64_t later_
     if (later_ps == 0 && recorder->trace && recorder_has_loads(recorder) &&
         recorder->sampling.over.n == 0)
         recorder_cut_interval(recorder, summary->row.end_ps);
+    if (later_ps == 0 && recorder->trace && explain_wanted(machine, step))
+        TRY(write_path(recorder, machine, &summary->row));
     TRY(recorder_write_links(recorder, later_ps, crossing_of_training, machine, summary));
     return write_power(recorder, &columns, later_ps, shapes, &summary->row);
 }

@@ -4,6 +4,7 @@
 
 #include "base/memory.h"
 #include "observe/parts.h"
+#include "observe/record.h"
 #include "par/partition.h"
 
 static const char LABEL[] = "record.timeline";
@@ -38,6 +39,8 @@ static const TraceOperationKind KINDS[OP_KIND_N] = {
     [OP_EMBEDDING_REDUCE] = TRACE_OPERATION_EMBEDDING_REDUCE,
     [OP_GRAD_NORM] = TRACE_OPERATION_GRAD_NORM,
 };
+
+TraceOperationKind record_operation(OpKind kind) { return KINDS[kind]; }
 
 /// What rows of a GPU are made from.
 typedef struct Source {

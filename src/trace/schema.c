@@ -57,11 +57,11 @@ const char *trace_flag_meanings(TraceFlags flags, int *n) {
             *n = TRACE_COLLECTIVE_N;
             return (TRACE_COLLECTIVE_TABLE(FLAG_WORD)) + 1;
         case TRACE_TRAFFIC_FLAGS: *n = TRACE_TRAFFIC_N; return (TRACE_TRAFFIC_TABLE(FLAG_WORD)) + 1;
-        case TRACE_DIRECTION_FLAGS: *n = TRACE_DIRECTIONS; return "up down";
-        case TRACE_STREAM_FLAGS: *n = TRACE_STREAM_N; return (TRACE_STREAM_TABLE(FLAG_WORD)) + 1;
         case TRACE_OPERATION_FLAGS:
             *n = TRACE_OPERATION_N;
             return (TRACE_OPERATION_TABLE(FLAG_WORD)) + 1;
+        case TRACE_DIRECTION_FLAGS: *n = TRACE_DIRECTIONS; return "up down";
+        case TRACE_STREAM_FLAGS: *n = TRACE_STREAM_N; return (TRACE_STREAM_TABLE(FLAG_WORD)) + 1;
         case TRACE_PLAIN:
         case TRACE_MISSING:
         case TRACE_SIGNED: break;

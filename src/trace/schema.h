@@ -28,7 +28,8 @@ enum {
     TRACE_SITE_TIERS_MAX =
         7, ///< node, rack, what hangs below switches of each tier but the last, site
     TRACE_EVENTS_MAX = 256,
-    TRACE_NAME_CHARS = 64, ///< of a link's name, padded with NUL
+    TRACE_CHANGES_MAX = 64, ///< of a step that is explained
+    TRACE_NAME_CHARS = 64,  ///< of a link's name, padded with NUL
 };
 
 /// When a group or dataset exists.
@@ -40,7 +41,8 @@ typedef enum TraceWhen {
     TRACE_IF_EVENTS,     ///< something of the cluster changes by an event
     TRACE_IF_FULL_LINKS, ///< a full row of links per step was asked for
     TRACE_IF_PACKETS,    ///< the engine knows packets
-    TRACE_IF_TIMELINE    ///< operations of some GPUs were asked for
+    TRACE_IF_TIMELINE,   ///< operations of some GPUs were asked for
+    TRACE_IF_EXPLAINED   ///< a step of each training job is to be explained
 } TraceWhen;
 
 /// Signed parts of a step: per GPU they sum to the step's duration exactly.  id, name, meaning
@@ -209,6 +211,13 @@ typedef enum TraceOperationKind {
       "of all jobs. The parts sum to energy_J exactly, and so do site_W and gpus_W in time.")      \
     X(EVENTS, "events", TRACE_IF_EVENTS, "to",                                                     \
       "What degrades, dies and returns, by time, whether the run comes so far or not.")            \
+    X(PATH, "path", TRACE_IF_EXPLAINED, "end_ps",                                                  \
+      "The critical path of one step of each training job (/gains/explained): operations that "    \
+      "follow each other without a gap, each begun when the one before it ended, up to the end "   \
+      "of the step; the first begins when its GPU began the step.")                                \
+    X(GAINS, "gains", TRACE_IF_EXPLAINED, "step_ps",                                               \
+      "What that step would take if something were other than it is; src/observe/change.h says "   \
+      "how that is found from the one run, and what it leaves out.")                               \
     X(INTERVALS, "intervals", TRACE_ALWAYS, "delay_ps",                                            \
       "Load and congestion of the links in time, per sampling interval. Those of a step begin "    \
       "behind the gradient norm of the step before (or with the repetition of traffic) and end "   \
@@ -233,6 +242,10 @@ typedef enum TraceGroup {
     X(COLLECTIVE, "collective", COLLECTIVES, true, "Number of the collective, from 0.")           \
     X(OPERATION, "operation", TIMELINE, true, "Number of the row, from 0.")                       \
     X(FLOW, "flow", FLOWS, true, "Number of the flow, from 0.")                                   \
+    X(SEGMENT, "segment", PATH, true, "Number of the operation on the paths, from 0.")            \
+    X(CHANGE, "change", GAINS, false,                                                             \
+      "What is changed: that is a hundredth faster or shorter; or, as its name says, that is "    \
+      "not there, or otherwise.")                                                                 \
     X(EVENT, "event", EVENTS, false, "Number of the event, from 0.")                              \
     X(JOB, "job", JOBS, false, "Number of the job, in the order of the command line.")            \
     X(CULPRIT, "culprit", JOBS, false, "Number of the job whose transfers cost others time.")     \
@@ -476,6 +489,24 @@ typedef enum TraceFlags {
     X(LINKS_PAUSED_NAME, LINKS, "paused_name", CHAR, "1", PLAIN, IF_PACKETS, "Links paused longest: name; behind the arrow stands who pauses it.", TRACE_AXES3(STEP, VICTIM, CHAR)) \
     X(LINKS_PAUSED_CAUSE_NAME, LINKS, "paused_cause_name", CHAR, "1", PLAIN, IF_PACKETS, "Links paused longest: name of the cause.", TRACE_AXES3(STEP, VICTIM, CHAR)) \
     X(LINKS_FULL, LINKS, "link_bytes", I64, "B", PLAIN, IF_FULL_LINKS, "Bytes carried by every link.", TRACE_AXES2(STEP, LINK)) \
+    \
+    X(PATH_STEP, PATH, "step", I64, "1", PLAIN, IF_EXPLAINED, "Step it belongs to: row of /steps.", TRACE_AXES1(SEGMENT)) \
+    X(PATH_KIND, PATH, "kind", I8, "1", OPERATION_FLAGS, IF_EXPLAINED, "What it is: computing, a message between stages, an exchange among experts, a collective.", TRACE_AXES1(SEGMENT)) \
+    X(PATH_GPU, PATH, "gpu", I64, "1", PLAIN, IF_EXPLAINED, "GPU that computes, receives or takes part: the first of those that share its layers.", TRACE_AXES1(SEGMENT)) \
+    X(PATH_PEER, PATH, "peer", I64, "1", PLAIN, IF_EXPLAINED, "GPU that sends a message; of a collective the one that came last, where that is another; -1: none.", TRACE_AXES1(SEGMENT)) \
+    X(PATH_MICROBATCH, PATH, "microbatch", I32, "1", PLAIN, IF_EXPLAINED, "Microbatch; -1: none.", TRACE_AXES1(SEGMENT)) \
+    X(PATH_CHUNK, PATH, "chunk", I32, "1", PLAIN, IF_EXPLAINED, "Chunk of the stage; -1: none.", TRACE_AXES1(SEGMENT)) \
+    X(PATH_START, PATH, "start_ps", I64, "ps", PLAIN, IF_EXPLAINED, "Start: end of the operation before.", TRACE_AXES1(SEGMENT)) \
+    X(PATH_END, PATH, "end_ps", I64, "ps", PLAIN, IF_EXPLAINED, "End.", TRACE_AXES1(SEGMENT)) \
+    X(PATH_ALONE, PATH, "alone_ps", I64, "ps", PLAIN, IF_EXPLAINED, "What it would have taken on GPUs of nominal speed beside no communication; a transfer alone on the fabric.", TRACE_AXES1(SEGMENT)) \
+    X(PATH_SLOWED, PATH, "slowed_ps", I64, "ps", PLAIN, IF_EXPLAINED, "How long a transfer ran below the rate it has alone; of a collective its rail that ended last.", TRACE_AXES1(SEGMENT)) \
+    X(PATH_TIER, PATH, "tier", I8, "1", PLAIN, IF_EXPLAINED, "Tier of the link that held it below that for longest: index on the tier axis; -1: none.", TRACE_AXES1(SEGMENT)) \
+    X(PATH_LINK, PATH, "link", I64, "1", PLAIN, IF_EXPLAINED, "Id of that link or bundle; -1: none.", TRACE_AXES1(SEGMENT)) \
+    X(PATH_LINK_NAME, PATH, "link_name", CHAR, "", PLAIN, IF_EXPLAINED, "Its name.", TRACE_AXES2(SEGMENT, CHAR)) \
+    \
+    X(GAINS_SIZE, GAINS, "size", F64, "1", PLAIN, IF_EXPLAINED, "By how much: 0.01 is a hundredth faster or shorter, 1 is gone.", TRACE_AXES1(CHANGE)) \
+    X(GAINS_EXPLAINED, GAINS, "explained", I64, "1", MISSING, IF_EXPLAINED, "Rows of /path up to the end of this step, if it is one that is explained; no value: it is not.", TRACE_AXES1(STEP)) \
+    X(GAINS_STEP, GAINS, "step_ps", I64, "ps", MISSING, IF_EXPLAINED, "What the step would take, in a run of such steps; no value: it is not explained, or the job cannot have the change (memory does not hold it).", TRACE_AXES2(STEP, CHANGE)) \
     \
     X(INTERVALS_START, INTERVALS, "start_ps", I64, "ps", PLAIN, ALWAYS, "Start of the interval.", TRACE_AXES1(INTERVAL)) \
     X(INTERVALS_END, INTERVALS, "end_ps", I64, "ps", PLAIN, ALWAYS, "End of the interval.", TRACE_AXES1(INTERVAL)) \

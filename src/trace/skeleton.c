@@ -28,6 +28,7 @@ bool skeleton_has(const TraceInfo *info, TraceWhen when) {
         case TRACE_IF_FULL_LINKS: return info->full_links;
         case TRACE_IF_PACKETS: return info->packets;
         case TRACE_IF_TIMELINE: return info->timeline;
+        case TRACE_IF_EXPLAINED: return info->nchanges > 0;
     }
     return false;
 }
@@ -66,6 +67,7 @@ int64_t skeleton_axis_size(const TraceInfo *info, TraceAxis axis) {
         case TRACE_AXIS_QUEUE_BIN: return TRACE_QUEUE_BINS;
         case TRACE_AXIS_VICTIM: return TRACE_VICTIMS;
         case TRACE_AXIS_EVENT: return info->nevents;
+        case TRACE_AXIS_CHANGE: return info->nchanges;
         case TRACE_AXIS_JOB:
         case TRACE_AXIS_CULPRIT: return info->njobs;
         case TRACE_AXIS_LINK: return info->nlinks;
@@ -142,6 +144,7 @@ static TraceType axis_type(TraceAxis axis) {
     switch (axis) {
         case TRACE_AXIS_TIER:
         case TRACE_AXIS_SITE_TIER:
+        case TRACE_AXIS_CHANGE:
         case TRACE_AXIS_DIRECTION:
         case TRACE_AXIS_TRAFFIC: return TRACE_TEXT;
         case TRACE_AXIS_BIN:
@@ -182,7 +185,9 @@ static Status put_edges(H5File *file, TraceAxis axis, const char *path) {
 }
 
 static Status put_labels(H5File *file, const TraceInfo *info, TraceAxis axis, const char *path) {
-    const char *text[TRACE_TIERS_MAX + TRACE_TRAFFIC_N] = {"up", "down"};
+    const char *text[TRACE_CHANGES_MAX] = {"up", "down"};
+    if (axis == TRACE_AXIS_CHANGE)
+        for (int i = 0; i < info->nchanges; i++) text[i] = info->change[i].name;
     if (axis == TRACE_AXIS_TIER)
         for (int i = 0; i < info->ntiers; i++) text[i] = info->tier[i].name;
     if (axis == TRACE_AXIS_SITE_TIER)
@@ -419,6 +424,13 @@ static Status put_events(H5File *file, const TraceInfo *info) {
     return put_column(file, info, TRACE_EVENTS_WHAT, what);
 }
 
+static Status put_changes(H5File *file, const TraceInfo *info) {
+    if (info->nchanges == 0) return status_ok();
+    double size[TRACE_CHANGES_MAX];
+    for (int32_t i = 0; i < info->nchanges; i++) size[i] = info->change[i].size;
+    return put_column(file, info, TRACE_GAINS_SIZE, size);
+}
+
 static Status put_jobs(H5File *file, const TraceInfo *info) {
     if (!skeleton_has(info, TRACE_IF_SEVERAL)) return status_ok();
     size_t bytes = (size_t)info->njobs * TRACE_NAME_CHARS;
@@ -450,6 +462,7 @@ static Status fill_file(H5File *file, const TraceInfo *info, int nranks) {
     TRY(put_site_tiers(file, info));
     TRY(put_events(file, info));
     TRY(put_jobs(file, info));
+    TRY(put_changes(file, info));
     TRY(put_nothing_committed(file));
     TRY(describe_root(file, info));
     return describe_run(file, info, nranks);

@@ -112,3 +112,24 @@ Status slab_grow(Trace *trace, TraceAxis axis, int64_t n) {
     trace->rows[axis] = now;
     return slab_leave(trace, status);
 }
+
+Status slab_place_rows(Trace *trace, TraceAxis axis, int64_t n, int64_t *place) {
+    Gathered all = comm_allgather(trace->comm, &n, sizeof n);
+    int64_t first = trace->rows[axis], total = 0;
+    for (int r = 0; r < all.nranks; r++) {
+        int64_t of_rank;
+        memcpy(&of_rank, all.bytes + all.first[r], sizeof of_rank);
+        if (r < comm_rank(trace->comm)) first += of_rank;
+        total += of_rank;
+    }
+    gathered_free(&all);
+    *place = first;
+    return slab_grow(trace, axis, total);
+}
+
+Status slab_write_step_number(Trace *trace, TraceDataset dataset, int64_t first, int64_t n) {
+    const Column column = {dataset, 0, sizeof(int64_t), 1};
+    int64_t step = trace->step - 1;
+    return slab_write_column(trace, &column, &step, 0, 0, first,
+                             n); // stride 0: the same number in all rows
+}

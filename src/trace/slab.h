@@ -51,5 +51,9 @@ Status slab_write_rows(Trace *trace, TraceDataset dataset, int64_t first, int64_
 /// Every dataset along a growing axis gets n more rows of fill values, and its labels. All ranks get the same
 /// status.   MPI: collective.   Fails: STATUS_OUTPUT, also if the file system has no room.
 Status slab_grow(Trace *trace, TraceAxis axis, int64_t n);
+/// Grow a table by the rows of all ranks; *place is where this rank's rows go.   MPI: collective.
+Status slab_place_rows(Trace *trace, TraceAxis axis, int64_t n, int64_t *place);
+/// The rows of a table belong to the open step.   MPI: collective.
+Status slab_write_step_number(Trace *trace, TraceDataset dataset, int64_t first, int64_t n);
 
 #endif

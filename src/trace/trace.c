@@ -193,29 +193,6 @@ Status trace_write_gpus(Trace *trace, int64_t first, int64_t n, TraceGpuFill fil
     return slab_leave(trace, status);
 }
 
-/// Grow a table by the rows of all ranks; *place is where this rank's rows go.
-static Status place_rows(Trace *trace, TraceAxis axis, int64_t n, int64_t *place) {
-    Gathered all = comm_allgather(trace->comm, &n, sizeof n);
-    int64_t first = trace->rows[axis], total = 0;
-    for (int r = 0; r < all.nranks; r++) {
-        int64_t of_rank;
-        memcpy(&of_rank, all.bytes + all.first[r], sizeof of_rank);
-        if (r < comm_rank(trace->comm)) first += of_rank;
-        total += of_rank;
-    }
-    gathered_free(&all);
-    *place = first;
-    return slab_grow(trace, axis, total);
-}
-
-/// The rows of a table belong to the open step.
-static Status write_step_number(Trace *trace, TraceDataset dataset, int64_t first, int64_t n) {
-    const Column column = {dataset, 0, sizeof(int64_t), 1};
-    int64_t step = trace->step - 1;
-    return slab_write_column(trace, &column, &step, 0, 0, first,
-                             n); // stride 0: the same number in all rows
-}
-
 Status trace_append_collectives(Trace *trace, int64_t n, const TraceCollective row[]) {
     static const Column column[] = {
         COLUMN(TRACE_COLLECTIVES_KIND, TraceCollective, kind),
@@ -231,9 +208,9 @@ Status trace_append_collectives(Trace *trace, int64_t n, const TraceCollective r
     };
     CHECK(trace->open && trace->info.training, "no step of a training job is open");
     int64_t first;
-    TRY(place_rows(trace, TRACE_AXIS_COLLECTIVE, n, &first));
+    TRY(slab_place_rows(trace, TRACE_AXIS_COLLECTIVE, n, &first));
     Status status = status_ok();
-    slab_keep(&status, write_step_number(trace, TRACE_COLLECTIVES_STEP, first, n));
+    slab_keep(&status, slab_write_step_number(trace, TRACE_COLLECTIVES_STEP, first, n));
     slab_keep(&status,
               slab_write_columns(trace, column, COUNT_OF(column), row, sizeof *row, 0, first, n));
     return slab_leave(trace, status);
@@ -250,9 +227,9 @@ Status trace_append_flows(Trace *trace, int64_t n, const TraceFlow row[]) {
     };
     CHECK(trace->open && trace->info.traffic, "no step of a traffic job is open");
     int64_t first;
-    TRY(place_rows(trace, TRACE_AXIS_FLOW, n, &first));
+    TRY(slab_place_rows(trace, TRACE_AXIS_FLOW, n, &first));
     Status status = status_ok();
-    slab_keep(&status, write_step_number(trace, TRACE_FLOWS_STEP, first, n));
+    slab_keep(&status, slab_write_step_number(trace, TRACE_FLOWS_STEP, first, n));
     slab_keep(&status,
               slab_write_columns(trace, column, COUNT_OF(column), row, sizeof *row, 0, first, n));
     return slab_leave(trace, status);
@@ -291,9 +268,9 @@ Status trace_append_operations(Trace *trace, int64_t n, const TraceOperation row
     };
     CHECK(trace->open && trace->info.timeline, "no step with a timeline is open");
     int64_t first;
-    TRY(place_rows(trace, TRACE_AXIS_OPERATION, n, &first));
+    TRY(slab_place_rows(trace, TRACE_AXIS_OPERATION, n, &first));
     Status status = status_ok();
-    slab_keep(&status, write_step_number(trace, TRACE_TIMELINE_STEP, first, n));
+    slab_keep(&status, slab_write_step_number(trace, TRACE_TIMELINE_STEP, first, n));
     slab_keep(&status,
               slab_write_columns(trace, column, COUNT_OF(column), row, sizeof *row, 0, first, n));
     slab_keep(&status, write_operation_parts(trace, row, first, n));

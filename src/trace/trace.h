@@ -62,6 +62,22 @@ typedef struct TraceEvent {
     char what[TRACE_NAME_CHARS];
 } TraceEvent;
 
+/// What is changed by one of the columns of /gains.
+typedef struct TraceChange {
+    const char *name;
+    double size;
+} TraceChange;
+
+/// An operation on the critical path of a step: a row of /path.
+typedef struct TraceSegment {
+    TraceOperationKind kind;
+    int32_t microbatch, chunk, tier;
+    int64_t gpu, peer;
+    int64_t start_ps, end_ps, alone_ps, slowed_ps;
+    int64_t link;
+    char link_name[TRACE_NAME_CHARS];
+} TraceSegment;
+
 /// What the file says about itself. Everything is borrowed for the call, and equal on all ranks.
 typedef struct TraceInfo {
     const char *path;  ///< of the file; a trace that is there is replaced once a step is committed
@@ -90,6 +106,8 @@ typedef struct TraceInfo {
     int32_t nsite_tiers;            ///< 1 .. TRACE_SITE_TIERS_MAX
     const TraceEvent *event;        ///< [nevents], by time
     int32_t nevents;
+    const TraceChange *change; ///< [nchanges] of /gains; none: no step is to be explained
+    int32_t nchanges;
     int64_t nlinks;    ///< of all tiers and directions
     int32_t hot_links; ///< >= 0, per step and per interval
     bool full_links;
@@ -318,6 +336,13 @@ Status trace_write_power(Trace *trace, const TracePower *power);
 ///   tier[nsite_tiers]
 ///   MPI: collective.
 Status trace_write_tier_power(Trace *trace, const TraceTierPower tier[]);
+
+/// Of the open step: its critical path, in the order of time, and what it would take with each change. Only rank 0's are
+/// looked at.
+///   step_ps[nchanges]  TRACE_NONE: it cannot be
+///   MPI: collective.
+Status trace_write_path(Trace *trace, int64_t n, const TraceSegment path[],
+                        const int64_t step_ps[]);
 
 /// Close the open step; only rank 0's struct is looked at (NULL elsewhere).   MPI: collective.
 Status trace_write_step(Trace *trace, const TraceStep *step);

@@ -81,10 +81,13 @@ static Status submit(Engine *closed, const Transfer *transfer) {
         index = closed->free_pending.at[--closed->free_pending.n];
     else
         array_resize(&closed->pending, index + 1);
-    closed->pending.at[index] = (Pending){{transfer->tag, transfer->start_ps, end_ps, alone_ps},
-                                          transfer->bytes,
-                                          route,
-                                          transfer->step};
+    closed->pending.at[index] = (Pending){.completion = {.tag = transfer->tag,
+                                                         .start_ps = transfer->start_ps,
+                                                         .end_ps = end_ps,
+                                                         .alone_ps = alone_ps},
+                                          .bytes = transfer->bytes,
+                                          .route = route,
+                                          .step = transfer->step};
     heap_push(&closed->ends,
               (HeapItem){end_ps, (uint64_t)transfer->tag ^ (UINT64_C(1) << 63), index});
     return status_ok();

@@ -55,6 +55,7 @@ void flow_destroy(Flow *flow) {
     array_free(&flow->queues_going);
     array_free(&flow->done.list);
     array_free(&flow->lived);
+    array_free(&flow->slowed);
     array_free(&flow->started);
     array_free(&flow->dirty);
     array_free(&flow->orphans);
@@ -135,6 +136,10 @@ static Status enter(Flow *flow, const Transfer *transfer, int32_t *out) {
                  .bottleneck = -1,
                  .job = (uint8_t)(transfer->job & (ENGINE_JOBS_MAX - 1)),
                  .state = ACTIVE_WAITING};
+    if (flow->spec.tell_slowed) {
+        array_resize(&flow->slowed, flow->nactive);
+        flow->slowed.at[index] = (Slowed){0};
+    }
     flow->nunfinished++;
     *out = index;
     return status_ok();
@@ -239,7 +244,9 @@ static void complete(Flow *flow, int32_t index) {
     stats_slow_close(flow, f);
     stats_complete(flow, f);
     int64_t alone_ps = alone_of_ended(flow, index);
-    array_push(&flow->done.list, (Completion){f->tag, f->start_ps, f->end_ps, alone_ps});
+    Completion done = {f->tag, f->start_ps, f->end_ps, alone_ps, {{0}, 0, 0}};
+    if (flow->spec.tell_slowed) done.slowed = flow->slowed.at[index];
+    array_push(&flow->done.list, done);
     flow->nunfinished--;
     int64_t until_ps = fluid_felt_until_ps(flow->now_ps, flow->spec.control_delay_ps);
     if (f->attached) queue_end(flow, f);

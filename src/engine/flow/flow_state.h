@@ -220,6 +220,7 @@ struct Engine {
 
     Active *active;
     int64_t nactive, active_capacity;
+    ARRAY_OF(Slowed) slowed; ///< [nactive], if they are to be told
     ARRAY_OF(int32_t) free_active;
     int64_t nplaying;         ///< running or ghost
     Runs nodes;               ///< of UseNode

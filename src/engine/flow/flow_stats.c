@@ -54,6 +54,9 @@ void stats_slow_close_as(Flow *flow, Active *f, int64_t level, int32_t slot) {
     // Since then; intervals cut stretches.
     const int64_t span_ps = flow->now_ps - f->settled_ps, loss = path_loss(flow, f, level);
     Wide delay = (Wide)loss * span_ps;
+    if (flow->spec.tell_slowed && span_ps > 0)
+        slowed_add(&flow->slowed.at[f - flow->active], flow->cluster, flow->routes.link[slot],
+                   span_ps);
     if (flow->spec.njobs > 1 && span_ps > 0) culprits_charge(flow, f, slot, loss, span_ps);
     tally_slow_close(step_tally(&flow->steps, f->step), slot, flow->now_ps, delay);
     if (flow->spec.interval_ps > 0) tally_slow_close(&flow->period, slot, flow->now_ps, delay);

@@ -64,12 +64,14 @@ typedef struct IsleMessage {
     int64_t sampled_bytes; ///< progress already in finished sampling intervals
     int64_t period_bytes;  ///< of this channel, not yet entered
     int64_t step_bytes[2]; ///< the same of those that have ended, by parity of the step
+    int64_t slow_ps;       ///< below its cap, up to slow_since_ps ...
+    int32_t slow_lane;     ///< ... held by this lane, of several one that did for half of it
     int32_t lane;          ///< that holds it at its level, -1: its cap does
     uint32_t step : 29;
     MessageState state : 3;
 } IsleMessage;
 
-_Static_assert(sizeof(IsleMessage) <= 96, "bytes a message");
+_Static_assert(sizeof(IsleMessage) <= 112, "bytes a message");
 
 /// Lanes in a row, of the same channels as the rails of a node are, that have held the rings on them at `level` since some
 /// time; n = 0: none.

@@ -38,6 +38,8 @@ static void end_slow(Isles *isles, const Isle *isle, int32_t c, int64_t now_ps) 
     int64_t from_ps = message->slow_since_ps;
     message->slow_since_ps = -1;
     if (from_ps == now_ps) return;
+    message->slow_ps += now_ps - from_ps;
+    if (2 * (now_ps - from_ps) >= message->slow_ps) message->slow_lane = message->lane;
     Wide delay = price_delay(isle->shape->channel[c].cap, message->level, now_ps - from_ps);
     int32_t leader = (int32_t)isle_index(isles, isle);
     for (int32_t like = leader; like >= 0; like = isles->at[like].next_like)
@@ -194,6 +196,7 @@ static void start_message(Isle *isle, int32_t c, int64_t now_ps) {
     message->level = LEVEL_UNKNOWN;
     message->lane = -1;
     message->sampled_bytes = 0;
+    message->slow_ps = 0;
     isle->state->present |= channel_bit(c);
     isle->changed |= channel_bit(c);
 }
@@ -245,9 +248,15 @@ uint64_t isle_due(Isles *isles, int64_t i, int32_t channel, int64_t now_ps) {
 }
 
 Completion isle_completion(const Isles *isles, int64_t i, int32_t c, int64_t now_ps) {
-    return (Completion){.start_ps = isles->at[i].state->message[c].start_ps,
-                        .end_ps = now_ps,
-                        .alone_ps = isles->at[i].shape->channel[c].alone_ps};
+    const IsleMessage *message = &isles->at[i].state->message[c];
+    Completion done = {.start_ps = message->start_ps,
+                       .end_ps = now_ps,
+                       .alone_ps = isles->at[i].shape->channel[c].alone_ps};
+    const Routes *routes = ledger_routes(isles->ledger);
+    if (message->slow_ps > 0)
+        slowed_add(&done.slowed, routes->cluster,
+                   routes->link[isles->at[i].slot[message->slow_lane]], message->slow_ps);
+    return done;
 }
 
 void isle_cut_slow(Isles *isles, Isle *isle, int64_t now_ps) {

@@ -95,7 +95,8 @@ static int32_t ring_queue(const Rings *rings, int32_t r) {
 static void end_ring(Rings *rings, int32_t r, int64_t now_ps) {
     Ring *ring = &rings->ring.at[r];
     int64_t delay_ps = rings->isles->spec.control_delay_ps;
-    array_push(&rings->done, (Completion){ring->tag, ring->start_ps, now_ps, ring->alone_ps});
+    array_push(&rings->done,
+               (Completion){ring->tag, ring->start_ps, now_ps, ring->alone_ps, ring->slowed});
     ledger_add_bytes(rings->ledger, ring->route, ring->step, ring->bytes,
                      ring->bytes - ring->sampled_bytes);
     ring->state = RING_GHOST;
@@ -320,14 +321,15 @@ void isles_solve_rings(Isles *isles, int64_t now_ps) {
         isles->at[i].changed |= isles->at[i].ring_channels;
 }
 
-void rings_log(const Rings *rings, int64_t end_ps) {
+void rings_log(Rings *rings, int64_t end_ps) {
     for (int64_t i = 0; i < rings->span.n; i++) {
         const RingSpan *span = &rings->span.at[i];
-        const Ring *ring = &rings->ring.at[span->ring];
+        Ring *ring = &rings->ring.at[span->ring];
         int64_t to_ps = span->to_ps < end_ps ? span->to_ps : end_ps;
         int32_t use = ring_find_use(rings, span->ring, span->link);
         if (ring->state != RING_RUNNING || span->from_ps >= to_ps || use < 0) continue;
         const Routes *routes = ledger_routes(rings->ledger);
+        slowed_add(&ring->slowed, routes->cluster, span->link, to_ps - span->from_ps);
         array_push(&rings->isles->slow,
                    (SlowSpan){.delay = price_delay(ring->cap, ring->level, to_ps - span->from_ps),
                               .from_ps = span->from_ps,

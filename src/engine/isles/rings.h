@@ -31,6 +31,7 @@ typedef struct Ring {
     int32_t first_use, nuses; ///< run of RingUse: of its links that were listed when it came
     int32_t more_uses;        ///< of those listed since, chained through `more`; -1 ends
     RingState state;
+    Slowed slowed; ///< by this rank's links
 } Ring;
 
 /// A ring on a link that is listed.
@@ -103,7 +104,7 @@ bool rings_draft_slot(Rings *rings, int32_t slot);
 ///   MPI: collective.
 int64_t rings_lay(Rings *rings, int64_t from_ps, int64_t to_ps);
 /// What has just been laid, up to to_ps, into the log.
-void rings_log(const Rings *rings, int64_t to_ps);
+void rings_log(Rings *rings, int64_t to_ps);
 /// Bytes moved until now into the ledger (end of a sampling interval).
 void rings_sample(Rings *rings, int64_t now_ps);
 

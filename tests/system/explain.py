@@ -1,0 +1,135 @@
+#!/usr/bin/python3
+"""explain.py MPIEXEC COLOSSIM CASE: what trace.explain says of a step (/path, /gains) obeys its laws, and runs agree with it.
+
+laws       the path has no gap, and nothing on it is quicker than alone; what is not there costs nothing; what all times
+           are made of makes up the step
+ranks      any number of ranks says the same, whoever plays
+sensitivity, sensitivities
+           of changes of a hundredth one run says what runs with these changes show
+"""
+
+import h5py
+
+import rerun
+from emulator import AS_ISLANDS, EVENT_BY_EVENT, JOBS, TOPOLOGIES, claim, differences, run_case
+
+LAPTOP, SUPERPOD = TOPOLOGIES / "laptop-16.yaml", TOPOLOGIES / "superpod-h100-4su.yaml"
+SMALL, EXPERTS, LARGE = JOBS / "ddp-small.yaml", JOBS / "moe-small.yaml", JOBS / "llama3.1-405b.yaml"
+# Of elasticities (hundredths of the step for a hundredth): they agree within a tenth, or if nobody would notice.
+TOLERANCE, FLOOR = 0.10, 0.001
+RATES = {"gpu": ("gpu products", "gpu memory", "kernel launches")}
+
+
+class Explained:
+    """What a trace says of its step that is explained."""
+
+    def __init__(self, path):
+        with h5py.File(path) as file:
+            row = rerun.explained_row(file)
+            self.step_ps, self.end_ps = (int(file[f"steps/{name}"][row]) for name in ("duration_ps", "end_ps"))
+            names, sizes = file["gains/change"].asstr()[:], file["gains/size"][:]
+            would = file["gains/step_ps"][row]
+            self.would_ps = {name: int(ps) for name, ps in zip(names, would)}
+            self.bits = [name for name, size in zip(names, sizes) if 0 < size < 1]
+            mine = file["path/step"][:] == row
+            self.path = {name: data[:][mine] for name, data in file["path"].items() if name.endswith("_ps")}
+
+    def elasticity(self, name, step_ps=None):
+        return (self.step_ps - (self.would_ps[name] if step_ps is None else step_ps)) / self.step_ps / 0.01
+
+
+def explain(emulator, topology, job, *options, name="run", ranks=0, **settings):
+    return emulator.trace(topology, job, *options, name=name, ranks=ranks, trace__explain="on", **settings)
+
+
+def laws(emulator):
+    for topology, job, settings in ((LAPTOP, SMALL, {}), (LAPTOP, EXPERTS, {}), (SUPERPOD, LARGE, {"noise": "off"})):
+        of = Explained(explain(emulator, topology, job, **settings))
+        start, end, alone, slowed = (of.path[f"{name}_ps"] for name in ("start", "end", "alone", "slowed"))
+        claim((start[1:] == end[:-1]).all() and end[-1] == of.end_ps, f"{job.stem}: the path has no gap up to the end")
+        claim((end - start).sum() == end[-1] - start[0], f"{job.stem}: the path sums to what it spans")
+        claim(abs(end[-1] - start[0] - of.step_ps) < 0.01 * of.step_ps, f"{job.stem}: it spans the step")
+        if settings.get("noise") == "off" or job == SMALL:
+            claim((alone <= end - start).all(), f"{job.stem}: nothing is quicker than alone")
+        claim((slowed <= end - start).all() and (slowed >= 0).all(), f"{job.stem}: nothing is slow longer than it takes")
+        claim(of.would_ps["nothing"] == of.step_ps, f"{job.stem}: nothing changed, nothing gained")
+        for name, would_ps in of.would_ps.items():
+            if name.startswith("no communication") or name in of.bits:
+                claim(would_ps <= of.step_ps, f"{job.stem}: {name} costs")
+        for name in ("tp", "cp", "ep", "dp", "pp"):
+            claim(of.would_ps["no communication"] <= of.would_ps[f"no communication of {name}"],
+                  f"{job.stem}: no communication at all is better than none of {name}")
+        parts = sum(of.elasticity(part) for part in RATES["gpu"])
+        claim(abs(parts - of.elasticity("gpu")) < 0.01, f"{job.stem}: GPUs are what they compute, load and launch")
+        # What is left over: own copies inside scale-up domains, and rounds of maxima.
+        whole = sum(of.elasticity(name) for name in of.bits if name not in RATES["gpu"])
+        claim(0.95 < whole < 1.01, f"{job.stem}: all rates and latencies make up the step: {whole:.3f}")
+
+
+def ranks(emulator):
+    steady = {"noise": "off", "steps": 2}
+    for topology, job, settings, others in (
+            (LAPTOP, EXPERTS, {"steps": 2}, ((2, EVENT_BY_EVENT), (1, AS_ISLANDS))),
+            (SUPERPOD, LARGE, steady, ((3, AS_ISLANDS),)),  # one replica is played for others alike
+            (SUPERPOD, LARGE, {"steps": 1}, ((2, AS_ISLANDS),))):
+        first = explain(emulator, topology, job, EVENT_BY_EVENT, name="one", **settings)
+        claim(len(Explained(first).path["start_ps"]) > 10, f"{job.stem}: there is a path")
+        for n, player in others:
+            other = explain(emulator, topology, job, player, name="other", ranks=n, **settings)
+            found = differences(first, other)
+            claim(not found, f"{job.stem}, {n} ranks, {player}:\n" + "\n".join(found[:20]))
+    plain = emulator.trace(LAPTOP, SMALL, name="plain", steps=1)
+    with h5py.File(plain) as file:
+        claim("path" not in file and "gains" not in file, "nothing is explained unasked")
+
+
+def hold(emulator, topology, job, names=None, **settings):
+    """Runs with changes against what one run says of them; returns how many differ."""
+    trace = explain(emulator, topology, job, name="said", **settings)
+    of = Explained(trace)
+    differ = 0
+    for name in [None, *(names or of.bits)]:
+        configuration = rerun.Configuration(trace)
+        if name:
+            configuration.change(name, 1.01)
+        topology_again, *jobs = configuration.write(emulator.folder / "again")
+        again = Explained(emulator.trace(topology_again, *jobs, name="again"))
+        if not name:
+            claim(again.step_ps == of.step_ps, f"{job.stem}: a run from its trace is the run")
+            continue
+        said, seen = of.elasticity(name), of.elasticity(name, again.step_ps)
+        good = abs(said - seen) <= max(TOLERANCE * abs(seen), FLOOR)
+        differ += not good
+        print(f"{topology.stem} {job.stem} {name}: one run {said:.4f}, re-run {seen:.4f}{'' if good else ' DIFFERS'}", flush=True)
+    return differ
+
+
+def sensitivity(emulator):
+    names = ("gpu", "scale-up rate", "leaf rate", "software latency")
+    claim(hold(emulator, LAPTOP, SMALL, names, steps=2) == 0, "one run says what changes bring")
+    # The job whose slow links are on the path.
+    thin = {"fabric__tiers__leaf__rate": "100 Gb/s", "steps": 1}
+    claim(hold(emulator, LAPTOP, SMALL, ("leaf rate", "gpu"), **thin) == 0, "where the network is what it waits for, too")
+
+
+OVERSUBSCRIBED = {"fabric__tiers__spine__rate": "100 Gb/s", "fabric__routing": "ecmp"}
+TEN_JOBS = (
+    (LAPTOP, SMALL, {}),
+    (LAPTOP, SMALL, {"fabric__tiers__leaf__rate": "100 Gb/s", "noise": "on"}),
+    (LAPTOP, SMALL, {"parallel__zero": 3}),
+    (LAPTOP, EXPERTS, {}),
+    (TOPOLOGIES / "superpod-h100-1su.yaml", EXPERTS, OVERSUBSCRIBED),
+    (SUPERPOD, LARGE, {"noise": "off"}),
+    (TOPOLOGIES / "superpod-h100-16su.yaml", LARGE, {"noise": "off"}),
+    (TOPOLOGIES / "nvl72-rack.yaml", JOBS / "llama3.1-405b-nvl72.yaml", {}),
+    (TOPOLOGIES / "deepseek-2k.yaml", JOBS / "deepseek-v3.yaml", {}),
+    (TOPOLOGIES / "meta-24k-roce.yaml", JOBS / "llama3.1-405b-8k.yaml", {"steps": 2}),
+)
+
+
+def sensitivities(emulator):
+    differ = [hold(emulator, topology, job, **settings) for topology, job, settings in TEN_JOBS]
+    claim(sum(differ) == 0, f"one run says what changes bring; these differ, job by job: {differ}")
+
+
+run_case(laws, ranks, sensitivity, sensitivities)
