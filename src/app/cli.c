@@ -151,7 +151,8 @@ static int parse_options(int argc, char *argv[], CommandLine *line) {
 /// Another number of arguments than a command takes.
 static int refuse_count(const CommandWord *command, const char *wants) {
     char words[160];
-    snprintf(words, sizeof words, "%s %s %s", command->word, wants, command->arguments);
+    snprintf(words, sizeof words, "%s %s%s%s", command->word, wants, command->most ? " " : "",
+             command->arguments);
     return cli_usage("%s", words);
 }
 
@@ -164,7 +165,7 @@ static int parse(int argc, char *argv[], CommandLine *line) {
     if (code || line->command == COMMAND_HELP) return code;
     if (line->nfiles < command->least) return refuse_count(command, "wants");
     if (line->nfiles > command->most)
-        return refuse_count(command, command->most ? "wants only" : "wants nothing more");
+        return refuse_count(command, command->most ? "wants only" : "wants nothing behind it");
     if (line->command == COMMAND_PLANS && cli_has_others())
         return cli_usage("plans is one process: start several, not one on several ranks%s", "");
     if (line->play && line->command != COMMAND_PLANS) return cli_usage("--play is of plans%s", "");
