@@ -23,22 +23,22 @@ static const struct {
 enum { NSHIPPED = sizeof SHIPPED / sizeof *SHIPPED };
 
 /// What files are listed with.
-typedef struct Listing {
+typedef struct Catalogue {
     Reader reader;
     TextSource source;
     Texts texts;
     Diagnostics diagnostics;
     char share[TEXT_PATH_BYTES];
-} Listing;
+} Catalogue;
 
 enum { ARENA_BYTES = 1 << 16, WORDS_BYTES = 160 };
 
-static void reset(Listing *listing) {
-    diagnostics_fini(&listing->diagnostics);
-    texts_fini(&listing->texts);
-    arena_destroy(listing->reader.arena);
-    listing->diagnostics = (Diagnostics){0};
-    listing->reader.arena = arena_create("config", ARENA_BYTES);
+static void reset(Catalogue *catalogue) {
+    diagnostics_fini(&catalogue->diagnostics);
+    texts_fini(&catalogue->texts);
+    arena_destroy(catalogue->reader.arena);
+    catalogue->diagnostics = (Diagnostics){0};
+    catalogue->reader.arena = arena_create("config", ARENA_BYTES);
 }
 
 /// The first sentence of a description, else of the comment that a file begins with.
@@ -58,11 +58,11 @@ static void first_sentence(const Node *root, char out[WORDS_BYTES]) {
 }
 
 /// "1.5 B parameters" or "131,072 GPUs": what a file is first asked for; false: nothing.
-static bool say_size(Listing *listing, const Node *root, const Schema *schema,
+static bool say_size(Catalogue *catalogue, const Node *root, const Schema *schema,
                      char out[WORDS_BYTES]) {
     if (schema != &topology_schema && schema != &model_schema) return false;
     void *data = memory_alloc("list.file", schema->bytes);
-    const bool good = reader_load_root(&listing->reader, root, schema, data);
+    const bool good = reader_load_root(&catalogue->reader, root, schema, data);
     if (good && schema == &model_schema) {
         const ModelSize size = model_size(data);
         int n = snprintf(out, WORDS_BYTES, "%.4g B parameters", size.total / 1e9);
@@ -76,25 +76,26 @@ static bool say_size(Listing *listing, const Node *root, const Schema *schema,
     return good;
 }
 
-static void print_entry(Listing *listing, const char *folder, const char *name) {
+static void print_entry(Catalogue *catalogue, const char *folder, const char *name) {
     char path[2 * TEXT_PATH_BYTES], size[WORDS_BYTES] = "", words[WORDS_BYTES] = "";
-    snprintf(path, sizeof path, "%s/%s/%s.yaml", listing->share, folder, name);
-    listing->reader.base = path;
-    const Node *root = run_file_open(&listing->reader, path);
-    const Schema *schema = root ? run_file_schema(&listing->reader, root) : NULL;
+    snprintf(path, sizeof path, "%s/%s/%s.yaml", catalogue->share, folder, name);
+    catalogue->reader.base = path;
+    const Node *root = run_file_open(&catalogue->reader, path);
+    const Schema *schema = root ? run_file_schema(&catalogue->reader, root) : NULL;
     if (schema) {
-        if (!say_size(listing, root, schema, size)) snprintf(size, sizeof size, "%s", schema->kind);
+        if (!say_size(catalogue, root, schema, size))
+            snprintf(size, sizeof size, "%s", schema->kind);
         first_sentence(root, words);
     }
     printf("  %-26s %-18s%s%s\n", name, size, words[0] ? " " : "", words);
-    reset(listing);
+    reset(catalogue);
 }
 
-static int list_folder(Listing *listing, int which) {
+static int list_folder(Catalogue *catalogue, int which) {
     char path[TEXT_PATH_BYTES + 64];
     char *names = NULL;
     int64_t bytes = 0;
-    snprintf(path, sizeof path, "%s/%s/", listing->share, SHIPPED[which].folder);
+    snprintf(path, sizeof path, "%s/%s/", catalogue->share, SHIPPED[which].folder);
     Status status = text_read_file(NULL, path, &names, &bytes);
     if (!status_is_ok(&status)) {
         fprintf(stderr, "colossim: error: %s: %s\n", path, status.text);
@@ -103,7 +104,7 @@ static int list_folder(Listing *listing, int which) {
     printf("%s (%s)\n", SHIPPED[which].word, path);
     for (char *at = names, *end; (end = strchr(at, '\n')); at = end + 1) {
         *end = '\0';
-        print_entry(listing, SHIPPED[which].folder, at);
+        print_entry(catalogue, SHIPPED[which].folder, at);
         *end = '\n';
     }
     text_free(names);
@@ -117,18 +118,18 @@ static int list(const char *word) {
         if (strcmp(word, SHIPPED[i].word) == 0) which = i;
     if (word && which < 0)
         return cli_usage("list knows topologies, jobs, models and hardware, not '%s'", word);
-    Listing *listing = memory_alloc("list", sizeof *listing);
+    Catalogue *catalogue = memory_alloc("list", sizeof *catalogue);
     char room[TEXT_PATH_BYTES];
-    snprintf(listing->share, sizeof listing->share, "%s", text_share_folder(room));
-    listing->source = (TextSource){text_read_file, NULL, listing->share};
-    listing->reader = (Reader){"", &listing->source, &listing->texts,
-                               arena_create("config", ARENA_BYTES), &listing->diagnostics};
+    snprintf(catalogue->share, sizeof catalogue->share, "%s", text_share_folder(room));
+    catalogue->source = (TextSource){text_read_file, NULL, catalogue->share};
+    catalogue->reader = (Reader){"", &catalogue->source, &catalogue->texts,
+                                 arena_create("config", ARENA_BYTES), &catalogue->diagnostics};
     for (int i = 0; i < NSHIPPED && !code; i++)
-        if (which < 0 || which == i) code = list_folder(listing, i);
-    diagnostics_fini(&listing->diagnostics);
-    texts_fini(&listing->texts);
-    arena_destroy(listing->reader.arena);
-    memory_free("list", listing, sizeof *listing);
+        if (which < 0 || which == i) code = list_folder(catalogue, i);
+    diagnostics_fini(&catalogue->diagnostics);
+    texts_fini(&catalogue->texts);
+    arena_destroy(catalogue->reader.arena);
+    memory_free("list", catalogue, sizeof *catalogue);
     return code;
 }
 
