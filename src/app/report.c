@@ -105,6 +105,10 @@ static void print_packets(FILE *out, const Recorder *recorder, const StepSummary
     fprintf(out, "\n  %lld packets, %lld sent again, %lld acknowledgements\n",
             (long long)step->row.packets, (long long)step->row.resent,
             (long long)step->row.acknowledgements);
+    if (fabric->run->packet.skip)
+        fprintf(out, "  %lld of them (%.1f%%) passed over, not played (packet.skip)\n",
+                (long long)step->row.skipped,
+                100 * (double)step->row.skipped / (double)step->row.packets);
     fprintf(out, "  %-10s %17s %15s %11s %11s %11s\n", "tier", "largest queue", "ports paused",
             "marks", "drops", "reordered");
     for (int32_t tier = 0; tier < cluster_ntiers(fabric->cluster); tier++) {

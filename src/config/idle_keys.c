@@ -41,6 +41,9 @@ static bool sends_packets(const JobFile *file) { return file->engine.kind == ENG
 static bool sends_no_packets(const JobFile *file) { return !sends_packets(file); }
 static bool pauses_nobody(const JobFile *file) { return sends_packets(file) && !file->packet.pfc; }
 static bool drops_nothing(const JobFile *file) { return sends_packets(file) && file->packet.pfc; }
+static bool loses_packets(const JobFile *file) {
+    return sends_packets(file) && (!file->packet.pfc || file->packet.loss_share > 0);
+}
 static bool has_no_window(const JobFile *file) {
     return sends_packets(file) && file->packet.control != CONTROL_WINDOW &&
            file->packet.control != CONTROL_NSCC;
@@ -57,6 +60,7 @@ static const IdleKey COMMON_KEYS[] = {
     {"packet.pfc_share", pauses_nobody, "pfc is off"},
     {"packet.drop_share", drops_nothing, "pfc is on: nothing is dropped"},
     {"packet.trim", drops_nothing, "pfc is on: nothing is dropped"},
+    {"packet.skip", loses_packets, "packets may be lost: that is never steady"},
     {"packet.dcqcn", has_no_dcqcn, "the control is not dcqcn"},
     {"packet.window", has_no_window, "the control is neither window nor nscc"},
     {0},

@@ -64,6 +64,7 @@ static const Field PACKET_FIELDS[] = {
     SHARE_AT("drop_share", drop_share, PACKET_DROP_PERCENT, 100,
              "without pfc, of the free buffer: what waits for one link may take that"),
     FIELD_BOOL_AT("trim", PacketSpec, trim, "off", "what finds no room is cut to a header"),
+    FIELD_BOOL_AT("skip", PacketSpec, skip, "off", "steady phases are passed over, not played"),
     SHARE_AT("loss", loss_share, 0, 0.5, "of packets, that each link into a switch loses"),
     FIELD_ENUM_AT("recovery", PacketSpec, recovery, RECOVERY_NAMES, "selective-repeat",
                   "of what is lost on a path of a queue pair's own"),

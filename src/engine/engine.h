@@ -164,6 +164,7 @@ typedef struct LinkSample {
 /// Packets of a step.
 typedef struct PacketTotals {
     int64_t sent, resent, acknowledgements;
+    int64_t skipped; ///< of those sent: passed over, not played
 } PacketTotals;
 
 /// Where an engine puts totals of links: batches of links that have any, each link in one batch, in no order.

@@ -91,6 +91,7 @@ typedef struct PacketSpec {
     double ecn_most;               ///< share of packets marked at Kmax; beyond it all are
     double drop_share; ///< without PFC: of the free buffer, that what waits for one link may take
     bool trim;         ///< what finds no room is cut to a header, not dropped
+    bool skip;         ///< steady phases are passed over (packet/skip.h)
     double loss_share; ///< of packets, that each link into a switch loses
     Recovery recovery; ///< on paths of a queue pair's own; on spread ones receivers always keep
     int32_t reorder_packets; ///< on spread paths one is lost when one so far behind it has come

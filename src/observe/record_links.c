@@ -270,11 +270,12 @@ static void count_packets(const Recorder *recorder, TraceStep *row) {
     const Fabric *fabric = recorder->fabric;
     if (!fabric->ops->step_packets) return;
     const PacketTotals own = fabric->ops->step_packets(fabric->engine, recorder->played);
-    int64_t sum[] = {own.sent, own.resent, own.acknowledgements};
-    comm_sum_i64(fabric->comm, sum, 3);
+    int64_t sum[] = {own.sent, own.resent, own.acknowledgements, own.skipped};
+    comm_sum_i64(fabric->comm, sum, 4);
     row->packets = sum[0];
     row->resent = sum[1];
     row->acknowledgements = sum[2];
+    row->skipped = sum[3];
 }
 
 Status recorder_write_links(Recorder *recorder, int64_t later_ps, Crossing crossing,

@@ -356,6 +356,7 @@ typedef enum TraceFlags {
     X(STEPS_PACKETS, STEPS, "packets", I64, "1", PLAIN, IF_PACKETS, "Packets of data sent, once for each that was sent again.", TRACE_AXES1(STEP)) \
     X(STEPS_RESENT, STEPS, "packets_resent", I64, "1", PLAIN, IF_PACKETS, "Of them, those sent again.", TRACE_AXES1(STEP)) \
     X(STEPS_ACKS, STEPS, "acknowledgements", I64, "1", PLAIN, IF_PACKETS, "Acknowledgements sent up to the end of the step.", TRACE_AXES1(STEP)) \
+    X(STEPS_SKIPPED, STEPS, "packets_skipped", I64, "1", PLAIN, IF_PACKETS, "Of the packets, those that were passed over and not played (packet.skip).", TRACE_AXES1(STEP)) \
     X(STEPS_JOB, STEPS, "job", I32, "1", PLAIN, IF_SEVERAL, "Number of the job whose step it is; rows are in the order in which steps end.", TRACE_AXES1(STEP)) \
     X(STEPS_JOB_STEP, STEPS, "job_step", I64, "1", PLAIN, IF_SEVERAL, "Number of the step within its job, from 0.", TRACE_AXES1(STEP)) \
     X(STEPS_COLLECTIVES_END, STEPS, "collectives_end", I64, "1", PLAIN, IF_TRAINING, "Rows of /collectives up to the end of this step.", TRACE_AXES1(STEP)) \

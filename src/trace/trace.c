@@ -316,6 +316,7 @@ Status trace_write_step(Trace *trace, const TraceStep *step) {
         COLUMN(TRACE_STEPS_PACKETS, StepRow, step.packets),
         COLUMN(TRACE_STEPS_RESENT, StepRow, step.resent),
         COLUMN(TRACE_STEPS_ACKS, StepRow, step.acknowledgements),
+        COLUMN(TRACE_STEPS_SKIPPED, StepRow, step.skipped),
         COLUMN(TRACE_STEPS_TOKENS, StepRow, step.tokens),
         COLUMN(TRACE_STEPS_GPUS, StepRow, step.working_gpus),
         COLUMN(TRACE_STEPS_MODEL_FLOP_FULL, StepRow, step.model_flop_full),

@@ -148,7 +148,7 @@ typedef struct TraceStep {
     int64_t
         timeline_step; ///< whose operations are those of this one too; TRACE_NONE: they are not kept
     int64_t intervals_start_ps;                ///< when the first of its intervals begins
-    int64_t packets, resent, acknowledgements; ///< of an engine that knows them
+    int64_t packets, resent, acknowledgements, skipped; ///< of an engine that knows them
     /// Training only:
     int64_t working_gpus;
     double mean_duration_ps; ///< over working GPUs

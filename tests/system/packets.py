@@ -83,4 +83,19 @@ def divided(emulator):
     alike(LAPTOP, JOBS / "ddp-small.yaml", (1, 3), "--steps", 2, packet__mtu="1 MiB")
 
 
-run_case(settings, lost, divided)
+def skipped(emulator):
+    """What is passed over is the same on any ranks; all bytes are counted, and the end is near that of every packet."""
+    pods, job = emulator.folder / "pods.yaml", JOBS / "traffic-all-reduce.yaml"
+    pods.write_text(PODS)
+    more = dict(engine="packet", traffic__algorithm="ring", traffic__ranks=32, traffic__bytes="32 MB", packet__control="none", trace__full_links="on")
+    claim(same_on_any_ranks(emulator, pods, job, (1, 2, 3), packet__skip="on", **more) == 0, "it is played")
+    path, every = emulator.folder / "n3/run.h5", emulator.trace(pods, job, **more)
+    packets, passed = (column(path, f"steps/{name}")[0] for name in ("packets", "packets_skipped"))
+    claim(passed > packets / 3, f"{passed} of {packets} packets are passed over")
+    claim(packets == column(every, "steps/packets")[0] and column(every, "steps/packets_skipped")[0] == 0, "as many in all")
+    claim((column(path, "links/bytes") == column(every, "links/bytes")).all(), "tiers carry as much")
+    ends = [column(file, "steps/end_ps")[0] for file in (path, every)]
+    claim(abs(ends[0] / ends[1] - 1) < 0.002, f"the end is near: {ends}")
+
+
+run_case(settings, lost, divided, skipped)

@@ -12,6 +12,7 @@ void control_begin(Control *control, const PacketSpec *spec, int64_t line_Bps, i
     *control = (Control){.rate_Bps = (double)line_Bps,
                          .target_Bps = (double)line_Bps,
                          .alpha = 1,
+                         .line_Bps = (double)line_Bps,
                          .alpha_ps = now_ps,
                          .cut_ps = INT64_MIN / 2,
                          .rise_ps = now_ps,
@@ -60,6 +61,7 @@ static void notice(Control *control, const PacketSpec *spec, int64_t line_Bps, i
     control->rate_Bps *= 1 - control->alpha / 2;
     if (control->rate_Bps < spec->least_share * (double)line_Bps)
         control->rate_Bps = spec->least_share * (double)line_Bps;
+    control->cuts++;
     control->rises = 0;
     control->rise_ps = now_ps;
 }

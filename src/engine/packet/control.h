@@ -37,4 +37,9 @@ static inline bool control_is_timed(const PacketSpec *spec) {
     return spec->control == CONTROL_WINDOW || spec->control == CONTROL_NSCC;
 }
 
+/// Has a rate been cut, and not come back?
+static inline bool control_is_below(const Control *control) {
+    return control->rate_Bps < 0.999 * control->line_Bps;
+}
+
 #endif

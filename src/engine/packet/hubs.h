@@ -12,6 +12,7 @@
 #include "engine/packet/packet_engine.h"
 #include "engine/packet/plays.h"
 #include "engine/packet/port.h"
+#include "engine/packet/skip.h"
 #include "engine/packet/told.h"
 #include "engine/routes.h"
 
@@ -65,6 +66,7 @@ struct Engine {
     ARRAY_OF(Arrival) order, sorted;
     EngineSpec spec;
     Told told;
+    Skip skip;
 };
 
 // What comes to a hub, over packet->in; the packet is the caller's.
@@ -83,6 +85,8 @@ void nic_offer(Engine *engine, int32_t qp);
 void nic_look_again(Engine *engine, int32_t qp, int64_t now_ps);
 /// The next round of a queue pair may be sent from ready_ps on.
 void nic_release(Engine *engine, int32_t qp, int64_t ready_ps);
+/// Times of queue pairs of a GPU have changed.
+void nic_sort(Engine *engine, int32_t gpu);
 /// A paused wire may send again.
 void nic_unpark(Engine *engine, Hub *hub, int32_t wire, int64_t now_ps);
 

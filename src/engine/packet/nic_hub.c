@@ -91,6 +91,16 @@ void nic_look_again(Engine *engine, int32_t q, int64_t now_ps) {
     nic_offer(engine, q);
 }
 
+void nic_sort(Engine *engine, int32_t gpu) {
+    for (int32_t k = 0; k < 2; k++) {
+        Sender *sender = &engine->sender[2 * (int64_t)gpu + k];
+        const int32_t n = sender->n;
+        sender->n = 0;
+        for (int32_t i = 0; i < n; i++) push(engine, sender, sender->heap[i]);
+    }
+    net_wake(&engine->net, gpu, nic_next_ps(engine, &engine->net.hub[gpu]));
+}
+
 /// A timer that is a round's, to look at its queue pair then.
 static const uint64_t ROUND_TIMER = UINT64_C(1) << 63;
 

@@ -32,6 +32,7 @@ static Engine *create(const Cluster *cluster, const EngineSpec *spec) {
     told_init(&engine->told,
               (Intervals){.width_ps = spec->interval_ps, .most = spec->intervals_most});
     engine->event_ps = engine->sink_ps = TIME_NEVER_PS;
+    skip_init(engine);
     return engine;
 }
 
@@ -46,6 +47,7 @@ static void destroy(Engine *engine) {
         heap_free(&engine->timer[gpu]);
     memory_free("packet.senders", engine->timer, (size_t)engine->net.ngpus * sizeof *engine->timer);
     told_fini(&engine->told, &engine->net);
+    skip_fini(engine);
     routes_fini(&engine->routes);
     plays_fini(&engine->plays);
     net_fini(&engine->net);
@@ -125,6 +127,7 @@ static Edge handed_edge(const void *context, int64_t i) {
 
 static Status begin(Engine *engine, const Transfer *transfer, int64_t alone_ps) {
     engine->nunfinished++;
+    skip_break(engine);
     return plays_begin(engine, transfer, slot_of(engine, transfer->step, transfer->job), alone_ps);
 }
 
@@ -203,6 +206,7 @@ static void look_ahead(Engine *engine);
 
 static Status refresh(Engine *engine, TransferSource source) {
     order(engine, ORDER_CHANGE);
+    skip_break(engine);
     Status status = refresh_packets(engine);
     routes_refresh(&engine->routes);
     for (int32_t p = 0; p < engine->plays.play.n && status_is_ok(&status); p++) {
@@ -231,6 +235,11 @@ static int64_t next_ps(const Engine *engine) {
 
 /// When something happens next, on any rank.
 static void look_ahead(Engine *engine) {
+    if (engine->skip.stage == SKIP_PASSING) {
+        engine->event_ps = engine->skip.end_ps;
+        engine->sink_ps = TIME_NEVER_PS;
+        return;
+    }
     int64_t least_ps[] = {sweep_next_ps(engine), sweep_next_sink_ps(engine)};
     if (is_shared(engine)) comm_min_i64(engine->net.ranks.comm, least_ps, 2);
     engine->event_ps = least_ps[0];
@@ -300,13 +309,23 @@ static void complete(Engine *engine, int64_t now_ps) {
 
 /// One window, or the way to the next event.
 static void step(Engine *engine, int64_t to_ps) {
+    if (skip_pass(engine, to_ps)) {
+        look_ahead(engine);
+        return;
+    }
     const int64_t first_ps =
         engine->event_ps < engine->sink_ps ? engine->event_ps : engine->sink_ps;
     const int64_t end_ps = engine->now_ps + engine->net.window_ps;
+    const int64_t look_ps = skip_look_ps(engine);
+    if (look_ps < to_ps) to_ps = look_ps;
     if (first_ps >= end_ps)
         sweep_skip(engine, first_ps < to_ps ? first_ps : to_ps);
     else
         sweep_until(engine, end_ps < to_ps ? end_ps : to_ps);
+    if (engine->now_ps == look_ps) {
+        share_news(engine);
+        skip_look(engine);
+    }
     look_ahead(engine);
 }
 
@@ -314,12 +333,18 @@ static bool is_idle(const Engine *engine) {
     return engine->event_ps == TIME_NEVER_PS && engine->sink_ps == TIME_NEVER_PS;
 }
 
+static void tell_interval(Engine *engine) {
+    skip_settle(engine);
+    skip_before_told(engine);
+    told_end(&engine->told, &engine->net);
+}
+
 /// On all ranks alike.
 static void advance_together(Engine *engine, int64_t to_ps) {
     look_ahead(engine);
     while (engine->now_ps < to_ps && !(to_ps == TIME_NEVER_PS && is_idle(engine))) {
         step(engine, to_ps < engine->told.end_ps ? to_ps : engine->told.end_ps);
-        if (engine->now_ps == engine->told.end_ps) told_end(&engine->told, &engine->net);
+        if (engine->now_ps == engine->told.end_ps) tell_interval(engine);
     }
     share_news(engine);
     complete(engine, to_ps);
@@ -384,7 +409,7 @@ static void step_culprits(const Engine *engine, int32_t step, CulpritSink sink) 
 
 static PacketTotals step_packets(const Engine *engine, int32_t step) {
     const int32_t k = find_slot(engine, step);
-    return k >= 0 ? engine->slot[k].count : (PacketTotals){0, 0, 0};
+    return k >= 0 ? engine->slot[k].count : (PacketTotals){0};
 }
 
 static void sample_into(Engine *engine, LinkSink sink) {
@@ -393,6 +418,7 @@ static void sample_into(Engine *engine, LinkSink sink) {
 
 static void restart_intervals(Engine *engine) {
     order(engine, ORDER_CUT);
+    skip_break(engine);
     told_restart(&engine->told, &engine->net, engine->now_ps);
 }
 

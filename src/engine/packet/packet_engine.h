@@ -23,6 +23,7 @@ extern const EngineOps PACKET_ENGINE;
 typedef struct PacketCounts {
     int64_t hops, packets, acks, reordered, notices, windows;
     int64_t drops, trims, resent, timeouts; ///< packets that were lost, shortened, sent again
+    int64_t skipped;                        ///< packets that were passed over (skip.h)
     int64_t held_most;                      ///< bytes, of any switch when a wire was paused
 } PacketCounts;
 PacketCounts packet_counts(const Engine *engine);

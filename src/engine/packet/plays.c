@@ -210,6 +210,7 @@ static Status add_pair(Engine *engine, const Transfer *transfer, const Edge *edg
     qp->next_ps = transfer->start_ps + qp->gap_ps;
     if (qp->next_ps < engine->now_ps) qp->next_ps = engine->now_ps;
     qp->since_ps = qp->next_ps;
+    if (qp->next_ps < plays->play.at[p].first_ps) plays->play.at[p].first_ps = qp->next_ps;
     if (qp->gap_ps < 0) qp->gap_ps = 0;
     const int64_t trip_ps = 2 * cost.delay_ps + cost.stored_ps + cost.slowest_ps;
     control_begin(&qp->control, &engine->net.spec, first_Bps(engine, qp), trip_ps, qp->next_ps);
@@ -248,6 +249,7 @@ Status plays_begin(Engine *engine, const Transfer *transfer, int32_t tally, int6
                                               .end_ps = transfer->start_ps + (waits ? 0 : alone_ps),
                                               .alone_ps = alone_ps},
                                .waits = waits,
+                               .first_ps = TIME_NEVER_PS,
                                .rounds = transfer->rounds,
                                .round_latency_ps = transfer->round_latency_ps,
                                .step = transfer->step,

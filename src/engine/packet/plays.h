@@ -24,6 +24,8 @@ typedef struct Control {
     double rate_Bps, target_Bps, alpha;
     int64_t alpha_ps, cut_ps, rise_ps; ///< when each was done last
     int32_t rises;                     ///< since the last cut
+    int32_t cuts;                      ///< so far
+    double line_Bps;                   ///< that it began with
     int32_t window;                    ///< packets that may be under way; INT32_MAX: any
     double packets;                    ///< the same, and parts of one
     double mean_ps;                    ///< of queueing delays
@@ -80,6 +82,7 @@ typedef struct QueuePair {
     int32_t early_words;
     uint64_t *early;   ///< beyond a gap: bits by packet modulo 64 * early_words
     int64_t notice_ps; ///< congestion was told last
+    int64_t done_ps;   ///< the last round had come
 } QueuePair;
 
 /// A GPU in a transfer of several rounds.
@@ -93,6 +96,7 @@ typedef struct PlayMember {
 typedef struct Play {
     Completion completion;
     int64_t rounds, round_latency_ps;
+    int64_t first_ps; ///< its first packet goes no earlier
     int32_t step, tally;
     int32_t left; ///< queue pairs that have not delivered all
     int32_t held; ///< queue pairs whose acknowledgements have not all come

@@ -126,6 +126,7 @@ static bool take_lossy(Engine *engine, const Hub *hub, QueuePair *qp, const Pack
 static bool end_rounds(Engine *engine, QueuePair *qp, const Packet *packet) {
     const int64_t rounds = engine->plays.play.at[qp->play].rounds;
     while (qp->done < rounds && qp->arrived >= qp->done_end) {
+        qp->done_ps = packet->at_ps;
         if (++qp->done < rounds)
             qp->done_end +=
                 qp_packets(qp_round_bytes(qp, rounds, qp->done), engine->net.spec.mtu_bytes);
