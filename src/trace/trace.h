@@ -147,7 +147,7 @@ typedef struct TraceStep {
     int64_t links_step; ///< whose intervals and hot links are those of this one too
     int64_t
         timeline_step; ///< whose operations are those of this one too; TRACE_NONE: they are not kept
-    int64_t intervals_start_ps;                ///< when the first of its intervals begins
+    int64_t intervals_start_ps;                         ///< when the first of its intervals begins
     int64_t packets, resent, acknowledgements, skipped; ///< of an engine that knows them
     /// Training only:
     int64_t working_gpus;
