@@ -76,6 +76,9 @@ static int take_option(CommandLine *line, int option, const char *word) {
         case OPTION_OUTPUT:
             line->output = optarg;
             return optarg[0] ? 0 : cli_usage("--output wants a file or none%s", "");
+        case OPTION_RESUME:
+            line->resume = optarg;
+            return optarg[0] ? 0 : cli_usage("--resume wants a trace%s", "");
         case OPTION_SEED: add_set(line, "seed", optarg); return 0;
         case OPTION_MEMORY: line->memory = true; return 0;
         case OPTION_PLAYER:
@@ -156,6 +159,19 @@ static int refuse_count(const CommandWord *command, const char *wants) {
     return cli_usage("%s", words);
 }
 
+/// A run that goes on is the one that it was.
+static int check_resume(const CommandLine *line) {
+    if (line->command != COMMAND_RUN) return cli_usage("--resume is of run%s", "");
+    if (line->nfiles > 0)
+        return cli_usage("--resume knows its files: '%s' is one too many", line->file[0]);
+    if (line->nsets > 0 || line->output)
+        return cli_usage(
+            "--resume goes on with what the run was asked for: no other settings, steps, seed or "
+            "output%s",
+            "");
+    return 0;
+}
+
 static int parse(int argc, char *argv[], CommandLine *line) {
     if (argc < 2) return cli_usage("which command?%s", "");
     const CommandWord *command = cli_command(argv[1]);
@@ -163,6 +179,7 @@ static int parse(int argc, char *argv[], CommandLine *line) {
     line->command = command->command;
     int code = parse_options(argc - 1, argv + 1, line);
     if (code || line->command == COMMAND_HELP) return code;
+    if (line->resume) return check_resume(line);
     if (line->nfiles < command->least) return refuse_count(command, "wants");
     if (line->nfiles > command->most)
         return refuse_count(command, command->most ? "wants only" : "wants nothing behind it");

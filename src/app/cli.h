@@ -22,6 +22,7 @@ typedef struct CommandLine {
     const char *set[CLI_SETS_MAX]; ///< key=value; --steps and --seed are settings too
     int nsets;
     const char *output;      ///< trace file; NULL: as configured
+    const char *resume;      ///< run: trace of the run to go on with, or NULL
     char shorthand[8][1100]; ///< storage of those settings
     int nshorthand;
     Progress progress;

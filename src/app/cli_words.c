@@ -37,6 +37,10 @@ const OptionWord CLI_OPTIONS[] = {
     {"seed", "N", "of noise and hashes (--set seed=N)", "", OPTION_SEED},
     {"output", "FILE.h5", "trace; replaces one that is there; none: no file", "none @file",
      OPTION_OUTPUT},
+    {"resume", "FILE.h5",
+     "run: play the run of a trace that did not end, and go on, with what it was asked for; no "
+     "topology, job or setting is named",
+     "@file", OPTION_RESUME},
     {"progress", "WHEN", "auto: lines where stderr is a terminal; lines; none", "auto lines none",
      OPTION_PROGRESS},
     {"memory", NULL, "bytes by purpose, and per GPU, link and transfer, at the end of a run", "",

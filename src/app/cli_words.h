@@ -43,6 +43,7 @@ typedef enum Option {
     OPTION_EVERY_STEP,
     OPTION_CABLES,
     OPTION_PLAY,
+    OPTION_RESUME,
     OPTION_HELP,
 } Option;
 

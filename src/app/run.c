@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "app/play.h"
+#include "app/resume.h"
 #include "base/fingerprint.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -133,13 +134,17 @@ static Status meet(const CommandLine *line, Comm *comm) {
 
 static Status load_and_play(const CommandLine *line, Comm *comm) {
     RunSpec spec = {0};
+    TraceBegun begun = {0};
     TRY(meet(line, comm));
     if (line->error) return (Status){.code = STATUS_USAGE}; // cli.h has said why
-    TRY(load(line, comm, &spec));
     Status status =
-        agree_on(comm, fingerprint_bytes(spec.resolved, strlen(spec.resolved)), "configuration");
+        line->resume ? resume_load(line->resume, comm, &begun, &spec) : load(line, comm, &spec);
+    if (status_is_ok(&status))
+        status = agree_on(comm, fingerprint_bytes(spec.resolved, strlen(spec.resolved)),
+                          "configuration");
     if (status_is_ok(&status)) status = play(line, comm, &spec);
-    run_spec_fini(&spec);
+    if (spec.resolved) run_spec_fini(&spec);
+    trace_begun_fini(&begun);
     return status;
 }
 

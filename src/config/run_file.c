@@ -188,6 +188,16 @@ static void take_sources(Texts *texts, RunSpec *spec) {
     texts->n = 0;
 }
 
+/// What the files were found by, to find them again.
+static char *list_arguments(const Load *load) {
+    TextBuffer text = {0};
+    const char *share = load->request->source.share;
+    text_printf(&text, "%s\n%s", share ? share : "", load->files.topology_path);
+    for (int32_t i = 0; i < load->files.njobs; i++)
+        text_printf(&text, "\n%s", load->files.job[i].path);
+    return text_take(&text);
+}
+
 static void fill_spec(Load *load, RunSpec *spec) {
     const JobFile *first = load->files.job[0].file;
     spec->njobs = load->files.njobs;
@@ -202,6 +212,7 @@ static void fill_spec(Load *load, RunSpec *spec) {
     TextBuffer resolved = {0};
     write_resolved(&load->files, &resolved);
     spec->resolved = text_take(&resolved);
+    spec->arguments = list_arguments(load);
     take_sources(&load->texts, spec);
     spec->cluster = *load->files.troubled;
 }

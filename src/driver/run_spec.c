@@ -31,6 +31,7 @@ void run_spec_fini(RunSpec *spec) {
     memory_free("run_spec.jobs", spec->job, (size_t)spec->njobs * sizeof(JobSpec));
     for (int32_t i = 0; i < spec->nsources; i++)
         memory_free("config.text", spec->source[i].text, (size_t)spec->source[i].bytes + 1);
+    if (spec->arguments) memory_free("config.text", spec->arguments, strlen(spec->arguments) + 1);
     if (spec->resolved) memory_free("config.text", spec->resolved, strlen(spec->resolved) + 1);
     memset(spec, 0, sizeof *spec);
 }

@@ -68,6 +68,9 @@ typedef struct TraceSpec {
     bool explain;         ///< also the critical path of a step, and what changes would gain
     int32_t explain_step; ///< of each job; -1: the last that is played
     bool make_folder; ///< the path is below output/, which is made where it is missing; computed
+    const uint64_t
+        *begun; ///< [nbegun] fingerprints that the first steps must have (trace/begun.h); borrowed
+    int64_t nbegun;
 } TraceSpec;
 
 /// A file the run was configured from, as it was read.
@@ -97,7 +100,8 @@ typedef struct RunSpec {
     TraceSpec trace;
     SourceText source[RUN_SOURCES_MAX];
     int32_t nsources;
-    char *resolved; ///< normalised configuration with all defaults written out (YAML text); owned
+    char *arguments; ///< lines: share folder, paths of topology and jobs, as they were read; owned
+    char *resolved;  ///< normalised configuration with all defaults written out (YAML text); owned
 } RunSpec;
 
 /// What a collective of a job pays on a cluster, if a path between scale-up domains takes path_ps (kind, algorithm and bytes

@@ -96,14 +96,10 @@ static NamedChanges name_changes(const RunSpec *run, const Cluster *cluster) {
 
 _Static_assert((int)CHANGES_MAX <= (int)TRACE_CHANGES_MAX, "changes of a trace");
 
-Status recorder_open(Recorder *recorder, bool divided, const char *command_line) {
+static Status open_trace(Recorder *recorder, const char *command_line) {
     const Fabric *fabric = recorder->fabric;
     const RunSpec *run = fabric->run;
     const Cluster *cluster = fabric->cluster;
-    load_adder_init(&recorder->adder, cluster, run->trace.hot_links);
-    recorder->adder.divided = divided;
-    sampling_init(&recorder->sampling, fabric->intervals, &recorder->adder);
-    if (!run->trace.path[0]) return status_ok();
     const ClusterSpec *spec = cluster_spec(cluster);
     TraceTier tier[TRACE_TIERS_MAX];
     TraceSiteTier site_tier[TRACE_SITE_TIERS_MAX];
@@ -148,8 +144,21 @@ Status recorder_open(Recorder *recorder, bool divided, const char *command_line)
         .timeline = run->trace.timeline.ngpus > 0,
         .compress = run->trace.compress,
         .command_line = command_line,
+        .arguments = run->arguments,
+        .begun = run->trace.begun,
+        .nbegun = run->trace.nbegun,
     };
-    TRY(trace_create(fabric->comm, &info, &recorder->trace));
+    return trace_create(fabric->comm, &info, &recorder->trace);
+}
+
+Status recorder_open(Recorder *recorder, bool divided, const char *command_line) {
+    const Fabric *fabric = recorder->fabric;
+    const TraceSpec *trace = &fabric->run->trace;
+    load_adder_init(&recorder->adder, fabric->cluster, trace->hot_links);
+    recorder->adder.divided = divided;
+    sampling_init(&recorder->sampling, fabric->intervals, &recorder->adder);
+    if (!trace->path[0]) return status_ok();
+    TRY(open_trace(recorder, command_line));
     if (fabric->ops->sample_into)
         fabric->ops->sample_into(fabric->engine, sampling_sink(&recorder->sampling));
     else

@@ -186,21 +186,18 @@ Status h5_open(const char *path, const char *said, const Comm *comm, H5File **ou
     return status;
 }
 
-/// Read a text of the root into text[bytes]; "" if there is none. Texts may be fixed or variable.
-static void read_root_text(hid_t file, const char *name, char *text, size_t bytes) {
-    text[0] = '\0';
-    if (H5Aexists(file, name) <= 0) return;
-    hid_t attribute = H5Aopen(file, name, H5P_DEFAULT), type = text_type(0);
+/// A text attribute, to be freed by H5free_memory; NULL: there is none. Texts are of variable length here.
+static char *read_text(hid_t object, const char *name) {
+    if (object < 0 || H5Aexists(object, name) <= 0) return NULL;
+    hid_t attribute = H5Aopen(object, name, H5P_DEFAULT), type = text_type(0);
     hid_t stored = attribute < 0 ? -1 : H5Aget_type(attribute);
     char *value = NULL;
-    if (stored >= 0 && H5Tis_variable_str(stored) > 0 && H5Aread(attribute, type, &value) >= 0 &&
-        value) {
-        snprintf(text, bytes, "%s", value);
-        H5free_memory(value);
-    }
+    if (stored >= 0 && H5Tis_variable_str(stored) > 0 && H5Aread(attribute, type, &value) < 0)
+        value = NULL;
     if (stored >= 0) H5Tclose(stored);
     if (attribute >= 0) H5Aclose(attribute);
     H5Tclose(type);
+    return value;
 }
 
 static const char NO_TRACE[] = "is there already and no trace: it stays as it is";
@@ -214,10 +211,11 @@ Status h5_check_root(const char *path, const char *said, const char *name, const
     Status status = h5_status(file, said, "replace", "what is there");
     H5Pclose(access);
     TRY(status);
-    char text[64];
-    read_root_text(file, name, text, sizeof text);
+    char *text = read_text(file, name);
+    const bool good = text && strncmp(text, begin, strlen(begin)) == 0;
+    H5free_memory(text);
     H5Fclose(file);
-    REQUIRE(strncmp(text, begin, strlen(begin)) == 0, STATUS_OUTPUT, "%s: %s", said, NO_TRACE);
+    REQUIRE(good, STATUS_OUTPUT, "%s: %s", said, NO_TRACE);
     return status_ok();
 }
 
@@ -445,6 +443,50 @@ Status h5_write(H5File *file, H5Set set, TraceType type, int rank, const int64_t
     Status status = failed < 0 ? set_error(file, set, "write") : status_ok();
     if (in_memory >= 0) H5Sclose(in_memory);
     if (in_file >= 0) H5Sclose(in_file);
+    return status;
+}
+
+Status h5_open_to_read(const char *path, const char *said, H5File **out) {
+    H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+    hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+    H5Pset_file_locking(access, false, true); // a run may be writing it
+    H5File *file = new_file(said);
+    file->file = H5Fopen(path, H5F_ACC_RDONLY, access);
+    Status status = h5_status(file->file, said, "open", "the file");
+    H5Pclose(access);
+    if (status_is_ok(&status))
+        *out = file;
+    else
+        free_file(&file);
+    return status;
+}
+
+char *h5_read_text(H5File *file, const char *path, const char *name) {
+    hid_t object = H5Oopen(file->file, path, H5P_DEFAULT);
+    char *value = read_text(object, name), *copy = NULL;
+    if (value) {
+        copy = memory_alloc("trace", strlen(value) + 1);
+        memcpy(copy, value, strlen(value) + 1);
+    }
+    H5free_memory(value);
+    if (object >= 0) H5Oclose(object);
+    return copy;
+}
+
+Status h5_read(H5File *file, const char *path, TraceType type, int64_t n, void *data) {
+    const hsize_t rows = (hsize_t)n, none = 0;
+    hid_t set = H5Dopen2(file->file, path, H5P_DEFAULT);
+    TRY(h5_status(set, file->path, "read", path));
+    hid_t in_file = H5Dget_space(set), in_memory = H5Screate_simple(1, &rows, NULL);
+    herr_t failed = 0;
+    if (H5Sget_simple_extent_ndims(in_file) > 0)
+        failed = H5Sselect_hyperslab(in_file, H5S_SELECT_SET, &none, NULL, &rows, NULL);
+    if (failed >= 0)
+        failed = H5Dread(set, type_of(type, false), in_memory, in_file, H5P_DEFAULT, data);
+    Status status = h5_status(failed, file->path, "read", path);
+    H5Sclose(in_memory);
+    H5Sclose(in_file);
+    H5Dclose(set);
     return status;
 }
 

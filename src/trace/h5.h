@@ -71,6 +71,13 @@ Status h5_extend(H5File *file, H5Set set, const H5Shape *shape, int64_t rows);
 Status h5_write(H5File *file, H5Set set, TraceType type, int rank, const int64_t first[],
                 const int64_t n[], const void *data);
 
+/// Open a file for reading, serial driver, also while a run writes it. MPI: local, as the two below.
+Status h5_open_to_read(const char *path, const char *said, H5File **file);
+/// A text attribute, owned, of strlen + 1 bytes labelled "trace"; NULL: there is none.
+char *h5_read_text(H5File *file, const char *path, const char *name);
+/// The first n elements of a one-dimensional dataset, or a scalar, into data[n].
+Status h5_read(H5File *file, const char *path, TraceType type, int64_t n, void *data);
+
 /// Files that this process has open, those included that could not be closed. MPI: local.
 int64_t h5_open_files(void);
 

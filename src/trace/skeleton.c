@@ -361,6 +361,7 @@ static Status describe_run(H5File *file, const TraceInfo *info, int nranks) {
     TRY(run_text(file, "hostname", host));
     TRY(run_text(file, "date_created", date));
     TRY(run_text(file, "slurm_job_id", getenv("SLURM_JOB_ID")));
+    TRY(run_text(file, "arguments", info->arguments));
     return run_text(file, "command_line", info->command_line);
 }
 

@@ -307,6 +307,17 @@ static StepRow derive(const Trace *trace, const TraceStep *step) {
                      .timeline_end = trace->rows[TRACE_AXIS_OPERATION]};
 }
 
+/// A run that is played again must come to what it had come to.
+static Status check_begun(const Trace *trace, const TraceStep *step) {
+    const int64_t row = trace->step - 1;
+    REQUIRE(row >= trace->info.nbegun || step->fingerprint == trace->info.begun[row], STATUS_FAILED,
+            "step %lld is not what %s holds of it (fingerprint %016llx, there %016llx): another "
+            "program wrote it, or one of the two went wrong; the file stays as it is",
+            (long long)row, trace->info.path, (unsigned long long)step->fingerprint,
+            (unsigned long long)trace->info.begun[row]);
+    return status_ok();
+}
+
 Status trace_write_step(Trace *trace, const TraceStep *step) {
     static const Column column[] = {
         COLUMN(TRACE_STEPS_START, StepRow, step.start_ps),
@@ -347,8 +358,9 @@ Status trace_write_step(Trace *trace, const TraceStep *step) {
     const int64_t n = slab_on_root(trace) ? 1 : 0, first = trace->step - 1;
     StepRow row = {0};
     if (n) row = derive(trace, step);
-    Status status =
-        slab_write_columns(trace, column, COUNT_OF(column), &row, sizeof row, 0, first, n);
+    Status status = n ? check_begun(trace, step) : status_ok();
+    slab_keep(&status,
+              slab_write_columns(trace, column, COUNT_OF(column), &row, sizeof row, 0, first, n));
     for (int p = 0; p < TRACE_PART_N; p++) {
         const Column part = {TRACE_STEPS_COMPUTE + (TraceDataset)p,
                              offsetof(StepRow, step.mean_part_ps) + (size_t)p * sizeof(double),
@@ -369,8 +381,9 @@ static bool commit_now(Trace *trace) {
     return yes;
 }
 
-/// With its first step the file takes its name; later it must still be there.
-static Status publish(Trace *trace) {
+/// With its first step the file takes its name, or with as many as what stands there has; later it must still be there.
+static Status publish(Trace *trace, int64_t steps) {
+    if (steps < 1 || steps < trace->info.nbegun) return status_ok();
     return trace->draft ? draft_publish(trace->draft) : status_ok();
 }
 
@@ -382,7 +395,7 @@ static Status commit(Trace *trace) {
     const int64_t n = slab_on_root(trace) ? 1 : 0;
     TRY(slab_leave(trace, h5_write(trace->file, trace->set[TRACE_COMMITTED], TRACE_I64, 0,
                                    &(int64_t){0}, &n, &closed)));
-    if (closed > 0) TRY(slab_leave(trace, publish(trace)));
+    TRY(slab_leave(trace, publish(trace, closed)));
     trace->committed = closed;
     trace->uncommitted = 0;
     trace->last_commit_s = comm_clock_s();

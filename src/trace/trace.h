@@ -116,6 +116,10 @@ typedef struct TraceInfo {
     int32_t compress;         ///< gzip level 0..9
     bool commit_every;        ///< never thin out commits
     const char *command_line; ///< goes to /run
+    const char *arguments;    ///< to /run, for begun.h
+    const uint64_t *
+        begun; ///< [nbegun] fingerprints that the first steps must have; the file takes its name once it has them
+    int64_t nbegun;
 } TraceInfo;
 
 /// A GPU's place in the job; TRACE_NONE where it has none.

@@ -1,0 +1,20 @@
+/// resume.h: the run of a trace that did not end, once more and to its end.
+///
+/// Idea.    The trace holds the files of its run as they were read, so these are played, whatever stands in their places
+///          now. Nothing of the state between two steps is kept: steps that were committed are played again, and each must
+///          have the fingerprint that it had. The trace is replaced once as many steps are committed anew, so that nothing
+///          is lost if this run does not end either; it ends as the first one would have, bit by bit, on any number of ranks.
+/// Limits.  By the same commit of the program. It takes as long as the run did until it stopped.
+#ifndef COLOSSIM_APP_RESUME_H
+#define COLOSSIM_APP_RESUME_H
+
+#include "driver/run_spec.h"
+#include "par/comm.h"
+#include "trace/begun.h"
+
+/// Load the run of the trace at `path` into `spec`, which borrows fingerprints of `begun`. Fails with STATUS_INPUT if it is
+/// none, has ended, or is of another commit.
+///   MPI: collective.
+Status resume_load(const char *path, Comm *comm, TraceBegun *begun, RunSpec *spec);
+
+#endif
