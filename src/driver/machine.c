@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/memory.h"
+#include "base/units.h"
 #include "schedule/job_programs.h"
 
 enum { CHUNK_BYTES = 1 << 12 };
@@ -96,12 +97,14 @@ static void sum_work(Machine *machine) {
             machine->work[role * stages + stage] = work_of(machine, role, stage);
 }
 
-/// The step to be explained: the last that is sure to be played: without noise all behind the second may be told from it (player/repeat.h).
+/// The step to be explained: the last that is sure to be played: where speeds are steady all behind the second may be told from it (player/repeat.h).
 static int32_t explained_step(const Machine *machine) {
     const int32_t last = machine->steps - 1, asked = machine->run->trace.explain_step;
     if (asked >= 0) return asked;
     const bool repeats = machine->run->repeat && machine->run->njobs == 1 &&
-                         machine_is_even(machine) && cluster_spec(machine->cluster)->nevents == 0;
+                         noise_is_steady(&machine->job->noise) &&
+                         !machine_routing_is_drawn(machine) &&
+                         cluster_next_change_ps(machine->cluster, 0) == TIME_NEVER_PS;
     return repeats && last > 1 ? 1 : last;
 }
 

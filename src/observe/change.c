@@ -212,6 +212,8 @@ static bool change_job(JobSpec *job, ChangeKind kind) {
         shorten(&job->network.message_latency_ps);
         shorten(&job->network.round_latency_ps);
         shorten(&job->network.collective_base_ps);
+    } else if (kind == CHANGE_EVEN_EXPERTS) {
+        training->routing = EXPERTS_BALANCED;
     } else if (kind == CHANGE_KEEP_ALL) {
         if (training->recompute == 0 && training->recompute_full_every == 0) return false;
         training->recompute = 0;
@@ -225,7 +227,7 @@ static bool change_job(JobSpec *job, ChangeKind kind) {
 
 /// Does it change what transfers take alone?
 static bool moves_transfers(ChangeKind kind) {
-    return kind == CHANGE_NOTHING || kind == CHANGE_HEALTHY ||
+    return kind == CHANGE_NOTHING || kind == CHANGE_HEALTHY || kind == CHANGE_EVEN_EXPERTS ||
            (kind >= CHANGE_SCALE_UP_RATE && kind <= CHANGE_SOFTWARE_LATENCY);
 }
 

@@ -10,6 +10,7 @@ bool repeat_can_follow(Job *job) {
     if (!machine->run->repeat || step < 1 || step + 1 >= machine->steps) return false;
     if (!noise_is_steady(&machine->job->noise)) return false;
     if (machine_routing_is_drawn(machine)) return false;
+    if (machine->path_log && machine->path_log->step > step) return false; // it is to be played
     // Who has no units has not seen the cycles.
     bool changes = machine->fabric->change_ps < TIME_NEVER_PS || step < job->still_step;
     bool idle = machine->layout.nslots == 0;

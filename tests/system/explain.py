@@ -78,6 +78,10 @@ def ranks(emulator):
             other = explain(emulator, topology, job, player, name="other", ranks=n, **settings)
             found = differences(first, other)
             claim(not found, f"{job.stem}, {n} ranks, {player}:\n" + "\n".join(found[:20]))
+    # The step is there, whatever is told from others.
+    for settings in ({"topology__slow": "[{what: gpu 3, compute: 1.1}]"}, {"topology__slow": "[{what: gpu 3, compute: 1.1, until: 300 ms}]"},
+                     {"trace__explain_step": 2}):
+        claim(len(Explained(explain(emulator, LAPTOP, SMALL, name="steady", **settings)).path["start_ps"]) > 10, f"{settings}: a path")
     plain = emulator.trace(LAPTOP, SMALL, name="plain", steps=1)
     with h5py.File(plain) as file:
         claim("path" not in file and "gains" not in file, "nothing is explained unasked")

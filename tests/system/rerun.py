@@ -113,6 +113,8 @@ class Configuration:
         paths[0].write_text(yaml.safe_dump(self.topology, sort_keys=False))
         for number, job in enumerate(self.jobs):
             job.get("trace", {}).pop("path", None)
+            if job.get("parallel", {}).get("layout"):
+                job["parallel"].pop("layers")  # which follows from it
             paths.append(folder / f"job-{number}.yaml")
             paths[-1].write_text(yaml.safe_dump(job, sort_keys=False))
         return [str(path) for path in paths]

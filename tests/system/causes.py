@@ -1,0 +1,143 @@
+#!/usr/bin/python3
+"""causes.py MPIEXEC COLOSSIM CASE: is what was planted in a job what scripts/explain names first?
+
+PLANTED lists jobs that are in order, and one thing each that is then not: `explain` is to name it first, and something else, which costs
+less, where it is not there.
+
+few        five of them
+every      all: at least nine in ten
+"""
+
+import json
+import subprocess
+
+from emulator import JOBS, ROOT, TOPOLOGIES, claim, run_case
+
+LAPTOP, UNIT, UNITS = (TOPOLOGIES / f"{name}.yaml" for name in ("laptop-16", "superpod-h100-1su", "superpod-h100-4su"))
+SMALL, EXPERTS, LARGE, TRAFFIC = (JOBS / f"{name}.yaml" for name in ("ddp-small", "moe-small", "llama3.1-405b", "traffic-all-to-all"))
+# One step each. Large enough microbatches, all overlap, no noise: what is left to be named is small.
+STEPS = {"steps": "2"}
+CALM = {**STEPS, "noise": "off"}
+DDP = (LAPTOP, SMALL, {**CALM, "parallel.microbatch": "4", "parallel.microbatches": "4"})
+MOE = (LAPTOP, EXPERTS, {**CALM, "training.routing": "balanced", "parallel.microbatches": "4"})
+PIPELINE = (UNITS, LARGE, {**CALM, "training.tp_overlap": "on", "training.sequence": "4096", "parallel.microbatches": "64"})
+# Data parallelism over two units of 32 nodes, which meet in the spines.
+TWO_UNITS = (UNITS, SMALL, {**CALM, "nodes": "64", "parallel.microbatch": "4", "parallel.microbatches": "2"})
+ONE_SPINE = {"fabric.tiers.spine.parents": "1", "fabric.tiers.spine.lanes": "1"}
+# Replicas lie side by side, and stages far apart: messages of the pipeline cross the spines, whose links are as many as flows.
+FAR = {**PIPELINE[2], "parallel.order": "tp-cp-ep-dp-pp", "fabric.routing": "adaptive"}
+FAR_STAGES = (UNITS, LARGE, FAR)
+FAR_THIN = (UNITS, LARGE, {**FAR, "parallel.microbatches": "32", "fabric.tiers.spine.parents": "1", "fabric.tiers.spine.lanes": "8",
+                           "fabric.tiers.leaf.rate": "100 Gb/s", "fabric.tiers.spine.rate": "100 Gb/s"})
+
+PLANTED = [
+    # name, job in order, what is changed, other jobs beside it
+    ("slow GPU", DDP, {"topology.slow": "[{what: gpu 11, compute: 1.1}]"}),
+    ("slow GPU", DDP, {"topology.slow": "[{what: gpu 3, compute: 1.3}]"}),
+    ("slow GPU", DDP, {"topology.slow": "[{what: node 1, compute: 1.15}]"}),
+    ("slow GPU", DDP, {"topology.events": "[{at: 0 s, what: gpu 9, remaining: 80 %}]"}),
+    ("slow GPU", MOE, {"topology.slow": "[{what: gpu 5, compute: 1.4}]"}),
+    ("slow GPU", PIPELINE, {"topology.slow": "[{what: gpu 300, compute: 1.2}]"}),
+    ("slow GPU", PIPELINE, {"topology.slow": "[{what: node 17, compute: 1.25}]"}),
+    ("noise", DDP, {"noise": "on", "noise.gpu_sigma": "4 %", "noise.step_sigma": "2 %"}),
+    ("noise", PIPELINE, {"noise": "on", "noise.gpu_sigma": "4 %", "noise.step_sigma": "3 %"}),
+    ("noise", MOE, {"noise": "on", "noise.gpu_sigma": "8 %", "noise.step_sigma": "4 %"}),
+    ("uneven experts", MOE, {"training.routing": "drawn", "training.routing_scatter": "40 %"}),
+    ("uneven experts", (UNIT, *MOE[1:]), {"training.routing": "drawn", "training.routing_scatter": "40 %"}),
+    ("power cap", DDP, {"topology.power.gpu_cap": "400 W"}),
+    ("power cap", PIPELINE, {"topology.power.gpu_cap": "450 W"}),
+    ("power cap", MOE, {"topology.power.gpu_cap": "350 W"}),
+    ("small microbatch", DDP, {"parallel.microbatch": "1", "parallel.microbatches": "16"}),
+    ("small microbatch", (UNIT, *DDP[1:]), {"parallel.microbatch": "1", "parallel.microbatches": "16"}),
+    ("small microbatch", TWO_UNITS, {"parallel.microbatch": "1", "parallel.microbatches": "8"}),
+    ("pipeline bubble", PIPELINE, {"parallel.microbatches": "16", "parallel.chunks": "4"}),
+    ("pipeline bubble", PIPELINE, {"parallel.schedule": "1f1b", "parallel.chunks": "1", "parallel.microbatches": "32"}),
+    ("pipeline bubble", FAR_STAGES, {"parallel.microbatches": "16", "parallel.chunks": "2"}),
+    ("no overlap", DDP, {"training.grad_overlap": "off", "parallel.microbatches": "2"}),
+    ("no overlap", TWO_UNITS, {"training.grad_overlap": "off"}),
+    ("no overlap", DDP, {"training.grad_overlap": "off", "parallel.zero": "1", "training.param_overlap": "off", "parallel.microbatches": "2"}),
+    ("no overlap", DDP, {"parallel.zero": "3", "training.param_overlap": "off", "training.grad_overlap": "off"}),
+    ("no overlap", PIPELINE, {"training.tp_overlap": "off"}),
+    ("no overlap", PIPELINE, {"training.pp_overlap": "off"}),
+    ("no overlap", FAR_STAGES, {"training.pp_overlap": "off"}),
+    ("degraded link", DDP, {"topology.slow": "[{what: node 1, nic: 10}]"}),
+    ("degraded link", DDP, {"topology.slow": "[{what: gpu 4, nic: 8}]"}),
+    ("degraded link", MOE, {"topology.slow": "[{what: gpu 12, nic: 10}]"}),
+    ("degraded link", TWO_UNITS, {"topology.slow": "[{what: node 40, nic: 8}]"}),
+    ("degraded link", FAR_STAGES, {"topology.slow": "[{what: node 9, nic: 20}]"}),
+    ("thin uplinks", TWO_UNITS, {**ONE_SPINE, "fabric.tiers.spine.rate": "50 Gb/s"}),
+    ("thin uplinks", TWO_UNITS, {**ONE_SPINE, "fabric.tiers.spine.rate": "25 Gb/s", "fabric.routing": "spray"}),
+    ("thin uplinks", FAR_STAGES, {**ONE_SPINE, "fabric.tiers.spine.rate": "100 Gb/s"}),
+    ("hash collisions", FAR_THIN, {"fabric.routing": "ecmp", "network.queue_pairs": "1"}),
+    ("hash collisions", FAR_THIN, {"fabric.routing": "ecmp", "network.queue_pairs": "1", "fabric.shared_seed": "on"}),
+    ("hash collisions", FAR_THIN, {"fabric.routing": "ecmp", "network.queue_pairs": "1", "fabric.hash_seed": "7"}),
+    ("other job", TWO_UNITS, ONE_SPINE, "permutation"),
+    ("other job", TWO_UNITS, {**ONE_SPINE, "fabric.routing": "ecmp"}, "permutation"),
+    ("bad placement", TWO_UNITS, {"placement": "random", "fabric.tiers.spine.rate": "100 Gb/s"}),
+    ("bad placement", PIPELINE, {"placement": "random", "fabric.routing": "ecmp", "network.queue_pairs": "1"}),
+    ("bad placement", FAR_STAGES, {"placement": "random", "fabric.tiers.spine.rate": "50 Gb/s"}),
+    ("slow NICs", DDP, {"fabric.tiers.leaf.rate": "25 Gb/s"}),
+    ("slow NICs", TWO_UNITS, {"fabric.tiers.leaf.rate": "50 Gb/s"}),
+    ("latency", DDP, {"network.collective_base": "2 ms", "training.bucket_parameters": "1000000"}),
+    ("latency", TWO_UNITS, {"network.collective_base": "5 ms"}),
+    ("recomputation", DDP, {"training.recompute": "[full:1]"}),
+    ("uneven stages", PIPELINE, {"parallel.schedule": "1f1b", "parallel.chunks": "1", "parallel.embedding_as_layer": "off",
+                                 "parallel.layers": "[11, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 7, 4]"}),
+]
+FEW = (0, 9, 15, 21, 27)
+
+
+PERMUTATION = """schema_version: 1
+kind: traffic
+name: permutation
+traffic: {pattern: permutation, bytes: 60 GB}
+placement: {nodes: 1-63/2}
+"""
+
+
+def first_cause(emulator, base, changes, other, name):
+    """What is named first, and by how much."""
+    topology, job, settings = base
+    words = [f"--set={key}={value}" for key, value in {**settings, **changes}.items()]
+    path = emulator.folder / f"{name}.h5"
+    beside = []
+    if other:  # each on every second node
+        text = job.read_text()
+        job, *beside = (emulator.folder / f"{name}.yaml" for name in (job.stem, "permutation"))
+        job.write_text(text + "placement: {nodes: 0-63/2}\n")
+        beside[0].write_text(PERMUTATION)
+    done = emulator.call("run", topology, job, *beside, "--progress", "none", "--output", path, "--set", "trace.explain=on", *words)
+    if done.returncode:
+        print(done.stderr)
+        return []
+    told = json.loads(subprocess.run([ROOT / "scripts/explain", "--json", path], capture_output=True, text=True, check=True).stdout)
+    path.unlink()
+    causes = told[0]["causes"]
+    return [(cause["name"], round(100 * cause["saves"], 2)) for cause in causes[:3]]
+
+
+def try_them(emulator, planted):
+    """How many are named first, and were not before."""
+    right, before = 0, {}
+    for name, base, changes, *other in planted:
+        if str(base) not in before:
+            before[str(base)] = first_cause(emulator, base, {}, [], "in-order")
+            print(f"       in order: {before[str(base)]}  {base[1].stem} on {base[0].stem}", flush=True)
+        found = first_cause(emulator, base, changes, other, "planted")
+        anyway = bool(before[str(base)]) and before[str(base)][0][0] == name
+        good = bool(found) and found[0][0] == name and not anyway
+        right += good
+        print(f"{'right' if good else 'WRONG'}  {name}: {found}  {base[1].stem} on {base[0].stem} {changes}", flush=True)
+    print(f"{right} of {len(planted)} are named first")
+    return right
+
+
+def few(emulator):
+    claim(try_them(emulator, [PLANTED[i] for i in FEW]) == len(FEW), "what was planted is named first")
+
+
+def every(emulator):
+    claim(10 * try_them(emulator, PLANTED) >= 9 * len(PLANTED), "nine in ten of what was planted are named first")
+
+
+run_case(few, every)
