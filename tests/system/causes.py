@@ -84,7 +84,7 @@ PLANTED = [
     ("uneven stages", PIPELINE, {"parallel.schedule": "1f1b", "parallel.chunks": "1", "parallel.embedding_as_layer": "off",
                                  "parallel.layers": "[11, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 7, 4]"}),
 ]
-FEW = (0, 9, 15, 21, 27)
+FEW = (0, 12, 15, 21, 28)
 
 
 PERMUTATION = """schema_version: 1
@@ -117,14 +117,14 @@ def first_cause(emulator, base, changes, other, name):
 
 
 def try_them(emulator, planted):
-    """How many are named first, and were not before."""
+    """How many are named first, and were not before, or cost less than half as much."""
     right, before = 0, {}
     for name, base, changes, *other in planted:
         if str(base) not in before:
             before[str(base)] = first_cause(emulator, base, {}, [], "in-order")
             print(f"       in order: {before[str(base)]}  {base[1].stem} on {base[0].stem}", flush=True)
         found = first_cause(emulator, base, changes, other, "planted")
-        anyway = bool(before[str(base)]) and before[str(base)][0][0] == name
+        anyway = before[str(base)] and before[str(base)][0][0] == name and found and 2 * before[str(base)][0][1] > found[0][1]
         good = bool(found) and found[0][0] == name and not anyway
         right += good
         print(f"{'right' if good else 'WRONG'}  {name}: {found}  {base[1].stem} on {base[0].stem} {changes}", flush=True)
