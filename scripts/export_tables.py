@@ -16,6 +16,7 @@ TABLES = {
     "steps": ("steps", ("step",)), "collectives": ("collectives", ("collective",)), "flows": ("flows", ("flow",)),
     "operations": ("timeline", ("operation",)), "tiers": ("links", ("step", "tier", "direction")),
     "intervals": ("intervals", ("interval", "tier", "direction")), "hot_links": ("links", ("step", "hot")),
+    "chosen_links": ("links", ("step", "chosen")), "chosen_in_time": ("intervals", ("interval", "chosen")),
     "gpus": ("gpus", ("step", "gpu")), "links": ("links", ("step", "link")),
 }
 LARGE = ("gpus", "links")  # written only if they are asked for
@@ -46,6 +47,8 @@ def names_of(trace, group, axes):
 
 def labels(trace, group, axis, rows):
     """The labels of an axis for its rows."""
+    if axis == "chosen":
+        return trace.texts("links/chosen_name").astype(object)[rows]
     values = trace.file[f"{group}/{axis}"][()]
     if values.dtype.kind == "O":
         values = np.array([value.decode() if isinstance(value, bytes) else value for value in values], dtype=object)

@@ -16,6 +16,7 @@ MOST_STEPS = 24        # drawn in time: intervals, power
 MOST_TIMELINE = 36000  # operations drawn
 MOST_POINTS = 4000     # collectives or flows
 MOST_HOT = 16          # links in time
+MOST_CHOSEN = 40       # chosen links in time
 STAGES = 64            # bars of parts by pipeline stage
 
 
@@ -102,7 +103,8 @@ def congestion(trace):
                       "end_ms": (end[-1] - trace["steps/start_ps"][step]) * PS * 1e3,
                       "load": load[:, used].transpose(1, 2, 0), "fullest": fullest[:, used].transpose(1, 2, 0),
                       "delay_ms": trace["intervals/delay_ps"][rows][:, used].sum(axis=2).T * PS * 1e3,
-                      "bins": histogram[:, used].transpose(1, 2, 0, 3), "hot": hot_in_time(trace, rows)})
+                      "bins": histogram[:, used].transpose(1, 2, 0, 3), "hot": hot_in_time(trace, rows),
+                      "chosen": chosen_in_time(trace, rows, (end - start) * PS)})
     return {"tiers": [trace.tiers[tier] for tier in used], "steps": steps,
             "left_out": len(set(trace.standing.tolist())) - len(standing)}
 
@@ -135,6 +137,22 @@ def hot_in_time(trace, rows):
     cells = [[int(i), row, float(load[i, j] * 100), float(delay[i, j] * PS * 1e3)]
              for row, one in enumerate(best) for i, j in zip(*np.nonzero(link == one)) if load[i, j] > 0]
     return {"names": names_of_links(trace, best), "cells": cells}
+
+
+def chosen_in_time(trace, rows, seconds):
+    """Chosen links (trace.links) that carried most, as hot_in_time has the hottest."""
+    if "links/chosen_link" not in trace:
+        return None
+    link, first = trace["links/chosen_link"], trace["links/first_link"]
+    order = np.argsort(first[:, 0])
+    tier = order[np.searchsorted(first[order, 0], link, side="right") - 1]
+    moved = trace["intervals/chosen_bytes"][rows]
+    best = [i for i in np.argsort(-moved.sum(axis=0), kind="stable")[:MOST_CHOSEN] if moved[:, i].any()]
+    load = moved[:, best] / (trace["links/capacity_Bps"][tier[best]][None, :] * seconds[:, None]) * 100
+    delay = trace["intervals/chosen_delay_ps"][rows][:, best] * PS * 1e3
+    names = trace.texts("links/chosen_name")[best].tolist()
+    return {"names": names, "cells": [[int(i), int(row), float(load[i, row]), float(delay[i, row])] for i, row in
+                                      zip(*np.nonzero(load > 0))]}
 
 
 def hottest(trace):

@@ -90,7 +90,7 @@ class TraceFile:
         if first == "step" and ("phase" in axes or "site_tier" in axes):
             return data[:self.nsteps][self["power/wave_step"]]
         if first == "step":
-            return data[:self.nsteps][self.standing] if {"hot", "victim"} & set(axes) else data[:self.nsteps]
+            return data[:self.nsteps][self.standing] if {"hot", "victim", "chosen"} & set(axes) else data[:self.nsteps]
         if first == "interval":
             values = data[:self.interval_rows.max(initial=-1) + 1][self.interval_rows]
             return values + self.interval_later if name.endswith("_ps") and len(axes) == 1 else values

@@ -196,6 +196,15 @@
     table(box, ["waited for", "mostly", "waits", "in all", "a GPU"], [...sums].sort((a, b) => b[1][0] - a[1][0]).map(([key, sum]) =>
       [...key.split("\t"), sum[1].toLocaleString("en"), time(sum[0]), time(sum[0] / t.gpus.length)]));
   }
+  // Links, by name, over the intervals of a step: coloured by use.
+  function inTime(s, links) {
+    return {
+      animation: false, grid: { left: 270, right: 90, top: 12, bottom: 60 }, tooltip: { formatter: (p) => `${links.names[p.value[1]]} at ${time(s.ms[p.value[0]])}: ${number(p.value[2], 3)} % used, delay ${time(p.value[3])}` },
+      xAxis: { type: "category", data: s.ms.map((x) => number(x, 3)), name: "ms" }, yAxis: { type: "category", inverse: true, data: links.names },
+      visualMap: { dimension: 2, min: 0, max: 100, right: 0, top: 20, calculable: true, inRange: { color: ["#fff3c4", "#E69F00", "#D55E00", "#7a1f00"] } },
+      dataZoom: zooms([0]), series: [{ type: "heatmap", data: links.cells, progressive: 4000 }],
+    };
+  }
   function congestion(one) {
     const c = one.congestion;
     const box = card("Links in time", "Mean load of a tier's links, and the fullest of them (up to the next 5 %); below, what transfers lost in time in each sampling interval. What lies before 0 belongs to the step, too: it begins behind the last synchronisation of the one before. Zoom with the wheel or the slider."
@@ -205,7 +214,7 @@
     const heat = card("How busy links are, in time", "Links of a tier by how much of an interval they carry: the darker, the more of them. Idle links are left out.");
     const heatControls = add(heat, "div", null, "controls");
     const hot = card("The hottest links in time", "Those that cost most while they were among the hottest of an interval; coloured by use.");
-    let step = c.steps.length - 1, tier = 0, direction = 0, first, second, third;
+    let step = c.steps.length - 1, tier = 0, direction = 0, first, second, third, fourth, asked;
     choice(controls, "step", c.steps.map((s) => (s.again.length > 1 ? `${s.step} (and ${s.again.length - 1} equal to it)` : s.step)), (i) => { step = i; draw(); }).value = step;
     choice(heatControls, "tier", c.tiers, (i) => { tier = i; draw(); });
     choice(heatControls, "direction", ["up", "down"], (i) => { direction = i; draw(); });
@@ -240,13 +249,12 @@
         dataZoom: zooms([0]), series: [{ type: "heatmap", data: cells, progressive: 4000 }],
       };
       if (second) second.setOption(busy, true); else second = chart(heat, busy, 330, "chart-busy");
-      const use = {
-        animation: false, grid: { left: 270, right: 90, top: 12, bottom: 60 }, tooltip: { formatter: (p) => `${s.hot.names[p.value[1]]} at ${time(s.ms[p.value[0]])}: ${number(p.value[2], 3)} % used, delay ${time(p.value[3])}` },
-        xAxis: { type: "category", data: s.ms.map((x) => number(x, 3)), name: "ms" }, yAxis: { type: "category", inverse: true, data: s.hot.names },
-        visualMap: { dimension: 2, min: 0, max: 100, right: 0, top: 20, calculable: true, inRange: { color: ["#fff3c4", "#E69F00", "#D55E00", "#7a1f00"] } },
-        dataZoom: zooms([0]), series: [{ type: "heatmap", data: s.hot.cells, progressive: 4000 }],
-      };
+      const use = inTime(s, s.hot);
       if (third) third.setOption(use, true); else third = chart(hot, use, 90 + Math.max(4, s.hot.names.length) * 22, "chart-hot");
+      if (!s.chosen) return;
+      if (!asked) asked = card("Chosen links in time", "Those of trace.links that carry most, coloured by use.");
+      const kept = inTime(s, s.chosen);
+      if (fourth) fourth.setOption(kept, true); else fourth = chart(asked, kept, 90 + Math.max(4, s.chosen.names.length) * 22, "chart-chosen");
     }
     draw();
   }

@@ -85,6 +85,7 @@ const Schema engine_schema = {.name = "engine",
                               .shorthand = true};
 
 static const Field TIMELINE_ELEMENT = ELEMENT_STRING(TIMELINE_TEXT_BYTES);
+static const Field LINKS_ELEMENT = ELEMENT_STRING(CLUSTER_NAME_BYTES);
 static const Field TRACE_FIELDS[] = {
     FIELD_STRING_AT("path", TraceSpec, path, "auto",
                     "HDF5 file below output/; auto: TOPOLOGY-JOB-SETTINGS.h5; none: no file"),
@@ -93,6 +94,9 @@ static const Field TRACE_FIELDS[] = {
     FIELD_COUNT_AT("intervals", TraceSpec, intervals, "200", 1, 100000, "wanted per step"),
     FIELD_COUNT_AT("compress", TraceSpec, compress, "1", 0, 9, "gzip level"),
     FIELD_BOOL_AT("full_links", TraceSpec, full_links, "off", "also every link of every step"),
+    FIELD_LIST_AT("links", TraceSpec, links.text, links.ntexts, &LINKS_ELEMENT, "",
+                  "links of which every interval is kept: [spine, leaf up, leaf 0 port 0 -> spine "
+                  "0], or [all]"),
     FIELD_LIST_AT("timeline", TraceSpec, timeline.text, timeline.ntexts, &TIMELINE_ELEMENT, "",
                   "GPUs of which every operation is kept: [0, 8-15, 0-1023/128], or [all]"),
     FIELD_COUNT_AT("timeline_every", TraceSpec, timeline.every, "1", 1, 1000000,

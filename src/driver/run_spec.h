@@ -58,6 +58,20 @@ typedef struct TimelineSpec {
     int32_t ngpus;
 } TimelineSpec;
 
+/// Links of which every sampling interval is kept (observe/chosen.h).
+enum { LINKS_CHOSEN_MAX = 8192, LINKS_TEXTS_MAX = 32 };
+typedef struct LinkRange {
+    LinkId first;
+    int64_t n;
+} LinkRange;
+typedef struct LinksSpec {
+    char text[LINKS_TEXTS_MAX][CLUSTER_NAME_BYTES]; ///< as written; not looked at
+    int32_t ntexts;
+    LinkRange range[2 * LINKS_TEXTS_MAX]; ///< [nranges]; computed
+    int32_t nranges;
+    int64_t n; ///< links of all ranges
+} LinksSpec;
+
 typedef struct TraceSpec {
     char path[1024];   ///< "": no file is written
     int32_t hot_links; ///< hottest links kept per sampling interval and per step
@@ -67,6 +81,7 @@ typedef struct TraceSpec {
     TimelineSpec timeline;
     bool explain;         ///< also the critical path of a step, and what changes would gain
     int32_t explain_step; ///< of each job; -1: the last that is played
+    LinksSpec links;
     bool make_folder; ///< the path is below output/, which is made where it is missing; computed
     const uint64_t
         *begun; ///< [nbegun] fingerprints that the first steps must have (trace/begun.h); borrowed

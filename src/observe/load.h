@@ -16,6 +16,7 @@
 #include "base/wide.h"
 #include "cluster/cluster.h"
 #include "engine/engine.h"
+#include "observe/chosen.h"
 #include "trace/trace.h"
 
 /// One of the hottest: a link, or a bundle of `width` links that are as hot.
@@ -85,8 +86,9 @@ typedef struct LoadAdder {
     int64_t span_ps[LOAD_SPANS]; ///< that there are bins for
     int32_t nspans, span;        ///< how many; which one the present sum has
     int32_t hot_links;
-    bool divided;    ///< several ranks load links; false until its owner says so
-    uint16_t **page; ///< [npages] what a link is by id, pages made on demand
+    const ChosenLinks *chosen; ///< borrowed; what rows (rows.h) keep beside the sums
+    bool divided;              ///< several ranks load links; false until its owner says so
+    uint16_t **page;           ///< [npages] what a link is by id, pages made on demand
     int64_t npages;
     ARRAY_OF(LoadClass) classes;
 } LoadAdder;

@@ -141,6 +141,8 @@ static Status open_trace(Recorder *recorder, const char *command_line) {
         .change = changes.named,
         .nchanges = changes.n,
         .packets = fabric->ops->step_packets != NULL,
+        .chosen = recorder->chosen.name,
+        .nchosen = recorder->chosen.n,
         .timeline = run->trace.timeline.ngpus > 0,
         .compress = run->trace.compress,
         .command_line = command_line,
@@ -155,6 +157,8 @@ Status recorder_open(Recorder *recorder, bool divided, const char *command_line)
     const Fabric *fabric = recorder->fabric;
     const TraceSpec *trace = &fabric->run->trace;
     load_adder_init(&recorder->adder, fabric->cluster, trace->hot_links);
+    recorder->chosen = chosen_make(fabric->cluster, &trace->links);
+    recorder->adder.chosen = &recorder->chosen;
     recorder->adder.divided = divided;
     sampling_init(&recorder->sampling, fabric->intervals, &recorder->adder);
     if (!trace->path[0]) return status_ok();
@@ -238,5 +242,6 @@ Status recorder_close(Recorder *recorder, const char *status) {
     memory_free("record.collectives", recorder->collective,
                 sizeof(TraceCollective) * (size_t)recorder->ncollectives);
     load_adder_fini(&recorder->adder);
+    chosen_fini(&recorder->chosen);
     return trace_close(&recorder->trace, status);
 }

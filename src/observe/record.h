@@ -36,12 +36,14 @@ typedef struct StepLinks {
     int64_t step; ///< row of /steps
     TraceLoad load;
     TraceHotLink *hot; ///< [hot_links] that `load` borrows
+    LoadRows whole;    ///< one row, whose chosen links `load` borrows, too
     LoadRows intervals;
 } StepLinks;
 
 typedef struct Recorder {
     const Fabric *fabric; ///< borrowed
     Trace *trace;
+    ChosenLinks chosen;
     LoadAdder adder; ///< `divided`: all ranks play, and have loads; else rank 0 alone
     Sampling sampling;
     int64_t last_end_ps[RUN_JOBS_MAX]; ///< of each job

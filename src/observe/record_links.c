@@ -10,6 +10,7 @@ static size_t hot_bytes(const Recorder *recorder, int64_t n) {
 
 void recorder_free_links(const Recorder *recorder, StepLinks *links) {
     rows_free(&links->intervals);
+    rows_free(&links->whole);
     if (links->hot) memory_free("record.hot", links->hot, hot_bytes(recorder, 1));
     *links = (StepLinks){0};
 }
@@ -124,7 +125,8 @@ static Status gather_step(Recorder *recorder, const TraceStep *step, StepLinks *
     Status status = rows_gather(&sink.whole, sink.adder, fabric->comm);
     links->hot = memory_alloc("record.hot", hot_bytes(recorder, 1));
     load_finish(fabric->cluster, rows_at(&sink.whole, 0), links->hot, &links->load);
-    rows_free(&sink.whole);
+    links->whole = sink.whole;
+    links->load.chosen = rows_chosen(&links->whole, 0);
     return status;
 }
 
@@ -157,6 +159,9 @@ static bool same_links(const StepLinks *a, const StepLinks *b) {
     bool same = a->hot && x->n == y->n && a->load.nhot == b->load.nhot &&
                 memcmp(a->load.paused, b->load.paused, sizeof a->load.paused) == 0;
     for (int32_t k = 0; same && k < a->load.nhot; k++) same = same_hot(&a->hot[k], &b->hot[k]);
+    const size_t chosen = sizeof(TraceLinkLoad) * (size_t)x->nchosen;
+    same = same && (chosen == 0 || (memcmp(a->load.chosen, b->load.chosen, chosen) == 0 &&
+                                    memcmp(x->chosen, y->chosen, chosen * (size_t)x->n) == 0));
     for (int64_t i = 0; same && i < x->n; i++)
         same = same_interval(rows_at(x, i), x->begin_ps, rows_at(y, i), y->begin_ps);
     return same;
@@ -173,9 +178,11 @@ static Status write_intervals(const Recorder *recorder, const LoadRows *rows) {
     Status status = status_ok();
     for (int64_t first = 0; first < n && status_is_ok(&status); first += TOGETHER) {
         int64_t left = rows->n - first, some = left < TOGETHER ? left : TOGETHER;
-        for (int64_t i = 0; i < some; i++)
+        for (int64_t i = 0; i < some; i++) {
             load_finish(recorder->fabric->cluster, rows_at(rows, first + i), hot + i * hot_links,
                         &load[i]);
+            load[i].chosen = rows_chosen(rows, first + i);
+        }
         status = trace_append_intervals(recorder->trace, some > 0 ? (int32_t)some : 0, load);
     }
     memory_free("record.intervals", hot, hot_bytes(recorder, TOGETHER));

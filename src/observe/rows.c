@@ -7,11 +7,18 @@
 
 static const char LABEL[] = "record.intervals";
 
+static size_t chosen_bytes(const LoadRows *rows, int64_t n) {
+    return sizeof(TraceLinkLoad) * (size_t)(n * rows->nchosen);
+}
+
 void rows_push(LoadRows *rows, const LoadAdder *adder, int64_t start_ps, int64_t end_ps) {
     const size_t each = load_sum_bytes(adder->hot_links);
     rows->hot_links = adder->hot_links;
+    rows->nchosen = adder->chosen ? adder->chosen->n : 0;
     if (rows->n == rows->capacity) {
         int64_t capacity = rows->n + rows->n / 2 + 8;
+        rows->chosen = memory_resize(LABEL, rows->chosen, chosen_bytes(rows, rows->capacity),
+                                     chosen_bytes(rows, capacity));
         rows->first =
             memory_resize(LABEL, rows->first, (size_t)rows->n * each, (size_t)capacity * each);
         rows->capacity = capacity;
@@ -24,12 +31,23 @@ void rows_push(LoadRows *rows, const LoadAdder *adder, int64_t start_ps, int64_t
 
 void rows_free(LoadRows *rows) {
     memory_free(LABEL, rows->first, (size_t)rows->capacity * load_sum_bytes(rows->hot_links));
+    memory_free(LABEL, rows->chosen, chosen_bytes(rows, rows->capacity));
     array_free(&rows->joint);
     *rows = (LoadRows){0};
 }
 
+/// Add to the chosen links; what several ranks load is added when ranks are.
+static void add_chosen(const LoadRows *rows, int64_t row, const LoadAdder *adder,
+                       const LinkSample sample[], int64_t n) {
+    if (rows->nchosen == 0) return;
+    for (int64_t i = 0; i < n; i++)
+        if (!adder->divided || cluster_can_bind(adder->cluster, sample[i].link))
+            chosen_add(adder->chosen, &sample[i], rows_chosen(rows, row));
+}
+
 void rows_add(LoadRows *rows, int64_t row, LoadAdder *adder, const LinkSample sample[], int64_t n) {
     int64_t first = 0;
+    add_chosen(rows, row, adder, sample, n);
     load_adder_into(adder, rows_at(rows, row));
     for (int64_t i = 0; i < n && adder->divided; i++) {
         if (cluster_can_bind(adder->cluster, sample[i].link)) continue;
@@ -44,6 +62,11 @@ void rows_add_alike(LoadRows *rows, int64_t row, LoadAdder *adder, const LinkSam
                     const LinkId link[], int64_t listed, int64_t n) {
     load_adder_into(adder, rows_at(rows, row));
     load_add_alike(adder, each, link, listed, n);
+    for (int64_t i = 0; i < listed && rows->nchosen > 0; i++) {
+        LinkSample one = *each;
+        one.link = link[i];
+        chosen_add(adder->chosen, &one, rows_chosen(rows, row));
+    }
 }
 
 static int by_row_and_link(const void *a, const void *b) {
@@ -84,8 +107,19 @@ static void add_joint(LoadRows *rows, LoadAdder *adder, const Comm *comm) {
     for (int64_t i = 0; i < total.n; i++) {
         load_adder_into(adder, rows_at(rows, total.at[i].row));
         load_add_link(adder, total.at[i].link, total.at[i].bytes, 0, 0);
+        if (rows->nchosen > 0)
+            chosen_add(adder->chosen,
+                       &(LinkSample){total.at[i].link, total.at[i].bytes, 0, 0, NULL},
+                       rows_chosen(rows, total.at[i].row));
     }
     array_free(&total);
+}
+
+/// Chosen links, a row at a time.
+static void merge_chosen(const LoadRows *rows, const Comm *comm) {
+    enum { WORDS = sizeof(TraceLinkLoad) / sizeof(int64_t) };
+    for (int64_t i = 0; i < rows->n && rows->nchosen > 0; i++)
+        comm_sum_i64(comm, (int64_t *)rows_chosen(rows, i), rows->nchosen * WORDS);
 }
 
 /// A few rows at a time: messages do not grow with the settings.
@@ -107,6 +141,7 @@ Status rows_gather(LoadRows *rows, LoadAdder *adder, const Comm *comm) {
     if (adder->divided) {
         add_joint(rows, adder, comm);
         merge_ranks(rows, comm);
+        merge_chosen(rows, comm);
     }
     for (int64_t i = 0; i < rows->n; i++) TRY(load_check(adder->cluster, rows_at(rows, i)));
     return status_ok();

@@ -21,15 +21,19 @@ typedef ARRAY_OF(JointBytes) JointList;
 
 /// Zero-initialise to use.
 typedef struct LoadRows {
-    int64_t begin_ps; ///< of the cycle, if they are its intervals
-    LoadSum *first;   ///< each of load_sum_bytes(hot_links)
+    int64_t begin_ps;      ///< of the cycle, if they are its intervals
+    LoadSum *first;        ///< each of load_sum_bytes(hot_links)
+    TraceLinkLoad *chosen; ///< [n][nchosen] loads of chosen links
     int64_t n, capacity;
-    int32_t hot_links;
+    int32_t hot_links, nchosen;
     JointList joint;
 } LoadRows;
 
 static inline LoadSum *rows_at(const LoadRows *rows, int64_t i) {
     return (LoadSum *)((char *)rows->first + (size_t)i * load_sum_bytes(rows->hot_links));
+}
+static inline TraceLinkLoad *rows_chosen(const LoadRows *rows, int64_t i) {
+    return rows->chosen + i * rows->nchosen;
 }
 /// A row more, of nothing.
 void rows_push(LoadRows *rows, const LoadAdder *adder, int64_t start_ps, int64_t end_ps);

@@ -5,7 +5,7 @@
 
 /// Links listed of those that are alike: as many as may be among the hottest, or all where all are written.
 static int64_t links_listed(const TraceSpec *trace) {
-    return trace->full_links ? INT64_MAX : trace->hot_links;
+    return trace->full_links || trace->links.n > 0 ? INT64_MAX : trace->hot_links;
 }
 
 /// All phases and rails of a collective of a group.

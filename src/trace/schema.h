@@ -42,7 +42,8 @@ typedef enum TraceWhen {
     TRACE_IF_FULL_LINKS, ///< a full row of links per step was asked for
     TRACE_IF_PACKETS,    ///< the engine knows packets
     TRACE_IF_TIMELINE,   ///< operations of some GPUs were asked for
-    TRACE_IF_EXPLAINED   ///< a step of each training job is to be explained
+    TRACE_IF_EXPLAINED,  ///< a step of each training job is to be explained
+    TRACE_IF_CHOSEN      ///< links were chosen to be kept in time
 } TraceWhen;
 
 /// Signed parts of a step: per GPU they sum to the step's duration exactly.  id, name, meaning
@@ -264,6 +265,7 @@ typedef enum TraceGroup {
     X(HOT, "hot", LINKS, false,                                                                   \
       "Place among the hottest links, 0 the hottest (most delay, then highest utilisation, "      \
       "then lowest id; a bundle is one place, and as hot as each of its links).")                 \
+    X(CHOSEN, "chosen", LINKS, false, "Place among the chosen links (trace.links), by id.")       \
     X(QUEUE_BIN, "queue_bin", INTERVALS, false,                                                   \
       "Upper edge of a bin of queue length in bytes; the first bin holds ports where nothing "    \
       "waits, the last what is more.")                                                            \
@@ -489,6 +491,11 @@ typedef enum TraceFlags {
     X(LINKS_PAUSED_CAUSE, LINKS, "paused_cause", I64, "1", PLAIN, IF_PACKETS, "Links paused longest: id of the port of that switch where what came over the link waited for most of the time; if it is paused itself it has a cause of its own, and so on to the port that is only too full, the root; -1: none.", TRACE_AXES2(STEP, VICTIM)) \
     X(LINKS_PAUSED_NAME, LINKS, "paused_name", CHAR, "1", PLAIN, IF_PACKETS, "Links paused longest: name; behind the arrow stands who pauses it.", TRACE_AXES3(STEP, VICTIM, CHAR)) \
     X(LINKS_PAUSED_CAUSE_NAME, LINKS, "paused_cause_name", CHAR, "1", PLAIN, IF_PACKETS, "Links paused longest: name of the cause.", TRACE_AXES3(STEP, VICTIM, CHAR)) \
+    X(LINKS_CHOSEN, LINKS, "chosen_link", I64, "1", PLAIN, IF_CHOSEN, "Chosen links: id.", TRACE_AXES1(CHOSEN)) \
+    X(LINKS_CHOSEN_NAME, LINKS, "chosen_name", CHAR, "1", PLAIN, IF_CHOSEN, "Chosen links: name.", TRACE_AXES2(CHOSEN, CHAR)) \
+    X(LINKS_CHOSEN_BYTES, LINKS, "chosen_bytes", I64, "B", MISSING, IF_CHOSEN, "Chosen links: bytes carried. These columns stand in the row links_step, as those of the hottest links; of a bundle (spray, adaptive) each link has its even part.", TRACE_AXES2(STEP, CHOSEN)) \
+    X(LINKS_CHOSEN_DELAY, LINKS, "chosen_delay_ps", I64, "ps", MISSING, IF_CHOSEN, "Chosen links: what transfers lost in time while it bound them.", TRACE_AXES2(STEP, CHOSEN)) \
+    X(LINKS_CHOSEN_CONGESTED, LINKS, "chosen_congested_ps", I64, "ps", MISSING, IF_CHOSEN, "Chosen links: congested time.", TRACE_AXES2(STEP, CHOSEN)) \
     X(LINKS_FULL, LINKS, "link_bytes", I64, "B", PLAIN, IF_FULL_LINKS, "Bytes carried by every link.", TRACE_AXES2(STEP, LINK)) \
     \
     X(PATH_STEP, PATH, "step", I64, "1", PLAIN, IF_EXPLAINED, "Step it belongs to: row of /steps.", TRACE_AXES1(SEGMENT)) \
@@ -515,6 +522,9 @@ typedef enum TraceFlags {
     X(INTERVALS_DELAY, INTERVALS, "delay_ps", F64, "ps", PLAIN, ALWAYS, "As in /links.", TRACE_AXES3(INTERVAL, TIER, DIRECTION)) \
     X(INTERVALS_CONGESTED, INTERVALS, "congested_ps", F64, "ps", PLAIN, ALWAYS, "As in /links, summed over links.", TRACE_AXES3(INTERVAL, TIER, DIRECTION)) \
     X(INTERVALS_HISTOGRAM, INTERVALS, "histogram", I64, "1", PLAIN, ALWAYS, "Links per bin of utilisation over the interval.", TRACE_AXES4(INTERVAL, TIER, DIRECTION, BIN)) \
+    X(INTERVALS_CHOSEN_BYTES, INTERVALS, "chosen_bytes", I64, "B", PLAIN, IF_CHOSEN, "Chosen links: bytes carried, of a bundle their even part.", TRACE_AXES2(INTERVAL, CHOSEN)) \
+    X(INTERVALS_CHOSEN_DELAY, INTERVALS, "chosen_delay_ps", I64, "ps", PLAIN, IF_CHOSEN, "Chosen links: what transfers lost in time while it bound them.", TRACE_AXES2(INTERVAL, CHOSEN)) \
+    X(INTERVALS_CHOSEN_CONGESTED, INTERVALS, "chosen_congested_ps", I64, "ps", PLAIN, IF_CHOSEN, "Chosen links: congested time.", TRACE_AXES2(INTERVAL, CHOSEN)) \
     X(INTERVALS_HOT_LINK, INTERVALS, "hot_link", I64, "1", PLAIN, ALWAYS, "Hottest links of the interval: id, or of a bundle (hot_width), whose ids are behind those of all links; -1: none.", TRACE_AXES2(INTERVAL, HOT)) \
     X(INTERVALS_HOT_TIER, INTERVALS, "hot_tier", I8, "1", PLAIN, ALWAYS, "Hottest links: index on the tier axis; -1: none.", TRACE_AXES2(INTERVAL, HOT)) \
     X(INTERVALS_HOT_DIRECTION, INTERVALS, "hot_direction", I8, "1", DIRECTION_FLAGS, ALWAYS, "Hottest links: direction.", TRACE_AXES2(INTERVAL, HOT)) \

@@ -29,6 +29,7 @@ bool skeleton_has(const TraceInfo *info, TraceWhen when) {
         case TRACE_IF_PACKETS: return info->packets;
         case TRACE_IF_TIMELINE: return info->timeline;
         case TRACE_IF_EXPLAINED: return info->nchanges > 0;
+        case TRACE_IF_CHOSEN: return info->nchosen > 0;
     }
     return false;
 }
@@ -61,6 +62,7 @@ int64_t skeleton_axis_size(const TraceInfo *info, TraceAxis axis) {
         case TRACE_AXIS_DIRECTION: return TRACE_DIRECTIONS;
         case TRACE_AXIS_BIN: return TRACE_BINS;
         case TRACE_AXIS_HOT: return info->hot_links > 0 ? info->hot_links : 1;
+        case TRACE_AXIS_CHOSEN: return info->nchosen;
         case TRACE_AXIS_TRAFFIC: return TRACE_TRAFFIC_N;
         case TRACE_AXIS_PHASE: return TRACE_PHASES;
         case TRACE_AXIS_USER: return TRACE_USERS;
@@ -432,6 +434,23 @@ static Status put_changes(H5File *file, const TraceInfo *info) {
     return put_column(file, info, TRACE_GAINS_SIZE, size);
 }
 
+static Status put_chosen(H5File *file, const TraceInfo *info) {
+    const size_t ids = sizeof(int64_t) * (size_t)info->nchosen,
+                 chars = (size_t)info->nchosen * TRACE_NAME_CHARS;
+    if (info->nchosen == 0) return status_ok();
+    int64_t *id = memory_alloc("trace.skeleton", ids);
+    char *name = memory_alloc("trace.skeleton", chars);
+    for (int32_t i = 0; i < info->nchosen; i++) {
+        id[i] = info->chosen[i].link;
+        memcpy(name + (size_t)i * TRACE_NAME_CHARS, info->chosen[i].name, TRACE_NAME_CHARS);
+    }
+    Status status = put_column(file, info, TRACE_LINKS_CHOSEN, id);
+    if (status_is_ok(&status)) status = put_column(file, info, TRACE_LINKS_CHOSEN_NAME, name);
+    memory_free("trace.skeleton", id, ids);
+    memory_free("trace.skeleton", name, chars);
+    return status;
+}
+
 static Status put_jobs(H5File *file, const TraceInfo *info) {
     if (!skeleton_has(info, TRACE_IF_SEVERAL)) return status_ok();
     size_t bytes = (size_t)info->njobs * TRACE_NAME_CHARS;
@@ -464,6 +483,7 @@ static Status fill_file(H5File *file, const TraceInfo *info, int nranks) {
     TRY(put_events(file, info));
     TRY(put_jobs(file, info));
     TRY(put_changes(file, info));
+    TRY(put_chosen(file, info));
     TRY(put_nothing_committed(file));
     TRY(describe_root(file, info));
     return describe_run(file, info, nranks);

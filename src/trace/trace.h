@@ -77,6 +77,11 @@ typedef struct TraceSegment {
     int64_t link;
     char link_name[TRACE_NAME_CHARS];
 } TraceSegment;
+/// A link, and what it is called.
+typedef struct TraceLinkName {
+    int64_t link;
+    char name[TRACE_NAME_CHARS];
+} TraceLinkName;
 
 /// What the file says about itself. Everything is borrowed for the call, and equal on all ranks.
 typedef struct TraceInfo {
@@ -111,8 +116,10 @@ typedef struct TraceInfo {
     int64_t nlinks;    ///< of all tiers and directions
     int32_t hot_links; ///< >= 0, per step and per interval
     bool full_links;
-    bool packets;             ///< the engine knows packets
-    bool timeline;            ///< operations of some GPUs are kept
+    bool packets;                ///< the engine knows packets
+    bool timeline;               ///< operations of some GPUs are kept
+    const TraceLinkName *chosen; ///< [nchosen] links that are kept in time, by id
+    int32_t nchosen;
     int32_t compress;         ///< gzip level 0..9
     bool commit_every;        ///< never thin out commits
     const char *command_line; ///< goes to /run
@@ -261,12 +268,18 @@ typedef struct TraceHotLink {
     TracePort port;                         ///< only with packets
 } TraceHotLink;
 
+/// What a chosen link carried.
+typedef struct TraceLinkLoad {
+    int64_t bytes, delay_ps, congested_ps;
+} TraceLinkLoad;
+
 /// Load of one step or one interval; only rank 0's is looked at.
 typedef struct TraceLoad {
     int64_t start_ps, end_ps;                              ///< of an interval
     TraceTierLoad tier[TRACE_TIERS_MAX][TRACE_DIRECTIONS]; ///< [ntiers]
     const TraceHotLink *hot;                               ///< [nhot], hottest first
     int32_t nhot;                                          ///< <= hot_links
+    const TraceLinkLoad *chosen;                           ///< [nchosen]
     int32_t npaused;                                       ///< only with packets, as the rest
     TracePause paused[TRACE_VICTIMS];                      ///< longest first
 } TraceLoad;
@@ -318,7 +331,7 @@ int64_t trace_noperations(const Trace *trace);
 ///   MPI: collective.
 Status trace_append_intervals(Trace *trace, int32_t n, const TraceLoad load[]);
 
-/// Of the open step; only rank 0's load is looked at (NULL elsewhere), and its `hot`: write the hot links too; else the
+/// Of the open step; only rank 0's load is looked at (NULL elsewhere), and its `hot`: write hot and chosen links too; else the
 /// step has the row of "no value", as links_step says where they stand.   MPI: collective.
 Status trace_write_links(Trace *trace, const TraceLoad *load, bool hot);
 

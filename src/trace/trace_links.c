@@ -87,6 +87,16 @@ static const Column INTERVAL_HOT_COLUMN[] = {
     COLUMN(TRACE_INTERVALS_HOT_PAUSE, TraceHotLink, port.pause_ps),
     COLUMN(TRACE_INTERVALS_HOT_MARKS, TraceHotLink, port.marks),
 };
+static const Column STEP_CHOSEN_COLUMN[] = {
+    COLUMN(TRACE_LINKS_CHOSEN_BYTES, TraceLinkLoad, bytes),
+    COLUMN(TRACE_LINKS_CHOSEN_DELAY, TraceLinkLoad, delay_ps),
+    COLUMN(TRACE_LINKS_CHOSEN_CONGESTED, TraceLinkLoad, congested_ps),
+};
+static const Column INTERVAL_CHOSEN_COLUMN[] = {
+    COLUMN(TRACE_INTERVALS_CHOSEN_BYTES, TraceLinkLoad, bytes),
+    COLUMN(TRACE_INTERVALS_CHOSEN_DELAY, TraceLinkLoad, delay_ps),
+    COLUMN(TRACE_INTERVALS_CHOSEN_CONGESTED, TraceLinkLoad, congested_ps),
+};
 static const Column STEP_PAUSE_COLUMN[] = {
     COLUMN(TRACE_LINKS_PAUSED_LINK, TracePause, link),
     COLUMN(TRACE_LINKS_PAUSED_TIME, TracePause, pause_ps),
@@ -218,6 +228,22 @@ static Status write_users(Trace *trace, int64_t first, int32_t n, const TraceLoa
     return status;
 }
 
+/// Chosen links, `nrows` rows of which this rank has `n` (all or none): those of a step, or of intervals.
+static Status write_chosen(Trace *trace, const Column column[], int64_t first, int32_t nrows,
+                           int32_t n, const TraceLoad load[]) {
+    enum { COLUMNS = 3 };
+    const int64_t chosen = trace->info.nchosen, links = n * chosen;
+    if (chosen == 0) return status_ok();
+    TraceLinkLoad *row = memory_alloc(LABEL, (size_t)links * sizeof *row);
+    for (int32_t i = 0; i < n; i++)
+        memcpy(row + i * chosen, load[i].chosen, (size_t)chosen * sizeof *row);
+    Status status = status_ok();
+    for (int c = 0; c < COLUMNS; c++)
+        slab_keep(&status, write_packed(trace, &column[c], row, sizeof *row, links, first, nrows));
+    memory_free(LABEL, row, (size_t)links * sizeof *row);
+    return status;
+}
+
 Status trace_write_links(Trace *trace, const TraceLoad *load, bool hot) {
     CHECK(trace->open, "no step is open");
     const int32_t n = slab_on_root(trace) ? 1 : 0, nhot = hot ? n : 0;
@@ -229,6 +255,7 @@ Status trace_write_links(Trace *trace, const TraceLoad *load, bool hot) {
     slab_keep(&status, write_users(trace, row, nhot, load));
     slab_keep(&status, write_pauses(trace, STEP_PAUSE_COLUMN, COUNT_OF(STEP_PAUSE_COLUMN), row,
                                     nhot, nhot, load));
+    slab_keep(&status, write_chosen(trace, STEP_CHOSEN_COLUMN, row, nhot, nhot, load));
     return slab_leave(trace, status);
 }
 
@@ -261,6 +288,7 @@ Status trace_append_intervals(Trace *trace, int32_t n, const TraceLoad load[]) {
                                  rows, mine, load));
     slab_keep(&status, write_pauses(trace, INTERVAL_PAUSE_COLUMN, COUNT_OF(INTERVAL_PAUSE_COLUMN),
                                     first, rows, mine, load));
+    slab_keep(&status, write_chosen(trace, INTERVAL_CHOSEN_COLUMN, first, rows, mine, load));
     return slab_leave(trace, status);
 }
 

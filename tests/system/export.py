@@ -202,7 +202,7 @@ def tables(emulator):
                               "operations": ("timeline", "operation")})
     claim_by_others(out, len(h5py.File(trace)["timeline/gpu"]))
     sizes = {path.stem: path.stat().st_size for path in out.glob("*.parquet")}
-    claim({"tiers", "intervals", "hot_links"} <= set(sizes) and "gpus" not in sizes, f"tables: {sorted(sizes)}")
+    claim({"tiers", "intervals", "hot_links", "chosen_links", "chosen_in_time"} <= set(sizes) and "gpus" not in sizes, f"tables: {sorted(sizes)}")
     export(trace, "--parquet", out, "--tables", "gpus,links", "--steps", "1")
     columns, _ = parquet_reader.read(out / "links.parquet")
     with h5py.File(trace) as file:

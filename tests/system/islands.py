@@ -64,6 +64,7 @@ trace:
   hot_links: 16
   full_links: on
   timeline: [0-7, 10-55/3]
+  links: [all]
 steps: 2
 """
 # What decides when messages and collectives meet, and who gives way: several of these at once in each job.
@@ -80,7 +81,7 @@ STRIPS_SETTINGS = {
     "alike_interleaved": {"noise": "off", "parallel__schedule": "interleaved", "parallel__chunks": 4, "parallel__zero": 0,
                           "engine__control_delay": "0 us", "network__queue_pairs": 1},
     "alike_hot": {"noise": "off", "fabric__routing": "spray", "parallel__chunks": 1, "parallel__schedule": "1f1b",
-                  "trace__full_links": "off", "trace__hot_links": 40},
+                  "trace__full_links": "off", "trace__hot_links": 40, "trace__links": "[]"},
     "alike_hybrid": {"noise": "off", "parallel__zero": 3, "parallel__microbatches": 2, "parallel__dp": UNITS - 1,
                      "parallel__shard_group": (UNITS - 1) // 2, "trace__full_links": "off"},
     # The members of a tree do not send alike: replicas alike in all else meet other collectives.

@@ -197,7 +197,7 @@ def training(draw, folder, name, gpus, domain, apart=False):
         lines += ["noise:", "  gpu_sigma: 3 %", "  step_sigma: 2 %", "  straggler_probability: 10 %"]
     elif chance < 0.8:  # slow for good
         lines += ["noise:", "  gpu_sigma: 3 %", "  step_sigma: 0 %", "  straggler_probability: 0 %"]
-    timeline = f"  timeline: [0-{gpus - 1}/{3 + gpus // 256}]"
+    timeline = f"  timeline: [0-{gpus - 1}/{3 + gpus // 256}]\n  links: [all]"
     path = pathlib.Path(folder) / f"{name}.yaml"
     path.write_text("\n".join([*lines, *common(draw, apart), timeline]) + "\n")
     return path

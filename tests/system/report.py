@@ -59,6 +59,9 @@ def claim_data(one, path):
             took = sum(cell[4] - cell[3] for cell in one["timeline"]["cells"])
             claim(abs(took - (t["end_ps"] - t["begun_ps"])[here].sum() / 1e9) < 1e-3 * took, f"{path}: and their lengths")
         bytes_moved = file["intervals/bytes"][()].sum(axis=0) if len(file["intervals/bytes"]) else 0
+        if "links/chosen_link" in file:
+            cells = one["congestion"]["steps"][-1]["chosen"]
+            claim(len(cells["names"]) > 0 and 0 < max(cell[2] for cell in cells["cells"]) <= 100.01, f"{path}: chosen links in time")
         if one["congestion"]["steps"]:
             s = one["congestion"]["steps"][0]
             claim(len(s["ms"]) == len(s["load"][0][0]) == len(s["bins"][0][0]) and np.sum(bytes_moved) > 0, f"{path}: intervals")
@@ -69,7 +72,7 @@ def claim_data(one, path):
 
 
 def write_traces(emulator):
-    keep = {"trace__timeline": "[all]"}
+    keep = {"trace__timeline": "[all]", "trace__links": "[leaf up]"}
     first = emulator.trace(LAPTOP, JOBS / "ddp-small.yaml", name="contiguous", **keep)
     second = emulator.trace(LAPTOP, JOBS / "ddp-small.yaml", name="slow", noise="on", noise__gpu_sigma="5 %", fabric__routing="ecmp", **keep)
     return first, second, emulator.trace(LAPTOP, JOBS / "traffic-permutation.yaml", name="traffic")
@@ -79,7 +82,7 @@ def holds(emulator):
     library = ROOT / "scripts" / "report_page" / "echarts.min.js"
     told = (library.parent / "README.md").read_text(encoding="utf-8")
     claim(hashlib.sha256(library.read_bytes()).hexdigest() in told, "the library is the one that is named")
-    traces = [emulator.trace(LAPTOP, JOBS / "ddp-small.yaml", name="training", trace__timeline="[0, 9]"),
+    traces = [emulator.trace(LAPTOP, JOBS / "ddp-small.yaml", name="training", trace__timeline="[0, 9]", trace__links="[leaf]"),
               emulator.trace(LAPTOP, JOBS / "traffic-permutation.yaml", name="traffic")]
     page = emulator.folder / "all.html"
     report(emulator, *traces, "-o", page)
@@ -120,6 +123,8 @@ def click_through(browser, one, several, pictures, name):
             browser.picture(pictures / f"{name}-{tab}.png")
         for chart in VIEWS[tab]:
             claim_drawn(browser, chart)
+        if tab == "congestion" and one["training"]:
+            claim_drawn(browser, "chart-chosen")
         claim(not browser.errors(), f"{name}: {tab}: {browser.errors()}")
 
 

@@ -13,6 +13,7 @@ static const char *when_text(TraceWhen when) {
         case TRACE_IF_EVENTS: return "Runs with events only. ";
         case TRACE_IF_FULL_LINKS: return "Only if a full row of links was asked for. ";
         case TRACE_IF_PACKETS: return "Packet engine only. ";
+        case TRACE_IF_CHOSEN: return "Only if links were chosen. ";
         case TRACE_IF_TIMELINE: return "Only if a timeline was asked for. ";
         case TRACE_IF_EXPLAINED: return "Only with trace.explain. ";
     }
