@@ -81,6 +81,8 @@ static int take_option(CommandLine *line, int option, const char *word) {
             return optarg[0] ? 0 : cli_usage("--resume wants a trace%s", "");
         case OPTION_SEED: add_set(line, "seed", optarg); return 0;
         case OPTION_MEMORY: line->memory = true; return 0;
+        case OPTION_QUIET: line->quiet = true; return 0;
+        case OPTION_JSON: line->json = true; return 0;
         case OPTION_PLAYER:
             if (strcmp(optarg, "auto") == 0)
                 line->player = PLAYER_BY_COST;
@@ -179,6 +181,7 @@ static int parse(int argc, char *argv[], CommandLine *line) {
     line->command = command->command;
     int code = parse_options(argc - 1, argv + 1, line);
     if (code || line->command == COMMAND_HELP) return code;
+    if (line->json && line->command != COMMAND_RUN) return cli_usage("--json is of run%s", "");
     if (line->resume) return check_resume(line);
     if (line->nfiles < command->least) return refuse_count(command, "wants");
     if (line->nfiles > command->most)

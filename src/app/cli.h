@@ -27,7 +27,7 @@ typedef struct CommandLine {
     int nshorthand;
     Progress progress;
     const char *cables; ///< show: where cables are listed instead, "-": stdout; or NULL
-    bool memory;
+    bool memory, quiet, json;
     bool play; ///< plans: do so
     PlayerChoice player;
     bool every_step;   ///< no repeated steps (player/repeat.h)

@@ -43,6 +43,8 @@ const OptionWord CLI_OPTIONS[] = {
      "@file", OPTION_RESUME},
     {"progress", "WHEN", "auto: lines where stderr is a terminal; lines; none", "auto lines none",
      OPTION_PROGRESS},
+    {"json", NULL, "run: print an object of JSON instead of the table", "", OPTION_JSON},
+    {"quiet", NULL, "run: print nothing but errors", "", OPTION_QUIET},
     {"memory", NULL, "bytes by purpose, and per GPU, link and transfer, at the end of a run", "",
      OPTION_MEMORY},
     {"player", "HOW",

@@ -44,6 +44,8 @@ typedef enum Option {
     OPTION_CABLES,
     OPTION_PLAY,
     OPTION_RESUME,
+    OPTION_QUIET,
+    OPTION_JSON,
     OPTION_HELP,
 } Option;
 

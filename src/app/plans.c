@@ -140,7 +140,7 @@ static int answer_all(Plans *plans) {
 int plans_command(const CommandLine *line) {
     Plans plans = {.line = line, .out = stdout};
     if (!line->play) return answer_all(&plans);
-    plans.comm = run_begin();
+    plans.comm = run_begin(false);
     const int code = answer_all(&plans);
     run_end(plans.comm);
     return code;

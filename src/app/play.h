@@ -12,6 +12,7 @@ typedef struct DriverOptions {
     const volatile int *stop; ///< flag of driver/fabric.h, or NULL
     FILE *table;              ///< final table, rank 0; NULL: none
     FILE *json;               ///< members of a JSON object (report.h), rank 0; NULL: none
+    FILE *object;             ///< the whole object, rank 0; NULL: none
     FILE *progress;           ///< progress lines, rank 0; NULL: none
     bool memory;              ///< print bytes by label at the end
 } DriverOptions;

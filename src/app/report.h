@@ -10,6 +10,8 @@
 /// Of each job its steps, where they go, the tiers and the hottest link.  MPI: rank 0 only.
 void report_print(FILE *out, const Recorder *recorder);
 /// The same of a training job as members of a JSON object, each with a comma before it; its last step, and how long all took.
+/// A run as one object, a line: its jobs, each step, and of the last step what report_json says.
+void report_json_run(FILE *out, const Recorder *recorder);
 void report_json(FILE *out, const Recorder *recorder);
 /// One line for a person, beside the progress lines: what differs from run to run is no part of the table.
 void report_bill(FILE *out, const Bill *bill, int nranks);

@@ -1,4 +1,4 @@
-// A training job's run as members of a JSON object, for scripts: names and units as in the trace.
+// A run, or its training job, as members of a JSON object, for scripts: names and units as in the trace.
 #include <inttypes.h>
 #include <math.h>
 
@@ -29,6 +29,35 @@ static void put_parts(FILE *out, const TraceStep *row) {
         fprintf(out, "%s\"%s\": %.17g", part > 0 ? ", " : "", trace_part_name((TracePart)part),
                 row->mean_part_ps[part]);
     fputc('}', out);
+}
+
+void report_json_run(FILE *out, const Recorder *recorder) {
+    const RunSpec *run = recorder->fabric->run;
+    fputs("{\"cluster\": ", out);
+    json_put_text(out, run->cluster.name);
+    fputs(", \"jobs\": [", out);
+    for (int32_t j = 0; j < run->njobs; j++) {
+        fputs(j > 0 ? ", " : "", out);
+        json_put_text(out, run->job[j].name);
+    }
+    fputs("], \"trace\": ", out);
+    json_put_text(out, run->trace.path);
+    fputs(", \"steps\": [", out);
+    for (int64_t i = 0; i < recorder->step.n; i++) {
+        const TraceStep *row = &recorder->step.at[i].row;
+        const TraceRates rates = trace_rates(row);
+        fprintf(out,
+                "%s{\"job\": %" PRId32 ", \"step\": %" PRId64 ", \"start_ps\": %" PRId64
+                ", \"end_ps\": %" PRId64 ", \"fingerprint\": \"%016" PRIx64 "\"",
+                i > 0 ? ", " : "", row->job, row->job_step, row->start_ps, row->end_ps,
+                row->fingerprint);
+        json_put_number(out, "tokens_per_s_gpu", rates.tokens_per_s_gpu);
+        json_put_number(out, "mfu_full", rates.mfu_full);
+        fputc('}', out);
+    }
+    fputs("]", out);
+    report_json(out, recorder);
+    fputs("}\n", out);
 }
 
 void report_json(FILE *out, const Recorder *recorder) {

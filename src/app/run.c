@@ -117,12 +117,13 @@ static Status play(const CommandLine *line, Comm *comm, RunSpec *spec) {
     DriverOptions options = {
         .command_line = line->joined,
         .stop = &stop_flag,
-        .table = stdout,
-        .progress = root && line->progress != PROGRESS_NONE ? stderr : NULL,
+        .table = line->quiet || line->json ? NULL : stdout,
+        .object = line->json ? stdout : NULL,
+        .progress = root && !line->quiet && line->progress != PROGRESS_NONE ? stderr : NULL,
         .memory = line->memory,
     };
     Status status = driver_run(spec, comm, &options);
-    if (status_is_ok(&status) && root && spec->trace.path[0])
+    if (status_is_ok(&status) && root && spec->trace.path[0] && options.table)
         printf("\n  trace: %s\n", spec->trace.path);
     return status;
 }
@@ -148,20 +149,21 @@ static Status load_and_play(const CommandLine *line, Comm *comm) {
     return status;
 }
 
-/// Open MPI starts a daemon for a process that nobody launched, and asks every network there might be: 0.3 of the 0.4 s that
-/// a small run takes. It needs neither. Whoever set these variables wins; other libraries do not know them.
-static void start_mpi(void) {
+/// Open MPI asks every network there might be, and starts a daemon for a process that nobody launched: 0.3 of the 0.4 s that
+/// a small run takes. Alone it needs no network, and without a file no daemon: MPI-IO wants a folder that no other process has,
+/// which the daemon makes. Whoever set these variables wins; other libraries do not know them.
+static void start_mpi(bool writes) {
     if (!cli_is_launched()) {
-        setenv("OMPI_MCA_ess_singleton_isolated", "1", 0);
         setenv("OMPI_MCA_pml", "ob1", 0);
         setenv("OMPI_MCA_btl", "self", 0);
+        if (!writes) setenv("OMPI_MCA_ess_singleton_isolated", "1", 0);
     }
     MPI_Init(NULL, NULL);
 }
 
-Comm *run_begin(void) {
+Comm *run_begin(bool writes) {
     hold_standard_streams();
-    start_mpi();
+    start_mpi(writes);
     return comm_create_world();
 }
 
@@ -172,7 +174,8 @@ void run_end(Comm *comm) {
 
 int run_command(const CommandLine *line) {
     install_signals();
-    Comm *comm = run_begin();
+    const bool writes = !line->output || strcmp(line->output, "none") != 0;
+    Comm *comm = run_begin(writes);
     Status status = (line->command == COMMAND_RUN ? load_and_play : meet)(line, comm);
     if (status.text[0] && comm_rank(comm) == 0) log_error("%s", status.text);
     int code = cli_finish_output(status_exit_code(status.code));

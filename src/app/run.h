@@ -10,8 +10,9 @@
 int run_command(const CommandLine *line);
 
 /// Start MPI for plays of this process, and end it: the one place that does.
+///   writes  a trace may be written
 ///   MPI: collective.
-Comm *run_begin(void);
+Comm *run_begin(bool writes);
 void run_end(Comm *comm);
 
 #endif

@@ -11,6 +11,7 @@ import os
 import re
 import subprocess
 
+import h5py
 import jsonschema
 import yaml
 
@@ -134,6 +135,27 @@ def forms(emulator):
     claim(list(jsonschema.Draft7Validator(json.loads(says(emulator, "schema", "topology"))).iter_errors(wrong)), "a wrong key is refused")
 
 
+def objects(emulator):
+    """--json says of each step what the trace says, of one job or several, on any ranks; --quiet says nothing, and both say
+    errors as ever."""
+    for jobs in (("ddp-small",), ("traffic-all-to-all", "traffic-flows")):
+        words = ("run", "superpod-h100-1su", *jobs, "--steps", 2, "--output", emulator.folder / "said.h5")
+        texts = {says(emulator, *words, "--json", "--progress", "none", ranks=ranks) for ranks in (0, 2)}
+        claim(len(texts) == 1, f"one object on any ranks: {texts}")
+        said = json.loads(texts.pop())
+        claim(said["jobs"] == list(jobs) and said["cluster"] == "superpod-h100-1su", f"{said}")
+        with h5py.File(emulator.folder / "said.h5") as file:
+            steps = file["steps"]
+            told = [(step["job"], step["step"], step["start_ps"], step["end_ps"], int(step["fingerprint"], 16)) for step in said["steps"]]
+            kept = list(zip(steps["job"][:] if "job" in steps else [0] * len(told), steps["job_step"][:] if "job_step" in steps else range(9),
+                            steps["start_ps"][:], steps["end_ps"][:], steps["fingerprint"][:]))
+            claim(told == [tuple(map(int, row)) for row in kept] and len(told) == 2 * len(jobs), f"{told} is {kept}")
+        claim(says(emulator, *words, "--quiet") == "", "--quiet says nothing")
+        for option in ("--quiet", "--json"):
+            done = emulator.call("run", "superpod-h100-1su", jobs[0], "--set", "nodes=none", option)
+            claim(done.returncode == 2 and "nodes wants" in done.stderr and done.stdout == "", f"{option}: {done.stdout}{done.stderr}")
+
+
 def shipped(emulator):
     for path in SHIPPED:
         for command in ("check", "show"):
@@ -194,4 +216,4 @@ def tables(emulator):
             claim(again == first, f"{job} on {ranks} ranks:\n{first}\n{again}")
 
 
-run_case(help, names, forms, shipped, systems, counts, tables)
+run_case(help, names, forms, objects, shipped, systems, counts, tables)
