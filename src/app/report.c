@@ -1,5 +1,6 @@
 #include "app/report.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "app/show.h"
@@ -26,6 +27,32 @@ static void print_step_rows(FILE *out, const Recorder *recorder, int32_t job, in
                 100 * rates.mfu_full, 100 * rates.mfu_causal,
                 (unsigned long long)step->fingerprint);
     }
+}
+
+/// All steps together, where they differ.
+static void print_spread(FILE *out, const Recorder *recorder, int32_t job) {
+    double sum_ps = 0, squares = 0; // of the differences from the first
+    int64_t first_ps = -1;
+    int64_t n = 0, least_ps = INT64_MAX, most_ps = 0, slowest = 0;
+    for (int64_t i = 0; i < recorder->step.n; i++) {
+        const TraceStep *step = &recorder->step.at[i].row;
+        if (step->job != job) continue;
+        const int64_t took_ps = step->end_ps - step->start_ps;
+        if (n++ == 0) first_ps = took_ps;
+        const double more_ps = (double)(took_ps - first_ps);
+        sum_ps += more_ps;
+        squares += more_ps * more_ps;
+        if (took_ps < least_ps) least_ps = took_ps;
+        if (took_ps > most_ps) slowest = step->job_step;
+        if (took_ps > most_ps) most_ps = took_ps;
+    }
+    if (most_ps == least_ps) return;
+    const double more_ps = sum_ps / (double)n, mean_ps = (double)first_ps + more_ps;
+    const double deviation_ps = sqrt(fmax(squares / (double)n - more_ps * more_ps, 0));
+    fprintf(out,
+            "  all %lld: mean %.3f ms, standard deviation %.3f ms, slowest step %lld (%+.1f%%)\n",
+            (long long)n, ms(mean_ps), ms(deviation_ps), (long long)slowest,
+            100 * ((double)most_ps / mean_ps - 1));
 }
 
 /// Parts of the last step, mean over GPUs, in the order of the table that declares them.
@@ -165,6 +192,7 @@ static const StepSummary *find_step(const Recorder *recorder, int32_t job, bool 
 static void print_training(FILE *out, const Recorder *recorder, int32_t job) {
     const StepSummary *last = find_step(recorder, job, true);
     print_step_rows(out, recorder, job, last->row.job_step);
+    print_spread(out, recorder, job);
     print_certainty(out, recorder, last);
     print_parts(out, last);
     print_passes(out, last);
@@ -173,16 +201,28 @@ static void print_training(FILE *out, const Recorder *recorder, int32_t job) {
     print_power(out, recorder, &last->row);
 }
 
+static void print_flows(FILE *out, const FlowSpread *flows) {
+    if (flows->n == 0) return;
+    fprintf(out, "  %lld flow%s, goodput %.4g GB/s on average, %.4g of the slowest\n",
+            (long long)flows->n, flows->n == 1 ? "" : "s", flows->mean_Bps / 1e9,
+            flows->least_Bps / 1e9);
+    if (flows->n < 2) return;
+    fprintf(out, "  completion %.6g ms median, %.6g ms 99th percentile, %.6g ms longest\n",
+            ms((double)flows->median_ps), ms((double)flows->high_ps), ms((double)flows->most_ps));
+}
+
 static void print_traffic(FILE *out, const Recorder *recorder, int32_t job) {
     const StepSummary *step = find_step(recorder, job, false);
     fprintf(out, "  all done after %.6f ms   fingerprint %016llx\n",
             ms((double)(step->row.end_ps - recorder->fabric->run->job[job].start_ps)),
             (unsigned long long)step->row.fingerprint);
     if (step->collective) // auto: none of them has protocols
-        fprintf(out, "  %s by %s%s%s, bus bandwidth %.2f GB/s\n", step->collective, step->algorithm,
+        fprintf(out, "  %s by %s%s%s, algorithm bandwidth %.2f GB/s, bus bandwidth %.2f GB/s\n",
+                step->collective, step->algorithm,
                 strcmp(step->protocol, PROTOCOL_NAMES[PROTOCOL_AUTO]) ? ", " : "",
                 strcmp(step->protocol, PROTOCOL_NAMES[PROTOCOL_AUTO]) ? step->protocol : "",
-                step->bus_Bps / 1e9);
+                step->algorithm_Bps / 1e9, step->bus_Bps / 1e9);
+    print_flows(out, &step->flows);
     print_tiers(out, recorder, step);
     print_packets(out, recorder, step);
 }

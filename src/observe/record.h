@@ -16,12 +16,20 @@
 #include "trace/trace.h"
 
 /// One step for the report; times in ps, means over GPUs of the job.
+/// Flows of a repetition of traffic: their goodput (bytes over the time from start to end) and completion times.
+typedef struct FlowSpread {
+    int64_t n; ///< 0: no flows
+    double mean_Bps, least_Bps;
+    int64_t median_ps, high_ps, most_ps; ///< high: 99 of 100 flows took no longer
+} FlowSpread;
+
 typedef struct StepSummary {
     TraceStep row;
     PassTimes pass;                  ///< rank 0 only; all 0: not told apart
     const CertaintyClass *certainty; ///< published runs like it; NULL: none. Training only
     const char *collective, *algorithm, *protocol; ///< of traffic that is one; NULL: none
-    double bus_Bps;                                ///< of it, as nccl-tests count
+    double algorithm_Bps, bus_Bps;                 ///< of it, as nccl-tests count
+    FlowSpread flows;                              ///< rank 0 only, of the first repetition
     double delay_ps[TRACE_TIERS_MAX];              ///< rank 0 only, both directions
     double utilisation_max[TRACE_TIERS_MAX];
     TracePort port[TRACE_TIERS_MAX]; ///< both directions, all ports; queue_mean is not set

@@ -1,4 +1,7 @@
 // A finished repetition of traffic: rows of flows, links.
+#include <math.h>
+#include <stdlib.h>
+
 #include "base/fingerprint.h"
 #include "base/memory.h"
 #include "base/units.h"
@@ -41,8 +44,41 @@ static void name_collective(const TrafficRun *traffic, StepSummary *summary) {
     summary->collective = COLLECTIVE_NAMES[spec->kind];
     summary->algorithm = ALGORITHM_NAMES[spec->algorithm];
     summary->protocol = PROTOCOL_NAMES[spec->protocol];
-    summary->bus_Bps = (double)spec->bytes * collective_bus_factor(spec->kind, traffic->ranks) /
-                       units_seconds_from_ps(summary->row.end_ps - summary->row.start_ps);
+    summary->algorithm_Bps =
+        (double)spec->bytes / units_seconds_from_ps(summary->row.end_ps - summary->row.start_ps);
+    summary->bus_Bps = summary->algorithm_Bps * collective_bus_factor(spec->kind, traffic->ranks);
+}
+
+static int compare_times(const void *a, const void *b) {
+    const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/// The least time that `share` of the n sorted ones do not exceed.
+static int64_t quantile(const int64_t time_ps[], int64_t n, double share) {
+    const int64_t i = (int64_t)ceil(share * (double)n) - 1;
+    return time_ps[i < 0 ? 0 : i];
+}
+
+static FlowSpread spread_flows(const TrafficRun *traffic) {
+    const int64_t n = traffic->nrows;
+    if (n == 0 || traffic_is_collective(traffic)) return (FlowSpread){0};
+    FlowSpread spread = {.n = n, .least_Bps = HUGE_VAL};
+    int64_t *time_ps = memory_alloc("record.flows", (size_t)n * sizeof *time_ps);
+    for (int64_t i = 0; i < n; i++) {
+        const FlowRow *row = &traffic->row[i];
+        time_ps[i] = row->end_ps - traffic->now.begin_ps - row->flow.start_ps;
+        const double bytes = (double)(row->flow.bytes * traffic_flow_npairs(&row->flow));
+        const double rate_Bps = time_ps[i] > 0 ? bytes / units_seconds_from_ps(time_ps[i]) : 0;
+        spread.mean_Bps += rate_Bps / (double)n;
+        spread.least_Bps = fmin(spread.least_Bps, rate_Bps);
+    }
+    qsort(time_ps, (size_t)n, sizeof *time_ps, compare_times);
+    spread.median_ps = quantile(time_ps, n, 0.5);
+    spread.high_ps = quantile(time_ps, n, 0.99);
+    spread.most_ps = time_ps[n - 1];
+    memory_free("record.flows", time_ps, (size_t)n * sizeof *time_ps);
+    return spread;
 }
 
 Status record_traffic_step(Recorder *recorder, const TrafficRun *traffic, int64_t later_ps) {
@@ -56,6 +92,7 @@ Status record_traffic_step(Recorder *recorder, const TrafficRun *traffic, int64_
                 .fingerprint = traffic->now.moves + fingerprint_of(-1, begin_ps, end_ps)},
     };
     if (traffic_is_collective(traffic) && traffic->plays) name_collective(traffic, &summary);
+    if (traffic->step == 0 && traffic->plays) summary.flows = spread_flows(traffic);
     recorder->keeps = traffic->later_ps > 0;
     if (recorder->trace) {
         TRY(trace_begin_step(recorder->trace));

@@ -174,6 +174,22 @@ def table(emulator):
                                       100 * s["mfu_causal"][k])):
             claim(abs(float(text) - value) <= 0.51 * 10.0 ** -len(text.partition(".")[2]), f"step {k}: {text} for {value}")
         claim(int(fingerprint, 16) == s["fingerprint"][k], f"step {k}: {fingerprint}")
+    mean, deviation, slowest, more = map(float, re.search(
+        r"all 4: mean ([\d.]+) ms, standard deviation ([\d.]+) ms, slowest step (\d+) \(\+([\d.]+)%\)", done.stdout).groups())
+    took = s["duration_ps"] / 1e9
+    claim(np.allclose((mean, deviation, slowest), (took.mean(), took.std(), took.argmax()), atol=6e-4) and
+          abs(more - 100 * (took.max() / took.mean() - 1)) < 0.06, f"all steps: {mean} {deviation} {slowest} {more} of {took}")
+    claim(" all 4" not in emulator.run(LAPTOP, JOBS / "ddp-small.yaml", "--steps", 4).stdout, "equal steps have no spread")
+    for job in ("traffic-permutation", "traffic-flows"):
+        done = emulator.run(LAPTOP, JOBS / f"{job}.yaml", "--steps", 1, path=path)
+        with h5py.File(path) as file:
+            took = np.sort(file["flows/end_ps"][:] - file["flows/start_ps"][:])
+            rate = file["flows/bytes"][:] / (file["flows/end_ps"][:] - file["flows/start_ps"][:]) * 1e3
+        wanted = (len(took), rate.mean(), rate.min(), took[(len(took) - 1) // 2] / 1e9, took[int(np.ceil(0.99 * len(took))) - 1] / 1e9,
+                  took[-1] / 1e9)
+        said = re.search(r"(\d+) flows, goodput (\S+) GB/s on average, (\S+) of the slowest\n"
+                         r" +completion (\S+) ms median, (\S+) ms 99th percentile, (\S+) ms longest", done.stdout)
+        claim(said and np.allclose(list(map(float, said.groups())), wanted, rtol=1e-3), f"{job}: {said and said.groups()} for {wanted}")
     # What is priced alone is said where it is missing, of whatever dimension it is.
     for job, keys in (("ddp-small", {}), ("ddp-small", {"parallel__tp": 8}), ("ddp-small", {"parallel__tp": 2, "parallel__cp": 8}),
                       ("moe-small", {})):
