@@ -1,6 +1,8 @@
 #include "driver/bound.h"
 
 #include "base/memory.h"
+#include "base/units.h"
+#include "base/wide.h"
 #include "driver/shares.h"
 #include "effects/noise.h"
 #include "schedule/ideal.h"
@@ -14,6 +16,9 @@ typedef struct Kinds {
     const GpuSpec *gpu[CLUSTER_GPU_KINDS_MAX];
     int32_t n;
     int64_t least_factor; ///< of noise
+    const ParallelSpec *parallel;
+    int64_t domain;  ///< GPUs of a scale-up domain
+    int64_t nic_Bps; ///< at most
 } Kinds;
 
 static int64_t least_of(const StepCost *cost, int64_t factor, int32_t stage, const Op *op) {
@@ -22,14 +27,42 @@ static int64_t least_of(const StepCost *cost, int64_t factor, int32_t stage, con
     return noise_apply(work.compute_ps + work.sharing_ps, drawn) + nominal_exposed_ps(work);
 }
 
-static int64_t least_work(const void *context, int32_t stage, const Op *op) {
+/// Members of the group of a collective, and at most how many of them a domain has.
+static bool members_of(const Kinds *kinds, GroupKind group, int64_t *n, int64_t *most) {
+    const int64_t tp = kinds->parallel->size[DIM_TP];
+    *most = group == GROUP_EXPERT_DP ? kinds->domain : (kinds->domain + tp - 1) / tp;
+    switch (group) {
+        case GROUP_DP: *n = parallel_holders(kinds->parallel); return true;
+        case GROUP_SHARD: *n = parallel_shards(kinds->parallel); return true;
+        case GROUP_EXPERT_DP: *n = parallel_expert_holders(kinds->parallel); return true;
+        default: return false;
+    }
+}
+
+static int64_t least_collective(const Kinds *kinds, int32_t stage, const Op *op) {
+    int64_t n, p;
+    if (!members_of(kinds, OP_KINDS[op->kind].group, &n, &p) || n <= p) return 0;
+    const Wide bytes = step_cost_bytes(&kinds->cost[0], stage, op);
+    return wide_word(bytes * (n - p) / n * PS_PER_S / p / kinds->nic_Bps);
+}
+
+static int64_t least_time(const void *context, int32_t stage, const Op *op) {
     const Kinds *kinds = context;
+    if (OP_KINDS[op->kind].form == FORM_COLLECTIVE) return least_collective(kinds, stage, op);
     int64_t least_ps = least_of(&kinds->cost[0], kinds->least_factor, stage, op);
     for (int32_t k = 1; k < kinds->n; k++) {
         const int64_t time_ps = least_of(&kinds->cost[k], kinds->least_factor, stage, op);
         if (time_ps < least_ps) least_ps = time_ps;
     }
     return least_ps;
+}
+
+/// What a NIC, or its ports together, move at most.
+static int64_t nic_rate(const ClusterSpec *cluster) {
+    const TierSpec *leaf = &cluster->tier[0];
+    const Wide ports_Bps = (Wide)leaf->link_Bps * leaf->parents * leaf->lanes *
+                           cluster->nic.goodput_Bps / cluster->nic.line_Bps;
+    return ports_Bps > cluster->nic.goodput_Bps ? wide_word(ports_Bps) : cluster->nic.goodput_Bps;
 }
 
 static Status price_kinds(const RunSpec *run, const JobSpec *job, Kinds *kinds) {
@@ -70,7 +103,7 @@ static Status walk_programs(const JobSpec *job, const Kinds *kinds, StepBound *b
     const Status status =
         job_programs(&job->model, &job->parallel, &job->training, &kinds->cost[0], program);
     if (status_is_ok(&status) && job->parallel.shares == SHARES_EQUAL)
-        bound->least_ps = ideal_step_ps(program, pp, least_work, kinds);
+        bound->least_ps = ideal_step_ps(program, pp, least_time, kinds);
     for (int32_t stage = 0; stage < pp; stage++) program_fini(&program[stage]);
     memory_free(LABEL, program, (size_t)pp * sizeof *program);
     return status;
@@ -81,6 +114,9 @@ Status bound_step(const RunSpec *run, const JobSpec *job, StepBound *bound) {
     REQUIRE(job->kind == JOB_TRAINING, STATUS_RANGE, "a job of kind training is wanted here");
     Kinds *kinds = memory_alloc(LABEL, sizeof *kinds);
     kinds->least_factor = noise_is_off(&job->noise) ? NOISE_ONE : noise_least_factor(&job->noise);
+    kinds->parallel = &job->parallel;
+    kinds->domain = scale_up_used(&run->cluster.scale_up);
+    kinds->nic_Bps = nic_rate(&run->cluster);
     Status status = price_kinds(run, job, kinds);
     if (status_is_ok(&status)) {
         bound->tokens = kinds->cost[0].tokens;

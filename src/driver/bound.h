@@ -1,10 +1,14 @@
 /// bound.h: what is known of a training job without playing it: the memory it takes, and a time that no step of it is below.
 ///
-/// Idea.    The bound is the step on a fabric that moves everything at once (schedule/ideal.h), with the computing of the
-///          quickest of the job's GPUs at the least that noise and drawn experts leave of its time. What layers exchange inside a
-///          scale-up domain (tensors, contexts) is priced, not played, and counts as computing; exchanges of experts that are
-///          played do not. Nothing of a topology but its GPUs and scale-up domains is in it: neither routing nor placement
-///          moves it.
+/// Idea.    The bound is the step on an ideal fabric (schedule/ideal.h), with the computing of the quickest of the job's GPUs at
+///          the least that noise and drawn experts leave of its time. What layers exchange inside a scale-up domain (tensors,
+///          contexts) is priced, not played, and counts as computing. A gather or reduction of b bytes among n GPUs takes what
+///          has to go through NICs, whatever the algorithm: of n members a domain has at most p, so that (n - p) / n of the bytes
+///          come into it (or leave it, as sums) for each group that it has GPUs of, d / p of them, by its d NICs:
+///              (n - p) / n * b / p at the rate of a NIC
+///          With p the domain over tp, whose ranks are of other groups (for experts the whole domain). Messages between stages and
+///          exchanges of experts that are played take nothing. Of a topology only GPUs, domains and NICs are in it: neither
+///          routing nor placement moves it.
 /// Limits.  Where replicas compute unequal shares of the batch the bound is 0: none.
 #ifndef COLOSSIM_DRIVER_BOUND_H
 #define COLOSSIM_DRIVER_BOUND_H

@@ -15,7 +15,7 @@ typedef struct Stage {
 typedef struct IdealWalk {
     Stage *stage; ///< [pp]
     int32_t pp;
-    IdealWork work;
+    IdealTime time;
     const void *context;
     int64_t end_ps; ///< of the last operation so far
 } IdealWalk;
@@ -88,8 +88,8 @@ static bool advance(IdealWalk *walk, int32_t s, Stream stream) {
     if (kind->form == FORM_RECEIVE) return false; // its send ends it
     if (kind->form == FORM_SEND) return hand_over(walk, s, stream, at_ps);
     if (kind->form == FORM_COLLECTIVE && !group_is_of_stage(kind->group)) return meet(walk, op);
-    const bool computes = kind->form == FORM_COMPUTE;
-    end_head(walk, stage, stream, at_ps + (computes ? walk->work(walk->context, s, op) : 0));
+    const bool timed = kind->form == FORM_COMPUTE || kind->form == FORM_COLLECTIVE;
+    end_head(walk, stage, stream, at_ps + (timed ? walk->time(walk->context, s, op) : 0));
     return true;
 }
 
@@ -100,10 +100,10 @@ static bool is_over(const IdealWalk *walk) {
     return true;
 }
 
-int64_t ideal_step_ps(const Program program[], int32_t pp, IdealWork work, const void *context) {
+int64_t ideal_step_ps(const Program program[], int32_t pp, IdealTime time, const void *context) {
     Arena *arena = arena_create("schedule.ideal", CHUNK_BYTES);
     IdealWalk walk = {
-        .stage = arena_array(arena, Stage, pp), .pp = pp, .work = work, .context = context};
+        .stage = arena_array(arena, Stage, pp), .pp = pp, .time = time, .context = context};
     for (int32_t s = 0; s < pp; s++) {
         walk.stage[s].program = &program[s];
         walk.stage[s].end_ps = arena_array(arena, int64_t, program[s].nops);

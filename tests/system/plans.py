@@ -43,15 +43,19 @@ def drawn(draw, experts):
                  f"training.ep_overlap={draw.choice(('on', 'off'))}"]
     else:
         line += [f"parallel.cp={draw.choice((1, 1, 2))}"]
+    algorithms = ("auto", "auto", "ring", "tree", "nvls", "sharp", "direct", "hierarchical")
+    line += [f"network.dp_algorithm={draw.choice(algorithms)}", f"fabric.in_network_reduction={draw.choice(('on', 'off'))}",
+             f"fabric.tiers.leaf.rate={draw.choice(('400 Gb/s', '400 Gb/s', '25 Gb/s'))}", f"fabric.pxn={draw.choice(('on', 'off'))}"]
+    line += [f"parallel.shard_group={draw.choice((1, 2, 4))}"] * (draw.random() < 0.2)
     return line + [f"noise={draw.choice(('on', 'off'))}", f"fabric.routing={draw.choice(('ecmp', 'adaptive', 'spray'))}",
                    f"placement.kind={draw.choice(('contiguous', 'random'))}", f"seed={draw.randrange(1, 100)}"]
 
 
-def bound(emulator):
+def bound(emulator, wanted=PLANS):
     """Random plans, dense and of experts."""
     for job in (DDP, MOE):
         draw, checked, tight = random.Random(4711), 0, 0
-        while checked < PLANS:
+        while checked < wanted:
             for answer in ask(emulator, POD, job, [drawn(draw, job == MOE) for _ in range(40)], "--play", "--set", "nodes=8"):
                 claim(answer["verdict"] in ("fits", "impossible"), f"no mistake among them: {answer}")
                 if answer["verdict"] != "fits":
@@ -67,6 +71,12 @@ def alone(emulator):
     for line in (["parallel.dp=1"], ["parallel.dp=1", "training.recompute=[full:1]", "parallel.microbatch=2"]):
         answer = ask(emulator, LAPTOP, DDP, [line], "--play")[0]
         claim(answer["duration_ps"] == [answer["least_ps"]], f"the step is the bound: {answer}")
+    still = answer["least_ps"]
+    lines = [["parallel.dp=1", "training.recompute=[full:1]", "parallel.microbatch=2", "noise={gpu_sigma: 0 %, step_sigma: 1 %}", f"seed={s}"]
+             for s in range(1, 7)]
+    noisy = ask(emulator, LAPTOP, DDP, lines, "--play")
+    claim(min(answer["duration_ps"][0] for answer in noisy) < still, "noise may make a GPU quicker")
+    claim(all(answer["least_ps"] <= answer["duration_ps"][0] for answer in noisy), f"but not than the bound: {noisy}")
     plan = ["parallel.tp=2", "parallel.pp=2", "parallel.chunks=2"]
     lines = [[*plan, f"fabric.routing={routing}", f"placement={kind}"] for routing in ("ecmp", "spray") for kind in ("contiguous", "random")]
     claim(len({answer["least_ps"] for answer in ask(emulator, LAPTOP, DDP, lines)}) == 1, "neither routing nor placement is in it")
@@ -112,4 +122,8 @@ def verdicts(emulator):
         claim(done.returncode == 2 and "try 'colossim --help'" in done.stderr and done.stdout == "", f"{words}: {done.stderr}")
 
 
-run_case(bound, alone, answers, verdicts)
+def bound_many(emulator):
+    bound(emulator, 2000)
+
+
+run_case(bound, bound_many, alone, answers, verdicts)
