@@ -15,7 +15,7 @@ import h5py
 import jsonschema
 import yaml
 
-from emulator import JOBS, TOPOLOGIES, claim, run_case
+from emulator import JOBS, ROOT, TOPOLOGIES, claim, run_case
 
 SHIPPED = sorted([path for folder in (TOPOLOGIES, TOPOLOGIES / "hardware", JOBS, JOBS / "models", JOBS / "events", JOBS / "shared")
                   for path in folder.glob("*.yaml")])
@@ -156,6 +156,22 @@ def objects(emulator):
             claim(done.returncode == 2 and "nodes wants" in done.stderr and done.stdout == "", f"{option}: {done.stdout}{done.stderr}")
 
 
+def terms(emulator):
+    """output/reading.md explains every word of the table, of training, traffic and packets."""
+    page = re.sub(r"[`\s|]+", " ", (ROOT / "output/reading.md").read_text())
+    parts = set(re.findall(r'P\(X, \w+, "(\w+)"', (ROOT / "src/trace/schema.h").read_text().split("TRACE_PART_ENUM")[0].split("TRACE_PART_TABLE(P, X)")[1]))
+    claim(len(parts) > 8, f"parts of a step: {parts}")
+    words = set(parts)
+    for run in (("ddp-small", "--set", "noise=on"), ("traffic-permutation",), ("traffic-all-reduce",),
+                ("traffic-incast", "--set", "engine=packet")):
+        text = says(emulator, "run", "laptop-16", *run, "--output", "none", "--progress", "none")
+        words |= {word for line in text.splitlines() if re.match(r"  (step|tier)  ", line) for word in re.split(r"\s{2,}", line.strip())}
+        words |= set(re.findall(r"hottest|goodput|completion|algorithm bandwidth|bus bandwidth|step interval|slowest step|site", text))
+    words |= {"tok/s/GPU", "MFU", "MFU caus.", "ports paused"}
+    missing = sorted(word for word in words if word not in page)
+    claim(len(words) > 25 and not missing, f"explained are all of {len(words)} but {missing}")
+
+
 def shipped(emulator):
     for path in SHIPPED:
         for command in ("check", "show"):
@@ -216,4 +232,4 @@ def tables(emulator):
             claim(again == first, f"{job} on {ranks} ranks:\n{first}\n{again}")
 
 
-run_case(help, names, forms, objects, shipped, systems, counts, tables)
+run_case(help, names, forms, objects, terms, shipped, systems, counts, tables)
