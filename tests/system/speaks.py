@@ -158,10 +158,11 @@ def objects(emulator):
 
 def terms(emulator):
     """output/reading.md explains every word of the table, of training, traffic and packets."""
-    page = re.sub(r"[`\s|]+", " ", (ROOT / "output/reading.md").read_text())
+    text = (ROOT / "output/reading.md").read_text()
+    page = " ".join(line.split("|")[1] for line in text.splitlines() if line.startswith("|")) + " ".join(re.findall(r"^      .*", text, re.M))
     parts = set(re.findall(r'P\(X, \w+, "(\w+)"', (ROOT / "src/trace/schema.h").read_text().split("TRACE_PART_ENUM")[0].split("TRACE_PART_TABLE(P, X)")[1]))
     claim(len(parts) > 8, f"parts of a step: {parts}")
-    words = set(parts)
+    words = {f"`{part}`" for part in parts}
     for run in (("ddp-small", "--set", "noise=on"), ("traffic-permutation",), ("traffic-all-reduce",),
                 ("traffic-incast", "--set", "engine=packet")):
         text = says(emulator, "run", "laptop-16", *run, "--output", "none", "--progress", "none")
