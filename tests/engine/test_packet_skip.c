@@ -13,6 +13,9 @@
 
 #ifndef NSCENES
 #define NSCENES 48
+#define WORST 0.03
+#else
+#define WORST 0.1
 #endif
 
 static PacketScene scene;
@@ -23,7 +26,9 @@ static void draw_long(uint64_t number) {
     packet_scene_draw(&scene, number, true);
     scene.packet.loss_share = 0;
     if (!scene.packet.pfc) scene.packet.buffer_bytes = PACKET_ENDLESS_BYTES;
-    if (number % 2) scene.packet.control = CONTROL_NONE;
+    static const RateControl CONTROLS[] = {CONTROL_NONE, CONTROL_DCQCN, CONTROL_NONE,
+                                           CONTROL_WINDOW, CONTROL_NSCC};
+    scene.packet.control = CONTROLS[number % 5];
     if (scene.n > 6) scene.n = 1 + scene.n % 6;
     for (int32_t i = 0; i < scene.n; i++) {
         Transfer *transfer = &scene.transfer[i];
@@ -93,7 +98,7 @@ static void add_errors(Errors *errors) {
     }
 }
 
-/// Of 45 scenes, 29 % of packets, ends were off by 0.05 % in the mean and 1.3 % at most.
+/// Of 612 of 1,000 scenes, 25 % of packets, ends were off by 0.11 % in the mean and 5.7 % at most.
 static void bytes_are_conserved_and_ends_are_near(void **state) {
     (void)state;
     Errors errors = {0};
@@ -108,8 +113,8 @@ static void bytes_are_conserved_and_ends_are_near(void **state) {
         add_errors(&errors);
     }
     assert_true(errors.scenes >= NSCENES / 2);
-    assert_true(errors.skipped > errors.packets / 5);
-    if (errors.worst > 0.03 || errors.sum > 0.002 * (double)errors.ends)
+    assert_true(errors.skipped > errors.packets / 8);
+    if (errors.worst > WORST || errors.sum > 0.002 * (double)errors.ends)
         fail_msg("ends are off by %.3f %% in the mean, %.2f %% at most",
                  100 * errors.sum / (double)errors.ends, 100 * errors.worst);
 }

@@ -152,13 +152,20 @@ static bool is_close(double a, double b, double tolerance) {
     return more - less <= tolerance * more;
 }
 
-/// A rate that has been cut rises for good unless it is cut again and again; a window may move a little.
+/// Did a window grow, or shrink, in both halves? It is on its way to something.
+static bool is_drifting(int64_t a, int64_t b, int64_t c) {
+    return (a < b && b < c) || (a > b && b > c);
+}
+
+/// A rate that has been cut rises for good unless it is cut again and again; a window may move a little, to and fro.
 static bool is_control_steady(const SkipPair *pair) {
     const Stand *a = &pair->first, *b = &pair->half, *c = &pair->last;
     const bool below = (a->below | b->below | c->below) != 0;
     if (below && (b->cuts - a->cuts < LEAST_CUTS || c->cuts - b->cuts < LEAST_CUTS)) return false;
-    const int64_t drift = c->window > a->window ? c->window - a->window : a->window - c->window;
-    return drift <= 1 || is_close((double)a->window, (double)c->window, TOLERANCE);
+    if (is_drifting(a->window, b->window, c->window)) return false;
+    const int64_t change = c->window - a->window;
+    return (change >= -1 && change <= 1) ||
+           is_close((double)a->window, (double)c->window, TOLERANCE);
 }
 
 /// What is under way of it has not become more or less.
