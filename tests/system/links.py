@@ -59,7 +59,24 @@ def claim_sums(path, where, in_time=True):
         return float(step["delay_ps"].sum())
 
 
+def claim_tiers(path, tiers, where):
+    """Chosen tiers, without full rows."""
+    with h5py.File(path) as file:
+        link, end = file["links/chosen_link"][()], file["steps/intervals_end"][0]
+        for tier in tiers:
+            for d in range(2):
+                begin = file["links/first_link"][tier, d]
+                here = (link >= begin) & (link < begin + file["links/links"][tier])
+                expected = file["links/bytes"][0, tier, d]
+                claim(file["links/chosen_bytes"][0][here].sum() == expected > 0, f"{where}: bytes of tier {tier}")
+                claim(file["intervals/chosen_bytes"][:end][:, here].sum() == expected, f"{where}: tier {tier} in time")
+
+
 def sums(emulator):
+    # Replicas that others are played for, and bundles that hold nobody, which both ranks load.
+    path = emulator.trace(TOPOLOGIES / "superpod-h100-4su.yaml", JOBS / "llama3.1-405b-8k.yaml", AS_ISLANDS, "--steps", 1, ranks=2,
+                          name="alike", noise="off", trace__links="[leaf, spine]", trace__hot_links=1, parallel__dp=7, parallel__microbatches=16)
+    claim_tiers(path, (1, 2), "bundles of several ranks")
     strips, delay = write_strips(emulator), 0.0
     for name, player, ranks in (("overlap", AS_ISLANDS, 2), ("interleaved", EVENT_BY_EVENT, 1), ("alike", AS_ISLANDS, 2),
                                 ("alike_tree", AS_ISLANDS, 1)):
