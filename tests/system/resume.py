@@ -77,7 +77,7 @@ def killed(emulator, n):
         path.unlink(missing_ok=True)
         first, second = draw.sample((1, 2, 3), 2)
         sent = draw.choice((signal.SIGKILL, signal.SIGKILL, signal.SIGTERM))
-        cut(emulator, (*words, path), draw.uniform(0.1, 1.2) * whole[kind][1] + 0.1 * (first - 1), sent, first)
+        cut(emulator, (*words, path), draw.uniform(0.3, 1) * whole[kind][1] + 0.1 * (first - 1), sent, first)
         had = committed(path)
         if trial % 3 == 2 and had > 0:
             cut(emulator, ("run", "--resume", path), draw.uniform(0.1, 1) * whole[kind][1], signal.SIGKILL, second)

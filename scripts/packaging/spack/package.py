@@ -1,12 +1,13 @@
 # Spack recipe: put this folder as packages/colossim into a repository of your own (spack repo create), then spack install colossim.
+import os
+
 from spack.package import *
 
 
 class Colossim(CMakePackage):
     """MPI-distributed emulator of AI training superclusters."""
 
-    homepage = "https://github.com/colossim/colossim"
-    git = "https://github.com/colossim/colossim.git"
+    git = os.environ.get("COLOSSIM_GIT", "colossim.git")  # where the project is cloned from
 
     version("main", branch="main")
 
