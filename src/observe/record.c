@@ -83,15 +83,14 @@ typedef struct NamedChanges {
     int32_t n;
 } NamedChanges;
 
-static NamedChanges name_changes(const RunSpec *run, const Cluster *cluster) {
-    NamedChanges changes;
+/// The names point into `changes`.
+static void name_changes(const RunSpec *run, const Cluster *cluster, NamedChanges *changes) {
     bool training = false;
     for (int32_t j = 0; j < run->njobs; j++)
         training = training || run->job[j].kind == JOB_TRAINING;
-    changes.n = run->trace.explain && training ? changes_list(cluster, changes.change) : 0;
-    for (int32_t i = 0; i < changes.n; i++)
-        changes.named[i] = (TraceChange){changes.change[i].name, changes.change[i].size};
-    return changes;
+    changes->n = run->trace.explain && training ? changes_list(cluster, changes->change) : 0;
+    for (int32_t i = 0; i < changes->n; i++)
+        changes->named[i] = (TraceChange){changes->change[i].name, changes->change[i].size};
 }
 
 _Static_assert((int)CHANGES_MAX <= (int)TRACE_CHANGES_MAX, "changes of a trace");
@@ -104,7 +103,8 @@ static Status open_trace(Recorder *recorder, const char *command_line) {
     TraceTier tier[TRACE_TIERS_MAX];
     TraceSiteTier site_tier[TRACE_SITE_TIERS_MAX];
     TraceEvent event[CLUSTER_EVENTS_MAX];
-    const NamedChanges changes = name_changes(run, cluster);
+    NamedChanges changes;
+    name_changes(run, cluster, &changes);
     JobWords jobs;
     say_jobs(run, &jobs);
     TraceInfo info = {
