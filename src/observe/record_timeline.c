@@ -259,7 +259,7 @@ static void make_rows(const Machine *machine, const TraceStep *row, int32_t step
 }
 
 static bool are_equal(const TimelineRows *a, const TimelineRows *b) {
-    return a->n == b->n && memcmp(a->at, b->at, sizeof *a->at * (size_t)a->n) == 0;
+    return a->n == b->n && (a->n == 0 || memcmp(a->at, b->at, sizeof *a->at * (size_t)a->n) == 0);
 }
 
 /// Write rows into the open step, with times of the run and numbers of the file.
