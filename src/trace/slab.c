@@ -113,7 +113,8 @@ Status slab_grow(Trace *trace, TraceAxis axis, int64_t n) {
     return slab_leave(trace, status);
 }
 
-Status slab_place_rows(Trace *trace, TraceAxis axis, int64_t n, int64_t *place) {
+/// Grow a table by the rows of all ranks; *place is where this rank's rows go.
+static Status place_rows(Trace *trace, TraceAxis axis, int64_t n, int64_t *place) {
     Gathered all = comm_allgather(trace->comm, &n, sizeof n);
     int64_t first = trace->rows[axis], total = 0;
     for (int r = 0; r < all.nranks; r++) {
@@ -127,9 +128,13 @@ Status slab_place_rows(Trace *trace, TraceAxis axis, int64_t n, int64_t *place) 
     return slab_grow(trace, axis, total);
 }
 
-Status slab_write_step_number(Trace *trace, TraceDataset dataset, int64_t first, int64_t n) {
-    const Column column = {dataset, 0, sizeof(int64_t), 1};
-    int64_t step = trace->step - 1;
-    return slab_write_column(trace, &column, &step, 0, 0, first,
-                             n); // stride 0: the same number in all rows
+Status slab_append_rows(Trace *trace, TraceAxis axis, TraceDataset step, const Column column[],
+                        int ncolumns, const void *rows, size_t stride, int64_t n, int64_t *first) {
+    const Column number = {step, 0, sizeof(int64_t), 1};
+    const int64_t is = trace->step - 1;
+    TRY(place_rows(trace, axis, n, first));
+    Status status =
+        slab_write_column(trace, &number, &is, 0, 0, *first, n); // stride 0: all the same
+    slab_keep(&status, slab_write_columns(trace, column, ncolumns, rows, stride, 0, *first, n));
+    return status;
 }

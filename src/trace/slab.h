@@ -15,7 +15,7 @@
 
 struct Trace {
     const Comm *comm;
-    TraceInfo info; // its pointers are not used after trace_create
+    TraceInfo info; // of its pointers `path` and `begun` alone are used after trace_create
     Draft *draft;   // rank 0's; NULL elsewhere
     H5File *file;
     H5Set set[TRACE_DATASET_N], label[TRACE_AXIS_N]; // -1: not in this file
@@ -51,9 +51,10 @@ Status slab_write_rows(Trace *trace, TraceDataset dataset, int64_t first, int64_
 /// Every dataset along a growing axis gets n more rows of fill values, and its labels. All ranks get the same
 /// status.   MPI: collective.   Fails: STATUS_OUTPUT, also if the file system has no room.
 Status slab_grow(Trace *trace, TraceAxis axis, int64_t n);
-/// Grow a table by the rows of all ranks; *place is where this rank's rows go.   MPI: collective.
-Status slab_place_rows(Trace *trace, TraceAxis axis, int64_t n, int64_t *place);
-/// The rows of a table belong to the open step.   MPI: collective.
-Status slab_write_step_number(Trace *trace, TraceDataset dataset, int64_t first, int64_t n);
+/// Append this rank's rows of the open step, behind those of the ranks before, to a table: their columns, and in dataset
+/// `step` its number. *first is where they stand. Where there is no room trace->failed is set, on all ranks, and nothing may
+/// follow.   MPI: collective.
+Status slab_append_rows(Trace *trace, TraceAxis axis, TraceDataset step, const Column column[],
+                        int ncolumns, const void *rows, size_t stride, int64_t n, int64_t *first);
 
 #endif

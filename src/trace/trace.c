@@ -208,12 +208,9 @@ Status trace_append_collectives(Trace *trace, int64_t n, const TraceCollective r
     };
     CHECK(trace->open && trace->info.training, "no step of a training job is open");
     int64_t first;
-    TRY(slab_place_rows(trace, TRACE_AXIS_COLLECTIVE, n, &first));
-    Status status = status_ok();
-    slab_keep(&status, slab_write_step_number(trace, TRACE_COLLECTIVES_STEP, first, n));
-    slab_keep(&status,
-              slab_write_columns(trace, column, COUNT_OF(column), row, sizeof *row, 0, first, n));
-    return slab_leave(trace, status);
+    return slab_leave(trace,
+                      slab_append_rows(trace, TRACE_AXIS_COLLECTIVE, TRACE_COLLECTIVES_STEP, column,
+                                       COUNT_OF(column), row, sizeof *row, n, &first));
 }
 
 Status trace_append_flows(Trace *trace, int64_t n, const TraceFlow row[]) {
@@ -227,12 +224,8 @@ Status trace_append_flows(Trace *trace, int64_t n, const TraceFlow row[]) {
     };
     CHECK(trace->open && trace->info.traffic, "no step of a traffic job is open");
     int64_t first;
-    TRY(slab_place_rows(trace, TRACE_AXIS_FLOW, n, &first));
-    Status status = status_ok();
-    slab_keep(&status, slab_write_step_number(trace, TRACE_FLOWS_STEP, first, n));
-    slab_keep(&status,
-              slab_write_columns(trace, column, COUNT_OF(column), row, sizeof *row, 0, first, n));
-    return slab_leave(trace, status);
+    return slab_leave(trace, slab_append_rows(trace, TRACE_AXIS_FLOW, TRACE_FLOWS_STEP, column,
+                                              COUNT_OF(column), row, sizeof *row, n, &first));
 }
 
 /// The datasets of the parts follow each other in the schema.
@@ -267,12 +260,10 @@ Status trace_append_operations(Trace *trace, int64_t n, const TraceOperation row
         COLUMN(TRACE_TIMELINE_AWAITED, TraceOperation, awaited),
     };
     CHECK(trace->open && trace->info.timeline, "no step with a timeline is open");
-    int64_t first;
-    TRY(slab_place_rows(trace, TRACE_AXIS_OPERATION, n, &first));
-    Status status = status_ok();
-    slab_keep(&status, slab_write_step_number(trace, TRACE_TIMELINE_STEP, first, n));
-    slab_keep(&status,
-              slab_write_columns(trace, column, COUNT_OF(column), row, sizeof *row, 0, first, n));
+    int64_t first = 0;
+    Status status = slab_append_rows(trace, TRACE_AXIS_OPERATION, TRACE_TIMELINE_STEP, column,
+                                     COUNT_OF(column), row, sizeof *row, n, &first);
+    if (trace->failed) return status;
     slab_keep(&status, write_operation_parts(trace, row, first, n));
     return slab_leave(trace, status);
 }

@@ -83,7 +83,8 @@ typedef struct TraceLinkName {
     char name[TRACE_NAME_CHARS];
 } TraceLinkName;
 
-/// What the file says about itself. Everything is borrowed for the call, and equal on all ranks.
+/// What the file says about itself. Equal on all ranks; `path` and `begun` are borrowed until trace_close, all else for the
+/// call.
 typedef struct TraceInfo {
     const char *path;  ///< of the file; a trace that is there is replaced once a step is committed
     bool make_folder;  ///< make missing folders on the way to it

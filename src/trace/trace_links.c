@@ -159,6 +159,15 @@ static Status write_packed(Trace *trace, const Column *column, const void *rows,
     return status;
 }
 
+/// The same of several columns of one struct.
+static Status write_all_packed(Trace *trace, const Column column[], int ncolumns, const void *rows,
+                               size_t stride, int64_t n, int64_t first, int64_t nrows) {
+    Status status = status_ok();
+    for (int c = 0; c < ncolumns; c++)
+        slab_keep(&status, write_packed(trace, &column[c], rows, stride, n, first, nrows));
+    return status;
+}
+
 /// The tiers of n loads behind each other, [n * ntiers * directions].
 static TraceTierLoad *gather_tiers(const Trace *trace, int32_t n, const TraceLoad load[]) {
     const size_t per_load = (size_t)trace->info.ntiers * TRACE_DIRECTIONS;
@@ -173,10 +182,8 @@ static Status write_tiers(Trace *trace, const Column column[], int ncolumns, int
                           int32_t nrows, int32_t n, const TraceLoad load[]) {
     const int64_t tiers = n * (int64_t)trace->info.ntiers * TRACE_DIRECTIONS;
     TraceTierLoad *tier = gather_tiers(trace, n, load);
-    Status status = status_ok();
-    for (int c = 0; c < ncolumns; c++)
-        slab_keep(&status,
-                  write_packed(trace, &column[c], tier, sizeof *tier, tiers, first, nrows));
+    Status status =
+        write_all_packed(trace, column, ncolumns, tier, sizeof *tier, tiers, first, nrows);
     memory_free(LABEL, tier, (size_t)tiers * sizeof *tier);
     return status;
 }
@@ -186,9 +193,7 @@ static Status write_hot(Trace *trace, const Column column[], int ncolumns, int64
                         int32_t nrows, int32_t n, const TraceLoad load[]) {
     const int64_t hots = n * skeleton_axis_size(&trace->info, TRACE_AXIS_HOT);
     TraceHotLink *hot = pad_hot(trace, n, load);
-    Status status = status_ok();
-    for (int c = 0; c < ncolumns; c++)
-        slab_keep(&status, write_packed(trace, &column[c], hot, sizeof *hot, hots, first, nrows));
+    Status status = write_all_packed(trace, column, ncolumns, hot, sizeof *hot, hots, first, nrows);
     memory_free(LABEL, hot, (size_t)hots * sizeof *hot);
     return status;
 }
@@ -205,10 +210,8 @@ static Status write_pauses(Trace *trace, const Column column[], int ncolumns, in
         pause[i] = k < of->npaused ? of->paused[k]
                                    : (TracePause){TRACE_NONE, TRACE_NONE, TRACE_NONE, "", ""};
     }
-    Status status = status_ok();
-    for (int c = 0; c < ncolumns; c++)
-        slab_keep(&status,
-                  write_packed(trace, &column[c], pause, sizeof *pause, places, first, nrows));
+    Status status =
+        write_all_packed(trace, column, ncolumns, pause, sizeof *pause, places, first, nrows);
     memory_free(LABEL, pause, (size_t)places * sizeof *pause);
     return status;
 }
@@ -219,27 +222,23 @@ static Status write_users(Trace *trace, int64_t first, int32_t n, const TraceLoa
     TraceHotLink *hot = pad_hot(trace, n, load);
     TraceLinkUser *user = memory_alloc(LABEL, (size_t)users * sizeof *user);
     pad_users(hot, hots, user);
-    Status status = status_ok();
-    for (int c = 0; c < COUNT_OF(STEP_USER_COLUMN); c++)
-        slab_keep(&status,
-                  write_packed(trace, &STEP_USER_COLUMN[c], user, sizeof *user, users, first, n));
+    Status status = write_all_packed(trace, STEP_USER_COLUMN, COUNT_OF(STEP_USER_COLUMN), user,
+                                     sizeof *user, users, first, n);
     memory_free(LABEL, user, (size_t)users * sizeof *user);
     memory_free(LABEL, hot, (size_t)hots * sizeof *hot);
     return status;
 }
 
 /// Chosen links, `nrows` rows of which this rank has `n` (all or none): those of a step, or of intervals.
-static Status write_chosen(Trace *trace, const Column column[], int64_t first, int32_t nrows,
-                           int32_t n, const TraceLoad load[]) {
-    enum { COLUMNS = 3 };
+static Status write_chosen(Trace *trace, const Column column[], int ncolumns, int64_t first,
+                           int32_t nrows, int32_t n, const TraceLoad load[]) {
     const int64_t chosen = trace->info.nchosen, links = n * chosen;
     if (chosen == 0) return status_ok();
     TraceLinkLoad *row = memory_alloc(LABEL, (size_t)links * sizeof *row);
     for (int32_t i = 0; i < n; i++)
         memcpy(row + i * chosen, load[i].chosen, (size_t)chosen * sizeof *row);
-    Status status = status_ok();
-    for (int c = 0; c < COLUMNS; c++)
-        slab_keep(&status, write_packed(trace, &column[c], row, sizeof *row, links, first, nrows));
+    Status status =
+        write_all_packed(trace, column, ncolumns, row, sizeof *row, links, first, nrows);
     memory_free(LABEL, row, (size_t)links * sizeof *row);
     return status;
 }
@@ -255,7 +254,8 @@ Status trace_write_links(Trace *trace, const TraceLoad *load, bool hot) {
     slab_keep(&status, write_users(trace, row, nhot, load));
     slab_keep(&status, write_pauses(trace, STEP_PAUSE_COLUMN, COUNT_OF(STEP_PAUSE_COLUMN), row,
                                     nhot, nhot, load));
-    slab_keep(&status, write_chosen(trace, STEP_CHOSEN_COLUMN, row, nhot, nhot, load));
+    slab_keep(&status, write_chosen(trace, STEP_CHOSEN_COLUMN, COUNT_OF(STEP_CHOSEN_COLUMN), row,
+                                    nhot, nhot, load));
     return slab_leave(trace, status);
 }
 
@@ -278,17 +278,16 @@ Status trace_append_intervals(Trace *trace, int32_t n, const TraceLoad load[]) {
     const int32_t mine = slab_on_root(trace) ? rows : 0;
     const int64_t first = trace->rows[TRACE_AXIS_INTERVAL];
     TRY(slab_grow(trace, TRACE_AXIS_INTERVAL, rows));
-    Status status = status_ok();
-    for (int c = 0; c < COUNT_OF(time_column); c++)
-        slab_keep(&status,
-                  write_packed(trace, &time_column[c], load, sizeof *load, mine, first, rows));
+    Status status = write_all_packed(trace, time_column, COUNT_OF(time_column), load, sizeof *load,
+                                     mine, first, rows);
     slab_keep(&status, write_tiers(trace, INTERVAL_TIER_COLUMN, COUNT_OF(INTERVAL_TIER_COLUMN),
                                    first, rows, mine, load));
     slab_keep(&status, write_hot(trace, INTERVAL_HOT_COLUMN, COUNT_OF(INTERVAL_HOT_COLUMN), first,
                                  rows, mine, load));
     slab_keep(&status, write_pauses(trace, INTERVAL_PAUSE_COLUMN, COUNT_OF(INTERVAL_PAUSE_COLUMN),
                                     first, rows, mine, load));
-    slab_keep(&status, write_chosen(trace, INTERVAL_CHOSEN_COLUMN, first, rows, mine, load));
+    slab_keep(&status, write_chosen(trace, INTERVAL_CHOSEN_COLUMN, COUNT_OF(INTERVAL_CHOSEN_COLUMN),
+                                    first, rows, mine, load));
     return slab_leave(trace, status);
 }
 

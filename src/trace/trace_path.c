@@ -21,11 +21,10 @@ Status trace_write_path(Trace *trace, int64_t n, const TraceSegment path[],
     CHECK(trace->open && trace->info.nchanges > 0, "no step to be explained is open");
     const bool root = slab_on_root(trace);
     const int64_t rows = root ? n : 0, row = trace->step - 1;
-    int64_t first;
-    TRY(slab_place_rows(trace, TRACE_AXIS_SEGMENT, rows, &first));
-    Status status = slab_write_step_number(trace, TRACE_PATH_STEP, first, rows);
-    slab_keep(&status, slab_write_columns(trace, column, COUNT_OF(column), path, sizeof *path, 0,
-                                          first, rows));
+    int64_t first = 0;
+    Status status = slab_append_rows(trace, TRACE_AXIS_SEGMENT, TRACE_PATH_STEP, column,
+                                     COUNT_OF(column), path, sizeof *path, rows, &first);
+    if (trace->failed) return status;
     const int64_t end = first + rows;
     slab_keep(&status,
               slab_write_rows(trace, TRACE_GAINS_EXPLAINED, row, root, root ? &end : NULL));
