@@ -25,7 +25,7 @@ typedef struct CheckFile {
 typedef struct Check {
     Reader reader;
     TextSource source;
-    char share[TEXT_PATH_BYTES];
+    char room[TEXT_PATH_BYTES]; ///< of source.share
     Texts texts;
     Diagnostics diagnostics;
     CheckFile file[FILES_MAX];
@@ -198,7 +198,7 @@ int check_files(int nfiles, const char *const files[], int nsettings, const char
         return status_exit_code(STATUS_USAGE);
     }
     Check *check = memory_alloc("check", sizeof *check);
-    check->source = (TextSource){text_read_file, NULL, text_share_folder(check->share)};
+    check->source = (TextSource){text_read_file, NULL, text_share_folder(check->room)};
     check->reader = (Reader){files[0], &check->source, &check->texts,
                              arena_create("config", ARENA_BYTES), &check->diagnostics};
     check->nfiles = nfiles;

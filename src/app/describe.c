@@ -28,7 +28,7 @@ typedef struct Catalogue {
     TextSource source;
     Texts texts;
     Diagnostics diagnostics;
-    char share[TEXT_PATH_BYTES];
+    char room[TEXT_PATH_BYTES]; ///< of source.share
 } Catalogue;
 
 enum { ARENA_BYTES = 1 << 16, WORDS_BYTES = 160 };
@@ -78,7 +78,7 @@ static bool say_size(Catalogue *catalogue, const Node *root, const Schema *schem
 
 static void print_entry(Catalogue *catalogue, const char *folder, const char *name) {
     char path[2 * TEXT_PATH_BYTES], size[WORDS_BYTES] = "", words[WORDS_BYTES] = "";
-    snprintf(path, sizeof path, "%s/%s/%s.yaml", catalogue->share, folder, name);
+    snprintf(path, sizeof path, "%s/%s/%s.yaml", catalogue->source.share, folder, name);
     catalogue->reader.base = path;
     const Node *root = run_file_open(&catalogue->reader, path);
     const Schema *schema = root ? run_file_schema(&catalogue->reader, root) : NULL;
@@ -95,7 +95,7 @@ static int list_folder(Catalogue *catalogue, int which) {
     char path[TEXT_PATH_BYTES + 64];
     char *names = NULL;
     int64_t bytes = 0;
-    snprintf(path, sizeof path, "%s/%s/", catalogue->share, SHIPPED[which].folder);
+    snprintf(path, sizeof path, "%s/%s/", catalogue->source.share, SHIPPED[which].folder);
     Status status = text_read_file(NULL, path, &names, &bytes);
     if (!status_is_ok(&status)) {
         fprintf(stderr, "colossim: error: %s: %s\n", path, status.text);
@@ -119,9 +119,7 @@ static int list(const char *word) {
     if (word && which < 0)
         return cli_usage("list knows topologies, jobs, models and hardware, not '%s'", word);
     Catalogue *catalogue = memory_alloc("list", sizeof *catalogue);
-    char room[TEXT_PATH_BYTES];
-    snprintf(catalogue->share, sizeof catalogue->share, "%s", text_share_folder(room));
-    catalogue->source = (TextSource){text_read_file, NULL, catalogue->share};
+    catalogue->source = (TextSource){text_read_file, NULL, text_share_folder(catalogue->room)};
     catalogue->reader = (Reader){"", &catalogue->source, &catalogue->texts,
                                  arena_create("config", ARENA_BYTES), &catalogue->diagnostics};
     for (int i = 0; i < NSHIPPED && !code; i++)

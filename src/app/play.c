@@ -217,10 +217,9 @@ static Status play(const RunSpec *run, Cluster *cluster, Comm *comm, const Drive
         status = closed;
     bool root = comm_rank(comm) == 0;
     // Of a run that failed there is nothing to tell but why.
-    if (root && options->table && (status_is_ok(&status) || status.code == STATUS_STOPPED))
-        report_print(options->table, &recorder);
-    if (root && options->object && (status_is_ok(&status) || status.code == STATUS_STOPPED))
-        report_json_run(options->object, &recorder);
+    const bool told = root && (status_is_ok(&status) || status.code == STATUS_STOPPED);
+    if (told && options->table) report_print(options->table, &recorder);
+    if (told && options->object) report_json_run(options->object, &recorder);
     if (root && options->json && status_is_ok(&status)) report_json(options->json, &recorder);
     if (root && options->memory)
         report_memory(options->table ? options->table : stdout, &recorder.footprint);

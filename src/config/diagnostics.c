@@ -20,37 +20,39 @@ static bool is_known(const Diagnostics *diagnostics, const Diagnostic *one) {
     return false;
 }
 
-/// Keep an error; false: it is known.
-static bool keep(Diagnostics *diagnostics, const Diagnostic *diagnostic) {
+static void keep(Diagnostics *diagnostics, const Diagnostic *diagnostic, bool conflict) {
     diagnostics->reports++;
-    if (is_known(diagnostics, diagnostic)) return false;
+    if (is_known(diagnostics, diagnostic)) return;
     diagnostics->errors++;
+    diagnostics->conflicts += conflict;
     // A text that could not be read has a Place without text: those are few and all shown.
     if (diagnostic->place.text) {
         // Counts its own errors; everything else of it is constant.
         Text *text = (Text *)diagnostic->place.text;
-        if (++text->errors > DIAGNOSTICS_PER_TEXT) return true;
+        if (++text->errors > DIAGNOSTICS_PER_TEXT) return;
     }
     array_push(diagnostics, *diagnostic);
-    return true;
+}
+
+void diagnostics_report(Diagnostics *diagnostics, Place place, bool conflict, const char *format,
+                        va_list arguments) {
+    Diagnostic diagnostic = {.place = place};
+    vsnprintf(diagnostic.message, sizeof diagnostic.message, format, arguments);
+    keep(diagnostics, &diagnostic, conflict);
 }
 
 void diagnostics_error(Diagnostics *diagnostics, Place place, const char *format, ...) {
-    Diagnostic diagnostic = {.place = place};
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(diagnostic.message, sizeof diagnostic.message, format, arguments);
+    diagnostics_report(diagnostics, place, false, format, arguments);
     va_end(arguments);
-    (void)keep(diagnostics, &diagnostic);
 }
 
 void diagnostics_conflict(Diagnostics *diagnostics, Place place, const char *format, ...) {
-    Diagnostic diagnostic = {.place = place};
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(diagnostic.message, sizeof diagnostic.message, format, arguments);
+    diagnostics_report(diagnostics, place, true, format, arguments);
     va_end(arguments);
-    diagnostics->conflicts += keep(diagnostics, &diagnostic);
 }
 
 static int compare_places(const void *left, const void *right) {

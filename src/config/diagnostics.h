@@ -9,6 +9,8 @@
 #ifndef COLOSSIM_CONFIG_DIAGNOSTICS_H
 #define COLOSSIM_CONFIG_DIAGNOSTICS_H
 
+#include <stdarg.h>
+
 #include "config/text.h"
 
 enum { DIAGNOSTICS_PER_TEXT = 20, DIAGNOSTIC_BYTES = 600 };
@@ -37,6 +39,10 @@ __attribute__((format(printf, 3, 4))) void diagnostics_error(Diagnostics *diagno
 __attribute__((format(printf, 3, 4))) void diagnostics_conflict(Diagnostics *diagnostics,
                                                                 Place place, const char *format,
                                                                 ...);
+/// Both, by `conflict`.
+__attribute__((format(printf, 4, 0))) void diagnostics_report(Diagnostics *diagnostics, Place place,
+                                                              bool conflict, const char *format,
+                                                              va_list arguments);
 /// Print all errors in order of text, line and column.
 void diagnostics_print(Diagnostics *diagnostics, TextBuffer *out);
 void diagnostics_fini(Diagnostics *diagnostics);

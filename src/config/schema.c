@@ -11,21 +11,17 @@
 enum { NAMES_MAX = 64 };
 
 void reader_error(Reader *reader, const Node *node, const char *path, const char *format, ...) {
-    char message[DIAGNOSTIC_BYTES];
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(message, sizeof message, format, arguments);
+    diagnostics_report(reader->diagnostics, node_place(node, path), true, format, arguments);
     va_end(arguments);
-    diagnostics_conflict(reader->diagnostics, node_place(node, path), "%s", message);
 }
 
 void reader_mistake(Reader *reader, const Node *node, const char *path, const char *format, ...) {
-    char message[DIAGNOSTIC_BYTES];
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(message, sizeof message, format, arguments);
+    diagnostics_report(reader->diagnostics, node_place(node, path), false, format, arguments);
     va_end(arguments);
-    diagnostics_error(reader->diagnostics, node_place(node, path), "%s", message);
 }
 
 static const char *kind_word(const Node *node) {
@@ -426,9 +422,7 @@ bool reader_load_shipped(Reader *reader, const char *folder, const char *name, c
 const Text *reader_open_data(Reader *reader, const Node *root, const char *key, const char *base,
                              char *file, size_t bytes) {
     char path[2 * TEXT_PATH_BYTES];
-    const char *slash = strrchr(base, '/');
-    const int folder = slash && file[0] != '/' ? (int)(slash - base) + 1 : 0;
-    const int length = snprintf(path, sizeof path, "%.*s%s", folder, base, file);
+    const int length = text_path_beside(base, file, path, sizeof path);
     Status reason = status_ok();
     const Text *table = NULL;
     if (length < (int)bytes)

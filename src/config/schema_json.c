@@ -6,18 +6,9 @@
 
 static void write_schema(const Schema *schema, bool file, TextBuffer *out);
 
-static void write_string(const char *text, TextBuffer *out) {
-    text_put(out, '"');
-    for (; *text; text++) {
-        if (*text == '"' || *text == '\\') text_put(out, '\\');
-        text_put(out, *text);
-    }
-    text_put(out, '"');
-}
-
 /// YAML 1.1 reads some words as booleans, 1.2 does not: both forms are taken.
 static void write_word(const char *word, TextBuffer *out) {
-    write_string(word, out);
+    text_put_quoted(out, word);
     for (int truth = 0; truth < 2; truth++) {
         static const char *const SAID[2][3] = {{"off", "no", "false"}, {"on", "yes", "true"}};
         for (int i = 0; i < 3; i++)
@@ -52,7 +43,7 @@ static void write_number(const Field *field, TextBuffer *out) {
     } else {
         text_printf(out, "\"type\": \"string\", \"pattern\": ");
         char pattern[QUANTITY_PATTERN_BYTES];
-        write_string(quantity_pattern(field->quantity, pattern), out);
+        text_put_quoted(out, quantity_pattern(field->quantity, pattern));
     }
     if (!field->word) return;
     text_printf(out, "}, {\"enum\": [");
@@ -92,12 +83,12 @@ static void write_field(const Field *field, TextBuffer *out) {
     static const char *const BOOLS[] = {"on", "off", "yes", "no", "true", "false", NULL};
     if (field->help) {
         text_printf(out, "\"description\": ");
-        write_string(field->help, out);
+        text_put_quoted(out, field->help);
         text_printf(out, ", ");
     }
     if (field->fallback && field->fallback[0]) {
         text_printf(out, "\"default\": ");
-        write_string(field->fallback, out);
+        text_put_quoted(out, field->fallback);
         text_printf(out, ", ");
     }
     switch (field->kind) {

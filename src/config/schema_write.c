@@ -28,12 +28,7 @@ static void write_string(const char *text, TextBuffer *out) {
         text_printf(out, "%s", text);
         return;
     }
-    text_put(out, '"');
-    for (const char *c = text; *c; c++) {
-        if (*c == '"' || *c == '\\') text_put(out, '\\');
-        text_put(out, *c);
-    }
-    text_put(out, '"');
+    text_put_quoted(out, text);
 }
 
 static void write_number(const Field *field, const char *at, TextBuffer *out) {

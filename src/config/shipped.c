@@ -76,11 +76,11 @@ const Text *shipped_open_file(Reader *reader, const char *name, Status *reason) 
 
 /// Folders where an entry may stand, each with its '/': beside the file that names it, one above, in the share folder.
 static int entry_folders(const Reader *reader, const char *folder, EntryPath path[ENTRY_PLACES]) {
-    const char *slash = strrchr(reader->base, '/');
-    int folder_bytes = slash ? (int)(slash - reader->base) + 1 : 0;
-    for (int up = 0; up < 2; up++)
-        snprintf(path[up], sizeof path[up], "%.*s%s%s/", folder_bytes, reader->base,
-                 up ? "../" : "", folder);
+    for (int up = 0; up < 2; up++) {
+        char name[TEXT_PATH_BYTES];
+        snprintf(name, sizeof name, "%s%s/", up ? "../" : "", folder);
+        text_path_beside(reader->base, name, path[up], sizeof path[up]);
+    }
     const char *share = reader->source->share;
     if (!share || !share[0]) return 2;
     snprintf(path[2], sizeof path[2], "%s/%s/%s/", share,
@@ -92,9 +92,7 @@ static int entry_folders(const Reader *reader, const char *folder, EntryPath pat
 static const Text *open_path(Reader *reader, const char *name, char tried[DIAGNOSTIC_BYTES]) {
     EntryPath path;
     Status reason;
-    const char *slash = strrchr(reader->base, '/');
-    int folder_bytes = slash && name[0] != '/' ? (int)(slash - reader->base) + 1 : 0;
-    snprintf(path, sizeof path, "%.*s%s", folder_bytes, reader->base, name);
+    text_path_beside(reader->base, name, path, sizeof path);
     const Text *text = open_text(reader, path, &reason);
     if (!text) snprintf(tried, DIAGNOSTIC_BYTES, "%.300s: %.60s", path, reason.text);
     return text;

@@ -179,6 +179,21 @@ void text_stem(const char *path, char *out, size_t size) {
     snprintf(out, size, "%.*s", (int)length, base);
 }
 
+int text_path_beside(const char *base, const char *name, char *out, size_t size) {
+    const char *slash = strrchr(base, '/');
+    const int folder = slash && name[0] != '/' ? (int)(slash - base) + 1 : 0;
+    return snprintf(out, size, "%.*s%s", folder, base, name);
+}
+
+void text_put_quoted(TextBuffer *buffer, const char *text) {
+    text_put(buffer, '"');
+    for (; *text; text++) {
+        if (*text == '"' || *text == '\\') text_put(buffer, '\\');
+        text_put(buffer, *text);
+    }
+    text_put(buffer, '"');
+}
+
 void text_printf(TextBuffer *buffer, const char *format, ...) {
     va_list arguments, again;
     va_start(arguments, format);

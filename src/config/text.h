@@ -94,6 +94,13 @@ int text_decode(const unsigned char *at, const unsigned char *end, uint32_t *cod
 /// called.
 void text_stem(const char *path, char *out, size_t size);
 
+/// The path of `name` as the file `base` means it: from the folder of that, unless it begins with '/'. Returns its length,
+/// which may be more than fits.
+int text_path_beside(const char *base, const char *name, char *out, size_t size);
+
+/// Text between double quotes, as YAML and JSON read it.
+void text_put_quoted(TextBuffer *buffer, const char *text);
+
 /// `path:line:column`, for messages that name a second place; returns `out`.
 const char *place_name(Place place, char out[TEXT_PATH_BYTES + 32]);
 
