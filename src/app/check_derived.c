@@ -91,11 +91,9 @@ static void print_shares(const RunSpec *run, const JobSpec *job, const Shares *s
 /// For each kind of GPUs that the job has.
 static Status print_kinds(const RunSpec *run, const JobSpec *job, const Shares *shares, FILE *out) {
     const ClusterSpec *cluster = &run->cluster;
-    const int32_t together = parallel_together(&job->parallel, scale_up_used(&cluster->scale_up));
     int64_t gpus[CLUSTER_GPU_KINDS_MAX];
     Placement placement;
-    TRY(placement_init(&placement, &job->placement, cluster, parallel_nranks(&job->parallel),
-                       together));
+    TRY(run_spec_placement(job, cluster, &placement));
     placement_count_kinds(&placement, cluster, gpus);
     print_shares(run, job, shares, out);
     for (int32_t kind = 0; kind < CLUSTER_GPU_KINDS_MAX; kind++) {

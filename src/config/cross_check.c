@@ -249,9 +249,7 @@ static bool check_blocks(const Pair *pair, int64_t gpus[CLUSTER_GPU_KINDS_MAX]) 
     const PlacementSpec *spec = &pair->job->placement;
     if (spec->kind == PLACEMENT_STRIDED && spec->stride > pair->cluster->nodes) return true; // said
     Placement placement;
-    Status status = placement_init(
-        &placement, spec, pair->cluster, parallel_nranks(&pair->job->parallel),
-        parallel_together(&pair->job->parallel, scale_up_used(&pair->cluster->scale_up)));
+    Status status = run_spec_placement(pair->job, pair->cluster, &placement);
     if (status_is_ok(&status))
         placement_count_kinds(&placement, pair->cluster, gpus);
     else

@@ -68,11 +68,9 @@ static int64_t nic_rate(const ClusterSpec *cluster) {
 static Status price_kinds(const RunSpec *run, const JobSpec *job, Kinds *kinds) {
     const ClusterSpec *cluster = &run->cluster;
     const Uplink uplink = run_spec_uplink(job, cluster);
-    const int32_t together = parallel_together(&job->parallel, scale_up_used(&cluster->scale_up));
     int64_t gpus[CLUSTER_GPU_KINDS_MAX];
     Placement placement;
-    TRY(placement_init(&placement, &job->placement, cluster, parallel_nranks(&job->parallel),
-                       together));
+    TRY(run_spec_placement(job, cluster, &placement));
     placement_count_kinds(&placement, cluster, gpus);
     for (int32_t kind = 0; kind < CLUSTER_GPU_KINDS_MAX; kind++) {
         if (gpus[kind] == 0) continue;

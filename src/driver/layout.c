@@ -24,11 +24,9 @@ static void list_blocks(Layout *layout) {
 
 Status layout_init(Layout *layout, const Cluster *cluster, const JobSpec *job) {
     const ClusterSpec *spec = cluster_spec(cluster);
-    const int32_t domain_gpus = scale_up_used(&spec->scale_up);
     *layout = (Layout){.cluster = cluster};
-    TRY(check_shape(&job->parallel, domain_gpus));
-    TRY(placement_init(&layout->placement, &job->placement, spec, parallel_nranks(&job->parallel),
-                       parallel_together(&job->parallel, domain_gpus)));
+    TRY(check_shape(&job->parallel, scale_up_used(&spec->scale_up)));
+    TRY(run_spec_placement(job, spec, &layout->placement));
     if (job->placement.kind == PLACEMENT_RANDOM) list_blocks(layout);
     units_init(&layout->units, &job->parallel, &job->model);
     layout_deal(layout, 0, 1);

@@ -17,6 +17,11 @@ Status run_check_time(int64_t now_ps) {
     return status_ok();
 }
 
+Status run_spec_placement(const JobSpec *job, const ClusterSpec *cluster, Placement *placement) {
+    return placement_init(placement, &job->placement, cluster, parallel_nranks(&job->parallel),
+                          parallel_together(&job->parallel, scale_up_used(&cluster->scale_up)));
+}
+
 Uplink run_spec_uplink(const JobSpec *job, const ClusterSpec *cluster) {
     const TierSpec *leaf = &cluster->tier[0];
     const int64_t path_ps =

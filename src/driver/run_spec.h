@@ -127,6 +127,8 @@ CollectiveTuning run_spec_tuning(const ClusterSpec *cluster, int64_t path_ps);
 const char *run_spec_text(const RunSpec *spec, const char *path);
 /// STATUS_FAILED where a run has come further than simulated time goes.
 Status run_check_time(int64_t now_ps);
+/// Where the GPUs of a training job are.   Fails: as placement_init.
+Status run_spec_placement(const JobSpec *job, const ClusterSpec *cluster, Placement *placement);
 /// A GPU's way out of its scale-up domain, to one below the same leaf.
 Uplink run_spec_uplink(const JobSpec *job, const ClusterSpec *cluster);
 /// Release what config/run_file.h filled; the struct is zero afterwards.

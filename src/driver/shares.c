@@ -299,8 +299,7 @@ Status shares_init(Shares *shares, const JobSpec *job, const ClusterSpec *cluste
                  .cluster = cluster,
                  .nkinds = cluster_ngpu_kinds(cluster),
                  .replicas = shares->replicas};
-    TRY(placement_init(&deal.placement, &job->placement, cluster, parallel_nranks(parallel),
-                       parallel_together(parallel, scale_up_used(&cluster->scale_up))));
+    TRY(run_spec_placement(job, cluster, &deal.placement));
     units_init(&deal.units, parallel, &job->model);
     const Status status = deal_all(shares, &deal);
     memory_free(LABEL, deal.kinds, (size_t)deal.replicas);
