@@ -36,6 +36,13 @@ static inline bool path_log_has(const PathLog *log, int64_t slot) {
 }
 /// Of an operation of a unit.
 void path_log_slowed(PathLog *log, int64_t slot, int32_t op, const Slowed *slowed);
+/// How an operation was slowed; `collective`: it is one. NULL: it was not.
+static inline const Slowed *path_log_slowed_of(const PathLog *log, int64_t slot, int32_t op,
+                                               bool collective) {
+    const int32_t at = log->slowed_at[log->first[slot] + op];
+    if (at == 0) return NULL;
+    return collective ? &log->meeting.at[at - 1] : &log->slowed.at[at - 1];
+}
 /// Add up.
 void path_log_add(Slowed *sum, const Slowed *slowed);
 

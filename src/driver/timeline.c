@@ -10,13 +10,10 @@ static OpNote *note_on(const Machine *machine, const Unit *unit, Stream stream) 
     return note_of(machine, unit, unit_current_op(machine, unit, stream));
 }
 
-/// The unit that is played here for a chosen GPU's; NULL: it is another rank's, or idle.
-static Unit *played_for(const Machine *machine, GpuId gpu) {
+/// The unit that is played here for one; NULL: it is another rank's.
+static Unit *played_for(const Machine *machine, int64_t unit) {
     const Layout *layout = &machine->layout;
-    const int64_t job_rank = placement_job_rank(&layout->placement, gpu);
-    if (job_rank < 0) return NULL;
-    const int64_t unit = units_of_rank(&layout->units, job_rank),
-                  replica = units_replica(&layout->units, unit) - layout->first_replica;
+    const int64_t replica = units_replica(&layout->units, unit) - layout->first_replica;
     if (replica < 0 || replica >= layout->nreplicas) return NULL;
     return &machine->unit[layout_played_slot(layout, replica) + units_stage(&layout->units, unit)];
 }
@@ -26,7 +23,9 @@ void timeline_place(Machine *machine) {
     Timeline *timeline = &machine->timeline;
     *timeline = (Timeline){.unit = arena_array(machine->dealt, UnitNotes, chosen->ngpus)};
     for (int32_t i = 0; i < chosen->ngpus; i++) {
-        Unit *unit = played_for(machine, chosen->gpu[i]);
+        const int64_t job_rank = placement_job_rank(&machine->layout.placement, chosen->gpu[i]);
+        if (job_rank < 0) continue;
+        Unit *unit = played_for(machine, units_of_rank(&machine->layout.units, job_rank));
         if (!unit || unit->noted > 0) continue;
         UnitNotes *notes = &timeline->unit[timeline->n++];
         unit->noted = (uint16_t)timeline->n;
@@ -37,12 +36,8 @@ void timeline_place(Machine *machine) {
 }
 
 const OpNote *timeline_of(const Machine *machine, int64_t id, int32_t step) {
-    const Layout *layout = &machine->layout;
-    const int64_t replica = units_replica(&layout->units, id) - layout->first_replica;
-    if (replica < 0 || replica >= layout->nreplicas) return NULL;
-    const Unit *unit =
-        &machine->unit[layout_played_slot(layout, replica) + units_stage(&layout->units, id)];
-    return unit->noted > 0 ? machine->timeline.unit[unit->noted - 1].step[step & 1] : NULL;
+    const Unit *unit = played_for(machine, id);
+    return unit && unit->noted > 0 ? machine->timeline.unit[unit->noted - 1].step[step & 1] : NULL;
 }
 
 void timeline_issue(Machine *machine, const Unit *unit, int32_t op, const Release release[],

@@ -465,11 +465,9 @@ static int64_t transfer_alone_ps(Changed *changed, int64_t slot, const Op *op) {
 
 static const Slowed *slowed_of(const Changed *changed, int64_t slot, int32_t index, const Op *op) {
     static const Slowed NOT = {{0}, 0, 0};
-    const PathLog *log = changed->machine->path_log;
-    const int32_t at = log->slowed_at[log->first[slot] + index];
-    if (at == 0) return &NOT;
-    return OP_KINDS[op->kind].form == FORM_COLLECTIVE ? &changed->played->meeting[at - 1]
-                                                      : &log->slowed.at[at - 1];
+    const Slowed *slowed = path_log_slowed_of(changed->machine->path_log, slot, index,
+                                              OP_KINDS[op->kind].form == FORM_COLLECTIVE);
+    return slowed ? slowed : &NOT;
 }
 
 /// Do links of a tier carry more?

@@ -62,7 +62,6 @@ typedef struct Played {
     /// Of computing the transfer, by its operation + 1, that took most of its GPUs beside it, and ended while they computed;
     /// negative: and was waited for; 0: none
     int32_t *beside;
-    const Slowed *meeting; ///< as PathLog.meeting, of all ranks
 } Played;
 
 /// The job of a machine with a change.

@@ -188,7 +188,6 @@ static TraceSegment describe(const Explaining *work, int64_t slot, int32_t index
     const Machine *machine = work->machine;
     const PathLog *log = work->log;
     const Op *op = &unit_program(machine, &machine->unit[slot])->op[index];
-    const OpForm form = OP_KINDS[op->kind].form;
     const int64_t at = log->first[slot] + index;
     TraceSegment segment = {.kind = record_operation(op->kind),
                             .gpu = gpu_of(machine, machine->unit[slot].id),
@@ -200,10 +199,9 @@ static TraceSegment describe(const Explaining *work, int64_t slot, int32_t index
                             .alone_ps = change_alone_ps(work->as_is, slot, index),
                             .tier = TRACE_NONE,
                             .link = TRACE_NONE};
-    if (log->slowed_at[at] == 0) return segment;
-    const Slowed *slowed = form == FORM_COLLECTIVE ? &log->meeting.at[log->slowed_at[at] - 1]
-                                                   : &log->slowed.at[log->slowed_at[at] - 1];
-    if (slowed->longest_ps == 0) return segment;
+    const Slowed *slowed =
+        path_log_slowed_of(log, slot, index, OP_KINDS[op->kind].form == FORM_COLLECTIVE);
+    if (!slowed || slowed->longest_ps == 0) return segment;
     char name[CLUSTER_NAME_BYTES];
     segment.link = slowed->link;
     segment.tier = cluster_link_tier(machine->cluster, slowed->link);
@@ -346,7 +344,6 @@ void explain_step(Machine *machine, int64_t duration_ps, Explained *explained) {
     work.played.beside = memory_alloc(LABEL, nops * sizeof *work.played.beside);
     join_meetings(&work);
     sum_slowed(&work);
-    work.played.meeting = log->meeting.at;
     memcpy(work.replay->begin_ps, log->begin_ps, slots * sizeof *log->begin_ps);
     work.replay->keeps_meetings = true;
     work.last_ps = replay_step(work.replay, (ReplayTimes){as_played, &work});
