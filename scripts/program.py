@@ -27,13 +27,23 @@ def with_env_sh(commands):
     return done.stdout
 
 
-def build():
-    """The program: the one that COLOSSIM_PROGRAM names (`colossim SCRIPT` does), as installed, or the release build, brought
-    up to date."""
+def made():
+    """The program that need not be built: the one that COLOSSIM_PROGRAM names (`colossim SCRIPT` does), or as installed; None in
+    a folder of sources."""
     named = os.environ.get("COLOSSIM_PROGRAM")
     if named:
         return pathlib.Path(named)
-    if not (ROOT / "CMakeLists.txt").exists():
-        return ROOT.parent.parent / "bin" / "colossim"
+    return None if (ROOT / "CMakeLists.txt").exists() else ROOT.parent.parent / "bin" / "colossim"
+
+
+def as_it_is():
+    """The program, or where a build would leave it."""
+    return made() or pathlib.Path(os.environ.get("COLOSSIM_BUILD", ROOT / "build")) / "colossim"
+
+
+def build():
+    """The program, the release build brought up to date."""
+    if made():
+        return made()
     return pathlib.Path(with_env_sh('require_packages "${packages[@]}" >&2; '
                                     'build_preset release "$build" colossim >&2; printf "%s" "$build"')) / "colossim"
