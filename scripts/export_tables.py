@@ -39,10 +39,8 @@ def decoded(trace, name, values):
 
 def names_of(trace, group, axes):
     """Datasets of a group along these axes, in the order of the file; those of characters are texts."""
-    names, opened = [], trace.file[group]
-    opened.id.links.iterate(lambda name, *_: names.append(name.decode()), idx_type=trace_file.h5py.h5.INDEX_CRT_ORDER)
     wanted = list(axes), [*axes, "name_char"]
-    return [name for name in names if name not in axes and trace.axes(f"{group}/{name}") in wanted]
+    return [name for name in trace.names(group) if name not in axes and trace.axes(f"{group}/{name}") in wanted]
 
 
 def labels(trace, group, axis, rows):

@@ -208,9 +208,7 @@ def loads_of(trace, steps):
     if len(rows) == 0:
         return []
     start, end = trace["intervals/start_ps"][rows], trace["intervals/end_ps"][rows]
-    room = (trace.file["links/links"][()] * trace.file["links/capacity_Bps"][()])[None, :, None].astype(float)
-    seconds = ((end - start) * trace_file.PS)[:, None, None]
-    load = trace["intervals/bytes"][rows] / (room * seconds) * 100
+    load = trace.load_in_time(rows)
     delay = trace["intervals/delay_ps"][rows] / 1e9
     events = []
     for tier, name in enumerate(trace.tiers):

@@ -86,7 +86,6 @@ def slowest_gpus(trace, columns, working):
 def congestion(trace):
     """Load and delay of tiers in time, for steps whose intervals stand in the file."""
     standing = evenly(sorted(set(trace.standing.tolist())), MOST_STEPS)
-    room = (trace["links/links"] * trace["links/capacity_Bps"])[None, :, None].astype(float)
     used = [tier for tier in range(len(trace.tiers)) if trace["links/bytes"][:, tier].any()]
     steps = []
     for step in standing:
@@ -94,7 +93,7 @@ def congestion(trace):
         if len(rows) == 0:
             continue
         start, end = trace["intervals/start_ps"][rows], trace["intervals/end_ps"][rows]
-        load = trace["intervals/bytes"][rows] / (room * ((end - start) * PS)[:, None, None]) * 100
+        load = trace.load_in_time(rows)
         histogram = trace["intervals/histogram"][rows]
         fullest = (histogram[..., ::-1] > 0).argmax(axis=-1)
         fullest = (histogram.shape[-1] - 1 - fullest) / (histogram.shape[-1] - 1) * 100
@@ -231,11 +230,7 @@ def power(trace):
     """The site over each wave that stands, and what the energy goes into, in the last step."""
     standing = evenly(sorted(set(trace["power/wave_step"].tolist())), MOST_STEPS)
     watts, gpus, step = trace["power/site_W"], trace["power/gpus_W"], trace.nsteps - 1
-    names, group = [], trace.file["power"]
-    group.id.links.iterate(lambda name, *_: names.append(name.decode()), idx_type=trace_file.h5py.h5.INDEX_CRT_ORDER)
-    names = [name[:-2] for name in names if name.endswith("_J") and name not in
-             ("energy_J", "energy_per_token_J", "battery_J", "gpu_J")]
-    energy = {name: float(trace[f"power/{name}_J"][step]) for name in names}
+    energy = {name: float(trace[f"power/{name}_J"][step]) for name in trace.energy_parts()}
     return {"waves": [{"step": s, "ms": float(trace["steps/duration_ps"][s]) * PS * 1e3, "site_kW": watts[s] / 1e3,
                        "gpus_kW": gpus[s] / 1e3} for s in standing],
             "energy": [[trace_file.part_label(name), value / 1e3, trace_file.part_colour(name)] for name, value in

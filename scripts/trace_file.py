@@ -106,13 +106,23 @@ class TraceFile:
             floats[values == fill] = np.nan
         return floats
 
+    def names(self, group):
+        """What stands in a group, in the order of the file."""
+        names, opened = [], self.file[group]  # which must not be closed meanwhile
+        opened.id.links.iterate(lambda name, *_: names.append(name.decode()), idx_type=h5py.h5.INDEX_CRT_ORDER)
+        return names
+
     def parts(self):
         """Names of the parts of a step, in the order of the file; only those that occur."""
-        names, group = [], self.file["gpus"]
-        group.id.links.iterate(lambda name, *_: names.append(name.decode()), idx_type=h5py.h5.INDEX_CRT_ORDER)
-        columns = [name for name in names if name != "duration_ps" and self.axes(f"gpus/{name}") == ["step", "gpu"]]
+        columns = [name for name in self.names("gpus") if name != "duration_ps" and self.axes(f"gpus/{name}") == ["step", "gpu"]]
         parts = [name[:-len("_ps")] for name in columns]
         return [part for part in parts if np.any(self[f"steps/{part}_ps"] != 0)]
+
+    def energy_parts(self):
+        """What the energy of a step goes into, in the order of the file: /power/NAME_J."""
+        names = self.names("power")
+        names = names[names.index("energy_J") + 1:names.index("mean_W")]
+        return [name[:-2] for name in names if name.endswith("_J") and name != "energy_per_token_J"]
 
     def words(self, name):
         """Meanings of a column of flags."""
@@ -139,6 +149,12 @@ class TraceFile:
         values, cell = self[f"intervals/{name}"], self.timeline()[1]
         filled = np.concatenate([values, np.zeros_like(values[:1])])
         return filled[cell]
+
+    def load_in_time(self, rows):
+        """Per cent of what the links of each tier could carry, of these rows of /intervals: [row, tier, direction]."""
+        room = (self["links/links"] * self["links/capacity_Bps"])[None, :, None].astype(float)
+        seconds = (self["intervals/end_ps"][rows] - self["intervals/start_ps"][rows]) * PS
+        return self["intervals/bytes"][rows] / (room * seconds[:, None, None]) * 100
 
     def working(self):
         """Which GPUs have a job."""
