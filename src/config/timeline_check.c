@@ -1,9 +1,9 @@
 #include "config/timeline_check.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "base/order.h"
 #include "config/ranges.h"
 
 typedef struct Naming {
@@ -46,11 +46,6 @@ static bool list_text(const Naming *naming, int32_t i) {
     return list_range(naming, path, &range);
 }
 
-static int by_number(const void *a, const void *b) {
-    const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return x < y ? -1 : x > y;
-}
-
 void timeline_check(Reader *reader, CrossCheck *files) {
     const JobEntry *first = &files->job[0];
     TimelineSpec *timeline = &first->file->trace.timeline;
@@ -59,16 +54,11 @@ void timeline_check(Reader *reader, CrossCheck *files) {
     timeline->ngpus = 0;
     for (int32_t i = 0; i < timeline->ntexts; i++)
         if (!list_text(&naming, i)) return;
-    qsort(timeline->gpu, (size_t)timeline->ngpus, sizeof *timeline->gpu, by_number);
-    int32_t n = 0;
-    for (int32_t i = 0; i < timeline->ngpus; i++)
-        if (n == 0 || timeline->gpu[i] != timeline->gpu[n - 1])
-            timeline->gpu[n++] = timeline->gpu[i];
-    timeline->ngpus = n;
+    timeline->ngpus = (int32_t)order_unique_i64(timeline->gpu, timeline->ngpus);
     bool trains = false;
     for (int32_t i = 0; i < files->njobs; i++)
         trains = trains || files->job[i].file->job.kind == JOB_TRAINING;
-    if (n > 0 && !trains)
+    if (timeline->ngpus > 0 && !trains)
         reader_error(reader, first->root, "trace.timeline",
                      "timeline is given, but no job trains: flows have their own table");
 }

@@ -4,14 +4,10 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/order.h"
 #include "base/wide.h"
 
 static const char LABEL[] = "record.chosen";
-
-static int by_id(const void *a, const void *b) {
-    const LinkId x = *(const LinkId *)a, y = *(const LinkId *)b;
-    return x < y ? -1 : x > y;
-}
 
 static int by_resource(const void *a, const void *b) {
     const ChosenUse *x = a, *y = b;
@@ -21,7 +17,7 @@ static int by_resource(const void *a, const void *b) {
 
 /// Place of a link among the chosen, -1: it is not.
 static int32_t find(const ChosenLinks *chosen, LinkId link) {
-    const LinkId *at = bsearch(&link, chosen->link, (size_t)chosen->n, sizeof link, by_id);
+    const LinkId *at = bsearch(&link, chosen->link, (size_t)chosen->n, sizeof link, order_i64);
     return at ? (int32_t)(at - chosen->link) : -1;
 }
 
@@ -30,10 +26,7 @@ static void list_links(ChosenLinks *chosen, const LinksSpec *spec) {
     int32_t n = 0;
     for (int32_t i = 0; i < spec->nranges; i++)
         for (int64_t k = 0; k < spec->range[i].n; k++) chosen->link[n++] = spec->range[i].first + k;
-    qsort(chosen->link, (size_t)n, sizeof *chosen->link, by_id);
-    for (int32_t i = 0; i < n; i++)
-        if (chosen->n == 0 || chosen->link[i] != chosen->link[chosen->n - 1])
-            chosen->link[chosen->n++] = chosen->link[i];
+    chosen->n = (int32_t)order_unique_i64(chosen->link, n);
 }
 
 /// Links are resources themselves; bundles follow them.

@@ -4,6 +4,7 @@
 
 #include "base/fingerprint.h"
 #include "base/memory.h"
+#include "base/order.h"
 #include "base/units.h"
 #include "observe/crossing.h"
 #include "observe/record.h"
@@ -49,11 +50,6 @@ static void name_collective(const TrafficRun *traffic, StepSummary *summary) {
     summary->bus_Bps = summary->algorithm_Bps * collective_bus_factor(spec->kind, traffic->ranks);
 }
 
-static int compare_times(const void *a, const void *b) {
-    const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return (x > y) - (x < y);
-}
-
 /// The least time that `share` of the n sorted ones do not exceed.
 static int64_t quantile(const int64_t time_ps[], int64_t n, double share) {
     const int64_t i = (int64_t)ceil(share * (double)n) - 1;
@@ -73,7 +69,7 @@ static FlowSpread spread_flows(const TrafficRun *traffic) {
         spread.mean_Bps += rate_Bps / (double)n;
         spread.least_Bps = fmin(spread.least_Bps, rate_Bps);
     }
-    qsort(time_ps, (size_t)n, sizeof *time_ps, compare_times);
+    qsort(time_ps, (size_t)n, sizeof *time_ps, order_i64);
     spread.median_ps = quantile(time_ps, n, 0.5);
     spread.high_ps = quantile(time_ps, n, 0.99);
     spread.most_ps = time_ps[n - 1];
