@@ -84,11 +84,8 @@ typedef struct NamedChanges {
 } NamedChanges;
 
 /// The names point into `changes`.
-static void name_changes(const RunSpec *run, const Cluster *cluster, NamedChanges *changes) {
-    bool training = false;
-    for (int32_t j = 0; j < run->njobs; j++)
-        training = training || run->job[j].kind == JOB_TRAINING;
-    changes->n = run->trace.explain && training ? changes_list(cluster, changes->change) : 0;
+static void name_changes(bool wanted, const Cluster *cluster, NamedChanges *changes) {
+    changes->n = wanted ? changes_list(cluster, changes->change) : 0;
     for (int32_t i = 0; i < changes->n; i++)
         changes->named[i] = (TraceChange){changes->change[i].name, changes->change[i].size};
 }
@@ -103,10 +100,10 @@ static Status open_trace(Recorder *recorder, const char *command_line) {
     TraceTier tier[TRACE_TIERS_MAX];
     TraceSiteTier site_tier[TRACE_SITE_TIERS_MAX];
     TraceEvent event[CLUSTER_EVENTS_MAX];
-    NamedChanges changes;
-    name_changes(run, cluster, &changes);
     JobWords jobs;
     say_jobs(run, &jobs);
+    NamedChanges changes;
+    name_changes(run->trace.explain && jobs.training, cluster, &changes);
     TraceInfo info = {
         .path = run->trace.path,
         .make_folder = run->trace.make_folder,
