@@ -211,7 +211,7 @@ static Status play(const RunSpec *run, Cluster *cluster, Comm *comm, const Drive
         (void)trace_run_double(recorder.trace, "cpu_s_rank0", seconds[1]);
         footprint_note(&recorder.footprint, recorder.trace);
     }
-    Status closed = recorder_close(&recorder, closing_word(&status));
+    Status closed = recorder_close(&recorder, closing_word(&status), status.text);
     // A trace that could not be ended is worse than that the run was stopped.
     if (status_is_ok(&status) || (status.code == STATUS_STOPPED && !status_is_ok(&closed)))
         status = closed;

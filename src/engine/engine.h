@@ -238,6 +238,8 @@ typedef struct EngineOps {
     int64_t (*drain)(Engine *engine, Completion completions[], int64_t capacity);
     /// Transfers submitted and not completed.
     int64_t (*nunfinished)(const Engine *engine);
+    /// What advance() has stopped at, which no transfer can ever get past.  NULL: it never does.   Fails: STATUS_STUCK.
+    Status (*stuck)(const Engine *engine);
     /// Duration of a transfer alone on its links, with the rounding of Completion.alone_ps.  Fails: as submit.
     Status (*alone_ps)(Engine *engine, const Transfer *transfer, int64_t *duration_ps);
     /// Totals of the links for the transfers of `step`, exact when all have completed; they are kept until step_clear.

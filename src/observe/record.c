@@ -232,7 +232,7 @@ Status recorder_end_step(Recorder *recorder, const StepSummary *summary) {
     return trace_commit(recorder->trace, last, &recorder->committed);
 }
 
-Status recorder_close(Recorder *recorder, const char *status) {
+Status recorder_close(Recorder *recorder, const char *status, const char *reason) {
     recorder_free_links(recorder, &recorder->stands);
     sampling_fini(&recorder->sampling);
     for (int32_t j = 0; j < RUN_JOBS_MAX; j++) record_timeline_free(&recorder->timeline[j]);
@@ -240,5 +240,5 @@ Status recorder_close(Recorder *recorder, const char *status) {
                 sizeof(TraceCollective) * (size_t)recorder->ncollectives);
     load_adder_fini(&recorder->adder);
     chosen_fini(&recorder->chosen);
-    return trace_close(&recorder->trace, status);
+    return trace_close(&recorder->trace, status, reason);
 }

@@ -114,7 +114,8 @@ void recorder_free_links(const Recorder *recorder, StepLinks *links);
 /// MPI: collective.
 Status recorder_end_step(Recorder *recorder, const StepSummary *summary);
 /// MPI: collective.
-Status recorder_close(Recorder *recorder, const char *status);
+///   reason  why it failed, or ""
+Status recorder_close(Recorder *recorder, const char *status, const char *reason);
 
 /// What a trace calls an operation.
 TraceOperationKind record_operation(OpKind kind);

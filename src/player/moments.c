@@ -91,6 +91,7 @@ static Status play_moment(Moments *moments, int64_t now_ps) {
     Fabric *fabric = moments->fabric;
     moments->now_ps = now_ps;
     fabric->ops->advance(fabric->engine, now_ps);
+    if (fabric->ops->stuck) TRY(fabric->ops->stuck(fabric->engine));
     fabric_tell_time(fabric, now_ps);
     if (fabric->change_ps == now_ps) TRY(change(moments, now_ps));
     TRY(complete(moments));

@@ -334,6 +334,7 @@ static Status describe_root(H5File *file, const TraceInfo *info) {
     TRY(put_text(file, "NX_class", "NXroot"));
     TRY(put_text(file, "default", TRACE_GROUPS[TRACE_GROUP_STEPS].name));
     TRY(put_text(file, "status", "running"));
+    TRY(h5_attribute_text(file, "/", "reason", ""));
     return describe_sources(file, info);
 }
 

@@ -435,18 +435,19 @@ static Status close_file(Trace *trace) {
 
 /// What failed once may hang the next time (a rank alone in a collective write): HDF5's file stays as it was committed.
 /// So rank 0 alone says the last word, beside it. HDF5 then cuts the file to its length, too.
-static Status say_last(const Draft *draft, const char *word) {
+static Status say_last(const Draft *draft, const char *word, const char *reason) {
     if (!draft || !draft_is_published(draft)) return status_ok();
     TRY(draft_check(draft));
+    if (reason[0]) TRY(h5_mend_root(draft_path(draft), "reason", reason));
     return h5_mend_root(draft_path(draft), "status", word);
 }
 
-Status trace_close(Trace **at, const char *word) {
+Status trace_close(Trace **at, const char *word, const char *reason) {
     Trace *trace = *at;
     if (!trace) return status_ok();
     Status status = status_ok();
     if (!trace->failed) status = close_file(trace);
-    Status said = say_last(trace->draft, trace->failed ? "failed" : word);
+    Status said = say_last(trace->draft, trace->failed ? "failed" : word, reason);
     if (!trace->failed) slab_keep(&status, comm_agree(trace->comm, said));
     draft_end(&trace->draft);
     free_trace(at);

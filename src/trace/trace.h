@@ -377,11 +377,11 @@ Status trace_run_double(Trace *trace, const char *name, double value);
 Status trace_run_doubles(Trace *trace, const char *name, const double values[], int n); ///< n >= 1
 Status trace_run_int(Trace *trace, const char *name, int64_t value);
 
-/// Commit what is closed, set attribute status ("complete", "stopped", "failed"), close the
+/// Commit what is closed, set attributes status ("complete", "stopped", "failed") and reason (why, or ""), close the
 /// file and free. After a failure of another trace function the file is left as it was committed, with
 /// status "failed". Without a committed step there is no file. *trace becomes NULL; NULL is legal.
 ///   MPI: collective.
-Status trace_close(Trace **trace, const char *status);
+Status trace_close(Trace **trace, const char *status, const char *reason);
 
 /// Whether HDF5 still has a file that it could not close.   MPI: local.
 bool trace_is_held(void);

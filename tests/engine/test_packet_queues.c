@@ -66,6 +66,8 @@ static void pauses_end(void **state) {
         if (PACKET_ENGINE.nunfinished(engine) != 0)
             fail_msg("buffers of %lld B: %lld of %lld have not come", (long long)size,
                      (long long)PACKET_ENGINE.nunfinished(engine), (long long)n);
+        const Status stuck = PACKET_ENGINE.stuck(engine);
+        if (!status_is_ok(&stuck)) fail_msg("no circle in a tree: %s", stuck.text);
         assert_true(packet_counts(engine).held_most > 0);
         PACKET_ENGINE.destroy(engine);
     }

@@ -343,7 +343,7 @@ double small_run_record(const RunSpec *run, Comm *comm, double mean_part_ps[TRAC
         for (int part = 0; part < TRACE_PART_N; part++)
             mean_part_ps[part] += row->mean_part_ps[part];
     }
-    status = recorder_close(recorder, "complete");
+    status = recorder_close(recorder, "complete", "");
     CHECK(status_is_ok(&status), "%s", status.text);
     array_free(&recorder->step);
     destroy(&small);

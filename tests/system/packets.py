@@ -1,9 +1,11 @@
 #!/usr/bin/python3
 """packets.py MPIEXEC COLOSSIM CASE: what jobs say of packets, through the whole program."""
 
+import re
+
 import h5py
 
-from emulator import JOBS, PS_PER_S, TOPOLOGIES, claim, column, run_case, same_on_any_ranks
+from emulator import JOBS, PS_PER_S, TOPOLOGIES, attribute, claim, column, own_words, run_case, same_on_any_ranks
 
 LAPTOP = TOPOLOGIES / "laptop-16.yaml"
 BOX = """schema_version: 1
@@ -98,4 +100,53 @@ def skipped(emulator):
     claim(abs(ends[0] / ends[1] - 1) < 0.002, f"the end is near: {ends}")
 
 
-run_case(settings, lost, divided, skipped)
+LINE = """schema_version: 1
+kind: topology
+nodes: 20
+node: {{gpu: h100-sxm, gpus: 1, nic: connectx-7-ndr400, scale_up: alone}}
+fabric:
+  kind: {}
+  routing: dor
+  tiers:
+    - {{name: leaf, switch: quantum-2-qm9700, children: 4, rate: 400 Gb/s, cable: 10 m}}
+    - {{name: ring, children: 5, rate: 400 Gb/s, cable: 10 m}}
+"""
+SHIFT = "schema_version: 1\nkind: traffic\nname: {}\nplacement: {{nodes: {}}}\ntraffic: {{pattern: shift, shift: {}, bytes: {}}}\nsteps: {}\n"
+
+
+def circles(emulator):
+    """All on a ring send two switches further: what comes over each link waits for the next, all the way round, and where
+    buffers are small pauses never end. That is said, with the ports in order and since when, while another job still sends
+    within one switch, whose steps stay in the trace. A line has no way round, and the same traffic ends. A pause that lasts
+    for more than a millisecond, behind 62 others below one switch, is none of that."""
+    (emulator.folder / "hardware").mkdir()
+    (emulator.folder / "hardware" / "alone.yaml").write_text(SCALE_UP.replace("gpus: 4", "gpus: 1"))
+    paths = [emulator.folder / name for name in ("torus.yaml", "mesh.yaml", "around.yaml", "within.yaml")]
+    for path, text in zip(paths, (LINE.format("torus"), LINE.format("mesh"), SHIFT.format("around", "0-19/2", 4, "4 MB", 1),
+                                  SHIFT.format("within", "1-3/2", 1, "10 MB", 12))):
+        path.write_text(text)
+    torus, mesh, around, within = paths
+    small = dict(engine="packet", packet__buffer="400 kB", trace__full_links="on")
+    same = lambda topology, *ranks, **more: same_on_any_ranks(emulator, topology, around, ranks, str(within), **{**small, **more})
+    claim(same(mesh, 1, 2) == 0, "a line has no circle")
+    claim(attribute(emulator.folder / "n1/run.h5", "reason") == "", "it has not failed")
+    claim(same(torus, 1, packet__buffer="128 MB") == 0, "where nobody is paused nobody waits for each other")
+    box = emulator.folder / "box.yaml"
+    box.write_text(BOX.replace("nodes: 7", "nodes: 64").replace("gpus: 4,", "gpus: 1,").replace("nvlink4-4", "alone").replace("28", "64"))
+    done = emulator.run(box, JOBS / "traffic-incast.yaml", engine="packet", packet__mtu="1 MiB", packet__control="none",
+                        traffic__fan_in=63, traffic__bytes="32 MiB")
+    claim(done.returncode == 0, f"who waits for long does not wait for good: {done.stderr}")
+    for ranks, more in ((1, 2, 3), {}), ((1, 3), {"packet__loss": "0.001 %"}):
+        claim(same(torus, *ranks, **more) == 1, f"a ring that is full cannot go on: {more}")
+        words = "\n".join(own_words(emulator.run(torus, around, str(within), ranks=0, **{**small, **more})))
+        since_ms, n, every = re.search(r"since ([0-9.]+) ms (\d+) ports .* circle.*; (\d+) ports in all", words).groups()
+        circle = re.findall(r"^  leaf (\d) port \d -> leaf (\d)$", words, re.M)
+        claim(len(circle) == int(n) == 5 and int(every) == 15, f"5 links, and 10 NICs behind them: {words}")
+        claim(all(circle[k][1] == circle[(k + 1) % 5][0] for k in range(5)), f"each leads to the next: {words}")
+        trace = emulator.folder / "n1/run.h5"
+        last_ms = column(trace, "steps/end_ps").max() / 1e9
+        claim(attribute(trace, "status") == "failed" and attribute(trace, "reason") in words, "the trace says why")
+        claim(float(since_ms) < 0.1 and 0.5 < last_ms < 2.3, f"it is seen soon: since {since_ms} ms, steps until {last_ms} ms")
+
+
+run_case(settings, lost, divided, skipped, circles)

@@ -47,11 +47,11 @@ static void an_empty_trace_leaves_nothing(void **state) {
         Trace *trace = NULL;
         Status created = create(comm, path, &trace);
         assert_true(everywhere(comm, status_is_ok(&created)));
-        Status closed = trace_close(&trace, "complete");
+        Status closed = trace_close(&trace, "complete", "");
         assert_true(everywhere(comm, status_is_ok(&closed) && !trace));
     }
     Trace *none = NULL;
-    Status closed = trace_close(&none, "complete");
+    Status closed = trace_close(&none, "complete", "");
     assert_true(status_is_ok(&closed));
     comm_barrier(comm);
     assert_true(everywhere(comm, access(path, F_OK) != 0 && !trace_is_held()));

@@ -256,7 +256,7 @@ int main(int argc, char **argv) {
     const double numbers[] = {comm_rank(comm), -comm_rank(comm)};
     expect(trace_run_int(trace, "rank", comm_rank(comm)));
     expect(trace_run_doubles(trace, "ranks", numbers, 2));
-    expect(trace_close(&trace, "complete"));
+    expect(trace_close(&trace, "complete", ""));
     comm_destroy(comm);
     MPI_Finalize();
     return 0;

@@ -57,8 +57,10 @@ struct Engine {
     ARRAY_OF(char) handed; ///< transfers that other ranks have to begin
     bool served;           ///< by other ranks, at this moment
     int64_t event_ps,
-        sink_ps;    ///< when anything but a sink, and a sink, has something to do next, on any rank
-    int64_t now_ps; ///< played up to, but for sinks, which are a window ahead
+        sink_ps; ///< when anything but a sink, and a sink, has something to do next, on any rank
+    int64_t stall_ps; ///< when to look for pauses that never end (stall.h)
+    Status stuck;     ///< what was seen then
+    int64_t now_ps;   ///< played up to, but for sinks, which are a window ahead
     PacketCounts count;
     Heap *
         timer; ///< [ngpus] queue pairs by when to look for what is lost, or for a round; NULL: nothing is lost

@@ -106,6 +106,7 @@ typedef struct Net {
     parts; ///< of a queue pair: packets of a round, of which the wait of one is a part of what it loses
     ARRAY_OF(PauseFrame) frame;
     int32_t free_frame;
+    int64_t npaused; ///< ports of this rank
     Agenda agenda;
 } Net;
 

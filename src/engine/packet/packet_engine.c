@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "engine/packet/hubs.h"
 #include "engine/packet/resend.h"
+#include "engine/packet/stall.h"
 #include "engine/price.h"
 
 #define LABEL "packet.engine"
@@ -31,7 +32,8 @@ static Engine *create(const Cluster *cluster, const EngineSpec *spec) {
     engine->spec = *spec;
     told_init(&engine->told,
               (Intervals){.width_ps = spec->interval_ps, .most = spec->intervals_most});
-    engine->event_ps = engine->sink_ps = TIME_NEVER_PS;
+    engine->event_ps = engine->sink_ps = engine->stall_ps = TIME_NEVER_PS;
+    engine->stuck = status_ok();
     skip_init(engine);
     return engine;
 }
@@ -230,6 +232,7 @@ static int64_t next_ps(const Engine *engine) {
     if (engine->sink_ps < next_ps) next_ps = engine->sink_ps;
     if (event_ps < TIME_NEVER_PS && event_ps + engine->net.window_ps < next_ps)
         next_ps = event_ps + engine->net.window_ps;
+    if (engine->stall_ps < next_ps) next_ps = engine->stall_ps;
     return next_ps;
 }
 
@@ -237,25 +240,16 @@ static int64_t next_ps(const Engine *engine) {
 static void look_ahead(Engine *engine) {
     if (engine->skip.stage == SKIP_PASSING) {
         engine->event_ps = engine->skip.end_ps;
-        engine->sink_ps = TIME_NEVER_PS;
+        engine->sink_ps = engine->stall_ps = TIME_NEVER_PS;
         return;
     }
-    int64_t least_ps[] = {sweep_next_ps(engine), sweep_next_sink_ps(engine)};
-    if (is_shared(engine)) comm_min_i64(engine->net.ranks.comm, least_ps, 2);
+    int64_t least_ps[] = {sweep_next_ps(engine), sweep_next_sink_ps(engine),
+                          stall_look_ps(&engine->net, engine->now_ps)};
+    if (is_shared(engine)) comm_min_i64(engine->net.ranks.comm, least_ps, 3);
     engine->event_ps = least_ps[0];
     engine->sink_ps = least_ps[1];
+    engine->stall_ps = least_ps[2];
 }
-
-/// Let a list be those of all ranks behind each other.
-#define SHARE_LIST(comm, list)                                               \
-    do {                                                                     \
-        const int64_t each = (int64_t)sizeof *(list)->at;                    \
-        Gathered all = comm_allgather((comm), (list)->at, (list)->n * each); \
-        const int64_t bytes = all.first[all.nranks];                         \
-        array_resize((list), bytes / each);                                  \
-        if (bytes > 0) memcpy((list)->at, all.bytes, (size_t)bytes);         \
-        gathered_free(&all);                                                 \
-    } while (0)
 
 /// Count what was lost at the far end of wires, at the ports of this rank.
 static void count_lost(Engine *engine) {
@@ -270,7 +264,7 @@ static void count_lost(Engine *engine) {
 
 /// Of queue pairs of other ranks one more packet each is no longer on its way.
 static void share_landed(Engine *engine) {
-    SHARE_LIST(engine->net.ranks.comm, &engine->landed);
+    RANKS_SHARE_LIST(&engine->net.ranks, &engine->landed);
     for (int64_t i = 0; i < engine->landed.n; i++) {
         const int32_t q = engine->landed.at[i];
         if (ranks_have(&engine->net.ranks, engine->plays.qp.at[q].src)) resend_landed(engine, q);
@@ -280,11 +274,11 @@ static void share_landed(Engine *engine) {
 
 /// What ranks have to tell of each other's GPUs.   MPI: collective.
 static void share_lists(Engine *engine) {
-    const Comm *comm = engine->net.ranks.comm;
-    if (engine->net.lossy) SHARE_LIST(comm, &engine->lost);
+    const Ranks *ranks = &engine->net.ranks;
+    if (engine->net.lossy) RANKS_SHARE_LIST(ranks, &engine->lost);
     if (engine->net.lossy) share_landed(engine);
-    SHARE_LIST(comm, &engine->delivered);
-    SHARE_LIST(comm, &engine->drop_qps);
+    RANKS_SHARE_LIST(ranks, &engine->delivered);
+    RANKS_SHARE_LIST(ranks, &engine->drop_qps);
 }
 
 /// What has been lost and delivered, and which queue pairs are done with, on all ranks.
@@ -317,7 +311,9 @@ static void step(Engine *engine, int64_t to_ps) {
         engine->event_ps < engine->sink_ps ? engine->event_ps : engine->sink_ps;
     const int64_t end_ps = engine->now_ps + engine->net.window_ps;
     const int64_t look_ps = skip_look_ps(engine);
+    const int64_t stall_ps = engine->stall_ps;
     if (look_ps < to_ps) to_ps = look_ps;
+    if (stall_ps < to_ps) to_ps = stall_ps;
     if (first_ps >= end_ps)
         sweep_skip(engine, first_ps < to_ps ? first_ps : to_ps);
     else
@@ -326,11 +322,13 @@ static void step(Engine *engine, int64_t to_ps) {
         share_news(engine);
         skip_look(engine);
     }
+    if (engine->now_ps == stall_ps) engine->stuck = stall_look(&engine->net, engine->now_ps);
     look_ahead(engine);
 }
 
 static bool is_idle(const Engine *engine) {
-    return engine->event_ps == TIME_NEVER_PS && engine->sink_ps == TIME_NEVER_PS;
+    return engine->event_ps == TIME_NEVER_PS && engine->sink_ps == TIME_NEVER_PS &&
+           engine->stall_ps == TIME_NEVER_PS;
 }
 
 static void tell_interval(Engine *engine) {
@@ -342,7 +340,8 @@ static void tell_interval(Engine *engine) {
 /// On all ranks alike.
 static void advance_together(Engine *engine, int64_t to_ps) {
     look_ahead(engine);
-    while (engine->now_ps < to_ps && !(to_ps == TIME_NEVER_PS && is_idle(engine))) {
+    while (engine->now_ps < to_ps && !(to_ps == TIME_NEVER_PS && is_idle(engine)) &&
+           status_is_ok(&engine->stuck)) {
         step(engine, to_ps < engine->told.end_ps ? to_ps : engine->told.end_ps);
         if (engine->now_ps == engine->told.end_ps) tell_interval(engine);
     }
@@ -381,6 +380,8 @@ static int64_t drain(Engine *engine, Completion completions[], int64_t capacity)
 }
 
 static int64_t nunfinished(const Engine *engine) { return engine->nunfinished; }
+
+static Status stuck(const Engine *engine) { return engine->stuck; }
 
 static EngineSizes sizes(const Engine *engine) {
     return (EngineSizes){.links = engine->net.nlinks,
@@ -433,6 +434,7 @@ const EngineOps PACKET_ENGINE = {
     .advance = advance,
     .drain = drain,
     .nunfinished = nunfinished,
+    .stuck = stuck,
     .alone_ps = alone_ps,
     .step_links = put_step,
     .step_clear = clear_step,

@@ -4,7 +4,7 @@
 ///          hub; a window ends earlier where the driver, a sampling interval or a change of the cluster wants it, and windows
 ///          without events are skipped. What a transfer is in packets: plays.h.
 ///          A transfer's alone-time is that of engine.h and what its wires store of the last packet: a path of its own takes
-///          just that, if switches do not pause and nothing else is under way.
+///          just that, if switches do not pause and nothing else is under way. Pauses that never end: stall.h.
 /// Terms.   hub, wire    net.h
 ///          queue pair   a part of an edge, one after the other over its own path
 ///          hop          a packet that has come to the end of a wire

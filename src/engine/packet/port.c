@@ -162,6 +162,7 @@ void port_pause(Net *net, const PauseFrame *frame) {
     Wire *wire = &net->wire[frame->wire];
     if (wire->paused == frame->pause) return;
     wire->paused = frame->pause;
+    net->npaused += frame->pause ? 1 : -1;
     if (frame->pause) {
         totals_pause(&net->totals, frame->wire, frame->cause, frame->tally, frame->at_ps);
     } else {
@@ -179,16 +180,23 @@ static void send_frame(Net *net, const Packet *packet, int32_t next, bool pause,
                                  .pause = pause});
 }
 
+int64_t port_pause_bytes(const Net *net, int64_t held_bytes) {
+    const int64_t free_bytes = net->spec.buffer_bytes - held_bytes;
+    return free_bytes > 0 ? (int64_t)(net->spec.pfc_share * (double)free_bytes) : 0;
+}
+
+int64_t port_resume_bytes(const Net *net, int64_t held_bytes) {
+    const int64_t most = port_pause_bytes(net, held_bytes), less = 2 * net->spec.mtu_bytes;
+    return most > less ? most - less : 0;
+}
+
 void port_check_pause(Net *net, Hub *hub, const Packet *packet, int32_t next, int64_t now_ps) {
     Wire *wire = &net->wire[packet->in];
-    const int64_t free_bytes = net->spec.buffer_bytes - hub->held_bytes;
-    const int64_t most = free_bytes > 0 ? (int64_t)(net->spec.pfc_share * (double)free_bytes) : 0;
-    const int64_t enough = most > 2 * net->spec.mtu_bytes ? most - 2 * net->spec.mtu_bytes : 0;
-    if (!wire->pausing && wire->held_bytes > most) {
+    if (!wire->pausing && wire->held_bytes > port_pause_bytes(net, hub->held_bytes)) {
         wire->pausing = true;
         hub->npausing++;
         send_frame(net, packet, next, true, now_ps);
-    } else if (wire->pausing && wire->held_bytes <= enough) {
+    } else if (wire->pausing && wire->held_bytes <= port_resume_bytes(net, hub->held_bytes)) {
         wire->pausing = false;
         hub->npausing--;
         send_frame(net, packet, next, false, now_ps);

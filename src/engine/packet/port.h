@@ -36,6 +36,9 @@ void port_queue(Net *net, int32_t wire, const Packet *packet);
 void port_pause(Net *net, const PauseFrame *frame);
 /// A cable has died: what waits at its port is put behind `lost`, and no pause of it is felt any more.
 void port_die(Net *net, int32_t wire, int64_t now_ps, PacketArray *lost);
+/// Of what came over one wire, so much a switch that holds so much in all keeps before it pauses it, and resumes it.
+int64_t port_pause_bytes(const Net *net, int64_t held_bytes);
+int64_t port_resume_bytes(const Net *net, int64_t held_bytes);
 /// A switch has taken a packet of data that came over packet->in and waits for the wire `next`, or has let it go: pause or
 /// resume whoever sends on that.
 void port_check_pause(Net *net, Hub *hub, const Packet *packet, int32_t next, int64_t now_ps);

@@ -14,6 +14,8 @@
 #ifndef COLOSSIM_ENGINE_PACKET_RANKS_H
 #define COLOSSIM_ENGINE_PACKET_RANKS_H
 
+#include <string.h>
+
 #include "base/array.h"
 #include "engine/packet/inbox.h"
 #include "par/comm.h"
@@ -49,6 +51,17 @@ static inline bool ranks_have(const Ranks *ranks, int32_t hub) {
 /// Begin, all hubs unowned as yet: ranks->owner is the caller's to fill if there are several ranks.
 void ranks_init(Ranks *ranks, Comm *comm, int64_t nhubs);
 void ranks_fini(Ranks *ranks);
+/// Let a list be those of all ranks behind each other.   MPI: collective.
+#define RANKS_SHARE_LIST(ranks, list)                                               \
+    do {                                                                            \
+        const int64_t each = (int64_t)sizeof *(list)->at;                           \
+        Gathered all = comm_allgather((ranks)->comm, (list)->at, (list)->n * each); \
+        const int64_t bytes = all.first[all.nranks];                                \
+        array_resize((list), bytes / each);                                         \
+        if (bytes > 0) memcpy((list)->at, all.bytes, (size_t)bytes);                \
+        gathered_free(&all);                                                        \
+    } while (0)
+
 /// Send all outboxes; ranks->inbox has what came.   MPI: collective.
 void ranks_exchange(Ranks *ranks);
 

@@ -71,7 +71,9 @@ static void shift_net(const Shift *shift) {
         shift_queue(shift, &net->wire[w].data);
         shift_queue(shift, &net->wire[w].control);
         net->wire[w].free_ps += shift->by_ps;
-        if (net->totals.pause) net->totals.pause[w].from_ps += shift->by_ps;
+        if (!net->totals.pause) continue;
+        net->totals.pause[w].from_ps += shift->by_ps;
+        net->totals.pause[w].since_ps += shift->by_ps;
     }
     for (int64_t h = 0; h < net->nhubs; h++)
         for (int32_t f = net->hub[h].first_frame; f >= 0; f = net->frame.at[f].next)

@@ -116,7 +116,8 @@ static void add_pause(PortEvents *events, int32_t cause, int64_t paused_ps) {
 
 void totals_pause(Totals *totals, int32_t wire, int32_t cause, uint8_t tally, int64_t now_ps) {
     if (!totals->pause) totals->pause = take(totals->nlinks, sizeof *totals->pause);
-    totals->pause[wire] = (PortPause){.from_ps = now_ps, .cause = cause, .tally = tally};
+    totals->pause[wire] =
+        (PortPause){.from_ps = now_ps, .since_ps = now_ps, .cause = cause, .tally = tally};
 }
 
 void totals_pause_until(Totals *totals, int32_t wire, int64_t now_ps) {

@@ -54,6 +54,7 @@ typedef struct PortEvents {
 /// The pause of a wire that is going on.
 typedef struct PortPause {
     int64_t from_ps; ///< what was before has been added up
+    int64_t since_ps;
     int32_t cause;
     uint8_t tally;
 } PortPause;
