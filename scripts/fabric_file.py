@@ -18,7 +18,7 @@ import trace_file
 from program import build, environment
 from trace_file import PS
 
-COUNTS = re.compile(r"^#   tier \d+: (\d+) .*switches, (\d+) cables below them$", re.M)
+COUNTS = re.compile(r"^  tier \d+: (\d+) .*switches, (\d+) cables below them$", re.M)
 RATIO = re.compile(r" \d+\+\d+/\d+ +(\S+) +[\d.]+ +[\d.]+$", re.M)  # in the table of tiers
 
 
@@ -48,8 +48,7 @@ class Cables:
 class Fabric:
     def __init__(self, path, program, settings=()):
         self.call = [program or build(), "%s", path, *(word for setting in settings for word in ("--set", setting))]
-        said = self.ask("check")
-        self.topology = yaml.safe_load(said)
+        self.topology = yaml.safe_load(self.ask("check", "--defaults"))
         if self.topology.get("kind") != "topology":
             sys.exit(f"draw: {path}: a topology is wanted here")
         fabric = self.topology["fabric"]
@@ -58,7 +57,7 @@ class Fabric:
         self.trees = self.node["gpus"] if fabric["wiring"] == "rail-only" else 1
         ratios = RATIO.findall(self.ask("show")) if self.kind == "tree" else ["-"] * len(fabric["tiers"])
         self.tiers = [Tier(spec["name"], spec["switch"], spec["children"], spec["rate"], int(switches), int(cables), ratio)
-                      for spec, (switches, cables), ratio in zip(fabric["tiers"], COUNTS.findall(said), ratios, strict=True)]
+                      for spec, (switches, cables), ratio in zip(fabric["tiers"], COUNTS.findall(self.ask("check")), ratios, strict=True)]
         if self.kind == "tree":
             if fabric["installed"] != "all":
                 self.tiers[-1].children = fabric["installed"]

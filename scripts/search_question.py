@@ -39,8 +39,8 @@ class Question:
         self.subject = find(said.files[1], ["jobs/models", "jobs"], "model or job")
         self.settings, self.extra, self.fixed = [], {}, {}
         self.take_settings(said)
-        machine = self.read("check", self.topology, *self.sets(lambda key: not of_job(key)))[0]
-        about = self.read("check", self.subject)[0]
+        machine = self.read("check", self.topology, "--defaults", *self.sets(lambda key: not of_job(key)))[0]
+        about = self.read("check", self.subject, "--defaults")[0]
         if about["kind"] not in ("training", "model"):
             raise Refusal(f"{self.subject} is of kind {about['kind']}: a model or a training job is wanted")
         self.is_job = about["kind"] == "training"
@@ -92,7 +92,7 @@ class Question:
         path = next((folder / f"{name}.yaml" for folder in beside if (folder / f"{name}.yaml").is_file()), None)
         if not path:
             raise Refusal(f"the model '{name}' of {self.subject} is in none of {', '.join(map(str, beside))}")
-        shape = self.read("check", path)[0]
+        shape = self.read("check", path, "--defaults")[0]
         shape.update({key: value for key, value in self.about.get("model_changes", {}).items() if value != "kept"})
         return shape, path
 

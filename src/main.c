@@ -19,7 +19,7 @@ static int inspect(const CommandLine *line, CheckView view) {
 static int obey(const CommandLine *line) {
     switch (line->command) {
         case COMMAND_RUN: return run_command(line);
-        case COMMAND_CHECK: return inspect(line, CHECK_RESOLVED);
+        case COMMAND_CHECK: return inspect(line, line->defaults ? CHECK_RESOLVED : CHECK_DERIVED);
         case COMMAND_SHOW: return inspect(line, CHECK_DESCRIBED);
         case COMMAND_PLANS: return plans_command(line);
         case COMMAND_VERSION:

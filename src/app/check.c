@@ -70,14 +70,47 @@ static void print_errors(Check *check, FILE *err) {
     text_free(bytes);
 }
 
+/// `text` line by line, `lead` before each.
+static void print_led(const char *lead, const char *text, FILE *out) {
+    while (*text) {
+        const int length = (int)strcspn(text, "\n");
+        fprintf(out, "%s%.*s\n", lead, length, text);
+        text += length + (text[length] == '\n');
+    }
+}
+
+/// Before a derived number: a comment where it stands in YAML.
+static const char *lead_of(CheckView view) { return view == CHECK_RESOLVED ? "#   " : "  "; }
+
+/// What was written, before each line what the view wants.
+static void print_derived(TextBuffer *derived, CheckView view, FILE *out) {
+    char *text = text_take(derived);
+    print_led(lead_of(view), text, out);
+    text_free(text);
+}
+
+static void derive(const CheckFile *file, CheckView view, FILE *out) {
+    TextBuffer derived = {0};
+    if (file->schema == &topology_schema) check_print_cluster(file->data, &derived);
+    if (file->schema == &model_schema) check_print_model(file->data, &derived);
+    print_derived(&derived, view, out);
+}
+
 static void print_file(const CheckFile *file, FILE *out) {
     TextBuffer text = {0};
     run_file_write(file->schema, file->data, file->root, 0, &text);
     char *bytes = text_take(&text);
     fprintf(out, "# %s\n%s", file->path, bytes);
     text_free(bytes);
-    if (file->schema == &topology_schema) check_print_cluster(file->data, out);
-    if (file->schema == &model_schema) check_print_model(file->data, out);
+    if (file->schema == &topology_schema) fputs("# derived:\n", out);
+    derive(file, CHECK_RESOLVED, out);
+}
+
+static void print_good(const Check *check, FILE *out) {
+    for (int i = 0; i < check->nfiles; i++) {
+        fprintf(out, "%s: good\n", check->file[i].path);
+        derive(&check->file[i], CHECK_DERIVED, out);
+    }
 }
 
 static void print_files(const Check *check, FILE *out) {
@@ -122,6 +155,7 @@ static bool list_cables(const Check *check, FILE *out, FILE *err) {
 /// What is asked of good files.
 static bool print_view(const Check *check, CheckView view, FILE *out, FILE *err) {
     switch (view) {
+        case CHECK_DERIVED: print_good(check, out); return true;
         case CHECK_RESOLVED: print_files(check, out); return true;
         case CHECK_DESCRIBED: describe_files(check, out); return true;
         case CHECK_CABLES: return list_cables(check, out, err);
@@ -129,9 +163,15 @@ static bool print_view(const Check *check, CheckView view, FILE *out, FILE *err)
     return false;
 }
 
+/// What is said of files together: apart from the files, and in YAML a comment.
+static void print_heading(CheckView view, FILE *out) {
+    if (view != CHECK_DERIVED) fputs("---\n", out);
+    if (view == CHECK_RESOLVED) fputs("# ", out);
+}
+
 /// A job with the one topology; false if they contradict each other.
-static bool check_pair(const Check *check, const char *topology, const char *job, FILE *out,
-                       FILE *err) {
+static bool check_pair(const Check *check, const char *topology, const char *job, CheckView view,
+                       FILE *out, FILE *err) {
     RunRequest request = {topology, &job, 1, check->settings, check->nsettings, check->source};
     RunSpec run;
     char *errors = NULL;
@@ -141,15 +181,18 @@ static bool check_pair(const Check *check, const char *topology, const char *job
         text_free(errors);
         return false;
     }
-    fprintf(out, "---\n# %s on %s\n", job, topology);
-    status = check_print_job(&run, &run.job[0], out);
+    print_heading(view, out);
+    fprintf(out, "%s on %s\n", job, topology);
+    TextBuffer derived = {0};
+    status = check_print_job(&run, &run.job[0], &derived);
+    print_derived(&derived, view, out);
     if (!status_is_ok(&status)) fprintf(err, "%s: error: %s\n", job, status.text);
     run_spec_fini(&run);
     return status_is_ok(&status);
 }
 
 /// Whether `run` would play all jobs at once, and if not, why: they may as well be meant one by one, so that it is no error.
-static void check_together(const Check *check, const char *topology, FILE *out) {
+static void check_together(const Check *check, const char *topology, CheckView view, FILE *out) {
     const char *jobs[FILES_MAX];
     int njobs = 0;
     for (int i = 0; i < check->nfiles; i++)
@@ -159,21 +202,18 @@ static void check_together(const Check *check, const char *topology, FILE *out) 
     RunSpec run;
     char *errors = NULL;
     Status status = run_spec_load(&request, &run, &errors);
-    fprintf(out, "---\n# all %d jobs on %s at once: %s\n", njobs, topology,
+    print_heading(view, out);
+    fprintf(out, "all %d jobs on %s at once: %s\n", njobs, topology,
             status_is_ok(&status) ? "run plays them" : "run refuses them");
     if (status_is_ok(&status)) {
         run_spec_fini(&run);
         return;
     }
-    for (const char *line = errors ? errors : status.text; *line;) {
-        const int length = (int)strcspn(line, "\n");
-        fprintf(out, "#   %.*s\n", length, line);
-        line += length + (line[length] == '\n');
-    }
+    print_led(lead_of(view), errors ? errors : status.text, out);
     text_free(errors);
 }
 
-static bool check_pairs(const Check *check, FILE *out, FILE *err) {
+static bool check_pairs(const Check *check, CheckView view, FILE *out, FILE *err) {
     const CheckFile *topology = NULL;
     int ntopologies = 0;
     for (int i = 0; i < check->nfiles; i++) {
@@ -186,8 +226,8 @@ static bool check_pairs(const Check *check, FILE *out, FILE *err) {
     bool good = true;
     for (int i = 0; i < check->nfiles; i++)
         if (is_job(&check->file[i]))
-            good = check_pair(check, topology->path, check->file[i].path, out, err) && good;
-    if (good) check_together(check, topology->path, out);
+            good = check_pair(check, topology->path, check->file[i].path, view, out, err) && good;
+    if (good) check_together(check, topology->path, view, out);
     return good;
 }
 
@@ -208,7 +248,7 @@ int check_files(int nfiles, const char *const files[], int nsettings, const char
     read_all(check);
     bool good = check->diagnostics.errors == 0;
     if (good) {
-        good = print_view(check, view, out, err) && check_pairs(check, out, err);
+        good = print_view(check, view, out, err) && check_pairs(check, view, out, err);
     } else {
         print_errors(check, err);
     }

@@ -98,6 +98,7 @@ static int take_option(CommandLine *line, int option, const char *word) {
             line->cables = optarg;
             return optarg[0] ? 0 : cli_usage("--cables wants a file or -%s", "");
         case OPTION_PLAY: line->play = true; return 0;
+        case OPTION_DEFAULTS: line->defaults = true; return 0;
         case OPTION_HELP: line->command = COMMAND_HELP; return 0;
         case OPTION_PROGRESS:
             if (strcmp(optarg, "none") == 0)
@@ -134,6 +135,20 @@ static void list_options(struct option options[]) {
     options[CLI_NOPTIONS] = (struct option){0};
 }
 
+/// An option that the command has not is refused: it would be left out of account in silence.
+static int check_option(const CommandLine *line, int option) {
+    for (int i = 0; i < CLI_NOPTIONS; i++) {
+        const OptionWord *word = &CLI_OPTIONS[i];
+        if ((int)word->option != option || word->of == COMMAND_ANY || word->of == line->command)
+            continue;
+        char words[64];
+        snprintf(words, sizeof words, "--%s is of %s, not of %s", word->name, cli_word(word->of),
+                 cli_word(line->command));
+        return cli_usage("%s", words);
+    }
+    return 0;
+}
+
 static int parse_options(int argc, char *argv[], CommandLine *line) {
     enum { OPTIONS_MAX = 32 };
     struct option options[OPTIONS_MAX];
@@ -143,7 +158,8 @@ static int parse_options(int argc, char *argv[], CommandLine *line) {
     opterr = 0;
     int option;
     while ((option = getopt_long(argc, argv, ":", options, NULL)) != -1) {
-        int code = take_option(line, option, argv[optind - 1]);
+        int code = check_option(line, option);
+        if (!code) code = take_option(line, option, argv[optind - 1]);
         if (code) return code;
     }
     for (; optind < argc; optind++) {
@@ -163,7 +179,6 @@ static int refuse_count(const CommandWord *command, const char *wants) {
 
 /// A run that goes on is the one that it was.
 static int check_resume(const CommandLine *line) {
-    if (line->command != COMMAND_RUN) return cli_usage("--resume is of run%s", "");
     if (line->nfiles > 0)
         return cli_usage("--resume knows its files: '%s' is one too many", line->file[0]);
     if (line->nsets > 0 || line->output)
@@ -181,16 +196,13 @@ static int parse(int argc, char *argv[], CommandLine *line) {
     line->command = command->command;
     int code = parse_options(argc - 1, argv + 1, line);
     if (code || line->command == COMMAND_HELP) return code;
-    if (line->json && line->command != COMMAND_RUN) return cli_usage("--json is of run%s", "");
     if (line->resume) return check_resume(line);
     if (line->nfiles < command->least) return refuse_count(command, "wants");
     if (line->nfiles > command->most)
         return refuse_count(command, command->most ? "wants only" : "wants nothing behind it");
     if (line->command == COMMAND_PLANS && cli_has_others())
         return cli_usage("plans is one process: start several, not one on several ranks%s", "");
-    if (line->play && line->command != COMMAND_PLANS) return cli_usage("--play is of plans%s", "");
-    if (line->cables && (line->command != COMMAND_SHOW || line->nfiles != 1))
-        return cli_usage("--cables is of show, and of one topology%s", "");
+    if (line->cables && line->nfiles != 1) return cli_usage("--cables is of one topology%s", "");
     return 0;
 }
 

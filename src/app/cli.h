@@ -28,7 +28,8 @@ typedef struct CommandLine {
     Progress progress;
     const char *cables; ///< show: where cables are listed instead, "-": stdout; or NULL
     bool memory, quiet, json;
-    bool play; ///< plans: do so
+    bool play;     ///< plans: do so
+    bool defaults; ///< check: print the files with them
     PlayerChoice player;
     bool every_step;   ///< no repeated steps (player/repeat.h)
     int error;         ///< exit code of a line that was not understood, or 0

@@ -8,8 +8,9 @@ const CommandWord CLI_COMMANDS[] = {
     {"run", "TOPOLOGY JOB...",
      "play a job, or several on one fabric; under mpirun on all its ranks", "@name", 2, 64,
      COMMAND_RUN},
-    {"check", "FILE...", "report every error of topology, job and catalogue files", "@name", 1, 64,
-     COMMAND_CHECK},
+    {"check", "FILE...",
+     "report every error of topology, job and catalogue files, or what they come to", "@name", 1,
+     64, COMMAND_CHECK},
     {"show", "FILE...", "counts, tiers, bisection, memory, FLOP: what the files describe", "@name",
      1, 64, COMMAND_SHOW},
     {"plans", "TOPOLOGY JOB",
@@ -32,36 +33,40 @@ const int CLI_NCOMMANDS = sizeof CLI_COMMANDS / sizeof *CLI_COMMANDS;
 
 const OptionWord CLI_OPTIONS[] = {
     {"set", "KEY=VALUE", "override a key of the files, e.g. --set fabric.routing=spray", "",
-     OPTION_SET},
-    {"steps", "N", "training steps (--set steps=N)", "", OPTION_STEPS},
-    {"seed", "N", "of noise and hashes (--set seed=N)", "", OPTION_SEED},
+     OPTION_SET, COMMAND_ANY},
+    {"steps", "N", "training steps (--set steps=N)", "", OPTION_STEPS, COMMAND_ANY},
+    {"seed", "N", "of noise and hashes (--set seed=N)", "", OPTION_SEED, COMMAND_ANY},
     {"output", "FILE.h5", "trace; replaces one that is there; none: no file", "none @file",
-     OPTION_OUTPUT},
+     OPTION_OUTPUT, COMMAND_RUN},
     {"resume", "FILE.h5",
-     "run: play the run of a trace that did not end, and go on, with what it was asked for; no "
+     "play the run of a trace that did not end, and go on, with what it was asked for; no "
      "topology, job or setting is named",
-     "@file", OPTION_RESUME},
+     "@file", OPTION_RESUME, COMMAND_RUN},
     {"progress", "WHEN", "auto: lines where stderr is a terminal; lines; none", "auto lines none",
-     OPTION_PROGRESS},
-    {"json", NULL, "run: print an object of JSON instead of the table", "", OPTION_JSON},
-    {"quiet", NULL, "run: print nothing but errors", "", OPTION_QUIET},
+     OPTION_PROGRESS, COMMAND_RUN},
+    {"json", NULL, "print an object of JSON instead of the table", "", OPTION_JSON, COMMAND_RUN},
+    {"quiet", NULL, "print nothing but errors", "", OPTION_QUIET, COMMAND_RUN},
     {"memory", NULL, "bytes by purpose, and per GPU, link and transfer, at the end of a run", "",
-     OPTION_MEMORY},
+     OPTION_MEMORY, COMMAND_RUN},
     {"player", "HOW",
      "event: one moment after the other; island: replicas apart, each ahead of the others; auto: "
      "what costs less (same results)",
-     "auto event island", OPTION_PLAYER},
+     "auto event island", OPTION_PLAYER, COMMAND_RUN},
     {"every-step", NULL,
      "play also steps that cannot differ from the one before (same results, slower)", "",
-     OPTION_EVERY_STEP},
+     OPTION_EVERY_STEP, COMMAND_RUN},
     {"cables", "FILE.csv",
-     "show: list all cables of a topology instead, as fabric.cables reads them, in a new file or, "
+     "list all cables of a topology instead, as fabric.cables reads them, in a new file or, "
      "with -, on standard output",
-     "- @file", OPTION_CABLES},
-    {"play", NULL, "plans: play those that can run", "", OPTION_PLAY},
-    {"help", NULL, "this", "", OPTION_HELP},
+     "- @file", OPTION_CABLES, COMMAND_SHOW},
+    {"defaults", NULL, "print the files as YAML, with every default written out", "",
+     OPTION_DEFAULTS, COMMAND_CHECK},
+    {"play", NULL, "play those that can run", "", OPTION_PLAY, COMMAND_PLANS},
+    {"help", NULL, "this", "", OPTION_HELP, COMMAND_ANY},
 };
 const int CLI_NOPTIONS = sizeof CLI_OPTIONS / sizeof *CLI_OPTIONS;
+
+enum { HELP_BYTES = 320 };
 
 static const char TITLE[] = "emulates training runs on AI superclusters";
 
@@ -89,6 +94,19 @@ const CommandWord *cli_command(const char *word) {
     for (int i = 0; i < CLI_NCOMMANDS; i++)
         if (strcmp(word, CLI_COMMANDS[i].word) == 0) return &CLI_COMMANDS[i];
     return NULL;
+}
+
+const char *cli_word(Command command) {
+    for (int i = 0; i < CLI_NCOMMANDS; i++)
+        if (CLI_COMMANDS[i].command == command) return CLI_COMMANDS[i].word;
+    return "";
+}
+
+/// What an option is for, and of which command.
+static const char *help_of(const OptionWord *option, char text[], size_t bytes) {
+    const bool any = option->of == COMMAND_ANY;
+    snprintf(text, bytes, "%s%s%s", any ? "" : cli_word(option->of), any ? "" : ": ", option->help);
+    return text;
 }
 
 /// Text in lines of at most WIDTH columns, from column `at` >= indent on, those after the first `indent` spaces in.
@@ -124,7 +142,9 @@ void cli_write_help(FILE *out) {
     fputs("\noptions\n", out);
     for (int i = 0; i < CLI_NOPTIONS; i++) {
         const OptionWord *option = &CLI_OPTIONS[i];
-        write_row(option->name, option->value ? option->value : "", "--", option->help, out);
+        char help[HELP_BYTES];
+        write_row(option->name, option->value ? option->value : "", "--",
+                  help_of(option, help, sizeof help), out);
     }
     fputc('\n', out);
     wrap(FILES, 0, 0, out);
@@ -177,9 +197,11 @@ void cli_write_man(FILE *out) {
         write_troff_entry("", CLI_COMMANDS[i].word, CLI_COMMANDS[i].arguments, CLI_COMMANDS[i].help,
                           out);
     write_troff_section("OPTIONS", "", out);
-    for (int i = 0; i < CLI_NOPTIONS; i++)
-        write_troff_entry("--", CLI_OPTIONS[i].name, CLI_OPTIONS[i].value, CLI_OPTIONS[i].help,
-                          out);
+    for (int i = 0; i < CLI_NOPTIONS; i++) {
+        char help[HELP_BYTES];
+        write_troff_entry("--", CLI_OPTIONS[i].name, CLI_OPTIONS[i].value,
+                          help_of(&CLI_OPTIONS[i], help, sizeof help), out);
+    }
     write_troff_section("FILES", FILES, out);
     write_troff_section("EXIT STATUS", "", out);
     for (int i = 0; i < NCODES; i++) {

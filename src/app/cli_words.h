@@ -20,6 +20,7 @@ typedef enum Command {
     COMMAND_KEYS,
     COMMAND_COMPLETION,
     COMMAND_MAN,
+    COMMAND_ANY, ///< no command: of an option, that several have it
 } Command;
 
 typedef struct CommandWord {
@@ -43,6 +44,7 @@ typedef enum Option {
     OPTION_EVERY_STEP,
     OPTION_CABLES,
     OPTION_PLAY,
+    OPTION_DEFAULTS,
     OPTION_RESUME,
     OPTION_QUIET,
     OPTION_JSON,
@@ -55,6 +57,7 @@ typedef struct OptionWord {
     const char *help;
     const char *values; ///< as of CommandWord
     Option option;
+    Command of; ///< which alone takes it, or COMMAND_ANY
 } OptionWord;
 
 extern const CommandWord CLI_COMMANDS[];
@@ -64,6 +67,8 @@ extern const int CLI_NOPTIONS;
 
 /// The command of a word; NULL: there is none.
 const CommandWord *cli_command(const char *word);
+/// The word of a command.
+const char *cli_word(Command command);
 
 void cli_write_help(FILE *out);
 /// troff, section 1.

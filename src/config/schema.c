@@ -364,10 +364,20 @@ void reader_check_version(Reader *reader, const Node *node) {
                       "schema_version wants 1, the only version there is");
 }
 
+/// A file of another kind: all else that is wrong with it as this kind would hide that.
+static bool is_other_kind(Reader *reader, const Node *root, const Schema *schema) {
+    const Node *kind = root->kind == NODE_MAPPING ? node_get(root, "kind") : NULL;
+    if (!kind || (kind->kind == NODE_SCALAR && strcmp(kind->text, schema->kind) == 0)) return false;
+    diagnostics_error(reader->diagnostics, kind->place, "kind wants '%s' here, got '%.60s'",
+                      schema->kind, kind->kind == NODE_SCALAR ? kind->text : kind_word(kind));
+    return true;
+}
+
 bool reader_load_root(Reader *reader, const Node *root, const Schema *schema, void *data) {
     static const char *const ROOT_KEYS[] = {"schema_version", "kind", "description", "sources",
                                             NULL};
     static const Field FREE_TEXT = {.kind = FIELD_TEXT};
+    if (is_other_kind(reader, root, schema)) return false;
     int64_t before = reader->diagnostics->reports;
     read_mapping(reader, schema, root, data, ROOT_KEYS);
     if (root->kind != NODE_MAPPING) return false;
@@ -381,10 +391,6 @@ bool reader_load_root(Reader *reader, const Node *root, const Schema *schema, vo
         node = node_get(root, ROOT_KEYS[i]);
         if (node) read_value(&(Value){reader, &FREE_TEXT, ROOT_KEYS[i], node, NULL});
     }
-    node = node_get(root, "kind");
-    if (node && (node->kind != NODE_SCALAR || strcmp(node->text, schema->kind) != 0))
-        diagnostics_error(reader->diagnostics, node->place, "kind wants '%s' here, got '%.60s'",
-                          schema->kind, node->kind == NODE_SCALAR ? node->text : kind_word(node));
     return reader->diagnostics->reports == before;
 }
 

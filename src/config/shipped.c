@@ -8,7 +8,9 @@
 enum { ENTRY_PLACES = 3, NAME_BYTES = 60, MOST_NAMES = 1024 };
 typedef char EntryPath[2 * TEXT_PATH_BYTES];
 
-static const char *const FILE_FOLDERS[] = {"topologies", "jobs", NULL};
+static const char *const FILE_FOLDERS[] = {"topologies", "jobs", "jobs/models",
+                                           "topologies/hardware"};
+enum { NFILE_FOLDERS = sizeof FILE_FOLDERS / sizeof *FILE_FOLDERS };
 
 bool shipped_is_name(const char *name) {
     size_t length = strlen(name);
@@ -21,10 +23,15 @@ static const Text *open_text(Reader *reader, const char *path, Status *reason) {
     return texts_open(reader->texts, reader->source, path, TEXT_BYTES_MAX, reason);
 }
 
-/// Up to MOST_NAMES names that stand in a folder as its text says, pointing into it.
-static int list_names(char *text, const char *names[], int n) {
-    for (char *at = strtok(text, "\n"); at && n < MOST_NAMES; at = strtok(NULL, "\n"))
-        names[n++] = at;
+/// Up to MOST_NAMES names that stand in a folder as its text says, and stays, copied into the arena.
+static int list_names(Arena *arena, const Text *text, const char *names[], int n) {
+    for (const char *at = text->bytes; *at && n < MOST_NAMES;) {
+        const size_t length = strcspn(at, "\n");
+        char *name = arena_alloc(arena, length + 1);
+        memcpy(name, at, length);
+        names[n++] = name;
+        at += length + (at[length] == '\n');
+    }
     return n;
 }
 
@@ -45,8 +52,8 @@ static void suggest(Reader *reader, EntryPath folder[], int nfolders, const char
     int n = 0;
     for (int i = 0; i < nfolders; i++) {
         Status reason;
-        Text *text = (Text *)open_text(reader, folder[i], &reason);
-        if (text) n = list_names(text->bytes, names, n);
+        const Text *text = open_text(reader, folder[i], &reason);
+        if (text) n = list_names(reader->arena, text, names, n);
     }
     const char *close = closest(name, names, n);
     if (close) snprintf(out, bytes, "; did you mean '%s'?", close);
@@ -56,8 +63,8 @@ const Text *shipped_open_file(Reader *reader, const char *name, Status *reason) 
     const Text *text = open_text(reader, name, reason);
     const char *share = reader->source->share;
     if (text || !share || !share[0] || !shipped_is_name(name)) return text;
-    EntryPath folder[2];
-    for (int i = 0; FILE_FOLDERS[i]; i++) {
+    EntryPath folder[NFILE_FOLDERS];
+    for (int i = 0; i < NFILE_FOLDERS; i++) {
         EntryPath path;
         Status unknown;
         snprintf(folder[i], sizeof folder[i], "%s/%s/", share, FILE_FOLDERS[i]);
@@ -66,10 +73,10 @@ const Text *shipped_open_file(Reader *reader, const char *name, Status *reason) 
         if (text) return text;
     }
     char hint[NAME_BYTES + 32] = "";
-    suggest(reader, folder, 2, name, hint, sizeof hint);
+    suggest(reader, folder, NFILE_FOLDERS, name, hint, sizeof hint);
     char words[STATUS_TEXT_BYTES];
-    snprintf(words, sizeof words, "%.200s, and no topology or job of %.300s/ is called so%s",
-             reason->text, share, hint);
+    snprintf(words, sizeof words, "%.200s, and nothing of %.300s/ is called so%s", reason->text,
+             share, hint);
     *reason = status_make(STATUS_INPUT, "%s", words);
     return NULL;
 }

@@ -107,7 +107,7 @@ const char *text_share_folder(char path[TEXT_PATH_BYTES]) {
 
 static Text *find_text(const Texts *texts, const char *path) {
     for (int32_t i = 0; i < texts->n; i++)
-        if (strcmp(texts->text[i]->path, path) == 0) return texts->text[i];
+        if (texts->text[i]->file && strcmp(texts->text[i]->path, path) == 0) return texts->text[i];
     return NULL;
 }
 
@@ -146,7 +146,9 @@ Text *texts_open(Texts *texts, const TextSource *source, const char *path, int64
                               (long long)size, (long long)most_bytes);
         return NULL;
     }
-    return append_text(texts, path, bytes, size);
+    Text *text = append_text(texts, path, bytes, size);
+    text->file = true;
+    return text;
 }
 
 Text *texts_add(Texts *texts, const char *path, const char *bytes, int64_t size) {

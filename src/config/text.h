@@ -40,6 +40,7 @@ typedef struct Text {
     char path[TEXT_PATH_BYTES];
     char *bytes;
     int64_t size;
+    bool file;      ///< its path leads to it
     int32_t order;  ///< position in Texts
     int32_t errors; ///< reported so far, shown or not
 } Text;

@@ -192,9 +192,11 @@ static void describe(const RunSpec *run) {
     assert_int_equal(status.code, STATUS_OK);
     show_cluster(cluster, nowhere);
     cluster_destroy(cluster);
-    check_print_cluster(&run->cluster, nowhere);
-    status = check_print_job(run, &run->job[0], nowhere);
+    TextBuffer derived = {0};
+    check_print_cluster(&run->cluster, &derived);
+    status = check_print_job(run, &run->job[0], &derived);
     assert_int_equal(status.code, STATUS_OK);
+    text_free(text_take(&derived));
 }
 
 /// Load one pair; true if it was accepted. A refusal must say something.

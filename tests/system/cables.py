@@ -9,7 +9,7 @@ from emulator import JOBS, TOPOLOGIES, claim, column, run_case
 from inputs import ideal_cluster, traffic_job
 from random_inputs import graph
 
-COUNTS = re.compile(r"^#   tier .*$", re.M)
+COUNTS = re.compile(r"^  tier .*$", re.M)
 
 
 def listed(emulator, topology, *options):
@@ -21,7 +21,7 @@ def listed(emulator, topology, *options):
 def as_graph(emulator, topology, *options):
     """The topology as a user would write it from its list."""
     (emulator.folder / "list.csv").write_text(listed(emulator, topology, *options))
-    text = emulator.call("check", topology, *options).stdout
+    text = emulator.call("check", "--defaults", topology, *options).stdout
     lanes, parents = (int(re.search(rf"^      {key}: (\d+)", text, re.M)[1]) for key in ("lanes", "parents"))
     text = re.sub(r"^      (children|parents|lanes): .*\n|^  (kind|cables|installed): .*\n", "", text, flags=re.M)
     text = text.replace("fabric:\n", "fabric:\n  kind: graph\n  cables: list.csv\n")
@@ -73,9 +73,9 @@ def graphs(emulator):
         path.write_text(text[:text.index("fabric:")] + "fabric:\n" + lines + "\n")
         first, drawn = listed(emulator, path), as_graph(emulator, path)
         claim(first.count("\n") > 20 and listed(emulator, drawn) == first, f"{path.read_text()}: another list")
-        said = emulator.call("check", path)
+        said = emulator.call("check", path, "--defaults")
         (emulator.folder / "said.yaml").write_text(said.stdout)
-        again = emulator.call("check", emulator.folder / "said.yaml")
+        again = emulator.call("check", emulator.folder / "said.yaml", "--defaults")
         plain = lambda text: re.sub(r"^# /.*\n|^  name: .*\n|^name: .*\n|(, |  # )default", "", text, flags=re.M)
         claim(again.returncode == 0 and plain(again.stdout) == plain(said.stdout),
               f"case {case}: {said.stdout}{said.stderr}\n{again.stdout}{again.stderr}")

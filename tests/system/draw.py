@@ -44,7 +44,7 @@ def same_counts(emulator, path, *settings):
     done = draw(emulator, path, "--counts", *settings)
     claim(done.returncode == 0, f"{path.name} {settings}: {done.stderr}")
     rows = [line.split(",") for line in emulator.call("show", path, "--cables", "-", *settings).stdout.splitlines()[1:]]
-    said = emulator.call("check", path, *settings).stdout
+    said = emulator.call("check", path, "--defaults", *settings).stdout
     tiers = re.findall(r"^    - name: (.*)$", said[said.index("  tiers:"):], re.M)
     switches, cables = dict.fromkeys(tiers, 0), dict.fromkeys(tiers, 0)
     for one, other, count, tier in rows:

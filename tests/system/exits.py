@@ -67,6 +67,8 @@ def usage(emulator):
     for n in (0, 3):
         for words, *arguments in (("which command?",), ("unknown command 'rum'", "rum"),
                                   ("unknown option '--stepz'", "run", "--stepz", 3),
+                                  ("--json is of run, not of check", "check", LAPTOP, "--json"),
+                                  ("--defaults is of check, not of run", "run", LAPTOP, DDP, "--defaults"),
                                   ("run wants TOPOLOGY JOB...", "run", LAPTOP), ("check wants FILE...", "check"),
                                   ("option '--set' wants a value", "run", LAPTOP, DDP, "--set"),
                                   ("not 'loud'", "run", LAPTOP, DDP, "--progress", "loud")):

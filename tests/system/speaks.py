@@ -96,11 +96,23 @@ def names(emulator):
         for ranks in (0, 2):
             done = emulator.call("run", *wrong, "--output", "none", folder="/", ranks=ranks)
             claim(done.returncode == 2 and f"did you mean {meant}?" in done.stderr, f"{wrong} on {ranks}: {done.stderr}")
+    done = emulator.call("check", "superpod-h100-1u", "traffic-ringg", folder="/")
+    claim("mean 'superpod-h100-1su'?" in done.stderr and "mean 'traffic-ring'?" in done.stderr, f"each is told: {done.stderr}")
+    wrong = emulator.call("check", "no", "no", folder="/").stderr.splitlines()
+    claim(len(wrong) == 2 and wrong[0] == wrong[1], f"what is named twice is missing twice: {wrong}")
+    models = [name for name in listed["models"] if name not in listed["jobs"]]  # a name is a job's before it is a model's
+    names = [listed["topologies"][0], *models[:2], *listed["hardware"][:2]]
+    for name in names:
+        claim(says(emulator, "check", name, folder="/").startswith(f"{TOPOLOGIES.parent}/"), f"{name} is found")
+    for text in (says(emulator, "check", *names, folder="/"), says(emulator, "check", "laptop-16", "ddp-small")):
+        claim(text.count(": good\n") == text.count(".yaml: ") and text.count("\n") < 20, f"check is short: {text}")
+    swapped = emulator.call("run", "ddp-small", "laptop-16", folder="/").stderr
+    claim(swapped.count("error: kind wants 'topology'") == 1 and swapped.count(" error: ") == 3, f"swapped: {swapped}")
     gpu = emulator.folder / "mine.yaml"
     gpu.write_text((TOPOLOGIES / "hardware/h100-sxm.yaml").read_text())
     machine = emulator.folder / "machine.yaml"
     machine.write_text((TOPOLOGIES / "laptop-16.yaml").read_text().replace("h100-sxm", "./mine.yaml"))
-    claim("gpu: mine\n" in says(emulator, "check", machine, folder="/"), "an entry is a path")
+    claim("gpu: mine\n" in says(emulator, "check", "--defaults", machine, folder="/"), "an entry is a path")
 
 
 def forms(emulator):
@@ -175,10 +187,10 @@ def terms(emulator):
 
 def shipped(emulator):
     for path in SHIPPED:
-        for command in ("check", "show"):
-            text = says(emulator, command, path)
+        for command in (("check", "--defaults"), ("show",)):
+            text = says(emulator, *command, path)
             claim(len(text.splitlines()) >= 3, f"{command} {path.name} says something: {text}")
-            claim(text == says(emulator, command, path), f"{command} {path.name} says it twice alike")
+            claim(text == says(emulator, *command, path), f"{command} {path.name} says it twice alike")
             claim("nan" not in text.lower().split() and "inf" not in text.lower().split() and "-1 " not in text,
                   f"{command} {path.name} shows figures: {text}")
     for path in JOBS.rglob("*.yaml"):
