@@ -1,5 +1,6 @@
 #include "app/play.h"
 
+#include <math.h>
 #include <time.h>
 
 #include "app/report.h"
@@ -28,9 +29,19 @@ typedef struct Speech {
     const RunJob *job;
     const DriverOptions *options;
     double begin_s, spoke_s; ///< wall clock
+    // Of a job alone, where it is:
+    int32_t step, steps; ///< which is under way, of how many
+    int64_t from_ps,
+        for_ps; ///< since when; as long as the one before took, the first as long as it is thought to take
 } Speech;
 
-enum { SILENCE_S = 10 };
+enum { SILENCE_S = 5 };
+
+/// About how much of a step is played. One that takes longer than thought stays before its end.
+static double part_of_step(const Speech *speech, int64_t now_ps) {
+    const double played_ps = (double)(now_ps - speech->from_ps);
+    return speech->for_ps > 0 ? fmin(fmax(played_ps / (double)speech->for_ps, 0), 0.99) : 0;
+}
 
 /// Say where the run is if nothing was said for a while.
 static void say_progress(void *context) {
@@ -40,9 +51,17 @@ static void say_progress(void *context) {
     double now_s = comm_clock_s();
     if (!out || now_s - speech->spoke_s < SILENCE_S) return;
     speech->spoke_s = now_s;
-    fprintf(out, "  ...  sim %.3f s  wall %.1f s\n",
-            units_seconds_from_ps(recorder->fabric->ops->now_ps(recorder->fabric->engine)),
-            now_s - speech->begin_s);
+    const int64_t now_ps = recorder->fabric->ops->now_ps(recorder->fabric->engine);
+    const double part = part_of_step(speech, now_ps), took_s = now_s - speech->begin_s,
+                 done = speech->step + part;
+    fprintf(out, "  ...  ");
+    if (speech->steps > 0)
+        fprintf(out, "step %d/%d about %.0f %%  ", (int)speech->step + 1, (int)speech->steps,
+                100 * part);
+    fprintf(out, "sim %.3f s  wall %.1f s", units_seconds_from_ps(now_ps), took_s);
+    if (speech->steps > 0 && done > 0)
+        fprintf(out, "  eta %.0f s", took_s / done * (speech->steps - done));
+    fputc('\n', out);
     fflush(out);
 }
 
@@ -73,12 +92,25 @@ static void say_step(Speech *speech, const Machine *machine, int32_t step) {
     fflush(out);
 }
 
+/// The next step begins where this one ends, and is thought to take as long.
+static void note_step(Speech *speech, int32_t step) {
+    const Recorder *recorder = speech->recorder;
+    if (recorder->step.n == 0) return; // not this rank's
+    const TraceStep *row = &recorder->step.at[recorder->step.n - 1].row;
+    speech->step = step + 1;
+    speech->from_ps = row->end_ps;
+    speech->for_ps = row->end_ps - row->start_ps;
+}
+
 static Status keep_step(void *context, int32_t number, int32_t step, int64_t later_ps) {
     Speech *speech = context;
     const RunJob *job = &speech->job[number];
-    if (job->traffic) return record_traffic_step(speech->recorder, job->traffic, later_ps);
-    TRY(record_training_step(speech->recorder, job->machine, step, later_ps));
-    say_step(speech, job->machine, step);
+    if (job->traffic)
+        TRY(record_traffic_step(speech->recorder, job->traffic, later_ps));
+    else
+        TRY(record_training_step(speech->recorder, job->machine, step, later_ps));
+    note_step(speech, step);
+    if (job->machine) say_step(speech, job->machine, step);
     return status_ok();
 }
 
@@ -91,7 +123,7 @@ static int64_t estimate_ps(const Machine *machine) {
 }
 
 /// Make all jobs; the longest step of any is what sampling intervals are cut from.
-static Status open_jobs(Fabric *fabric, RunJob jobs[]) {
+static Status open_jobs(Fabric *fabric, RunJob jobs[], int64_t *longest_ps_out) {
     int64_t longest_ps = 0;
     for (int32_t j = 0; j < fabric->run->njobs; j++) {
         bool training = fabric->run->job[j].kind == JOB_TRAINING;
@@ -101,6 +133,7 @@ static Status open_jobs(Fabric *fabric, RunJob jobs[]) {
             training ? estimate_ps(jobs[j].machine) : traffic_estimate_ps(jobs[j].traffic);
         if (step_ps > longest_ps) longest_ps = step_ps;
     }
+    *longest_ps_out = longest_ps;
     fabric->intervals = intervals_for(longest_ps, fabric->run->trace.intervals);
     return status_ok();
 }
@@ -178,8 +211,9 @@ static Status play_fabric(Fabric *fabric, const DriverOptions *options, Recorder
                      .job = jobs,
                      .options = options,
                      .begin_s = comm_clock_s(),
-                     .spoke_s = comm_clock_s()};
-    Status status = open_jobs(fabric, jobs);
+                     .spoke_s = comm_clock_s(),
+                     .steps = fabric->run->njobs == 1 ? fabric->run->job[0].steps : 0};
+    Status status = open_jobs(fabric, jobs, &speech.for_ps);
     if (status_is_ok(&status)) {
         open_players(fabric, jobs);
         fabric->listener = (FabricListener){&speech, say_progress, cut_interval, keep_step};
