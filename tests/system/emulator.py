@@ -87,7 +87,7 @@ def own_words(done):
     noise = re.compile(r"^-{10,}|^Primary job|^mpiexec|^mpirun|^Per user-direction|^a non-zero|^with non-zero|^\s*$|"
                        r"^\s+(Process name|Exit code):|^One or more|process that caused|^to be terminated|"
                        r"^job to be|^MPI_ABORT was|^with errorcode|^NOTE: invoking|^You may or may not|^exactly when|"
-                       r"^the job to be terminated|^\[warn\] Epoll|ORTE_ERROR_LOG|^step \d+/\d+")
+                       r"^the job to be terminated|^\[warn\] Epoll|ORTE_ERROR_LOG|^step \d+/\d+|^  \.\.\.  ")
     return [line for line in lines if not noise.search(line)]
 
 
