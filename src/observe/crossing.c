@@ -109,56 +109,76 @@ static void walk_exchanges(EdgeWalk *walk, const Machine *machine) {
     }
 }
 
-/// Bytes per GPU of all collectives of one kind that a stage runs in a step and that load links: the same in all roles.
-static int64_t stage_bytes(const Machine *machine, int32_t stage, OpKind kind) {
-    int64_t sum = 0;
-    const Program *program = machine_program(machine, 0, stage);
-    for (int32_t i = 0; i < program->nops; i++) {
-        const Op *op = &program->op[i];
-        if (op->kind != kind) continue;
-        int64_t bytes = step_cost_bytes(&machine->cost, stage, op);
-        if (bytes > machine->job->network.eager_bytes) sum += bytes;
-    }
-    return sum;
+/// Collectives of one kind and size that a group runs in a step, all by one plan.
+typedef struct Alike {
+    CollectivePlan plan;
+    int64_t times;
+} Alike;
+
+/// One more of `bytes`; of other kinds or sizes than those of alike[n] it gets a plan of its own. Returns how many there are.
+static int32_t add_alike(const Machine *machine, int64_t group, OpKind kind, int64_t bytes,
+                         Alike alike[], int32_t n) {
+    const CollectiveKind does = OP_KINDS[kind].collective[machine->job->parallel.zero > 0];
+    for (int32_t i = 0; i < n; i++)
+        if (alike[i].plan.spec.bytes == bytes && alike[i].plan.spec.kind == does) {
+            alike[i].times++;
+            return n;
+        }
+    Status status = network_plan(machine, group, kind, bytes, &alike[n].plan);
+    alike[n].times = 1;
+    return n + status_is_ok(&status);
 }
 
-/// One plan for gathers and reductions of a group where both use the same edges with the same weights.
-static void walk_plan(EdgeWalk *walk, const Machine *machine, int64_t group,
-                      const CollectivePlan *plan, const CollectivePlan *same_edges) {
-    const int32_t n = units_rails(&machine->layout.units, group)->n;
-    const size_t bytes_of_edges = sizeof(JobEdges) * (size_t)n,
-                 bytes_of_rails = sizeof(Transfer) * (size_t)n;
+/// A phase of of[0], and of all behind it that have the same edges with the same weights: these are walked once.
+static void walk_phase(EdgeWalk *walk, const Machine *machine, int64_t group, int32_t phase,
+                       const Alike of[], int32_t n) {
+    const int32_t nrails = units_rails(&machine->layout.units, group)->n;
+    const size_t bytes_of_edges = sizeof(JobEdges) * (size_t)nrails,
+                 bytes_of_rails = sizeof(Transfer) * (size_t)nrails;
     JobEdges *edges = memory_alloc("crossing", bytes_of_edges);
     Transfer *rail = memory_alloc("crossing", bytes_of_rails);
-    for (int32_t p = 0; p < plan->nphases; p++) {
-        for (int32_t r = 0; r < n; r++) {
-            edges[r] =
-                (JobEdges){.machine = machine, .plan = plan, .group = group, .rail = r, .phase = p};
-            rail[r] = network_phase(machine, &edges[r], 0);
-        }
-        int64_t more = same_edges ? collective_phase(same_edges, p).bytes : 0;
-        walk_edges(walk, rail, n, TRACE_TRAFFIC_DP, rail->bytes + more);
+    for (int32_t r = 0; r < nrails; r++) {
+        edges[r] = (JobEdges){
+            .machine = machine, .plan = &of->plan, .group = group, .rail = r, .phase = phase};
+        rail[r] = network_phase(machine, &edges[r], 0);
     }
+    int64_t bytes = of->times * collective_phase(&of->plan, phase).bytes;
+    for (int32_t i = 1; i < n; i++)
+        if (collective_same_edges(&of->plan, &of[i].plan))
+            bytes += of[i].times * collective_phase(&of[i].plan, phase).bytes;
+    walk_edges(walk, rail, nrails, TRACE_TRAFFIC_DP, bytes);
     memory_free("crossing", edges, bytes_of_edges);
     memory_free("crossing", rail, bytes_of_rails);
 }
 
+static bool walked_before(const Alike alike[], int32_t i) {
+    for (int32_t k = 0; k < i; k++)
+        if (collective_same_edges(&alike[k].plan, &alike[i].plan)) return true;
+    return false;
+}
+
+/// Members of several stages run one kind of collective each, which stands in the programs of all: it is looked for in that of
+/// the first. All roles run the same.
 static void walk_group(EdgeWalk *walk, const Machine *machine, int64_t group) {
-    GroupKind among = units_group_kind(&machine->layout.units, group);
-    Group units = units_group(&machine->layout.units, group);
-    if (units_rail_size(&machine->layout.units, group) == 1) return;
-    int32_t stage = units_stage(&machine->layout.units, units.first), n = 0;
-    CollectivePlan plan[OP_KIND_N];
-    for (int kind = OP_KIND_N - 1; kind >= 0; kind--) {
-        if (OP_KINDS[kind].group != among) continue;
-        int64_t bytes = stage_bytes(machine, stage, (OpKind)kind);
-        if (bytes == 0) continue;
-        Status status = network_plan(machine, group, (OpKind)kind, bytes, &plan[n]);
-        n += status_is_ok(&status);
+    const Units *units = &machine->layout.units;
+    if (units_rail_size(units, group) == 1) return;
+    const GroupKind among = units_group_kind(units, group);
+    const int32_t stage = units_stage(units, units_group(units, group).first);
+    const Program *program = machine_program(machine, 0, stage);
+    const size_t bytes_of_alike = sizeof(Alike) * (size_t)program->nops;
+    Alike *alike = memory_alloc("crossing", bytes_of_alike);
+    int32_t n = 0;
+    for (int32_t i = 0; i < program->nops; i++) {
+        const Op *op = &program->op[i];
+        if (OP_KINDS[op->kind].group != among) continue;
+        const int64_t bytes = step_cost_bytes(&machine->cost, stage, op);
+        if (bytes > machine->job->network.eager_bytes)
+            n = add_alike(machine, group, op->kind, bytes, alike, n);
     }
-    bool merge = n == 2 && collective_same_edges(&plan[0], &plan[1]);
-    for (int k = 0; k < (merge ? 1 : n); k++)
-        walk_plan(walk, machine, group, &plan[k], merge ? &plan[1] : NULL);
+    for (int32_t i = 0; i < n; i++)
+        for (int32_t p = 0; p < alike[i].plan.nphases && !walked_before(alike, i); p++)
+            walk_phase(walk, machine, group, p, &alike[i], n - i);
+    memory_free("crossing", alike, bytes_of_alike);
 }
 
 // Every step of a job sends the same.
@@ -169,8 +189,7 @@ void crossing_of_training(const void *context, TraceHotLink hot[], int32_t n) {
     walk_messages(&walk, machine);
     walk_exchanges(&walk, machine);
     for (int64_t group = 0; group < units_ngroups(&machine->layout.units); group++)
-        if (group_is_of_stage(units_group_kind(&machine->layout.units, group)))
-            walk_group(&walk, machine, group);
+        walk_group(&walk, machine, group);
     walk_end(&walk);
 }
 

@@ -104,7 +104,13 @@ def links(file, s):
         same(order, np.arange(len(hot)), "hot links: most delay, then highest utilisation, then least id")
         users = x["user_bytes"][step][there]
         claim((np.diff(np.maximum(users, 0), axis=1) <= 0).all(), "users of a hot link: most bytes first")
-        claim((np.maximum(users, 0).sum(axis=1) <= x["hot_bytes"][step][there] * (1 + 1e-6) + 8).all(), "users' bytes")
+        carried, named = x["hot_bytes"][step][there], np.maximum(users, 0).sum(axis=1)
+        rounding = carried * 1e-6 + 64
+        claim((named <= carried + rounding).all(), "users' bytes")
+        missing = (carried - x["hot_traffic_bytes"][step][there].sum(axis=1))
+        claim((abs(missing) <= rounding).all(), f"what a hot link carries is for something: {missing} of {carried} B are not")
+        all_named = (users < 0).any(axis=1)
+        claim((abs(carried - named) <= rounding)[all_named].all(), "where all users of a link are named, their bytes are its bytes")
 
 
 def intervals(file, s):
