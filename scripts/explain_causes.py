@@ -156,13 +156,27 @@ def computing(evidence):
                 "raise the cap, or spend the power where it is needed")
     yield Cause("recomputation", evidence.gain_ps("no recomputation"), "activations are computed again that memory could hold",
                 "recompute less (training.recompute)")
-    microbatch = evidence.size_of("microbatch")
-    yield Cause("small microbatch", evidence.gain_ps("microbatches twice as large"),
-                f"microbatches of {microbatch} sequence{'s' if microbatch > 1 else ''} leave kernels small",
-                f"microbatches of {2 * microbatch}, half as many; memory holds them")
+    yield small_microbatch(evidence)
     yield launches(evidence)
     yield Cause("sharing of GPUs", evidence.gain_ps("no sharing of GPUs") / 2, "collectives take processors of the GPUs that compute "
                 "beside them", "collectives that take fewer (SHARP, copy engines, fewer channels)")
+
+
+def halves(evidence):
+    """Whether half as many microbatches are a plan that runs, and hides what this one does."""
+    count, stages, schedule = evidence.size_of("microbatches"), evidence.size_of("pp"), evidence.setting("parallel", "schedule")
+    if count % 2 or schedule == "interleaved" and count // 2 % stages or schedule == "dualpipe" and count < 4 * stages:
+        return False
+    return count > 2 or not evidence.is_on("training", "ep_overlap")
+
+
+def small_microbatch(evidence):
+    """Twice as large ones fill and drain the pipeline for twice as long, of what is left of the step."""
+    gain, microbatch = evidence.gain_ps("microbatches twice as large"), evidence.size_of("microbatch")
+    bubble = max(evidence.part_ps("bubble") - uneven_ps(evidence), 0)
+    saves = gain - bubble * (1 - evidence.share(gain)) if halves(evidence) else 0
+    return Cause("small microbatch", saves, f"microbatches of {microbatch} sequence{'s' if microbatch > 1 else ''} leave kernels small",
+                 f"microbatches of {2 * microbatch}, half as many; memory holds them")
 
 
 def launches(evidence):
@@ -178,13 +192,22 @@ def amount(text):
     return float(text.split()[0])
 
 
+def stage_ps(evidence):
+    """What each stage of the pipeline computes, mean over its GPUs."""
+    compute, stage = evidence.trace["gpus/compute_ps"][evidence.row].astype(float), evidence.trace["gpus/pp"]
+    return np.array([compute[evidence.mine & (stage == s)].mean() for s in range(evidence.size_of("pp"))])
+
+
+def uneven_ps(evidence):
+    by_stage = stage_ps(evidence)
+    return by_stage.max() - by_stage.mean()
+
+
 def pipeline(evidence):
     stages = evidence.size_of("pp")
     if stages == 1:
         return
-    compute, stage = evidence.trace["gpus/compute_ps"][evidence.row].astype(float), evidence.trace["gpus/pp"]
-    by_stage = np.array([compute[evidence.mine & (stage == s)].mean() for s in range(stages)])
-    uneven = by_stage.max() - by_stage.mean()
+    by_stage, uneven = stage_ps(evidence), uneven_ps(evidence)
     yield Cause("uneven stages", uneven, f"stage {int(by_stage.argmax())} of the pipeline computes {time_of(by_stage.max())} a step, a stage "
                 f"in the mean {time_of(by_stage.mean())}", "deal the layers anew (parallel.layers, embedding_as_layer)")
     bubble = max(evidence.part_ps("bubble") - uneven, 0)

@@ -4,14 +4,19 @@
 laws       the path has no gap, and nothing on it is quicker than alone; what is not there costs nothing; what all times
            are made of makes up the step
 ranks      any number of ranks says the same, whoever plays
+microbatches
+           larger ones are not advised where a run with them takes longer, or cannot be
 sensitivity, sensitivities
            of changes of a hundredth one run says what runs with these changes show
 """
 
+import json
+import subprocess
+
 import h5py
 
 import rerun
-from emulator import AS_ISLANDS, EVENT_BY_EVENT, JOBS, TOPOLOGIES, claim, differences, run_case
+from emulator import AS_ISLANDS, EVENT_BY_EVENT, JOBS, ROOT, TOPOLOGIES, claim, differences, run_case
 
 LAPTOP, SUPERPOD = TOPOLOGIES / "laptop-16.yaml", TOPOLOGIES / "superpod-h100-4su.yaml"
 SMALL, EXPERTS, LARGE = JOBS / "ddp-small.yaml", JOBS / "moe-small.yaml", JOBS / "llama3.1-405b.yaml"
@@ -88,6 +93,26 @@ def ranks(emulator):
         claim("path" not in file and "gains" not in file, "nothing is explained unasked")
 
 
+def microbatches(emulator):
+    """What explain promises of microbatches twice as large a run with them keeps, to a fiftieth of the step."""
+    stages = {"parallel.tp": 4, "parallel.pp": 2, "parallel.schedule": "1f1b", "steps": 1}
+    for job, count, settings in ((SMALL, 8, {"parallel.pp": 1}), (SMALL, 8, {}), (SMALL, 2, {"parallel.schedule": "gpipe"}),
+                                 (SMALL, 2, {"parallel.schedule": "interleaved", "parallel.chunks": 2}),
+                                 (EXPERTS, 2, {"parallel.pp": 1, "training.ep_overlap": "on", "noise": "off"})):
+        settings = {key.replace(".", "__"): value for key, value in {**stages, **settings}.items()}
+        path = explain(emulator, LAPTOP, job, name="small", parallel__microbatches=count, **settings)
+        told = json.loads(subprocess.run([ROOT / "scripts/explain", "--json", path], capture_output=True, text=True, check=True).stdout)
+        said = sum(cause["saves"] for cause in told[0]["causes"] if cause["name"] == "small microbatch")
+        done = emulator.run(LAPTOP, job, path=emulator.folder / "large.h5", parallel__microbatches=count // 2, parallel__microbatch=2,
+                            **settings)
+        seen = 0
+        if done.returncode == 0:
+            with h5py.File(emulator.folder / "large.h5") as file:
+                seen = 1 - int(file["steps/duration_ps"][0]) / told[0]["step_ps"]
+        print(f"{job.stem}, {count} microbatches, {settings}: said {said:.4f}, a run {seen:.4f}")
+        claim(done.returncode in (0, 2) and said <= max(seen, 0) + 0.02, "larger microbatches save what is said of them")
+
+
 def hold(emulator, topology, job, names=None, **settings):
     """Runs with changes against what one run says of them; returns how many differ."""
     trace = explain(emulator, topology, job, name="said", **settings)
@@ -138,4 +163,4 @@ def sensitivities(emulator):
     claim(sum(differ) == 0, f"one run says what changes bring; these differ, job by job: {differ}")
 
 
-run_case(laws, ranks, sensitivity, sensitivities)
+run_case(laws, ranks, microbatches, sensitivity, sensitivities)
