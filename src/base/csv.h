@@ -12,7 +12,7 @@
 
 #include "base/status.h"
 
-enum { CSV_CELLS_MAX = 8 };
+enum { CSV_CELLS_MAX = 10 };
 
 /// Text between two commas without the blanks around it.
 typedef struct CsvCell {

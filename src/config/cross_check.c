@@ -13,6 +13,7 @@
 #include "config/topology_file.h"
 #include "driver/shares.h"
 #include "workload/cost.h"
+#include "workload/operations_csv.h"
 #include "workload/traffic.h"
 
 /// One job against the topology.
@@ -281,24 +282,62 @@ static bool check_training(const Pair *pair) {
     return false;
 }
 
+/// Most bytes of a flow.
+static Status read_flows(const Pair *pair, const Text *csv, int64_t *most_bytes) {
+    Traffic *flows = NULL;
+    TRY(traffic_create(&pair->job->traffic, pair->job->traffic.ranks, pair->cluster->gpus_per_node,
+                       csv->bytes, &flows));
+    for (int64_t i = 0; i < traffic_nflows(flows); i++)
+        if (traffic_flow(flows, i).bytes > *most_bytes) *most_bytes = traffic_flow(flows, i).bytes;
+    traffic_destroy(flows);
+    return status_ok();
+}
+
+/// Plan it as the run will, but for where its members are.
+static Status plan_among(const Pair *pair, CollectiveKind kind, int64_t bytes, int64_t members) {
+    CollectivePlan plan;
+    CollectiveSpec spec = run_spec_collective(pair->job, pair->cluster, 0);
+    spec.kind = kind;
+    spec.algorithm = pair->job->collective.algorithm;
+    spec.bytes = bytes;
+    const CollectiveTuning tuning = run_spec_tuning(pair->cluster, 0);
+    Domains domains = domains_even(members, 1);
+    return collective_plan(&plan, &spec, &tuning, &domains);
+}
+
+/// Most bytes of a message; each collective must have a plan.
+static Status read_operations(const Pair *pair, const Text *csv, int64_t *most_bytes) {
+    const TrafficSpec *traffic = &pair->job->traffic;
+    Operations operations = {0};
+    Status status = operations_csv_parse(traffic->file, csv->bytes, traffic->ranks,
+                                         traffic->eager_bytes, &operations);
+    for (int64_t j = 0; j < operations.joint.n && status_is_ok(&status); j++) {
+        const Joint *joint = &operations.joint.at[j];
+        if (joint->bytes > *most_bytes) *most_bytes = joint->bytes;
+        if (joint->group < 0) continue;
+        status = plan_among(pair, (CollectiveKind)joint->kind, joint->bytes, joint->n);
+        if (!status_is_ok(&status))
+            status = status_make(STATUS_INPUT, "%.200s:%d:1: %.600s", traffic->file,
+                                 (int)joint_operation(&operations, joint, 0)->line, status.text);
+    }
+    operations_free(&operations);
+    return status;
+}
+
 /// Read the CSV beside the job file, so that it travels with the run, and check its lines.
-static bool check_flows(const Pair *pair) {
+static bool check_table(const Pair *pair) {
     TrafficSpec *traffic = &pair->job->traffic;
     const Node *root = pair->entry->root;
     const Text *csv = reader_open_data(pair->reader, root, "traffic.file", pair->entry->path,
                                        traffic->file, sizeof traffic->file);
     if (!csv) return false;
-    Traffic *flows = NULL;
+    int64_t most_bytes = 0;
     Status status =
-        traffic_create(traffic, traffic->ranks, pair->cluster->gpus_per_node, csv->bytes, &flows);
+        (traffic->pattern == TRAFFIC_FLOWS ? read_flows : read_operations)(pair, csv, &most_bytes);
     if (!status_is_ok(&status)) {
         reader_report_data(pair->reader, root, "traffic.file", csv, &status);
         return false;
     }
-    int64_t most_bytes = 0;
-    for (int64_t i = 0; i < traffic_nflows(flows); i++)
-        if (traffic_flow(flows, i).bytes > most_bytes) most_bytes = traffic_flow(flows, i).bytes;
-    traffic_destroy(flows);
     return engine_check_bytes(pair->reader, pair->files, pair->entry, "traffic.file", most_bytes,
                               traffic->queue_pairs);
 }
@@ -322,16 +361,10 @@ static bool check_all_to_all(const Pair *pair) {
     return true;
 }
 
-/// Plan it as the run will: what cannot be planned is said here, with its place.
+/// What cannot be planned is said here, with its place.
 static bool check_collective(const Pair *pair) {
-    CollectivePlan plan;
-    CollectiveSpec spec = run_spec_collective(pair->job, pair->cluster, 0);
-    spec.kind = pair->job->collective.kind;
-    spec.algorithm = pair->job->collective.algorithm;
-    spec.bytes = pair->job->collective.bytes;
-    const CollectiveTuning tuning = run_spec_tuning(pair->cluster, 0);
-    Domains domains = domains_even(pair->job->traffic.ranks, 1);
-    Status status = collective_plan(&plan, &spec, &tuning, &domains);
+    const CollectiveSpec *spec = &pair->job->collective;
+    Status status = plan_among(pair, spec->kind, spec->bytes, pair->job->traffic.ranks);
     if (status_is_ok(&status)) return true;
     bool named = node_find(pair->entry->root, "traffic.algorithm") != NULL;
     PAIR_ERROR(pair, named ? "traffic.algorithm" : "traffic.collective", "%s", status.text);
@@ -353,7 +386,8 @@ static bool check_duration(const Pair *pair) {
     const TrafficSpec *traffic = &pair->job->traffic;
     const ClusterSpec *cluster = pair->cluster;
     const TierSpec *leaf = &cluster->tier[0];
-    if (traffic->pattern == TRAFFIC_FLOWS || traffic->ranks <= cluster->scale_up.gpus) return true;
+    if (traffic_has_table(traffic->pattern) || traffic->ranks <= cluster->scale_up.gpus)
+        return true;
     double share = traffic->pattern == TRAFFIC_COLLECTIVE ? (double)traffic->ranks : 1;
     double rate_Bps = (double)leaf->link_Bps * leaf->parents * leaf->lanes *
                       (double)cluster->nic.goodput_Bps / (double)cluster->nic.line_Bps;
@@ -394,7 +428,7 @@ static bool check_traffic(const Pair *pair) {
         return false;
     }
     if (!check_duration(pair)) return false;
-    if (traffic->pattern == TRAFFIC_FLOWS) return check_flows(pair);
+    if (traffic_has_table(traffic->pattern)) return check_table(pair);
     const bool collective = traffic->pattern == TRAFFIC_COLLECTIVE;
     if (!engine_check_bytes(pair->reader, pair->files, pair->entry, "traffic.bytes", traffic->bytes,
                             collective ? pair->job->network.queue_pairs : traffic->queue_pairs))
@@ -407,7 +441,7 @@ static void check_reach(const Pair *pair) {
     const TrafficSpec *traffic = &pair->job->traffic;
     const Text *csv = NULL;
     Status reason;
-    if (pair->job->kind == JOB_TRAFFIC && traffic->pattern == TRAFFIC_FLOWS)
+    if (pair->job->kind == JOB_TRAFFIC && traffic_has_table(traffic->pattern))
         csv = texts_open(pair->reader->texts, pair->reader->source, traffic->file,
                          TEXT_DATA_BYTES_MAX, &reason);
     GpuId gpu;

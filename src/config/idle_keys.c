@@ -31,10 +31,16 @@ static bool is_no_incast(const JobFile *file) {
 static bool is_no_all_to_all(const JobFile *file) {
     return file->job.traffic.pattern != TRAFFIC_ALL_TO_ALL;
 }
-static bool has_table(const JobFile *file) { return file->job.traffic.pattern == TRAFFIC_FLOWS; }
+static bool has_table(const JobFile *file) { return traffic_has_table(file->job.traffic.pattern); }
 static bool has_no_table(const JobFile *file) { return !has_table(file); }
 static bool is_collective(const JobFile *file) {
     return file->job.traffic.pattern == TRAFFIC_COLLECTIVE;
+}
+static bool is_no_graph(const JobFile *file) {
+    return !traffic_is_graph(file->job.traffic.pattern);
+}
+static bool is_no_list(const JobFile *file) {
+    return file->job.traffic.pattern != TRAFFIC_OPERATIONS;
 }
 static bool is_no_collective(const JobFile *file) { return !is_collective(file); }
 static bool sends_packets(const JobFile *file) { return file->engine.kind == ENGINE_PACKET; }
@@ -87,11 +93,12 @@ static const IdleKey TRAFFIC_KEYS[] = {
     {"traffic.shift", is_no_shift, "the pattern is not shift"},
     {"traffic.fan_in", is_no_incast, "the pattern is not incast"},
     {"traffic.group", is_no_all_to_all, "the pattern is not all_to_all"},
-    {"traffic.file", has_no_table, "the pattern is not flows"},
-    {"traffic.bytes", has_table, "each flow of the table has its own"},
+    {"traffic.file", has_no_table, "the pattern is neither flows nor operations"},
+    {"traffic.bytes", has_table, "each line of the table has its own"},
     {"traffic.queue_pairs", is_collective, "a collective takes network.queue_pairs"},
     {"traffic.collective", is_no_collective, "the pattern is not collective"},
-    {"traffic.algorithm", is_no_collective, "the pattern is not collective"},
+    {"traffic.algorithm", is_no_graph, "the pattern has no collectives"},
+    {"traffic.eager", is_no_list, "the pattern is not operations"},
     {0},
 };
 

@@ -29,6 +29,7 @@ static const char *const PATTERNS[] = {[TRAFFIC_PERMUTATION] = "permutation",
                                        [TRAFFIC_ALL_TO_ALL] = "all_to_all",
                                        [TRAFFIC_COLLECTIVE] = "collective",
                                        [TRAFFIC_FLOWS] = "flows",
+                                       [TRAFFIC_OPERATIONS] = "operations",
                                        NULL};
 enum { SIZE_MOST = 1 << 24, QUEUE_PAIRS_MOST = 64 };
 
@@ -215,11 +216,14 @@ static const Field TRAFFIC_FIELDS[] = {
     FIELD_QUANTITY_OR_WORD_AT("latency", JobFile, job.traffic.latency_ps, QUANTITY_TIME, "none", -1,
                               "0 us", 0, 0,
                               "start-up of a flow on top of the path; none: not even the path's"),
-    FIELD_STRING_AT("file", JobFile, job.traffic.file, "", "CSV of flows, beside the job file"),
+    FIELD_STRING_AT("file", JobFile, job.traffic.file, "",
+                    "CSV of flows or operations, beside the job file"),
+    FIELD_QUANTITY_OR_WORD_AT("eager", JobFile, job.traffic.eager_bytes, QUANTITY_SIZE, "all", -1,
+                              "0 B", 0, 0, "operations: larger messages wait for their receives"),
     FIELD_ENUM_AT("collective", JobFile, job.collective.kind, COLLECTIVE_NAMES, "all_reduce",
                   "for pattern collective"),
     FIELD_ENUM_AT("algorithm", JobFile, job.collective.algorithm, ALGORITHM_NAMES, "auto",
-                  "for pattern collective"),
+                  "of collectives"),
 };
 static const Schema TRAFFIC_SCHEMA = {.name = "traffic",
                                       .field = TRAFFIC_FIELDS,
@@ -369,9 +373,10 @@ static void finish_traffic(Reader *reader, const Node *node, void *data) {
     job->kind = JOB_TRAFFIC;
     finish_common(reader, node, file);
     job->collective.bytes = job->traffic.bytes;
-    if (job->traffic.pattern == TRAFFIC_FLOWS && !job->traffic.file[0])
-        reader_error(reader, node, "traffic.pattern",
-                     "pattern flows wants a file: the CSV of the flows");
+    if (traffic_has_table(job->traffic.pattern) && !job->traffic.file[0])
+        reader_error(reader, node, "traffic.pattern", "pattern %s wants a file: the CSV of the %s",
+                     traffic_pattern_name(job->traffic.pattern),
+                     traffic_pattern_name(job->traffic.pattern));
     idle_keys_report(reader, &traffic_job_schema, node, file);
 }
 

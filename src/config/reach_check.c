@@ -3,6 +3,7 @@
 #include <stddef.h>
 
 #include "cluster/routing.h"
+#include "workload/operations_csv.h"
 
 enum { PAIRS_MOST = 1 << 20 }; ///< more are not looked through
 
@@ -110,9 +111,33 @@ static bool flows_need(Reach *reach, const char *csv_text, int64_t rank) {
     return needs;
 }
 
+/// As in training of collectives: a ring may go around it.
+static bool operations_need(Reach *reach, const char *csv_text, int64_t rank) {
+    const TrafficSpec *traffic = &reach->job->traffic;
+    const bool ring = reach->job->collective.algorithm == ALGORITHM_RING;
+    Operations operations = {0};
+    Status status = operations_csv_parse(traffic->file, csv_text, reach->ranks,
+                                         traffic->eager_bytes, &operations);
+    bool needs = false;
+    for (int64_t j = 0; status_is_ok(&status) && j < operations.joint.n && !needs; j++) {
+        const Joint *joint = &operations.joint.at[j];
+        bool takes_part = false, far = false;
+        for (int32_t i = 0; i < joint->n; i++) {
+            const int64_t other = joint_operation(&operations, joint, i)->rank;
+            takes_part = takes_part || other == rank;
+            far = far || other_domain(reach, rank, other);
+        }
+        needs = takes_part && far && !(joint->group >= 0 && ring);
+    }
+    operations_free(&operations);
+    return needs;
+}
+
 static bool job_needs(Reach *reach, const char *csv_text, int64_t rank) {
     if (reach->job->kind == JOB_TRAINING) return training_needs(reach, rank);
     if (reach->job->traffic.pattern == TRAFFIC_COLLECTIVE) return collective_needs(reach, rank);
+    if (reach->job->traffic.pattern == TRAFFIC_OPERATIONS)
+        return operations_need(reach, csv_text, rank);
     return flows_need(reach, csv_text, rank);
 }
 

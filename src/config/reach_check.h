@@ -12,7 +12,7 @@
 
 /// The fault (position in the list) that cuts off a GPU which the job needs, the GPU and its rank; -1: none does.
 /// The job and the cluster are good, all sizes resolved.
-///   csv_text  of a traffic job of pattern flows, or NULL
+///   csv_text  of a traffic job that has a table, or NULL
 int32_t reach_find_cut(const ClusterSpec *cluster, const JobSpec *job, const char *csv_text,
                        GpuId *gpu, int64_t *rank);
 

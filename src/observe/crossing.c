@@ -197,7 +197,7 @@ void crossing_of_traffic(const void *context, TraceHotLink hot[], int32_t n) {
     if (n == 0) return;
     const TrafficRun *traffic = context;
     EdgeWalk walk = walk_begin(traffic->cluster, hot, n);
-    for (int64_t i = 0; i < traffic_ntransfers(traffic); i++) {
+    for (int64_t i = 0; i < traffic->ops->ntransfers(traffic); i++) {
         TrafficEdges edges;
         const Transfer transfer = traffic_transfer(traffic, i, &edges);
         walk_edges(&walk, &transfer, 1, TRACE_TRAFFIC_FLOW, transfer.bytes);

@@ -9,45 +9,34 @@
 #include "observe/crossing.h"
 #include "observe/record.h"
 
-/// Rows of /flows; one for a collective, from its first member to its last. Ends of a flow are the
-/// first ranks of its blocks.
+/// Rows of /flows.
 static Status write_flows(const TrafficRun *traffic, Recorder *recorder) {
-    bool root = recorder->fabric->rank == 0, one = traffic_is_collective(traffic);
-    int64_t n = !root ? 0 : one ? 1 : traffic->nrows;
+    const int64_t n = traffic->plays ? traffic->ops->nmoves(traffic) : 0;
     TraceFlow *rows = memory_alloc("record.flows", sizeof(TraceFlow) * (size_t)n);
-    for (int64_t i = 0; i < n && !one; i++) {
-        const FlowRow *row = &traffic->row[i];
-        int64_t start_ps = traffic->now.begin_ps + row->flow.start_ps;
-        double took = (double)(row->end_ps - start_ps);
-        rows[i] = (TraceFlow){.source = row->flow.src,
-                              .destination = row->flow.dst,
-                              .bytes = row->flow.bytes * traffic_flow_npairs(&row->flow),
-                              .start_ps = start_ps,
-                              .end_ps = row->end_ps,
-                              .slowdown = row->alone_ps > 0 ? took / (double)row->alone_ps : 1};
+    for (int64_t i = 0; i < n; i++) {
+        const TrafficMove move = traffic->ops->move(traffic, i);
+        const double took = (double)(move.end_ps - move.begin_ps);
+        rows[i] = (TraceFlow){.source = move.source,
+                              .destination = move.destination,
+                              .bytes = move.bytes,
+                              .start_ps = traffic->now.begin_ps + move.begin_ps,
+                              .end_ps = traffic->now.begin_ps + move.end_ps,
+                              .slowdown = move.alone_ps > 0 ? took / (double)move.alone_ps : 1};
     }
-    if (n > 0 && one)
-        rows[0] = (TraceFlow){.source = 0,
-                              .destination = traffic->ranks - 1,
-                              .bytes = traffic->job->collective.bytes,
-                              .start_ps = traffic->now.begin_ps,
-                              .end_ps = traffic->now.end_ps,
-                              .slowdown = (double)(traffic->now.end_ps - traffic->now.begin_ps) /
-                                          (double)traffic->alone_ps};
     Status status = trace_append_flows(recorder->trace, n, rows);
     memory_free("record.flows", rows, sizeof(TraceFlow) * (size_t)n);
     return status;
 }
 
 /// How it was run, and what nccl-tests would say of it.
-static void name_collective(const TrafficRun *traffic, StepSummary *summary) {
-    const CollectiveSpec *spec = &traffic->plan.spec;
+static void name_collective(const TrafficCollective *of, StepSummary *summary) {
+    const CollectiveSpec *spec = &of->spec;
     summary->collective = COLLECTIVE_NAMES[spec->kind];
     summary->algorithm = ALGORITHM_NAMES[spec->algorithm];
     summary->protocol = PROTOCOL_NAMES[spec->protocol];
     summary->algorithm_Bps =
         (double)spec->bytes / units_seconds_from_ps(summary->row.end_ps - summary->row.start_ps);
-    summary->bus_Bps = summary->algorithm_Bps * collective_bus_factor(spec->kind, traffic->ranks);
+    summary->bus_Bps = summary->algorithm_Bps * collective_bus_factor(spec->kind, of->n);
 }
 
 /// The least time that `share` of the n sorted ones do not exceed.
@@ -56,24 +45,28 @@ static int64_t quantile(const int64_t time_ps[], int64_t n, double share) {
     return time_ps[i < 0 ? 0 : i];
 }
 
+/// Of flows and messages; collectives are told apart by no single rate.
 static FlowSpread spread_flows(const TrafficRun *traffic) {
-    const int64_t n = traffic->nrows;
-    if (n == 0 || traffic_is_collective(traffic)) return (FlowSpread){0};
-    FlowSpread spread = {.n = n, .least_Bps = HUGE_VAL};
-    int64_t *time_ps = memory_alloc("record.flows", (size_t)n * sizeof *time_ps);
-    for (int64_t i = 0; i < n; i++) {
-        const FlowRow *row = &traffic->row[i];
-        time_ps[i] = row->end_ps - traffic->now.begin_ps - row->flow.start_ps;
-        const double bytes = (double)(row->flow.bytes * traffic_flow_npairs(&row->flow));
-        const double rate_Bps = time_ps[i] > 0 ? bytes / units_seconds_from_ps(time_ps[i]) : 0;
-        spread.mean_Bps += rate_Bps / (double)n;
+    const int64_t nmoves = traffic->ops->nmoves(traffic);
+    FlowSpread spread = {.least_Bps = HUGE_VAL};
+    int64_t *time_ps = memory_alloc("record.flows", (size_t)nmoves * sizeof *time_ps);
+    for (int64_t i = 0; i < nmoves; i++) {
+        const TrafficMove move = traffic->ops->move(traffic, i);
+        if (move.collective) continue;
+        const int64_t took_ps = time_ps[spread.n++] = move.end_ps - move.begin_ps;
+        const double rate_Bps =
+            took_ps > 0 ? (double)move.bytes / units_seconds_from_ps(took_ps) : 0;
+        spread.mean_Bps += rate_Bps;
         spread.least_Bps = fmin(spread.least_Bps, rate_Bps);
     }
-    qsort(time_ps, (size_t)n, sizeof *time_ps, order_i64);
-    spread.median_ps = quantile(time_ps, n, 0.5);
-    spread.high_ps = quantile(time_ps, n, 0.99);
-    spread.most_ps = time_ps[n - 1];
-    memory_free("record.flows", time_ps, (size_t)n * sizeof *time_ps);
+    if (spread.n > 0) {
+        qsort(time_ps, (size_t)spread.n, sizeof *time_ps, order_i64);
+        spread.mean_Bps /= (double)spread.n;
+        spread.median_ps = quantile(time_ps, spread.n, 0.5);
+        spread.high_ps = quantile(time_ps, spread.n, 0.99);
+        spread.most_ps = time_ps[spread.n - 1];
+    }
+    memory_free("record.flows", time_ps, (size_t)nmoves * sizeof *time_ps);
     return spread;
 }
 
@@ -87,7 +80,9 @@ Status record_traffic_step(Recorder *recorder, const TrafficRun *traffic, int64_
                 .timeline_step = TRACE_NONE,
                 .fingerprint = traffic->now.moves + fingerprint_of(-1, begin_ps, end_ps)},
     };
-    if (traffic_is_collective(traffic) && traffic->plays) name_collective(traffic, &summary);
+    TrafficCollective whole;
+    if (traffic->plays && traffic->ops->collective(traffic, &whole))
+        name_collective(&whole, &summary);
     if (traffic->step == 0 && traffic->plays) summary.flows = spread_flows(traffic);
     recorder->keeps = traffic->later_ps > 0;
     if (recorder->trace) {

@@ -199,7 +199,8 @@ typedef enum TraceOperationKind {
       "the GPUs that move as one (tp, cp, ep) together. Steps that differ in nothing stand once: " \
       "/steps/timeline_step.")                                                                     \
     X(FLOWS, "flows", TRACE_IF_TRAFFIC, "slowdown",                                                \
-      "One row a flow of a traffic job, in the order of the job.")                                 \
+      "One row a flow of a traffic job, or a message or collective of its operations, in the "     \
+      "order of the job.")                                                                         \
     X(LINKS, "links", TRACE_ALWAYS, "utilisation_max",                                             \
       "Load and congestion of the links, per step: tiers, and the hottest links by name. "         \
       "Tensor and context parallelism, and experts inside one domain, are priced alone and are "   \
@@ -412,10 +413,10 @@ typedef enum TraceFlags {
     TRACE_PART_TABLE(TRACE_TIMELINE_PART, X) \
     \
     X(FLOWS_STEP, FLOWS, "step", I64, "1", PLAIN, IF_TRAFFIC, "Step it belongs to.", TRACE_AXES1(FLOW)) \
-    X(FLOWS_SOURCE, FLOWS, "source", I64, "1", PLAIN, IF_TRAFFIC, "Job rank that sends; of an all-to-all, the first of those on its node.", TRACE_AXES1(FLOW)) \
-    X(FLOWS_DESTINATION, FLOWS, "destination", I64, "1", PLAIN, IF_TRAFFIC, "Job rank that receives; likewise.", TRACE_AXES1(FLOW)) \
+    X(FLOWS_SOURCE, FLOWS, "source", I64, "1", PLAIN, IF_TRAFFIC, "Job rank that sends; of an all-to-all, the first of those on its node; of a collective, the first member.", TRACE_AXES1(FLOW)) \
+    X(FLOWS_DESTINATION, FLOWS, "destination", I64, "1", PLAIN, IF_TRAFFIC, "Job rank that receives; likewise, of a collective the last member.", TRACE_AXES1(FLOW)) \
     X(FLOWS_BYTES, FLOWS, "bytes", I64, "B", PLAIN, IF_TRAFFIC, "Bytes moved.", TRACE_AXES1(FLOW)) \
-    X(FLOWS_START, FLOWS, "start_ps", I64, "ps", PLAIN, IF_TRAFFIC, "Submitted; latency counts.", TRACE_AXES1(FLOW)) \
+    X(FLOWS_START, FLOWS, "start_ps", I64, "ps", PLAIN, IF_TRAFFIC, "Submitted, or both ends are there; latency counts.", TRACE_AXES1(FLOW)) \
     X(FLOWS_END, FLOWS, "end_ps", I64, "ps", PLAIN, IF_TRAFFIC, "Last byte has arrived.", TRACE_AXES1(FLOW)) \
     X(FLOWS_SLOWDOWN, FLOWS, "slowdown", F64, "1", PLAIN, IF_TRAFFIC, "Duration over its duration alone on the fabric.", TRACE_AXES1(FLOW)) \
     \

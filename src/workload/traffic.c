@@ -39,6 +39,7 @@ const char *traffic_pattern_name(TrafficPattern pattern) {
         [TRAFFIC_ALL_TO_ALL] = "all_to_all",
         [TRAFFIC_COLLECTIVE] = "collective",
         [TRAFFIC_FLOWS] = "flows",
+        [TRAFFIC_OPERATIONS] = "operations",
     };
     CHECK(pattern >= 0 && pattern < TRAFFIC_PATTERN_N, "traffic pattern %d", (int)pattern);
     return name[pattern];
@@ -72,14 +73,14 @@ static int64_t traffic_destination(const Traffic *traffic, int64_t src) {
 }
 
 static Status traffic_check_spec(const TrafficSpec *spec, int64_t ranks) {
-    REQUIRE(spec->pattern == TRAFFIC_FLOWS || spec->bytes >= 1, STATUS_RANGE,
+    REQUIRE(traffic_has_table(spec->pattern) || spec->bytes >= 1, STATUS_RANGE,
             "traffic %s needs a size of at least 1 B, not %lld",
             traffic_pattern_name(spec->pattern), (long long)spec->bytes);
     REQUIRE(spec->pattern != TRAFFIC_INCAST || spec->fan_in >= 1, STATUS_RANGE,
             "traffic incast needs a fan-in of at least 1, not %lld", (long long)spec->fan_in);
     REQUIRE(spec->pattern != TRAFFIC_SHIFT || spec->shift >= 0, STATUS_RANGE,
             "traffic shift needs a shift of at least 0, not %lld", (long long)spec->shift);
-    REQUIRE(spec->pattern == TRAFFIC_COLLECTIVE || ranks <= TRAFFIC_FLOWS_MAX, STATUS_RANGE,
+    REQUIRE(traffic_is_graph(spec->pattern) || ranks <= TRAFFIC_FLOWS_MAX, STATUS_RANGE,
             "traffic %s among %lld ranks; at most %d are supported",
             traffic_pattern_name(spec->pattern), (long long)ranks, TRAFFIC_FLOWS_MAX);
     return status_ok();
@@ -170,7 +171,8 @@ static Status check_total(const Traffic *traffic) {
 
 static Status traffic_fill(Traffic *traffic, const char *csv_text) {
     switch (traffic->spec.pattern) {
-        case TRAFFIC_COLLECTIVE: return status_ok();
+        case TRAFFIC_COLLECTIVE:
+        case TRAFFIC_OPERATIONS: return status_ok();
         case TRAFFIC_FLOWS:
             CHECK(csv_text != NULL, "flows without the text of their file");
             TRY(traffic_csv_parse(traffic->spec.file, csv_text, traffic->ranks, &traffic->flows));

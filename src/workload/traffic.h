@@ -2,8 +2,8 @@
 /// a CSV.
 ///
 /// Idea.    flow(i) is arithmetic for the patterns; a CSV (traffic_csv.h) is read into columns, and
-///          a permutation is a table of 8 B a rank. One collective is a traffic job of its own
-///          kind, planned by collective/: no flows here.
+///          a permutation is a table of 8 B a rank. One collective, and what ranks do one after the
+///          other, are no flows: operations.h.
 ///              permutation  Fisher-Yates from the last index down, with the MMIX linear congruence
 ///                           started at `seed`:
 ///                           state = state * 6364136223846793005 + 1442695040888963407, swap i with
@@ -20,6 +20,7 @@
 #ifndef COLOSSIM_WORKLOAD_TRAFFIC_H
 #define COLOSSIM_WORKLOAD_TRAFFIC_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/status.h"
@@ -32,6 +33,7 @@ typedef enum TrafficPattern {
     TRAFFIC_ALL_TO_ALL,  ///< every ordered pair of a group
     TRAFFIC_COLLECTIVE,  ///< one collective among all ranks
     TRAFFIC_FLOWS,       ///< from a CSV: source, destination, bytes, start
+    TRAFFIC_OPERATIONS,  ///< from a CSV: what each rank does (operations_csv.h)
     TRAFFIC_PATTERN_N,
 } TrafficPattern;
 
@@ -46,8 +48,19 @@ typedef struct TrafficSpec {
     int32_t queue_pairs;
     /// extra start-up latency per flow, on top of the path's; -1: none at all (race scenarios)
     int64_t latency_ps;
-    char file[1024]; ///< for flows
+    char file[1024]; ///< for flows and operations
+    int64_t
+        eager_bytes; ///< for operations: above this messages wait for their receives; -1: none does
 } TrafficSpec;
+
+/// Is it played as operations that wait for each other, not as flows?
+static inline bool traffic_is_graph(TrafficPattern pattern) {
+    return pattern == TRAFFIC_COLLECTIVE || pattern == TRAFFIC_OPERATIONS;
+}
+/// Is there a table to it?
+static inline bool traffic_has_table(TrafficPattern pattern) {
+    return pattern == TRAFFIC_FLOWS || pattern == TRAFFIC_OPERATIONS;
+}
 
 /// What a block of consecutive ranks sends to another, or to itself; blocks are single ranks but
 /// for all_to_all.

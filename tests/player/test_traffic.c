@@ -49,12 +49,14 @@ typedef struct FlowTimes {
     int64_t n, took_ps[FLOWS_MAX], alone_ps[FLOWS_MAX], path_ps[FLOWS_MAX];
 } FlowTimes;
 
-static int64_t longest_path_ps(const TrafficRun *traffic, const FlowRow *row) {
+/// Of the flows of a traffic job by their number.
+static int64_t longest_path_ps(const TrafficRun *traffic, int64_t number) {
+    TrafficEdges edges;
+    const Transfer transfer = traffic_transfer(traffic, number, &edges);
     int64_t longest_ps = 0;
-    for (int64_t i = 0; i < traffic_flow_npairs(&row->flow); i++) {
-        const TrafficPair pair = traffic_flow_pair(&row->flow, i);
-        const int64_t path_ps =
-            routing_latency_ps(traffic->cluster, row->src + pair.src, row->dst + pair.dst);
+    for (int64_t i = 0; i < transfer.edges.nedges; i++) {
+        const Edge edge = transfer.edges.edge(transfer.edges.context, i);
+        const int64_t path_ps = routing_latency_ps(traffic->cluster, edge.src, edge.dst);
         if (path_ps > longest_ps) longest_ps = path_ps;
     }
     return longest_ps;
@@ -64,13 +66,13 @@ static int64_t longest_path_ps(const TrafficRun *traffic, const FlowRow *row) {
 static Status keep_flows(void *context, int32_t job, int32_t step, int64_t later_ps) {
     FlowTimes *times = context;
     (void)job, (void)step, (void)later_ps;
-    times->n = times->traffic->nrows;
+    times->n = times->traffic->ops->nmoves(times->traffic);
     assert_true(times->n <= FLOWS_MAX);
     for (int64_t i = 0; i < times->n; i++) {
-        const FlowRow *row = &times->traffic->row[i];
-        times->took_ps[i] = row->end_ps - times->traffic->now.begin_ps - row->flow.start_ps;
-        times->alone_ps[i] = row->alone_ps;
-        times->path_ps[i] = longest_path_ps(times->traffic, row);
+        const TrafficMove move = times->traffic->ops->move(times->traffic, i);
+        times->took_ps[i] = move.end_ps - move.begin_ps;
+        times->alone_ps[i] = move.alone_ps;
+        times->path_ps[i] = longest_path_ps(times->traffic, i);
     }
     return status_ok();
 }
@@ -111,7 +113,7 @@ static void flows_pay_launch_path_and_bytes(void **state) {
     uint64_t draws = 0;
     int64_t slowed = 0, far = 0;
     for (int pattern = 0; pattern < TRAFFIC_PATTERN_N; pattern++) {
-        for (int round = 0; round < 6 && pattern != TRAFFIC_COLLECTIVE; round++) {
+        for (int round = 0; round < 6 && !traffic_is_graph((TrafficPattern)pattern); round++) {
             RunSpec run;
             draw_traffic(&run, &draws, (TrafficPattern)pattern);
             const int64_t latency_ps = below(&draws, 3) * 7 * PS_PER_US;

@@ -1,0 +1,52 @@
+"""Jobs of what other tools play: which format it is, the options it has, and the files it becomes."""
+
+import re
+
+from goal_file import is_goal, read_goal
+from operations_file import job_text
+from wiring import Refusal
+
+UNITS_PS = {"ps": 1, "ns": 10**3, "us": 10**6, "ms": 10**9, "s": 10**12}
+
+
+def time_ps(text, option):
+    """A time as the job files write it, in picoseconds."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?) ?(ps|ns|us|ms|s)", text)
+    if not found:
+        raise Refusal(f"{option} wants a time, as '1.5 us', got '{text}'")
+    return round(float(found[1]) * UNITS_PS[found[2]])
+
+
+def text_of(path):
+    """What a file says, or None where it is no text."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        return None
+    except OSError as error:
+        raise Refusal(f"{path}: {error.strerror}") from error
+
+
+def is_job(path):
+    """Is it something to play, and no fabric?"""
+    text = text_of(path)
+    return text is not None and is_goal(text)
+
+
+def options(said, eager):
+    """Fill in what was not said."""
+    said.calc, said.overhead = said.calc or "1 ns", said.overhead or "0 ns"
+    said.eager, said.latency = said.eager or eager, said.latency or "0 us"
+    said.calc_ps, said.overhead_ps = time_ps(said.calc, "--calc"), time_ps(said.overhead, "--overhead")
+    if said.latency != "none":
+        time_ps(said.latency, "--latency")
+    if not re.fullmatch(r"all|\d+(\.\d+)? ?([kMGT]i?)?B", said.eager):
+        raise Refusal(f"--eager wants a size or 'all', got '{said.eager}'")
+
+
+def job_files(said, name):
+    """Files by name, and what was told."""
+    options(said, "65535 B")
+    operations, told = read_goal(said.text, text_of(said.text), said)
+    comments = [f"From {said.text.name}:", *(f"- {line}" for line in told)]
+    return {f"{name}.csv": operations.csv(), f"{name}.yaml": job_text(name, operations, said, comments)}, told
