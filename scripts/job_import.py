@@ -2,6 +2,7 @@
 
 import re
 
+from chakra_file import is_chakra, read_chakra
 from goal_file import is_goal, read_goal
 from operations_file import job_text
 from wiring import Refusal
@@ -29,12 +30,24 @@ def text_of(path):
 
 def is_job(path):
     """Is it something to play, and no fabric?"""
+    if is_chakra(path):
+        return True
     text = text_of(path)
     return text is not None and is_goal(text)
 
 
+def rate(text, option, unit):
+    """So many a second, of numbers as 989 TFLOP/s or 3.35 TB/s."""
+    found = re.fullmatch(rf"(\d+(?:\.\d+)?) ?([kMGTP]?){unit}/s", text)
+    if not found:
+        raise Refusal(f"{option} wants a rate, as '3.35 T{unit}/s', got '{text}'")
+    return float(found[1]) * 1000.0 ** " kMGTP".index(found[2] or " ")
+
+
 def options(said, eager):
     """Fill in what was not said."""
+    said.flops = rate(said.flops, "--flops", "FLOP") if said.flops else None
+    said.memory = rate(said.memory, "--memory", "B") if said.memory else None
     said.calc, said.overhead = said.calc or "1 ns", said.overhead or "0 ns"
     said.eager, said.latency = said.eager or eager, said.latency or "0 us"
     said.calc_ps, said.overhead_ps = time_ps(said.calc, "--calc"), time_ps(said.overhead, "--overhead")
@@ -46,7 +59,8 @@ def options(said, eager):
 
 def job_files(said, name):
     """Files by name, and what was told."""
-    options(said, "65535 B")
-    operations, told = read_goal(said.text, text_of(said.text), said)
+    chakra = is_chakra(said.text)
+    options(said, "0 B" if chakra else "65535 B")
+    operations, told = read_chakra(said.text, said) if chakra else read_goal(said.text, text_of(said.text), said)
     comments = [f"From {said.text.name}:", *(f"- {line}" for line in told)]
     return {f"{name}.csv": operations.csv(), f"{name}.yaml": job_text(name, operations, said, comments)}, told

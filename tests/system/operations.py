@@ -1,7 +1,10 @@
 #!/usr/bin/python3
-"""operations.py MPIEXEC COLOSSIM {goal|goal_ring|goal_refused}: what other tools play becomes a job, and plays as they say."""
+"""operations.py MPIEXEC COLOSSIM {goal|goal_ring|goal_refused|chakra|chakra_refused}: what other tools play becomes a job, and plays as they say."""
 
 import itertools
+import json
+import random
+import struct
 import subprocess
 
 from emulator import ROOT, claim, column, run_case, same_on_any_ranks
@@ -14,24 +17,25 @@ node: {{gpu: h100-sxm, gpus: 1, nic: even-nic, scale_up: alone}}
 fabric:
   wiring: plain
   routing: adaptive
-  tiers: [{{name: leaf, switch: plain-switch, children: {nodes}, rate: 400 Gb/s, cable: 0 m}}]
+  tiers: [{{name: leaf, switch: plain-switch, children: {nodes}, rate: 800 Gb/s, cable: 0 m}}]
 """
 NIC = """schema_version: 1
 kind: nic
-line_rate: 400 Gb/s
-goodput: 50 GB/s
+line_rate: 800 Gb/s
+goodput: {rate} B/s
 latency: 500 ns
 """
 PATH_PS = 500_000 + 300_000  # of NICs, from one to the other, and a switch
 
 
-def fabric(emulator, nodes):
+def fabric(emulator, nodes, rate=50 * 10**9):
     """Hosts of one GPU below one switch, at 50 GB/s: all paths are alike."""
     folder = emulator.folder / "hardware"
     folder.mkdir(exist_ok=True)
     for name in ("alone", "plain-switch"):
-        (folder / f"{name}.yaml").write_text((ROOT / f"tests/crosscheck/hardware/{name}.yaml").read_text())
-    (folder / "even-nic.yaml").write_text(NIC)
+        text = (ROOT / f"tests/crosscheck/hardware/{name}.yaml").read_text()
+        (folder / f"{name}.yaml").write_text(text.replace("port_rate: 400 Gb/s", "port_rate: 800 Gb/s"))
+    (folder / "even-nic.yaml").write_text(NIC.format(rate=rate))
     path = emulator.folder / f"flat-{nodes}.yaml"
     path.write_text(FABRIC.format(nodes=nodes))
     return path
@@ -154,5 +158,131 @@ def goal_refused(emulator):
         claim(not (emulator.folder / "x.h5").exists(), "no trace")
 
 
+# ---------------------------------------------------------------------------------------------- Chakra
+
+COMPUTE, SEND, RECEIVE, COLLECTIVE = 4, 5, 6, 7
+ALL_REDUCE, ALL_GATHER, BROADCAST, ALL_TO_ALL, REDUCE_SCATTER = 0, 2, 5, 6, 7
+
+
+def varint(value):
+    out = bytearray()
+    while value > 127:
+        out.append(value & 127 | 128)
+        value >>= 7
+    return bytes([*out, value])
+
+
+def field(number, value):
+    """As protobuf writes it: a count, or bytes behind their length."""
+    if isinstance(value, int):
+        return varint(number << 3) + varint(value % 2**64)
+    value = value.encode() if isinstance(value, str) else value
+    return varint(number << 3 | 2) + varint(len(value)) + value
+
+
+def node(number, kind, waits=(), micros=0, packed=True, **attributes):
+    """A node; attributes are of the types that generators write: bool, int64, uint64, double, string."""
+    data = field(1, number) + field(2, f"node {number}") + field(3, kind)
+    for i, some in enumerate((waits[::2], waits[1::2])):  # control and data dependencies
+        if some:
+            data += field(4 + i, b"".join(map(varint, some))) if packed else b"".join(field(4 + i, on) for on in some)
+    data += field(7, micros) if micros else b""
+    for name, value in attributes.items():
+        what = (field(27, int(value)) if isinstance(value, bool) else field(9 if number % 2 else 13, value) if isinstance(value, int)
+                else varint(3 << 3 | 1) + struct.pack("<d", value) if isinstance(value, float) else field(29, value))
+        data += field(10, field(1, name) + what)
+    return data
+
+
+def traces(emulator, name, ranks, nodes):
+    """Files of a run: each message behind its length, metadata first."""
+    folder = emulator.folder / name
+    folder.mkdir(exist_ok=True)
+    for rank in range(ranks):
+        messages = [field(1, "0.0.4"), *nodes(rank)]
+        (folder / f"{name}.{rank}.et").write_bytes(b"".join(varint(len(data)) + data for data in messages))
+    return folder / f"{name}.0.et"
+
+
+def chakra(emulator):
+    """One all-reduce of 1 GiB on a ring of 64 is bounded by 39.375 ms at 50 * 2^30 B/s (ASTRA-sim's congestion-aware backend says that and
+    its latency, 39.375520 ms); collectives, computations and messages take what closed forms say."""
+    topology = fabric(emulator, 64, 50 * 2**30)
+    trace = traces(emulator, "one", 64, lambda rank: [node(0, COLLECTIVE, comm_type=ALL_REDUCE, comm_size=2**30, is_cpu_op=False)])
+    job = bring(emulator, trace, "--latency", "none")[0]
+    claim(took_ps(emulator, topology, job, traffic__algorithm="ring") == 39_375_000_000, "39.375 ms")
+    topology = fabric(emulator, 8)
+    share = 2**20
+    for code, size, ranks, moved in ((ALL_GATHER, share, 8, 7 * share), (REDUCE_SCATTER, 8 * share, 8, 7 * share), (ALL_TO_ALL, 8 * share, 8, 7 * share),
+                                     (BROADCAST, 8 * share, 8, 7 * share), (ALL_GATHER, share, 4, 3 * share)):
+        groups = written(emulator, json.dumps({"even": [0, 2, 4, 6], "odd": [1, 3, 5, 7]}), "groups.json")
+        named = {} if ranks == 8 else {"pg": True}
+
+        def one(rank):
+            more = {"pg_name": ("even", "odd")[rank % 2]} if named else {}
+            return [node(3, COMPUTE, micros=10), node(7, COLLECTIVE, (3,), comm_type=code, comm_size=size, **more)]
+        job, said = bring(emulator, traces(emulator, f"c{code}{ranks}", 8, one).parent, "--latency", "none", "--groups", groups)
+        took = took_ps(emulator, topology, job)
+        claim(0 <= took - 10 * PS_PER_US - moved * 20 < 8, f"{code} of {ranks}: {took}")
+        claim(("broadcast as an all-gather" in said) == (code == BROADCAST), said)
+
+    def pipeline(rank):
+        """Computing, as a duration and as num_ops, then a message to the next rank; CPU beside GPU, GPU one at a time."""
+        yield node(1, COMPUTE, micros=100, is_cpu_op=True)
+        yield node(2, COMPUTE, micros=20, is_cpu_op=False)
+        yield node(4, COMPUTE, num_ops=3 * 10**9, tensor_size=10**6, is_cpu_op=False)
+        yield node(6, RECEIVE, comm_src=rank - 1, comm_dst=rank, comm_size=10**6, comm_tag=5) if rank else node(6, COMPUTE)
+        yield node(8, COMPUTE, (6, 2, 4), micros=30, packed=rank % 2 == 0)
+        if rank < 3:
+            yield node(10, SEND, (8,), comm_src=rank, comm_dst=rank + 1, comm_size=10**6, comm_tag=5)
+    job = bring(emulator, traces(emulator, "pipe", 4, pipeline), "--latency", "1 us", "--flops", "100 TFLOP/s", "--memory", "50 GB/s")[0]
+    took = took_ps(emulator, topology, job)
+    # GPU: 20 us and max(30, 20) us, then four times 30 us and three messages.
+    claim(took == (20 + 30 + 4 * 30 + 3 * (1 + 20)) * PS_PER_US + 3 * PATH_PS, f"the pipeline: {took}")
+    same_on_any_ranks(emulator, topology, job, (1, 2, 3))
+    # Process groups as PyTorch writes them, in a node of the trace itself.
+    words = json.dumps([json.dumps([{"pg_name": "0", "ranks": []}, {"pg_name": "7", "ranks": [0, 1]}])])
+    own = field(1, 0) + field(2, "## process_group:init ##") + field(3, 1) + field(8, field(1, words))
+    job = bring(emulator, traces(emulator, "own", 2, lambda rank: [own, node(5, COLLECTIVE, comm_type=ALL_REDUCE, comm_size=2**20, pg_name="7")]),
+                "--latency", "none")[0]
+    claim(took_ps(emulator, fabric(emulator, 2), job, traffic__algorithm="ring") == 2**20 * 20, "a ring of two")
+
+
+def chakra_refused(emulator):
+    """What is damaged, or cannot be played, is told by file and node; nothing is written, and nothing is taken for something else."""
+    good = [node(1, COMPUTE, micros=5), node(2, COLLECTIVE, (1,), comm_type=ALL_REDUCE, comm_size=64)]
+
+    def refused(name, nodes, words, ranks=2, options=()):
+        text = traces(emulator, name, ranks, nodes) if nodes else emulator.folder / name
+        done = subprocess.run([ROOT / "scripts/import", text, "-o", emulator.folder / "x.yaml", *options], capture_output=True, text=True)
+        claim(done.returncode == 2 and words in done.stderr and "Traceback" not in done.stderr, f"{name}: {done.returncode} {done.stderr}")
+        claim(not (emulator.folder / "x.csv").exists(), "nothing is written")
+
+    refused("alone", lambda rank: good, "a trace a rank", ranks=1)
+    refused("lost", lambda rank: [node(1, COMPUTE, (9,), micros=5)], "depends on 9, which is not there")
+    refused("twice", lambda rank: [good[0], good[0]], "node 1 is there twice")
+    refused("kind", lambda rank: [node(1, 99)], "of type 99")
+    refused("code", lambda rank: [node(1, COLLECTIVE, comm_type=77, comm_size=1)], "comm_type 77")
+    refused("size", lambda rank: [node(1, COLLECTIVE, comm_type=0)], "no attribute comm_size")
+    refused("group", lambda rank: [node(1, COLLECTIVE, comm_type=0, comm_size=8, pg_name="mine")], "group 'mine'")
+    refused("self", lambda rank: [node(1, SEND, comm_src=rank, comm_dst=rank, comm_size=8)], "between rank 0 and rank 0")
+    refused("flops", lambda rank: [node(1, COMPUTE, num_ops=8)], "--flops")
+    traces(emulator, "gap", 3, lambda rank: good)
+    (emulator.folder / "gap/gap.1.et").unlink()
+    refused("gap", None, "no trace of rank 1")
+    # Cut anywhere, a file is refused or ends with a whole node.
+    whole = traces(emulator, "cut", 2, lambda rank: good).read_bytes()
+    rng = random.Random(7)
+    ends = [len(varint(len(data)) + data) for data in (field(1, "0.0.4"), *good)]
+    for at in rng.sample(range(1, len(whole)), 25):
+        (emulator.folder / "cut/cut.1.et").write_bytes(whole[:at])
+        if at not in list(itertools.accumulate(ends)):
+            refused("cut", None, "no Chakra trace that can be read")
+    # A rank that does something else: ASTRA-sim ends such a run with exit status 0.
+    job = bring(emulator, traces(emulator, "odd", 4, lambda rank: good[:1] if rank == 3 else good))[0]
+    done = emulator.run(fabric(emulator, 4), job, path="x.h5")
+    claim(done.returncode == 2 and "rank 0 takes part in 1 collectives of group 'all' with tag 0, but rank 3 in 0" in done.stderr, done.stderr)
+
+
 if __name__ == "__main__":
-    run_case(goal, goal_ring, goal_refused)
+    run_case(goal, goal_ring, goal_refused, chakra, chakra_refused)
