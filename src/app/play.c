@@ -194,7 +194,8 @@ static void note_costs(const Fabric *fabric, const RunJob jobs[], const Toll *to
         }
     }
     Bill bill = toll_settle(toll, fabric->comm, &stats, recorder->nrepeated, recorder->trace);
-    if (out && fabric->rank == 0) report_bill(out, &bill, fabric->nranks);
+    if (out && fabric->rank == 0)
+        report_bill(out, &bill, fabric->nranks, fabric->ops->serve != NULL);
     footprint_count(&recorder->footprint, ngpus, sizes);
 }
 

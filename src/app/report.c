@@ -7,6 +7,9 @@
 #include "base/memory.h"
 #include "base/units.h"
 
+#define WAITED_MUCH 0.5                     // of its time that a rank waits
+static const int64_t WORTH_NS = 5000000000; // to think of more ranks
+
 static double ms(double time_ps) { return time_ps / 1e9; }
 
 /// Of more than twice as many steps, the first and the last so many: the others are in the trace.
@@ -307,7 +310,26 @@ void report_print(FILE *out, const Recorder *recorder) {
     print_events(out, recorder);
 }
 
-void report_bill(FILE *out, const Bill *bill, int nranks) {
+/// How many ranks pay: those that have something to play and wait little for each other. Waiting grows with ranks, as what
+/// each has to play between two agreements becomes less even (README, "Ranks and scaling"): no further than twice as many is
+/// looked.
+static void print_ranks(FILE *out, const Bill *bill, int nranks, bool served) {
+    const long long islands = (long long)bill->row[BILL_ISLANDS_PLAYED];
+    fprintf(out, "  ranks: ");
+    if (islands <= 1 && !served)
+        fprintf(out, "one plays what cannot be cut, as this; more help only to write the trace\n");
+    else if (nranks > 1 && bill->most_share > WAITED_MUCH)
+        fprintf(out, "some waited for the others for more than half of their time: fewer pay\n");
+    else if (nranks > 1 && bill->most_share > WAITED_MUCH / 2)
+        fprintf(out, "no more than these pay\n");
+    else if (served)
+        fprintf(out, "switches and NICs are dealt to them: twice as many pay\n");
+    else
+        fprintf(out, "%lld islands are dealt to %d: %s\n", islands, nranks,
+                islands >= 2 * nranks ? "twice as many pay" : "no more than these pay");
+}
+
+void report_bill(FILE *out, const Bill *bill, int nranks, bool served) {
     const int64_t *row = bill->row;
     fprintf(out, "played in %.3f s  ", (double)row[BILL_PLAY_NS] / 1e9);
     if (row[BILL_ISLANDS] > 0)
@@ -323,6 +345,7 @@ void report_bill(FILE *out, const Bill *bill, int nranks) {
                 (long long)row[BILL_AGREEMENTS], (long long)row[BILL_AGREEMENT_BYTES],
                 100 * bill->least_share, 100 * bill->most_share);
     fprintf(out, "\n");
+    if (row[BILL_PLAY_NS] > WORTH_NS) print_ranks(out, bill, nranks, served);
     fflush(out);
 }
 
