@@ -5,6 +5,7 @@ import re
 from chakra_file import is_chakra, read_chakra
 from goal_file import is_goal, read_goal
 from operations_file import job_text
+from simai_file import is_simai, read_simai
 from wiring import Refusal
 
 UNITS_PS = {"ps": 1, "ns": 10**3, "us": 10**6, "ms": 10**9, "s": 10**12}
@@ -33,7 +34,7 @@ def is_job(path):
     if is_chakra(path):
         return True
     text = text_of(path)
-    return text is not None and is_goal(text)
+    return text is not None and (is_goal(text) or is_simai(text))
 
 
 def rate(text, option, unit):
@@ -57,10 +58,19 @@ def options(said, eager):
         raise Refusal(f"--eager wants a size or 'all', got '{said.eager}'")
 
 
+def brought(said):
+    """The operations, and what was assumed."""
+    if is_chakra(said.text):
+        options(said, "0 B")
+        return read_chakra(said.text, said)
+    text = text_of(said.text)
+    goal = is_goal(text)
+    options(said, "65535 B" if goal else "0 B")
+    return (read_goal if goal else read_simai)(said.text, text, said)
+
+
 def job_files(said, name):
     """Files by name, and what was told."""
-    chakra = is_chakra(said.text)
-    options(said, "0 B" if chakra else "65535 B")
-    operations, told = read_chakra(said.text, said) if chakra else read_goal(said.text, text_of(said.text), said)
+    operations, told = brought(said)
     comments = [f"From {said.text.name}:", *(f"- {line}" for line in told)]
     return {f"{name}.csv": operations.csv(), f"{name}.yaml": job_text(name, operations, said, comments)}, told

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""operations.py MPIEXEC COLOSSIM {goal|goal_ring|goal_refused|chakra|chakra_refused}: what other tools play becomes a job, and plays as they say."""
+"""operations.py MPIEXEC COLOSSIM {goal|goal_ring|goal_refused|chakra|chakra_refused|simai}: what other tools play becomes a job, and plays as they say."""
 
 import itertools
 import json
@@ -284,5 +284,49 @@ def chakra_refused(emulator):
     claim(done.returncode == 2 and "rank 0 takes part in 1 collectives of group 'all' with tag 0, but rank 3 in 0" in done.stderr, done.stderr)
 
 
+# ---------------------------------------------------------------------------------------------- SimAI
+
+def workload(layers, tp=1, ep=1, pp=1, gpus=2, more=""):
+    return (f"HYBRID_TRANSFORMER_FWD_IN_BCKWD model_parallel_NPU_group: {tp} ep: {ep} pp: {pp} ga: 1 all_gpus: {gpus} checkpoints: 0 "
+            f"checkpoint_initiates: 0{more}\n{len(layers)}\n" + "".join(f"{name}\t-1\t{parts}\t100\n" for name, parts in layers))
+
+
+def members(emulator, job, kind):
+    """Groups of a kind of collective, by rank."""
+    rows = [line.split(",") for line in job.with_suffix(".csv").read_text().splitlines()[1:]]
+    return {int(row[0]): row[3] for row in rows if row[2] == kind}
+
+
+def simai(emulator):
+    """A layer holds its rank up by what it exchanges, but for gradients of weights, which run beside what follows; groups are dealt
+    tensor, expert, data, pipeline."""
+    size, ring = 2**26, lambda n, size: 2 * (n - 1) * size // n * 20
+    text = written(emulator, workload([("embedding_layer", f"556000 ALLREDUCE {size} 1 NONE 0 1 NONE 0")], tp=8, gpus=8), "micro.txt")
+    job = bring(emulator, text, "--latency", "none")[0]
+    took = took_ps(emulator, fabric(emulator, 8), job, traffic__algorithm="ring")
+    claim(took == 556 * PS_PER_US + ring(8, size) + 2000, f"one all-reduce behind its computation: {took}")
+    layers = [("a", f"10000 NONE 0 20000 NONE 0 30000 ALLREDUCE {size}"), ("b", f"1000 ALLGATHER {size} 50000000 REDUCESCATTER {size} 7000 ALLREDUCE {size}")]
+    job = bring(emulator, written(emulator, workload(layers, tp=2, gpus=8), "two.txt"), "--latency", "none")[0]
+    # What has ended is felt no longer.
+    took = took_ps(emulator, fabric(emulator, 8), job, traffic__algorithm="ring", engine__control_delay="0us")
+    half, dp = size // 2 * 20, ring(4, size)  # the gradients of b run beside 50 us of a, those of a behind them
+    claim(took == (10 + 1 + 50_000 + 7) * PS_PER_US + 2 * half + 2 * dp, f"two layers: {took}")
+    layers = [("m", "1 ALLREDUCE 8 1 ALLTOALL_EP 16 1 REDUCESCATTER_DP_EP 8"), ("n", "1 NONE 0 1 NONE 0 1 ALLGATHER 8")]
+    job, said = bring(emulator, written(emulator, workload(layers, tp=2, ep=2, pp=2, gpus=16, more=" pp_comm 77"), "groups.txt"))
+    claim("tp 2, ep 2, dp 4, pp 2" in said and "hand nothing over" in said, said)
+    for kind, wanted in (("all_reduce", {0: "0 1", 5: "4 5", 15: "14 15"}), ("all_to_all", {0: "0 2", 7: "5 7", 8: "8 10"}),
+                         ("all_gather", {0: "0-6/2", 3: "1-7/2", 12: "8-14/2"}), ("reduce_scatter", {0: "0 4", 2: "2 6", 13: "9 13"})):
+        found = members(emulator, job, kind)
+        claim(len(found) == 16 and {rank: found[rank] for rank in wanted} == wanted, f"{kind}: {found}")
+    same_on_any_ranks(emulator, fabric(emulator, 16), job, (1, 3))
+    good = workload(layers, gpus=4)
+    for old, new, line, words in (("all_gpus: 4", "all_gpus: 5 ep: 2", 1, "a multiple of"), ("HYBRID_TRANSFORMER_FWD_IN_BCKWD", "HYBRID_DLRM", 1, "HYBRID_DLRM"),
+                                  ("checkpoints: 0", "checkpoints: 2", 1, "computed again"), ("\n2\n", "\n3\n", 2, "3 layers are said"),
+                                  ("NONE", "SOME", 4, "SOME"), ("n\t-1", "n\t-1 7", 4, "12 words"), ("ALLREDUCE 8", "ALLREDUCE x", 3, "bytes")):
+        text = written(emulator, good.replace(old, new, 1), "bad.txt")
+        done = subprocess.run([ROOT / "scripts/import", text, "-o", emulator.folder / "x.yaml"], capture_output=True, text=True)
+        claim(done.returncode == 2 and f"bad.txt:{line}: " in done.stderr and words in done.stderr, f"{new}: {done.returncode} {done.stderr}")
+
+
 if __name__ == "__main__":
-    run_case(goal, goal_ring, goal_refused, chakra, chakra_refused)
+    run_case(goal, goal_ring, goal_refused, chakra, chakra_refused, simai)
