@@ -57,6 +57,21 @@ static void equals_get_equal_shares_and_queues_are_short(void **state) {
     }
 }
 
+// A flow into a NIC that another had to itself: a small window may let more wait than a large one, so the later one gets its half.
+// It takes twice as long as alone, to a fifth.
+static void who_comes_later_gets_its_share(void **state) {
+    (void)state;
+    TreeScene scene;
+    tree_begin(&scene, ROUTING_ECMP);
+    scene.packet.control = CONTROL_WINDOW;
+    tree_add(&scene, 8, 0, 100000000, 0);
+    tree_add(&scene, 16, 0, 20000000, 400 * PS_PER_US);
+    const TreeOutcome outcome = tree_play(&scene);
+    assert_all_done(&scene, &outcome);
+    const Completion *later = &outcome.done[1];
+    assert_close((double)(later->end_ps - later->start_ps) / (double)later->alone_ps, 2, 0.4);
+}
+
 // Nothing is lost by a window, and what is lost is sent again by it too.
 static void windows_go_on_over_losses(void **state) {
     (void)state;
@@ -79,6 +94,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(alone_nobody_is_slowed),
         cmocka_unit_test(equals_get_equal_shares_and_queues_are_short),
+        cmocka_unit_test(who_comes_later_gets_its_share),
         cmocka_unit_test(windows_go_on_over_losses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

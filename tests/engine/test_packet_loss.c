@@ -63,6 +63,23 @@ static void selective_repeat_sends_again_what_was_lost(void **state) {
     assert_close((double)selective.end_ps / (double)selective.done[0].alone_ps, 1.003, 0.004);
 }
 
+// A spine that has lost a tenth of its rate, over which packets are sprayed all the same: they come ever later than those that were
+// sent with them, and none is lost. Little is sent again, since whoever gets a packet twice waits longer from then on.
+static void what_comes_late_is_hardly_sent_again(void **state) {
+    (void)state;
+    TreeScene scene;
+    tree_begin(&scene, ROUTING_SPRAY);
+    scene.packet.control = CONTROL_NONE;
+    scene.packet.timeout_ps = 100 * PS_PER_MS;
+    scene.cluster.event[scene.cluster.nevents++] =
+        (EventSpec){.at_ps = PS_PER_US, .remaining = 0.9, .what = "tier2 2"};
+    for (int32_t i = 0; i < 8; i++) tree_add(&scene, i, 8 + i, 60000000, 0);
+    const TreeOutcome outcome = tree_play(&scene);
+    assert_all_done(&scene, &outcome);
+    assert_int_equal(outcome.count.drops, 0);
+    assert_true(outcome.count.resent > 0 && 50 * outcome.count.resent < outcome.count.packets);
+}
+
 // 16 hosts flood one without PFC, with buffers of 2 MB: packets are dropped or trimmed, and all arrive; dropped none where
 // they are trimmed, and then its link is hardly idle. Time-outs at the end of messages cost 1 ms each, and going back what the
 // senders have poured out at line rate meanwhile.
@@ -102,6 +119,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_byte_arrives_over_cables_that_lose_packets),
         cmocka_unit_test(selective_repeat_sends_again_what_was_lost),
+        cmocka_unit_test(what_comes_late_is_hardly_sent_again),
         cmocka_unit_test(what_finds_no_room_is_dropped_or_trimmed),
         cmocka_unit_test(pauses_lose_nothing),
     };

@@ -10,6 +10,7 @@ void resend_begin(Engine *engine, int32_t q) {
     *qp->resend = (Resend){
         .first = {0, qp->round, qp->round_end, qp->last_bytes},
         .at = {0, qp->round, qp->round_end, qp->last_bytes},
+        .reorder = engine->net.spec.reorder_packets,
     };
 }
 
@@ -168,7 +169,6 @@ static bool goes_back(const Engine *engine, const Packet *ack) {
 
 static void find_losses(Engine *engine, int32_t q, const Packet *ack) {
     QueuePair *qp = &engine->plays.qp.at[q];
-    const PacketSpec *spec = &engine->net.spec;
     const int32_t named = ack_answers(ack);
     const Resend *resend = qp->resend;
     if (goes_back(engine, ack)) {
@@ -185,13 +185,24 @@ static void find_losses(Engine *engine, int32_t q, const Packet *ack) {
     const int64_t place = resend->place[named % (64 * resend->words)];
     if (ack->flags & PACKET_BOUND)
         judge(engine, qp, place);
-    else if (!spec->trim)
-        judge(engine, qp, place - spec->reorder_packets);
+    else if (!engine->net.spec.trim)
+        judge(engine, qp, place - resend->reorder);
+}
+
+/// A packet came late, not never: those behind it that were taken for a sign of a loss were too few. As many have come as it
+/// was late by, and a round trip more, since it came twice.
+static void bear_more(QueuePair *qp, const Packet *ack) {
+    Resend *resend = qp->resend;
+    const int32_t named = ack_answers(ack), late = qp->heard - named;
+    if (named < resend->reorder_since) return;
+    resend->reorder = late > 2 * resend->reorder ? late : 2 * resend->reorder;
+    resend->reorder_since = qp->sent;
 }
 
 void resend_hear(Engine *engine, int32_t q, const Packet *ack) {
     QueuePair *qp = &engine->plays.qp.at[q];
     Resend *resend = qp->resend;
+    if (ack->flags & PACKET_TWICE) bear_more(qp, ack);
     resend->stir_ps = ack->at_ps;
     resend->probe = PROBE_NONE;
     if (ack->number > qp->acked) forget(qp, ack->number);

@@ -4,15 +4,18 @@
 ///          that it does not know to have come: it has come, it is lost and has to be sent again, which goes first; and the
 ///          order in which they were sent. What tells of a loss:
 ///            a gap      an acknowledgement names the packet that it answers; on a path of its own all sent before that, on
-///                       spread paths all sent reorder_packets before it, have come or are lost, if sent again, then again
+///                       spread paths all sent so many before it, have come or are lost, if sent again, then again. So many are
+///                       reorder_packets; twice as many from when a packet that was sent since has come twice
 ///            a refusal  of a packet that was trimmed; of one that came behind a gap, if the receiver keeps none of those
 ///                       (RECOVERY_GO_BACK): then all behind the gap is sent again
 ///            a time-out no acknowledgement for timeout_ps while packets are under way: all are lost, and one probes until
 ///                       an acknowledgement comes
 ///          `flying` counts packets and acknowledgements on their way: when it is 0 and all has come, the queue pair can be
 ///          forgotten.
-/// Limits.  Acknowledgements are lost on dead links alone. A time-out does not grow with the number of trials.
-/// Source.  Selective repeat by bits: Mittal et al., "Revisiting network support for RDMA", SIGCOMM 2018; go-back-N with one
+/// Limits.  Acknowledgements are lost on dead links alone. A time-out does not grow with the number of trials, and what is
+///          taken for reordering does not shrink again.
+/// Source.  Selective repeat by bits: Mittal et al., "Revisiting network support for RDMA", SIGCOMM 2018; more reordering from
+///          packets that come twice, at most once a round trip: RFC 8985, 6.2 (there by steps of one); go-back-N with one
 ///          refusal a gap: InfiniBand specification, 9.7.5. Trimming: Handley et al., "Re-architecting datacenter networks
 ///          and stacks for low latency and high performance", SIGCOMM 2017.
 #ifndef COLOSSIM_ENGINE_PACKET_RESEND_H
@@ -38,7 +41,8 @@ typedef struct Resend {
     int32_t words, order_size;
     int32_t nlost;
     int32_t flying;
-    int64_t stir_ps; ///< an acknowledgement came last, or the first packet went
+    int32_t reorder, reorder_since; ///< packets; number of the first that was sent since it is so
+    int64_t stir_ps;                ///< an acknowledgement came last, or the first packet went
     Probe probe;
     bool timed, finished; ///< its timer runs; all has come
 } Resend;

@@ -21,8 +21,9 @@ enum {
     PACKET_REFUSED = 8, ///< an acknowledgement: the packet that it answers has to be sent again
     PACKET_STALE =
         16, ///< its queue pair has another path: the next switch does not know where to send it
-    PACKET_GONE = 32, ///< it was on a cable that died
-    PACKET_ASKS = 64, ///< for an acknowledgement: without one nothing follows
+    PACKET_GONE = 32,   ///< it was on a cable that died
+    PACKET_ASKS = 64,   ///< for an acknowledgement: without one nothing follows
+    PACKET_TWICE = 128, ///< an acknowledgement: the packet that it answers had come before
 };
 
 typedef struct Packet {

@@ -116,7 +116,9 @@ static bool refuse(Engine *engine, const Hub *hub, QueuePair *qp, const Packet *
 static bool take_lossy(Engine *engine, const Hub *hub, QueuePair *qp, const Packet *packet) {
     const bool has = has_come(qp, packet->number), useless = has || packet->kind == PACKET_HEADER,
                all = qp->done == engine->plays.play.at[qp->play].rounds;
-    if (useless) answer(engine, hub, qp, packet, has ? (all ? PACKET_LAST : 0) : PACKET_REFUSED);
+    if (useless)
+        answer(engine, hub, qp, packet,
+               has ? PACKET_TWICE | (all ? PACKET_LAST : 0) : PACKET_REFUSED);
     resend_landed(engine,
                   packet->qp); // behind the answer, so that it is not forgotten between them
     return !useless && !refuse(engine, hub, qp, packet);

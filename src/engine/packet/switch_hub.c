@@ -12,30 +12,39 @@ static int64_t grade_of(Net *net, int32_t wire, int64_t now_ps) {
     return net->wire[wire].queued_bytes / (GRADE_PACKETS * net->spec.mtu_bytes);
 }
 
-/// Which of the links that lead on for what has come by a wire: of a few that are hashed the first of the least grade; with
-/// spray the first.
+/// Of a few links that are hashed any of those of the least grade, all alike: were it the next in order, a link behind one
+/// that others fill would get what these turn away, at every switch the same. The first if nothing waits there.
+static int32_t choose_shortest(Net *net, const Onward *onward, int32_t at, uint64_t hash,
+                               int64_t now_ps) {
+    const int32_t n = onward->n, few = net->spec.candidates < n ? net->spec.candidates : n;
+    int32_t best = (int32_t)onward_link(onward, at), alike = 1;
+    int64_t least = grade_of(net, best, now_ps);
+    if (least == 0 || few == 1) return best;
+    const int32_t strides = (n - 1) / (few - 1); // so that all are different
+    const int32_t stride = 1 + (int32_t)((hash >> 32) % (uint32_t)strides);
+    const uint64_t draws = rng_mix(hash, 0);
+    for (int32_t k = 1; k < few; k++) {
+        const int32_t other = (int32_t)onward_link(onward, (at + k * stride) % n);
+        const int64_t grade = grade_of(net, other, now_ps);
+        if (grade > least) continue;
+        alike = grade < least ? 1 : alike + 1;
+        if ((uint32_t)(uint8_t)(draws >> 8 * k) * (uint32_t)alike < 1 << 8) best = other;
+        least = grade;
+    }
+    return best;
+}
+
+/// Which of the links that lead on for what has come by a wire.
 static int32_t choose(Engine *engine, const Packet *packet, const Onward *onward, int32_t wire) {
     Net *net = &engine->net;
     const int64_t now_ps = packet->at_ps;
-    const int32_t n = onward->n, few = net->spec.candidates < n ? net->spec.candidates : n;
-    if (n == 1) return (int32_t)onward_link(onward, 0);
+    if (onward->n == 1) return (int32_t)onward_link(onward, 0);
     const uint64_t hash = rng_mix(
         rng_mix(net->seed, (uint64_t)wire << 1 | (packet->kind == PACKET_ACK)), (uint64_t)now_ps);
-    const int32_t at = (int32_t)((uint64_t)(uint32_t)hash * (uint32_t)n >> 32);
-    int32_t best = (int32_t)onward_link(onward, at);
+    const int32_t at = (int32_t)((uint64_t)(uint32_t)hash * (uint32_t)onward->n >> 32);
     if (packet->kind == PACKET_ACK || cluster_spec(net->cluster)->routing != ROUTING_ADAPTIVE)
-        return best;
-    int64_t least = grade_of(net, best, now_ps);
-    const int32_t strides = few > 1 ? (n - 1) / (few - 1) : 1; // so that all are different
-    const int32_t stride = 1 + (int32_t)((hash >> 32) % (uint32_t)strides);
-    for (int32_t k = 1; k < few && least > 0; k++) {
-        const int32_t other = (int32_t)onward_link(onward, (at + k * stride) % n);
-        const int64_t grade = grade_of(net, other, now_ps);
-        if (grade >= least) continue;
-        least = grade;
-        best = other;
-    }
-    return best;
+        return (int32_t)onward_link(onward, at);
+    return choose_shortest(net, onward, at, hash, now_ps);
 }
 
 /// The wire that a packet takes from here, and one hop more behind it; -1: there is none.
