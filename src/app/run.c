@@ -109,6 +109,12 @@ static Status set_output(const char *output, TraceSpec *trace) {
     return status_ok();
 }
 
+/// Where mpiexec collects what several ranks say, nobody knows whether a terminal is at its end.
+static bool wants_progress(const CommandLine *line, const Comm *comm) {
+    if (line->quiet || line->progress == PROGRESS_NONE) return false;
+    return line->progress == PROGRESS_LINES || comm_nranks(comm) > 1 || isatty(STDERR_FILENO);
+}
+
 static Status play(const CommandLine *line, Comm *comm, RunSpec *spec) {
     TRY(set_output(line->output, &spec->trace));
     spec->player = line->player;
@@ -119,7 +125,7 @@ static Status play(const CommandLine *line, Comm *comm, RunSpec *spec) {
         .stop = &stop_flag,
         .table = line->quiet || line->json ? NULL : stdout,
         .object = line->json ? stdout : NULL,
-        .progress = root && !line->quiet && line->progress != PROGRESS_NONE ? stderr : NULL,
+        .progress = root && wants_progress(line, comm) ? stderr : NULL,
         .memory = line->memory,
     };
     Status status = driver_run(spec, comm, &options);

@@ -62,6 +62,8 @@ class Emulator:
     def start(self, *arguments, ranks=2, folder=None, launch=(), stdin=None):
         """Start in a session of its own, so that its ranks can be found; `stdin` is a file that it reads."""
         mpiexec = [self.mpiexec, "-n", str(ranks)] if ranks else []
+        if arguments[:1] == ("run",) and "--progress" not in arguments:
+            arguments = ("run", "--progress", "lines", *arguments[1:])  # here nothing is a terminal
         return subprocess.Popen([*mpiexec, *launch, self.colossim, *map(str, arguments)], stdout=subprocess.PIPE,
                                 stderr=subprocess.PIPE, text=True, start_new_session=True,
                                 cwd=folder or self.folder, env=self.environment, stdin=open(stdin) if stdin else None)
