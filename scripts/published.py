@@ -2,7 +2,7 @@
 
 Idea.    A row holds what its source prints (model, plan, precision, batch, step) in the words of Megatron. It becomes two
          texts: the machine, by its row of topologies/published/fabrics.csv, just as large as the job needs; the job, with
-         the keys of jobs/README.md. What a row leaves blank is filled in by the rules of jobs/published/README.md.
+         the keys of jobs/keys.md. What a row leaves blank is filled in by the rules of jobs/published/README.md.
          Only what differs from a default is written, so that a row asks for no more than it uses.
 Limits.  A row whose plan is not printed (no microbatch, no parallel sizes), or whose domain_used is not of its machine, is
          refused. What stands only in a note is read where it is said in one of the phrases of NOTES.

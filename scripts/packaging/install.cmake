@@ -17,7 +17,7 @@ add_custom_target(colossim_said ALL DEPENDS ${said}/colossim.1)
 
 set(share ${CMAKE_INSTALL_DATADIR}/colossim)
 install(DIRECTORY topologies jobs DESTINATION ${share}
-    FILES_MATCHING PATTERN "*.yaml" PATTERN "*.csv" PATTERN "README.md")
+    FILES_MATCHING PATTERN "*.yaml" PATTERN "*.csv" PATTERN "*.md")
 # demo, test, dev and what they call need the sources, and stay with them.
 install(DIRECTORY scripts DESTINATION ${share} USE_SOURCE_PERMISSIONS
     PATTERN "__pycache__" EXCLUDE

@@ -4,7 +4,7 @@
 /// Idea.    Two schemas, by `kind`: training and traffic. What only the topology can decide (dp:
 ///          auto, global_batch, the ranks of a traffic job) stays open here and is resolved by
 ///          run_file.
-/// Source.  jobs/README.md describes every key, with where its default comes from.
+/// Source.  jobs/keys.md describes every key, with where its default comes from.
 #ifndef COLOSSIM_CONFIG_JOB_FILE_H
 #define COLOSSIM_CONFIG_JOB_FILE_H
 

@@ -73,7 +73,7 @@ typedef struct Field {
     size_t count_offset;         ///< list: int32_t member with the number of elements; FIELD_FIXED:
                                  ///< there is none, the list must be full
     const char *folder;          ///< reference: "hardware", "models"
-    const char *help;            ///< one line: meaning. Sources: the READMEs of topologies/, jobs/
+    const char *help;            ///< one line: meaning. Sources: keys.md of topologies/, jobs/
 } Field;
 
 #define FIELD_FIXED ((size_t)-1)

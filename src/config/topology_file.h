@@ -3,7 +3,7 @@
 /// Idea.    One schema; GPU, NIC, scale-up domain and switches are catalogue entries by name. What
 ///          contradicts itself (ports against radix, nodes against room) is reported at the key
 ///          that is wrong.
-/// Source.  topologies/README.md describes every key.
+/// Source.  topologies/keys.md describes every key.
 #ifndef COLOSSIM_CONFIG_TOPOLOGY_FILE_H
 #define COLOSSIM_CONFIG_TOPOLOGY_FILE_H
 

@@ -5,7 +5,7 @@
 ///          differ). Jitter: a truncated normal per GPU and step. Straggler: with a small
 ///          probability per GPU and step, a large factor. Factors are integers in units of 2^-20.
 /// Limits.  One factor per GPU and step; what is slow because somebody said so, and when, is in cluster/trouble.h.
-/// Source.  See jobs/README.md for the figures and where they come from.
+/// Source.  See jobs/keys.md for the figures and where they come from.
 #ifndef COLOSSIM_EFFECTS_NOISE_H
 #define COLOSSIM_EFFECTS_NOISE_H
 

@@ -408,66 +408,6 @@ static void jobs_of_a_run_agree(void **state) {
     }
 }
 
-/// The row of a table that begins with `key` (others may stand before it in the first column), or
-/// NULL.
-static const char *find_row(const char *readme, const char *key) {
-    char quoted[256];
-    snprintf(quoted, sizeof quoted, "`%s`", key);
-    for (const char *line = readme; *line; line += strcspn(line, "\n") + 1) {
-        const char *found = strstr(line, quoted),
-                   *column = line[0] == '|' ? strchr(line + 1, '|') : NULL;
-        if (found && column && found < column) return line;
-    }
-    return NULL;
-}
-
-/// Every key below `schema` has a row with its default.
-static void check_rows(const Schema *schema, const char *prefix, const char *readme) {
-    for (int32_t i = 0; i < schema->nfields; i++) {
-        const Field *field = &schema->field[i];
-        const Schema *table = field->kind == FIELD_LIST ? field->element->table : field->table;
-        char path[128];
-        snprintf(path, sizeof path, "%s%s", prefix, field->key);
-        if (field->kind == FIELD_STRUCT) {
-            char below[132];
-            snprintf(below, sizeof below, "%s.", path);
-            check_rows(table, below, readme);
-            continue;
-        }
-        const char *row = find_row(readme, path);
-        if (!row) fail_msg("no row for '%s'", path);
-        const char *found = field->fallback ? strstr(row, field->fallback) : row;
-        if (!found || found > row + strcspn(row, "\n"))
-            fail_msg("the row of '%s' lacks its default '%s'", path, field->fallback);
-    }
-}
-
-// The documentation names every key and its default.
-static void readmes_name_every_key(void **state) {
-    (void)state;
-    const struct {
-        const char *path, *from; ///< words before the table, which others may share keys with
-        const Schema *schema[2];
-    } README[] = {
-        {"topologies/README.md", "", {&topology_schema, NULL}},
-        {"topologies/README.md", "`kind: nic`", {&nic_schema, NULL}},
-        {"topologies/README.md", "`kind: switch`", {&switch_schema, NULL}},
-        {"topologies/README.md", "`kind: scale_up`", {&scale_up_schema, NULL}},
-        {"jobs/README.md", "", {&training_job_schema, &traffic_job_schema}},
-    };
-    for (size_t i = 0; i < sizeof README / sizeof README[0]; i++) {
-        char *text = NULL;
-        int64_t size = 0;
-        Status status = text_read_file(NULL, README[i].path, &text, &size);
-        assert_true(status_is_ok(&status));
-        const char *from = strstr(text, README[i].from);
-        assert_non_null(from);
-        for (int k = 0; k < 2 && README[i].schema[k]; k++)
-            check_rows(README[i].schema[k], "", from);
-        memory_free("config.text", text, (size_t)size + 1);
-    }
-}
-
 // A step has the sequences it was asked for, dealt over replicas and microbatches of any size; and a job that says nothing of
 // noise has none.
 static void what_a_job_asks_for_is_what_it_gets(void **state) {
@@ -499,7 +439,6 @@ int main(void) {
         cmocka_unit_test(contradictions_name_both_places),
         cmocka_unit_test(roles_of_files_are_checked),
         cmocka_unit_test(jobs_of_a_run_agree),
-        cmocka_unit_test(readmes_name_every_key),
         cmocka_unit_test(what_a_job_asks_for_is_what_it_gets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
