@@ -63,6 +63,7 @@ static void read_all(Check *check) {
 }
 
 static void print_errors(Check *check, FILE *err) {
+    fflush(stdout); // where both go to one file, errors stand behind what was printed before them
     TextBuffer text = {0};
     diagnostics_print(&check->diagnostics, &text);
     char *bytes = text_take(&text);

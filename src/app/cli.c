@@ -67,9 +67,15 @@ static void add_set(CommandLine *line, const char *key, const char *value) {
     line->set[line->nsets++] = text;
 }
 
+static int refuse_more_than(int most, const char *what) {
+    char words[80];
+    snprintf(words, sizeof words, "too many %s: at most %d", what, most);
+    return cli_usage("%s", words);
+}
+
 static int take_option(CommandLine *line, int option, const char *word) {
     if (line->nsets == CLI_SETS_MAX || line->nshorthand == 8)
-        return cli_usage("too many settings%s", "");
+        return refuse_more_than(CLI_SETS_MAX, "settings");
     switch (option) {
         case OPTION_SET: line->set[line->nsets++] = optarg; return 0;
         case OPTION_STEPS: add_set(line, "steps", optarg); return 0;
@@ -163,7 +169,7 @@ static int parse_options(int argc, char *argv[], CommandLine *line) {
         if (code) return code;
     }
     for (; optind < argc; optind++) {
-        if (line->nfiles == CLI_FILES_MAX) return cli_usage("too many files%s", "");
+        if (line->nfiles == CLI_FILES_MAX) return refuse_more_than(CLI_FILES_MAX, "files");
         line->file[line->nfiles++] = argv[optind];
     }
     return 0;
