@@ -168,23 +168,6 @@ def objects(emulator):
             claim(done.returncode == 2 and "nodes wants" in done.stderr and done.stdout == "", f"{option}: {done.stdout}{done.stderr}")
 
 
-def terms(emulator):
-    """output/reading.md explains every word of the table, of training, traffic and packets."""
-    text = (ROOT / "output/reading.md").read_text()
-    page = " ".join(line.split("|")[1] for line in text.splitlines() if line.startswith("|")) + " ".join(re.findall(r"^      .*", text, re.M))
-    parts = set(re.findall(r'P\(X, \w+, "(\w+)"', (ROOT / "src/trace/schema.h").read_text().split("TRACE_PART_ENUM")[0].split("TRACE_PART_TABLE(P, X)")[1]))
-    claim(len(parts) > 8, f"parts of a step: {parts}")
-    words = {f"`{part}`" for part in parts}
-    for run in (("ddp-small", "--set", "noise=on"), ("traffic-permutation",), ("traffic-all-reduce",),
-                ("traffic-incast", "--set", "engine=packet")):
-        text = says(emulator, "run", "laptop-16", *run, "--output", "none", "--progress", "none")
-        words |= {word for line in text.splitlines() if re.match(r"  (step|tier)  ", line) for word in re.split(r"\s{2,}", line.strip())}
-        words |= set(re.findall(r"hottest|goodput|completion|algorithm bandwidth|bus bandwidth|step interval|slowest step|site", text))
-    words |= {"tok/s/GPU", "MFU", "MFU caus.", "ports paused"}
-    missing = sorted(word for word in words if word not in page)
-    claim(len(words) > 25 and not missing, f"explained are all of {len(words)} but {missing}")
-
-
 def shipped(emulator):
     for path in SHIPPED:
         for command in (("check", "--defaults"), ("show",)):
@@ -245,4 +228,4 @@ def tables(emulator):
             claim(again == first, f"{job} on {ranks} ranks:\n{first}\n{again}")
 
 
-run_case(help, names, forms, objects, terms, shipped, systems, counts, tables)
+run_case(help, names, forms, objects, shipped, systems, counts, tables)
