@@ -293,14 +293,24 @@ static void print_costs(FILE *out, const Recorder *recorder) {
     }
 }
 
+/// Which job on which machine, and how much of it a training job has.
+static void print_title(FILE *out, const Recorder *recorder, int32_t j) {
+    const Cluster *cluster = recorder->fabric->cluster;
+    const JobSpec *job = &recorder->fabric->run->job[j];
+    const StepSummary *step = find_step(recorder, j, false);
+    int64_t gpus = cluster_ngpus(cluster), working = gpus;
+    if (step && job->kind == JOB_TRAINING) working = step->row.working_gpus;
+    fprintf(out, "\n%s on %s (", job->name, cluster_spec(cluster)->name);
+    if (working < gpus) fprintf(out, "%lld of ", (long long)working);
+    fprintf(out, "%lld GPUs)\n\n", (long long)gpus);
+}
+
 void report_print(FILE *out, const Recorder *recorder) {
     const RunSpec *run = recorder->fabric->run;
     if (recorder->step.n == 0) return;
     for (int32_t j = 0; j < run->njobs; j++) {
         const JobSpec *job = &run->job[j];
-        fprintf(out, "\n%s on %s (%lld GPUs)\n\n", job->name,
-                cluster_spec(recorder->fabric->cluster)->name,
-                (long long)cluster_ngpus(recorder->fabric->cluster));
+        print_title(out, recorder, j);
         if (!find_step(recorder, j, false))
             fprintf(out, "  no step ended\n");
         else
