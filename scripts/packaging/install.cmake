@@ -17,7 +17,7 @@ add_custom_target(colossim_said ALL DEPENDS ${said}/colossim.1)
 
 set(share ${CMAKE_INSTALL_DATADIR}/colossim)
 install(DIRECTORY topologies jobs DESTINATION ${share}
-    FILES_MATCHING PATTERN "*.yaml" PATTERN "*.csv" PATTERN "*.md")
+    FILES_MATCHING PATTERN "*.yaml" PATTERN "*.csv")
 # demo, test, dev and what they call need the sources, and stay with them.
 install(DIRECTORY scripts DESTINATION ${share} USE_SOURCE_PERMISSIONS
     PATTERN "__pycache__" EXCLUDE
@@ -27,8 +27,12 @@ install(DIRECTORY ${said}/schemas DESTINATION ${share})
 install(FILES ${said}/colossim.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
 install(FILES ${said}/colossim.bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions RENAME colossim)
 install(FILES ${said}/_colossim DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions)
-install(FILES README.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
-install(FILES output/README.md DESTINATION ${CMAKE_INSTALL_DOCDIR} RENAME trace.md)
+# Pages stand beside each other as here, so that their links lead somewhere.
+file(GLOB_RECURSE pages RELATIVE ${PROJECT_SOURCE_DIR} topologies/*.md jobs/*.md output/*.md output/*.ipynb scripts/README.md)
+foreach(page README.md LICENSE ${pages})
+    cmake_path(GET page PARENT_PATH folder)
+    install(FILES ${page} DESTINATION ${CMAKE_INSTALL_DOCDIR}/${folder})
+endforeach()
 
 # cpack -G DEB, in the build folder.
 set(CPACK_GENERATOR DEB)
