@@ -42,8 +42,9 @@ const OptionWord CLI_OPTIONS[] = {
      "play the run of a trace that did not end, and go on, with what it was asked for; no "
      "topology, job or setting is named",
      "@file", OPTION_RESUME, COMMAND_RUN},
-    {"progress", "WHEN", "auto: lines where stderr is a terminal, or ranks are several; lines; none",
-     "auto lines none", OPTION_PROGRESS, COMMAND_RUN},
+    {"progress", "WHEN",
+     "auto: lines where stderr is a terminal, or ranks are several; lines; none", "auto lines none",
+     OPTION_PROGRESS, COMMAND_RUN},
     {"json", NULL, "print an object of JSON instead of the table", "", OPTION_JSON, COMMAND_RUN},
     {"quiet", NULL, "print nothing but errors", "", OPTION_QUIET, COMMAND_RUN},
     {"memory", NULL, "bytes by purpose, and per GPU, link and transfer, at the end of a run", "",
