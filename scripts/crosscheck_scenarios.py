@@ -30,7 +30,7 @@ FEATURES = {
     "nscc": ("engine.kind=packet", "packet.control=nscc"),
     "multipath": ("engine.kind=packet", "packet.control=mrc"),
     "credits": ("engine.kind=packet", "packet.flow_control=credits"),
-    "trimming": ("engine.kind=packet", "packet.pfc=off", "packet.trim=on"),
+    "trimming": ("engine.kind=packet", "packet.flow_control=none", "packet.trim=on"),
 }
 
 

@@ -45,10 +45,21 @@ static bool is_no_list(const JobFile *file) {
 static bool is_no_collective(const JobFile *file) { return !is_collective(file); }
 static bool sends_packets(const JobFile *file) { return file->engine.kind == ENGINE_PACKET; }
 static bool sends_no_packets(const JobFile *file) { return !sends_packets(file); }
-static bool pauses_nobody(const JobFile *file) { return sends_packets(file) && !file->packet.pfc; }
-static bool drops_nothing(const JobFile *file) { return sends_packets(file) && file->packet.pfc; }
+static bool pauses_nobody(const JobFile *file) {
+    return sends_packets(file) && file->packet.flow_control != FLOW_PFC;
+}
+static bool has_no_credits(const JobFile *file) {
+    return sends_packets(file) && file->packet.flow_control != FLOW_CREDITS;
+}
+static bool has_credits(const JobFile *file) {
+    return sends_packets(file) && file->packet.flow_control == FLOW_CREDITS;
+}
+static bool drops_nothing(const JobFile *file) {
+    return sends_packets(file) && file->packet.flow_control != FLOW_NONE;
+}
 static bool loses_packets(const JobFile *file) {
-    return sends_packets(file) && (!file->packet.pfc || file->packet.loss_share > 0);
+    return sends_packets(file) &&
+           (file->packet.flow_control == FLOW_NONE || file->packet.loss_share > 0);
 }
 static bool has_no_window(const JobFile *file) {
     return sends_packets(file) && file->packet.control != CONTROL_WINDOW &&
@@ -63,9 +74,11 @@ static const IdleKey COMMON_KEYS[] = {
     {"placement.stride", is_not_strided, "the placement is not strided"},
     {"engine.control_delay", sends_packets, "packets react as packet.control says"},
     {"packet", sends_no_packets, "the engine of the job is not packet"},
-    {"packet.pfc_share", pauses_nobody, "pfc is off"},
-    {"packet.drop_share", drops_nothing, "pfc is on: nothing is dropped"},
-    {"packet.trim", drops_nothing, "pfc is on: nothing is dropped"},
+    {"packet.pfc_share", pauses_nobody, "the flow control is not pfc"},
+    {"packet.credits", has_no_credits, "the flow control is not credits"},
+    {"packet.buffer", has_credits, "with credits each link has its own"},
+    {"packet.drop_share", drops_nothing, "with flow control nothing is dropped"},
+    {"packet.trim", drops_nothing, "with flow control nothing is dropped"},
     {"packet.skip", loses_packets, "packets may be lost: that is never steady"},
     {"packet.dcqcn", has_no_dcqcn, "the control is not dcqcn"},
     {"packet.window", has_no_window, "the control is neither window nor nscc"},

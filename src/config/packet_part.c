@@ -57,12 +57,15 @@ static const Field PACKET_FIELDS[] = {
     FIELD_QUANTITY_OR_WORD_AT("buffer", PacketSpec, buffer_bytes, QUANTITY_SIZE, "endless",
                               PACKET_ENDLESS_BYTES, TEXT_OF(PACKET_BUFFER_MB) " MB", 1,
                               PACKET_ENDLESS_BYTES, "of a switch, shared by its ports"),
-    FIELD_BOOL_AT("pfc", PacketSpec, pfc, "on",
-                  "whoever fills a buffer is paused; off: what finds no room is lost"),
+    FIELD_ENUM_AT("flow_control", PacketSpec, flow_control, FLOW_CONTROL_NAMES, "pfc",
+                  "pauses, credits, or none: what finds no room is lost"),
+    FIELD_QUANTITY_AT("credits", PacketSpec, credit_bytes, QUANTITY_SIZE,
+                      TEXT_OF(PACKET_CREDITS_KIB) " KiB", 1, PACKET_CREDITS_MOST,
+                      "of flow_control credits: a switch keeps that for each link to it"),
     SHARE_AT("pfc_share", pfc_share, PACKET_PFC_PERCENT, 100,
              "of the free buffer: what came over one link may take that"),
     SHARE_AT("drop_share", drop_share, PACKET_DROP_PERCENT, 100,
-             "without pfc, of the free buffer: what waits for one link may take that"),
+             "without flow control, of the free buffer: what waits for one link may take that"),
     FIELD_BOOL_AT("trim", PacketSpec, trim, "off", "what finds no room is cut to a header"),
     FIELD_BOOL_AT("skip", PacketSpec, skip, "off", "steady phases are passed over, not played"),
     SHARE_AT("loss", loss_share, 0, 0.5, "of packets, that each link into a switch loses"),
@@ -87,7 +90,11 @@ static void finish_packet(Reader *reader, const Node *node, void *data) {
     if (packet->ecn_max_us < packet->ecn_min_us)
         reader_error(reader, node, node_get(node, "ecn_max") ? "ecn_max" : "ecn_min",
                      "ecn_max is below ecn_min");
-    if (!packet->pfc && !packet_has_room(packet))
+    if (packet->flow_control == FLOW_CREDITS && packet->credit_bytes < packet->mtu_bytes)
+        reader_error(reader, node, node_get(node, "credits") ? "credits" : "mtu",
+                     "no packet of %lld B has as many credits: none would ever go on",
+                     (long long)packet->mtu_bytes);
+    if (packet->flow_control == FLOW_NONE && !packet_has_room(packet))
         reader_error(reader, node,
                      node_get(node, "buffer")       ? "buffer"
                      : node_get(node, "drop_share") ? "drop_share"

@@ -9,6 +9,8 @@ const char *const CONTROL_NAMES[] = {[CONTROL_NONE] = "none",
                                      [CONTROL_WINDOW] = "window",
                                      [CONTROL_NSCC] = "nscc",
                                      NULL};
+const char *const FLOW_CONTROL_NAMES[] = {
+    [FLOW_NONE] = "none", [FLOW_PFC] = "pfc", [FLOW_CREDITS] = "credits", NULL};
 const char *const RECOVERY_NAMES[] = {
     [RECOVERY_SELECTIVE] = "selective-repeat", [RECOVERY_GO_BACK] = "go-back-n", NULL};
 const char *const FORWARDING_NAMES[] = {
@@ -21,7 +23,8 @@ PacketSpec packet_default_spec(void) {
         .acks_every = PACKET_ACKS_EVERY,
         .candidates = PACKET_CANDIDATES,
         .buffer_bytes = PACKET_BUFFER_MB * INT64_C(1000000),
-        .pfc = true,
+        .flow_control = FLOW_PFC,
+        .credit_bytes = PACKET_CREDITS_KIB * INT64_C(1024),
         .pfc_share = PACKET_PFC_PERCENT / 100.0,
         .ecn_min_us = PACKET_ECN_MIN_US,
         .ecn_max_us = PACKET_ECN_MAX_US,

@@ -8,7 +8,7 @@
 ///          DCQCN's times belong together: alpha that decays every microsecond forgets a notification before the next, which
 ///          comes 50 us later, and equal flows that begin 50 us after each other stay unequal (Jain 0.70); at the times of
 ///          HPCC's "dcqcn_paper", the standard here, they are equal (0.997).
-///          PFC: IEEE 802.1Qbb; dynamic thresholds: Choudhury and Hahne, ToN 1998. Where figures go by the rate of a link,
+///          PFC: IEEE 802.1Qbb; credits: InfiniBand specification, 7.9; dynamic thresholds: Choudhury and Hahne, ToN 1998. Where figures go by the rate of a link,
 ///          as in HPCC's script, they are times or shares of it here.
 #ifndef COLOSSIM_ENGINE_PACKET_SPEC_H
 #define COLOSSIM_ENGINE_PACKET_SPEC_H
@@ -26,6 +26,8 @@
 #define PACKET_CANDIDATES 4
 /// HPCC's script has 16 MB where NICs have 50 Gb/s, and goes by their rate: at 400 Gb/s. A Spectrum-4 has 160 MB.
 #define PACKET_BUFFER_MB 128
+/// Assumed: what 400 Gb/s carry in 5 us, longer than what credits of a link of 300 m take to come back.
+#define PACKET_CREDITS_KIB 256
 /// HPCC and SimAI: what is free, shifted by 3.
 #define PACKET_PFC_PERCENT 12.5
 /// SimAI at 400 Gb/s: 800 and 3,200 KB, 20 %. HPCC's script has twice the time, 100 and 400 KB at 25 Gb/s, which conweave-ns3
@@ -64,6 +66,11 @@ extern const char *const FORWARDING_NAMES[]; ///< then NULL
 
 #define PACKET_ENDLESS_BYTES (INT64_C(1) << 50)
 
+/// What keeps buffers of switches from running over: pauses (PFC), credits (InfiniBand), or nothing: then what finds no room is
+/// dropped.
+typedef enum FlowControl { FLOW_NONE, FLOW_PFC, FLOW_CREDITS } FlowControl;
+extern const char *const FLOW_CONTROL_NAMES[]; ///< then NULL
+
 /// What slows a sender down. None: it sends at line rate.
 typedef enum RateControl {
     CONTROL_NONE,
@@ -85,7 +92,9 @@ typedef struct PacketSpec {
     int32_t candidates; ///< links that adaptive routing compares for a packet
     int64_t
         buffer_bytes; ///< of a switch, shared by its ports; PACKET_ENDLESS_BYTES: as much as it takes
-    bool pfc;         ///< pause whoever fills it; else what finds no room is dropped
+    FlowControl flow_control;
+    int64_t
+        credit_bytes; ///< with credits: of what a switch keeps for each link that leads to it, not of buffer_bytes
     double pfc_share;              ///< of the free buffer, that what came over one link may take
     double ecn_min_us, ecn_max_us; ///< Kmin and Kmax, as time of the link that they fill
     double ecn_most;               ///< share of packets marked at Kmax; beyond it all are
@@ -113,12 +122,13 @@ enum {
     PACKET_MTU_LEAST = 64,
     PACKET_MTU_MOST = 1 << 20,
     PACKET_CANDIDATES_MOST = 8,
+    PACKET_CREDITS_MOST = 1 << 30,
     PACKET_NUMBERS_MOST = INT32_MAX ///< packets of a queue pair in a transfer
 };
 
 PacketSpec packet_default_spec(void);
 
-/// Without PFC: does a full packet find room in an empty switch?
+/// Without flow control: does a full packet find room in an empty switch?
 static inline bool packet_has_room(const PacketSpec *spec) {
     return (double)spec->mtu_bytes <= spec->drop_share * (double)spec->buffer_bytes;
 }

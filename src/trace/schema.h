@@ -476,7 +476,7 @@ typedef enum TraceFlags {
     X(LINKS_HOT_NAME, LINKS, "hot_name", CHAR, "1", PLAIN, ALWAYS, "Hottest links: name.", TRACE_AXES3(STEP, HOT, CHAR)) \
     X(LINKS_QUEUE_MEAN, LINKS, "queue_mean", F64, "B", PLAIN, IF_PACKETS, "Bytes of data that waited at a port, mean over time and over the ports that feed the links of the tier and direction.", TRACE_AXES3(STEP, TIER, DIRECTION)) \
     X(LINKS_QUEUE_MOST, LINKS, "queue_most", I64, "B", PLAIN, IF_PACKETS, "The most that waited at one of them: of a step, when one of its packets came.", TRACE_AXES3(STEP, TIER, DIRECTION)) \
-    X(LINKS_PAUSE, LINKS, "pause_ps", F64, "ps", PLAIN, IF_PACKETS, "Time that a port was not to send data, because the far end wanted none (PFC), summed over links: of a step, what its packets have brought about.", TRACE_AXES3(STEP, TIER, DIRECTION)) \
+    X(LINKS_PAUSE, LINKS, "pause_ps", F64, "ps", PLAIN, IF_PACKETS, "Time that a port was not to send data, because the far end wanted none (PFC) or had given no credits, summed over links: of a step, what its packets have brought about.", TRACE_AXES3(STEP, TIER, DIRECTION)) \
     X(LINKS_MARKS, LINKS, "marks", I64, "1", PLAIN, IF_PACKETS, "Packets that got a mark of congestion (ECN) on leaving the port.", TRACE_AXES3(STEP, TIER, DIRECTION)) \
     X(LINKS_DROPS, LINKS, "drops", I64, "1", PLAIN, IF_PACKETS, "Packets that were lost: they found no room at the port, no way by it, or were hit on the cable before it.", TRACE_AXES3(STEP, TIER, DIRECTION)) \
     X(LINKS_TRIMS, LINKS, "trims", I64, "1", PLAIN, IF_PACKETS, "Packets that found no room at the port but for their header, which went on.", TRACE_AXES3(STEP, TIER, DIRECTION)) \

@@ -157,7 +157,7 @@ int main(int argc, char **argv) {
     printf("case,hosts,hops,bare_hops_s,hops_s,share,bytes_idle_host\n");
     const PacketSpec dcqcn = packet_default_spec();
     PacketSpec line = dcqcn;
-    line.pfc = false;
+    line.flow_control = FLOW_NONE;
     line.buffer_bytes = PACKET_ENDLESS_BYTES;
     line.control = CONTROL_NONE;
     line.ecn_min_us = line.ecn_max_us = 1e6;

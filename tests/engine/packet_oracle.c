@@ -262,11 +262,12 @@ static void hold(Oracle *oracle, const Parcel *parcel, bool leaves) {
     const int64_t at = switch_at(oracle, in, true);
     if (at < 0) return;
     int64_t *changed_ps = &oracle->changed_ps[at][leaves];
-    if (oracle->spec.pfc && *changed_ps == oracle->now_ps && bytes != 0) note_tie(oracle);
+    if (oracle->spec.flow_control == FLOW_PFC && *changed_ps == oracle->now_ps && bytes != 0)
+        note_tie(oracle);
     *changed_ps = oracle->now_ps;
     oracle->held[at] += bytes;
     oracle->port[in].held += bytes;
-    if (!oracle->spec.pfc) return;
+    if (oracle->spec.flow_control != FLOW_PFC) return;
     if (leaves)
         check_resume(oracle, in, at);
     else

@@ -85,9 +85,9 @@ static void draw_switches(PacketScene *scene) {
     packet->ack_bytes = draw(scene, 0, 2) * 64;
     packet->acks_every = (int32_t)draw(scene, 1, 5);
     packet->forwarding = draw(scene, 0, 1) ? FORWARDING_STORE : FORWARDING_CUT_THROUGH;
-    packet->pfc = draw(scene, 0, 3) > 0;
+    packet->flow_control = draw(scene, 0, 3) > 0 ? FLOW_PFC : FLOW_NONE;
     packet->buffer_bytes = packet->mtu_bytes * draw(scene, 1, 60);
-    if (!packet->pfc) packet->buffer_bytes = PACKET_ENDLESS_BYTES;
+    if (packet->flow_control == FLOW_NONE) packet->buffer_bytes = PACKET_ENDLESS_BYTES;
     packet->pfc_share = 0.125 * (double)draw(scene, 1, 8);
 }
 
@@ -97,7 +97,7 @@ static void draw_losses(PacketScene *scene) {
     packet->recovery = draw(scene, 0, 1) ? RECOVERY_SELECTIVE : RECOVERY_GO_BACK;
     packet->timeout_ps = draw(scene, 20, 200) * PS_PER_US;
     packet->reorder_packets = (int32_t)draw(scene, 1, 64);
-    if (packet->pfc || draw(scene, 0, 2) == 0) return;
+    if (packet->flow_control == FLOW_PFC || draw(scene, 0, 2) == 0) return;
     packet->buffer_bytes = packet->mtu_bytes * draw(scene, 8, 60); // so that one always fits
     packet->drop_share = 0.25 * (double)draw(scene, 1, 4);
     packet->trim = draw(scene, 0, 1) > 0;
@@ -116,6 +116,9 @@ static void draw_any(PacketScene *scene) {
     scene->packet.add_share = 0.02;
     scene->packet.hyper_share = 0.1;
     draw_losses(scene);
+    if (scene->packet.flow_control != FLOW_PFC || scene->number % 2 > 0) return;
+    scene->packet.flow_control = FLOW_CREDITS;
+    scene->packet.credit_bytes = scene->packet.mtu_bytes * (int64_t)(1 + scene->number % 40);
 }
 
 // Traffic.

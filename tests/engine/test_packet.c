@@ -76,7 +76,7 @@ static void an_incast_is_fair_and_fills_the_nic(void **state) {
     enum { N = 15, PACKETS = 400 };
     for (int32_t pfc = 0; pfc < 2; pfc++) {
         packet_rig_switch(&rig, N + 1);
-        rig.packet.pfc = pfc > 0;
+        rig.packet.flow_control = pfc > 0 ? FLOW_PFC : FLOW_NONE;
         packet_rig_open(&rig);
         for (int32_t i = 0; i < N; i++) packet_rig_flow(&rig, 1 + i, 0, PACKETS * MTU, 1, 0);
         packet_rig_play(&rig);

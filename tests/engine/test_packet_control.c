@@ -80,7 +80,7 @@ static void windows_go_on_over_losses(void **state) {
         begin(&scene, k);
         scene.packet.loss_share = 0.01;
         scene.packet.trim = k >= 4;
-        scene.packet.pfc = k < 4;
+        scene.packet.flow_control = k < 4 ? FLOW_PFC : FLOW_NONE;
         scene.packet.buffer_bytes = 2000000;
         tree_add_incast(&scene, 16, 2000000);
         tree_add_ring(&scene, 20, 4000000, 9);

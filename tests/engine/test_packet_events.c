@@ -120,7 +120,10 @@ static void all_arrives_whatever_dies_and_returns(void **state) {
         tree_begin(&scene, routing_of(number));
         scene.cluster.reroute_delay_ps = draw(number, 3000, 3) * 20 * PS_PER_US;
         scene.packet.timeout_ps = 100 * PS_PER_US;
-        scene.packet.pfc = number % 8 < 4;
+        scene.packet.flow_control = number % 8 >= 4  ? FLOW_NONE
+                                    : number % 2 > 0 ? FLOW_CREDITS
+                                                     : FLOW_PFC;
+        scene.packet.credit_bytes = 8 * scene.packet.mtu_bytes;
         scene.packet.buffer_bytes = 4000000;
         scene.packet.control = number % 3 ? CONTROL_NONE : CONTROL_DCQCN;
         scene.packet.recovery = number % 5 ? RECOVERY_SELECTIVE : RECOVERY_GO_BACK;

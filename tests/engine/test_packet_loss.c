@@ -88,7 +88,7 @@ static void what_finds_no_room_is_dropped_or_trimmed(void **state) {
     for (int32_t k = 0; k < 6; k++) {
         TreeScene scene;
         tree_begin(&scene, k % 2 ? ROUTING_ADAPTIVE : ROUTING_ECMP);
-        scene.packet.pfc = false;
+        scene.packet.flow_control = FLOW_NONE;
         scene.packet.buffer_bytes = 2000000;
         scene.packet.trim = k / 2 == 1;
         scene.packet.recovery = k / 2 == 2 ? RECOVERY_GO_BACK : RECOVERY_SELECTIVE;

@@ -25,7 +25,7 @@ static PacketOutcome played, passed, other;
 static void draw_long(uint64_t number) {
     packet_scene_draw(&scene, number, true);
     scene.packet.loss_share = 0;
-    if (!scene.packet.pfc) scene.packet.buffer_bytes = PACKET_ENDLESS_BYTES;
+    if (scene.packet.flow_control == FLOW_NONE) scene.packet.buffer_bytes = PACKET_ENDLESS_BYTES;
     static const RateControl CONTROLS[] = {CONTROL_NONE, CONTROL_DCQCN, CONTROL_NONE,
                                            CONTROL_WINDOW, CONTROL_NSCC};
     scene.packet.control = CONTROLS[number % 5];

@@ -48,7 +48,7 @@ static Cluster *cluster_with(Routing routing) {
 /// Small buffers, which pause soon, or no end of them.
 static PacketSpec packets(bool pfc) {
     PacketSpec spec = packet_default_spec();
-    spec.pfc = pfc;
+    spec.flow_control = pfc ? FLOW_PFC : FLOW_NONE;
     spec.buffer_bytes = pfc ? 4 << 20 : PACKET_ENDLESS_BYTES;
     return spec;
 }

@@ -45,7 +45,7 @@ def lost(emulator):
     (emulator.folder / "hardware").mkdir()
     (emulator.folder / "hardware" / "nvlink4-4.yaml").write_text(SCALE_UP)
     code = same_on_any_ranks(emulator, topology, JOBS / "traffic-incast.yaml", (1, 2, 3), engine="packet", traffic__bytes="64 KiB",
-                             traffic__queue_pairs=4, traffic__fan_in=4, packet__pfc="off", packet__buffer="1 MB",
+                             traffic__queue_pairs=4, traffic__fan_in=4, packet__flow_control="none", packet__buffer="1 MB",
                              packet__control="none", packet__drop_share="20 %", trace__full_links="on")
     claim(code == 0, f"it ends with 0, got {code}")
 
@@ -82,6 +82,10 @@ def divided(emulator):
     alike(pods, a, ranks, str(b))
     for routing in ("ecmp", "adaptive"):
         alike(outage, job, (1, 2, 4), traffic__bytes="400 kB", network__reroute_delay="20 us", fabric__routing=routing)
+        alike(outage, job, (1, 3), traffic__bytes="400 kB", network__reroute_delay="20 us", fabric__routing=routing, trace__full_links="on",
+              packet__flow_control="credits", packet__credits="32 KiB")
+        held = emulator.folder / "n3/run.h5"
+        claim(column(held, "links/pause_ps").sum() > 0 and column(held, "links/paused_cause")[0][0] >= 0, "ports wait for credits")
     alike(LAPTOP, JOBS / "ddp-small.yaml", (1, 3), "--steps", 2, packet__mtu="1 MiB")
 
 
@@ -155,7 +159,10 @@ def circles(emulator):
     done = emulator.run(box, JOBS / "traffic-incast.yaml", engine="packet", packet__mtu="1 MiB", packet__control="none",
                         traffic__fan_in=63, traffic__bytes="32 MiB")
     claim(done.returncode == 0, f"who waits for long does not wait for good: {done.stderr}")
-    for ranks, more in ((1, 2, 3), {}), ((1, 3), {"packet__loss": "0.001 %"}):
+    credits = {"packet__flow_control": "credits", "packet__credits": "64 KiB"}
+    for ranks, more in ((1, 2, 3), {}), ((1, 3), {"packet__loss": "0.001 %"}), ((1, 2), credits):
+        if "packet__credits" in more:
+            small.pop("packet__buffer")
         claim(same(torus, *ranks, **more) == 1, f"a ring that is full cannot go on: {more}")
         words = "\n".join(own_words(emulator.run(torus, around, str(within), ranks=0, **{**small, **more})))
         since_ms, n, every = re.search(r"since ([0-9.]+) ms (\d+) ports .* circle.*; (\d+) ports in all", words).groups()

@@ -134,14 +134,16 @@ def common(draw, apart=False):
 
 def packets(draw):
     """What stands in place of `engine` of a job that is played packet by packet: coarse cells, small buffers."""
-    pfc = draw.choice(("on", "on", "off"))
+    flow_control = draw.choice(("pfc", "credits", "none"))
     control = draw.choice(("none", "dcqcn"))
     lines = ["engine: packet", "packet:", f"  mtu: {draw.choice(('1500 B', '4 KiB', '16 KiB'))}", f"  ack: {draw.choice((0, 64))} B",
              f"  acks_every: {draw.randint(1, 5)}", f"  forwarding: {draw.choice(('cut-through', 'store-and-forward'))}",
-             f"  candidates: {draw.randint(1, 8)}", f"  pfc: {pfc}", f"  buffer: {draw.choice(('200 kB', '1 MB', '64 MB'))}",
+             f"  candidates: {draw.randint(1, 8)}", f"  flow_control: {flow_control}",
              f"  ecn_min: {draw.choice(('0 us', '2 us', '100 kB at 400 Gb/s'))}", f"  ecn_max: {draw.choice(('2 us', '20 us'))}",
              f"  control: {control}", f"  recovery: {draw.choice(('selective-repeat', 'go-back-n'))}"]
-    if pfc == "off":
+    lines.append(f"  credits: {draw.choice((16, 64, 256))} KiB" if flow_control == "credits" else
+                 f"  buffer: {draw.choice(('200 kB', '1 MB', '64 MB'))}")
+    if flow_control == "none":
         lines += [f"  trim: {draw.choice(('on', 'off'))}", f"  drop_share: {draw.choice((20, 100))} %"]
     if draw.random() < 0.2:
         lines.append("  loss: 0.5 %")

@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/memory.h"
+#include "engine/packet/credits.h"
 
 #define LABEL "packet.net"
 
@@ -28,7 +29,7 @@ static void make_hubs(Net *net) {
     const ClusterSpec *spec = cluster_spec(net->cluster);
     net->hub = take(net->nhubs, sizeof *net->hub);
     for (int64_t h = 0; h < net->nhubs; h++)
-        net->hub[h] = (Hub){.kind = HUB_DOMAIN, .first_frame = -1, .gpu = -1};
+        net->hub[h] = (Hub){.kind = HUB_DOMAIN, .first_frame = -1, .first_freed = -1, .gpu = -1};
     for (GpuId gpu = 0; gpu < net->ngpus; gpu++) {
         Hub *nic = &net->hub[gpu], *sink = &net->hub[net->first_sink + gpu];
         nic->kind = HUB_NIC;
@@ -264,10 +265,10 @@ void net_init(Net *net, const Cluster *cluster, const PacketSpec *spec, uint64_t
     place_switches(net);
     make_hubs(net);
     take_lines(net, njobs);
-    CHECK(spec->pfc || packet_has_room(spec),
+    CHECK(spec->flow_control != FLOW_NONE || packet_has_room(spec),
           "a packet of %lld bytes finds no room in an empty switch of %lld bytes",
           (long long)spec->mtu_bytes, (long long)spec->buffer_bytes);
-    net->lossy = (!spec->pfc && spec->buffer_bytes < PACKET_ENDLESS_BYTES) ||
+    net->lossy = (spec->flow_control == FLOW_NONE && spec->buffer_bytes < PACKET_ENDLESS_BYTES) ||
                  spec->loss_share > 0 || !cluster_spec_is_still(cluster_spec(cluster));
     net->reverse = take(net->nlinks, sizeof *net->reverse);
     for (int64_t w = 0; w < net->nlinks; w++)
@@ -279,6 +280,7 @@ void net_init(Net *net, const Cluster *cluster, const PacketSpec *spec, uint64_t
     set_window(net);
     CHECK(net->window_ps > 0, "a link takes no time");
     make_agenda(net);
+    if (spec->flow_control == FLOW_CREDITS) credits_init(net);
     inboxes_init(&net->inboxes, net->nhubs, net->window_ps);
     ranks_init(&net->ranks, comm, net->nhubs);
     if (net->ranks.owner) deal_hubs(net);
@@ -312,7 +314,7 @@ void net_exchange(Net *net) {
     ranks_exchange(&net->ranks);
     const Outbox *came = &net->ranks.inbox;
     for (int64_t i = 0; i < came->packet.n; i++)
-        net_carry(net, net->wire[came->packet.at[i].in].to, &came->packet.at[i]);
+        net_carry(net, net_destination(net, &came->packet.at[i]), &came->packet.at[i]);
     for (int64_t i = 0; i < came->frame.n; i++) add_frame(net, came->frame.at[i]);
 }
 
@@ -338,6 +340,7 @@ void net_fini(Net *net) {
     array_free(&net->parts);
     if (net->hub) give(net->hub, net->nhubs, sizeof *net->hub);
     totals_fini(&net->totals);
+    credits_fini(net);
     if (net->lines) give(net->lines, nlines(net), CACHE_LINE);
     if (net->reverse) give(net->reverse, net->nlinks, sizeof *net->reverse);
     if (net->wires_out) give(net->wires_out, net->nlinks, sizeof *net->wires_out);

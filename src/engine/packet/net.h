@@ -46,9 +46,10 @@ typedef struct Wire {
     uint16_t out_bit;     ///< its number among those that leave its hub
     uint16_t in_bit;      ///< among those that lead to its hub
     uint16_t kind;
-    bool paused;  ///< its port may not send data
-    bool pausing; ///< its far end has asked for that
-    bool dead;    ///< it carries nothing
+    int32_t credit_bytes; ///< credits.h
+    bool paused;          ///< its port may not send data
+    bool pausing;         ///< its far end has asked for that
+    bool dead;            ///< it carries nothing
 } Wire;
 
 _Static_assert(sizeof(Wire) == 64, "one cache line");
@@ -64,7 +65,8 @@ typedef struct Hub {
     int32_t first_out; ///< in Net.wires_out
     int32_t out_words; ///< first word in Net.words: wires with packets that wait
     int32_t first_frame;
-    int32_t npausing; ///< of its wires in
+    int32_t first_freed; ///< wire to here whose credits are to go back (credits.h); -1
+    int32_t npausing;    ///< of its wires in
     int64_t held_bytes;
     HubKind kind;
     GpuId gpu; ///< of NICs and sinks
@@ -106,7 +108,8 @@ typedef struct Net {
     parts; ///< of a queue pair: packets of a round, of which the wait of one is a part of what it loses
     ARRAY_OF(PauseFrame) frame;
     int32_t free_frame;
-    int64_t npaused; ///< ports of this rank
+    int64_t npaused;         ///< ports of this rank
+    struct Credits *credits; ///< [nlinks] credits.h; NULL: there are none
     Agenda agenda;
 } Net;
 
@@ -139,6 +142,11 @@ static inline void net_carry(Net *net, int32_t hub, const Packet *packet) {
     }
     inboxes_put(&net->inboxes, &net->rings, hub, packet);
     net_wake(net, hub, packet->at_ps);
+}
+/// Who has it that a packet arrives, or credits.
+static inline int32_t net_destination(const Net *net, const Packet *packet) {
+    return packet->kind == PACKET_CREDIT ? net->wire[packet->number].from
+                                         : net->wire[packet->in].to;
 }
 /// A wire is to be paused, or resumed, from at_ps on.
 void net_pause(Net *net, const PauseFrame *frame);

@@ -1,6 +1,7 @@
 #include "engine/packet/port.h"
 
 #include "base/rng.h"
+#include "engine/packet/credits.h"
 
 // What leaves.
 
@@ -32,9 +33,12 @@ static void let_go(Net *net, int32_t w, const Packet *packet, int64_t now_ps) {
     Hub *hub = &net->hub[wire->from];
     if (hub->kind != HUB_SWITCH) return;
     hub->held_bytes -= packet->bytes;
-    if (!net->spec.pfc) return; // then nobody asks over which wire it came
+    if (net->spec.flow_control == FLOW_NONE) return; // then nobody asks over which wire it came
     net->wire[packet->in].held_bytes -= packet->bytes;
-    if (net->wire[packet->in].pausing) port_check_pause(net, hub, packet, w, now_ps);
+    if (net->credits)
+        credits_free(net, packet->in, packet->bytes, w, now_ps);
+    else if (net->wire[packet->in].pausing)
+        port_check_pause(net, hub, packet, w, now_ps);
 }
 
 static void send_control(Net *net, int32_t w, Wire *wire) {
@@ -67,6 +71,7 @@ static void send_data(Net *net, int32_t w, Wire *wire) {
     }
     totals_of(&net->totals, w, &packet)->all.bytes += packet.bytes;
     add_wait(net, w, &packet, wait_ps, kind->full_ps);
+    if (net->credits) credits_spend(net, w, &packet, now_ps);
     launch(net, w, &packet, now_ps);
 }
 
@@ -131,6 +136,7 @@ void port_send(Net *net, int32_t w, Packet *packet, int64_t now_ps) {
         if (net->totals.njobs > 1)
             totals_charge(&net->totals, w, packet, 0, net->wire[w].free_ps == now_ps);
         totals_of(&net->totals, w, packet)->all.bytes += packet->bytes;
+        if (net->credits) credits_spend(net, w, packet, now_ps);
     }
     launch(net, w, packet, now_ps);
 }
@@ -232,6 +238,7 @@ void port_die(Net *net, int32_t w, int64_t now_ps, PacketArray *lost) {
             packet.bytes * ((now_ps - packet.at_ps) >> TOTALS_AREA_BITS);
         array_push(lost, packet);
     }
+    if (net->credits) return; // they come back, or are there
     if (wire->pausing) net->hub[wire->to].npausing--;
     wire->pausing = false;
     if (wire->paused) port_pause(net, &(PauseFrame){.at_ps = now_ps, .wire = w, .pause = false});

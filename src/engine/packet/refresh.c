@@ -48,6 +48,7 @@ static Status move(Change *change, int32_t q) {
 
 static void flag(const Change *change, Packet *packet, bool flies) {
     const Net *net = &change->engine->net;
+    if (packet->kind == PACKET_CREDIT) return;
     if (flies && net->wire[packet->in].dead) packet->flags |= PACKET_GONE;
     if (change->moved[packet->qp]) packet->flags |= PACKET_STALE;
 }

@@ -13,7 +13,12 @@
 enum { RING_BITS = 3, RING_CHUNK = 1 << RING_BITS };
 
 /// A header is what is left of data that was trimmed.
-typedef enum PacketKind { PACKET_DATA, PACKET_ACK, PACKET_HEADER } PacketKind;
+typedef enum PacketKind {
+    PACKET_DATA,
+    PACKET_ACK,
+    PACKET_HEADER,
+    PACKET_CREDIT ///< for the wire `number`, so many bytes, which left by `to`; of no queue pair
+} PacketKind;
 enum {
     PACKET_MARKED = 1,  ///< congestion was met; in an acknowledgement: tell the sender
     PACKET_LAST = 2,    ///< of its round

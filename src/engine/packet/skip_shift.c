@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "engine/packet/credits.h"
 #include "engine/packet/hubs.h"
 
 #define LABEL "packet.skip"
@@ -20,7 +21,7 @@ static int64_t later(const Shift *shift, int64_t at_ps) {
 
 static void shift_packet(const Shift *shift, Packet *packet) {
     packet->at_ps += shift->by_ps;
-    packet->number += shift->moved[packet->qp];
+    if (packet->kind != PACKET_CREDIT) packet->number += shift->moved[packet->qp];
 }
 
 static void shift_queue(const Shift *shift, const PacketQueue *queue) {
@@ -154,6 +155,8 @@ static void shift_receiver(const Shift *shift, const SkipPair *pair, QueuePair *
 void skip_shift(Engine *engine, int64_t shift_ps) {
     const Shift shift = {engine, engine->skip.moved, shift_ps};
     const Ranks *ranks = &engine->net.ranks;
+    for (int64_t h = 0; h < engine->net.nhubs && engine->net.credits; h++)
+        credits_return(&engine->net, &engine->net.hub[h], INT64_MAX);
     shift_flight(&shift, engine->now_ps + shift_ps);
     shift_net(&shift);
     for (int64_t i = 0; i < engine->skip.pair.n; i++) {

@@ -144,6 +144,8 @@ static void sum_held(Stall *stall) {
 /// Can a pause end, if all leaves that may?
 static bool may_end(const Stall *stall, int64_t i) {
     const int64_t here = stall->here.at[i], all = stall->all.at[i];
+    const PacketSpec *spec = &stall->net->spec;
+    if (spec->flow_control == FLOW_CREDITS) return spec->credit_bytes - here >= spec->mtu_bytes;
     if (all < 0) return true; // it is on its way
     const int32_t hub = stall->net->wire[stall->paused.at[i].wire].to;
     return here < all && here <= port_resume_bytes(stall->net, stall->full[hub]);

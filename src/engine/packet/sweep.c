@@ -1,6 +1,7 @@
 // One window, hub by hub.
 #include "base/check.h"
 #include "base/rng.h"
+#include "engine/packet/credits.h"
 #include "engine/packet/hubs.h"
 #include "engine/packet/resend.h"
 
@@ -9,7 +10,7 @@
 enum { KEY_TIE_BITS = 12, KEY_WIRE_BITS = 16, KEY_WHAT_BITS = 2 };
 enum { KEY_REST_BITS = KEY_TIE_BITS + KEY_WIRE_BITS + KEY_WHAT_BITS };
 _Static_assert(KEY_REST_BITS + NET_WINDOW_BITS <= 64, "a window fits");
-enum { ARRIVAL_FRAME = 3 }; ///< beside kinds of packets
+enum { ARRIVAL_FRAME = 3 }; ///< beside kinds of packets; there are either frames or credits
 
 static inline uint64_t key_of(const Net *net, int64_t since_ps, int64_t at_ps, int32_t wire,
                               int32_t bit, int32_t what) {
@@ -114,14 +115,35 @@ static void take_pause(Engine *engine, Hub *hub, int32_t wire) {
     if (!frame.pause && hub->kind == HUB_NIC) nic_unpark(engine, hub, wire, frame.at_ps);
 }
 
+static void take_credit(Engine *engine, Hub *hub, const Packet *credit) {
+    Net *net = &engine->net;
+    if (hub->kind == HUB_NIC)
+        nic_until(engine, hub, credit->at_ps);
+    else
+        port_until(net, credit->number, credit->at_ps);
+    if (credits_take(net, credit) && hub->kind == HUB_NIC)
+        nic_unpark(engine, hub, credit->number, credit->at_ps);
+}
+
+/// It was on a cable that has died.
+static void take_gone(Engine *engine, const Hub *hub, const Packet *packet) {
+    if (engine->net.credits && hub->kind == HUB_SWITCH && packet->kind == PACKET_DATA)
+        credits_free(&engine->net, packet->in, packet->bytes, -1, packet->at_ps);
+    resend_lost(engine, packet, packet->in);
+}
+
 static void take_arrival(Engine *engine, Hub *hub, int64_t which) {
     if (which < 0) {
         take_pause(engine, hub, (int32_t)(-1 - which));
         return;
     }
     Packet *packet = &engine->taken.at[which];
+    if (packet->kind == PACKET_CREDIT) {
+        take_credit(engine, hub, packet);
+        return;
+    }
     if (packet->flags & PACKET_GONE) {
-        resend_lost(engine, packet, packet->in);
+        take_gone(engine, hub, packet);
         return;
     }
     engine->count.hops += hub->kind != HUB_NIC;
@@ -147,6 +169,10 @@ static void sweep_hub(Engine *engine, int32_t h, int64_t from_ps, int64_t end_ps
         if (own_ps < next_ps) next_ps = own_ps;
     }
     const int64_t port_ps = hub_flush(net, hub, end_ps);
+    if (hub->first_freed >= 0) {
+        const int64_t freed_ps = credits_return(net, hub, end_ps);
+        if (freed_ps < next_ps) next_ps = freed_ps;
+    }
     if (net->agenda.next_ps[h] < end_ps) net->agenda.next_ps[h] = TIME_NEVER_PS; // it has been done
     net_wake(net, h, port_ps < next_ps ? port_ps : next_ps);
 }

@@ -1,5 +1,6 @@
 #include "base/check.h"
 #include "base/rng.h"
+#include "engine/packet/credits.h"
 #include "engine/packet/hubs.h"
 #include "engine/packet/resend.h"
 
@@ -68,8 +69,9 @@ static void hold(Engine *engine, Hub *hub, const Packet *packet, int32_t next) {
     Net *net = &engine->net;
     Wire *in = &net->wire[packet->in];
     hub->held_bytes += packet->bytes;
-    if (!net->spec.pfc) return;
+    if (net->spec.flow_control == FLOW_NONE) return;
     in->held_bytes += packet->bytes;
+    if (net->credits) return;
     const int64_t free_bytes = net->spec.buffer_bytes - hub->held_bytes;
     if ((double)in->held_bytes <= net->spec.pfc_share * (double)free_bytes) return;
     hub_until(net, hub, packet->at_ps); // less may be held than was counted
@@ -96,7 +98,8 @@ static bool is_hit(const Net *net, const Packet *packet) {
 /// A packet that finds no room goes on as a header, or not.
 static bool fits(Engine *engine, Hub *hub, Packet *packet, int32_t next) {
     Net *net = &engine->net;
-    if (packet->kind != PACKET_DATA || net->spec.pfc || has_room(net, hub, next, packet))
+    if (packet->kind != PACKET_DATA || net->spec.flow_control != FLOW_NONE ||
+        has_room(net, hub, next, packet))
         return true;
     hub_until(net, hub, packet->at_ps); // less may be held than was counted
     if (has_room(net, hub, next, packet)) return true;
@@ -121,7 +124,11 @@ void switch_take(Engine *engine, Hub *hub, Packet *packet) {
     if (hub->npausing > 0) hub_until(net, hub, packet->at_ps);
     const int32_t next = next_wire(engine, hub, packet);
     if (next >= 0) port_until(net, next, packet->at_ps);
-    if (net->lossy && is_lost(engine, hub, packet, next)) return;
+    if (net->lossy && is_lost(engine, hub, packet, next)) {
+        if (net->credits && packet->kind == PACKET_DATA)
+            credits_free(net, packet->in, packet->bytes, -1, packet->at_ps);
+        return;
+    }
     CHECK(next >= 0, "no way on for a packet of queue pair %d", packet->qp);
     port_queue(net, next, packet);
     if (packet->kind == PACKET_DATA) hold(engine, hub, packet, next);
