@@ -214,6 +214,23 @@ static void print_flows(FILE *out, const FlowSpread *flows) {
             ms((double)flows->median_ps), ms((double)flows->high_ps), ms((double)flows->most_ps));
 }
 
+/// Of a job of operations.
+static void print_account(FILE *out, const TraceStep *row, int64_t nranks) {
+    const struct {
+        const char *name;
+        double ps;
+    } part[] = {{"computing", row->computing_ps},
+                {"communicating", row->communicating_ps},
+                {"waiting", row->awaiting_ps},
+                {"nothing to do", row->idle_ps}};
+    if (isnan(row->computing_ps)) return;
+    fprintf(out, "\n  Where a rank's step goes (mean over %lld ranks)\n", (long long)nranks);
+    const double step_ps = (double)(row->end_ps - row->start_ps);
+    for (int i = 0; i < 4; i++)
+        fprintf(out, "  %-16s %12.3f ms %6.1f%%\n", part[i].name, ms(part[i].ps),
+                step_ps > 0 ? 100 * part[i].ps / step_ps : 0);
+}
+
 static void print_traffic(FILE *out, const Recorder *recorder, int32_t job) {
     const StepSummary *step = find_step(recorder, job, false);
     fprintf(out, "  all done after %.6f ms   fingerprint %016llx\n",
@@ -226,6 +243,7 @@ static void print_traffic(FILE *out, const Recorder *recorder, int32_t job) {
                 strcmp(step->protocol, PROTOCOL_NAMES[PROTOCOL_AUTO]) ? step->protocol : "",
                 step->algorithm_Bps / 1e9, step->bus_Bps / 1e9);
     print_flows(out, &step->flows);
+    print_account(out, &step->row, recorder->fabric->run->job[job].traffic.ranks);
     print_tiers(out, recorder, step);
     print_packets(out, recorder, step);
 }

@@ -386,6 +386,10 @@ Status record_training_step(Recorder *recorder, Machine *machine, int32_t step, 
     int64_t *last_end_ps = &recorder->last_end_ps[machine->number];
     StepSummary summary = {
         .row = {.job = machine->number,
+                .computing_ps = NAN,
+                .communicating_ps = NAN,
+                .awaiting_ps = NAN,
+                .idle_ps = NAN,
                 .job_step = step,
                 .start_ps = step == 0 ? machine->job->start_ps : *last_end_ps,
                 .end_ps = latest_end(machine),

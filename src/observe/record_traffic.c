@@ -6,6 +6,8 @@
 #include "base/memory.h"
 #include "base/order.h"
 #include "base/units.h"
+#include "base/wide.h"
+#include "observe/account.h"
 #include "observe/crossing.h"
 #include "observe/record.h"
 
@@ -70,6 +72,31 @@ static FlowSpread spread_flows(const TrafficRun *traffic) {
     return spread;
 }
 
+/// Means over ranks; what is one collective or flows says itself all there is to say.
+static void account_ranks(const TrafficRun *traffic, TraceStep *row) {
+    double *mean_ps[RANK_STATE_N] = {[RANK_COMPUTES] = &row->computing_ps,
+                                     [RANK_COMMUNICATES] = &row->communicating_ps,
+                                     [RANK_WAITS] = &row->awaiting_ps,
+                                     [RANK_IDLE] = &row->idle_ps};
+    const bool has_operations =
+        traffic->plays && traffic->job->traffic.pattern == TRAFFIC_OPERATIONS;
+    Wide sum_ps[RANK_STATE_N] = {0};
+    for (int64_t rank = 0; has_operations && rank < traffic->ranks; rank++) {
+        const RankAccount account = account_rank(traffic, rank);
+        for (int state = 0; state < RANK_STATE_N; state++) sum_ps[state] += account.ps[state];
+    }
+    for (int state = 0; state < RANK_STATE_N; state++)
+        *mean_ps[state] = has_operations ? (double)sum_ps[state] / (double)traffic->ranks : NAN;
+}
+
+/// A step that is told again.
+static void account_again(const TraceStep *before, TraceStep *row) {
+    row->computing_ps = before->computing_ps;
+    row->communicating_ps = before->communicating_ps;
+    row->awaiting_ps = before->awaiting_ps;
+    row->idle_ps = before->idle_ps;
+}
+
 Status record_traffic_step(Recorder *recorder, const TrafficRun *traffic, int64_t later_ps) {
     int64_t begin_ps = traffic->now.begin_ps, end_ps = traffic->now.end_ps;
     StepSummary summary = {
@@ -80,6 +107,10 @@ Status record_traffic_step(Recorder *recorder, const TrafficRun *traffic, int64_
                 .timeline_step = TRACE_NONE,
                 .fingerprint = traffic->now.moves + fingerprint_of(-1, begin_ps, end_ps)},
     };
+    if (later_ps > 0)
+        account_again(&recorder->step.at[recorder->step.n - 1].row, &summary.row);
+    else
+        account_ranks(traffic, &summary.row);
     TrafficCollective whole;
     if (traffic->plays && traffic->ops->collective(traffic, &whole))
         name_collective(&whole, &summary);

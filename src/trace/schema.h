@@ -1,14 +1,13 @@
 /// schema.h: every group, axis, part and dataset of the output file, declared once.
 ///
-/// Idea.    X-macro tables. The writer creates the file from them, output/README.md is printed from them
-///          (and a test holds it to them), and the driver names datasets by the enums. To add a column:
-///          one line in TRACE_DATASET_TABLE, one member in the struct of trace.h that fills it, one line
-///          in its column list in trace.c. To add a part of the step: one line in TRACE_PART_TABLE.
-///          Columns, not compounds; times are int64 picoseconds with units "ps", their sums over links or
-///          transfers float64 (exact up to 2^53 ps, 2.5 hours). "No value" is NaN for floats, -1
-///          for ids, and for amounts -1 or (signed times) INT64_MIN + 2 with a _FillValue.
-/// Source.  netCDF-4 data model over HDF5 (dimension scales) and CF-1.10 (units, long_name, flag_values,
-///          _FillValue, coordinates); NeXus NXdata attributes for viewers.
+/// Idea.    X-macro tables. The writer creates the file from them, output/README.md is printed from them (and a test holds it to
+///          them), and the driver names datasets by the enums. To add a column: one line in TRACE_DATASET_TABLE, one member in
+///          the struct of trace.h that fills it, one line in its column list in trace.c; a part of the step: TRACE_PART_TABLE.
+///          Columns, not compounds; times are int64 picoseconds with units "ps", their sums over links or transfers float64
+///          (exact up to 2^53 ps, 2.5 hours). "No value" is NaN for floats, -1 for ids, and for amounts -1 or (signed times)
+///          INT64_MIN + 2 with a _FillValue.
+/// Source.  netCDF-4 data model over HDF5 (dimension scales) and CF-1.10 (units, long_name, flag_values, _FillValue,
+///          coordinates); NeXus NXdata attributes for viewers.
 #ifndef COLOSSIM_TRACE_SCHEMA_H
 #define COLOSSIM_TRACE_SCHEMA_H
 
@@ -17,16 +16,15 @@
 
 enum {
     TRACE_SCHEMA_VERSION = 2,
-    TRACE_RANK_MAX = 4,    ///< axes of a dataset
-    TRACE_TIERS_MAX = 8,   ///< scale-up domain and fabric tiers
-    TRACE_DIRECTIONS = 2,  ///< 0 up, 1 down
-    TRACE_BINS = 21,       ///< of link utilisation: idle, then twenty of 5 %
-    TRACE_USERS = 4,       ///< named users of a hot link
-    TRACE_QUEUE_BINS = 20, ///< of queues: none, then up to 1 KiB, 2 KiB ... 128 MiB, more
-    TRACE_VICTIMS = 256,   ///< named links that were paused longest
-    TRACE_PHASES = 200,    ///< equal parts of a step, of the power in time
-    TRACE_SITE_TIERS_MAX =
-        7, ///< node, rack, what hangs below switches of each tier but the last, site
+    TRACE_RANK_MAX = 4,       ///< axes of a dataset
+    TRACE_TIERS_MAX = 8,      ///< scale-up domain and fabric tiers
+    TRACE_DIRECTIONS = 2,     ///< 0 up, 1 down
+    TRACE_BINS = 21,          ///< of link utilisation: idle, then twenty of 5 %
+    TRACE_USERS = 4,          ///< named users of a hot link
+    TRACE_QUEUE_BINS = 20,    ///< of queues: none, then up to 1 KiB, 2 KiB ... 128 MiB, more
+    TRACE_VICTIMS = 256,      ///< named links that were paused longest
+    TRACE_PHASES = 200,       ///< equal parts of a step, of the power in time
+    TRACE_SITE_TIERS_MAX = 7, ///< node, rack, below switches of each tier but the last, site
     TRACE_EVENTS_MAX = 256,
     TRACE_CHANGES_MAX = 64, ///< of a step that is explained
     TRACE_NAME_CHARS = 64,  ///< of a link's name, padded with NUL
@@ -199,8 +197,7 @@ typedef enum TraceOperationKind {
       "the GPUs that move as one (tp, cp, ep) together. Steps that differ in nothing stand once: " \
       "/steps/timeline_step.")                                                                     \
     X(FLOWS, "flows", TRACE_IF_TRAFFIC, "slowdown",                                                \
-      "One row a flow of a traffic job, or a message or collective of its operations, in the "     \
-      "order of the job.")                                                                         \
+      "One row a flow, message or collective of a traffic job, in its order.")                     \
     X(LINKS, "links", TRACE_ALWAYS, "utilisation_max",                                             \
       "Load and congestion of the links, per step: tiers, and the hottest links by name. "         \
       "Tensor and context parallelism, and experts inside one domain, are priced alone and are "   \
@@ -355,6 +352,10 @@ typedef enum TraceFlags {
     X(STEPS_LIKELY_MOST, STEPS, "likely_most_ps", F64, "ps", PLAIN, IF_TRAINING, "Times the most.", TRACE_AXES1(STEP)) \
     X(STEPS_LIKELY_RUNS, STEPS, "likely_runs", I64, "1", PLAIN, IF_TRAINING, "Published runs behind these bounds.", TRACE_AXES1(STEP)) \
     X(STEPS_LARGEST_RUN, STEPS, "largest_run_gpus", I64, "1", PLAIN, IF_TRAINING, "GPUs of the largest published run of its kind, with experts or without: where gpus_in_job is more, no measurement exists.", TRACE_AXES1(STEP)) \
+    X(STEPS_COMPUTING, STEPS, "computing_ps", F64, "ps", PLAIN, IF_TRAFFIC, "Of a job of operations: mean over its ranks of the time in which any computation is under way. This and the next three add up to the step; NaN: the job has no operations.", TRACE_AXES1(STEP)) \
+    X(STEPS_COMMUNICATING, STEPS, "communicating_ps", F64, "ps", PLAIN, IF_TRAFFIC, "In which none is, but a message or collective that the rank has begun.", TRACE_AXES1(STEP)) \
+    X(STEPS_AWAITING, STEPS, "awaiting_ps", F64, "ps", PLAIN, IF_TRAFFIC, "In which neither is, but the rank has come to one for which others are not there yet.", TRACE_AXES1(STEP)) \
+    X(STEPS_RANK_IDLE, STEPS, "idle_ps", F64, "ps", PLAIN, IF_TRAFFIC, "In which it has nothing to do, or has ended.", TRACE_AXES1(STEP)) \
     X(STEPS_FINGERPRINT, STEPS, "fingerprint", U64, "1", PLAIN, ALWAYS, "Checksum of all completions of the step; equal on any number of MPI ranks.", TRACE_AXES1(STEP)) \
     X(STEPS_PACKETS, STEPS, "packets", I64, "1", PLAIN, IF_PACKETS, "Packets of data sent, once for each that was sent again.", TRACE_AXES1(STEP)) \
     X(STEPS_RESENT, STEPS, "packets_resent", I64, "1", PLAIN, IF_PACKETS, "Of them, those sent again.", TRACE_AXES1(STEP)) \

@@ -171,6 +171,8 @@ typedef struct TraceStep {
     double peak_flop_per_s;                         ///< of one GPU
     double likely_least_ps, likely_most_ps;         ///< NAN: no published run is like it
     int64_t likely_runs, largest_run_gpus;
+    /// Traffic only; NAN: it has no operations.
+    double computing_ps, communicating_ps, awaiting_ps, idle_ps; ///< mean over ranks
 } TraceStep;
 
 /// What the site draws in a step.

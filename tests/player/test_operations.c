@@ -8,6 +8,7 @@
 
 #include "base/units.h"
 #include "drawn_operations.h"
+#include "observe/account.h"
 #include "player/traffic_graph.h"
 #include "workload/operations_csv.h"
 
@@ -156,6 +157,53 @@ static void assert_times_alone(const Operations *operations, const Seen *seen) {
         assert_int_equal(seen->move[j].end_ps - seen->move[j].begin_ps, seen->move[j].alone_ps);
 }
 
+/// Does a rank compute at a moment, or else communicate, or else wait?
+static RankState state_at(const Operations *operations, const Seen *seen, int64_t rank,
+                          int64_t at_ps) {
+    RankState state = RANK_IDLE;
+    for (int64_t i = operations->rank_first.at[rank]; i < operations->rank_first.at[rank + 1];
+         i++) {
+        const OperationSpan span = seen->span[i];
+        const int32_t joint = operations->op.at[i].joint;
+        if (at_ps < span.begin_ps || at_ps >= span.end_ps) continue;
+        const RankState mine = joint < 0                             ? RANK_COMPUTES
+                               : at_ps >= seen->move[joint].begin_ps ? RANK_COMMUNICATES
+                                                                     : RANK_WAITS;
+        if (mine < state) state = mine;
+    }
+    return state;
+}
+
+// Law: the account of a rank adds up to the step, and is what one sees who looks at moments, here at one in each 20 us.
+static void assert_account(const Operations *operations, const Seen *seen) {
+    const int64_t step_ps = seen->traffic->now.end_ps - seen->traffic->now.begin_ps;
+    enum { LOOKS = 2000 };
+    for (int64_t rank = 0; rank < RANKS; rank++) {
+        const RankAccount account = account_rank(seen->traffic, rank);
+        int64_t sum_ps = 0, seen_ps[RANK_STATE_N] = {0};
+        for (int k = 0; k < LOOKS; k++)
+            seen_ps[state_at(operations, seen, rank, step_ps / LOOKS * k + step_ps / LOOKS / 2)] +=
+                step_ps / LOOKS;
+        for (int state = 0; state < RANK_STATE_N; state++) {
+            sum_ps += account.ps[state];
+            assert_true(account.ps[state] >= 0);
+            assert_close((double)account.ps[state], (double)seen_ps[state], 0.02 * (double)step_ps);
+        }
+        assert_int_equal(sum_ps, step_ps);
+    }
+}
+
+static void accounts_add_up(void **state) {
+    (void)state;
+    static char text[DRAWN_BYTES];
+    static Seen seen;
+    for (uint64_t seed = 0; seed < 4; seed++) {
+        drawn_operations(seed, RANKS, seed % 2 == 1, false, text);
+        Status status = play(text, ENGINE_FLOW, seed < 2 ? 0 : 100000, &seen, assert_account);
+        if (!status_is_ok(&status)) fail_msg("seed %d: %s", (int)seed, status.text);
+    }
+}
+
 static void operations_begin_when_they_can(void **state) {
     (void)state;
     static char text[DRAWN_BYTES];
@@ -247,6 +295,7 @@ static void locked_resources_are_named(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(operations_begin_when_they_can),
+        cmocka_unit_test(accounts_add_up),
         cmocka_unit_test(order_of_ranks_decides_nothing),
         cmocka_unit_test(what_does_not_fit_is_found),
         cmocka_unit_test(locked_resources_are_named),
