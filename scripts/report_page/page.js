@@ -42,7 +42,10 @@
     if (height) box.style.height = `${height}px`;
     if (id) box.id = id;
     const drawn = echarts.init(box, null, { renderer: "canvas" });
-    drawn.setOption({ animation: false, textStyle: { fontFamily: "inherit" }, aria: { enabled: true }, ...option });
+    // What a formatter returns is shown as HTML; names are those of whoever wrote the topology.
+    const tooltip = { ...option.tooltip }, say = tooltip.formatter;
+    if (say) tooltip.formatter = (p) => echarts.format.encodeHTML(say(p));
+    drawn.setOption({ animation: false, textStyle: { fontFamily: "inherit" }, aria: { enabled: true }, ...option, tooltip });
     charts.push(drawn);
     return drawn;
   }

@@ -164,6 +164,7 @@ def clicked(emulator):
             claim_drawn(browser, chart)
         browser.driver.find_element("id", "tab-timeline").click()
         claim_told(browser)
+        claim_text(emulator, browser)
         claim(not browser.errors() and not browser.requests(), f"no complaint, no network: {browser.requests()}")
     finally:
         browser.close()
@@ -173,6 +174,7 @@ def claim_told(browser):
     """A click on an operation says what it is."""
     from selenium.webdriver.common.action_chains import ActionChains
     element = browser.driver.find_element("id", "chart-timeline")
+    browser.driver.set_window_size(1400, 1400)  # all of the chart in view, below the heading, which stays where it is
     browser.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
     at = browser.run("""const chart = echarts.getInstanceByDom(document.getElementById("chart-timeline"));
         const cell = chart.getOption().series[0].data.find((c) => c[0] === 0 && c[1] === 0);
@@ -181,6 +183,34 @@ def claim_told(browser):
     ActionChains(browser.driver).move_to_element_with_offset(element, int(at[0]), int(at[1])).click().perform()
     text = browser.run("return document.getElementById('operation').textContent")
     claim(re.match(r"GPU 0 .*: (forward|backward|wait).*: [\d.]+ (µs|ms|s), from ", text), f"a click says what it is: {text}")
+
+
+def claim_text(emulator, browser):
+    """Names of tiers, links, topologies and jobs are shown, not obeyed: in headings, tables and what the mouse shows."""
+    planted = "<img class=planted src=x>"
+    topology, job, page = (emulator.folder / name for name in ("planted.yaml", "planted-job.yaml", "planted.html"))
+    topology.write_text(LAPTOP.read_text().replace("name: laptop-16", f'name: "</script>{planted}"')
+                        .replace("name: leaf", f'name: "{planted}"'))
+    job.write_text((JOBS / "ddp-small.yaml").read_text().replace("name: ddp-small", f'name: "{planted}"'))
+    report(emulator, emulator.trace(topology, job, name="planted", trace__timeline="[0-3]", trace__links="[all]"), "-o", page)
+    browser.open(page)
+    for tab in browser.run("return [...document.querySelectorAll('nav button')].map((b) => b.id)"):
+        browser.driver.find_element("id", tab).click()
+        shown = browser.run("""
+            let shown = 0;
+            for (const box of document.querySelectorAll(".chart")) {
+                const chart = echarts.getInstanceByDom(box);
+                chart.getOption().series.forEach((series, seriesIndex) => {
+                    for (const dataIndex of [0, Math.floor(series.data.length / 2), series.data.length - 1]) {
+                        chart.dispatchAction({type: "showTip", seriesIndex, dataIndex});
+                        shown += box.innerText.length > 0;
+                    }
+                });
+            }
+            return shown;""")
+        claim(browser.run("return document.querySelectorAll('.planted').length") == 0, f"{tab}: a name is no element of the page")
+        claim(tab != "tab-congestion" or shown > 10, f"{tab}: there are things to point at: {shown}")
+    claim(planted in browser.run("return document.body.innerText"), "names are shown as they are written")
 
 
 if __name__ == "__main__":
