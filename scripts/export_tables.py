@@ -8,6 +8,7 @@ import csv
 
 import numpy as np
 
+import output_file
 import parquet_file
 import trace_file
 
@@ -156,19 +157,23 @@ def write_csv(path, columns):
         out.writerows(zip(*texts))
 
 
-def write(trace, steps, names, kind, folder):
+def claim_names(trace, names):
     for name in names or []:
         if name not in TABLES:
             raise trace_file.TraceError(f"there is no table '{name}'; known are {', '.join(TABLES)}")
         if not is_there(trace, name):
             raise trace_file.TraceError(f"{trace.path} has no {name}")
+
+
+def write(trace, steps, names, kind, folder):
     folder.mkdir(parents=True, exist_ok=True)
     for name in names or [name for name in TABLES if name not in LARGE and is_there(trace, name)]:
         columns = make(trace, name, steps)
         path = folder / f"{name}.{kind}"
-        if kind == "csv":
-            write_csv(path, columns)
-        else:
-            parquet_file.write(path, columns, [("source", str(trace.attributes.get("source"))), ("title", trace.caption())])
+        with output_file.whole(path, [trace.path]) as part:
+            if kind == "csv":
+                write_csv(part, columns)
+            else:
+                parquet_file.write(part, columns, [("source", str(trace.attributes.get("source"))), ("title", trace.caption())])
         rows = len(columns["step"][0])
         print(f"{path}: {rows} rows, {len(columns)} columns")

@@ -13,6 +13,7 @@ import json
 import numpy as np
 
 import export_tables
+import output_file
 import trace_file
 
 PS_PER_NS = 1000
@@ -281,8 +282,8 @@ def write(trace, steps, path):
     events += loads_of(trace, steps) + power_of(trace, steps) + collectives_of(trace, steps) + flows_of(trace, steps)
     events.sort(key=in_order)
     other = {name: str(trace.attributes.get(name)) for name in ("title", "source", "git_commit", "config_hash")}
-    opened = gzip.open(path, "wt", encoding="utf-8") if str(path).endswith(".gz") else open(path, "w", encoding="utf-8")
-    with opened as file:
-        json.dump({"displayTimeUnit": "ns", "otherData": other, "traceEvents": events}, file, separators=(",", ":"))
+    text = json.dumps({"displayTimeUnit": "ns", "otherData": other, "traceEvents": events}, separators=(",", ":")).encode()
+    with output_file.whole(path, [trace.path]) as part:
+        part.write_bytes(gzip.compress(text, mtime=0) if str(path).endswith(".gz") else text)
     count = lambda ph: sum(event["ph"] == ph for event in events)
     return f"{count('X')} slices, {count('s')} arrows, {count('b')} collectives or flows, {count('C')} counts"

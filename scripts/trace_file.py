@@ -3,6 +3,7 @@
 Only committed steps are read, so that a file of a killed or running run is as good as any. See output/README.md.
 """
 
+import os
 import sys
 
 import h5py
@@ -12,7 +13,10 @@ matplotlib.use("Agg")  # pictures go to files; there may be no display
 import matplotlib.pyplot as plt  # noqa: E402
 import numpy as np  # noqa: E402
 
+from output_file import OutputError  # noqa: E402
+
 PS = 1e-12  # seconds
+SCHEMA_VERSION = 2  # of src/trace/schema.h
 ENDS = {"collective": "collectives_end", "flow": "flows_end"}
 
 # Okabe and Ito's colours, which stay apart for colour-blind readers; two of Tol's beyond the eighth.
@@ -48,13 +52,20 @@ class TraceFile:
         try:
             self.file = h5py.File(path, "r")
         except OSError as error:
-            raise TraceError(f"{path}: cannot be opened: {error}") from error
+            why = os.strerror(error.errno) if error.errno else " ".join(str(error).split())
+            raise TraceError(f"{path}: cannot be opened: {why}") from error
         if "committed_steps" not in self.file:
             raise TraceError(f"{path}: not a Colossim trace (there is no /committed_steps)")
+        version = self.file.attrs.get("schema_version")
+        if version != SCHEMA_VERSION:
+            raise TraceError(f"{path}: a trace of schema {version}; these scripts read schema {SCHEMA_VERSION}: use those of the "
+                             "program that wrote it")
         self.path = str(path)
         self.nsteps = int(self.file["committed_steps"][()])
         if self.nsteps == 0:
             raise TraceError(f"{path}: no step is committed yet")
+        if self.nsteps > len(self.file["steps/duration_ps"]):
+            raise TraceError(f"{path}: damaged: {self.nsteps} steps are said to be committed, of {len(self.file['steps/duration_ps'])}")
         self.attributes = dict(self.file.attrs)
         self.read_repeats()
         self.tiers = [name.decode() for name in self.file["links/tier"][:]]
@@ -238,9 +249,30 @@ def human_count(value):
 
 
 def run(main):
-    """Run a script's main; a file that cannot be drawn is one line and exit code 2."""
+    """Run a script's main. What cannot be read or is not to be written is one line and exit code 2, what cannot be written 3."""
+    name = sys.argv[0].rpartition("/")[2]
     try:
         main()
-    except TraceError as error:
-        print(f"{sys.argv[0].rpartition('/')[2]}: {error}", file=sys.stderr)
-        sys.exit(2)
+        sys.stdout.flush()
+    except (TraceError, OutputError) as error:
+        fail(f"{name}: {error}", 2)
+    except BrokenPipeError:
+        fail(None, 1)
+    except KeyboardInterrupt:
+        fail(None, 130)
+    except OSError as error:
+        if error.errno is None:  # of HDF5
+            fail(f"{name}: a file is damaged: {error}", 2)
+        fail(f"{name}: {error.filename or 'output'}: {error.strerror}", 3)
+    except KeyError as error:
+        if "Unable to" not in str(error):  # the words of HDF5
+            raise
+        fail(f"{name}: a file is damaged, or its run did not come so far: {error.args[0]}", 2)
+
+
+def fail(words, code):
+    """End; what is left to be printed is not."""
+    if words:
+        print(words, file=sys.stderr)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    sys.exit(code)

@@ -6,13 +6,17 @@ events by time; slices of a thread nest, with whole nanoseconds; each arrow goes
 time; what begins asynchronously ends. It holds what /timeline holds, so long as each operation takes, and as many arrows as
 there are messages between chosen GPUs and waits with a cause; repeated steps are there again, later. `tables`: CSV and
 Parquet hold what the trace holds, value for value, words for flags and nothing for no value; other readers of Parquet
-(pyarrow, DuckDB) are asked where they are installed. `refused`: what is not there is said in one line.
+(pyarrow, DuckDB) are asked where they are installed. `refused`: what is not there is said in one line. `whole`: what explain,
+export, report and draw cannot read or write is one line and an exit code; files are written whole or not at all, and never over
+the trace.
 """
 
 import csv
 import importlib.util
 import json
 import math
+import resource
+import signal
 import subprocess
 import sys
 
@@ -212,6 +216,42 @@ def tables(emulator):
     claim_tables(trace, out, {"steps": ("steps", "step"), "flows": ("flows", "flow")})
 
 
+def scripted(name, *arguments, code, words):
+    """A script that fails says why in one line."""
+    done = subprocess.run([sys.executable, "-B", ROOT / "scripts" / name, *map(str, arguments)], capture_output=True, text=True)
+    claim(done.returncode == code and done.stderr.count("\n") == 1 and words in done.stderr,
+          f"{name} {arguments}: {done.returncode}, wanted {code} and '{words}'\n{done.stderr}")
+
+
+def whole(emulator):
+    trace = emulator.trace(TOPOLOGIES / "laptop-16.yaml", JOBS / "ddp-small.yaml", name="whole", steps=1)
+    data = trace.read_bytes()
+    scripted("export", trace, "--perfetto", trace, code=2, words="is what is read")
+    scripted("report", trace, "-o", trace, code=2, words="is what is read")
+    claim(trace.read_bytes() == data, "a trace is not written over")
+    pages = emulator.folder / "pages"
+    pages.mkdir()
+    page = pages / "page.html"
+    page.write_text("before")
+    allowed = resource.getrlimit(resource.RLIMIT_FSIZE)
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # as a full disk: what is longer cannot be written
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, allowed[1]))
+    scripted("report", trace, "-o", page, "--program", "/nowhere", code=3, words=f"{page}: File too large")
+    resource.setrlimit(resource.RLIMIT_FSIZE, allowed)
+    claim(page.read_text() == "before" and list(pages.iterdir()) == [page], "what was there stays, and nothing beside it")
+    for code, words, damage in ((2, "schema 1", lambda file: file.attrs.modify("schema_version", 1)),
+                                (2, "damaged: 9 steps", lambda file: file["committed_steps"].write_direct(np.array(9))),
+                                (2, "damaged", lambda file: file.__delitem__("links"))):
+        damaged = emulator.folder / "damaged.h5"
+        damaged.write_bytes(data)
+        with h5py.File(damaged, "a") as file:
+            damage(file)
+        scripted("explain", damaged, code=code, words=words)
+    scripted("draw", emulator.folder / "missing.h5", code=2, words="No such file")
+    scripted("export", trace, "--csv", pages / "t", "--perfetto", pages / "p.json", "--tables", "steps,flows", code=2, words="no flows")
+    claim(list(pages.iterdir()) == [page], "nothing is written before all is known to be there")
+
+
 def refused(emulator):
     trace = emulator.trace(TOPOLOGIES / "laptop-16.yaml", JOBS / "traffic-permutation.yaml")
     for arguments, words in ((("--csv", "x", "--tables", "flow"), "there is no table 'flow'; known are steps"),
@@ -221,4 +261,4 @@ def refused(emulator):
 
 
 if __name__ == "__main__":
-    run_case(perfetto, tables, refused)
+    run_case(perfetto, tables, refused, whole)
