@@ -70,7 +70,7 @@ def cables(ncables):
     return graph("\n".join(lines) + "\n", 2)
 
 
-def graph(text, nodes):
+def graph(text, nodes, lanes=1):
     file_of("list.csv", text)
     return check("./" + file_of("graph.yaml", f"""schema_version: 1
 kind: topology
@@ -81,7 +81,7 @@ fabric:
   wiring: plain
   cables: list.csv
   tiers:
-    - {{name: leaf, switch: ./wide.yaml, rate: 400 Gb/s, cable: 5 m}}
+    - {{name: leaf, switch: ./wide.yaml, lanes: {lanes}, rate: 400 Gb/s, cable: 5 m}}
     - {{name: upper, rate: 400 Gb/s, cable: 5 m}}
 """))
 
@@ -94,6 +94,22 @@ def hardware():
 
 def parallel_cables(n):
     return graph(f"from,to,count\ngpu 0,leaf 0,1\ngpu 1,leaf 1,1\nleaf 0,leaf 1,{n}\n", 2)
+
+
+def ports(n):
+    return graph(f"from,to,count\ngpu 0,leaf 0,{n}\ngpu 1,leaf 0,{n}\n", 2, lanes=n)
+
+
+def one_switch(n):
+    """All NICs at one switch, by packets."""
+    return check("./" + file_of("switch.yaml", f"""schema_version: 1
+kind: topology
+nodes: {n}
+node: {{gpu: h100-sxm, gpus: 1, nic: connectx-7-ndr400, scale_up: ./alone.yaml}}
+fabric:
+  wiring: plain
+  tiers: [{{name: leaf, switch: ./wide.yaml, children: {n}, rate: 400 Gb/s, cable: 5 m}}]
+"""), "traffic-ring", *sets("engine=packet"))
 
 
 def degree(n):
@@ -128,6 +144,11 @@ TRIALS = {
     "cables between switches of a graph": (cables, "at most {n} are"),
     "virtual stages": (lambda n: check(PODS, "ddp-small", *sets(f"parallel.pp={n}")), "at most {n} virtual stages"),
     "passes of a step": (lambda n: on_laptop(f"parallel.microbatches={n}"), "at most {n} passes"),
+    "ports of a NIC": (ports, "at most {n} and 1 are"),
+    "links of a switch": (one_switch, "links at most, one has"),
+    # 1,647,512,064 parameters on a stage: the least buckets of which there are no more than n
+    "buckets of a virtual stage": (lambda n: on_laptop(f"training.bucket_parameters={-(-1647512064 // n)}"), "more than {n} buckets"),
+    "bytes of a traffic job": (lambda n: check("hopper-1m", "traffic-ring", *sets(f"traffic.bytes={n // 2**20} B")), "bytes in all; at most"),
     "ranks of a traffic job": (lambda n: check("openai-100m", "traffic-ring", *sets(f"traffic.ranks={n}", "traffic.bytes=1 kB")), "at most {n} are"),
     "bytes of a table of flows": (flows_file, "at most {n} are"),
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """notebook.py MPIEXEC COLOSSIM CASE [--write]: output/trace.ipynb does what it shows.
 
-Laws. `valid`: it is a notebook of format 4, its cells have outputs in the order they were run, its code is Python, columns of the trace that
+Laws. `valid`: it is a notebook of format 4 (as Debian's python3-nbformat says, where it is installed), its cells have outputs in the order they were run, its code is Python, columns of the trace that
 it names are there. `run` (slow): run from top to bottom in an empty folder, each cell prints what stands below it, and draws where a
 picture stands. --write with `run` keeps what was printed and drawn.
 
@@ -116,7 +116,7 @@ def case_valid(colossim, _):
         import nbformat
         nbformat.validate(nbformat.read(PAGE, as_version=4))
     except ImportError:
-        pass  # Debian's python3-nbformat is not needed for anything else
+        pass
     return len(code), wrong
 
 
