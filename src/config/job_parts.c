@@ -72,9 +72,9 @@ const Schema noise_schema = {.name = "noise",
                              .shorthand = true};
 
 static const Field ENGINE_FIELDS[] = {
-    FIELD_ENUM_AT(
-        "kind", EngineFile, kind, ENGINE_NAMES, "flow",
-        "closed: every transfer as if alone; flow: max-min sharing; packet: every packet"),
+    FIELD_ENUM_AT("kind", EngineFile, kind, ENGINE_NAMES, "flow",
+                  "closed: every transfer as if alone; flow: max-min sharing; rounds: the same, "
+                  "collectives round by round; packet: every packet"),
     FIELD_QUANTITY_AT("control_delay", EngineFile, control_delay_ps, QUANTITY_TIME, "10 us", 0, 0,
                       "until an end is felt by others"),
 };

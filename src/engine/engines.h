@@ -5,7 +5,13 @@
 #include "engine/engine.h"
 
 /// For configuration alone: everyone else has the EngineOps.
-typedef enum EngineKind { ENGINE_CLOSED, ENGINE_FLOW, ENGINE_PACKET, ENGINE_KIND_N } EngineKind;
+typedef enum EngineKind {
+    ENGINE_CLOSED,
+    ENGINE_FLOW,
+    ENGINE_PACKET,
+    ENGINE_ROUNDS,
+    ENGINE_KIND_N
+} EngineKind;
 
 extern const char *const ENGINE_NAMES[]; ///< [ENGINE_KIND_N], then NULL
 const EngineOps *engine_of(EngineKind kind);

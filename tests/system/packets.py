@@ -175,4 +175,21 @@ def circles(emulator):
         claim(float(since_ms) < 0.1 and 0.5 < last_ms < 2.3, f"it is seen soon: since {since_ms} ms, steps until {last_ms} ms")
 
 
-run_case(settings, lost, divided, level, skipped, circles)
+def rounds(emulator):
+    """A job whose collectives nobody disturbs takes the same by the flow engine and round by round, on any ranks; a ring beside
+    messages takes less by rounds."""
+    job, step_s = JOBS / "ddp-small.yaml", {}
+    claim(same_on_any_ranks(emulator, LAPTOP, job, (1, 2, 3), "--steps", 2, engine="rounds") == 0, "it is played")
+    for engine in ("flow", "rounds"):
+        path = emulator.trace(LAPTOP, job, "--steps", 2, engine=engine)
+        step_s[engine] = (column(path, "steps/end_ps") - column(path, "steps/start_ps")) / PS_PER_S
+    claim(abs(step_s["rounds"] / step_s["flow"] - 1).max() < 1e-6, f"steps alone: {step_s}")
+    tree, ring, others = (ROOT / f"tests/crosscheck/{name}.yaml" for name in ("tree-112", "ring-even", "scattered-odd"))
+    took_s = {}
+    for engine in ("flow", "rounds"):
+        path = emulator.trace(tree, ring, str(others), engine=engine, fabric__tiers__spine__parents=2)
+        took_s[engine] = column(path, "steps/end_ps")[column(path, "steps/job") == 0][0] / PS_PER_S
+    claim(2.83e-3 < took_s["rounds"] < 0.9 * took_s["flow"], f"a ring beside messages: {took_s}")
+
+
+run_case(settings, lost, divided, level, skipped, circles, rounds)
