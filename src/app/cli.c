@@ -11,6 +11,9 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "build_info.h"
+#include "config/diagnostics.h"
+
+enum { NAMES_MAX = 32, NAME_BYTES = 32 };
 
 void cli_print_version(void) {
     printf("colossim %s (%s, %s, %s)\n", BUILD_INFO_VERSION, BUILD_INFO_COMMIT, BUILD_INFO_TYPE,
@@ -59,6 +62,33 @@ int cli_usage(const char *format, const char *what) {
         fprintf(stderr, "; try 'colossim --help'\n");
     }
     return 2;
+}
+
+/// A command or option that there is not, and which of `names` may have been meant.
+static int refuse_word(const char *what, const char *word, const char *const names[], int n) {
+    char words[160];
+    const char *close = diagnostics_closest(word, names, n);
+    snprintf(words, sizeof words, "unknown %s '%.60s'%s%s%s", what, word,
+             close ? " (did you mean '" : "", close ? close : "", close ? "'?)" : "");
+    return cli_usage("%s", words);
+}
+
+static int refuse_command(const char *word) {
+    const char *names[NAMES_MAX];
+    CHECK(CLI_NCOMMANDS <= NAMES_MAX, "%d commands", CLI_NCOMMANDS);
+    for (int i = 0; i < CLI_NCOMMANDS; i++) names[i] = CLI_COMMANDS[i].word;
+    return refuse_word("command", word, names, CLI_NCOMMANDS);
+}
+
+static int refuse_option(const char *word) {
+    char written[NAMES_MAX][NAME_BYTES];
+    const char *names[NAMES_MAX];
+    CHECK(CLI_NOPTIONS <= NAMES_MAX, "%d options", CLI_NOPTIONS);
+    for (int i = 0; i < CLI_NOPTIONS; i++) {
+        snprintf(written[i], NAME_BYTES, "--%s", CLI_OPTIONS[i].name);
+        names[i] = written[i];
+    }
+    return refuse_word("option", word, names, CLI_NOPTIONS);
 }
 
 static void add_set(CommandLine *line, const char *key, const char *value) {
@@ -117,7 +147,7 @@ static int take_option(CommandLine *line, int option, const char *word) {
                 return cli_usage("--progress is auto, lines or none, not '%s'", optarg);
             return 0;
         case ':': return cli_usage("option '%s' wants a value", word);
-        default: return cli_usage("unknown option '%s'", word);
+        default: return refuse_option(word);
     }
 }
 
@@ -178,8 +208,9 @@ static int parse_options(int argc, char *argv[], CommandLine *line) {
 /// Another number of arguments than a command takes.
 static int refuse_count(const CommandWord *command, const char *wants) {
     char words[160];
-    snprintf(words, sizeof words, "%s %s%s%s", command->word, wants, command->most ? " " : "",
-             command->arguments);
+    const bool listed = command->values[0] && command->values[0] != '@';
+    snprintf(words, sizeof words, "%s %s%s%s%s%s", command->word, wants, command->most ? " " : "",
+             command->arguments, listed ? ": one of " : "", listed ? command->values : "");
     return cli_usage("%s", words);
 }
 
@@ -198,7 +229,7 @@ static int check_resume(const CommandLine *line) {
 static int parse(int argc, char *argv[], CommandLine *line) {
     if (argc < 2) return cli_usage("which command?%s", "");
     const CommandWord *command = cli_command(argv[1]);
-    if (!command) return cli_usage("unknown command '%s'", argv[1]);
+    if (!command) return refuse_command(argv[1]);
     line->command = command->command;
     int code = parse_options(argc - 1, argv + 1, line);
     if (code || line->command == COMMAND_HELP) return code;

@@ -65,8 +65,9 @@ def ends(done, code, words, what):
 
 def usage(emulator):
     for n in (0, 3):
-        for words, *arguments in (("which command?",), ("unknown command 'rum'", "rum"),
-                                  ("unknown option '--stepz'", "run", "--stepz", 3),
+        for words, *arguments in (("which command?",), ("unknown command 'rum' (did you mean 'run'?)", "rum"), ("unknown command 'xyz';", "xyz"),
+                                  ("unknown option '--stepz' (did you mean '--steps'?)", "run", "--stepz", 3),
+                                  ("keys wants KIND: one of topology training", "keys"),
                                   ("--json is of run, not of check", "check", LAPTOP, "--json"),
                                   ("--defaults is of check, not of run", "run", LAPTOP, DDP, "--defaults"),
                                   ("run wants TOPOLOGY JOB...", "run", LAPTOP), ("check wants FILE...", "check"),
