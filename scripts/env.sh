@@ -22,8 +22,9 @@ packages=(
     libyaml-dev librandom123-dev libxxhash-dev libcmocka-dev
     python3-h5py python3-matplotlib python3-xarray python3-h5netcdf python3-netcdf4 python3-yaml python3-jsonschema
 )
-# For the slow tests that click through the page of scripts/report, and hold the notebook to its format (scripts/test --all).
-slow_packages=(chromium chromium-driver python3-selenium python3-nbformat)
+# For the slow tests that click through the page of scripts/report, hold the notebook to its format, and run under another MPI and
+# under SLURM (scripts/test --all).
+slow_packages=(chromium chromium-driver python3-selenium python3-nbformat mpich libhdf5-mpich-dev slurm-wlm munge)
 # For scripts/dev format, lint and fresh.
 developer_packages=(clang-format clang-tidy cppcheck shellcheck debootstrap)
 
