@@ -62,11 +62,10 @@ static bool loses_packets(const JobFile *file) {
            (file->packet.flow_control == FLOW_NONE || file->packet.loss_share > 0);
 }
 static bool has_no_window(const JobFile *file) {
-    return sends_packets(file) && file->packet.control != CONTROL_WINDOW &&
-           file->packet.control != CONTROL_NSCC;
+    return sends_packets(file) && CONTROL_KEYS[file->packet.control] != CONTROL_KEYS_WINDOW;
 }
 static bool has_no_dcqcn(const JobFile *file) {
-    return sends_packets(file) && file->packet.control != CONTROL_DCQCN;
+    return sends_packets(file) && CONTROL_KEYS[file->packet.control] != CONTROL_KEYS_DCQCN;
 }
 
 #define DENSE "the model has no experts"

@@ -4,11 +4,16 @@
 
 #include "base/units.h"
 
-const char *const CONTROL_NAMES[] = {[CONTROL_NONE] = "none",
-                                     [CONTROL_DCQCN] = "dcqcn",
-                                     [CONTROL_WINDOW] = "window",
-                                     [CONTROL_NSCC] = "nscc",
-                                     NULL};
+const char *const CONTROL_NAMES[] = {
+#define CONTROL_NAME(code, name, ops, keys) [code] = name,
+    CONTROL_TABLE(CONTROL_NAME)
+#undef CONTROL_NAME
+        NULL};
+const ControlKeys CONTROL_KEYS[] = {
+#define CONTROL_KEYS_OF(code, name, ops, keys) [code] = keys,
+    CONTROL_TABLE(CONTROL_KEYS_OF)
+#undef CONTROL_KEYS_OF
+};
 const char *const FLOW_CONTROL_NAMES[] = {
     [FLOW_NONE] = "none", [FLOW_PFC] = "pfc", [FLOW_CREDITS] = "credits", NULL};
 const char *const RECOVERY_NAMES[] = {

@@ -71,14 +71,24 @@ extern const char *const FORWARDING_NAMES[]; ///< then NULL
 typedef enum FlowControl { FLOW_NONE, FLOW_PFC, FLOW_CREDITS } FlowControl;
 extern const char *const FLOW_CONTROL_NAMES[]; ///< then NULL
 
-/// What slows a sender down. None: it sends at line rate.
+/// Which of the keys below a control has parameters in.
+typedef enum ControlKeys { CONTROL_KEYS_NONE, CONTROL_KEYS_DCQCN, CONTROL_KEYS_WINDOW } ControlKeys;
+
+/// What slows a sender down: code, name, its functions (packet/control_ops.h), its keys. None: it sends at line rate. Window: by
+/// delay, as Swift. NSCC: by delay and marks, as Ultra Ethernet's sender.
+#define CONTROL_TABLE(X)                                     \
+    X(CONTROL_NONE, "none", line_rate, CONTROL_KEYS_NONE)    \
+    X(CONTROL_DCQCN, "dcqcn", dcqcn, CONTROL_KEYS_DCQCN)     \
+    X(CONTROL_WINDOW, "window", window, CONTROL_KEYS_WINDOW) \
+    X(CONTROL_NSCC, "nscc", nscc, CONTROL_KEYS_WINDOW)
+
 typedef enum RateControl {
-    CONTROL_NONE,
-    CONTROL_DCQCN,
-    CONTROL_WINDOW, ///< by delay, as Swift
-    CONTROL_NSCC    ///< by delay and marks, as Ultra Ethernet's sender
+#define CONTROL_CODE(code, name, ops, keys) code,
+    CONTROL_TABLE(CONTROL_CODE)
+#undef CONTROL_CODE
 } RateControl;
 extern const char *const CONTROL_NAMES[]; ///< then NULL
+extern const ControlKeys CONTROL_KEYS[];
 
 /// What a receiver does with packets behind a gap: it keeps them, or has all sent again from the gap on.
 typedef enum Recovery { RECOVERY_SELECTIVE, RECOVERY_GO_BACK } Recovery;

@@ -25,8 +25,6 @@
 ///   trip_ps  what a round trip takes on an idle path
 void control_begin(Control *control, const PacketSpec *spec, int64_t line_Bps, int64_t trip_ps,
                    int64_t now_ps);
-/// A packet is about to be sent: what has changed until now.
-void control_until(Control *control, const PacketSpec *spec, int64_t line_Bps, int64_t now_ps);
 /// An acknowledgement has come.
 typedef struct Heard {
     int64_t now_ps;
@@ -34,10 +32,32 @@ typedef struct Heard {
     int32_t packets; ///< that are now known to have come, more than before
     bool marked;
 } Heard;
+
+/// A control; {0}: none.
+typedef struct ControlOps {
+    bool timed; ///< it wants to know how long round trips take, and of all marks
+    double
+        trips; ///< its window begins with what the line carries in so many round trips; 0: it has none
+    /// Time has come to now_ps, and the rate is below that of the line. NULL: rates do not rise by themselves.
+    void (*until)(Control *control, const PacketSpec *spec, int64_t line_Bps, int64_t now_ps);
+    /// An acknowledgement has come. NULL: what else it says than round trips does not matter.
+    void (*hear)(Control *control, const PacketSpec *spec, int64_t line_Bps, const Heard *heard);
+    /// Its round trip is known, and control->trip_ps is no longer than that: change control->packets, which is then kept within
+    /// its bounds. NULL: it has no window.
+    void (*trip)(Control *control, const PacketSpec *spec, const Heard *heard);
+} ControlOps;
+extern const ControlOps *const CONTROL_OPS[]; ///< by RateControl
+
 void control_hear(Control *control, const PacketSpec *spec, int64_t line_Bps, const Heard *heard);
-/// Does it want to know how long round trips take, and of all marks?
+/// A packet is about to be sent: what has changed until now.
+static inline void control_until(Control *control, const PacketSpec *spec, int64_t line_Bps,
+                                 int64_t now_ps) {
+    if (control->rate_Bps >= (double)line_Bps) return;
+    const ControlOps *ops = CONTROL_OPS[spec->control];
+    if (ops->until) ops->until(control, spec, line_Bps, now_ps);
+}
 static inline bool control_is_timed(const PacketSpec *spec) {
-    return spec->control == CONTROL_WINDOW || spec->control == CONTROL_NSCC;
+    return CONTROL_OPS[spec->control]->timed;
 }
 
 /// Has a rate been cut, and not come back?

@@ -90,7 +90,7 @@ static Stand own_stand(const Engine *engine, int32_t q) {
     Stand stand = {0};
     if (ranks_have(&engine->net.ranks, qp->src)) {
         stand.sent = qp->sent;
-        stand.below = spec->control == CONTROL_DCQCN && control_is_below(&qp->control);
+        stand.below = control_is_below(&qp->control);
         stand.cuts = qp->control.cuts;
         if (control_is_timed(spec)) stand.window = qp->control.window;
     }

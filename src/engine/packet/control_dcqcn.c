@@ -1,0 +1,46 @@
+// DCQCN, see control.h.
+#include "engine/packet/control_ops.h"
+
+static void rise(Control *control, const PacketSpec *spec, double line_Bps) {
+    control->rises++;
+    if (control->rises > spec->fast_steps) {
+        const double share =
+            control->rises > 2 * spec->fast_steps ? spec->hyper_share : spec->add_share;
+        control->target_Bps += share * line_Bps;
+        if (control->target_Bps > line_Bps) control->target_Bps = line_Bps;
+    }
+    control->rate_Bps = (control->rate_Bps + control->target_Bps) / 2;
+}
+
+static void decay(Control *control, const PacketSpec *spec, int64_t now_ps) {
+    for (; control->alpha_ps + spec->alpha_ps <= now_ps && control->alpha > 1e-9;
+         control->alpha_ps += spec->alpha_ps)
+        control->alpha *= 1 - spec->gain;
+    if (control->alpha <= 1e-9) control->alpha_ps = now_ps;
+}
+
+static void until(Control *control, const PacketSpec *spec, int64_t line_Bps, int64_t now_ps) {
+    for (; control->rise_ps + spec->increase_ps <= now_ps; control->rise_ps += spec->increase_ps)
+        rise(control, spec, (double)line_Bps);
+}
+
+/// Told of congestion.
+static void hear(Control *control, const PacketSpec *spec, int64_t line_Bps, const Heard *heard) {
+    const int64_t now_ps = heard->now_ps;
+    if (!heard->marked) return;
+    if (control->rate_Bps < (double)line_Bps) until(control, spec, line_Bps, now_ps);
+    decay(control, spec, now_ps);
+    control->alpha = (1 - spec->gain) * control->alpha + spec->gain;
+    control->alpha_ps = now_ps;
+    if (now_ps - control->cut_ps < spec->cut_ps) return;
+    control->cut_ps = now_ps;
+    control->target_Bps = control->rate_Bps;
+    control->rate_Bps *= 1 - control->alpha / 2;
+    if (control->rate_Bps < spec->least_share * (double)line_Bps)
+        control->rate_Bps = spec->least_share * (double)line_Bps;
+    control->cuts++;
+    control->rises = 0;
+    control->rise_ps = now_ps;
+}
+
+const ControlOps CONTROL_dcqcn = {.until = until, .hear = hear};
