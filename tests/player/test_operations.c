@@ -272,6 +272,47 @@ static void what_does_not_fit_is_found(void **state) {
     assert_true(tried > 500);
 }
 
+#define HEADER "rank,id,what,with,tag,bytes,time,resource,after\n"
+
+/// Of a table that is refused.
+static void assert_refused(const char *rows, const char *why) {
+    char text[1024];
+    snprintf(text, sizeof text, HEADER "%s", rows);
+    Operations operations = {0};
+    Status status = operations_csv_parse("t.csv", text, RANKS, 0, &operations);
+    assert_int_equal(status.code, STATUS_INPUT);
+    if (!strstr(status.text, why)) fail_msg("'%s' does not say '%s'", status.text, why);
+    operations_free(&operations);
+}
+
+// Law: tags tell messages apart, in whatever order they are listed; within a tag the order does. What meets is alike, and nobody
+// waits for himself through others.
+static void tags_and_kinds_decide_who_meets(void **state) {
+    (void)state;
+    Operations operations = {0};
+    parse(HEADER
+          "0,0,send,1,5,1 B,,,\n"
+          "0,1,send,1,6,2 B,,,\n"
+          "0,2,send,1,5,3 B,,,\n"
+          "1,0,receive,0,6,2 B,,,\n"
+          "1,1,receive,0,5,1 B,,,\n"
+          "1,2,receive,0,5,3 B,,,\n",
+          &operations);
+    assert_int_equal(operations.joint.n, 3);
+    for (int64_t i = 0; i < 3; i++) assert_int_equal(operations.joint.at[i].bytes, i + 1);
+    operations_free(&operations);
+    assert_refused("0,0,all_reduce,0-1,,8 B,,,\n1,0,all_gather,0-1,,8 B,,,\n",
+                   "rank 1 has all_gather of 8 B where rank 0 has all_reduce of 8 B (line 2)");
+    assert_refused(
+        "0,0,compute,,,,1 us,,1\n0,1,compute,,,,1 us,,0\n",
+        "t.csv:2:1: operations wait for each other: compute 0 of rank 0 (line 2) waits for "
+        "compute 1 of rank 0 (line 3) waits for the first");
+    assert_refused(
+        "2,0,all_reduce,0-1,,8 B,,,\n0,0,all_reduce,0-1,,8 B,,,\n"
+        "1,0,all_reduce,0-1,,8 B,,,\n",
+        "rank 2 takes part in a collective of group '0-1', of which it is none");
+}
+
 static void nobody(const Operations *operations, const Seen *seen) {
     (void)operations, (void)seen;
     fail_msg("it cannot end");
@@ -298,6 +339,7 @@ int main(void) {
         cmocka_unit_test(accounts_add_up),
         cmocka_unit_test(order_of_ranks_decides_nothing),
         cmocka_unit_test(what_does_not_fit_is_found),
+        cmocka_unit_test(tags_and_kinds_decide_who_meets),
         cmocka_unit_test(locked_resources_are_named),
     };
     return cmocka_run_group_tests_name("operations", tests, NULL, NULL);
