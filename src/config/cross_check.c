@@ -6,6 +6,7 @@
 
 #include "base/units.h"
 #include "config/engine_check.h"
+#include "config/explain_check.h"
 #include "config/links_check.h"
 #include "config/reach_check.h"
 #include "config/share_nodes.h"
@@ -518,5 +519,6 @@ void cross_check(Reader *reader, CrossCheck *files) {
     }
     if (all_good) share_nodes_check(reader, files);
     timeline_check(reader, files);
+    explain_check(reader, files);
     if (all_good) links_check(reader, files);
 }

@@ -72,6 +72,13 @@ def laws(emulator):
         claim(0.95 < whole < 1.01, f"{job.stem}: all rates and latencies make up the step: {whole:.3f}")
 
 
+    for job, settings, words in ((SMALL, {"trace__explain_step": 4, "trace__explain": "on"}, "explain_step is 4, but steps are 0 to 3"),
+                                 (SMALL, {"trace__explain_step": 1}, "explain is off"),
+                                 (JOBS / "traffic-shift.yaml", {"trace__explain": "on"}, "no job trains")):
+        done = emulator.run(LAPTOP, job, ranks=0, **settings)
+        claim(done.returncode == 2 and words in done.stderr and "--set:" in done.stderr, f"what cannot be explained: {done.stderr}")
+
+
 def ranks(emulator):
     steady = {"noise": "off", "steps": 2}
     for topology, job, settings, others in (
