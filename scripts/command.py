@@ -60,8 +60,19 @@ def did_you_mean(word, known):
     return f"; did you mean '{near[0]}'?" if near else ""
 
 
+def not_negative(text):
+    """A number, for argparse."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"wants a number from 0, got '{text}'")
+    return value
+
+
 def positive(text):
-    if not text.isdigit() or int(text) == 0:
+    if not text.isdecimal() or int(text) == 0:
         raise argparse.ArgumentTypeError(f"wants a number from 1, got '{text}'")
     return int(text)
 

@@ -17,6 +17,7 @@ from search_space import CHOSEN, KEYS, PLACEMENTS, Facts
 
 ROOT = program.ROOT
 KERNELS = ("flash3", "cudnn", "flash2", "flash1", "unfused")  # the first that the GPU has a figure for
+COUNTS = {"tp": 1, "pp": 1, "vp": 1, "cp": 1, "ep": 1, "zero": 0, "microbatch": 1}  # axes that are numbers, and their least
 
 
 def find(text, folders, what):
@@ -60,18 +61,26 @@ class Question:
                 raise Refusal(f"--fix: there is no axis '{key}'{did_you_mean(key, KEYS)} (axes: {', '.join(KEYS)})")
             if option == "--fix" or axis_of.get(key, "routing") != "routing":
                 axis = axis_of.get(key, key)
-                self.fixed.setdefault(axis, []).extend(int(v) if v.isdigit() else v for v in values)
+                self.fixed.setdefault(axis, []).extend(int(v) if v.isdecimal() else v for v in values)
             elif len(values) > 1:
                 self.extra.setdefault(key, []).extend(values)
             else:
                 self.settings.append(f"{key}={values[0]}")
         check_values({**self.extra, **{axis: [str(v) for v in values] for axis, values in self.fixed.items()}})
-        wrong = [p for p in self.fixed.get("placement", []) if p not in PLACEMENTS]
-        if wrong:
-            raise Refusal(f"--fix: there is no placement '{wrong[0]}'{did_you_mean(str(wrong[0]), PLACEMENTS)} "
-                          f"({', '.join(PLACEMENTS)})")
+        self.check_fixed()
         if said.precision:
             self.settings.append(f"training.precision={said.precision}")
+
+    def check_fixed(self):
+        """What the arithmetic of the space reckons with; the rest the program judges."""
+        for axis, least in COUNTS.items():
+            for value in self.fixed.get(axis, []):
+                if not isinstance(value, int) or value < least:
+                    raise Refusal(f"--fix: {axis} wants a whole number from {least}, got '{value}'")
+        for axis, known in (("placement", PLACEMENTS), ("ends", ("off", "on"))):
+            for value in self.fixed.get(axis, []):
+                if value not in known:
+                    raise Refusal(f"--fix: there is no {axis} '{value}'{did_you_mean(str(value), known)} ({', '.join(known)})")
 
     def sets(self, of):
         return [word for setting in self.settings if of(setting) for word in ("--set", setting)]
