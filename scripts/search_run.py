@@ -117,15 +117,19 @@ class Hunt:
         heapq.heapify(self.heap)
 
     def needs_play(self, plan):
-        if self.exhaustive or self.best_ps is None:
-            return True
+        """What is kept of a plan is why the first hunt left it out; a later one may play it."""
+        why_not = "" if self.exhaustive or self.best_ps is None else self.why_not(plan)
+        plan.pruned = plan.pruned or why_not
+        return not why_not
+
+    def why_not(self, plan):
         if plan.least_ps > self.best_ps * (1 + self.within):
-            plan.pruned = "time"
-        elif self.by_memory and plan.least_ps > self.best_ps and not plan.first_network:
-            plan.pruned = "network"
-        elif self.by_memory and any(beats(played, plan, self.best_ps) for played in self.front):
-            plan.pruned = "time and memory"
-        return not plan.pruned
+            return "time"
+        if self.by_memory and plan.least_ps > self.best_ps and not plan.first_network:
+            return "network"
+        if self.by_memory and any(beats(played, plan, self.best_ps) for played in self.front):
+            return "time and memory"
+        return ""
 
     def take(self):
         while self.heap and not self.runner.stop.count:
