@@ -158,7 +158,7 @@ class TraceFile:
     def over_time(self, name):
         """Rows of /intervals on the cells of timeline(): zero where there is none."""
         values, cell = self[f"intervals/{name}"], self.timeline()[1]
-        filled = np.concatenate([values, np.zeros_like(values[:1])])
+        filled = np.concatenate([values, np.zeros((1, *values.shape[1:]), values.dtype)])  # the closed engine has no intervals
         return filled[cell]
 
     def load_in_time(self, rows):

@@ -43,6 +43,8 @@ def runs(emulator):
         claim((cells[-1][0], back[what][-1][0]) in (("+", "-"), ("-", "+"), ("=", "="), ("x", "-"), ("~", "~"), ("-", "x")),
               f"{what} is gained and lost: {cells}, {back[what]}")
     claim(any(cells[-1] != "=" for cells in pair.values()), "they differ")
+    timeless = emulator.trace(LAPTOP, DDP, name="timeless", engine__kind="closed")  # it has no sampling intervals
+    claim(compare(emulator, fast, timeless)[1][0] == "fast", "a run of an engine that knows no time within a step")
 
 
 run_case(runs)
