@@ -49,7 +49,7 @@ def draw(results, path):
         axes.annotate(name, (REACH, first - 0.4), ha="right", va="top", fontsize=8, color="#606060")
     axes.axvline(0, color="black", linewidth=0.7)
     axes.set_yticks(range(len(told)), [label for _, label, _ in told], fontsize=7)
-    axes.set(xlim=(-REACH - 1, REACH + 1), ylim=(len(told) - 0.5, -0.5), xlabel="packet engine against flow engine (%)")
+    axes.set(xlim=(-REACH - 1, REACH + 1), ylim=(len(told) - 0.5, -0.5), xlabel="packet engine against flow engine, disturbed collectives against rounds engine (%)")
     axes.grid(axis="x")
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncol=3)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -77,7 +77,7 @@ def judged(emulator):
     code, said, rows = crosscheck(emulator, "ring", "--picture=none", program=program, packet="job.slow=[{what: gpu 3, nic: 1.2}]")
     claim(code == 1 and 1 < float(rows[0]["mean_ratio"]) < 1.01 and close(float(rows[0]["worst_ratio"]), 1.2, 0.02),
           f"one late flow makes a late job, whatever the mean: {said}")
-    code, said, rows = crosscheck(emulator, "ring-and-scattered", "--picture=none", program=program, packet="network.round_latency=5 us")
+    code, said, rows = crosscheck(emulator, "ring-and-scattered-ecmp", "--picture=none", program=program, packet="network.round_latency=5 us")
     claim(code == 1 and float(rows[0]["last_ratio"]) > 1.05 and abs(float(rows[1]["mean_ratio"]) - 1) < 0.05,
           f"of two jobs the one that is judged decides: {said}")
 
@@ -96,4 +96,11 @@ def refused(emulator):
         claim(crosscheck(emulator, *wrong)[0] == 2, f"{wrong} is refused")
 
 
-run_case(listed, bounds, judged, refused)
+def agreed(emulator):
+    """Every scenario through every engine: none is out of its class, and none fails."""
+    code, said, rows = crosscheck(emulator, "--picture=none")
+    claim(code == 0 and len(rows) >= 80, said)
+    claim(sum(row["verdict"] == "within" for row in rows) >= 40, f"most are judged: {said}")
+
+
+run_case(listed, bounds, judged, refused, agreed)
