@@ -6,22 +6,23 @@
 #include "driver/machine.h"
 #include "player/traffic_run.h"
 
-/// Walking edges over a set of hot links.
+/// Walking edges over a set of links.
 typedef struct EdgeWalk {
     const Cluster *cluster;
-    TraceHotLink *hot;
-    Table index;  ///< of hot links by id
+    TraceLinkUsers *users;
+    Table index;  ///< of links by id
     bool at_gpus; ///< all are links of a GPU ...
     Table gpus;   ///< ... of one of these: other edges need not be routed
 } EdgeWalk;
 
-static EdgeWalk walk_begin(const Cluster *cluster, TraceHotLink hot[], int32_t n) {
-    EdgeWalk walk = {.cluster = cluster, .hot = hot, .at_gpus = true};
+static EdgeWalk walk_begin(const Cluster *cluster, const LinkId link[], TraceLinkUsers users[],
+                           int32_t n) {
+    EdgeWalk walk = {.cluster = cluster, .users = users, .at_gpus = true};
     for (int32_t i = 0; i < n; i++) {
-        table_insert(&walk.index, hot[i].link, i);
-        table_insert(&walk.gpus, cluster_first_gpu_below(cluster, hot[i].link), 1);
-        walk.at_gpus =
-            walk.at_gpus && (hot[i].tier < 2 || hot[i].tier > cluster_spec(cluster)->ntiers);
+        const int32_t tier = cluster_link_tier(cluster, link[i]);
+        table_insert(&walk.index, link[i], i);
+        table_insert(&walk.gpus, cluster_first_gpu_below(cluster, link[i]), 1);
+        walk.at_gpus = walk.at_gpus && (tier < 2 || tier > cluster_spec(cluster)->ntiers);
     }
     return walk;
 }
@@ -38,11 +39,11 @@ static bool may_cross(const EdgeWalk *walk, const Edge *edge) {
 }
 
 /// Keep the largest users, most bytes first; of equals the first walked.
-static void add_user(TraceHotLink *hot, const TraceLinkUser *user) {
-    int32_t i = hot->nusers < TRACE_USERS ? hot->nusers++ : TRACE_USERS;
-    for (; i > 0 && hot->user[i - 1].bytes < user->bytes; i--)
-        if (i < TRACE_USERS) hot->user[i] = hot->user[i - 1];
-    if (i < TRACE_USERS) hot->user[i] = *user;
+static void add_user(TraceLinkUsers *of, const TraceLinkUser *user) {
+    int32_t i = of->n < TRACE_USERS ? of->n++ : TRACE_USERS;
+    for (; i > 0 && of->user[i - 1].bytes < user->bytes; i--)
+        if (i < TRACE_USERS) of->user[i] = of->user[i - 1];
+    if (i < TRACE_USERS) of->user[i] = *user;
 }
 
 /// An edge that carries `bytes` per unit of its weight in all.
@@ -58,11 +59,11 @@ static void walk_edge(EdgeWalk *walk, const Transfer *of, TraceTraffic traffic, 
     for (int32_t i = 0; i < nuses; i++) {
         const int64_t *at = table_find(&walk->index, uses[i].link);
         if (!at) continue;
-        TraceHotLink *hot = &walk->hot[*at];
+        TraceLinkUsers *users = &walk->users[*at];
         int64_t share = (int64_t)((Wide)bytes * edge.weight * uses[i].weight / unit);
-        hot->traffic_bytes[traffic] += share;
+        users->traffic_bytes[traffic] += share;
         add_user(
-            hot,
+            users,
             &(TraceLinkUser){
                 .traffic = traffic, .source = edge.src, .destination = edge.dst, .bytes = share});
     }
@@ -182,10 +183,11 @@ static void walk_group(EdgeWalk *walk, const Machine *machine, int64_t group) {
 }
 
 // Every step of a job sends the same.
-void crossing_of_training(const void *context, TraceHotLink hot[], int32_t n) {
+void crossing_of_training(const void *context, const LinkId link[], TraceLinkUsers users[],
+                          int32_t n) {
     if (n == 0) return;
     const Machine *machine = context;
-    EdgeWalk walk = walk_begin(machine->cluster, hot, n);
+    EdgeWalk walk = walk_begin(machine->cluster, link, users, n);
     walk_messages(&walk, machine);
     walk_exchanges(&walk, machine);
     for (int64_t group = 0; group < units_ngroups(&machine->layout.units); group++)
@@ -193,14 +195,56 @@ void crossing_of_training(const void *context, TraceHotLink hot[], int32_t n) {
     walk_end(&walk);
 }
 
-void crossing_of_traffic(const void *context, TraceHotLink hot[], int32_t n) {
+void crossing_of_traffic(const void *context, const LinkId link[], TraceLinkUsers users[],
+                         int32_t n) {
     if (n == 0) return;
     const TrafficRun *traffic = context;
-    EdgeWalk walk = walk_begin(traffic->cluster, hot, n);
+    EdgeWalk walk = walk_begin(traffic->cluster, link, users, n);
     for (int64_t i = 0; i < traffic->ops->ntransfers(traffic); i++) {
         TrafficEdges edges;
         const Transfer transfer = traffic_transfer(traffic, i, &edges);
         walk_edges(&walk, &transfer, 1, TRACE_TRAFFIC_FLOW, transfer.bytes);
     }
     walk_end(&walk);
+}
+
+void crossing_of_hot(Crossing crossing, const void *context, TraceHotLink hot[], int32_t n) {
+    const size_t bytes_of_links = sizeof(LinkId) * (size_t)n,
+                 bytes_of_users = sizeof(TraceLinkUsers) * (size_t)n;
+    LinkId *link = memory_alloc("crossing", bytes_of_links);
+    TraceLinkUsers *users = memory_alloc("crossing", bytes_of_users);
+    for (int32_t i = 0; i < n; i++) link[i] = hot[i].link;
+    crossing(context, link, users, n);
+    for (int32_t i = 0; i < n; i++) hot[i].users = users[i];
+    memory_free("crossing", users, bytes_of_users);
+    memory_free("crossing", link, bytes_of_links);
+}
+
+/// The part of a chosen link in what crosses its bundle.
+static void add_part(const ChosenUse *use, const TraceLinkUsers *all, TraceLinkUsers *part) {
+    for (int t = 0; t < TRACE_TRAFFIC_N; t++)
+        part->traffic_bytes[t] += wide_part(all->traffic_bytes[t], use->k, use->width);
+    for (int32_t u = 0; u < all->n; u++) {
+        TraceLinkUser user = all->user[u];
+        user.bytes = wide_part(user.bytes, use->k, use->width);
+        add_user(part, &user);
+    }
+}
+
+void crossing_of_chosen(Crossing crossing, const void *context, const ChosenLinks *chosen,
+                        TraceLinkUsers users[]) {
+    const size_t bytes_of_links = sizeof(LinkId) * (size_t)chosen->nuses,
+                 bytes_of_users = sizeof(TraceLinkUsers) * (size_t)chosen->nuses;
+    LinkId *link = memory_alloc("crossing", bytes_of_links);
+    TraceLinkUsers *all = memory_alloc("crossing", bytes_of_users);
+    int32_t n = 0; // uses stand by what is loaded
+    for (int64_t i = 0; i < chosen->nuses; i++)
+        if (n == 0 || link[n - 1] != chosen->use[i].resource) link[n++] = chosen->use[i].resource;
+    crossing(context, link, all, n);
+    for (int64_t i = 0, k = 0; i < chosen->nuses; i++) {
+        while (link[k] != chosen->use[i].resource) k++;
+        add_part(&chosen->use[i], &all[k], &users[chosen->use[i].place]);
+    }
+    memory_free("crossing", all, bytes_of_users);
+    memory_free("crossing", link, bytes_of_links);
 }

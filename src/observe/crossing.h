@@ -1,16 +1,28 @@
-/// crossing.h: who crosses the hot links of a step: found afterwards by walking the routes again.
+/// crossing.h: who crosses hot and chosen links in a step: found afterwards by walking the routes again.
 ///
 /// Idea.    The transfers of a step follow from programs and groups, or are the flows of a traffic job; each edge is routed
-///          once more with the hash the engine used, and what crosses a hot link is added to its traffic by kind and to its
-///          largest users.
+///          once more with the hash the engine used, and what crosses a link is added to its traffic by kind and to its
+///          largest users. A chosen link has its even part of what crosses its bundle.
 /// Limits.  Cost: one route per edge of the job and step, on rank 0.
 #ifndef COLOSSIM_OBSERVE_CROSSING_H
 #define COLOSSIM_OBSERVE_CROSSING_H
 
-#include "trace/trace.h"
+#include "observe/chosen.h"
 
-/// Of a Machine, and of a TrafficRun; each a Crossing (record.h).
-void crossing_of_training(const void *machine, TraceHotLink hot[], int32_t n);
-void crossing_of_traffic(const void *traffic, TraceHotLink hot[], int32_t n);
+/// Who uses links or bundles, each of them once; users[n] are zeroed.
+typedef void (*Crossing)(const void *context, const LinkId link[], TraceLinkUsers users[],
+                         int32_t n);
+
+/// Of a Machine, and of a TrafficRun.
+void crossing_of_training(const void *machine, const LinkId link[], TraceLinkUsers users[],
+                          int32_t n);
+void crossing_of_traffic(const void *traffic, const LinkId link[], TraceLinkUsers users[],
+                         int32_t n);
+
+/// Users of hot[n].
+void crossing_of_hot(Crossing crossing, const void *context, TraceHotLink hot[], int32_t n);
+/// Users of the chosen links, users[chosen->n].
+void crossing_of_chosen(Crossing crossing, const void *context, const ChosenLinks *chosen,
+                        TraceLinkUsers users[]);
 
 #endif

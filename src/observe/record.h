@@ -7,6 +7,7 @@
 #define COLOSSIM_OBSERVE_RECORD_H
 
 #include "driver/machine.h"
+#include "observe/crossing.h"
 #include "observe/footprint.h"
 #include "observe/passes.h"
 #include "observe/power_step.h"
@@ -43,8 +44,9 @@ typedef struct StepSummary {
 typedef struct StepLinks {
     int64_t step; ///< row of /steps
     TraceLoad load;
-    TraceHotLink *hot; ///< [hot_links] that `load` borrows
-    LoadRows whole;    ///< one row, whose chosen links `load` borrows, too
+    TraceHotLink *hot;     ///< [hot_links] that `load` borrows
+    LoadRows whole;        ///< one row, whose chosen links `load` borrows, too
+    TraceLinkUsers *users; ///< [chosen] of these, likewise; NULL: none are chosen
     LoadRows intervals;
 } StepLinks;
 
@@ -94,11 +96,10 @@ Status recorder_static_gpus(Recorder *recorder, const RecordedJob job[]);
 /// The sampling intervals end now, here and in the engine, which stands there, and those of the next step begin.
 /// MPI: local.
 void recorder_cut_interval(Recorder *recorder, int64_t now_ps);
-/// Users of hot links, named on rank 0.
-typedef void (*Crossing)(const void *context, TraceHotLink hot[], int32_t n);
 /// Write the links of a step and the intervals of the first cycle that is over (sampling.h); those of a step that is as
 /// the last that stands in the file are not written again.
 ///   later_ps  > 0: the step is the one before (Recorder.keeps), so much later
+///   crossing  names users of hot and chosen links, on rank 0
 ///   summary   where and when the step was; gets what is told of links
 ///   MPI: collective.  Fails: STATUS_OUTPUT; STATUS_FAILED where a sum passes what a trace can hold.
 Status recorder_write_links(Recorder *recorder, int64_t later_ps, Crossing crossing,

@@ -8,10 +8,15 @@ static size_t hot_bytes(const Recorder *recorder, int64_t n) {
     return sizeof(TraceHotLink) * (size_t)(n * recorder->adder.hot_links + 1);
 }
 
+static size_t users_bytes(const Recorder *recorder) {
+    return sizeof(TraceLinkUsers) * (size_t)recorder->chosen.n;
+}
+
 void recorder_free_links(const Recorder *recorder, StepLinks *links) {
     rows_free(&links->intervals);
     rows_free(&links->whole);
     if (links->hot) memory_free("record.hot", links->hot, hot_bytes(recorder, 1));
+    if (links->users) memory_free("record.users", links->users, users_bytes(recorder));
     *links = (StepLinks){0};
 }
 
@@ -130,16 +135,21 @@ static Status gather_step(Recorder *recorder, const TraceStep *step, StepLinks *
     return status;
 }
 
-static bool same_hot(const TraceHotLink *a, const TraceHotLink *b) {
-    bool same = a->link == b->link && a->width == b->width && a->bytes == b->bytes &&
-                a->delay_ps == b->delay_ps && a->congested_ps == b->congested_ps &&
-                a->nusers == b->nusers && memcmp(&a->port, &b->port, sizeof a->port) == 0 &&
-                memcmp(a->traffic_bytes, b->traffic_bytes, sizeof a->traffic_bytes) == 0;
-    for (int u = 0; same && u < a->nusers; u++)
+static bool same_users(const TraceLinkUsers *a, const TraceLinkUsers *b) {
+    bool same =
+        a->n == b->n && memcmp(a->traffic_bytes, b->traffic_bytes, sizeof a->traffic_bytes) == 0;
+    for (int u = 0; same && u < a->n; u++)
         same = a->user[u].traffic == b->user[u].traffic && a->user[u].source == b->user[u].source &&
                a->user[u].destination == b->user[u].destination &&
                a->user[u].bytes == b->user[u].bytes;
     return same;
+}
+
+static bool same_hot(const TraceHotLink *a, const TraceHotLink *b) {
+    bool same = a->link == b->link && a->width == b->width && a->bytes == b->bytes &&
+                a->delay_ps == b->delay_ps && a->congested_ps == b->congested_ps &&
+                memcmp(&a->port, &b->port, sizeof a->port) == 0;
+    return same && same_users(&a->users, &b->users);
 }
 
 /// Is an interval of a cycle the same as that of another, but for when that began?
@@ -162,6 +172,8 @@ static bool same_links(const StepLinks *a, const StepLinks *b) {
     const size_t chosen = sizeof(TraceLinkLoad) * (size_t)x->nchosen;
     same = same && (chosen == 0 || (memcmp(a->load.chosen, b->load.chosen, chosen) == 0 &&
                                     memcmp(x->chosen, y->chosen, chosen * (size_t)x->n) == 0));
+    for (int32_t i = 0; same && a->users && i < x->nchosen; i++)
+        same = same_users(&a->users[i], &b->users[i]);
     for (int64_t i = 0; same && i < x->n; i++)
         same = same_interval(rows_at(x, i), x->begin_ps, rows_at(y, i), y->begin_ps);
     return same;
@@ -285,6 +297,16 @@ static void count_packets(const Recorder *recorder, TraceStep *row) {
     row->skipped = sum[3];
 }
 
+/// Of the hot links, and of the chosen ones where they go into a trace.
+static void name_users(const Recorder *recorder, Crossing crossing, const void *context,
+                       StepLinks *links) {
+    crossing_of_hot(crossing, context, links->hot, links->load.nhot);
+    if (recorder->chosen.n == 0 || !recorder->trace) return;
+    links->users = memory_alloc("record.users", users_bytes(recorder));
+    crossing_of_chosen(crossing, context, &recorder->chosen, links->users);
+    links->load.chosen_users = links->users;
+}
+
 Status recorder_write_links(Recorder *recorder, int64_t later_ps, Crossing crossing,
                             const void *context, StepSummary *summary) {
     const Fabric *fabric = recorder->fabric;
@@ -294,7 +316,7 @@ Status recorder_write_links(Recorder *recorder, int64_t later_ps, Crossing cross
     if (later_ps > 0) return repeat_links(recorder, later_ps, summary);
     StepLinks links = {.step = recorder->step.n}; // its row
     TRY(gather_links(recorder, step, &links));
-    if (fabric->rank == 0) crossing(context, links.hot, links.load.nhot);
+    if (fabric->rank == 0) name_users(recorder, crossing, context, &links);
     summarise_links(&links.load, cluster_ntiers(fabric->cluster), summary);
     Status status = write_links(recorder, &links);
     if (status_is_ok(&status) && fabric->run->njobs > 1) status = write_costs(recorder, step->job);

@@ -256,6 +256,13 @@ typedef struct TraceLinkUser {
     int64_t bytes;
 } TraceLinkUser;
 
+/// Who uses a link, and what for.
+typedef struct TraceLinkUsers {
+    int64_t traffic_bytes[TRACE_TRAFFIC_N];
+    int32_t n;                       ///< 0 .. TRACE_USERS
+    TraceLinkUser user[TRACE_USERS]; ///< most bytes first
+} TraceLinkUsers;
+
 /// A hot link. Fields marked (step) are not looked at for an interval.
 typedef struct TraceHotLink {
     int64_t link;
@@ -263,12 +270,10 @@ typedef struct TraceHotLink {
     int64_t width; ///< links: 1, or those of a bundle, over which amounts spread evenly
     double utilisation;
     int64_t delay_ps;
-    int64_t bytes, congested_ps;            ///< (step)
-    int64_t traffic_bytes[TRACE_TRAFFIC_N]; ///< (step)
-    int32_t nusers;                         ///< (step) 0 .. TRACE_USERS
-    TraceLinkUser user[TRACE_USERS];        ///< (step) most bytes first
-    char name[TRACE_NAME_CHARS];            ///< (step)
-    TracePort port;                         ///< only with packets
+    int64_t bytes, congested_ps; ///< (step)
+    TraceLinkUsers users;        ///< (step)
+    char name[TRACE_NAME_CHARS]; ///< (step)
+    TracePort port;              ///< only with packets
 } TraceHotLink;
 
 /// What a chosen link carried.
@@ -283,6 +288,7 @@ typedef struct TraceLoad {
     const TraceHotLink *hot;                               ///< [nhot], hottest first
     int32_t nhot;                                          ///< <= hot_links
     const TraceLinkLoad *chosen;                           ///< [nchosen]
+    const TraceLinkUsers *chosen_users;                    ///< [nchosen] of a step
     int32_t npaused;                                       ///< only with packets, as the rest
     TracePause paused[TRACE_VICTIMS];                      ///< longest first
 } TraceLoad;

@@ -47,7 +47,7 @@ static const Column STEP_HOT_COLUMN[] = {
     COLUMN(TRACE_LINKS_HOT_WIDTH, TraceHotLink, width),
     COLUMN(TRACE_LINKS_HOT_CONGESTED, TraceHotLink, congested_ps),
     COLUMN(TRACE_LINKS_HOT_UTILISATION, TraceHotLink, utilisation),
-    COLUMN_OF(TRACE_LINKS_HOT_TRAFFIC, TraceHotLink, traffic_bytes, TRACE_TRAFFIC_N),
+    COLUMN_OF(TRACE_LINKS_HOT_TRAFFIC, TraceHotLink, users.traffic_bytes, TRACE_TRAFFIC_N),
     COLUMN_OF(TRACE_LINKS_HOT_NAME, TraceHotLink, name, TRACE_NAME_CHARS),
     COLUMN(TRACE_LINKS_HOT_QUEUE_MEAN, TraceHotLink, port.queue_mean),
     COLUMN(TRACE_LINKS_HOT_QUEUE_MOST, TraceHotLink, port.queue_most),
@@ -92,6 +92,15 @@ static const Column STEP_CHOSEN_COLUMN[] = {
     COLUMN(TRACE_LINKS_CHOSEN_DELAY, TraceLinkLoad, delay_ps),
     COLUMN(TRACE_LINKS_CHOSEN_CONGESTED, TraceLinkLoad, congested_ps),
 };
+static const Column CHOSEN_TRAFFIC_COLUMN[] = {
+    COLUMN_OF(TRACE_LINKS_CHOSEN_TRAFFIC, TraceLinkUsers, traffic_bytes, TRACE_TRAFFIC_N),
+};
+static const Column CHOSEN_USER_COLUMN[] = {
+    COLUMN(TRACE_LINKS_CHOSEN_USER_TRAFFIC, TraceLinkUser, traffic),
+    COLUMN(TRACE_LINKS_CHOSEN_USER_SOURCE, TraceLinkUser, source),
+    COLUMN(TRACE_LINKS_CHOSEN_USER_DESTINATION, TraceLinkUser, destination),
+    COLUMN(TRACE_LINKS_CHOSEN_USER_BYTES, TraceLinkUser, bytes),
+};
 static const Column INTERVAL_CHOSEN_COLUMN[] = {
     COLUMN(TRACE_INTERVALS_CHOSEN_BYTES, TraceLinkLoad, bytes),
     COLUMN(TRACE_INTERVALS_CHOSEN_DELAY, TraceLinkLoad, delay_ps),
@@ -121,7 +130,7 @@ static TraceHotLink no_link(void) {
                          .bytes = TRACE_NONE,
                          .congested_ps = TRACE_NONE,
                          .port = {NAN, TRACE_NONE, TRACE_NONE, TRACE_NONE, TRACE_NONE, TRACE_NONE}};
-    for (int t = 0; t < TRACE_TRAFFIC_N; t++) none.traffic_bytes[t] = TRACE_NONE;
+    for (int t = 0; t < TRACE_TRAFFIC_N; t++) none.users.traffic_bytes[t] = TRACE_NONE;
     return none;
 }
 
@@ -137,15 +146,11 @@ static TraceHotLink *pad_hot(const Trace *trace, int32_t n, const TraceLoad load
     return row;
 }
 
-static void pad_users(const TraceHotLink hot[], int64_t n, TraceLinkUser *user) {
-    for (int64_t k = 0; k < n; k++)
-        for (int u = 0; u < TRACE_USERS; u++) {
-            TraceLinkUser none = {.traffic = (TraceTraffic)TRACE_NONE,
-                                  .source = TRACE_NONE,
-                                  .destination = TRACE_NONE,
-                                  .bytes = TRACE_NONE};
-            user[k * TRACE_USERS + u] = u < hot[k].nusers ? hot[k].user[u] : none;
-        }
+/// Users of a link, padded to the length of the axis.
+static void pad_users(const TraceLinkUsers *users, TraceLinkUser user[TRACE_USERS]) {
+    static const TraceLinkUser none = {(TraceTraffic)TRACE_NONE, TRACE_NONE, TRACE_NONE,
+                                       TRACE_NONE};
+    for (int u = 0; u < TRACE_USERS; u++) user[u] = u < users->n ? users->user[u] : none;
 }
 
 /// Pack `n` rows of a column and write them as `nrows` rows of its growing axis from `first` on.
@@ -221,7 +226,7 @@ static Status write_users(Trace *trace, int64_t first, int32_t n, const TraceLoa
                   users = hots * TRACE_USERS;
     TraceHotLink *hot = pad_hot(trace, n, load);
     TraceLinkUser *user = memory_alloc(LABEL, (size_t)users * sizeof *user);
-    pad_users(hot, hots, user);
+    for (int64_t k = 0; k < hots; k++) pad_users(&hot[k].users, user + k * TRACE_USERS);
     Status status = write_all_packed(trace, STEP_USER_COLUMN, COUNT_OF(STEP_USER_COLUMN), user,
                                      sizeof *user, users, first, n);
     memory_free(LABEL, user, (size_t)users * sizeof *user);
@@ -243,6 +248,21 @@ static Status write_chosen(Trace *trace, const Column column[], int ncolumns, in
     return status;
 }
 
+/// Users of the chosen links of `n` steps (1, or 0: this rank has none).
+static Status write_chosen_users(Trace *trace, int64_t first, int32_t n, const TraceLoad *load) {
+    const int64_t links = n * (int64_t)trace->info.nchosen, users = links * TRACE_USERS;
+    if (trace->info.nchosen == 0) return status_ok();
+    TraceLinkUser *user = memory_alloc(LABEL, (size_t)users * sizeof *user);
+    for (int64_t k = 0; k < links; k++) pad_users(&load->chosen_users[k], user + k * TRACE_USERS);
+    Status status = write_all_packed(trace, CHOSEN_TRAFFIC_COLUMN, COUNT_OF(CHOSEN_TRAFFIC_COLUMN),
+                                     links > 0 ? load->chosen_users : NULL,
+                                     sizeof *load->chosen_users, links, first, n);
+    slab_keep(&status, write_all_packed(trace, CHOSEN_USER_COLUMN, COUNT_OF(CHOSEN_USER_COLUMN),
+                                        user, sizeof *user, users, first, n));
+    memory_free(LABEL, user, (size_t)users * sizeof *user);
+    return status;
+}
+
 Status trace_write_links(Trace *trace, const TraceLoad *load, bool hot) {
     CHECK(trace->open, "no step is open");
     const int32_t n = slab_on_root(trace) ? 1 : 0, nhot = hot ? n : 0;
@@ -256,6 +276,7 @@ Status trace_write_links(Trace *trace, const TraceLoad *load, bool hot) {
                                     nhot, nhot, load));
     slab_keep(&status, write_chosen(trace, STEP_CHOSEN_COLUMN, COUNT_OF(STEP_CHOSEN_COLUMN), row,
                                     nhot, nhot, load));
+    slab_keep(&status, write_chosen_users(trace, row, nhot, load));
     return slab_leave(trace, status);
 }
 

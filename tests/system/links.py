@@ -31,6 +31,23 @@ def tier_sums(file, values):
     return np.moveaxis(np.array(sums), (0, 1), (-2, -1))
 
 
+def claim_users(file, s, carried, where):
+    """Laws: all that a chosen link carries is for something, whatever engine plays it; its largest users come first,
+    and carry no more than that; a hot link has the users that it has as a chosen one."""
+    users = {name: file[f"links/chosen_user_{name}"][s] for name in ("traffic", "source", "destination", "bytes")}
+    purpose = np.where(file["links/chosen_traffic_bytes"][s] < 0, 0, file["links/chosen_traffic_bytes"][s])
+    # Each flow is cut to whole bytes on each of its links, and so is its part of a bundle.
+    claim((np.abs(purpose.sum(axis=-1) - carried) <= 1e-6 * carried + 4096).all(), f"{where}: bytes of purposes")
+    shown = np.where(users["bytes"] < 0, 0, users["bytes"])
+    claim((np.diff(shown, axis=-1) <= 0).all() and (shown.sum(axis=-1) <= purpose.sum(axis=-1)).all(), f"{where}: the largest first")
+    claim(((users["source"] >= 0) == (users["traffic"] >= 0)).all() and (users["source"][shown.sum(axis=-1) > 0, 0] >= 0).all(),
+          f"{where}: who uses a link is named")
+    hot = file["links/hot_link"][s]
+    one = (hot >= 0) & (hot < len(carried))
+    for name, values in users.items():
+        claim((file[f"links/user_{name}"][s][one] == values[hot[one]]).all(), f"{where}: {name} of users of the hottest")
+
+
 def claim_sums(path, where, in_time=True):
     """All links are chosen, and full rows of links were kept."""
     with h5py.File(path) as file:
@@ -53,6 +70,7 @@ def claim_sums(path, where, in_time=True):
                 if name != "congested_ps":  # bundles count as all of their links there
                     claim(near(tier_sums(file, step[name][s]), file[f"links/{name}"][s]), f"{where}: {name} by tier")
                     claim(near(tier_sums(file, interval[name][rows]), file[f"intervals/{name}"][rows]), f"{where}: {name} in time")
+            claim_users(file, s, step["bytes"][s], where)
             one = (hot["link"][s] >= 0) & (hot["link"][s] < step["bytes"].shape[1])  # bundles follow links
             for name in "bytes", "delay_ps":
                 claim((step[name][s][hot["link"][s][one]] == hot[name][s][one]).all(), f"{where}: {name} of the hottest")
@@ -86,7 +104,9 @@ def sums(emulator):
     every = {"trace__links": "[all]", "trace__full_links": "on"}
     claim_sums(emulator.trace(*LAPTOP, "--steps", 4, noise="off", **every), "repeated steps")
     claim_sums(emulator.trace(*LAPTOP, "--steps", 1, engine="packet", packet__mtu="1 MiB", **every), "packets")
-    claim_sums(emulator.trace(LAPTOP[0], JOBS / "traffic-permutation.yaml", engine="closed", **every), "closed", in_time=False)
+    traffic = LAPTOP[0], JOBS / "traffic-permutation.yaml"
+    claim_sums(emulator.trace(*traffic, engine="closed", **every), "closed", in_time=False)
+    claim_sums(emulator.trace(*traffic, fabric__routing="spray", fabric__tiers__leaf__lanes=3, **every), "bundles of uneven parts")
 
 
 def named(emulator):

@@ -185,13 +185,14 @@ static TraceHotLink hot_link(const Fake *fake, int k, int64_t draw, double secon
     hot.delay_ps = units_ps_from_seconds(0.01 * fake->trouble * (0.4 - 0.02 * k) * seconds);
     hot.width = 1;
     hot.congested_ps = units_ps_from_seconds(0.005 * fake->trouble * seconds);
-    hot.traffic_bytes[TRACE_TRAFFIC_DP] = hot.bytes - hot.bytes / 5;
-    hot.traffic_bytes[TRACE_TRAFFIC_PP] = hot.bytes / 5;
-    hot.nusers = 3;
-    for (int n = 0; n < hot.nusers; n++) {
+    hot.users.traffic_bytes[TRACE_TRAFFIC_DP] = hot.bytes - hot.bytes / 5;
+    hot.users.traffic_bytes[TRACE_TRAFFIC_PP] = hot.bytes / 5;
+    hot.users.n = 3;
+    for (int n = 0; n < hot.users.n; n++) {
         const int64_t source = (i * 7 + n) % fake_working(fake);
-        hot.user[n] = (TraceLinkUser){n < 2 ? TRACE_TRAFFIC_DP : TRACE_TRAFFIC_PP, source,
-                                      (source + 17) % fake_working(fake), hot.bytes / (2 + n)};
+        hot.users.user[n] =
+            (TraceLinkUser){n < 2 ? TRACE_TRAFFIC_DP : TRACE_TRAFFIC_PP, source,
+                            (source + 17) % fake_working(fake), hot.bytes / (2 + n)};
     }
     if (t == 2)
         snprintf(hot.name, sizeof hot.name, "leaf %d port %d %s spine %d", (int)(i / 32),

@@ -82,13 +82,13 @@ static void bins_are_half_open_to_the_left(void **state) {
 // Law: packing keeps order and value; an int becomes a byte, -1 included.
 static void columns_keep_order_and_value(void **state) {
     (void)state;
-    TraceHotLink hot[3] = {{.link = 7, .tier = 2, .traffic_bytes = {1, 2, 3}},
-                           {.link = INT64_C(1) << 40, .tier = -1, .traffic_bytes = {4, 5, 6}},
-                           {.link = -1, .tier = 0, .traffic_bytes = {7, 8, 9}}};
+    TraceHotLink hot[3] = {{.link = 7, .tier = 2, .users.traffic_bytes = {1, 2, 3}},
+                           {.link = INT64_C(1) << 40, .tier = -1, .users.traffic_bytes = {4, 5, 6}},
+                           {.link = -1, .tier = 0, .users.traffic_bytes = {7, 8, 9}}};
     const Column link = COLUMN(TRACE_LINKS_HOT_LINK, TraceHotLink, link);
     const Column tier = COLUMN(TRACE_LINKS_HOT_TIER, TraceHotLink, tier);
     const Column bytes =
-        COLUMN_OF(TRACE_LINKS_HOT_TRAFFIC, TraceHotLink, traffic_bytes, TRACE_TRAFFIC_N);
+        COLUMN_OF(TRACE_LINKS_HOT_TRAFFIC, TraceHotLink, users.traffic_bytes, TRACE_TRAFFIC_N);
     int64_t links[3], traffic[3 * TRACE_TRAFFIC_N];
     int8_t tiers[3];
     assert_int_equal(column_bytes(&link, 3), sizeof links);
@@ -101,7 +101,7 @@ static void columns_keep_order_and_value(void **state) {
         assert_int_equal(links[i], hot[i].link);
         assert_int_equal(tiers[i], hot[i].tier);
         for (int t = 0; t < TRACE_TRAFFIC_N; t++)
-            assert_int_equal(traffic[i * TRACE_TRAFFIC_N + t], hot[i].traffic_bytes[t]);
+            assert_int_equal(traffic[i * TRACE_TRAFFIC_N + t], hot[i].users.traffic_bytes[t]);
     }
 }
 
