@@ -81,11 +81,13 @@ class Packets:
     """What the packet engine makes of some of the variants, by name, and its bound; empty where it was not there."""
 
     def __init__(self, folder):
-        self.of, self.bound = {}, None
+        self.of, self.free, self.bound = {}, {}, None
         if (folder / "goodput-packet-bound.h5").exists():
             self.bound = Goodput(folder, "packet-bound", "closed bound", "black").goodput.mean()
             self.of = {name: Goodput(folder, f"packet-{name}", label, colour) for name, label, colour in VARIANTS
                        if (folder / f"goodput-packet-{name}.h5").exists()}
+            self.free = {name: Goodput(folder, f"packet-free-{name}", label, colour) for name, label, colour in VARIANTS
+                         if (folder / f"goodput-packet-free-{name}.h5").exists()}
 
 
 def expected_share():
@@ -129,6 +131,9 @@ def print_packets(variants, bound, packets):
         if v.name in packets.of:
             mean, least = packets.of[v.name].shares(packets.bound)
             print(f"{v.label:<22}  {mean:5.1f} % against {v.shares(bound)[0]:5.1f} %, {least:5.1f} % against {v.shares(bound)[1]:5.1f} %")
+        if v.name in packets.free:
+            mean, least = packets.free[v.name].shares(packets.bound)
+            print(f"{'  without control':<22}  {mean:5.1f} %, {least:5.1f} %")
 
 
 def print_worst(variants):
