@@ -56,6 +56,8 @@ def main():
         claim((home / "alone-parts.png").stat().st_size > 10000, "plot draws")
         call("colossim", "report", "alone.h5")
         claim("data:image/png" in (home / "alone.html").read_text(), "report has the fabric, which the installed program describes")
+        call("colossim", "draw", "laptop-16")
+        claim((home / "output/laptop-16-fabric.png").stat().st_size > 10000, "draw writes where it is called, not where it is installed")
         call("colossim", "sweep", "laptop-16.yaml", "ddp-small.yaml", "--set", "seed=1", "--output", "s", code=2)
         machine, job = prefix / "share/colossim/topologies/laptop-16.yaml", prefix / "share/colossim/jobs/ddp-small.yaml"
         call("colossim", "sweep", machine, job, "--set", "network.queue_pairs=1,4", "--set", "steps=1", "--output", "s")
