@@ -218,7 +218,7 @@ void cli_write_man(FILE *out) {
 /// How a shell lists what an argument may be.
 static void write_values(const char *values, FILE *out) {
     if (strstr(values, "@name"))
-        fputs("$(colossim list 2>/dev/null | sed -n 's/^  \\([^ ]*\\).*/\\1/p')", out);
+        fputs("$(\"${COMP_WORDS[0]}\" list 2>/dev/null | sed -n 's/^  \\([^ ]*\\).*/\\1/p')", out);
     else
         for (const char *at = values; *at; at += strcspn(at, " "), at += *at == ' ') {
             const int length = (int)strcspn(at, " ");
@@ -226,20 +226,26 @@ static void write_values(const char *values, FILE *out) {
         }
 }
 
+/// Those of scripts/ that people call as commands.
+static const char SCRIPTS[] =
+    "calibrate compare draw explain export import plot report search sweep validate";
+
+/// The first word is the program, whatever its path.
 static void write_bash(FILE *out) {
     fputs(
         "_colossim() {\n"
         "    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} words=\n"
-        "    case $before in\n",
+        "    case $COMP_CWORD:$before in\n",
         out);
     for (int i = 0; i < CLI_NOPTIONS; i++) {
         if (!CLI_OPTIONS[i].value) continue;
-        fprintf(out, "        --%s) words=\"", CLI_OPTIONS[i].name);
+        fprintf(out, "        *:--%s) words=\"", CLI_OPTIONS[i].name);
         write_values(CLI_OPTIONS[i].values, out);
         fputs("\" ;;\n", out);
     }
-    fputs("        colossim) words=\"", out);
+    fputs("        1:*) words=\"", out);
     for (int i = 0; i < CLI_NCOMMANDS; i++) fprintf(out, "%s ", CLI_COMMANDS[i].word);
+    fputs(SCRIPTS, out);
     fputs("\" ;;\n        *)\n            if [[ $word == -* ]]; then\n                words=\"",
           out);
     for (int i = 0; i < CLI_NOPTIONS; i++) fprintf(out, "--%s ", CLI_OPTIONS[i].name);

@@ -127,7 +127,8 @@ def forms(emulator):
         for word in commands + options:
             claim(word in script and word in manual, f"{word} is in completion of {shell} and in the manual page")
     say = "source /dev/stdin; COMP_WORDS=(%s); COMP_CWORD=%d; _colossim; echo ${COMPREPLY[@]}"
-    for words, wanted in (("colossim ru", "run"), ("colossim list mo", "models"), ("colossim run --player is", "island"),
+    for words, wanted in (("colossim ru", "run"), ("./build/colossim ru", "run"), ("colossim expl", "explain"), ("colossim repo", "report"),
+                          ("colossim list mo", "models"), ("colossim run --player is", "island"),
                           ("colossim run --rout", ""), ("colossim run lapt", "laptop-16"), ("colossim schema gp", "gpu")):
         done = subprocess.run(["bash", "-c", say % (words, len(words.split()) - 1)], input=says(emulator, "completion", "bash"),
                               capture_output=True, text=True, env={**emulator.environment, "PATH": program_path(emulator)})
