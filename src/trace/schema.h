@@ -188,7 +188,7 @@ typedef enum TraceOperationKind {
     X(GPUS, "gpus", TRACE_ALWAYS, "duration_ps",                                                   \
       "Where each GPU stands, and the parts of its steps.")                                        \
     X(COLLECTIVES, "collectives", TRACE_IF_TRAINING, "bus_Bps",                                    \
-      "One row a collective, ordered by start, then group.")                                       \
+      "One row a collective, of GPUs that move as one those side by side; by start, then group.")  \
     X(TIMELINE, "timeline", TRACE_IF_TIMELINE, "end_ps",                                           \
       "One row an operation of a chosen GPU (trace.timeline), and one a wait between two of its "  \
       "compute operations: by step, GPU, stream, and in the order of the stream, on which no two " \
@@ -213,7 +213,7 @@ typedef enum TraceOperationKind {
     X(PATH, "path", TRACE_IF_EXPLAINED, "end_ps",                                                  \
       "The critical path of one step of each training job (/gains/explained): operations that "    \
       "follow each other without a gap, each begun when the one before it ended, up to the end "   \
-      "of the step; the first begins when its GPU began the step.")                                \
+      "of the step; the first begins with the step of its GPU, or of its peer.")                   \
     X(GAINS, "gains", TRACE_IF_EXPLAINED, "step_ps",                                               \
       "What that step would take if something were other than it is; src/observe/change.h says "   \
       "how that is found from the one run, and what it leaves out.")                               \
