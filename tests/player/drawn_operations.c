@@ -6,14 +6,14 @@
 
 #include "draws.h"
 
-enum { RANKS_MAX = 16, EACH_MAX = 40, ROW_BYTES = 160 };
+enum { EACH_MAX = 40, ROW_BYTES = 160 };
 
 typedef struct Drawing {
     uint64_t seed, draws;
     int32_t ranks;
     bool resources;
-    int32_t n[RANKS_MAX];
-    char row[RANKS_MAX][EACH_MAX][ROW_BYTES];
+    int32_t n[DRAWN_RANKS];
+    char row[DRAWN_RANKS][EACH_MAX][ROW_BYTES];
 } Drawing;
 
 static int32_t below(Drawing *drawing, int32_t n) {
@@ -88,7 +88,7 @@ void drawn_operations(uint64_t seed, int32_t ranks, bool resources, bool mixed, 
     }
     size_t used =
         (size_t)snprintf(text, DRAWN_BYTES, "rank,id,what,with,tag,bytes,time,resource,after\n");
-    int32_t next[RANKS_MAX] = {0}, left = 0;
+    int32_t next[DRAWN_RANKS] = {0}, left = 0;
     for (int32_t r = 0; r < ranks; r++) left += drawing.n[r];
     for (int32_t rank = 0; left > 0; left--) {
         if (mixed) rank = below(&drawing, ranks);

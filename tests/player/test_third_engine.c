@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "base/units.h"
 #include "draws.h"
+#include "player/drawn_operations.h"
 #include "player/small_run.h"
 #include "player/third_engine.h"
 
@@ -66,17 +67,24 @@ static void it_plays_training(void **state) {
 
 /// Any pattern among the first 24 GPUs.
 static void make_traffic(RunSpec *run, JobSpec *job, TrafficPattern pattern) {
-    static char FLOWS[] = "source,destination,bytes,start\n0,5,1 MiB,0 us\n7,3,9 MB,2 us\n";
-    run->source[0] = (SourceText){.path = "flows.csv", .text = FLOWS, .bytes = sizeof FLOWS - 1};
+    static char table[DRAWN_BYTES];
+    if (pattern == TRAFFIC_OPERATIONS)
+        drawn_operations(5, DRAWN_RANKS, true, false, table);
+    else
+        strcpy(table, "source,destination,bytes,start\n0,5,1 MiB,0 us\n7,3,9 MB,2 us\n");
+    run->source[0] =
+        (SourceText){.path = "table.csv", .text = table, .bytes = (int64_t)strlen(table)};
     run->nsources = 1;
     job->kind = JOB_TRAFFIC;
     job->traffic = (TrafficSpec){.pattern = pattern,
-                                 .ranks = 24,
+                                 .ranks = pattern == TRAFFIC_OPERATIONS ? DRAWN_RANKS : 24,
                                  .bytes = 1000000,
                                  .fan_in = 5,
                                  .seed = 3,
                                  .queue_pairs = 2,
-                                 .file = "flows.csv"};
+                                 .file = "table.csv"};
+    job->collective = (CollectiveSpec){0};
+    if (pattern == TRAFFIC_OPERATIONS) return; // whose collectives are of several kinds
     job->collective = (CollectiveSpec){
         .kind = COLLECTIVE_ALL_REDUCE, .algorithm = ALGORITHM_HIERARCHICAL, .bytes = 30000000};
 }
