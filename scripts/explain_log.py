@@ -247,10 +247,11 @@ def found_of(log, steps, said, facts):
 
 def sentences(found):
     real, played = found["real_s"], found["emulated_s"]
-    yield (f"{found['log']} ({found['kind']}): {found['steps']} steps, of which the first {found['warm_up']} are warm-up; an ordinary one takes {real:.4g} s (median)."
+    first = f"the first {found['warm_up']} are" if found["warm_up"] != 1 else "the first is"
+    yield (f"{found['log']} ({found['kind']}): {found['steps']} steps, of which {first} warm-up; an ordinary one takes {real:.4g} s (median)."
            if found["warm_up"] else f"{found['log']} ({found['kind']}): {found['steps']} steps without a warm-up; an ordinary one takes {real:.4g} s (median).")
     if found["slow_steps"]:
-        yield (f"{found['slow_steps']} steps took more than {SLOW:.2f} times as long (checkpoints, evaluations, stragglers, faults); what they took beyond "
+        yield (f"{found['slow_steps']} {'step' if found['slow_steps'] == 1 else 'steps'} took more than {SLOW:.2f} times as long (checkpoints, evaluations, stragglers, faults); what they took beyond "
                f"ordinary ones is {100 * found['slow_share']:.2g} % of the time after the warm-up, and not part of what follows.")
     yield f"The emulated step takes {played:.4g} s on {found['gpus']} GPUs; the real one {abs(real / played - 1) * 100:.3g} % {'longer' if real >= played else 'less'}."
     least, most = found["likely_s"]

@@ -28,7 +28,7 @@ install(FILES ${said}/colossim.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
 install(FILES ${said}/colossim.bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions RENAME colossim)
 install(FILES ${said}/_colossim DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions)
 # Pages stand beside each other as here, so that their links lead somewhere.
-file(GLOB_RECURSE pages RELATIVE ${PROJECT_SOURCE_DIR} topologies/*.md jobs/*.md output/*.md output/*.ipynb scripts/README.md)
+file(GLOB_RECURSE pages RELATIVE ${PROJECT_SOURCE_DIR} topologies/*.md jobs/*.md output/*.md output/*.ipynb output/figures/reading-*.png scripts/README.md)
 foreach(page README.md LICENSE ${pages})
     cmake_path(GET page PARENT_PATH folder)
     install(FILES ${page} DESTINATION ${CMAKE_INSTALL_DOCDIR}/${folder})

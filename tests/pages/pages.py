@@ -117,13 +117,16 @@ def run(reader, block):
 
 
 def written(page, differing):
-    """The page with what was printed; what is shown in part stays."""
-    text = (ROOT / page).read_text()
-    for command, shown, printed in differing:
+    """What was printed goes into the page; returned is what differs still, because it is shown in part."""
+    text, left = (ROOT / page).read_text(), []
+    for block, command, shown, printed in differing:
+        if any("..." in line for line in shown):
+            left.append((block, command, shown, printed))
+            continue
         before, after = ("$ " + "\n".join([command, *lines]) + "\n" for lines in (shown, printed))
-        if not any("..." in line for line in shown):
-            text = text.replace(before, after)
+        text = text.replace(before, after)
     (ROOT / page).write_text(text)
+    return left
 
 
 def main():
@@ -136,8 +139,8 @@ def main():
                 tried += block.run is not None
         reader.leave()
     if "--write" in options:
-        written(page, [what[1:] for what in differing])
-    elif differing:
+        differing = written(page, differing)
+    if differing:
         block, command, shown, printed = differing[0]
         fail(block, f"{command}\n" + "\n".join(difflib.unified_diff(shown, printed, "shown", "printed", n=1, lineterm="")))
     print(f"{page}: {tried} blocks do what the page says")
