@@ -31,6 +31,29 @@ static void put_parts(FILE *out, const TraceStep *row) {
     fputc('}', out);
 }
 
+/// Of a repetition of traffic, where it tells of them: its flows, and the collective that it is.
+static void put_traffic(FILE *out, const StepSummary *step) {
+    if (step->flows.n > 0) {
+        fprintf(out, ", \"flows\": {\"n\": %" PRId64, step->flows.n);
+        json_put_number(out, "goodput_mean_Bps", step->flows.mean_Bps);
+        json_put_number(out, "goodput_least_Bps", step->flows.least_Bps);
+        json_put_number(out, "completion_median_ps", (double)step->flows.median_ps);
+        json_put_number(out, "completion_99_percent_ps", (double)step->flows.high_ps);
+        json_put_number(out, "completion_most_ps", (double)step->flows.most_ps);
+        fputc('}', out);
+    }
+    if (!step->collective) return;
+    const char *words[][2] = {{"collective", step->collective},
+                              {"algorithm", step->algorithm},
+                              {"protocol", step->protocol}};
+    for (int i = 0; i < 3; i++) {
+        fprintf(out, ", \"%s\": ", words[i][0]);
+        json_put_text(out, words[i][1] ? words[i][1] : "");
+    }
+    json_put_number(out, "algorithm_bandwidth_Bps", step->algorithm_Bps);
+    json_put_number(out, "bus_bandwidth_Bps", step->bus_Bps);
+}
+
 void report_json_run(FILE *out, const Recorder *recorder) {
     const RunSpec *run = recorder->fabric->run;
     fputs("{\"cluster\": ", out);
@@ -53,6 +76,7 @@ void report_json_run(FILE *out, const Recorder *recorder) {
                 row->fingerprint);
         json_put_number(out, "tokens_per_s_gpu", rates.tokens_per_s_gpu);
         json_put_number(out, "mfu_full", rates.mfu_full);
+        put_traffic(out, &recorder->step.at[i]);
         fputc('}', out);
     }
     fputs("]", out);

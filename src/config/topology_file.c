@@ -476,9 +476,12 @@ static bool check_room(Reader *reader, const Node *node, const ClusterSpec *clus
     const int64_t endpoints = trees * fabric_endpoints(cluster);
     if (cluster->fabric != FABRIC_TREE || cluster->nodes <= endpoints / cluster->gpus_per_node)
         return true;
-    reader_error(reader, node, "nodes",
-                 "nodes is %lld with %d NICs each, but the installed fabric has room for %lld NICs",
-                 (long long)cluster->nodes, (int)cluster->gpus_per_node, (long long)endpoints);
+    reader_error(
+        reader, node, "nodes",
+        "nodes is %lld with %d NICs each, but the installed fabric has room for %lld NICs, "
+        "which are what children of the lowest tier count%s",
+        (long long)cluster->nodes, (int)cluster->gpus_per_node, (long long)endpoints,
+        trees == 1 ? "; with 'wiring: rail-only' each NIC of a node has a fabric of its own" : "");
     return false;
 }
 

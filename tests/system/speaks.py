@@ -15,7 +15,7 @@ import h5py
 import jsonschema
 import yaml
 
-from emulator import JOBS, ROOT, TOPOLOGIES, claim, run_case
+from emulator import JOBS, PS_PER_S, ROOT, TOPOLOGIES, claim, run_case
 
 SHIPPED = sorted([path for folder in (TOPOLOGIES, TOPOLOGIES / "hardware", JOBS, JOBS / "models", JOBS / "events", JOBS / "shared")
                   for path in folder.glob("*.yaml")])
@@ -163,6 +163,16 @@ def objects(emulator):
             kept = list(zip(steps["job"][:] if "job" in steps else [0] * len(told), steps["job_step"][:] if "job_step" in steps else range(9),
                             steps["start_ps"][:], steps["end_ps"][:], steps["fingerprint"][:]))
             claim(told == [tuple(map(int, row)) for row in kept] and len(told) == 2 * len(jobs), f"{told} is {kept}")
+            claim(all(("flows" in step) == ("flows" in file and step["step"] == 0) for step in said["steps"]),
+                  "flows are told of the first repetition of each job of traffic")
+            for row, step in enumerate(said["steps"]):
+                if "flows" in step:
+                    of = file["flows/step"][()] == row
+                    took_ps = (file["flows/end_ps"][()] - file["flows/start_ps"][()])[of]
+                    rate = file["flows/bytes"][()][of] / took_ps * PS_PER_S
+                    right = [of.sum(), rate.mean(), rate.min(), took_ps.max()]
+                    found = [step["flows"][name] for name in ("n", "goodput_mean_Bps", "goodput_least_Bps", "completion_most_ps")]
+                    claim(all(abs(a / b - 1) < 1e-9 for a, b in zip(found, right)), f"{found} is {right}")
         claim(says(emulator, *words, "--quiet") == "", "--quiet says nothing")
         for option in ("--quiet", "--json"):
             done = emulator.call("run", "superpod-h100-1su", jobs[0], "--set", "nodes=none", option)
