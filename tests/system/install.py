@@ -8,6 +8,7 @@ program; the manual page is a manual page; no file of share/ names the prefix or
 
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -27,7 +28,10 @@ def main():
         claim(done.returncode == 0, f"cmake --install: {done.stderr}")
         prefix = folder / "moved"
         (folder / "first").rename(prefix)
-        named = subprocess.run(["grep", "-rlF", "-e", str(folder / "first"), "-e", f"{ROOT}/", prefix / "share"], capture_output=True, text=True)
+        # As whole paths: a clone may stand in /colossim, and pages speak of ~/colossim/bin.
+        paths = "|".join(map(re.escape, (str(folder / "first"), f"{ROOT}/")))
+        named = subprocess.run(["grep", "-rlP", rf"(?<![\w~.-])({paths})", prefix / "share"], capture_output=True, text=True)
+        claim(named.returncode in (0, 1), f"grep: {named.stderr}")
         claim(named.stdout == "", f"no file names where it was installed or built: {named.stdout}")
         home = folder / "home"
         home.mkdir()
