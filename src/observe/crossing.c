@@ -1,6 +1,9 @@
 #include "observe/crossing.h"
 
+#include <stdlib.h>
+
 #include "base/memory.h"
+#include "base/order.h"
 #include "base/table.h"
 #include "base/wide.h"
 #include "driver/machine.h"
@@ -208,18 +211,6 @@ void crossing_of_traffic(const void *context, const LinkId link[], TraceLinkUser
     walk_end(&walk);
 }
 
-void crossing_of_hot(Crossing crossing, const void *context, TraceHotLink hot[], int32_t n) {
-    const size_t bytes_of_links = sizeof(LinkId) * (size_t)n,
-                 bytes_of_users = sizeof(TraceLinkUsers) * (size_t)n;
-    LinkId *link = memory_alloc("crossing", bytes_of_links);
-    TraceLinkUsers *users = memory_alloc("crossing", bytes_of_users);
-    for (int32_t i = 0; i < n; i++) link[i] = hot[i].link;
-    crossing(context, link, users, n);
-    for (int32_t i = 0; i < n; i++) hot[i].users = users[i];
-    memory_free("crossing", users, bytes_of_users);
-    memory_free("crossing", link, bytes_of_links);
-}
-
 /// The part of a chosen link in what crosses its bundle.
 static void add_part(const ChosenUse *use, const TraceLinkUsers *all, TraceLinkUsers *part) {
     for (int t = 0; t < TRACE_TRAFFIC_N; t++)
@@ -231,20 +222,27 @@ static void add_part(const ChosenUse *use, const TraceLinkUsers *all, TraceLinkU
     }
 }
 
-void crossing_of_chosen(Crossing crossing, const void *context, const ChosenLinks *chosen,
-                        TraceLinkUsers users[]) {
-    const size_t bytes_of_links = sizeof(LinkId) * (size_t)chosen->nuses,
-                 bytes_of_users = sizeof(TraceLinkUsers) * (size_t)chosen->nuses;
-    LinkId *link = memory_alloc("crossing", bytes_of_links);
-    TraceLinkUsers *all = memory_alloc("crossing", bytes_of_users);
-    int32_t n = 0; // uses stand by what is loaded
-    for (int64_t i = 0; i < chosen->nuses; i++)
-        if (n == 0 || link[n - 1] != chosen->use[i].resource) link[n++] = chosen->use[i].resource;
-    crossing(context, link, all, n);
-    for (int64_t i = 0, k = 0; i < chosen->nuses; i++) {
-        while (link[k] != chosen->use[i].resource) k++;
-        add_part(&chosen->use[i], &all[k], &users[chosen->use[i].place]);
+static const TraceLinkUsers *find_users(const LinkId link[], const TraceLinkUsers users[],
+                                        int64_t n, LinkId wanted) {
+    const LinkId *at = bsearch(&wanted, link, (size_t)n, sizeof wanted, order_i64);
+    return &users[at - link];
+}
+
+void crossing_name(Crossing crossing, const void *context, TraceHotLink hot[], int32_t nhot,
+                   const ChosenLinks *chosen, TraceLinkUsers users[]) {
+    const int64_t nuses = users ? chosen->nuses : 0;
+    const size_t most = (size_t)(nhot + nuses);
+    LinkId *link = memory_alloc("crossing", most * sizeof *link);
+    TraceLinkUsers *all = memory_alloc("crossing", most * sizeof *all);
+    for (int32_t i = 0; i < nhot; i++) link[i] = hot[i].link;
+    for (int64_t i = 0; i < nuses; i++) link[nhot + i] = chosen->use[i].resource;
+    const int64_t n = order_unique_i64(link, (int64_t)most);
+    crossing(context, link, all, (int32_t)n);
+    for (int32_t i = 0; i < nhot; i++) hot[i].users = *find_users(link, all, n, hot[i].link);
+    for (int64_t i = 0; i < nuses; i++) {
+        const ChosenUse *use = &chosen->use[i];
+        add_part(use, find_users(link, all, n, use->resource), &users[use->place]);
     }
-    memory_free("crossing", all, bytes_of_users);
-    memory_free("crossing", link, bytes_of_links);
+    memory_free("crossing", all, most * sizeof *all);
+    memory_free("crossing", link, most * sizeof *link);
 }

@@ -19,10 +19,9 @@ void crossing_of_training(const void *machine, const LinkId link[], TraceLinkUse
 void crossing_of_traffic(const void *traffic, const LinkId link[], TraceLinkUsers users[],
                          int32_t n);
 
-/// Users of hot[n].
-void crossing_of_hot(Crossing crossing, const void *context, TraceHotLink hot[], int32_t n);
-/// Users of the chosen links, users[chosen->n].
-void crossing_of_chosen(Crossing crossing, const void *context, const ChosenLinks *chosen,
-                        TraceLinkUsers users[]);
+/// Name the users of hot[nhot], and of the chosen links in users[chosen->n] (zeroed; NULL: those are not wanted): routes are
+/// walked once for all of them.
+void crossing_name(Crossing crossing, const void *context, TraceHotLink hot[], int32_t nhot,
+                   const ChosenLinks *chosen, TraceLinkUsers users[]);
 
 #endif

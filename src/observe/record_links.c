@@ -300,11 +300,10 @@ static void count_packets(const Recorder *recorder, TraceStep *row) {
 /// Of the hot links, and of the chosen ones where they go into a trace.
 static void name_users(const Recorder *recorder, Crossing crossing, const void *context,
                        StepLinks *links) {
-    crossing_of_hot(crossing, context, links->hot, links->load.nhot);
-    if (recorder->chosen.n == 0 || !recorder->trace) return;
-    links->users = memory_alloc("record.users", users_bytes(recorder));
-    crossing_of_chosen(crossing, context, &recorder->chosen, links->users);
+    if (recorder->chosen.n > 0 && recorder->trace)
+        links->users = memory_alloc("record.users", users_bytes(recorder));
     links->load.chosen_users = links->users;
+    crossing_name(crossing, context, links->hot, links->load.nhot, &recorder->chosen, links->users);
 }
 
 Status recorder_write_links(Recorder *recorder, int64_t later_ps, Crossing crossing,
