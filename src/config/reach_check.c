@@ -144,17 +144,9 @@ static bool job_needs(Reach *reach, const char *csv_text, int64_t rank) {
 int32_t reach_find_cut(const ClusterSpec *spec, const JobSpec *job, const char *csv_text,
                        GpuId *gpu, int64_t *rank) {
     if (spec->nfaults == 0) return -1;
-    Reach reach = {
-        .job = job,
-        .ranks = job->kind == JOB_TRAINING ? parallel_nranks(&job->parallel) : job->traffic.ranks,
-        .pairs_left = PAIRS_MOST};
+    Reach reach = {.job = job, .ranks = run_spec_ranks(job), .pairs_left = PAIRS_MOST};
     Status status = cluster_create(spec, &reach.cluster);
-    if (status_is_ok(&status))
-        status =
-            placement_init(&reach.placement, &job->placement, spec, reach.ranks,
-                           job->kind == JOB_TRAINING
-                               ? parallel_together(&job->parallel, scale_up_used(&spec->scale_up))
-                               : 1);
+    if (status_is_ok(&status)) status = run_spec_placement(job, spec, &reach.placement);
     int32_t found = -1;
     for (int32_t k = 0; status_is_ok(&status) && k < spec->nfaults && found < 0; k++) {
         *gpu = cut_at(reach.cluster, k);

@@ -4,10 +4,6 @@
 
 static bool names_nodes(const JobSpec *job) { return strcmp(job->placement.nodes, "all") != 0; }
 
-static int64_t ranks_of(const JobSpec *job) {
-    return job->kind == JOB_TRAINING ? parallel_nranks(&job->parallel) : job->traffic.ranks;
-}
-
 void share_nodes_offer(const NodeShares *shares, const CrossCheck *files, JobSpec *job) {
     if (files->njobs > 1 && !names_nodes(job)) job->placement.first_node = shares->next_node;
 }
@@ -15,16 +11,8 @@ void share_nodes_offer(const NodeShares *shares, const CrossCheck *files, JobSpe
 void share_nodes_take(NodeShares *shares, const CrossCheck *files, JobSpec *job) {
     if (files->njobs == 1 || names_nodes(job)) return;
     const int64_t per_node = files->cluster->gpus_per_node;
-    job->placement.node_count = (ranks_of(job) + per_node - 1) / per_node;
+    job->placement.node_count = (run_spec_ranks(job) + per_node - 1) / per_node;
     shares->next_node += job->placement.node_count;
-}
-
-static Status open_placement(const CrossCheck *files, const JobSpec *job, Placement *placement) {
-    int32_t together =
-        job->kind == JOB_TRAINING
-            ? parallel_together(&job->parallel, scale_up_used(&files->cluster->scale_up))
-            : 1;
-    return placement_init(placement, &job->placement, files->cluster, ranks_of(job), together);
 }
 
 /// First GPU of `a` that `b` has too; -1: none. Placements move whole nodes.
@@ -40,9 +28,9 @@ void share_nodes_check(Reader *reader, const CrossCheck *files) {
     for (int32_t i = 1; i < files->njobs; i++)
         for (int32_t j = 0; j < i; j++) {
             Placement own, other;
-            Status status = open_placement(files, &files->job[i].file->job, &own);
+            Status status = run_spec_placement(&files->job[i].file->job, files->cluster, &own);
             if (status_is_ok(&status))
-                status = open_placement(files, &files->job[j].file->job, &other);
+                status = run_spec_placement(&files->job[j].file->job, files->cluster, &other);
             if (!status_is_ok(&status)) continue; // said where it is a job's alone
             GpuId gpu = find_common(&own, &other, files->cluster->gpus_per_node);
             if (gpu < 0) continue;

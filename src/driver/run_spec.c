@@ -17,9 +17,16 @@ Status run_check_time(int64_t now_ps) {
     return status_ok();
 }
 
+int64_t run_spec_ranks(const JobSpec *job) {
+    return job->kind == JOB_TRAINING ? parallel_nranks(&job->parallel) : job->traffic.ranks;
+}
+
 Status run_spec_placement(const JobSpec *job, const ClusterSpec *cluster, Placement *placement) {
-    return placement_init(placement, &job->placement, cluster, parallel_nranks(&job->parallel),
-                          parallel_together(&job->parallel, scale_up_used(&cluster->scale_up)));
+    const int32_t together =
+        job->kind == JOB_TRAINING
+            ? parallel_together(&job->parallel, scale_up_used(&cluster->scale_up))
+            : 1;
+    return placement_init(placement, &job->placement, cluster, run_spec_ranks(job), together);
 }
 
 Uplink run_spec_uplink(const JobSpec *job, const ClusterSpec *cluster) {

@@ -127,7 +127,9 @@ CollectiveTuning run_spec_tuning(const ClusterSpec *cluster, int64_t path_ps);
 const char *run_spec_text(const RunSpec *spec, const char *path);
 /// STATUS_FAILED where a run has come further than simulated time goes.
 Status run_check_time(int64_t now_ps);
-/// Where the GPUs of a training job are.   Fails: as placement_init.
+/// GPUs of a job; of traffic that names none 0.
+int64_t run_spec_ranks(const JobSpec *job);
+/// Where the GPUs of a job are.   Fails: as placement_init.
 Status run_spec_placement(const JobSpec *job, const ClusterSpec *cluster, Placement *placement);
 /// A GPU's way out of its scale-up domain, to one below the same leaf.
 Uplink run_spec_uplink(const JobSpec *job, const ClusterSpec *cluster);
