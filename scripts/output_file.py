@@ -1,4 +1,4 @@
-"""output_file.py: what plot, compare, draw, report and export write is whole, or not there, and never what they read.
+"""output_file.py: what plot, compare, draw, report, export and sweep write is whole, or not there, and never what they read.
 
 A file is written beside its place and put there when all of it is written: a full disk or a signal leaves what was there before.
 """

@@ -12,6 +12,8 @@ import re
 import h5py
 import numpy as np
 
+import output_file
+
 PS_PER_S = 10**12
 SETTINGS_PATH = "--set"  # what the program calls the settings among its input files
 LOG_END = "sweep: exit code "
@@ -189,15 +191,13 @@ def columns(rows):
 
 def write_csv(path, identities, rows):
     """One line a row; numbers with all digits that a double has, fingerprints as the program prints them."""
-    temporary = path.with_suffix(".csv.new")
     left, right = columns(identities), columns(rows)
-    with open(temporary, "w", newline="", encoding="utf-8") as file:
+    with output_file.whole(path) as part, open(part, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(left + right)
         for identity, row in zip(identities, rows):
             row = {name: f"{value:016x}" if name == "fingerprint" else value for name, value in row.items()}
             writer.writerow([*(identity.get(name, "") for name in left), *(row.get(name, "") for name in right)])
-    temporary.replace(path)
 
 
 def write_tables(folder, outcomes):
