@@ -17,10 +17,11 @@ import time
 import h5py
 import numpy as np
 
-from emulator import JOBS, PS_PER_S, ROOT, TOPOLOGIES, Emulator, claim, column, differences, run_case, tiers
+from emulator import JOBS, PS_PER_S, ROOT, TOPOLOGIES, Emulator, attribute, claim, column, differences, run_case, tiers
 
 LAPTOP, DDP, SHIFT = (str(path) for path in (TOPOLOGIES / "laptop-16.yaml", JOBS / "ddp-small.yaml",
                                              JOBS / "traffic-shift.yaml"))
+SUPERPOD = str(TOPOLOGIES / "superpod-h100-1su.yaml")
 SETTINGS = ("--set", "network.queue_pairs=1,4", "--set", "noise=on")  # noise: two seeds are two results
 NAME = "laptop-16--ddp-small--noise=on--queue_pairs={}--seed={}--steps=1"
 
@@ -294,9 +295,8 @@ def stopped(emulator):
     claim(f"interrupted: {names[1]}" in sweep.join(1), "and free again")
 
 
-def run_task(emulator, script, task):
-    done = subprocess.run([script], capture_output=True, text=True,
-                          env={**emulator.environment, "SLURM_ARRAY_TASK_ID": str(task)})
+def run_task(emulator, script, task, index="SLURM_ARRAY_TASK_ID"):
+    done = subprocess.run([script], capture_output=True, text=True, env={**emulator.environment, index: str(task)})
     claim(done.returncode == 0, f"task {task}: {done.stdout}{done.stderr}")
 
 
@@ -335,4 +335,45 @@ def slurm(emulator):
     claim([row["case"] for row in sweep.rows()] == names, f"in order: {sweep.rows()}")
 
 
-run_case(tables, resume, refused, skipped, failing, stopped, slurm)
+def pbs(emulator):
+    """The same for PBS, whose arrays count what is left from 0, and have no single task. PBS itself is in no package of Debian."""
+    sweep = Sweep(emulator)
+    grid = (LAPTOP, DDP, *SETTINGS, "--steps", 1, "--seeds", "1-2", "--pbs", "--at-once", 3, "--qsub=-q short")
+    script, index = sweep.folder / "sweep.pbs", "PBS_ARRAY_INDEX"
+    names = [NAME.format(pairs, seed) for pairs in (1, 4) for seed in (1, 2)]
+    directives = lambda: [line for line in script.read_text().splitlines() if line.startswith("#PBS")]
+    sweep.play(*grid)
+    claim("#PBS -J 0-3%3" in directives() and "#PBS -q short" in directives(), f"options: {directives()}")
+    for task in (0, 2):
+        run_task(emulator, script, task, index)
+    claim(set(sweep.traces()) == {names[0], names[2]}, f"tasks 0 and 2: {sweep.traces()}")
+    sweep.play(*grid)
+    run_task(emulator, script, 0, index)
+    claim("#PBS -J 0-1%3" in directives() and names[1] in sweep.traces(), f"of what is left: {directives()} {sweep.traces()}")
+    sweep.play(*grid)
+    done = subprocess.run([script], capture_output=True, text=True, env=emulator.environment)
+    claim(done.returncode == 0 and not any("-J" in line for line in directives()), f"one is no array: {directives()} {done.stderr}")
+    claim("4 of 4 cases are complete" in sweep.join(0), "joined")
+
+
+def pbs_job(emulator):
+    """Law: what scripts/cluster/pbs.sh plays, stopped as PBS ends a job, and goes on with, is what a run plays."""
+    options = ("--steps", "24", "--every-step", "--set", "noise=on")
+    whole, cut = emulator.trace(SUPERPOD, DDP, *options, name="whole"), emulator.folder / "cut.h5"
+    def submit(arguments):
+        environment = {**emulator.environment, "PBS_O_WORKDIR": str(emulator.folder), "ARGUMENTS": arguments,
+                       "COLOSSIM_PROGRAM": str(emulator.colossim)}
+        return subprocess.Popen([ROOT / "scripts/cluster/pbs.sh"], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                text=True, start_new_session=True)
+    job = submit(f"{SUPERPOD} {DDP} {' '.join(options)} --output cut.h5")
+    while "step " not in (line := job.stdout.readline()):
+        claim(line, "a step is played")
+    os.killpg(job.pid, signal.SIGTERM)
+    said, code = job.stdout.read(), job.wait(60)
+    claim(code != 0 and attribute(cut, "status") == "stopped", f"stopped: {code} {attribute(cut, 'status')} {said}")
+    job = submit("--resume cut.h5")
+    said, code = job.stdout.read(), job.wait(60)
+    claim(code == 0 and not differences(whole, cut), f"gone on: {code} {differences(whole, cut)[:10]} {said}")
+
+
+run_case(tables, resume, refused, skipped, failing, stopped, slurm, pbs, pbs_job)
