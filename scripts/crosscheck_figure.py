@@ -23,13 +23,16 @@ def rows(results):
 
 
 def draw_row(axes, at, ratios, first):
+    beyond = {-REACH: [], REACH: []}
     for (label, marker, colour), ratio in zip(MARKS, ratios):
         off = 100 * (ratio - 1)
         shown = min(max(off, -REACH), REACH)
         axes.plot(shown, at, marker, color=colour, markersize=9 if marker == "|" else 4.5, label=label if first else None, zorder=3)
         if shown != off and label != "worst flow":
-            axes.annotate(f"{off:+.0f} %", (shown, at), xytext=(-6 if off > 0 else 6, 3), textcoords="offset points",
-                          ha="right" if off > 0 else "left", fontsize=6.5)
+            beyond[shown].append(f"{off:+.0f} %")
+    for edge, texts in beyond.items():
+        axes.annotate(", ".join(texts), (edge, at), xytext=(-6 if edge > 0 else 6, 0), textcoords="offset points", va="center",
+                      ha="right" if edge > 0 else "left", fontsize=6.5)
 
 
 def draw(results, path):
@@ -49,7 +52,7 @@ def draw(results, path):
         axes.annotate(name, (REACH, first - 0.4), ha="right", va="top", fontsize=8, color="#606060")
     axes.axvline(0, color="black", linewidth=0.7)
     axes.set_yticks(range(len(told)), [label for _, label, _ in told], fontsize=7)
-    axes.set(xlim=(-REACH - 1, REACH + 1), ylim=(len(told) - 0.5, -0.5), xlabel="packet engine against flow engine, disturbed collectives against rounds engine (%)")
+    axes.set(xlim=(-REACH - 1, REACH + 1), ylim=(len(told) - 0.5, -0.5), xlabel="packet engine against flow engine,\ndisturbed collectives against rounds engine (%)")
     axes.grid(axis="x")
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncol=3)
     path.parent.mkdir(parents=True, exist_ok=True)
