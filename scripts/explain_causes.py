@@ -13,6 +13,8 @@ MS = 1e-9  # of picoseconds
 SLOW_LEAST, APART = 0.02, 0.3  # a GPU is out of the ordinary that is so much slower than the next, and than that part of all that they differ
 FEW = 0.05                     # of the GPUs, that can be called by name
 SHOWN = 0.001                  # of the step, below which a cause is not worth a sentence
+FULL = 0.95                    # utilisation over an interval, above which a link is full
+SHORT = 0.02                   # of the step, in which that is not worth a word
 BETTER = 1 / 3                 # of the time that goes with a rate, what half as much again of it saves
 
 
@@ -228,6 +230,19 @@ def capacity_above(evidence, t):
     links, rate = evidence.trace["links/links"], evidence.trace["links/capacity_Bps"]
     below = min(links[t - 1] * rate[t - 1], links[1] * rate[1])
     return float(links[t] * rate[t] / below) if below else 1.0
+
+
+def rivals(evidence, change):
+    """Of the rate of a tier: others with links as full at the same times, which take over where its own carry more."""
+    tiers = evidence.tiers
+    if not change.endswith(" rate") or change[:-len(" rate")] not in tiers or "intervals/histogram" not in evidence.trace:
+        return []
+    file, row = evidence.trace.file, int(evidence.trace.standing[evidence.row])
+    first, end = (int(file["steps/intervals_end"][row - 1]) if row else 0), int(file["steps/intervals_end"][row])
+    bins = file["intervals/utilisation_bin"][:] > FULL
+    full = file["intervals/histogram"][first:end][..., bins].sum(axis=(2, 3)) > 0
+    mine = full[:, tiers.index(change[:-len(" rate")])]
+    return [name for t, name in enumerate(tiers) if not change.startswith(name) and (full[:, t] & mine).mean() > SHORT]
 
 
 def faults_of(evidence):

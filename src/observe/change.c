@@ -26,13 +26,13 @@ struct Changed {
     Cluster *cluster;
     Fabric fabric;
     Machine *priced;
-    bool moves;       ///< transfers are priced anew, too
-    int64_t *factor;  ///< [slots] how much slower than nominal its units are
-    OpPrice **op;     ///< [roles * stages * KINDS][operations] what has been asked for
-    int64_t *message; ///< [slots * CHANNEL_SIDES] latency included; -1: not asked for
-    int64_t **meets;  ///< [groups that meet][operations of a stream] the same of collectives
-    int64_t *nmeets;  ///< [groups that meet]
-    int64_t exchange[EXCHANGES_N];
+    bool moves;        ///< transfers are priced anew, too
+    int64_t *factor;   ///< [slots] how much slower than nominal its units are
+    OpPrice **op;      ///< [roles * stages * KINDS][operations] what has been asked for
+    int64_t *message;  ///< [slots * CHANNEL_SIDES] latency included; -1: not asked for
+    int64_t **meets;   ///< [groups that meet][operations of a stream] the same of collectives
+    int64_t *nmeets;   ///< [groups that meet]
+    int64_t *exchange; ///< [slots * EXCHANGES_N] the same of exchanges
 };
 
 // The list.
@@ -225,10 +225,9 @@ static bool change_job(JobSpec *job, ChangeKind kind) {
     return true;
 }
 
-/// Does it change what transfers take alone?
+/// Does it change what transfers take alone? GPUs do that copy what they exchange.
 static bool moves_transfers(ChangeKind kind) {
-    return kind == CHANGE_NOTHING || kind == CHANGE_HEALTHY || kind == CHANGE_EVEN_EXPERTS ||
-           (kind >= CHANGE_SCALE_UP_RATE && kind <= CHANGE_SOFTWARE_LATENCY);
+    return kind <= CHANGE_SOFTWARE_LATENCY || kind == CHANGE_HEALTHY || kind == CHANGE_EVEN_EXPERTS;
 }
 
 // The job as changed.
@@ -245,17 +244,21 @@ static Status price(Changed *changed, int64_t begin_ps) {
     return status_ok();
 }
 
-/// How slow the GPUs of a unit would be.
-static int64_t factor_of(const Changed *changed, int64_t slot) {
+/// How slow the GPUs of a unit would be in a step, at a moment.
+static int64_t factor_at(const Changed *changed, int64_t slot, int32_t step, int64_t now_ps) {
     const Machine *machine = changed->machine;
-    const PathLog *log = machine->path_log;
     const int64_t unit = machine->unit[slot].id;
     int64_t slow = NOISE_ONE, routing = NOISE_ONE;
     if (changed->change->kind != CHANGE_EVEN_GPUS)
-        slow = unit_slow_factor(machine, unit, log->step, log->begin_ps[slot]);
+        slow = unit_slow_factor(machine, unit, step, now_ps);
     if (changed->change->kind != CHANGE_EVEN_EXPERTS)
-        routing = unit_routing_factor(machine, unit, log->step);
+        routing = unit_routing_factor(changed->priced, unit, step); // experts are another part
     return noise_apply(slow, routing);
+}
+
+static int64_t factor_of(const Changed *changed, int64_t slot) {
+    const PathLog *log = changed->machine->path_log;
+    return factor_at(changed, slot, log->step, log->begin_ps[slot]);
 }
 
 static void make_room(Changed *changed) {
@@ -271,7 +274,8 @@ static void make_room(Changed *changed) {
     for (int64_t i = 0; i < slots * CHANNEL_SIDES; i++) changed->message[i] = -1;
     changed->meets = memory_alloc(LABEL, (size_t)groups * sizeof *changed->meets);
     changed->nmeets = memory_alloc(LABEL, (size_t)groups * sizeof *changed->nmeets);
-    for (int k = 0; k < EXCHANGES_N; k++) changed->exchange[k] = -1;
+    changed->exchange = memory_alloc(LABEL, (size_t)slots * EXCHANGES_N * sizeof(int64_t));
+    for (int64_t i = 0; i < slots * EXCHANGES_N; i++) changed->exchange[i] = -1;
 }
 
 Changed *change_make(const Machine *machine, const WhatIf *change, const Played *played,
@@ -318,6 +322,7 @@ void change_free(Changed *changed) {
         memory_free(LABEL, changed->op, (size_t)tables * sizeof *changed->op);
         memory_free(LABEL, changed->factor, (size_t)slots * sizeof(int64_t));
         memory_free(LABEL, changed->message, (size_t)slots * CHANNEL_SIDES * sizeof(int64_t));
+        memory_free(LABEL, changed->exchange, (size_t)slots * EXCHANGES_N * sizeof(int64_t));
         memory_free(LABEL, changed->meets, (size_t)groups * sizeof *changed->meets);
         memory_free(LABEL, changed->nmeets, (size_t)groups * sizeof *changed->nmeets);
     }
@@ -365,9 +370,25 @@ static OpPrice op_price(Changed *changed, int64_t slot, int32_t index) {
     return changed->op[table][index];
 }
 
+static int64_t slow_ps(OpPrice price, int64_t factor) {
+    return noise_apply(price.busy_ps, factor) + price.exposed_ps;
+}
+
 /// On the GPUs of a unit, as slow as they are.
 static int64_t busy_ps(const Changed *changed, int64_t slot, OpPrice price) {
-    return noise_apply(price.busy_ps, changed->factor[slot]) + price.exposed_ps;
+    return slow_ps(price, changed->factor[slot]);
+}
+
+int64_t change_later_ps(Changed *changed, int64_t slot, int32_t op) {
+    const PathLog *log = changed->machine->path_log;
+    if (log->step == 0) return 0;
+    const int64_t end_ps = log->begin_ps[slot] - 1;
+    int64_t took_ps[2];
+    Changed *const as[] = {changed, changed->as_is};
+    for (int i = 0; i < 2; i++)
+        took_ps[i] =
+            slow_ps(op_price(as[i], slot, op), factor_at(as[i], slot, log->step - 1, end_ps));
+    return took_ps[0] - took_ps[1];
 }
 
 static int64_t scaled(int64_t time_ps, int64_t to, int64_t from) {
@@ -393,8 +414,10 @@ static int64_t message_ps(Changed *changed, int64_t slot, ChannelSide side) {
     return *known = price_transfer(changed, &transfer);
 }
 
+/// Those of all units are alike but where links are degraded.
 static int64_t exchange_ps(Changed *changed, int64_t slot, Exchange which) {
-    int64_t *known = &changed->exchange[which];
+    const int64_t like = is_degraded(cluster_spec(changed->machine->cluster)) ? slot : 0;
+    int64_t *known = &changed->exchange[like * EXCHANGES_N + (int64_t)which];
     const ExchangePlan *plan = &changed->priced->exchange_plan;
     if (plan->timed) return plan->latency_ps[which];
     if (*known >= 0) return *known;
@@ -477,6 +500,28 @@ static bool quickens(const WhatIf *change, const ClusterSpec *spec, int32_t tier
     return tier == change->of || (change->of == 1 && tier > spec->ntiers);
 }
 
+/// Does a link carry more since nothing is degraded?
+static bool is_mended(const Changed *changed, LinkId link) {
+    return changed->change->kind == CHANGE_HEALTHY &&
+           cluster_capacity_Bps(changed->cluster, link) >
+               cluster_capacity_Bps(changed->machine->cluster, link);
+}
+
+/// Does it change what comes before and behind a transfer, whatever its rate?
+static bool is_of_latency(ChangeKind kind) {
+    return kind <= CHANGE_LAUNCHES || kind == CHANGE_SCALE_UP_LATENCY ||
+           kind == CHANGE_TIER_LATENCY || kind == CHANGE_NIC_LATENCY ||
+           kind == CHANGE_SOFTWARE_LATENCY;
+}
+
+/// Latencies between the rounds of a transfer are no longer what it waits for while its links are shared: only of the rest
+/// of its time can they take a hundredth.
+static int64_t sooner_ps(int64_t took_ps, int64_t gain_ps, int64_t slow_ps) {
+    const int64_t rest_ps = took_ps - slow_ps,
+                  most_ps = rest_ps - (int64_t)((double)rest_ps / MORE);
+    return took_ps - (slow_ps > 0 && gain_ps > most_ps ? most_ps : gain_ps);
+}
+
 static int64_t transfer_ps(Changed *changed, int64_t slot, int32_t index, const Op *op,
                            int64_t took_ps) {
     const WhatIf *change = changed->change;
@@ -490,7 +535,9 @@ static int64_t transfer_ps(Changed *changed, int64_t slot, int32_t index, const 
         return took_ps - (slow_ps > 0 && took_ps > was_ps
                               ? scaled(took_ps - was_ps, slowed->tier_ps[change->of], slow_ps)
                               : 0);
-    if (change->kind == CHANGE_HEALTHY || slow_ps > took_ps || slow_ps == 0)
+    if (is_of_latency(change->kind) && slow_ps <= took_ps)
+        return sooner_ps(took_ps, was_ps - is_ps, slow_ps);
+    if (slow_ps > took_ps || slow_ps == 0 || is_mended(changed, slowed->link))
         return scaled(took_ps, is_ps, was_ps);
     int64_t all_ps = scaled(took_ps - slow_ps, is_ps, was_ps);
     for (int t = 0; t < ENGINE_TIERS_MAX; t++) {

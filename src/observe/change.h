@@ -9,7 +9,9 @@
 ///          unit computed that loss goes with the time of the transfer, of one that was waited for with that of the work.
 ///          Two sorts: one hundredth faster, for what the step gains from a bit of it; and gone, for what it costs in all.
 /// Limits.  Who shares links with whom, and when, stays as it was: what a change would do to that is left out. So are other
-///          schedules and plans. Not of an engine of packets, which does not say what held a transfer.
+///          schedules and plans. Where links of two tiers are about as full, a faster one leaves it to the other to hold the
+///          same transfers: what is said is then what a slower one costs. Not of an engine of packets, which does not say
+///          what held a transfer.
 #ifndef COLOSSIM_OBSERVE_CHANGE_H
 #define COLOSSIM_OBSERVE_CHANGE_H
 
@@ -76,6 +78,8 @@ Changed *change_make(const Machine *machine, const WhatIf *change, const Played 
 void change_free(Changed *changed); ///< NULL is legal
 /// What its operations take.
 ReplayTimes change_times(Changed *changed);
+/// How much later a unit would have ended the step before, which ends with an operation like this; 0 if this is the first.
+int64_t change_later_ps(Changed *changed, int64_t slot, int32_t op);
 /// What an operation takes alone and at nominal speed.
 int64_t change_alone_ps(Changed *changed, int64_t slot, int32_t op);
 

@@ -300,17 +300,13 @@ static void find_path(const Explaining *work, Segments *path) {
 
 // What it would take.
 
-/// Units begin a step when they have ended the one before, whose last operation takes as long as that of this one. Returns
-/// how much later the last does so than it did.
+/// Units begin a step when they have ended the one before. Returns how much later the last does so than it did.
 static int64_t begin_units(const Explaining *work, Changed *changed) {
     const PathLog *log = work->log;
-    const ReplayTimes times = change_times(changed);
     int64_t last_ps[2] = {INT64_MIN, INT64_MIN};
     for (int64_t slot = 0; slot < log->nslots; slot++) {
-        const int32_t op = last_op(work->machine, slot);
         if (!path_log_has(log, slot)) continue;
-        const int64_t more_ps =
-            times.took_ps(times.context, slot, op, 0) - work->played.took_ps[log->first[slot] + op];
+        const int64_t more_ps = change_later_ps(changed, slot, last_op(work->machine, slot));
         work->replay->begin_ps[slot] = log->begin_ps[slot] + more_ps;
         last_ps[0] = clock_later(last_ps[0], log->begin_ps[slot]);
         last_ps[1] = clock_later(last_ps[1], log->begin_ps[slot] + more_ps);

@@ -8,6 +8,7 @@ microbatches
            larger ones are not advised where a run with them takes longer, or cannot be
 sensitivity, sensitivities
            of changes of a hundredth one run says what runs with these changes show
+gone       of what is not there, too
 """
 
 import json
@@ -144,9 +145,29 @@ def hold(emulator, topology, job, names=None, **settings):
 def sensitivity(emulator):
     names = ("gpu", "scale-up rate", "leaf rate", "software latency")
     claim(hold(emulator, LAPTOP, SMALL, names, steps=2) == 0, "one run says what changes bring")
+    # A first step that has no optimizer before it, a slow GPU on its path.
+    slow = {"parallel__pp": 2, "steps": 1, "topology__slow": "[{what: gpu 5, compute: 1.9, nic: 2.6}]"}
+    claim(hold(emulator, LAPTOP, SMALL, ("gpu memory",), **slow) == 0, "of a first step, too")
+    # Experts that are drawn are another part of what is computed; GPUs copy what is dispatched across domains.
+    drawn = {"steps": 1, "training__routing": "drawn", "training__ep_overlap": "on", "parallel__microbatches": 4}
+    for settings in ({}, {"parallel__ep": 16, "training__dispatcher": "hybrid"}):
+        claim(hold(emulator, LAPTOP, EXPERTS, ("gpu memory", "kernel launches"), **drawn, **settings) == 0, "where experts are drawn, too")
     # The job whose slow links are on the path.
     thin = {"fabric__tiers__leaf__rate": "100 Gb/s", "steps": 1}
     claim(hold(emulator, LAPTOP, SMALL, ("leaf rate", "gpu"), **thin) == 0, "where the network is what it waits for, too")
+
+
+def gone(emulator):
+    """What a step would take without slow GPUs, or without slow NICs, a run without them takes, each alone."""
+    for job, settings in ((SMALL, {}), (EXPERTS, {"training__routing": "balanced"})):
+        settings = {**settings, "noise": "off", "steps": 2}
+        slow = "what: gpu 5, compute: 1.9"
+        of = Explained(explain(emulator, LAPTOP, job, name="slow", topology__slow=f"[{{{slow}, nic: 2.6}}]", **settings))
+        for name, left in (("no slow GPUs", "what: gpu 5, nic: 2.6"), ("no degraded links", slow)):
+            again = Explained(explain(emulator, LAPTOP, job, name="gone", topology__slow=f"[{{{left}}}]", **settings))
+            gained = of.step_ps - again.step_ps
+            claim(gained > 0.01 * of.step_ps and abs(of.would_ps[name] - again.step_ps) <= TOLERANCE * gained,
+                  f"{job.stem}: {name}: said {of.would_ps[name]}, a run {again.step_ps}, as it is {of.step_ps}")
 
 
 OVERSUBSCRIBED = {"fabric__tiers__spine__rate": "100 Gb/s", "fabric__routing": "ecmp"}
@@ -170,4 +191,4 @@ def sensitivities(emulator):
     claim(sum(differ) == 0, f"one run says what changes bring; these differ, job by job: {differ}")
 
 
-run_case(laws, ranks, microbatches, sensitivity, sensitivities)
+run_case(laws, ranks, microbatches, sensitivity, gone, sensitivities)
