@@ -18,6 +18,7 @@ const char *const FLOW_CONTROL_NAMES[] = {
     [FLOW_NONE] = "none", [FLOW_PFC] = "pfc", [FLOW_CREDITS] = "credits", NULL};
 const char *const RECOVERY_NAMES[] = {
     [RECOVERY_SELECTIVE] = "selective-repeat", [RECOVERY_GO_BACK] = "go-back-n", NULL};
+const char *const CNP_NAMES[] = {[CNP_SPACED] = "spaced", [CNP_WINDOWS] = "windows", NULL};
 const char *const FORWARDING_NAMES[] = {
     [FORWARDING_CUT_THROUGH] = "cut-through", [FORWARDING_STORE] = "store-and-forward", NULL};
 
@@ -47,6 +48,7 @@ PacketSpec packet_default_spec(void) {
         .hyper_share = PACKET_HYPER_PERCENT / 100.0,
         .least_share = PACKET_LEAST_PERCENT / 100.0,
         .fast_steps = PACKET_FAST_STEPS,
+        .counter_bytes = PACKET_ENDLESS_BYTES,
         .delay_ps = PACKET_DELAY_US * PS_PER_US,
         .window_share = PACKET_WINDOW_PERCENT / 100.0,
     };

@@ -55,6 +55,8 @@
 #define PACKET_LEAST_PERCENT 0.1
 /// Adapters, HPCC and SimAI; the paper 5.
 #define PACKET_FAST_STEPS 1
+/// HPCC and SimAI; the paper 10 MB.
+#define PACKET_COUNTER off
 /// Assumed.
 #define PACKET_DELAY_US 10
 /// Swift, as csg-htsim has it.
@@ -90,6 +92,11 @@ typedef enum RateControl {
 extern const char *const CONTROL_NAMES[]; ///< then NULL
 extern const ControlKeys CONTROL_KEYS[];
 
+/// When a receiver tells of marks: at once, unless it has within cnp_ps; or once in each window of cnp_ps that has some, however
+/// near to that of the window before.
+typedef enum CnpTiming { CNP_SPACED, CNP_WINDOWS } CnpTiming;
+extern const char *const CNP_NAMES[]; ///< then NULL
+
 /// What a receiver does with packets behind a gap: it keeps them, or has all sent again from the gap on.
 typedef enum Recovery { RECOVERY_SELECTIVE, RECOVERY_GO_BACK } Recovery;
 extern const char *const RECOVERY_NAMES[]; ///< then NULL
@@ -120,9 +127,12 @@ typedef struct PacketSpec {
     double gain; ///< g
     int64_t alpha_ps, cut_ps,
         increase_ps; ///< alpha is updated, rates are cut at most, and rise, so often
-    int64_t cnp_ps;  ///< least time between notifications of one queue pair
+    int64_t cnp_ps;  ///< least time between notifications of one queue pair, or windows of it
+    CnpTiming cnp;
     double add_share, hyper_share, least_share; ///< of the line rate: increases, and the least rate
     int32_t fast_steps;                         ///< increases that halve the distance to the target
+    int64_t
+        counter_bytes; ///< a rate rises each time that so much was sent, too; PACKET_ENDLESS_BYTES: not
     // window
     int64_t delay_ps;    ///< queueing delay aimed at
     double window_share; ///< of the window, lost at most in a round trip

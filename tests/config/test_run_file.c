@@ -297,12 +297,14 @@ static void packets_are_as_a_job_says(void **state) {
                             .cut_ps = 49000000,
                             .increase_ps = 56000000,
                             .cnp_ps = 51000000,
+                            .cnp = CNP_WINDOWS,
                             .add_share = 0.0001,
                             .hyper_share = 0.001,
                             .least_share = 0.01,
                             .delay_ps = standard.delay_ps,
                             .window_share = standard.window_share,
-                            .fast_steps = 5};
+                            .fast_steps = 5,
+                            .counter_bytes = 2000000};
     wanted = packet_text(&all);
     got = packet_text(&l.run.packet);
     assert_string_equal(got, wanted);

@@ -2,6 +2,7 @@
 // to be.
 #include "base/units.h"
 #include "claims.h"
+#include "engine/packet/control.h"
 #include "packet_tree.h"
 
 static const RateControl WINDOWS[] = {CONTROL_WINDOW, CONTROL_NSCC};
@@ -90,12 +91,58 @@ static void windows_go_on_over_losses(void **state) {
     }
 }
 
+static const int64_t LINE_BPS = INT64_C(1000000000);
+
+/// Send ten packets of 1,000 bytes at once.
+static void send_ten(Control *control, const PacketSpec *spec, int64_t now_ps) {
+    for (int32_t sent = 0; sent < 10; sent++) control_send(control, spec, LINE_BPS, now_ps, 1000);
+}
+
+/// By how much of the line the target rises with the next rise, which is due at now_ps by time or by ten packets.
+static double target_rise(Control *control, const PacketSpec *spec, int64_t now_ps, bool by_bytes) {
+    const double target = control->target_Bps, rate = control->rate_Bps;
+    if (by_bytes)
+        send_ten(control, spec, now_ps);
+    else
+        control_send(control, spec, LINE_BPS, now_ps, 0);
+    assert_close(control->rate_Bps, (rate + control->target_Bps) / 2, 1e-3);
+    return (control->target_Bps - target) / (double)LINE_BPS;
+}
+
+// After a cut a rate rises each time that the timer runs out, and each time that so many bytes were sent: the first fast_steps of
+// either halve the way back, then the target rises; by more, the longer, when both are beyond that. A cut begins all anew.
+static void a_rate_rises_by_time_and_by_what_is_sent(void **state) {
+    (void)state;
+    PacketSpec spec = packet_default_spec();
+    spec.counter_bytes = 10000;
+    spec.fast_steps = 2;
+    spec.add_share = 0.001;
+    spec.hyper_share = 0.01;
+    Control control;
+    control_begin(&control, &spec, LINE_BPS, 0, 0);
+    for (int64_t start_ps = 1; start_ps < 3 * PS_PER_S; start_ps += PS_PER_S) {
+        control_send(&control, &spec, LINE_BPS, start_ps, 9000); // of no rise before the cut
+        control_hear(&control, &spec, LINE_BPS,
+                     &(Heard){.now_ps = start_ps, .trip_ps = -1, .marked = true});
+        control.target_Bps = 0.8 * (double)LINE_BPS;
+        const double by_bytes[] = {0, 0, 0.001, 0.001}, by_time[] = {0.001, 0.001, 0.01, 0.02};
+        for (int32_t k = 0; k < 4; k++)
+            assert_close(target_rise(&control, &spec, start_ps, true), by_bytes[k], 1e-9);
+        for (int32_t k = 0; k < 4; k++)
+            assert_close(target_rise(&control, &spec, start_ps + (k + 1) * spec.increase_ps, false),
+                         by_time[k], 1e-9);
+        assert_close(target_rise(&control, &spec, start_ps + 4 * spec.increase_ps, true), 0.02,
+                     1e-9);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(alone_nobody_is_slowed),
         cmocka_unit_test(equals_get_equal_shares_and_queues_are_short),
         cmocka_unit_test(who_comes_later_gets_its_share),
         cmocka_unit_test(windows_go_on_over_losses),
+        cmocka_unit_test(a_rate_rises_by_time_and_by_what_is_sent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

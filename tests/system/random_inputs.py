@@ -148,7 +148,8 @@ def packets(draw):
     if draw.random() < 0.2:
         lines.append("  loss: 0.5 %")
     if control == "dcqcn":
-        lines += ["  dcqcn:", f"    cnp_every: {draw.choice((0, 4, 50))} us", f"    gain: {draw.choice((0.0625, 0.00390625))}"]
+        lines += ["  dcqcn:", f"    cnp_every: {draw.choice((0, 4, 50))} us", f"    gain: {draw.choice((0.0625, 0.00390625))}",
+                  f"    cnp: {draw.choice(('spaced', 'windows'))}", f"    byte_counter: {draw.choice(('off', '100 kB'))}"]
     return lines
 
 

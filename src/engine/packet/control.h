@@ -3,15 +3,14 @@
 /// Idea.    Whatever control it is, it sets a rate and a window. DCQCN: a notification cuts the rate by alpha / 2, at most
 ///          every cut_ps; alpha decays while none come; the rate rises by halving the distance to its target, then the target
 ///          by add_share, later by hyper_share. All of that by timers, which are caught up with when a packet is sent or
-///          a notification comes: in between a rate decides nothing. Window: the time an acknowledgement took beyond that of an
+///          a notification comes: in between a rate decides nothing. With a byte counter it rises by what was sent, too: the
+///          target from when the one or the other has risen fast_steps times on, by hyper_share, times how often, when both have. Window: the time an acknowledgement took beyond that of an
 ///          idle path is held against delay_ps, or more where the window is small, so that those who share a queue come to equal
 ///          windows: below it the window grows by a packet a round trip, above it shrinks by up to window_share, once a round
 ///          trip. NSCC: the same with marks: without, it grows, by as much as the delay is below
 ///          delay_ps or by little; with, it shrinks by the mean delay, if that is above. Windows begin with what the line
 ///          carries in a round trip, or one and a half times that.
-/// Limits.  DCQCN's byte counter is left out: at 400 Gb/s 10 MB take 200 us, and the timer of 55 us is first. With an adapter's
-///          2 MB and 300 us the counter would be, and rates would rise seven times as fast.
-///          A window is at least one packet. What waits in several queues of a path counts together: who crosses two that are
+/// Limits.  A window is at least one packet. What waits in several queues of a path counts together: who crosses two that are
 ///          full gets less than his share of either, by windows that go by delay (Wang et al., "Poseidon", NSDI 2023). NSCC's quick adaptation, which goes by what has come in a round trip of losses,
 ///          is left out.
 /// Source.  See packet_spec.h; Kumar et al., "Swift: delay is simple and effective", SIGCOMM 2020 (beta 0.8, a packet a round
@@ -38,8 +37,10 @@ typedef struct ControlOps {
     bool timed; ///< it wants to know how long round trips take, and of all marks
     double
         trips; ///< its window begins with what the line carries in so many round trips; 0: it has none
-    /// Time has come to now_ps, and the rate is below that of the line. NULL: rates do not rise by themselves.
-    void (*until)(Control *control, const PacketSpec *spec, int64_t line_Bps, int64_t now_ps);
+    /// A packet of so many bytes is about to be sent at now_ps, and the rate is below that of the line. NULL: rates do not rise
+    /// by themselves.
+    void (*send)(Control *control, const PacketSpec *spec, int64_t line_Bps, int64_t now_ps,
+                 int32_t bytes);
     /// An acknowledgement has come. NULL: what else it says than round trips does not matter.
     void (*hear)(Control *control, const PacketSpec *spec, int64_t line_Bps, const Heard *heard);
     /// Its round trip is known, and control->trip_ps is no longer than that: change control->packets, which is then kept within
@@ -49,12 +50,12 @@ typedef struct ControlOps {
 extern const ControlOps *const CONTROL_OPS[]; ///< by RateControl
 
 void control_hear(Control *control, const PacketSpec *spec, int64_t line_Bps, const Heard *heard);
-/// A packet is about to be sent: what has changed until now.
-static inline void control_until(Control *control, const PacketSpec *spec, int64_t line_Bps,
-                                 int64_t now_ps) {
+/// A packet is about to be sent: what has changed until then.
+static inline void control_send(Control *control, const PacketSpec *spec, int64_t line_Bps,
+                                int64_t now_ps, int32_t bytes) {
     if (control->rate_Bps >= (double)line_Bps) return;
     const ControlOps *ops = CONTROL_OPS[spec->control];
-    if (ops->until) ops->until(control, spec, line_Bps, now_ps);
+    if (ops->send) ops->send(control, spec, line_Bps, now_ps, bytes);
 }
 static inline bool control_is_timed(const PacketSpec *spec) {
     return CONTROL_OPS[spec->control]->timed;

@@ -1,14 +1,20 @@
 // DCQCN, see control.h.
 #include "engine/packet/control_ops.h"
 
+/// What the target rises by, as a share of the line rate.
+static double rise_share(const Control *control, const PacketSpec *spec) {
+    const int32_t fast = spec->fast_steps, by_time = control->rises - fast,
+                  by_bytes = control->byte_rises - fast;
+    if (by_time <= 0 && by_bytes <= 0) return 0;
+    if (spec->counter_bytes == PACKET_ENDLESS_BYTES)
+        return by_time > fast ? spec->hyper_share : spec->add_share;
+    const int32_t both = by_time < by_bytes ? by_time : by_bytes;
+    return both > 0 ? both * spec->hyper_share : spec->add_share;
+}
+
 static void rise(Control *control, const PacketSpec *spec, double line_Bps) {
-    control->rises++;
-    if (control->rises > spec->fast_steps) {
-        const double share =
-            control->rises > 2 * spec->fast_steps ? spec->hyper_share : spec->add_share;
-        control->target_Bps += share * line_Bps;
-        if (control->target_Bps > line_Bps) control->target_Bps = line_Bps;
-    }
+    control->target_Bps += rise_share(control, spec) * line_Bps;
+    if (control->target_Bps > line_Bps) control->target_Bps = line_Bps;
     control->rate_Bps = (control->rate_Bps + control->target_Bps) / 2;
 }
 
@@ -20,8 +26,20 @@ static void decay(Control *control, const PacketSpec *spec, int64_t now_ps) {
 }
 
 static void until(Control *control, const PacketSpec *spec, int64_t line_Bps, int64_t now_ps) {
-    for (; control->rise_ps + spec->increase_ps <= now_ps; control->rise_ps += spec->increase_ps)
+    for (; control->rise_ps + spec->increase_ps <= now_ps; control->rise_ps += spec->increase_ps) {
+        control->rises++;
         rise(control, spec, (double)line_Bps);
+    }
+}
+
+static void send(Control *control, const PacketSpec *spec, int64_t line_Bps, int64_t now_ps,
+                 int32_t bytes) {
+    until(control, spec, line_Bps, now_ps);
+    control->counted_bytes += bytes;
+    if (control->counted_bytes < spec->counter_bytes) return;
+    control->counted_bytes = 0;
+    control->byte_rises++;
+    rise(control, spec, (double)line_Bps);
 }
 
 /// Told of congestion.
@@ -39,8 +57,9 @@ static void hear(Control *control, const PacketSpec *spec, int64_t line_Bps, con
     if (control->rate_Bps < spec->least_share * (double)line_Bps)
         control->rate_Bps = spec->least_share * (double)line_Bps;
     control->cuts++;
-    control->rises = 0;
+    control->rises = control->byte_rises = 0;
+    control->counted_bytes = 0;
     control->rise_ps = now_ps;
 }
 
-const ControlOps CONTROL_dcqcn = {.until = until, .hear = hear};
+const ControlOps CONTROL_dcqcn = {.send = send, .hear = hear};

@@ -226,7 +226,7 @@ static void send(Engine *engine, Sender *sender, int32_t q, int32_t w, int64_t n
     QueuePair *qp = &engine->plays.qp.at[q];
     const int64_t line = line_Bps(engine, qp, w);
     Packet packet = take_packet(engine, q, qp, now_ps);
-    control_until(&qp->control, &net->spec, line, now_ps);
+    control_send(&qp->control, &net->spec, line, now_ps, packet.bytes);
     port_send(net, w, &packet, now_ps);
     engine->count.packets++;
     engine->slot[packet.tally].count.sent++;

@@ -23,7 +23,9 @@
 typedef struct Control {
     double rate_Bps, target_Bps, alpha;
     int64_t alpha_ps, cut_ps, rise_ps; ///< when each was done last
-    int32_t rises;                     ///< since the last cut
+    int32_t rises;                     ///< since the last cut, by time
+    int32_t byte_rises;                ///< by what was sent
+    int64_t counted_bytes;             ///< sent since the last of these, or the cut
     int32_t cuts;                      ///< so far
     double line_Bps;                   ///< that it began with
     int32_t window;                    ///< packets that may be under way; INT32_MAX: any

@@ -90,12 +90,21 @@ static bool matters(const Engine *engine, const QueuePair *qp, const Packet *pac
            (engine->net.lossy && packet->number + 1 != qp->arrived);
 }
 
+/// Is the sender told of a mark?
+static bool is_told(const PacketSpec *spec, QueuePair *qp, int64_t at_ps) {
+    const int64_t since_ps = at_ps - qp->notice_ps;
+    const bool first = qp->notice_ps < 0;
+    if (since_ps < spec->cnp_ps && !control_is_timed(spec)) return false;
+    qp->notice_ps = at_ps;
+    if (spec->cnp == CNP_WINDOWS && spec->cnp_ps > 0 && !first)
+        qp->notice_ps -= since_ps % spec->cnp_ps;
+    return true;
+}
+
 static void acknowledge(Engine *engine, const Hub *hub, QueuePair *qp, const Packet *packet,
                         bool all) {
-    const bool told = (packet->flags & PACKET_MARKED) != 0 &&
-                      (packet->at_ps - qp->notice_ps >= engine->net.spec.cnp_ps ||
-                       control_is_timed(&engine->net.spec));
-    if (told) qp->notice_ps = packet->at_ps;
+    const bool told =
+        (packet->flags & PACKET_MARKED) != 0 && is_told(&engine->net.spec, qp, packet->at_ps);
     if (told || all || matters(engine, qp, packet))
         answer(engine, hub, qp, packet, (told ? PACKET_MARKED : 0) | (all ? PACKET_LAST : 0));
 }
