@@ -43,6 +43,7 @@ MODEL_NOTES = ((r"\bdense_layers (\d+)", "first_dense"), (r"uses (\d+) KV groups
 
 
 SECONDS = r"(?=.*[1-9])\d*\.?\d+(e-?\d+)?"  # above 0
+COUNT = r"[1-9]\d*"
 
 
 class Unplayable(Exception):
@@ -71,7 +72,8 @@ def read_runs(path):
         for column in columns:
             row[column] = row.get(column) or ""
         row["id"] = row["id"] or f"row{number}"
-        for column, form, must in (("n_gpu", r"[1-9]\d*", True), ("step_s", SECONDS, True), ("step_lo_s", SECONDS, False), ("step_hi_s", SECONDS, False)):
+        for column, form, must in (("n_gpu", COUNT, True), ("gbs_seq", COUNT, False), ("step_s", SECONDS, True), ("step_lo_s", SECONDS, False),
+                                   ("step_hi_s", SECONDS, False)):
             if (row[column] or must) and not re.fullmatch(form, row[column]):
                 raise ValueError(f"row {number}: {column} wants {'seconds' if form == SECONDS else 'a count'}, got '{row[column]}'")
     if not rows:

@@ -63,7 +63,7 @@ def families(rows):
     """Lists of rows of one plan, three or more each, by the number of GPUs and the batch."""
     members = collections.defaultdict(list)
     for row in rows:
-        if row["dp"] and row["mbs"]:
+        if row["dp"] and row["mbs"] and row["gbs_seq"]:
             note = re.sub(r"\b(measured peak|.*_mbc\d+|SimuMax predicts).*?(;|$)", "", row["note"])
             kv = re.search(r"\d+ KV groups|dense_layers \d+|ep_a2a_overlap on", note)
             plan = [row[key] for key in row if key not in FREE]

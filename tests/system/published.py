@@ -133,7 +133,9 @@ def claim_own(rows, folder):
     claim(published.read_runs(published.RUNS) == rows, "the rows of the project are read as they are")
     claim(published.read_runs(written({}, mark="\ufeff")) == rows[:1], "a mark of the order of bytes is none of the row")
     claim(published.read_runs(written({}, leave=("layout", "notes", "id")))[0]["layout"] == "", "what is left out is blank")
-    for column, text in (("n_gpu", "x"), ("n_gpu", "0"), ("step_s", ""), ("step_s", "0.0"), ("step_s", "nan"), ("step_lo_s", "-1")):
+    family = [row | {"id": str(n), "n_gpu": str(8 * n), "gbs_seq": str(n) if n < 4 else ""} for n in range(1, 5)]
+    claim([[each["id"] for each in found] for found in residuals.families(family)] == [["1", "2", "3"]], "without a batch in no family")
+    for column, text in (("n_gpu", "x"), ("n_gpu", "0"), ("gbs_seq", "1 k"), ("step_s", ""), ("step_s", "0.0"), ("step_s", "nan"), ("step_lo_s", "-1")):
         try:
             published.read_runs(written({column: text}))
         except ValueError as error:
