@@ -2,6 +2,7 @@
 """packets.py MPIEXEC COLOSSIM CASE: what jobs say of packets, through the whole program."""
 
 import re
+import resource
 
 import h5py
 
@@ -192,4 +193,25 @@ def rounds(emulator):
     claim(2.83e-3 < took_s["rounds"] < 0.9 * took_s["flow"], f"a ring beside messages: {took_s}")
 
 
-run_case(settings, lost, divided, level, skipped, circles, rounds)
+def crowd(emulator):
+    """All GPUs below one large switch send to their neighbours at one moment: that takes each of them the same, however many
+    they are, and four times as many cost not much more than four times the work."""
+    topology, job = emulator.folder / "crowd.yaml", JOBS / "traffic-ring.yaml"
+    parts = emulator.folder / "hardware"
+    parts.mkdir()
+    (parts / "nvlink4-4.yaml").write_text(SCALE_UP.replace("gpus: 4", "gpus: 1"))
+    (parts / "vast.yaml").write_text("schema_version: 1\nkind: switch\nports: 65535\nport_rate: 400 Gb/s\nlatency: 250 ns\ntypical_power: 1 kW\n")
+    topology.write_text(BOX.replace("gpus: 4", "gpus: 1").replace("quantum-2-qm9700", "vast").replace("28", "65535"))
+    spent_s = lambda: sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2])
+    cost_s, seen = {}, {}
+    for ngpus in (1000, 8000, 32000):
+        before_s = spent_s()
+        path = emulator.trace(topology, job, ranks=0, nodes=ngpus, engine="packet", traffic__bytes="16 kB",
+                              packet__flow_control="none", packet__buffer="endless", trace__hot_links=0)
+        cost_s[ngpus] = spent_s() - before_s
+        seen[ngpus] = {int(t) for t in column(path, "flows/end_ps")}
+    claim(all(len(ends) == 1 for ends in seen.values()) and seen[1000] == seen[32000], f"all end at one moment: {seen}")
+    claim(cost_s[32000] < 8 * cost_s[8000], f"seconds of CPU by senders: {cost_s}")
+
+
+run_case(settings, lost, divided, level, skipped, circles, rounds, crowd)

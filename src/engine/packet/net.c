@@ -10,6 +10,10 @@ enum { NO_KIND = 0, CACHE_LINE = 64 };
 
 static void *take(int64_t n, size_t bytes) { return memory_alloc(LABEL, (size_t)n * bytes); }
 
+static void give(void *block, int64_t n, size_t bytes) {
+    memory_free(LABEL, block, (size_t)n * bytes);
+}
+
 // hubs
 
 static void place_switches(Net *net) {
@@ -156,7 +160,7 @@ static int64_t fastest_out_Bps(const Net *net, const Hub *hub) {
     return most_Bps;
 }
 
-static WireKind kind_for(const Net *net, LinkId link) {
+static WireKind kind_for(const Net *net, LinkId link, int64_t fastest_Bps) {
     const Wire *wire = &net->wire[link];
     const ClusterSpec *spec = cluster_spec(net->cluster);
     const int32_t tier = cluster_link_tier(net->cluster, link);
@@ -176,17 +180,20 @@ static WireKind kind_for(const Net *net, LinkId link) {
         kind.mark_max = bytes_in(net->spec.ecn_max_us, Bps);
     }
     if (net->spec.forwarding == FORWARDING_CUT_THROUGH && to->kind != HUB_SINK)
-        kind.cut = fastest_out_Bps(net, to) <= Bps;
+        kind.cut = fastest_Bps <= Bps;
     return kind;
 }
 
 static void set_kinds(Net *net) {
+    int64_t *fastest_Bps = take(net->nhubs, sizeof *fastest_Bps); // out of each hub
+    for (int64_t h = 0; h < net->nhubs; h++) fastest_Bps[h] = fastest_out_Bps(net, &net->hub[h]);
     for (LinkId link = 0; link < net->nlinks; link++)
         if (net->wire[link].from >= 0) {
-            const WireKind kind = kind_for(net, link);
+            const WireKind kind = kind_for(net, link, fastest_Bps[net->wire[link].to]);
             net->wire[link].kind = kind_of(net, &kind);
             net->wire[link].dead = kind.Bps == 0;
         }
+    give(fastest_Bps, net->nhubs, sizeof *fastest_Bps);
 }
 
 /// What is the least any wire of the fabric takes; a domain takes no less.
@@ -326,10 +333,6 @@ void net_pass(Net *net, int64_t now_ps) {
 }
 
 void net_refresh(Net *net) { set_kinds(net); }
-
-static void give(void *block, int64_t n, size_t bytes) {
-    memory_free(LABEL, block, (size_t)n * bytes);
-}
 
 void net_fini(Net *net) {
     ring_pool_fini(&net->rings);

@@ -62,9 +62,25 @@ static void insertion_sort(Arrival at[], int64_t n) {
     }
 }
 
-/// By counting how many fall into each of as many stretches as there are arrivals, then within each.
+/// Stable, digit by digit from the last one: between two arrays, of which the one with the outcome is returned.
+static const Arrival *radix_sort(Arrival *from, Arrival *to, int64_t n) {
+    enum { DIGIT_BITS = 11, DIGITS = 1 << DIGIT_BITS };
+    for (int32_t shift = 0; shift < 64; shift += DIGIT_BITS) {
+        int64_t first[DIGITS + 1] = {0};
+        for (int64_t i = 0; i < n; i++) first[(from[i].key >> shift) % DIGITS + 1]++;
+        for (int32_t d = 1; d < DIGITS; d++) first[d] += first[d - 1];
+        for (int64_t i = 0; i < n; i++) to[first[(from[i].key >> shift) % DIGITS]++] = from[i];
+        Arrival *sorted = to;
+        to = from;
+        from = sorted;
+    }
+    return from;
+}
+
+/// By counting how many fall into each of as many stretches as there are arrivals, then within each. Where one stretch has many
+/// of them, as when all senders of a large switch begin at one moment, that would take their square.
 static const Arrival *sort_arrivals(Engine *engine, int64_t span_ps) {
-    enum { FEW = 16, STRETCHES_MAX = 1024 };
+    enum { FEW = 16, STRETCHES_MAX = 1024, CROWD = 256 };
     const int64_t n = engine->order.n;
     if (n <= FEW) {
         insertion_sort(engine->order.at, n);
@@ -73,11 +89,15 @@ static const Arrival *sort_arrivals(Engine *engine, int64_t span_ps) {
     int32_t shift = KEY_REST_BITS, stretches = 32;
     while (stretches < n && stretches < STRETCHES_MAX) stretches *= 2;
     while ((span_ps >> (shift - KEY_REST_BITS)) >= stretches) shift++;
-    int32_t first[STRETCHES_MAX + 1];
+    int32_t first[STRETCHES_MAX + 1], most = 0;
     for (int32_t s = 0; s <= stretches; s++) first[s] = 0;
     for (int64_t i = 0; i < n; i++) first[(engine->order.at[i].key >> shift) + 1]++;
-    for (int32_t s = 1; s <= stretches; s++) first[s] += first[s - 1];
+    for (int32_t s = 1; s <= stretches; s++) {
+        if (first[s] > most) most = first[s];
+        first[s] += first[s - 1];
+    }
     array_reserve(&engine->sorted, n);
+    if (most > CROWD) return radix_sort(engine->order.at, engine->sorted.at, n);
     for (int64_t i = 0; i < n; i++)
         engine->sorted.at[first[engine->order.at[i].key >> shift]++] = engine->order.at[i];
     insertion_sort(engine->sorted.at, n);
