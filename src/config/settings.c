@@ -71,6 +71,19 @@ static Node *open_child(const Setting *setting, Node *child, const Word *word,
     return mapping;
 }
 
+/// What a setting puts where a child stands: its value, or, where that is the shorthand of a mapping that is there already,
+/// the mapping with another first field: `placement=random` leaves placement.nodes alone.
+static Node *put_value(const Setting *setting, Node *child, const Word *word,
+                       const Schema *schema) {
+    Node *value = (Node *)setting->value;
+    const bool first_field = value->kind == NODE_SCALAR && schema && schema->shorthand && child &&
+                             child->kind == NODE_MAPPING;
+    if (!first_field) return value;
+    Arena *arena = setting->reader->arena;
+    node_set(child, node_scalar(schema->field[0].key, word->place, arena), value, arena);
+    return child;
+}
+
 /// Walk to the parent of the last word, making mappings on the way, and put the value there.
 static void graft(const Setting *setting, const SettingTarget *target) {
     Node *node = target->root;
@@ -98,8 +111,9 @@ static void graft(const Setting *setting, const SettingTarget *target) {
         const Field *field = schema_field(schema, word.text);
         const Field *inner = field && field->kind == FIELD_LIST ? field->element : field;
         schema = inner && inner->kind == FIELD_STRUCT ? inner->table : NULL;
-        Node *child = word.next < 0 ? (Node *)setting->value
-                                    : open_child(setting, node_get(node, word.text), &word, schema);
+        Node *child = node_get(node, word.text);
+        child = word.next < 0 ? put_value(setting, child, &word, schema)
+                              : open_child(setting, child, &word, schema);
         node_set(node, node_scalar(word.text, word.place, setting->reader->arena), child,
                  setting->reader->arena);
         node = child;

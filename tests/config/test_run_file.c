@@ -228,6 +228,12 @@ static void settings_change_the_run(void **state) {
     assert_non_null(strstr(l.run.resolved, "kind: random\n"));
     assert_non_null(run_spec_text(&l.run, "--set"));
     done(&l);
+    // A shorthand changes the first key of what stands there, and nothing else.
+    load_good(&l, "topologies/colossus-100k.yaml", "jobs/shared/llama3.1-405b-4k-even.yaml",
+              "placement=random");
+    assert_non_null(strstr(l.run.resolved, "kind: random\n"));
+    assert_non_null(strstr(l.run.resolved, "nodes: 0-1022/2\n"));
+    done(&l);
     load_good(&l, "topologies/laptop-16.yaml", "jobs/ddp-small.yaml",
               "fabric.tiers.spine.rate=100 Gb/s");
     assert_int_equal(l.run.cluster.tier[1].link_Bps, 12500000000);
