@@ -14,10 +14,16 @@ void check_print_cluster(const ClusterSpec *spec, TextBuffer *out) {
     if (!status_is_ok(&status)) return; // reported when the file was read
     text_printf(out, "%" PRId64 " GPUs in %" PRId64 " nodes\n", cluster_ngpus(cluster),
                 spec->nodes);
-    for (int32_t t = 1; t <= spec->ntiers; t++)
-        text_printf(out, "tier %d: %" PRId64 " %s switches, %" PRId64 " cables below them\n",
-                    (int)t, cluster_nswitches(cluster, t), spec->tier[t - 1].name,
-                    cluster_ncables(cluster, t));
+    for (int32_t t = 1; t <= spec->ntiers; t++) {
+        const int64_t nswitches = cluster_nswitches(cluster, t),
+                      ncables = cluster_ncables(cluster, t);
+        if (nswitches > 0)
+            text_printf(out, "tier %d: %" PRId64 " %s switches, %" PRId64 " cables below them\n",
+                        (int)t, nswitches, spec->tier[t - 1].name, ncables);
+        else // of a torus, mesh or dragonfly: cables among those of the first
+            text_printf(out, "tier %d: %s, %" PRId64 " cables between switches\n", (int)t,
+                        spec->tier[t - 1].name, ncables);
+    }
     double bisection_Bps = cluster_bisection_Bps(cluster);
     text_printf(out, "bisection %.4g TB/s one way, %.3g GB/s a GPU\n", bisection_Bps / 1e12,
                 bisection_Bps / 1e9 / ((double)cluster_ngpus(cluster) / 2));

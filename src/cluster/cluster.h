@@ -207,7 +207,8 @@ void cluster_switch_ports(const Cluster *cluster, int32_t level, int64_t *down, 
 double cluster_ports_in_use(const Cluster *cluster, int32_t level);
 /// Bytes per second that can cross from one half of the GPUs to the other, one way: half of what all subtrees of a level
 /// can send out together, each its GPUs' share at most, at the level where that is least; levels that no message between
-/// GPUs leaves do not count, nor do faults.
+/// GPUs leaves do not count, nor do faults. Where fabrics are no trees, the least flow between two halves, of halves along
+/// each dimension of a torus or mesh, of those by number and by distance from an end of others (the least of all halves is hard).
 double cluster_bisection_Bps(const Cluster *cluster);
 
 /// Directed physical links of all tiers, tier 0 included: ids 0 .. nlinks-1.

@@ -327,17 +327,76 @@ static void name_ends(const Cluster *cluster, CableRef ref, char lower[CLUSTER_N
 
 // bisection
 
-static double bisection_Bps(const Cluster *cluster) {
+/// The GPUs whose switches have the smaller keys, by number where these are alike, are one half; what flows to the other.
+///   key[nswitches]  >= 0
+static int64_t flow_of_half_Bps(const Cluster *cluster, const int32_t key[]) {
+    const char *label = "cluster.halves";
     const Graph *graph = cluster->graph;
+    const int32_t ports = cluster->nic_ports;
     const size_t bytes = (size_t)graph->nswitches * sizeof(int64_t);
-    int64_t *half[2], port_Bps = cluster->spec.nic.goodput_Bps / cluster->nic_ports;
-    for (int32_t h = 0; h < 2; h++) half[h] = memory_alloc("cluster.attach", bytes);
+    int32_t most = 0, edge = 0;
+    for (int32_t v = 0; v < graph->nswitches; v++)
+        if (key[v] > most) most = key[v];
+    const size_t count_bytes = ((size_t)most + 1) * sizeof(int64_t);
+    int64_t *count = memory_alloc(label, count_bytes), left = cluster->ngpus / 2;
+    for (GpuId gpu = 0; gpu < cluster->ngpus; gpu++) count[key[graph->attach[gpu * ports]]]++;
+    for (; left >= count[edge]; edge++) left -= count[edge];
+    memory_free(label, count, count_bytes);
+    int64_t *half[2], port_Bps = cluster->spec.nic.goodput_Bps / ports;
+    for (int32_t h = 0; h < 2; h++) half[h] = memory_alloc(label, bytes);
     if (port_Bps > cluster->link_Bps[1]) port_Bps = cluster->link_Bps[1];
-    for (int64_t i = 0; i < cluster->ncables[1]; i++)
-        half[i / cluster->nic_ports >= cluster->ngpus / 2][graph->attach[i]] += port_Bps;
+    for (GpuId gpu = 0; gpu < cluster->ngpus; gpu++) {
+        const int32_t *attach = &graph->attach[gpu * ports], own = key[attach[0]];
+        const bool first = own < edge || (own == edge && left-- > 0);
+        for (int32_t port = 0; port < ports; port++) half[!first][attach[port]] += port_Bps;
+    }
     const int64_t flow_Bps = graph_flow(graph, cluster->link_Bps, half[0], half[1]);
-    for (int32_t h = 0; h < 2; h++) memory_free("cluster.attach", half[h], bytes);
-    return (double)flow_Bps;
+    for (int32_t h = 0; h < 2; h++) memory_free(label, half[h], bytes);
+    return flow_Bps;
+}
+
+/// Cut across each dimension.
+static int64_t grid_bisection_Bps(const Cluster *cluster, int32_t key[]) {
+    int64_t least_Bps = INT64_MAX, stride = 1;
+    for (int32_t t = 2; t <= cluster->spec.ntiers; t++) {
+        const int64_t length = cluster->spec.tier[t - 1].children;
+        for (int32_t v = 0; v < cluster->graph->nswitches; v++)
+            key[v] = (int32_t)(v / stride % length);
+        const int64_t Bps = flow_of_half_Bps(cluster, key);
+        if (Bps < least_Bps) least_Bps = Bps;
+        stride *= length;
+    }
+    return least_Bps;
+}
+
+/// By number; then by how far from the switch that is farthest from the first GPU's, and from the one farthest from that: a
+/// long fabric is cut across.
+static int64_t graph_bisection_Bps(const Cluster *cluster, int32_t key[]) {
+    enum { SWEEPS = 2 };
+    Graph *graph = cluster->graph;
+    int64_t least_Bps = flow_of_half_Bps(cluster, key);
+    int32_t end = graph->attach[0];
+    for (int32_t sweep = 0; sweep <= SWEEPS; sweep++) {
+        const uint16_t *distance = graph_distances(graph, false, end);
+        for (int32_t v = 0; v < graph->nswitches; v++) {
+            key[v] = distance[v];
+            if (distance[v] != GRAPH_UNREACHED && distance[v] > distance[end]) end = v;
+        }
+        if (sweep == 0) continue;
+        const int64_t Bps = flow_of_half_Bps(cluster, key);
+        if (Bps < least_Bps) least_Bps = Bps;
+    }
+    return least_Bps;
+}
+
+static double bisection_Bps(const Cluster *cluster) {
+    const size_t bytes = (size_t)cluster->graph->nswitches * sizeof(int32_t);
+    int32_t *key = memory_alloc("cluster.halves", bytes);
+    const FabricKind fabric = cluster->spec.fabric;
+    const bool grid = fabric == FABRIC_TORUS || fabric == FABRIC_MESH;
+    const int64_t Bps = (grid ? grid_bisection_Bps : graph_bisection_Bps)(cluster, key);
+    memory_free("cluster.halves", key, bytes);
+    return (double)Bps;
 }
 
 static int64_t least_latency_ps(const Cluster *cluster) {

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/units.h"
+#include "cluster/graph.h"
 #include "cluster/routing.h"
 #include "draws.h"
 #include "shapes.h"
@@ -251,17 +252,18 @@ static void grids_have_their_closed_forms(void **state) {
     }
 }
 
-// Halves of a torus meet in two planes of the last dimension, those of a mesh in one.
+// Halves of a torus meet in two planes, those of a mesh in one: of the dimension where fewest cables leave a plane, here the
+// second (3 by 6 single ones; 3 by 4 double ones the last).
 static void bisections_of_grids_are_their_planes(void **state) {
     (void)state;
     const Tier tier[] = {{1, 1, 1}, {3, 1, 1}, {4, 1, 1}, {6, 1, 2}};
-    const int64_t plane = INT64_C(12) * 2 * 48000000000;
+    const int64_t plane = INT64_C(18) * 48000000000;
     ClusterSpec spec = shape_graph(FABRIC_TORUS, 72, 4, tier);
     spec.nic.goodput_Bps = 48000000000;
     Cluster *torus = build(&spec);
     spec.fabric = FABRIC_MESH;
     Cluster *mesh = build(&spec);
-    // 36 NICs of 48 GB/s behind 24 or 48 cables.
+    // 36 NICs of 48 GB/s behind 18 or 36 cables.
     assert_close(cluster_bisection_Bps(mesh), (double)plane, 1);
     assert_close(cluster_bisection_Bps(torus), 36.0 * 48e9, 1);
     cluster_destroy(torus);
@@ -276,7 +278,7 @@ typedef struct Severed {
 
 enum { CUT_MOST = 12, FIRST_HALF = CUT_MOST, SECOND_HALF, SEVERED_MOST = 4096 };
 
-static int32_t list_links(const Cluster *cluster, Severed link[SEVERED_MOST]) {
+static int32_t list_links(const Cluster *cluster, const bool second[], Severed link[SEVERED_MOST]) {
     const int64_t gpus = cluster_ngpus(cluster);
     int32_t n = 0;
     for (LinkId k = cluster_first_link(cluster, 1, LINK_UP); k < cluster_nlinks(cluster); k++) {
@@ -285,58 +287,117 @@ static int32_t list_links(const Cluster *cluster, Severed link[SEVERED_MOST]) {
         int32_t bit[2];
         ends_by_name(cluster, k, end);
         for (int i = 0; i < 2; i++)
-            bit[i] = end[i] >= gpus      ? (int32_t)(end[i] - gpus)
-                     : end[i] < gpus / 2 ? FIRST_HALF
-                                         : SECOND_HALF;
+            bit[i] = end[i] >= gpus   ? (int32_t)(end[i] - gpus)
+                     : second[end[i]] ? SECOND_HALF
+                                      : FIRST_HALF;
         link[n++] = (Severed){bit[0], bit[1], cluster_capacity_Bps(cluster, k)};
     }
     return n;
 }
 
-// The most that flows is the least that a cut severs.
+/// The least that any set of switches and one half of the GPUs can send to all others.
+static int64_t least_cut_Bps(const Cluster *cluster, const bool second[], int64_t nswitches) {
+    static Severed link[SEVERED_MOST];
+    const int32_t nlinks = list_links(cluster, second, link);
+    int64_t least_Bps = INT64_MAX;
+    for (uint32_t set = 0; set < 1U << nswitches; set++) {
+        const uint32_t near = set | 1U << FIRST_HALF;
+        int64_t own_Bps = 0;
+        for (int32_t k = 0; k < nlinks; k++)
+            if ((near >> link[k].from & 1) != 0 && (near >> link[k].to & 1) == 0)
+                own_Bps += link[k].Bps;
+        if (own_Bps < least_Bps) least_Bps = own_Bps;
+    }
+    return least_Bps;
+}
+
+/// The second half of the GPUs, by how far from a switch their first port is, and by number.
+static void take_halves(const Cluster *cluster, const int32_t far[], int64_t n, int64_t from,
+                        bool second[]) {
+    const int64_t gpus = cluster_ngpus(cluster),
+                  first_ports = cluster_first_link(cluster, 1, LINK_UP);
+    const int64_t ports = cluster_tier_links(cluster, 1) / gpus;
+    int64_t left = gpus / 2;
+    for (int64_t gpu = 0; gpu < gpus; gpu++) second[gpu] = true;
+    for (int32_t length = 0; length <= FAR;
+         length = length < n ? length + 1 : length + FAR - (int32_t)n)
+        for (int64_t gpu = 0; gpu < gpus && left > 0; gpu++) {
+            int64_t end[2];
+            ends_by_name(cluster, first_ports + gpu * ports, end);
+            if (far[from * n + end[1]] != length &&
+                !(far[from * n + end[1]] >= FAR && length == FAR))
+                continue;
+            second[gpu] = false;
+            left--;
+        }
+}
+
+// The most that flows is the least that a cut severs, of three halves: by number, and by distance from the far ends.
 static void bisections_are_least_cuts(void **state) {
     (void)state;
-    static Severed link[SEVERED_MOST];
     char text[SHAPE_LIST_BYTES];
-    for (uint64_t draw = 0; draw < 400; draw++) {
+    for (uint64_t draw = 0; draw < 200; draw++) {
         ClusterSpec spec = shape_random_graph(4 * draw + 3, text); // lists
         for (int32_t t = 1; t < spec.ntiers; t++) // cables between switches are scarce
             spec.tier[t].link_Bps /= 1 + pick(draw, (uint64_t)t + 5000, 8);
         spec.nic.goodput_Bps = spec.nic.line_Bps;
         spec.tier[0].link_Bps /= spec.tier[0].lanes; // a NIC sends as much as its ports
         Cluster *cluster = build(&spec);
-        const int64_t n = vertex_base(cluster, spec.ntiers + 1) - spec.nodes;
-        assert_true(n <= CUT_MOST);
-        const int32_t nlinks = list_links(cluster, link);
-        int64_t least_Bps = INT64_MAX;
-        for (uint32_t set = 0; set < 1U << n; set++) {
-            const uint32_t near = set | 1U << FIRST_HALF;
-            int64_t own_Bps = 0;
-            for (int32_t k = 0; k < nlinks; k++)
-                if ((near >> link[k].from & 1) != 0 && (near >> link[k].to & 1) == 0)
-                    own_Bps += link[k].Bps;
+        const int64_t nswitches = vertex_base(cluster, spec.ntiers + 1) - spec.nodes;
+        assert_true(nswitches <= CUT_MOST && spec.nodes <= 64);
+        bool second[64];
+        for (int64_t gpu = 0; gpu < spec.nodes; gpu++) second[gpu] = gpu >= spec.nodes / 2;
+        int64_t least_Bps = least_cut_Bps(cluster, second, nswitches), n, from[2];
+        int32_t *far = all_distances(cluster, &n);
+        ends_by_name(cluster, cluster_first_link(cluster, 1, LINK_UP), from);
+        for (int sweep = 0; sweep < 2; sweep++) {
+            int64_t last = from[1];
+            for (int64_t v = spec.nodes; v < n; v++)
+                if (far[from[1] * n + v] < FAR && far[from[1] * n + v] > far[from[1] * n + last])
+                    last = v;
+            from[1] = last;
+            take_halves(cluster, far, n, from[1], second);
+            const int64_t own_Bps = least_cut_Bps(cluster, second, nswitches);
             if (own_Bps < least_Bps) least_Bps = own_Bps;
         }
         assert_close(cluster_bisection_Bps(cluster), (double)least_Bps, 0);
+        free(far);
         cluster_destroy(cluster);
     }
 }
 
-// GPU 0 first finds its shortest way to GPU 3, which only GPUs 1 and 2 can do without: what flowed there must flow back, by
+// A machine that is turned is the same machine: what leaves a slab across its longest side.
+static void turned_grids_have_one_bisection(void **state) {
+    (void)state;
+    static const int32_t SIDES[][3] = {{8, 2, 1}, {2, 8, 1}, {2, 1, 8}, {1, 8, 2}, {8, 1, 2}};
+    for (int kind = 0; kind < 2; kind++)
+        for (int k = 0; k < 5; k++) {
+            Tier tier[] = {{1, 1, 1}, {0, 1, 1}, {0, 1, 1}, {0, 1, 1}};
+            for (int d = 0; d < 3; d++) tier[d + 1].children = SIDES[k][d];
+            ClusterSpec spec = shape_graph(kind ? FABRIC_TORUS : FABRIC_MESH, 16, 4, tier);
+            Cluster *cluster = build(&spec);
+            const double cable_Bps =
+                (double)cluster_capacity_Bps(cluster, cluster_first_link(cluster, 1, LINK_UP));
+            assert_close(cluster_bisection_Bps(cluster), (kind ? 4 : 2) * cable_Bps, 1);
+            cluster_destroy(cluster);
+        }
+}
+
+// What leaf 0 sends first finds the short way to leaf 2, which only leaf 1 can do without: what flowed there must flow back, by
 // more than the cable carries the other way.
 static void flows_give_way_to_each_other(void **state) {
     (void)state;
-    const Tier tier[] = {{1, 1, 1}, {1, 1, 1}};
-    ClusterSpec spec = shape_graph(FABRIC_GRAPH, 6, 2, tier);
-    snprintf(spec.cables, sizeof spec.cables, "list.csv");
-    spec.nic.goodput_Bps = spec.nic.line_Bps;
-    spec.cable_text =
-        "from,to,count\ngpu 0,leaf 0\ngpu 1,leaf 1\ngpu 2,leaf 1\ngpu 3,leaf 2\ngpu 4,leaf 3\n"
-        "gpu 5,leaf 3\nleaf 0,leaf 2\nleaf 0,leaf 4,3\nleaf 4,leaf 5,3\nleaf 5,leaf 3,3\n"
-        "leaf 1,leaf 6,3\nleaf 6,leaf 2,3\n";
-    Cluster *cluster = build(&spec);
-    assert_close(cluster_bisection_Bps(cluster), 3.0 * 50e9, 0);
-    cluster_destroy(cluster);
+    const GraphCable cable[] = {{2, 0, 2}, {2, 0, 4}, {2, 4, 5}, {2, 5, 3}, {2, 1, 6}, {2, 6, 2}};
+    GraphCable joined[16];
+    int64_t n = 0;
+    for (int k = 0; k < 6; k++)
+        for (int lane = 0; lane < (k == 0 ? 1 : 3); lane++) joined[n++] = cable[k];
+    const int64_t nswitches[FATTREE_LEVELS] = {0, 7}, rate[FATTREE_LEVELS] = {0, 0, 50};
+    const int64_t from[] = {50, 100, 0, 0, 0, 0, 0}, to[] = {0, 0, 50, 100, 0, 0, 0};
+    Graph *graph = graph_new(1, 1);
+    graph_join(graph, nswitches, n, joined);
+    assert_int_equal(graph_flow(graph, rate, from, to), 150);
+    graph_free(graph);
 }
 
 // a switches a group, h global ports: a h + 1 groups have one cable for each pair; no path has more than three cables between
@@ -467,6 +528,7 @@ int main(void) {
         cmocka_unit_test(grids_have_their_closed_forms),
         cmocka_unit_test(bisections_of_grids_are_their_planes),
         cmocka_unit_test(bisections_are_least_cuts),
+        cmocka_unit_test(turned_grids_have_one_bisection),
         cmocka_unit_test(flows_give_way_to_each_other),
         cmocka_unit_test(dragonflies_reach_all_by_one_global_cable),
         cmocka_unit_test(spraying_is_as_even_as_pieces_allow),
