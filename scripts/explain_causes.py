@@ -205,6 +205,12 @@ def uneven_ps(evidence):
     return by_stage.max() - by_stage.mean()
 
 
+def hides_exchanges(evidence):
+    """Whether exchanges among experts run behind another microbatch by the schedule itself: what is left of them waits where the
+    pipeline fills and drains."""
+    return evidence.setting("parallel", "schedule") == "dualpipe"
+
+
 def pipeline(evidence):
     stages = evidence.size_of("pp")
     if stages == 1:
@@ -213,6 +219,8 @@ def pipeline(evidence):
     yield Cause("uneven stages", uneven, f"stage {int(by_stage.argmax())} of the pipeline computes {time_of(by_stage.max())} a step, a stage "
                 f"in the mean {time_of(by_stage.mean())}", "deal the layers anew (parallel.layers, embedding_as_layer)")
     bubble = max(evidence.part_ps("bubble") - uneven, 0)
+    if hides_exchanges(evidence):
+        bubble += evidence.gain_ps("no communication of ep")
     count = evidence.setting("parallel", "microbatches")
     yield Cause("pipeline bubble", bubble / 2, f"with {count} microbatches on {stages} stages GPUs stand idle for {time_of(bubble)} of the step",
                 "more microbatches, more chunks (parallel.chunks), or a zero-bubble schedule")
@@ -318,6 +326,11 @@ def is_at_fault(evidence, faults):
     return float(slowed[met].sum() / slowed.sum()) if met.any() else 0.0
 
 
+def own_collisions(evidence, t):
+    """What a hash costs by putting several messages of one collective or exchange on a link: told of the first tier with a choice."""
+    return evidence.gain_ps("no hashed paths") if t == min(upper_tiers(evidence))[0] else 0
+
+
 def uplinks(evidence, t, name, lost):
     """What a tier above the leaves costs, and by what: placement, too few links, or a hash that crowds some."""
     goes = evidence.goes_with_ps(f"{name} rate")
@@ -325,19 +338,19 @@ def uplinks(evidence, t, name, lost):
     most = f", most at {link}" if link else ""
     ratio = capacity_above(evidence, t)
     kind = evidence.setting("placement", "kind")
-    worst = max(lost, goes / 2)
+    worst, own = max(lost, goes / 2), own_collisions(evidence, t)
     if kind not in ("contiguous",):
         return Cause("bad placement", max(lost, goes), f"placement is {kind}: what neighbours send crosses the {name} tier{most}",
                      "place the job contiguously (placement: contiguous)", tier=name, link=link)
     whole = amount(evidence.fabric_tiers()[t - 1]["rate"]) >= amount(evidence.fabric_tiers()[0]["rate"])
     hashed = evidence.topology["fabric"]["routing"] in ("ecmp", "dmodk")
     # A hash crowds links each of which has room for a NIC.
-    if not (hashed and whole and lost > 0) and (ratio < 0.99 or goes / 2 > lost):
+    if not (hashed and whole and lost + own > 0) and (ratio < 0.99 or goes / 2 > lost + own):
         return Cause("thin uplinks", worst, f"the {name} tier carries {ratio:.3g} of what comes from below it, and {time_of(max(goes, lost))} of the "
                      f"step go with its rate{most}", f"more or faster links to the {name} switches", tier=name, link=link)
     routing = evidence.topology["fabric"]["routing"]
     if hashed:
-        return Cause("hash collisions", lost, f"{routing} puts several transfers on one link of the {name} tier while others idle{most}",
+        return Cause("hash collisions", lost + own, f"{routing} puts several transfers on one link of the {name} tier while others idle{most}",
                      "adaptive routing or spraying, or more queue pairs (network.queue_pairs)", tier=name, link=link)
     return Cause("crowded uplinks", worst, f"transfers share links of the {name} tier{most}", f"more or faster links to the {name} switches",
                  tier=name, link=link)
@@ -354,6 +367,8 @@ def no_overlap(evidence):
         off = [key for key in keys if not evidence.is_on("training", key)]
         if dimension == "dp" and int(evidence.setting("parallel", "zero")) == 0:
             off = [key for key in off if key != "param_overlap"]
+        if dimension == "ep" and hides_exchanges(evidence):
+            continue
         waits = evidence.gain_ps(f"no communication of {dimension}")
         if off and waits > 0:
             # What tensor parallelism and experts exchange every layer can hide in part only.

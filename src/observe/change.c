@@ -32,93 +32,8 @@ struct Changed {
     int64_t *message;  ///< [slots * CHANNEL_SIDES] latency included; -1: not asked for
     int64_t **meets;   ///< [groups that meet][operations of a stream] the same of collectives
     int64_t *nmeets;   ///< [groups that meet]
-    int64_t *exchange; ///< [slots * EXCHANGES_N] the same of exchanges
+    int64_t *exchange; ///< [(slots + 1) * EXCHANGES_N] the same of exchanges; the last of unit 0
 };
-
-// The list.
-
-static void add(WhatIf change[], int32_t *n, ChangeKind kind, int32_t of, const char *what,
-                const char *name) {
-    WhatIf *next = &change[(*n)++];
-    *next = (WhatIf){.kind = kind, .of = of, .size = kind < CHANGE_EVEN_GPUS ? CHANGE_BIT : 1};
-    snprintf(next->name, sizeof next->name, "%s%s", what, name);
-}
-
-static void add_tiers(const Cluster *cluster, WhatIf change[], int32_t *n) {
-    for (int32_t t = 1; t <= cluster_spec(cluster)->ntiers; t++) {
-        const char *name = cluster_tier_name(cluster, t);
-        add(change, n, CHANGE_TIER_RATE, t, name, " rate");
-        add(change, n, CHANGE_TIER_LATENCY, t, name, " latency");
-    }
-}
-
-static void add_what_can_go(const Cluster *cluster, WhatIf change[], int32_t *n) {
-    add(change, n, CHANGE_EVEN_GPUS, 0, "no slow GPUs", "");
-    add(change, n, CHANGE_EVEN_EXPERTS, 0, "no uneven experts", "");
-    add(change, n, CHANGE_NO_CAP, 0, "no power cap", "");
-    add(change, n, CHANGE_HEALTHY, 0, "no degraded links", "");
-    add(change, n, CHANGE_NO_SHARING, 0, "no sharing of GPUs", "");
-    add(change, n, CHANGE_ALONE, 0, "no contention", "");
-    for (int32_t t = 0; t < cluster_ntiers(cluster); t++)
-        add(change, n, CHANGE_ALONE_TIER, t, "no contention on ", cluster_tier_name(cluster, t));
-    for (int d = 0; d < DIM_N; d++)
-        add(change, n, CHANGE_FREE, d, "no communication of ", DIMENSION_NAMES[d]);
-    add(change, n, CHANGE_FREE_ALL, 0, "no communication", "");
-    add(change, n, CHANGE_KEEP_ALL, 0, "no recomputation", "");
-    add(change, n, CHANGE_MICROBATCH, 0, "microbatches twice as large", "");
-}
-
-int32_t changes_list(const Cluster *cluster, WhatIf change[CHANGES_MAX]) {
-    int32_t n = 0;
-    add(change, &n, CHANGE_NOTHING, 0, "nothing", "");
-    change[0].size = 0;
-    add(change, &n, CHANGE_GPU, 0, "gpu", "");
-    add(change, &n, CHANGE_PRODUCTS, 0, "gpu products", "");
-    add(change, &n, CHANGE_MEMORY, 0, "gpu memory", "");
-    add(change, &n, CHANGE_LAUNCHES, 0, "kernel launches", "");
-    add(change, &n, CHANGE_SCALE_UP_RATE, 0, "scale-up rate", "");
-    add(change, &n, CHANGE_SCALE_UP_LATENCY, 0, "scale-up latency", "");
-    add_tiers(cluster, change, &n);
-    add(change, &n, CHANGE_NIC_LATENCY, 0, "nic latency", "");
-    add(change, &n, CHANGE_SOFTWARE_LATENCY, 0, "software latency", "");
-    add_what_can_go(cluster, change, &n);
-    return n;
-}
-
-static bool is_degraded(const ClusterSpec *spec) {
-    bool slow = spec->nfaults + spec->nevents > 0;
-    for (int32_t i = 0; i < spec->nslow; i++) slow = slow || spec->slow[i].nic > 1;
-    return slow;
-}
-
-static bool is_capped(const ClusterSpec *spec) {
-    bool capped = false;
-    for (int32_t k = 0; k < cluster_ngpu_kinds(spec); k++)
-        capped = capped || cluster_gpu_of_kind(spec, k)->capped > 0;
-    return capped;
-}
-
-static bool is_slowed(const Slowed *slowed) {
-    int64_t sum_ps = 0;
-    for (int t = 0; t < ENGINE_TIERS_MAX; t++) sum_ps += slowed->tier_ps[t] > 0;
-    return sum_ps > 0;
-}
-
-bool change_matters(const Machine *machine, const WhatIf *change, const Slowed *slowed) {
-    const ClusterSpec *spec = cluster_spec(machine->cluster);
-    const int32_t *size = machine->job->parallel.size;
-    switch (change->kind) {
-        case CHANGE_NOTHING: return false;
-        case CHANGE_EVEN_GPUS: return !machine_is_even(machine);
-        case CHANGE_EVEN_EXPERTS: return machine_routing_is_drawn(machine);
-        case CHANGE_NO_CAP: return is_capped(spec);
-        case CHANGE_HEALTHY: return is_degraded(spec);
-        case CHANGE_ALONE: return is_slowed(slowed);
-        case CHANGE_ALONE_TIER: return slowed->tier_ps[change->of] > 0;
-        case CHANGE_FREE: return change->of == DIM_DP || size[change->of] > 1;
-        default: return true;
-    }
-}
 
 // What a change does to the specification.
 
@@ -194,6 +109,8 @@ static void change_links(ClusterSpec *spec, const WhatIf *change) {
     } else if (change->kind == CHANGE_HEALTHY) {
         spec->nfaults = spec->nevents = 0;
         for (int32_t i = 0; i < spec->nslow; i++) spec->slow[i].nic = 1;
+    } else if (change->kind == CHANGE_SPREAD) {
+        spec->routing = ROUTING_SPRAY;
     }
 }
 
@@ -227,7 +144,15 @@ static bool change_job(JobSpec *job, ChangeKind kind) {
 
 /// Does it change what transfers take alone? GPUs do that copy what they exchange.
 static bool moves_transfers(ChangeKind kind) {
-    return kind <= CHANGE_SOFTWARE_LATENCY || kind == CHANGE_HEALTHY || kind == CHANGE_EVEN_EXPERTS;
+    return kind <= CHANGE_SOFTWARE_LATENCY || kind == CHANGE_HEALTHY ||
+           kind == CHANGE_EVEN_EXPERTS || kind == CHANGE_SPREAD;
+}
+
+/// Does it change what comes before and behind a transfer, whatever its rate?
+static bool is_of_latency(ChangeKind kind) {
+    return kind <= CHANGE_LAUNCHES || kind == CHANGE_SCALE_UP_LATENCY ||
+           kind == CHANGE_TIER_LATENCY || kind == CHANGE_NIC_LATENCY ||
+           kind == CHANGE_SOFTWARE_LATENCY;
 }
 
 // The job as changed.
@@ -274,8 +199,8 @@ static void make_room(Changed *changed) {
     for (int64_t i = 0; i < slots * CHANNEL_SIDES; i++) changed->message[i] = -1;
     changed->meets = memory_alloc(LABEL, (size_t)groups * sizeof *changed->meets);
     changed->nmeets = memory_alloc(LABEL, (size_t)groups * sizeof *changed->nmeets);
-    changed->exchange = memory_alloc(LABEL, (size_t)slots * EXCHANGES_N * sizeof(int64_t));
-    for (int64_t i = 0; i < slots * EXCHANGES_N; i++) changed->exchange[i] = -1;
+    changed->exchange = memory_alloc(LABEL, (size_t)(slots + 1) * EXCHANGES_N * sizeof(int64_t));
+    for (int64_t i = 0; i < (slots + 1) * EXCHANGES_N; i++) changed->exchange[i] = -1;
 }
 
 Changed *change_make(const Machine *machine, const WhatIf *change, const Played *played,
@@ -322,7 +247,7 @@ void change_free(Changed *changed) {
         memory_free(LABEL, changed->op, (size_t)tables * sizeof *changed->op);
         memory_free(LABEL, changed->factor, (size_t)slots * sizeof(int64_t));
         memory_free(LABEL, changed->message, (size_t)slots * CHANNEL_SIDES * sizeof(int64_t));
-        memory_free(LABEL, changed->exchange, (size_t)slots * EXCHANGES_N * sizeof(int64_t));
+        memory_free(LABEL, changed->exchange, (size_t)(slots + 1) * EXCHANGES_N * sizeof(int64_t));
         memory_free(LABEL, changed->meets, (size_t)groups * sizeof *changed->meets);
         memory_free(LABEL, changed->nmeets, (size_t)groups * sizeof *changed->nmeets);
     }
@@ -414,17 +339,33 @@ static int64_t message_ps(Changed *changed, int64_t slot, ChannelSide side) {
     return *known = price_transfer(changed, &transfer);
 }
 
-/// Those of all units are alike but where links are degraded.
-static int64_t exchange_ps(Changed *changed, int64_t slot, Exchange which) {
-    const int64_t like = is_degraded(cluster_spec(changed->machine->cluster)) ? slot : 0;
-    int64_t *known = &changed->exchange[like * EXCHANGES_N + (int64_t)which];
+static int64_t price_exchange(const Changed *changed, int64_t unit, Exchange which) {
     const ExchangePlan *plan = &changed->priced->exchange_plan;
-    if (plan->timed) return plan->latency_ps[which];
-    if (*known >= 0) return *known;
     JobEdges edges;
-    const Transfer transfer =
-        network_exchange(changed->priced, changed->machine->unit[slot].id, which, &edges);
-    return *known = price_transfer(changed, &transfer);
+    if (plan->timed) return plan->latency_ps[which];
+    const Transfer transfer = network_exchange(changed->priced, unit, which, &edges);
+    return price_transfer(changed, &transfer);
+}
+
+/// Does what bounds an exchange depend on whose it is?
+static bool is_apart(const Changed *changed) {
+    const ClusterSpec *spec = cluster_spec(changed->machine->cluster);
+    const ChangeKind kind = changed->change->kind;
+    return change_is_degraded(spec) || (change_is_hashed(spec) && !is_of_latency(kind));
+}
+
+/// What units exchange, they do on paths of their own: each is priced as it is. What a change makes of that is taken from one,
+/// the same on all ranks, where it is the same of all.
+static int64_t exchange_ps(Changed *changed, int64_t slot, Exchange which) {
+    const int64_t nslots = changed->machine->path_log->nslots;
+    const bool each = changed == changed->as_is || is_apart(changed);
+    int64_t *known = &changed->exchange[(each ? slot : nslots) * EXCHANGES_N + (int64_t)which];
+    if (*known < 0)
+        *known = price_exchange(changed, each ? changed->machine->unit[slot].id : 0, which);
+    if (each) return *known;
+    int64_t *was = &changed->as_is->exchange[nslots * EXCHANGES_N + (int64_t)which];
+    if (*was < 0) *was = price_exchange(changed->as_is, 0, which);
+    return scaled(exchange_ps(changed->as_is, slot, which), *known, *was);
 }
 
 /// Its slowest rail, phase after phase.
@@ -505,13 +446,6 @@ static bool is_mended(const Changed *changed, LinkId link) {
     return changed->change->kind == CHANGE_HEALTHY &&
            cluster_capacity_Bps(changed->cluster, link) >
                cluster_capacity_Bps(changed->machine->cluster, link);
-}
-
-/// Does it change what comes before and behind a transfer, whatever its rate?
-static bool is_of_latency(ChangeKind kind) {
-    return kind <= CHANGE_LAUNCHES || kind == CHANGE_SCALE_UP_LATENCY ||
-           kind == CHANGE_TIER_LATENCY || kind == CHANGE_NIC_LATENCY ||
-           kind == CHANGE_SOFTWARE_LATENCY;
 }
 
 /// Latencies between the rounds of a transfer are no longer what it waits for while its links are shared: only of the rest

@@ -33,6 +33,7 @@ typedef enum ChangeKind {
     CHANGE_EVEN_EXPERTS,     ///< some experts have more to do than others
     CHANGE_NO_CAP,           ///< on the power of GPUs
     CHANGE_HEALTHY,          ///< links and NICs that are degraded or dead
+    CHANGE_SPREAD,           ///< of a tree: one link of many for all of a message, by a hash
     CHANGE_ALONE,            ///< transfers that slow each other down
     CHANGE_ALONE_TIER,       ///< ... on links of a tier
     CHANGE_NO_SHARING,       ///< communication takes nothing of the GPUs that it runs on
@@ -53,6 +54,9 @@ typedef struct WhatIf {
 enum { CHANGES_MAX = 48 };
 /// All that can be said of a cluster; the first is CHANGE_NOTHING.
 int32_t changes_list(const Cluster *cluster, WhatIf change[CHANGES_MAX]);
+
+bool change_is_degraded(const ClusterSpec *spec); ///< links, at any time
+bool change_is_hashed(const ClusterSpec *spec);   ///< which link a message takes
 
 /// Can it make a difference to a job?
 ///   slowed  the sum over its transfers, or as much as shows on which tiers there are any
