@@ -3,9 +3,11 @@
 #include "base/rng.h"
 #include "player/island.h"
 
-/// Links listed of those that are alike: as many as may be among the hottest, or all where all are written.
+/// Links listed of those that are alike: as many as may be among the hottest, one at least, which says what they are, or all
+/// where all are written.
 static int64_t links_listed(const TraceSpec *trace) {
-    return trace->full_links || trace->links.n > 0 ? INT64_MAX : trace->hot_links;
+    if (trace->full_links || trace->links.n > 0) return INT64_MAX;
+    return trace->hot_links > 0 ? trace->hot_links : 1;
 }
 
 /// All phases and rails of a collective of a group.

@@ -11,7 +11,7 @@ import sys
 import tempfile
 
 import random_inputs
-from emulator import AS_ISLANDS, EVENT_BY_EVENT, JOBS, RANKS, TOPOLOGIES, Emulator, claim, column, counted, same_on_any_ranks
+from emulator import AS_ISLANDS, EVENT_BY_EVENT, JOBS, RANKS, ROOT, TOPOLOGIES, Emulator, claim, column, counted, same_on_any_ranks
 
 UNITS, UNIT_NODES, NODE_GPUS = 7, 4, 2
 STRIPS = f"""schema_version: 1
@@ -127,6 +127,14 @@ def strips(emulator, ranks):
     claim_alike(emulator, topology, job, (1, UNITS + 1), (1, UNITS + 1), UNITS, **STRIPS_SETTINGS["overlap"])
 
 
+def unlisted(emulator, ranks):
+    """Replicas that do the same are kept once also where no link is to be listed among the hottest."""
+    settings = {"noise": "off", "fabric__routing": "ecmp", "placement": "spread", "parallel__zero": 1, "trace__hot_links": 0}
+    code = same_on_any_ranks(emulator, ROOT / "tests/crosscheck/boxes-128.yaml", JOBS / "ddp-small.yaml", ranks, AS_ISLANDS,
+                             "--steps", 1, once_more=[(1, EVENT_BY_EVENT)], **settings)
+    claim(code == 0 and counted(emulator, 1, "islands") == 128, "it runs, every replica an island")
+
+
 def superpod(emulator, ranks):
     for settings in SUPERPOD_SETTINGS.values():
         claim_alike(emulator, TOPOLOGIES / "superpod-h100-4su.yaml", JOBS / "llama3.1-405b-8k.yaml", ranks,
@@ -147,7 +155,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         emulator = Emulator(mpiexec, colossim, folder)
         ranks = [int(n) for n in rest.pop(0).split(",")] if rest else RANKS
-        {"strips": strips, "superpod": superpod, "shipped": shipped}[case](emulator, ranks, *rest)
+        {"strips": strips, "superpod": superpod, "shipped": shipped, "unlisted": unlisted}[case](emulator, ranks, *rest)
 
 
 if __name__ == "__main__":

@@ -218,7 +218,7 @@ static void join(IslesFold *fold, IsleKind *kind) {
     FoldedIsles *folded = &fold->folded;
     folded->leader[fold->isle] = kind->leader;
     folded->kept[fold->isle] = kind->common || kind->others.n == 0;
-    memcpy(kind->last, fold->lane.at, sizeof(LinkId) * (size_t)kind->nlanes);
+    if (kind->nlanes > 0) memcpy(kind->last, fold->lane.at, sizeof(LinkId) * (size_t)kind->nlanes);
     if (kind->common) return;
     for (int32_t l = 0; l < kind->nlanes; l++) {
         if (kind->others.n < fold->listed) array_push(&kind->others.at, fold->lane.at[l]);
