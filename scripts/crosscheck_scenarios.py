@@ -28,6 +28,7 @@ TOLD_WHY = {
     "fifo": "what is in a queue is not shared with who comes later",
     "adaptive": "adaptive routing finds shorter queues than an even split",
     "remote": "local queues do not tell of a slow link farther on",
+    "values": "64 values of a queue pair are not spread evenly, and a mark costs one a turn",
     "loss": "what is trimmed or lost is sent again",
     "hops": "incast over several hops",
 }
@@ -41,7 +42,7 @@ FEATURES = {
     "window": ("engine.kind=packet", "packet.control=window"),
     "swift": ("engine.kind=packet", "packet.control=swift"),
     "nscc": ("engine.kind=packet", "packet.control=nscc"),
-    "multipath": ("engine.kind=packet", "packet.control=mrc"),
+    "multipath": ("engine.kind=packet", "packet.control=nscc", "packet.multipath=avoiding", "fabric.routing=spray"),
     "credits": ("engine.kind=packet", "packet.control=none", "packet.flow_control=credits"),
     "trimming": ("engine.kind=packet", "packet.control=none", "packet.flow_control=none", "packet.trim=on"),
 }
@@ -131,8 +132,8 @@ EVEN = (
     flows("permutation-planes", "even", "planes-64", "permutation", LONGEST, "traffic.queue_pairs=2", needs=("pfc",), routing="spray"),
     flows("permutation-planes-dcqcn", "told", "planes-64", "permutation", LONGEST, "traffic.queue_pairs=2", needs=("dcqcn",),
           routing="spray", why="dcqcn"),
-    flows("permutation-planes-multipath", "even", "planes-64", "permutation", LONGEST, "traffic.queue_pairs=2",
-          needs=("multipath",)),
+    flows("permutation-planes-multipath", "told", "planes-64", "permutation", LONGEST, "traffic.queue_pairs=2",
+          needs=("multipath",), routing="spray", why="values"),
     flows("permutation-torus", "even", "torus-64", "permutation", LONG, needs=("pfc",), routing="spray"),
     flows("permutation-torus-window", "told", "torus-64", "permutation", LONG, needs=("window",), routing="spray", why="several"),
     flows("permutation-torus-adaptive", "told", "torus-64", "permutation", LONG, needs=("pfc",), routing="adaptive", why="adaptive"),
@@ -143,6 +144,8 @@ EVEN = (
           why="several"),
     flows("slow-spine-adaptive", "told", "tree-128", "permutation", *SLOW_SPINE, LONGEST, needs=("window",), routing="adaptive",
           why="remote"),
+    flows("slow-spine-multipath", "told", "tree-128", "permutation", *SLOW_SPINE, LONGEST, needs=("multipath",), routing="spray",
+          why="values"),
 )
 COLLECTIVES = (
     collective("ring-all-reduce", "ring", "tree-128", 64),

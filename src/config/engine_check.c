@@ -14,9 +14,21 @@ static bool check_changes(Reader *reader, const CrossCheck *files, const EngineO
     return false;
 }
 
+/// What a sender says of ways is heard where routing sprays.
+static bool check_multipath(Reader *reader, const CrossCheck *files) {
+    const JobFile *job = files->job[0].file;
+    if (job->engine.kind != ENGINE_PACKET || job->packet.multipath == MULTIPATH_RANDOM ||
+        files->troubled->routing == ROUTING_SPRAY)
+        return true;
+    reader_error(reader, files->job[0].root, "packet.multipath",
+                 "%s: senders choose where fabric.routing is spray, and it is %s",
+                 MULTIPATH_NAMES[job->packet.multipath], ROUTING_NAMES[files->troubled->routing]);
+    return false;
+}
+
 bool engine_check_cluster(Reader *reader, const CrossCheck *files) {
     const EngineOps *engine = engine_of(files->job[0].file->engine.kind);
-    if (!check_changes(reader, files, engine)) return false;
+    if (!check_changes(reader, files, engine) || !check_multipath(reader, files)) return false;
     if (!engine->check) return true;
     Cluster *cluster = NULL;
     Status status = cluster_create(files->troubled, &cluster);

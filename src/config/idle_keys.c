@@ -57,6 +57,9 @@ static bool has_credits(const JobFile *file) {
 static bool drops_nothing(const JobFile *file) {
     return sends_packets(file) && file->packet.flow_control != FLOW_NONE;
 }
+static bool draws_paths(const JobFile *file) {
+    return sends_packets(file) && file->packet.multipath == MULTIPATH_RANDOM;
+}
 static bool loses_packets(const JobFile *file) {
     return sends_packets(file) &&
            (file->packet.flow_control == FLOW_NONE || file->packet.loss_share > 0);
@@ -73,6 +76,7 @@ static const IdleKey COMMON_KEYS[] = {
     {"placement.stride", is_not_strided, "the placement is not strided"},
     {"engine.control_delay", sends_packets, "packets react as packet.control says"},
     {"packet", sends_no_packets, "the engine of the job is not packet"},
+    {"packet.paths", draws_paths, "multipath is random: switches draw for each packet"},
     {"packet.pfc_share", pauses_nobody, "the flow control is not pfc"},
     {"packet.credits", has_no_credits, "the flow control is not credits"},
     {"packet.buffer", has_credits, "with credits each link has its own"},

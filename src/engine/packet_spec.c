@@ -14,6 +14,10 @@ const ControlKeys CONTROL_KEYS[] = {
     CONTROL_TABLE(CONTROL_KEYS_OF)
 #undef CONTROL_KEYS_OF
 };
+const char *const MULTIPATH_NAMES[] = {[MULTIPATH_RANDOM] = "random",
+                                       [MULTIPATH_TURNS] = "turns",
+                                       [MULTIPATH_AVOIDING] = "avoiding",
+                                       NULL};
 const char *const FLOW_CONTROL_NAMES[] = {
     [FLOW_NONE] = "none", [FLOW_PFC] = "pfc", [FLOW_CREDITS] = "credits", NULL};
 const char *const RECOVERY_NAMES[] = {
@@ -28,6 +32,7 @@ PacketSpec packet_default_spec(void) {
         .ack_bytes = PACKET_ACK_BYTES,
         .acks_every = PACKET_ACKS_EVERY,
         .candidates = PACKET_CANDIDATES,
+        .paths = PACKET_PATHS,
         .buffer_bytes = PACKET_BUFFER_MB * INT64_C(1000000),
         .flow_control = FLOW_PFC,
         .credit_bytes = PACKET_CREDITS_KIB * INT64_C(1024),

@@ -28,6 +28,8 @@
 #define PACKET_BUFFER_MB 128
 /// Assumed: what 400 Gb/s carry in 5 us, longer than what credits of a link of 300 m take to come back.
 #define PACKET_CREDITS_KIB 256
+/// htsim's UEC: 64 path ids. Packets have six bits for them.
+#define PACKET_PATHS 64
 /// HPCC and SimAI: what is free, shifted by 3.
 #define PACKET_PFC_PERCENT 12.5
 /// SimAI at 400 Gb/s: 800 and 3,200 KB, 20 %. HPCC's script has twice the time, 100 and 400 KB at 25 Gb/s, which conweave-ns3
@@ -68,6 +70,11 @@ extern const char *const FORWARDING_NAMES[]; ///< then NULL
 
 #define PACKET_ENDLESS_BYTES (INT64_C(1) << 50)
 
+/// What decides on the way of each packet of spread paths: switches, at random; the sender, by values that they hash, in turn; or
+/// that, but for values of which packets were marked, which give way to others (packet/entropy.h).
+typedef enum Multipath { MULTIPATH_RANDOM, MULTIPATH_TURNS, MULTIPATH_AVOIDING } Multipath;
+extern const char *const MULTIPATH_NAMES[]; ///< then NULL
+
 /// What keeps buffers of switches from running over: pauses (PFC), credits (InfiniBand), or nothing: then what finds no room is
 /// dropped.
 typedef enum FlowControl { FLOW_NONE, FLOW_PFC, FLOW_CREDITS } FlowControl;
@@ -106,7 +113,9 @@ typedef struct PacketSpec {
     int64_t ack_bytes;  ///< of an acknowledgement on the wire
     int32_t acks_every; ///< packets; marked packets and the last of a round are always acknowledged
     Forwarding forwarding;
-    int32_t candidates; ///< links that adaptive routing compares for a packet
+    int32_t candidates;  ///< links that adaptive routing compares for a packet
+    Multipath multipath; ///< where routing sprays
+    int32_t paths;       ///< values of a queue pair, 1 .. PACKET_PATHS_MOST
     int64_t
         buffer_bytes; ///< of a switch, shared by its ports; PACKET_ENDLESS_BYTES: as much as it takes
     FlowControl flow_control;
@@ -142,6 +151,7 @@ enum {
     PACKET_MTU_LEAST = 64,
     PACKET_MTU_MOST = 1 << 20,
     PACKET_CANDIDATES_MOST = 8,
+    PACKET_PATHS_MOST = 64,
     PACKET_CREDITS_MOST = 1 << 30,
     PACKET_NUMBERS_MOST = INT32_MAX ///< packets of a queue pair in a transfer
 };

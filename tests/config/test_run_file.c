@@ -277,13 +277,16 @@ static void packets_are_as_a_job_says(void **state) {
     load_good(&l, "topologies/laptop-16.yaml", "jobs/traffic-ring.yaml", "engine=packet");
     assert_int_equal(l.run.packet.mtu_bytes, standard.mtu_bytes);
     done(&l);
-    load_good(&l, "topologies/laptop-16.yaml", "tests/config/traffic-packets.yaml", NULL);
+    load_good(&l, "topologies/laptop-16.yaml", "tests/config/traffic-packets.yaml",
+              "fabric.routing=spray");
     assert_string_equal(l.run.engine->name, "packet");
     const PacketSpec all = {.mtu_bytes = 1000,
                             .ack_bytes = 84,
                             .acks_every = 1,
                             .forwarding = FORWARDING_STORE,
                             .candidates = 2,
+                            .multipath = MULTIPATH_TURNS,
+                            .paths = 16,
                             .buffer_bytes = 32000000,
                             .flow_control = FLOW_NONE,
                             .credit_bytes = 262144,

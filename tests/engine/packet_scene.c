@@ -115,6 +115,8 @@ static void draw_any(PacketScene *scene) {
     scene->packet.increase_ps = draw(scene, 5, 50) * PS_PER_US;
     scene->packet.add_share = 0.02;
     scene->packet.hyper_share = 0.1;
+    if (spec->routing == ROUTING_SPRAY) scene->packet.multipath = (Multipath)(scene->number % 3);
+    scene->packet.paths = 1 + (int32_t)(scene->number % PACKET_PATHS_MOST);
     scene->packet.cnp = scene->number / 2 % 2 > 0 ? CNP_WINDOWS : CNP_SPACED;
     if (scene->number % 3 > 0)
         scene->packet.counter_bytes = scene->packet.mtu_bytes * (int64_t)(1 + scene->number % 9);

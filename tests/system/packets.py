@@ -81,6 +81,9 @@ def divided(emulator):
     alike = lambda *run, **more: claim(same_on_any_ranks(emulator, *run, engine="packet", **more) == 0, f"{run} is played")
     alike(pods, job, ranks, traffic__bytes="200 kB", packet__buffer="400 kB", trace__full_links="on")
     alike(pods, a, ranks, str(b))
+    for multipath in ("turns", "avoiding"):
+        alike(outage, job, (1, 3), traffic__bytes="400 kB", network__reroute_delay="20 us", fabric__routing="spray", trace__full_links="on",
+              packet__multipath=multipath, packet__paths=9, packet__control="nscc", packet__ecn_min="1 us", packet__ecn_max="4 us")
     for routing in ("ecmp", "adaptive"):
         alike(outage, job, (1, 2, 4), traffic__bytes="400 kB", network__reroute_delay="20 us", fabric__routing=routing)
         alike(outage, job, (1, 3), traffic__bytes="400 kB", network__reroute_delay="20 us", fabric__routing=routing, trace__full_links="on",

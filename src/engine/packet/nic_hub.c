@@ -2,6 +2,7 @@
 #include "base/memory.h"
 #include "base/rng.h"
 #include "engine/packet/control.h"
+#include "engine/packet/entropy.h"
 #include "engine/packet/hubs.h"
 #include "engine/packet/resend.h"
 
@@ -172,6 +173,12 @@ static int32_t any_port(Engine *engine, const Hub *hub, const QueuePair *qp, int
     return best;
 }
 
+/// Whose turn it is of the ports of a NIC.
+static int32_t turn_of(const Engine *engine, QueuePair *qp) {
+    const PacketSpec *spec = &engine->net.spec;
+    return spec->multipath == MULTIPATH_RANDOM ? qp->sent : entropy_next(spec, qp);
+}
+
 static int64_t line_Bps(const Engine *engine, const QueuePair *qp, int32_t wire) {
     (void)qp;
     return net_kind(&engine->net, &engine->net.wire[wire])->Bps;
@@ -209,6 +216,10 @@ static Packet take_packet(Engine *engine, int32_t q, QueuePair *qp, int64_t now_
     if (control_is_timed(&engine->net.spec)) note_time(qp, packet.number, now_ps);
     if (is_closed(qp) || (qp->resend && qp->resend->probe == PROBE_DUE))
         packet.flags |= PACKET_ASKS;
+    if (engine->net.spec.multipath != MULTIPATH_RANDOM && !qp->whole) {
+        packet.entropy = (uint8_t)entropy_next(&engine->net.spec, qp) & (PACKET_PATHS_MOST - 1);
+        entropy_sent(&engine->net.spec, qp);
+    }
     return packet;
 }
 
@@ -250,7 +261,8 @@ static bool send_one(Engine *engine, Hub *hub, Sender *sender, int64_t to_ps) {
         go_on(engine, sender, qp, qp->next_ps); // what was lost has come after all
         return true;
     }
-    const int32_t w = qp->bound >= 0 ? qp->bound : any_port(engine, hub, qp, qp->sent, qp->next_ps);
+    const int32_t w =
+        qp->bound >= 0 ? qp->bound : any_port(engine, hub, qp, turn_of(engine, qp), qp->next_ps);
     if (w < 0 || net->wire[w].paused || net->wire[w].dead) {
         park(engine, sender, q);
         return true;
@@ -311,6 +323,9 @@ static void hear(Engine *engine, int32_t q, const Packet *packet) {
     QueuePair *qp = &engine->plays.qp.at[q];
     const Heard heard = heard_of(qp, packet);
     qp->heard += heard.packets;
+    if (engine->net.spec.multipath == MULTIPATH_AVOIDING &&
+        (packet->flags & (PACKET_AVOID | PACKET_REFUSED)))
+        entropy_avoid(&engine->net.spec, qp, packet->entropy);
     engine->count.notices += heard.marked;
     if (heard.marked || heard.trip_ps >= 0) {
         const int64_t line = qp->bound >= 0 ? line_Bps(engine, qp, qp->bound)
@@ -336,7 +351,10 @@ static int32_t wire_onward(Engine *engine, const Hub *hub, Packet *packet) {
     const int32_t *path = qp_path(&engine->plays, qp);
     if (packet->kind == PACKET_ACK && packet->hop > 0) return engine->net.reverse[path[1]];
     if (packet->kind == PACKET_ACK) return engine->net.reverse[packet->in];
-    return qp->whole ? path[2] : any_port(engine, hub, qp, packet->number, packet->at_ps);
+    const bool drawn = engine->net.spec.multipath == MULTIPATH_RANDOM;
+    return qp->whole
+               ? path[2]
+               : any_port(engine, hub, qp, drawn ? packet->number : packet->entropy, packet->at_ps);
 }
 
 void nic_take(Engine *engine, Hub *hub, Packet *packet) {

@@ -1,6 +1,7 @@
 #include "base/check.h"
 #include "base/memory.h"
 #include "engine/packet/control.h"
+#include "engine/packet/entropy.h"
 #include "engine/packet/hubs.h"
 #include "engine/packet/resend.h"
 #include "engine/price.h"
@@ -204,6 +205,7 @@ static Status add_pair(Engine *engine, const Transfer *transfer, const Edge *edg
     qp->play = p;
     qp->place = plays->play.at[p].left;
     qp->tally = (uint8_t)plays->play.at[p].tally;
+    entropy_begin(&engine->net.spec, qp);
     if (engine->net.parts.n < plays->qp.n) array_resize(&engine->net.parts, plays->qp.n);
     engine->net.parts.at[q] = made.round_end;
     qp->gap_ps = transfer->round_latency_ps - cost.delay_ps;

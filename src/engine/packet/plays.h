@@ -62,8 +62,11 @@ typedef struct QueuePair {
     int32_t next_out;    ///< of the same member
     int32_t next_parked; ///< on the same paused wire
     int32_t acks_heard,
-        acks_due;   ///< due: 0 until the last has come, which says how many there were
-    int64_t gap_ps; ///< from when its GPU has a round to the first wire
+        acks_due;    ///< due: 0 until the last has come, which says how many there were
+    int64_t gap_ps;  ///< from when its GPU has a round to the first wire
+    uint64_t flow;   ///< what switches know it by (entropy.h)
+    uint32_t spares; ///< values whose spare is used, by bit
+    uint8_t turn;    ///< the next value's
     // both
     int64_t bytes;
     int32_t from_member, to_member; ///< -1: one round

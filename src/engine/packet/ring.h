@@ -28,6 +28,7 @@ enum {
         16, ///< its queue pair has another path: the next switch does not know where to send it
     PACKET_GONE = 32,   ///< it was on a cable that died
     PACKET_ASKS = 64,   ///< for an acknowledgement: without one nothing follows
+    PACKET_AVOID = 64,  ///< an acknowledgement: what it answers was marked on its way
     PACKET_TWICE = 128, ///< an acknowledgement: the packet that it answers had come before
 };
 
@@ -40,7 +41,8 @@ typedef struct Packet {
     int32_t in;    ///< wire by which it comes; -1: from here
     int32_t to;    ///< endpoint
     uint8_t hop;   ///< wires of its path behind it
-    uint8_t kind, flags;
+    uint8_t kind : 2, entropy : 6; ///< entropy.h; in an acknowledgement that of what it answers
+    uint8_t flags;
     uint8_t tally; ///< slot of the step that it is counted for
 } Packet;
 

@@ -78,6 +78,7 @@ static void answer(Engine *engine, const Hub *hub, QueuePair *qp, const Packet *
         .in = packet->in,
         .to = qp->back,
         .kind = PACKET_ACK,
+        .entropy = packet->entropy,
         .flags = (uint8_t)(flags | (packet->flags & PACKET_BOUND)),
         .tally = packet->tally};
     loop(engine, hub, &ack);
@@ -105,8 +106,11 @@ static void acknowledge(Engine *engine, const Hub *hub, QueuePair *qp, const Pac
                         bool all) {
     const bool told =
         (packet->flags & PACKET_MARKED) != 0 && is_told(&engine->net.spec, qp, packet->at_ps);
-    if (told || all || matters(engine, qp, packet))
-        answer(engine, hub, qp, packet, (told ? PACKET_MARKED : 0) | (all ? PACKET_LAST : 0));
+    const bool avoid =
+        (packet->flags & PACKET_MARKED) != 0 && engine->net.spec.multipath == MULTIPATH_AVOIDING;
+    if (told || all || avoid || matters(engine, qp, packet))
+        answer(engine, hub, qp, packet,
+               (told ? PACKET_MARKED : 0) | (all ? PACKET_LAST : 0) | (avoid ? PACKET_AVOID : 0));
 }
 
 /// Can a receiver that keeps nothing behind a gap not use it? It says so once for each gap, and each time that the sender has

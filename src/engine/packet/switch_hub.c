@@ -1,6 +1,7 @@
 #include "base/check.h"
 #include "base/rng.h"
 #include "engine/packet/credits.h"
+#include "engine/packet/entropy.h"
 #include "engine/packet/hubs.h"
 #include "engine/packet/resend.h"
 
@@ -35,13 +36,22 @@ static int32_t choose_shortest(Net *net, const Onward *onward, int32_t at, uint6
     return best;
 }
 
-/// Which of the links that lead on for what has come by a wire.
-static int32_t choose(Engine *engine, const Packet *packet, const Onward *onward, int32_t wire) {
+/// What a switch draws for a packet, or its sender says.
+static uint64_t hash_of(const Engine *engine, const Hub *hub, const Packet *packet) {
+    const Net *net = &engine->net;
+    if (packet->kind != PACKET_ACK && net->spec.multipath != MULTIPATH_RANDOM)
+        return entropy_hash(net->seed, &engine->plays.qp.at[packet->qp], hub - net->hub,
+                            packet->entropy);
+    return rng_mix(rng_mix(net->seed, (uint64_t)packet->in << 1 | (packet->kind == PACKET_ACK)),
+                   (uint64_t)packet->at_ps);
+}
+
+/// Which of the links that lead on.
+static int32_t choose(Engine *engine, const Hub *hub, const Packet *packet, const Onward *onward) {
     Net *net = &engine->net;
     const int64_t now_ps = packet->at_ps;
     if (onward->n == 1) return (int32_t)onward_link(onward, 0);
-    const uint64_t hash = rng_mix(
-        rng_mix(net->seed, (uint64_t)wire << 1 | (packet->kind == PACKET_ACK)), (uint64_t)now_ps);
+    const uint64_t hash = hash_of(engine, hub, packet);
     const int32_t at = (int32_t)((uint64_t)(uint32_t)hash * (uint32_t)onward->n >> 32);
     if (packet->kind == PACKET_ACK || cluster_spec(net->cluster)->routing != ROUTING_ADAPTIVE)
         return (int32_t)onward_link(onward, at);
@@ -61,7 +71,7 @@ static int32_t next_wire(Engine *engine, const Hub *hub, Packet *packet) {
     Onward onward;
     routing_onward(engine->net.cluster, &hub->place, packet->to, &onward);
     if (onward.n == 0) return -1;
-    return choose(engine, packet, &onward, packet->in);
+    return choose(engine, hub, packet, &onward);
 }
 
 /// Data has to wait for a wire: the switch holds it, and pauses whoever sends too much.
