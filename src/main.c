@@ -8,6 +8,7 @@
 #include "app/plans.h"
 #include "app/run.h"
 #include "app/script.h"
+#include "app/users.h"
 
 /// `check` and `show` use no MPI: started by a launcher, only its first process speaks.
 static int inspect(const CommandLine *line, CheckView view) {
@@ -22,6 +23,7 @@ static int obey(const CommandLine *line) {
         case COMMAND_CHECK: return inspect(line, line->defaults ? CHECK_RESOLVED : CHECK_DERIVED);
         case COMMAND_SHOW: return inspect(line, CHECK_DESCRIBED);
         case COMMAND_PLANS: return plans_command(line);
+        case COMMAND_USERS: return users_command(line);
         case COMMAND_VERSION:
             if (cli_is_first_process()) cli_print_version();
             return 0;

@@ -237,8 +237,12 @@ static int parse(int argc, char *argv[], CommandLine *line) {
     if (line->nfiles < command->least) return refuse_count(command, "wants");
     if (line->nfiles > command->most)
         return refuse_count(command, command->most ? "wants only" : "wants nothing behind it");
-    if (line->command == COMMAND_PLANS && cli_has_others())
-        return cli_usage("plans is one process: start several, not one on several ranks%s", "");
+    if ((line->command == COMMAND_PLANS || line->command == COMMAND_USERS) && cli_has_others())
+        return cli_usage("%s is one process: start several, not one on several ranks",
+                         command->word);
+    if (line->command == COMMAND_USERS && line->nsets > 0)
+        return cli_usage("users is of the run as it was: it takes no setting such as %s",
+                         line->set[0]);
     if (line->cables && line->nfiles != 1) return cli_usage("--cables is of one topology%s", "");
     return 0;
 }

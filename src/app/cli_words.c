@@ -17,6 +17,9 @@ const CommandWord CLI_COMMANDS[] = {
      "answer lines of settings on standard input, each by a line of JSON: memory, a bound on the "
      "step, or why it cannot run; with --play the step",
      "@name", 2, 2, COMMAND_PLANS},
+    {"users", "TRACE.h5 LINK...",
+     "who sends what over links of a run in a step, without another run; links as in trace.links",
+     "@file", 2, 64, COMMAND_USERS},
     {"list", "[WHAT]", "what is shipped: topologies, jobs, models, hardware",
      "topologies jobs models hardware", 0, 1, COMMAND_LIST},
     {"keys", "KIND", "every key of a kind of files: what it means, its unit, default and limits",

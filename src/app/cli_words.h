@@ -15,6 +15,7 @@ typedef enum Command {
     COMMAND_CHECK,
     COMMAND_SHOW,
     COMMAND_PLANS,
+    COMMAND_USERS,
     COMMAND_LIST,
     COMMAND_SCHEMA,
     COMMAND_KEYS,

@@ -31,19 +31,24 @@ static int32_t cut_lines(char *text, const char *line[], int32_t most) {
     return n;
 }
 
-/// Whether this program can go on with it.
-static Status check_program(const char *path, const TraceBegun *begun) {
+static Status check_open(const char *path, const TraceBegun *begun) {
     REQUIRE(strcmp(begun->status, "complete") != 0, STATUS_INPUT,
             "%s: its run is complete: there is nothing to go on with", path);
+    return status_ok();
+}
+
+/// Whether this program does what that of the trace did.
+static Status check_program(const char *path, const TraceBegun *begun) {
     REQUIRE(strcmp(begun->commit, BUILD_INFO_COMMIT) == 0, STATUS_INPUT,
             "%s: commit %s of the program wrote it, this is %s: results may differ, so run it anew",
             path, begun->commit, BUILD_INFO_COMMIT);
     return status_ok();
 }
 
-static Status load_kept(const char *path, TraceBegun *begun, RunSpec *spec) {
+/// `more`: a setting on top of those of the run, or NULL.
+static Status load_kept(const char *path, const char *more, TraceBegun *begun, RunSpec *spec) {
     enum { SETTINGS_MAX = 256 };
-    const char *argument[2 + RUN_JOBS_MAX], *setting[SETTINGS_MAX];
+    const char *argument[2 + RUN_JOBS_MAX], *setting[SETTINGS_MAX + 1];
     char *settings = NULL;
     for (int32_t i = 0; i < begun->nsources; i++)
         if (strcmp(begun->path[i], "--set") == 0) settings = begun->text[i];
@@ -57,19 +62,22 @@ static Status load_kept(const char *path, TraceBegun *begun, RunSpec *spec) {
     if (*rest) *rest++ = '\0';
     const int32_t narguments = cut_lines(rest, argument, 1 + RUN_JOBS_MAX);
     REQUIRE(narguments >= 2, STATUS_INPUT, "%s: it names no topology and job", path);
+    int32_t nsettings = cut_lines(second, setting, SETTINGS_MAX);
+    if (more) setting[nsettings++] = more;
     const RunRequest request = {
         .topology_path = argument[0],
         .job_path = &argument[1],
         .njobs = narguments - 1,
         .setting = setting,
-        .nsettings = cut_lines(second, setting, SETTINGS_MAX),
+        .nsettings = nsettings,
         .source = {.read = read_kept, .context = begun, .share = lines},
     };
     char *errors = NULL;
     Status status = run_spec_load(&request, spec, &errors);
     if (!status_is_ok(&status))
-        status = status_make(STATUS_INPUT, "%s: the files that it holds are not good: %.600s", path,
-                             errors ? errors : status.text);
+        status = status_make(
+            STATUS_INPUT, "%s: %s%.600s", path,
+            more ? "" : "the files that it holds are not good: ", errors ? errors : status.text);
     text_free(errors);
     return status;
 }
@@ -77,12 +85,19 @@ static Status load_kept(const char *path, TraceBegun *begun, RunSpec *spec) {
 Status resume_load(const char *path, Comm *comm, TraceBegun *begun, RunSpec *spec) {
     REQUIRE(strlen(path) < sizeof spec->trace.path, STATUS_USAGE, "--resume: the path is too long");
     Status status = trace_begun_read(path, begun);
+    if (status_is_ok(&status)) status = check_open(path, begun);
     if (status_is_ok(&status)) status = check_program(path, begun);
     TRY(comm_agree(comm, status));
-    TRY(comm_agree(comm, load_kept(path, begun, spec)));
+    TRY(comm_agree(comm, load_kept(path, NULL, begun, spec)));
     snprintf(spec->trace.path, sizeof spec->trace.path, "%s", path);
     spec->trace.make_folder = false;
     spec->trace.begun = begun->fingerprint;
     spec->trace.nbegun = begun->committed;
     return status_ok();
+}
+
+Status resume_look(const char *path, const char *setting, TraceBegun *begun, RunSpec *spec) {
+    TRY(trace_begun_read(path, begun));
+    TRY(check_program(path, begun));
+    return load_kept(path, setting, begun, spec);
 }

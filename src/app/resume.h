@@ -16,5 +16,8 @@
 /// none, has ended, or is of another commit.
 ///   MPI: collective.
 Status resume_load(const char *path, Comm *comm, TraceBegun *begun, RunSpec *spec);
+/// Load the run of a trace, ended or not, to be looked at: with a setting more.
+///   MPI: local.
+Status resume_look(const char *path, const char *setting, TraceBegun *begun, RunSpec *spec);
 
 #endif

@@ -101,7 +101,7 @@ static void walk_messages(EdgeWalk *walk, const Machine *machine) {
 
 static void walk_exchanges(EdgeWalk *walk, const Machine *machine) {
     const Layout *layout = &machine->layout;
-    for (int64_t unit = 0; unit < layout->units.n && machine->more[STREAM_EP]; unit++) {
+    for (int64_t unit = 0; unit < layout->units.n && machine->exchange_plan.groups > 0; unit++) {
         const Program *program = program_of(machine, unit);
         int64_t bytes = 0;
         for (int32_t i = 0; i < program->stream_nops[STREAM_EP]; i++)

@@ -6,8 +6,11 @@ its delay and congested time to those of the step; over all links of a tier and 
 have of it, interval by interval; a link that is among the hottest has there what it has here. So with links shared by hashes,
 in bundles, by packets, without time (closed), as islands on two ranks, with replicas that are played for others, and in
 steps that repeat others. `named`: a link by its name, a tier, one direction, all; the run is the run without.
-`refused`: what names no link, and too many, are said at their key, with what could have been meant.
+`refused`: what names no link, and too many, are said at their key, with what could have been meant. `users`: who uses links is told
+from a trace that was asked for none, and sums to what each of them carried.
 """
+
+import re
 
 import h5py
 import numpy as np
@@ -137,5 +140,49 @@ def refused(emulator):
     claim(done.returncode == 2 and "at most 8192 are kept in time" in done.stderr, done.stderr)
 
 
+UNITS = {unit: 1000**k for k, unit in enumerate(("B", "kB", "MB", "GB", "TB"))}
+
+
+def claim_told(emulator, path, where):
+    """What `users` says of all links, against the full rows of links; returns what is said of who for what."""
+    done = emulator.call("users", path, "all")
+    claim(done.returncode == 0 and not done.stderr, f"{where}: {done.stderr}")
+    said = re.findall(r"^\S.*: ([\d.e+]+) (\wB|B) a step$", done.stdout, re.M)
+    purposes = re.findall(r"^    (\S+), (\w+): ([\d.e+]+) (\wB|B)", done.stdout, re.M)
+    with h5py.File(path) as file:
+        carried = file["links/link_bytes"][:].max(axis=0) if len(file["links/link_bytes"]) == 1 else file["links/link_bytes"][:].sum(axis=0)
+    told = np.array([float(amount) * UNITS[unit] for amount, unit in said])
+    claim(len(told) == len(carried) and (np.abs(told - carried) <= 1e-3 * carried + 4096).all(), f"{where}: all that each link carries")
+    parts = sum(float(amount) * UNITS[unit] for _, _, amount, unit in purposes)
+    claim(abs(parts - carried.sum()) <= 1e-3 * carried.sum(), f"{where}: and what for: {parts} of {carried.sum()}")
+    return {(job, what) for job, what, *_ in purposes}
+
+
+def two_jobs(emulator):
+    """One that trains and one of traffic, on two nodes each."""
+    texts = {"trains": "kind: training\nname: trains\nmodel: gpt-1.7b\nparallel: {dp: auto, microbatches: 2}\ntraining: {sequence: 2048}\nsteps: 1\nplacement: {nodes: 0-1}\n",
+             "beside": "kind: traffic\nname: beside\ntraffic: {pattern: permutation, bytes: 1 GB}\nplacement: {nodes: 2-3}\n"}
+    for name, text in texts.items():
+        (emulator.folder / f"{name}.yaml").write_text("schema_version: 1\n" + text)
+        yield emulator.folder / f"{name}.yaml"
+
+
+def users(emulator):
+    path = emulator.trace(LAPTOP[0], JOBS / "moe-small.yaml", ranks=2, steps=1, parallel__ep=16, trace__full_links="on", fabric__routing="ecmp")
+    claim(claim_told(emulator, path, "experts") == {("moe-small", "ep"), ("moe-small", "dp")}, "experts and gradients")
+    one = emulator.call("users", path, "gpu 3 nic -> leaf 3")
+    claim(one.stdout.startswith("gpu 3 nic -> leaf 3: ") and "most GPU 3 -> GPU " in one.stdout, f"one link: {one.stdout}")
+    several = emulator.folder / "several.h5"
+    done = emulator.call("run", TOPOLOGIES / "superpod-h100-1su.yaml", *two_jobs(emulator), "--progress", "none", "--output", several, "--set", "trace.full_links=on")
+    claim(done.returncode == 0, done.stderr)
+    claim(claim_told(emulator, several, "two jobs") == {("trains", "dp"), ("beside", "flow")}, "who is of which job")
+    words = ("gpu 3 nic -> leaf 33", "no link or tier"), ("leaf", "takes no setting", "--set", "steps=3")
+    for link, text, *more in words:
+        done = emulator.call("users", several, link, *more)
+        claim(done.returncode == 2 and text in done.stderr and not done.stdout, f"{link}: {done.stderr}")
+    done = emulator.call("users", JOBS / "ddp-small.yaml", "leaf")
+    claim(done.returncode == 2 and "ddp-small.yaml" in done.stderr, f"no trace: {done.stderr}")
+
+
 if __name__ == "__main__":
-    run_case(sums, named, refused)
+    run_case(sums, named, refused, users)
