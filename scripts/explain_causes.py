@@ -7,7 +7,8 @@ much (links between switches, microbatches) or half as much again (NICs, scale-u
 """
 
 import numpy as np
-import yaml
+
+from trace_file import damaged
 
 MS = 1e-9  # of picoseconds
 SLOW_LEAST, APART = 0.02, 0.3  # a GPU is out of the ordinary that is so much slower than the next, and than that part of all that they differ
@@ -34,8 +35,10 @@ class Evidence:
         would = trace.amounts("gains/step_ps")[row]
         self.would_ps = dict(zip(names, would))
         self.size = dict(zip(names, trace["gains/size"]))
-        whole = yaml.load(trace.attributes["config_resolved"], Loader=yaml.BaseLoader)
+        whole = trace.asked()
         self.topology, self.catalogue = whole["topology"], whole["catalogue"]
+        if self.number >= len(whole["jobs"]):
+            raise damaged(trace.path, f"it has no job {self.number}")
         self.job = whole["jobs"][self.number]
         self.mine = trace["gpus/job"] == self.number
         self.tiers = trace.tiers

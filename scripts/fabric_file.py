@@ -16,9 +16,9 @@ import yaml
 
 import trace_file
 from program import build, environment
-from trace_file import PS
+from trace_file import PS, TraceError
 
-COUNTS = re.compile(r"^  tier \d+: (\d+) .*switches, (\d+) cables below them$", re.M)
+COUNTS = re.compile(r"^  tier \d+: (?:(\d+) )?.*, (\d+) cables (?:below them|between switches)$", re.M)
 RATIO = re.compile(r" \d+\+\d+/\d+ +(\S+) +[\d.]+ +[\d.]+$", re.M)  # in the table of tiers
 
 
@@ -45,6 +45,10 @@ class Cables:
     number: np.ndarray  # [row, end]
 
 
+class Refused(TraceError):
+    """By the program; in its words."""
+
+
 class Fabric:
     def __init__(self, path, program, settings=()):
         self.call = [program or build(), "%s", path, *(word for setting in settings for word in ("--set", setting))]
@@ -56,7 +60,7 @@ class Fabric:
         self.gpus = self.topology["nodes"] * self.node["gpus"]
         self.trees = self.node["gpus"] if fabric["wiring"] == "rail-only" else 1
         ratios = RATIO.findall(self.ask("show")) if self.kind == "tree" else ["-"] * len(fabric["tiers"])
-        self.tiers = [Tier(spec["name"], spec["switch"], spec["children"], spec["rate"], int(switches), int(cables), ratio)
+        self.tiers = [Tier(spec["name"], spec["switch"], spec["children"], spec["rate"], int(switches or 0), int(cables), ratio)
                       for spec, (switches, cables), ratio in zip(fabric["tiers"], COUNTS.findall(self.ask("check")), ratios, strict=True)]
         if self.kind == "tree":
             if fabric["installed"] != "all":
@@ -71,7 +75,7 @@ class Fabric:
         line = [self.call[0], command, *self.call[2:], *options]
         done = subprocess.run(line, capture_output=True, text=True, env=environment())
         if done.returncode != 0:
-            sys.exit(done.stderr.rstrip())
+            raise Refused(done.stderr.rstrip())
         return done.stdout
 
     def cables(self):
@@ -95,8 +99,8 @@ def blocks(text):
 
 def of_trace(trace, program):
     """The machine of a run."""
-    text = lambda name: value.decode() if isinstance(value := trace.attributes[name], bytes) else value
-    resolved = blocks(text("config_resolved"))
+    trace.asked()
+    resolved = blocks(trace.word("config_resolved"))
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         (folder / "hardware").mkdir()
@@ -105,12 +109,15 @@ def of_trace(trace, program):
         listed = re.search(r"^  cables: \"?([^\"\n]*[^\"\n ])\"?(?:  # .*)?$", resolved["topology"], re.M)
         topology = resolved["topology"]
         if listed:
-            paths = {text(name): name.replace("path", "text") for name in trace.attributes if name.startswith("config_path_")}
-            (folder / "cables.csv").write_text(text(paths[listed[1]]))
+            paths = {trace.word(name): name.replace("path", "text") for name in trace.attributes if name.startswith("config_path_")}
+            (folder / "cables.csv").write_text(trace.word(paths.get(listed[1], "config_text_")))
             topology = topology.replace(listed[0], "  cables: cables.csv")
         path = folder / "topology.yaml"
         path.write_text(topology)
-        return Fabric(path, program)
+        try:
+            return Fabric(path, program)
+        except Refused as error:
+            raise trace_file.damaged(trace.path, str(error).splitlines()[0].replace(f"{folder}/", "")) from error
 
 
 class Loads:
@@ -118,7 +125,7 @@ class Loads:
 
     def __init__(self, trace, step):
         if not 0 <= step < trace.nsteps:
-            raise trace_file.TraceError(f"{trace.path}: step {step} of {trace.nsteps}")
+            raise TraceError(f"{trace.path}: step {step} of {trace.nsteps}")
         self.trace, self.step, self.tiers = trace, step, trace.tiers
         self.mean = trace["links/utilisation_mean"][step]
         self.most = trace["links/utilisation_max"][step]

@@ -12,6 +12,7 @@ import matplotlib
 matplotlib.use("Agg")  # pictures go to files; there may be no display
 import matplotlib.pyplot as plt  # noqa: E402
 import numpy as np  # noqa: E402
+import yaml  # noqa: E402
 
 from output_file import OutputError  # noqa: E402
 
@@ -43,6 +44,23 @@ DIRECTIONS = ("up", "down")
 
 class TraceError(Exception):
     """The file cannot be drawn; the text says why."""
+
+
+class Asked(dict):
+    """Keys of what a run was asked for; that one is missing says that the trace is damaged."""
+
+    def __init__(self, path, keys):
+        self.path = path
+        wrap = lambda value: (Asked(path, value) if isinstance(value, dict) else
+                              [wrap(item) for item in value] if isinstance(value, list) else value)
+        super().__init__({key: wrap(value) for key, value in keys.items()})
+
+    def __missing__(self, key):
+        raise damaged(self.path, f"it has no '{key}' where one stands")
+
+
+def damaged(path, why):
+    return TraceError(f"{path}: damaged: what its run was asked for (config_resolved) cannot be read: {why}")
 
 
 class TraceFile:
@@ -83,6 +101,29 @@ class TraceFile:
         self.interval_step = np.repeat(np.arange(self.nsteps), [len(some) for some in rows])
         self.interval_later = np.concatenate([np.full(len(rows[s]), begin[s] - begin[self.standing[s]])
                                               for s in range(self.nsteps)])
+
+    def word(self, name):
+        """An attribute that is a text."""
+        value = self.attributes.get(name)
+        try:
+            value = value.decode() if isinstance(value, bytes) else value
+        except UnicodeDecodeError:
+            value = None
+        if not isinstance(value, str):
+            raise damaged(self.path, f"the attribute {name} is no text")
+        return value
+
+    def asked(self):
+        """What its run was asked for, every value a word: topology, jobs and catalogue."""
+        try:
+            whole = yaml.load(self.word("config_resolved"), Loader=yaml.BaseLoader)
+        except yaml.YAMLError as error:
+            raise damaged(self.path, " ".join(str(error).split())) from error
+        kinds = {"topology": dict, "jobs": list, "catalogue": dict}
+        lost = [key for key, kind in kinds.items() if not isinstance(whole, dict) or not isinstance(whole.get(key), kind)]
+        if lost or not all(isinstance(job, dict) for job in whole["jobs"]):
+            raise damaged(self.path, f"it lacks {', '.join(lost) or 'jobs'}")
+        return Asked(self.path, whole)
 
     def axes(self, name):
         """Names of a dataset's axes."""

@@ -1,9 +1,11 @@
 #!/usr/bin/python3
-"""draw.py MPIEXEC COLOSSIM {counts|pictures|graphs}: scripts/draw draws the fabric that the program has."""
+"""draw.py MPIEXEC COLOSSIM {counts|pictures|graphs|damaged}: scripts/draw draws the fabric that the program has."""
 
 import re
+import shutil
 import subprocess
 
+import h5py
 import numpy as np
 
 from emulator import JOBS, ROOT, TOPOLOGIES, claim, column, run_case
@@ -102,6 +104,25 @@ def pictures(emulator):
         claim(not (emulator.folder / "no.png").exists(), f"{source} is not drawn")
 
 
+def damaged(emulator):
+    """A trace that does not say any more what its run was asked for is refused in one line, by all who read that; the page of a
+    report has no fabric then."""
+    trace = emulator.trace(TOPOLOGIES / "laptop-16.yaml", JOBS / "ddp-small.yaml", "--steps", "1", ranks=0, trace__explain="on")
+    for name, change in (("cut", lambda text: text[:len(text) // 2]), ("no text", lambda text: np.bytes_(b"\xff\xfe")),
+                         ("no fabric", lambda text: text.replace("  fabric:", "  fabrik:"))):
+        copy = emulator.folder / "damaged.h5"
+        shutil.copy(trace, copy)
+        with h5py.File(copy, "r+") as file:
+            file.attrs["config_resolved"] = change(file.attrs["config_resolved"])
+        explained = subprocess.run([ROOT / "scripts/explain", copy], capture_output=True, text=True, env=emulator.environment)
+        for done in (explained, draw(emulator, copy, "-o", emulator.folder / "no.png")):
+            lines = done.stderr.splitlines()
+            claim(done.returncode == 2 and len(lines) == 1 and "damaged.h5: damaged: " in lines[0], f"{name}: {done.stderr}")
+    page = subprocess.run([ROOT / "scripts/report", copy, "-o", emulator.folder / "page.html"], capture_output=True, text=True,
+                          env=emulator.environment)
+    claim(page.returncode == 0 and len(page.stderr.splitlines()) == 1 and "damaged" in page.stderr, f"report: {page.stderr}")
+
+
 def graphs(emulator):
     """Fabrics that are no trees, and runs on them when their files are gone: each cable by its own load where the trace has it."""
     for settings in WIRED.values():
@@ -137,4 +158,4 @@ print(*machine.list.number[machine.list.tier == 1].ravel())
     claim((ends.reshape(-1, 2) % 10 == [[i, (i + 1) % 10] for i in range(10)]).all(), f"cables of a ring in their order: {ends}")
 
 
-run_case(counts, pictures, graphs)
+run_case(counts, pictures, graphs, damaged)
