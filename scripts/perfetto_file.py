@@ -33,14 +33,17 @@ def us(time_ns):
     return time_ns / 1000
 
 
+METADATA = {"ph": "M", "cat": "__metadata", "ts": 0}  # readers that are strict want a category and a time of every event
+
+
 def name_process(pid, name, order):
-    return [{"ph": "M", "name": "process_name", "pid": pid, "tid": 0, "args": {"name": name}},
-            {"ph": "M", "name": "process_sort_index", "pid": pid, "tid": 0, "args": {"sort_index": order}}]
+    return [{**METADATA, "name": "process_name", "pid": pid, "tid": 0, "args": {"name": name}},
+            {**METADATA, "name": "process_sort_index", "pid": pid, "tid": 0, "args": {"sort_index": order}}]
 
 
 def name_thread(pid, tid, name):
-    return [{"ph": "M", "name": "thread_name", "pid": pid, "tid": tid, "args": {"name": name}},
-            {"ph": "M", "name": "thread_sort_index", "pid": pid, "tid": tid, "args": {"sort_index": tid}}]
+    return [{**METADATA, "name": "thread_name", "pid": pid, "tid": tid, "args": {"name": name}},
+            {**METADATA, "name": "thread_sort_index", "pid": pid, "tid": tid, "args": {"sort_index": tid}}]
 
 
 def slice_event(pid, tid, name, category, start_ps, end_ps, args):
@@ -200,7 +203,7 @@ def steps_of(trace, steps):
 
 
 def counter(name, time_ps, values):
-    return {"ph": "C", "pid": RUN, "tid": 0, "name": name, "ts": us(ns(time_ps)), "args": values}
+    return {"ph": "C", "cat": "counter", "pid": RUN, "tid": 0, "name": name, "ts": us(ns(time_ps)), "args": values}
 
 
 def loads_of(trace, steps):

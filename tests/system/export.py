@@ -27,10 +27,10 @@ import parquet_reader
 from emulator import JOBS, ROOT, TOPOLOGIES, claim, run_case
 from timeline import write_strips
 
-PHASES = {"M": {"name", "pid", "tid", "args"}, "X": {"name", "cat", "pid", "tid", "ts", "dur", "args"},
+PHASES = {"M": {"name", "cat", "pid", "tid", "ts", "args"}, "X": {"name", "cat", "pid", "tid", "ts", "dur", "args"},
           "s": {"name", "cat", "id", "pid", "tid", "ts"}, "f": {"name", "cat", "id", "pid", "tid", "ts", "bp"},
           "b": {"name", "cat", "id", "pid", "tid", "ts", "args"}, "e": {"name", "cat", "id", "pid", "tid", "ts"},
-          "C": {"name", "pid", "tid", "ts", "args"}}
+          "C": {"name", "cat", "pid", "tid", "ts", "args"}}
 
 
 def export(*arguments, good=True):
