@@ -15,7 +15,7 @@ import numpy as np
 import yaml
 
 import trace_file
-from program import build, environment
+from program import build, environment, gpus_of, groups_of
 from trace_file import PS, TraceError
 
 COUNTS = re.compile(r"^  tier \d+: (?:(\d+) )?.*, (\d+) cables (?:below them|between switches)$", re.M)
@@ -57,7 +57,11 @@ class Fabric:
             sys.exit(f"draw: {path}: a topology is wanted here")
         fabric = self.topology["fabric"]
         self.kind, self.name, self.node = fabric["kind"], self.topology["name"], self.topology["node"]
-        self.gpus = self.topology["nodes"] * self.node["gpus"]
+        self.gpus = gpus_of(self.topology)
+        groups = groups_of(self.topology)
+        listed = lambda words: " and ".join(dict.fromkeys(map(str, words)))
+        self.nodes_of = f"of {listed(gpus for _, gpus, _ in groups)}"
+        self.domains = listed(domain for _, _, domain in groups)
         self.trees = self.node["gpus"] if fabric["wiring"] == "rail-only" else 1
         ratios = RATIO.findall(self.ask("show")) if self.kind == "tree" else ["-"] * len(fabric["tiers"])
         self.tiers = [Tier(spec["name"], spec["switch"], spec["children"], spec["rate"], int(switches or 0), int(cables), ratio)

@@ -323,8 +323,8 @@ class GraphPicture:
         """The column on the right."""
         fabric, node = self.fabric, self.fabric.node
         first = fabric.tiers[0]
-        lines = [f"{whole(fabric.gpus)} GPUs ({node['gpu']})", f"{several(fabric.gpus // node['gpus'], 'node')} of {node['gpus']}, "
-                 f"{node['scale_up']}"]
+        lines = [f"{whole(fabric.gpus)} GPUs ({node['gpu']})", f"{several(fabric.topology['nodes'], 'node')} {fabric.nodes_of}, "
+                 f"{fabric.domains}"]
         if fabric.kind != "graph":
             lines.append(f"{several(first.switches, 'switch').replace('switchs', 'switches')} ({first.switch})")
             lines.append(f"{fabric.kind} of " + " x ".join(str(tier.children) for tier in fabric.tiers[1:])

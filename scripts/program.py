@@ -18,6 +18,18 @@ def environment():
     return {**dict(re.findall(r"^([A-Z][A-Za-z_]*)=(.*)$", text, re.MULTILINE)), **os.environ}
 
 
+def groups_of(topology):
+    """Nodes, GPUs of a node and scale-up domain of each group of nodes, of a topology as `check --defaults` writes it."""
+    node, others = topology["node"], topology["node"]["others"] or []
+    begins = [0, *(other["from"] for other in others), topology["nodes"]]
+    return [(end - begin, node["gpus"] if (gpus := group.get("gpus", "node")) == "node" else gpus, group.get("scale_up") or node["scale_up"])
+            for group, begin, end in zip([node, *others], begins, begins[1:])]
+
+
+def gpus_of(topology):
+    return sum(nodes * gpus for nodes, gpus, _ in groups_of(topology))
+
+
 def with_env_sh(commands):
     """What bash prints after scripts/env.sh; its own words say why it fails."""
     source = f'source "$0/scripts/env.sh"; {commands}'

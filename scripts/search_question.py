@@ -46,7 +46,7 @@ class Question:
             raise Refusal(f"{self.subject} is of kind {about['kind']}: a model or a training job is wanted")
         self.is_job = about["kind"] == "training"
         self.said, self.machine, self.about = said, machine, about
-        self.gpus = machine["nodes"] * machine["node"]["gpus"]
+        self.gpus = program.gpus_of(machine)
         if said.gpus and said.gpus > self.gpus:
             raise Refusal(f"--gpus {said.gpus}: {self.topology} has {self.gpus}")
         self.name = about.get("name") or self.subject.stem

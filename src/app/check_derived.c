@@ -76,8 +76,8 @@ static Status print_memory_of(const RunSpec *run, const JobSpec *job, const Shar
     const Uplink uplink = run_spec_uplink(job, cluster);
     const ParallelSpec parallel = shares_of_kind(shares, &job->parallel, kind);
     StepCost cost;
-    TRY(step_cost_init(&cost, &job->model, &parallel, &job->training, gpu, &cluster->scale_up,
-                       &uplink));
+    TRY(step_cost_init(&cost, &job->model, &parallel, &job->training, gpu,
+                       cluster_scale_up_of_kind(cluster, kind), &uplink));
     print_memory(&cost, gpu, out);
     const Status status = step_cost_check_memory(&cost, gpu);
     step_cost_fini(&cost);
@@ -118,10 +118,14 @@ static Status print_training(const RunSpec *run, const JobSpec *job, TextBuffer 
     print_model(job, out);
     StepCost cost;
     const Uplink uplink = run_spec_uplink(job, &run->cluster);
-    TRY(step_cost_init(&cost, &job->model, &job->parallel, &job->training, &run->cluster.gpu,
-                       &run->cluster.scale_up, &uplink));
-    const int64_t gpus = run->cluster.nodes * run->cluster.gpus_per_node,
-                  used = parallel_nranks(&job->parallel);
+    Placement placement;
+    TRY(run_spec_placement(job, &run->cluster, &placement));
+    const int32_t kind = cluster_gpu_kind(&run->cluster, placement_gpu(&placement, 0));
+    TRY(step_cost_init(&cost, &job->model, &job->parallel, &job->training,
+                       cluster_gpu_of_kind(&run->cluster, kind),
+                       cluster_scale_up_of_kind(&run->cluster, kind), &uplink));
+    const NodeRuns runs = node_runs(&run->cluster);
+    const int64_t gpus = node_runs_ngpus(&runs), used = parallel_nranks(&job->parallel);
     const ParallelSpec *parallel = &job->parallel;
     text_printf(out, "%" PRId64 " of %" PRId64 " GPUs (%" PRId64 " spare): tp %d, pp %d, dp %d",
                 used, gpus, gpus - used, (int)parallel->size[DIM_TP], (int)parallel->size[DIM_PP],

@@ -1,8 +1,10 @@
 #include "app/show.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #include "base/units.h"
+#include "cluster/node_runs.h"
 #include "cluster/routing.h"
 #include "observe/power.h"
 
@@ -29,20 +31,34 @@ static const char *name_or(const char *name, const char *otherwise) {
     return name[0] != '\0' ? name : otherwise;
 }
 
+/// Of the nodes from one on.
+static void show_domain(const ScaleUpSpec *domain, NodeId from, FILE *out) {
+    char text[COUNT_BYTES + 16] = "", node[COUNT_BYTES];
+    if (from > 0) snprintf(text, sizeof text, "from node %s on ", count_text(from, node));
+    fprintf(out,
+            "  scale-up   %s%s: domains of %d GPUs, %.1f GB/s goodput a GPU each way, %.2f us a "
+            "step\n",
+            text, name_or(domain->name, "unnamed"), domain->gpus, gigabytes(domain->goodput_Bps),
+            microseconds(domain->latency_ps));
+}
+
 static void show_machine(const Cluster *cluster, FILE *out) {
     const ClusterSpec *spec = cluster_spec(cluster);
     char gpus[COUNT_BYTES], nodes[COUNT_BYTES];
-    fprintf(out, "%s: %s GPUs (%s) in %s nodes of %d\n", name_or(spec->name, "cluster"),
+    const NodeRuns runs = node_runs(spec);
+    fprintf(out, "%s: %s GPUs (%s) in %s nodes%s of %d\n", name_or(spec->name, "cluster"),
             count_text(cluster_ngpus(cluster), gpus), name_or(spec->gpu.name, "unnamed"),
-            count_text(spec->nodes, nodes), spec->gpus_per_node);
-    for (int32_t i = 0; i < spec->nothers; i++)
-        fprintf(out, "  from node  %s on %s\n", count_text(spec->other[i].from, nodes),
-                name_or(spec->other[i].gpu.name, "unnamed"));
-    fprintf(
-        out,
-        "  scale-up   %s: domains of %d GPUs, %.1f GB/s goodput a GPU each way, %.2f us a step\n",
-        name_or(spec->scale_up.name, "unnamed"), spec->scale_up.gpus,
-        gigabytes(spec->scale_up.goodput_Bps), microseconds(spec->scale_up.latency_ps));
+            count_text(spec->nodes, nodes), runs.n > 1 ? ", the first" : "", spec->gpus_per_node);
+    for (int32_t kind = 1; kind < cluster_ngpu_kinds(spec); kind++) {
+        fprintf(out, "  from node  %s on %s", count_text(spec->other[kind - 1].from, nodes),
+                name_or(spec->other[kind - 1].gpu.name, "unnamed"));
+        if (runs.n > 1) fprintf(out, " in nodes of %d", cluster_gpus_of_kind(spec, kind));
+        fputc('\n', out);
+    }
+    show_domain(&spec->scale_up, 0, out);
+    for (int32_t kind = 1; kind < cluster_ngpu_kinds(spec); kind++)
+        if (cluster_scale_up_of_kind(spec, kind) != &spec->scale_up)
+            show_domain(&spec->other[kind - 1].scale_up, spec->other[kind - 1].from, out);
     fprintf(out, "  NIC        %s: %.1f GB/s line, %.1f GB/s goodput, %.2f us both ends\n",
             name_or(spec->nic.name, "unnamed"), gigabytes(spec->nic.line_Bps),
             gigabytes(spec->nic.goodput_Bps), microseconds(spec->nic.latency_ps));
@@ -133,9 +149,16 @@ static void show_optics(const Cluster *cluster, FILE *out) {
 static void show_paths(const Cluster *cluster, FILE *out) {
     const ClusterSpec *spec = cluster_spec(cluster);
     fprintf(out, "\n  %-28s %8s %8s %12s\n", "path", "switches", "cables", "one way us");
-    if (spec->scale_up.gpus > 1 && cluster_ngpus(cluster) > 1)
-        fprintf(out, "  %-28s %8d %8d %12.3f\n", "same scale-up domain", 0, 0,
-                microseconds(spec->scale_up.latency_ps));
+    for (int32_t kind = 0; kind < cluster_ngpu_kinds(spec); kind++) {
+        const ScaleUpSpec *domain = cluster_scale_up_of_kind(spec, kind);
+        const bool known =
+            kind > 0 && (domain == &spec->scale_up ||
+                         strcmp(domain->name, cluster_scale_up_of_kind(spec, kind - 1)->name) == 0);
+        if (known || domain->gpus == 1 || cluster_ngpus(cluster) == 1) continue;
+        char label[29 + HARDWARE_NAME_BYTES] = "same scale-up domain";
+        if (kind > 0) snprintf(label, sizeof label, "same domain, %s", domain->name);
+        fprintf(out, "  %-28.28s %8d %8d %12.3f\n", label, 0, 0, microseconds(domain->latency_ps));
+    }
     Distance distance;
     for (int32_t k = 0; routing_distance(cluster, k, &distance); k++)
         if (distance.used)

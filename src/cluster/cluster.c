@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "base/rng.h"
 #include "base/wide.h"
+#include "cluster/address.h"
 #include "cluster/bundle.h"
 #include "cluster/clustercheck.h"
 #include "cluster/tree_fabric.h"
@@ -15,9 +16,18 @@ static const char *const MEMORY_LABEL = "cluster";
 
 // building
 
+static int64_t mean_domain_Bps(const ClusterSpec *spec) {
+    Wide sum_Bps = 0;
+    for (int32_t kind = 0; kind < cluster_ngpu_kinds(spec); kind++)
+        sum_Bps +=
+            (Wide)(cluster_first_of_kind(spec, kind + 1) - cluster_first_of_kind(spec, kind)) *
+            cluster_scale_up_of_kind(spec, kind)->goodput_Bps;
+    return (int64_t)(sum_Bps / cluster_first_of_kind(spec, cluster_ngpu_kinds(spec)));
+}
+
 /// Payload bytes are what engines count, on every cable of the fabric.
 static int64_t link_goodput_Bps(const ClusterSpec *spec, int32_t tier) {
-    if (tier == 0) return spec->scale_up.goodput_Bps;
+    if (tier == 0) return mean_domain_Bps(spec);
     if (tier > spec->ntiers) return spec->nic.goodput_Bps;
     return (int64_t)((Wide)spec->tier[tier - 1].link_Bps * spec->nic.goodput_Bps /
                      spec->nic.line_Bps);
@@ -59,11 +69,9 @@ static const Topology *topology_of(const ClusterSpec *spec) {
 static Status build(Cluster *cluster) {
     const ClusterSpec *spec = &cluster->spec;
     TRY(clustercheck_spec(spec));
-    cluster->by_rails = divider_make(spec->gpus_per_node);
-    cluster->by_domain = divider_make(spec->scale_up.gpus);
-    cluster->by_unit = divider_make(spec->tier[0].children);
+    TRY(clustercheck_filled(spec));
+    TRY(address_lay_out(cluster));
     cluster->ecmp_key = rng_mix(spec->ecmp_seed, RNG_ECMP);
-    cluster->ngpus = spec->nodes * spec->gpus_per_node;
     cluster->split = 1;
     for (int32_t t = 0; t <= spec->ntiers; t++) cluster->binds[t] = true;
     TRY(cluster->topology->create(cluster));
@@ -98,18 +106,6 @@ void cluster_destroy(Cluster *cluster) {
     array_free(&cluster->troubles->cable);
     memory_free(MEMORY_LABEL, cluster->troubles, sizeof *cluster->troubles);
     memory_free(MEMORY_LABEL, cluster, sizeof *cluster);
-}
-
-int32_t cluster_ngpu_kinds(const ClusterSpec *spec) { return 1 + spec->nothers; }
-
-const GpuSpec *cluster_gpu_of_kind(const ClusterSpec *spec, int32_t kind) {
-    return kind == 0 ? &spec->gpu : &spec->other[kind - 1].gpu;
-}
-
-int32_t cluster_gpu_kind(const ClusterSpec *spec, GpuId gpu) {
-    int32_t kind = spec->nothers;
-    while (kind > 0 && gpu < spec->other[kind - 1].from * spec->gpus_per_node) kind--;
-    return kind;
 }
 
 const ClusterSpec *cluster_spec(const Cluster *cluster) { return &cluster->spec; }
@@ -182,14 +178,22 @@ static const LinkFault *fault_of(const Cluster *cluster, LinkId link) {
     return linkfault_find(&cluster->faults, tier, cluster_cable_of(cluster, link, range).cable);
 }
 
+/// Of a healthy link.
+static int64_t whole_Bps(const Cluster *cluster, LinkId link) {
+    const int32_t range = cluster_range_of(cluster, link);
+    if (range / 2 > 0 || cluster->spec.nothers == 0) return cluster->link_Bps[range / 2];
+    const GpuId gpu = link - cluster->first_link[0][range];
+    return cluster_scale_up_of_kind(&cluster->spec, cluster_gpu_kind(&cluster->spec, gpu))
+        ->goodput_Bps;
+}
+
 int64_t cluster_capacity_Bps(const Cluster *cluster, LinkId link) {
     if (cluster_is_bundle(cluster, link)) {
         const Bundle bundle = bundle_from_id(cluster, link);
         return bundle_capacity_Bps(cluster, &bundle);
     }
     const LinkFault *fault = fault_of(cluster, link);
-    return linkfault_left_Bps(fault ? fault->fraction : 1,
-                              cluster->link_Bps[cluster_range_of(cluster, link) / 2]);
+    return linkfault_left_Bps(fault ? fault->fraction : 1, whole_Bps(cluster, link));
 }
 
 int64_t cluster_best_Bps(const Cluster *cluster, LinkId link) {
@@ -198,8 +202,7 @@ int64_t cluster_best_Bps(const Cluster *cluster, LinkId link) {
         return bundle_best_Bps(cluster, &bundle);
     }
     const LinkFault *fault = fault_of(cluster, link);
-    return linkfault_left_Bps(fault ? fault->best : 1,
-                              cluster->link_Bps[cluster_range_of(cluster, link) / 2]);
+    return linkfault_left_Bps(fault ? fault->best : 1, whole_Bps(cluster, link));
 }
 
 int64_t cluster_healthy_Bps(const Cluster *cluster, int32_t tier) {

@@ -21,8 +21,8 @@
 ///          NIC's goodput. (A single port is no wider than its NIC: it needs no second link.)
 ///          Planes need nothing more: w_1 parents of a NIC are w_1 copies of the tree above it, since
 ///          the first digit of an index stays the same all the way up and down (fattree.h).
-/// Limits.  One NIC per GPU; nodes differ by nothing but the kind of their GPUs, which is one a node. A chassis of several
-///          line cards is a switch per card.
+/// Limits.  One NIC per GPU, all of one kind. Nodes may differ in how many GPUs they have, in their kind, which is one a
+///          node, and in their scale-up domains (node_runs.h). A chassis of several line cards is a switch per card.
 /// Source.  Zahavi, "D-Mod-K routing providing non-blocking traffic for shift permutations on real
 ///          life fat trees" (PGFT, d-mod-k); Ohring et al., "On generalized fat trees" (XGFT).
 #ifndef COLOSSIM_CLUSTER_CLUSTER_H
@@ -116,21 +116,23 @@ typedef struct EventSpec {
     double remaining; ///< 0 <= remaining <= 1
 } EventSpec;
 
-/// Nodes from one on have other GPUs than those before.
-typedef struct OtherGpuSpec {
+/// Nodes from one on are others than those before.
+typedef struct OtherNodesSpec {
     int64_t from; ///< node
     GpuSpec gpu;
-} OtherGpuSpec;
+    int32_t gpus;         ///< of a node; 0: as many as the first nodes have
+    ScaleUpSpec scale_up; ///< without GPUs: that of the first nodes
+} OtherNodesSpec;
 
 typedef struct ClusterSpec {
     char name[HARDWARE_NAME_BYTES];
     int64_t nodes;
-    int32_t gpus_per_node; ///< also NICs per node, and rails
-    GpuSpec gpu;           ///< of nodes before the first of others
+    int32_t gpus_per_node; ///< also NICs per node, and rails; of nodes before the first of others
+    GpuSpec gpu;           ///< theirs
+    ScaleUpSpec scale_up;  ///< theirs
     int32_t nothers;
-    OtherGpuSpec other[CLUSTER_GPU_KINDS_MAX - 1]; ///< by rising node
+    OtherNodesSpec other[CLUSTER_GPU_KINDS_MAX - 1]; ///< by rising node
     NicSpec nic;
-    ScaleUpSpec scale_up;
     FabricKind fabric;
     char cables[CLUSTER_PATH_BYTES]; ///< of a graph: the file of its cables
     const char *cable_text;          ///< and what is in it (cable_list.h); borrowed
@@ -186,11 +188,19 @@ bool cluster_is_even(const Cluster *cluster);
 /// Kinds of GPUs, 0 .. cluster_ngpu_kinds - 1 by rising node; kind 0 is what is nominal.
 int32_t cluster_ngpu_kinds(const ClusterSpec *spec);
 const GpuSpec *cluster_gpu_of_kind(const ClusterSpec *spec, int32_t kind);
+/// Of their nodes: GPUs, and the scale-up domain.
+int32_t cluster_gpus_of_kind(const ClusterSpec *spec, int32_t kind);
+const ScaleUpSpec *cluster_scale_up_of_kind(const ClusterSpec *spec, int32_t kind);
+/// Have some kinds scale-up domains of their own?
+bool cluster_domains_differ(const ClusterSpec *spec);
+/// First GPU of a kind; kind cluster_ngpu_kinds: behind the last.
+GpuId cluster_first_of_kind(const ClusterSpec *spec, int32_t kind);
 int32_t cluster_gpu_kind(const ClusterSpec *spec, GpuId gpu);
 
 int64_t cluster_ngpus(const Cluster *cluster);
-/// Of a rack: the nodes of a scale-up domain that holds several, else those that share their leaves.
-int64_t cluster_rack_gpus(const ClusterSpec *spec);
+/// GPUs of a rack: the nodes of a scale-up domain that holds several, else those that share their leaves. Where nodes
+/// differ, of a rack of a kind.
+int64_t cluster_rack_gpus(const ClusterSpec *spec, int32_t kind);
 /// Scale-up domain of a GPU: it may hold many nodes, or be part of one.
 int64_t cluster_domain_of(const Cluster *cluster, GpuId gpu);
 /// Tree endpoint (level-0 index) of a GPU's NIC and back; -1 for an endpoint without a GPU.
@@ -235,7 +245,7 @@ LinkDirection cluster_link_direction(const Cluster *cluster, LinkId link);
 int64_t cluster_capacity_Bps(const Cluster *cluster, LinkId link);
 /// The same at its best of all times (trouble.h): what utilisation over a span is a part of.
 int64_t cluster_best_Bps(const Cluster *cluster, LinkId link);
-/// Goodput of a healthy link of a tier, one way.
+/// Goodput of a healthy link of a tier, one way; of tier 0 the mean where domains differ.
 int64_t cluster_healthy_Bps(const Cluster *cluster, int32_t tier);
 /// Goodput of all links of a tier (>= 1) up from one subtree (of a graph: one link, of tier 1 those of a NIC), healthy, one
 /// way; below 2^60.

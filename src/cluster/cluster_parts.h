@@ -9,13 +9,30 @@
 #include "cluster/cluster.h"
 #include "cluster/fattree.h"
 #include "cluster/linkfault.h"
+#include "cluster/node_runs.h"
 #include "cluster/topology.h"
 #include "cluster/trouble.h"
 
 enum { LINK_TIERS = FATTREE_LEVELS + 1 }; ///< those of the tree, and NICs
 
+/// Nodes of a run that stand side by side: all, or where children of the top level are filled in part, those below one.
+typedef struct NodeStretch {
+    GpuId first_gpu;
+    int64_t nodes, rails;
+    int64_t first_endpoint;
+    Divider by_rails;
+} NodeStretch;
+
+enum { STRETCHES_MAX = CLUSTER_FILLED_MAX + CLUSTER_GPU_KINDS_MAX };
+
 struct Cluster {
     ClusterSpec spec;
+    NodeRuns runs;
+    Divider by_rails[CLUSTER_GPU_KINDS_MAX],
+        by_domain[CLUSTER_GPU_KINDS_MAX]; ///< of each run: GPUs of a node, of a scale-up domain
+    int32_t nstretches;
+    NodeStretch stretch[STRETCHES_MAX];
+    int64_t end_endpoint; ///< behind the last that a GPU has
     const Topology *topology;
     FatTree tree;                                               ///< of tree_fabric
     struct Graph *graph;                                        ///< of graph_fabric
@@ -28,10 +45,8 @@ struct Cluster {
     LinkFaults faults; ///< as they are at the moment
     Troubles *troubles;
     bool patient; ///< something will still change: who finds no path waits on the one that is dead
-    Divider by_rails, by_domain,
-        by_unit;          ///< GPUs of a node, of a scale-up domain; nodes of a unit of rails
-    int64_t child_places; ///< below a child of the top level; only where these are filled in part
-    uint64_t ecmp_key;    ///< of the seed
+    Divider by_unit;   ///< nodes of a unit of rails
+    uint64_t ecmp_key; ///< of the seed
     int64_t ngpus;
     int64_t nlinks, nresources;
     int32_t ntiers;                     ///< of links, cluster_ntiers
@@ -84,23 +99,32 @@ static inline CableRef cluster_cable_of(const Cluster *cluster, LinkId link, int
     return (CableRef){range / 2, link - cluster->first_link[range / 2][range % 2]};
 }
 
-/// Number of the place of a node, among all that there is room for.
-static inline int64_t cluster_place_of(const Cluster *cluster, NodeId node) {
-    if (cluster->spec.nfilled == 0) return node;
-    int32_t child = 0;
-    for (; node >= cluster->spec.filled[child]; child++) node -= cluster->spec.filled[child];
-    return child * cluster->child_places + node;
+/// The run of a GPU, its slot in its node, its scale-up domain.
+static inline int32_t cluster_run_of(const Cluster *cluster, GpuId gpu) {
+    int32_t r = cluster->runs.n - 1;
+    while (gpu < cluster->runs.run[r].first_gpu) r--;
+    return r;
+}
+static inline int64_t cluster_slot_of(const Cluster *cluster, GpuId gpu) {
+    const int32_t r = cluster_run_of(cluster, gpu);
+    return divider_rest(&cluster->by_rails[r], gpu - cluster->runs.run[r].first_gpu);
+}
+static inline int64_t cluster_domain_number(const Cluster *cluster, GpuId gpu) {
+    const int32_t r = cluster_run_of(cluster, gpu);
+    const AlikeNodes *run = &cluster->runs.run[r];
+    return run->first_domain + divider_quotient(&cluster->by_domain[r], gpu - run->first_gpu);
 }
 
 /// cluster_endpoint_of, for hot paths.
 static inline int64_t cluster_nic_endpoint(const Cluster *cluster, GpuId gpu) {
-    if (cluster->spec.wiring == WIRING_PLAIN && cluster->spec.nfilled == 0) return gpu;
-    const int64_t rails = cluster->by_rails.divisor, in_unit = cluster->by_unit.divisor;
-    const NodeId node = divider_quotient(&cluster->by_rails, gpu);
-    const int64_t slot = gpu - node * rails, place = cluster_place_of(cluster, node);
-    if (cluster->spec.wiring == WIRING_PLAIN) return place * rails + slot;
-    const int64_t unit = divider_quotient(&cluster->by_unit, place);
-    return (unit * rails + slot) * in_unit + place - unit * in_unit;
+    const NodeStretch *stretch = &cluster->stretch[cluster->nstretches - 1];
+    while (gpu < stretch->first_gpu) stretch--;
+    const int64_t own = gpu - stretch->first_gpu;
+    if (cluster->spec.wiring == WIRING_PLAIN) return stretch->first_endpoint + own;
+    const int64_t rails = stretch->rails, in_unit = cluster->by_unit.divisor;
+    const NodeId node = divider_quotient(&stretch->by_rails, own);
+    const int64_t slot = own - node * rails, unit = divider_quotient(&cluster->by_unit, node);
+    return stretch->first_endpoint + (unit * rails + slot) * in_unit + node - unit * in_unit;
 }
 
 #endif

@@ -26,36 +26,39 @@ int64_t clustercheck_ports_up(const ClusterSpec *spec, int32_t level) {
                               (int64_t)above->parents * above->lanes, above->link_Bps);
 }
 
-static Status check_domains(const ClusterSpec *spec) {
-    REQUIRE(spec->nodes >= 1, STATUS_RANGE, "the cluster has %lld nodes; wanted at least 1",
-            (long long)spec->nodes);
-    REQUIRE(spec->nodes <= INT64_C(1) << 32, STATUS_RANGE,
-            "the cluster has %lld nodes; at most 2^32 are supported", (long long)spec->nodes);
-    REQUIRE(spec->gpus_per_node >= 1, STATUS_RANGE, "a node has %d GPUs; wanted at least 1",
-            spec->gpus_per_node);
-    const ScaleUpSpec *domain = &spec->scale_up;
-    REQUIRE(spec->gpus_per_node <= DIVIDER_MAX && domain->gpus <= DIVIDER_MAX, STATUS_RANGE,
-            "a node of %d GPUs and a scale-up domain of %d GPUs; at most %d are supported",
-            spec->gpus_per_node, domain->gpus, DIVIDER_MAX);
+/// The domain of nodes of so many GPUs.
+static Status check_domain(const ScaleUpSpec *domain, int32_t gpus) {
+    REQUIRE(gpus >= 1, STATUS_RANGE, "a node has %d GPUs; wanted at least 1", gpus);
+    REQUIRE(gpus <= DIVIDER_MAX && domain->gpus <= DIVIDER_MAX, STATUS_RANGE,
+            "a node of %d GPUs and a scale-up domain of %d GPUs; at most %d are supported", gpus,
+            domain->gpus, DIVIDER_MAX);
     REQUIRE(domain->gpus >= 1, STATUS_RANGE, "a scale-up domain has %d GPUs; wanted at least 1",
             domain->gpus);
     REQUIRE(
-        domain->gpus % spec->gpus_per_node == 0 || spec->gpus_per_node % domain->gpus == 0,
-        STATUS_RANGE,
+        domain->gpus % gpus == 0 || gpus % domain->gpus == 0, STATUS_RANGE,
         "a scale-up domain of %d GPUs and a node of %d GPUs: one must be a multiple of the other",
-        domain->gpus, spec->gpus_per_node);
-    REQUIRE(
-        scale_up_used(domain) == domain->gpus || (domain->used > 0 && domain->used < domain->gpus &&
-                                                  domain->used % spec->gpus_per_node == 0),
-        STATUS_RANGE,
-        "domain_used is %d: wanted whole nodes of %d GPUs, at most the %d of a scale-up domain",
-        domain->used, spec->gpus_per_node, domain->gpus);
+        domain->gpus, gpus);
+    REQUIRE(scale_up_used(domain) == domain->gpus ||
+                (domain->used > 0 && domain->used < domain->gpus && domain->used % gpus == 0),
+            STATUS_RANGE,
+            "domain_used is %d: wanted whole nodes of %d GPUs, at most the %d of a scale-up domain",
+            domain->used, gpus, domain->gpus);
     REQUIRE(domain->gpus == 1 || domain->goodput_Bps > 0, STATUS_RANGE,
             "a scale-up domain of %d GPUs has goodput %lld B/s; wanted more than 0", domain->gpus,
             (long long)domain->goodput_Bps);
     REQUIRE(domain->goodput_Bps >= 0 && domain->latency_ps >= 0, STATUS_RANGE,
             "the scale-up domain has a negative goodput (%lld B/s) or latency (%lld ps)",
             (long long)domain->goodput_Bps, (long long)domain->latency_ps);
+    return status_ok();
+}
+
+static Status check_domains(const ClusterSpec *spec) {
+    REQUIRE(spec->nodes >= 1, STATUS_RANGE, "the cluster has %lld nodes; wanted at least 1",
+            (long long)spec->nodes);
+    REQUIRE(spec->nodes <= INT64_C(1) << 32, STATUS_RANGE,
+            "the cluster has %lld nodes; at most 2^32 are supported", (long long)spec->nodes);
+    for (int32_t kind = 0; kind < cluster_ngpu_kinds(spec); kind++)
+        TRY(check_domain(cluster_scale_up_of_kind(spec, kind), cluster_gpus_of_kind(spec, kind)));
     return status_ok();
 }
 
@@ -118,11 +121,17 @@ Status clustercheck_routing(const ClusterSpec *spec) {
 }
 
 Status clustercheck_wiring(const ClusterSpec *spec) {
-    REQUIRE(spec->wiring != WIRING_RAIL_ONLY || (spec->fabric == FABRIC_TREE && spec->pxn &&
-                                                 spec->scale_up.gpus % spec->gpus_per_node == 0),
-            STATUS_RANGE,
+    if (spec->wiring != WIRING_RAIL_ONLY) return status_ok();
+    bool whole = true, alike = true;
+    for (int32_t kind = 0; kind < cluster_ngpu_kinds(spec); kind++) {
+        const int32_t gpus = cluster_gpus_of_kind(spec, kind);
+        whole = whole && cluster_scale_up_of_kind(spec, kind)->gpus % gpus == 0;
+        alike = alike && gpus == spec->gpus_per_node;
+    }
+    REQUIRE(spec->fabric == FABRIC_TREE && spec->pxn && whole, STATUS_RANGE,
             "rail-only wants a tree, pxn, and whole nodes in a scale-up domain: messages change "
             "rails there");
+    REQUIRE(alike, STATUS_RANGE, "rail-only wants as many GPUs in all nodes: as there are rails");
     return status_ok();
 }
 
@@ -143,48 +152,68 @@ Status clustercheck_spec(const ClusterSpec *spec) {
     return status_ok();
 }
 
-/// Each child of the top level has room for whole units.
+/// A child of the top level that has so many NIC ports has room for whole units of nodes of a run, and for those it is given.
+static Status check_child(const ClusterSpec *spec, int32_t child, const AlikeNodes *run,
+                          int64_t ports) {
+    const int64_t nodes = spec->filled[child], unit = (int64_t)spec->tier[0].children *
+                                                      (spec->wiring == WIRING_RAIL ? run->gpus : 1);
+    REQUIRE(ports % unit == 0 && ports % run->gpus == 0, STATUS_RANGE,
+            "filled counts nodes of each child of the top tier, but those have %lld NIC ports: not "
+            "whole "
+            "units of nodes",
+            (long long)ports);
+    REQUIRE(nodes >= 0 && nodes <= ports / run->gpus, STATUS_RANGE,
+            "filled gives child %d of the top tier %lld nodes, but it has room for %lld", child,
+            (long long)nodes, (long long)(ports / run->gpus));
+    return status_ok();
+}
+
 Status clustercheck_filled(const ClusterSpec *spec) {
     if (spec->nfilled == 0) return status_ok();
     REQUIRE(
         spec->wiring != WIRING_RAIL_ONLY, STATUS_RANGE,
         "filled wants wiring rail or plain: with %s no child of the top tier has nodes of its own",
         "rail-only");
-    const int64_t unit =
-        (int64_t)spec->tier[0].children * (spec->wiring == WIRING_RAIL ? spec->gpus_per_node : 1);
-    int64_t room = 1, sum = 0;
-    for (int32_t t = 1; t < spec->ntiers; t++) room *= spec->tier[t - 1].children;
-    REQUIRE(room % unit == 0 && room % spec->gpus_per_node == 0, STATUS_RANGE,
-            "filled counts nodes of each child of the top tier, but those have %lld NIC ports: not "
-            "whole "
-            "units of nodes",
-            (long long)room);
-    room /= spec->gpus_per_node;
+    const NodeRuns runs = node_runs(spec);
+    const AlikeNodes *least = &runs.run[0]; // of the fewest GPUs: there is most room for them
+    for (int32_t r = 1; r < runs.n; r++)
+        if (runs.run[r].gpus < least->gpus) least = &runs.run[r];
+    int64_t ports = 1, sum = 0;
+    for (int32_t t = 1; t < spec->ntiers; t++) ports *= spec->tier[t - 1].children;
     REQUIRE(spec->nfilled <= spec->installed, STATUS_RANGE,
             "filled lists %d children of the top tier, but %d are installed", spec->nfilled,
             spec->installed);
-    for (int32_t i = 0; i < spec->nfilled; i++) {
-        REQUIRE(spec->filled[i] >= 0 && spec->filled[i] <= room, STATUS_RANGE,
-                "filled gives child %d of the top tier %lld nodes, but it has room for %lld", i,
-                (long long)spec->filled[i], (long long)room);
-        sum += spec->filled[i];
-    }
+    for (int32_t i = 0; i < spec->nfilled; sum += spec->filled[i++])
+        TRY(check_child(spec, i, least, ports));
     REQUIRE(sum == spec->nodes, STATUS_RANGE, "filled sums to %lld nodes, but there are %lld",
             (long long)sum, (long long)spec->nodes);
     return status_ok();
 }
 
-Status clustercheck_room(const ClusterSpec *spec, const FatTree *tree) {
-    const int32_t rails = spec->gpus_per_node;
-    int64_t room = tree->subtrees[0] / rails;
-    if (spec->wiring == WIRING_RAIL) {
-        room = tree->subtrees[1] / rails * tree->children[1];
-        if (spec->ntiers == 1) room = rails == 1 ? tree->subtrees[0] : 0;
-    }
-    REQUIRE(spec->nodes <= room, STATUS_RANGE,
+/// Nodes of `rails` NICs that there is room for.
+static int64_t room_for(const ClusterSpec *spec, const FatTree *tree, int32_t rails) {
+    if (spec->wiring != WIRING_RAIL) return tree->subtrees[0] / rails;
+    if (spec->ntiers == 1) return rails == 1 ? tree->subtrees[0] : 0;
+    return tree->subtrees[1] / rails * tree->children[1];
+}
+
+Status clustercheck_room(const Cluster *cluster) {
+    const ClusterSpec *spec = &cluster->spec;
+    const FatTree *tree = &cluster->tree;
+    for (int32_t r = 0; r < cluster->runs.n; r++) {
+        const AlikeNodes *run = &cluster->runs.run[r];
+        const int64_t room = room_for(spec, tree, run->gpus);
+        REQUIRE(
+            run->nodes <= room, STATUS_RANGE,
             "%lld nodes of %d NICs, but the installed fabric (%lld leaves of %d, %s wiring) has "
             "room for %lld",
-            (long long)spec->nodes, rails, (long long)tree->subtrees[1], tree->children[1],
+            (long long)run->nodes, run->gpus, (long long)tree->subtrees[1], tree->children[1],
             WIRING_NAMES[spec->wiring], (long long)room);
+    }
+    REQUIRE(cluster->runs.n == 1 || cluster->end_endpoint <= tree->subtrees[0], STATUS_RANGE,
+            "%lld nodes of different counts of GPUs take %lld NIC ports (%s wiring), but the "
+            "installed fabric has %lld",
+            (long long)spec->nodes, (long long)cluster->end_endpoint, WIRING_NAMES[spec->wiring],
+            (long long)tree->subtrees[0]);
     return status_ok();
 }

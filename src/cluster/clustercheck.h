@@ -6,8 +6,7 @@
 #ifndef COLOSSIM_CLUSTER_CLUSTERCHECK_H
 #define COLOSSIM_CLUSTER_CLUSTERCHECK_H
 
-#include "cluster/cluster.h"
-#include "cluster/fattree.h"
+#include "cluster/cluster_parts.h"
 
 /// Check counts, rates and, of a tree, ports of a spec, before the fabric is built.   Fails: STATUS_RANGE.
 Status clustercheck_spec(const ClusterSpec *spec);
@@ -17,8 +16,8 @@ Status clustercheck_wiring(const ClusterSpec *spec);
 /// ClusterSpec.filled, of a spec that is fine otherwise; the message begins with its name.
 Status clustercheck_filled(const ClusterSpec *spec);
 
-/// Check that the nodes find room in the tree.   Fails: STATUS_RANGE.
-Status clustercheck_room(const ClusterSpec *spec, const FatTree *tree);
+/// Check that the nodes of a cluster that is being built find room in its tree.   Fails: STATUS_RANGE.
+Status clustercheck_room(const Cluster *cluster);
 
 /// Ports of a switch that so many links take, of no more than the rate of a port.
 int64_t clustercheck_ports(const SwitchSpec *sw, int64_t links, int64_t link_Bps);

@@ -17,11 +17,17 @@ static Status attach_by_number(Cluster *cluster, int64_t nswitches) {
     const int64_t in_leaf = spec->tier[0].children, rails = spec->gpus_per_node;
     const int64_t room =
         spec->wiring == WIRING_PLAIN ? nswitches * in_leaf / rails : nswitches / rails * in_leaf;
-    REQUIRE(spec->nodes <= room, STATUS_RANGE,
+    REQUIRE(cluster->runs.n > 1 || spec->nodes <= room, STATUS_RANGE,
             "%lld nodes of %lld NICs, but the fabric (%lld switches of %lld NICs, %s wiring) has "
             "room for %lld",
             (long long)spec->nodes, (long long)rails, (long long)nswitches, (long long)in_leaf,
             WIRING_NAMES[spec->wiring], (long long)room);
+    REQUIRE(
+        cluster->end_endpoint <= nswitches * in_leaf, STATUS_RANGE,
+        "%lld nodes of different counts of GPUs take %lld NIC ports (%s wiring), but the fabric "
+        "has %lld",
+        (long long)spec->nodes, (long long)cluster->end_endpoint, WIRING_NAMES[spec->wiring],
+        (long long)(nswitches * in_leaf));
     for (GpuId gpu = 0; gpu < cluster->ngpus; gpu++)
         for (int32_t port = 0; port < cluster->nic_ports; port++)
             cluster->graph->attach[gpu * cluster->nic_ports + port] =

@@ -8,15 +8,17 @@
 ///          first blocks of that order; blocks left over are spares. Spread leaves equal gaps between
 ///          its blocks. All this happens among the nodes that the job may have: all, or every k-th of a
 ///          range, so that several jobs divide a cluster. Where jobs use a part of each scale-up domain (16 of the 18 trays
-///          of a rack), those are the nodes, numbered without the spares.
+///          of a rack), those are the nodes, numbered without the spares. Where nodes have different counts of GPUs
+///          (node_runs.h), blocks have as many as the largest takes, one big node or several small ones, and go on from run
+///          to run.
 /// Limits.  A job that does not fill its last block leaves the rest of that block idle. Nodes that
-///          do not fill a block are used by contiguous alone.
+///          do not fill a block are used by contiguous alone, and where they are the last of their job's.
 /// Source.  Black and Rogaway, "Ciphers with arbitrary finite domains", CT-RSA 2002 (cycle
 ///          walking).
 #ifndef COLOSSIM_CLUSTER_PLACEMENT_H
 #define COLOSSIM_CLUSTER_PLACEMENT_H
 
-#include "cluster/cluster.h"
+#include "cluster/node_runs.h"
 
 typedef enum PlacementKind {
     PLACEMENT_CONTIGUOUS,
@@ -38,21 +40,36 @@ typedef struct PlacementSpec {
     int64_t node_step;                 ///< every so many; 0 and 1: each
 } PlacementSpec;
 
+/// The nodes of a run that the job may have.
+typedef struct PlacementRun {
+    AlikeNodes run;
+    int64_t first_usable; ///< among those of the run that jobs use
+    int64_t nodes;        ///< that the job may have
+    int64_t first_block;  ///< of theirs
+} PlacementRun;
+
 typedef struct Placement {
     PlacementSpec spec;
-    int64_t blocks;       ///< of the nodes it may have
-    int64_t job_blocks;   ///< of the job, <= blocks
-    int64_t job_gpus;     ///< of the job
-    int64_t block_gpus;   ///< GPUs of a block
-    int64_t stride;       ///< blocks
-    int64_t per_node;     ///< GPUs
-    int64_t domain, used; ///< GPUs of a scale-up domain, and of it those that jobs use
-    int32_t half_bits;    ///< computed: Feistel halves
+    int64_t blocks;     ///< of the nodes it may have
+    int64_t job_blocks; ///< of the job, <= blocks
+    int64_t job_gpus;   ///< of the job
+    int64_t block_gpus; ///< GPUs of a block
+    int64_t stride;     ///< blocks
+    int64_t grain;      ///< GPUs that divide all nodes of the cluster: blocks begin at multiples
+    int32_t nruns;
+    PlacementRun run[CLUSTER_GPU_KINDS_MAX];
+    int32_t half_bits; ///< computed: Feistel halves
 } Placement;
 
 /// Nodes of a cluster without the spares of its domains, and those of them that a job may have.
 int64_t placement_usable(const ClusterSpec *machine);
 int64_t placement_nodes(const PlacementSpec *spec, const ClusterSpec *machine);
+/// Runs of nodes with nodes that a job may have, which are counted; returns how many.
+int32_t placement_runs(const PlacementSpec *spec, const ClusterSpec *machine,
+                       PlacementRun run[CLUSTER_GPU_KINDS_MAX]);
+/// GPUs of all of them, and the most that divide them all: where nodes are alike, those of a node.
+int64_t placement_room(const PlacementSpec *spec, const ClusterSpec *machine);
+int32_t placement_common(const PlacementSpec *spec, const ClusterSpec *machine);
 /// `together` consecutive job ranks share a scale-up domain, which they divide; 1: no matter.
 ///   MPI: local.  Fails: STATUS_RANGE if the job needs more GPUs than the cluster has, or no GPU, or
 ///   the stride is not in 1 .. nodes.

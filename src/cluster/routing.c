@@ -12,13 +12,14 @@ const char *const ROUTING_NAMES[] = {
 // messages
 
 static bool same_domain(const Cluster *cluster, GpuId a, GpuId b) {
-    return divider_quotient(&cluster->by_domain, a) == divider_quotient(&cluster->by_domain, b);
+    return cluster_domain_number(cluster, a) == cluster_domain_number(cluster, b);
 }
 
 GpuId routing_relay(const Cluster *cluster, GpuId src, GpuId dst) {
     if (!cluster->spec.pxn || cluster->spec.wiring == WIRING_PLAIN) return src;
-    const GpuId relay =
-        src - divider_rest(&cluster->by_rails, src) + divider_rest(&cluster->by_rails, dst);
+    const int64_t rail = cluster_slot_of(cluster, dst);
+    if (rail >= cluster->runs.run[cluster_run_of(cluster, src)].gpus) return src; // it has no such
+    const GpuId relay = src - cluster_slot_of(cluster, src) + rail;
     return same_domain(cluster, src, relay) ? relay : src;
 }
 
@@ -159,7 +160,8 @@ void routing_onward(const Cluster *cluster, const FabricPlace *place, int64_t en
 // lengths
 
 int64_t routing_latency_by_ps(const Cluster *cluster, GpuId src, GpuId sender, GpuId dst) {
-    const int64_t hop_ps = cluster->spec.scale_up.latency_ps;
+    const ClusterSpec *spec = &cluster->spec;
+    const int64_t hop_ps = cluster_scale_up_of_kind(spec, cluster_gpu_kind(spec, src))->latency_ps;
     if (same_domain(cluster, src, dst)) return hop_ps;
     sender = sender_of(cluster, src, sender, dst);
     return cluster->topology->latency_ps(cluster, sender, dst) + (sender != src ? hop_ps : 0);

@@ -46,9 +46,7 @@ static Status create(Cluster *cluster) {
             "the fabric has more than 2^48 endpoints, switches or links in a tier, or a switch "
             "more than %d ports",
             DIVIDER_MAX);
-    TRY(clustercheck_filled(spec));
-    TRY(clustercheck_room(spec, tree));
-    cluster->child_places = tree->below[spec->ntiers - 1] / spec->gpus_per_node;
+    TRY(clustercheck_room(cluster));
     if (spec->wiring == WIRING_RAIL_ONLY)
         cluster->by_unit = divider_make(tree->subtrees[0] / tree->ntrees);
     cluster->nic_ports = tree->ports[1];
@@ -108,9 +106,9 @@ static void destroy(Cluster *cluster) { (void)cluster; }
 
 // bisection
 
-/// GPUs at endpoints before one, where the first places have so many nodes.
-static int64_t gpus_of_first(const Cluster *cluster, int64_t endpoint, int64_t all) {
-    const int64_t rails = cluster->spec.gpus_per_node, in_unit = cluster->by_unit.divisor;
+/// GPUs of a stretch at its endpoints before one.
+static int64_t gpus_of_first(const Cluster *cluster, const NodeStretch *stretch, int64_t endpoint) {
+    const int64_t rails = stretch->rails, all = stretch->nodes, in_unit = cluster->by_unit.divisor;
     if (cluster->spec.wiring == WIRING_PLAIN)
         return endpoint < all * rails ? endpoint : all * rails;
     const int64_t before = endpoint / in_unit, unit = before / rails; // rails, whole units
@@ -123,12 +121,11 @@ static int64_t gpus_of_first(const Cluster *cluster, int64_t endpoint, int64_t a
 
 /// GPUs at endpoints before one.
 static int64_t gpus_before(const Cluster *cluster, int64_t endpoint) {
-    const ClusterSpec *spec = &cluster->spec;
-    if (spec->nfilled == 0) return gpus_of_first(cluster, endpoint, spec->nodes);
-    const int64_t ports = cluster->child_places * spec->gpus_per_node;
     int64_t sum = 0;
-    for (int32_t i = 0; i < spec->nfilled && endpoint > 0; i++, endpoint -= ports)
-        sum += gpus_of_first(cluster, endpoint < ports ? endpoint : ports, spec->filled[i]);
+    for (int32_t s = 0; s < cluster->nstretches; s++) {
+        const int64_t own = endpoint - cluster->stretch[s].first_endpoint;
+        if (own > 0) sum += gpus_of_first(cluster, &cluster->stretch[s], own);
+    }
     return sum;
 }
 

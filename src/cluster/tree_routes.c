@@ -463,7 +463,7 @@ int32_t tree_nswitches(const Cluster *cluster, GpuId sender, GpuId dst) {
 
 static bool level_used(const Cluster *cluster, int32_t level) {
     const FatTree *tree = &cluster->tree;
-    const GpuId border = cluster->spec.scale_up.gpus; // between the first two domains
+    const GpuId border = cluster->runs.run[0].domain; // between the first two domains
     if (border < cluster->ngpus && routing_nswitches(cluster, border - 1, border) == 2 * level - 1)
         return true;
     for (int32_t child = 1; child < tree->children[level]; child++) {
@@ -489,14 +489,15 @@ bool tree_distance(const Cluster *cluster, int32_t k, Distance *distance) {
 /// Least latency from a node to GPUs first .. end - 1. Of the node's GPUs, beside the one of the receiver's slot those at
 /// the borders of the node and of a domain are nearest to what lies beyond.
 static int64_t least_latency_to(const Cluster *cluster, NodeId node, GpuId first, GpuId end) {
-    const int64_t gpus = cluster->spec.gpus_per_node, domain = cluster->spec.scale_up.gpus;
+    const AlikeNodes *run = node_run_of_node(&cluster->runs, node);
+    const int64_t gpus = run->gpus, domain = run->domain;
     int64_t least_ps = TIME_NEVER_PS;
     for (GpuId dst = first; dst < end; dst++) {
-        const int64_t slots[] = {divider_rest(&cluster->by_rails, dst), 0, gpus - 1,
+        const int64_t slots[] = {cluster_slot_of(cluster, dst), 0, gpus - 1,
                                  domain < gpus ? domain - 1 : 0};
         for (size_t i = 0; i < sizeof slots / sizeof slots[0]; i++) {
-            const GpuId src = node * gpus + slots[i];
-            if (src == dst) continue;
+            const GpuId src = node_run_gpu(run, node) + slots[i];
+            if (src == dst || slots[i] >= gpus) continue;
             const int64_t latency_ps = routing_latency_ps(cluster, src, dst);
             if (latency_ps < least_ps) least_ps = latency_ps;
         }
@@ -506,18 +507,21 @@ static int64_t least_latency_to(const Cluster *cluster, NodeId node, GpuId first
 
 /// From a node to the next; TIME_NEVER_PS if there is none.
 static int64_t latency_to_next_ps(const Cluster *cluster, NodeId node) {
-    const int64_t gpus = cluster->spec.gpus_per_node, first = (node + 1) * gpus;
-    return node + 1 < cluster->spec.nodes ? least_latency_to(cluster, node, first, first + gpus)
-                                          : TIME_NEVER_PS;
+    if (node + 1 >= cluster->spec.nodes) return TIME_NEVER_PS;
+    const AlikeNodes *run = node_run_of_node(&cluster->runs, node + 1);
+    const GpuId first = node_run_gpu(run, node + 1);
+    return least_latency_to(cluster, node, first, first + run->gpus);
 }
 
 /// Among the nodes from one on that stand side by side. Both wirings put the first two as near to each other as any two
 /// nodes of a domain are, and the last node of a domain and the one behind it as near as any two of different domains.
 static int64_t least_from_ps(const Cluster *cluster, NodeId first) {
-    const int64_t nodes = cluster->spec.scale_up.gpus / cluster->spec.gpus_per_node;
+    const AlikeNodes *run = node_run_of_node(&cluster->runs, first);
+    const int64_t nodes = run->domain / run->gpus;
     const int64_t inside_ps = latency_to_next_ps(cluster, first);
     if (nodes <= 1) return inside_ps;
-    const int64_t across_ps = latency_to_next_ps(cluster, first / nodes * nodes + nodes - 1);
+    const NodeId last = first - (first - run->first_node) % nodes + nodes - 1;
+    const int64_t across_ps = latency_to_next_ps(cluster, last);
     return inside_ps < across_ps ? inside_ps : across_ps;
 }
 
@@ -527,6 +531,13 @@ int64_t tree_least_latency_ps(const Cluster *cluster) {
     for (int32_t i = 0; i < spec->nfilled; first += spec->filled[i++]) {
         const int64_t own_ps = spec->filled[i] > 0 ? least_from_ps(cluster, first) : TIME_NEVER_PS;
         if (own_ps < least_ps) least_ps = own_ps;
+    }
+    for (int32_t r = 1; r < cluster->runs.n; r++) { // and over the seam to the run before
+        const NodeId own = cluster->runs.run[r].first_node;
+        const int64_t own_ps = least_from_ps(cluster, own),
+                      seam_ps = latency_to_next_ps(cluster, own - 1);
+        if (own_ps < least_ps) least_ps = own_ps;
+        if (seam_ps < least_ps) least_ps = seam_ps;
     }
     return least_ps;
 }

@@ -33,18 +33,27 @@ static bool read_word(const char **text, const char *word) {
     return true;
 }
 
-int64_t cluster_rack_gpus(const ClusterSpec *spec) {
-    const int64_t node = spec->gpus_per_node, children = spec->tier[0].children;
-    if (spec->scale_up.gpus > node) return spec->scale_up.gpus;
-    if (spec->wiring != WIRING_PLAIN) return children * node;
-    return children > node ? children / node * node : node;
+/// What a word counts: how many there are (0: it is no such word), and the first GPU of each.
+typedef struct Counted {
+    int64_t n;
+    GpuId (*first)(const NodeRuns *runs, int64_t number);
+} Counted;
+
+static GpuId first_of_gpu(const NodeRuns *runs, int64_t gpu) {
+    (void)runs;
+    return gpu;
 }
 
-/// GPUs of what a word counts: 0: it is no such word.
-static int64_t gpus_of_word(const ClusterSpec *spec, const char **text) {
-    if (read_word(text, "gpu")) return 1;
-    if (read_word(text, "node")) return spec->gpus_per_node;
-    return read_word(text, "rack") ? cluster_rack_gpus(spec) : 0;
+static GpuId first_of_node(const NodeRuns *runs, int64_t node) {
+    return node_run_gpu(node_run_of_node(runs, node), node);
+}
+
+static Counted counted_by(const Cluster *cluster, const char **text) {
+    if (read_word(text, "gpu")) return (Counted){cluster->ngpus, first_of_gpu};
+    if (read_word(text, "node")) return (Counted){cluster->spec.nodes, first_of_node};
+    if (read_word(text, "rack"))
+        return (Counted){node_runs_nracks(&cluster->runs), node_runs_rack_gpu};
+    return (Counted){0, NULL};
 }
 
 static Status parse_switch(const Cluster *cluster, const char *what, Site *site) {
@@ -79,19 +88,19 @@ static Status parse_switch(const Cluster *cluster, const char *what, Site *site)
 }
 
 Status site_parse(const Cluster *cluster, const char *what, Site *site) {
-    const ClusterSpec *spec = &cluster->spec;
     const char *text = what;
-    const int64_t gpus = gpus_of_word(spec, &text), all = spec->nodes * spec->gpus_per_node;
-    if (gpus == 0) return parse_switch(cluster, what, site);
+    const Counted counted = counted_by(cluster, &text);
+    if (counted.n == 0) return parse_switch(cluster, what, site);
     *site = (Site){.kind = SITE_GPUS, .port = -1};
     REQUIRE(read_range(&text, &site->first, &site->last), STATUS_RANGE,
             "'%s' wants a number or two, as 'gpu 17' or 'gpu 8-15'", what);
-    REQUIRE(site->last < (all + gpus - 1) / gpus, STATUS_RANGE,
-            "'%s': there are %lld of them, counted from 0", what,
-            (long long)((all + gpus - 1) / gpus));
-    bool one = gpus == 1 && site->first == site->last;
-    site->first *= gpus;
-    site->last = (site->last + 1) * gpus - 1 < all ? (site->last + 1) * gpus - 1 : all - 1;
+    REQUIRE(site->last < counted.n, STATUS_RANGE, "'%s': there are %lld of them, counted from 0",
+            what, (long long)counted.n);
+    bool one = counted.first == first_of_gpu && site->first == site->last;
+    const NodeRuns *runs = &cluster->runs;
+    const bool ends = site->last + 1 == counted.n;
+    site->last = (ends ? cluster->ngpus : counted.first(runs, site->last + 1)) - 1;
+    site->first = counted.first(runs, site->first);
     while (*text == ' ') text++;
     if (*text == '\0') return status_ok();
     REQUIRE(one && read_word(&text, "nic"), STATUS_RANGE,

@@ -32,11 +32,25 @@ static int64_t mean_latency_ps(const MemberPlaces *places, const Domains *domain
     return sum_ps / (domains->n * domains->least);
 }
 
+static int32_t slowest_kind(const MemberPlaces *places, int64_t n) {
+    const ClusterSpec *spec = cluster_spec(places->cluster);
+    int32_t slowest = cluster_gpu_kind(spec, places->gpu(places->context, 0));
+    if (!cluster_domains_differ(spec)) return slowest;
+    for (int64_t i = 1; i < n; i++) {
+        const int32_t kind = cluster_gpu_kind(spec, places->gpu(places->context, i));
+        const int64_t own_Bps = cluster_scale_up_of_kind(spec, kind)->goodput_Bps,
+                      least_Bps = cluster_scale_up_of_kind(spec, slowest)->goodput_Bps;
+        if (own_Bps < least_Bps || (own_Bps == least_Bps && kind < slowest)) slowest = kind;
+    }
+    return slowest;
+}
+
 Spread spread_make(const Cluster *cluster, int64_t n, GpuId (*gpu)(const void *context, int64_t i),
                    const void *context) {
     MemberPlaces places = {cluster, gpu, context};
     Spread spread = {.domains = domains_make(n, domain_of, &places)};
     spread.latency_ps = mean_latency_ps(&places, &spread.domains);
+    spread.kind = slowest_kind(&places, n);
     return spread;
 }
 

@@ -10,6 +10,8 @@ typedef struct Spread {
     /// Mean latency between the ends of the edges across domains: what a chunk that travels around
     /// the ring waits for paths, per round.
     int64_t latency_ps;
+    /// Kind of nodes (cluster_scale_up_of_kind) whose domains are slowest of the members': the chain passes all.
+    int32_t kind;
 } Spread;
 
 /// Of the GPUs gpu(context, i), 0 <= i < n; n >= 1.   Cost: O(n).

@@ -89,14 +89,12 @@ static bool check_ranks(const Pair *pair) {
 }
 
 static bool check_domain(const Pair *pair) {
-    const ParallelSpec *parallel = &pair->job->parallel;
     Parts parts;
     PlaceText place;
     bool good = true;
     for (int d = 0; d < DIM_N; d++) {
         if (!(DIM_UNIT >> d & 1)) continue;
-        Status status =
-            parallel_parts(parallel, (Dimension)d, scale_up_used(&pair->cluster->scale_up), &parts);
+        Status status = run_spec_parts(pair->job, pair->cluster, (Dimension)d, &parts);
         if (status_is_ok(&status)) continue;
         char path[32];
         snprintf(path, sizeof path, "parallel.%s", DIMENSION_NAMES[d]);
@@ -194,7 +192,7 @@ static Status try_cost(const Pair *pair, const Shares *shares, int32_t kind, cha
     const Uplink uplink = run_spec_uplink(job, cluster);
     const ParallelSpec parallel = shares_of_kind(shares, &job->parallel, kind);
     Status status = step_cost_init(&cost, &job->model, &parallel, &job->training, gpu,
-                                   &cluster->scale_up, &uplink);
+                                   cluster_scale_up_of_kind(cluster, kind), &uplink);
     if (!status_is_ok(&status)) return status;
     status = step_cost_check_memory(&cost, gpu);
     if (status_is_ok(&status)) {
@@ -221,11 +219,11 @@ static bool check_costs(const Pair *pair, const int64_t gpus[CLUSTER_GPU_KINDS_M
 
 /// Can the algorithm of the job's collectives serve `members`?
 static bool check_group(const Pair *pair, int64_t members, const char *whose) {
-    CollectiveSpec spec = run_spec_collective(pair->job, pair->cluster, 0);
+    CollectiveSpec spec = run_spec_collective(pair->job, pair->cluster, 0, 0);
     spec.kind = COLLECTIVE_ALL_REDUCE;
     spec.algorithm = pair->job->network.dp_algorithm;
     spec.bytes = GRAD_NORM_BYTES;
-    const CollectiveTuning tuning = run_spec_tuning(pair->cluster, 0);
+    const CollectiveTuning tuning = run_spec_tuning(pair->cluster, 0, 0);
     CollectivePlan plan;
     Domains domains = domains_even(members, 1);
     Status status = collective_plan(&plan, &spec, &tuning, &domains);
@@ -286,8 +284,8 @@ static bool check_training(const Pair *pair) {
 /// Most bytes of a flow.
 static Status read_flows(const Pair *pair, const Text *csv, int64_t *most_bytes) {
     Traffic *flows = NULL;
-    TRY(traffic_create(&pair->job->traffic, pair->job->traffic.ranks, pair->cluster->gpus_per_node,
-                       csv->bytes, &flows));
+    TRY(traffic_create(&pair->job->traffic, pair->job->traffic.ranks,
+                       placement_common(&pair->job->placement, pair->cluster), csv->bytes, &flows));
     for (int64_t i = 0; i < traffic_nflows(flows); i++)
         if (traffic_flow(flows, i).bytes > *most_bytes) *most_bytes = traffic_flow(flows, i).bytes;
     traffic_destroy(flows);
@@ -297,11 +295,11 @@ static Status read_flows(const Pair *pair, const Text *csv, int64_t *most_bytes)
 /// Plan it as the run will, but for where its members are.
 static Status plan_among(const Pair *pair, CollectiveKind kind, int64_t bytes, int64_t members) {
     CollectivePlan plan;
-    CollectiveSpec spec = run_spec_collective(pair->job, pair->cluster, 0);
+    CollectiveSpec spec = run_spec_collective(pair->job, pair->cluster, 0, 0);
     spec.kind = kind;
     spec.algorithm = pair->job->collective.algorithm;
     spec.bytes = bytes;
-    const CollectiveTuning tuning = run_spec_tuning(pair->cluster, 0);
+    const CollectiveTuning tuning = run_spec_tuning(pair->cluster, 0, 0);
     Domains domains = domains_even(members, 1);
     return collective_plan(&plan, &spec, &tuning, &domains);
 }
@@ -375,8 +373,9 @@ static bool check_collective(const Pair *pair) {
 /// Patterns that leave nobody to send to.
 static bool check_pattern(const Pair *pair) {
     Traffic *flows = NULL;
-    Status status = traffic_create(&pair->job->traffic, pair->job->traffic.ranks,
-                                   pair->cluster->gpus_per_node, NULL, &flows);
+    Status status =
+        traffic_create(&pair->job->traffic, pair->job->traffic.ranks,
+                       placement_common(&pair->job->placement, pair->cluster), NULL, &flows);
     if (!status_is_ok(&status)) PAIR_ERROR(pair, "traffic.pattern", "%s", status.text);
     traffic_destroy(flows);
     return status_is_ok(&status);
@@ -387,7 +386,8 @@ static bool check_duration(const Pair *pair) {
     const TrafficSpec *traffic = &pair->job->traffic;
     const ClusterSpec *cluster = pair->cluster;
     const TierSpec *leaf = &cluster->tier[0];
-    if (traffic_has_table(traffic->pattern) || traffic->ranks <= cluster->scale_up.gpus)
+    const NodeRuns runs = node_runs(cluster);
+    if (traffic_has_table(traffic->pattern) || traffic->ranks <= node_runs_most_domain(&runs))
         return true;
     double share = traffic->pattern == TRAFFIC_COLLECTIVE ? (double)traffic->ranks : 1;
     double rate_Bps = (double)leaf->link_Bps * leaf->parents * leaf->lanes *
@@ -507,9 +507,8 @@ void cross_check(Reader *reader, CrossCheck *files) {
         const JobEntry *entry = &files->job[i];
         JobSpec *job = &entry->file->job;
         share_nodes_offer(&shares, files, job);
-        int64_t nodes = placement_nodes(&job->placement, files->cluster);
         Pair pair = {reader, files,          entry,
-                     job,    files->cluster, nodes * files->cluster->gpus_per_node};
+                     job,    files->cluster, placement_room(&job->placement, files->cluster)};
         bool good = pair.job->kind == JOB_TRAINING ? check_training(&pair) : check_traffic(&pair);
         good = check_placement(&pair) && good;
         if (good) share_nodes_take(&shares, files, job);

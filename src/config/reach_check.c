@@ -76,11 +76,11 @@ static bool pair_fails(Reach *reach, int64_t rank, int64_t src, int64_t dst, boo
 static bool collective_needs(Reach *reach, int64_t rank) {
     CollectivePlan plan;
     Domains domains = domains_make(reach->ranks, domain_of, reach);
-    CollectiveSpec spec = run_spec_collective(reach->job, cluster_spec(reach->cluster), 0);
+    CollectiveSpec spec = run_spec_collective(reach->job, cluster_spec(reach->cluster), 0, 0);
     spec.kind = reach->job->collective.kind;
     spec.algorithm = reach->job->collective.algorithm;
     spec.bytes = reach->job->collective.bytes;
-    const CollectiveTuning tuning = run_spec_tuning(cluster_spec(reach->cluster), 0);
+    const CollectiveTuning tuning = run_spec_tuning(cluster_spec(reach->cluster), 0, 0);
     Status status = collective_plan(&plan, &spec, &tuning, &domains);
     bool needs = false;
     for (int32_t p = 0; status_is_ok(&status) && p < plan.nphases; p++) {
@@ -96,8 +96,9 @@ static bool collective_needs(Reach *reach, int64_t rank) {
 
 static bool flows_need(Reach *reach, const char *csv_text, int64_t rank) {
     Traffic *traffic = NULL;
-    Status status = traffic_create(&reach->job->traffic, reach->ranks,
-                                   cluster_spec(reach->cluster)->gpus_per_node, csv_text, &traffic);
+    Status status = traffic_create(
+        &reach->job->traffic, reach->ranks,
+        placement_common(&reach->job->placement, cluster_spec(reach->cluster)), csv_text, &traffic);
     bool needs = false;
     for (int64_t i = 0; status_is_ok(&status) && i < traffic_nflows(traffic) && !needs; i++) {
         TrafficFlow flow = traffic_flow(traffic, i);

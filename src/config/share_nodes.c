@@ -8,16 +8,29 @@ void share_nodes_offer(const NodeShares *shares, const CrossCheck *files, JobSpe
     if (files->njobs > 1 && !names_nodes(job)) job->placement.first_node = shares->next_node;
 }
 
+/// Nodes from the first on that hold so many GPUs.
+static int64_t nodes_for(const PlacementSpec *spec, const ClusterSpec *cluster, int64_t gpus) {
+    PlacementRun run[CLUSTER_GPU_KINDS_MAX];
+    const int32_t n = placement_runs(spec, cluster, run);
+    int64_t nodes = 0;
+    for (int32_t r = 0; r < n && gpus > 0; r++) {
+        const int64_t each = run[r].run.gpus, wanted = (gpus + each - 1) / each;
+        const int64_t own = wanted < run[r].nodes ? wanted : run[r].nodes;
+        nodes += own;
+        gpus -= own * each;
+    }
+    return nodes;
+}
+
 void share_nodes_take(NodeShares *shares, const CrossCheck *files, JobSpec *job) {
     if (files->njobs == 1 || names_nodes(job)) return;
-    const int64_t per_node = files->cluster->gpus_per_node;
-    job->placement.node_count = (run_spec_ranks(job) + per_node - 1) / per_node;
+    job->placement.node_count = nodes_for(&job->placement, files->cluster, run_spec_ranks(job));
     shares->next_node += job->placement.node_count;
 }
 
 /// First GPU of `a` that `b` has too; -1: none. Placements move whole nodes.
-static GpuId find_common(const Placement *a, const Placement *b, int64_t per_node) {
-    for (int64_t rank = 0; rank < a->job_gpus; rank += per_node) {
+static GpuId find_common(const Placement *a, const Placement *b) {
+    for (int64_t rank = 0; rank < a->job_gpus; rank += a->grain) {
         GpuId gpu = placement_gpu(a, rank);
         if (placement_job_rank(b, gpu) >= 0) return gpu;
     }
@@ -32,7 +45,7 @@ void share_nodes_check(Reader *reader, const CrossCheck *files) {
             if (status_is_ok(&status))
                 status = run_spec_placement(&files->job[j].file->job, files->cluster, &other);
             if (!status_is_ok(&status)) continue; // said where it is a job's alone
-            GpuId gpu = find_common(&own, &other, files->cluster->gpus_per_node);
+            GpuId gpu = find_common(&own, &other);
             if (gpu < 0) continue;
             char place[TEXT_PATH_BYTES + 32];
             reader_error(reader, files->job[i].root, "placement.nodes",

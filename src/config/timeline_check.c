@@ -49,8 +49,8 @@ static bool list_text(const Naming *naming, int32_t i) {
 void timeline_check(Reader *reader, CrossCheck *files) {
     const JobEntry *first = &files->job[0];
     TimelineSpec *timeline = &first->file->trace.timeline;
-    const Naming naming = {reader, first->root,
-                           files->cluster->nodes * files->cluster->gpus_per_node, timeline};
+    const NodeRuns runs = node_runs(files->cluster);
+    const Naming naming = {reader, first->root, node_runs_ngpus(&runs), timeline};
     timeline->ngpus = 0;
     for (int32_t i = 0; i < timeline->ntexts; i++)
         if (!list_text(&naming, i)) return;

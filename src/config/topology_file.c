@@ -94,15 +94,22 @@ static const Schema EVENT_SCHEMA = {.name = "event",
 const Field topology_event_element = ELEMENT_STRUCT(EventSpec, &EVENT_SCHEMA);
 
 static const Field OTHER_FIELDS[] = {
-    FIELD_COUNT_AT("from", OtherGpuSpec, from, NULL, 1, 0, "first node that has them"),
-    FIELD_REFERENCE_AT("gpu", OtherGpuSpec, gpu, "hardware", &gpu_schema,
+    FIELD_COUNT_AT("from", OtherNodesSpec, from, NULL, 1, 0, "first node that has them"),
+    FIELD_REFERENCE_AT("gpu", OtherNodesSpec, gpu, "hardware", &gpu_schema,
                        "catalogue entry of the GPUs"),
+    FIELD_COUNT_OR_WORD_AT("gpus", OtherNodesSpec, gpus, "node", 0, "node", 1, 4096,
+                           "GPUs, NICs and rails of a node; node: as many as the first nodes have"),
+    FIELD_REFERENCE_OR_NONE_AT("scale_up", OtherNodesSpec, scale_up, "hardware", &scale_up_schema,
+                               "catalogue entry of their scale-up domain; default: as the first "
+                               "nodes"),
+    FIELD_COUNT_OR_WORD_AT("domain_used", OtherNodesSpec, scale_up.used, "all", 0, "all", 1, 4096,
+                           "as in node, of a scale_up of their own"),
 };
 static const Schema OTHER_SCHEMA = {.name = "other",
                                     .field = OTHER_FIELDS,
                                     .nfields = FIELDS_N(OTHER_FIELDS),
-                                    .bytes = sizeof(OtherGpuSpec)};
-static const Field OTHER_ELEMENT = ELEMENT_STRUCT(OtherGpuSpec, &OTHER_SCHEMA);
+                                    .bytes = sizeof(OtherNodesSpec)};
+static const Field OTHER_ELEMENT = ELEMENT_STRUCT(OtherNodesSpec, &OTHER_SCHEMA);
 
 static const Field NODE_FIELDS[] = {
     FIELD_REFERENCE_AT("gpu", ClusterSpec, gpu, "hardware", &gpu_schema,
@@ -117,7 +124,7 @@ static const Field NODE_FIELDS[] = {
         "domain_used", ClusterSpec, scale_up.used, "all", 0, "all", 1, 4096,
         "GPUs of each scale-up domain that jobs use, in whole nodes; the others are spares"),
     FIELD_LIST_AT("others", ClusterSpec, other, nothers, &OTHER_ELEMENT, "",
-                  "nodes from one on have other GPUs than those before, up to the next entry"),
+                  "nodes from one on are others than those before, up to the next entry"),
 };
 static const Schema NODE_SCHEMA = {.name = "node",
                                    .field = NODE_FIELDS,
@@ -333,11 +340,19 @@ static void report_troubles(Reader *reader, const Node *node, const ClusterSpec 
 static void report_cluster(Reader *reader, const Node *node, const ClusterSpec *cluster) {
     ClusterSpec whole = *cluster; // without spares
     whole.scale_up.used = 0;
+    for (int32_t i = 0; i < whole.nothers; i++) whole.other[i].scale_up.used = 0;
     Status part = clustercheck_spec(&whole);
     char path[64] = "node.gpus";
     if (status_is_ok(&part)) {
         part = clustercheck_spec(cluster);
         snprintf(path, sizeof path, "node.domain_used");
+    }
+    whole = *cluster; // without others
+    for (whole.nothers = 0; !status_is_ok(&part) && whole.nothers < cluster->nothers;
+         whole.nothers++) {
+        const Status before = clustercheck_spec(&whole);
+        if (status_is_ok(&before))
+            snprintf(path, sizeof path, "node.others.%d", (int)whole.nothers);
     }
     if (status_is_ok(&part)) { // a list of cables is of all nodes
         part = try_cluster(cluster, cluster->fabric == FABRIC_GRAPH ? cluster->nodes : 1, 0);
@@ -358,13 +373,28 @@ static void report_cluster(Reader *reader, const Node *node, const ClusterSpec *
         reader_error(reader, node, path, "%s", part.text);
 }
 
+/// Are nodes of two kinds in one run (node_runs.h)?
+static bool counted_alike(const ClusterSpec *cluster, int32_t a, int32_t b) {
+    const ScaleUpSpec *own = cluster_scale_up_of_kind(cluster, a),
+                      *other = cluster_scale_up_of_kind(cluster, b);
+    return cluster_gpus_of_kind(cluster, a) == cluster_gpus_of_kind(cluster, b) &&
+           own->gpus == other->gpus && scale_up_used(own) == scale_up_used(other);
+}
+
 /// A domain has GPUs of one kind.
 static bool check_others(Reader *reader, const Node *node, const ClusterSpec *cluster) {
-    const int64_t domain = cluster->scale_up.gpus, each = cluster->gpus_per_node;
-    int64_t before = 0;
+    int64_t before = 0, begun = 0; // of the entry before, of its run
     for (int32_t i = 0; i < cluster->nothers; i++) {
-        const int64_t from = cluster->other[i].from;
+        const int64_t from = cluster->other[i].from,
+                      domain = cluster_scale_up_of_kind(cluster, i)->gpus,
+                      each = cluster_gpus_of_kind(cluster, i);
         char path[64];
+        if (cluster->other[i].scale_up.used > 0 && cluster->other[i].scale_up.gpus == 0) {
+            snprintf(path, sizeof path, "node.others.%d.domain_used", (int)i);
+            reader_error(reader, node, path,
+                         "domain_used is of a scale_up of these nodes, but none is named");
+            return false;
+        }
         snprintf(path, sizeof path, "node.others.%d.from", (int)i);
         if (from <= before && i > 0) {
             reader_error(reader, node, path, "from is %lld, behind an entry from %lld",
@@ -376,13 +406,14 @@ static bool check_others(Reader *reader, const Node *node, const ClusterSpec *cl
                          (long long)from, (long long)cluster->nodes, (long long)cluster->nodes - 1);
             return false;
         }
-        if (from % (domain > each ? domain / each : 1) != 0) {
+        if ((from - begun) % (domain > each ? domain / each : 1) != 0) {
             reader_error(reader, node, path,
                          "node %lld is in the midst of a scale-up domain of %lld nodes",
                          (long long)from, (long long)(domain / each));
             return false;
         }
         before = from;
+        if (!counted_alike(cluster, i, i + 1)) begun = from;
     }
     return true;
 }
@@ -474,7 +505,9 @@ static bool open_cables(Reader *reader, const Node *node, ClusterSpec *cluster,
 static bool check_room(Reader *reader, const Node *node, const ClusterSpec *cluster) {
     const int64_t trees = cluster->wiring == WIRING_RAIL_ONLY ? cluster->gpus_per_node : 1;
     const int64_t endpoints = trees * fabric_endpoints(cluster);
-    if (cluster->fabric != FABRIC_TREE || cluster->nodes <= endpoints / cluster->gpus_per_node)
+    const NodeRuns runs = node_runs(cluster);
+    if (cluster->fabric != FABRIC_TREE || cluster->nodes <= endpoints / cluster->gpus_per_node ||
+        runs.n > 1) // then the cluster says it
         return true;
     reader_error(
         reader, node, "nodes",

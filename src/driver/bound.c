@@ -74,9 +74,12 @@ static Status price_kinds(const RunSpec *run, const JobSpec *job, Kinds *kinds) 
     placement_count_kinds(&placement, cluster, gpus);
     for (int32_t kind = 0; kind < CLUSTER_GPU_KINDS_MAX; kind++) {
         if (gpus[kind] == 0) continue;
+        const int32_t domain = scale_up_used(cluster_scale_up_of_kind(cluster, kind));
+        if (domain > kinds->domain) kinds->domain = domain; // a bound: of the largest
         kinds->gpu[kinds->n] = cluster_gpu_of_kind(cluster, kind);
         TRY(step_cost_init(&kinds->cost[kinds->n++], &job->model, &job->parallel, &job->training,
-                           cluster_gpu_of_kind(cluster, kind), &cluster->scale_up, &uplink));
+                           cluster_gpu_of_kind(cluster, kind),
+                           cluster_scale_up_of_kind(cluster, kind), &uplink));
     }
     return status_ok();
 }
@@ -113,7 +116,6 @@ Status bound_step(const RunSpec *run, const JobSpec *job, StepBound *bound) {
     Kinds *kinds = memory_alloc(LABEL, sizeof *kinds);
     kinds->least_factor = noise_is_off(&job->noise) ? NOISE_ONE : noise_least_factor(&job->noise);
     kinds->parallel = &job->parallel;
-    kinds->domain = scale_up_used(&run->cluster.scale_up);
     kinds->nic_Bps = nic_rate(&run->cluster);
     Status status = price_kinds(run, job, kinds);
     if (status_is_ok(&status)) {

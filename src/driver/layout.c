@@ -6,10 +6,10 @@
 #define LABEL_FOLD "driver.fold"
 
 /// Units divide scale-up domains, or fill whole ones: then where their GPUs are is the same for all.
-static Status check_shape(const ParallelSpec *parallel, int32_t domain_gpus) {
+static Status check_shape(const JobSpec *job, const ClusterSpec *cluster) {
     Parts parts;
     for (int d = 0; d < DIM_N; d++)
-        if (DIM_UNIT >> d & 1) TRY(parallel_parts(parallel, (Dimension)d, domain_gpus, &parts));
+        if (DIM_UNIT >> d & 1) TRY(run_spec_parts(job, cluster, (Dimension)d, &parts));
     return status_ok();
 }
 
@@ -19,13 +19,13 @@ static void list_blocks(Layout *layout) {
         memory_alloc("driver.nodes", sizeof *layout->block * (size_t)placement->job_blocks);
     for (int64_t n = 0; n < placement->job_blocks; n++)
         layout->block[n] =
-            (uint32_t)(placement_gpu(placement, n * placement->block_gpus) / placement->per_node);
+            (uint32_t)(placement_gpu(placement, n * placement->block_gpus) / placement->grain);
 }
 
 Status layout_init(Layout *layout, const Cluster *cluster, const JobSpec *job) {
     const ClusterSpec *spec = cluster_spec(cluster);
     *layout = (Layout){.cluster = cluster};
-    TRY(check_shape(&job->parallel, scale_up_used(&spec->scale_up)));
+    TRY(check_shape(job, spec));
     TRY(run_spec_placement(job, spec, &layout->placement));
     if (job->placement.kind == PLACEMENT_RANDOM) list_blocks(layout);
     units_init(&layout->units, &job->parallel, &job->model);
@@ -116,8 +116,7 @@ static GpuId gpu_of(const Layout *layout, int64_t job_rank) {
     CHECK(job_rank >= 0 && job_rank < layout->placement.job_gpus, "job rank %lld of %lld",
           (long long)job_rank, (long long)layout->placement.job_gpus);
     int64_t block_gpus = layout->placement.block_gpus;
-    return layout->block[job_rank / block_gpus] * layout->placement.per_node +
-           job_rank % block_gpus;
+    return layout->block[job_rank / block_gpus] * layout->placement.grain + job_rank % block_gpus;
 }
 
 GpuId layout_gpu(const Layout *layout, int64_t unit, int32_t member) {

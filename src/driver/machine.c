@@ -145,7 +145,15 @@ static void set_speeds(Machine *machine) {
         }
 }
 
-/// Kind 0 says what is nominal; another that the job has no GPUs of need not hold it.
+int32_t machine_nominal_kind(const Machine *machine) {
+    int32_t kind = 0;
+    while (kind + 1 < cluster_ngpu_kinds(cluster_spec(machine->cluster)) &&
+           machine->gpus_of[kind] == 0)
+        kind++;
+    return kind;
+}
+
+/// The costs of kind 0 say what is nominal; of the others those are known that the job has GPUs of.
 static Status set_costs(Machine *machine) {
     const JobSpec *job = machine->job;
     const ClusterSpec *spec = cluster_spec(machine->cluster);
@@ -153,11 +161,12 @@ static Status set_costs(Machine *machine) {
     machine->of_kind = arena_array(machine->arena, StepCost, spec->nothers);
     for (int32_t kind = 0; kind < cluster_ngpu_kinds(spec); kind++) {
         if (kind > 0 && machine->gpus_of[kind] == 0) continue;
-        const GpuSpec *gpu = cluster_gpu_of_kind(spec, kind);
+        const int32_t of = kind == 0 ? machine_nominal_kind(machine) : kind;
+        const GpuSpec *gpu = cluster_gpu_of_kind(spec, of);
         StepCost *cost = kind == 0 ? &machine->cost : &machine->of_kind[kind - 1];
-        const ParallelSpec parallel = shares_of_kind(&machine->shares, &job->parallel, kind);
-        TRY(step_cost_init(cost, &job->model, &parallel, &job->training, gpu, &spec->scale_up,
-                           &uplink));
+        const ParallelSpec parallel = shares_of_kind(&machine->shares, &job->parallel, of);
+        TRY(step_cost_init(cost, &job->model, &parallel, &job->training, gpu,
+                           cluster_scale_up_of_kind(spec, of), &uplink));
         if (machine->gpus_of[kind] > 0) TRY(step_cost_check_memory(cost, gpu));
     }
     return status_ok();

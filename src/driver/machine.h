@@ -211,7 +211,7 @@ typedef struct Machine {
     Comm *comm;
     int rank, nranks;
     Layout layout;
-    StepCost cost;                          ///< on GPUs of kind 0
+    StepCost cost;                          ///< nominal, machine_nominal_kind
     StepCost *of_kind;                      ///< [kinds of GPUs - 1] on the others that the job has
     int64_t gpus_of[CLUSTER_GPU_KINDS_MAX]; ///< GPUs of the job
     int64_t speed[CLUSTER_GPU_KINDS_MAX][SHARING_ALL]; ///< of compute beside that, in 2^-20
@@ -269,7 +269,9 @@ Status machine_stuck(Machine *machine);
 /// under way.  MPI: local.
 void machine_begin_cycle(Machine *machine, int64_t now_ps, bool quiet);
 
-/// What the job costs on GPUs of a kind.
+/// What is nominal for the job: kind 0, or where it has no GPUs of that, the first of which it has.
+int32_t machine_nominal_kind(const Machine *machine);
+/// What the job costs on GPUs of a kind; of kind 0 the nominal.
 static inline const StepCost *machine_cost(const Machine *machine, int32_t kind) {
     return kind == 0 ? &machine->cost : &machine->of_kind[kind - 1];
 }

@@ -311,24 +311,35 @@ static void start_rails(Machine *machine, int64_t group) {
     machine_schedule(machine, active->start_ps, EVENT_SHARE, group, group_order(group));
 }
 
+/// In a scale-up domain that the job has GPUs in.
+static int64_t least_inside_base_ps(const Machine *machine) {
+    const ClusterSpec *spec = cluster_spec(machine->cluster);
+    int64_t least_ps = INT64_MAX;
+    for (int32_t kind = 0; kind < cluster_ngpu_kinds(spec); kind++) {
+        const int64_t own_ps = cluster_scale_up_of_kind(spec, kind)->collective_base_ps;
+        if (machine->gpus_of[kind] > 0 && own_ps < least_ps) least_ps = own_ps;
+    }
+    return least_ps;
+}
+
 int64_t network_least_base_ps(const Machine *machine) {
     const int64_t across_ps = machine->job->network.collective_base_ps,
-                  inside_ps = cluster_spec(machine->cluster)->scale_up.collective_base_ps;
+                  inside_ps = least_inside_base_ps(machine);
     return inside_ps < across_ps ? inside_ps : across_ps;
 }
 
 Status network_plan(const Machine *machine, int64_t group, OpKind kind, int64_t bytes,
                     CollectivePlan *plan) {
     const Spread *spread = spread_of(machine, group);
+    const ClusterSpec *cluster = cluster_spec(machine->cluster);
     CollectiveSpec spec =
-        run_spec_collective(machine->job, cluster_spec(machine->cluster), spread->latency_ps);
+        run_spec_collective(machine->job, cluster, spread->kind, spread->latency_ps);
     spec.kind = OP_KINDS[kind].collective[machine->job->parallel.zero > 0];
     // The norm is summed over all units, whatever replicas reduce by.
     const bool norm = OP_KINDS[kind].bytes == BYTES_NORM;
     spec.algorithm = norm ? ALGORITHM_AUTO : machine->job->network.dp_algorithm;
     spec.bytes = bytes;
-    const CollectiveTuning tuning =
-        run_spec_tuning(cluster_spec(machine->cluster), spread->latency_ps);
+    const CollectiveTuning tuning = run_spec_tuning(cluster, spread->kind, spread->latency_ps);
     return collective_plan(plan, &spec, &tuning, &spread->domains);
 }
 

@@ -21,11 +21,40 @@ int64_t run_spec_ranks(const JobSpec *job) {
     return job->kind == JOB_TRAINING ? parallel_nranks(&job->parallel) : job->traffic.ranks;
 }
 
+/// GPUs of a scale-up domain of each run of nodes that a job may have; of the first if it has none, which is an error
+/// elsewhere. Returns how many.
+static int32_t list_domains(const JobSpec *job, const ClusterSpec *cluster,
+                            int32_t domain[CLUSTER_GPU_KINDS_MAX]) {
+    PlacementRun run[CLUSTER_GPU_KINDS_MAX];
+    const int32_t n = placement_runs(&job->placement, cluster, run);
+    domain[0] = scale_up_used(&cluster->scale_up);
+    for (int32_t r = 0; r < n; r++) domain[r] = run[r].run.used;
+    return n > 0 ? n : 1;
+}
+
+Status run_spec_parts(const JobSpec *job, const ClusterSpec *cluster, Dimension dimension,
+                      Parts *parts) {
+    int32_t domain[CLUSTER_GPU_KINDS_MAX];
+    const int32_t n = list_domains(job, cluster, domain);
+    TRY(parallel_parts(&job->parallel, dimension, domain[0], parts));
+    for (int32_t r = 1; r < n; r++) {
+        Parts other;
+        TRY(parallel_parts(&job->parallel, dimension, domain[r], &other));
+        REQUIRE(other.inside == parts->inside, STATUS_RANGE,
+                "%s = %d lies in scale-up domains of %d GPUs otherwise than in those of %d: the "
+                "job wants nodes (placement.nodes) where all groups lie alike",
+                DIMENSION_NAMES[dimension], parts->n, (int)domain[0], (int)domain[r]);
+    }
+    return status_ok();
+}
+
 Status run_spec_placement(const JobSpec *job, const ClusterSpec *cluster, Placement *placement) {
-    const int32_t together =
-        job->kind == JOB_TRAINING
-            ? parallel_together(&job->parallel, scale_up_used(&cluster->scale_up))
-            : 1;
+    int32_t domain[CLUSTER_GPU_KINDS_MAX], together = 1;
+    const int32_t n = list_domains(job, cluster, domain);
+    for (int32_t r = 0; job->kind == JOB_TRAINING && r < n; r++) {
+        const int32_t own = parallel_together(&job->parallel, domain[r]);
+        if (own > together) together = own;
+    }
     return placement_init(placement, &job->placement, cluster, run_spec_ranks(job), together);
 }
 
@@ -48,16 +77,17 @@ void run_spec_fini(RunSpec *spec) {
     memset(spec, 0, sizeof *spec);
 }
 
-CollectiveSpec run_spec_collective(const JobSpec *job, const ClusterSpec *cluster,
+CollectiveSpec run_spec_collective(const JobSpec *job, const ClusterSpec *cluster, int32_t kind,
                                    int64_t path_ps) {
-    return (CollectiveSpec){.round_latency_ps = job->network.round_latency_ps + path_ps,
-                            .domain_latency_ps = cluster->scale_up.latency_ps,
-                            .base_ps = job->network.collective_base_ps,
-                            .protocol = job->network.protocol};
+    return (CollectiveSpec){
+        .round_latency_ps = job->network.round_latency_ps + path_ps,
+        .domain_latency_ps = cluster_scale_up_of_kind(cluster, kind)->latency_ps,
+        .base_ps = job->network.collective_base_ps,
+        .protocol = job->network.protocol};
 }
 
-CollectiveTuning run_spec_tuning(const ClusterSpec *cluster, int64_t path_ps) {
-    return (CollectiveTuning){.scale_up = &cluster->scale_up,
+CollectiveTuning run_spec_tuning(const ClusterSpec *cluster, int32_t kind, int64_t path_ps) {
+    return (CollectiveTuning){.scale_up = cluster_scale_up_of_kind(cluster, kind),
                               .nic_Bps = cluster->nic.goodput_Bps,
                               .path_latency_ps = path_ps,
                               .in_network = cluster->in_network_reduction};

@@ -121,8 +121,10 @@ typedef struct RunSpec {
 
 /// What a collective of a job pays on a cluster, if a path between scale-up domains takes path_ps (kind, algorithm and bytes
 /// are the caller's), and what it is tuned by, which borrows `cluster`.
-CollectiveSpec run_spec_collective(const JobSpec *job, const ClusterSpec *cluster, int64_t path_ps);
-CollectiveTuning run_spec_tuning(const ClusterSpec *cluster, int64_t path_ps);
+///   kind  whose scale-up domains it runs in, at the pace of the slowest (Spread)
+CollectiveSpec run_spec_collective(const JobSpec *job, const ClusterSpec *cluster, int32_t kind,
+                                   int64_t path_ps);
+CollectiveTuning run_spec_tuning(const ClusterSpec *cluster, int32_t kind, int64_t path_ps);
 /// Text of a source by its path (the CSV of a traffic job), NUL-terminated, or NULL. Borrowed.
 const char *run_spec_text(const RunSpec *spec, const char *path);
 /// STATUS_FAILED where a run has come further than simulated time goes.
@@ -131,6 +133,9 @@ Status run_check_time(int64_t now_ps);
 int64_t run_spec_ranks(const JobSpec *job);
 /// Where the GPUs of a job are.   Fails: as placement_init.
 Status run_spec_placement(const JobSpec *job, const ClusterSpec *cluster, Placement *placement);
+/// How the groups of a dimension lie in scale-up domains: alike in all that a job may have nodes of.   Fails: STATUS_RANGE.
+Status run_spec_parts(const JobSpec *job, const ClusterSpec *cluster, Dimension dimension,
+                      Parts *parts);
 /// A GPU's way out of its scale-up domain, to one below the same leaf.
 Uplink run_spec_uplink(const JobSpec *job, const ClusterSpec *cluster);
 /// Release what config/run_file.h filled; the struct is zero afterwards.

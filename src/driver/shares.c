@@ -118,7 +118,7 @@ static Status price_kinds(Deal *deal) {
         StepCost cost;
         Status status = step_cost_init(&cost, &job->model, parallel, &job->training,
                                        cluster_gpu_of_kind(deal->cluster, k),
-                                       &deal->cluster->scale_up, &uplink);
+                                       cluster_scale_up_of_kind(deal->cluster, k), &uplink);
         if (status_is_ok(&status)) {
             const Wide round_ps = step_cost_round_ps(&cost);
             Wide fixed_ps = round_ps * (cost.pp - 1) / cost.chunks + cost.optimizer_ps[0];

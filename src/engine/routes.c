@@ -26,7 +26,10 @@ static int64_t largest(int64_t a, int64_t b) { return a > b ? a : b; }
 static int32_t choose_rate_bits(const Cluster *cluster) {
     const ClusterSpec *spec = cluster_spec(cluster);
     int64_t most_Bps = largest(spec->nic.line_Bps, spec->nic.goodput_Bps);
-    most_Bps = largest(most_Bps, largest(spec->scale_up.line_Bps, spec->scale_up.goodput_Bps));
+    for (int32_t kind = 0; kind < cluster_ngpu_kinds(spec); kind++) {
+        const ScaleUpSpec *domain = cluster_scale_up_of_kind(spec, kind);
+        most_Bps = largest(most_Bps, largest(domain->line_Bps, domain->goodput_Bps));
+    }
     for (int32_t t = 0; t < spec->ntiers; t++) most_Bps = largest(most_Bps, spec->tier[t].link_Bps);
     // Bundles; and all ports of a NIC, over which the queue pairs of an edge are spread.
     const bool bundled = cluster_nresources(cluster) > cluster_nlinks(cluster);

@@ -115,9 +115,10 @@ static void change_links(ClusterSpec *spec, const WhatIf *change) {
 }
 
 static void change_cluster(ClusterSpec *spec, const WhatIf *change) {
-    for (int32_t k = 0; k < cluster_ngpu_kinds(spec); k++)
+    for (int32_t k = 0; k < cluster_ngpu_kinds(spec); k++) {
         change_gpu(k == 0 ? &spec->gpu : &spec->other[k - 1].gpu, change->kind);
-    change_scale_up(&spec->scale_up, change->kind);
+        change_scale_up(k == 0 ? &spec->scale_up : &spec->other[k - 1].scale_up, change->kind);
+    }
     change_links(spec, change);
 }
 

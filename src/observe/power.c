@@ -19,9 +19,9 @@ static double pue_of(const PowerSpec *spec) {
 }
 
 double power_kind_share(const ClusterSpec *spec, int32_t kind) {
-    const int64_t from = kind == 0 ? 0 : spec->other[kind - 1].from,
-                  until = kind == spec->nothers ? spec->nodes : spec->other[kind].from;
-    return (double)(until - from) / (double)spec->nodes;
+    const GpuId first = cluster_first_of_kind(spec, kind),
+                end = cluster_first_of_kind(spec, kind + 1);
+    return (double)(end - first) / (double)cluster_first_of_kind(spec, cluster_ngpu_kinds(spec));
 }
 
 int64_t power_noptics(const Cluster *cluster, int32_t tier) {
@@ -124,11 +124,13 @@ static double left_of(const GpuSpec *gpu, double most_W) {
     return (most_W - gpu->idle_W) / (gpu_most_W(gpu) - gpu->idle_W);
 }
 
-static double left_by_gpu(const Cluster *cluster, const GpuSpec *gpu) {
-    return left_of(gpu, cluster_spec(cluster)->power.gpu_cap_W);
+static double left_by_gpu(const Cluster *cluster, int32_t kind) {
+    return left_of(cluster_gpu_of_kind(cluster_spec(cluster), kind),
+                   cluster_spec(cluster)->power.gpu_cap_W);
 }
 
-static double left_by_heat(const Cluster *cluster, const GpuSpec *gpu) {
+static double left_by_heat(const Cluster *cluster, int32_t kind) {
+    const GpuSpec *gpu = cluster_gpu_of_kind(cluster_spec(cluster), kind);
     const PowerSpec *spec = &cluster_spec(cluster)->power;
     const double rated_C = spec->rated_C < COLDEST_C ? RATED_C[spec->cooling] : spec->rated_C;
     if (spec->inlet_C <= rated_C) return 1;
@@ -136,18 +138,19 @@ static double left_by_heat(const Cluster *cluster, const GpuSpec *gpu) {
                    gpu->max_W * (spec->hottest_C - spec->inlet_C) / (spec->hottest_C - rated_C));
 }
 
-static double left_by_rack(const Cluster *cluster, const GpuSpec *gpu) {
+static double left_by_rack(const Cluster *cluster, int32_t kind) {
     const ClusterSpec *spec = cluster_spec(cluster);
     const PowerSpec *power = &spec->power;
-    const double inside_W =
-                     power->rack_cap_W / (double)cluster_rack_gpus(spec) * (1 - power->supply_loss),
+    const GpuSpec *gpu = cluster_gpu_of_kind(spec, kind);
+    const double inside_W = power->rack_cap_W / (double)cluster_rack_gpus(spec, kind) *
+                            (1 - power->supply_loss),
                  optic_W = optics_W(cluster, 1) / 2 / (double)cluster_ngpus(cluster);
     return left_of(gpu, (inside_W - optic_W) / (1 + fans_of(power)) - power->host_W -
                             power->host_active_W - spec->nic.power_W);
 }
 
-static double left_by_site(const Cluster *cluster, const GpuSpec *gpu) {
-    (void)gpu;
+static double left_by_site(const Cluster *cluster, int32_t kind) {
+    (void)kind;
     double idle_W[TRACE_ENERGY_N], most_W[TRACE_ENERGY_N];
     power_rate(cluster, 0, idle_W);
     power_rate(cluster, 1, most_W);
@@ -156,7 +159,7 @@ static double left_by_site(const Cluster *cluster, const GpuSpec *gpu) {
 }
 
 /// All GPUs, by one of the caps.
-static Status cap_all(ClusterSpec *spec, double (*left)(const Cluster *, const GpuSpec *)) {
+static Status cap_all(ClusterSpec *spec, double (*left)(const Cluster *, int32_t kind)) {
     ClusterSpec still = *spec;
     still.nfaults = still.nslow = still.nevents = 0;
     Cluster *cluster = NULL;
@@ -164,7 +167,7 @@ static Status cap_all(ClusterSpec *spec, double (*left)(const Cluster *, const G
     Status status = status_ok();
     for (int32_t kind = 0; kind < cluster_ngpu_kinds(spec); kind++) {
         GpuSpec *gpu = kind == 0 ? &spec->gpu : &spec->other[kind - 1].gpu;
-        gpu_cap(gpu, left(cluster, gpu));
+        gpu_cap(gpu, left(cluster, kind));
         if (gpu_most_W(gpu) < gpu_least_cap_W(gpu) && status_is_ok(&status))
             status = status_make(STATUS_RANGE,
                                  "leaves %.4g W to a GPU (%s); below %.4g W communication would "
@@ -180,7 +183,7 @@ Status power_cap_gpus(ClusterSpec *spec, const char **key) {
     const struct {
         const char *key;
         bool holds;
-        double (*left)(const Cluster *, const GpuSpec *);
+        double (*left)(const Cluster *, int32_t kind);
     } CAPS[] = {{"gpu_cap", power->gpu_cap_W > 0, left_by_gpu},
                 {"inlet", power->inlet_C > COLDEST_C, left_by_heat},
                 {"rack_cap", power->rack_cap_W > 0, left_by_rack},

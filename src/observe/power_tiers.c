@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "cluster/node_runs.h"
 
 static const char LABEL[] = "record.power";
 
@@ -19,7 +20,9 @@ struct PowerTiers {
     int32_t stages, ntiers;
     double phase_s;
     bool idle;
-    GpuId gpu; ///< to come
+    NodeRuns runs;
+    GpuId gpu;        ///< to come
+    GpuId first, end; ///< of the node under way
     TraceSiteTier tier[TRACE_SITE_TIERS_MAX];
     int64_t by_ports[TRACE_SITE_TIERS_MAX];
     TraceTierPower power[TRACE_SITE_TIERS_MAX];
@@ -35,26 +38,48 @@ static size_t table_bytes(const PowerTiers *tiers) {
     return (size_t)tiers->stages * POWER_SHAPES * sizeof(double);
 }
 
-/// Endpoints below a switch of a tier, of which units are made that whole nodes lie in; 0: the tier is none of a tree.
-static int64_t unit_ports(const ClusterSpec *spec, int32_t tier) {
+/// Endpoints below a switch of a tier, of which units are made that whole nodes lie in; 0: the tier is none of a tree, or
+/// leaves of nodes of different counts.
+static int64_t unit_ports(const ClusterSpec *spec, const NodeRuns *runs, int32_t tier) {
     int64_t ports = spec->fabric == FABRIC_TREE;
     for (int32_t t = 0; t <= tier; t++) ports *= spec->tier[t].children;
-    return tier == 0 && spec->wiring == WIRING_RAIL ? ports * spec->gpus_per_node : ports;
+    if (tier > 0 || spec->wiring != WIRING_RAIL) return ports;
+    return runs->n > 1 ? 0 : ports * spec->gpus_per_node;
 }
 
-/// With what the numbers of their endpoints are divided by, 0: numbers of GPUs are.
-static int32_t list_tiers(const ClusterSpec *spec, TraceSiteTier tier[TRACE_SITE_TIERS_MAX],
+/// Do units of so many endpoints hold whole racks of a run, and whole units of its rails?
+static bool holds_racks(const Cluster *cluster, const AlikeNodes *run, int64_t ports) {
+    const ClusterSpec *spec = cluster_spec(cluster);
+    const int64_t begun = cluster_endpoint_of(cluster, run->first_gpu) % ports,
+                  left = begun > 0 ? ports - begun : 0; // of the unit that it begins in
+    const int64_t rails =
+        spec->wiring == WIRING_RAIL ? (int64_t)spec->tier[0].children * run->gpus : run->gpus;
+    return ports % rails == 0 && left % rails == 0 && ports % run->rack_gpus == 0 &&
+           left % run->rack_gpus == 0;
+}
+
+static bool holds_all_racks(const Cluster *cluster, const NodeRuns *runs, int64_t ports) {
+    for (int32_t r = 0; r < runs->n; r++)
+        if (!holds_racks(cluster, &runs->run[r], ports)) return false;
+    return true;
+}
+
+/// With what the numbers of their endpoints are divided by, 0: nodes, racks and the site are counted.
+static int32_t list_tiers(const Cluster *cluster, TraceSiteTier tier[TRACE_SITE_TIERS_MAX],
                           int64_t by_ports[TRACE_SITE_TIERS_MAX]) {
-    const int64_t node = spec->gpus_per_node, rack = cluster_rack_gpus(spec),
-                  all = spec->nodes * node;
+    const ClusterSpec *spec = cluster_spec(cluster);
+    const NodeRuns runs = node_runs(spec);
+    const int64_t node = node_runs_most_gpus(&runs), rack = node_runs_most_rack(&runs),
+                  all = cluster_ngpus(cluster);
     int32_t n = 0;
     tier[n++] = (TraceSiteTier){"node", node};
     if (rack > node && rack < all) tier[n++] = (TraceSiteTier){"rack", rack};
     for (int i = 0; i < TRACE_SITE_TIERS_MAX; i++) by_ports[i] = 0;
     for (int32_t t = 0; t < spec->ntiers - 1; t++) {
-        const int64_t ports = unit_ports(spec, t), before = tier[n - 1].gpus,
+        const int64_t ports = unit_ports(spec, &runs, t), before = tier[n - 1].gpus,
                       gpus = spec->wiring == WIRING_RAIL_ONLY ? ports * node : ports;
-        if (gpus <= before || gpus % before != 0 || gpus >= all) continue;
+        if (gpus <= before || gpus >= all) continue;
+        if (runs.n == 1 ? gpus % before != 0 : !holds_all_racks(cluster, &runs, ports)) continue;
         by_ports[n] = ports;
         tier[n++] = (TraceSiteTier){spec->tier[t].name, gpus};
     }
@@ -62,15 +87,22 @@ static int32_t list_tiers(const ClusterSpec *spec, TraceSiteTier tier[TRACE_SITE
     return n;
 }
 
-int32_t power_site_tiers(const ClusterSpec *spec, TraceSiteTier tier[TRACE_SITE_TIERS_MAX]) {
+int32_t power_site_tiers(const Cluster *cluster, TraceSiteTier tier[TRACE_SITE_TIERS_MAX]) {
     int64_t by_ports[TRACE_SITE_TIERS_MAX];
-    return list_tiers(spec, tier, by_ports);
+    return list_tiers(cluster, tier, by_ports);
 }
 
-/// Of the first GPU of a node.
+/// Number of the unit of a tier above nodes that a GPU is in.
 static int64_t unit_of(const PowerTiers *tiers, int32_t t, GpuId gpu) {
-    if (tiers->by_ports[t] == 0) return gpu / tiers->tier[t].gpus;
-    return cluster_endpoint_of(tiers->cluster, gpu) / tiers->by_ports[t];
+    if (tiers->by_ports[t] > 0)
+        return cluster_endpoint_of(tiers->cluster, gpu) / tiers->by_ports[t];
+    return t + 1 < tiers->ntiers ? node_runs_rack(&tiers->runs, gpu) : 0;
+}
+
+/// The node that begins with the GPU to come.
+static void begin_node(PowerTiers *tiers) {
+    tiers->first = tiers->gpu;
+    tiers->end = tiers->gpu + node_run_of_gpu(&tiers->runs, tiers->gpu)->gpus;
 }
 
 PowerTiers *power_tiers_create(const Cluster *cluster, const PowerShapes shapes[], int32_t stages,
@@ -82,7 +114,9 @@ PowerTiers *power_tiers_create(const Cluster *cluster, const PowerShapes shapes[
     tiers->stages = stages;
     tiers->phase_s = span_s / TRACE_PHASES;
     tiers->idle = idle;
-    tiers->ntiers = list_tiers(cluster_spec(cluster), tiers->tier, tiers->by_ports);
+    tiers->ntiers = list_tiers(cluster, tiers->tier, tiers->by_ports);
+    tiers->runs = node_runs(cluster_spec(cluster));
+    begin_node(tiers);
     tiers->J = memory_alloc(LABEL, table_bytes(tiers));
     memset(tiers->J, 0, table_bytes(tiers));
     tiers->sum_ps = memory_alloc(LABEL, table_bytes(tiers));
@@ -114,10 +148,18 @@ static void end_node(PowerTiers *tiers) {
     tiers->constant_W = tiers->counted = 0;
 }
 
+/// GPUs of a unit of a tier that lacks none; nodes and racks as those of the node under way.
+static int64_t whole_gpus(const PowerTiers *tiers, int32_t t) {
+    const AlikeNodes *run = node_run_of_gpu(&tiers->runs, tiers->first);
+    if (t == 0) return run->gpus;
+    const bool rack = tiers->by_ports[t] == 0 && t + 1 < tiers->ntiers;
+    return rack ? run->rack_gpus : tiers->tier[t].gpus;
+}
+
 /// A unit is complete: it counts for its tier, and is part of the one above. Where nodes end, it may lack some of its GPUs.
 static void end_unit(PowerTiers *tiers, int32_t t) {
     SiteUnit *unit = &tiers->under_way[t];
-    const bool whole = unit->gpus == tiers->tier[t].gpus;
+    const bool whole = unit->gpus == whole_gpus(tiers, t);
     TraceTierPower *power = &tiers->power[t];
     double sum_W = 0;
     for (int p = 0; p < TRACE_PHASES; p++) sum_W += unit->W[p];
@@ -147,7 +189,7 @@ static void end_unit(PowerTiers *tiers, int32_t t) {
 
 /// A node has all its GPUs: it ends, and what ends with it; where a unit ends, so do those in it.
 static void end_units(PowerTiers *tiers) {
-    const GpuId next = tiers->gpu, last = next - tiers->tier[0].gpus;
+    const GpuId next = tiers->gpu, last = tiers->first;
     int32_t top = tiers->ntiers - 1;
     while (top > 0 && next < cluster_ngpus(tiers->cluster) &&
            unit_of(tiers, top, next) == unit_of(tiers, top, last))
@@ -168,7 +210,9 @@ void power_tiers_add(PowerTiers *tiers, int32_t stage, const double shape_J[POWE
         tiers->J[stage * POWER_SHAPES + shape] += shape_J[shape];
     tiers->under_way[0].gpus++;
     tiers->under_way[0].job_gpus += stage >= 0;
-    if (++tiers->gpu % tiers->tier[0].gpus == 0) end_units(tiers);
+    if (++tiers->gpu < tiers->end) return;
+    end_units(tiers);
+    begin_node(tiers);
 }
 
 const TraceTierPower *power_tiers_end(PowerTiers *tiers) {

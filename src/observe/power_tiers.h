@@ -22,7 +22,7 @@
 #include "observe/power_step.h"
 
 /// Tiers of a site; returns how many.
-int32_t power_site_tiers(const ClusterSpec *spec, TraceSiteTier tier[TRACE_SITE_TIERS_MAX]);
+int32_t power_site_tiers(const Cluster *cluster, TraceSiteTier tier[TRACE_SITE_TIERS_MAX]);
 
 typedef struct PowerTiers PowerTiers; // opaque
 

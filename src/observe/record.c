@@ -97,6 +97,7 @@ static Status open_trace(Recorder *recorder, const char *command_line) {
     const RunSpec *run = fabric->run;
     const Cluster *cluster = fabric->cluster;
     const ClusterSpec *spec = cluster_spec(cluster);
+    const NodeRuns nodes = node_runs(spec);
     TraceTier tier[TRACE_TIERS_MAX];
     TraceSiteTier site_tier[TRACE_SITE_TIERS_MAX];
     TraceEvent event[CLUSTER_EVENTS_MAX];
@@ -125,11 +126,11 @@ static Status open_trace(Recorder *recorder, const char *command_line) {
         .training = jobs.training != NULL,
         .traffic = jobs.traffic != NULL,
         .ngpus = cluster_ngpus(cluster),
-        .gpus_per_node = spec->gpus_per_node,
+        .gpus_per_node = node_runs_most_gpus(&nodes),
         .tier = tier,
         .ntiers = describe_tiers(cluster, tier),
         .site_tier = site_tier,
-        .nsite_tiers = power_site_tiers(spec, site_tier),
+        .nsite_tiers = power_site_tiers(cluster, site_tier),
         .event = event,
         .nevents = record_list_events(spec, event),
         .nlinks = cluster_nlinks(cluster),
@@ -171,12 +172,21 @@ Status recorder_open(Recorder *recorder, bool divided, const char *command_line)
 typedef struct Places {
     const RunSpec *run;
     const RecordedJob *job; ///< [njobs]
+    NodeRuns nodes;
 } Places;
 
 static TraceGpu place_gpu(const void *context, int64_t gpu) {
     const Places *places = context;
-    TraceGpu place = {TRACE_NONE, TRACE_NONE, TRACE_NONE, TRACE_NONE,
-                      TRACE_NONE, TRACE_NONE, TRACE_NONE};
+    const AlikeNodes *run = node_run_of_gpu(&places->nodes, gpu);
+    TraceGpu place = {.job = TRACE_NONE,
+                      .job_rank = TRACE_NONE,
+                      .tp = TRACE_NONE,
+                      .cp = TRACE_NONE,
+                      .pp = TRACE_NONE,
+                      .dp = TRACE_NONE,
+                      .microbatches = TRACE_NONE,
+                      .node = node_run_node(run, gpu),
+                      .slot = (int32_t)((gpu - run->first_gpu) % run->gpus)};
     int64_t rank = -1;
     int32_t j = 0;
     while (j < places->run->njobs && (rank = placement_job_rank(places->job[j].placement, gpu)) < 0)
@@ -200,7 +210,7 @@ static TraceGpu place_gpu(const void *context, int64_t gpu) {
 Status recorder_static_gpus(Recorder *recorder, const RecordedJob job[]) {
     if (!recorder->trace) return status_ok();
     const Fabric *fabric = recorder->fabric;
-    const Places places = {fabric->run, job};
+    const Places places = {fabric->run, job, node_runs(cluster_spec(fabric->cluster))};
     Partition gpus = partition_make(cluster_ngpus(fabric->cluster), 1, fabric->nranks);
     return trace_static_gpus(recorder->trace, partition_first(&gpus, fabric->rank),
                              partition_count(&gpus, fabric->rank), place_gpu, &places);

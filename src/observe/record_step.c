@@ -260,9 +260,10 @@ static Status repeat_collectives(Recorder *recorder, int64_t later_ps) {
 static void bound_step(const Machine *machine, StepSummary *summary) {
     TraceStep *row = &summary->row;
     const bool experts = machine->job->model.experts > 0;
+    const GpuSpec *gpu =
+        cluster_gpu_of_kind(cluster_spec(machine->cluster), machine_nominal_kind(machine));
     const CertaintyClass *class =
-        certainty_class(&machine->run->certainty, experts, cluster_spec(machine->cluster)->gpu.name,
-                        row->working_gpus);
+        certainty_class(&machine->run->certainty, experts, gpu->name, row->working_gpus);
     double duration_ps = (double)(row->end_ps - row->start_ps);
     summary->certainty = class;
     row->likely_least_ps = class ? duration_ps * class->least : NAN;

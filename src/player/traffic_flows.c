@@ -48,7 +48,8 @@ static Status load(TrafficRun *traffic) {
     const char *csv_text = run_spec_text(traffic->fabric->run, traffic->job->traffic.file);
     Traffic *pattern;
     TRY(traffic_create(&traffic->job->traffic, traffic->ranks,
-                       cluster_spec(traffic->cluster)->gpus_per_node, csv_text, &pattern));
+                       placement_common(&traffic->job->placement, cluster_spec(traffic->cluster)),
+                       csv_text, &pattern));
     Flows *flows = traffic->moves = memory_alloc("traffic.moves", sizeof *flows);
     flows->n = traffic_nflows(pattern);
     flows->row = memory_alloc("traffic.flows", sizeof(FlowRow) * (size_t)flows->n);

@@ -145,11 +145,12 @@ static Status plan_collective(TrafficRun *traffic, const Joint *joint, GraphGrou
             member_gpu, group);
     const ClusterSpec *cluster = cluster_spec(traffic->cluster);
     const int64_t path_ps = group->spread.latency_ps, extra_ps = traffic->job->traffic.latency_ps;
+    const int32_t kind = group->spread.kind;
     const bool waits = extra_ps >= 0; // else no latency at all, as for flows
     CollectiveSpec spec = {0};
-    if (waits) spec = run_spec_collective(traffic->job, cluster, path_ps);
+    if (waits) spec = run_spec_collective(traffic->job, cluster, kind, path_ps);
     if (waits) spec.round_latency_ps += extra_ps;
-    const CollectiveTuning tuning = run_spec_tuning(cluster, path_ps);
+    const CollectiveTuning tuning = run_spec_tuning(cluster, kind, path_ps);
     spec.kind = (CollectiveKind)joint->kind;
     spec.algorithm = traffic->job->collective.algorithm;
     spec.bytes = joint->bytes;

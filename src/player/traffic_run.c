@@ -10,9 +10,7 @@
 static Status load(TrafficRun *traffic, Comm *comm) {
     int64_t asked = traffic->job->traffic.ranks;
     const ClusterSpec *machine = cluster_spec(traffic->cluster);
-    traffic->ranks =
-        asked > 0 ? asked
-                  : placement_nodes(&traffic->job->placement, machine) * machine->gpus_per_node;
+    traffic->ranks = asked > 0 ? asked : placement_room(&traffic->job->placement, machine);
     TRY(placement_init(&traffic->placement, &traffic->job->placement,
                        cluster_spec(traffic->cluster), traffic->ranks, 1));
     return comm_agree(comm, traffic->plays ? traffic->ops->load(traffic) : status_ok());

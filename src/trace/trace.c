@@ -97,16 +97,8 @@ Status trace_create(const Comm *comm, const TraceInfo *info, Trace **out) {
     return status;
 }
 
-/// A row of the static columns.
-typedef struct PlacedGpu {
-    TraceGpu gpu;
-    int64_t node;
-    int32_t slot;
-} PlacedGpu;
-
-/// What the rows are made from.
+/// What the rows of the static columns are made from.
 typedef struct Placing {
-    int64_t gpus_per_node;
     TraceGpu (*place)(const void *context, int64_t gpu);
     const void *context;
 } Placing;
@@ -115,15 +107,11 @@ typedef struct Placing {
 static void pack_static(const Placing *placing, const Column *column, int64_t first, int64_t n,
                         char *packed) {
     enum { ROWS = 256 };
-    PlacedGpu row[ROWS];
+    TraceGpu row[ROWS];
     for (int64_t done = 0; done < n; done += ROWS) {
         int64_t rows = n - done < ROWS ? n - done : ROWS;
-        for (int64_t i = 0; i < rows; i++) {
-            int64_t gpu = first + done + i;
-            row[i] = (PlacedGpu){.gpu = placing->place(placing->context, gpu),
-                                 .node = gpu / placing->gpus_per_node,
-                                 .slot = (int32_t)(gpu % placing->gpus_per_node)};
-        }
+        for (int64_t i = 0; i < rows; i++)
+            row[i] = placing->place(placing->context, first + done + i);
         column_pack(column, row, sizeof *row, rows, packed + column_bytes(column, done));
     }
 }
@@ -131,17 +119,17 @@ static void pack_static(const Placing *placing, const Column *column, int64_t fi
 Status trace_static_gpus(Trace *trace, int64_t first, int64_t n,
                          TraceGpu (*place)(const void *context, int64_t gpu), const void *context) {
     static const Column column[] = {
-        COLUMN(TRACE_GPUS_NODE, PlacedGpu, node),
-        COLUMN(TRACE_GPUS_SLOT, PlacedGpu, slot),
-        COLUMN(TRACE_GPUS_JOB, PlacedGpu, gpu.job),
-        COLUMN(TRACE_GPUS_JOB_RANK, PlacedGpu, gpu.job_rank),
-        COLUMN(TRACE_GPUS_TP, PlacedGpu, gpu.tp),
-        COLUMN(TRACE_GPUS_CP, PlacedGpu, gpu.cp),
-        COLUMN(TRACE_GPUS_PP, PlacedGpu, gpu.pp),
-        COLUMN(TRACE_GPUS_DP, PlacedGpu, gpu.dp),
-        COLUMN(TRACE_GPUS_MICROBATCHES, PlacedGpu, gpu.microbatches),
+        COLUMN(TRACE_GPUS_NODE, TraceGpu, node),
+        COLUMN(TRACE_GPUS_SLOT, TraceGpu, slot),
+        COLUMN(TRACE_GPUS_JOB, TraceGpu, job),
+        COLUMN(TRACE_GPUS_JOB_RANK, TraceGpu, job_rank),
+        COLUMN(TRACE_GPUS_TP, TraceGpu, tp),
+        COLUMN(TRACE_GPUS_CP, TraceGpu, cp),
+        COLUMN(TRACE_GPUS_PP, TraceGpu, pp),
+        COLUMN(TRACE_GPUS_DP, TraceGpu, dp),
+        COLUMN(TRACE_GPUS_MICROBATCHES, TraceGpu, microbatches),
     };
-    const Placing placing = {trace->info.gpus_per_node, place, context};
+    const Placing placing = {place, context};
     Status status = status_ok();
     for (int c = 0; c < COUNT_OF(column); c++) {
         if (trace->set[column[c].dataset] < 0) continue;

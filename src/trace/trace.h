@@ -137,6 +137,8 @@ typedef struct TraceGpu {
     int64_t job_rank;
     int32_t tp, cp, pp, dp;
     int32_t microbatches; ///< of its replica, in a step
+    int64_t node;         ///< this and its place there all have
+    int32_t slot;
 } TraceGpu;
 
 /// Columns of a GPU's step, in ps: its parts, signed, in the order of TracePart, and what they sum to (CHECKed).

@@ -177,7 +177,7 @@ static void kinds_draw_by_themselves(void **state) {
     ClusterSpec spec = race_spec(16);
     spec.gpu.max_W = 700;
     spec.nothers = 1;
-    spec.other[0] = (OtherGpuSpec){.from = 12, .gpu = {.idle_W = 200, .max_W = 1200}};
+    spec.other[0] = (OtherNodesSpec){.from = 12, .gpu = {.idle_W = 200, .max_W = 1200}};
     Cluster *site = NULL;
     Status status = cluster_create(&spec, &site);
     assert_true(status_is_ok(&status));
@@ -206,7 +206,7 @@ static double rack_most_W(const Cluster *site, int32_t kind) {
         gpus * gpu_most_W(cluster_gpu_of_kind(spec, kind)) - part_W[TRACE_ENERGY_GPU_COMPUTE];
     part_W[TRACE_ENERGY_GPU_COMPUTE] += change_W;
     part_W[TRACE_ENERGY_FANS] += spec->power.fans * change_W;
-    return power_nodes_J(site, &second, part_W) / gpus * (double)cluster_rack_gpus(spec);
+    return power_nodes_J(site, &second, part_W) / gpus * (double)cluster_rack_gpus(spec, 0);
 }
 
 // Whatever caps stand together: none is passed, and the one that holds is used up, but where a GPU's limit comes before.
@@ -220,7 +220,7 @@ static void caps_hold_and_are_used_up(void **state) {
         if (spec.power.fans < 0) spec.power.fans = 0.1;
         spec.nothers = (int32_t)whole(&draw, 2);
         spec.other[0] =
-            (OtherGpuSpec){.from = 8, .gpu = {.idle_W = 50, .max_W = real(&draw, 60, 900)}};
+            (OtherNodesSpec){.from = 8, .gpu = {.idle_W = 50, .max_W = real(&draw, 60, 900)}};
         cluster_destroy(free);
         Status status = cluster_create(&spec, &free);
         assert_true(status_is_ok(&status));
@@ -398,7 +398,7 @@ static void tiers_are_sums_over_gpus(void **state) {
         }
         const TraceTierPower *found = power_tiers_end(tiers);
         TraceSiteTier tier[TRACE_SITE_TIERS_MAX];
-        const int32_t n = power_site_tiers(&spec, tier);
+        const int32_t n = power_site_tiers(site, tier);
         assert_int_equal(tier[n - 1].gpus, gpus);
         for (int32_t t = 0; t < n; t++) {
             if (t > 0 && t < n - 1) assert_int_equal(tier[t].gpus % tier[t - 1].gpus, 0);

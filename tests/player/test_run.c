@@ -125,7 +125,7 @@ static void two_kinds_init(RunSpec *run, const TwoKinds *of, int64_t from, doubl
     parallel->order[4] = DIM_DP;
     run->cluster.nothers = from < of->nodes;
     run->cluster.other[0] =
-        (OtherGpuSpec){.from = from, .gpu = small_run_slower_gpu(&run->cluster.gpu, times)};
+        (OtherNodesSpec){.from = from, .gpu = small_run_slower_gpu(&run->cluster.gpu, times)};
     run->control_delay_ps = PS_PER_US; // islands need one that no message is quicker than
     run->job[0].noise = (NoiseSpec){0};
     run->job[0].placement = (PlacementSpec){.kind = of->placement, .stride = 2, .seed = 5};

@@ -37,7 +37,7 @@ static void init(RunSpec *run, const Case *of, int64_t from, double times) {
     run->control_delay_ps = PS_PER_US; // islands need one that no message is quicker than
     run->cluster.nothers = 1;
     run->cluster.other[0] =
-        (OtherGpuSpec){.from = from, .gpu = small_run_slower_gpu(&run->cluster.gpu, times)};
+        (OtherNodesSpec){.from = from, .gpu = small_run_slower_gpu(&run->cluster.gpu, times)};
     strcpy(run->cluster.other[0].gpu.name, "other");
 }
 

@@ -60,14 +60,23 @@ int64_t fake_step_start_ps(const Fake *fake, int64_t step) {
 
 TraceGpu fake_gpu(const Fake *fake, int64_t gpu) {
     if (gpu >= fake_working(fake))
-        return (TraceGpu){TRACE_NONE, TRACE_NONE, TRACE_NONE, TRACE_NONE,
-                          TRACE_NONE, TRACE_NONE, TRACE_NONE};
+        return (TraceGpu){.job = TRACE_NONE,
+                          .job_rank = TRACE_NONE,
+                          .tp = TRACE_NONE,
+                          .cp = TRACE_NONE,
+                          .pp = TRACE_NONE,
+                          .dp = TRACE_NONE,
+                          .microbatches = TRACE_NONE,
+                          .node = gpu / FAKE_TP,
+                          .slot = (int32_t)(gpu % FAKE_TP)};
     const int64_t unit = gpu / FAKE_TP;
     return (TraceGpu){.job = 0,
                       .job_rank = gpu,
                       .tp = (int32_t)(gpu % FAKE_TP),
                       .pp = (int32_t)(unit % fake->stages),
-                      .dp = (int32_t)(unit / fake->stages)};
+                      .dp = (int32_t)(unit / fake->stages),
+                      .node = gpu / FAKE_TP,
+                      .slot = (int32_t)(gpu % FAKE_TP)};
 }
 
 FakeGpuStep fake_gpu_step(const Fake *fake, int64_t step, int64_t gpu) {

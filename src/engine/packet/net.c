@@ -128,7 +128,9 @@ static void list_wires(Net *net) {
 static int64_t delay_of(const Net *net, const Wire *wire, int32_t tier) {
     const ClusterSpec *spec = cluster_spec(net->cluster);
     if (tier == 0) {
-        const int64_t half_ps = spec->scale_up.latency_ps / 2;
+        const Hub *end = &net->hub[net->hub[wire->from].gpu >= 0 ? wire->from : wire->to];
+        const int32_t kind = cluster_gpu_kind(spec, end->gpu);
+        const int64_t half_ps = cluster_scale_up_of_kind(spec, kind)->latency_ps / 2;
         return half_ps > net->window_ps ? half_ps : net->window_ps;
     }
     return net_link_delay_ps(spec, tier, net->hub[wire->to].place.level);

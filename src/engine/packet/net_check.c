@@ -1,5 +1,6 @@
 // What a cluster must be for packets, found without building it.
 #include "base/memory.h"
+#include "cluster/node_runs.h"
 #include "engine/packet/net.h"
 
 static int64_t count_hubs(const Cluster *cluster) {
@@ -11,7 +12,8 @@ static int64_t count_hubs(const Cluster *cluster) {
 
 static Status check_sizes(const Cluster *cluster) {
     const int64_t nlinks = cluster_nlinks(cluster), nhubs = count_hubs(cluster);
-    const int64_t gpus = cluster_spec(cluster)->scale_up.gpus;
+    const NodeRuns runs = node_runs(cluster_spec(cluster));
+    const int64_t gpus = node_runs_most_domain(&runs);
     REQUIRE(nlinks + cluster_ngpus(cluster) <= NET_WIRES_MOST, STATUS_RANGE,
             "%lld links are too many for packets", (long long)nlinks);
     REQUIRE(nhubs <= NET_WIRES_MOST, STATUS_RANGE,
