@@ -21,7 +21,7 @@ SHIPPED = sorted([path for folder in (TOPOLOGIES, TOPOLOGIES / "hardware", JOBS,
                   for path in folder.glob("*.yaml")])
 # Machines that shipped jobs are for, where it is not any.
 MACHINES = {"ddp-small": "laptop-16", "llama3.1-405b-8k": "meta-24k-roce", "llama3.1-405b-1m": "hopper-1m", "moe-small": "superpod-h100-1su",
-            "llama3.1-405b-nvl72": "nvl72-rack", "llama3.1-405b-racks": "openai-100m", "deepseek-v3": "deepseek-2k", "mpt-3b-dojo": "dojo-exapod",
+            "llama3.1-405b-nvl72": "nvl72-rack", "llama3.1-405b-racks": "openai-100m", "llama3.1-405b-50m": "h100-50m", "deepseek-v3": "deepseek-2k", "mpt-3b-dojo": "dojo-exapod",
             "spine-outage": "superpod-h100-4su", "megatron-core-r0.8": "published/dgx-h100-ndr400",
             "mlperf-gpt3": "published/dgx-h100-ndr400", "megatron-lm-2021": "published/dgx-a100-hdr200",
             "megatron-lm-2022": "published/dgx-a100-hdr200"}
@@ -46,6 +46,8 @@ COUNTS = {"superpod-h100-1su": (256, (("leaf", 8, 256), ("spine", 4, 256))),
           "fairwater-131k": (129024, (("leaf", 8 * 512, 8 * 129024), ("spine", 8 * 256, 8 * 131072))),
           "oci-131k": (131072, (("leaf", 2048, 131072), ("spine", 2048, 131072), ("core", 1024, 131072))),
           "openai-100m": (100122624, (("leaf", 776 * 8 * 512, 8 * 100122624), ("spine", 776 * 8 * 256, 776 * 8 * 512 * 256))),
+          "h100-50m": (50000000, (("leaf", 382 * 2048, 50000000), ("spine", 382 * 2048, 382 * 131072), ("core", 382 * 1024, 382 * 131072),
+                                  ("wan", 2048, 382 * 4096))),
           "laptop-16": (16, (("leaf", 8, 16), ("spine", 2, 16)))}
 # Most of a path over one, two and three tiers, us (OCI: blocks of 256, of 2,048, and all); bytes per second of all NICs.
 OCI_PATHS_US, OCI_PBPS = (2, 5, 8), 52
