@@ -9,9 +9,11 @@ microbatches
 sensitivity, sensitivities
            of changes of a hundredth one run says what runs with these changes show
 gone       of what is not there, too
+culprits   whose transfers made a hot link hot: collectives that were under way
 """
 
 import json
+import re
 import subprocess
 
 import h5py
@@ -170,6 +172,27 @@ def gone(emulator):
                   f"{job.stem}: {name}: said {of.would_ps[name]}, a run {again.step_ps}, as it is {of.step_ps}")
 
 
+def culprits(emulator):
+    """Of a hot link the collectives are told that were under way when it held most up, of groups that its users are of."""
+    crowded = {"noise": "off", "nodes": 64, "steps": 2, "parallel__ep": 32, "fabric__routing": "ecmp", "network__queue_pairs": 1}
+    path = explain(emulator, TOPOLOGIES / "meta-24k-roce.yaml", EXPERTS, **crowded)
+    done = subprocess.run([ROOT / "scripts/explain", "--json", path], capture_output=True, text=True, check=True)
+    links = json.loads(done.stdout)[0]["links"]
+    claim(sum(len(link["collectives"]) for link in links) >= 2, f"collectives are told: {links}")
+    with h5py.File(path) as file:
+        rows = {name: file[f"collectives/{name}"][:] for name in ("step", "start_ps", "end_ps", "group_stride", "bytes")}
+        row = rerun.explained_row(file)
+        begin = int(file["steps/intervals_start_ps"][row])
+    for link in links:
+        dp = [[int(gpu) for gpu in re.findall(r"GPU (\d+)", user)] for user in link["users"] if user.startswith("dp")]
+        for told in link["collectives"]:
+            i = told["collective"]
+            from_ps, to_ps = (begin + ms * 1e9 for ms in link["when_ms"])
+            claim(rows["step"][i] == row and rows["start_ps"][i] < to_ps and rows["end_ps"][i] > from_ps, f"{link}: under way then")
+            # GPUs are job ranks here.
+            claim(any((b - a) % rows["group_stride"][i] == 0 for a, b in dp) and rows["bytes"][i] == told["bytes"], f"{link}: of its users")
+
+
 OVERSUBSCRIBED = {"fabric__tiers__spine__rate": "100 Gb/s", "fabric__routing": "ecmp"}
 TEN_JOBS = (
     (LAPTOP, SMALL, {}),
@@ -191,4 +214,4 @@ def sensitivities(emulator):
     claim(sum(differ) == 0, f"one run says what changes bring; these differ, job by job: {differ}")
 
 
-run_case(laws, ranks, microbatches, sensitivity, gone, sensitivities)
+run_case(laws, ranks, microbatches, sensitivity, gone, culprits, sensitivities)
