@@ -211,6 +211,10 @@ static void submit(Engine *engine, const PacketScene *scene, int32_t i) {
     CHECK(status_is_ok(&status), "scene %llu: %s", (unsigned long long)scene->number, status.text);
 }
 
+/// Far beyond what any scene takes, whose messages are of a megabyte: who waits for good for something that never comes, and
+/// tries again and again, is told from who is slow.
+static const int64_t LONGEST_PS = PS_PER_S;
+
 void packet_scene_play(const Cluster *cluster, const PacketScene *scene, PacketHow how,
                        PacketOutcome *outcome) {
     const EngineOps *ops = &PACKET_ENGINE;
@@ -223,6 +227,9 @@ void packet_scene_play(const Cluster *cluster, const PacketScene *scene, PacketH
         submit(engine, scene, how.backwards ? scene->n - 1 - i : i);
     while (how.step_ps > 0 && ops->nunfinished(engine) > 0)
         ops->advance(engine, ops->now_ps(engine) + how.step_ps);
+    if (how.step_ps == 0 && how.interval_ps == 0) ops->advance(engine, LONGEST_PS);
+    CHECK(how.interval_ps > 0 || ops->nunfinished(engine) == 0, "scene %llu does not end",
+          (unsigned long long)scene->number);
     ops->advance(engine, TIME_NEVER_PS);
     if (how.interval_ps > 0) ops->restart_intervals(engine);
     for (Completion done; ops->drain(engine, &done, 1) > 0; outcome->ndone++)
