@@ -74,14 +74,14 @@ static void print_parts(FILE *out, const StepSummary *step) {
 /// Where passes are split or beside each other: what a stage's last step is made of.
 static void print_passes(FILE *out, const StepSummary *step) {
     double sum_ps = 0;
-    for (int k = 0; k < SHARE_N; k++) sum_ps += step->pass.mean_ps[k];
+    for (int k = 0; k < SHARE_N; k++) sum_ps += step->detail->pass.mean_ps[k];
     if (sum_ps == 0) return;
     fprintf(out, "\n  Passes of a stage in it (first replica: mean over stages, and the first)\n");
     for (int k = 0; k < SHARE_N; k++)
-        if (step->pass.mean_ps[k] > 0)
+        if (step->detail->pass.mean_ps[k] > 0)
             fprintf(out, "  %-14s %10.3f ms %6.1f%% %12.3f ms\n", PASS_SHARE_NAMES[k],
-                    ms(step->pass.mean_ps[k]), 100 * step->pass.mean_ps[k] / sum_ps,
-                    ms(step->pass.first_ps[k]));
+                    ms(step->detail->pass.mean_ps[k]), 100 * step->detail->pass.mean_ps[k] / sum_ps,
+                    ms(step->detail->pass.first_ps[k]));
 }
 
 /// A time for a column: milliseconds, or seconds where these have grown long.
@@ -108,17 +108,18 @@ static void print_tiers(FILE *out, const Recorder *recorder, const StepSummary *
     fprintf(out, "\n  %-10s %18s %22s\n", "tier", "busiest link", "delay of transfers");
     for (int32_t tier = 0; tier < cluster_ntiers(cluster); tier++) {
         fprintf(out, "  %-10s %17.1f%% ", cluster_tier_name(cluster, tier),
-                100 * step->utilisation_max[tier]);
-        print_time(out, 19, step->delay_ps[tier]);
+                100 * step->detail->utilisation_max[tier]);
+        print_time(out, 19, step->detail->delay_ps[tier]);
         if (job->kind == JOB_TRAINING) print_priced(out, &step->row, tier);
         fprintf(out, "\n");
     }
-    if (!step->hottest[0]) return;
-    bool bundle = step->hottest_width > 1;
-    fprintf(out, "  hottest: %s, ", step->hottest);
-    if (bundle) fprintf(out, "%lld links, each ", (long long)step->hottest_width);
-    fprintf(out, "%.1f%% of the step, delay ", 100 * step->hottest_utilisation);
-    print_time(out, 0, (double)step->hottest_delay_ps / (double)step->hottest_width);
+    if (!step->detail->hottest[0]) return;
+    bool bundle = step->detail->hottest_width > 1;
+    fprintf(out, "  hottest: %s, ", step->detail->hottest);
+    if (bundle) fprintf(out, "%lld links, each ", (long long)step->detail->hottest_width);
+    fprintf(out, "%.1f%% of the step, delay ", 100 * step->detail->hottest_utilisation);
+    print_time(out, 0,
+               (double)step->detail->hottest_delay_ps / (double)step->detail->hottest_width);
     fputc('\n', out);
 }
 
@@ -142,7 +143,7 @@ static void print_packets(FILE *out, const Recorder *recorder, const StepSummary
     fprintf(out, "  %-10s %17s %15s %11s %11s %11s\n", "tier", "largest queue", "ports paused",
             "marks", "drops", "reordered");
     for (int32_t tier = 0; tier < cluster_ntiers(fabric->cluster); tier++) {
-        const TracePort *port = &step->port[tier];
+        const TracePort *port = &step->detail->port[tier];
         if (port->queue_most + port->reordered + port->drops == 0) continue;
         fprintf(out, "  %-10s ", cluster_tier_name(fabric->cluster, tier));
         print_bytes(out, 14, (double)port->queue_most);

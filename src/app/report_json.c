@@ -16,8 +16,8 @@ static void put_tiers(FILE *out, const Recorder *recorder, const StepSummary *st
         fprintf(out, "%s{\"name\": ", tier > 0 ? ", " : "");
         json_put_text(out, cluster_tier_name(cluster, tier));
         fprintf(out, ", \"ways\": %" PRId32, ways);
-        json_put_number(out, "utilisation_max", step->utilisation_max[tier]);
-        json_put_number(out, "delay_ps", step->delay_ps[tier]);
+        json_put_number(out, "utilisation_max", step->detail->utilisation_max[tier]);
+        json_put_number(out, "delay_ps", step->detail->delay_ps[tier]);
         fputc('}', out);
     }
     fputc(']', out);

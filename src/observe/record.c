@@ -231,6 +231,14 @@ Status recorder_write_power(Recorder *recorder, int64_t later_ps, const PowerUse
     return recorder->trace ? trace_write_power(recorder->trace, stands) : status_ok();
 }
 
+_Static_assert(sizeof(StepSummary) <= 512, "a million steps stay below half a GiB");
+
+StepDetail *recorder_detail(Recorder *recorder, int32_t job, int64_t step) {
+    StepDetail *detail = &recorder->detail[job][step > 0];
+    *detail = (StepDetail){0};
+    return detail;
+}
+
 Status recorder_end_step(Recorder *recorder, const StepSummary *summary) {
     array_push(&recorder->step, *summary);
     if (!recorder->trace) return status_ok();

@@ -24,19 +24,25 @@ typedef struct FlowSpread {
     int64_t median_ps, high_ps, most_ps; ///< high: 99 of 100 flows took no longer
 } FlowSpread;
 
-typedef struct StepSummary {
-    TraceStep row;
-    PassTimes pass;                  ///< rank 0 only; all 0: not told apart
-    const CertaintyClass *certainty; ///< published runs like it; NULL: none. Training only
-    const char *collective, *algorithm, *protocol; ///< of traffic that is one; NULL: none
-    double algorithm_Bps, bus_Bps;                 ///< of it, as nccl-tests count
-    FlowSpread flows;                              ///< rank 0 only, of the first repetition
-    double delay_ps[TRACE_TIERS_MAX];              ///< rank 0 only, both directions
+/// What is told of the first and of the last step of a job alone: rank 0 only.
+typedef struct StepDetail {
+    PassTimes pass;                   ///< all 0: not told apart
+    double delay_ps[TRACE_TIERS_MAX]; ///< both directions
     double utilisation_max[TRACE_TIERS_MAX];
     TracePort port[TRACE_TIERS_MAX]; ///< both directions, all ports; queue_mean is not set
     char hottest[TRACE_NAME_CHARS];
     double hottest_utilisation;
     int64_t hottest_delay_ps, hottest_width;
+} StepDetail;
+
+/// There may be a million of them.
+typedef struct StepSummary {
+    TraceStep row;
+    StepDetail *detail; ///< of the recorder: of the first step of its job, or of the last so far
+    const CertaintyClass *certainty; ///< published runs like it; NULL: none. Training only
+    const char *collective, *algorithm, *protocol; ///< of traffic that is one; NULL: none
+    double algorithm_Bps, bus_Bps;                 ///< of it, as nccl-tests count
+    FlowSpread flows;                              ///< rank 0 only, of the first repetition
 } StepSummary;
 
 /// The links of a step. Of the last step whose intervals and hot links stand in the file, to be compared with those that
@@ -66,6 +72,7 @@ typedef struct Recorder {
     TraceCollective *collective; ///< [ncollectives] of the last step that was played
     int64_t ncollectives;
     ARRAY_OF(StepSummary) step;
+    StepDetail detail[RUN_JOBS_MAX][2]; ///< of each job: its first step, its last one
     /// What jobs cost each other in the run (engine.h, "Who costs whom"), by [victim][culprit][tier]: a step is one job's, so
     /// it adds to a row of the matrix. Time of transfers, not of steps: what is hidden behind work costs no step. Of rank 0,
     /// with several jobs
@@ -113,6 +120,8 @@ Status recorder_write_power(Recorder *recorder, int64_t later_ps, const PowerUse
 void recorder_free_links(const Recorder *recorder, StepLinks *links);
 /// The last of a step: its row, of which where its links stand is filled in here. It is in the file for good.
 /// MPI: collective.
+/// Where details of a step go: nothing is in it yet.
+StepDetail *recorder_detail(Recorder *recorder, int32_t job, int64_t step);
 Status recorder_end_step(Recorder *recorder, const StepSummary *summary);
 /// MPI: collective.
 ///   reason  why it failed, or ""

@@ -28,21 +28,21 @@ static void summarise_ports(const TraceTierLoad *sum, TracePort *port) {
     port->reordered += sum->reordered;
 }
 
-static void summarise_links(const TraceLoad *load, int32_t ntiers, StepSummary *summary) {
+static void summarise_links(const TraceLoad *load, int32_t ntiers, StepDetail *detail) {
     for (int32_t tier = 0; tier < ntiers; tier++)
         for (int d = 0; d < TRACE_DIRECTIONS; d++) {
             const TraceTierLoad *sum = &load->tier[tier][d];
-            summary->delay_ps[tier] += sum->delay_ps;
-            summarise_ports(sum, &summary->port[tier]);
-            if (sum->utilisation_max > summary->utilisation_max[tier])
-                summary->utilisation_max[tier] = sum->utilisation_max;
+            detail->delay_ps[tier] += sum->delay_ps;
+            summarise_ports(sum, &detail->port[tier]);
+            if (sum->utilisation_max > detail->utilisation_max[tier])
+                detail->utilisation_max[tier] = sum->utilisation_max;
         }
     if (load->nhot == 0) return;
-    memcpy(summary->hottest, load->hot[0].name, sizeof summary->hottest);
-    summary->hottest[sizeof summary->hottest - 1] = '\0';
-    summary->hottest_utilisation = load->hot[0].utilisation;
-    summary->hottest_delay_ps = load->hot[0].delay_ps;
-    summary->hottest_width = load->hot[0].width;
+    memcpy(detail->hottest, load->hot[0].name, sizeof detail->hottest);
+    detail->hottest[sizeof detail->hottest - 1] = '\0';
+    detail->hottest_utilisation = load->hot[0].utilisation;
+    detail->hottest_delay_ps = load->hot[0].delay_ps;
+    detail->hottest_width = load->hot[0].width;
 }
 
 /// Bytes of the physical links [first, first + n).
@@ -267,7 +267,8 @@ static Status write_costs(Recorder *recorder, int32_t victim) {
 static Status repeat_links(Recorder *recorder, int64_t later_ps, StepSummary *summary) {
     recorder->nrepeated++;
     recorder->cycle_begin_ps += later_ps;
-    summarise_links(&recorder->stands.load, cluster_ntiers(recorder->fabric->cluster), summary);
+    summarise_links(&recorder->stands.load, cluster_ntiers(recorder->fabric->cluster),
+                    summary->detail);
     return recorder->trace ? write_step_links(recorder, false) : status_ok();
 }
 
@@ -316,7 +317,7 @@ Status recorder_write_links(Recorder *recorder, int64_t later_ps, Crossing cross
     StepLinks links = {.step = recorder->step.n}; // its row
     TRY(gather_links(recorder, step, &links));
     if (fabric->rank == 0) name_users(recorder, crossing, context, &links);
-    summarise_links(&links.load, cluster_ntiers(fabric->cluster), summary);
+    summarise_links(&links.load, cluster_ntiers(fabric->cluster), summary->detail);
     Status status = write_links(recorder, &links);
     if (status_is_ok(&status) && fabric->run->njobs > 1) status = write_costs(recorder, step->job);
     if (!recorder->keeps) fabric->ops->step_clear(fabric->engine, recorder->played);

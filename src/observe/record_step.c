@@ -368,17 +368,14 @@ static Status write_step(Recorder *recorder, Machine *machine, int64_t later_ps,
 }
 
 /// A step that is told from the one before has its passes.
-static void tell_passes(const Recorder *recorder, const Machine *machine, int64_t later_ps,
-                        StepSummary *summary) {
-    if (later_ps == 0) {
-        passes_sum(machine, (int32_t)summary->row.job_step, &summary->pass);
-        return;
-    }
-    for (int64_t i = recorder->step.n - 1; i >= 0; i--) {
-        if (recorder->step.at[i].row.job != summary->row.job) continue;
-        summary->pass = recorder->step.at[i].pass;
-        return;
-    }
+static PassTimes tell_passes(const Recorder *recorder, const Machine *machine, int64_t later_ps,
+                             const TraceStep *row) {
+    PassTimes pass = {0};
+    if (later_ps == 0)
+        passes_sum(machine, (int32_t)row->job_step, &pass);
+    else
+        pass = recorder->detail[row->job][row->job_step > 1].pass;
+    return pass;
 }
 
 Status record_training_step(Recorder *recorder, Machine *machine, int32_t step, int64_t later_ps) {
@@ -397,6 +394,9 @@ Status record_training_step(Recorder *recorder, Machine *machine, int32_t step, 
                 .fingerprint = fingerprint},
     };
     *last_end_ps = summary.row.end_ps;
-    if (machine->rank == 0) tell_passes(recorder, machine, later_ps, &summary);
+    PassTimes pass = {0};
+    if (machine->rank == 0) pass = tell_passes(recorder, machine, later_ps, &summary.row);
+    summary.detail = recorder_detail(recorder, machine->number, step);
+    summary.detail->pass = pass;
     return write_step(recorder, machine, later_ps, &summary);
 }

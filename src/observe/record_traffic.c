@@ -106,6 +106,7 @@ Status record_traffic_step(Recorder *recorder, const TrafficRun *traffic, int64_
                 .end_ps = end_ps,
                 .timeline_step = TRACE_NONE,
                 .fingerprint = traffic->now.moves + fingerprint_of(-1, begin_ps, end_ps)},
+        .detail = recorder_detail(recorder, traffic->number, traffic->step),
     };
     if (later_ps > 0)
         account_again(&recorder->step.at[recorder->step.n - 1].row, &summary.row);
