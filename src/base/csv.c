@@ -15,15 +15,26 @@ Csv csv_open(const char *file, const char *text) {
 
 static bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r'; }
 
-/// Cut a line at its commas.
+/// A comma within quotes is one of the cell.
+static int64_t cell_end(const char *line, int64_t begin, int64_t length) {
+    bool quoted = false;
+    int64_t end = begin;
+    for (; end < length && (quoted || line[end] != ','); end++) quoted ^= line[end] == '"';
+    return end;
+}
+
+/// Cut a line at its commas; blanks and quotes around a cell, as spreadsheets write them, are none of it.
 static void split(Csv *csv, const char *line, int64_t length) {
     csv->ncells = 0;
     for (int64_t begin = 0; begin <= length; csv->ncells++) {
-        int64_t end = begin;
-        while (end < length && line[end] != ',') end++;
+        const int64_t end = cell_end(line, begin, length);
         int64_t first = begin, last = end;
         while (first < last && is_blank(line[first])) first++;
         while (last > first && is_blank(line[last - 1])) last--;
+        if (last - first > 1 && line[first] == '"' && line[last - 1] == '"') {
+            first++;
+            last--;
+        }
         if (csv->ncells < CSV_CELLS_MAX)
             csv->cell[csv->ncells] = (CsvCell){line + first, last - first, first + 1};
         begin = end + 1;

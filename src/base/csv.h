@@ -3,7 +3,7 @@
 /// Idea.    One header line, then one record a line. Empty lines and those that begin with # are skipped, blanks around cells
 ///          are no part of them, and the byte order mark that spreadsheets write is passed over. Errors are kept as lines
 ///          "file:line:column: what is wrong", as many as a Status holds.
-/// Limits.  No quotes.
+/// Limits.  Quotes around a cell are no part of it, and may hold commas; quotes within it, and line breaks, may not be there.
 #ifndef COLOSSIM_BASE_CSV_H
 #define COLOSSIM_BASE_CSV_H
 
@@ -14,7 +14,7 @@
 
 enum { CSV_CELLS_MAX = 10 };
 
-/// Text between two commas without the blanks around it.
+/// Text between two commas without blanks and quotes around it.
 typedef struct CsvCell {
     const char *at;
     int64_t length, column; ///< column counts bytes from 1

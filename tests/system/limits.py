@@ -47,7 +47,12 @@ def figures(emulator):
 
 
 def plays(emulator):
-    """What check accepts is played, on one rank and on two."""
+    """What check accepts is played, on one rank and on two. A table is read as spreadsheets write it, with quotes, too."""
+    (emulator.folder / "quoted.csv").write_text('"source","destination","bytes","start"\r\n"0","8","1 MB","0 us"\r\n')
+    quoted = emulator.folder / "quoted.yaml"
+    quoted.write_text((HERE / "bom.yaml").read_text().replace("bom.csv", "quoted.csv"))
+    alike = [column(emulator.trace(LAPTOP, job, ranks=0), "steps/fingerprint")[0] for job in (HERE / "bom.yaml", quoted)]
+    claim(alike[0] == alike[1], f"quotes change nothing: {alike}")
     for topology, job, settings in (
             (HERE / "dual-tor.yaml", JOBS / "traffic-shift.yaml", {"traffic__queue_pairs": 2}),
             (HERE / "domain-2-nodes.yaml", SMALL, {"parallel__pp": 2, "network__message_latency": "2 us", "steps": 1}),
