@@ -11,6 +11,7 @@ import numpy as np
 from trace_file import damaged
 
 MS = 1e-9  # of picoseconds
+QUICKEST = 0.05  # of GPUs of several kinds are the quick ones
 SLOW_LEAST, APART = 0.02, 0.3  # a GPU is out of the ordinary that is so much slower than the next, and than that part of all that they differ
 FEW = 0.05                     # of the GPUs, that can be called by name
 SHOWN = 0.001                  # of the step, below which a cause is not worth a sentence
@@ -131,9 +132,10 @@ def slow_gpus(evidence):
     saves = evidence.gain_ps("no slow GPUs")
     far, slow, median = stragglers(evidence)
     if evidence.topology["node"].get("others") and len(far) != 1:
-        quicker = slow > median + SLOW_LEAST
-        return Cause("mixed GPUs", saves, f"GPUs of several kinds wait for the slowest: {int(quicker.sum())} of "
-                     f"{int(evidence.mine.sum())} are slower than the others by up to {percent(np.nanmax(slow))}",
+        quickest = float(np.nanquantile(slow, QUICKEST))  # the slow may be the most
+        slower = slow > quickest + SLOW_LEAST
+        return Cause("mixed GPUs", saves, f"GPUs of several kinds wait for the slowest: {int(slower.sum())} of "
+                     f"{int(evidence.mine.sum())} are slower than the others by up to {percent(np.nanmax(slow) - quickest)}",
                      "share the batch by speed (parallel.batch_shares: proportional), or keep kinds apart")
     if 0 < len(far) <= max(1, FEW * evidence.mine.sum()) or (len(far) and len(nodes_of(evidence, far)) == 1):
         nodes = nodes_of(evidence, far)

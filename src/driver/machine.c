@@ -73,12 +73,13 @@ static void note_replicas(Machine *machine) {
     noted->span = arena_array(machine->dealt, OpSpan, 2 * noted->nspans * noted->n);
 }
 
-static NominalWork work_of(const Machine *machine, int32_t role, int32_t stage) {
+static NominalWork work_of(const Machine *machine, const StepCost *cost, int32_t role,
+                           int32_t stage) {
     const Program *program = machine_program(machine, role, stage);
     NominalWork sum = {0};
     for (int32_t i = 0; i < program->stream_nops[STREAM_COMPUTE]; i++) {
         const Op *op = &program->op[program->stream_op[STREAM_COMPUTE][i]];
-        const NominalWork work = step_cost_work(machine_nominal(machine, role), stage, op);
+        const NominalWork work = step_cost_work(cost, stage, op);
         sum.compute_ps += work.compute_ps;
         sum.tp_ps += work.tp_ps;
         sum.cp_ps += work.cp_ps;
@@ -88,13 +89,20 @@ static NominalWork work_of(const Machine *machine, int32_t role, int32_t stage) 
     return sum;
 }
 
-/// Nominal work of a step, by role and stage.
+/// Work of a step by role and stage: nominal, and on GPUs of each kind that the job has.
 static void sum_work(Machine *machine) {
-    const int32_t roles = machine->shares.nroles, stages = machine->cost.pp;
-    machine->work = arena_array(machine->dealt, NominalWork, roles * stages);
-    for (int32_t role = 0; role < roles; role++)
-        for (int32_t stage = 0; stage < stages; stage++)
-            machine->work[role * stages + stage] = work_of(machine, role, stage);
+    const int32_t roles = machine->shares.nroles, stages = machine->cost.pp,
+                  kinds = cluster_ngpu_kinds(cluster_spec(machine->cluster));
+    machine->work = arena_array(machine->dealt, NominalWork, (1 + kinds) * roles * stages);
+    NominalWork *next = machine->work;
+    for (int32_t kind = -1; kind < kinds; kind++)
+        for (int32_t role = 0; role < roles; role++)
+            for (int32_t stage = 0; stage < stages; stage++, next++) {
+                if (kind > 0 && machine->gpus_of[kind] == 0) continue;
+                const StepCost *cost =
+                    kind < 0 ? machine_nominal(machine, role) : machine_cost(machine, kind);
+                *next = work_of(machine, cost, role, stage);
+            }
 }
 
 /// The step to be explained: the last that is sure to be played: where speeds are steady all behind the second may be told from it (player/repeat.h).

@@ -221,9 +221,10 @@ typedef struct Machine {
     int32_t number; ///< of the job among those on the fabric
     Heap heap;
     Arena *arena,
-        *dealt;        ///< of what the job has; of units here, and what follows from where they are
-    NominalWork *work; ///< [roles][stages] of a step, once units are dealt
-    Unit *unit;        ///< [layout.nslots]
+        *dealt; ///< of what the job has; of units here, and what follows from where they are
+    NominalWork *
+        work; ///< [1 + kinds][roles][stages] of a step, once units are dealt: nominal, then on each kind
+    Unit *unit;         ///< [layout.nslots]
     StepResult *result; ///< [layout.nslots]
     /// [layout.nslots] as Unit.free, of exchanges and of reductions across shard groups; NULL: the stream has no operations
     NominalClocks *more[STREAM_N];
@@ -282,6 +283,12 @@ static inline const Program *machine_program(const Machine *machine, int32_t rol
 }
 static inline NominalWork machine_work(const Machine *machine, int32_t role, int32_t stage) {
     return machine->work[role * machine->cost.pp + stage];
+}
+/// The same work on GPUs of a kind.
+static inline NominalWork machine_work_on(const Machine *machine, int32_t kind, int32_t role,
+                                          int32_t stage) {
+    const int32_t stages = machine->cost.pp, roles = machine->shares.nroles;
+    return machine->work[((1 + kind) * roles + role) * stages + stage];
 }
 /// Of the units of a replica.
 static inline int32_t machine_role(const Machine *machine, int64_t replica) {

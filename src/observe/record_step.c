@@ -22,10 +22,16 @@ typedef struct GpuColumns {
     Wide sum_ps[CLUSTER_GPU_KINDS_MAX][TRACE_GPU_COLUMNS];
 } GpuColumns;
 
-/// Of the unit at a place; folded replicas have one role.
+/// Of the unit at a place, nominal and on its GPUs of a kind; folded replicas have one role.
 static NominalWork work_at(const Machine *machine, int64_t place) {
     const int32_t stages = machine->layout.units.stages;
     return machine_work(machine, machine_role(machine, place / stages), (int32_t)(place % stages));
+}
+
+static NominalWork work_on(const Machine *machine, int32_t kind, int64_t place) {
+    const int32_t stages = machine->layout.units.stages;
+    return machine_work_on(machine, kind, machine_role(machine, place / stages),
+                           (int32_t)(place % stages));
 }
 
 /// The slowness of a unit that is one GPU's own, told from that of its tensor-parallel peers.
@@ -33,13 +39,15 @@ static int64_t own_slow_ps(const GpuColumns *columns, int64_t place, GpuId gpu) 
     const Machine *machine = columns->machine;
     int64_t unit_ps = columns->result[place].part_ps[ACCOUNT_OWN_SLOW];
     if (machine->layout.units.width == 1) return unit_ps;
-    NominalWork work = work_at(machine, place);
-    int64_t compute_ps = work.compute_ps + work.sharing_ps;
+    const int32_t kind = cluster_gpu_kind(cluster_spec(machine->cluster), gpu);
+    const NominalWork work = work_at(machine, place), own = work_on(machine, kind, place);
+    const int64_t nominal_ps = work.compute_ps + work.sharing_ps + nominal_exposed_ps(work);
     int64_t end_ps = columns->result[place].end_ps,
             start_ps = end_ps - account_sum_ps(columns->result[place].part_ps, work);
     int64_t factor = noise_apply(noise_factor(&machine->job->noise, gpu, columns->step),
                                  cluster_slowest_factor(machine->cluster, gpu, start_ps, end_ps));
-    int64_t own_ps = noise_apply(compute_ps, factor) - compute_ps;
+    int64_t own_ps =
+        noise_apply(own.compute_ps + own.sharing_ps, factor) + nominal_exposed_ps(own) - nominal_ps;
     // The slowest: rounding of many operations against one.
     return own_ps < unit_ps ? own_ps : unit_ps;
 }

@@ -104,6 +104,9 @@ def both(emulator):
     trace = emulator.folder / "n1" / "run.h5"
     claim_numbers(trace)
     claim(column(trace, "steps/duration_ps")[-1] >= slower_alone(emulator, job), "a job on both is no quicker than on the slower alone")
+    own, others = (column(trace, f"gpus/{part}_ps")[-1] for part in ("own_slow", "straggler"))
+    claim((own[:128] == 0).all() and (own[128:] > 0).all(), "GB200, slower at this job, are so themselves")
+    claim(others[:128].mean() > 2 * others[128:].mean(), f"and Hoppers wait for them: {others[:128].mean()}, {others[128:].mean()}")
     slow = emulator.trace(pair(emulator), written(emulator, "slow", JOB + "noise: off\nslow: [{what: node 20, compute: 2}, {what: rack 2, compute: 1.5}]\n"))
     more = column(slow, "gpus/own_slow_ps")[-1] - column(trace, "gpus/own_slow_ps")[-1]
     gpu = np.arange(272)
