@@ -217,16 +217,19 @@ static bool check_costs(const Pair *pair, const int64_t gpus[CLUSTER_GPU_KINDS_M
     return status_is_ok(&status);
 }
 
+/// Plan it as the run will, but for where its members are.
+static Status plan_among(const Pair *pair, const CollectiveSpec *wanted, int64_t members) {
+    CollectivePlan plan;
+    const Domains domains = domains_even(members, 1);
+    return run_spec_plan(&plan, pair->job, pair->cluster, wanted, 0, 0, &domains);
+}
+
 /// Can the algorithm of the job's collectives serve `members`?
 static bool check_group(const Pair *pair, int64_t members, const char *whose) {
-    CollectiveSpec spec = run_spec_collective(pair->job, pair->cluster, 0, 0);
-    spec.kind = COLLECTIVE_ALL_REDUCE;
-    spec.algorithm = pair->job->network.dp_algorithm;
-    spec.bytes = GRAD_NORM_BYTES;
-    const CollectiveTuning tuning = run_spec_tuning(pair->cluster, 0, 0);
-    CollectivePlan plan;
-    Domains domains = domains_even(members, 1);
-    Status status = collective_plan(&plan, &spec, &tuning, &domains);
+    const CollectiveSpec norm = {.kind = COLLECTIVE_ALL_REDUCE,
+                                 .algorithm = pair->job->network.dp_algorithm,
+                                 .bytes = GRAD_NORM_BYTES};
+    Status status = plan_among(pair, &norm, members);
     if (!status_is_ok(&status))
         PAIR_ERROR(pair, "network.dp_algorithm", "%s (%s)", status.text, whose);
     return status_is_ok(&status);
@@ -292,18 +295,6 @@ static Status read_flows(const Pair *pair, const Text *csv, int64_t *most_bytes)
     return status_ok();
 }
 
-/// Plan it as the run will, but for where its members are.
-static Status plan_among(const Pair *pair, CollectiveKind kind, int64_t bytes, int64_t members) {
-    CollectivePlan plan;
-    CollectiveSpec spec = run_spec_collective(pair->job, pair->cluster, 0, 0);
-    spec.kind = kind;
-    spec.algorithm = pair->job->collective.algorithm;
-    spec.bytes = bytes;
-    const CollectiveTuning tuning = run_spec_tuning(pair->cluster, 0, 0);
-    Domains domains = domains_even(members, 1);
-    return collective_plan(&plan, &spec, &tuning, &domains);
-}
-
 /// Most bytes of a message; each collective must have a plan.
 static Status read_operations(const Pair *pair, const Text *csv, int64_t *most_bytes) {
     const TrafficSpec *traffic = &pair->job->traffic;
@@ -314,7 +305,10 @@ static Status read_operations(const Pair *pair, const Text *csv, int64_t *most_b
         const Joint *joint = &operations.joint.at[j];
         if (joint->bytes > *most_bytes) *most_bytes = joint->bytes;
         if (joint->group < 0) continue;
-        status = plan_among(pair, (CollectiveKind)joint->kind, joint->bytes, joint->n);
+        const CollectiveSpec wanted = {.kind = (CollectiveKind)joint->kind,
+                                       .algorithm = pair->job->collective.algorithm,
+                                       .bytes = joint->bytes};
+        status = plan_among(pair, &wanted, joint->n);
         if (!status_is_ok(&status))
             status = status_make(STATUS_INPUT, "%.200s:%d:1: %.600s", traffic->file,
                                  (int)joint_operation(&operations, joint, 0)->line, status.text);
@@ -362,8 +356,7 @@ static bool check_all_to_all(const Pair *pair) {
 
 /// What cannot be planned is said here, with its place.
 static bool check_collective(const Pair *pair) {
-    const CollectiveSpec *spec = &pair->job->collective;
-    Status status = plan_among(pair, spec->kind, spec->bytes, pair->job->traffic.ranks);
+    Status status = plan_among(pair, &pair->job->collective, pair->job->traffic.ranks);
     if (status_is_ok(&status)) return true;
     bool named = node_find(pair->entry->root, "traffic.algorithm") != NULL;
     PAIR_ERROR(pair, named ? "traffic.algorithm" : "traffic.collective", "%s", status.text);

@@ -76,12 +76,8 @@ static bool pair_fails(Reach *reach, int64_t rank, int64_t src, int64_t dst, boo
 static bool collective_needs(Reach *reach, int64_t rank) {
     CollectivePlan plan;
     Domains domains = domains_make(reach->ranks, domain_of, reach);
-    CollectiveSpec spec = run_spec_collective(reach->job, cluster_spec(reach->cluster), 0, 0);
-    spec.kind = reach->job->collective.kind;
-    spec.algorithm = reach->job->collective.algorithm;
-    spec.bytes = reach->job->collective.bytes;
-    const CollectiveTuning tuning = run_spec_tuning(cluster_spec(reach->cluster), 0, 0);
-    Status status = collective_plan(&plan, &spec, &tuning, &domains);
+    Status status = run_spec_plan(&plan, reach->job, cluster_spec(reach->cluster),
+                                  &reach->job->collective, 0, 0, &domains);
     bool needs = false;
     for (int32_t p = 0; status_is_ok(&status) && p < plan.nphases; p++) {
         const int64_t nedges = collective_phase(&plan, p).nedges;

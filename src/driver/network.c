@@ -331,16 +331,14 @@ int64_t network_least_base_ps(const Machine *machine) {
 Status network_plan(const Machine *machine, int64_t group, OpKind kind, int64_t bytes,
                     CollectivePlan *plan) {
     const Spread *spread = spread_of(machine, group);
-    const ClusterSpec *cluster = cluster_spec(machine->cluster);
-    CollectiveSpec spec =
-        run_spec_collective(machine->job, cluster, spread->kind, spread->latency_ps);
-    spec.kind = OP_KINDS[kind].collective[machine->job->parallel.zero > 0];
     // The norm is summed over all units, whatever replicas reduce by.
     const bool norm = OP_KINDS[kind].bytes == BYTES_NORM;
-    spec.algorithm = norm ? ALGORITHM_AUTO : machine->job->network.dp_algorithm;
-    spec.bytes = bytes;
-    const CollectiveTuning tuning = run_spec_tuning(cluster, spread->kind, spread->latency_ps);
-    return collective_plan(plan, &spec, &tuning, &spread->domains);
+    const CollectiveSpec wanted = {
+        .kind = OP_KINDS[kind].collective[machine->job->parallel.zero > 0],
+        .algorithm = norm ? ALGORITHM_AUTO : machine->job->network.dp_algorithm,
+        .bytes = bytes};
+    return run_spec_plan(plan, machine->job, cluster_spec(machine->cluster), &wanted, spread->kind,
+                         spread->latency_ps, &spread->domains);
 }
 
 bool network_meet(Machine *machine, Meeting *meeting, int64_t count) {

@@ -77,18 +77,18 @@ void run_spec_fini(RunSpec *spec) {
     memset(spec, 0, sizeof *spec);
 }
 
-CollectiveSpec run_spec_collective(const JobSpec *job, const ClusterSpec *cluster, int32_t kind,
-                                   int64_t path_ps) {
-    return (CollectiveSpec){
-        .round_latency_ps = job->network.round_latency_ps + path_ps,
-        .domain_latency_ps = cluster_scale_up_of_kind(cluster, kind)->latency_ps,
-        .base_ps = job->network.collective_base_ps,
-        .protocol = job->network.protocol};
-}
-
-CollectiveTuning run_spec_tuning(const ClusterSpec *cluster, int32_t kind, int64_t path_ps) {
-    return (CollectiveTuning){.scale_up = cluster_scale_up_of_kind(cluster, kind),
-                              .nic_Bps = cluster->nic.goodput_Bps,
-                              .path_latency_ps = path_ps,
-                              .in_network = cluster->in_network_reduction};
+Status run_spec_plan(CollectivePlan *plan, const JobSpec *job, const ClusterSpec *cluster,
+                     const CollectiveSpec *wanted, int32_t kind, int64_t path_ps,
+                     const Domains *domains) {
+    const ScaleUpSpec *scale_up = cluster_scale_up_of_kind(cluster, kind);
+    CollectiveSpec spec = *wanted;
+    spec.round_latency_ps += job->network.round_latency_ps + path_ps;
+    spec.domain_latency_ps = scale_up->latency_ps;
+    spec.base_ps = job->network.collective_base_ps;
+    spec.protocol = job->network.protocol;
+    const CollectiveTuning tuning = {.scale_up = scale_up,
+                                     .nic_Bps = cluster->nic.goodput_Bps,
+                                     .path_latency_ps = path_ps,
+                                     .in_network = cluster->in_network_reduction};
+    return collective_plan(plan, &spec, &tuning, domains);
 }

@@ -119,12 +119,15 @@ typedef struct RunSpec {
     char *resolved;  ///< normalised configuration with all defaults written out (YAML text); owned
 } RunSpec;
 
-/// What a collective of a job pays on a cluster, if a path between scale-up domains takes path_ps (kind, algorithm and bytes
-/// are the caller's), and what it is tuned by, which borrows `cluster`.
-///   kind  whose scale-up domains it runs in, at the pace of the slowest (Spread)
-CollectiveSpec run_spec_collective(const JobSpec *job, const ClusterSpec *cluster, int32_t kind,
-                                   int64_t path_ps);
-CollectiveTuning run_spec_tuning(const ClusterSpec *cluster, int32_t kind, int64_t path_ps);
+/// Plan a collective of a job on a cluster, with what it pays and is tuned by there.
+///   wanted   its kind, algorithm and bytes; its round_latency_ps comes to that of the job, the rest is not looked at
+///   kind     whose scale-up domains it runs in, at the pace of the slowest (Spread)
+///   path_ps  of a path between scale-up domains
+///   domains  borrowed by the plan
+/// Fails: as collective_plan.
+Status run_spec_plan(CollectivePlan *plan, const JobSpec *job, const ClusterSpec *cluster,
+                     const CollectiveSpec *wanted, int32_t kind, int64_t path_ps,
+                     const Domains *domains);
 /// Text of a source by its path (the CSV of a traffic job), NUL-terminated, or NULL. Borrowed.
 const char *run_spec_text(const RunSpec *spec, const char *path);
 /// STATUS_FAILED where a run has come further than simulated time goes.

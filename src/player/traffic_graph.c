@@ -143,18 +143,16 @@ static Status plan_collective(TrafficRun *traffic, const Joint *joint, GraphGrou
         group->spread = spread_make(
             traffic->cluster, operations_group_size(&graph_of(traffic)->operations, group->number),
             member_gpu, group);
-    const ClusterSpec *cluster = cluster_spec(traffic->cluster);
-    const int64_t path_ps = group->spread.latency_ps, extra_ps = traffic->job->traffic.latency_ps;
-    const int32_t kind = group->spread.kind;
-    const bool waits = extra_ps >= 0; // else no latency at all, as for flows
-    CollectiveSpec spec = {0};
-    if (waits) spec = run_spec_collective(traffic->job, cluster, kind, path_ps);
-    if (waits) spec.round_latency_ps += extra_ps;
-    const CollectiveTuning tuning = run_spec_tuning(cluster, kind, path_ps);
-    spec.kind = (CollectiveKind)joint->kind;
-    spec.algorithm = traffic->job->collective.algorithm;
-    spec.bytes = joint->bytes;
-    return collective_plan(plan, &spec, waits ? &tuning : NULL, &group->spread.domains);
+    const Spread *spread = &group->spread;
+    const int64_t extra_ps = traffic->job->traffic.latency_ps;
+    CollectiveSpec wanted = {.kind = (CollectiveKind)joint->kind,
+                             .algorithm = traffic->job->collective.algorithm,
+                             .bytes = joint->bytes};
+    if (extra_ps < 0) // no latency at all, as for flows
+        return collective_plan(plan, &wanted, NULL, &spread->domains);
+    wanted.round_latency_ps = extra_ps;
+    return run_spec_plan(plan, traffic->job, cluster_spec(traffic->cluster), &wanted, spread->kind,
+                         spread->latency_ps, &spread->domains);
 }
 
 /// The plan of a collective, which others of its group may have.
