@@ -74,6 +74,7 @@ static const Arrival *radix_sort(Arrival *from, Arrival *to, int64_t n) {
         to = from;
         from = sorted;
     }
+    for (int64_t i = 1; i < n; i++) CHECK(from[i - 1].key <= from[i].key, "arrivals out of order");
     return from;
 }
 
