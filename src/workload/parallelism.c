@@ -10,7 +10,7 @@ const char *const RECOMPUTE_NAMES[] = {
     [RECOMPUTE_MLA_UP] = "mla_up_proj",       NULL};
 
 /// Forward and backward of a microbatch on a virtual stage take about 500 bytes of programs.
-enum { PROGRAM_PASSES_MAX = 1 << 21 };
+enum { PROGRAM_PASSES_MAX = 1 << 20 };
 
 const char *const BATCH_SHARES_NAMES[] = {[SHARES_EQUAL] = "equal",
                                           [SHARES_PROPORTIONAL] = "proportional",
