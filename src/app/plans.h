@@ -1,8 +1,8 @@
 /// plans.h: `colossim plans TOPOLOGY JOB`: many settings of one job, each answered in a line.
 ///
 /// Idea.    A program that looks for the best plan asks about thousands: one process answers them all. A line of standard
-///          input holds settings (KEY=VALUE, as behind --set) between tabs, laid over those of the command line; an empty line is the
-///          job as it is. The answer is a line of JSON on standard output, at once:
+///          input holds settings (KEY=VALUE, as behind --set) between tabs, laid over those of the command line; an
+///          empty line is the job as it is. The answer is a line of JSON on standard output, at once:
 ///
 ///   {"verdict": "fits", "gpus": 512, ..., "least_ps": ...}     what is known of it unplayed (driver/bound.h)
 ///   {"verdict": "fits", ..., "duration_ps": [...], ...}        with --play, and what came of its steps

@@ -3,8 +3,9 @@
 ///     ARRAY_OF(int64_t) times = {0};
 ///     array_push(&times, 5);           times.at[0] == 5, times.n == 1
 ///     array_free(&times);
-/// Growth doubles at first, then goes by an eighth, of large arrays by a sixteenth; elements move, so keep indices, not pointers. An array that deserves a row of its own in the report of
-/// memory.h gets its label before the first element: times.label = "bench.times".
+/// Growth doubles at first, then goes by an eighth, of large arrays by a sixteenth; elements move, so keep indices, not
+/// pointers. An array that deserves a row of its own in the report of memory.h gets its label before the first element:
+/// times.label = "bench.times".
 #ifndef COLOSSIM_BASE_ARRAY_H
 #define COLOSSIM_BASE_ARRAY_H
 

@@ -2,8 +2,8 @@
 /// links.
 ///
 /// Idea.    The fabric is a graph of cables (graph.h) or, of any size, a parallel-port generalised fat
-///          tree PGFT(h; m1..mh; w1..wh; p1..ph): a node of level l-1 has w_l parents and p_l parallel links to each, a node of level l has
-///          m_l children. Level 0 is the NIC port. Nothing is built out: ids, neighbours, paths and
+///          tree PGFT(h; m1..mh; w1..wh; p1..ph): a node of level l-1 has w_l parents and p_l parallel links to each, a
+///          node of level l has m_l children. Level 0 is the NIC port. Nothing is built out: ids, neighbours, paths and
 ///          names are computed.
 ///              switch id of level l = subtree * W_l + index
 ///                  W_l = w_1..w_l, subtree = endpoint / M_l, M_l = m_1..m_l

@@ -5,9 +5,9 @@
 ///          to the first where there are more than two.
 ///          A dragonfly has switch a g + s as switch s of group g (a of them a group), each joined to each of its group by
 ///          `lanes`. Global port k = h s + i of a group of a h goes to the group (k mod (groups - 1)) + 1 further on, as
-///          many times as ports allow; ports left over are not used. So two groups have a h / (groups - 1) cables. A global cable is
-///          DRAGONFLY_GLOBAL_LENGTH times as long as a local one to who looks for short paths, so that these cross one at most,
-///          as minimal routing of a dragonfly does.
+///          many times as ports allow; ports left over are not used. So two groups have a h / (groups - 1) cables. A
+///          global cable is DRAGONFLY_GLOBAL_LENGTH times as long as a local one to who looks for short paths, so that
+///          these cross one at most, as minimal routing of a dragonfly does.
 /// Source.  Dally and Towles, "Principles and Practices of Interconnection Networks" (2004), ch. 5. Kim et al.,
 ///          "Technology-Driven, Highly-Scalable Dragonfly Topology", ISCA 2008.
 #ifndef COLOSSIM_CLUSTER_GRAPH_WIRING_H

@@ -6,9 +6,9 @@
 ///          has to go through NICs, whatever the algorithm: of n members a domain has at most p, so that (n - p) / n of the bytes
 ///          come into it (or leave it, as sums) for each group that it has GPUs of, d / p of them, by its d NICs:
 ///              (n - p) / n * b / p at the rate of a NIC
-///          With p the domain over tp, whose ranks are of other groups (for experts the whole domain). Messages between stages and
-///          exchanges of experts that are played take nothing. Of a topology only GPUs, domains and NICs are in it: neither
-///          routing nor placement moves it.
+///          With p the domain over tp, whose ranks are of other groups (for experts the whole domain). Messages between
+///          stages and exchanges of experts that are played take nothing. Of a topology only GPUs, domains and NICs are
+///          in it: neither routing nor placement moves it.
 /// Limits.  Where replicas compute unequal shares of the batch the bound is 0: none.
 #ifndef COLOSSIM_DRIVER_BOUND_H
 #define COLOSSIM_DRIVER_BOUND_H

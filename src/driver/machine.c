@@ -105,7 +105,8 @@ static void sum_work(Machine *machine) {
             }
 }
 
-/// The step to be explained: the last that is sure to be played: where speeds are steady all behind the second may be told from it (player/repeat.h).
+/// The step to be explained: the last that is sure to be played: where speeds are steady all behind the second may be
+/// told from it (player/repeat.h).
 static int32_t explained_step(const Machine *machine) {
     const int32_t last = machine->steps - 1, asked = machine->run->trace.explain_step;
     if (asked >= 0) return asked;

@@ -1,22 +1,23 @@
 /// shares.h: how many microbatches of a step each replica computes.
 ///
-/// Idea.    Equal shares: as many each. Where GPUs are of several kinds, a replica goes at the pace of the slowest kind that it has
-///          GPUs of; replicas of a quicker kind may compute more microbatches, and in the global batch each microbatch
-///          counts the same: gradients are weighted by how many a replica has, which costs nothing.
-///          Microbatches are dealt in rounds (one, or as many as there are stages where a schedule wants that), all of them,
-///          and each replica has some. `proportional`: so that the replica that takes longest takes least,
+/// Idea.    Equal shares: as many each. Where GPUs are of several kinds, a replica goes at the pace of the slowest kind
+///          that it has GPUs of; replicas of a quicker kind may compute more microbatches, and in the global batch each
+///          microbatch counts the same: gradients are weighted by how many a replica has, which costs nothing.
+///          Microbatches are dealt in rounds (one, or as many as there are stages where a schedule wants that), all of
+///          them, and each replica has some. `proportional`: so that the replica that takes longest takes least,
 ///
 ///              least T with  sum over kinds of replicas * floor((T - fixed) / round) >= rounds of the step
 ///
-///          where fixed is what a step takes beside its rounds: filling the pipeline, the optimizer. Of the deals that take T the one
-///          nearest to equal shares is taken: equal shares where they take no longer. `listed`: what is written, of
-///          kinds that are named; the others share evenly what is left. Replicas of a kind differ by a round at most: the
-///          first have more.
-///          A role is a pipeline stage of replicas of one kind with as many microbatches: they run one program.
+///          where fixed is what a step takes beside its rounds: filling the pipeline, the optimizer. Of the deals that
+///          take T the one nearest to equal shares is taken: equal shares where they take no longer. `listed`: what is
+///          written, of kinds that are named; the others share evenly what is left. Replicas of a kind differ by a
+///          round at most: the first have more. A role is a pipeline stage of replicas of one kind with as many
+///          microbatches: they run one program.
 /// Limits.  A round is priced at the slowest stage, on GPUs of one kind, without what the network adds: the deal of
 ///          `proportional` is the best by that price. Where parameters are gathered in every microbatch (ZeRO-3), all
 ///          replicas need as many.
-/// Source.  Batches by the speed of each GPU: Jia et al., "Whale: efficient giant model training over heterogeneous GPUs", ATC'22.
+/// Source.  Batches by the speed of each GPU: Jia et al., "Whale: efficient giant model training over heterogeneous
+///          GPUs", ATC'22.
 #ifndef COLOSSIM_DRIVER_SHARES_H
 #define COLOSSIM_DRIVER_SHARES_H
 

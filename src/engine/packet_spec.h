@@ -8,8 +8,8 @@
 ///          DCQCN's times belong together: alpha that decays every microsecond forgets a notification before the next, which
 ///          comes 50 us later, and equal flows that begin 50 us after each other stay unequal (Jain 0.70); at the times of
 ///          HPCC's "dcqcn_paper", the standard here, they are equal (0.997).
-///          PFC: IEEE 802.1Qbb; credits: InfiniBand specification, 7.9; dynamic thresholds: Choudhury and Hahne, ToN 1998. Where figures go by the rate of a link,
-///          as in HPCC's script, they are times or shares of it here.
+///          PFC: IEEE 802.1Qbb; credits: InfiniBand specification, 7.9; dynamic thresholds: Choudhury and Hahne, ToN
+///          1998. Where figures go by the rate of a link, as in HPCC's script, they are times or shares of it here.
 #ifndef COLOSSIM_ENGINE_PACKET_SPEC_H
 #define COLOSSIM_ENGINE_PACKET_SPEC_H
 

@@ -5,11 +5,10 @@
 ///          weight 1), an edge of weight w puts w times its routing weight on each link of its
 ///          path: its *parts*. The uses of all edges are merged, so a route is a list of (link, weight), those that
 ///          can bind (cluster_can_bind) first, each part sorted by link: the rest is for statistics. Of a
-///          transfer that several ranks have, each keeps its own links (LinkOwner). Only links that some route uses get a slot, a dense number that the
-///          engines index by. Edge sets with a key are looked up instead of routed again; idle
-///          routes are kept until they hold more than ROUTE_CACHE_USES uses, then dropped oldest
-///          first. Rates are integers in units of 2^-rate_bits B/s; rate_bits is chosen from the
-///          largest capacity.
+///          transfer that several ranks have, each keeps its own links (LinkOwner). Only links that some route uses get
+///          a slot, a dense number that the engines index by. Edge sets with a key are looked up instead of routed
+///          again; idle routes are kept until they hold more than ROUTE_CACHE_USES uses, then dropped oldest first.
+///          Rates are integers in units of 2^-rate_bits B/s; rate_bits is chosen from the largest capacity.
 ///
 ///          What the links of a transfer share is its level: the bytes a second of its fullest stream (one queue pair of
 ///          one edge). So two transfers with a stream each get equal bytes of a link, however heavy their edges

@@ -18,7 +18,8 @@
 ///          warmer than its coolant by R P: as hot as it may become at its limit and the warmest inlet it is rated for,
 ///          which gives R, so that limit * (hottest - inlet) / (hottest - rated) is left of the limit in warmer air.
 /// Limits.  What a GPU draws follows at once (in truth within some 20 ms), smoothing by power supplies or a floor under the
-///          draw is not played. Caps stand from the start to the end. Switches draw in all of a step what they do in the mean, broken GPUs as if they worked.
+///          draw is not played. Caps stand from the start to the end. Switches draw in all of a step what they do in
+///          the mean, broken GPUs as if they worked.
 /// Source.  Hosts, switches: planning values. Fans 15 and 3 %, PUE 1.3 to 1.5 (air) and 1.1 to 1.2 (liquid): planning
 ///          values of the trade. Supply 96 %: 80 PLUS Titanium at half load, 230 V. Rated inlets: 30 C of air (DGX H100),
 ///          45 C of coolant (GB200 NVL72); 87 C is the most that H100 reports to work at; planning values for others. Held

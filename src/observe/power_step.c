@@ -175,9 +175,10 @@ static void share_out(const PowerShapes shapes[], int32_t stages, int shape,
         share[i] = sum_ps > 0 ? (double)phase_ps[i] / (double)sum_ps : 1.0 / TRACE_PHASES;
 }
 
-/// Shapes are of some units, and count in their own words; the account is of all. Each is right about one thing: how long GPUs are
-/// in a shape says the account, and that in any phase they are in one of them for all of its length, the shapes. So scale by turns
-/// what is in a phase and what is of a shape, the latter last (iterative proportional fitting).
+/// Shapes are of some units, and count in their own words; the account is of all. Each is right about one thing: how
+/// long GPUs are in a shape says the account, and that in any phase they are in one of them for all of its length, the
+/// shapes. So scale by turns what is in a phase and what is of a shape, the latter last (iterative proportional
+/// fitting).
 static void fit_shares(const PowerUse *use, double share[POWER_SHAPES][TRACE_PHASES]) {
     enum { ROUNDS = 40 };
     double shape_s[POWER_SHAPES] = {0}, all_s = 0;

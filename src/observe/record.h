@@ -88,7 +88,8 @@ static inline bool recorder_has_loads(const Recorder *recorder) {
 
 /// Events of a cluster by time, as columns of /events; returns how many.
 int32_t record_list_events(const ClusterSpec *spec, TraceEvent event[CLUSTER_EVENTS_MAX]);
-/// Open the trace (none if the path is empty), let the engine put its intervals here, and write what is known before the first step.
+/// Open the trace (none if the path is empty), let the engine put its intervals here, and write what is known before
+/// the first step.
 ///   divided  several ranks play
 ///   MPI: collective.  Fails: STATUS_OUTPUT.
 Status recorder_open(Recorder *recorder, bool divided, const char *command_line);

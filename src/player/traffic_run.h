@@ -1,9 +1,10 @@
 /// traffic_run.h: a traffic job: flows, or what ranks do one after the other; no model behind it.
 ///
 /// Idea.    What the job moves is an object behind a table: flows that do not wait for each other (traffic_flows.c), or a
-///          graph of operations, of which one collective among all ranks is the simplest (traffic_graph.c). Here is what all have in
-///          common: a repetition is over with the last move, and then the next begins; transfers are made of edges
-///          between ranks of the job, which are one communicator. Rank 0 plays: what shares links is one system.
+///          graph of operations, of which one collective among all ranks is the simplest (traffic_graph.c). Here is
+///          what all have in common: a repetition is over with the last move, and then the next begins; transfers are
+///          made of edges between ranks of the job, which are one communicator. Rank 0 plays: what shares links is one
+///          system.
 /// Limits.  GPUs compute as fast as is written: neither noise nor slow parts of the cluster change that.
 #ifndef COLOSSIM_PLAYER_TRAFFIC_RUN_H
 #define COLOSSIM_PLAYER_TRAFFIC_RUN_H

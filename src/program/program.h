@@ -59,9 +59,9 @@ void op_add_wait(Op *op, int32_t on);
 /// are implied). Not after program_finish.
 int32_t program_add(Program *program, Op op);
 /// Compute sequence, wakes, nwaiters and the stream lists.
-///   Fails: STATUS_RANGE if an operation is not on a stream of its kind, if a wait names no operation, one of its own stream or one twice, or if
-///   waits and stream order have a cycle (naming the operations). A program that failed can only be
-///   thrown away.
+///   Fails: STATUS_RANGE if an operation is not on a stream of its kind, if a wait names no operation, one of its own
+///   stream or one twice, or if waits and stream order have a cycle (naming the operations). A program that failed can
+///   only be thrown away.
 Status program_finish(Program *program);
 /// Name of an operation for people, e.g. "forward chunk 3 microbatch 7"; returns `text`.
 const char *program_op_name(const Op *op, char *text, int32_t capacity);

@@ -93,8 +93,8 @@ const char *skeleton_axis_path(TraceAxis axis, TraceGroup group, char path[SKELE
 /// Columns along steps and tables are filled in place, so they are not compressed; a row of GPUs or links is
 /// compressed on its own, and so never written again (tried: a chunk of 16 compressed steps lost committed
 /// data in 15 of 100 kills). So are wide rows of steps and intervals, mostly zeros and "no value". Chunks of 16 of them
-/// would take a tenth of that; but HDF5 frees a chunk before it places what replaces it, so that the last one of a step, which the
-/// next step fills up, was torn in 1 of 19 kills, though flushed by itself (tried).
+/// would take a tenth of that; but HDF5 frees a chunk before it places what replaces it, so that the last one of a
+/// step, which the next step fills up, was torn in 1 of 19 kills, though flushed by itself (tried).
 H5Shape skeleton_shape(const TraceInfo *info, TraceDataset dataset) {
     H5Shape shape = {.rank = trace_dataset_rank(dataset)};
     const TraceAxis *axis = TRACE_DATASETS[dataset].axis;

@@ -15,8 +15,8 @@
 ///          A message of at most `eager` bytes is buffered: its send ends when it has begun. Larger ones begin when both
 ///          their ends are there, as NCCL's do.
 /// Limits.  No receives from anybody; less than 2^31 operations. Resources may lock each other out, which shows when it happens.
-/// Source.  Hoefler, Siebert, Lumsdaine, "Group Operation Assembly Language", ICPP 2009 (labels, requires, irequires, cpu); MLCommons
-///          Chakra, arXiv:2305.14516 (compute, send, receive and collective nodes with dependencies).
+/// Source.  Hoefler, Siebert, Lumsdaine, "Group Operation Assembly Language", ICPP 2009 (labels, requires, irequires,
+///          cpu); MLCommons Chakra, arXiv:2305.14516 (compute, send, receive and collective nodes with dependencies).
 #ifndef COLOSSIM_WORKLOAD_OPERATIONS_H
 #define COLOSSIM_WORKLOAD_OPERATIONS_H
 
@@ -89,7 +89,8 @@ void operations_free(Operations *operations);
 /// Append one, in the order of its rank; waits that are pushed afterwards are its own.
 void operations_add(Operations *operations, Operation operation);
 void operations_add_wait(Operations *operations, OperationWait wait);
-/// The group that is written so; *found false: it is new, and its ranks are for the caller to push, all of them if there are none.
+/// The group that is written so; *found false: it is new, and its ranks are for the caller to push, all of them if
+/// there are none.
 int32_t operations_group(Operations *operations, const char *text, int64_t length, bool *found);
 int64_t operations_group_size(const Operations *operations, int32_t group);
 int64_t operations_group_rank(const Operations *operations, int32_t group, int64_t member);

@@ -3,8 +3,8 @@
 /// A transfer is charged as its delay is, whenever the stretch is cut in which it stood at one level (flow_stats.c). In such
 /// a stretch users of its link may come, go and change their rates, though its own level stays. So before users go or change
 /// on a contended link that holds somebody, those it holds are settled: then all on it stands as it was since the change
-/// before (stats_settle_link); who has come since has nothing yet. What each job has of the link is added up once between two changes, for all
-/// who ask. With one job, none of this is kept.
+/// before (stats_settle_link); who has come since has nothing yet. What each job has of the link is added up once
+/// between two changes, for all who ask. With one job, none of this is kept.
 #include "base/check.h"
 #include "engine/flow/flow_state.h"
 

@@ -3,8 +3,8 @@
 ///
 /// What a use costs here is the cache lines it touches. So counting and taking shares use one small
 /// record a link, the lists of users that the engine keeps anyway serve the water filling,
-/// transfers are frozen in small records of their own, and what will be read is asked for before. The rules are those of maxmin.c; nobody is
-/// pinned.
+/// transfers are frozen in small records of their own, and what will be read is asked for before. The rules are those
+/// of maxmin.c; nobody is pinned.
 #include <stdlib.h>
 #include <string.h>
 

@@ -14,8 +14,8 @@
 /// Most links that join hold nobody, before and after. If one has room for a little more than its
 /// rising user had, this is reserved, and what was not needed given back when the user freezes: with
 /// that room taken it holds nobody at any level, so it does not join the region at all. A user that
-/// rises on reserves more, in RISE_STAGES stages and then all that it could ever take. Where there is no room for that, such a link stays
-/// closed, its users unseen, while it cannot bind: pinned users count at their old levels, at least
+/// rises on reserves more, in RISE_STAGES stages and then all that it could ever take. Where there is no room for that,
+/// such a link stays closed, its users unseen, while it cannot bind: pinned users count at their old levels, at least
 /// what they take of it at s, and rising ones at s, so up to s it holds nobody if
 ///   room + (what rising users took) >= s * (weight of rising users),
 /// room being capacity less load less the weight of all users. Members that freeze at or below s

@@ -416,7 +416,8 @@ int32_t links_unit_load(const Flow *flow, int64_t level);
 // flow_ceiling.c
 /// Level up to which a transfer may rise before ceiling_lift.
 int64_t ceiling_reach(const Flow *flow, const Active *f);
-/// Let transfers of a long route rise further than `level`; links that come to be contended are left in flow->lifted (as in flow->link).
+/// Let transfers of a long route rise further than `level`; links that come to be contended are left in flow->lifted
+/// (as in flow->link).
 void ceiling_lift(Flow *flow, int32_t route, int64_t level);
 /// Lift all ceilings as far as they go.
 void ceiling_lift_all(Flow *flow);

@@ -1,8 +1,9 @@
 // Isles and links that are alike, found before any isle or route is built: from the edges of all channels and rings, in a few
 // bytes a link. What a ring puts on a link is added up there, by a factor of its own for each weight of its edges: links with
-// equal sums are met by the same edges of the same rings (but for one chance in 2^64). An isle's print is that of its channels in order, with lanes numbered
-// as they come and what rings put on each. Of isles with one print the first leads; the second has totals of its own, which
-// stand for those of all that follow: where all hold a ring back it is the least link that is named, which is a leader's.
+// equal sums are met by the same edges of the same rings (but for one chance in 2^64). An isle's print is that of its
+// channels in order, with lanes numbered as they come and what rings put on each. Of isles with one print the first
+// leads; the second has totals of its own, which stand for those of all that follow: where all hold a ring back it is
+// the least link that is named, which is a leader's.
 #include <string.h>
 
 #include "base/check.h"

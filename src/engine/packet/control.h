@@ -4,18 +4,19 @@
 ///          every cut_ps; alpha decays while none come; the rate rises by halving the distance to its target, then the target
 ///          by add_share, later by hyper_share. All of that by timers, which are caught up with when a packet is sent or
 ///          a notification comes: in between a rate decides nothing. With a byte counter it rises by what was sent, too: the
-///          target from when the one or the other has risen fast_steps times on, by hyper_share, times how often, when both have. Window: the time an acknowledgement took beyond that of an
-///          idle path is held against delay_ps, or more where the window is small, so that those who share a queue come to equal
-///          windows: below it the window grows by a packet a round trip, above it shrinks by up to window_share, once a round
-///          trip. NSCC: the same with marks: without, it grows, by as much as the delay is below
-///          delay_ps or by little; with, it shrinks by the mean delay, if that is above. Windows begin with what the line
-///          carries in a round trip, or one and a half times that.
+///          target from when the one or the other has risen fast_steps times on, by hyper_share, times how often, when
+///          both have. Window: the time an acknowledgement took beyond that of an idle path is held against delay_ps,
+///          or more where the window is small, so that those who share a queue come to equal windows: below it the
+///          window grows by a packet a round trip, above it shrinks by up to window_share, once a round trip. NSCC: the
+///          same with marks: without, it grows, by as much as the delay is below delay_ps or by little; with, it
+///          shrinks by the mean delay, if that is above. Windows begin with what the line carries in a round trip, or
+///          one and a half times that.
 /// Limits.  A window is at least one packet. What waits in several queues of a path counts together: who crosses two that are
-///          full gets less than his share of either, by windows that go by delay (Wang et al., "Poseidon", NSDI 2023). NSCC's quick adaptation, which goes by what has come in a round trip of losses,
-///          is left out.
+///          full gets less than his share of either, by windows that go by delay (Wang et al., "Poseidon", NSDI 2023).
+///          NSCC's quick adaptation, which goes by what has come in a round trip of losses, is left out.
 /// Source.  See packet_spec.h; Kumar et al., "Swift: delay is simple and effective", SIGCOMM 2020 (beta 0.8, a packet a round
-///          trip; scaling by the window, 3.5, with the figures of csg-htsim: five times the delay aimed at, of windows from 0.1 to
-///          100 packets); Ultra Ethernet specification 1.0, NSCC, as htsim has it (gamma 0.8).
+///          trip; scaling by the window, 3.5, with the figures of csg-htsim: five times the delay aimed at, of windows
+///          from 0.1 to 100 packets); Ultra Ethernet specification 1.0, NSCC, as htsim has it (gamma 0.8).
 #ifndef COLOSSIM_ENGINE_PACKET_CONTROL_H
 #define COLOSSIM_ENGINE_PACKET_CONTROL_H
 

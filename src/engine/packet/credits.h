@@ -3,15 +3,16 @@
 /// Idea.    A switch keeps PacketSpec.credit_bytes for each wire that leads to it. What a wire carries uses up credits of its
 ///          port; when a packet has begun to leave the switch, by whichever port, they go back over the cable, those of a stretch
 ///          of time together. A port that has too few for a full packet is paused, as by PFC, and what it says of that in totals
-///          means the same; its cause is the port by which that left whose credits end it, and until then the one of the last that came.
+///          means the same; its cause is the port by which that left whose credits end it, and until then the one of
+///          the last that came.
 ///
 ///              credits of the port + under way + held at the far end + on their way back = credit_bytes
 ///
 ///          Stretches are two packets long, or a window, if that is longer, and begin at multiples of that: so what goes back
 ///          when does not depend on the order in which ports of a switch are played, nor on how windows are cut.
-/// Limits.  Acknowledgements have a lane of their own, which never lacks credits; credits take no time of a cable, and are not lost.
-///          One lane of data: what waits for a full port holds up what comes behind it over the same wire once credits are used
-///          up, and rings can be stuck (stall.h).
+/// Limits.  Acknowledgements have a lane of their own, which never lacks credits; credits take no time of a cable, and
+///          are not lost. One lane of data: what waits for a full port holds up what comes behind it over the same wire
+///          once credits are used up, and rings can be stuck (stall.h).
 /// Source.  InfiniBand specification 1.3, 7.9 (flow control by credits of 64 bytes for each link and virtual lane).
 #ifndef COLOSSIM_ENGINE_PACKET_CREDITS_H
 #define COLOSSIM_ENGINE_PACKET_CREDITS_H

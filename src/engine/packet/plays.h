@@ -7,8 +7,8 @@
 ///          the way and every GPU has begun, as engine.h has it, and a packet's time more for each wire that stores it.
 ///          What the first wire gets leaves so early that its first bit is there at start_ps. Of the queue pairs of a NIC that
 ///          can go, whoever could first goes first; of several the least tag, then as the transfer lists them.
-/// Limits.  A queue pair begins at line rate with every transfer. What a NIC relays for others goes before its own. A GPU that gets nothing in a transfer sends all rounds at
-///          once.
+/// Limits.  A queue pair begins at line rate with every transfer. What a NIC relays for others goes before its own. A
+///          GPU that gets nothing in a transfer sends all rounds at once.
 #ifndef COLOSSIM_ENGINE_PACKET_PLAYS_H
 #define COLOSSIM_ENGINE_PACKET_PLAYS_H
 

@@ -3,8 +3,8 @@
 /// Idea.    A pause ends when enough of what came over its wire has left the switch. It never does if what it waits for waits for
 ///          paused ports too, all the way round. That is found by supposing the best: all that waits at ports that may send
 ///          leaves at once. A pause that this can end is taken for ended, and so on until nothing more ends. What is left then
-///          is paused for good, whatever else comes, since more that comes only fills the switches. Among them each waits for the one
-///          at whose port most of it waits, which leads into a circle.
+///          is paused for good, whatever else comes, since more that comes only fills the switches. Among them each
+///          waits for the one at whose port most of it waits, which leads into a circle.
 ///
 ///              leaf 0 ---> leaf 1 ---> leaf 2 ---> leaf 0 ...    what is full at each is for the next
 ///

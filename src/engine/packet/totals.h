@@ -1,14 +1,14 @@
 /// totals.h: what wires have carried and suffered: of all, of each step, and of sampling intervals.
 ///
 /// Idea.    What happens to every packet is added up where it is sent, for its wire; what a wire has more than when the step
-///          was begun whose packet it carried last belongs to that step (totals_settle). What happens to few (marks, drops, pauses) stands in arrays of its own, which are made when the first of it happens. Intervals
-///          are differences: what was told of a wire last is kept, and added up for the longer intervals (intervals.h), as
-///          tally.h does. What waits in a queue over time is known of packets that have left; of those that still wait it is
-///          counted when an interval ends.
-///          A pause has a cause: the port for which the packet came that was one too many. Of several causes of a wire the one
-///          is kept that has more time than all others, if there is one (Boyer and Moore's vote).
-///          Who costs whom. What a packet waited is shared by the jobs whose packets its port has sent since it was idle last,
-///          in proportion to their bytes.
+///          was begun whose packet it carried last belongs to that step (totals_settle). What happens to few (marks,
+///          drops, pauses) stands in arrays of its own, which are made when the first of it happens. Intervals are
+///          differences: what was told of a wire last is kept, and added up for the longer intervals (intervals.h), as
+///          tally.h does. What waits in a queue over time is known of packets that have left; of those that still wait
+///          it is counted when an interval ends. A pause has a cause: the port for which the packet came that was one
+///          too many. Of several causes of a wire the one is kept that has more time than all others, if there is one
+///          (Boyer and Moore's vote). Who costs whom. What a packet waited is shared by the jobs whose packets its port
+///          has sent since it was idle last, in proportion to their bytes.
 /// Limits.  A pause counts for the step of the packet that brought it about. While a port is paused, those who cost a packet
 ///          time are those before it at this port, not those at the port that the pause comes from.
 #ifndef COLOSSIM_ENGINE_PACKET_TOTALS_H
