@@ -126,8 +126,9 @@ def srun(emulator):
 
 def batch(emulator):
     """Laws: a job near the end of its time keeps its steps and ends with 4; going on, in a job as well, gives the whole trace."""
-    job = ("superpod-h100-1su", "ddp-small", "--steps", 24, "--every-step", "--set", "noise=on")
-    whole, cut = emulator.trace(TOPOLOGIES / f"{job[0]}.yaml", JOBS / f"{job[1]}.yaml", *job[2:], name="whole"), emulator.folder / "cut.h5"
+    job = ("superpod-h100-1su", "ddp-small", "--steps", 96, "--every-step", "--set", "noise=on")
+    whole = emulator.trace(TOPOLOGIES / f"{job[0]}.yaml", JOBS / f"{job[1]}.yaml", *job[2:], name="whole")
+    cut = emulator.folder / "cut.h5"
     with Slurm(emulator) as slurm:
         number = slurm.submit("-n", 1, BATCH, *job, "--output", cut)
         log = emulator.folder / f"slurm-{number}.out"

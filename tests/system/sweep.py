@@ -358,7 +358,7 @@ def pbs(emulator):
 
 def pbs_job(emulator):
     """Law: what scripts/cluster/pbs.sh plays, stopped as PBS ends a job, and goes on with, is what a run plays."""
-    options = ("--steps", "24", "--every-step", "--set", "noise=on")
+    options = ("--steps", "48", "--every-step", "--set", "noise=on")  # long enough to be under way when it is stopped
     whole, cut = emulator.trace(SUPERPOD, DDP, *options, name="whole"), emulator.folder / "cut.h5"
     def submit(arguments):
         environment = {**emulator.environment, "PBS_O_WORKDIR": str(emulator.folder), "ARGUMENTS": arguments,
