@@ -9,8 +9,7 @@
 #include "config/schema.h"
 
 /// The text of a file of the command line: a path, or the name of a shipped topology, job, model or piece of hardware,
-/// looked for in this order. NULL: there is none, and
-/// *reason says so.
+/// looked for in this order. NULL: there is none, and *reason says so.
 const Text *shipped_open_file(Reader *reader, const char *name, Status *reason);
 
 /// The text of entry `name` of a catalogue folder: <folder of reader->base>/<folder>/<name>.yaml, else the same one folder

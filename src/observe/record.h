@@ -119,10 +119,10 @@ Status recorder_write_links(Recorder *recorder, int64_t later_ps, Crossing cross
 Status recorder_write_power(Recorder *recorder, int64_t later_ps, const PowerUse *use,
                             const PowerShapes shapes[], int32_t stages, const TraceStep *row);
 void recorder_free_links(const Recorder *recorder, StepLinks *links);
-/// The last of a step: its row, of which where its links stand is filled in here. It is in the file for good.
-/// MPI: collective.
 /// Where details of a step go: nothing is in it yet.
 StepDetail *recorder_detail(Recorder *recorder, int32_t job, int64_t step);
+/// The last of a step: its row, of which where its links stand is filled in here. It is in the file for good.
+/// MPI: collective.
 Status recorder_end_step(Recorder *recorder, const StepSummary *summary);
 /// MPI: collective.
 ///   reason  why it failed, or ""
