@@ -79,10 +79,11 @@ static void begin_run(const ClusterSpec *spec, NodeRuns *runs, NodeId first, int
     runs->run[runs->n++] = run;
 }
 
-static bool is_alike(const AlikeNodes *run, const ClusterSpec *spec, int32_t kind) {
-    const ScaleUpSpec *domain = cluster_scale_up_of_kind(spec, kind);
-    return run->gpus == cluster_gpus_of_kind(spec, kind) && run->domain == domain->gpus &&
-           run->used == scale_up_used(domain);
+bool node_runs_alike(const ClusterSpec *spec, int32_t a, int32_t b) {
+    const ScaleUpSpec *own = cluster_scale_up_of_kind(spec, a),
+                      *other = cluster_scale_up_of_kind(spec, b);
+    return cluster_gpus_of_kind(spec, a) == cluster_gpus_of_kind(spec, b) &&
+           own->gpus == other->gpus && scale_up_used(own) == scale_up_used(other);
 }
 
 NodeRuns node_runs(const ClusterSpec *spec) {
@@ -90,7 +91,7 @@ NodeRuns node_runs(const ClusterSpec *spec) {
     for (int32_t kind = 0; kind < cluster_ngpu_kinds(spec); kind++) {
         const NodeId first = kind == 0 ? 0 : spec->other[kind - 1].from;
         if (kind > 0 && first >= spec->nodes) break;
-        if (runs.n > 0 && is_alike(&runs.run[runs.n - 1], spec, kind)) continue;
+        if (kind > 0 && node_runs_alike(spec, kind - 1, kind)) continue;
         if (runs.n > 0) {
             AlikeNodes *before = &runs.run[runs.n - 1];
             before->nodes = first - before->first_node;
@@ -107,24 +108,14 @@ int64_t node_runs_ngpus(const NodeRuns *runs) {
     return last->first_gpu + node_run_ngpus(last);
 }
 
-int32_t node_runs_most_gpus(const NodeRuns *runs) {
-    int32_t most = 0;
-    for (int32_t r = 0; r < runs->n; r++)
-        if (runs->run[r].gpus > most) most = runs->run[r].gpus;
-    return most;
-}
-
-int64_t node_runs_most_rack(const NodeRuns *runs) {
-    int64_t most = 0;
-    for (int32_t r = 0; r < runs->n; r++)
-        if (runs->run[r].rack_gpus > most) most = runs->run[r].rack_gpus;
-    return most;
-}
-
-int32_t node_runs_most_domain(const NodeRuns *runs) {
-    int32_t most = 0;
-    for (int32_t r = 0; r < runs->n; r++)
-        if (runs->run[r].domain > most) most = runs->run[r].domain;
+MostGpus node_runs_most(const ClusterSpec *spec) {
+    const NodeRuns runs = node_runs(spec);
+    MostGpus most = {0};
+    for (const AlikeNodes *run = runs.run; run < runs.run + runs.n; run++) {
+        if (run->gpus > most.node) most.node = run->gpus;
+        if (run->domain > most.domain) most.domain = run->domain;
+        if (run->rack_gpus > most.rack) most.rack = run->rack_gpus;
+    }
     return most;
 }
 

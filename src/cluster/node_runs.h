@@ -31,6 +31,15 @@ typedef struct NodeRuns {
 
 /// Of a spec, which need not be good.   Cost: O(1).
 NodeRuns node_runs(const ClusterSpec *spec);
+/// Are nodes of two kinds that follow each other in one run?
+bool node_runs_alike(const ClusterSpec *spec, int32_t a, int32_t b);
+
+/// The most GPUs that a node, a scale-up domain, a rack of a spec has.
+typedef struct MostGpus {
+    int32_t node, domain;
+    int64_t rack;
+} MostGpus;
+MostGpus node_runs_most(const ClusterSpec *spec);
 
 static inline int64_t node_run_ngpus(const AlikeNodes *run) { return run->nodes * run->gpus; }
 
@@ -54,10 +63,6 @@ static inline GpuId node_run_gpu(const AlikeNodes *run, NodeId node) {
 
 /// GPUs of all nodes.
 int64_t node_runs_ngpus(const NodeRuns *runs);
-/// The most that a node, a rack, a scale-up domain has.
-int32_t node_runs_most_gpus(const NodeRuns *runs);
-int64_t node_runs_most_rack(const NodeRuns *runs);
-int32_t node_runs_most_domain(const NodeRuns *runs);
 /// Racks, and the number of the one a GPU is in.
 int64_t node_runs_nracks(const NodeRuns *runs);
 int64_t node_runs_rack(const NodeRuns *runs, GpuId gpu);

@@ -379,8 +379,7 @@ static bool check_duration(const Pair *pair) {
     const TrafficSpec *traffic = &pair->job->traffic;
     const ClusterSpec *cluster = pair->cluster;
     const TierSpec *leaf = &cluster->tier[0];
-    const NodeRuns runs = node_runs(cluster);
-    if (traffic_has_table(traffic->pattern) || traffic->ranks <= node_runs_most_domain(&runs))
+    if (traffic_has_table(traffic->pattern) || traffic->ranks <= node_runs_most(cluster).domain)
         return true;
     double share = traffic->pattern == TRAFFIC_COLLECTIVE ? (double)traffic->ranks : 1;
     double rate_Bps = (double)leaf->link_Bps * leaf->parents * leaf->lanes *

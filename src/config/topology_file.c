@@ -373,14 +373,6 @@ static void report_cluster(Reader *reader, const Node *node, const ClusterSpec *
         reader_error(reader, node, path, "%s", part.text);
 }
 
-/// Are nodes of two kinds in one run (node_runs.h)?
-static bool counted_alike(const ClusterSpec *cluster, int32_t a, int32_t b) {
-    const ScaleUpSpec *own = cluster_scale_up_of_kind(cluster, a),
-                      *other = cluster_scale_up_of_kind(cluster, b);
-    return cluster_gpus_of_kind(cluster, a) == cluster_gpus_of_kind(cluster, b) &&
-           own->gpus == other->gpus && scale_up_used(own) == scale_up_used(other);
-}
-
 /// A domain has GPUs of one kind.
 static bool check_others(Reader *reader, const Node *node, const ClusterSpec *cluster) {
     int64_t before = 0, begun = 0; // of the entry before, of its run
@@ -413,7 +405,7 @@ static bool check_others(Reader *reader, const Node *node, const ClusterSpec *cl
             return false;
         }
         before = from;
-        if (!counted_alike(cluster, i, i + 1)) begun = from;
+        if (!node_runs_alike(cluster, i, i + 1)) begun = from;
     }
     return true;
 }

@@ -69,8 +69,8 @@ static int32_t list_tiers(const Cluster *cluster, TraceSiteTier tier[TRACE_SITE_
                           int64_t by_ports[TRACE_SITE_TIERS_MAX]) {
     const ClusterSpec *spec = cluster_spec(cluster);
     const NodeRuns runs = node_runs(spec);
-    const int64_t node = node_runs_most_gpus(&runs), rack = node_runs_most_rack(&runs),
-                  all = cluster_ngpus(cluster);
+    const MostGpus most = node_runs_most(spec);
+    const int64_t node = most.node, rack = most.rack, all = cluster_ngpus(cluster);
     int32_t n = 0;
     tier[n++] = (TraceSiteTier){"node", node};
     if (rack > node && rack < all) tier[n++] = (TraceSiteTier){"rack", rack};

@@ -97,7 +97,6 @@ static Status open_trace(Recorder *recorder, const char *command_line) {
     const RunSpec *run = fabric->run;
     const Cluster *cluster = fabric->cluster;
     const ClusterSpec *spec = cluster_spec(cluster);
-    const NodeRuns nodes = node_runs(spec);
     TraceTier tier[TRACE_TIERS_MAX];
     TraceSiteTier site_tier[TRACE_SITE_TIERS_MAX];
     TraceEvent event[CLUSTER_EVENTS_MAX];
@@ -126,7 +125,7 @@ static Status open_trace(Recorder *recorder, const char *command_line) {
         .training = jobs.training != NULL,
         .traffic = jobs.traffic != NULL,
         .ngpus = cluster_ngpus(cluster),
-        .gpus_per_node = node_runs_most_gpus(&nodes),
+        .gpus_per_node = node_runs_most(spec).node,
         .tier = tier,
         .ntiers = describe_tiers(cluster, tier),
         .site_tier = site_tier,

@@ -12,8 +12,7 @@ static int64_t count_hubs(const Cluster *cluster) {
 
 static Status check_sizes(const Cluster *cluster) {
     const int64_t nlinks = cluster_nlinks(cluster), nhubs = count_hubs(cluster);
-    const NodeRuns runs = node_runs(cluster_spec(cluster));
-    const int64_t gpus = node_runs_most_domain(&runs);
+    const int64_t gpus = node_runs_most(cluster_spec(cluster)).domain;
     REQUIRE(nlinks + cluster_ngpus(cluster) <= NET_WIRES_MOST, STATUS_RANGE,
             "%lld links are too many for packets", (long long)nlinks);
     REQUIRE(nhubs <= NET_WIRES_MOST, STATUS_RANGE,
