@@ -124,8 +124,7 @@ static Status print_training(const RunSpec *run, const JobSpec *job, TextBuffer 
     TRY(step_cost_init(&cost, &job->model, &job->parallel, &job->training,
                        cluster_gpu_of_kind(&run->cluster, kind),
                        cluster_scale_up_of_kind(&run->cluster, kind), &uplink));
-    const NodeRuns runs = node_runs(&run->cluster);
-    const int64_t gpus = node_runs_ngpus(&runs), used = parallel_nranks(&job->parallel);
+    const int64_t gpus = cluster_spec_ngpus(&run->cluster), used = parallel_nranks(&job->parallel);
     const ParallelSpec *parallel = &job->parallel;
     text_printf(out, "%" PRId64 " of %" PRId64 " GPUs (%" PRId64 " spare): tp %d, pp %d, dp %d",
                 used, gpus, gpus - used, (int)parallel->size[DIM_TP], (int)parallel->size[DIM_PP],

@@ -69,8 +69,7 @@ static bool say_size(Catalogue *catalogue, const Node *root, const Schema *schem
         if (size.active < size.total)
             snprintf(out + n, (size_t)(WORDS_BYTES - n), ", %.4g B active", size.active / 1e9);
     } else if (good) {
-        const NodeRuns runs = node_runs(data);
-        snprintf(out, WORDS_BYTES, "%" PRId64 " GPUs", node_runs_ngpus(&runs));
+        snprintf(out, WORDS_BYTES, "%" PRId64 " GPUs", cluster_spec_ngpus(data));
     }
     memory_free("list.file", data, schema->bytes);
     return good;

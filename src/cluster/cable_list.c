@@ -40,8 +40,7 @@ static bool read_end(Csv *csv, const ClusterSpec *spec, const CsvCell *cell, End
                   spec->tier[0].name, csv_shown(cell), cell->at);
         return false;
     }
-    const int64_t most =
-        gpu ? cluster_first_of_kind(spec, cluster_ngpu_kinds(spec)) : GRAPH_CABLES_MAX;
+    const int64_t most = gpu ? cluster_spec_ngpus(spec) : GRAPH_CABLES_MAX;
     if (end->number < most) return true;
     csv_error(csv, cell->column, "'%.*s': at most %lld are there, counted from 0", csv_shown(cell),
               cell->at, (long long)most);

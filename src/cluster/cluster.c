@@ -22,7 +22,7 @@ static int64_t mean_domain_Bps(const ClusterSpec *spec) {
         sum_Bps +=
             (Wide)(cluster_first_of_kind(spec, kind + 1) - cluster_first_of_kind(spec, kind)) *
             cluster_scale_up_of_kind(spec, kind)->goodput_Bps;
-    return (int64_t)(sum_Bps / cluster_first_of_kind(spec, cluster_ngpu_kinds(spec)));
+    return (int64_t)(sum_Bps / cluster_spec_ngpus(spec));
 }
 
 /// Payload bytes are what engines count, on every cable of the fabric.

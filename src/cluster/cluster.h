@@ -195,6 +195,8 @@ const ScaleUpSpec *cluster_scale_up_of_kind(const ClusterSpec *spec, int32_t kin
 bool cluster_domains_differ(const ClusterSpec *spec);
 /// First GPU of a kind; kind cluster_ngpu_kinds: behind the last.
 GpuId cluster_first_of_kind(const ClusterSpec *spec, int32_t kind);
+/// GPUs of all nodes.
+int64_t cluster_spec_ngpus(const ClusterSpec *spec);
 int32_t cluster_gpu_kind(const ClusterSpec *spec, GpuId gpu);
 
 int64_t cluster_ngpus(const Cluster *cluster);

@@ -39,6 +39,10 @@ GpuId cluster_first_of_kind(const ClusterSpec *spec, int32_t kind) {
     return first;
 }
 
+int64_t cluster_spec_ngpus(const ClusterSpec *spec) {
+    return cluster_first_of_kind(spec, cluster_ngpu_kinds(spec));
+}
+
 int32_t cluster_gpu_kind(const ClusterSpec *spec, GpuId gpu) {
     int32_t kind = 0;
     GpuId end = 0; // of it

@@ -49,8 +49,7 @@ static bool list_text(const Naming *naming, int32_t i) {
 void timeline_check(Reader *reader, CrossCheck *files) {
     const JobEntry *first = &files->job[0];
     TimelineSpec *timeline = &first->file->trace.timeline;
-    const NodeRuns runs = node_runs(files->cluster);
-    const Naming naming = {reader, first->root, node_runs_ngpus(&runs), timeline};
+    const Naming naming = {reader, first->root, cluster_spec_ngpus(files->cluster), timeline};
     timeline->ngpus = 0;
     for (int32_t i = 0; i < timeline->ntexts; i++)
         if (!list_text(&naming, i)) return;

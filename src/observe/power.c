@@ -21,7 +21,7 @@ static double pue_of(const PowerSpec *spec) {
 double power_kind_share(const ClusterSpec *spec, int32_t kind) {
     const GpuId first = cluster_first_of_kind(spec, kind),
                 end = cluster_first_of_kind(spec, kind + 1);
-    return (double)(end - first) / (double)cluster_first_of_kind(spec, cluster_ngpu_kinds(spec));
+    return (double)(end - first) / (double)cluster_spec_ngpus(spec);
 }
 
 int64_t power_noptics(const Cluster *cluster, int32_t tier) {
