@@ -191,6 +191,7 @@ def refused(emulator):
                            (("--seeds", "3-1"), "--seeds wants"), (("--ranks", "0"), "wants a number from 1"),
                            (("--set", "training.recompute=[core_attn],[core attn]"), "recompute"),
                            (("--job", emulator.folder / "none.yaml"), "none.yaml: error: cannot be read"),
+                           (("--pbs", "--submit"), "--pbs writes a script for qsub"),
                            (("--case", "x"), "sweep.json is not there"),
                            (("--join", emulator.folder), "sweep.json is not there")):
         stdout, stderr = sweep.play(LAPTOP, DDP, *words, code=2)
